@@ -1,0 +1,60 @@
+"""tunebench: did the tuning make the music better, and how sure are we?
+
+The names below are the public interface for plugin authors and scripts; each is imported when first used, so that
+starting the command line stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.audio import Audio, read_audio
+    from bench.config import RunConfig, load_config
+    from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError
+    from bench.metric import ClipMetric, DecodedClip, Direction, Embedder, EmbeddingSet, Estimate, Score, SetMetric
+    from bench.model import GenerationRequest, MusicModel
+    from bench.notes import Note, Notes
+    from bench.prompt import Prompt, PromptSuite
+    from bench.runner import Run, run
+
+_HOMES = {
+    "Audio": "audio",
+    "ClipMetric": "metric",
+    "DataError": "errors",
+    "DecodedClip": "metric",
+    "Direction": "metric",
+    "Embedder": "metric",
+    "EmbeddingSet": "metric",
+    "Estimate": "metric",
+    "GenerationError": "errors",
+    "GenerationRequest": "model",
+    "MissingError": "errors",
+    "MusicModel": "model",
+    "Note": "notes",
+    "Notes": "notes",
+    "Prompt": "prompt",
+    "PromptSuite": "prompt",
+    "Run": "runner",
+    "RunConfig": "config",
+    "Score": "metric",
+    "SetMetric": "metric",
+    "TunebenchError": "errors",
+    "UsageError": "errors",
+    "load_config": "config",
+    "read_audio": "audio",
+    "run": "runner",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    return getattr(import_module(f"bench.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

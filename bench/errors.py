@@ -1,0 +1,51 @@
+"""The errors tunebench raises on purpose, each with the exit code the command line returns for it.
+
+A message is one line that says what is wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TunebenchError(Exception):
+    """Base of every error that is the reader's to mend; never shown as a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(TunebenchError):
+    """Wrong usage or configuration: an unknown name, a contradictory option, a run folder in use."""
+
+    exit_code = 2
+
+
+class MissingError(TunebenchError):
+    """A dependency or weights that are not installed; the message names the command that helps."""
+
+    exit_code = 3
+
+
+class FailuresRecorded(TunebenchError):
+    """The command finished, but some clips or scores failed and are recorded as such."""
+
+    exit_code = 4
+
+
+class DataError(TunebenchError):
+    """Data that cannot be used: an unreadable file, a manifest with a mistake, a corrupt database."""
+
+    exit_code = 5
+
+
+class GenerationError(TunebenchError):
+    """One request could not be turned into audio; the other requests of its batch are unaffected."""
+
+    exit_code = 4
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the known name nearest to ``name``, or an empty string."""
+    nearest = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{nearest[0]}'?)" if nearest else ""

@@ -1,0 +1,171 @@
+"""The contracts of scoring: clip metrics, set metrics and embedders, and what they return."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.audio import Audio, Samples
+from bench.errors import DataError
+from bench.notes import Notes
+from bench.prompt import Prompt
+
+Direction = Literal["higher", "lower", "none"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number, or the reason why there is none: exactly one of ``value`` and ``reason`` is set.
+
+    ``details`` holds what explains the number (winning scales, tempo, confidence). Two keys have a meaning to the
+    leaderboard: ``chance``, the value that music without structure would get here, and ``known``, the value on the
+    notes that the audio was rendered from.
+
+    Raises:
+        DataError: both or neither are set, or a number in value or details is not finite.
+    """
+
+    value: float | None
+    reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise DataError("a score needs either a value or a reason")
+        for name, number in (("value", self.value), *self.details.items()):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise DataError(f"score {name} is {number}; give a reason instead of a number that is not finite")
+
+    @classmethod
+    def of(cls, value: float, **details: Any) -> Score:
+        return cls(float(value), None, details)
+
+    @classmethod
+    def undefined(cls, reason: str, **details: Any) -> Score:
+        """No number, with the reason in a few words: ``"12 notes, needs 20"``."""
+        return cls(None, reason, details)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean or a distance with its interval.
+
+    ``value``, ``low`` and ``high`` are in the metric's unit; ``n`` counts the clips behind it. ``value`` is None when
+    nothing counted, ``low`` and ``high`` are None when there is too little to say how sure it is; ``reason`` says why.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    reason: str | None = None
+
+
+class DecodedClip:
+    """One decoding of one clip's file, shared by every metric and embedder that looks at it.
+
+    Args:
+        audio: what the file holds.
+        prompt: what was asked for.
+        notes: what was played, where somebody knows; ``notes.origin`` says how to use it.
+    """
+
+    def __init__(self, audio: Audio, prompt: Prompt, notes: Notes | None = None) -> None:
+        self.audio = audio
+        self.prompt = prompt
+        self.notes = notes
+        self._shared: dict[str, Any] = {}
+
+    def share(self, name: str, compute: Callable[[], T]) -> T:
+        """Compute once for this clip whatever several metrics need; ``name`` carries a version: ``basic-pitch@1``."""
+        if name not in self._shared:
+            self._shared[name] = compute()
+        result: T = self._shared[name]
+        return result
+
+    def mono(self, rate: int | None = None) -> Samples:
+        """`Audio.mono`, computed once for each rate."""
+        return self.share(f"mono:{rate}", lambda: self.audio.mono(rate))
+
+
+class ClipMetric(ABC):
+    """One number for each clip, or a reason why there is none.
+
+    Parameters are keyword arguments of ``__init__``, with defaults, as for models.
+
+    Class attributes:
+        version: raised whenever the same clip would get another number.
+        unit: such as ``%``; empty for a plain number.
+        direction: which values are better, ``higher`` or ``lower``; ``none`` for a number that is never ranked.
+    """
+
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+    direction: ClassVar[Direction] = "none"
+
+    @abstractmethod
+    def score(self, clip: DecodedClip) -> Score:
+        """Score one clip. Silence or too few notes is a `Score.undefined`, not an exception."""
+
+
+class Embedder(ABC):
+    """Audio → one vector for each window.
+
+    Class attributes:
+        version: raised whenever the same audio would give other vectors.
+        dimension: length of a vector.
+    """
+
+    version: ClassVar[int] = 1
+    dimension: int
+
+    @abstractmethod
+    def embed(self, audio: Audio) -> npt.NDArray[np.float32]:
+        """Return float32 of shape (windows, dimension); windows are cut at fixed places, never at random."""
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What else identifies the embedder beside class and version: the weights' hash."""
+        return {}
+
+    def close(self) -> None:  # noqa: B027 - most embedders hold nothing
+        """Release memory and devices."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingSet:
+    """Embeddings of many recordings.
+
+    Attributes:
+        vectors: float32, shape (windows, dimension).
+        recordings: int, shape (windows,): which recording or clip a window is from.
+        groups: int, shape (windows,): what is resampled together, the prompt of a clip or the recording itself.
+        embedder: name@version of the embedder.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    recordings: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    embedder: str
+
+
+class SetMetric(ABC):
+    """One number for a set of clips against a reference set, with its interval.
+
+    Class attributes: as for `ClipMetric`, and ``embedder``, the name@version it is defined on.
+    """
+
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+    direction: ClassVar[Direction] = "lower"
+    embedder: ClassVar[str]
+
+    @abstractmethod
+    def evaluate(self, evaluated: EmbeddingSet, reference: EmbeddingSet) -> Estimate:
+        """Compare two sets of one embedder; the interval is conditional on the reference."""

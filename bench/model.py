@@ -1,0 +1,64 @@
+"""The contract of a music model, the one class that a backend subclasses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bench.audio import Audio
+from bench.errors import GenerationError
+from bench.prompt import Prompt
+
+Json = Any  # what json.dumps takes: None, bool, int, finite float, str, list, dict with str keys
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What a model is asked for: a prompt, a seed ≥ 0 that all randomness comes from, and a duration in seconds > 0."""
+
+    prompt: Prompt
+    seed: int
+    duration: float
+
+
+class MusicModel(ABC):
+    """Turns requests into audio.
+
+    Parameters are keyword arguments of ``__init__``, with defaults; the configuration's ``params`` are checked against
+    them. The constructor must be cheap and load nothing: it also runs where no clip is made, to identify the model.
+    Weights are loaded by the first `generate`.
+
+    Class attributes:
+        version: raised whenever the same parameters and seed would give other audio.
+        sample_rate: rate of the audio in Hz, or None if it differs from clip to clip.
+        batch_size: how many requests `generate` likes to get at once; an instance attribute may override it.
+        provenance_params: parameters that cannot change what is heard (device, paths, batch size); they are recorded
+            but are no part of a clip's identity.
+    """
+
+    version: ClassVar[int] = 1
+    sample_rate: int | None = None
+    batch_size: int = 1
+    provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
+
+    @abstractmethod
+    def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:
+        """Return one result for each request, in order.
+
+        Each clip depends on its own request alone, never on the others in the batch, the order or earlier calls. An
+        entry may be a `GenerationError` to fail that request only; an exception fails (and singly retries) the batch.
+        """
+
+    def fingerprint(self) -> Mapping[str, Json]:
+        """What else identifies the model beside class, version and parameters: the weights' revision or hash."""
+        return {}
+
+    def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
+        """What else identifies one clip beside prompt, seed and duration, such as the hash of a file it is read from."""
+        del request
+        return {}
+
+    def close(self) -> None:  # noqa: B027 - most models hold nothing
+        """Release memory and devices; called before another model is loaded."""

@@ -1,0 +1,75 @@
+"""Prompts and the suites they come in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from bench.errors import DataError
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KEY = re.compile(r"[A-G][#b]? (major|minor)")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One text that every model is asked to turn into music.
+
+    Attributes:
+        id: unique in its suite; letters, digits, ``.``, ``_`` and ``-``, since file names are made of it.
+        text: what the model reads.
+        genre: the stratum that intervals are computed within, such as ``jazz``.
+        level: descriptiveness, 1 (a few words) and up.
+        bpm: tempo the text asks for in quarter notes a minute, in (0, 400], or None if it states none.
+        key: key the text asks for, such as ``F# minor`` or ``Bb major``, or None if it states none.
+
+    Raises:
+        DataError: an attribute is outside its range; the message names the field.
+    """
+
+    id: str
+    text: str
+    genre: str
+    level: int = 1
+    bpm: float | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _SAFE_ID.fullmatch(self.id):
+            raise DataError(f"prompt id {self.id!r}: use letters, digits, '.', '_' and '-' only")
+        if not self.text.strip():
+            raise DataError(f"prompt '{self.id}': text is empty")
+        if not self.genre.strip():
+            raise DataError(f"prompt '{self.id}': genre is empty")
+        if self.level < 1:
+            raise DataError(f"prompt '{self.id}': level is {self.level}, must be 1 or more")
+        if self.bpm is not None and not 0 < self.bpm <= 400:
+            raise DataError(f"prompt '{self.id}': bpm is {self.bpm}, must be in (0, 400]")
+        if self.key is not None and not _KEY.fullmatch(self.key):
+            raise DataError(f"prompt '{self.id}': key is {self.key!r}, write it like 'F# minor' or 'Bb major'")
+
+
+@dataclass(frozen=True)
+class PromptSuite:
+    """A named, versioned list of prompts; a changed text raises the version.
+
+    Raises:
+        DataError: no prompts, or two prompts with one id.
+    """
+
+    name: str
+    version: int
+    prompts: tuple[Prompt, ...]
+
+    def __post_init__(self) -> None:
+        if not self.prompts:
+            raise DataError(f"suite '{self.name}' has no prompts")
+        repeated = [id for id, count in Counter(p.id for p in self.prompts).items() if count > 1]
+        if repeated:
+            raise DataError(f"suite '{self.name}': prompt id '{repeated[0]}' occurs more than once")
+
+    @property
+    def ref(self) -> str:
+        """Name and version as written in configs and tables: ``genres@1``."""
+        return f"{self.name}@{self.version}"
