@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from bench.audio import Audio, read_audio
     from bench.config import RunConfig, load_config
     from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError
-    from bench.metric import ClipMetric, DecodedClip, Direction, Embedder, EmbeddingSet, Estimate, Score, SetMetric
+    from bench.metric import (
+        ClipMetric,
+        DecodedClip,
+        Direction,
+        Embedder,
+        EmbeddingSet,
+        Estimate,
+        Score,
+        SetMetric,
+    )
     from bench.model import GenerationRequest, MusicModel
     from bench.notes import Note, Notes
     from bench.prompt import Prompt, PromptSuite
@@ -47,7 +56,33 @@ _HOMES = {
     "run": "runner",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0605
+__all__ = [
+    "Audio",
+    "ClipMetric",
+    "DataError",
+    "DecodedClip",
+    "Direction",
+    "Embedder",
+    "EmbeddingSet",
+    "Estimate",
+    "GenerationError",
+    "GenerationRequest",
+    "MissingError",
+    "MusicModel",
+    "Note",
+    "Notes",
+    "Prompt",
+    "PromptSuite",
+    "Run",
+    "RunConfig",
+    "Score",
+    "SetMetric",
+    "TunebenchError",
+    "UsageError",
+    "load_config",
+    "read_audio",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

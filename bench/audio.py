@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,11 +42,15 @@ class Audio:
         if samples.ndim == 1:
             samples = samples[np.newaxis]
         if samples.ndim != 2 or not 1 <= samples.shape[0] <= MAX_CHANNELS:
-            raise DataError(f"audio has shape {samples.shape}, must be (channels, frames) with 1 to {MAX_CHANNELS} channels")
+            raise DataError(
+                f"audio has shape {samples.shape}, must be (channels, frames) with 1 to {MAX_CHANNELS} channels"
+            )
         if not 1 <= self.rate <= MAX_RATE:
             raise DataError(f"sample rate is {self.rate} Hz, must be from 1 to {MAX_RATE}")
         if not np.isfinite(samples).all():
-            raise DataError(f"audio holds {int((~np.isfinite(samples)).sum())} samples that are not finite (NaN or infinity)")
+            raise DataError(
+                f"audio holds {int((~np.isfinite(samples)).sum())} samples that are not finite (NaN or infinity)"
+            )
         samples.flags.writeable = False
         object.__setattr__(self, "samples", samples)
 
@@ -132,15 +137,16 @@ def write_flac(path: Path, audio: Audio) -> float:
 
     gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Encoded in memory first: a full disk is then an ordinary OSError of write() and not a codec's riddle.
+    encoded = io.BytesIO()
+    samples = audio.samples.T * np.float32(gain)
+    soundfile.write(encoded, samples, audio.rate, format="FLAC", subtype="PCM_24")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as raw:
-            with soundfile.SoundFile(
-                raw, "w", samplerate=audio.rate, channels=audio.channels, format="FLAC", subtype="PCM_24"
-            ) as file:
-                file.write(audio.samples.T * np.float32(gain))
-            raw.flush()
-            os.fsync(raw.fileno())
+        with temporary.open("wb") as file:
+            file.write(encoded.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -42,6 +42,7 @@ class MusicModel(ABC):
     sample_rate: int | None = None
     batch_size: int = 1
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
+    typical_speed: ClassVar[float | None] = None
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -63,3 +64,14 @@ class Notes:
     def onsets(self) -> npt.NDArray[np.float64]:
         """Onsets of all notes, drums included, in seconds, shape (notes,), ascending."""
         return np.array([note.onset for note in self.events], dtype=np.float64)
+
+    def to_json(self) -> str:
+        """Compact JSON that `from_json` restores exactly."""
+        content = {"origin": self.origin, "quarter": self.quarter, "key": self.key, "events": self.events}
+        return json.dumps(content, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Notes:
+        content = json.loads(text)
+        events = tuple(Note(*event) for event in content["events"])
+        return cls(events, content["origin"], content["quarter"], content["key"])

@@ -1,0 +1,66 @@
+"""The command line: a file a command. Commands parse and print; what they do is in `bench`.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+
+from bench.cli import doctor, leaderboard, listing, run, score
+from bench.errors import TunebenchError
+
+app = typer.Typer(
+    name="tunebench",
+    help="Benchmark text-to-music models: did the tuning make the music better, and how sure are we?",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.command)
+app.command("score")(score.command)
+app.command("leaderboard")(leaderboard.command)
+app.command("list")(listing.command)
+app.command("doctor")(doctor.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tunebench {version('tunebench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    del version
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with the exit code that the outcome has (see `bench.errors`)."""
+    # A batch system warns before it kills; that is treated as Ctrl-C, so what is finished is stored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code: int | str | None = 0
+    try:
+        app()
+    except SystemExit as leaving:
+        code = leaving.code
+    except TunebenchError as error:
+        print(f"tunebench: {error}", file=sys.stderr)
+        code = error.exit_code
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough (`| head`); Python would complain while shutting down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

@@ -1,0 +1,55 @@
+"""Where tasks run: in this process, in local processes, or on a Ray cluster. All give the same results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bench.config import ExecutorConfig
+from bench.outcome import ClipFailed, ClipMade, ClipScored
+from bench.task import Task
+
+Outcome = list[ClipMade | ClipFailed] | list[ClipScored]
+
+
+@dataclass(frozen=True)
+class TaskLost:
+    """A task without a result.
+
+    ``died``: its worker crashed or took too long, nothing is known about the clips. ``missing``: the model needs what is
+    not installed. ``unstorable``: the disk took no more. ``refused``: a plugin was not usable.
+    """
+
+    why: Literal["died", "missing", "unstorable", "refused"]
+    message: str
+
+
+class Executor(Protocol):
+    """Runs tasks, a bounded number at a time, and yields each with its result as it finishes, in any order."""
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]: ...
+
+
+def make_executor(config: ExecutorConfig) -> Executor:
+    """The executor that a configuration names.
+
+    Raises:
+        MissingError: Ray is asked for and not installed.
+    """
+    if config.kind == "ray":
+        from bench.executors.ray import RayExecutor
+
+        cluster: Executor = RayExecutor(config)
+        return cluster
+    if config.worker_count == 0:
+        from bench.executors.inline import InlineExecutor
+
+        return InlineExecutor()
+    from bench.executors.local import LocalExecutor
+
+    return LocalExecutor(config)

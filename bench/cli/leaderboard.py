@@ -1,0 +1,51 @@
+"""``tunebench leaderboard``: print a run's leaderboard, or write it to a file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Style(StrEnum):
+    """How the leaderboard is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    markdown = "markdown"
+    parquet = "parquet"
+
+
+class Group(StrEnum):
+    """What rows can be split by."""
+
+    genre = "genre"
+    level = "level"
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    by: Annotated[Group | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
+    style: Annotated[Style, typer.Option("--format", help="How to write it.")] = Style.table,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+) -> None:
+    """Print the leaderboard: means over prompts with 95 % intervals, how many clips count, chance and ceiling."""
+    from bench.errors import UsageError
+    from bench.leaderboard import render
+
+    if as_json:
+        style = Style.json
+    content = render(folder, style.value, by.value if by else None)
+    if output is None:
+        if isinstance(content, bytes):
+            raise UsageError("parquet is not for the terminal; name a file with --output")
+        print(content)
+        return
+    try:
+        output.write_bytes(content if isinstance(content, bytes) else f"{content}\n".encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error

@@ -1,0 +1,94 @@
+"""``tunebench run``: make and score what a configuration asks for, and print the leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.config import RunConfig
+    from bench.runner import Run
+
+Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
+
+
+def command(
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="A YAML configuration; without one, the composer and its controls on quick@1."),
+    ] = None,
+    out: Out = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be made, and make nothing.")] = False,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Generate and score the clips that do not exist yet, then print the leaderboard.
+
+    The same command resumes a run that was stopped, and retries what failed.
+    """
+    from bench.cli.progress import shown
+    from bench.runner import as_config, default_folder, run
+
+    settings = with_workers(as_config(config), workers)
+    folder = out or default_folder(config)
+    if dry_run:
+        _print_preview(settings, folder)
+        return
+    with shown() as progress:
+        finished = run(settings, folder, progress)
+    conclude(finished, as_json)
+
+
+def with_workers(settings: RunConfig, workers: int | None) -> RunConfig:
+    """The configuration with the number of workers replaced, if one is given."""
+    if workers is None:
+        return settings
+    return settings.model_copy(update={"executor": settings.executor.model_copy(update={"workers": workers})})
+
+
+def conclude(finished: Run, as_json: bool) -> None:
+    """Print the leaderboard and what failed.
+
+    Raises:
+        FailuresRecorded: a clip or a score failed; the first ones are named on stderr.
+    """
+    import sys
+
+    from bench.errors import FailuresRecorded
+    from bench.leaderboard import render
+
+    print(render(finished.folder, "json" if as_json else "table"), flush=True)
+    if not as_json:
+        print(f"\n{finished.folder}: run.db, audio/, config.yaml", file=sys.stderr)
+    failures = finished.failures()
+    for line in failures[:10]:
+        print(f"failed: {line}", file=sys.stderr)
+    if failures:
+        more = f" ({len(failures) - 10} more than shown)" if len(failures) > 10 else ""
+        raise FailuresRecorded(f"{len(failures)} clips or scores failed{more}; the same command tries them again")
+
+
+def _print_preview(settings: RunConfig, folder: Path) -> None:
+    from bench.runner import preview
+
+    plan = preview(settings, folder)
+    for label in dict.fromkeys([*plan.existing, *plan.to_make]):
+        print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")
+    print(f"{plan.to_score} clips to score")
+    if plan.seconds is None:
+        print("time: not known before the first clip of each model is made")
+    else:
+        print(f"time: about {_duration(plan.seconds)}")
+    print(f"disk: at most {plan.bytes / 1e6:.0f} MB in {folder}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

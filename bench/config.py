@@ -1,0 +1,176 @@
+"""The configuration of a run: what to make, with which models, scored by what."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bench.errors import DataError, UsageError, suggestion
+
+DEFAULT_METRICS = (
+    "harmonic-accuracy",
+    "melodic-complexity",
+    "pitch-variety",
+    "rhythmic-inconsistency",
+    "rhythm-grid",
+    "tempo-adherence",
+    "key-adherence",
+)
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+-]{0,79}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ModelConfig(_Strict):
+    """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters."""
+
+    name: str
+    label: str | None = Field(default=None, alias="as")
+    params: dict[str, Any] = {}
+
+    @property
+    def row(self) -> str:
+        """The label in tables and the name of the clips' folder."""
+        return self.label or self.name.rpartition(":")[2]
+
+    @model_validator(mode="after")
+    def _label_is_a_file_name(self) -> ModelConfig:
+        if not _LABEL.fullmatch(self.row):
+            raise ValueError(f"'{self.row}' cannot name a folder: use letters, digits and . _ - = @ + only")
+        return self
+
+
+class MetricConfig(_Strict):
+    """A metric by name or ``path/to/file.py:Class``, and its parameters."""
+
+    name: str
+    params: dict[str, Any] = {}
+
+
+class ExecutorConfig(_Strict):
+    """Where the work is done.
+
+    kind: ``local`` processes or ``ray``. workers: how many; 0 works inside the calling process; None takes every core
+    that this process may use. threads: of numerical libraries in each worker. timeout: seconds a clip may take before its
+    worker is killed.
+    """
+
+    kind: Literal["local", "ray"] = "local"
+    workers: Annotated[int, Field(ge=0, le=4096)] | None = None
+    threads: Annotated[int, Field(ge=1)] = 1
+    timeout: Annotated[float, Field(gt=0)] = 1800
+    address: str | None = None
+
+    @property
+    def worker_count(self) -> int:
+        if self.workers is not None:
+            return self.workers
+        # macOS cannot tell which cores a process may use.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _names(items: Any) -> Any:
+    """A plain string is short for ``{name: string}``."""
+    return [{"name": item} if isinstance(item, str) else item for item in items] if isinstance(items, list) else items
+
+
+class RunConfig(_Strict):
+    """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration."""
+
+    suite: str = "quick@1"
+    models: tuple[ModelConfig, ...] = Field(
+        default=(
+            ModelConfig(name="composer"),
+            ModelConfig(name="composer-offkey"),
+            ModelConfig(name="composer-loose"),
+            ModelConfig(name="noise"),
+        ),
+        min_length=1,
+    )
+    metrics: tuple[MetricConfig, ...] = tuple(MetricConfig(name=name) for name in DEFAULT_METRICS)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63, strict=True)], ...] = Field(default=(0,), min_length=1)
+    duration: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    executor: ExecutorConfig = ExecutorConfig()
+
+    _models = field_validator("models", mode="before")(_names)
+    _metrics = field_validator("metrics", mode="before")(_names)
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> RunConfig:
+        rows = [model.row for model in self.models]
+        for what, items in (
+            ("model", rows),
+            ("seed", self.seeds),
+            ("metric", [m.name for m in self.metrics]),
+        ):
+            for item in items:
+                if list(items).count(item) > 1:
+                    hint = "; give each its own name with 'as:'" if what == "model" else ""
+                    raise ValueError(f"{what} '{item}' is named twice{hint}")
+        if not math.isfinite(self.duration):
+            raise ValueError("duration must be finite")
+        return self
+
+    def as_yaml(self) -> str:
+        """The whole configuration, defaults included, as it is frozen in the run folder."""
+        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read a YAML configuration; paths of plugin files in it are relative to the working folder.
+
+    Raises:
+        UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
+        DataError: the file is not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"there is no configuration {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        raise DataError(f"{path}:{line} not YAML ({getattr(error, 'problem', None) or 'syntax error'})") from error
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: must be a mapping such as 'suite: genres@1', not a {type(content).__name__}")
+    return parse_config(content, str(path))
+
+
+def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:
+    """Check a mapping as `load_config` does.
+
+    Raises:
+        UsageError: as for `load_config`.
+    """
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_explain(error)}") from None
+
+
+_FIELDS: dict[str, type[BaseModel]] = {"models": ModelConfig, "metrics": MetricConfig, "executor": ExecutorConfig}
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        owner = _FIELDS.get(place[0], RunConfig) if len(place) > 1 else RunConfig
+        known = [field.alias or name for name, field in owner.model_fields.items()]
+        return f"unknown setting '{'.'.join(place)}'{suggestion(place[-1], known)}; known: {', '.join(known)}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(place)}: {message[0].lower()}{message[1:]}" if place else message

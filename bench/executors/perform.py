@@ -1,0 +1,21 @@
+"""Doing one task, whatever process it is in: errors that stop more than one clip become values."""
+
+from __future__ import annotations
+
+from bench.errors import MissingError, TunebenchError
+from bench.executors import Outcome, TaskLost
+from bench.task import Bench, Task, Unstorable
+
+
+def perform(task: Task, bench: Bench) -> Outcome | TaskLost:
+    """Execute a task and return its results, or why there are none."""
+    try:
+        return task.execute(bench)
+    except MissingError as error:
+        return TaskLost("missing", str(error))
+    except Unstorable as error:
+        return TaskLost("unstorable", str(error))
+    except TunebenchError as error:
+        return TaskLost("refused", str(error))
+    except Exception as error:
+        return TaskLost("died", f"{type(error).__name__}: {error}")

@@ -1,0 +1,34 @@
+"""A worker process: takes tasks from a pipe until it closes, and never outlives its driver."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from multiprocessing.connection import Connection
+
+from bench.executors.perform import perform
+from bench.task import Bench
+
+
+def serve(descriptor: int, driver: int) -> None:
+    """Answer tasks that arrive on the pipe ``descriptor`` from the process ``driver``."""
+    # Ctrl-C reaches the whole process group: the driver decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, args=(driver,), daemon=True).start()
+    pipe = Connection(descriptor)
+    bench = Bench()
+    while True:
+        try:
+            task = pipe.recv()
+            pipe.send(perform(task, bench))
+        except (EOFError, OSError):
+            return
+
+
+def _follow(driver: int) -> None:
+    """End this process as soon as its driver is gone, even in the middle of a task."""
+    while os.getppid() == driver:
+        time.sleep(0.2)
+    os._exit(1)

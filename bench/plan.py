@@ -1,0 +1,222 @@
+"""The plan: every clip that must exist, each with its identity, before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.canonical import canonical_json, fingerprint
+from bench.config import MetricConfig, ModelConfig, RunConfig
+from bench.errors import UsageError
+from bench.metric import ClipMetric, Direction
+from bench.model import GenerationRequest, MusicModel
+from bench.prompt import Prompt, PromptSuite
+from bench.registry import Plugin, bind, create, find, load
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A row of the leaderboard.
+
+    ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in Hz, or
+    None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, as the model declares it.
+    """
+
+    label: str
+    plugin: Plugin
+    params: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    rate: int | None
+    batch_size: int
+    speed: float | None
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.identity)
+
+
+@dataclass(frozen=True)
+class PlannedMetric:
+    """A column of the leaderboard. ``params_hash`` is the fingerprint of its parameters, defaults included."""
+
+    plugin: Plugin
+    params: Mapping[str, Any]
+    version: int
+    unit: str
+    direction: Direction
+    name: str = field(default="")
+
+    @property
+    def ref(self) -> str:
+        """Name and version as in tables: ``harmonic-accuracy@1``."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def params_hash(self) -> str:
+        return fingerprint(dict(self.params))
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file."""
+
+    id: str
+    model: str
+    request: GenerationRequest
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.request.prompt
+
+    @property
+    def path(self) -> str:
+        """Where its audio lies, relative to the run folder."""
+        return f"audio/{self.model}/{self.id[:16]}.flac"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a configuration asks for, resolved against what is installed."""
+
+    suite: PromptSuite
+    models: tuple[PlannedModel, ...]
+    metrics: tuple[PlannedMetric, ...]
+    clips: tuple[PlannedClip, ...]
+    duration: float
+
+    def model(self, label: str) -> PlannedModel:
+        return next(model for model in self.models if model.label == label)
+
+    def batches(self) -> Iterator[tuple[PlannedModel, tuple[PlannedClip, ...]]]:
+        """The clips in the chunks in which they are generated; the same plan always gives the same chunks."""
+        for model in self.models:
+            own = [clip for clip in self.clips if clip.model == model.label]
+            for start in range(0, len(own), model.batch_size):
+                yield model, tuple(own[start : start + model.batch_size])
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Resolve names, fill in defaults and give every clip its identity.
+
+    Raises:
+        UsageError: an unknown name or parameter, or two rows that would hold the same clips.
+        DataError: a suite file with a mistake.
+    """
+    suite = load_suite_named(config.suite)
+    models, clips = [], []
+    for entry in config.models:
+        planned, instance = _plan_model(entry)
+        models.append(planned)
+        requests = [
+            GenerationRequest(prompt, seed, config.duration) for prompt in suite.prompts for seed in config.seeds
+        ]
+        clips += [PlannedClip(clip_id(planned, instance, request), planned.label, request) for request in requests]
+        instance.close()
+    _refuse_same_clips(clips)
+    metrics = tuple(plan_metric(entry) for entry in config.metrics)
+    return Plan(suite, tuple(models), metrics, tuple(clips), config.duration)
+
+
+def load_suite_named(ref: str) -> PromptSuite:
+    """Load ``genres``, ``genres@1``, ``file.yaml`` or ``file.py:function``.
+
+    Raises:
+        UsageError: an unknown suite, or another version than the installed one is asked for.
+        DataError: a suite file with a mistake.
+    """
+    from pathlib import Path
+
+    from bench.suite import load_suite
+
+    if ref.endswith((".yaml", ".yml")):
+        return load_suite(Path(ref))
+    name, _, version = ref.partition("@")
+    plugin = find("suite", name)
+    suite = load(plugin)()
+    if not isinstance(suite, PromptSuite):
+        raise UsageError(f"suite '{name}' ({plugin.target}) returns a {type(suite).__name__}, not a bench.PromptSuite")
+    if version and version != str(suite.version):
+        raise UsageError(
+            f"suite '{ref}' is not installed, '{suite.ref}' is; use that, or the tunebench that had '{ref}'"
+        )
+    return suite
+
+
+def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
+    plugin = find("model", entry.name)
+    instance: MusicModel = create(plugin, entry.params, MusicModel)
+    params = bind(plugin, type(instance), entry.params)
+    kind = type(instance)
+    identity: dict[str, Any] = {
+        "class": f"{plugin.public_target}@{kind.version}",
+        "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
+        **instance.fingerprint(),
+    }
+    if plugin.source:
+        identity["source"] = plugin.source
+    try:
+        canonical_json(identity)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"model '{entry.row}': its parameters and fingerprint must be JSON values ({error})"
+        ) from error
+    provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
+    planned = PlannedModel(
+        entry.row,
+        plugin,
+        params,
+        identity,
+        provenance,
+        instance.sample_rate,
+        max(1, instance.batch_size),
+        kind.typical_speed,
+    )
+    return planned, instance
+
+
+def plan_metric(entry: MetricConfig) -> PlannedMetric:
+    """Resolve one metric.
+
+    Raises:
+        UsageError: an unknown name or parameter.
+    """
+    plugin = find("metric", entry.name)
+    instance: ClipMetric = create(plugin, entry.params, ClipMetric)
+    kind = type(instance)
+    params = bind(plugin, kind, entry.params)
+    name = entry.name.rpartition(":")[2]
+    return PlannedMetric(plugin, params, kind.version, kind.unit, kind.direction, name)
+
+
+def clip_id(planned: PlannedModel, model: MusicModel, request: GenerationRequest) -> str:
+    """SHA-256 of everything that can change the clip: model, prompt, seed, duration, and what the model adds for it."""
+    prompt = request.prompt
+    # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
+    length = round(request.duration * planned.rate) if planned.rate else f"{request.duration:.6f} s"
+    return fingerprint(
+        {
+            "model": planned.identity,
+            "prompt": {
+                "text": prompt.text,
+                "genre": prompt.genre,
+                "level": prompt.level,
+                "bpm": prompt.bpm,
+                "key": prompt.key,
+            },
+            "seed": request.seed,
+            "duration": length,
+            **({"request": extra} if (extra := dict(model.request_fingerprint(request))) else {}),
+        }
+    )
+
+
+def _refuse_same_clips(clips: Sequence[PlannedClip]) -> None:
+    seen: dict[str, PlannedClip] = {}
+    for clip in clips:
+        other = seen.setdefault(clip.id, clip)
+        if other is not clip and other.model != clip.model:
+            raise UsageError(f"models '{other.model}' and '{clip.model}' are the same model with the same parameters")
+        if other is not clip:
+            raise UsageError(f"prompts '{other.prompt.id}' and '{clip.prompt.id}' are the same prompt under two ids")

@@ -1,0 +1,85 @@
+"""Confidence intervals for means of independent units, in one group or stratified."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """A mean with its confidence interval; ``low`` and ``high`` are NaN where there is too little to say."""
+
+    mean: float
+    low: float
+    high: float
+    df: float
+
+
+def t_interval(values: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Student's interval for the mean of independent values.
+
+    mean ± t(n−1) · s/√n with s² the sample variance (ddof = 1).
+
+    Args:
+        values: shape (n,), n ≥ 1, finite.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: no values, or a value that is not finite.
+
+    Source: Student, "The probable error of a mean", Biometrika 6 (1908).
+    """
+    return stratified_t_interval(values, np.zeros(len(np.atleast_1d(values)), dtype=np.int64), level)
+
+
+def stratified_t_interval(values: npt.ArrayLike, strata: npt.ArrayLike, level: float = 0.95) -> Interval:
+    """Interval for the mean of values that were chosen stratum by stratum (prompts within genres).
+
+    The mean is that of all values. Its variance is Σ w² s²/n over the strata, w a stratum's share of the values, with
+    the degrees of freedom of Satterthwaite, (Σ v)²/Σ(v²/(n−1)); what differs between the strata is no uncertainty, since
+    the strata were not drawn at random. Strata of one value are collapsed into one. With a single stratum this is
+    Student's interval.
+
+    Args:
+        values: shape (n,), n ≥ 1, finite.
+        strata: shape (n,), any labels.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: no values, a value that is not finite, or lengths that differ.
+
+    Source: Cochran, *Sampling Techniques*, 3rd ed. (1977), §5.4 (variance and Satterthwaite's degrees of freedom) and
+    §5A.12 (collapsed strata).
+    """
+    from scipy.special import stdtrit
+
+    x = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    _, labels = np.unique(np.asarray(strata), return_inverse=True)
+    if not len(x) or x.ndim != 1 or len(labels) != len(x) or not np.isfinite(x).all():
+        raise ValueError(
+            f"an interval needs finite values and one stratum each, got {x.shape} values and {labels.shape} strata"
+        )
+    mean = float(x.mean())
+    counts = np.bincount(labels)
+    if (counts == 1).any():
+        collapsed = np.where(counts[labels] == 1, len(counts), labels)
+        # A stratum that is alone even so joins the largest one.
+        if (counts == 1).sum() == 1 and len(counts) > 1:
+            collapsed = np.where(counts[labels] == 1, int(counts.argmax()), labels)
+        _, labels = np.unique(collapsed, return_inverse=True)
+        counts = np.bincount(labels)
+    if counts.min() < 2:
+        return Interval(mean, float("nan"), float("nan"), 0.0)
+    means = np.bincount(labels, x) / counts
+    variances = np.bincount(labels, (x - means[labels]) ** 2) / (counts - 1)
+    parts = (counts / len(x)) ** 2 * variances / counts
+    total = float(parts.sum())
+    if total == 0:
+        return Interval(mean, mean, mean, float(len(x) - len(counts)))
+    df = total**2 / float((parts**2 / (counts - 1)).sum())
+    reach = float(stdtrit(df, (1 + level) / 2)) * total**0.5
+    return Interval(mean, mean - reach, mean + reach, df)

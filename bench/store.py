@@ -1,0 +1,419 @@
+"""The run folder: a database of clips and scores beside the audio, written by one process at a time.
+
+A row is written only after its file is complete and on disk, one transaction a result; so whatever moment a run dies,
+what the database says is there is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bench.canonical import canonical_json
+from bench.errors import DataError, UsageError
+from bench.outcome import ClipFailed, ClipMade, ClipScored
+from bench.plan import Plan, PlannedClip, PlannedMetric
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE models (label TEXT PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, identity TEXT NOT NULL,
+    provenance TEXT NOT NULL, rate INTEGER);
+CREATE TABLE prompts (id TEXT PRIMARY KEY, text TEXT NOT NULL, genre TEXT NOT NULL, level INTEGER NOT NULL, bpm REAL, key TEXT);
+CREATE TABLE clips (id TEXT PRIMARY KEY, model TEXT NOT NULL REFERENCES models, prompt TEXT NOT NULL REFERENCES prompts,
+    seed INTEGER NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('planned', 'made', 'failed', 'replaced')),
+    content TEXT, rate INTEGER, channels INTEGER, frames INTEGER, peak REAL, gain REAL, seconds REAL, error TEXT,
+    provenance TEXT);
+CREATE UNIQUE INDEX one_clip_each ON clips (model, prompt, seed) WHERE state != 'replaced';
+CREATE TABLE notes (clip TEXT PRIMARY KEY REFERENCES clips, notes TEXT NOT NULL);
+CREATE TABLE metrics (name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL, params TEXT NOT NULL,
+    unit TEXT NOT NULL, direction TEXT NOT NULL, position INTEGER NOT NULL, shown INTEGER NOT NULL,
+    PRIMARY KEY (name, version, params_hash));
+CREATE TABLE scores (clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL,
+    params_hash TEXT NOT NULL, embedder TEXT NOT NULL DEFAULT '', value REAL, reason TEXT, error TEXT, details TEXT NOT NULL,
+    seconds REAL, PRIMARY KEY (clip, metric, version, params_hash, embedder),
+    CHECK ((value IS NOT NULL) + (reason IS NOT NULL) + (error IS NOT NULL) = 1)) WITHOUT ROWID;
+"""
+_NETWORK_FILE_SYSTEMS = (
+    "nfs",
+    "cifs",
+    "smb",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "ceph",
+    "afs",
+    "fuse.sshfs",
+    "9p",
+    "glusterfs",
+)
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """A clip whose audio exists, with the notes JSON if somebody knew them."""
+
+    id: str
+    model: str
+    prompt: str
+    seed: int
+    path: str
+    content: str
+    notes: str | None
+
+
+class Store:
+    """The database and files of one run folder. Open it with `Store.create`, `Store.open` or `Store.read`."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
+        self.folder = folder
+        self._db = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open a run folder for writing, making it if it does not exist.
+
+        Raises:
+            UsageError: another driver is at work in it, or it cannot be written to.
+            DataError: its database is damaged or of a newer tunebench.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _locked(folder)
+        except OSError as error:
+            raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
+        try:
+            new = not (folder / "run.db").exists()
+            connection = sqlite3.connect(folder / "run.db", isolation_level=None)
+            with _explained(folder):
+                connection.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(folder) else 'WAL'}")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                if new or not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    connection.executescript(
+                        f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                    )
+                _check_version(folder, connection)
+        except BaseException:
+            lock.close()
+            raise
+        return cls(folder, connection, lock)
+
+    @classmethod
+    def read(cls, folder: Path) -> Store:
+        """Open a run folder for reading only; a driver may be at work in it.
+
+        Raises:
+            UsageError: there is no run in that folder.
+            DataError: its database is damaged or of a newer tunebench.
+        """
+        if not (folder / "run.db").is_file():
+            raise UsageError(
+                f"{folder} is no run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
+            )
+        with _explained(folder):
+            connection = _open_read_only(folder / "run.db")
+            _check_version(folder, connection)
+        return cls(folder, connection, None)
+
+    def close(self) -> None:
+        self._db.close()
+        if self._lock:
+            self._lock.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- planning ------------------------------------------------------------------------------------------------
+
+    def about(self) -> dict[str, str]:
+        """Facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
+        return dict(self._db.execute("SELECT name, value FROM about"))
+
+    def adopt(self, plan: Plan, about: Mapping[str, str]) -> int:
+        """Write a plan down, extending what the folder holds, and return how many older clips it replaces.
+
+        Raises:
+            UsageError: the folder holds the same names with another meaning; both are named, nothing is changed.
+        """
+        self.refuse_changes(plan, about)
+        with self._transaction():
+            for name, value in about.items():
+                self._db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
+            position = self._db.execute("SELECT COUNT(*) FROM models").fetchone()[0]
+            for model in plan.models:
+                row = (model.label, position, model.fingerprint, canonical_json(model.identity))
+                self._db.execute(
+                    "INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?, ?, ?)",
+                    (*row, canonical_json(_printable(model.provenance)), model.rate),
+                )
+                position += 1
+            for p in plan.suite.prompts:
+                row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
+                self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
+            replaced = self._add_clips(plan.clips)
+            self._add_metrics(plan.metrics)
+        return replaced
+
+    def _add_clips(self, clips: Sequence[PlannedClip]) -> int:
+        held = {(m, p, s): id for id, m, p, s in self._db.execute(
+            "SELECT id, model, prompt, seed FROM clips WHERE state != 'replaced'"
+        )}  # fmt: skip
+        replaced = 0
+        for clip in clips:
+            place = (clip.model, clip.prompt.id, clip.request.seed)
+            if held.get(place) == clip.id:
+                continue
+            if place in held:
+                self._db.execute("UPDATE clips SET state = 'replaced' WHERE id = ?", (held[place],))
+                replaced += 1
+            # A file that changed and changed back is the clip it was before.
+            self._db.execute(
+                "INSERT INTO clips (id, model, prompt, seed, path, state) VALUES (?, ?, ?, ?, ?, 'planned') ON CONFLICT (id) "
+                "DO UPDATE SET state = CASE WHEN content IS NULL THEN 'planned' ELSE 'made' END",
+                (clip.id, *place, clip.path),
+            )
+        return replaced
+
+    def _add_metrics(self, metrics: Sequence[PlannedMetric]) -> None:
+        (position,) = self._db.execute("SELECT COUNT(*) FROM metrics").fetchone()
+        for place, m in enumerate(metrics, start=position):
+            self._db.execute("UPDATE metrics SET shown = 0 WHERE name = ?", (m.name,))
+            self._db.execute(
+                "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET shown = 1",
+                (
+                    m.name,
+                    m.version,
+                    m.params_hash,
+                    canonical_json(dict(m.params)),
+                    m.unit,
+                    m.direction,
+                    place,
+                ),
+            )
+
+    def show(self, metrics: Sequence[PlannedMetric]) -> None:
+        """Make these versions of the metrics the ones that tables show."""
+        with self._transaction():
+            self._add_metrics(metrics)
+
+    def freeze(self, config: str) -> None:
+        """Keep the configuration beside the database, for the reader; the database is what counts."""
+        temporary = self.folder / ".config.yaml.part"
+        try:
+            temporary.write_text(config, encoding="utf-8")
+            temporary.replace(self.folder / "config.yaml")
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {self.folder}/config.yaml: {error.strerror}; make room or rights"
+            ) from error
+
+    def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
+        """Raise UsageError if the folder holds something else under the names that a plan uses."""
+        held = self.about()
+        advice = "use another folder (--out)"
+        for name in ("suite", "duration"):
+            if name in held and held[name] != about[name]:
+                raise UsageError(f"{self.folder} holds a run with {name} {held[name]}, not {about[name]}; {advice}")
+        models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
+        for model in plan.models:
+            if model.label in models and models[model.label][0] != model.fingerprint:
+                change = _difference(json.loads(models[model.label][1]), model.identity)
+                raise UsageError(
+                    f"{self.folder} holds another model '{model.label}': {change}; rename it with 'as:' or {advice}"
+                )
+        prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
+        for p in plan.suite.prompts:
+            now = (p.text, p.genre, p.level, p.bpm, p.key)
+            if p.id in prompts and prompts[p.id] != now:
+                old, new = next((a, b) for a, b in zip(prompts[p.id], now, strict=True) if a != b)
+                raise UsageError(
+                    f"{self.folder} holds another prompt '{p.id}': {old!r}, now {new!r}; raise the suite's version and {advice}"
+                )
+
+    # -- clips ---------------------------------------------------------------------------------------------------
+
+    def tidy(self) -> None:
+        """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
+        on_disk = {
+            f"audio/{folder.name}/{name}"
+            for folder in (self.folder / "audio").glob("*")
+            if folder.is_dir()
+            for name in os.listdir(folder)
+        }
+        made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
+        for path in on_disk - made:
+            if path.endswith((".flac", ".part")):
+                (self.folder / path).unlink(missing_ok=True)
+        lost = made - on_disk
+        with self._transaction():
+            for path in lost:
+                self._db.execute(
+                    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END WHERE path = ?",
+                    (path,),
+                )
+
+    def unmade(self) -> set[str]:
+        """Ids of the clips that are planned or failed."""
+        return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state IN ('planned', 'failed')")}
+
+    def record_clips(self, results: Iterable[ClipMade | ClipFailed]) -> None:
+        """Store the results of one task in one transaction. A clip whose sound changed loses its old scores."""
+        with self._transaction():
+            for result in results:
+                if isinstance(result, ClipFailed):
+                    self._db.execute(
+                        "UPDATE clips SET state = 'failed', error = ? WHERE id = ?",
+                        (result.error, result.clip),
+                    )
+                    continue
+                (before,) = self._db.execute("SELECT content FROM clips WHERE id = ?", (result.clip,)).fetchone()
+                if before != result.content:
+                    self._db.execute("DELETE FROM scores WHERE clip = ?", (result.clip,))
+                self._db.execute(
+                    "UPDATE clips SET state = 'made', content = ?, rate = ?, channels = ?, frames = ?, peak = ?, gain = ?, "
+                    "seconds = ?, error = NULL, provenance = ? WHERE id = ?",
+                    (result.content, result.rate, result.channels, result.frames, result.peak, result.gain, result.seconds, canonical_json(result.provenance), result.clip),
+                )
+                self._db.execute("DELETE FROM notes WHERE clip = ?", (result.clip,))
+                if result.notes is not None:
+                    self._db.execute("INSERT INTO notes VALUES (?, ?)", (result.clip, result.notes))
+
+    def made(self, ids: set[str] | None = None) -> list[StoredClip]:
+        """Clips whose audio exists, in the order in which they were planned; only those in ``ids`` if given."""
+        rows = self._db.execute(
+            "SELECT id, model, prompt, seed, path, content, notes FROM clips LEFT JOIN notes ON clip = id "
+            "WHERE state = 'made' ORDER BY clips.rowid"
+        )
+        return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
+
+    def seconds_per_clip(self) -> dict[str, float]:
+        """Mean time that a clip of each model took to make, in seconds."""
+        return dict(self._db.execute("SELECT model, AVG(seconds) FROM clips WHERE seconds IS NOT NULL GROUP BY model"))
+
+    # -- scores --------------------------------------------------------------------------------------------------
+
+    def scored(self) -> dict[str, set[tuple[str, int, str]]]:
+        """For each clip id, the (metric, version, params_hash) that need no scoring: a value or a reason exists."""
+        held: dict[str, set[tuple[str, int, str]]] = {}
+        rows = self._db.execute("SELECT clip, metric, version, params_hash FROM scores WHERE error IS NULL")
+        for clip, *key in rows:
+            held.setdefault(clip, set()).add((key[0], key[1], key[2]))
+        return held
+
+    def record_scores(self, results: Sequence[ClipScored]) -> None:
+        """Store the scores of one clip in one transaction."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO scores (clip, metric, version, params_hash, value, reason, error, details, seconds) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (r.clip, r.metric, r.version, r.params_hash, r.value, r.reason, r.error, canonical_json(dict(r.details)), r.seconds)
+                    for r in results
+                ],
+            )
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a reading query; the tables are described at the top of this module."""
+        return self._db.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _explained(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Take the folder's lock. The kernel drops it when this process dies, however it dies."""
+    import fcntl
+
+    lock = (folder / "run.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "another process"
+        lock.close()
+        raise UsageError(f"{folder} is in use by {owner}; wait for it or name another folder with --out") from None
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
+    return lock
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """A WAL database needs a place for its shared memory even to be read; in a read-only folder nobody writes to it."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    return connection
+
+
+def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; use the tunebench that wrote it"
+        )
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Turn what SQLite says about a full disk or a damaged file into what the reader can do about it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise UsageError(
+            f"cannot write to {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
+            "same command again"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"{folder}/run.db is damaged ({error}); the audio beside it is not touched") from error
+
+
+def _on_network(folder: Path) -> bool:
+    """Whether the folder lies on a network disk, where SQLite's write-ahead log does not work."""
+    try:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return False
+    home = folder.resolve()
+    best = max((m for m in mounts if home.is_relative_to(m[1])), key=lambda m: len(m[1]), default=None)
+    return best is not None and best[2].startswith(_NETWORK_FILE_SYSTEMS)
+
+
+def _difference(old: Any, new: Any, place: str = "") -> str:
+    """Name the first place in which two identities differ, with both values."""
+    if isinstance(old, dict) and isinstance(new, Mapping):
+        for name in sorted({*old, *new}):
+            if old.get(name) != new.get(name):
+                return _difference(old.get(name), new.get(name), f"{place}.{name}" if place else name)
+    return f"{place} was {canonical_json(old)}, is now {canonical_json(new)}"
+
+
+def _printable(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, str | int | float | bool | None) else str(value)
+        for name, value in params.items()
+    }

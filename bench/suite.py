@@ -1,0 +1,139 @@
+"""Prompt suites in YAML files.
+
+A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of mappings::
+
+    name: lullabies
+    version: 1
+    prompts:
+      - {id: harp-1, genre: lullaby, level: 1, text: A gentle harp lullaby}
+      - {id: harp-2, genre: lullaby, level: 2, text: Harp lullaby at 60 bpm in F major, bpm: 60, key: F major}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any
+
+import yaml
+
+from bench.errors import DataError, suggestion
+from bench.prompt import Prompt, PromptSuite
+
+_Fields = Mapping[str, tuple[type, ...]]
+
+_SUITE_FIELDS: _Fields = {"name": (str,), "version": (int,), "prompts": (list,)}
+_PROMPT_FIELDS: _Fields = {
+    "id": (str,),
+    "text": (str,),
+    "genre": (str,),
+    "level": (int,),
+    "bpm": (int, float),
+    "key": (str,),
+}
+_OPTIONAL = {"bpm", "key"}
+_WANTED = {str: "text", int: "a whole number", float: "a number", list: "a list"}
+_SYNONYMS = {"tempo": "bpm", "tonality": "key", "prompt": "text", "caption": "text", "style": "genre"}
+_SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def load_suite(path: Path) -> PromptSuite:
+    """Read a suite from a YAML file.
+
+    Every prompt needs ``id``, ``text``, ``genre`` and ``level``; ``bpm`` and ``key`` are given where the text
+    states them. `bench.prompt.Prompt` says which values they take.
+
+    Raises:
+        DataError: the file is missing, is not YAML, or has a mistake; the message says where.
+    """
+    content = _fields(_parse(path), _SUITE_FIELDS, str(path))
+    if not _SUITE_NAME.fullmatch(content["name"]):
+        raise DataError(f"{path}: name is {brief(content['name'])}, use letters, digits, '.', '_' and '-'")
+    if content["version"] < 1:
+        raise DataError(f"{path}: version is {content['version']}, must be 1 or more")
+    if not content["prompts"]:
+        raise DataError(f"{path}: prompts is an empty list")
+
+    prompts: dict[str, Prompt] = {}
+    for number, entry in enumerate(content["prompts"], 1):
+        prompt = _prompt(entry, f"{path}: prompt {number}")
+        if prompt.id in prompts:
+            first = list(prompts).index(prompt.id) + 1
+            raise DataError(f"{path}: prompt {number} ('{prompt.id}'): prompt {first} has the same id")
+        prompts[prompt.id] = prompt
+    return PromptSuite(content["name"], content["version"], tuple(prompts.values()))
+
+
+def _prompt(entry: Any, where: str) -> Prompt:
+    if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+        where += f" ({brief(entry['id'])})"
+    fields = _fields(entry, _PROMPT_FIELDS, where)
+    try:
+        return Prompt(**{**fields, "text": fields["text"].strip()})
+    except DataError as error:
+        reason = str(error).removeprefix(f"prompt '{fields['id']}': ")
+        raise DataError(f"{where}: {reason}") from None
+
+
+def _fields(value: Any, known: _Fields, where: str) -> dict[str, Any]:
+    """Check that ``value`` is a mapping with every required field and only known ones, each of its type."""
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: must be a mapping with {', '.join(known)}, not {brief(value)}")
+    for name, given in value.items():
+        if name not in known:
+            hint = suggestion(_SYNONYMS.get(str(name), str(name)), known)
+            raise DataError(f"{where}: unknown field {brief(name)}{hint}")
+        # bool is an int to Python, and YAML reads a bare yes, no, on or off as one.
+        if isinstance(given, bool) or not isinstance(given, known[name]):
+            wanted = _WANTED[known[name][-1]]
+            raise DataError(f"{where}: {name} is {brief(given)}, must be {wanted}{_quoting(name, given)}")
+    for name in known:
+        if name not in value and name not in _OPTIONAL:
+            raise DataError(f"{where}: field '{name}' is missing")
+    return value
+
+
+def _quoting(name: str, given: Any) -> str:
+    """A hint for text that YAML takes for something else: ``id: 7``, ``genre: no``."""
+    scalar = not isinstance(given, list | dict)
+    return f"; put it in quotes: {name}: '...'" if _PROMPT_FIELDS.get(name) == (str,) and scalar else ""
+
+
+def _parse(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    try:
+        content = yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise DataError(f"{path}: {line}not valid YAML ({error.problem or error.context})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: an impossible date or an endless number; RecursionError: thousands of nested brackets.
+        raise DataError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if content is None:
+        raise DataError(f"{path}: the file is empty")
+    return content
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a field given twice; as YAML the last one would win, and a lost ``-`` merge two prompts."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"'{key.value}' is given twice in one mapping", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)

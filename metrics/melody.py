@@ -1,0 +1,81 @@
+"""Melodic complexity: how many different pitches a clip uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bench.metric import ClipMetric, DecodedClip, Direction, Score
+from metrics.notes.pitches import known_pitches, pitches_of, validated_pitches
+
+MIN_SHARE = 0.02
+"""Share of the notes from which a pitch counts as used on purpose; stray octave errors of a transcriber stay below."""
+
+
+def melodic_complexity(pitches: Iterable[int]) -> int:
+    """Number of distinct pitches, 1–128.
+
+    O. Mogren: C-RNN-GAN, 2016, "tone span and unique tones".
+
+    Args:
+        pitches: MIDI numbers, 0–127, one for each note, in any order.
+
+    Raises:
+        DataError: no pitches, or one that is not a whole number from 0 to 127.
+
+    >>> melodic_complexity([60, 64, 67, 72, 60])
+    4
+    """
+    return len(np.unique(validated_pitches(pitches)))
+
+
+def pitch_variety(pitches: Iterable[int]) -> int:
+    """Number of distinct pitches that each make up at least 2 % of the notes, 0–50.
+
+    Args and raises as for `melodic_complexity`.
+
+    >>> pitch_variety([60] * 99 + [72])
+    1
+    """
+    _, counts = np.unique(validated_pitches(pitches), return_counts=True)
+    return int(np.count_nonzero(counts >= MIN_SHARE * counts.sum()))
+
+
+class MelodicComplexity(ClipMetric):
+    """Distinct pitches in the clip; never ranked, and compared only between clips of one length.
+
+    Undefined without notes. Details: ``note_count``, ``notes`` (their source), and ``known`` where it is.
+    """
+
+    version = 1
+    unit = "pitches"
+    direction: ClassVar[Direction] = "none"
+
+    def score(self, clip: DecodedClip) -> Score:
+        return _score(clip, melodic_complexity)
+
+
+class PitchVariety(ClipMetric):
+    """Distinct pitches that make up at least 2 % of the notes; robust against stray transcription errors.
+
+    Undefined without notes; details as for `MelodicComplexity`.
+    """
+
+    version = 1
+    unit = "pitches"
+    direction: ClassVar[Direction] = "none"
+
+    def score(self, clip: DecodedClip) -> Score:
+        return _score(clip, pitch_variety)
+
+
+def _score(clip: DecodedClip, count: Callable[[Iterable[int]], int]) -> Score:
+    pitches, source = pitches_of(clip)
+    details: dict[str, Any] = {"notes": source, "note_count": len(pitches)}
+    if not len(pitches):
+        return Score.undefined("no notes", **details)
+    if (known := known_pitches(clip)) is not None:
+        details["known"] = float(count(known))
+    return Score.of(count(pitches), **details)

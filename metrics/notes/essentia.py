@@ -1,0 +1,26 @@
+"""essentia, with its logging off: it writes tens of thousands of warnings about ordinary music."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from bench.errors import MissingError
+
+
+@cache
+def quiet_essentia() -> Any:
+    """The module ``essentia.standard``.
+
+    Raises:
+        MissingError: essentia is not installed.
+    """
+    try:
+        import essentia
+    except ImportError:
+        raise MissingError("tempo and key need essentia; install it with: pip install essentia") from None
+    essentia.log.infoActive = False
+    essentia.log.warningActive = False
+    import essentia.standard
+
+    return essentia.standard

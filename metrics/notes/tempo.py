@@ -1,0 +1,85 @@
+"""Tempo, by one named tracker.
+
+J. R. Zapata, M. E. P. Davies, E. Gómez: Multi-Feature Beat Tracking. IEEE/ACM Transactions on Audio, Speech,
+and Language Processing 22(4), 2014, as implemented by essentia's RhythmExtractor2013.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.audio import Samples
+from bench.metric import DecodedClip
+from metrics.notes.essentia import quiet_essentia
+from metrics.notes.signal import audible
+
+VERSION = "essentia-multifeature@1"
+
+RATE = 44_100
+
+SLOWEST, FASTEST = 30.0, 300.0
+"""Beats a minute outside which the tracker, which searches 40–208, has met no beat but silence or a constant
+tone."""
+
+FOLD = 70.0
+"""The quarter note is counted between this many beats a minute and twice as many."""
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """What the tracker heard.
+
+    Attributes:
+        bpm: beats a minute as tracked, in [30, 300]. confidence: agreement of the five trackers inside, in
+        [0, 5.32]; above 1.5 is fair and above 3.5 excellent, says
+            its documentation.
+    """
+
+    bpm: float
+    confidence: float
+
+    @property
+    def quarter(self) -> float:
+        """Length of a quarter note in seconds, its tempo folded by octaves into [70, 140) bpm."""
+        return 60 / folded(self.bpm)
+
+
+def folded(bpm: float) -> float:
+    """The tempo (in beats a minute, > 0) doubled or halved into [70, 140).
+
+    >>> folded(160.0), folded(60.0), folded(120.0)
+    (80.0, 120.0, 120.0)
+    """
+    while bpm >= 2 * FOLD:
+        bpm /= 2
+    while bpm < FOLD:
+        bpm *= 2
+    return bpm
+
+
+def tempo_of(clip: DecodedClip) -> Tempo | None:
+    """The clip's tempo, tracked once, or None where there is no beat to follow.
+
+    Raises:
+        MissingError: essentia is not installed.
+    """
+
+    def compute() -> Tempo | None:
+        samples = audible(clip, RATE)
+        return None if samples is None else track_tempo(samples)
+
+    return clip.share(VERSION, compute)
+
+
+def track_tempo(samples: Samples) -> Tempo | None:
+    """Track mono audio at 44,100 Hz, float32 of shape (frames,)."""
+    standard = quiet_essentia()
+    # A tracker that is used twice repeats its first answer, so each clip gets its own.
+    tracker = standard.RhythmExtractor2013(method="multifeature")
+    try:
+        bpm, beats, confidence, *_ = tracker(samples)
+    except RuntimeError:  # recordings of hours overflow its fixed buffers
+        return None
+    if len(beats) < 2 or confidence <= 0 or not SLOWEST <= bpm <= FASTEST:
+        return None
+    return Tempo(float(bpm), float(confidence))

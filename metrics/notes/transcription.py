@@ -1,0 +1,154 @@
+"""Polyphonic transcription with Basic Pitch.
+
+R. M. Bittner, J. J. Bosch, D. Rubinstein, G. Meseguer-Brocal, S. Ewert: A Lightweight Instrument-Agnostic
+Model for Polyphonic Note Transcription and Multipitch Estimation. ICASSP 2022. The network is the one
+published with release 0.4.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.audio import Samples
+from bench.errors import MissingError
+from bench.metric import DecodedClip
+from metrics.notes.note_creation import LOWEST_PITCH, create_notes
+from metrics.notes.signal import audible
+
+VERSION = "basic-pitch@1"
+
+RATE = 22_050
+HOP = 256
+WINDOW = 43_844
+OVERLAP = 30 * HOP
+WINDOW_HOP = WINDOW - OVERLAP
+EDGE_FRAMES = 15
+"""Frames dropped at each end of a window, where the network lacks context: half an overlap."""
+
+KEPT_FRAMES = 172 - 2 * EDGE_FRAMES
+
+BATCH = 4
+"""Windows per call of the network; bounds memory for long clips."""
+
+SHA256 = "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec"
+
+Posterior = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TranscribedNote:
+    """One note that was heard: onset and duration in seconds, MIDI pitch 21–108, amplitude (mean posterior)
+    in (0, 1]."""
+
+    onset: float
+    duration: float
+    pitch: int
+    amplitude: float
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """The notes heard in a clip, ordered by onset, then pitch."""
+
+    notes: tuple[TranscribedNote, ...]
+
+    @cached_property
+    def pitches(self) -> npt.NDArray[np.int64]:
+        """MIDI pitches, shape (notes,)."""
+        return np.array([note.pitch for note in self.notes], dtype=np.int64)
+
+
+def transcription_of(clip: DecodedClip) -> Transcription:
+    """The clip's transcription, made once; silence has no notes.
+
+    Raises:
+        MissingError: the network's weights are missing or are not those of this version.
+    """
+
+    def compute() -> Transcription:
+        samples = audible(clip, RATE)
+        return Transcription(()) if samples is None else transcribe(samples)
+
+    return clip.share(VERSION, compute)
+
+
+def transcribe(samples: Samples) -> Transcription:
+    """Transcribe mono audio at 22,050 Hz, float32 of shape (frames,)."""
+    frames, onsets = posteriors(samples)
+    times = frame_times(len(frames)).tolist()
+    notes = [
+        TranscribedNote(times[n.start], times[n.end] - times[n.start], n.row + LOWEST_PITCH, n.amplitude)
+        for n in create_notes(frames, onsets)
+    ]
+    return Transcription(tuple(sorted(notes, key=lambda note: (note.onset, note.pitch))))
+
+
+def posteriors(samples: Samples) -> tuple[Posterior, Posterior]:
+    """Probabilities that a note sounds and that one begins, each of shape (frames, 88) from MIDI pitch 21
+    up."""
+    windows = _windows(samples)
+    session = _session()
+    results = [
+        session.run(
+            ["StatefulPartitionedCall:1", "StatefulPartitionedCall:2"],
+            {"serving_default_input_2:0": windows[i : i + BATCH]},
+        )
+        for i in range(0, len(windows), BATCH)
+    ]
+    count = int(np.searchsorted(frame_times(len(windows) * KEPT_FRAMES), len(samples) / RATE))
+    notes, onsets = (
+        np.concatenate(parts)[:, EDGE_FRAMES:-EDGE_FRAMES] for parts in zip(*results, strict=True)
+    )
+    return notes.reshape(-1, notes.shape[-1])[:count], onsets.reshape(-1, onsets.shape[-1])[:count]
+
+
+def frame_times(count: int) -> npt.NDArray[np.float64]:
+    """Time of each joined frame in seconds, shape (count,).
+
+    A window hop is 141.27 frame hops while 142 frames of each window are kept, so the times are counted from
+    the start of each frame's own window; otherwise they would drift by 3 ms a window.
+    """
+    window, frame = np.divmod(np.arange(count), KEPT_FRAMES)
+    times: npt.NDArray[np.float64] = (window * WINDOW_HOP + frame * HOP) / RATE
+    return times
+
+
+def _windows(samples: Samples) -> Samples:
+    """Cut into overlapping windows, shape (windows, 43844, 1), with half an overlap of zeros in front."""
+    count = max(1, -(-len(samples) // WINDOW_HOP))
+    padded = np.zeros((count - 1) * WINDOW_HOP + WINDOW, dtype=np.float32)
+    padded[OVERLAP // 2 : OVERLAP // 2 + len(samples)] = samples
+    starts = np.arange(count)[:, np.newaxis] * WINDOW_HOP
+    return padded[starts + np.arange(WINDOW)][..., np.newaxis]
+
+
+@cache
+def _session() -> Any:
+    return load_network(files("metrics.notes") / "weights" / "basic-pitch.onnx")
+
+
+def load_network(path: Any, threads: int = 1) -> Any:
+    """An onnxruntime session of the network; ``path`` is a `pathlib.Path` or another readable resource.
+
+    Raises:
+        MissingError: no such file, or another content than this version was measured with.
+    """
+    from onnxruntime import InferenceSession, SessionOptions
+
+    try:
+        weights = path.read_bytes()
+    except OSError:
+        raise MissingError(f"{path}: the transcription weights are missing; reinstall tunebench") from None
+    if hashlib.sha256(weights).hexdigest() != SHA256:
+        raise MissingError(f"{path}: these are not the weights of {VERSION}; reinstall tunebench")
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return InferenceSession(weights, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,138 @@
+"""Casting: who plays the tune, the chords, the bass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.composer.instruments import STYLE_KIT, Scoring
+
+# For each family of General MIDI programs, the parts it can take, the most natural first.
+_ABILITIES: tuple[tuple[range, tuple[str, ...]], ...] = (
+    (range(0, 8), ("chords", "lead", "counter")),  # pianos
+    (range(8, 16), ("lead", "counter", "chords")),  # mallets and bells
+    (range(16, 22), ("chords", "pad", "lead")),  # organs
+    (range(22, 23), ("lead", "counter")),  # harmonica
+    (range(23, 24), ("lead", "chords")),  # bandoneon
+    (range(24, 29), ("chords", "lead", "counter")),  # guitars
+    (range(29, 30), ("lead", "chords", "counter")),  # overdriven guitar
+    (range(30, 32), ("chords", "lead", "counter")),  # distorted guitar
+    (range(32, 40), ("bass",)),
+    (range(40, 41), ("lead", "counter")),  # violin
+    (range(41, 42), ("counter", "lead")),  # viola
+    (range(42, 43), ("bass", "counter", "lead")),  # cello
+    (range(43, 44), ("bass",)),
+    (range(44, 46), ("chords", "pad")),
+    (range(46, 47), ("chords", "counter")),  # harp
+    (range(48, 52), ("pad", "lead", "chords")),  # string sections
+    (range(52, 55), ("pad", "lead", "counter")),  # voices
+    (range(56, 57), ("lead", "counter")),
+    (range(57, 58), ("counter", "bass", "lead")),
+    (range(58, 59), ("bass", "counter")),
+    (range(59, 60), ("lead", "counter")),
+    (range(60, 61), ("counter", "pad", "lead")),
+    (range(61, 64), ("counter", "pad", "chords")),
+    (range(64, 80), ("lead", "counter")),  # reeds and pipes
+    (range(80, 88), ("lead", "chords", "counter")),  # synthesizer leads
+    (range(88, 96), ("chords", "pad")),
+    (range(104, 109), ("lead", "chords")),  # plucked instruments of the world
+    (range(109, 116), ("lead", "counter")),
+)
+
+# The range in which an instrument sings a tune, by family.
+_RANGES: tuple[tuple[range, tuple[int, int]], ...] = (
+    (range(0, 6), (64, 86)),
+    (range(6, 8), (62, 84)),
+    (range(8, 16), (67, 89)),
+    (range(22, 24), (60, 81)),
+    (range(24, 27), (57, 79)),
+    (range(27, 32), (57, 81)),
+    (range(40, 41), (64, 88)),
+    (range(41, 42), (55, 74)),
+    (range(42, 43), (48, 69)),
+    (range(45, 46), (60, 81)),
+    (range(48, 52), (62, 84)),
+    (range(52, 55), (60, 79)),
+    (range(56, 57), (60, 79)),
+    (range(57, 59), (48, 67)),
+    (range(60, 61), (50, 70)),
+    (range(64, 65), (62, 82)),
+    (range(65, 66), (56, 78)),
+    (range(66, 67), (51, 73)),
+    (range(67, 68), (44, 65)),
+    (range(68, 70), (62, 82)),
+    (range(70, 71), (46, 67)),
+    (range(71, 72), (57, 81)),
+    (range(72, 73), (74, 93)),
+    (range(73, 80), (67, 88)),
+    (range(80, 88), (62, 84)),
+)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What a style's bands consist of: for each part the programs to choose from; None means nobody.
+
+    ``kit`` is a drum kit's program, or None for a style without drums.
+    """
+
+    lead: tuple[int, ...]
+    chords: tuple[int | None, ...]
+    bass: tuple[int | None, ...]
+    pad: tuple[int | None, ...] = (None,)
+    counter: tuple[int | None, ...] = (None,)
+    kit: int | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """Who plays what: General MIDI programs, None where nobody does.
+
+    ``inner`` are the instruments for which no part of their own was left; they hold inner voices. ``wished`` are
+    the programs that the prompt names.
+    """
+
+    lead: int
+    chords: int | None
+    bass: int | None
+    pad: int | None
+    counter: int | None
+    inner: tuple[int, ...]
+    kit: int | None
+    wished: frozenset[int]
+
+
+def cast(scoring: Scoring, ensemble: Ensemble, chance: np.random.Generator) -> Band:
+    """Give every wished instrument a part, and fill the parts left from the style's usual players."""
+    parts: dict[str, int | None] = {}
+    inner = []
+    for program in scoring.programs:
+        part = next((part for part in _abilities(program) if part not in parts), None)
+        if part:
+            parts[part] = program
+        else:
+            inner.append(program)
+    for part in ("lead", "chords", "bass", "pad", "counter"):
+        usual = [p for p in getattr(ensemble, part) if p is None or p not in scoring.excluded] or [None]
+        choice = usual[int(chance.integers(len(usual)))]
+        parts.setdefault(part, choice)
+    lead = parts["lead"] if parts["lead"] is not None else next((p for p in parts.values() if p is not None), 0)
+    kit = ensemble.kit
+    if scoring.drumless:
+        kit = None
+    elif scoring.kit is not None:
+        kit = scoring.kit if scoring.kit != STYLE_KIT else kit if kit is not None else 0
+    return Band(
+        lead, parts["chords"], parts["bass"], parts["pad"], parts["counter"],
+        tuple(inner), kit, frozenset(scoring.programs),
+    )  # fmt: skip
+
+
+def _abilities(program: int) -> tuple[str, ...]:
+    return next((parts for family, parts in _ABILITIES if program in family), ("counter",))
+
+
+def tune_range(program: int) -> tuple[int, int]:
+    """Lowest and highest MIDI pitch at which an instrument plays a tune."""
+    return next((span for family, span in _RANGES if program in family), (60, 81))

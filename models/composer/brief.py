@@ -1,0 +1,52 @@
+"""A settled brief: everything that a piece is, once chance has filled in what the prompt leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.composer.band import Band, cast
+from models.composer.styles import Style
+from models.composer.theory import MAJOR_KEYS, MINOR_KEYS, Key
+from models.composer.wishes import Wishes
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What to compose.
+
+    Attributes:
+        bpm: quarter notes a minute.
+        key: the key.
+        beats: quarters in a bar.
+        band: who plays.
+        energy: -2 (hushed) to 2 (ferocious).
+        traits: see `models.composer.wishes.Wishes`.
+    """
+
+    bpm: float
+    key: Key
+    beats: int
+    band: Band
+    energy: float
+    traits: frozenset[str]
+
+
+def settle(wishes: Wishes, style: Style, chance: np.random.Generator) -> Brief:
+    """Fill in what is left open: tempo within the style's range by pace and energy, key by mood, players by style."""
+    low, high = style.tempo
+    pace = wishes.pace if wishes.pace is not None else 0.5 + 0.2 * wishes.energy + chance.uniform(-0.2, 0.2)
+    tempo = round(low + (high - low) * min(1.0, max(0.0, float(pace))))
+    mode = wishes.mode or ("minor" if chance.random() < style.minor else "major")
+    tonics = MINOR_KEYS if mode == "minor" else MAJOR_KEYS
+    tonic = str(tonics[int(chance.integers(len(tonics)))])
+    ensemble = style.ensembles[int(chance.integers(len(style.ensembles)))]
+    return Brief(
+        bpm=float(wishes.bpm or tempo),
+        key=wishes.key or Key(tonic, mode),
+        beats=wishes.beats,
+        band=cast(wishes.scoring, ensemble, chance),
+        energy=wishes.energy,
+        traits=wishes.traits,
+    )

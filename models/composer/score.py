@@ -1,0 +1,74 @@
+"""A prompt and a seed → the notes of a piece, as long as asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from bench.notes import Note, Notes
+from bench.prompt import Prompt
+from models.composer.band import tune_range
+from models.composer.brief import Brief, settle
+from models.composer.chance import named_generator
+from models.composer.form import Section, spell
+from models.composer.melody import melody
+from models.composer.rhythm import swung
+from models.composer.styles import Style, style_named
+from models.composer.wishes import read_wishes
+
+
+def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
+    """Compose as much of a piece as starts within ``duration`` seconds.
+
+    Prompt (text, genre, bpm, key) and seed determine the piece, and the duration only how much of it there is: a
+    section's notes are drawn from a generator named by its place, and its harmony and tune from one named by its
+    letter.
+    """
+    name = f"composer:{prompt.genre}:{prompt.bpm}:{prompt.key}:{prompt.text}:{seed}"
+    wishes = read_wishes(prompt)
+    style = style_named(wishes.style)
+    brief = settle(wishes, style, named_generator(f"{name}:brief"))
+    quarter = 60 / brief.bpm
+    straight = not style.swing or "bossa" in brief.traits
+    form = _form(style, brief)
+    heard: Counter[str] = Counter()
+    events: list[Note] = []
+    begin, place = 0.0, 0
+    while begin * quarter < duration:
+        letter = form[place % len(form)]
+        section = _section(letter, heard[letter], style, brief, name)
+        heard[letter] += 1
+        for note in style.arrange(section, brief, named_generator(f"{name}:arrangement:{place}")):
+            start, end = begin + note.onset, begin + note.onset + note.duration
+            onset, release = (start, end) if straight else (swung(start), swung(end))
+            if onset * quarter < duration:
+                events.append(note._replace(onset=onset * quarter, duration=(release - onset) * quarter))
+        begin += section.length
+        place += 1
+    return Notes(tuple(events), origin="known", quarter=quarter, key=str(brief.key))
+
+
+def _form(style: Style, brief: Brief) -> str:
+    if "blues" in brief.traits and "L" in style.progressions[brief.key.mode]:
+        return "L"
+    for trait, form in (("rondo", "ABACA"), ("ternary", "ABA"), ("aaba", "AABA")):
+        if trait in brief.traits:
+            return form
+    return style.form
+
+
+def _section(letter: str, repeat: int, style: Style, brief: Brief, name: str) -> Section:
+    choices = style.progressions[brief.key.mode]
+    # Letters that a style has no progressions for (a rondo's C) take the B material under another name.
+    progressions = choices.get(letter) or choices["B"]
+    chance = named_generator(f"{name}:material:{letter}")
+    harmony = spell(_drawn(progressions, chance), brief.key, brief.beats)
+    bars = round((harmony[-1].start + harmony[-1].length) / brief.beats)
+    span = tune_range(brief.band.lead)
+    tones = melody(harmony, brief.beats, brief.key, span, style.manner, chance)
+    return Section(letter, repeat, brief.beats, bars, harmony, tones, brief.key)
+
+
+def _drawn(choices: tuple[str, ...], chance: np.random.Generator) -> str:
+    return choices[int(chance.integers(len(choices)))]

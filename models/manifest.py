@@ -1,0 +1,113 @@
+"""Manifests: tables that say which file answers which prompt."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, NamedTuple, TextIO
+
+from bench.errors import DataError, UsageError
+
+
+class Entry(NamedTuple):
+    """One line of a manifest: a prompt's id or exact text, a seed, and a file in the manifest's folder."""
+
+    line: int
+    prompt: str
+    seed: int
+    file: str
+
+
+def read_manifest(path: Path) -> list[Entry]:
+    """Read a CSV file with a header, or a JSONL file with an object on each line.
+
+    Columns: ``prompt``, the id or the exact text; ``file``, relative to the manifest; ``seed``, a whole number, 0 if
+    it is left out. Others are ignored, and so are empty lines.
+
+    Raises:
+        UsageError: the name ends in neither ``.csv`` nor ``.jsonl``.
+        DataError: a line is wrong, leads out of the folder, or answers the same prompt and seed as another; the
+            message names the line.
+    """
+    rows = {".csv": _csv_rows, ".jsonl": _json_rows}.get(path.suffix.lower())
+    if rows is None:
+        raise UsageError(f"{path}: a manifest is a .csv or a .jsonl file")
+    entries: dict[tuple[str, int], Entry] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for line, row in rows(file):
+                entry = _entry(line, row)
+                first = entries.setdefault((entry.prompt, entry.seed), entry)
+                if first is not entry:
+                    raise _Mistake(
+                        line, f"'{entry.prompt}', seed {entry.seed} is '{first.file}' on line {first.line} already"
+                    )
+    except _Mistake as mistake:
+        raise DataError(f"{path}: line {mistake.line}: {mistake}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    if not entries:
+        raise DataError(f"{path}: the manifest names no files")
+    return list(entries.values())
+
+
+class _Mistake(Exception):
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def _csv_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    reader = csv.DictReader(file, strict=True)
+    try:
+        columns = [(name or "").strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        for name in ("prompt", "file"):
+            if name not in columns:
+                raise _Mistake(1, f"no column '{name}'; the columns are {', '.join(columns)[:200] or 'none'}")
+        for row in reader:
+            if None in row:
+                raise _Mistake(reader.line_num, "more fields than columns; put a text with commas in double quotes")
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise _Mistake(reader.line_num, f"not valid CSV ({error})") from None
+
+
+def _json_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise _Mistake(number, f"not valid JSON ({error})") from None
+        if not isinstance(row, dict):
+            raise _Mistake(number, 'not an object like {"prompt": "jazz-3", "file": "a.wav"}')
+        yield number, row
+
+
+def _entry(line: int, row: Mapping[str, Any]) -> Entry:
+    prompt, file = (_text(line, row, name) for name in ("prompt", "file"))
+    for flavour in (PurePosixPath(file), PureWindowsPath(file)):
+        if flavour.anchor or ".." in flavour.parts:
+            raise _Mistake(line, f"file is '{file}', must be a path inside the manifest's folder")
+    seed = row.get("seed")
+    if seed is None or seed == "":
+        seed = 0
+    elif isinstance(seed, str) and seed.strip().isdecimal() and len(seed) < 20:
+        seed = int(seed)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise _Mistake(line, f"seed is {str(seed)[:40]!r}, must be a whole number, 0 or more")
+    return Entry(line, prompt, seed, file)
+
+
+def _text(line: int, row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        state = "missing" if value is None or value == "" else f"{str(value)[:40]!r}, must be text"
+        raise _Mistake(line, f"{name} is {state}")
+    return value.strip()
