@@ -83,7 +83,10 @@ class Audio:
         return resampled
 
     def cropped(self, duration: float) -> Audio:
-        """The first ``duration`` seconds; audio that is shorter is returned as it is. Notes that start later are dropped."""
+        """The first ``duration`` seconds; audio that is shorter is returned as it is.
+
+        Notes that start later are dropped.
+        """
         frames = round(duration * self.rate)
         if frames >= self.frames:
             return self
@@ -102,7 +105,8 @@ def read_audio(path: Path) -> Audio:
     """Decode a file that libsndfile knows (wav, flac, ogg, opus, mp3, aiff).
 
     Raises:
-        DataError: missing, empty, truncated or not audio, or with samples that are not finite; the message names the file.
+        DataError: missing, empty, truncated or not audio, or with samples that are not finite; the message names the
+            file.
     """
     import soundfile
 

@@ -59,8 +59,8 @@ class ExecutorConfig(_Strict):
     """Where the work is done.
 
     kind: ``local`` processes or ``ray``. workers: how many; 0 works inside the calling process; None takes every core
-    that this process may use. threads: of numerical libraries in each worker. timeout: seconds a clip may take before its
-    worker is killed.
+    that this process may use. threads: of numerical libraries in each worker. timeout: seconds a clip may take before
+    its worker is killed.
     """
 
     kind: Literal["local", "ray"] = "local"

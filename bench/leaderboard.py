@@ -38,9 +38,9 @@ def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
 def records(cells: list[Cell]) -> list[dict[str, Any]]:
     """One flat record a cell.
 
-    ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that should
-    have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the notes that were
-    really played, where somebody knows them; ``note`` says why a value or an interval is missing.
+    ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
+    should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
+    notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
     """
     return [
         {
@@ -96,7 +96,7 @@ def render(folder: Path, style: Format = "table", by: str | None = None) -> str 
 
 
 def grid(cells: list[Cell], by: str | None = None) -> tuple[list[str], list[list[str]]]:
-    """Header and rows as text: models in planned order within each group, then what chance and a perfect ear would score."""
+    """Header and rows as text: models in planned order within each group, then chance and ceiling."""
     columns = list({cell.column.ref: cell.column for cell in cells}.values())
     units = {c.ref: " ".join(part for part in (c.unit, ARROWS[c.direction]) if part) for c in columns}
     header = [

@@ -57,7 +57,7 @@ class MusicModel(ABC):
         return {}
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
-        """What else identifies one clip beside prompt, seed and duration, such as the hash of a file it is read from."""
+        """What else identifies one clip beside prompt, seed and duration, such as the hash of a file."""
         del request
         return {}
 

@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ClipMade:
-    """A clip whose file is complete. ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash."""
+    """A clip whose file is complete.
+
+    ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash.
+    """
 
     clip: str
     content: str

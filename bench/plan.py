@@ -19,8 +19,9 @@ from bench.registry import Plugin, bind, create, find, load
 class PlannedModel:
     """A row of the leaderboard.
 
-    ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in Hz, or
-    None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, as the model declares it.
+    ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in
+    Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, as the model
+    declares it.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""Doing what is missing: generate the clips that do not exist, score what has no score, and stop cleanly at any moment."""
+"""Doing what is missing: generate the clips that do not exist, score those that have no score."""
 
 from __future__ import annotations
 
@@ -65,16 +65,20 @@ class Run:
                 "SELECT model || ', ' || prompt || ', seed ' || seed || ': ' || error FROM clips WHERE state = 'failed'"
             )
             scores = store.rows(
-                "SELECT model || ', ' || prompt || ', seed ' || seed || ', ' || metric || ': ' || scores.error FROM scores "
-                "JOIN clips ON clips.id = clip JOIN metrics ON metrics.name = metric AND metrics.version = scores.version AND "
-                "metrics.params_hash = scores.params_hash WHERE scores.error IS NOT NULL AND state = 'made' AND shown"
+                "SELECT model || ', ' || prompt || ', seed ' || seed || ', ' || metric || ': ' || scores.error "
+                "FROM scores JOIN clips ON clips.id = clip JOIN metrics ON metrics.name = metric "
+                "AND metrics.version = scores.version AND metrics.params_hash = scores.params_hash "
+                "WHERE scores.error IS NOT NULL AND state = 'made' AND shown"
             )
         return [line for (line,) in clips + scores]
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would do. ``seconds`` is None when a model's speed is not known before its first clip; bytes is a bound."""
+    """What a run would do.
+
+    ``seconds`` is None when a model's speed is not known before its first clip; bytes is a bound.
+    """
 
     to_make: Mapping[str, int]
     existing: Mapping[str, int]

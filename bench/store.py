@@ -7,8 +7,6 @@ what the database says is there is there.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,43 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.canonical import canonical_json
-from bench.errors import DataError, UsageError
+from bench.database import explained, open_database, read_database, take_lock
+from bench.errors import UsageError
 from bench.outcome import ClipFailed, ClipMade, ClipScored
 from bench.plan import Plan, PlannedClip, PlannedMetric
-
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE models (label TEXT PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, identity TEXT NOT NULL,
-    provenance TEXT NOT NULL, rate INTEGER);
-CREATE TABLE prompts (id TEXT PRIMARY KEY, text TEXT NOT NULL, genre TEXT NOT NULL, level INTEGER NOT NULL, bpm REAL, key TEXT);
-CREATE TABLE clips (id TEXT PRIMARY KEY, model TEXT NOT NULL REFERENCES models, prompt TEXT NOT NULL REFERENCES prompts,
-    seed INTEGER NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('planned', 'made', 'failed', 'replaced')),
-    content TEXT, rate INTEGER, channels INTEGER, frames INTEGER, peak REAL, gain REAL, seconds REAL, error TEXT,
-    provenance TEXT);
-CREATE UNIQUE INDEX one_clip_each ON clips (model, prompt, seed) WHERE state != 'replaced';
-CREATE TABLE notes (clip TEXT PRIMARY KEY REFERENCES clips, notes TEXT NOT NULL);
-CREATE TABLE metrics (name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL, params TEXT NOT NULL,
-    unit TEXT NOT NULL, direction TEXT NOT NULL, position INTEGER NOT NULL, shown INTEGER NOT NULL,
-    PRIMARY KEY (name, version, params_hash));
-CREATE TABLE scores (clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL,
-    params_hash TEXT NOT NULL, embedder TEXT NOT NULL DEFAULT '', value REAL, reason TEXT, error TEXT, details TEXT NOT NULL,
-    seconds REAL, PRIMARY KEY (clip, metric, version, params_hash, embedder),
-    CHECK ((value IS NOT NULL) + (reason IS NOT NULL) + (error IS NOT NULL) = 1)) WITHOUT ROWID;
-"""
-_NETWORK_FILE_SYSTEMS = (
-    "nfs",
-    "cifs",
-    "smb",
-    "lustre",
-    "gpfs",
-    "beegfs",
-    "ceph",
-    "afs",
-    "fuse.sshfs",
-    "9p",
-    "glusterfs",
-)
 
 
 @dataclass(frozen=True)
@@ -70,7 +35,7 @@ class StoredClip:
 
 
 class Store:
-    """The database and files of one run folder. Open it with `Store.create`, `Store.open` or `Store.read`."""
+    """The database and files of one run folder. Open it with `Store.open` or `Store.read`."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
         self.folder = folder
@@ -85,27 +50,12 @@ class Store:
             UsageError: another driver is at work in it, or it cannot be written to.
             DataError: its database is damaged or of a newer tunebench.
         """
+        lock = take_lock(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = _locked(folder)
-        except OSError as error:
-            raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
-        try:
-            new = not (folder / "run.db").exists()
-            connection = sqlite3.connect(folder / "run.db", isolation_level=None)
-            with _explained(folder):
-                connection.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(folder) else 'WAL'}")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA foreign_keys = ON")
-                if new or not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    connection.executescript(
-                        f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                    )
-                _check_version(folder, connection)
+            return cls(folder, open_database(folder), lock)
         except BaseException:
             lock.close()
             raise
-        return cls(folder, connection, lock)
 
     @classmethod
     def read(cls, folder: Path) -> Store:
@@ -115,14 +65,7 @@ class Store:
             UsageError: there is no run in that folder.
             DataError: its database is damaged or of a newer tunebench.
         """
-        if not (folder / "run.db").is_file():
-            raise UsageError(
-                f"{folder} is no run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
-            )
-        with _explained(folder):
-            connection = _open_read_only(folder / "run.db")
-            _check_version(folder, connection)
-        return cls(folder, connection, None)
+        return cls(folder, read_database(folder), None)
 
     def close(self) -> None:
         self._db.close()
@@ -180,8 +123,8 @@ class Store:
                 replaced += 1
             # A file that changed and changed back is the clip it was before.
             self._db.execute(
-                "INSERT INTO clips (id, model, prompt, seed, path, state) VALUES (?, ?, ?, ?, ?, 'planned') ON CONFLICT (id) "
-                "DO UPDATE SET state = CASE WHEN content IS NULL THEN 'planned' ELSE 'made' END",
+                "INSERT INTO clips (id, model, prompt, seed, path, state) VALUES (?, ?, ?, ?, ?, 'planned') "
+                "ON CONFLICT (id) DO UPDATE SET state = CASE WHEN content IS NULL THEN 'planned' ELSE 'made' END",
                 (clip.id, *place, clip.path),
             )
         return replaced
@@ -239,19 +182,15 @@ class Store:
             if p.id in prompts and prompts[p.id] != now:
                 old, new = next((a, b) for a, b in zip(prompts[p.id], now, strict=True) if a != b)
                 raise UsageError(
-                    f"{self.folder} holds another prompt '{p.id}': {old!r}, now {new!r}; raise the suite's version and {advice}"
+                    f"{self.folder} holds another prompt '{p.id}': {old!r}, now {new!r}; "
+                    f"raise the suite's version and {advice}"
                 )
 
     # -- clips ---------------------------------------------------------------------------------------------------
 
     def tidy(self) -> None:
         """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
-        on_disk = {
-            f"audio/{folder.name}/{name}"
-            for folder in (self.folder / "audio").glob("*")
-            if folder.is_dir()
-            for name in os.listdir(folder)
-        }
+        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
         for path in on_disk - made:
             if path.endswith((".flac", ".part")):
@@ -260,7 +199,8 @@ class Store:
         with self._transaction():
             for path in lost:
                 self._db.execute(
-                    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END WHERE path = ?",
+                    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END "
+                    "WHERE path = ?",
                     (path,),
                 )
 
@@ -282,9 +222,19 @@ class Store:
                 if before != result.content:
                     self._db.execute("DELETE FROM scores WHERE clip = ?", (result.clip,))
                 self._db.execute(
-                    "UPDATE clips SET state = 'made', content = ?, rate = ?, channels = ?, frames = ?, peak = ?, gain = ?, "
-                    "seconds = ?, error = NULL, provenance = ? WHERE id = ?",
-                    (result.content, result.rate, result.channels, result.frames, result.peak, result.gain, result.seconds, canonical_json(result.provenance), result.clip),
+                    "UPDATE clips SET state = 'made', content = ?, rate = ?, channels = ?, frames = ?, peak = ?, "
+                    "gain = ?, seconds = ?, error = NULL, provenance = ? WHERE id = ?",
+                    (
+                        result.content,
+                        result.rate,
+                        result.channels,
+                        result.frames,
+                        result.peak,
+                        result.gain,
+                        result.seconds,
+                        canonical_json(result.provenance),
+                        result.clip,
+                    ),
                 )
                 self._db.execute("DELETE FROM notes WHERE clip = ?", (result.clip,))
                 if result.notes is not None:
@@ -316,10 +266,21 @@ class Store:
         """Store the scores of one clip in one transaction."""
         with self._transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO scores (clip, metric, version, params_hash, value, reason, error, details, seconds) "
+                "INSERT OR REPLACE INTO scores "
+                "(clip, metric, version, params_hash, value, reason, error, details, seconds) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (r.clip, r.metric, r.version, r.params_hash, r.value, r.reason, r.error, canonical_json(dict(r.details)), r.seconds)
+                    (
+                        r.clip,
+                        r.metric,
+                        r.version,
+                        r.params_hash,
+                        r.value,
+                        r.reason,
+                        r.error,
+                        canonical_json(dict(r.details)),
+                        r.seconds,
+                    )
                     for r in results
                 ],
             )
@@ -330,7 +291,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _explained(self.folder):
+        with explained(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -339,68 +300,6 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-
-def _locked(folder: Path) -> IO[str]:
-    """Take the folder's lock. The kernel drops it when this process dies, however it dies."""
-    import fcntl
-
-    lock = (folder / "run.lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "another process"
-        lock.close()
-        raise UsageError(f"{folder} is in use by {owner}; wait for it or name another folder with --out") from None
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-    lock.flush()
-    return lock
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """A WAL database needs a place for its shared memory even to be read; in a read-only folder nobody writes to it."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-    except sqlite3.OperationalError:
-        connection.close()
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    return connection
-
-
-def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
-        raise DataError(
-            f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; use the tunebench that wrote it"
-        )
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Turn what SQLite says about a full disk or a damaged file into what the reader can do about it."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise UsageError(
-            f"cannot write to {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
-            "same command again"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise DataError(f"{folder}/run.db is damaged ({error}); the audio beside it is not touched") from error
-
-
-def _on_network(folder: Path) -> bool:
-    """Whether the folder lies on a network disk, where SQLite's write-ahead log does not work."""
-    try:
-        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    except OSError:
-        return False
-    home = folder.resolve()
-    best = max((m for m in mounts if home.is_relative_to(m[1])), key=lambda m: len(m[1]), default=None)
-    return best is not None and best[2].startswith(_NETWORK_FILE_SYSTEMS)
 
 
 def _difference(old: Any, new: Any, place: str = "") -> str:

@@ -18,7 +18,10 @@ Grouping = Literal["genre", "level"]
 
 @dataclass(frozen=True)
 class ClipScore:
-    """One clip's place in a table, and its score if it has one. ``chance`` and ``known`` are as in `bench.metric.Score`."""
+    """One clip's place in a table, and its score if it has one.
+
+    ``chance`` and ``known`` are as in `bench.metric.Score`.
+    """
 
     model: str
     metric: str
@@ -68,7 +71,8 @@ def read_scores(store: Store) -> list[ClipScore]:
     """Every planned clip × shown metric; a clip without a value is in the list too, since it was planned."""
     rows = store.rows(
         "SELECT clips.model, name || '@' || metrics.version, clips.prompt, genre, level, value, details "
-        "FROM clips JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt JOIN metrics ON shown "
+        "FROM clips JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt "
+        "JOIN metrics ON shown "
         "LEFT JOIN scores ON scores.clip = clips.id AND scores.metric = name AND scores.version = metrics.version "
         "AND scores.params_hash = metrics.params_hash AND clips.state = 'made' "
         "WHERE clips.state != 'replaced' ORDER BY models.position, metrics.position, clips.rowid"

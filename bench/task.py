@@ -1,7 +1,7 @@
 """The two things a worker can be asked to do, as values that can be sent to another process or machine.
 
-A task carries all it needs and returns plain values; it never touches the database. The only state a worker keeps is the
-model and the metrics it loaded last, since loading them is what costs.
+A task carries all it needs and returns plain values; it never touches the database. The only state a worker keeps is
+the model and the metrics it loaded last, since loading them is what costs.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ class Unstorable(TunebenchError):
 
 @dataclass(frozen=True)
 class GenerateTask:
-    """Make one batch of clips. Only the clips in ``wanted`` are written; the others keep the batch what it was planned to be."""
+    """Make one batch of clips.
+
+    Only the clips in ``wanted`` are written; the others keep the batch what it was planned to be.
+    """
 
     model: PlannedModel
     clips: tuple[PlannedClip, ...]
@@ -103,8 +106,8 @@ class GenerateTask:
             content = content_hash(read_audio(path))
         except OSError as error:
             raise Unstorable(
-                f"cannot write {path}: {error.strerror}; the clips made before are safe: make room or rights, then run the "
-                "same command again"
+                f"cannot write {path}: {error.strerror}; the clips made before are safe: make room or rights, "
+                "then run the same command again"
             ) from error
         return ClipMade(
             clip.id,

@@ -42,6 +42,9 @@ def rhythmic_inconsistency(onsets: Iterable[float], quarter: float) -> float:
     times = _validated_onsets(onsets)
     if not (np.isfinite(quarter) and quarter > 0):
         raise DataError(f"quarter: {quarter} s, expected a finite length above 0")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(times / quarter * STRAIGHT).all():
+            raise DataError(f"quarter: {quarter} s is too short to count in up to {np.abs(times).max()} s")
     deviation, _ = fit_phase(times, np.array([float(quarter)]), STRAIGHT)
     return float(100 * deviation[0])
 

@@ -142,10 +142,10 @@ class FolderModel(MusicModel):
         expected = [f"{id}_{seed}.wav", f"{id}-seed{seed}.wav"]
         if seed == 0:
             expected.insert(0, f"{id}.wav")
-        have = f"the {len(self._names)} files there are {_some(self._names, id)}" if self._names else "it is empty"
+        there = f"the {len(self._names)} files there are {_some(self._names, id)}" if self._names else "it is empty"
         return (
             f"no file for prompt '{id}', seed {seed} in {self.folder}: expected {' or '.join(expected)}, "
-            f"or another ending of {' '.join(ENDINGS)}; {have}"
+            f"or another ending of {' '.join(ENDINGS)}; {there}"
         )
 
 

@@ -44,8 +44,8 @@ def read_notes(path: Path, duration: float = math.inf) -> Notes:
             warnings.simplefilter("ignore")  # remarks on signatures and on notation that does not sound
             events, tempi = parse(content)
     except Exception as error:  # the parsers let out whatever a damaged byte makes them stumble over
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path}: cannot be read as {kind} ({reason})") from error
+        reason = " ".join(str(error).split())[:200] or ("it ends too early" if isinstance(error, EOFError) else
+        type(error).__name__) raise DataError(f"{path}: cannot be read as {kind} ({reason})") from error
     if not events:
         raise DataError(f"{path}: holds no notes")
     events = [n._replace(duration=min(n.duration, duration - n.onset)) for n in events if n.onset < duration]

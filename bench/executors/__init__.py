@@ -17,8 +17,8 @@ Outcome = list[ClipMade | ClipFailed] | list[ClipScored]
 class TaskLost:
     """A task without a result.
 
-    ``died``: its worker crashed or took too long, nothing is known about the clips. ``missing``: the model needs what is
-    not installed. ``unstorable``: the disk took no more. ``refused``: a plugin was not usable.
+    ``died``: its worker crashed or took too long, nothing is known about the clips. ``missing``: the model needs what
+    is not installed. ``unstorable``: the disk took no more. ``refused``: a plugin was not usable.
     """
 
     why: Literal["died", "missing", "unstorable", "refused"]

@@ -1,7 +1,7 @@
 """Worker processes on this machine.
 
-Each worker is a fresh interpreter joined to the driver by one pipe and has one task at a time, so a crash or a time-out is
-known to be that task's. Workers are started as commands of their own: nothing of the driver's memory, locks or
+Each worker is a fresh interpreter joined to the driver by one pipe and has one task at a time, so a crash or a time-
+out is known to be that task's. Workers are started as commands of their own: nothing of the driver's memory, locks or
 ``__main__`` is inherited.
 """
 
@@ -30,7 +30,10 @@ _THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 # Our root goes first, so that a folder of the user's called models/ cannot hide ours; -P keeps the working folder out.
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from bench.executors.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from bench.executors.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
+)
 
 
 class _Worker:

@@ -40,9 +40,9 @@ def stratified_t_interval(values: npt.ArrayLike, strata: npt.ArrayLike, level: f
     """Interval for the mean of values that were chosen stratum by stratum (prompts within genres).
 
     The mean is that of all values. Its variance is Σ w² s²/n over the strata, w a stratum's share of the values, with
-    the degrees of freedom of Satterthwaite, (Σ v)²/Σ(v²/(n−1)); what differs between the strata is no uncertainty, since
-    the strata were not drawn at random. Strata of one value are collapsed into one. With a single stratum this is
-    Student's interval.
+    the degrees of freedom of Satterthwaite, (Σ v)²/Σ(v²/(n−1)); what differs between the strata is no uncertainty,
+    since the strata were not drawn at random. Strata of one value are collapsed into one. With a single stratum this
+    is Student's interval.
 
     Args:
         values: shape (n,), n ≥ 1, finite.

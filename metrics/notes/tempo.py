@@ -18,8 +18,7 @@ VERSION = "essentia-multifeature@1"
 RATE = 44_100
 
 SLOWEST, FASTEST = 30.0, 300.0
-"""Beats a minute outside which the tracker, which searches 40–208, has met no beat but silence or a constant
-tone."""
+"""Beats a minute outside which the tracker, which searches 40–208, met no beat but silence or a constant tone."""
 
 FOLD = 70.0
 """The quarter note is counted between this many beats a minute and twice as many."""
@@ -30,9 +29,10 @@ class Tempo:
     """What the tracker heard.
 
     Attributes:
-        bpm: beats a minute as tracked, in [30, 300]. confidence: agreement of the five trackers inside, in
-        [0, 5.32]; above 1.5 is fair and above 3.5 excellent, says
-            its documentation.
+        bpm: beats a minute as tracked, in [30, 300].
+        confidence: agreement of the five trackers inside, in (0, 5.32]; its documentation calls values up to 1.5 low
+            and
+            from 3.5 excellent. It is 0, and there is no tempo, for clips shorter than about 6 s.
     """
 
     bpm: float

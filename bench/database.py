@@ -1,0 +1,134 @@
+"""The SQLite file of a run: its layout, its lock, and opening it for one writer or for readers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import IO
+
+from bench.errors import DataError, UsageError
+
+SCHEMA_VERSION = 1
+_NETWORK_FILE_SYSTEMS = (
+    "nfs",
+    "cifs",
+    "smb",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "ceph",
+    "afs",
+    "fuse.sshfs",
+    "9p",
+    "glusterfs",
+)
+
+
+def open_database(folder: Path) -> sqlite3.Connection:
+    """Open ``run.db`` for writing, making it if it does not exist; the caller holds the folder's lock.
+
+    Raises:
+        UsageError: it cannot be written to.
+        DataError: it is damaged or of a newer tunebench.
+    """
+    with explained(folder):
+        connection = sqlite3.connect(folder / "run.db", isolation_level=None)
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(folder) else 'WAL'}")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            schema = (files("bench") / "schema.sql").read_text(encoding="utf-8")
+            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        _check_version(folder, connection)
+    return connection
+
+
+def read_database(folder: Path) -> sqlite3.Connection:
+    """Open ``run.db`` for reading.
+
+    Raises:
+        UsageError: there is none.
+        DataError: it is damaged or of a newer tunebench.
+    """
+    if not (folder / "run.db").is_file():
+        raise UsageError(f"{folder} is no run folder (it has no run.db); make one with 'tunebench run --out {folder}'")
+    with explained(folder):
+        connection = _open_read_only(folder / "run.db")
+        _check_version(folder, connection)
+    return connection
+
+
+def take_lock(folder: Path) -> IO[str]:
+    """Make the folder and take its lock, which the kernel drops when this process dies, however it dies.
+
+    Raises:
+        UsageError: another process holds it (named with its host), or the folder cannot be written to.
+    """
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "run.lock").open("a+")
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "another process"
+        lock.close()
+        raise UsageError(f"{folder} is in use by {owner}; wait for it or name another folder with --out") from None
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
+    return lock
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """A WAL database needs a place for its shared memory even to be read; in a read-only folder nobody writes to it."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    return connection
+
+
+def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
+            "use the tunebench that wrote it"
+        )
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn what SQLite says about a full disk or a damaged file into what the reader can do about it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise UsageError(
+            f"cannot use {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
+            "same command again"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"{folder}/run.db is damaged ({error}); the audio beside it is not touched") from error
+
+
+def _on_network(folder: Path) -> bool:
+    """Whether the folder lies on a network disk, where SQLite's write-ahead log does not work."""
+    try:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return False
+    home = folder.resolve()
+    best = max((m for m in mounts if home.is_relative_to(m[1])), key=lambda m: len(m[1]), default=None)
+    return best is not None and best[2].startswith(_NETWORK_FILE_SYSTEMS)

@@ -1,0 +1,50 @@
+import itertools
+
+import mir_eval
+import numpy as np
+import pytest
+
+from bench import Audio, DecodedClip, Prompt
+from bench.notes import Note, Notes
+from metrics.adherence import KeyAdherence, TempoAdherence, key_score, tempo_matches
+from metrics.notes.key import TONICS, Key
+
+SILENCE = Audio(np.zeros((1, 8000), dtype=np.float32), 8000)
+NAMES = [f"{tonic} {mode}" for tonic in TONICS for mode in ("major", "minor")]
+
+
+def clip(bpm: float | None = None, key: str | None = None, notes: Notes | None = None) -> DecodedClip:
+    return DecodedClip(SILENCE, Prompt("p", "a tune", "piano", bpm=bpm, key=key), notes)
+
+
+@pytest.mark.parametrize(("heard", "asked"), itertools.product(NAMES, NAMES))
+def test_key_scores_are_those_of_mir_eval(heard: str, asked: str) -> None:
+    assert key_score(Key.named(heard), Key.named(asked)) == mir_eval.key.weighted_score(asked, heard)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "exact", "tolerant"),
+    [(120, True, True), (124.7, True, True), (125, False, False), (115.3, True, True), (115, False, False)]
+    + [(60, False, True), (240, False, True), (249, False, True), (180, False, False), (40, False, False)],
+)
+def test_a_tempo_is_right_within_four_percent(bpm: float, exact: bool, tolerant: bool) -> None:
+    assert tempo_matches(bpm, 120) is exact
+    assert tempo_matches(bpm, 120, octaves=True) is tolerant
+
+
+def test_a_prompt_that_asks_for_nothing_cannot_be_missed() -> None:
+    assert TempoAdherence().score(clip()).reason == "the prompt states no tempo"
+    assert KeyAdherence().score(clip()).reason == "the prompt states no key"
+
+
+def test_silence_has_neither_tempo_nor_key() -> None:
+    assert TempoAdherence().score(clip(bpm=120)).reason == "no beat found"
+    assert KeyAdherence().score(clip(key="C major")).reason == "no key heard"
+
+
+def test_symbolic_music_is_taken_at_its_word() -> None:
+    notes = Notes((Note(0, 1, 60),), origin="symbolic", quarter=0.25, key="A minor")
+    tempo = TempoAdherence().score(clip(bpm=120, notes=notes))
+    assert (tempo.value, tempo.details["octave_tolerant"], tempo.details["bpm"]) == (0, 100, 240)
+    key = KeyAdherence().score(clip(key="C major", notes=notes))
+    assert (key.value, key.details["key"]) == (30, "A minor")

@@ -1,0 +1,110 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import Audio, DecodedClip, Prompt
+from bench.errors import DataError
+from bench.notes import Note, Notes
+from metrics.harmony import SCALES, HarmonicAccuracy, best_scales, chance_accuracy, harmonic_accuracy
+
+PROMPT = Prompt("p", "a tune", "piano")
+SILENCE = np.zeros((1, 44_100), dtype=np.float32)
+FOR_ELISE = [76, 75, 76, 75, 76, 71, 74, 72, 69]
+relaxed = settings(deadline=None)
+pitches = st.lists(st.integers(0, 127), min_size=1, max_size=60)
+
+
+def symbolic(pitches: list[int], **how: object) -> DecodedClip:
+    events = tuple(Note(0.25 * i, 0.2, pitch) for i, pitch in enumerate(pitches))
+    return DecodedClip(Audio(SILENCE, 44_100), PROMPT, Notes(events, origin="symbolic", **how))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tonic", range(12))
+@pytest.mark.parametrize("degrees", SCALES.values(), ids=SCALES)
+def test_every_scale_on_every_tonic_is_wholly_accurate(tonic: int, degrees: tuple[int, ...]) -> None:
+    assert harmonic_accuracy([48 + tonic + degree for degree in degrees]) == 100
+
+
+def test_for_elise_needs_the_harmonic_minor_scale() -> None:
+    assert harmonic_accuracy(FOR_ELISE) == pytest.approx(100 * 8 / 9)
+    assert best_scales(FOR_ELISE) == ["E harmonic minor"]
+
+
+def test_a_scale_and_its_relative_are_both_reported() -> None:
+    assert best_scales([60, 62, 64, 65, 67, 69, 71]) == ["C major", "A natural minor"]
+
+
+def test_the_chromatic_scale_has_seven_of_twelve_notes_in_any_scale() -> None:
+    assert harmonic_accuracy(range(60, 72)) == pytest.approx(100 * 7 / 12)
+
+
+@pytest.fixture(scope="module")
+def music21_scales() -> list[set[int]]:
+    from music21 import scale
+
+    return [
+        {pitch.pitchClass for pitch in kind(tonic).getPitches(f"{tonic}4", f"{tonic}5")}
+        for tonic in ("C", "C#", "D", "E-", "E", "F", "F#", "G", "G#", "A", "B-", "B")
+        for kind in (scale.MajorScale, scale.MinorScale, scale.HarmonicMinorScale)
+    ]
+
+
+@relaxed
+@given(played=pitches)
+def test_agrees_with_the_scales_of_music21(music21_scales: list[set[int]], played: list[int]) -> None:
+    matches = [sum(pitch % 12 in scale for pitch in played) for scale in music21_scales]
+    assert harmonic_accuracy(played) == pytest.approx(100 * max(matches) / len(played))
+
+
+@relaxed
+@given(pitches, st.integers(-127, 127), st.randoms(use_true_random=False))
+def test_transposition_order_and_octaves_do_not_matter(played: list[int], shift: int, random: object) -> None:
+    value = harmonic_accuracy(played)
+    assert 100 * 7 / 12 - 1e-9 <= value <= 100
+    assert harmonic_accuracy([(pitch + shift) % 12 + 60 for pitch in played]) == pytest.approx(value)
+    random.shuffle(played)  # type: ignore[attr-defined]
+    assert harmonic_accuracy(played) == value
+
+
+@pytest.mark.parametrize("wrong", [[], [60, math.nan], [128], [-1], [60.5], [[60, 62]], ["C4"], [math.inf], [None]])
+def test_impossible_pitches_are_refused(wrong: list[object]) -> None:
+    with pytest.raises(DataError, match="pitches"):
+        harmonic_accuracy(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("notes", "chance"), [(8, 87), (20, 77), (50, 71), (100, 67), (200, 64)])
+def test_chance_has_the_known_values(notes: int, chance: float) -> None:
+    assert chance_accuracy(notes) == pytest.approx(chance, abs=1.0)
+
+
+def test_chance_is_the_mean_over_random_tunes() -> None:
+    generator = np.random.default_rng(7)
+    simulated = [harmonic_accuracy(generator.integers(0, 12, 30)) for _ in range(2000)]
+    standard_error = np.std(simulated) / math.sqrt(len(simulated))
+    assert chance_accuracy(30) == pytest.approx(np.mean(simulated), abs=4 * standard_error)
+
+
+def test_a_clip_is_scored_beside_its_chance_value() -> None:
+    score = HarmonicAccuracy().score(symbolic([60, 62, 64, 65, 67, 69, 71, 61] * 5))
+    assert score.value == 87.5
+    assert score.details["notes"] == "symbolic"
+    assert score.details["note_count"] == 40
+    chance = score.details["chance"]
+    assert chance == chance_accuracy(40)
+    assert score.details["corrected"] == pytest.approx(100 * (87.5 - chance) / (100 - chance))
+    assert "known" not in score.details
+
+
+def test_few_notes_are_a_reason_and_not_a_number() -> None:
+    score = HarmonicAccuracy().score(symbolic([60] * 19))
+    assert (score.value, score.reason) == (None, "19 notes, needs 20")
+    assert HarmonicAccuracy().score(symbolic([60] * 20)).value == 100
+
+
+def test_drums_have_no_pitch() -> None:
+    events = tuple(Note(0.1 * i, 0.1, 38, drum=True) for i in range(100))
+    clip = DecodedClip(Audio(SILENCE, 44_100), PROMPT, Notes(events, origin="symbolic"))
+    assert HarmonicAccuracy().score(clip).reason == "0 notes, needs 20"
