@@ -14,19 +14,7 @@ from typing import IO
 from bench.errors import DataError, UsageError
 
 SCHEMA_VERSION = 1
-_NETWORK_FILE_SYSTEMS = (
-    "nfs",
-    "cifs",
-    "smb",
-    "lustre",
-    "gpfs",
-    "beegfs",
-    "ceph",
-    "afs",
-    "fuse.sshfs",
-    "9p",
-    "glusterfs",
-)
+_NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "fuse.sshfs", "9p", "gluster")
 
 
 def open_database(folder: Path) -> sqlite3.Connection:

@@ -13,6 +13,9 @@ TOLERANCE = 0.04
 """Relative error up to which a tempo counts as right: Gouyon et al., An experimental comparison of audio
 tempo induction algorithms, IEEE TASLP 14(5), 2006."""
 
+CHANCE_KEY = 100 * (1 + 0.5 + 0.3 + 0.2) / 24
+"""Mean key adherence, in percent, of keys drawn uniformly from the 24."""
+
 
 def tempo_matches(bpm: float, asked: float, octaves: bool = False) -> bool:
     """Whether a tempo lies within 4 % of the one asked for; with ``octaves`` also of half or double of it."""
@@ -79,7 +82,7 @@ class KeyAdherence(ClipMetric):
 
     100 for the key itself, 50 for the one a fifth above, 30 for the relative and 20 for the parallel key,
     else 0. Undefined where the prompt states no key or nothing is heard. Details: ``key`` as heard,
-    ``asked``, the estimate's ``strength`` in [0, 1], and ``known``. Random keys score 8.3.
+    ``asked``, the estimate's ``strength`` in [0, 1], ``chance`` of a random key, and ``known``.
     """
 
     version = 1
@@ -93,9 +96,7 @@ class KeyAdherence(ClipMetric):
         notes = clip.notes
         played = None if notes is None or notes.key is None else Key.named(notes.key)
         if notes is not None and notes.origin == "symbolic" and played is not None:
-            return Score.of(
-                100 * key_score(played, asked), key=str(played), asked=str(asked), notes="symbolic"
-            )
+            return Score.of(100 * key_score(played, asked), key=str(played), asked=str(asked), notes="symbolic")
         heard = key_estimation.key_of(clip)
         if heard is None:
             return Score.undefined("no key heard", asked=str(asked))
@@ -108,6 +109,3 @@ class KeyAdherence(ClipMetric):
             chance=CHANCE_KEY,
             **known,
         )
-
-
-CHANCE_KEY = 100 * (1 + 0.5 + 0.3 + 0.2) / 24

@@ -31,11 +31,7 @@ SCALES = {
 
 _NAMES = [f"{tonic} {mode}" for mode in SCALES for tonic in TONICS]
 _MEMBERS = np.array(  # (scales, pitch classes), 1 where the class belongs
-    [
-        [(pc - tonic) % 12 in degrees for pc in range(12)]
-        for degrees in SCALES.values()
-        for tonic in range(12)
-    ],
+    [[(pc - tonic) % 12 in degrees for pc in range(12)] for degrees in SCALES.values() for tonic in range(12)],
     dtype=np.int64,
 )
 

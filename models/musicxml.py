@@ -17,8 +17,12 @@ MAX_XML_BYTES = 64_000_000  # after decompression
 MAX_MEASURES = 5_000  # of one part, after repeats; the longest symphonies have about 2,000
 
 _DEFAULT_BPM = 120.0  # where a score states no tempo
-_UNNAMED_DRUM = 38  # General MIDI's acoustic snare, for an unpitched note without an instrument
 _VELOCITY = 80  # where a score states none
+
+# Place on the drum staff → General MIDI key, after Weinberg, "Standardized drumset notation" (1994); music21 does
+# not keep which instrument of a part a note belongs to.
+_DRUMS = {"D4": 44, "F4": 36, "A4": 43, "C5": 38, "D5": 47, "E5": 50, "F5": 51, "G5": 42, "A5": 49}
+_SNARE = 38
 
 
 class Tempo(NamedTuple):
@@ -33,8 +37,8 @@ def parse_musicxml(content: bytes) -> tuple[list[Note], list[Tempo]]:
 
     Repeats, endings and da capo are played; where they are badly formed, or differ between the parts, the score
     is read once from beginning to end. Tied notes are one note. Transposing instruments sound at concert pitch.
-    Grace notes and chord symbols, which have no length of their own, are left out. Without a tempo the score
-    plays at 120 bpm. A file that declares entities is refused.
+    Grace notes and chord symbols, which have no length of their own, are left out. Drums are told by their place
+    on the staff. Without a tempo the score plays at 120 bpm. A file that declares entities is refused.
 
     Raises:
         Exception: of any class, if the content is not such a score.
@@ -152,7 +156,7 @@ def _sounding(part: Any) -> Iterator[tuple[float, float, int, int, int, bool]]:
             continue
         for tone in getattr(element, "notes", (element,)):
             unpitched = isinstance(tone, note.Unpitched)
-            pitch = _drum(tone) if unpitched else int(tone.pitch.midi)
+            pitch = _DRUMS.get(f"{tone.displayStep}{tone.displayOctave}", _SNARE) if unpitched else tone.pitch.midi
             tied = held.get(pitch)
             if tone.tie and tone.tie.type in ("stop", "continue") and tied and abs(tied[1] - onset) < 1e-6:
                 tied[1] = end
@@ -162,8 +166,3 @@ def _sounding(part: Any) -> Iterator[tuple[float, float, int, int, int, bool]]:
             played.append(held[pitch])
     for values in played:
         yield tuple(values)
-
-
-def _drum(tone: Any) -> int:
-    key = getattr(tone.storedInstrument, "percMapPitch", None)
-    return _UNNAMED_DRUM if key is None else int(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def read_notes(path: Path, duration: float = math.inf) -> Notes:
 
     Returns:
         Notes of origin ``symbolic`` that end by ``duration``; ``quarter`` is set if the tempo does not change
-        before the last of them. No key: many files carry a signature that nobody chose.
+        between the first and the last onset. No key: many files carry a signature that nobody chose.
 
     Raises:
         DataError: the file is damaged, too large, of another kind, or holds no such note; it is named.
@@ -44,16 +45,22 @@ def read_notes(path: Path, duration: float = math.inf) -> Notes:
             warnings.simplefilter("ignore")  # remarks on signatures and on notation that does not sound
             events, tempi = parse(content)
     except Exception as error:  # the parsers let out whatever a damaged byte makes them stumble over
-        reason = " ".join(str(error).split())[:200] or ("it ends too early" if isinstance(error, EOFError) else
-        type(error).__name__) raise DataError(f"{path}: cannot be read as {kind} ({reason})") from error
+        unsaid = "it ends too early" if isinstance(error, EOFError) else type(error).__name__
+        reason = " ".join(str(error).split())[:200] or unsaid
+        raise DataError(f"{path}: cannot be read as {kind} ({reason})") from error
     if not events:
         raise DataError(f"{path}: holds no notes")
     events = [n._replace(duration=min(n.duration, duration - n.onset)) for n in events if n.onset < duration]
     if not events:
         raise DataError(f"{path}: holds no notes in its first {duration:g} s")
-    last = max(note.onset for note in events)
-    quarters = {round(tempo.quarter, 9) for i, tempo in enumerate(tempi) if i == 0 or tempo.start < last}
-    return Notes(tuple(events), origin="symbolic", quarter=quarters.pop() if len(quarters) == 1 else None)
+    return Notes(tuple(events), origin="symbolic", quarter=_constant_quarter(events, tempi))
+
+
+def _constant_quarter(events: Sequence[Note], tempi: Sequence[Tempo]) -> float | None:
+    first, last = min(note.onset for note in events), max(note.onset for note in events)
+    before = [tempo for tempo in tempi if tempo.start <= first][-1:]
+    quarters = [tempo.quarter for tempo in (*before, *(t for t in tempi if first < t.start < last))]
+    return quarters[0] if max(quarters) - min(quarters) < 1e-6 else None
 
 
 def parse_midi(content: bytes) -> tuple[list[Note], list[Tempo]]:

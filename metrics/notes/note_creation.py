@@ -60,9 +60,7 @@ def inferred_onsets(frames: Matrix, onsets: Matrix, lags: int = 2) -> Matrix:
     ``onsets``."""
     rise = np.zeros_like(frames)
     if len(frames) > lags:
-        rise[lags:] = np.min(
-            [frames[lags:] - frames[lags - lag : -lag] for lag in range(1, lags + 1)], axis=0
-        ).clip(0)
+        rise[lags:] = np.min([frames[lags:] - frames[lags - lag : -lag] for lag in range(1, lags + 1)], axis=0).clip(0)
     steepest = rise.max(initial=0.0)
     return rise * (onsets.max() / steepest) if steepest > 0 else rise
 
@@ -85,9 +83,7 @@ def _notes_in_remaining_energy(remaining: Matrix) -> Iterator[tuple[int, int, in
     # Energy is only ever taken away, so one stable sort visits the frames in the order of a repeated argmax.
     strongest = np.argsort(-remaining, axis=None, kind="stable")
     strongest = strongest[: np.count_nonzero(remaining > FRAME_THRESHOLD)]
-    for middle, row in zip(
-        *(index.tolist() for index in np.unravel_index(strongest, remaining.shape)), strict=True
-    ):
+    for middle, row in zip(*(index.tolist() for index in np.unravel_index(strongest, remaining.shape)), strict=True):
         if remaining[middle, row] <= FRAME_THRESHOLD:
             continue
         forward, quiet_after = _follow(remaining[middle + 1 : last, row])

@@ -103,9 +103,7 @@ def posteriors(samples: Samples) -> tuple[Posterior, Posterior]:
         for i in range(0, len(windows), BATCH)
     ]
     count = int(np.searchsorted(frame_times(len(windows) * KEPT_FRAMES), len(samples) / RATE))
-    notes, onsets = (
-        np.concatenate(parts)[:, EDGE_FRAMES:-EDGE_FRAMES] for parts in zip(*results, strict=True)
-    )
+    notes, onsets = (np.concatenate(parts)[:, EDGE_FRAMES:-EDGE_FRAMES] for parts in zip(*results, strict=True))
     return notes.reshape(-1, notes.shape[-1])[:count], onsets.reshape(-1, onsets.shape[-1])[:count]
 
 

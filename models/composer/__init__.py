@@ -1,0 +1,33 @@
+"""A rule-based composer as a music model: prompts become scores, and a soundfont plays them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.audio import Audio
+from bench.model import GenerationRequest, MusicModel
+from bench.notes import Notes
+
+
+class Composer(MusicModel):
+    """Composes to the prompt's genre, key, tempo, instruments, mood and form; the seed decides what it leaves open.
+
+    It has no parameters. Six styles are known: choral, classical, dance, jazz, pop and rock; another genre goes to
+    the nearest by the words of genre and text, or else to pop. A longer duration gives the same piece, longer. The
+    notes come with the audio. Nothing is downloaded; playing needs tinysoundfont, and a `MissingError` names the
+    command that installs it.
+    """
+
+    version = 1
+    sample_rate = 44_100
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio]:
+        from models.composer.render import render
+
+        return [render(self._notes(request), request.duration) for request in requests]
+
+    def _notes(self, request: GenerationRequest) -> Notes:
+        """The score that is played."""
+        from models.composer.score import compose
+
+        return compose(request.prompt, request.seed, request.duration)

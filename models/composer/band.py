@@ -10,7 +10,7 @@ from models.composer.instruments import STYLE_KIT, Scoring
 
 # For each family of General MIDI programs, the parts it can take, the most natural first.
 _ABILITIES: tuple[tuple[range, tuple[str, ...]], ...] = (
-    (range(0, 8), ("chords", "lead", "counter")),  # pianos
+    (range(8), ("chords", "lead", "counter")),  # pianos
     (range(8, 16), ("lead", "counter", "chords")),  # mallets and bells
     (range(16, 22), ("chords", "pad", "lead")),  # organs
     (range(22, 23), ("lead", "counter")),  # harmonica
@@ -25,6 +25,7 @@ _ABILITIES: tuple[tuple[range, tuple[str, ...]], ...] = (
     (range(43, 44), ("bass",)),
     (range(44, 46), ("chords", "pad")),
     (range(46, 47), ("chords", "counter")),  # harp
+    (range(47, 48), ()),  # timpani, which have a part of their own
     (range(48, 52), ("pad", "lead", "chords")),  # string sections
     (range(52, 55), ("pad", "lead", "counter")),  # voices
     (range(56, 57), ("lead", "counter")),
@@ -42,7 +43,7 @@ _ABILITIES: tuple[tuple[range, tuple[str, ...]], ...] = (
 
 # The range in which an instrument sings a tune, by family.
 _RANGES: tuple[tuple[range, tuple[int, int]], ...] = (
-    (range(0, 6), (64, 86)),
+    (range(6), (64, 86)),
     (range(6, 8), (62, 84)),
     (range(8, 16), (67, 89)),
     (range(22, 24), (60, 81)),

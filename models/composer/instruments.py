@@ -40,28 +40,61 @@ _PROGRAMS: tuple[tuple[str, dict[str, int]], ...] = tuple(
         (r"(?:lead )?guitar solos?|lead guitars?", {"*": 29, "jazz": 26, "classical": 24, "pop": 27}),
         (r"electric guitars?", {"*": 27, "rock": 30, "jazz": 26}),
         (r"guitars?|guitarist", {"*": 25, "rock": 30, "jazz": 26, "classical": 24, "dance": 27}),
-        (r"(?:upright|double|acoustic|string|walking) bass(?:es)?|contrabass(?:es)?", {"*": 32, "classical": 43,
-        "choral": 43}), (r"picked bass(?:es)?", 34), (r"fretless bass", 35), (r"slap(?:ped)? bass", 36),
-        (r"(?:synth|synthesi[sz]er|sub|acid|electronic|analog(?:ue)?|reese) ?-?bass(?:es|lines?)?", 38), (r"violas?",
-        41), (r"violins?|fiddles?", 40), (r"(?:violon)?cell(?:os?|i)", 42), (r"tremolo strings", 44), (r"pizzicato(?:
-        strings)?|plucked (?:strings|violins|cellos(?: and basses)?|basses)", 45), (r"harps?", 46),
-        (r"timpani|kettledrums?", 47), (r"synth(?:esi[sz]er)? strings", 50), (r"string
-        (?:section|ensemble|orchestra)|strings|orchestra(?:l strings)?", 48), (r"(?:synth|vocal) choir", 54), (r"alto
-        sax(?:ophone)?s?", 65), (r"soprano sax(?:ophone)?s?", 64), (r"bari(?:tone)? sax(?:ophone)?s?", 67),
-        (r"(?:tenor )?sax(?:ophone)?s?|saxophonist", 66), (r"synth(?:esi[sz]er)? brass", 62), (r"muted
-        trumpets?|harmon mute", 59), (r"trumpets?|trumpeter|cornets?|fl[uü]gelhorns?", 56), (r"trombones?|low brass",
-        57), (r"tubas?", 58), (r"english horns?|cor anglais", 69), (r"french horns?|horn calls?", 60), (r"brass(?:
-        section| stabs| ensemble)?|horn section", 61), (r"horns?", {"*": 61, "classical": 60, "choral": 60}),
-        (r"oboes?", 68), (r"bassoons?", 70), (r"clarinets?", 71), (r"piccolos?", 72), (r"pan ?flutes?", 75),
-        (r"flutes?", 73), (r"recorders?", 74), (r"(?:synth(?:esi[sz]er)?|saw|trance|supersaw) ?leads?|lead
-        synth(?:esi[sz]er)?s?", 81), (r"square(?: wave)? leads?|chip ?tune leads?", 80), (r"plucked synths?|synth
-        plucks?|plucks?|arpeggiated synths?|synth arpeggios?|arps?\b", 90),
+        (
+            r"(?:upright|double|acoustic|string|walking) bass(?:es)?|contrabass(?:es)?",
+            {"*": 32, "classical": 43, "choral": 43},
+        ),
+        (r"picked bass(?:es)?", 34),
+        (r"fretless bass", 35),
+        (r"slap(?:ped)? bass", 36),
+        (r"(?:synth|synthesi[sz]er|sub|acid|electronic|analog(?:ue)?|reese) ?-?bass(?:es|lines?)?", 38),
+        (r"violas?", 41),
+        (r"violins?|fiddles?", 40),
+        (r"(?:violon)?cell(?:os?|i)", 42),
+        (r"tremolo strings", 44),
+        (r"pizzicato(?: strings)?|plucked (?:strings|violins|cellos(?: and basses)?|basses)", 45),
+        (r"harps?", 46),
+        (r"timpani|kettledrums?", 47),
+        (r"synth(?:esi[sz]er)? strings", 50),
+        (r"string (?:section|ensemble|orchestra)|strings|orchestra(?:l strings)?", 48),
+        (r"(?:synth|vocal) choir", 54),
+        (r"alto sax(?:ophone)?s?", 65),
+        (r"soprano sax(?:ophone)?s?", 64),
+        (r"bari(?:tone)? sax(?:ophone)?s?", 67),
+        (r"(?:tenor )?sax(?:ophone)?s?|saxophonist", 66),
+        (r"synth(?:esi[sz]er)? brass", 62),
+        (r"muted trumpets?|harmon mute", 59),
+        (r"trumpets?|trumpeter|cornets?|fl[uü]gelhorns?", 56),
+        (r"trombones?|low brass", 57),
+        (r"tubas?", 58),
+        (r"english horns?|cor anglais", 69),
+        (r"french horns?|horn calls?", 60),
+        (r"brass(?: section| stabs| ensemble)?|horn section", 61),
+        (r"horns?", {"*": 61, "classical": 60, "choral": 60}),
+        (r"oboes?", 68),
+        (r"bassoons?", 70),
+        (r"clarinets?", 71),
+        (r"piccolos?", 72),
+        (r"pan ?flutes?", 75),
+        (r"flutes?", 73),
+        (r"recorders?", 74),
+        (r"(?:synth(?:esi[sz]er)?|saw|trance|supersaw) ?leads?|lead synth(?:esi[sz]er)?s?", 81),
+        (r"square(?: wave)? leads?|chip ?tune leads?", 80),
+        (r"plucked synths?|synth plucks?|plucks?|arpeggiated synths?|synth arpeggios?|arps?\b", 90),
         (r"(?:synth(?:esi[sz]er)?|warm|lush|airy|soft|ambient) pads?|pads?", 89),
         (r"(?:synth(?:esi[sz]er)?|chord|piano|house) stabs?|synth chords?", {"*": 90}),
-        (r"supersaws?|synth(?:esi[sz]er)?s?", {"*": 81, "pop": 90}), (r"vocal (?:chops?|synths?)|vocoders?", 54),
-        (r"whistled?(?: melody)?|whistles|whistling", 78), (r"ukuleles?|ukes?|mandolins?", 24), (r"keyboards?", 4),
-        (r"sitars?", 104), (r"banjos?", 105), (r"kotos?", 107), (r"kalimbas?|mbiras?", 108), (r"bagpipes?", 109),
-        (r"steel ?(?:drum|pan)s?", 114), (r"choirs?|choral voices|choristers|backing vocals|harmony vocals", 52),
+        (r"supersaws?|synth(?:esi[sz]er)?s?", {"*": 81, "pop": 90}),
+        (r"vocal (?:chops?|synths?)|vocoders?", 54),
+        (r"whistled?(?: melody)?|whistles|whistling", 78),
+        (r"ukuleles?|ukes?|mandolins?", 24),
+        (r"keyboards?", 4),
+        (r"sitars?", 104),
+        (r"banjos?", 105),
+        (r"kotos?", 107),
+        (r"kalimbas?|mbiras?", 108),
+        (r"bagpipes?", 109),
+        (r"steel ?(?:drum|pan)s?", 114),
+        (r"choirs?|choral voices|choristers|backing vocals|harmony vocals", 52),
         (r"vocals?|vocalists?|singers?|voices?|sung|humming", {"*": 53, "choral": 52}),
     )
 )
@@ -71,8 +104,10 @@ _KITS: tuple[tuple[str, int], ...] = (
     (r"(?:tr-?)?808s?|drum machines?", 25),
     (r"electronic (?:drums?|beats?)", 24),
     (r"(?:orchestral|concert) percussion|cymbal crash(?:es)?", 48),
-    (r"drums?|drum ?kit|drummer|percussion|backbeat|kick|snare|hi-?hats?|ride cymbal|beats?\b(?! (?:per|a) minute)",
-    -1),
+    (
+        r"drums?|drum ?kit|drummer|percussion|backbeat|kick|snare|hi-?hats?|ride cymbal|beats?\b(?! (?:per|a) minute)",
+        -1,
+    ),
 )
 STYLE_KIT = -1  # drums are asked for, whichever the style uses
 
@@ -98,8 +133,8 @@ def read_scoring(text: str, style: str) -> Scoring:
         tuple(_programs(text, style)),
         frozenset(_programs(unwanted, style)),
         kits[0] if kits else None,
-        any(re.search(rf"\b(?:{pattern})", unwanted) for pattern, _ in _KITS) or bool(re.search(r"a
-        cappella|unaccompanied", text)),
+        any(re.search(rf"\b(?:{pattern})", unwanted) for pattern, _ in _KITS)
+        or bool(re.search(r"a cappella|unaccompanied", text)),
     )
 
 

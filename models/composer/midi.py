@@ -17,9 +17,7 @@ def to_midi(notes: Notes) -> pretty_midi.PrettyMIDI:
     """
     import pretty_midi
 
-    midi = pretty_midi.PrettyMIDI(
-        resolution=960, initial_tempo=60 / notes.quarter if notes.quarter else 120.0
-    )
+    midi = pretty_midi.PrettyMIDI(resolution=960, initial_tempo=60 / notes.quarter if notes.quarter else 120.0)
     tracks: dict[tuple[bool, int], pretty_midi.Instrument] = {}
     for onset, duration, pitch, velocity, program, drum in notes.events:
         if (drum, program) not in tracks:

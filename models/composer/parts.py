@@ -47,7 +47,7 @@ def below(section: Section, low: int, *, unison: bool = False) -> list[Tone]:
             sounding = chord_at(section.harmony, tone.start).chord
             on_beat = tone.start % 1 == 0
             tones = sounding.tones if on_beat else tuple(chord_scale(section.key, sounding))
-            choices = [p for p in ladder(tones, tone.pitch - 9, tone.pitch - 3)]
+            choices = ladder(tones, tone.pitch - 9, tone.pitch - 3)
             pitch = choices[-1] if choices else tone.pitch - 12
         while pitch < low:
             pitch += 12
@@ -64,7 +64,7 @@ def inner_line(section: Section, centre: int, member: int, length: float) -> lis
     pitch = near(section.harmony[0].chord.tones[member % len(section.harmony[0].chord.tones)], centre)
     line = []
     for span in section.harmony:
-        tones = [p for p in ladder(span.chord.tones[1:] or span.chord.tones, centre - 7, centre + 8)]
+        tones = ladder(span.chord.tones[1:], centre - 7, centre + 8)
         pitch = min(tones, key=lambda p, last=pitch: (abs(p - last), p))  # type: ignore[misc]
         start = span.start
         while start < span.start + span.length:
@@ -184,3 +184,35 @@ def drummed(
                 level = velocity + levels.get(key, 0) + hit.accent
                 notes.append(played(bar * section.beats + hit.start, 0.25, key, level, kit, True))
     return notes
+
+
+def inner(section: Section, program: int, number: int, velocity: float) -> list[Note]:
+    """A part for an instrument that has none of its own: timpani at the phrases' corners, else an inner voice."""
+    if program == 47:
+        return _timpani(section, velocity)
+    low_brass = program in (42, 57, 58, 70)
+    centre = 50 if low_brass else 60 + 4 * (number % 3)
+    return tune(inner_line(section, centre, number + 1, 2.0), section, program, velocity)
+
+
+def _timpani(section: Section, velocity: float) -> list[Note]:
+    """Root strokes where every second bar begins, and a crescendo of eighths into every fourth."""
+    notes = []
+    for bar in range(section.bars):
+        start = float(bar * section.beats)
+        pitch = near(chord_at(section.harmony, start).chord.root, 46)
+        if bar % 4 == 3:
+            for place in range(section.beats * 2):
+                at = start + place / 2
+                drum = near(chord_at(section.harmony, at).chord.root, 46)
+                notes.append(played(at, 0.5, drum, velocity - 14 + 2 * place, 47))
+        elif bar % 2 == 0:
+            notes.append(played(start, 1.0, pitch, velocity + 8, 47))
+    return notes
+
+
+def between(section: Section, start: float, low: int, high: int) -> int:
+    """The scale tone nearest to halfway between two pitches, at a moment's chord."""
+    tones = chord_scale(section.key, chord_at(section.harmony, start).chord)
+    middle = (low + high) / 2
+    return min(ladder(tones, min(low, high), max(low, high)), key=lambda pitch: (abs(pitch - middle), pitch))

@@ -49,9 +49,7 @@ def render(notes: Notes, duration: float | None = None) -> Audio:
         raise UsageError(f"duration is {duration} s, must be positive")
     frames = round(duration * RATE)
     played = tuple(note for note in notes.events if note.onset < duration - FADE)
-    close, open_ = (
-        _play([n for n in played if is_close(n.program, n.drum) is near], frames) for near in (True, False)
-    )
+    close, open_ = (_play([n for n in played if is_close(n.program, n.drum) is near], frames) for near in (True, False))
     room = reverberate(_ROOM_CLOSE * close.mean(axis=0) + _ROOM_OPEN * open_.mean(axis=0))
     mixed = _limited(np.float32(_MASTER) * (close + open_ + room))
     fade = min(frames, round(FADE * RATE))
@@ -65,9 +63,7 @@ def _play(notes: Sequence[Note], frames: int) -> Sound:
     mixed = np.zeros((2, frames), dtype=np.float32)
     for first in range(0, len(players), CHANNELS):
         channels = {player: channel for channel, player in enumerate(players[first : first + CHANNELS])}
-        mixed += _synthesize(
-            [note for note in notes if (note.program, note.drum) in channels], channels, frames
-        )
+        mixed += _synthesize([note for note in notes if (note.program, note.drum) in channels], channels, frames)
     return mixed
 
 
@@ -94,9 +90,7 @@ def _synthesize(notes: Sequence[Note], channels: dict[tuple[int, bool], int], fr
     return np.frombuffer(buffer, dtype=np.float32).reshape(-1, 2).T
 
 
-def _events(
-    notes: Sequence[Note], channels: dict[tuple[int, bool], int]
-) -> list[tuple[int, bool, int, int, int]]:
+def _events(notes: Sequence[Note], channels: dict[tuple[int, bool], int]) -> list[tuple[int, bool, int, int, int]]:
     """Sorted (frame, starts, channel, pitch, velocity): at one frame, notes end before others start."""
     events = []
     for note in notes:

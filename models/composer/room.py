@@ -36,9 +36,7 @@ def _response() -> tuple[npt.NDArray[np.complex128], int]:
     ):
         band = np.fft.irfft(noise * ((frequencies >= low) & (frequencies < high)), frames)
         response += band * 10 ** (-3 * seconds / decay)
-    response[:, : round(0.012 * RATE)] = (
-        0  # the first echo comes from the nearest wall, about 4 m away and back
-    )
+    response[:, : round(0.012 * RATE)] = 0  # the first echo comes from the nearest wall, about 4 m away and back
     response /= np.sqrt((response**2).sum(axis=1, keepdims=True))
     return np.fft.rfft(response, _BLOCK), frames
 

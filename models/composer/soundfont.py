@@ -71,9 +71,7 @@ def _soundfont() -> Path:
     spec = find_spec("pretty_midi")
     path = Path(spec.origin).with_name("TimGM6mb.sf2") if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise MissingError(
-            "the soundfont TimGM6mb.sf2 comes with pretty_midi and is missing: pip install pretty_midi"
-        )
+        raise MissingError("the soundfont TimGM6mb.sf2 comes with pretty_midi and is missing: pip install pretty_midi")
     return path
 
 

@@ -33,13 +33,28 @@ _MOODS: tuple[tuple[str, str, float], ...] = (
     (r"sad|sorrow\w*|mourn\w*|lament\w*|tragic|grie\w+|melanchol\w+|wistful|lonely|bittersweet|tearful", "minor", -1),
     (r"dark|sombre|somber|brooding|ominous|haunting|mysterious|eerie|tense|smoky|moody|gloomy|bleak", "minor", 0),
     (r"dramatic|stormy|menacing|urgent|ferocious|angry|aggressive|furious", "minor", 1.5),
-    (r"happy|joy\w*|cheer\w*|merry|sunny|playful|feel-good|carefree|bright|radiant|sweet|hopeful|optimistic", "major",
-    0.5), (r"uplifting|triumph\w*|festive|euphoric|proud|anthem\w*|heroic|celebrat\w+|glorious|exuberant", "major",
-    1.2), (r"calm\w*|peaceful|gentle|serene|tranquil|soothing|tender|solemn|soft\w*|quiet|hushed|intimate|meditative",
-    "", -1.2), (r"slow-burning|laid-back|relax\w*|mellow|lazy|dreamy|ethereal|floating|ambient|late-
-    night|warm|romantic", "", -0.7),
-    (r"energetic|driv\w+|powerful|loud|rebellious|raw|fiery|relentless|pounding|epic|huge|explosive|heavy|wild", "",
-    1.2), (r"lively|upbeat|bouncy|bouncing|groovy|funky|catchy|danceable|nimble|swinging|brisk", "", 0.6),
+    (
+        r"happy|joy\w*|cheer\w*|merry|sunny|playful|feel-good|carefree|bright|radiant|sweet|hopeful|optimistic",
+        "major",
+        0.5,
+    ),
+    (r"uplifting|triumph\w*|festive|euphoric|proud|anthem\w*|heroic|celebrat\w+|glorious|exuberant", "major", 1.2),
+    (
+        r"calm\w*|peaceful|gentle|serene|tranquil|soothing|tender|solemn|soft\w*|quiet|hushed|intimate|meditative",
+        "",
+        -1.2,
+    ),
+    (
+        r"slow-burning|laid-back|relax\w*|mellow|lazy|dreamy|ethereal|floating|ambient|late- night|warm|romantic",
+        "",
+        -0.7,
+    ),
+    (
+        r"energetic|driv\w+|powerful|loud|rebellious|raw|fiery|relentless|pounding|epic|huge|explosive|heavy|wild",
+        "",
+        1.2,
+    ),
+    (r"lively|upbeat|bouncy|bouncing|groovy|funky|catchy|danceable|nimble|swinging|brisk", "", 0.6),
 )
 
 
@@ -147,8 +162,11 @@ def _key(text: str) -> Key | None:
     """
     pattern = r"\b([A-G])(?:\s?([#♯b♭])|[ -](sharp|flat))?[ -]?\s?(major|minor)\b"
     for match in re.finditer(pattern, text):
-        if match[1] == "A" and not (match[2] or match[3]) and not re.search(r"(?:\bin|\bof|:|,|\()\s*$", text[:
-        match.start()]):
+        if (
+            match[1] == "A"
+            and not (match[2] or match[3])
+            and not re.search(r"(?:\bin|\bof|:|,|\()\s*$", text[: match.start()])
+        ):
             continue
         sign = {"#": "#", "♯": "#", "sharp": "#", "b": "b", "♭": "b", "flat": "b"}.get(match[2] or match[3] or "", "")
         return Key(match[1] + sign, match[4])

@@ -22,18 +22,23 @@ _BASSES = (
     ("..ro ..ro ..ro ..of", "..ro ..ro ..ro ..or"),
     ("r--r --r- ..r- r-o-",),
 )
-_STABS = (("x--x --x- ..x- ..x-",), ("..x- ..x- ..x- ..x-",), ("x--x --x. .x-x --x-",), ("x... ..x. ..x. ....", "..x.
-..x. ..x. x...")) _ARPEGGIOS = ("0123 0123 0123 0123", "0213 2143 0213 2143", "0.12 .120 .12. 120.", "0120 3210 0120
-3213") _ROLL = ("x.x. x.x. xxxx xxxx",) _LEVELS = {36: 14, 39: 0, 42: -32, 46: -16, 38: -14, 49: -10, 70: -28}
+_STABS = (
+    ("x--x --x- ..x- ..x-",),
+    ("..x- ..x- ..x- ..x-",),
+    ("x--x --x. .x-x --x-",),
+    ("x... ..x. ..x. ....", "..x. ..x. ..x. x..."),
+)
+_ARPEGGIOS = ("0123 0123 0123 0123", "0213 2143 0213 2143", "0.12 .120 .12. 120.", "0120 3210 0120 3213")
+_ROLL = ("x.x. x.x. xxxx xxxx",)
+_LEVELS = {36: 14, 39: 0, 42: -32, 46: -16, 38: -14, 49: -10, 70: -28}
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
     """The kick never stops; what changes from section to section is bass figure, stabs, arpeggio and hook."""
     band, drop = brief.band, section.letter == "B"
     level = 86 + 5 * brief.energy + (6 if drop else 0)
-    hook = section.melody[: sum(tone.start < 2 * section.beats for tone in section.melody)]
-    notes = parts.tune(section.melody if drop or len(hook) < 4 else section.melody, section, band.lead, level + 10,
-    touch=0.85) if band.chords is not None:
+    notes = parts.tune(section.melody, section, band.lead, level + 10, touch=0.85)
+    if band.chords is not None:
         stabs = _STABS[int(chance.integers(len(_STABS)))]
         notes += parts.comped(section, band.chords, stabs, level - 16, 55, 76, touch=0.7)
     if band.counter is not None:

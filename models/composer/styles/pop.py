@@ -38,11 +38,13 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
     notes = parts.tune(section.melody, section, band.lead, level + 16)
     if band.counter is not None:
         notes += parts.tune(
-            parts.below(section, 55) if chorus else parts.inner_line(section, 67, 1, 2.0), section, band.counter,
-            level - 8
+            parts.below(section, 55) if chorus else parts.inner_line(section, 67, 1, 2.0),
+            section,
+            band.counter,
+            level - 8,
         )
     for number, program in enumerate(band.inner):
-        notes += parts.tune(parts.inner_line(section, 62 + 5 * (number % 3), number, 2.0), section, program, level - 10)
+        notes += parts.inner(section, program, number, level - 10)
     if band.chords is not None:
         if band.chords in range(24, 29) or brief.energy < -0.8:
             picking = str(chance.choice(_PICKING))
@@ -54,8 +56,9 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
         notes += parts.held(section, band.pad, level - 38)
     if band.bass is not None:
         line = _BASSES[int(chance.integers(len(_BASSES)))]
-        notes += parts.bass_line(section, band.bass, ("r--- ---- r--- ----",) if brief.energy < -1.5 else line, level
-        + 2)
+        notes += parts.bass_line(
+            section, band.bass, ("r--- ---- r--- ----",) if brief.energy < -1.5 else line, level + 2
+        )
     if band.kit is not None:
         notes += _drums(section, brief, band.kit, level, chance)
     return notes

@@ -20,8 +20,13 @@ _GROOVES = (
     {36: ("x--- --x- --x- ----", "x--- --x- x-x- ----"), 38: (".... X--- .... X---",)},
 )
 _PUNK = {36: ("x-.. x-.. x-x- x-..", "x-.. x-.. x-.. x-.."), 38: ("..X- ..X- ..X- ..X-",)}
-_FILL = {38: ("X--- ..x. X.xx XXXX",), 36: ("x--- x--- x--- x---",), 47: (".... .... ..x. ....",), 45: (".... ....
-.... x.x.",)} _RIFFS = (
+_FILL = {
+    38: ("X--- ..x. X.xx XXXX",),
+    36: ("x--- x--- x--- x---",),
+    47: (".... .... ..x. ....",),
+    45: (".... .... .... x.x.",),
+}
+_RIFFS = (
     ("X-oo X-oo X-oo X-oo",),
     ("X-o- o-X- o-X- o-o-", "X-o- o-X- o-X- X-X-"),
     ("X--X --X- X--X --o-",),
@@ -58,8 +63,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
         if program in (29, 30):
             notes += _power_chords(section, program, _OPEN[0], level - 16)
         else:
-            notes += parts.tune(parts.inner_line(section, 62 + 5 * (number % 3), number, 2.0), section, program, level
-            - 12)
+            notes += parts.inner(section, program, number, level - 10)
     if band.bass is not None:
         steady = "r-r- r-r- r-r- r-r-"
         line = (steady, "r-r- r-r- r-r- f-r-") if chance.random() < 0.6 else ("r--r --r- r-r- r-r-",)
@@ -69,8 +73,9 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
     return notes
 
 
-def _power_chords(section: Section, program: int, patterns: tuple[str, ...], level: float, octave: int = 0) ->
-list[Note]:
+def _power_chords(
+    section: Section, program: int, patterns: tuple[str, ...], level: float, octave: int = 0
+) -> list[Note]:
     """Root, fifth and octave; soft strokes are palm-muted, which is to say short."""
     notes = []
     for bar in range(section.bars):

@@ -1,0 +1,66 @@
+"""What every test may use: the command line as a user runs it, and tiny plugins that answer at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TINY = Path(__file__).parent / "plugins" / "tiny.py"
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Path:
+    """A file of plugins: models that play sines and misbehave on request, and metrics that cost nothing."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tunebench_path() -> str:
+    """The console script of the environment that the tests run in."""
+    return str(Path(sys.executable).parent / "tunebench")
+
+
+@pytest.fixture
+def tunebench(tmp_path: Path, tunebench_path: str) -> Command:
+    """Run ``tunebench ARGUMENTS`` in an empty working folder and return what it printed and its exit code."""
+
+    def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [tunebench_path, *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def write_config(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
+    """Write a configuration of tiny plugins; keyword arguments replace settings."""
+    import yaml
+
+    def write(name: str = "tiny.yaml", **settings: object) -> Path:
+        config = {
+            "suite": "quick@1",
+            "models": [{"name": f"{tiny}:Sine", "as": "sine"}],
+            "metrics": [f"{tiny}:Peak", f"{tiny}:Frames"],
+            "duration": 0.5,
+            "executor": {"workers": 2},
+            **settings,
+        }
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    return write

@@ -1,0 +1,353 @@
+import struct
+import zipfile
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.errors import DataError
+from bench.notes import Note
+from models.symbolic import read_notes
+
+PART_LIST = '<part-list><score-part id="P1"><part-name>Piano</part-name></score-part></part-list>'
+ATTRIBUTES = "<attributes><divisions>2</divisions><time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
+FORWARD = '<barline location="left"><repeat direction="forward"/></barline>'
+BACKWARD = '<barline location="right"><repeat direction="backward"/></barline>'
+
+
+def pitch(name, eighths=2, more="", before=""):
+    step, alter, octave = name[0], {"#": 1, "b": -1}.get(name[1:-1], 0), name[-1]
+    return (
+        f"<note>{before}<pitch><step>{step}</step><alter>{alter}</alter><octave>{octave}</octave></pitch>"
+        f"<duration>{eighths}</duration>{more}</note>"
+    )
+
+
+def tempo(bpm):
+    return f'<direction><sound tempo="{bpm}"/></direction>'
+
+
+def score(*measures, parts=None):
+    """MusicXML of one part (or of several), a string a measure."""
+    parts = parts or {"P1": measures}
+    names = "".join(f'<score-part id="{name}"><part-name>{name}</part-name></score-part>' for name in parts)
+    bodies = ""
+    for name, content in parts.items():
+        numbered = (
+            f'<measure number="{i}">{ATTRIBUTES if i == 1 else ""}{m}</measure>' for i, m in enumerate(content, 1)
+        )
+        bodies += f'<part id="{name}">{"".join(numbered)}</part>'
+    return f'<score-partwise version="4.0"><part-list>{names}</part-list>{bodies}</score-partwise>'
+
+
+@pytest.fixture
+def xml(tmp_path):
+    def read(content, duration=np.inf):
+        (tmp_path / "x.musicxml").write_text(content, encoding="utf-8")
+        return read_notes(tmp_path / "x.musicxml", duration)
+
+    return read
+
+
+def sounding(notes):
+    return [(note.pitch, round(note.onset, 6), round(note.duration, 6)) for note in notes.events]
+
+
+def names(notes):
+    return [note.pitch for note in notes.events]
+
+
+# MIDI
+
+
+def test_midi_notes_come_back(tmp_path):
+    midi = pretty_midi.PrettyMIDI(initial_tempo=90, resolution=480)
+    violin, drums = pretty_midi.Instrument(40), pretty_midi.Instrument(0, is_drum=True)
+    violin.notes += [pretty_midi.Note(100, 67, 0.5, 1.0), pretty_midi.Note(64, 72, 1.0, 2.0)]
+    drums.notes += [pretty_midi.Note(90, 36, 0.0, 0.25)]
+    midi.instruments += [violin, drums]
+    midi.write(str(tmp_path / "x.mid"))
+
+    notes = read_notes(tmp_path / "x.mid")
+    assert notes.origin == "symbolic"
+    assert notes.quarter == pytest.approx(60 / 90, rel=1e-6)
+    expected = [(0, 0.25, 36, 90, 0, True), (0.5, 0.5, 67, 100, 40, False), (1, 1, 72, 64, 40, False)]
+    for note, wanted in zip(notes.events, expected, strict=True):
+        assert note[:2] == pytest.approx(wanted[:2], abs=2e-3)  # one tick is 1.4 ms
+        assert tuple(note[2:]) == wanted[2:]
+    assert list(notes.pitches) == [67, 72]
+
+
+def file_with(tmp_path, *tracks, kind=1, ticks=480):
+    file = mido.MidiFile(type=kind, ticks_per_beat=ticks)
+    file.tracks += [mido.MidiTrack(track) for track in tracks]
+    file.save(tmp_path / "x.mid")
+    return tmp_path / "x.mid"
+
+
+def quarter_notes(count, pitch=60):
+    message = mido.Message
+    pairs = [(message("note_on", note=pitch), message("note_off", note=pitch, time=480)) for _ in range(count)]
+    return [event for pair in pairs for event in pair]
+
+
+def set_tempo(bpm, ticks=0):
+    return mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm), time=ticks)
+
+
+def test_midi_tempo_changes_on_any_track_count(tmp_path):
+    path = file_with(tmp_path, quarter_notes(4), [set_tempo(60), set_tempo(120, 960)])
+    notes = read_notes(path)
+    assert list(notes.onsets) == pytest.approx([0, 1, 2, 2.5])
+    assert notes.quarter is None
+    assert read_notes(path, 2).quarter == 1.0, "constant as far as the excerpt goes"
+
+
+def test_midi_without_a_tempo_is_at_120(tmp_path):
+    notes = read_notes(file_with(tmp_path, quarter_notes(3)))
+    assert (list(notes.onsets), notes.quarter) == ([0, 0.5, 1], 0.5)
+
+
+def test_a_repeated_tempo_is_no_change(tmp_path):
+    path = file_with(tmp_path, [set_tempo(100), set_tempo(100, 480)], quarter_notes(4))
+    assert read_notes(path).quarter == pytest.approx(0.6)
+
+
+def test_an_excerpt_ends_where_it_ends(tmp_path):
+    notes = read_notes(file_with(tmp_path, quarter_notes(8)), 1.25)
+    assert sounding(notes) == [(60, 0, 0.5), (60, 0.5, 0.5), (60, 1.0, 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"<html>not found</html>", "cannot be read as MIDI"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0", "cannot be read as MIDI"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x28\0\x90\x3c", "cannot be read as MIDI (it ends too early)"),
+        (b"MThd\0\0\0\6\0\1\0\1\xe7\x28MTrk\0\0\0\4\0\xff\x2f\0", "timed in film frames"),
+        (b"MThd\0\0\0\6\0\2\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "format 2, independent sequences"),
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\4\0\xff\x2f\0", "x.mid: holds no notes"),
+        (b"MThd\0\0\0\6\0\1\0\1\0\0MTrk\0\0\0\4\0\xff\x2f\0", "cannot be read as MIDI"),
+        # a note-on after 2**27 ticks
+        (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x0b\xff\xff\xff\x7f\x90\x3c\x40\0\xff\x2f\0", "it is likely corrupt"),
+    ],
+)
+def test_damaged_midi_is_refused_by_name(tmp_path, content, reason):
+    (tmp_path / "x.mid").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_notes(tmp_path / "x.mid")
+    assert str(tmp_path / "x.mid") in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_music_that_starts_late_is_named(tmp_path):
+    path = file_with(tmp_path, [mido.Message("note_on", note=60, time=4800), mido.Message("note_off", note=60, time=9)])
+    with pytest.raises(DataError, match="holds no notes in its first 3 s"):
+        read_notes(path, 3)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(position=st.integers(0, 200), value=st.integers(0, 255))
+def test_a_flipped_byte_gives_notes_or_a_refusal(tmp_path, position, value):
+    path = file_with(tmp_path, [set_tempo(100)], quarter_notes(6))
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] = value
+    path.write_bytes(content)
+    try:
+        notes = read_notes(path, 30)
+    except DataError as error:
+        assert str(path) in str(error)
+    else:
+        assert all(0 <= n.onset < 30 and n.onset + n.duration <= 30 + 1e-9 for n in notes.events)
+
+
+# MusicXML
+
+
+def test_musicxml_pitches_and_times(xml):
+    notes = xml(score(tempo(90) + pitch("C4") + pitch("F#4", 1) + pitch("Bb3", 1) + pitch("C5", 4)))
+    beat = 60 / 90
+    assert notes.origin == "symbolic"
+    assert notes.quarter == pytest.approx(beat)
+    assert [n.pitch for n in notes.events] == [60, 66, 58, 72]
+    assert list(notes.onsets) == pytest.approx([0, beat, 1.5 * beat, 2 * beat])
+    assert notes.events[-1].duration == pytest.approx(2 * beat)
+
+
+def test_musicxml_without_a_tempo_is_at_120(xml):
+    assert xml(score(pitch("C4") * 4)).quarter == 0.5
+
+
+def test_musicxml_tempo_changes(xml):
+    notes = xml(score(tempo(60) + pitch("C4") * 4, tempo(120) + pitch("D4") * 4))
+    assert list(notes.onsets) == pytest.approx([0, 1, 2, 3, 4, 4.5, 5, 5.5])
+    assert notes.quarter is None
+    assert xml(score(tempo(60) + pitch("C4") * 4, tempo(120) + pitch("D4") * 4), 4).quarter == 1.0
+
+
+def test_repeats_are_played(xml):
+    notes = xml(score(FORWARD + pitch("C4", 8), pitch("D4", 8) + BACKWARD, pitch("E4", 8)))
+    assert names(notes) == [60, 62, 60, 62, 64]
+    assert list(notes.onsets) == [0, 2, 4, 6, 8]
+
+
+def test_first_and_second_endings(xml):
+    def ending(number, body, repeat=""):
+        return (
+            f'<barline location="left"><ending number="{number}" type="start"/></barline>{body}'
+            f'<barline location="right"><ending number="{number}" type="stop"/>{repeat}</barline>'
+        )
+
+    back = '<repeat direction="backward"/>'
+    first, second = ending(1, pitch("D4", 8), back), ending(2, pitch("E4", 8))
+    assert names(xml(score(FORWARD + pitch("C4", 8), first, second))) == [60, 62, 60, 64]
+
+
+def test_badly_formed_repeats_are_read_straight_through(xml):
+    notes = xml(score(pitch("C4", 8) + BACKWARD, pitch("D4", 8) + BACKWARD, pitch("E4", 8) + BACKWARD))
+    assert names(notes) == [60, 62, 64]
+
+
+def test_parts_stay_together_where_only_one_of_them_repeats(xml):
+    upper = [FORWARD + pitch("C5", 8) + BACKWARD, pitch("D5", 8)]
+    notes = xml(score(parts={"P1": upper, "P2": [pitch("C3", 8), pitch("D3", 8)]}))
+    assert sounding(notes) == [(48, 0, 2), (72, 0, 2), (50, 2, 2), (74, 2, 2)]
+
+
+def test_tied_notes_are_one(xml):
+    start, stop = '<tie type="start"/>', '<tie type="stop"/>'
+    notes = xml(score(pitch("C4", 8, start), pitch("C4", 4, stop) + pitch("C4", 4)))
+    assert sounding(notes) == [(60, 0, 3), (60, 3, 1)]
+
+
+def test_a_chord_may_be_tied_in_part(xml):
+    start, stop, chord = '<tie type="start"/>', '<tie type="stop"/>', "<chord/>"
+    first = pitch("C4", 8, start) + pitch("E4", 8, before=chord)
+    second = pitch("C4", 8, stop) + pitch("F4", 8, before=chord)
+    assert sounding(xml(score(first, second))) == [(60, 0, 4), (64, 0, 2), (65, 2, 2)]
+
+
+def test_transposing_instruments_sound_at_concert_pitch(xml):
+    in_b_flat = "<attributes><transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose></attributes>"
+    assert names(xml(score(in_b_flat + pitch("C5", 8)))) == [70]
+
+
+def test_grace_notes_and_chord_symbols_do_not_count(xml):
+    symbol = "<harmony><root><root-step>G</root-step></root><kind>dominant</kind></harmony>"
+    grace = pitch("D5").replace("<duration>2</duration>", "").replace("<note>", "<note><grace/>")
+    assert names(xml(score(symbol + grace + pitch("C5", 8)))) == [72]
+
+
+def test_drums_are_told_by_their_place_on_the_staff(xml):
+    def hit(step, octave):
+        place = f"<display-step>{step}</display-step><display-octave>{octave}</display-octave>"
+        return f"<note><unpitched>{place}</unpitched><duration>2</duration></note>"
+
+    notes = xml(score(hit("F", 4) + hit("C", 5) + hit("G", 5) + hit("B", 3)))
+    assert [(n.pitch, n.drum) for n in notes.events] == [(36, True), (38, True), (42, True), (38, True)]
+    assert len(notes.pitches) == 0
+
+
+def test_compressed_scores_are_the_same(tmp_path, xml):
+    content = score(pitch("C4", 8), pitch("E4", 8))
+    container = '<container><rootfiles><rootfile full-path="in/score.xml"/></rootfiles></container>'
+    with zipfile.ZipFile(tmp_path / "x.mxl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("in/score.xml", content)
+    assert read_notes(tmp_path / "x.mxl") == xml(content)
+
+
+def test_what_music21_writes_is_read_as_it_sounds(tmp_path):
+    import music21
+
+    music21.corpus.parse("bwv66.6").write("musicxml", tmp_path / "chorale.musicxml")
+    notes = read_notes(tmp_path / "chorale.musicxml")
+    independent = music21.converter.parse(tmp_path / "chorale.musicxml", forceSource=True).stripTies()
+    assert sorted(notes.pitches) == sorted(p.midi for n in independent.flatten().notes for p in n.pitches)
+    seconds = sorted(float(n.offset) * notes.quarter for n in independent.flatten().notes)
+    assert list(notes.onsets) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("hello", "cannot be read as MusicXML (syntax error"),
+        (score(pitch("C4"))[:-30], "cannot be read as MusicXML (no element found"),
+        ("<score-timewise/>", "root is <score-timewise>, not <score-partwise>"),
+        ("<html><body/></html>", "root is <html>"),
+        (score(""), "holds no notes"),
+        (score(pitch("C4").replace(">C<", ">H<")), "cannot be read as MusicXML"),
+        (score(tempo(-3) + pitch("C4")), "cannot be read as MusicXML"),
+        (score(FORWARD + pitch("C4") + BACKWARD.replace("/>", ' times="999999"/>', 1)), "than 5000 measures"),
+        (score(*[FORWARD] * 40, pitch("C4"), *[BACKWARD] * 40), "longer than 5000 measures"),
+        ('<!DOCTYPE s [<!ENTITY a "x">]>' + score("&a;"), "declares the entity 'a'"),
+        ('<!DOCTYPE s [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + score("&a;"), "declares the entity 'a'"),
+        ('<!DOCTYPE s [<!ENTITY % a SYSTEM "http://localhost:1/"> %a;]>' + score(""), "declares the entity 'a'"),
+        ('<!DOCTYPE s SYSTEM "http://localhost:1/s.dtd">' + score("&a;"), "undefined entity"),
+    ],
+)
+def test_damaged_or_hostile_musicxml_is_refused(xml, content, reason):
+    with pytest.raises(DataError) as caught:
+        xml(content)
+    assert "x.musicxml: " in str(caught.value)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_usual_document_type_is_no_threat(xml):
+    doctype = (
+        '<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE score-partwise PUBLIC '
+        '"-//Recordare//DTD MusicXML 3.1 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">'
+    )
+    assert names(xml(doctype + score(pitch("C4", 8)))) == [60]
+
+
+def mxl(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return path
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path):
+    container = '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
+    members = {"META-INF__container.xml": container, "s.xml": b" " * 65_000_000}
+    with pytest.raises(DataError, match="larger than 64 MB when decompressed"):
+        read_notes(mxl(tmp_path / "x.mxl", **members))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"other.txt": "x"},
+        {"META-INF__container.xml": "<container/>"},
+        {"META-INF__container.xml": '<container><rootfile full-path="../../etc/passwd"/></container>'},
+        {"META-INF__container.xml": "not xml"},
+    ],
+)
+def test_archives_that_hold_no_score(tmp_path, members):
+    with pytest.raises(DataError, match=r"x\.mxl: cannot be read as MusicXML"):
+        read_notes(mxl(tmp_path / "x.mxl", **members))
+
+
+def test_a_damaged_archive(tmp_path):
+    path = mxl(tmp_path / "x.mxl", **{"META-INF__container.xml": "<container/>" * 50})
+    content = bytearray(path.read_bytes())
+    content[60:70] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as MusicXML"):
+        read_notes(path)
+    path.write_bytes(b"PK" + bytes(100))
+    with pytest.raises(DataError, match="cannot be read as MusicXML"):
+        read_notes(path)
+
+
+def test_a_file_beyond_all_measure(tmp_path):
+    with (tmp_path / "x.xml").open("wb") as file:
+        file.truncate(16_000_001)
+    with pytest.raises(DataError, match="larger than 16 MB"):
+        read_notes(tmp_path / "x.xml")

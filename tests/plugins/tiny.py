@@ -1,0 +1,120 @@
+"""Plugins that do real work in no time, and misbehave when asked to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench import (
+    Audio,
+    ClipMetric,
+    DecodedClip,
+    GenerationError,
+    GenerationRequest,
+    MissingError,
+    MusicModel,
+    Note,
+    Notes,
+    Score,
+)
+
+
+class Sine(MusicModel):
+    """A sine whose pitch comes from the prompt and whose phase comes from the seed.
+
+    bad names how the clip of the prompt ``victim`` goes wrong; seconds is how long each clip takes.
+    """
+
+    sample_rate = 8000
+    typical_speed = 1000.0
+    provenance_params = frozenset({"seconds", "bad", "victim", "batch", "marks"})
+
+    def __init__(
+        self,
+        hz: float = 200.0,
+        seconds: float = 0.0,
+        bad: str = "",
+        victim: str = "jazz-2",
+        batch: int = 1,
+        marks: str = "",
+    ) -> None:
+        self.hz, self.seconds, self.bad, self.victim, self.batch_size, self.marks = (
+            hz, seconds, bad, victim, batch, marks,
+        )  # fmt: skip
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: GenerationRequest) -> Audio | GenerationError:
+        if self.marks:
+            with Path(self.marks).open("a") as marks:
+                marks.write(f"{request.prompt.id}:{request.seed}\n")
+        time.sleep(self.seconds)
+        samples = self._samples(request)
+        if self.bad and request.prompt.id == self.victim:
+            match self.bad:
+                case "raise":
+                    raise RuntimeError("the model stumbled\nover two lines")
+                case "error":
+                    return GenerationError("this one prompt cannot be played")
+                case "missing":
+                    raise MissingError("weights tiny.bin are missing: fetch them")
+                case "abort":
+                    os.abort()
+                case "exit":
+                    os._exit(7)
+                case "hang":
+                    time.sleep(3600)
+                case "nan":
+                    return Audio(np.full_like(samples, np.nan), 8000)
+                case "empty":
+                    return Audio(np.zeros((1, 0), dtype=np.float32), 8000)
+                case "loud":
+                    return Audio(samples * 20, 8000)
+                case "type":
+                    return "not audio"  # type: ignore[return-value]
+        notes = Notes((Note(0.0, request.duration, 60),), quarter=0.5, key="C major")
+        return Audio(samples, 8000, notes)
+
+    def _samples(self, request: GenerationRequest) -> np.ndarray:
+        t = np.arange(round(request.duration * 8000)) / 8000
+        pitch = self.hz + 10 * len(request.prompt.text)
+        phase = np.random.default_rng(request.seed).uniform(0, 2 * np.pi)
+        return (0.2 * np.sin(2 * np.pi * pitch * t + phase)).astype(np.float32)
+
+
+class Peak(ClipMetric):
+    """Peak level in percent of full scale."""
+
+    unit = "%"
+    direction = "higher"
+
+    def score(self, clip: DecodedClip) -> Score:
+        return Score.of(100 * clip.audio.peak, chance=50.0, channels=np.int64(clip.audio.channels))
+
+
+class Frames(ClipMetric):
+    """Number of frames; undefined for prompts of jazz."""
+
+    def score(self, clip: DecodedClip) -> Score:
+        if clip.prompt.genre == "jazz":
+            return Score.undefined("jazz is not counted")
+        return Score.of(clip.audio.frames)
+
+
+class Fragile(ClipMetric):
+    """Raises, or kills its process, for prompts of rock."""
+
+    def __init__(self, how: str = "raise") -> None:
+        self.how = how
+
+    def score(self, clip: DecodedClip) -> Score:
+        if clip.prompt.genre == "rock":
+            if self.how == "abort":
+                os.abort()
+            raise ZeroDivisionError("nothing to divide by")
+        return Score.of(1)
