@@ -19,6 +19,7 @@ Samples = npt.NDArray[np.float32]
 
 MAX_RATE = 655_350  # FLAC's limit, in Hz
 MAX_CHANNELS = 8  # FLAC's limit
+_OGG_CUT = re.compile(r"^Ogg ?: .*(end-of-stream bit|End-Of-Stream flag)", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def _truncated(read: int, promised: int, log: str) -> bool:
     if chunk and int(chunk[2]) < int(chunk[1]) < 0xFFFF_FF00:  # the largest sizes mean "not known": a stream's header
         return True
     # An MP3's header may count the encoder's padding; a decoder's block of 1152 frames either way is no loss.
-    return "File ended unexpectedly" in log or (promised < 2**62 and read < promised - 2 * 1152)
+    return bool(_OGG_CUT.search(log)) or (promised < 2**62 and read < promised - 2 * 1152)
 
 
 def write_flac(path: Path, audio: Audio) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -19,3 +20,12 @@ def canonical_json(value: Any) -> str:
 def fingerprint(value: Any) -> str:
     """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def first_difference(old: Any, new: Any, place: str = "") -> tuple[str, str, str]:
+    """The first place at which two nested mappings differ, as ``a.b``, and both values as JSON."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in dict.fromkeys([*old, *new]):
+            if old.get(name) != new.get(name):
+                return first_difference(old.get(name), new.get(name), f"{place}.{name}" if place else name)
+    return place, canonical_json(old), canonical_json(new)

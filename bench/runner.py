@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bench.canonical import canonical_json
 from bench.config import RunConfig, load_config, parse_config
 from bench.errors import MissingError, UsageError
 from bench.executors import Executor, TaskLost, make_executor
 from bench.outcome import ClipFailed, ClipScored
 from bench.plan import Plan, PlannedClip, PlannedMetric, make_plan
 from bench.prompt import Prompt
+from bench.shards import Shard, share_out, take_shard
 from bench.store import Store
 from bench.task import GenerateTask, ScoreTask, Task
 
@@ -111,10 +113,12 @@ def run(
     config: RunConfig | Mapping[str, Any] | Path | str | None = None,
     out: Path | str | None = None,
     progress: Progress | None = None,
+    shard: Shard | None = None,
 ) -> Run:
     """Make and score every clip that a configuration asks for and that the folder does not hold yet.
 
-    Clips and scores that fail are recorded (`Run.failures`), and tried again by the next call.
+    Clips and scores that fail are recorded (`Run.failures`), and tried again by the next call. With ``shard`` it is
+    that part of them, in a folder of its own below ``out``, which is the one returned.
 
     Raises:
         UsageError: the configuration cannot be used, or the folder holds something else or is in use.
@@ -125,8 +129,15 @@ def run(
     folder = Path(out) if out is not None else default_folder(config)
     progress = progress or Silent()
     plan = make_plan(settings)
+    about = _about(plan)
+    whole: Iterable[tuple[PlannedClip, int]] = ()
+    if shard:
+        folder /= shard.folder
+        whole, plan = share_out(plan, shard.count), take_shard(plan, shard)
+        # So that shards of different configurations can be told apart, with what differs.
+        about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
     with Store.open(folder) as store:
-        replaced = store.adopt(plan, _about(plan))
+        replaced = store.adopt(plan, about, whole)
         if replaced:
             progress.note(f"{replaced} clips are replaced because what they are made from has changed")
         store.freeze(settings.as_yaml())
@@ -250,7 +261,11 @@ def rescore(
     return Run(folder)
 
 
-def preview(config: RunConfig | Mapping[str, Any] | Path | str | None, out: Path | str | None = None) -> Preview:
+def preview(
+    config: RunConfig | Mapping[str, Any] | Path | str | None,
+    out: Path | str | None = None,
+    shard: Shard | None = None,
+) -> Preview:
     """What `run` would do now, without doing or writing anything.
 
     Raises:
@@ -259,6 +274,8 @@ def preview(config: RunConfig | Mapping[str, Any] | Path | str | None, out: Path
     settings = as_config(config)
     folder = Path(out) if out is not None else default_folder(config)
     plan = make_plan(settings)
+    if shard:
+        folder, plan = folder / shard.folder, take_shard(plan, shard)
     made: set[str] = set()
     scored: dict[str, set[tuple[str, int, str]]] = {}
     measured: dict[str, float] = {}

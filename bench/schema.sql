@@ -40,3 +40,9 @@ CREATE TABLE scores (
     PRIMARY KEY (clip, metric, version, params_hash, embedder),
     CHECK ((value IS NOT NULL) + (reason IS NOT NULL) + (error IS NOT NULL) = 1)
 ) WITHOUT ROWID;
+
+-- In a shard: every clip of the whole plan in its order, and the number of the shard that makes it. Empty elsewhere.
+CREATE TABLE whole_plan (
+    position INTEGER PRIMARY KEY, clip TEXT NOT NULL, model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
+    path TEXT NOT NULL, shard INTEGER NOT NULL
+);

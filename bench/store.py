@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bench.canonical import canonical_json
+from bench.canonical import canonical_json, first_difference
 from bench.database import explained, open_database, read_database, take_lock
 from bench.errors import UsageError
 from bench.outcome import ClipFailed, ClipMade, ClipScored
@@ -84,8 +84,10 @@ class Store:
         """Facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
         return dict(self._db.execute("SELECT name, value FROM about"))
 
-    def adopt(self, plan: Plan, about: Mapping[str, str]) -> int:
+    def adopt(self, plan: Plan, about: Mapping[str, str], whole: Iterable[tuple[PlannedClip, int]] = ()) -> int:
         """Write a plan down, extending what the folder holds, and return how many older clips it replaces.
+
+        ``whole`` is for a shard: all clips of the plan that it is a part of, each with the number of its shard.
 
         Raises:
             UsageError: the folder holds the same names with another meaning; both are named, nothing is changed.
@@ -107,6 +109,11 @@ class Store:
                 self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
             replaced = self._add_clips(plan.clips)
             self._add_metrics(plan.metrics)
+            self._db.execute("DELETE FROM whole_plan")
+            self._db.executemany(
+                "INSERT INTO whole_plan (clip, model, prompt, seed, path, shard) VALUES (?, ?, ?, ?, ?, ?)",
+                ((c.id, c.model, c.prompt.id, c.request.seed, c.path, shard) for c, shard in whole),
+            )
         return replaced
 
     def _add_clips(self, clips: Sequence[PlannedClip]) -> int:
@@ -172,9 +179,10 @@ class Store:
         models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
         for model in plan.models:
             if model.label in models and models[model.label][0] != model.fingerprint:
-                change = _difference(json.loads(models[model.label][1]), model.identity)
+                place, old, new = first_difference(json.loads(models[model.label][1]), model.identity)
                 raise UsageError(
-                    f"{self.folder} holds another model '{model.label}': {change}; rename it with 'as:' or {advice}"
+                    f"{self.folder} holds another model '{model.label}': {place} was {old}, is now {new}; "
+                    f"rename it with 'as:' or {advice}"
                 )
         prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
         for p in plan.suite.prompts:
@@ -290,6 +298,16 @@ class Store:
         return self._db.execute(query, parameters).fetchall()
 
     @contextmanager
+    def joined(self, other: Path) -> Iterator[sqlite3.Connection]:
+        """One transaction on this run in which the database of another run folder can be read as ``other``."""
+        self._db.execute("ATTACH ? AS other", (str(other.resolve() / "run.db"),))
+        try:
+            with self._transaction():
+                yield self._db
+        finally:
+            self._db.execute("DETACH other")
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         with explained(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
@@ -300,15 +318,6 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-
-def _difference(old: Any, new: Any, place: str = "") -> str:
-    """Name the first place in which two identities differ, with both values."""
-    if isinstance(old, dict) and isinstance(new, Mapping):
-        for name in sorted({*old, *new}):
-            if old.get(name) != new.get(name):
-                return _difference(old.get(name), new.get(name), f"{place}.{name}" if place else name)
-    return f"{place} was {canonical_json(old)}, is now {canonical_json(new)}"
 
 
 def _printable(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-import numpy as np
-import numpy.typing as npt
-
 from bench.notes import Note
+from models.play_order import play_order, read_signs
 
 MAX_XML_BYTES = 64_000_000  # after decompression
-MAX_MEASURES = 5_000  # of one part, after repeats; the longest symphonies have about 2,000
+MAX_NOTES = 500_000  # a symphony has some 100,000
 
 _DEFAULT_BPM = 120.0  # where a score states no tempo
 _VELOCITY = 80  # where a score states none
+_NEAR = 1e-6  # quarters
 
 # Place on the drum staff → General MIDI key, after Weinberg, "Standardized drumset notation" (1994); music21 does
 # not keep which instrument of a part a note belongs to.
@@ -32,13 +32,33 @@ class Tempo(NamedTuple):
     quarter: float
 
 
+class _Tone(NamedTuple):
+    """A written note: onset and end in quarters, and whether it continues the one before it."""
+
+    onset: float
+    end: float
+    pitch: int
+    velocity: int
+    program: int
+    drum: bool
+    tied: bool
+
+
+class _Passage(NamedTuple):
+    """A measure as it is played: where it is written and when it begins, all in quarters."""
+
+    begin: float
+    end: float
+    played: float
+
+
 def parse_musicxml(content: bytes) -> tuple[list[Note], list[Tempo]]:
     """Notes and tempi of a MusicXML score: partwise, plain or compressed (``.mxl``).
 
-    Repeats, endings and da capo are played; where they are badly formed, or differ between the parts, the score
-    is read once from beginning to end. Tied notes are one note. Transposing instruments sound at concert pitch.
-    Grace notes and chord symbols, which have no length of their own, are left out. Drums are told by their place
-    on the staff. Without a tempo the score plays at 120 bpm. A file that declares entities is refused.
+    Repeats, endings and jumps are played (`models.play_order`), tied notes are one note, and transposing instruments
+    sound at concert pitch. Grace notes and chord symbols, which have no length of their own, are left out. Drums are
+    told by their place on the staff. Without a tempo the score plays at 120 bpm. A file that declares entities is
+    refused.
 
     Raises:
         Exception: of any class, if the content is not such a score.
@@ -46,25 +66,29 @@ def parse_musicxml(content: bytes) -> tuple[list[Note], list[Tempo]]:
     root = _parsed(_uncompressed(content) if content.startswith(b"PK") else content)
     if root.tag != "score-partwise":
         raise ValueError(f"its root is <{root.tag}>, not <score-partwise>; export it as partwise MusicXML")
-    if max(map(_played_measures, root.iter("part")), default=0) > MAX_MEASURES:
-        raise ValueError(f"with its repeats it is longer than {MAX_MEASURES} measures")
+    order = play_order(read_signs(root))
 
     from music21.musicxml.xmlToM21 import MusicXMLImporter
 
     importer = MusicXMLImporter()
-    importer.xmlRootToScore(root, importer.stream)
-    importer.stream.toSoundingPitch(inPlace=True)
-    score = _expanded(importer.stream)
-    starts, bpms = _tempo_marks(score)
-    offsets = np.append(starts, max(float(score.highestTime), starts[-1]) + 1)
-    times = np.concatenate([[0.0], np.cumsum(np.diff(offsets) * 60.0 / bpms)])
+    score = importer.stream
+    importer.xmlRootToScore(root, score)
+    score.toSoundingPitch(inPlace=True)
+    passages = _passages(score, order)
+    tempi = _tempi(score, passages)
+    begins, starts = [begin for begin, _ in tempi], [tempo.start for _, tempo in tempi]
+
+    def seconds(quarters: float) -> float:
+        i = max(bisect_right(begins, quarters) - 1, 0)
+        return starts[i] + (quarters - begins[i]) * tempi[i][1].quarter
 
     events = []
     for part in score.parts:
-        for onset, end, pitch, velocity, program, drum in _sounding(part):
-            start, stop = np.interp([onset, end], offsets, times)
-            events.append(Note(float(start), float(stop - start), pitch, velocity, program, drum))
-    return events, [Tempo(float(time), 60.0 / float(bpm)) for time, bpm in zip(times, bpms, strict=False)]
+        for tone in _performed(list(_tones(part)), passages):
+            start = seconds(tone.onset)
+            length = seconds(tone.end) - start
+            events.append(Note(start, length, tone.pitch, tone.velocity, tone.program, tone.drum))
+    return events, [tempo for _, tempo in tempi]
 
 
 def _uncompressed(content: bytes) -> bytes:
@@ -95,55 +119,46 @@ def _parsed(content: bytes) -> ElementTree.Element:
     return ElementTree.fromstring(content)
 
 
-def _played_measures(part: ElementTree.Element) -> int:
-    """How many measures the repeats of a part unfold to: nested ones multiply, so a small file can be endless."""
-    played, open_sections = 0, [0]
-    for measure in part.iter("measure"):
-        repeats = list(measure.iter("repeat"))
-        open_sections += [0 for repeat in repeats if repeat.get("direction") == "forward"]
-        open_sections[-1] += 1
-        for repeat in repeats:
-            if repeat.get("direction") == "backward":
-                section = open_sections.pop() * int(repeat.get("times", 2))
-                if open_sections:
-                    open_sections[-1] += section
-                else:
-                    played, open_sections = played + section, [0]
-    return played + sum(open_sections)
+def _passages(score: Any, order: Sequence[int]) -> list[_Passage]:
+    longest = max((part.getElementsByClass("Measure") for part in score.parts), key=len, default=())
+    begins = [float(measure.offset) for measure in longest]
+    ends = [*begins[1:], float(score.highestTime)]
+    passages, played = [], 0.0
+    for i in order:
+        passages.append(_Passage(begins[i], ends[i], played))
+        played += ends[i] - begins[i]
+    return passages
 
 
-def _expanded(score: Any) -> Any:
-    from music21.exceptions21 import Music21Exception
-
-    try:
-        expanded = score.expandRepeats()
-    except Music21Exception:  # badly formed
-        return score
-    before = {float(part.highestTime) for part in score.parts}
-    after = {float(part.highestTime) for part in expanded.parts}
-    return expanded if len(after) <= len(before) else score
-
-
-def _tempo_marks(score: Any) -> tuple[list[float], npt.NDArray[np.float64]]:
-    """Where tempi begin, in quarters, ascending from 0, and the tempi, in quarters a minute."""
-    marks = {0.0: _DEFAULT_BPM}
+def _tempi(score: Any, passages: Sequence[_Passage]) -> list[tuple[float, Tempo]]:
+    """Each tempo, with the quarter of the performance that it begins at; a jump takes up the tempo written there."""
+    written = {0.0: _DEFAULT_BPM}
     for start, _, mark in score.metronomeMarkBoundaries():
         bpm = mark.getQuarterBPM()
         if bpm is not None:  # None: words that say nothing about the speed
             if not bpm > 0:
                 raise ValueError(f"a tempo of {bpm} bpm")
-            marks[float(start)] = float(bpm)
-    starts = sorted(marks)
-    return starts, np.array([marks[start] for start in starts])
+            written[float(start)] = float(bpm)
+    places = sorted(written)
+    tempi: list[tuple[float, Tempo]] = []
+    for begin, end, played in passages:
+        in_force = places[bisect_right(places, begin + _NEAR) - 1]
+        for place in [in_force, *(p for p in places if begin + _NEAR < p < end)]:
+            quarter = 60.0 / written[place]
+            at = played + max(place - begin, 0.0)
+            if not tempi:
+                tempi.append((at, Tempo(0.0, quarter)))
+            elif quarter != tempi[-1][1].quarter:
+                before, last = tempi[-1]
+                tempi.append((at, Tempo(last.start + (at - before) * last.quarter, quarter)))
+    return tempi
 
 
-def _sounding(part: Any) -> Iterator[tuple[float, float, int, int, int, bool]]:
-    """Onset and end in quarters, pitch, velocity, program and drum of each note, ties joined."""
+def _tones(part: Any) -> Iterator[_Tone]:
+    """The written notes of a part, in the order of their onsets."""
     from music21 import harmony, instrument, note
 
     program, drums = 0, False
-    held: dict[int, list[Any]] = {}
-    played: list[list[Any]] = []
     for element in part.flatten():
         if isinstance(element, instrument.Instrument):
             program = element.midiProgram or 0
@@ -157,12 +172,25 @@ def _sounding(part: Any) -> Iterator[tuple[float, float, int, int, int, bool]]:
         for tone in getattr(element, "notes", (element,)):
             unpitched = isinstance(tone, note.Unpitched)
             pitch = _DRUMS.get(f"{tone.displayStep}{tone.displayOctave}", _SNARE) if unpitched else tone.pitch.midi
-            tied = held.get(pitch)
-            if tone.tie and tone.tie.type in ("stop", "continue") and tied and abs(tied[1] - onset) < 1e-6:
-                tied[1] = end
+            velocity = min(max(int(tone.volume.velocity or element.volume.velocity or _VELOCITY), 1), 127)
+            tied = tone.tie is not None and tone.tie.type in ("stop", "continue")
+            yield _Tone(onset, end, pitch, velocity, program, unpitched or drums, tied)
+
+
+def _performed(tones: Sequence[_Tone], passages: Sequence[_Passage]) -> list[_Tone]:
+    """The notes in the order of playing, in quarters of the performance, ties joined."""
+    onsets = [tone.onset for tone in tones]
+    performed: list[_Tone] = []
+    sounding: dict[int, int] = {}
+    for begin, end, played in passages:
+        for tone in tones[bisect_left(onsets, begin - _NEAR) : bisect_left(onsets, end - _NEAR)]:
+            shifted = tone._replace(onset=tone.onset - begin + played, end=tone.end - begin + played)
+            before = sounding.get(tone.pitch)
+            if tone.tied and before is not None and abs(performed[before].end - shifted.onset) < _NEAR:
+                performed[before] = performed[before]._replace(end=shifted.end)
                 continue
-            velocity = tone.volume.velocity or element.volume.velocity or _VELOCITY
-            held[pitch] = [onset, end, pitch, min(max(int(velocity), 1), 127), program, unpitched or drums]
-            played.append(held[pitch])
-    for values in played:
-        yield tuple(values)
+            sounding[tone.pitch] = len(performed)
+            performed.append(shifted)
+            if len(performed) > MAX_NOTES:
+                raise ValueError(f"more than {MAX_NOTES} notes are to be played")
+    return performed

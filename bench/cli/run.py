@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from bench.config import RunConfig
     from bench.runner import Run
+    from bench.shards import Shard
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
 Workers = Annotated[
@@ -26,6 +27,10 @@ def command(
     out: Out = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be made, and make nothing.")] = False,
     workers: Workers = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Make part I of N only, as in an array job; 'tunebench merge' joins them."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate and score the clips that do not exist yet, then print the leaderboard.
@@ -34,14 +39,16 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.runner import as_config, default_folder, run
+    from bench.shards import parse_shard
 
+    part = None if shard is None else parse_shard(shard)
     settings = with_workers(as_config(config), workers)
     folder = out or default_folder(config)
     if dry_run:
-        _print_preview(settings, folder)
+        _print_preview(settings, folder, part)
         return
     with shown() as progress:
-        finished = run(settings, folder, progress)
+        finished = run(settings, folder, progress, part)
     conclude(finished, as_json)
 
 
@@ -74,10 +81,10 @@ def conclude(finished: Run, as_json: bool) -> None:
         raise FailuresRecorded(f"{len(failures)} clips or scores failed{more}; the same command tries them again")
 
 
-def _print_preview(settings: RunConfig, folder: Path) -> None:
+def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
     from bench.runner import preview
 
-    plan = preview(settings, folder)
+    plan = preview(settings, folder, shard)
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):
         print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")
     print(f"{plan.to_score} clips to score")

@@ -81,9 +81,9 @@ def _notes_in_remaining_energy(remaining: Matrix) -> Iterator[tuple[int, int, in
     away."""
     last = len(remaining) - 1
     # Energy is only ever taken away, so one stable sort visits the frames in the order of a repeated argmax.
-    strongest = np.argsort(-remaining, axis=None, kind="stable")
-    strongest = strongest[: np.count_nonzero(remaining > FRAME_THRESHOLD)]
-    for middle, row in zip(*(index.tolist() for index in np.unravel_index(strongest, remaining.shape)), strict=True):
+    middles, rows = np.nonzero(remaining > FRAME_THRESHOLD)
+    strongest = np.argsort(-remaining[middles, rows], kind="stable")
+    for middle, row in zip(middles[strongest].tolist(), rows[strongest].tolist(), strict=True):
         if remaining[middle, row] <= FRAME_THRESHOLD:
             continue
         forward, quiet_after = _follow(remaining[middle + 1 : last, row])

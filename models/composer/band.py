@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,8 @@ _ABILITIES: tuple[tuple[range, tuple[str, ...]], ...] = (
     (range(104, 109), ("lead", "chords")),  # plucked instruments of the world
     (range(109, 116), ("lead", "counter")),
 )
+
+_SELF_SUFFICIENT = frozenset((*range(8), 11, 12, *range(16, 22), *range(23, 31), 46))
 
 # The range in which an instrument sings a tune, by family.
 _RANGES: tuple[tuple[range, tuple[int, int]], ...] = (
@@ -104,8 +107,16 @@ class Band:
     wished: frozenset[int]
 
 
-def cast(scoring: Scoring, ensemble: Ensemble, chance: np.random.Generator) -> Band:
-    """Give every wished instrument a part, and fill the parts left from the style's usual players."""
+def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Generator) -> Band:
+    """Give every wished instrument a part, and fill the parts left from a band of the style that resembles the wish.
+
+    Players that can do it all (a pianist, a guitarist) play every part themselves if they are to play alone.
+    """
+    resemblance = [sum(program in _players(ensemble) for program in scoring.programs) for ensemble in ensembles]
+    strangers = [sum(program not in scoring.programs for program in _players(ensemble)) for ensemble in ensembles]
+    ranks = [(alike, -extra if alike else 0) for alike, extra in zip(resemblance, strangers, strict=True)]
+    likeliest = [ensemble for ensemble, rank in zip(ensembles, ranks, strict=True) if rank == max(ranks)]
+    ensemble = likeliest[int(chance.integers(len(likeliest)))]
     parts: dict[str, int | None] = {}
     inner = []
     for program in scoring.programs:
@@ -114,10 +125,15 @@ def cast(scoring: Scoring, ensemble: Ensemble, chance: np.random.Generator) -> B
             parts[part] = program
         else:
             inner.append(program)
+    if scoring.alone:
+        soloist = scoring.programs[0] if scoring.programs else ensemble.lead[0]
+        able = soloist in _SELF_SUFFICIENT
+        for part in ("lead", "chords", "bass"):
+            parts.setdefault(part, soloist if part == "lead" or able else None)
     for part in ("lead", "chords", "bass", "pad", "counter"):
-        usual = [p for p in getattr(ensemble, part) if p is None or p not in scoring.excluded] or [None]
+        usual = [p for p in getattr(ensemble, part) if p not in scoring.excluded] or [None]
         choice = usual[int(chance.integers(len(usual)))]
-        parts.setdefault(part, choice)
+        parts.setdefault(part, None if scoring.alone else choice)
     lead = parts["lead"] if parts["lead"] is not None else next((p for p in parts.values() if p is not None), 0)
     kit = ensemble.kit
     if scoring.drumless:
@@ -128,6 +144,11 @@ def cast(scoring: Scoring, ensemble: Ensemble, chance: np.random.Generator) -> B
         lead, parts["chords"], parts["bass"], parts["pad"], parts["counter"],
         tuple(inner), kit, frozenset(scoring.programs),
     )  # fmt: skip
+
+
+def _players(ensemble: Ensemble) -> set[int]:
+    parts = (ensemble.lead, ensemble.chords, ensemble.bass, ensemble.pad, ensemble.counter)
+    return {program for part in parts for program in part if program is not None}
 
 
 def _abilities(program: int) -> tuple[str, ...]:

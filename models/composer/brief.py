@@ -41,12 +41,11 @@ def settle(wishes: Wishes, style: Style, chance: np.random.Generator) -> Brief:
     mode = wishes.mode or ("minor" if chance.random() < style.minor else "major")
     tonics = MINOR_KEYS if mode == "minor" else MAJOR_KEYS
     tonic = str(tonics[int(chance.integers(len(tonics)))])
-    ensemble = style.ensembles[int(chance.integers(len(style.ensembles)))]
     return Brief(
         bpm=float(wishes.bpm or tempo),
         key=wishes.key or Key(tonic, mode),
         beats=wishes.beats,
-        band=cast(wishes.scoring, ensemble, chance),
+        band=cast(wishes.scoring, style.ensembles, chance),
         energy=wishes.energy,
         traits=wishes.traits,
     )

@@ -81,21 +81,24 @@ def _voicings(harmony: Chord, leading: int) -> Voices:
     for place, tone in enumerate(harmony.tones):
         if place != 2 or harmony.bass == tone or len(harmony.tones) == 3:
             fits &= counts[tone] > 0
-    for tone in {leading, harmony.seventh} & set(harmony.tones):
-        fits &= counts[tone] <= 1
-    return grid[fits]
+    for tone in harmony.tones:
+        if tone in (leading, harmony.seventh):
+            fits &= counts[tone] <= 1
+    kept: Voices = grid[fits]
+    return kept
 
 
 def _home(options: Voices, soprano: int) -> Voices:
-    """The one voicing of the tonic chord that sections begin and end with: soprano on the tonic, close above a bass."""
+    """The one voicing of the tonic chord that sections begin and end with, the soprano on the tonic."""
     wanted = np.array([soprano, soprano - 5, soprano - 9, soprano - 24])
-    kept = options[options[:, SOPRANO] % 12 == soprano % 12]
-    return kept[[int(np.abs(kept - wanted).sum(axis=1).argmin())]]
+    distance = np.abs(options - wanted).sum(axis=1) + 99 * (options[:, SOPRANO] % 12 != soprano % 12)
+    nearest: Voices = options[[int(distance.argmin())]]
+    return nearest
 
 
 def _lonely(options: Voices, harmony: Chord, target: int) -> npt.NDArray[np.float64]:
     """What a voicing costs by itself: distance from the soprano's target, doubled thirds, wide gaps."""
-    cost = 0.7 * np.abs(options[:, SOPRANO] - target).astype(np.float64)
+    cost: npt.NDArray[np.float64] = 0.7 * np.abs(options[:, SOPRANO] - target).astype(np.float64)
     cost += 2.0 * ((options % 12 == harmony.third).sum(axis=1) > 1)
     cost += 0.15 * np.maximum(options[:, ALTO] - options[:, TENOR] - 9, 0)
     cost += 0.2 * np.abs(options[:, BASS] - 50)

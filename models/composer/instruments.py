@@ -56,12 +56,13 @@ _PROGRAMS: tuple[tuple[str, dict[str, int]], ...] = tuple(
         (r"harps?", 46),
         (r"timpani|kettledrums?", 47),
         (r"synth(?:esi[sz]er)? strings", 50),
-        (r"string (?:section|ensemble|orchestra)|strings|orchestra(?:l strings)?", 48),
+        (r"string (?:section|ensemble|orchestra|stab)s?|strings|orchestra(?:l strings)?", 48),
         (r"(?:synth|vocal) choir", 54),
         (r"alto sax(?:ophone)?s?", 65),
         (r"soprano sax(?:ophone)?s?", 64),
         (r"bari(?:tone)? sax(?:ophone)?s?", 67),
-        (r"(?:tenor )?sax(?:ophone)?s?|saxophonist", 66),
+        (r"tenor sax(?:ophone)?s?", 66),
+        (r"sax(?:ophone)?s?|saxophonist", 66),
         (r"synth(?:esi[sz]er)? brass", 62),
         (r"muted trumpets?|harmon mute", 59),
         (r"trumpets?|trumpeter|cornets?|fl[uü]gelhorns?", 56),
@@ -114,13 +115,20 @@ STYLE_KIT = -1  # drums are asked for, whichever the style uses
 _WITHOUT = re.compile(r"\b(?:no|without(?: any)?|minus)\s+((?:\w+[ -]?){1,2})")
 
 
+# A word for a whole family says nothing new after one of its members has been named: "an alto saxophone ... the
+# saxophone". Families by program.
+_FAMILIES = {r"sax(?:ophone)?s?|saxophonist": range(64, 68), r"guitars?|guitarist": range(24, 32)}
+
+
 class Scoring(NamedTuple):
-    """Programs in the order in which a text names them, programs it rules out, and the drum kit: None if unsaid."""
+    """Who is to play: programs in the order in which a text names them, programs it rules out, the drum kit (None if
+    unsaid), whether drums are ruled out, and whether nobody plays but those who are named."""
 
     programs: tuple[int, ...]
     excluded: frozenset[int]
     kit: int | None
     drumless: bool
+    alone: bool
 
 
 def read_scoring(text: str, style: str) -> Scoring:
@@ -129,13 +137,12 @@ def read_scoring(text: str, style: str) -> Scoring:
     unwanted = " ; ".join(_WITHOUT.findall(text))
     text = _WITHOUT.sub(" ", text)
     kits = [kit for pattern, kit in _KITS if re.search(rf"\b(?:{pattern})(?!\w)", text)]
-    return Scoring(
-        tuple(_programs(text, style)),
-        frozenset(_programs(unwanted, style)),
-        kits[0] if kits else None,
-        any(re.search(rf"\b(?:{pattern})", unwanted) for pattern, _ in _KITS)
-        or bool(re.search(r"a cappella|unaccompanied", text)),
-    )
+    programs = _programs(text, style)
+    soloist = len(programs) == 1 and not kits and re.search(r"\b(?:solo|lone)\b", text)
+    alone = bool(soloist or re.search(r"a cappella|unaccompanied", text))
+    drumless = alone or any(re.search(rf"\b(?:{pattern})", unwanted) for pattern, _ in _KITS)
+    kit = kits[0] if kits else None
+    return Scoring(tuple(programs), frozenset(_programs(unwanted, style)), kit, drumless, alone)
 
 
 def _programs(text: str, style: str) -> list[int]:
@@ -144,7 +151,9 @@ def _programs(text: str, style: str) -> list[int]:
         place = text.index("string quartet")
         found.update({40: place, 41: place + 1, 42: place + 2})
         text = text.replace("string quartet", " ")
-    for pattern, programs in _compiled():
+    for pattern, programs, family in _compiled():
+        if family and any(program in family for program in found):
+            continue
         for match in pattern.finditer(text):
             found.setdefault(programs.get(style, programs["*"]), match.start())
         text = pattern.sub(lambda match: " " * len(match.group()), text)
@@ -152,5 +161,7 @@ def _programs(text: str, style: str) -> list[int]:
 
 
 @lru_cache(maxsize=1)
-def _compiled() -> tuple[tuple[re.Pattern[str], dict[str, int]], ...]:
-    return tuple((re.compile(rf"\b(?:{pattern})(?!\w)"), programs) for pattern, programs in _PROGRAMS)
+def _compiled() -> tuple[tuple[re.Pattern[str], dict[str, int], range | None], ...]:
+    return tuple(
+        (re.compile(rf"\b(?:{pattern})(?!\w)"), programs, _FAMILIES.get(pattern)) for pattern, programs in _PROGRAMS
+    )

@@ -117,8 +117,8 @@ def comped(
     for bar in range(section.bars):
         for hit in hits(patterns[bar % len(patterns)], section.beats):
             start = bar * section.beats + hit.start
-            for pitch in chords[chord_at(section.harmony, start)]:
-                notes.append(played(start, hit.length * touch, pitch, velocity + hit.accent, program))
+            voicing = chords[chord_at(section.harmony, start)]
+            notes += [played(start, hit.length * touch, p, velocity + hit.accent, program) for p in voicing]
     return notes
 
 
@@ -149,7 +149,7 @@ def broken(
 def bass_line(
     section: Section, program: int, patterns: Sequence[str], velocity: float, centre: int = 36, touch: float = 0.92
 ) -> list[Note]:
-    """A bass in one-bar patterns: ``r`` the chord's bass, ``f`` its fifth, ``o`` an octave up, ``-`` holds, ``.`` rests."""
+    """A bass in one-bar patterns: ``r`` the chord's bass, ``f`` its fifth, ``o`` its octave, ``-`` holds, ``.`` rests."""
     notes = []
     for bar in range(section.bars):
         slots = patterns[bar % len(patterns)].replace(" ", "")

@@ -17,8 +17,8 @@ from models.composer.soundfont import CHANNELS, RATE, is_close, seat, synthesize
 TAIL = 1.0  # seconds after the last note where no duration is given
 FADE = 0.03  # seconds at the end, so that a clip cut in mid-sound does not click
 
-_MASTER = 10 ** (10 / 20)
-_ROOM_CLOSE = 10 ** (-23 / 20)  # of what is miked close
+_MASTER = 10 ** (6 / 20)
+_ROOM_CLOSE = 10 ** (-20 / 20)  # of what is miked close
 _ROOM_OPEN = 10 ** (-11 / 20)  # of everything else
 _KNEE, _CEILING = 0.6, 0.98  # the limiter is exact below the first and never reaches the second
 

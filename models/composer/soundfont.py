@@ -37,12 +37,12 @@ _SEATS = {
     program: place
     for place, programs in {
         -0.45: (40, 46),  # first violins, harp
-        -0.35: (25, 28, 30, 60),  # one guitarist, horns
+        -0.5: (25, 28, 30, 60),  # one guitarist, horns
         -0.2: (4, 5, 16, 17, 18, 44, 45, 64, 67),  # keys, soprano and baritone saxophone
         -0.1: (65, 66, 68, 72, 73),
         0.1: (69, 70, 71),
         0.2: (41, 56, 59, 61, 80, 81, 90),  # viola, trumpets, synthesizers
-        0.35: (11, 24, 26, 27, 29, 42, 43, 57, 58),  # the other guitarist, cello, low brass, vibraphone
+        0.4: (11, 24, 26, 27, 29, 42, 43, 57, 58),  # the other guitarist, cello, low brass, vibraphone
     }.items()
     for program in programs
 }

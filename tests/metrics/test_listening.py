@@ -67,7 +67,7 @@ def test_tempos_fold_by_octaves(bpm: float, expected: float) -> None:
 
 
 def test_two_clips_in_a_row_have_their_own_tempo() -> None:
-    # The tracker's first answer stays in it unless each clip gets a new one.
+    # The tracker is reused, and without a reset it repeats its first answer.
     slow, fast = (track_tempo(clicks(np.arange(0, 10, 60 / bpm), 10, 44_100)) for bpm in (80, 125))
     assert slow is not None and fast is not None
     assert (slow.bpm, fast.bpm) == (pytest.approx(80, rel=0.04), pytest.approx(125, rel=0.04))

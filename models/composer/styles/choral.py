@@ -8,7 +8,7 @@ from bench.notes import Note
 from models.composer import parts
 from models.composer.band import Ensemble
 from models.composer.brief import Brief
-from models.composer.choir import ALTO, BASS, RANGES, SOPRANO, TENOR, Voices, four_parts, parallels
+from models.composer.choir import BASS, RANGES, SOPRANO, TENOR, Voices, four_parts, parallels
 from models.composer.form import Section, Span, Tone
 from models.composer.melody import Manner
 from models.composer.styles import Style
@@ -19,9 +19,9 @@ _VOICE_LEVELS = (6, -3, -1, 3)  # the outer voices carry
 
 
 def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list[Note]:
-    """Block chords on halves (quarters where the text is lively), passing notes between them, a breath at the end."""
+    """Chords on quarters with ties in the lower voices, passing eighths between them, and a breath at the end."""
     band, level = brief.band, 82 + 9 * brief.energy + 4 * min(section.repeat, 2)
-    spans = _pulses(section, 1.0 if brief.bpm >= 84 else 2.0)
+    spans = _pulses(section, 1.0)
     targets = [_target(section.melody, span.start) for span in spans]
     voices = four_parts(spans, targets, section.key)
     lines = _with_passing_notes(voices, spans, section.key, chance)
@@ -80,36 +80,29 @@ def _with_passing_notes(voices: Voices, spans: list[Span], key: Key, chance: np.
     for place in range(len(spans) - 1):
         for voice in chance.permutation(4)[:2]:
             here, there = int(voices[place, voice]), int(voices[place + 1, voice])
-            between = [
-                p for p in ladder(chord_scale(key, spans[place].chord), min(here, there) + 1, max(here, there) - 1)
-            ]
+            between = ladder(chord_scale(key, spans[place].chord), min(here, there) + 1, max(here, there) - 1)
             if abs(there - here) not in (3, 4) or len(between) != 1 or chance.random() > 0.75:
                 continue
             middle[place, voice] = between[0]
             around = np.stack([voices[place], middle[place], voices[place + 1]])
             if parallels(around) or (np.diff(middle[place]) > 0).any() or not _in_range(between[0], int(voice)):
                 middle[place, voice] = here
-    lines = []
-    for voice in range(4):
-        line: list[Tone] = []
-        for place, span in enumerate(spans):
-            pitch, passing = int(voices[place, voice]), int(middle[place, voice])
-            half = span.length if passing == pitch else span.length / 2
-            tied = (
-                line
-                and line[-1].pitch == pitch
-                and voice in (ALTO, TENOR)
-                and span.start % 4
-                and place < len(spans) - 1
-            )
-            if tied and line[-1].start + line[-1].length == span.start:
-                line[-1] = line[-1]._replace(length=line[-1].length + half)
-            else:
-                line.append(Tone(span.start, half, pitch))
-            if passing != pitch:
-                line.append(Tone(span.start + half, half, passing))
-        lines.append(line)
-    return lines
+    return [_line(voice, voices[:, voice].tolist(), middle[:, voice].tolist(), spans) for voice in range(4)]
+
+
+def _line(voice: int, pitches: list[int], passing: list[int], spans: list[Span]) -> list[Tone]:
+    """One voice: a tone for each chord, split where a passing note follows, tied to an equal one before it."""
+    line: list[Tone] = []
+    for span, pitch, after in zip(spans, pitches, passing, strict=True):
+        length = span.length if after == pitch else span.length / 2
+        tied = line and line[-1].pitch == pitch and voice != SOPRANO and span.start % 2 and span is not spans[-1]
+        if tied:
+            line[-1] = line[-1]._replace(length=line[-1].length + length)
+        else:
+            line.append(Tone(span.start, length, pitch))
+        if after != pitch:
+            line.append(Tone(span.start + length, length, after))
+    return line
 
 
 def _in_range(pitch: int, voice: int) -> bool:

@@ -58,7 +58,7 @@ def _accompaniment(
     if brief.beats == 3:
         return parts.comped(section, program, (".... x--- x--- ....",), level, 50, 69, touch=0.6)
     if program in _KEYS or program in _PLUCKED:
-        patterns = _NOCTURNE if brief.energy < -0.4 or brief.bpm < 80 else _ALBERTI
+        patterns: tuple[str, ...] = _NOCTURNE if brief.energy < -0.4 or brief.bpm < 80 else _ALBERTI
         if brief.bpm > 120:  # sixteenths would be too fast for a hand
             patterns = _ALBERTI[1:2]
         pattern = str(chance.choice(patterns))

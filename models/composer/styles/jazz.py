@@ -38,7 +38,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
         notes += parts.tune(parts.below(section, 48, unison=unison), section, band.counter, level + 2, touch=0.85)
     rootless = _rootless(section)
     if band.chords is not None:
-        comping = _COMPING[int(chance.integers(len(_COMPING)))]
+        comping: tuple[str, ...] = _COMPING[int(chance.integers(len(_COMPING)))]
         if bossa:
             comping = _BOSSA_COMPING
         elif band.chords in range(24, 29):
@@ -111,7 +111,7 @@ def _drums(section: Section, brief: Brief, kit: int, level: float, chance: np.ra
         51: _RIDES[int(chance.integers(len(_RIDES)))],
         44: ("..x- ..x-",),
         36: ("x-x- x-x-",),
-        38: tuple(_SNARES[int(chance.integers(len(_SNARES)))] for _ in range(section.bars - 1)) + ("..x. xxx.",),
+        38: (*(_SNARES[int(chance.integers(len(_SNARES)))] for _ in range(section.bars - 1)), "..x. xxx."),
     }
     if kit == _BRUSHES:
         groove[38] = ("xox. xox.",)  # taps; 40 is the swirl

@@ -85,8 +85,8 @@ def _power_chords(
             root = near(harmony.root, 43 + octave)
             fifth = root + (harmony.tones[2] - harmony.root) % 12
             length = hit.length * (0.95 if hit.accent >= 0 else 0.6)
-            for pitch in (root, fifth, root + 12):
-                notes.append(parts.played(start, length, pitch, level + hit.accent / 2, program))
+            strings = (root, fifth, root + 12)
+            notes += [parts.played(start, length, p, level + hit.accent / 2, program) for p in strings]
     return notes
 
 
@@ -113,7 +113,7 @@ STYLE = Style(
     progressions={
         "major": {
             "A": (
-                "I | bVII | IV | I | I | bVII | IV | V",
+                "I | I | IV | IV | I | I | bVII | IV",
                 "I | I | IV | IV | I | I | V | IV",
                 "I | V | vi | IV | I | V | IV | I",
                 "I | IV | V | IV | I | IV | V | I",
