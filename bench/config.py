@@ -59,8 +59,9 @@ class ExecutorConfig(_Strict):
     """Where the work is done.
 
     kind: ``local`` processes or ``ray``. workers: how many; 0 works inside the calling process; None takes every core
-    that this process may use. threads: of numerical libraries in each worker. timeout: seconds a clip may take before
-    its worker is killed.
+    that this process may use, or the whole cluster. threads: of numerical libraries in each worker. timeout: seconds a
+    clip may take before its worker is killed. For Ray only: address of the cluster, without which one is started on
+    this machine, and gpus that each worker holds, which may be a fraction.
     """
 
     kind: Literal["local", "ray"] = "local"
@@ -68,6 +69,14 @@ class ExecutorConfig(_Strict):
     threads: Annotated[int, Field(ge=1)] = 1
     timeout: Annotated[float, Field(gt=0)] = 1800
     address: str | None = None
+    gpus: Annotated[float, Field(ge=0, le=64)] = 0
+
+    @model_validator(mode="after")
+    def _ray_for_a_cluster(self) -> ExecutorConfig:
+        for name in ("address", "gpus"):
+            if self.kind != "ray" and getattr(self, name):
+                raise ValueError(f"'{name}' is for kind: ray; local workers see all GPUs of this machine")
+        return self
 
     @property
     def worker_count(self) -> int:

@@ -30,7 +30,9 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.index <= self.count:
-            raise UsageError(f"there is no shard {self}: shards of {self.count} are 1/{self.count} to {self.count}/{self.count}")
+            raise UsageError(
+                f"there is no shard {self}: shards of {self.count} are 1/{self.count} to {self.count}/{self.count}"
+            )
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"

@@ -179,9 +179,9 @@ class Store:
         models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
         for model in plan.models:
             if model.label in models and models[model.label][0] != model.fingerprint:
-                place, old, new = first_difference(json.loads(models[model.label][1]), model.identity)
+                place, was, now_is = first_difference(json.loads(models[model.label][1]), model.identity)
                 raise UsageError(
-                    f"{self.folder} holds another model '{model.label}': {place} was {old}, is now {new}; "
+                    f"{self.folder} holds another model '{model.label}': {place} was {was}, is now {now_is}; "
                     f"rename it with 'as:' or {advice}"
                 )
         prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}

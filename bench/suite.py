@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from reprlib import repr as brief
+from reprlib import Repr
 from typing import Any
 
 import yaml
@@ -50,7 +50,7 @@ def load_suite(path: Path) -> PromptSuite:
     """
     content = _fields(_parse(path), _SUITE_FIELDS, str(path))
     if not _SUITE_NAME.fullmatch(content["name"]):
-        raise DataError(f"{path}: name is {brief(content['name'])}, use letters, digits, '.', '_' and '-'")
+        raise DataError(f"{path}: name is {_brief(content['name'])}, use letters, digits, '.', '_' and '-'")
     if content["version"] < 1:
         raise DataError(f"{path}: version is {content['version']}, must be 1 or more")
     if not content["prompts"]:
@@ -68,7 +68,7 @@ def load_suite(path: Path) -> PromptSuite:
 
 def _prompt(entry: Any, where: str) -> Prompt:
     if isinstance(entry, dict) and isinstance(entry.get("id"), str):
-        where += f" ({brief(entry['id'])})"
+        where += f" ({_brief(entry['id'])})"
     fields = _fields(entry, _PROMPT_FIELDS, where)
     try:
         return Prompt(**{**fields, "text": fields["text"].strip()})
@@ -80,19 +80,27 @@ def _prompt(entry: Any, where: str) -> Prompt:
 def _fields(value: Any, known: _Fields, where: str) -> dict[str, Any]:
     """Check that ``value`` is a mapping with every required field and only known ones, each of its type."""
     if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a mapping with {', '.join(known)}, not {brief(value)}")
+        raise DataError(f"{where}: must be a mapping with {', '.join(known)}, not {_brief(value)}")
     for name, given in value.items():
         if name not in known:
             hint = suggestion(_SYNONYMS.get(str(name), str(name)), known)
-            raise DataError(f"{where}: unknown field {brief(name)}{hint}")
+            raise DataError(f"{where}: unknown field {_brief(name)}{hint}")
         # bool is an int to Python, and YAML reads a bare yes, no, on or off as one.
         if isinstance(given, bool) or not isinstance(given, known[name]):
             wanted = _WANTED[known[name][-1]]
-            raise DataError(f"{where}: {name} is {brief(given)}, must be {wanted}{_quoting(name, given)}")
+            raise DataError(f"{where}: {name} is {_brief(given)}, must be {wanted}{_quoting(name, given)}")
     for name in known:
         if name not in value and name not in _OPTIONAL:
             raise DataError(f"{where}: field '{name}' is missing")
     return value
+
+
+def _brief(value: Any) -> str:
+    """``repr`` cut short: aliases can make a value of a few lines endless."""
+    shape = Repr()
+    shape.maxlevel, shape.maxstring = 2, 60
+    text = shape.repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _quoting(name: str, given: Any) -> str:

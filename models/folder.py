@@ -137,12 +137,12 @@ class FolderModel(MusicModel):
             have = sorted({f"'{text}', seed {number}" for text, number in self._index})
             return (
                 f"no line for prompt '{id}', seed {seed} in {self.manifest}: "
-                f"expected its id or exact text; the {len(have)} lines are for {_some(have, id)}"
+                f"expected its id or exact text; its lines ({len(have)}): {_some(have, id)}"
             )
         expected = [f"{id}_{seed}.wav", f"{id}-seed{seed}.wav"]
         if seed == 0:
             expected.insert(0, f"{id}.wav")
-        there = f"the {len(self._names)} files there are {_some(self._names, id)}" if self._names else "it is empty"
+        there = f"its files ({len(self._names)}): {_some(self._names, id)}" if self._names else "it is empty"
         return (
             f"no file for prompt '{id}', seed {seed} in {self.folder}: expected {' or '.join(expected)}, "
             f"or another ending of {' '.join(ENDINGS)}; {there}"

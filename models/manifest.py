@@ -74,7 +74,7 @@ def _csv_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 raise _Mistake(reader.line_num, "more fields than columns; put a text with commas in double quotes")
             yield reader.line_num, row
     except csv.Error as error:
-        raise _Mistake(reader.line_num, f"not valid CSV ({error})") from None
+        raise _Mistake(reader.line_num + 1, f"not valid CSV ({error})") from None
 
 
 def _json_rows(file: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:

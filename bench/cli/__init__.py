@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.cli import doctor, leaderboard, listing, run, score
+from bench.cli import doctor, leaderboard, listing, merge, run, score
 from bench.errors import TunebenchError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("score")(score.command)
 app.command("leaderboard")(leaderboard.command)
+app.command("merge")(merge.command)
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)
 

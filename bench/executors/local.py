@@ -22,7 +22,8 @@ from bench.executors import Outcome, TaskLost
 from bench.registry import ROOT
 from bench.task import Task
 
-_THREAD_VARIABLES = (
+# What numerical libraries read once, when they are imported.
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -41,7 +42,7 @@ class _Worker:
 
     def __init__(self, threads: int) -> None:
         ours, theirs = Pipe()
-        environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))}
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         command = [sys.executable, "-P", "-c", _START, str(ROOT), str(theirs.fileno()), str(os.getpid())]
         # What a model prints goes to the driver's stderr, since stdout is for results.
         self.process = subprocess.Popen(

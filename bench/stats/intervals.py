@@ -80,6 +80,6 @@ def stratified_t_interval(values: npt.ArrayLike, strata: npt.ArrayLike, level: f
     total = float(parts.sum())
     if total == 0:
         return Interval(mean, mean, mean, float(len(x) - len(counts)))
-    df = total**2 / float((parts**2 / (counts - 1)).sum())
+    df = 1 / float(((parts / total) ** 2 / (counts - 1)).sum())
     reach = float(stdtrit(df, (1 + level) / 2)) * total**0.5
     return Interval(mean, mean - reach, mean + reach, df)

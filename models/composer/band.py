@@ -44,6 +44,8 @@ _ABILITIES: tuple[tuple[range, tuple[str, ...]], ...] = (
 
 _SELF_SUFFICIENT = frozenset((*range(8), 11, 12, *range(16, 22), *range(23, 31), 46))
 
+_PARTS = ("lead", "chords", "bass", "pad", "counter")
+
 # The range in which an instrument sings a tune, by family.
 _RANGES: tuple[tuple[range, tuple[int, int]], ...] = (
     (range(6), (64, 86)),
@@ -119,8 +121,10 @@ def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Gene
     ensemble = likeliest[int(chance.integers(len(likeliest)))]
     parts: dict[str, int | None] = {}
     inner = []
-    for program in scoring.programs:
-        part = next((part for part in _abilities(program) if part not in parts), None)
+    # Those who can do one thing only come first, then all in the order of the text.
+    for program in sorted(scoring.programs, key=lambda program: len(_abilities(program)) > 1):
+        usually = [part for part in _PARTS if program in getattr(ensemble, part)]
+        part = next((part for part in (*usually, *_abilities(program)) if part not in parts), None)
         if part:
             parts[part] = program
         else:
@@ -130,7 +134,7 @@ def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Gene
         able = soloist in _SELF_SUFFICIENT
         for part in ("lead", "chords", "bass"):
             parts.setdefault(part, soloist if part == "lead" or able else None)
-    for part in ("lead", "chords", "bass", "pad", "counter"):
+    for part in _PARTS:
         usual = [p for p in getattr(ensemble, part) if p not in scoring.excluded] or [None]
         choice = usual[int(chance.integers(len(usual)))]
         parts.setdefault(part, None if scoring.alone else choice)
@@ -147,8 +151,7 @@ def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Gene
 
 
 def _players(ensemble: Ensemble) -> set[int]:
-    parts = (ensemble.lead, ensemble.chords, ensemble.bass, ensemble.pad, ensemble.counter)
-    return {program for part in parts for program in part if program is not None}
+    return {program for part in _PARTS for program in getattr(ensemble, part) if program is not None}
 
 
 def _abilities(program: int) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ _PROGRAMS: tuple[tuple[str, dict[str, int]], ...] = tuple(
         (r"(?:lead )?guitar solos?|lead guitars?", {"*": 29, "jazz": 26, "classical": 24, "pop": 27}),
         (r"electric guitars?", {"*": 27, "rock": 30, "jazz": 26}),
         (r"guitars?|guitarist", {"*": 25, "rock": 30, "jazz": 26, "classical": 24, "dance": 27}),
+        (r"pizzicato(?: strings)?|plucked (?:strings|violins|cellos(?: and basses)?|basses)", 45),
         (
             r"(?:upright|double|acoustic|string|walking) bass(?:es)?|contrabass(?:es)?",
             {"*": 32, "classical": 43, "choral": 43},
@@ -52,7 +53,6 @@ _PROGRAMS: tuple[tuple[str, dict[str, int]], ...] = tuple(
         (r"violins?|fiddles?", 40),
         (r"(?:violon)?cell(?:os?|i)", 42),
         (r"tremolo strings", 44),
-        (r"pizzicato(?: strings)?|plucked (?:strings|violins|cellos(?: and basses)?|basses)", 45),
         (r"harps?", 46),
         (r"timpani|kettledrums?", 47),
         (r"synth(?:esi[sz]er)? strings", 50),

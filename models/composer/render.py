@@ -19,7 +19,7 @@ FADE = 0.03  # seconds at the end, so that a clip cut in mid-sound does not clic
 
 _MASTER = 10 ** (6 / 20)
 _ROOM_CLOSE = 10 ** (-20 / 20)  # of what is miked close
-_ROOM_OPEN = 10 ** (-11 / 20)  # of everything else
+_ROOM_OPEN = 10 ** (-9 / 20)  # of everything else
 _KNEE, _CEILING = 0.6, 0.98  # the limiter is exact below the first and never reaches the second
 
 Sound = npt.NDArray[np.float32]

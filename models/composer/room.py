@@ -17,7 +17,7 @@ _BLOCK = 2**18  # frames of one Fourier transform
 
 @lru_cache(maxsize=1)
 def _response() -> tuple[npt.NDArray[np.complex128], int]:
-    """Spectrum of a stereo response of unit energy, shape (2, bins), and its length in frames.
+    """Spectrum of a stereo response, shape (2, bins), of mean power 1 from 150 Hz to 2 kHz, and its frames.
 
     Exponentially decaying Gaussian noise, independent left and right, is what the late part of a room's
     response sounds like (Moorer, "About this reverberation business", Computer Music Journal 3(2), 1979).
@@ -37,8 +37,10 @@ def _response() -> tuple[npt.NDArray[np.complex128], int]:
         band = np.fft.irfft(noise * ((frequencies >= low) & (frequencies < high)), frames)
         response += band * 10 ** (-3 * seconds / decay)
     response[:, : round(0.012 * RATE)] = 0  # the first echo comes from the nearest wall, about 4 m away and back
-    response /= np.sqrt((response**2).sum(axis=1, keepdims=True))
-    return np.fft.rfft(response, _BLOCK), frames
+    spectrum = np.fft.rfft(response, _BLOCK)
+    middle = (np.fft.rfftfreq(_BLOCK, 1 / RATE) >= 150) & (np.fft.rfftfreq(_BLOCK, 1 / RATE) < 2_000)
+    power = (np.abs(spectrum[:, middle]) ** 2).mean(axis=1, keepdims=True)
+    return spectrum / np.sqrt(power), frames
 
 
 def reverberate(mono: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

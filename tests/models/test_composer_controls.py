@@ -15,7 +15,9 @@ from models.composer.chance import named_generator
 from models.composer.controls import LooseComposer, Noise, OffKeyComposer, loose, off_key
 from models.composer.wishes import STYLES
 
-SCORE = Notes(tuple(Note(place / 4, 0.25, 60 + place % 12, 80, 0, place % 5 == 0) for place in range(4000)), quarter=0.5)
+SCORE = Notes(
+    tuple(Note(place / 4, 0.25, 60 + place % 12, 80, 0, place % 5 == 0) for place in range(4000)), quarter=0.5
+)
 
 
 def _moved(notes: Notes) -> dict[int, int]:

@@ -49,7 +49,12 @@ def test_velocity_makes_notes_louder():
 
 
 def test_players_sit_where_they_sit():
-    violin, cello = (render(Notes((Note(0, 1, 60, 90, program),))).samples.std(axis=1) for program in (40, 42))
+    def levels(program: int) -> np.ndarray:  # over an octave, since a room favours single frequencies
+        return render(Notes(tuple(Note(place / 4, 0.25, 55 + place, 90, program) for place in range(12)))).samples.std(
+            axis=1
+        )
+
+    violin, cello = levels(40), levels(42)
     assert violin[0] > 1.2 * violin[1] and cello[1] > 1.2 * cello[0]
 
 

@@ -78,7 +78,7 @@ def _drums(section: Section, kit: int, level: float, chance: np.random.Generator
         38: ("....",) * (bars - 1) + _ROLL,
         49: ("X---",) + ("....",) * (bars - 1),
     }
-    return parts.drummed(section, kit, groove, level, _LEVELS)
+    return parts.drummed(section, kit, groove, level - 12, _LEVELS)
 
 
 STYLE = Style(

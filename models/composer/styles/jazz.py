@@ -24,7 +24,7 @@ _RIDES = (("x-xx x-xx",), ("x-xx x-xx", "x-x- x-xx"))
 _SNARES = (".... ...o", "...o ....", ".... .o..", ".... ....", "..o. ...o")
 _BOSSA = {36: ("x--x x--x",), 42: ("xxxx xxxx",), 37: ("x--x --x-", "--x- x---")}
 _BOSSA_COMPING = ("x--x --x-", "x--x --x.")
-_LEVELS = {51: -14, 44: -22, 36: -34, 38: -18, 37: -18, 42: -34, 49: -16, 40: -20}
+_LEVELS = {51: 4, 44: -8, 36: -30, 38: -12, 37: -6, 42: -22, 49: -10, 40: -8}
 _BRUSHES = 40
 
 
@@ -86,9 +86,9 @@ def _walking(section: Section, program: int, velocity: float, chance: np.random.
             pitch = _nearest_within(span.chord.root, pitch, low, high)
         elif following != span:
             goal = _nearest_within(following.chord.root, pitch, low, high)
-            steps = [goal + move for move in (-1, 1, -2, 2)]
+            steps = [goal + move for move in (-1, 1, -2, 2) if low <= goal + move <= high]
             diatonic = [p for p in steps if p % 12 in scale(section.key) and p != pitch]
-            pitch = int(chance.choice(diatonic or steps)) if chance.random() < 0.85 else goal - 1
+            pitch = int(chance.choice(diatonic or steps)) if chance.random() < 0.85 else max(low, goal - 1)
         else:
             tones = ladder(
                 span.chord.tones if beat % 2 == 0 else tuple(chord_scale(section.key, span.chord)), low, high
@@ -120,7 +120,7 @@ def _drums(section: Section, brief: Brief, kit: int, level: float, chance: np.ra
 
 
 STYLE = Style(
-    tempo=(96, 220),
+    tempo=(100, 200),
     minor=0.35,
     form="AABA",
     progressions={

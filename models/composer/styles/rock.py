@@ -46,7 +46,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
     riff = _RIFFS[int(chance.integers(len(_RIFFS)))]
     if band.chords in (29, 30):
         pattern = _OPEN[int(chance.integers(len(_OPEN)))] if chorus else riff
-        notes += _power_chords(section, band.chords, pattern, level - 10)
+        notes += _power_chords(section, band.chords, pattern, level)
     elif band.chords is not None:
         if chorus:
             notes += parts.comped(section, band.chords, ("x--x --x- x-x- x-x-",), level - 20, 52, 73)
@@ -103,7 +103,7 @@ def _drums(section: Section, brief: Brief, kit: int, level: float, chance: np.ra
         groove[key] = groove.get(key, ("....",) * section.bars)[: section.bars - 1] + fill
     crash = "X---" if not chorus else "X--- .... .... ...."
     groove[49] = tuple(crash if bar % 4 == 0 else "...." for bar in range(section.bars))
-    return parts.drummed(section, kit, groove, level + 4, _LEVELS)
+    return parts.drummed(section, kit, groove, level, _LEVELS)
 
 
 STYLE = Style(

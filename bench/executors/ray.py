@@ -1,0 +1,193 @@
+"""Workers on a Ray cluster, or on one that is started on this machine.
+
+The run folder must lie on a disk that all nodes share under the same path, and so must plugin files: workers write the
+audio themselves and send back rows. Every node needs tunebench and the models' dependencies installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from bench.config import ExecutorConfig
+from bench.errors import MissingError, UsageError
+from bench.executors import Outcome, TaskLost
+from bench.executors.local import THREAD_VARIABLES
+from bench.registry import ROOT
+from bench.task import Task
+
+_STILLBORN = 3  # as many workers in a row that die before their first task are no accident
+
+
+class _Worker:
+    """One actor and what it is doing: starting, one task, or nothing."""
+
+    def __init__(self, actor: Any, patience: float) -> None:
+        self.actor = actor
+        self.task: Task | None = None
+        self.pending: Any = actor.start.remote()
+        self.deadline = time.monotonic() + patience
+
+    def give(self, task: Task, timeout: float) -> None:
+        self.task, self.deadline = task, time.monotonic() + timeout * task.size
+        self.pending = self.actor.perform.remote(task)
+
+
+class RayExecutor:
+    """A fixed number of actors with one task each; one that dies or hangs is replaced, and only its own task is lost."""
+
+    def __init__(self, config: ExecutorConfig) -> None:
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise MissingError("ray is not installed: pip install 'tunebench[ray]'") from None
+        self._ray = ray
+        self._config = config
+        self._workers: list[_Worker] = []
+        self._stillborn = 0
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> RayExecutor:
+        with contextlib.ExitStack() as stack:
+            # Ray writes what happens to its workers to stdout, which is for results.
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+            if not self._ray.is_initialized():
+                self._connect()
+                stack.callback(self._ray.shutdown)
+            self._count = self._affordable()
+            self._actor = self._ray.remote(_actor_class()).options(
+                num_cpus=self._config.threads,
+                num_gpus=self._config.gpus,
+                runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, str(self._config.threads))},
+            )
+            stack.callback(self._bury_all)
+            self._cleanup = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
+
+    def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]:
+        waiting: deque[Task] = deque()
+        while True:
+            busy = sum(worker.task is not None for worker in self._workers)
+            waiting += islice(tasks, self._count - busy - len(waiting))
+            if not waiting and not busy:
+                return
+            while len(self._workers) < busy + len(waiting):
+                self._workers.append(_Worker(self._actor.remote(str(ROOT)), self._config.timeout))
+            for worker in self._workers:
+                if waiting and worker.pending is None:
+                    worker.give(waiting.popleft(), self._config.timeout)
+            yield from self._finished()
+
+    def _finished(self) -> Iterator[tuple[Task, Outcome | TaskLost]]:
+        pending = {worker.pending: worker for worker in self._workers if worker.pending is not None}
+        patience = min(worker.deadline for worker in pending.values()) - time.monotonic()
+        ready, _ = self._ray.wait(list(pending), timeout=max(0.0, patience))
+        for worker in (pending[reference] for reference in ready):
+            task, worker.task = worker.task, None
+            try:
+                result, worker.pending = self._ray.get(worker.pending), None
+                self._stillborn = 0
+            except self._ray.exceptions.RayError as error:
+                self._bury(worker)
+                result = self._lost(task, _last_line(error))
+            if task is not None:
+                yield task, result
+        for worker in [w for w in self._workers if w.pending is not None and w.deadline <= time.monotonic()]:
+            self._bury(worker)
+            if worker.task is None:
+                raise UsageError(f"Ray started no worker in {self._config.timeout:g} s: {self._request()}")
+            limit = self._config.timeout * worker.task.size
+            yield worker.task, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+
+    def _lost(self, task: Task | None, message: str) -> TaskLost:
+        if task is None:
+            self._stillborn += 1
+            if self._stillborn >= _STILLBORN:
+                raise UsageError(
+                    f"Ray workers cannot start: {message}; every node needs tunebench and {self._request()}"
+                )
+        return TaskLost("died", f"the Ray worker died: {message}")
+
+    def _connect(self) -> None:
+        # Nothing is reported to anybody about a benchmark that runs here.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        local = {"num_cpus": max(1, self._config.worker_count) * self._config.threads, "include_dashboard": False}
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            if self._config.address is None:
+                self._ray.init(address="local", **local, **quiet)
+            else:
+                self._ray.init(address=self._config.address, **quiet)
+        except (ConnectionError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
+            where = self._config.address or "on this machine"
+            raise UsageError(f"no Ray cluster {where} (executor.address): {_last_line(error)}") from error
+        finally:
+            # Ray sets one of its own, which leaves with exit code 15 and forgets to say what was stored.
+            with contextlib.suppress(ValueError):  # not in the main thread
+                signal.signal(signal.SIGTERM, handler)
+
+    def _affordable(self) -> int:
+        """How many workers there are: as many as asked for, or as the cluster can hold now."""
+        if self._config.workers is not None:
+            return max(1, self._config.workers)
+        has = self._ray.cluster_resources()
+        room = has.get("CPU", 0) // self._config.threads
+        if self._config.gpus:
+            room = min(room, has.get("GPU", 0) // self._config.gpus)
+        return max(1, int(room))
+
+    def _request(self) -> str:
+        return f"{self._config.threads} CPUs and {self._config.gpus:g} GPUs free for each worker"
+
+    def _bury(self, worker: _Worker) -> None:
+        self._ray.kill(worker.actor)
+        self._workers.remove(worker)
+
+    def _bury_all(self) -> None:
+        for worker in list(self._workers):
+            self._bury(worker)
+
+
+def _actor_class() -> type:
+    """The class of the actors, made here so that Ray sends its code along.
+
+    A class that Ray finds by its module's name would be imported before the worker can be told where ours is: in a
+    working folder with a ``bench`` or ``models`` of its own, that would be the wrong one.
+    """
+
+    class Performer:
+        def __init__(self, root: str) -> None:
+            import sys
+
+            sys.path.insert(0, root)
+            from bench.task import Bench
+
+            self._bench = Bench()
+
+        def start(self) -> None:
+            """Return once the worker is there."""
+
+        def perform(self, task: Any) -> Any:
+            from bench.executors.perform import perform
+
+            return perform(task, self._bench)
+
+    return Performer
+
+
+def _last_line(error: Exception) -> str:
+    """Ray's messages are long; their last line says what happened and its first sentence is enough."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].partition(". ")[0] if lines else type(error).__name__

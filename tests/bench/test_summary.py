@@ -1,0 +1,46 @@
+"""From clip scores to table cells: the unit is the prompt."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.stats import stratified_t_interval
+from bench.summary import ClipScore, estimate
+
+
+def _score(prompt: int, value: float | None, genre: str = "pop") -> ClipScore:
+    return ClipScore("m", "x@1", f"p{prompt}", genre, 1, value)
+
+
+@given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=4, max_size=12))
+def test_seeds_are_averaged_within_the_prompt(pairs: list[tuple[float, float]]) -> None:
+    genres = ["jazz" if i % 2 else "pop" for i in range(len(pairs))]
+    scores = [_score(i, v, genres[i]) for i, pair in enumerate(pairs) for v in pair]
+    ours = estimate(scores)
+    expected = stratified_t_interval([(a + b) / 2 for a, b in pairs], genres)
+    assert ours.value == pytest.approx(expected.mean)
+    assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high))
+    assert ours.n == 2 * len(pairs)
+
+
+def test_copies_of_a_clip_make_nobody_surer() -> None:
+    once = estimate([_score(i, float(i)) for i in range(6)])
+    often = estimate([_score(i, float(i)) for i in range(6) for _ in range(50)])
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
+
+
+def test_undefined_is_not_zero() -> None:
+    scores = [_score(i, 10.0 + i) for i in range(4)] + [_score(i, None) for i in range(4, 9)]
+    ours = estimate(scores)
+    assert ours.value == pytest.approx(11.5)
+    assert ours.n == 4
+
+
+def test_no_interval_below_four_prompts() -> None:
+    ours = estimate([_score(i, float(i)) for i in range(3)])
+    assert ours.value == 1.0
+    assert ours.low is None and ours.high is None
+    assert ours.reason == "3 prompts, an interval needs 4"
+    assert estimate([_score(0, None)]).reason == "no clip has a value"
