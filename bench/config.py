@@ -76,6 +76,8 @@ class ExecutorConfig(_Strict):
         for name in ("address", "gpus"):
             if self.kind != "ray" and getattr(self, name):
                 raise ValueError(f"'{name}' is for kind: ray; local workers see all GPUs of this machine")
+        if self.gpus > 1 and self.gpus % 1:
+            raise ValueError(f"gpus is {self.gpus:g}: a fraction of one GPU, or whole ones")
         return self
 
     @property

@@ -73,7 +73,7 @@ def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
     frame = pd.DataFrame(records(read_cells(folder, by)))
     # A column of None alone would have no type, and tables of two runs could not be joined.
     numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
-    return frame.astype(numbers).fillna({"note": ""})
+    return frame.fillna({"note": ""}).astype({**numbers, "note": "str"})
 
 
 def render(folder: Path, style: Format = "table", by: str | None = None) -> str | bytes:

@@ -102,11 +102,12 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
                 database.execute(statement)
         if (first / "config.yaml").exists():
             run.freeze((first / "config.yaml").read_text(encoding="utf-8"))
+        held = {id for (id,) in run.rows("SELECT id FROM clips WHERE content IS NOT NULL")}
         progress.begin("merging", len(shards), 0)
         for shard in shards:
             with Store.open(folder / shard.folder) as part:
                 part.tidy()
-                _take_audio(run, part)
+                held |= _take_audio(run, part, held)
                 _take_results(run, part, progress)
             progress.advance(1)
         return Merged(Run(folder), _lacking(run, shards, owners))
@@ -188,11 +189,11 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
             )
 
 
-def _take_audio(run: Store, part: Store) -> None:
-    held = {id for (id,) in run.rows("SELECT id FROM clips WHERE content IS NOT NULL")}
-    for id, path in part.rows("SELECT id, path FROM clips WHERE content IS NOT NULL"):
-        if id in held:
-            continue
+def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
+    """Give the run the files of the clips that it does not hold, and return their ids."""
+    clips = part.rows("SELECT id, path FROM clips WHERE content IS NOT NULL")
+    missing = {id: path for id, path in clips if id not in held}
+    for path in missing.values():
         try:
             _duplicate(part.folder / path, run.folder / path)
         except OSError as error:
@@ -200,6 +201,7 @@ def _take_audio(run: Store, part: Store) -> None:
                 f"cannot write {run.folder / path}: {error.strerror}; nothing is lost: "
                 "make room or rights, then merge again"
             ) from error
+    return set(missing)
 
 
 def _duplicate(source: Path, target: Path) -> None:

@@ -58,7 +58,7 @@ class TempoAdherence(ClipMetric):
         if notes is not None and notes.origin == "symbolic" and played is not None:
             return Score.of(
                 100 * tempo_matches(played, asked),
-                octave_tolerant=100 * tempo_matches(played, asked, octaves=True),
+                octave_tolerant=100.0 * tempo_matches(played, asked, octaves=True),
                 bpm=played,
                 asked=float(asked),
                 notes="symbolic",
@@ -69,7 +69,7 @@ class TempoAdherence(ClipMetric):
         known = {} if played is None else {"known": 100.0 * tempo_matches(played, asked)}
         return Score.of(
             100 * tempo_matches(tempo.bpm, asked),
-            octave_tolerant=100 * tempo_matches(tempo.bpm, asked, octaves=True),
+            octave_tolerant=100.0 * tempo_matches(tempo.bpm, asked, octaves=True),
             bpm=tempo.bpm,
             asked=float(asked),
             confidence=tempo.confidence,

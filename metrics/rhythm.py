@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,8 +72,7 @@ class Rhythm:
 
     @cached_property
     def count(self) -> int:
-        """How many onsets there are; those of one chord, within a millisecond, count once."""
-        return len(np.unique(self.onsets.round(3)))
+        return distinct(self.onsets)
 
     @property
     def quarters(self) -> float:
@@ -87,6 +87,11 @@ class Rhythm:
         return grid.deviation / chance_deviation(self.count, self.quarters, lines)
 
 
+def distinct(onsets: Times) -> int:
+    """How many onsets there are; those of one chord, within a millisecond, count once."""
+    return len(np.unique(onsets.round(3)))
+
+
 class _RhythmMetric(ClipMetric):
     """Finds the clip's rhythm, or says why there is none."""
 
@@ -95,7 +100,7 @@ class _RhythmMetric(ClipMetric):
         onsets = symbolic.onsets if symbolic else onset_detection.onsets_of(clip)
         details: dict[str, Any] = {
             "notes": "symbolic" if symbolic else onset_detection.VERSION,
-            "onsets": len(np.unique(onsets.round(3))),
+            "onsets": distinct(onsets),
         }
         if details["onsets"] < MIN_ONSETS:
             return Score.undefined(f"{details['onsets']} onsets, needs {MIN_ONSETS}", **details)
@@ -107,8 +112,9 @@ class _RhythmMetric(ClipMetric):
         details["confidence"] = tempo.confidence
         return self._score(Rhythm(onsets, tempo.quarter), clip, details)
 
+    @abstractmethod
     def _score(self, rhythm: Rhythm, clip: DecodedClip, details: dict[str, Any]) -> Score:
-        raise NotImplementedError
+        """Score a rhythm of at least 16 onsets; ``details`` are those that all rhythm metrics give."""
 
 
 def folded_quarter(quarter: float) -> float:

@@ -72,7 +72,7 @@ def parse_midi(content: bytes) -> tuple[list[Note], list[Tempo]]:
     Raises:
         Exception: of any class, if the content is not MIDI.
     """
-    import mido  # type: ignore[import-untyped]
+    import mido
     import pretty_midi
 
     file = mido.MidiFile(file=io.BytesIO(content))

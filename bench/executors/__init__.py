@@ -41,15 +41,14 @@ def make_executor(config: ExecutorConfig) -> Executor:
     Raises:
         MissingError: Ray is asked for and not installed.
     """
-    if config.kind == "ray":
-        from bench.executors.ray import RayExecutor
-
-        cluster: Executor = RayExecutor(config)
-        return cluster
     if config.worker_count == 0:
         from bench.executors.inline import InlineExecutor
 
         return InlineExecutor()
+    if config.kind == "ray":
+        from bench.executors.ray import RayExecutor
+
+        return RayExecutor(config)
     from bench.executors.local import LocalExecutor
 
     return LocalExecutor(config)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import sys
@@ -24,17 +25,18 @@ from bench.executors.local import THREAD_VARIABLES
 from bench.registry import ROOT
 from bench.task import Task
 
+_START_PATIENCE = 600.0  # seconds; a cluster may have to start a machine first
 _STILLBORN = 3  # as many workers in a row that die before their first task are no accident
 
 
 class _Worker:
     """One actor and what it is doing: starting, one task, or nothing."""
 
-    def __init__(self, actor: Any, patience: float) -> None:
+    def __init__(self, actor: Any) -> None:
         self.actor = actor
         self.task: Task | None = None
         self.pending: Any = actor.start.remote()
-        self.deadline = time.monotonic() + patience
+        self.deadline = time.monotonic() + _START_PATIENCE
 
     def give(self, task: Task, timeout: float) -> None:
         self.task, self.deadline = task, time.monotonic() + timeout * task.size
@@ -42,7 +44,7 @@ class _Worker:
 
 
 class RayExecutor:
-    """A fixed number of actors with one task each; one that dies or hangs is replaced, and only its own task is lost."""
+    """A fixed number of actors with one task each; one that dies or hangs is replaced and only its own task is lost."""
 
     def __init__(self, config: ExecutorConfig) -> None:
         try:
@@ -52,6 +54,7 @@ class RayExecutor:
         self._ray = ray
         self._config = config
         self._workers: list[_Worker] = []
+        self._started = False
         self._stillborn = 0
         self._cleanup = contextlib.ExitStack()
 
@@ -60,8 +63,8 @@ class RayExecutor:
             # Ray writes what happens to its workers to stdout, which is for results.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
             if not self._ray.is_initialized():
-                self._connect()
                 stack.callback(self._ray.shutdown)
+                self._connect()
             self._count = self._affordable()
             self._actor = self._ray.remote(_actor_class()).options(
                 num_cpus=self._config.threads,
@@ -83,7 +86,7 @@ class RayExecutor:
             if not waiting and not busy:
                 return
             while len(self._workers) < busy + len(waiting):
-                self._workers.append(_Worker(self._actor.remote(str(ROOT)), self._config.timeout))
+                self._workers.append(_Worker(self._actor.remote(str(ROOT))))
             for worker in self._workers:
                 if waiting and worker.pending is None:
                     worker.give(waiting.popleft(), self._config.timeout)
@@ -97,18 +100,21 @@ class RayExecutor:
             task, worker.task = worker.task, None
             try:
                 result, worker.pending = self._ray.get(worker.pending), None
-                self._stillborn = 0
+                self._started, self._stillborn = True, 0
             except self._ray.exceptions.RayError as error:
                 self._bury(worker)
                 result = self._lost(task, _last_line(error))
             if task is not None:
                 yield task, result
         for worker in [w for w in self._workers if w.pending is not None and w.deadline <= time.monotonic()]:
-            self._bury(worker)
-            if worker.task is None:
-                raise UsageError(f"Ray started no worker in {self._config.timeout:g} s: {self._request()}")
-            limit = self._config.timeout * worker.task.size
-            yield worker.task, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+            if worker.task is not None:
+                self._bury(worker)
+                limit = self._config.timeout * worker.task.size
+                yield worker.task, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+            elif self._started:
+                worker.deadline = math.inf  # there is no room for it yet; the others go on
+            else:
+                raise UsageError(f"Ray started no worker in {_START_PATIENCE:g} s: there must be {self._request()}")
 
     def _lost(self, task: Task | None, message: str) -> TaskLost:
         if task is None:
@@ -117,7 +123,7 @@ class RayExecutor:
                 raise UsageError(
                     f"Ray workers cannot start: {message}; every node needs tunebench and {self._request()}"
                 )
-        return TaskLost("died", f"the Ray worker died: {message}")
+        return TaskLost("died", f"its Ray worker is gone: {message}")
 
     def _connect(self) -> None:
         # Nothing is reported to anybody about a benchmark that runs here.

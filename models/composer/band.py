@@ -95,8 +95,7 @@ class Ensemble:
 class Band:
     """Who plays what: General MIDI programs, None where nobody does.
 
-    ``inner`` are the instruments for which no part of their own was left; they hold inner voices. ``wished`` are
-    the programs that the prompt names.
+    ``inner`` are the instruments for which no part of their own was left; they hold inner voices.
     """
 
     lead: int
@@ -106,7 +105,6 @@ class Band:
     counter: int | None
     inner: tuple[int, ...]
     kit: int | None
-    wished: frozenset[int]
 
 
 def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Generator) -> Band:
@@ -136,6 +134,7 @@ def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Gene
             parts.setdefault(part, soloist if part == "lead" or able else None)
     for part in _PARTS:
         usual = [p for p in getattr(ensemble, part) if p not in scoring.excluded] or [None]
+        usual = [p for p in usual if p is None or p not in parts.values()] or usual
         choice = usual[int(chance.integers(len(usual)))]
         parts.setdefault(part, None if scoring.alone else choice)
     lead = parts["lead"] if parts["lead"] is not None else next((p for p in parts.values() if p is not None), 0)
@@ -146,7 +145,7 @@ def cast(scoring: Scoring, ensembles: Sequence[Ensemble], chance: np.random.Gene
         kit = scoring.kit if scoring.kit != STYLE_KIT else kit if kit is not None else 0
     return Band(
         lead, parts["chords"], parts["bass"], parts["pad"], parts["counter"],
-        tuple(inner), kit, frozenset(scoring.programs),
+        tuple(inner), kit,
     )  # fmt: skip
 
 

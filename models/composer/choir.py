@@ -23,10 +23,10 @@ Voices = npt.NDArray[np.int64]
 def four_parts(harmony: Sequence[Span], targets: Sequence[int], key: Key) -> Voices:
     """Set chords for soprano, alto, tenor and bass.
 
-    Voices keep their ranges and do not cross; neighbours among the upper three are at most an octave apart. No two
-    voices move in fifths, octaves or unisons one after another, in the same or in opposite directions. Leading
-    tones and sevenths are not doubled and resolve by step where the next chord allows; voices move as little as
-    they can while the soprano follows its targets. Any two sections in one key that begin and end on the tonic
+    Voices keep their ranges and neither cross nor meet; neighbours among the upper three are at most an octave
+    apart. No two voices move in fifths, octaves or unisons one after another, in the same or in opposite directions.
+    Leading tones and sevenths are not doubled and resolve by step where the next chord allows; voices move as little
+    as they can while the soprano follows its targets. Any two sections in one key that begin and end on the tonic
     join without movement, since the first and the last tonic chord are always the same.
 
     Args:
@@ -75,7 +75,7 @@ def _voicings(harmony: Chord, leading: int) -> Voices:
     bass = np.array(ladder((harmony.bass,), *RANGES[BASS]))
     grid = np.stack(np.meshgrid(soprano, alto, tenor, bass, indexing="ij"), axis=-1).reshape(-1, 4)
     gaps = grid[:, :-1] - grid[:, 1:]
-    fits = (gaps >= 0).all(axis=1) & (gaps[:, 0] <= 12) & (gaps[:, 1] <= 12) & (gaps[:, 2] <= 19)
+    fits = (gaps > 0).all(axis=1) & (gaps[:, 0] <= 12) & (gaps[:, 1] <= 12) & (gaps[:, 2] <= 19)
     pitch_classes = grid % 12
     counts = {tone: (pitch_classes == tone).sum(axis=1) for tone in harmony.tones}
     for place, tone in enumerate(harmony.tones):

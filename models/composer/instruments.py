@@ -100,6 +100,8 @@ _PROGRAMS: tuple[tuple[str, dict[str, int]], ...] = tuple(
     )
 )
 
+STYLE_KIT = -1  # drums are asked for, whichever the style uses
+
 _KITS: tuple[tuple[str, int], ...] = (
     (r"brush(?:es|ed)(?: (?:drums?|snare))?", 40),
     (r"(?:tr-?)?808s?|drum machines?", 25),
@@ -107,13 +109,10 @@ _KITS: tuple[tuple[str, int], ...] = (
     (r"(?:orchestral|concert) percussion|cymbal crash(?:es)?", 48),
     (
         r"drums?|drum ?kit|drummer|percussion|backbeat|kick|snare|hi-?hats?|ride cymbal|beats?\b(?! (?:per|a) minute)",
-        -1,
+        STYLE_KIT,
     ),
 )
-STYLE_KIT = -1  # drums are asked for, whichever the style uses
-
 _WITHOUT = re.compile(r"\b(?:no|without(?: any)?|minus)\s+((?:\w+[ -]?){1,2})")
-
 
 # A word for a whole family says nothing new after one of its members has been named: "an alto saxophone ... the
 # saxophone". Families by program.
@@ -121,8 +120,15 @@ _FAMILIES = {r"sax(?:ophone)?s?|saxophonist": range(64, 68), r"guitars?|guitaris
 
 
 class Scoring(NamedTuple):
-    """Who is to play: programs in the order in which a text names them, programs it rules out, the drum kit (None if
-    unsaid), whether drums are ruled out, and whether nobody plays but those who are named."""
+    """Who is to play.
+
+    Attributes:
+        programs: General MIDI programs in the order in which the text names them.
+        excluded: programs that the text rules out.
+        kit: the drum kit's program, `STYLE_KIT`, or None if the text says nothing of drums.
+        drumless: whether drums are ruled out.
+        alone: whether nobody plays but those who are named.
+    """
 
     programs: tuple[int, ...]
     excluded: frozenset[int]

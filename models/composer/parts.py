@@ -149,7 +149,7 @@ def broken(
 def bass_line(
     section: Section, program: int, patterns: Sequence[str], velocity: float, centre: int = 36, touch: float = 0.92
 ) -> list[Note]:
-    """A bass in one-bar patterns: ``r`` the chord's bass, ``f`` its fifth, ``o`` its octave, ``-`` holds, ``.`` rests."""
+    """A bass in one-bar patterns: ``r`` the chord's bass, ``f`` its fifth, ``o`` its octave, ``-`` held, ``.`` rest."""
     notes = []
     for bar in range(section.bars):
         slots = patterns[bar % len(patterns)].replace(" ", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
         letter = form[place % len(form)]
         section = _section(letter, heard[letter], style, brief, name)
         heard[letter] += 1
-        for note in style.arrange(section, brief, named_generator(f"{name}:arrangement:{place}")):
+        notes = style.arrange(section, brief, named_generator(f"{name}:arrangement:{place}"))
+        for note in _one_key_once(notes):
             start, end = begin + note.onset, begin + note.onset + note.duration
             onset, release = (start, end) if straight else (swung(start), swung(end))
             if onset * quarter < duration:
@@ -47,6 +49,21 @@ def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
         begin += section.length
         place += 1
     return Notes(tuple(events), origin="known", quarter=quarter, key=str(brief.key))
+
+
+def _one_key_once(notes: Sequence[Note]) -> list[Note]:
+    """Of notes struck at once on one key of one instrument, the strongest; a key struck anew ends its last note."""
+    keys: dict[tuple[int, bool, int], list[Note]] = {}
+    for note in sorted(notes, key=lambda note: (note.onset, -note.velocity)):
+        struck = keys.setdefault((note.program, note.drum, note.pitch), [])
+        if struck and struck[-1].onset == note.onset:
+            longest = max(struck[-1].duration, note.duration)
+            struck[-1] = struck[-1]._replace(duration=longest)
+            continue
+        if struck and struck[-1].onset + struck[-1].duration > note.onset:
+            struck[-1] = struck[-1]._replace(duration=note.onset - struck[-1].onset)
+        struck.append(note)
+    return [note for struck in keys.values() for note in struck]
 
 
 def _form(style: Style, brief: Brief) -> str:

@@ -91,7 +91,7 @@ def test_frozen_configuration_reads_back_the_same(seeds: list[int], duration: fl
     assert parse_config(yaml.safe_load(config.as_yaml())) == config
 
 
-def test_yaml_cannot_make_objects(tmp_path: Path, write_config: Callable[..., Path]) -> None:
+def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("suite: !!python/object/apply:os.system ['touch hacked']\n")
     with pytest.raises(DataError):

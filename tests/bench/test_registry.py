@@ -73,12 +73,12 @@ def test_parameters_are_bound_with_defaults_and_typos_suggested(tiny: Path) -> N
     factory = load(plugin)
     assert bind(plugin, factory, {"hz": 100})["hz"] == 100
     assert bind(plugin, factory, {})["hz"] == 200.0
-    with pytest.raises(UsageError, match=r"has no parameter 'hertz' \(did you mean 'hz'\?\)|has no parameter 'hertz'"):
-        bind(plugin, factory, {"hertz": 100})
+    with pytest.raises(UsageError, match=r"has no parameter 'second' \(did you mean 'seconds'\?\)"):
+        bind(plugin, factory, {"second": 100})
 
 
 def test_wrong_kind_is_refused(tiny: Path) -> None:
-    with pytest.raises(UsageError, match="not a subclass of bench.ClipMetric"):
+    with pytest.raises(UsageError, match=r"not a subclass of bench\.ClipMetric"):
         create(find("metric", f"{tiny}:Sine"), {}, ClipMetric)
 
 
@@ -141,12 +141,10 @@ class TestShadowing:
     """A working folder with its own package ``models``."""
 
     @pytest.fixture
-    def folder(self, tmp_path: Path, write_config: object) -> Path:
+    def folder(self, tmp_path: Path) -> Path:
         (tmp_path / "models").mkdir()
         (tmp_path / "models" / "__init__.py").write_text("raise RuntimeError('the wrong models')\n")
-        (tmp_path / "c.yaml").write_text(
-            "{models: [noise], metrics: [], duration: 0.1, executor: {workers: 1}}\n"
-        )
+        (tmp_path / "c.yaml").write_text("{models: [noise], metrics: [], duration: 0.1, executor: {workers: 1}}\n")
         return tmp_path
 
     def _ran(self, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

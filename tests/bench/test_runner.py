@@ -75,13 +75,13 @@ def test_second_call_makes_nothing(tmp_path: Path, tiny: Path, write_config: Wri
 def test_run_can_be_extended(tmp_path: Path, tiny: Path, write_config: Write) -> None:
     out = tmp_path / "out"
     bench.run(write_config(metrics=[f"{tiny}:Peak"]), out)
-    before = dict((row[0], row) for row in _contents(out)["clips"])
+    before = _contents(out)["clips"]
     more = [*_models(tiny), {"name": f"{tiny}:Sine", "as": "low", "params": {"hz": 100}}]
     bench.run(write_config(models=more, seeds=[0, 1]), out)
     after = _contents(out)
     assert len(after["clips"]) == 48
     assert len(after["scores"]) == 96
-    assert all(row in after["clips"] for row in before.values())
+    assert all(row in after["clips"] for row in before)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,8 @@ def test_full_disk_stops_with_one_line_and_loses_nothing(tmp_path: Path, tiny: P
     before = _contents(out)
     config = write_config(models=[*_models(tiny), {"name": f"{tiny}:Sine", "as": "long", "params": {"hz": 90}}])
     limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); "
-    code = f"{limit}sys.argv = ['tunebench', 'run', {str(config)!r}, '--out', {str(out)!r}]; import bench.cli; bench.cli.main()"
+    arguments = ["tunebench", "run", str(config), "--out", str(out)]
+    code = f"{limit}sys.argv = {arguments!r}; import bench.cli; bench.cli.main()"
     ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 2
     assert ran.stderr.count("tunebench: cannot") == 1

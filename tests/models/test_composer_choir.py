@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_choirs_sing_four_parts_in_range_without_parallels(key, seed):
     for voice, (low, high) in enumerate(RANGES):
         assert slices[:, voice].min() >= low and slices[:, voice].max() <= high
     assert (slices[:, 0] - slices[:, 1]).max() <= 12 and (slices[:, 1] - slices[:, 2]).max() <= 12
-    for before, after in zip(slices, slices[1:], strict=False):
+    for before, after in pairwise(slices):
         for upper, lower in combinations(range(4), 2):
             moved = before[upper] != after[upper] and before[lower] != after[lower]
             intervals = (before[upper] - before[lower]) % 12, (after[upper] - after[lower]) % 12

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -50,7 +52,7 @@ def test_new_pitch_classes_are_uniform():
 
 def test_doses_are_nested():
     doses = [_moved(off_key(SCORE, share, _chance())) for share in (0.1, 0.2, 0.4)]
-    for less, more in zip(doses, doses[1:], strict=False):
+    for less, more in pairwise(doses):
         assert less.items() <= more.items() and len(less) < len(more)
 
 

@@ -143,7 +143,7 @@ def test_a_missing_synthesizer_names_its_command():
 
 
 def test_importing_the_model_loads_nothing_heavy():
-    heavy = "music21 tinysoundfont pretty_midi scipy librosa".split()
+    heavy = ["music21", "tinysoundfont", "pretty_midi", "scipy", "librosa"]
     code = f"import sys, models.composer, models.composer.controls; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout.strip() == "[]"

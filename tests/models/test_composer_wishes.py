@@ -9,7 +9,7 @@ from models.composer.score import compose
 from models.composer.wishes import read_wishes
 
 
-def _wishes(text: str, genre: str = "pop", **fields: object):  # noqa: ANN202
+def _wishes(text: str, genre: str = "pop", **fields: object):
     return read_wishes(Prompt("p", text, genre, **fields))  # type: ignore[arg-type]
 
 

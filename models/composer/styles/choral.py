@@ -85,7 +85,7 @@ def _with_passing_notes(voices: Voices, spans: list[Span], key: Key, chance: np.
                 continue
             middle[place, voice] = between[0]
             around = np.stack([voices[place], middle[place], voices[place + 1]])
-            if parallels(around) or (np.diff(middle[place]) > 0).any() or not _in_range(between[0], int(voice)):
+            if parallels(around) or (np.diff(middle[place]) >= 0).any() or not _in_range(between[0], int(voice)):
                 middle[place, voice] = here
     return [_line(voice, voices[:, voice].tolist(), middle[:, voice].tolist(), spans) for voice in range(4)]
 

@@ -14,7 +14,6 @@ from models.composer.styles import Style
 
 _ALBERTI = ("0212 0212 0212 0212", "0.2. 1.2. 0.2. 1.2.", "0121 2121 0121 2121")
 _NOCTURNE = ("0.2. 3.4. 3.2. 1.2.", "0.1. 2.3. 4.3. 2.1.")
-_WALTZ = ("..x- ..x- x-.." * 1,)
 _STRINGS = (("x-x- x-x- x-x- x-x-",), (".-x- x-x- .-x- x-x-",), ("x--- x--- x--- x---",))
 _BASSES = (("r--- ---- f--- ----",), ("r--- r--- r--- r---",), ("r--- ---- ---- ----", "r--- ---- f--- ----"))
 _KEYS, _PLUCKED = range(16), (24, 25, 45, 46)
@@ -40,12 +39,7 @@ def arrange(section: Section, brief: Brief, chance: np.random.Generator) -> list
     for number, program in enumerate(band.inner):
         notes += parts.inner(section, program, number, level - 8)
     if band.bass is not None:
-        if brief.beats == 3:
-            line: tuple[str, ...] = ("r---",)
-            line = ("r--- .... ....",) if band.bass not in (42, 43) else ("r--- ---- .... ....",)
-            line = tuple(pattern + " ...." * (4 - len(pattern.split())) for pattern in line)
-        else:
-            line = _BASSES[int(chance.integers(len(_BASSES)))]
+        line = ("r--- .... .... ....",) if brief.beats == 3 else _BASSES[int(chance.integers(len(_BASSES)))]
         notes += parts.bass_line(section, band.bass, line, level - 2, centre=41)
     if band.kit is not None:
         notes += parts.drummed(section, band.kit, {49: ("x---", *("....",) * 7)}, level - 20, {})
