@@ -184,15 +184,227 @@ def test_a_failed_clip_is_carried_over_and_mended_by_a_later_merge(
 
 def test_a_failed_score_gives_way_to_a_value(config: dict[str, Any], tmp_path: Path, tiny: Path) -> None:
     plugin = tmp_path / "level.py"
-    plugin.write_text((tiny.read_text()).replace("100 * clip.audio.peak", "100 * clip.audio.louder"))
+    plugin.write_text(tiny.read_text().replace("clip.audio.peak", "clip.audio.loudness"))
     config["metrics"] = [f"{plugin}:Peak"]
     make_shards(config, tmp_path / "out", 1, 2, count=2)
     assert len(merge(tmp_path / "out").run.failures()) == 48
 
-    code = (tmp_path / "out/shards/1-of-2/config.yaml").read_text()
     plugin.write_text(tiny.read_text())
-    for index in (1, 2):
-        script = [shutil.which("python") or "python3"]
-        del script
-        _run_in_a_process_of_its_own(code, tmp_path, index)
+    make_shards(config, tmp_path / "out", 1, 2, count=2)
     assert merge(tmp_path / "out").run.failures() == []
+
+
+def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: Path) -> None:
+    """A clip that sounds different in a shard brings neither its audio nor the scores of that audio."""
+    out = tmp_path / "out"
+    run(with_params(config, bad="loud"), out)
+    before = contents(out), audio(out)
+    notes: list[str] = []
+    make_shards(config, out, 1, 2)
+
+    class Listener:
+        def begin(self, stage: str, total: int, done: int) -> None: ...
+        def advance(self, count: int) -> None: ...
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    for _ in range(2):
+        merge(out, Listener())
+        assert (contents(out), audio(out)) == before
+    assert notes and all("sound different there; those held stay" in note for note in notes)
+
+
+def test_shards_extend_what_the_folder_holds(config: dict[str, Any], undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run({**config, "models": config["models"][:1], "seeds": [1]}, out)
+    make_shards(config, out, 1, 2, 3)
+    merge(out)
+    assert sorted(contents(out)["clips"]) == sorted(contents(undisturbed)["clips"])
+    assert contents(out)["scores"] == contents(undisturbed)["scores"]
+    assert records(read_cells(out)) == records(read_cells(undisturbed))
+
+
+def test_clips_of_an_earlier_plan_are_carried_over(config: dict[str, Any], undisturbed: Path, tmp_path: Path) -> None:
+    """The shards were made with two seeds, and made again with one: the other seed's clips are still theirs."""
+    out = tmp_path / "out"
+    for seeds in (SEEDS, SEEDS[:1]):
+        make_shards({**config, "seeds": seeds}, out, 1, 2)
+    merge(out)
+    assert sorted(contents(out)["clips"]) == sorted(contents(undisturbed)["clips"])
+    assert contents(out)["scores"] == contents(undisturbed)["scores"]
+
+
+def test_what_a_changed_file_replaced_stays_replaced(config: dict[str, Any], tmp_path: Path) -> None:
+    """A clip read from a file that changed is another clip; the older one is kept, and never shown again."""
+    import soundfile
+
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    out = tmp_path / "out"
+    config = {**config, "models": [{"name": "folder", "as": "mine", "params": {"path": str(clips)}}], "seeds": [0]}
+    with Store.read(run({**config, "models": ["noise"], "metrics": []}, tmp_path / "names").folder) as store:
+        prompts = [id for (id,) in store.rows("SELECT id FROM prompts")]
+    for level in (0.25, 0.5):
+        for prompt in prompts if level == 0.25 else prompts[:1]:
+            soundfile.write(clips / f"{prompt}.wav", [level] * 2000, 8000)
+        make_shards(config, out, 1, 2, count=2)
+        merge(out)
+    states = [row[5] for row in contents(out)["clips"]]
+    assert (states.count("made"), states.count("replaced")) == (len(prompts), 1)
+    assert len(audio(out)) == len(prompts) + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"seeds": [0, 2]}, "config.seeds is [0,1] and [0,2]"),
+        ({"duration": 0.5}, 'duration is "0.25 s" and "0.5 s"'),
+        ({"suite": "genres@1"}, 'suite is "quick@1" and "genres@1"'),
+        ({"metrics": []}, "config.metrics is "),
+    ],
+)
+def test_shards_of_two_configurations_are_refused(
+    config: dict[str, Any], change: dict[str, Any], place: str, tmp_path: Path, tunebench: Callable
+) -> None:
+    out = tmp_path / "out"
+    make_shards(config, out, 1, count=50)
+    make_shards({**config, **change}, out, 2, count=50)
+
+    refused = tunebench("merge", out)
+
+    assert refused.returncode == 2
+    assert f"{out}/shards/1-of-50 and {out}/shards/2-of-50 are not shards of one run: {place}" in refused.stderr
+    assert [path.name for path in out.iterdir()] == ["shards"]
+
+
+def test_shards_of_two_versions_of_a_model_are_refused(config: dict[str, Any], tmp_path: Path, tiny: Path) -> None:
+    plugin = tmp_path / "model.py"
+    config["models"] = [{"name": f"{plugin}:Sine", "as": "mine"}]
+    for index, text in ((1, tiny.read_text()), (2, tiny.read_text() + "# changed\n")):
+        plugin.write_text(text)
+        make_shards(config, tmp_path / "out", index, count=2)
+    with pytest.raises(UsageError, match=r'models\.mine\.source is "[0-9a-f]{64}" and "[0-9a-f]{64}"'):
+        merge(tmp_path / "out")
+
+
+def test_shards_of_two_versions_of_a_suite_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    suite = tmp_path / "suite.yaml"
+    config["suite"] = str(suite)
+    for version in (1, 2):
+        prompts = [{"id": f"p{n}", "genre": "jazz", "level": 1, "text": f"tune {n}, take {version}"} for n in range(4)]
+        suite.write_text(yaml.safe_dump({"name": "mine", "version": version, "prompts": prompts}))
+        make_shards(config, tmp_path / "out", version, count=2)
+    with pytest.raises(UsageError, match=r'suite is "mine@1" and "mine@2"'):
+        merge(tmp_path / "out")
+
+
+def test_shards_whose_source_files_changed_between_them_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    import soundfile
+
+    prompts = [{"id": f"p{n}", "genre": "jazz", "level": 1, "text": f"tune {n}"} for n in range(2)]
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump({"name": "mine", "version": 1, "prompts": prompts}))
+    config |= {
+        "suite": str(tmp_path / "suite.yaml"),
+        "models": [{"name": "folder", "as": "mine", "params": {"path": str(tmp_path)}}],
+        "seeds": [0],
+    }
+    for index, level in ((1, 0.25), (2, 0.5)):
+        for prompt in prompts:
+            soundfile.write(tmp_path / f"{prompt['id']}.wav", [level] * 2000, 8000)
+        make_shards(config, tmp_path / "out", index, count=2)
+    with pytest.raises(UsageError, match=r"mine, p0, seed 0 is clip [0-9a-f]{16} of shard 1 and [0-9a-f]{16} of"):
+        merge(tmp_path / "out")
+
+
+def test_a_folder_that_holds_another_run_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(with_params(config, hz=300.0), out)
+    before = contents(out)
+    make_shards(config, out, 1, 2, 3)
+    with pytest.raises(UsageError, match=r"holds another run .*models\.low\.params\.hz is 300\.0, and 200\.0 in the"):
+        merge(out)
+    assert contents(out) == before
+
+
+def test_shards_of_two_divisions_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    make_shards(config, tmp_path / "out", 1, count=30)
+    make_shards(config, tmp_path / "out", 1, count=40)
+    with pytest.raises(UsageError, match="shards of 30 and of 40"):
+        merge(tmp_path / "out")
+
+
+@pytest.mark.parametrize("busy", ["shards/2-of-3", "."])
+def test_what_is_in_use_is_refused(config: dict[str, Any], tmp_path: Path, tunebench: Callable, busy: str) -> None:
+    out = tmp_path / "out"
+    make_shards(config, out, 1, 2, 3)
+    with Store.open(out / busy):
+        refused = tunebench("merge", out)
+    assert refused.returncode == 2
+    assert f"{out / busy} is in use by process {os.getpid()} on " in refused.stderr
+    assert not (out / "audio").exists()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_folder_without_shards_is_refused(tmp_path: Path, begun: bool, tunebench: Callable) -> None:
+    if begun:
+        (tmp_path / "out/shards/1-of-2").mkdir(parents=True)
+    refused = tunebench("merge", tmp_path / "out")
+    assert refused.returncode == 2
+    assert "shards" in refused.stderr
+    assert not (tmp_path / "out/run.db").exists()
+
+
+def test_a_merge_killed_at_any_moment_is_repeated(
+    config: dict[str, Any], undisturbed: Path, tmp_path: Path, tunebench_path: str
+) -> None:
+    out = tmp_path / "out"
+    make_shards(config, out, 1, 2, 3)
+    chance = random.Random(0)
+    killed = 0
+    for _ in range(8):
+        with subprocess.Popen(
+            [tunebench_path, "merge", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            while not (out / "run.lock").exists() and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.06))
+            process.kill()
+            process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        _forget_some(out, chance)
+    assert killed
+    assert merge(out).lacking == []
+    assert_same_run(out, undisturbed)
+
+
+def _forget_some(out: Path, chance: random.Random) -> None:
+    """As if the merge had been killed before it had begun, or in the middle of a file."""
+    if chance.random() < 0.5:
+        for name in ("run.db", "run.db-wal", "run.db-shm", "run.lock"):
+            (out / name).unlink(missing_ok=True)
+    audio = out / "audio" / "low"
+    audio.mkdir(parents=True, exist_ok=True)
+    (audio / ".0123456789abcdef.flac.1.part").write_bytes(b"fLaC")
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second disk here")
+    folder = memory / f"tunebench-{os.getpid()}"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_audio_is_copied_where_it_cannot_be_linked(
+    config: dict[str, Any], undisturbed: Path, tmp_path: Path, other_disk: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "shards").symlink_to(other_disk)
+    make_shards(config, out, 1, 2, 3)
+    merge(out)
+    shutil.rmtree(other_disk / "1-of-3")
+    assert_same_run(out, undisturbed)
