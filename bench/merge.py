@@ -52,8 +52,7 @@ _RESULTS = (
     "AND held.prompt = new.prompt AND held.seed = new.seed AND held.state != 'replaced') THEN 'replaced' "
     "ELSE 'planned' END FROM other.clips AS new WHERE id NOT IN (SELECT id FROM clips) ORDER BY rowid",
     f"DELETE FROM scores WHERE clip IN ({_NEW})",
-    f"DELETE FROM notes WHERE clip IN ({_NEW})",
-    "UPDATE clips SET state = CASE clips.state WHEN 'replaced' THEN 'replaced' ELSE 'made' END, content = new.content, "
+        "UPDATE clips SET state = CASE clips.state WHEN 'replaced' THEN 'replaced' ELSE 'made' END, content = new.content, "
     "rate = new.rate, channels = new.channels, frames = new.frames, peak = new.peak, gain = new.gain, "
     "seconds = new.seconds, error = NULL, provenance = new.provenance "
     "FROM other.clips AS new WHERE new.id = clips.id AND new.content IS NOT NULL AND clips.content IS NULL",

@@ -20,6 +20,7 @@ class Composer(MusicModel):
 
     version = 1
     sample_rate = 44_100
+    typical_speed = 25.0
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio]:
         from models.composer.render import render

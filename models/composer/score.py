@@ -10,11 +10,12 @@ import numpy as np
 from bench.notes import Note, Notes
 from bench.prompt import Prompt
 from models.composer.band import tune_range
-from models.composer.brief import Brief, settle
+from models.composer.brief import Brief
 from models.composer.chance import named_generator
 from models.composer.form import Section, spell
 from models.composer.melody import melody
 from models.composer.rhythm import swung
+from models.composer.settle import settle
 from models.composer.styles import Style, style_named
 from models.composer.wishes import read_wishes
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from bench.errors import UsageError
-from bench.leaderboard import records, read_cells
+from bench.leaderboard import read_cells, records
 from bench.merge import merge
 from bench.runner import run
 from bench.shards import Shard
@@ -63,6 +63,11 @@ def contents(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
             found[table] = database.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}").fetchall()
     del found["whole_plan"]
     return found
+
+
+def sounds(folder: Path) -> dict[str, tuple[str, str]]:
+    """State and content hash of every clip, by its id."""
+    return {row[0]: row[5:7] for row in contents(folder)["clips"]}
 
 
 def audio(folder: Path) -> dict[str, bytes]:
@@ -140,7 +145,7 @@ def test_a_missing_shard_is_named_and_its_clips_stay_planned(
     assert merged.returncode == 4
     assert f"shard 2/3 is missing: {2 * 5 - 1 + 4 * 2} clips not made" in merged.stderr
     assert f"tunebench run CONFIG --out {out} --shard" in merged.stderr
-    states = [row[4] for row in contents(out)["clips"]]
+    states = [row[5] for row in contents(out)["clips"]]
     assert (states.count("planned"), states.count("made"), len(states)) == (17, 31, 48)
     assert {record["planned"] for record in records(read_cells(out))} == {24}
 
@@ -200,7 +205,7 @@ def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: P
     run(with_params(config, bad="loud"), out)
     before = contents(out), audio(out)
     notes: list[str] = []
-    make_shards(config, out, 1, 2)
+    make_shards(config, out, 1, 2, 3)
 
     class Listener:
         def begin(self, stage: str, total: int, done: int) -> None: ...
@@ -214,12 +219,27 @@ def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: P
     assert notes and all("sound different there; those held stay" in note for note in notes)
 
 
+def test_a_clip_that_lost_its_audio_takes_the_shards_with_its_scores(
+    config: dict[str, Any], undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(with_params(config, bad="loud"), out)
+    loud = {path for path, content in audio(out).items() if audio(undisturbed)[path] != content}
+    assert len(loud) == 4
+    for path in loud:
+        (out / path).unlink()
+    make_shards(config, out, 1, 2, 3)
+    merge(out)
+    assert audio(out) == audio(undisturbed)
+    assert contents(out)["scores"] == contents(undisturbed)["scores"]
+
+
 def test_shards_extend_what_the_folder_holds(config: dict[str, Any], undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run({**config, "models": config["models"][:1], "seeds": [1]}, out)
     make_shards(config, out, 1, 2, 3)
     merge(out)
-    assert sorted(contents(out)["clips"]) == sorted(contents(undisturbed)["clips"])
+    assert sounds(out) == sounds(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
     assert records(read_cells(out)) == records(read_cells(undisturbed))
 
@@ -228,9 +248,9 @@ def test_clips_of_an_earlier_plan_are_carried_over(config: dict[str, Any], undis
     """The shards were made with two seeds, and made again with one: the other seed's clips are still theirs."""
     out = tmp_path / "out"
     for seeds in (SEEDS, SEEDS[:1]):
-        make_shards({**config, "seeds": seeds}, out, 1, 2)
+        make_shards({**config, "seeds": seeds}, out, 1, 2, 3)
     merge(out)
-    assert sorted(contents(out)["clips"]) == sorted(contents(undisturbed)["clips"])
+    assert sounds(out) == sounds(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
 
 
@@ -318,7 +338,8 @@ def test_shards_whose_source_files_changed_between_them_are_refused(config: dict
 
 def test_a_folder_that_holds_another_run_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run(with_params(config, hz=300.0), out)
+    low, high = config["models"]
+    run({**config, "models": [{**low, "params": {"hz": 300.0}}, high]}, out)
     before = contents(out)
     make_shards(config, out, 1, 2, 3)
     with pytest.raises(UsageError, match=r"holds another run .*models\.low\.params\.hz is 300\.0, and 200\.0 in the"):

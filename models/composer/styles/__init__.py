@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.notes import Note
 from models.composer.band import Ensemble
+from models.composer.brief import Brief
 from models.composer.form import Section
 from models.composer.melody import Manner
 
-if TYPE_CHECKING:
-    from models.composer.brief import Brief
-
-Arrange = Callable[[Section, "Brief", np.random.Generator], list[Note]]
+Arrange = Callable[[Section, Brief, np.random.Generator], list[Note]]
 
 
 @dataclass(frozen=True)
