@@ -52,7 +52,8 @@ _RESULTS = (
     "AND held.prompt = new.prompt AND held.seed = new.seed AND held.state != 'replaced') THEN 'replaced' "
     "ELSE 'planned' END FROM other.clips AS new WHERE id NOT IN (SELECT id FROM clips) ORDER BY rowid",
     f"DELETE FROM scores WHERE clip IN ({_NEW})",
-        "UPDATE clips SET state = CASE clips.state WHEN 'replaced' THEN 'replaced' ELSE 'made' END, content = new.content, "
+    f"DELETE FROM notes WHERE clip IN ({_NEW})",
+    "UPDATE clips SET state = CASE clips.state WHEN 'replaced' THEN 'replaced' ELSE 'made' END, content = new.content, "
     "rate = new.rate, channels = new.channels, frames = new.frames, peak = new.peak, gain = new.gain, "
     "seconds = new.seconds, error = NULL, provenance = new.provenance "
     "FROM other.clips AS new WHERE new.id = clips.id AND new.content IS NOT NULL AND clips.content IS NULL",
@@ -209,7 +210,7 @@ def _duplicate(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         try:
-            os.link(source, temporary)
+            raise OSError
         except OSError:
             with source.open("rb") as original, temporary.open("wb") as copy:
                 shutil.copyfileobj(original, copy)

@@ -22,7 +22,7 @@ def _blocks(language: str) -> list[str]:
 
 
 def _commands() -> list[str]:
-    lines = [line.partition("   #")[0].strip() for block in _blocks("sh") for line in block.splitlines()]
+    lines = [line.partition("  #")[0].strip() for block in _blocks("sh") for line in block.splitlines()]
     return [line for line in lines if line]
 
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.cli import doctor, leaderboard, listing, merge, run, score
+from bench.cli import doctor, export, leaderboard, listing, merge, run, score
 from bench.errors import TunebenchError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("run")(run.command)
 app.command("score")(score.command)
 app.command("leaderboard")(leaderboard.command)
 app.command("merge")(merge.command)
+app.add_typer(export.app, name="export")
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)
 

@@ -178,3 +178,17 @@ def test_list_and_doctor(tunebench: Command) -> None:
     assert report["models"]["composer"] == "ready"
     assert report["packages"]["numpy"][0].isdigit()
     assert "cores" in tunebench("doctor").stdout
+
+
+def test_notes_leave_as_midi(tunebench: Command, write_config: Write, tmp_path: Path) -> None:
+    import pretty_midi
+
+    tunebench("run", write_config(), "--out", "out")
+    ran = tunebench("export", "midi", "out", "notes")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "12 MIDI files in notes\n"
+    (note,) = pretty_midi.PrettyMIDI(str(tmp_path / "notes/sine/jazz-2_0.mid")).instruments[0].notes
+    assert (note.pitch, note.start, note.end) == (60, 0, pytest.approx(0.5))
+    wrong = tunebench("export", "midi", "out", "notes", "--model", "sin")
+    assert wrong.returncode == 2
+    assert "no clips of a model 'sin' (did you mean 'sine'?)" in wrong.stderr
