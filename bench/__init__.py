@@ -12,21 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.audio import Audio, read_audio
     from bench.config import RunConfig, load_config
-    from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError
-    from bench.metric import (
-        ClipMetric,
-        DecodedClip,
-        Direction,
-        Embedder,
-        EmbeddingSet,
-        Estimate,
-        Score,
-        SetMetric,
-    )
+    from bench.embedder import Embedder, EmbedderRef
+    from bench.errors import DataError, GenerationError, MissingError, TunebenchError, Undefined, UsageError
+    from bench.metric import ClipMetric, DecodedClip, Direction, Estimate, Score
     from bench.model import GenerationRequest, MusicModel
     from bench.notes import Note, Notes
     from bench.prompt import Prompt, PromptSuite
     from bench.runner import Run, run
+    from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
 
 _HOMES = {
     "Audio": "audio",
@@ -34,8 +27,10 @@ _HOMES = {
     "DataError": "errors",
     "DecodedClip": "metric",
     "Direction": "metric",
-    "Embedder": "metric",
-    "EmbeddingSet": "metric",
+    "Difference": "set_metric",
+    "Embedder": "embedder",
+    "EmbedderRef": "embedder",
+    "EmbeddingSet": "set_metric",
     "Estimate": "metric",
     "GenerationError": "errors",
     "GenerationRequest": "model",
@@ -45,11 +40,13 @@ _HOMES = {
     "Notes": "notes",
     "Prompt": "prompt",
     "PromptSuite": "prompt",
+    "Reference": "set_metric",
     "Run": "runner",
     "RunConfig": "config",
     "Score": "metric",
-    "SetMetric": "metric",
+    "SetMetric": "set_metric",
     "TunebenchError": "errors",
+    "Undefined": "errors",
     "UsageError": "errors",
     "load_config": "config",
     "read_audio": "audio",
@@ -61,8 +58,10 @@ __all__ = [
     "ClipMetric",
     "DataError",
     "DecodedClip",
+    "Difference",
     "Direction",
     "Embedder",
+    "EmbedderRef",
     "EmbeddingSet",
     "Estimate",
     "GenerationError",
@@ -73,11 +72,13 @@ __all__ = [
     "Notes",
     "Prompt",
     "PromptSuite",
+    "Reference",
     "Run",
     "RunConfig",
     "Score",
     "SetMetric",
     "TunebenchError",
+    "Undefined",
     "UsageError",
     "load_config",
     "read_audio",

@@ -45,6 +45,12 @@ class GenerationError(TunebenchError):
     exit_code = 4
 
 
+class Undefined(TunebenchError):
+    """There is no value, and the reason why is the result: a silent clip has no embedding."""
+
+    exit_code = 4
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known name nearest to ``name``, or an empty string."""
     nearest = get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -210,7 +210,7 @@ def _duplicate(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         try:
-            raise OSError
+            os.link(source, temporary)
         except OSError:
             with source.open("rb") as original, temporary.open("wb") as copy:
                 shutil.copyfileobj(original, copy)

@@ -1,4 +1,4 @@
-"""The contracts of scoring: clip metrics, set metrics and embedders, and what they return."""
+"""The contract of clip metrics: what they are given, and what they return."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from bench.audio import Audio, Samples
+from bench.embedder import Embedder, EmbedderRef, Vectors, load_embedder
 from bench.errors import DataError
 from bench.notes import Notes
 from bench.prompt import Prompt
@@ -59,6 +57,7 @@ class Estimate:
 
     ``value``, ``low`` and ``high`` are in the metric's unit; ``n`` counts the clips behind it. ``value`` is None when
     nothing counted, ``low`` and ``high`` are None when there is too little to say how sure it is; ``reason`` says why.
+    ``warnings`` are short sentences that tables show beside the number, each begun by a code such as ``W-RANK``.
     """
 
     value: float | None
@@ -66,6 +65,8 @@ class Estimate:
     high: float | None
     n: int
     reason: str | None = None
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class DecodedClip:
@@ -75,12 +76,20 @@ class DecodedClip:
         audio: what the file holds.
         prompt: what was asked for.
         notes: what was played, where somebody knows; ``notes.origin`` says how to use it.
+        embedders: loads an embedder; by default through the registry, keeping none.
     """
 
-    def __init__(self, audio: Audio, prompt: Prompt, notes: Notes | None = None) -> None:
+    def __init__(
+        self,
+        audio: Audio,
+        prompt: Prompt,
+        notes: Notes | None = None,
+        embedders: Callable[[EmbedderRef], Embedder] = load_embedder,
+    ) -> None:
         self.audio = audio
         self.prompt = prompt
         self.notes = notes
+        self._embedders = embedders
         self._shared: dict[str, Any] = {}
 
     def share(self, name: str, compute: Callable[[], T]) -> T:
@@ -94,6 +103,18 @@ class DecodedClip:
         """`Audio.mono`, computed once for each rate."""
         return self.share(f"mono:{rate}", lambda: self.audio.mono(rate))
 
+    def embedder(self, ref: EmbedderRef) -> Embedder:
+        """The loaded embedder, for what it knows beside this clip (its text side, the weights of windows)."""
+        return self._embedders(ref)
+
+    def embedding(self, ref: EmbedderRef) -> Vectors:
+        """The clip's vectors by that embedder, shape (windows, dimension), computed once or taken from the store.
+
+        Raises:
+            Undefined: the clip cannot be embedded, with the reason (it is silent).
+        """
+        return self.share(ref.share_name, lambda: self.embedder(ref).embed(self.audio))
+
 
 class ClipMetric(ABC):
     """One number for each clip, or a reason why there is none.
@@ -104,68 +125,14 @@ class ClipMetric(ABC):
         version: raised whenever the same clip would get another number.
         unit: such as ``%``; empty for a plain number.
         direction: which values are better, ``higher`` or ``lower``; ``none`` for a number that is never ranked.
+        embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
     """
 
     version: ClassVar[int] = 1
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction] = "none"
+    embedders: tuple[EmbedderRef, ...] = ()
 
     @abstractmethod
     def score(self, clip: DecodedClip) -> Score:
-        """Score one clip. Silence or too few notes is a `Score.undefined`, not an exception."""
-
-
-class Embedder(ABC):
-    """Audio → one vector for each window.
-
-    Class attributes:
-        version: raised whenever the same audio would give other vectors.
-        dimension: length of a vector.
-    """
-
-    version: ClassVar[int] = 1
-    dimension: int
-
-    @abstractmethod
-    def embed(self, audio: Audio) -> npt.NDArray[np.float32]:
-        """Return float32 of shape (windows, dimension); windows are cut at fixed places, never at random."""
-
-    def fingerprint(self) -> Mapping[str, Any]:
-        """What else identifies the embedder beside class and version: the weights' hash."""
-        return {}
-
-    def close(self) -> None:  # noqa: B027 - most embedders hold nothing
-        """Release memory and devices."""
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddingSet:
-    """Embeddings of many recordings.
-
-    Attributes:
-        vectors: float32, shape (windows, dimension).
-        recordings: int, shape (windows,): which recording or clip a window is from.
-        groups: int, shape (windows,): what is resampled together, the prompt of a clip or the recording itself.
-        embedder: name@version of the embedder.
-    """
-
-    vectors: npt.NDArray[np.float32]
-    recordings: npt.NDArray[np.int64]
-    groups: npt.NDArray[np.int64]
-    embedder: str
-
-
-class SetMetric(ABC):
-    """One number for a set of clips against a reference set, with its interval.
-
-    Class attributes: as for `ClipMetric`, and ``embedder``, the name@version it is defined on.
-    """
-
-    version: ClassVar[int] = 1
-    unit: ClassVar[str] = ""
-    direction: ClassVar[Direction] = "lower"
-    embedder: ClassVar[str]
-
-    @abstractmethod
-    def evaluate(self, evaluated: EmbeddingSet, reference: EmbeddingSet) -> Estimate:
-        """Compare two sets of one embedder; the interval is conditional on the reference."""
+        """Score one clip. Silence or too few notes is a `Score.undefined` (or `bench.errors.Undefined` raised)."""

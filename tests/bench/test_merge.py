@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,12 @@ def contents(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+@contextmanager
+def edited(folder: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(folder / "run.db", isolation_level=None)) as database:
+        yield database
+
+
 def sounds(folder: Path) -> dict[str, tuple[str, str]]:
     """State and content hash of every clip, by its id."""
     return {row[0]: row[5:7] for row in contents(folder)["clips"]}
@@ -101,6 +107,8 @@ def test_three_shards_merged_are_the_run_of_one_process(
     assert merged.stdout == tunebench("leaderboard", undisturbed, "--json").stdout
     assert (out / "config.yaml").read_bytes() == (undisturbed / "config.yaml").read_bytes()
     assert all(len(rows) for rows in contents(out).values()), "a table that nothing fills proves nothing"
+    made = next((out / "audio/low").iterdir())
+    assert made.stat().st_nlink == 2, "audio on one disk is not copied"
 
 
 def test_merging_again_changes_nothing_and_the_shards_may_go(
@@ -161,7 +169,7 @@ def test_a_missing_shard_is_named_and_its_clips_stay_planned(
 def test_an_unfinished_shard_is_named(config: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "out"
     make_shards(config, out, 1, 2, 3)
-    with closing(sqlite3.connect(out / "shards/2-of-3/run.db", isolation_level=None)) as database:
+    with edited(out / "shards/2-of-3") as database:
         database.execute("DELETE FROM scores WHERE clip = (SELECT MIN(clip) FROM scores)")
     next((out / "shards/3-of-3/audio/low").iterdir()).unlink()
 
@@ -203,6 +211,10 @@ def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: P
     """A clip that sounds different in a shard brings neither its audio nor the scores of that audio."""
     out = tmp_path / "out"
     run(with_params(config, bad="loud"), out)
+    with edited(out) as database:
+        loud = "SELECT id FROM clips WHERE prompt = 'jazz-2'"
+        database.execute(f"DELETE FROM scores WHERE metric = 'Peak' AND clip IN ({loud})")
+        database.execute(f"UPDATE scores SET value = 77 WHERE metric = 'Peak' AND clip NOT IN ({loud})")
     before = contents(out), audio(out)
     notes: list[str] = []
     make_shards(config, out, 1, 2, 3)
@@ -219,6 +231,13 @@ def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: P
     assert notes and all("sound different there; those held stay" in note for note in notes)
 
 
+def test_a_clip_that_failed_in_a_shard_only_stays(config: dict[str, Any], undisturbed: Path) -> None:
+    make_shards(with_params(config, bad="raise"), undisturbed, 1, 2, 3)
+    before = contents(undisturbed)["clips"]
+    assert merge(undisturbed).run.failures() == []
+    assert contents(undisturbed)["clips"] == before
+
+
 def test_a_clip_that_lost_its_audio_takes_the_shards_with_its_scores(
     config: dict[str, Any], undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -228,10 +247,15 @@ def test_a_clip_that_lost_its_audio_takes_the_shards_with_its_scores(
     assert len(loud) == 4
     for path in loud:
         (out / path).unlink()
+    with edited(out) as database:
+        database.execute(
+            "UPDATE notes SET notes = 'of the lost audio' WHERE clip IN (SELECT id FROM clips WHERE prompt = 'jazz-2')"
+        )
     make_shards(config, out, 1, 2, 3)
     merge(out)
     assert audio(out) == audio(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
+    assert contents(out)["notes"] == contents(undisturbed)["notes"]
 
 
 def test_shards_extend_what_the_folder_holds(config: dict[str, Any], undisturbed: Path, tmp_path: Path) -> None:
@@ -272,6 +296,30 @@ def test_what_a_changed_file_replaced_stays_replaced(config: dict[str, Any], tmp
     states = [row[5] for row in contents(out)["clips"]]
     assert (states.count("made"), states.count("replaced")) == (len(prompts), 1)
     assert len(audio(out)) == len(prompts) + 1
+
+    # Even when the plan of today no longer names the model.
+    make_shards({**config, "models": ["noise"]}, out, 1, 2, count=2)
+    shutil.copytree(out / "shards", tmp_path / "late/shards")
+    merge(tmp_path / "late")
+    assert {id: state for id, (state, _) in sounds(tmp_path / "late").items() if id in sounds(out)} == {
+        id: state for id, (state, _) in sounds(out).items()
+    }
+
+
+def test_tables_show_the_metrics_of_the_shards(config: dict[str, Any], tmp_path: Path, tiny: Path) -> None:
+    """The same metric with other parameters is another column: the older one stays, with its scores, unshown."""
+
+    def scored(how: str) -> dict[str, Any]:
+        return {**config, "metrics": [{"name": f"{tiny}:Fragile", "params": {"how": how}}]}
+
+    out = tmp_path / "out"
+    run(scored("one"), out)
+    make_shards(scored("two"), out, 2, count=2)
+    make_shards(scored("three"), out, 1, 2, count=2)
+    merge(out)
+    shown = {params: shown for _, _, _, params, _, _, _, shown in contents(out)["metrics"]}
+    assert shown == {'{"how":"one"}': 0, '{"how":"two"}': 0, '{"how":"three"}': 1}
+    assert len(contents(out)["scores"]) == 48 + 22 + 48
 
 
 @pytest.mark.parametrize(
