@@ -88,6 +88,17 @@ class ExecutorConfig(_Strict):
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class CommonGround(_Strict):
+    """The part of every clip that embeddings are made of, so that unequal models are compared on common ground.
+
+    seconds: only the beginning of the clips: ``auto`` takes what every model has, None whole clips. band: only
+    frequencies up to so many Hz, such as 8000 when a model works at 16 kHz; None for all.
+    """
+
+    seconds: Annotated[float, Field(gt=0)] | Literal["auto"] | None = "auto"
+    band: Annotated[float, Field(ge=500)] | None = None
+
+
 def _names(items: Any) -> Any:
     """A plain string is short for ``{name: string}``."""
     return [{"name": item} if isinstance(item, str) else item for item in items] if isinstance(items, list) else items
@@ -109,6 +120,8 @@ class RunConfig(_Strict):
     metrics: tuple[MetricConfig, ...] = tuple(MetricConfig(name=name) for name in DEFAULT_METRICS)
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63, strict=True)], ...] = Field(default=(0,), min_length=1)
     duration: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    reference: Annotated[str, Field(min_length=1)] = "composer"
+    common: CommonGround = CommonGround()
     executor: ExecutorConfig = ExecutorConfig()
 
     _models = field_validator("models", mode="before")(_names)
@@ -120,7 +133,7 @@ class RunConfig(_Strict):
         for what, items in (
             ("model", rows),
             ("seed", self.seeds),
-            ("metric", [m.name for m in self.metrics]),
+            ("metric", [f"{m.name} {m.params}" if m.params else m.name for m in self.metrics]),
         ):
             for item in items:
                 if list(items).count(item) > 1:
@@ -173,7 +186,12 @@ def parse_config(content: dict[str, Any], source: str = "configuration") -> RunC
         raise UsageError(f"{source}: {_explain(error)}") from None
 
 
-_FIELDS: dict[str, type[BaseModel]] = {"models": ModelConfig, "metrics": MetricConfig, "executor": ExecutorConfig}
+_FIELDS: dict[str, type[BaseModel]] = {
+    "models": ModelConfig,
+    "metrics": MetricConfig,
+    "executor": ExecutorConfig,
+    "common": CommonGround,
+}
 
 
 def _explain(error: ValidationError) -> str:

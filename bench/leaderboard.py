@@ -40,7 +40,8 @@ def records(cells: list[Cell]) -> list[dict[str, Any]]:
 
     ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
     should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
-    notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
+    notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing. ``reference`` and ``view`` are what a distance is to and
+    which part of the clips it is of; ``warnings`` begin with a code each.
     """
     return [
         {
@@ -57,6 +58,9 @@ def records(cells: list[Cell]) -> list[dict[str, Any]]:
             "chance": cell.chance,
             "known": cell.known,
             "note": cell.estimate.reason,
+            "reference": cell.column.reference or None,
+            "view": cell.column.view or None,
+            "warnings": list(cell.estimate.warnings),
         }
         for cell in cells
     ]
@@ -73,7 +77,9 @@ def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
     frame = pd.DataFrame(records(read_cells(folder, by)))
     # A column of None alone would have no type, and tables of two runs could not be joined.
     numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
-    return frame.fillna({"note": ""}).astype({**numbers, "note": "str"})
+    frame["warnings"] = ["; ".join(warnings) for warnings in frame["warnings"]]
+    words = ("note", "reference", "view", "warnings")
+    return frame.fillna(dict.fromkeys(words, "")).astype({**numbers, **dict.fromkeys(words, "str")})
 
 
 def render(folder: Path, style: Format = "table", by: str | None = None) -> str | bytes:
@@ -94,8 +100,24 @@ def render(folder: Path, style: Format = "table", by: str | None = None) -> str 
     header, rows = grid(cells, by)
     if style == "markdown":
         lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return _text_table(header, rows)
+        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return "\n\n".join([table, *footnotes(cells)])
+    return "\n".join([_text_table(header, rows), *footnotes(cells)])
+
+
+def footnotes(cells: list[Cell]) -> list[str]:
+    """What the distances are to, which part of the clips they are of, and every warning once."""
+    columns = {cell.column.ref: cell.column for cell in cells if cell.column.view}
+    lines = []
+    for ref, column in columns.items():
+        against = f"against the reference '{column.reference}', " if column.reference else ""
+        if column.of_sets or column.view != "whole clips":
+            lines.append(f"{ref}: {against}of {column.view}")
+    warned: dict[str, list[str]] = {}
+    for cell in cells:
+        for warning in cell.estimate.warnings:
+            warned.setdefault(warning, []).append(cell.column.ref)
+    return lines + [f"{', '.join(dict.fromkeys(refs))}: {warning}" for warning, refs in warned.items()]
 
 
 def grid(cells: list[Cell], by: str | None = None) -> tuple[list[str], list[list[str]]]:

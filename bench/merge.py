@@ -18,7 +18,8 @@ from typing import Any
 
 from bench.canonical import first_difference
 from bench.errors import UsageError
-from bench.runner import Progress, Run, Silent
+from bench.progress import Progress, Silent
+from bench.runner import Run
 from bench.shards import Shard, find_shards
 from bench.store import Store
 

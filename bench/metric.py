@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from bench.audio import Audio, Samples
 from bench.embedder import Embedder, EmbedderRef, Vectors, load_embedder
-from bench.errors import DataError
+from bench.errors import DataError, Undefined
 from bench.notes import Notes
 from bench.prompt import Prompt
+from bench.view import View
 
 Direction = Literal["higher", "lower", "none"]
 T = TypeVar("T")
@@ -77,6 +78,8 @@ class DecodedClip:
         prompt: what was asked for.
         notes: what was played, where somebody knows; ``notes.origin`` says how to use it.
         embedders: loads an embedder; by default through the registry, keeping none.
+        view: the part of the clip that embeddings are made of.
+        vectors: embeddings that are known already, by `EmbedderRef.share_name`, or the reason why there is none.
     """
 
     def __init__(
@@ -85,11 +88,15 @@ class DecodedClip:
         prompt: Prompt,
         notes: Notes | None = None,
         embedders: Callable[[EmbedderRef], Embedder] = load_embedder,
+        view: View | None = None,
+        vectors: Mapping[str, Vectors | str] | None = None,
     ) -> None:
         self.audio = audio
         self.prompt = prompt
         self.notes = notes
         self._embedders = embedders
+        self._view = view or View()
+        self._vectors = dict(vectors or {})
         self._shared: dict[str, Any] = {}
 
     def share(self, name: str, compute: Callable[[], T]) -> T:
@@ -113,7 +120,20 @@ class DecodedClip:
         Raises:
             Undefined: the clip cannot be embedded, with the reason (it is silent).
         """
-        return self.share(ref.share_name, lambda: self.embedder(ref).embed(self.audio))
+        if ref.share_name not in self._vectors:
+            try:
+                self._vectors[ref.share_name] = self.embedder(ref).embed(self.viewed)
+            except Undefined as none:
+                self._vectors[ref.share_name] = str(none)
+        known = self._vectors[ref.share_name]
+        if isinstance(known, str):
+            raise Undefined(known)
+        return known
+
+    @property
+    def viewed(self) -> Audio:
+        """The part of the audio that embeddings are made of."""
+        return self.share("view", lambda: self._view.of(self.audio))
 
 
 class ClipMetric(ABC):

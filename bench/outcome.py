@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.embedder import Vectors
+    from bench.metric import Estimate
+    from bench.metric_plan import ScoreKey, SetKey
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,38 @@ class ClipScored:
     """One metric on one clip: exactly one of value, reason (undefined) and error (failed) is set."""
 
     clip: str
-    metric: str
-    version: int
-    params_hash: str
+    key: ScoreKey
     value: float | None = None
     reason: str | None = None
     error: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One embedder on one view of a sound: exactly one of vectors, reason (there can be none) and error is set."""
+
+    content: str
+    embedder: str
+    view: str
+    vectors: Vectors | None = None
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ClipHeard:
+    """All that one clip was asked for."""
+
+    scores: Sequence[ClipScored]
+    embedded: Sequence[Embedded]
+
+
+@dataclass(frozen=True)
+class SetScored:
+    """One set metric on one set of clips: exactly one of estimate and error is set."""
+
+    key: SetKey
+    estimate: Estimate | None = None
+    error: str | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bench.canonical import canonical_json, fingerprint
-from bench.config import MetricConfig, ModelConfig, RunConfig
+from bench.config import ModelConfig, RunConfig
 from bench.errors import UsageError
-from bench.metric import ClipMetric, Direction
+from bench.metric_plan import PlannedMetric, plan_metric
 from bench.model import GenerationRequest, MusicModel
 from bench.prompt import Prompt, PromptSuite
 from bench.registry import Plugin, bind, create, find, load
@@ -36,27 +36,6 @@ class PlannedModel:
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.identity)
-
-
-@dataclass(frozen=True)
-class PlannedMetric:
-    """A column of the leaderboard. ``params_hash`` is the fingerprint of its parameters, defaults included."""
-
-    plugin: Plugin
-    params: Mapping[str, Any]
-    version: int
-    unit: str
-    direction: Direction
-    name: str = field(default="")
-
-    @property
-    def ref(self) -> str:
-        """Name and version as in tables: ``harmonic-accuracy@1``."""
-        return f"{self.name}@{self.version}"
-
-    @property
-    def params_hash(self) -> str:
-        return fingerprint(dict(self.params))
 
 
 @dataclass(frozen=True)
@@ -175,20 +154,6 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         kind.typical_speed,
     )
     return planned, instance
-
-
-def plan_metric(entry: MetricConfig) -> PlannedMetric:
-    """Resolve one metric.
-
-    Raises:
-        UsageError: an unknown name or parameter.
-    """
-    plugin = find("metric", entry.name)
-    instance: ClipMetric = create(plugin, entry.params, ClipMetric)
-    kind = type(instance)
-    params = bind(plugin, kind, entry.params)
-    name = entry.name.rpartition(":")[2]
-    return PlannedMetric(plugin, params, kind.version, kind.unit, kind.direction, name)
 
 
 def clip_id(planned: PlannedModel, model: MusicModel, request: GenerationRequest) -> str:

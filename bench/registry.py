@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from bench.errors import MissingError, TunebenchError, UsageError, suggestion
 
-Kind = Literal["model", "metric", "embedder", "suite"]
+Kind = Literal["model", "metric", "embedder", "suite", "reference"]
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_PACKAGES = frozenset({"models", "metrics", "prompts", "results"})
@@ -153,8 +153,10 @@ def _load_file(plugin: Plugin, file: Path) -> ModuleType:
     return module
 
 
-def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool = False) -> dict[str, Any]:
     """Return ``params`` with the factory's defaults filled in, in the order of its signature.
+
+    ``partly`` leaves out what has no default and is not given, instead of refusing.
 
     Raises:
         UsageError: an unknown parameter or a missing one; the message suggests the nearest or names it.
@@ -173,24 +175,24 @@ def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any]) -> dict[str, A
                 f"{plugin.kind} '{plugin.name}' has no parameter '{name}'{suggestion(name, named)}; {takes}"
             )
     missing = [name for name, p in named.items() if p.default is p.empty and name not in params]
-    if missing:
+    if missing and not partly:
         raise UsageError(f"{plugin.kind} '{plugin.name}' needs the parameter '{missing[0]}'")
     defaults = {name: p.default for name, p in named.items() if p.default is not p.empty}
-    return {**defaults, **params}
+    given = {**defaults, **params}
+    return {name: given[name] for name in [*named, *params] if name in given}
 
 
-def create(plugin: Plugin, params: Mapping[str, Any], contract: type) -> Any:
+def create(plugin: Plugin, params: Mapping[str, Any], *contracts: type) -> Any:
     """Load a plugin and make an instance.
 
     Raises:
-        UsageError: it is no subclass of ``contract``, or does not accept the parameters.
+        UsageError: it is no subclass of one of ``contracts``, or does not accept the parameters.
         MissingError: something that it needs is not installed.
     """
     factory = load(plugin)
-    if not (inspect.isclass(factory) and issubclass(factory, contract)):
-        raise UsageError(
-            f"{plugin.kind} '{plugin.name}' ({plugin.target}) is not a subclass of bench.{contract.__name__}"
-        )
+    if not (inspect.isclass(factory) and issubclass(factory, contracts)):
+        wanted = " or ".join(f"bench.{contract.__name__}" for contract in contracts)
+        raise UsageError(f"{plugin.kind} '{plugin.name}' ({plugin.target}) is not a subclass of {wanted}")
     if inspect.isabstract(factory):
         lacking = ", ".join(sorted(getattr(factory, "__abstractmethods__", ())))
         raise UsageError(f"{plugin.kind} '{plugin.name}' ({plugin.target}) does not define {lacking}")

@@ -26,17 +26,19 @@ CREATE UNIQUE INDEX one_clip_each ON clips (model, prompt, seed) WHERE state != 
 -- What was played, where somebody knows; JSON of bench.notes.Notes.
 CREATE TABLE notes (clip TEXT PRIMARY KEY REFERENCES clips, notes TEXT NOT NULL);
 
--- shown marks the version and parameters that tables show; older ones stay.
+-- shown marks the version, parameters, embedder and reference that tables show; older ones stay.
+-- embedder covers the embedders' fingerprints and the view of the clips; it is empty for metrics that embed nothing.
 CREATE TABLE metrics (
-    name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL,
-    direction TEXT NOT NULL, position INTEGER NOT NULL, shown INTEGER NOT NULL,
-    PRIMARY KEY (name, version, params_hash)
+    name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL, embedder TEXT NOT NULL,
+    reference TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL, direction TEXT NOT NULL, of_sets INTEGER NOT NULL,
+    position INTEGER NOT NULL, shown INTEGER NOT NULL, view TEXT NOT NULL, reference_name TEXT NOT NULL,
+    PRIMARY KEY (name, version, params_hash, embedder, reference)
 );
 
 -- value: a number; reason: there is none and never will be; error: it failed and is tried again.
 CREATE TABLE scores (
     clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
-    embedder TEXT NOT NULL DEFAULT '', value REAL, reason TEXT, error TEXT, details TEXT NOT NULL, seconds REAL,
+    embedder TEXT NOT NULL, value REAL, reason TEXT, error TEXT, details TEXT NOT NULL, seconds REAL,
     PRIMARY KEY (clip, metric, version, params_hash, embedder),
     CHECK ((value IS NOT NULL) + (reason IS NOT NULL) + (error IS NOT NULL) = 1)
 ) WITHOUT ROWID;
@@ -45,4 +47,22 @@ CREATE TABLE scores (
 CREATE TABLE whole_plan (
     position INTEGER PRIMARY KEY, clip TEXT NOT NULL, model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
     path TEXT NOT NULL, shard INTEGER NOT NULL
+);
+
+-- float32 vectors, row by row, of one view of a sound; or the reason why there are none; or what failed.
+CREATE TABLE embeddings (
+    content TEXT NOT NULL, embedder TEXT NOT NULL, view TEXT NOT NULL, dimension INTEGER, vectors BLOB, reason TEXT,
+    error TEXT, PRIMARY KEY (content, embedder, view),
+    CHECK ((vectors IS NOT NULL) + (reason IS NOT NULL) + (error IS NOT NULL) = 1)
+);
+
+-- One set metric on the clips of one model: all of them (grouping and member are 'all') or those of one genre or level.
+-- clips is the hash of the sorted contents, so that a score of another set of clips is never mistaken for this one's.
+CREATE TABLE set_scores (
+    model TEXT NOT NULL REFERENCES models, grouping TEXT NOT NULL, member TEXT NOT NULL, metric TEXT NOT NULL,
+    version INTEGER NOT NULL, params_hash TEXT NOT NULL, embedder TEXT NOT NULL, reference TEXT NOT NULL,
+    clips TEXT NOT NULL, value REAL, low REAL, high REAL, n INTEGER, reason TEXT, error TEXT, warnings TEXT NOT NULL,
+    details TEXT NOT NULL,
+    PRIMARY KEY (model, grouping, member, metric, version, params_hash, embedder, reference, clips),
+    CHECK (error IS NULL OR value IS NULL)
 );

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.canonical import fingerprint
 from bench.embedder import EmbedderRef, Vectors
 from bench.errors import DataError
 from bench.metric import Direction, Estimate
@@ -83,6 +85,32 @@ class Reference:
     warnings: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    def of_genre(self, genre: str) -> Reference:
+        """The part of one genre, where recordings of it are labelled; otherwise the whole."""
+        if self.embeddings is None or genre not in self.genres.values():
+            return self
+        chosen = [recording for recording, label in self.genres.items() if label == genre]
+        part = self.embeddings.part(np.isin(self.embeddings.recordings, chosen))
+        vectors = part.vectors.astype(np.float64)
+        return replace(
+            self,
+            name=f"{self.name}, {genre}",
+            fingerprint=fingerprint([self.fingerprint, genre]),
+            windows=part.windows,
+            mean=vectors.mean(axis=0),
+            covariance=np.cov(vectors.T),
+            embeddings=part,
+        )
+
+
+@dataclass(frozen=True)
+class PlannedReference:
+    """A reference file that scores are to be computed against; ``fingerprint`` is that of its content."""
+
+    name: str
+    path: Path
+    fingerprint: str
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -134,11 +162,8 @@ class SetMetric(ABC):
         return Difference(None, None, None, None, "", "this metric has no test for differences")
 
 
-def gather(parts: Sequence[tuple[int, int, Vectors]], embedder: str, dimension: int) -> EmbeddingSet:
-    """Join (recording, group, vectors) of many clips into one set."""
-    if not parts:
-        empty = np.zeros(0, dtype=np.int64)
-        return EmbeddingSet(np.zeros((0, dimension), dtype=np.float32), empty, empty, embedder)
-    recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in parts])
-    groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in parts])
-    return EmbeddingSet(np.concatenate([vectors for *_, vectors in parts]), recordings, groups, embedder)
+def gather(clips: Sequence[tuple[int, int, Vectors]], embedder: str) -> EmbeddingSet:
+    """Join (recording, group, vectors) of one clip or more into one set."""
+    recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in clips])
+    groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in clips])
+    return EmbeddingSet(np.concatenate([vectors for *_, vectors in clips]), recordings, groups, embedder)

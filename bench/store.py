@@ -14,16 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from bench.canonical import canonical_json, first_difference
 from bench.database import explained, open_database, read_database, take_lock
+from bench.embedder import Vectors
 from bench.errors import UsageError
-from bench.outcome import ClipFailed, ClipMade, ClipScored
-from bench.plan import Plan, PlannedClip, PlannedMetric
+from bench.metric_plan import PlannedMetric, ScoreKey, SetKey
+from bench.outcome import ClipFailed, ClipHeard, ClipMade, SetScored
+from bench.plan import Plan, PlannedClip
+from bench.prompt import Prompt
+from bench.set_metric import PlannedReference
+from bench.view import View
 
 
 @dataclass(frozen=True)
 class StoredClip:
-    """A clip whose audio exists, with the notes JSON if somebody knew them."""
+    """A clip whose audio exists, its length in seconds, and the notes JSON if somebody knew them."""
 
     id: str
     model: str
@@ -31,6 +38,7 @@ class StoredClip:
     seed: int
     path: str
     content: str
+    duration: float
     notes: str | None
 
 
@@ -108,7 +116,6 @@ class Store:
                 row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
                 self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
             replaced = self._add_clips(plan.clips)
-            self._add_metrics(plan.metrics)
             self._db.execute("DELETE FROM whole_plan")
             self._db.executemany(
                 "INSERT INTO whole_plan (clip, model, prompt, seed, path, shard) VALUES (?, ?, ?, ?, ?, ?)",
@@ -136,27 +143,32 @@ class Store:
             )
         return replaced
 
-    def _add_metrics(self, metrics: Sequence[PlannedMetric]) -> None:
-        (position,) = self._db.execute("SELECT COUNT(*) FROM metrics").fetchone()
-        for place, m in enumerate(metrics, start=position):
-            self._db.execute("UPDATE metrics SET shown = 0 WHERE name = ?", (m.name,))
-            self._db.execute(
-                "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET shown = 1",
-                (
-                    m.name,
-                    m.version,
-                    m.params_hash,
-                    canonical_json(dict(m.params)),
-                    m.unit,
-                    m.direction,
-                    place,
-                ),
-            )
+    def show(self, metrics: Sequence[PlannedMetric], view: View, references: Mapping[str, PlannedReference]) -> None:
+        """Make these the metrics that tables show, in these versions, on this view, against these references.
 
-    def show(self, metrics: Sequence[PlannedMetric]) -> None:
-        """Make these versions of the metrics the ones that tables show."""
+        ``references`` holds the reference of each embedder by its fingerprint.
+        """
         with self._transaction():
-            self._add_metrics(metrics)
+            (position,) = self._db.execute("SELECT COUNT(*) FROM metrics").fetchone()
+            for place, m in enumerate(metrics, start=position):
+                reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
+                self._db.execute("UPDATE metrics SET shown = 0 WHERE name = ?", (m.name,))
+                self._db.execute(
+                    "INSERT INTO metrics (name, version, params_hash, embedder, reference, params, unit, direction, "
+                    "of_sets, position, shown, view, reference_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET shown = 1",
+                    (
+                        *m.key(view),
+                        reference.fingerprint if reference else "",
+                        canonical_json(dict(m.params)),
+                        m.unit,
+                        m.direction,
+                        m.of_sets,
+                        place,
+                        view.text if m.embedders else "",
+                        reference.name if reference else "",
+                    ),
+                )
 
     def freeze(self, config: str) -> None:
         """Keep the configuration beside the database, for the reader; the database is what counts."""
@@ -251,10 +263,16 @@ class Store:
     def made(self, ids: set[str] | None = None) -> list[StoredClip]:
         """Clips whose audio exists, in the order in which they were planned; only those in ``ids`` if given."""
         rows = self._db.execute(
-            "SELECT id, model, prompt, seed, path, content, notes FROM clips LEFT JOIN notes ON clip = id "
+            "SELECT id, model, prompt, seed, path, content, CAST(frames AS REAL) / rate, notes "
+            "FROM clips LEFT JOIN notes ON clip = id "
             "WHERE state = 'made' ORDER BY clips.rowid"
         )
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
+
+    def prompts(self) -> dict[str, Prompt]:
+        """The prompts by id, in the order of their suite."""
+        rows = self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts ORDER BY rowid")
+        return {row[0]: Prompt(*row) for row in rows}
 
     def seconds_per_clip(self) -> dict[str, float]:
         """Mean time that a clip of each model took to make, in seconds."""
@@ -262,36 +280,97 @@ class Store:
 
     # -- scores --------------------------------------------------------------------------------------------------
 
-    def scored(self) -> dict[str, set[tuple[str, int, str]]]:
-        """For each clip id, the (metric, version, params_hash) that need no scoring: a value or a reason exists."""
-        held: dict[str, set[tuple[str, int, str]]] = {}
-        rows = self._db.execute("SELECT clip, metric, version, params_hash FROM scores WHERE error IS NULL")
+    def scored(self) -> dict[str, set[ScoreKey]]:
+        """For each clip id, what needs no scoring: a value or a reason exists."""
+        held: dict[str, set[ScoreKey]] = {}
+        rows = self._db.execute("SELECT clip, metric, version, params_hash, embedder FROM scores WHERE error IS NULL")
         for clip, *key in rows:
-            held.setdefault(clip, set()).add((key[0], key[1], key[2]))
+            held.setdefault(clip, set()).add(ScoreKey(*key))
         return held
 
-    def record_scores(self, results: Sequence[ClipScored]) -> None:
-        """Store the scores of one clip in one transaction."""
+    def record_heard(self, heard: ClipHeard) -> None:
+        """Store the scores and vectors of one clip in one transaction."""
         with self._transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO scores "
-                "(clip, metric, version, params_hash, value, reason, error, details, seconds) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(clip, metric, version, params_hash, embedder, value, reason, error, details, seconds) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (
-                        r.clip,
-                        r.metric,
-                        r.version,
-                        r.params_hash,
-                        r.value,
-                        r.reason,
-                        r.error,
-                        canonical_json(dict(r.details)),
-                        r.seconds,
-                    )
-                    for r in results
+                    (s.clip, *s.key, s.value, s.reason, s.error, canonical_json(dict(s.details)), s.seconds)
+                    for s in heard.scores
                 ],
             )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO embeddings (content, embedder, view, dimension, vectors, reason, error) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        e.content,
+                        e.embedder,
+                        e.view,
+                        None if e.vectors is None else e.vectors.shape[1],
+                        None if e.vectors is None else e.vectors.astype("<f4", copy=False).tobytes(),
+                        e.reason,
+                        e.error,
+                    )
+                    for e in heard.embedded
+                ],
+            )
+
+    def embedded(self, embedder: str, view: View) -> dict[str, Vectors | str]:
+        """By content hash, the vectors of one embedder and view, or the reason why there are none."""
+        rows = self._db.execute(
+            "SELECT content, dimension, vectors, reason FROM embeddings "
+            "WHERE embedder = ? AND view = ? AND error IS NULL",
+            (embedder, view.text),
+        )
+        return {
+            content: reason if vectors is None else np.frombuffer(vectors, dtype="<f4").reshape(-1, dimension)
+            for content, dimension, vectors, reason in rows
+        }
+
+    def embedded_keys(self, embedder: str, view: View) -> set[str]:
+        """Content hashes that need no embedding by one embedder on one view."""
+        rows = self._db.execute(
+            "SELECT content FROM embeddings WHERE embedder = ? AND view = ? AND error IS NULL", (embedder, view.text)
+        )
+        return {content for (content,) in rows}
+
+    def set_scored(self) -> set[SetKey]:
+        """The sets of clips that need no scoring."""
+        rows = self._db.execute(
+            "SELECT model, grouping, member, metric, version, params_hash, embedder, reference, clips FROM set_scores "
+            "WHERE error IS NULL"
+        )
+        return {SetKey(*row) for row in rows}
+
+    def record_set_scores(self, results: Sequence[SetScored]) -> None:
+        """Store the scores of one model's sets of clips in one transaction."""
+        with self._transaction():
+            for r in results:
+                e = r.estimate
+                numbers = (e.value, e.low, e.high, e.n, e.reason) if e else (None,) * 5
+                said = (canonical_json(list(e.warnings)), canonical_json(dict(e.details))) if e else ("[]", "{}")
+                self._db.execute(
+                    "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*r.key, *numbers, r.error, *said),
+                )
+
+    def failures(self) -> list[str]:
+        """One line for each clip, score, embedding and comparison that failed."""
+        clip = "clips.model || ', ' || clips.prompt || ', seed ' || clips.seed"
+        same = "metrics.name = metric AND metrics.version = s.version AND metrics.params_hash = s.params_hash"
+        queries = (
+            f"SELECT {clip} || ': ' || error FROM clips WHERE state = 'failed'",
+            f"SELECT {clip} || ', ' || metric || ': ' || s.error FROM scores AS s JOIN clips ON clips.id = clip "
+            f"JOIN metrics ON {same} AND metrics.embedder = s.embedder "
+            "WHERE s.error IS NOT NULL AND state = 'made' AND shown",
+            f"SELECT {clip} || ', embedding: ' || e.error FROM embeddings AS e JOIN clips USING (content) "
+            "WHERE e.error IS NOT NULL AND state = 'made'",
+            f"SELECT DISTINCT model || ', ' || metric || ': ' || s.error FROM set_scores AS s JOIN metrics ON {same} "
+            "AND metrics.embedder = s.embedder AND metrics.reference = s.reference WHERE s.error IS NOT NULL AND shown",
+        )
+        return [line for query in queries for (line,) in self._db.execute(query)]
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a reading query; the tables are described at the top of this module."""

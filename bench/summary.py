@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.metric import Estimate
+from bench.metric import Direction, Estimate
+from bench.scoring import clip_groups
 from bench.stats import stratified_t_interval
-from bench.store import Store
+from bench.store import Store, StoredClip
 
 MINIMUM_PROMPTS = 4
 Grouping = Literal["genre", "level"]
@@ -38,11 +39,17 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class Column:
-    """A metric as tables show it."""
+    """A metric as tables show it.
+
+    ``view`` says what its embeddings were made of, empty where it has none; ``reference`` what it compares with.
+    """
 
     ref: str
     unit: str
-    direction: str
+    direction: Direction
+    of_sets: bool = False
+    view: str = ""
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,18 +70,22 @@ class Cell:
 
 def read_columns(store: Store) -> list[Column]:
     """The metrics that tables of this run show, in the order in which they were asked for."""
-    rows = store.rows("SELECT name || '@' || version, unit, direction FROM metrics WHERE shown ORDER BY position")
-    return [Column(*row) for row in rows]
+    rows = store.rows(
+        "SELECT name || '@' || version, unit, direction, of_sets, view, reference_name FROM metrics WHERE shown "
+        "ORDER BY position"
+    )
+    return [Column(ref, unit, direction, bool(of_sets), *rest) for ref, unit, direction, of_sets, *rest in rows]
 
 
 def read_scores(store: Store) -> list[ClipScore]:
-    """Every planned clip × shown metric; a clip without a value is in the list too, since it was planned."""
+    """Every planned clip × shown clip metric; one without a value is in the list too, since it was planned."""
     rows = store.rows(
         "SELECT clips.model, name || '@' || metrics.version, clips.prompt, genre, level, value, details "
         "FROM clips JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt "
-        "JOIN metrics ON shown "
+        "JOIN metrics ON shown AND NOT of_sets "
         "LEFT JOIN scores ON scores.clip = clips.id AND scores.metric = name AND scores.version = metrics.version "
-        "AND scores.params_hash = metrics.params_hash AND clips.state = 'made' "
+        "AND scores.params_hash = metrics.params_hash AND scores.embedder = metrics.embedder "
+        "AND clips.state = 'made' "
         "WHERE clips.state != 'replaced' ORDER BY models.position, metrics.position, clips.rowid"
     )
     scores = []
@@ -83,6 +94,33 @@ def read_scores(store: Store) -> list[ClipScore]:
         extra = json.loads(details) if details and ('"chance"' in details or '"known"' in details) else {}
         scores.append(ClipScore(model, metric, prompt, genre, level, value, extra.get("chance"), extra.get("known")))
     return scores
+
+
+def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, str], Estimate]:
+    """The estimates of shown set metrics by (model, metric, group), of the clips that the run holds now."""
+    prompts = store.prompts()
+    models: dict[str, list[StoredClip]] = {}
+    for clip in store.made():
+        models.setdefault(clip.model, []).append(clip)
+    now = {
+        (model, group.grouping, group.name): group.clips
+        for model, clips in models.items()
+        for group in clip_groups(clips, prompts)
+    }
+    rows = store.rows(
+        "SELECT s.model, grouping, member, s.metric || '@' || s.version, s.clips, value, low, high, n, reason, error, "
+        "warnings, details FROM set_scores AS s JOIN metrics AS m ON m.shown AND m.name = s.metric "
+        "AND m.version = s.version AND m.params_hash = s.params_hash AND m.embedder = s.embedder "
+        "AND m.reference = s.reference WHERE grouping IN ('all', ?)",
+        (by or "all",),
+    )
+    return {
+        (model, metric, group): Estimate(
+            value, low, high, n or 0, reason or error, tuple(json.loads(warnings)), json.loads(details)
+        )
+        for model, grouping, group, metric, clips, value, low, high, n, reason, error, warnings, details in rows
+        if now.get((model, grouping, group)) == clips
+    }
 
 
 def estimate(scores: Sequence[ClipScore]) -> Estimate:
@@ -109,23 +147,37 @@ def estimate(scores: Sequence[ClipScore]) -> Estimate:
 
 def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
     """One cell for each model × metric, and for each group if ``by`` is given, after the one over all prompts."""
-    columns = {column.ref: column for column in read_columns(store)}
     gathered: dict[tuple[str, str, str], list[ClipScore]] = {}
     for score in read_scores(store):
         for group in dict.fromkeys(("all", score.group(by))):
             gathered.setdefault((score.model, score.metric, group), []).append(score)
-    return [
-        Cell(
-            model,
-            columns[metric],
-            group,
-            estimate(scores),
-            len(scores),
-            _mean(scores, "chance"),
-            _mean(scores, "known"),
-        )
-        for (model, metric, group), scores in gathered.items()
-    ]
+    of_sets = read_set_scores(store, by)
+    columns = read_columns(store)
+    cells = []
+    for (model, group), planned in _planned(store, by).items():
+        for column in columns:
+            if column.of_sets:
+                none = Estimate(None, None, None, 0, "not computed for these clips: run 'tunebench score'")
+                found = of_sets.get((model, column.ref, group), none)
+                cells.append(Cell(model, column, group, found, planned, None, None))
+            else:
+                scores = gathered[model, column.ref, group]
+                known, chance = _mean(scores, "known"), _mean(scores, "chance")
+                cells.append(Cell(model, column, group, estimate(scores), planned, chance, known))
+    return cells
+
+
+def _planned(store: Store, by: Grouping | None) -> dict[tuple[str, str], int]:
+    """How many clips each model should have, in all and in each group."""
+    planned: dict[tuple[str, str], int] = {}
+    rows = store.rows(
+        "SELECT model, genre, level FROM clips JOIN models ON label = model JOIN prompts ON prompts.id = prompt "
+        "WHERE state != 'replaced' ORDER BY models.position, clips.rowid"
+    )
+    for model, genre, level in rows:
+        for group in ("all", *([str({"genre": genre, "level": level}[by])] if by else [])):
+            planned[model, group] = planned.get((model, group), 0) + 1
+    return planned
 
 
 def _mean(scores: Sequence[ClipScore], what: Literal["chance", "known"]) -> float | None:

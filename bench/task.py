@@ -1,4 +1,4 @@
-"""The two things a worker can be asked to do, as values that can be sent to another process or machine.
+"""What a worker can be asked to do, as values that can be sent to another process or machine.
 
 A task carries all it needs and returns plain values; it never touches the database. The only state a worker keeps is
 the model and the metrics it loaded last, since loading them is what costs.
@@ -9,30 +9,38 @@ from __future__ import annotations
 import gc
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.audio import Audio, content_hash, read_audio, write_flac
 from bench.canonical import canonical_json
-from bench.errors import DataError, MissingError, TunebenchError
-from bench.metric import ClipMetric, DecodedClip, Score
+from bench.embedder import Embedder, EmbedderRef, Vectors, load_embedder
+from bench.errors import DataError, MissingError, TunebenchError, Undefined
+from bench.metric import ClipMetric, DecodedClip, Estimate, Score
+from bench.metric_plan import PlannedEmbedder, PlannedMetric, SetKey
 from bench.model import GenerationRequest, MusicModel
 from bench.notes import Notes
-from bench.outcome import ClipFailed, ClipMade, ClipScored
-from bench.plan import PlannedClip, PlannedMetric, PlannedModel
+from bench.outcome import ClipFailed, ClipHeard, ClipMade, ClipScored, Embedded, SetScored
+from bench.plan import PlannedClip, PlannedModel
 from bench.prompt import Prompt
 from bench.registry import create
+from bench.set_metric import PlannedReference, Reference, SetMetric, gather
+from bench.view import View
 
 
 @dataclass
 class Bench:
-    """What one worker holds loaded: at most one model, and the metrics."""
+    """What one worker holds loaded: at most one model, and metrics, embedders and references."""
 
     model_key: str = ""
     model: MusicModel | None = None
-    metrics: dict[tuple[str, str], ClipMetric] = field(default_factory=dict)
+    metrics: dict[tuple[str, str], Any] = field(default_factory=dict)
+    embedders: dict[str, Embedder] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)
 
     def use(self, planned: PlannedModel) -> MusicModel:
         """The model ready to generate; another one that was loaded is released first."""
@@ -43,10 +51,30 @@ class Bench:
         return self.model
 
     def metric(self, planned: PlannedMetric) -> ClipMetric:
+        metric: ClipMetric = self._made(planned, ClipMetric)
+        return metric
+
+    def set_metric(self, planned: PlannedMetric) -> SetMetric:
+        metric: SetMetric = self._made(planned, SetMetric)
+        return metric
+
+    def _made(self, planned: PlannedMetric, contract: type) -> Any:
         key = (planned.plugin.target, planned.params_hash)
         if key not in self.metrics:
-            self.metrics[key] = create(planned.plugin, planned.params, ClipMetric)
+            self.metrics[key] = create(planned.plugin, planned.params, contract)
         return self.metrics[key]
+
+    def embedder(self, ref: EmbedderRef) -> Embedder:
+        if ref.share_name not in self.embedders:
+            self.embedders[ref.share_name] = load_embedder(ref)
+        return self.embedders[ref.share_name]
+
+    def reference(self, planned: PlannedReference) -> Reference:
+        from bench.reference import load_reference
+
+        if planned.fingerprint not in self.references:
+            self.references[planned.fingerprint] = load_reference(planned.path)
+        return self.references[planned.fingerprint]
 
     def release(self) -> None:
         if self.model is not None:
@@ -149,53 +177,144 @@ def _generate(model: MusicModel, requests: Sequence[GenerationRequest]) -> list[
 
 @dataclass(frozen=True)
 class ScoreTask:
-    """Score one clip's file with some metrics."""
+    """Hear one clip: score its file with some metrics, and embed it with some embedders.
+
+    ``known`` holds the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
+    """
 
     clip: str
+    content: str
     path: Path
     prompt: Prompt
     notes: str | None
     metrics: tuple[PlannedMetric, ...]
+    embedders: tuple[PlannedEmbedder, ...]
+    view: View
+    known: Mapping[str, Vectors | str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return 1
 
-    def execute(self, bench: Bench) -> list[ClipScored]:
-        """Decode the file once and score it; a metric that raises fails alone.
-
-        Raises:
-            MissingError: a metric cannot run here at all.
-        """
+    def execute(self, bench: Bench) -> ClipHeard:
+        """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
         try:
             audio = read_audio(self.path)
         except DataError as error:
-            return [self._failed(metric, str(error)) for metric in self.metrics]
-        clip = DecodedClip(audio, self.prompt, Notes.from_json(self.notes) if self.notes else None)
-        return [self._score(bench.metric(metric), metric, clip) for metric in self.metrics]
+            return self.lost(str(error))
+        notes = Notes.from_json(self.notes) if self.notes else None
+        embedders = {*self.embedders, *(e for metric in self.metrics for e in metric.embedders)}
+        known = {e.ref.share_name: self.known[e.fingerprint] for e in embedders if e.fingerprint in self.known}
+        clip = DecodedClip(audio, self.prompt, notes, bench.embedder, self.view, known)
+        embedded = [self._embed(embedder, clip) for embedder in self.embedders]
+        return ClipHeard([self._score(bench, metric, clip) for metric in self.metrics], embedded)
 
-    def _score(self, metric: ClipMetric, planned: PlannedMetric, clip: DecodedClip) -> ClipScored:
+    def lost(self, error: str) -> ClipHeard:
+        """The result when nothing could be heard."""
+        return ClipHeard(
+            [self._failed(metric, error) for metric in self.metrics],
+            [Embedded(self.content, e.fingerprint, self.view.text, error=error) for e in self.embedders],
+        )
+
+    def alone(self) -> list[ScoreTask]:
+        """The same work one metric or embedder at a time, to find the one that kills its worker."""
+        return [
+            *(replace(self, metrics=(metric,), embedders=()) for metric in self.metrics),
+            *(replace(self, metrics=(), embedders=(embedder,)) for embedder in self.embedders),
+        ]
+
+    def _embed(self, planned: PlannedEmbedder, clip: DecodedClip) -> Embedded:
+        key = (self.content, planned.fingerprint, self.view.text)
+        try:
+            vectors = np.ascontiguousarray(clip.embedding(planned.ref), dtype=np.float32)
+            if vectors.ndim != 2 or not len(vectors) or not np.isfinite(vectors).all():
+                raise DataError(f"the embedder gave {vectors.shape} vectors, or some that are not finite")
+            return Embedded(*key, vectors=vectors)
+        except Undefined as none:
+            return Embedded(*key, reason=str(none))
+        except Exception as error:
+            return Embedded(*key, error=_one_line(error))
+
+    def _score(self, bench: Bench, planned: PlannedMetric, clip: DecodedClip) -> ClipScored:
         started = time.perf_counter()
         try:
-            score = metric.score(clip)
+            score = bench.metric(planned).score(clip)
             if not isinstance(score, Score):
                 raise TypeError(f"returned {type(score).__name__}, not bench.Score")
             details = _plain(score.details)
             canonical_json(details)
-        except MissingError:
-            raise
+        except Undefined as none:
+            score, details = Score.undefined(str(none)), {}
         except Exception as error:
             return self._failed(planned, _one_line(error))
-        return ClipScored(
-            self.clip, planned.name, planned.version, planned.params_hash,
-            score.value, score.reason, None, details, time.perf_counter() - started,
-        )  # fmt: skip
+        seconds = time.perf_counter() - started
+        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, details, seconds)
 
     def _failed(self, planned: PlannedMetric, error: str) -> ClipScored:
-        return ClipScored(self.clip, planned.name, planned.version, planned.params_hash, error=error)
+        return ClipScored(self.clip, planned.key(self.view), error=error)
 
 
-Task = GenerateTask | ScoreTask
+@dataclass(frozen=True)
+class ClipGroup:
+    """Clips that a set metric is computed of: ``members`` are places in the task's list of clips."""
+
+    grouping: str
+    name: str
+    clips: str
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SetTask:
+    """One set metric on one model's clips, whole and by group.
+
+    A clip is its prompt's number and its vectors, or the reason why it has none; None where nobody tried.
+    """
+
+    model: str
+    metric: PlannedMetric
+    view: View
+    reference: PlannedReference | None
+    clips: tuple[tuple[int, Vectors | str | None], ...]
+    groups: tuple[ClipGroup, ...]
+
+    @property
+    def size(self) -> int:
+        return max(1, len(self.clips))
+
+    def execute(self, bench: Bench) -> list[SetScored]:
+        """One result a group; a group that raises fails alone."""
+        return [self._score(bench, group) for group in self.groups]
+
+    def lost(self, error: str) -> list[SetScored]:
+        """The results when nothing could be computed."""
+        return [SetScored(self.key(group), error=error) for group in self.groups]
+
+    def key(self, group: ClipGroup) -> SetKey:
+        """What the score of a group is stored under."""
+        reference = self.reference.fingerprint if self.reference else ""
+        return SetKey(self.model, group.grouping, group.name, *self.metric.key(self.view), reference, group.clips)
+
+    def _score(self, bench: Bench, group: ClipGroup) -> SetScored:
+        try:
+            metric = bench.set_metric(self.metric)
+            reference = bench.reference(self.reference) if self.reference else None
+            if reference and group.grouping == "genre":
+                reference = reference.of_genre(group.name)
+            members = [(place, *self.clips[place]) for place in group.members]
+            clips = [(place, prompt, v) for place, prompt, v in members if not (v is None or isinstance(v, str))]
+            if not clips:
+                estimate = Estimate(None, None, None, 0, "no clip has an embedding")
+            else:
+                estimate = metric.evaluate(gather(clips, self.metric.embedders[0].fingerprint), reference)
+            details = _plain(estimate.details)
+            canonical_json(details)
+            return SetScored(self.key(group), estimate=replace(estimate, details=details))
+        except Exception as error:
+            return SetScored(self.key(group), error=_one_line(error))
+
+
+Task = GenerateTask | ScoreTask | SetTask
 
 
 def _plain(value: Any) -> Any:

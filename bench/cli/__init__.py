@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.cli import doctor, export, leaderboard, listing, merge, run, score
+from bench.cli import check, doctor, export, leaderboard, listing, merge, reference, run, score
 from bench.errors import TunebenchError
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ app.command("score")(score.command)
 app.command("leaderboard")(leaderboard.command)
 app.command("merge")(merge.command)
 app.add_typer(export.app, name="export")
+app.add_typer(reference.app, name="reference")
+app.add_typer(check.app, name="check")
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)
 

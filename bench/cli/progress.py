@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from bench.runner import Progress as RunProgress
+    from bench.progress import Progress as RunProgress
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -82,7 +82,7 @@ def conclude(finished: Run, as_json: bool) -> None:
 
 
 def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
-    from bench.runner import preview
+    from bench.preview import preview
 
     plan = preview(settings, folder, shard)
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):

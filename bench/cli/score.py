@@ -36,8 +36,6 @@ def command(
     from bench.cli.run import conclude, with_workers
     from bench.config import RunConfig, load_config, parse_config
     from bench.errors import UsageError
-    from bench.executors import make_executor
-    from bench.plan import plan_metric
     from bench.runner import rescore, run
 
     own = not (target / "run.db").is_file()
@@ -58,9 +56,8 @@ def command(
     if metric:
         settings = parse_config({**settings.model_dump(by_alias=True), "metrics": metric})
     settings = with_workers(settings, workers)
-    metrics = [plan_metric(entry) for entry in settings.metrics]
-    with shown() as progress, make_executor(settings.executor) as executor:
-        finished = rescore(target, metrics, executor, progress, force)
+    with shown() as progress:
+        finished = rescore(target, settings, progress, force)
     conclude(finished, as_json)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bench.config import ExecutorConfig
-from bench.outcome import ClipFailed, ClipMade, ClipScored
+from bench.outcome import ClipFailed, ClipHeard, ClipMade, SetScored
 from bench.task import Task
 
-Outcome = list[ClipMade | ClipFailed] | list[ClipScored]
+Outcome = list[ClipMade | ClipFailed] | ClipHeard | list[SetScored]
 
 
 @dataclass(frozen=True)

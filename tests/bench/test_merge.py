@@ -249,7 +249,7 @@ def test_a_clip_that_lost_its_audio_takes_the_shards_with_its_scores(
         (out / path).unlink()
     with edited(out) as database:
         database.execute(
-            "UPDATE notes SET notes = 'of the lost audio' WHERE clip IN (SELECT id FROM clips WHERE prompt = 'jazz-2')"
+            "INSERT OR REPLACE INTO notes SELECT id, 'of the lost audio' FROM clips WHERE prompt = 'jazz-2'"
         )
     make_shards(config, out, 1, 2, 3)
     merge(out)

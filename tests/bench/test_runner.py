@@ -19,7 +19,7 @@ import soundfile
 import bench
 from bench import DataError, MissingError, UsageError, read_audio
 from bench.audio import content_hash
-from bench.runner import preview
+from bench.preview import preview
 from bench.store import Store
 
 Write = Callable[..., Path]

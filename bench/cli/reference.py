@@ -1,0 +1,170 @@
+"""``tunebench reference``: make, import and describe the sets of music that FAD and KAD compare with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Make and describe reference sets: the music that FAD and KAD compare with.", no_args_is_help=True
+)
+
+Embedder = Annotated[str, typer.Option(help="The embedder, such as musicnn-msd; see 'tunebench list embedders'.")]
+Params = Annotated[
+    list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter of the embedder; may be repeated.")
+]
+Out = Annotated[Path, typer.Option(help="The reference file to write, *.safetensors.")]
+Name = Annotated[str | None, typer.Option(help="The name in tables.  [default: the output file's]")]
+Licence = Annotated[str, typer.Option(help="A note on the licence of the music.")]
+Synthetic = Annotated[
+    bool, typer.Option("--synthetic", help="Say with every score that the music was made by a machine.")
+]
+
+
+class GenreFrom(StrEnum):
+    """Where the genre of a recording is written."""
+
+    folder = "folder"
+    manifest = "manifest"
+
+
+@app.command("build")
+def build(
+    source: Annotated[Path, typer.Argument(help="A folder of audio, or a manifest (CSV, JSONL) with a column 'file'.")],
+    embedder: Embedder,
+    out: Out,
+    param: Params = None,
+    name: Name = None,
+    licence: Licence = "",
+    genre_from: Annotated[
+        GenreFrom | None,
+        typer.Option(help="Label recordings by their first subfolder, or by the manifest's column 'genre'."),
+    ] = None,
+    statistics_only: Annotated[
+        bool, typer.Option("--statistics-only", help="Keep mean and covariance only: enough for FAD, not for KAD.")
+    ] = False,
+    max_bad: Annotated[float, typer.Option(help="Stop when more than this share of the files is unusable.")] = 0.05,
+    synthetic: Synthetic = False,
+) -> None:
+    """Embed recordings and write them as one reference file.
+
+    A file with genre labels serves both for all genres together and for each by itself.
+    """
+    from bench.cli.progress import shown
+    from bench.embedder import EmbedderRef
+    from bench.errors import UsageError
+    from bench.recordings import GenreFrom as GenreSource
+    from bench.recordings import recordings_in, recordings_of
+    from bench.reference_build import build_reference
+
+    genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
+    if not source.exists():
+        raise UsageError(f"there is no folder or manifest {source}")
+    recordings = recordings_in(source, genres) if source.is_dir() else recordings_of(source, genres)
+    about = {"licence": licence, "synthetic": synthetic, "provenance": {"source": source.resolve().name}}
+    with shown() as progress:
+        built = build_reference(
+            recordings,
+            EmbedderRef(embedder, _params(param)),
+            _output(out),
+            name or out.stem,
+            statistics_only=statistics_only,
+            max_bad=max_bad,
+            about=about,
+            progress=progress,
+        )
+    print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="An .npz file with mu and cov, or <model>.mu and <model>.cov.")],
+    embedder: Embedder,
+    out: Out,
+    param: Params = None,
+    model: Annotated[str | None, typer.Option(help="Which of several models' statistics.")] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=2, help="How many windows they are of; the file does not say.")
+    ] = None,
+    name: Name = None,
+    licence: Licence = "",
+    synthetic: Synthetic = False,
+) -> None:
+    """Write statistics that fadtk saved (.npz) as a reference file, for FAD."""
+    from bench.embedder import EmbedderRef
+    from bench.reference_import import import_statistics
+
+    about = {"licence": licence, "synthetic": synthetic, "provenance": {"imported": source.name, "model": model}}
+    ref = EmbedderRef(embedder, _params(param))
+    count = import_statistics(source, ref, _output(out), name or out.stem, model=model, windows=windows, about=about)
+    print(f"{out}: mean and covariance of {'' if windows else 'at least '}{count} windows")
+
+
+@app.command("show")
+def show(
+    reference: Annotated[Path, typer.Argument(help="A reference file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Print what a reference file holds."""
+    import json
+
+    from bench.reference import load_reference
+
+    loaded = load_reference(reference)
+    recordings = loaded.about["recordings"]
+    genres = sorted(set(loaded.genres.values()))
+    counts = {genre: list(loaded.genres.values()).count(genre) for genre in genres}
+    facts: dict[str, Any] = {
+        "name": loaded.name,
+        "embedder": loaded.about["embedder"],
+        "fingerprint": loaded.fingerprint,
+        "windows": loaded.windows,
+        "dimension": len(loaded.mean),
+        "recordings": len(recordings),
+        "genres": counts,
+        "keeps": "mean and covariance" if loaded.embeddings is None else "embeddings",
+        "licence": loaded.about.get("licence", ""),
+        "provenance": loaded.about.get("provenance", {}),
+        "warnings": list(loaded.warnings),
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    facts["embedder"] = facts["embedder"].get("class", facts["embedder"])
+    for fact, value in facts.items():
+        print(f"{fact:<12} {_plain(value)}".rstrip())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item not in ("", None))
+    return "; ".join(value) if isinstance(value, list) else str(value)
+
+
+def _output(out: Path) -> Path:
+    from bench.errors import UsageError
+
+    if out.suffix != ".safetensors":
+        raise UsageError(f"--out is {out}; a reference file ends in .safetensors")
+    return out
+
+
+def _params(given: list[str] | None) -> dict[str, Any]:
+    """``K=V`` with V read as YAML, as in a configuration."""
+    import yaml
+
+    from bench.errors import UsageError
+
+    params = {}
+    for text in given or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--param is '{text}', write it like layer=12")
+        try:
+            params[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            params[key] = value
+    return params

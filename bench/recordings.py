@@ -1,0 +1,113 @@
+"""Recordings that a reference set is made of: audio files in a folder, or those that a manifest names."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from bench.canonical import fingerprint
+from bench.errors import DataError, UsageError
+
+ENDINGS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
+
+GenreFrom = Literal["folder", "manifest"]
+
+
+class Recording(NamedTuple):
+    """An audio file; ``id`` is its path relative to the folder or manifest, with forward slashes."""
+
+    id: str
+    path: Path
+    genre: str | None = None
+
+
+def recordings_in(folder: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
+    """All audio files in a folder and its subfolders, ordered by path; hidden ones are left out.
+
+    Args:
+        folder: where they lie.
+        genre_from: ``folder`` takes the first subfolder's name as the genre.
+
+    Raises:
+        UsageError: ``genre_from`` asks for a manifest.
+        DataError: no audio in it.
+    """
+    if genre_from == "manifest":
+        raise UsageError(f"{folder} is a folder; genres from a manifest need a manifest: a .csv or .jsonl file")
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.suffix.lower() in ENDINGS and not any(part.startswith(".") for part in inside.parts) and path.is_file():
+            genre = inside.parts[0] if genre_from == "folder" and len(inside.parts) > 1 else None
+            found.append(Recording(inside.as_posix(), path, genre))
+    if not found:
+        raise DataError(f"{folder}: no audio in it ({', '.join(sorted(ENDINGS))})")
+    return found
+
+
+def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
+    """The files that a manifest names: a CSV file with a header, or a JSONL file with an object on each line.
+
+    Columns: ``file``, relative to the manifest, and optionally ``genre``. Others are ignored.
+
+    Args:
+        manifest: the file.
+        genre_from: where genres come from: the column, or the first folder of ``file``.
+
+    Raises:
+        UsageError: the name ends in neither ``.csv`` nor ``.jsonl``.
+        DataError: it cannot be read, a line has no file or names one twice, or genres are asked for and missing.
+    """
+    rows = {".csv": _csv_rows, ".jsonl": _json_rows}.get(manifest.suffix.lower())
+    if rows is None:
+        raise UsageError(f"{manifest}: a manifest is a .csv or a .jsonl file; a folder of audio will do too")
+    found: dict[str, Recording] = {}
+    try:
+        for line, row in rows(manifest):
+            file, genre = row.get("file"), row.get("genre") or None
+            if not isinstance(file, str) or not file.strip():
+                raise DataError(f"line {line}: no file named in the column 'file'")
+            if genre_from == "folder":
+                genre = Path(file).parts[0] if len(Path(file).parts) > 1 else None
+            elif genre_from == "manifest" and genre is None:
+                raise DataError(f"line {line}: no genre in the column 'genre'")
+            recording = Recording(Path(file.strip()).as_posix(), manifest.parent / file.strip(), genre and str(genre))
+            if found.setdefault(recording.id, recording) is not recording:
+                raise DataError(f"line {line}: '{recording.id}' is named twice")
+    except UnicodeDecodeError:
+        raise DataError(f"{manifest}: not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"{manifest}: cannot be read ({error.strerror})") from None
+    except (csv.Error, ValueError) as error:
+        raise DataError(f"{manifest}: not a valid {manifest.suffix[1:].upper()} file ({error})") from None
+    except DataError as error:
+        raise DataError(f"{manifest}: {error}") from None
+    if not found:
+        raise DataError(f"{manifest}: the manifest names no files")
+    return list(found.values())
+
+
+def state_of(recordings: Sequence[Recording]) -> str:
+    """Fingerprint of names, sizes and times of change: another one means that a file may sound different."""
+    states = [(r.id, r.genre, (found := r.path.stat()).st_size, found.st_mtime_ns) for r in recordings]
+    return fingerprint(states)
+
+
+def _csv_rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with manifest.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            yield reader.line_num, row
+
+
+def _json_rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with manifest.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise DataError(f'line {number}: not an object like {{"file": "a.wav", "genre": "jazz"}}')
+                yield number, row

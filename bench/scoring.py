@@ -1,0 +1,188 @@
+"""Giving scores to clips and sets of clips that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from bench.canonical import fingerprint
+from bench.config import CommonGround
+from bench.errors import UsageError
+from bench.executors import Executor, TaskLost
+from bench.metric_plan import PlannedMetric
+from bench.outcome import ClipHeard, SetScored
+from bench.progress import Progress
+from bench.prompt import Prompt
+from bench.reference import find_reference
+from bench.set_metric import PlannedReference
+from bench.store import Store, StoredClip
+from bench.task import ClipGroup, ScoreTask, SetTask
+from bench.view import View, common_view
+
+GROUPINGS = ("genre", "level")
+
+
+def score(
+    store: Store,
+    metrics: Sequence[PlannedMetric],
+    reference: str,
+    ground: CommonGround,
+    executor: Executor,
+    progress: Progress,
+    only: set[str] | None = None,
+    force: bool = False,
+    sets: bool = True,
+) -> None:
+    """Score the clips, then the sets of clips, that lack a score by one of the metrics; ``force`` scores all again.
+
+    Args:
+        reference: what set metrics compare with: a name, a folder of audio, or a reference file.
+        ground: the part of the clips that embeddings are made of.
+        only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of them.
+        sets: whether to compute set metrics too; a part of a run has no use for them.
+
+    Raises:
+        UsageError: a metric or the reference cannot be used at all.
+        DataError: the reference is damaged.
+    """
+    view = view_of(store, ground)
+    set_metrics = [metric for metric in metrics if metric.of_sets]
+    needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in set_metrics if metric.needs_reference}
+    references = {
+        name: find_reference(reference, embedder, store.folder / "references", progress, view)
+        for name, embedder in needed.items()
+    }
+    store.show(metrics, view, references)
+    _score_clips(store, metrics, view, executor, progress, only, force)
+    if sets and set_metrics:
+        _score_sets(store, set_metrics, view, references, executor, progress, only, force)
+
+
+def view_of(store: Store, ground: CommonGround) -> View:
+    """The part of the clips of a run that embeddings are made of."""
+    if ground.seconds is None:
+        return View(None, ground.band)
+    if ground.seconds != "auto":
+        return View(ground.seconds, ground.band)
+    lengths: dict[str, list[float]] = {}
+    for clip in store.made():
+        lengths.setdefault(clip.model, []).append(clip.duration)
+    return common_view(lengths.values(), ground.band)
+
+
+def _score_clips(
+    store: Store,
+    metrics: Sequence[PlannedMetric],
+    view: View,
+    executor: Executor,
+    progress: Progress,
+    only: set[str] | None,
+    force: bool,
+) -> None:
+    clips = store.made(only)
+    prompts = store.prompts()
+    scored = {} if force else store.scored()
+    embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
+    held = {name: set() if force else store.embedded_keys(name, view) for name in embedders}
+    tasks: list[ScoreTask] = []
+    for clip in clips:
+        keys = scored.get(clip.id, set())
+        absent = tuple(m for m in metrics if not m.of_sets and m.key(view) not in keys)
+        unheard = tuple(e for name, e in embedders.items() if clip.content not in held[name])
+        if absent or unheard:
+            path = store.folder.resolve() / clip.path
+            tasks.append(
+                ScoreTask(clip.id, clip.content, path, prompts[clip.prompt], clip.notes, absent, unheard, view)
+            )
+    if not force:
+        tasks = _with_known_vectors(store, tasks, view)
+    progress.begin("scoring", len(clips), len(clips) - len(tasks))
+    while tasks:
+        again: list[ScoreTask] = []
+        for done, heard in executor.map(iter(tasks)):
+            assert isinstance(done, ScoreTask)
+            if isinstance(heard, TaskLost):
+                if heard.why != "died":
+                    raise UsageError(heard.message)
+                if len(done.metrics) + len(done.embedders) > 1:
+                    # What killed the worker shows when each is tried alone.
+                    again += done.alone()
+                    continue
+                heard = done.lost(heard.message)
+            assert isinstance(heard, ClipHeard)
+            store.record_heard(heard)
+            progress.advance(1)
+        tasks = again
+
+
+def _with_known_vectors(store: Store, tasks: Sequence[ScoreTask], view: View) -> list[ScoreTask]:
+    """The tasks with the vectors that are stored already and that one of their metrics asks for."""
+    metrics = chain.from_iterable(task.metrics for task in tasks)
+    wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
+    held = {embedder: store.embedded(embedder, view) for embedder in wanted}
+    return [
+        replace(task, known={name: vectors[task.content] for name, vectors in held.items() if task.content in vectors})
+        for task in tasks
+    ]
+
+
+def _score_sets(
+    store: Store,
+    metrics: Sequence[PlannedMetric],
+    view: View,
+    references: Mapping[str, PlannedReference],
+    executor: Executor,
+    progress: Progress,
+    only: set[str] | None,
+    force: bool,
+) -> None:
+    prompts = store.prompts()
+    number = {prompt: place for place, prompt in enumerate(prompts)}
+    models: dict[str, list[StoredClip]] = {}
+    for clip in store.made():
+        models.setdefault(clip.model, []).append(clip)
+    asked = {clip.model for clip in store.made(only)}
+    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view) for m in metrics}
+    held = set() if force else store.set_scored()
+    tasks: list[SetTask] = []
+    for model in (name for name in models if name in asked):
+        for metric in metrics:
+            embedder = metric.embedders[0].fingerprint
+            against = references[embedder] if metric.needs_reference else None
+            clips = tuple((number[clip.prompt], vectors[embedder].get(clip.content)) for clip in models[model])
+            task = SetTask(model, metric, view, against, clips, tuple(clip_groups(models[model], prompts)))
+            absent = tuple(group for group in task.groups if task.key(group) not in held)
+            if absent:
+                tasks.append(replace(task, groups=absent))
+    progress.begin("comparing", len(tasks), 0)
+    for done, result in executor.map(iter(tasks)):
+        assert isinstance(done, SetTask)
+        if isinstance(result, TaskLost):
+            if result.why != "died":
+                raise UsageError(result.message)
+            result = done.lost(result.message)
+        assert isinstance(result, list)
+        store.record_set_scores([scored for scored in result if isinstance(scored, SetScored)])
+        progress.advance(1)
+
+
+def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> list[ClipGroup]:
+    """All clips, and those of each genre and each level of the prompts, each with the identity of that set."""
+    places: dict[tuple[str, str], list[int]] = {("all", "all"): []}
+    for prompt in prompts.values():
+        for grouping in GROUPINGS:
+            places.setdefault((grouping, str(getattr(prompt, grouping))), [])
+    for place, clip in enumerate(clips):
+        places["all", "all"].append(place)
+        for grouping in GROUPINGS:
+            places[grouping, str(getattr(prompts[clip.prompt], grouping))].append(place)
+    return [
+        ClipGroup(grouping, name, clips_hash(clips[place] for place in members), tuple(members))
+        for (grouping, name), members in places.items()
+    ]
+
+
+def clips_hash(clips: Iterable[StoredClip]) -> str:
+    """Identity of a set of clips: the fingerprint of what they sound like, whatever their order."""
+    return fingerprint(sorted(clip.content for clip in clips))

@@ -1,0 +1,60 @@
+"""The part of every clip that embeddings are made of, so that unequal models are compared on common ground."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.audio import Audio
+
+_SAME_LENGTH = 0.05  # seconds: a frame of padding more or less makes no clip longer
+
+
+@dataclass(frozen=True)
+class View:
+    """What is heard of a clip.
+
+    Attributes:
+        seconds: only so much from the beginning; None for all.
+        band: only frequencies up to so many Hz; None for all.
+    """
+
+    seconds: float | None = None
+    band: float | None = None
+
+    def of(self, audio: Audio) -> Audio:
+        """The part of the audio that is heard, at its own rate."""
+        import soxr
+
+        if self.seconds is not None:
+            audio = audio.cropped(self.seconds)
+        if self.band is None or audio.rate <= 2 * self.band or not audio.frames:
+            return audio
+        # Down and up again: the resampler's filter is a better low-pass than one made by hand.
+        narrow = soxr.resample(audio.samples.T, audio.rate, 2 * self.band)
+        wide = soxr.resample(narrow, 2 * self.band, audio.rate)[: audio.frames]
+        return Audio(wide.T, audio.rate)
+
+    @property
+    def text(self) -> str:
+        """In words, and the key under which what was made of it is stored."""
+        length = "whole clips" if self.seconds is None else f"the first {self.seconds:g} s"
+        return length if self.band is None else f"{length}, up to {self.band:g} Hz"
+
+
+def common_view(durations: Iterable[Sequence[float]], band: float | None = None) -> View:
+    """The longest beginning that every model has: the shortest of the models' median clip lengths.
+
+    A single short clip does not cut everybody else's; it is heard as it is.
+
+    Args:
+        durations: for each model the lengths of its clips in seconds.
+        band: highest frequency to keep in Hz, if asked for.
+    """
+    models = [lengths for lengths in durations if lengths]
+    if not models:
+        return View(None, band)
+    shortest = min(median(lengths) for lengths in models)
+    longest = max(max(lengths) for lengths in models)
+    return View(None if longest - shortest < _SAME_LENGTH else round(shortest, 3), band)

@@ -1,0 +1,111 @@
+"""Checkpoints that users bring: found, hashed and loaded without running what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import DataError, MissingError
+
+
+def required(module: str, extra: str) -> Any:
+    """Import a module of an optional extra.
+
+    Raises:
+        MissingError: it, or something it imports, is not installed; the message names the command.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        missing = error.name or module
+        raise MissingError(
+            f"{module} cannot be imported ({missing} is missing or broken); install it with: "
+            f"pip install 'tunebench[{extra}]'"
+        ) from error
+
+
+def checkpoint_file(path: str, published: str, source: str) -> Path:
+    """The file of a checkpoint.
+
+    Args:
+        path: as the user gave it, from the working folder.
+        published: name that the file is published under.
+        source: where it is published.
+
+    Raises:
+        MissingError: there is no such file; the message says where to get it and where to put it.
+    """
+    file = Path(path).expanduser().absolute()
+    if not file.is_file():
+        raise MissingError(
+            f"there is no checkpoint {file}; download {published} from {source} and put it there, or give its place "
+            f"as the parameter 'checkpoint'"
+        )
+    return file
+
+
+def hash_of(files: Iterable[Path]) -> str:
+    """SHA-256 over the names and contents of files, in the order of their names."""
+    contents = [(file.name, _hash(file, file.stat().st_size, file.stat().st_mtime_ns)) for file in files]
+    return hashlib.sha256(repr(sorted(contents)).encode()).hexdigest()
+
+
+@cache
+def _hash(file: Path, size: int, changed: int) -> str:
+    del size, changed  # only so that a file that was replaced is read again
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def load_state(file: Path, inner: str) -> dict[str, Any]:
+    """The tensors of a PyTorch checkpoint on the CPU, by name, read without running code.
+
+    Args:
+        file: a file that ``torch.save`` wrote.
+        inner: key under which the tensors lie, where the checkpoint holds more than them.
+
+    Raises:
+        DataError: it is no checkpoint, or holds objects that only running code could restore.
+    """
+    torch = required("torch", "diffusion")
+    from pickle import UnpicklingError
+
+    try:
+        # Training scripts save the epoch and the best score as numpy scalars next to the tensors.
+        with torch.serialization.safe_globals(_numpy_globals()):
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{file}: not a checkpoint that can be loaded safely ({str(error).splitlines()[0]}); download it again"
+        ) from error
+    tensors = state.get(inner, state) if isinstance(state, Mapping) else None
+    if not isinstance(tensors, Mapping) or not tensors:
+        raise DataError(f"{file}: holds no tensors; download it again")
+    return dict(tensors)
+
+
+def _numpy_globals() -> list[Any]:
+    core = importlib.import_module("numpy.core.multiarray" if np.__version__ < "2" else "numpy._core.multiarray")
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    kinds = [type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "b1")]
+    return [*((core.scalar, name) for name in names), np.dtype, *kinds]
+
+
+def fill(network: Any, state: Mapping[str, Any], file: Path) -> Any:
+    """Put the tensors into the network and return it, ready for use and in float32.
+
+    Raises:
+        DataError: names or shapes differ; a network filled in part would embed noise.
+    """
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise DataError(f"{file}: is of another network than {type(network).__name__} ({' '.join(lines[1:2])})") from None
+    return network.float().eval()

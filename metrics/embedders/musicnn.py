@@ -1,0 +1,126 @@
+"""musicnn: a small network trained to tag music, the default embedder since it is shipped.
+
+J. Pons, X. Serra: musicnn: Pre-trained convolutional neural networks for music audio tagging. ISMIR late-breaking
+demo, 2019. The networks are those of release 0.1.0, trained on the Million Song Dataset and on MagnaTagATune.
+That release returns the embedding of the first patch for every patch; here each patch has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.audio import Audio, Samples
+from bench.embedder import Embedder, Vectors
+from bench.errors import MissingError
+from metrics.embedders.loudness import levelled
+from metrics.embedders.windows import finite
+
+Training = Literal["msd", "mtt"]
+
+RATE = 16_000
+FFT = 512
+HOP = 256
+MELS = 96
+PATCH = 187
+"""Frames of the spectrogram that the network sees at once: 2.992 s."""
+
+BATCH = 8
+"""Patches per call of the network; bounds memory for long clips."""
+
+SHA256: Mapping[Training, str] = {
+    "msd": "0738ff8f2cb6cbddae9b28bd4c82ebab597ff5eb6ede4c236e1103b2f8d9d886",
+    "mtt": "74b0467215d8d5d460297321abd72cd2c35ff918143d2d79e72722b09d916a43",
+}
+
+_HALF_MAX = float(np.finfo(np.float16).max)
+
+
+def log_mel_patches(samples: Samples) -> npt.NDArray[np.float32]:
+    """The network's input, shape (patches ≥ 1, 187, 96), of mono audio at 16 kHz.
+
+    Patches do not overlap. What is left after the last whole one is not heard, as in the original, and audio shorter
+    than a patch is followed by zeros.
+    """
+    import librosa
+
+    power = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=FFT, hop_length=HOP, n_mels=MELS)
+    # The networks were trained on power rounded to half precision; the logarithm itself would overflow in it.
+    rounded = np.minimum(power, _HALF_MAX).astype(np.float16).astype(np.float32)
+    frames = np.log10(10_000 * rounded + 1).T
+    count = max(1, len(frames) // PATCH)
+    padded = np.zeros((count * PATCH, MELS), dtype=np.float32)
+    padded[: len(frames)] = frames[: len(padded)]
+    return padded.reshape(count, PATCH, MELS)
+
+
+def run_network(patches: npt.NDArray[np.float32], training: Training) -> tuple[Vectors, Vectors]:
+    """Tag probabilities, shape (patches, 50), and embeddings, shape (patches, 200), of patches as the front end cuts
+    them.
+
+    Raises:
+        MissingError: the weights are missing or are not those of this version.
+    """
+    session = _session(training)
+    results = [
+        session.run(["tags", "embedding"], {"log_mel": patches[i : i + BATCH]}) for i in range(0, len(patches), BATCH)
+    ]
+    tags, embeddings = (np.concatenate(parts) for parts in zip(*results, strict=True))
+    return tags, embeddings
+
+
+@cache
+def _session(training: Training) -> Any:
+    from onnxruntime import InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return InferenceSession(_weights(training), options, providers=["CPUExecutionProvider"])
+
+
+def _weights(training: Training) -> bytes:
+    path = files("metrics.embedders") / "weights" / f"musicnn-{training}.onnx"
+    try:
+        weights = path.read_bytes()
+    except OSError:
+        raise MissingError(f"{path}: the musicnn weights are missing; reinstall tunebench") from None
+    if hashlib.sha256(weights).hexdigest() != SHA256[training]:
+        raise MissingError(f"{path}: these are not the weights of musicnn 0.1.0; reinstall tunebench")
+    return weights
+
+
+class _Musicnn(Embedder):
+    """The penultimate layer, 200 numbers for each 2.992 s of mono audio at 16 kHz and −14 LUFS."""
+
+    version = 1
+    dimension = 200
+    training: ClassVar[Training]
+
+    def embed(self, audio: Audio) -> Vectors:
+        patches = log_mel_patches(levelled(audio.mono(RATE), RATE))
+        return finite(run_network(patches, self.training)[1], f"musicnn-{self.training}")
+
+    def weights(self, audio: Audio) -> Vectors:
+        """Only audio shorter than one patch has padding."""
+        frames = 1 + round(audio.duration * RATE) // HOP
+        return np.full(max(1, frames // PATCH), min(1.0, frames / PATCH), dtype=np.float32)
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {"weights": SHA256[self.training]}
+
+
+class MusicnnMSD(_Musicnn):
+    __doc__ = f"{_Musicnn.__doc__} Trained on the Million Song Dataset with the 50 commonest tags of last.fm."
+    training = "msd"
+
+
+class MusicnnMTT(_Musicnn):
+    __doc__ = f"{_Musicnn.__doc__} Trained on MagnaTagATune, 50 tags."
+    training = "mtt"

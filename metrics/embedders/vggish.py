@@ -1,0 +1,87 @@
+"""VGGish: the embedder that Fréchet audio distance was first defined on.
+
+S. Hershey et al.: CNN Architectures for Large-Scale Audio Classification. ICASSP 2017. frechet-audio-distance fetches
+the network's code when it runs (``torch.hub``, harritaylor/torchvggish); here it is the same code as released in the
+package torchvggish, with a checkpoint of the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.audio import Audio
+from bench.embedder import Embedder, Vectors
+from metrics.embedders.checkpoint import checkpoint_file, fill, hash_of, load_state, required
+from metrics.embedders.loudness import levelled
+from metrics.embedders.windows import cut, finite
+
+RATE = 16_000
+EXAMPLE = 15_600
+"""Samples that one example of 96 frames spans: 0.975 s."""
+
+HOP = 15_360
+"""Samples from one example to the next: 0.96 s."""
+
+PUBLISHED = "vggish-10086976.pth"
+SOURCE = "https://github.com/harritaylor/torchvggish/releases/tag/v0.1"
+
+
+class VGGish(Embedder):
+    """128 numbers for each 0.96 s of mono audio at 16 kHz and −14 LUFS.
+
+    They are taken before the last ReLU and without the PCA and 8-bit rounding, as frechet-audio-distance takes them.
+    What is left after the last whole example is not heard; audio shorter than one is followed by zeros.
+
+    Args:
+        checkpoint: path of ``vggish-10086976.pth``; by default in the working folder.
+        device: where the network runs, as PyTorch writes it.
+        batch_size: examples in one call of the network.
+    """
+
+    version = 1
+    dimension = 128
+    provenance_params = frozenset({"checkpoint", "device", "batch_size"})
+
+    def __init__(self, checkpoint: str = PUBLISHED, device: str = "cpu", batch_size: int = 32) -> None:
+        self.checkpoint = checkpoint
+        self.device = device
+        self.batch_size = batch_size
+
+    def embed(self, audio: Audio) -> Vectors:
+        network = self._network
+        torch = required("torch", "laion")
+        samples = levelled(audio.mono(RATE), RATE)
+        if len(samples) < EXAMPLE:
+            samples = cut(samples, EXAMPLE, 1)[0]
+        examples = required("torchvggish.vggish_input", "laion").waveform_to_examples(samples, RATE, False)
+        inputs = torch.from_numpy(examples.astype(np.float32))[:, None].to(self.device)
+        with torch.inference_mode():
+            batches = [network(batch).cpu().numpy() for batch in inputs.split(self.batch_size)]
+        return finite(np.concatenate(batches), "vggish")
+
+    def weights(self, audio: Audio) -> Vectors:
+        frames = round(audio.duration * RATE)
+        return np.full(max(1, 1 + (frames - EXAMPLE) // HOP), min(1.0, frames / EXAMPLE), dtype=np.float32)
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {"weights": hash_of([self._file])}
+
+    def close(self) -> None:
+        self.__dict__.pop("_network", None)
+
+    @property
+    def _file(self) -> Path:
+        return checkpoint_file(self.checkpoint, PUBLISHED, SOURCE)
+
+    @cached_property
+    def _network(self) -> Any:
+        file = self._file
+        package = required("torchvggish.torchvggish", "laion")
+        network = fill(package.VGG(package.make_layers(), postprocess=False), load_state(file, "model"), file)
+        network.embeddings = network.embeddings[:-1]
+        return network.to(self.device)

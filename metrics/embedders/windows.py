@@ -1,0 +1,74 @@
+"""Fixed windows: where audio is cut depends on its length alone, so one file always has one embedding."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from bench.audio import Audio, Samples
+from bench.embedder import Embedder, Vectors
+from bench.errors import DataError
+from metrics.embedders.loudness import levelled
+
+REMAINDER = 0.01
+"""A last window with less audio than this share is left out: resampling alone can leave a sample over."""
+
+
+def shares(duration: float, window: float) -> Vectors:
+    """How much of each window is audio, shape (windows ≥ 1,), in (0, 1]; all but the last are 1.
+
+    Args:
+        duration: length of the audio, > 0.
+        window: length of a window, which is also the hop, in the same unit.
+    """
+    whole, rest = divmod(duration, window)
+    tail = [rest / window] if rest > REMAINDER * window or not whole else []
+    return np.array([1.0] * int(whole) + tail, dtype=np.float32)
+
+
+def cut(samples: Samples, length: int, count: int) -> Samples:
+    """The first ``count`` windows of ``length`` frames, shape (count, length); zeros follow where the audio ends."""
+    padded = np.zeros(count * length, dtype=np.float32)
+    used = min(len(samples), len(padded))
+    padded[:used] = samples[:used]
+    return padded.reshape(count, length)
+
+
+def finite(vectors: Vectors, embedder: str) -> Vectors:
+    """The same vectors as contiguous float32.
+
+    Raises:
+        DataError: one is not finite, which points to broken weights.
+    """
+    if not np.isfinite(vectors).all():
+        raise DataError(f"{embedder} gave an embedding that is not finite; are its weights those it was published with?")
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+class WaveformEmbedder(Embedder):
+    """An embedder whose network hears windows of a mono waveform.
+
+    Class attributes, which may be instance attributes:
+        rate: sample rate in Hz that the network hears.
+        window: length of a window and of the hop, in seconds.
+        batch_size: windows in one call of the network.
+    """
+
+    rate: int
+    window: ClassVar[float] = 10.0
+    batch_size: int = 4
+
+    @abstractmethod
+    def _vectors(self, windows: Samples) -> Vectors:
+        """Vectors, shape (windows, dimension), of windows of shape (windows, frames)."""
+
+    def embed(self, audio: Audio) -> Vectors:
+        samples = levelled(audio.mono(self.rate), self.rate)
+        windows = cut(samples, round(self.window * self.rate), len(self.weights(audio)))
+        batches = [self._vectors(windows[i : i + self.batch_size]) for i in range(0, len(windows), self.batch_size)]
+        return finite(np.concatenate(batches), type(self).__name__)
+
+    def weights(self, audio: Audio) -> Vectors:
+        return shares(audio.duration, self.window)
