@@ -47,8 +47,9 @@ class Audio:
             raise DataError(
                 f"audio has shape {samples.shape}, must be (channels, frames) with 1 to {MAX_CHANNELS} channels"
             )
-        if not 1 <= self.rate <= MAX_RATE:
-            raise DataError(f"sample rate is {self.rate} Hz, must be from 1 to {MAX_RATE}")
+        if not isinstance(self.rate, int | np.integer) or not 1 <= self.rate <= MAX_RATE:
+            raise DataError(f"sample rate is {self.rate!r}, must be a whole number of Hz from 1 to {MAX_RATE}")
+        object.__setattr__(self, "rate", int(self.rate))
         if not np.isfinite(samples).all():
             raise DataError(
                 f"audio holds {int((~np.isfinite(samples)).sum())} samples that are not finite (NaN or infinity)"

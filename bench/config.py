@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from bench.errors import DataError, UsageError, suggestion
+from bench.errors import UsageError, suggestion
+from bench.yaml_file import read_yaml
 
 DEFAULT_METRICS = (
     "harmonic-accuracy",
@@ -44,7 +45,11 @@ class ModelConfig(_Strict):
     @model_validator(mode="after")
     def _label_is_a_file_name(self) -> ModelConfig:
         if not _LABEL.fullmatch(self.row):
-            raise ValueError(f"'{self.row}' cannot name a folder: use letters, digits and . _ - = @ + only")
+            raise ValueError(
+                f"'{self.row}' cannot name a folder: use up to 80 letters, digits and . _ - = @ +; set it with 'as:'"
+            )
+        if self.row == "chance" or self.row == "ceiling":
+            raise ValueError(f"'{self.row}' is a row of every leaderboard; choose another name with 'as:'")
         return self
 
 
@@ -155,18 +160,9 @@ def load_config(path: Path) -> RunConfig:
         UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
         DataError: the file is not YAML.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"there is no configuration {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        raise DataError(f"{path}:{line} not YAML ({getattr(error, 'problem', None) or 'syntax error'})") from error
+    if not path.exists():
+        raise UsageError(f"there is no configuration {path}")
+    content = read_yaml(path)
     if content is None:
         content = {}
     if not isinstance(content, dict):

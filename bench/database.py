@@ -107,6 +107,8 @@ def explained(folder: Path) -> Iterator[None]:
             f"cannot use {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
             "same command again"
         ) from error
+    except sqlite3.IntegrityError:
+        raise  # a mistake of ours, not of the disk
     except sqlite3.DatabaseError as error:
         raise DataError(f"{folder}/run.db is damaged ({error}); the audio beside it is not touched") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -25,12 +26,17 @@ def diagnose() -> dict[str, dict[str, str]]:
         "packages": _packages(),
         "models": _plugins("model"),
         "metrics": _plugins("metric"),
+        "embedders": _plugins("embedder"),
         "suites": _plugins("suite"),
     }
 
 
 def _machine() -> dict[str, str]:
-    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    try:
+        here = Path.cwd()
+        disk = f"{shutil.disk_usage(here).free / 1e9:.0f} GB in {here}"
+    except OSError:
+        disk = "the working folder is gone"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
@@ -38,7 +44,7 @@ def _machine() -> dict[str, str]:
         "python": f"{platform.python_version()} ({sys.executable})",
         "cores": str(cores),
         "memory": f"{memory:.0f} GB",
-        "free disk": f"{free:.0f} GB in {Path.cwd()}",
+        "free disk": disk,
     }
 
 
@@ -46,7 +52,7 @@ def _packages() -> dict[str, str]:
     """Versions of what tunebench requires, extras included."""
     facts = {}
     for requirement in requires("tunebench") or []:
-        name = requirement.split(";")[0].split("[")[0].rstrip("<>=!~.,0123456789abdevrc ").strip()
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]  # type: ignore[index]  # metadata always begins with a name
         extra = requirement.partition("extra ==")[2].strip(" '\"")
         if extra != "dev":
             facts[name] = _version(
@@ -70,8 +76,9 @@ def _plugins(kind: Kind) -> dict[str, str]:
     for name, plugin in installed(kind).items():
         try:
             thing = load(plugin)
-            lacking = thing.requirements_missing() if hasattr(thing, "requirements_missing") else None
+            if hasattr(thing, "require"):
+                thing.require()
+            facts[name] = "ready"
         except TunebenchError as error:
-            lacking = str(error)
-        facts[name] = lacking or "ready"
+            facts[name] = str(error)
     return facts

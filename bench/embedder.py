@@ -35,6 +35,10 @@ class Embedder(ABC):
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     dimension: int
 
+    @classmethod  # noqa: B027
+    def require(cls) -> None:
+        """Check that what the embedder needs is installed; raises `MissingError` as `MusicModel.require` does."""
+
     @abstractmethod
     def embed(self, audio: Audio) -> Vectors:
         """Return finite float32 of shape (windows ≥ 1, dimension); windows are cut at fixed places, never at random.

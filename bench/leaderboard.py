@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Format = Literal["table", "csv", "json", "markdown", "parquet"]
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 CHANCE = "chance"
-CEILING = "ceiling"
+CEILING = "ceiling (true notes)"
 
 
 def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
@@ -40,8 +40,9 @@ def records(cells: list[Cell]) -> list[dict[str, Any]]:
 
     ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
     should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
-    notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing. ``reference`` and ``view`` are what a distance is to and
-    which part of the clips it is of; ``warnings`` begin with a code each.
+    notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
+    ``reference`` and ``view`` are what a distance is to and which part of the clips it is of; ``warnings`` begin with
+    a code each.
     """
     return [
         {
@@ -66,6 +67,12 @@ def records(cells: list[Cell]) -> list[dict[str, Any]]:
     ]
 
 
+COLUMNS = (
+    *("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "chance", "known"),
+    *("note", "reference", "view", "warnings"),
+)
+
+
 def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
     """The leaderboard as a DataFrame with the columns of `records`.
 
@@ -74,7 +81,8 @@ def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = pd.DataFrame(records(read_cells(folder, by)))
+    found = records(read_cells(folder, by))
+    frame = pd.DataFrame(found, columns=list(COLUMNS))
     # A column of None alone would have no type, and tables of two runs could not be joined.
     numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
     frame["warnings"] = ["; ".join(warnings) for warnings in frame["warnings"]]

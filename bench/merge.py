@@ -17,21 +17,29 @@ from pathlib import Path
 from typing import Any
 
 from bench.canonical import first_difference
+from bench.config import load_config
 from bench.errors import UsageError
+from bench.executors import make_executor
+from bench.metric_plan import plan_metrics
 from bench.progress import Progress, Silent
 from bench.runner import Run
+from bench.scoring import score
 from bench.shards import Shard, find_shards
 from bench.store import Store
 
+_METRIC = (
+    "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
+    "lowest, highest"
+)
 # ``other`` is a shard's database, names without it are the run's.
 _PLAN = (
     "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name != 'config'",
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
     "provenance, rate FROM other.models ORDER BY position",
     "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
-    "UPDATE metrics SET shown = 0 WHERE name IN (SELECT name FROM other.metrics WHERE shown)",
-    "INSERT INTO metrics SELECT name, version, params_hash, params, unit, direction, "
-    "position + (SELECT COUNT(*) FROM metrics), shown FROM other.metrics WHERE true ORDER BY position "
+    "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
+    f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
+    "shown FROM other.metrics WHERE true ORDER BY position "
     "ON CONFLICT DO UPDATE SET shown = MAX(shown, excluded.shown)",
     # As when a plan is adopted: one clip for each model, prompt and seed; what was there before is kept as replaced.
     "UPDATE clips SET state = 'replaced' FROM other.whole_plan AS plan WHERE clips.model = plan.model "
@@ -45,7 +53,7 @@ _NEW = (
     "WHERE new.content IS NOT NULL AND clips.content IS NULL"
 )
 _RESULTS = (
-    "INSERT OR IGNORE INTO metrics SELECT name, version, params_hash, params, unit, direction, "
+    f"INSERT OR IGNORE INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, "
     "position + (SELECT COUNT(*) FROM metrics), 0 FROM other.metrics ORDER BY position",
     # Clips of an earlier plan, which the whole one of today does not name.
     "INSERT INTO clips (id, model, prompt, seed, path, state) SELECT id, model, prompt, seed, path, "
@@ -68,9 +76,13 @@ _RESULTS = (
     "JOIN clips ON clips.id = new.id AND clips.content = new.content WHERE true ON CONFLICT DO UPDATE SET "
     "value = excluded.value, reason = excluded.reason, error = excluded.error, details = excluded.details, "
     "seconds = excluded.seconds WHERE scores.error IS NOT NULL",
+    "INSERT INTO embeddings SELECT * FROM other.embeddings WHERE true ON CONFLICT DO UPDATE SET "
+    "dimension = excluded.dimension, vectors = excluded.vectors, reason = excluded.reason, error = excluded.error "
+    "WHERE embeddings.error IS NOT NULL",
 )
 _UNSCORED = (
-    "SELECT clips.id FROM clips WHERE state = 'made' AND EXISTS (SELECT 1 FROM metrics WHERE shown AND NOT EXISTS "
+    "SELECT clips.id FROM clips WHERE state = 'made' AND EXISTS (SELECT 1 FROM metrics WHERE shown "
+    "AND NOT of_sets AND NOT EXISTS "
     "(SELECT 1 FROM scores WHERE clip = clips.id AND metric = name AND scores.version = metrics.version "
     "AND scores.params_hash = metrics.params_hash))"
 )
@@ -111,7 +123,19 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
                 held |= _take_audio(run, part, held)
                 _take_results(run, part, progress)
             progress.advance(1)
+        _hear_together(run, progress)
         return Merged(Run(folder), _lacking(run, shards, owners))
+
+
+def _hear_together(run: Store, progress: Progress) -> None:
+    """What no shard could know: the part of the clips that all of them have, its embeddings, and set metrics."""
+    frozen = run.folder / "config.yaml"
+    if not frozen.exists() or not run.rows("SELECT 1 FROM metrics WHERE shown AND embedder != ''"):
+        return
+    settings = load_config(frozen)
+    metrics = [metric for metric in plan_metrics(settings.metrics) if metric.embedders]
+    with make_executor(settings.executor) as executor:
+        score(run, metrics, settings.reference, settings.common, executor, progress)
 
 
 def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, int]]:

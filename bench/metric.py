@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
+
+import numpy as np
 
 from bench.audio import Audio, Samples
 from bench.embedder import Embedder, EmbedderRef, Vectors, load_embedder
@@ -38,9 +39,17 @@ class Score:
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
             raise DataError("a score needs either a value or a reason")
-        for name, number in (("value", self.value), *self.details.items()):
-            if isinstance(number, float) and not math.isfinite(number):
-                raise DataError(f"score {name} is {number}; give a reason instead of a number that is not finite")
+        if self.reason is not None and not (isinstance(self.reason, str) and self.reason.strip()):
+            raise DataError(f"a score's reason is {self.reason!r}, must say in words why there is no value")
+        if self.value is not None:
+            object.__setattr__(self, "value", _real("value", self.value))
+        details = dict(self.details)
+        for name in {"chance", "known"} & details.keys():
+            details[name] = _real(name, details[name])
+        for name, number in details.items():
+            if isinstance(number, float):
+                _real(name, number)
+        object.__setattr__(self, "details", details)
 
     @classmethod
     def of(cls, value: float, **details: Any) -> Score:
@@ -50,6 +59,16 @@ class Score:
     def undefined(cls, reason: str, **details: Any) -> Score:
         """No number, with the reason in a few words: ``"12 notes, needs 20"``."""
         return cls(None, reason, details)
+
+
+def _real(name: str, value: Any) -> float:
+    """A finite float that sums of many cannot overflow, from whatever kind of number a metric computes with."""
+    # float() would take a string or True.
+    real = isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
+    number = float(value) if real and abs(value) < 1e100 else None
+    if number is None:
+        raise DataError(f"score {name} is {value!r}; give a reason instead of what is no finite number")
+    return number
 
 
 @dataclass(frozen=True)
@@ -145,13 +164,19 @@ class ClipMetric(ABC):
         version: raised whenever the same clip would get another number.
         unit: such as ``%``; empty for a plain number.
         direction: which values are better, ``higher`` or ``lower``; ``none`` for a number that is never ranked.
+        bounds: the smallest and the largest possible value, if there are such; intervals stay within them.
         embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
     """
 
     version: ClassVar[int] = 1
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction] = "none"
+    bounds: ClassVar[tuple[float, float] | None] = None
     embedders: tuple[EmbedderRef, ...] = ()
+
+    @classmethod  # noqa: B027
+    def require(cls) -> None:
+        """Check that what the metric needs is installed; raises `MissingError` as `MusicModel.require` does."""
 
     @abstractmethod
     def score(self, clip: DecodedClip) -> Score:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bench.canonical import fingerprint
 from bench.config import MetricConfig
 from bench.embedder import EmbedderRef, embedder_identity, load_embedder
+from bench.errors import UsageError
 from bench.metric import ClipMetric, Direction
 from bench.registry import Plugin, bind, create, find
 from bench.set_metric import SetMetric
@@ -58,6 +59,7 @@ class PlannedMetric:
     direction: Direction
     name: str
     embedders: tuple[PlannedEmbedder, ...] = ()
+    bounds: tuple[float, float] | None = None
     of_sets: bool = False
     needs_reference: bool = False
 
@@ -67,13 +69,38 @@ class PlannedMetric:
         return f"{self.name}@{self.version}"
 
     @property
+    def base(self) -> str:
+        """The column's name without parameters: of one base only what was asked for last is shown."""
+        return self.plugin.name.rpartition(":")[2]
+
+    @property
     def params_hash(self) -> str:
-        return fingerprint(dict(self.params))
+        """Identity of the parameters, and of a file plugin's text, which has no version of a package to go by."""
+        own = [self.plugin.public_target, self.plugin.source] if self.plugin.source else []
+        return fingerprint([dict(self.params), *own])
 
     def key(self, view: View) -> ScoreKey:
         """What its scores are stored under when embeddings are made of ``view``."""
         embedder = fingerprint([*(e.fingerprint for e in self.embedders), view.text]) if self.embedders else ""
         return ScoreKey(self.name, self.version, self.params_hash, embedder)
+
+
+def plan_metrics(entries: Sequence[MetricConfig]) -> tuple[PlannedMetric, ...]:
+    """Resolve the metrics of a configuration.
+
+    Raises:
+        UsageError: as `plan_metric`, or two of them would stand under one name.
+        MissingError: as `plan_metric`.
+    """
+    metrics = tuple(plan_metric(entry) for entry in entries)
+    named: dict[str, PlannedMetric] = {}
+    for metric in metrics:
+        other = named.setdefault(metric.ref, metric)
+        if other is not metric:
+            raise UsageError(
+                f"metrics '{other.plugin.name}' and '{metric.plugin.name}' are both called {metric.ref}; rename one"
+            )
+    return metrics
 
 
 def plan_metric(entry: MetricConfig) -> PlannedMetric:
@@ -88,6 +115,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     kind = type(instance)
     defaults = bind(plugin, kind, {}, partly=True)
     params = bind(plugin, kind, entry.params)
+    _check_attributes(plugin, kind)
     name = entry.name.rpartition(":")[2]
     special = [f"{k}={_short(v)}" for k, v in params.items() if k not in defaults or v != defaults[k]]
     return PlannedMetric(
@@ -99,9 +127,24 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         # Numbers of other parameters are other numbers: whoever reads the table sees which.
         f"{name}[{', '.join(special)}]" if special else name,
         tuple(plan_embedder(ref) for ref in instance.embedders),
+        instance.bounds if isinstance(instance, ClipMetric) else None,
         isinstance(instance, SetMetric),
         isinstance(instance, SetMetric) and instance.needs_reference,
     )
+
+
+def _check_attributes(plugin: Plugin, kind: type[ClipMetric] | type[SetMetric]) -> None:
+    problems = {
+        "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
+        "unit": not isinstance(kind.unit, str),
+        "direction": kind.direction not in ("higher", "lower", "none"),
+    }
+    for name, wrong in problems.items():
+        if wrong:
+            value = getattr(kind, name)
+            raise UsageError(
+                f"metric '{plugin.name}': its {name} is {value!r}; see bench.ClipMetric for what it may be"
+            )
 
 
 def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:

@@ -52,6 +52,14 @@ class MusicModel(ABC):
         entry may be a `GenerationError` to fail that request only; an exception fails (and singly retries) the batch.
         """
 
+    @classmethod  # noqa: B027
+    def require(cls) -> None:
+        """Check that what the model needs is installed, without loading weights.
+
+        Raises:
+            MissingError: something is not; the message names the command that helps.
+        """
+
     def fingerprint(self) -> Mapping[str, Json]:
         """What else identifies the model beside class, version and parameters: the weights' revision or hash."""
         return {}

@@ -66,10 +66,16 @@ class Embedded:
 
 @dataclass(frozen=True)
 class ClipHeard:
-    """All that one clip was asked for."""
+    """All that one clip was asked for.
 
-    scores: Sequence[ClipScored]
-    embedded: Sequence[Embedded]
+    ``unreadable`` says that its file is damaged, and nothing was heard; ``missing`` what is not installed.
+    """
+
+    clip: str
+    scores: Sequence[ClipScored] = ()
+    embedded: Sequence[Embedded] = ()
+    unreadable: str | None = None
+    missing: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

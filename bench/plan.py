@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.canonical import canonical_json, fingerprint
 from bench.config import ModelConfig, RunConfig
-from bench.errors import UsageError
-from bench.metric_plan import PlannedMetric, plan_metric
+from bench.errors import TunebenchError, UsageError
+from bench.metric_plan import PlannedMetric, plan_metrics
 from bench.model import GenerationRequest, MusicModel
 from bench.prompt import Prompt, PromptSuite
 from bench.registry import Plugin, bind, create, find, load
@@ -95,7 +95,7 @@ def make_plan(config: RunConfig) -> Plan:
         clips += [PlannedClip(clip_id(planned, instance, request), planned.label, request) for request in requests]
         instance.close()
     _refuse_same_clips(clips)
-    metrics = tuple(plan_metric(entry) for entry in config.metrics)
+    metrics = plan_metrics(config.metrics)
     return Plan(suite, tuple(models), metrics, tuple(clips), config.duration)
 
 
@@ -129,19 +129,24 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
     instance: MusicModel = create(plugin, entry.params, MusicModel)
     params = bind(plugin, type(instance), entry.params)
     kind = type(instance)
-    identity: dict[str, Any] = {
-        "class": f"{plugin.public_target}@{kind.version}",
-        "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
-        **instance.fingerprint(),
-    }
-    if plugin.source:
-        identity["source"] = plugin.source
     try:
+        identity: dict[str, Any] = {
+            "class": f"{plugin.public_target}@{kind.version}",
+            "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
+            **instance.fingerprint(),
+            **({"source": plugin.source} if plugin.source else {}),
+        }
         canonical_json(identity)
-    except (TypeError, ValueError) as error:
+    except TunebenchError:
+        raise
+    except Exception as error:
         raise UsageError(
-            f"model '{entry.row}': its parameters and fingerprint must be JSON values ({error})"
+            f"model '{entry.row}': its parameters and fingerprint must be JSON values ({type(error).__name__}: {error})"
         ) from error
+    for name, least in (("sample_rate", 1), ("batch_size", 1)):
+        value = getattr(instance, name)
+        if not (isinstance(value, int) and value >= least) and not (name == "sample_rate" and value is None):
+            raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be a whole number from {least} up")
     provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
     planned = PlannedModel(
         entry.row,
@@ -150,7 +155,7 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         identity,
         provenance,
         instance.sample_rate,
-        max(1, instance.batch_size),
+        instance.batch_size,
         kind.typical_speed,
     )
     return planned, instance

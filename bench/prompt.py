@@ -40,10 +40,14 @@ class Prompt:
             raise DataError(f"prompt id {self.id!r}: use letters, digits, '.', '_' and '-' only")
         if not self.text.strip():
             raise DataError(f"prompt '{self.id}': text is empty")
-        if not self.genre.strip():
-            raise DataError(f"prompt '{self.id}': genre is empty")
-        if self.level < 1:
-            raise DataError(f"prompt '{self.id}': level is {self.level}, must be 1 or more")
+        try:
+            self.text.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"prompt '{self.id}': text holds half a character (a lone surrogate)") from None
+        if not self.genre.strip() or not self.genre.isprintable() or self.genre == "all":
+            raise DataError(f"prompt '{self.id}': genre is {self.genre!r}, must be a printable word other than 'all'")
+        if not 1 <= self.level <= 1000:
+            raise DataError(f"prompt '{self.id}': level is {self.level}, must be from 1 to 1000")
         if self.bpm is not None and not 0 < self.bpm <= 400:
             raise DataError(f"prompt '{self.id}': bpm is {self.bpm}, must be in (0, 400]")
         if self.key is not None and not _KEY.fullmatch(self.key):

@@ -75,10 +75,10 @@ def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
     if not source.is_file():
         raise UsageError(f"there is no file {source}")
     try:
-        opened = np.load(source, allow_pickle=False)
-        if not isinstance(opened, np.lib.npyio.NpzFile):
-            raise DataError(f"{source}: a single array, not an .npz file with a mean and a covariance")
-        with opened:
+        with source.open("rb") as file:
+            opened = np.load(file, allow_pickle=False)
+            if not isinstance(opened, np.lib.npyio.NpzFile):
+                raise DataError(f"{source}: a single array, not an .npz file with a mean and a covariance")
             return {name: opened[name] for name in opened.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else "cut short"

@@ -103,6 +103,8 @@ def load(plugin: Plugin) -> Any:
     location, _, attribute = plugin.target.rpartition(":")
     try:
         module = _load_file(plugin, Path(location)) if plugin.source else _load_module(location)
+        if not hasattr(module, attribute):
+            raise UsageError(f"{plugin.kind} '{plugin.name}': there is no '{attribute}' in {location}")
         return getattr(module, attribute)
     except TunebenchError:
         raise
@@ -110,7 +112,7 @@ def load(plugin: Plugin) -> Any:
         raise MissingError(
             f"{plugin.kind} '{plugin.name}' needs the module '{error.name}', which is not installed"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         origin = f" of {plugin.distribution}" if plugin.distribution else ""
         raise UsageError(
             f"{plugin.kind} '{plugin.name}'{origin} ({plugin.target}) cannot be loaded: {type(error).__name__}: {error}"
@@ -200,5 +202,6 @@ def create(plugin: Plugin, params: Mapping[str, Any], *contracts: type) -> Any:
         return factory(**bind(plugin, factory, params))
     except TunebenchError:
         raise
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{plugin.kind} '{plugin.name}' does not accept its parameters: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{plugin.kind} '{plugin.name}' does not accept its parameters: {said}") from error

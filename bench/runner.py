@@ -12,7 +12,7 @@ from bench.config import RunConfig, load_config, parse_config
 from bench.errors import MissingError
 from bench.executors import make_executor
 from bench.generating import generate
-from bench.metric_plan import plan_metric
+from bench.metric_plan import plan_metrics
 from bench.plan import Plan, PlannedClip, make_plan
 from bench.progress import Progress, Silent
 from bench.scoring import score
@@ -101,7 +101,7 @@ def run(
         with make_executor(settings.executor) as executor:
             missing = generate(store, plan, executor, progress)
             only = {clip.id for clip in plan.clips}
-            score(
+            missing += score(
                 store, plan.metrics, settings.reference, settings.common, executor, progress, only, sets=shard is None
             )
     if missing:
@@ -119,18 +119,23 @@ def rescore(
 
     Raises:
         UsageError: there is no run in the folder, or it is in use.
+        MissingError: a metric needs what is not installed; the others are computed first.
     """
     folder = Path(folder)
     Store.read(folder).close()
-    metrics = [plan_metric(entry) for entry in config.metrics]
+    metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
         store.tidy()
         with make_executor(config.executor) as executor:
-            score(store, metrics, config.reference, config.common, executor, progress or Silent(), force=force)
+            missing = score(
+                store, metrics, config.reference, config.common, executor, progress or Silent(), force=force
+            )
+    if missing:
+        raise MissingError("; ".join(missing))
     return Run(folder)
 
 
 def about_plan(plan: Plan) -> dict[str, str]:
     from importlib.metadata import version
 
-    return {"suite": plan.suite.ref, "duration": f"{plan.duration:g} s", "tunebench": version("tunebench")}
+    return {"suite": plan.suite.ref, "duration": f"{plan.duration:.12g} s", "tunebench": version("tunebench")}

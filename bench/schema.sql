@@ -26,12 +26,14 @@ CREATE UNIQUE INDEX one_clip_each ON clips (model, prompt, seed) WHERE state != 
 -- What was played, where somebody knows; JSON of bench.notes.Notes.
 CREATE TABLE notes (clip TEXT PRIMARY KEY REFERENCES clips, notes TEXT NOT NULL);
 
+-- plugin is the metric's own name, name the column's: it tells parameters that are not the defaults.
 -- shown marks the version, parameters, embedder and reference that tables show; older ones stay.
 -- embedder covers the embedders' fingerprints and the view of the clips; it is empty for metrics that embed nothing.
 CREATE TABLE metrics (
-    name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL, embedder TEXT NOT NULL,
-    reference TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL, direction TEXT NOT NULL, of_sets INTEGER NOT NULL,
+    plugin TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
+    embedder TEXT NOT NULL, reference TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL, direction TEXT NOT NULL, of_sets INTEGER NOT NULL,
     position INTEGER NOT NULL, shown INTEGER NOT NULL, view TEXT NOT NULL, reference_name TEXT NOT NULL,
+    lowest REAL, highest REAL,
     PRIMARY KEY (name, version, params_hash, embedder, reference)
 );
 
@@ -63,6 +65,6 @@ CREATE TABLE set_scores (
     version INTEGER NOT NULL, params_hash TEXT NOT NULL, embedder TEXT NOT NULL, reference TEXT NOT NULL,
     clips TEXT NOT NULL, value REAL, low REAL, high REAL, n INTEGER, reason TEXT, error TEXT, warnings TEXT NOT NULL,
     details TEXT NOT NULL,
-    PRIMARY KEY (model, grouping, member, metric, version, params_hash, embedder, reference, clips),
+    PRIMARY KEY (model, grouping, member, metric, version, params_hash, embedder, reference),
     CHECK (error IS NULL OR value IS NULL)
 );

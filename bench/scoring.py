@@ -32,15 +32,19 @@ def score(
     progress: Progress,
     only: set[str] | None = None,
     force: bool = False,
+    clips: bool = True,
     sets: bool = True,
-) -> None:
-    """Score the clips, then the sets of clips, that lack a score by one of the metrics; ``force`` scores all again.
+) -> list[str]:
+    """Score the clips, then the sets of clips, that lack a score, and return what is not installed here.
+
+    ``force`` scores all again.
 
     Args:
         reference: what set metrics compare with: a name, a folder of audio, or a reference file.
         ground: the part of the clips that embeddings are made of.
         only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of them.
-        sets: whether to compute set metrics too; a part of a run has no use for them.
+        clips: whether to score clips.
+        sets: whether to compute set metrics; a part of a run has no use for them.
 
     Raises:
         UsageError: a metric or the reference cannot be used at all.
@@ -54,9 +58,10 @@ def score(
         for name, embedder in needed.items()
     }
     store.show(metrics, view, references)
-    _score_clips(store, metrics, view, executor, progress, only, force)
+    missing = _score_clips(store, metrics, view, executor, progress, only, force) if clips else []
     if sets and set_metrics:
         _score_sets(store, set_metrics, view, references, executor, progress, only, force)
+    return missing
 
 
 def view_of(store: Store, ground: CommonGround) -> View:
@@ -79,7 +84,7 @@ def _score_clips(
     progress: Progress,
     only: set[str] | None,
     force: bool,
-) -> None:
+) -> list[str]:
     clips = store.made(only)
     prompts = store.prompts()
     scored = {} if force else store.scored()
@@ -98,6 +103,7 @@ def _score_clips(
     if not force:
         tasks = _with_known_vectors(store, tasks, view)
     progress.begin("scoring", len(clips), len(clips) - len(tasks))
+    missing: list[str] = []
     while tasks:
         again: list[ScoreTask] = []
         for done, heard in executor.map(iter(tasks)):
@@ -112,8 +118,10 @@ def _score_clips(
                 heard = done.lost(heard.message)
             assert isinstance(heard, ClipHeard)
             store.record_heard(heard)
+            missing += heard.missing
             progress.advance(1)
         tasks = again
+    return list(dict.fromkeys(missing))
 
 
 def _with_known_vectors(store: Store, tasks: Sequence[ScoreTask], view: View) -> list[ScoreTask]:

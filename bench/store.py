@@ -7,6 +7,7 @@ what the database says is there is there.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ from bench.plan import Plan, PlannedClip
 from bench.prompt import Prompt
 from bench.set_metric import PlannedReference
 from bench.view import View
+
+# Only names that this module gives are ever removed.
+_OUR_FILE = re.compile(r"[0-9a-f]{16}\.flac|\.[0-9a-f]{16}\.flac\.\d+\.part")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Store:
         """
         lock = take_lock(folder)
         try:
+            if not (folder / "run.db").exists() and any((folder / "audio").glob("*/*")):
+                raise UsageError(
+                    f"{folder} holds audio but no run.db, so it is not ours to write to; put a lost run.db back, "
+                    "move the folder audio/ elsewhere, or name another folder with --out"
+                )
             return cls(folder, open_database(folder), lock)
         except BaseException:
             lock.close()
@@ -83,8 +92,11 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            with explained(self.folder):
+                raise error
 
     # -- planning ------------------------------------------------------------------------------------------------
 
@@ -150,14 +162,15 @@ class Store:
         """
         with self._transaction():
             (position,) = self._db.execute("SELECT COUNT(*) FROM metrics").fetchone()
+            self._db.executemany("UPDATE metrics SET shown = 0 WHERE plugin = ?", [(m.base,) for m in metrics])
             for place, m in enumerate(metrics, start=position):
                 reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
-                self._db.execute("UPDATE metrics SET shown = 0 WHERE name = ?", (m.name,))
                 self._db.execute(
-                    "INSERT INTO metrics (name, version, params_hash, embedder, reference, params, unit, direction, "
-                    "of_sets, position, shown, view, reference_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?) "
-                    "ON CONFLICT DO UPDATE SET shown = 1",
+                    "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
+                    "direction, of_sets, position, view, reference_name, lowest, highest, shown) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET shown = 1",
                     (
+                        m.base,
                         *m.key(view),
                         reference.fingerprint if reference else "",
                         canonical_json(dict(m.params)),
@@ -167,6 +180,7 @@ class Store:
                         place,
                         view.text if m.embedders else "",
                         reference.name if reference else "",
+                        *(m.bounds or (None, None)),
                     ),
                 )
 
@@ -196,6 +210,11 @@ class Store:
                     f"{self.folder} holds another model '{model.label}': {place} was {was}, is now {now_is}; "
                     f"rename it with 'as:' or {advice}"
                 )
+            if model.label in models and models[model.label][2] != model.rate:
+                raise UsageError(
+                    f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate} Hz; "
+                    f"rename it with 'as:' or {advice}"
+                )
         prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
         for p in plan.suite.prompts:
             now = (p.text, p.genre, p.level, p.bpm, p.key)
@@ -213,7 +232,7 @@ class Store:
         on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
         for path in on_disk - made:
-            if path.endswith((".flac", ".part")):
+            if _OUR_FILE.fullmatch(Path(path).name):
                 (self.folder / path).unlink(missing_ok=True)
         lost = made - on_disk
         with self._transaction():
@@ -289,8 +308,14 @@ class Store:
         return held
 
     def record_heard(self, heard: ClipHeard) -> None:
-        """Store the scores and vectors of one clip in one transaction."""
+        """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
         with self._transaction():
+            if heard.unreadable:
+                self._db.execute(
+                    "UPDATE clips SET state = 'failed', content = NULL, error = ? WHERE id = ?",
+                    (heard.unreadable, heard.clip),
+                )
+                return
             self._db.executemany(
                 "INSERT OR REPLACE INTO scores "
                 "(clip, metric, version, params_hash, embedder, value, reason, error, details, seconds) "
@@ -373,7 +398,7 @@ class Store:
         return [line for query in queries for (line,) in self._db.execute(query)]
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a reading query; the tables are described at the top of this module."""
+        """Run a reading query; the tables are described in ``schema.sql``."""
         return self._db.execute(query, parameters).fetchall()
 
     @contextmanager

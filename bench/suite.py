@@ -12,15 +12,14 @@ A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of ma
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-import yaml
-
 from bench.errors import DataError, suggestion
 from bench.prompt import Prompt, PromptSuite
+from bench.yaml_file import read_yaml
 
 _Fields = Mapping[str, tuple[type, ...]]
 
@@ -48,7 +47,10 @@ def load_suite(path: Path) -> PromptSuite:
     Raises:
         DataError: the file is missing, is not YAML, or has a mistake; the message says where.
     """
-    content = _fields(_parse(path), _SUITE_FIELDS, str(path))
+    parsed = read_yaml(path)
+    if parsed is None:
+        raise DataError(f"{path}: the file is empty")
+    content = _fields(parsed, _SUITE_FIELDS, str(path))
     if not _SUITE_NAME.fullmatch(content["name"]):
         raise DataError(f"{path}: name is {_brief(content['name'])}, use letters, digits, '.', '_' and '-'")
     if content["version"] < 1:
@@ -107,41 +109,3 @@ def _quoting(name: str, given: Any) -> str:
     """A hint for text that YAML takes for something else: ``id: 7``, ``genre: no``."""
     scalar = not isinstance(given, list | dict)
     return f"; put it in quotes: {name}: '...'" if _PROMPT_FIELDS.get(name) == (str,) and scalar else ""
-
-
-def _parse(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    try:
-        content = yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise DataError(f"{path}: {line}not valid YAML ({error.problem or error.context})") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: an impossible date or an endless number; RecursionError: thousands of nested brackets.
-        raise DataError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    if content is None:
-        raise DataError(f"{path}: the file is empty")
-    return content
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a field given twice; as YAML the last one would win, and a lost ``-`` merge two prompts."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"'{key.value}' is given twice in one mapping", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bench.metric import Direction, Estimate
 from bench.scoring import clip_groups
-from bench.stats import stratified_t_interval
+from bench.stats import stratified_t_interval, wilson_interval
 from bench.store import Store, StoredClip
 
 MINIMUM_PROMPTS = 4
@@ -50,6 +50,7 @@ class Column:
     of_sets: bool = False
     view: str = ""
     reference: str = ""
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,13 @@ class Cell:
 def read_columns(store: Store) -> list[Column]:
     """The metrics that tables of this run show, in the order in which they were asked for."""
     rows = store.rows(
-        "SELECT name || '@' || version, unit, direction, of_sets, view, reference_name FROM metrics WHERE shown "
-        "ORDER BY position"
+        "SELECT name || '@' || version, unit, direction, of_sets, view, reference_name, lowest, highest FROM metrics "
+        "WHERE shown ORDER BY position"
     )
-    return [Column(ref, unit, direction, bool(of_sets), *rest) for ref, unit, direction, of_sets, *rest in rows]
+    return [
+        Column(ref, unit, direction, bool(of_sets), view, against, None if low is None else (low, high))
+        for ref, unit, direction, of_sets, view, against, low, high in rows
+    ]
 
 
 def read_scores(store: Store) -> list[ClipScore]:
@@ -123,11 +127,13 @@ def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, s
     }
 
 
-def estimate(scores: Sequence[ClipScore]) -> Estimate:
-    """Mean over prompts with its t-interval, stratified by genre.
+def estimate(scores: Sequence[ClipScore], bounds: tuple[float, float] | None = None) -> Estimate:
+    """Mean over prompts with its 95 % interval.
 
-    The unit is the prompt: seeds are averaged within it, since clips of one prompt are not independent. No interval is
-    given for fewer than 4 prompts.
+    The unit is the prompt: seeds are averaged within it, since clips of one prompt are not independent. The interval is
+    Student's, stratified by genre and kept within the metric's bounds; where every prompt is a hit or a miss it is
+    Wilson's. There is none for fewer than 4 prompts, or when all prompts have one value, which says nothing about
+    what another prompt would have.
     """
     prompts: dict[str, tuple[str, list[float]]] = {}
     counted = 0
@@ -138,11 +144,20 @@ def estimate(scores: Sequence[ClipScore]) -> Estimate:
     if not prompts:
         return Estimate(None, None, None, 0, "no clip has a value")
     means = [math.fsum(values) / len(values) for _, values in prompts.values()]
-    interval = stratified_t_interval(means, [genre for genre, _ in prompts.values()])
-    if len(prompts) < MINIMUM_PROMPTS or math.isnan(interval.low):
+    if len(prompts) < MINIMUM_PROMPTS:
         reason = f"{len(prompts)} prompts, an interval needs {MINIMUM_PROMPTS}"
+        return Estimate(math.fsum(means) / len(means), None, None, counted, reason)
+    if bounds and set(means) <= set(bounds):
+        lowest, highest = bounds
+        share = wilson_interval(means.count(highest), len(means))
+        mean, low, high = (lowest + (highest - lowest) * x for x in share[:3])
+        return Estimate(mean, low, high, counted)
+    interval = stratified_t_interval(means, [genre for genre, _ in prompts.values()])
+    if math.isnan(interval.low) or interval.low == interval.high:
+        reason = "the same value for every prompt" if max(means) == min(means) else "the same value within every genre"
         return Estimate(interval.mean, None, None, counted, reason)
-    return Estimate(interval.mean, interval.low, interval.high, counted)
+    lowest, highest = bounds or (-math.inf, math.inf)
+    return Estimate(interval.mean, max(interval.low, lowest), min(interval.high, highest), counted)
 
 
 def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
@@ -163,7 +178,7 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
             else:
                 scores = gathered[model, column.ref, group]
                 known, chance = _mean(scores, "known"), _mean(scores, "chance")
-                cells.append(Cell(model, column, group, estimate(scores), planned, chance, known))
+                cells.append(Cell(model, column, group, estimate(scores, column.bounds), planned, chance, known))
     return cells
 
 

@@ -129,6 +129,7 @@ class GenerateTask:
         if not audio.frames:
             return ClipFailed(clip.id, "the model returned audio without frames")
         path = self.folder / clip.path
+        audio = audio.cropped(clip.request.duration)
         try:
             gain = write_flac(path, audio)
             content = content_hash(read_audio(path))
@@ -201,17 +202,20 @@ class ScoreTask:
         try:
             audio = read_audio(self.path)
         except DataError as error:
-            return self.lost(str(error))
+            return ClipHeard(self.clip, unreadable=str(error))
         notes = Notes.from_json(self.notes) if self.notes else None
-        embedders = {*self.embedders, *(e for metric in self.metrics for e in metric.embedders)}
+        embedders = [*self.embedders, *(e for metric in self.metrics for e in metric.embedders)]
         known = {e.ref.share_name: self.known[e.fingerprint] for e in embedders if e.fingerprint in self.known}
         clip = DecodedClip(audio, self.prompt, notes, bench.embedder, self.view, known)
-        embedded = [self._embed(embedder, clip) for embedder in self.embedders]
-        return ClipHeard([self._score(bench, metric, clip) for metric in self.metrics], embedded)
+        missing: list[str] = []
+        embedded = [self._embed(embedder, clip, missing) for embedder in self.embedders]
+        scores = [self._score(bench, metric, clip, missing) for metric in self.metrics]
+        return ClipHeard(self.clip, scores, embedded, missing=missing)
 
     def lost(self, error: str) -> ClipHeard:
         """The result when nothing could be heard."""
         return ClipHeard(
+            self.clip,
             [self._failed(metric, error) for metric in self.metrics],
             [Embedded(self.content, e.fingerprint, self.view.text, error=error) for e in self.embedders],
         )
@@ -223,7 +227,7 @@ class ScoreTask:
             *(replace(self, metrics=(), embedders=(embedder,)) for embedder in self.embedders),
         ]
 
-    def _embed(self, planned: PlannedEmbedder, clip: DecodedClip) -> Embedded:
+    def _embed(self, planned: PlannedEmbedder, clip: DecodedClip, missing: list[str]) -> Embedded:
         key = (self.content, planned.fingerprint, self.view.text)
         try:
             vectors = np.ascontiguousarray(clip.embedding(planned.ref), dtype=np.float32)
@@ -233,9 +237,11 @@ class ScoreTask:
         except Undefined as none:
             return Embedded(*key, reason=str(none))
         except Exception as error:
+            if isinstance(error, MissingError):
+                missing.append(f"embedder '{planned.ref.name}': {error}")
             return Embedded(*key, error=_one_line(error))
 
-    def _score(self, bench: Bench, planned: PlannedMetric, clip: DecodedClip) -> ClipScored:
+    def _score(self, bench: Bench, planned: PlannedMetric, clip: DecodedClip, missing: list[str]) -> ClipScored:
         started = time.perf_counter()
         try:
             score = bench.metric(planned).score(clip)
@@ -246,6 +252,8 @@ class ScoreTask:
         except Undefined as none:
             score, details = Score.undefined(str(none)), {}
         except Exception as error:
+            if isinstance(error, MissingError):
+                missing.append(f"metric '{planned.name}': {error}")
             return self._failed(planned, _one_line(error))
         seconds = time.perf_counter() - started
         return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, details, seconds)
@@ -327,7 +335,7 @@ def _plain(value: Any) -> Any:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).encode(errors="replace").decode()
     if isinstance(error, TunebenchError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -48,6 +48,7 @@ class TempoAdherence(ClipMetric):
     version = 1
     unit = "%"
     direction: ClassVar[Direction] = "higher"
+    bounds = (0.0, 100.0)
 
     def score(self, clip: DecodedClip) -> Score:
         asked = clip.prompt.bpm
@@ -88,6 +89,7 @@ class KeyAdherence(ClipMetric):
     version = 1
     unit = "%"
     direction: ClassVar[Direction] = "higher"
+    bounds = (0.0, 100.0)
 
     def score(self, clip: DecodedClip) -> Score:
         if clip.prompt.key is None:

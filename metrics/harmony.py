@@ -86,6 +86,7 @@ class HarmonicAccuracy(ClipMetric):
     version = 1
     unit = "%"
     direction: ClassVar[Direction] = "higher"
+    bounds = (0.0, 100.0)
 
     def score(self, clip: DecodedClip) -> Score:
         pitches, source = pitches_of(clip)

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.audio import Audio, read_audio
 from bench.errors import DataError, GenerationError, UsageError
 from bench.model import GenerationRequest, Json, MusicModel
+from bench.prompt import Prompt
 from models.manifest import read_manifest
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
 
@@ -64,6 +65,25 @@ class FolderModel(MusicModel):
             MissingError: a score is to be rendered, and the synthesizer is not installed.
         """
         return [self._clip(request) for request in requests]
+
+    def seeds(self, prompts: Sequence[Prompt]) -> list[int]:
+        """The seeds for which there is a clip of one of the prompts, ascending.
+
+        Raises:
+            DataError: the manifest has a mistake.
+        """
+        known = {key for prompt in prompts for key in (prompt.id, prompt.text.strip())}
+        return sorted({seed for name, seed in self._index if name in known})
+
+    def unused(self, prompts: Sequence[Prompt]) -> list[str]:
+        """Names of the files that belong to none of the prompts.
+
+        Raises:
+            DataError: the manifest has a mistake.
+        """
+        known = {key for prompt in prompts for key in (prompt.id, prompt.text.strip())}
+        used = {file for (name, _), files in self._index.items() if name in known for file in files}
+        return sorted({file for files in self._index.values() for file in files} - used)
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
         """The hash of the clip's file: another content under the same name is another clip."""

@@ -5,14 +5,13 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import NoReturn
 
 import typer
 
-from bench.cli import check, doctor, export, leaderboard, listing, merge, reference, run, score
+from bench.cli import check, doctor, export, leaderboard, listing, merge, reference, run, score, streams
 from bench.errors import TunebenchError
 
 app = typer.Typer(
@@ -54,6 +53,7 @@ def main() -> NoReturn:
     """Run the command line and leave with the exit code that the outcome has (see `bench.errors`)."""
     # A batch system warns before it kills; that is treated as Ctrl-C, so what is finished is stored.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    streams.prepare()
     code: int | str | None = 0
     try:
         app()
@@ -62,9 +62,7 @@ def main() -> NoReturn:
     except TunebenchError as error:
         print(f"tunebench: {error}", file=sys.stderr)
         code = error.exit_code
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has enough (`| head`); Python would complain while shutting down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+    except OSError as error:
+        print(f"tunebench: {error}", file=sys.stderr)
+        code = 2
+    sys.exit(streams.finish(code))

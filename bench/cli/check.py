@@ -1,7 +1,179 @@
-"""``tunebench check``: does what measures, or what generates, behave as it must?"""
+"""``tunebench check``: does what measures behave as it must?"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-app = typer.Typer(help="Check that metrics respond to what they should.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.metric_plan import PlannedMetric
+    from bench.prompt import Prompt
+    from bench.set_metric import Reference
+    from metrics.dose_response import Response
+    from metrics.doses import Spoiler
+
+app = typer.Typer(help="Check that metrics answer to what they should.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep ``metrics`` a command of its own, although it is the only one."""
+
+
+@app.command("metrics")
+def metrics(
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Check this metric only; may be repeated.  [default: all that can be used here]"),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="6 prompts instead of 12, and half the doses.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="36 prompts instead of 12, enough for FAD.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Clips of each prompt; diversity needs 2.")] = 1,
+    reference: Annotated[str, typer.Option(help="What set metrics compare with.")] = "composer",
+    duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
+    dose_dir: Annotated[
+        Path | None, typer.Option(help="Keep the spoiled clips in this folder, to listen to them.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw every response into this file: .png, .svg or .pdf.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Dose and response: spoil good music by known amounts, and see which metric notices what.
+
+    The composer plays prompts of genres@1; its notes and its sound are spoiled in eight ways at rising doses.
+    """
+    import json
+    from dataclasses import asdict
+
+    from bench.cli.progress import shown
+    from bench.config import ExecutorConfig
+    from bench.errors import UsageError
+    from bench.executors import make_executor
+    from bench.plan import load_suite_named
+    from metrics.dose_response import listen, respond
+    from metrics.doses import SPOILERS, fewer
+
+    if quick and full:
+        raise UsageError("--quick and --full contradict each other")
+    if plot is not None:
+        from metrics.dose_plot import check_plot
+
+        check_plot(plot)
+    chosen = _metrics(metric)
+    spoilers = [fewer(spoiler) if quick else spoiler for spoiler in SPOILERS.values()]
+    # Levels 5 and 6 state tempo and key, so that every metric has something to say.
+    levels = (5,) if quick else (1, 2, 3, 4, 5, 6) if full else (5, 6)
+    prompts = [prompt for prompt in load_suite_named("genres@1").prompts if prompt.level in levels]
+    with shown() as progress:
+        references = _references(chosen, reference, dose_dir, progress)
+        with make_executor(ExecutorConfig(workers=workers)) as executor:
+            heard = listen(prompts, spoilers, chosen, executor, progress, duration, dose_dir, seeds)
+    responses = respond(heard, spoilers, chosen, references)
+    if plot is not None:
+        from metrics.dose_plot import draw
+
+        draw(responses, spoilers, plot)
+    if as_json:
+        print(json.dumps([{**asdict(r), "improved": r.improved} for r in responses], indent=2, ensure_ascii=False))
+    else:
+        print(_report(responses, spoilers, prompts, duration, chosen, references))
+
+
+def _metrics(named: list[str] | None) -> list[PlannedMetric]:
+    """The metrics that are named; otherwise all, and on stderr those that cannot be used here, with the reason."""
+    import sys
+
+    from bench.config import MetricConfig
+    from bench.errors import MissingError, TunebenchError
+    from bench.metric_plan import plan_metric
+    from bench.registry import installed
+
+    if named:
+        return [plan_metric(MetricConfig(name=name)) for name in dict.fromkeys(named)]
+    found = []
+    for name in installed("metric"):
+        try:
+            found.append(plan_metric(MetricConfig(name=name)))
+        except TunebenchError as error:
+            print(f"left out: {name} ({error})", file=sys.stderr)
+    if not found:
+        raise MissingError("no metric can be used here; 'tunebench doctor' says why")
+    return found
+
+
+def _references(
+    metrics: Sequence[PlannedMetric], name: str, kept_in: Path | None, progress: Any
+) -> dict[str, Reference]:
+    """The reference of each embedder that a set metric compares in, by the embedder's fingerprint."""
+    from bench.reference import find_reference, load_reference
+
+    needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in metrics if metric.needs_reference}
+    return {
+        key: load_reference(find_reference(name, embedder, kept_in, progress).path) for key, embedder in needed.items()
+    }
+
+
+def _report(
+    responses: Sequence[Response],
+    spoilers: Sequence[Spoiler],
+    prompts: Sequence[Prompt],
+    duration: float,
+    metrics: Sequence[PlannedMetric],
+    references: dict[str, Reference],
+) -> str:
+    """Two tables, of correlations and of smallest doses, and what the words in them mean."""
+    of = {(response.metric, response.spoiler): response for response in responses}
+    arrows = {"higher": " ↑", "lower": " ↓", "none": ""}
+    rows = {metric.ref: f"{metric.ref}{arrows[metric.direction]}" for metric in metrics}
+    names = [spoiler.name for spoiler in spoilers]
+    seen = sorted({n for r in responses for n in r.defined})
+    lines = [
+        f"{len(prompts)} prompts, {duration:g} s each, played by the composer and spoiled",
+        "",
+        "Rank correlation with the dose (1: always rises with it, −1: always falls, 0: does not follow it)",
+        *_table(["metric", *names], [[rows[m], *(_correlation(of[m, s]) for s in names)] for m in rows]),
+        "",
+        "Smallest dose detected (·: not even the largest; +: the metric calls the spoiled music better)",
+        *_table(["metric", *names], [[rows[m], *(_detected(of[m, s]) for s in names)] for m in rows]),
+        "",
+        "Doses",
+        *(f"  {s.name:<9} {s.about}: {', '.join(s.labels)} {s.unit}" for s in spoilers),
+        "",
+        "Detected: paired tests at .05, clean against spoiled clips of the same prompts, from the largest dose down.",
+        "Where nothing happens, one cell in twenty reads detected all the same.",
+    ]
+    if seen and seen[0] < len(prompts):
+        lines.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
+    lines += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
+    lines += [warning for reference in references.values() for warning in reference.warnings]
+    return "\n".join(lines)
+
+
+def _correlation(response: Response) -> str:
+    if response.correlation is None:
+        return "–"
+    few = f" ({min(response.defined)})" if min(response.defined) < max(response.defined) else ""
+    return f"{response.correlation:.2f}{few}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _detected(response: Response) -> str:
+    if response.correlation is None:
+        return "–"
+    return "·" if response.detected is None else f"{response.detected}{'+' if response.improved else ''}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
+    return [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in [header, *rows]
+    ]

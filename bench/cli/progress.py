@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bench.cli.streams import plugins_to_stderr
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -64,23 +66,21 @@ class Lines:
 def shown() -> Iterator[RunProgress]:
     """Show progress while the body runs. Ctrl-C leaves with exit code 130, once what is running has been put away."""
     try:
-        if not sys.stderr.isatty():
-            yield Lines()
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description:>10}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as display:
-            yield Bar(display)
+        with plugins_to_stderr(), _display() as display:
+            yield display
     except KeyboardInterrupt:
-        print(
-            "interrupted; all that was finished is stored, the same command goes on from there",
-            file=sys.stderr,
-        )
+        print("interrupted; all that was finished is stored, the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def _display() -> Iterator[RunProgress]:
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as display:
+        yield Bar(display)

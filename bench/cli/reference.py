@@ -61,6 +61,7 @@ def build(
     from bench.reference_build import build_reference
 
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
+    target = _output(out)
     if not source.exists():
         raise UsageError(f"there is no folder or manifest {source}")
     recordings = recordings_in(source, genres) if source.is_dir() else recordings_of(source, genres)
@@ -69,7 +70,7 @@ def build(
         built = build_reference(
             recordings,
             EmbedderRef(embedder, _params(param)),
-            _output(out),
+            target,
             name or out.stem,
             statistics_only=statistics_only,
             max_bad=max_bad,
@@ -98,8 +99,9 @@ def import_(
     from bench.reference_import import import_statistics
 
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"imported": source.name, "model": model}}
+    target = _output(out)
     ref = EmbedderRef(embedder, _params(param))
-    count = import_statistics(source, ref, _output(out), name or out.stem, model=model, windows=windows, about=about)
+    count = import_statistics(source, ref, target, name or out.stem, model=model, windows=windows, about=about)
     print(f"{out}: mean and covariance of {'' if windows else 'at least '}{count} windows")
 
 

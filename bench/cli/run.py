@@ -38,6 +38,8 @@ def command(
     The same command resumes a run that was stopped, and retries what failed.
     """
     from bench.cli.progress import shown
+    from bench.errors import MissingError
+    from bench.leaderboard import render
     from bench.runner import as_config, default_folder, run
     from bench.shards import parse_shard
 
@@ -47,8 +49,14 @@ def command(
     if dry_run:
         _print_preview(settings, folder, part)
         return
-    with shown() as progress:
-        finished = run(settings, folder, progress, part)
+    try:
+        with shown() as progress:
+            finished = run(settings, folder, progress, part)
+    except MissingError:
+        # What could be made here was made, and is worth a look.
+        if part is None and (folder / "run.db").exists():
+            print(render(folder, "json" if as_json else "table"), flush=True)
+        raise
     conclude(finished, as_json)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.cli.run import AsJson, Out, Workers
+
+if TYPE_CHECKING:
+    from bench.config import RunConfig
 
 
 def command(
@@ -16,10 +21,12 @@ def command(
     ],
     metric: Annotated[list[str] | None, typer.Option(help="Score with this metric only; may be repeated.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
-    suite: Annotated[str, typer.Option(help="For your own clips: the suite whose prompts they answer.")] = "genres@1",
+    suite: Annotated[
+        str | None, typer.Option(help="For your own clips: the suite they answer.  [default: genres@1]")
+    ] = None,
     duration: Annotated[
-        float, typer.Option(help="For your own clips: longer ones are cut to this many seconds.")
-    ] = 10.0,
+        float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="For your own clips: the row's name.  [default: the folder's]")
     ] = None,
@@ -34,41 +41,63 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude, with_workers
-    from bench.config import RunConfig, load_config, parse_config
     from bench.errors import UsageError
     from bench.runner import rescore, run
 
-    own = not (target / "run.db").is_file()
-    if own:
+    own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
+    if (target / "run.db").is_file():
+        for option, value in own.items():
+            if value is not None:
+                raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
+        settings = with_workers(_of_run(target, metric), workers)
+        with shown() as progress:
+            finished = rescore(target, settings, progress, force)
+    else:
         if not target.exists():
             raise UsageError(f"there is no run folder, folder or manifest {target}")
         if force:
             raise UsageError(f"--force is for run folders, and {target} is none (it has no run.db)")
-        settings = _own_clips(target, name, suite, duration, metric)
+        label = name or re.sub(r"[^A-Za-z0-9._=@+-]+", "-", target.resolve().stem).strip("-.") or "clips"
+        settings = with_workers(_of_clips(target, label, suite or "genres@1", duration, metric), workers)
         with shown() as progress:
-            finished = run(with_workers(settings, workers), out or Path("results") / settings.models[0].row, progress)
-        conclude(finished, as_json)
-        return
-    if out is not None:
-        raise UsageError("--out is for your own clips; the scores of a run stay in its folder")
-    frozen = target / "config.yaml"
-    settings = load_config(frozen) if frozen.exists() else RunConfig()
-    if metric:
-        settings = parse_config({**settings.model_dump(by_alias=True), "metrics": metric})
-    settings = with_workers(settings, workers)
-    with shown() as progress:
-        finished = rescore(target, settings, progress, force)
+            finished = run(settings, out or Path("results") / label, progress)
     conclude(finished, as_json)
 
 
-def _own_clips(target: Path, name: str | None, suite: str, duration: float, metrics: list[str] | None):  # type: ignore[no-untyped-def]
-    from bench.config import parse_config
+def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
+    """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
+    from bench.config import RunConfig, load_config, parse_config
+    from bench.errors import UsageError
 
-    params = {"path": str(target)} if target.is_dir() else {"path": str(target.parent), "manifest": str(target)}
-    label = name or (target.resolve().name if target.is_dir() else target.stem)
-    content = {
+    frozen = folder / "config.yaml"
+    if not frozen.exists() and not metrics:
+        raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
+    settings = load_config(frozen) if frozen.exists() else RunConfig()
+    if not metrics:
+        return settings
+    content = settings.model_dump(by_alias=True)
+    configured: list[dict[str, Any]] = list(content["metrics"]) if frozen.exists() else []
+    chosen = [[entry for entry in configured if entry["name"] == name] or [{"name": name}] for name in metrics]
+    return parse_config({**content, "metrics": [entry for entries in chosen for entry in entries]})
+
+
+def _of_clips(target: Path, label: str, suite: str, duration: float | None, metrics: list[str] | None) -> RunConfig:
+    """A configuration of the clips alone, with every seed that there is; files that answer no prompt are named."""
+    from bench.config import parse_config
+    from bench.plan import load_suite_named
+    from models.folder import FolderModel
+
+    params = {"path": str(target)} if target.is_dir() else {"path": str(target.parent), "manifest": target.name}
+    prompts = load_suite_named(suite).prompts
+    clips = FolderModel(**params)
+    if unused := clips.unused(prompts):
+        more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
+        print(f"{', '.join(unused[:5])}{more}: for no prompt of {suite}, left out", file=sys.stderr)
+    content: dict[str, Any] = {
         "suite": suite,
         "models": [{"name": "folder", "as": label, "params": params}],
-        "duration": duration,
+        "seeds": clips.seeds(prompts) or [0],
+        **({"duration": duration} if duration is not None else {}),
+        **({"metrics": metrics} if metrics else {}),
     }
-    return parse_config({**content, "metrics": metrics} if metrics else content, "your clips")
+    return parse_config(content, "your clips")

@@ -46,7 +46,7 @@ class _Worker:
         command = [sys.executable, "-P", "-c", _START, str(ROOT), str(theirs.fileno()), str(os.getpid())]
         # What a model prints goes to the driver's stderr, since stdout is for results.
         self.process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(),), env=environment, stdin=subprocess.DEVNULL, stdout=2
+            command, pass_fds=(theirs.fileno(),), env=environment, stdin=subprocess.DEVNULL, stdout=2, process_group=0
         )
         theirs.close()
         self.pipe: Connection[Task, Outcome | TaskLost] = ours

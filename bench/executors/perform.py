@@ -17,5 +17,7 @@ def perform(task: Task, bench: Bench) -> Outcome | TaskLost:
         return TaskLost("unstorable", str(error))
     except TunebenchError as error:
         return TaskLost("refused", str(error))
+    except SystemExit as leaving:
+        return TaskLost("died", f"a plugin called sys.exit({leaving.code!r})")
     except Exception as error:
         return TaskLost("died", f"{type(error).__name__}: {error}")

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import sys
 import time
 from collections import deque
@@ -131,14 +132,16 @@ class RayExecutor:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         local = {"num_cpus": max(1, self._config.worker_count) * self._config.threads, "include_dashboard": False}
         handler = signal.getsignal(signal.SIGTERM)
+        address = self._config.address
         try:
-            if self._config.address is None:
+            if address is None:
                 self._ray.init(address="local", **local, **quiet)
             else:
-                self._ray.init(address=self._config.address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
-            where = self._config.address or "on this machine"
-            raise UsageError(f"no Ray cluster {where} (executor.address): {_last_line(error)}") from error
+                _knock(address)
+                self._ray.init(address=address, **quiet)
+        except (OSError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
+            where = f"at {address} (executor.address)" if address else "could be started on this machine"
+            raise UsageError(f"no Ray cluster {where}: {_last_line(error)}") from error
         finally:
             # Ray sets one of its own, which leaves with exit code 15 and forgets to say what was stored.
             with contextlib.suppress(ValueError):  # not in the main thread
@@ -191,6 +194,13 @@ def _actor_class() -> type:
             return perform(task, self._bench)
 
     return Performer
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at ``host:port``; Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _last_line(error: Exception) -> str:

@@ -83,3 +83,29 @@ def stratified_t_interval(values: npt.ArrayLike, strata: npt.ArrayLike, level: f
     df = 1 / float(((parts / total) ** 2 / (counts - 1)).sum())
     reach = float(stdtrit(df, (1 + level) / 2)) * total**0.5
     return Interval(mean, mean - reach, mean + reach, df)
+
+
+def wilson_interval(hits: int, trials: int, level: float = 0.95) -> Interval:
+    """Wilson's score interval for a share: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n), with p = hits/n.
+
+    It stays within [0, 1] and has a width even when there are only hits or only misses.
+
+    Args:
+        hits: 0 to ``trials``.
+        trials: independent ones, 1 or more.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: hits that are not between 0 and trials, or no trials.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    """
+    from scipy.special import ndtri
+
+    if not 0 <= hits <= trials or trials < 1:
+        raise ValueError(f"{hits} hits in {trials} trials")
+    z = float(ndtri((1 + level) / 2))
+    share = hits / trials
+    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5 / (1 + z**2 / trials)
+    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach), float("inf"))

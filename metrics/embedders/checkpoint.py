@@ -51,9 +51,9 @@ def checkpoint_file(path: str, published: str, source: str) -> Path:
 
 
 def hash_of(files: Iterable[Path]) -> str:
-    """SHA-256 over the names and contents of files, in the order of their names."""
-    contents = [(file.name, _hash(file, file.stat().st_size, file.stat().st_mtime_ns)) for file in files]
-    return hashlib.sha256(repr(sorted(contents)).encode()).hexdigest()
+    """SHA-256 over the contents of files, whatever they are called and wherever they lie."""
+    contents = sorted(_hash(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    return contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
 
 
 @cache
@@ -106,6 +106,6 @@ def fill(network: Any, state: Mapping[str, Any], file: Path) -> Any:
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        raise DataError(f"{file}: is of another network than {type(network).__name__} ({' '.join(lines[1:2])})") from None
+        first = " ".join(line.strip() for line in str(error).splitlines()[1:2])
+        raise DataError(f"{file}: is of another network than {type(network).__name__} ({first})") from None
     return network.float().eval()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from importlib.resources import as_file, files
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,8 +19,7 @@ import numpy.typing as npt
 from bench.audio import Audio, Samples
 from bench.embedder import Embedder, Vectors
 from bench.errors import MissingError
-from metrics.embedders.loudness import levelled
-from metrics.embedders.windows import finite
+from metrics.embedders.windows import finite, heard
 
 Training = Literal["msd", "mtt"]
 
@@ -75,6 +74,28 @@ def run_network(patches: npt.NDArray[np.float32], training: Training) -> tuple[V
     return tags, embeddings
 
 
+def tag_names(training: Training) -> tuple[str, ...]:
+    """The 50 tags that the network was trained on, in the order of its output."""
+    return tuple(_tagger(training)["labels"].tolist())
+
+
+def tag_log_odds(embeddings: Vectors, training: Training) -> npt.NDArray[np.float64]:
+    """Log-odds of the 50 tags, shape (patches, 50), from embeddings of shape (patches, 200).
+
+    It is the network's own last layer, so cached embeddings are all that a tag needs.
+    """
+    layer = _tagger(training)
+    odds: npt.NDArray[np.float64] = embeddings.astype(np.float64) @ layer["weight"].T + layer["bias"]
+    return odds
+
+
+@cache
+def _tagger(training: Training) -> Mapping[str, npt.NDArray[Any]]:
+    name = f"musicnn-{training}-tags.npz"
+    with as_file(files("metrics.embedders") / "weights" / name) as path, np.load(path) as file:
+        return dict(file)
+
+
 @cache
 def _session(training: Training) -> Any:
     from onnxruntime import InferenceSession, SessionOptions
@@ -104,7 +125,7 @@ class _Musicnn(Embedder):
     training: ClassVar[Training]
 
     def embed(self, audio: Audio) -> Vectors:
-        patches = log_mel_patches(levelled(audio.mono(RATE), RATE))
+        patches = log_mel_patches(heard(audio, RATE))
         return finite(run_network(patches, self.training)[1], f"musicnn-{self.training}")
 
     def weights(self, audio: Audio) -> Vectors:

@@ -92,9 +92,9 @@ class PANN(WaveformEmbedder):
         return fill(network, load_state(file, "model"), file).to(self.device)
 
     def _vectors(self, windows: Samples) -> Vectors:
-        torch = required("torch", "laion")
+        torch, network = required("torch", "laion"), self._network
         with torch.inference_mode():
-            vectors: Vectors = self._network(torch.from_numpy(windows).to(self.device))["embedding"].cpu().numpy()
+            vectors: Vectors = network(torch.from_numpy(windows).to(self.device))["embedding"].cpu().numpy()
         return vectors
 
 

@@ -17,8 +17,7 @@ import numpy as np
 from bench.audio import Audio
 from bench.embedder import Embedder, Vectors
 from metrics.embedders.checkpoint import checkpoint_file, fill, hash_of, load_state, required
-from metrics.embedders.loudness import levelled
-from metrics.embedders.windows import cut, finite
+from metrics.embedders.windows import cut, finite, heard
 
 RATE = 16_000
 EXAMPLE = 15_600
@@ -55,7 +54,7 @@ class VGGish(Embedder):
     def embed(self, audio: Audio) -> Vectors:
         network = self._network
         torch = required("torch", "laion")
-        samples = levelled(audio.mono(RATE), RATE)
+        samples = heard(audio, RATE)
         if len(samples) < EXAMPLE:
             samples = cut(samples, EXAMPLE, 1)[0]
         examples = required("torchvggish.vggish_input", "laion").waveform_to_examples(samples, RATE, False)

@@ -36,6 +36,15 @@ def cut(samples: Samples, length: int, count: int) -> Samples:
     return padded.reshape(count, length)
 
 
+def heard(audio: Audio, rate: int) -> Samples:
+    """What a network at ``rate`` Hz hears: mono at −14 LUFS, shape (round(duration · rate),) whatever a resampler adds.
+
+    Raises:
+        Undefined: as `metrics.embedders.loudness.levelled`.
+    """
+    return cut(levelled(audio.mono(rate), rate), round(audio.duration * rate), 1).ravel()
+
+
 def finite(vectors: Vectors, embedder: str) -> Vectors:
     """The same vectors as contiguous float32.
 
@@ -43,7 +52,7 @@ def finite(vectors: Vectors, embedder: str) -> Vectors:
         DataError: one is not finite, which points to broken weights.
     """
     if not np.isfinite(vectors).all():
-        raise DataError(f"{embedder} gave an embedding that is not finite; are its weights those it was published with?")
+        raise DataError(f"{embedder} gave an embedding that is not finite; are its weights the published ones?")
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
@@ -65,8 +74,7 @@ class WaveformEmbedder(Embedder):
         """Vectors, shape (windows, dimension), of windows of shape (windows, frames)."""
 
     def embed(self, audio: Audio) -> Vectors:
-        samples = levelled(audio.mono(self.rate), self.rate)
-        windows = cut(samples, round(self.window * self.rate), len(self.weights(audio)))
+        windows = cut(heard(audio, self.rate), round(self.window * self.rate), len(self.weights(audio)))
         batches = [self._vectors(windows[i : i + self.batch_size]) for i in range(0, len(windows), self.batch_size)]
         return finite(np.concatenate(batches), type(self).__name__)
 

@@ -22,6 +22,12 @@ class Composer(MusicModel):
     sample_rate = 44_100
     typical_speed = 25.0
 
+    @classmethod
+    def require(cls) -> None:
+        from models.composer.soundfont import synthesizer
+
+        synthesizer()
+
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio]:
         from models.composer.render import render
 

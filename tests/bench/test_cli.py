@@ -80,7 +80,7 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tunebench: Command, write_con
         (["run", "suite.yaml"], 2, "unknown suite 'genre' (did you mean 'genres'?)"),
         (["run", "version.yaml"], 2, "suite 'genres@9' is not installed, 'genres@1' is"),
         (["run", "param.yaml"], 2, "has no parameter 'shar' (did you mean 'share'?)"),
-        (["run", "broken.yaml"], 5, "not YAML"),
+        (["run", "broken.yaml"], 5, "not valid YAML"),
         (["run", "prompts.yaml"], 5, "mine.yaml"),
         (["leaderboard", "nowhere"], 2, "nowhere is no run folder"),
         (["leaderboard", "nowhere", "--by", "mood"], 2, "mood"),

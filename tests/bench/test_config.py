@@ -65,7 +65,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
     bad.write_text("models: [\n")
-    with pytest.raises(DataError, match="line 2: not YAML"):
+    with pytest.raises(DataError, match="line 2: not valid YAML"):
         load_config(bad)
     bad.write_text("- a\n- b\n")
     with pytest.raises(UsageError, match="must be a mapping"):

@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats import stratified_t_interval, t_interval
+from bench.stats import stratified_t_interval, t_interval, wilson_interval
 
 _values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30)
 
@@ -87,3 +87,22 @@ def test_coverage_of_the_stratified_interval(each: int) -> None:
         covered += interval.low <= means.mean() <= interval.high
     # Two prompts a genre leave one degree of freedom each; Satterthwaite's interval is then wider than it need be.
     assert 0.935 <= covered / 4000 <= (0.98 if each == 2 else 0.965)
+
+
+@given(st.integers(1, 60), st.data())
+def test_wilson_interval_solves_its_equation(trials: int, data: st.DataObject) -> None:
+    """The limits solve (p − x)² = z² x (1 − x) / n."""
+    hits = data.draw(st.integers(0, trials))
+    share, low, high, _ = wilson_interval(hits, trials)
+    z = scipy.stats.norm.ppf(0.975)
+    for limit in (low, high):
+        assert (share - limit) ** 2 == pytest.approx(z**2 * limit * (1 - limit) / trials, abs=1e-9)
+    assert 0 <= low <= share <= high <= 1
+    mirrored = wilson_interval(trials - hits, trials)
+    assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((low, high))
+
+
+def test_wilson_interval_refuses_what_is_no_share() -> None:
+    for hits, trials in ((-1, 3), (4, 3), (0, 0)):
+        with pytest.raises(ValueError, match="hits in"):
+            wilson_interval(hits, trials)

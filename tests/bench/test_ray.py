@@ -23,12 +23,7 @@ from bench.store import Store
 
 ray = pytest.importorskip("ray")
 
-pytestmark = [
-    pytest.mark.slow,
-    # Ray leaves files and processes to the garbage collector when it shuts down.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +108,7 @@ def _small_suite(folder: Path) -> str:
 @pytest.mark.usefixtures("cluster")
 def test_a_model_that_misses_something_stops_with_its_message(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"model 'sine': weights tiny\.bin are missing: fetch them"):
-        run(config(tiny, bad="missing", victim="jazz-1"), tmp_path / "out")
+        run(config(tiny, bad="missing"), tmp_path / "out")
 
 
 @pytest.mark.usefixtures("cluster")

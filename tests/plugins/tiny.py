@@ -13,13 +13,20 @@ from bench import (
     Audio,
     ClipMetric,
     DecodedClip,
+    Embedder,
+    EmbedderRef,
+    EmbeddingSet,
+    Estimate,
     GenerationError,
     GenerationRequest,
     MissingError,
     MusicModel,
     Note,
     Notes,
+    Reference,
     Score,
+    SetMetric,
+    Undefined,
 )
 
 
@@ -118,3 +125,48 @@ class Fragile(ClipMetric):
                 os.abort()
             raise ZeroDivisionError("nothing to divide by")
         return Score.of(1)
+
+
+class Bands(Embedder):
+    """The level of eight bands in each quarter of a second."""
+
+    dimension = 8
+
+    def __init__(self, bad: str = "") -> None:
+        self.bad = bad
+
+    def embed(self, audio: Audio) -> np.ndarray:
+        if self.bad == "raise":
+            raise ZeroDivisionError("no bands")
+        if self.bad == "undefined":
+            raise Undefined("this clip has no bands")
+        size = audio.rate // 4
+        mono = audio.mono()
+        windows = np.pad(mono, (0, -len(mono) % size)).reshape(-1, size)
+        spectrum = np.abs(np.fft.rfft(windows, axis=1))
+        return np.stack([band.mean(axis=1) for band in np.array_split(spectrum, 8, axis=1)], axis=1).astype(np.float32)
+
+
+class Loudest(ClipMetric):
+    """The loudest band of the clip's embedding."""
+
+    embedders = (EmbedderRef(f"{__file__}:Bands"),)
+
+    def score(self, clip: DecodedClip) -> Score:
+        return Score.of(float(clip.embedding(self.embedders[0]).mean(axis=0).argmax()))
+
+
+class Spread(SetMetric):
+    """Mean distance of a set's windows from their mean."""
+
+    direction = "none"
+    needs_reference = False
+
+    def __init__(self, bad: str = "") -> None:
+        self.embedders = (EmbedderRef(f"{__file__}:Bands", {"bad": bad} if bad else {}),)
+
+    def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
+        assert reference is None
+        distances = np.linalg.norm(evaluated.vectors - evaluated.vectors.mean(axis=0), axis=1)
+        count = len(np.unique(evaluated.recordings))
+        return Estimate(float(distances.mean()), None, None, count, "no interval", (f"W-TINY: {count} clips",))

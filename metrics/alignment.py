@@ -1,0 +1,101 @@
+"""CLAP score: how near audio lies to the text it was asked for, as one checkpoint of CLAP hears it.
+
+Y. Wu, K. Chen, T. Zhang, Y. Hui, T. Berg-Kirkpatrick, S. Dubnov: Large-Scale Contrastive Language-Audio Pretraining
+with Feature Fusion and Keyword-to-Caption Augmentation. ICASSP 2023. Which checkpoint listens moves the score more than
+most models differ, so values of two checkpoints, or of raw and rescaled cosines, are not comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.embedder import Embedder, EmbedderRef
+from bench.errors import DataError, UsageError
+from bench.metric import ClipMetric, DecodedClip, Direction, Score
+
+Presentation = Literal["cosine", "unit"]
+PRESENTATIONS: tuple[Presentation, ...] = ("cosine", "unit")
+
+_texts: WeakKeyDictionary[Embedder, dict[str, npt.NDArray[np.float32]]] = WeakKeyDictionary()
+
+
+def clap_score(
+    windows: npt.ArrayLike, weights: npt.ArrayLike, text: npt.ArrayLike, presentation: Presentation = "cosine"
+) -> float:
+    """Cosine between the weighted mean of a clip's windows and its text.
+
+    Args:
+        windows: embeddings of the clip, shape (windows, dimension).
+        weights: how much of each window is audio, shape (windows,), in (0, 1].
+        text: embedding of the prompt, shape (dimension,).
+        presentation: ``cosine``, in [−1, 1], or ``unit``: (cosine + 1) / 2, in [0, 1], as some papers print it.
+
+    Raises:
+        DataError: embeddings that are not finite or have no direction, or shapes that do not match.
+
+    >>> clap_score([[1, 0], [0, 1]], [1, 1], [0, 2])
+    0.7071067811865475
+    >>> clap_score([[1, 0], [0, 1]], [1, 0.5], [2, 0], "unit")
+    0.9472135954999579
+    """
+    rows, share, words = (np.asarray(values, dtype=np.float64) for values in (windows, weights, text))
+    if rows.ndim != 2 or not len(rows) or share.shape != rows.shape[:1] or words.shape != rows.shape[1:]:
+        raise DataError(f"windows {rows.shape}, weights {share.shape} and text {words.shape} do not belong together")
+    audio = share @ rows / share.sum()
+    lengths = np.linalg.norm(audio) * np.linalg.norm(words)
+    if not (np.isfinite(lengths) and lengths > 0):
+        raise DataError("an embedding is zero or not finite, and a cosine needs directions")
+    cosine = float(np.clip(audio @ words / lengths, -1, 1))
+    return (cosine + 1) / 2 if presentation == "unit" else cosine
+
+
+class ClapScore(ClipMetric):
+    """`clap_score` of the clip and its prompt's text.
+
+    Details: ``windows`` (how many were heard).
+
+    Args:
+        checkpoint: of the embedder; always part of the metric's name.
+        embedder: ``clap`` (transformers) or ``clap-laion``, or another that embeds texts.
+        presentation: ``cosine`` or ``unit``.
+        embedder_params: further parameters of the embedder, such as ``revision``.
+
+    Raises:
+        UsageError: another presentation.
+    """
+
+    version = 1
+    unit = ""
+    direction: ClassVar[Direction] = "higher"
+
+    def __init__(
+        self,
+        checkpoint: str,
+        embedder: str = "clap",
+        presentation: Presentation = "cosine",
+        embedder_params: Mapping[str, Any] | None = None,
+    ) -> None:
+        if presentation not in PRESENTATIONS:
+            raise UsageError(f"clap-score: presentation is {presentation!r}, must be {' or '.join(PRESENTATIONS)}")
+        self.presentation = presentation
+        self.embedders = (EmbedderRef(embedder, {"checkpoint": checkpoint, **(embedder_params or {})}),)
+
+    def score(self, clip: DecodedClip) -> Score:
+        (ref,) = self.embedders
+        windows, embedder = clip.embedding(ref), clip.embedder(ref)
+        text = _embedded(clip.prompt.text, embedder)
+        value = clap_score(windows, embedder.weights(clip.audio), text, self.presentation)
+        return Score.of(value, windows=len(windows))
+
+
+def _embedded(text: str, embedder: Embedder) -> npt.NDArray[np.float32]:
+    """The text's vector, computed once in this process: every model and seed is scored with the same prompts."""
+    known = _texts.setdefault(embedder, {})
+    if text not in known:
+        known[text] = embedder.embed_text([text])[0]
+    return known[text]

@@ -1,0 +1,168 @@
+"""CLAP as the library transformers runs it: audio and text in one space.
+
+Y. Wu, K. Chen, T. Zhang, Y. Hui, T. Berg-Kirkpatrick, S. Dubnov: Large-Scale Contrastive Language-Audio Pretraining
+with Feature Fusion and Keyword-to-Caption Augmentation. ICASSP 2023.
+
+The feature extractor of transformers crops longer audio at random, repeats shorter audio, and marks a random window of
+every batch as longer than it is; a fusion network then mixes random crops. Here every window is exactly as long as the
+network's input, and none is marked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.audio import Samples
+from bench.embedder import Vectors
+from bench.errors import DataError, MissingError
+from metrics.embedders.checkpoint import hash_of, required
+from metrics.embedders.tokenizer import load_tokenizer, tokenize
+from metrics.embedders.windows import WaveformEmbedder, finite
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_SAFE = ("*.json", "*.txt", "*.safetensors")
+_PICKLED = ("*.json", "*.txt", "pytorch_model*.bin")
+
+
+class Clap(WaveformEmbedder):
+    """Vectors of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, the last window followed by zeros.
+
+    Args:
+        checkpoint: a folder, or a hub id such as ``laion/larger_clap_music``. Weights are read from safetensors, or
+            from a pickle without running code in it; code that lies beside them is never run.
+        revision: branch, tag or commit of a hub id.
+        device: where the network runs, as PyTorch writes it.
+        batch_size: windows in one call of the network.
+    """
+
+    version = 1
+    # Folder or hub id, revision or not: the weights themselves are the identity.
+    provenance_params = frozenset({"checkpoint", "revision", "device", "batch_size"})
+    rate = 48_000
+
+    def __init__(self, checkpoint: str, revision: str | None = None, device: str = "cpu", batch_size: int = 4) -> None:
+        self.checkpoint = checkpoint
+        self.revision = revision
+        self.device = device
+        self.batch_size = batch_size
+
+    @property
+    def dimension(self) -> int:  # type: ignore[override]  # depends on the checkpoint
+        return int(self._config.projection_dim)
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        torch, network = required("torch", "diffusion"), self._network
+        tokens = {name: tensor.to(self.device) for name, tensor in tokenize(self._tokenizer, list(texts)).items()}
+        with torch.inference_mode():
+            output = network.get_text_features(tokens["input_ids"], tokens["attention_mask"])
+        return finite(_vectors_in(output), "clap")
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        if Path(self.checkpoint).expanduser().is_dir():
+            return {"weights": hash_of(sorted(file for file in self._folder.iterdir() if _identifies(file)))}
+        return {"repository": self.checkpoint, "commit": self._folder.name}
+
+    def close(self) -> None:
+        self.__dict__.pop("_network", None)
+
+    def _vectors(self, windows: Samples) -> Vectors:
+        torch, network = required("torch", "diffusion"), self._network
+        features = self._extractor(list(windows), sampling_rate=self.rate, return_tensors="pt")["input_features"]
+        longer = torch.zeros((len(windows), 1), dtype=torch.bool)
+        with torch.inference_mode():
+            output = network.get_audio_features(features.float().to(self.device), longer.to(self.device))
+        return _vectors_in(output)
+
+    @cached_property
+    def _folder(self) -> Path:
+        return _folder_of(self.checkpoint, self.revision)
+
+    @cached_property
+    def _config(self) -> Any:
+        transformers = required("transformers", "diffusion")
+        try:
+            config = transformers.AutoConfig.from_pretrained(self._folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self._folder}: its config.json cannot be read ({str(error).splitlines()[0]})") from error
+        if config.model_type != "clap":
+            raise DataError(f"{self._folder}: holds a model of type {config.model_type}, not clap")
+        return config
+
+    @cached_property
+    def _extractor(self) -> Any:
+        transformers = required("transformers", "diffusion")
+        try:
+            extractor = transformers.ClapFeatureExtractor.from_pretrained(self._folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise MissingError(f"{self._folder}: preprocessor_config.json is missing; download it too") from error
+        if (extractor.sampling_rate, extractor.nb_max_samples) != (self.rate, round(self.window * self.rate)):
+            raise DataError(
+                f"{self._folder}: its network hears {extractor.nb_max_samples} samples at {extractor.sampling_rate} Hz "
+                f"and clap cuts windows of {self.window:g} s at {self.rate} Hz"
+            )
+        return extractor
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(str(self._folder), int(self._config.text_config.vocab_size), local_only=True)
+
+    @cached_property
+    def _network(self) -> Any:
+        transformers = required("transformers", "diffusion")
+        self._config  # noqa: B018 - refuses a folder of another model first
+        try:
+            network, report = transformers.ClapModel.from_pretrained(
+                self._folder,
+                local_files_only=True,
+                weights_only=True,
+                dtype=required("torch", "diffusion").float32,
+                output_loading_info=True,
+            )
+        except OSError as error:
+            raise MissingError(f"{self._folder}: holds no weights (model.safetensors); download them too") from error
+        # transformers fills what a checkpoint lacks with random numbers and carries on.
+        if lacking := sorted(report["missing_keys"]):
+            raise DataError(f"{self._folder}: the checkpoint lacks {lacking[0]} and {len(lacking) - 1} more tensors")
+        return network.eval().to(self.device)
+
+
+def _vectors_in(output: Any) -> Vectors:
+    pooled = getattr(output, "pooler_output", output)  # transformers 4 returns the tensor itself
+    vectors = pooled.float().cpu().numpy()
+    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def _identifies(file: Path) -> bool:
+    return file.suffix in {".safetensors", ".bin", ".json", ".txt"} and file.is_file()
+
+
+def _folder_of(checkpoint: str, revision: str | None) -> Path:
+    folder = Path(checkpoint).expanduser().absolute()
+    if folder.is_dir():
+        return folder
+    if not _HUB_ID.fullmatch(checkpoint):
+        raise MissingError(f"clap: there is no folder {folder}; give one, or a hub id, as the parameter 'checkpoint'")
+    hub = required("huggingface_hub", "diffusion")
+    try:
+        for patterns in (_SAFE, _PICKLED):
+            place = Path(hub.snapshot_download(checkpoint, revision=revision, allow_patterns=list(patterns)))
+            if any(_weights_in(place)):
+                return place
+    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+        at = f" at {revision}" if revision else ""
+        raise MissingError(
+            f"clap: {checkpoint}{at} is neither a folder nor in the local cache, and the hub did not give it; where "
+            f"there is a network run: hf download {checkpoint}, or give a folder as the parameter 'checkpoint'"
+        ) from error
+    raise MissingError(f"clap: {checkpoint} holds no weights (model.safetensors or pytorch_model.bin)")
+
+
+def _weights_in(folder: Path) -> list[Path]:
+    return [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]

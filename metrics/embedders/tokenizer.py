@@ -1,0 +1,41 @@
+"""Tokenizers of text encoders, checked: one that is not there loads without an error and reads every text alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.errors import MissingError
+from metrics.embedders.checkpoint import required
+
+MAX_TOKENS = 77
+"""Text length that CLAP was trained with; what follows is not read."""
+
+
+def load_tokenizer(place: str, vocabulary: int, local_only: bool) -> Any:
+    """The RoBERTa tokenizer in a folder or of a hub id.
+
+    Args:
+        place: the folder, or the hub id.
+        vocabulary: entries that the text encoder was trained with.
+        local_only: never ask the network.
+
+    Raises:
+        MissingError: it is not there, or has another vocabulary.
+    """
+    transformers = required("transformers", "diffusion")
+    mend = "give a folder that holds its tokenizer.json, or vocab.json and merges.txt"
+    try:
+        tokenizer = transformers.RobertaTokenizer.from_pretrained(place, local_files_only=local_only)
+    except (OSError, ValueError, TypeError) as error:
+        raise MissingError(f"there is no tokenizer in {place}; {mend}") from error
+    # Without its files and without network, transformers 5 returns a tokenizer of the five special tokens.
+    if len(tokenizer) != vocabulary:
+        raise MissingError(
+            f"the tokenizer in {place} has {len(tokenizer):,} entries, the text encoder {vocabulary:,}; {mend}"
+        )
+    return tokenizer
+
+
+def tokenize(tokenizer: Any, texts: list[str]) -> dict[str, Any]:
+    """Token ids and attention mask of texts, PyTorch tensors of shape (texts, 77)."""
+    return dict(tokenizer(texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt"))

@@ -1,0 +1,215 @@
+"""Fréchet audio distance (FAD): how far apart two sets of embeddings are as Gaussians.
+
+‖μ₁ − μ₂‖² + tr C₁ + tr C₂ − 2 tr √(C₁C₂). The last trace is the nuclear norm of F₁F₂ᵀ, where Cᵢ = FᵢᵀFᵢ: its singular
+values are the roots of the eigenvalues of C₁C₂. Nothing complex can come of that, and no root of a matrix is taken.
+
+Dowson and Landau, "The Fréchet distance between multivariate normal distributions", Journal of Multivariate Analysis 12
+(1982); Kilgour et al., "Fréchet Audio Distance: a reference-free metric for evaluating music enhancement algorithms",
+Interspeech 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import DataError, Undefined
+from bench.metric import Direction
+from bench.set_metric import EmbeddingSet, Reference
+from metrics.gaussian import EPSILON, Array, Gaussian, Method, nuclear_norm, product
+from metrics.grouped import Chosen, Contributions, Grouped, GroupedMetric, counted
+
+LEAST_PROMPTS = 24
+"""With fewer, chance and bias say more than the music does."""
+
+
+def frechet_distance(
+    mean_a: npt.ArrayLike,
+    cov_a: npt.ArrayLike,
+    mean_b: npt.ArrayLike,
+    cov_b: npt.ArrayLike,
+    method: Method = "auto",
+) -> float:
+    """Fréchet distance between two Gaussians, ≥ 0, in squared units of the embedding.
+
+    Args:
+        mean_a, mean_b: shape (dimension,).
+        cov_a, cov_b: shape (dimension, dimension), symmetric and positive semi-definite, of any rank.
+        method: as in `metrics.gaussian.nuclear_norm`: ``fast`` by eigenvalues, ``exact`` by singular values, ``auto``
+            by eigenvalues where they are good to 1e-10.
+
+    Raises:
+        DataError: shapes that do not match, values that are not finite, or a matrix that is no covariance.
+
+    >>> frechet_distance([0.0], [[4.0]], [3.0], [[1.0]])
+    10.0
+    """
+    return gaussian_distance(Gaussian.of_moments(mean_a, cov_a), Gaussian.of_moments(mean_b, cov_b), method)
+
+
+def frechet_audio_distance(evaluated: npt.ArrayLike, reference: npt.ArrayLike, method: Method = "auto") -> float:
+    """Fréchet distance between two sets of windows, shapes (n, dimension) and (m, dimension), n, m ≥ 2.
+
+    The work is done on the smaller side of either set, windows or dimension, and the sets are never squared.
+
+    Raises:
+        DataError: other shapes, fewer than two windows, or values that are not finite.
+    """
+    return gaussian_distance(Gaussian.of_windows(evaluated), Gaussian.of_windows(reference), method)
+
+
+def per_clip_distances(clips: Iterable[npt.ArrayLike], reference: Gaussian) -> Array:
+    """Fréchet distance of each clip's own windows, shape (n ≥ 2, dimension), to one reference, shape (clips,).
+
+    The reference is factored once, before; a clip costs the singular values of a matrix with n − 1 rows.
+
+    Source: Gui et al., "Adapting Fréchet audio distance for generative music evaluation", ICASSP 2024, §2.3.
+    """
+    return np.array([gaussian_distance(Gaussian.of_windows(clip), reference) for clip in clips])
+
+
+def gaussian_distance(a: Gaussian, b: Gaussian, method: Method = "auto") -> float:
+    """Fréchet distance between two Gaussians that are factored already."""
+    if a.mean.shape != b.mean.shape:
+        raise DataError(f"embeddings of {len(a.mean)} and of {len(b.mean)} dimensions cannot be compared")
+    step = a.mean - b.mean
+    distance = float(step @ step) + a.trace + b.trace - 2 * nuclear_norm(product(a.factor, b.factor), method)
+    if not np.isfinite(distance):
+        raise DataError("the embeddings are too large: their distance overflows")
+    return max(distance, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Projected(Contributions):
+    """Windows seen through the reference's factor, where their Fréchet distance is that of their singular values.
+
+    Attributes:
+        projected: windows about their mean · factorᵀ, shape (windows, rank).
+        starts: the first window of each unit.
+        counts, squares: windows of each unit, and the sum of their squared distances from the mean.
+        sums: sum of the windows of each unit about the mean, shape (units, dimension).
+        step: mean of all windows − the reference's.
+        reference_trace: total variance of the reference.
+    """
+
+    projected: Array
+    starts: npt.NDArray[np.int64]
+    counts: Array
+    squares: Array
+    sums: Array
+    step: Array
+    reference_trace: float
+
+    @classmethod
+    def of(cls, windows: Grouped, reference: Gaussian) -> _Projected:
+        x = windows.vectors.astype(np.float64)
+        mean = x.mean(axis=0)
+        x -= mean
+        return cls(
+            product(x, reference.factor),
+            windows.starts,
+            windows.counts.astype(np.float64),
+            np.add.reduceat(np.einsum("ij,ij->i", x, x), windows.starts),
+            np.add.reduceat(x, windows.starts, axis=0),
+            mean - reference.mean,
+            reference.trace,
+        )
+
+    def value(self, chosen: Chosen) -> float:
+        rows = self.projected[self._windows(chosen)]
+        return float(self._distances(chosen[np.newaxis], np.array([nuclear_norm(Gaussian.of_windows(rows).factor)]))[0])
+
+    def values(self, chosen: Chosen) -> Array:
+        return self._distances(chosen, np.array([self._norm(row) for row in chosen]))
+
+    def _distances(self, chosen: Chosen, norms: Array) -> Array:
+        n = chosen @ self.counts
+        offsets = chosen @ self.sums / n[:, np.newaxis]
+        traces = (chosen @ self.squares - n * (offsets**2).sum(axis=1)) / (n - 1)
+        steps = ((offsets + self.step) ** 2).sum(axis=1)
+        distances: Array = np.maximum(steps + traces + self.reference_trace - 2 * norms, 0.0)
+        return distances
+
+    def _norm(self, chosen: Chosen) -> float:
+        """Nuclear norm by the eigenvalues of the scatter on its smaller side, zero where they are only rounding.
+
+        Scatters of units add up: what is left out is taken from the whole where that is less than what is chosen.
+        """
+        from scipy.linalg import eigvalsh
+
+        picked = self._windows(chosen)
+        n, rank = np.count_nonzero(picked), self.projected.shape[1]
+        rows = self.projected[picked]
+        mean = rows.mean(axis=0)
+        if n <= rank:
+            rows -= mean
+            scatter = product(rows, rows)
+        elif 2 * n > len(picked):
+            rest = self.projected[~picked]
+            scatter = self._scatter - product(rest.T, rest.T) - n * np.outer(mean, mean)
+        else:
+            scatter = product(rows.T, rows.T) - n * np.outer(mean, mean)
+        values = eigvalsh(scatter / (n - 1), overwrite_a=True, check_finite=False)
+        return float(np.sqrt(values[values > len(values) * EPSILON * values[-1]]).sum())
+
+    def _windows(self, chosen: Chosen) -> npt.NDArray[np.bool_]:
+        return np.repeat(chosen, self.counts.astype(np.int64))
+
+    @cached_property
+    def _scatter(self) -> Array:
+        return product(self.projected.T, self.projected.T)
+
+
+class FrechetAudioDistance(GroupedMetric):
+    """FAD between all windows of a model and the reference, in squared units of the embedding.
+
+    Its bias falls with the number of prompts, not of windows, and is large at the numbers people use: it is compared
+    only at equal numbers of clips over the same prompts. The interval is for its expectation at this number.
+    """
+
+    version = 1
+    direction: ClassVar[Direction] = "lower"
+
+    def __init__(self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None) -> None:
+        super().__init__(embedder, embedder_params)
+        self._known: dict[str, Gaussian] = {}
+
+    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+        warnings = super().check(evaluated, reference)
+        assert reference is not None
+        prompts, clips = len(np.unique(evaluated.groups)), len(np.unique(evaluated.recordings))
+        if prompts < LEAST_PROMPTS:
+            raise Undefined(f"{counted(prompts, 'prompt')}, FAD needs {LEAST_PROMPTS}; KAD does with fewer")
+        for windows, whose in ((evaluated.windows, "the clips have"), (reference.windows, "the reference has")):
+            if windows <= evaluated.dimension:
+                rank = f"W-RANK: {whose} {windows} windows in {evaluated.dimension} dimensions, no full covariance"
+                warnings = (*warnings, rank)
+        needed = enough_clips(evaluated.dimension)
+        if clips < needed:
+            bias = f"W-BIAS: too large by chance at {clips} clips (needs {needed}); compare at equal numbers only"
+            warnings = (*warnings, bias)
+        return warnings
+
+    def permutations(self, evaluated: EmbeddingSet) -> int:
+        return 999 if evaluated.dimension <= 512 else 199
+
+    def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
+        assert reference is not None
+        return _Projected.of(windows, self.gaussian(reference))
+
+    def gaussian(self, reference: Reference) -> Gaussian:
+        """The reference's Gaussian, factored once."""
+        if reference.fingerprint not in self._known:
+            self._known[reference.fingerprint] = Gaussian.of_moments(reference.mean, reference.covariance)
+        return self._known[reference.fingerprint]
+
+
+def enough_clips(dimension: int) -> int:
+    """From how many clips on the bias of FAD is nearly proportional to 1/clips: max(300, 1.5 · dimension)."""
+    return max(300, math.ceil(1.5 * dimension))

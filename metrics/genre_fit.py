@@ -1,0 +1,131 @@
+"""Genre fit: whether a music tagger hears the genre that was asked for.
+
+It is a tagger's opinion, not a listener's: musicnn (Pons and Serra, 2019) reports 50 tags of last.fm and 50 of
+MagnaTagATune, of which twelve name one of the six genres. Some tags are given freely and some hardly ever, to noise as
+well, so the log-odds are read against calibration music of known genre. That music is synthetic (see
+`metrics.genre_calibration`): margins compare models over the same prompts and are no probability of a genre.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.embedder import EmbedderRef, Vectors
+from bench.errors import DataError
+from bench.metric import ClipMetric, DecodedClip, Direction, Score
+from metrics.embedders.musicnn import Training, tag_log_odds, tag_names
+from metrics.genre_calibration import Calibration, calibration
+
+TAGS: Mapping[str, tuple[tuple[Training, str], ...]] = {
+    "choral": (("mtt", "choral"), ("mtt", "choir")),
+    "classical": (("mtt", "classical"), ("mtt", "classic")),
+    "dance": (("msd", "dance"), ("mtt", "dance"), ("mtt", "techno")),
+    "jazz": (("msd", "jazz"),),
+    "pop": (("msd", "pop"), ("mtt", "pop")),
+    "rock": (("msd", "rock"), ("mtt", "rock")),
+}
+"""Which tags of which network name a genre."""
+
+GENRES = tuple(TAGS)
+
+STANDS_OUT = 1.0
+"""Standard deviations above the calibration mean that at least one genre must reach; noise and single tones do not."""
+
+MSD = EmbedderRef("musicnn-msd")
+MTT = EmbedderRef("musicnn-mtt")
+
+
+def genre_log_odds(msd: Vectors, mtt: Vectors) -> npt.NDArray[np.float64]:
+    """Log-odds of the six `GENRES`, shape (6,): the mean over a genre's tags of their mean over the clip.
+
+    Args:
+        msd: embeddings of the clip by ``musicnn-msd``, shape (windows, 200).
+        mtt: the same by ``musicnn-mtt``.
+    """
+    clip: dict[Training, Vectors] = {"msd": msd, "mtt": mtt}
+    odds = {
+        (training, tag): value
+        for training, vectors in clip.items()
+        for tag, value in zip(tag_names(training), tag_log_odds(vectors, training).mean(axis=0), strict=True)
+    }
+    return np.array([np.mean([odds[tag] for tag in tags]) for tags in TAGS.values()])
+
+
+def calibrated(log_odds: npt.NDArray[np.float64], by: Calibration | None = None) -> npt.NDArray[np.float64]:
+    """Log-odds of the genres in standard deviations from the mean of the calibration music, shape (…, 6)."""
+    known = by or calibration()
+    standard: npt.NDArray[np.float64] = (log_odds - np.array(known.centre)) / np.array(known.spread)
+    return standard
+
+
+def genre_margin(standard: npt.NDArray[np.float64], genre: str) -> float:
+    """How far ``genre`` lies above the best other genre, in standard deviations; positive where it is heard.
+
+    Args:
+        standard: calibrated log-odds of the six `GENRES`, shape (6,).
+        genre: one of them.
+
+    Raises:
+        DataError: another genre.
+
+    >>> genre_margin(np.array([0.0, 0.5, 2.0, 1.5, -1.0, 0.0]), "dance")
+    0.5
+    """
+    if genre not in GENRES:
+        raise DataError(f"genre {genre!r} is none of {', '.join(GENRES)}")
+    place = GENRES.index(genre)
+    return float(standard[place] - np.delete(standard, place).max())
+
+
+def confusion_table(asked: Sequence[str], heard: Sequence[str | None]) -> npt.NDArray[np.int64]:
+    """How often which genre was heard: rows as asked for, columns as heard, shape (6, 7).
+
+    Both in the order of `GENRES`; the last column counts clips in which no genre stands out (None).
+
+    Raises:
+        DataError: another genre, or lists of different lengths.
+
+    >>> confusion_table(["jazz", "jazz", "pop"], ["jazz", None, "rock"])[3]
+    array([0, 0, 0, 1, 0, 0, 1])
+    """
+    if len(asked) != len(heard):
+        raise DataError(f"{len(asked)} genres asked for and {len(heard)} heard")
+    columns = (*GENRES, None)
+    unknown = [genre for genre in asked if genre not in GENRES] + [genre for genre in heard if genre not in columns]
+    if unknown:
+        raise DataError(f"genre {unknown[0]!r} is none of {', '.join(GENRES)}")
+    table = np.zeros((len(GENRES), len(columns)), dtype=np.int64)
+    for row, column in zip(asked, heard, strict=True):
+        table[GENRES.index(row), columns.index(column)] += 1
+    return table
+
+
+class GenreFit(ClipMetric):
+    """`genre_margin` of the prompt's genre, in standard deviations of the calibration music.
+
+    Undefined where the prompt's genre is none of the six, and where no genre stands out. Details: ``top1`` (the genre
+    heard), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).
+    """
+
+    version = 1
+    unit = "SD"
+    direction: ClassVar[Direction] = "higher"
+    embedders = (MSD, MTT)
+
+    def score(self, clip: DecodedClip) -> Score:
+        genre = clip.prompt.genre.casefold()
+        if genre not in GENRES:
+            return Score.undefined(f"no tags are known for the genre '{clip.prompt.genre}'")
+        standard = calibrated(genre_log_odds(clip.embedding(MSD), clip.embedding(MTT)))
+        top1, best = GENRES[int(standard.argmax())], float(standard.max())
+        log_odds = dict(zip(GENRES, standard.tolist(), strict=True))
+        if best < STANDS_OUT:
+            return Score.undefined(
+                f"no genre stands out: {top1} at {best:.1f} SD, needs {STANDS_OUT:g}", log_odds=log_odds
+            )
+        details: dict[str, Any] = {"top1": top1, "fits": top1 == genre, "log_odds": log_odds}
+        return Score.of(genre_margin(standard, genre), **details)

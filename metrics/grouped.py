@@ -1,0 +1,219 @@
+"""Set metrics over prompts: the estimate, its jackknife and the test for a difference, each from one pass over windows.
+
+The unit is the prompt: windows of a clip and clips of a prompt are not independent. A metric measures once what the
+prompts contribute; its value for any choice of prompts then costs next to nothing, and leaving a prompt out or swapping
+prompts between two models are such choices.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.embedder import EmbedderRef
+from bench.errors import DataError, Undefined, UsageError
+from bench.metric import Estimate
+from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
+from bench.stats import jackknife_interval, permutation_p, random_swaps
+from metrics.pairwise import check_windows
+
+Array = npt.NDArray[np.float64]
+Chosen = npt.NDArray[np.bool_]
+
+MIN_PROMPTS = 4
+"""As many prompts are needed to say how sure a value is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """Windows in the order of their units (a prompt of one model), one unit after the other.
+
+    Attributes:
+        vectors: shape (windows, dimension).
+        recordings: int, shape (windows,).
+        starts: int, shape (units,): the first window of each unit.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    recordings: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, evaluated: EmbeddingSet) -> Grouped:
+        order = np.argsort(evaluated.groups, kind="stable")
+        groups = evaluated.groups[order]
+        starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]).astype(np.int64)
+        return cls(evaluated.vectors[order], evaluated.recordings[order], starts)
+
+    def __add__(self, other: Grouped) -> Grouped:
+        """The units of both, those of ``other`` last; recordings stay apart even where their numbers are the same."""
+        shift = self.recordings.max() + 1 - other.recordings.min()
+        return Grouped(
+            np.concatenate([self.vectors, other.vectors]),
+            np.concatenate([self.recordings, other.recordings + shift]),
+            np.concatenate([self.starts, other.starts + len(self.vectors)]),
+        )
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Windows of each unit, shape (units,)."""
+        return np.diff(self.starts, append=len(self.vectors))
+
+    def unit(self, number: int) -> slice:
+        """Where the windows of one unit lie."""
+        start = int(self.starts[number])
+        return slice(start, start + int(self.counts[number]))
+
+
+class Contributions(ABC):
+    """What each unit contributes to a set metric."""
+
+    @abstractmethod
+    def values(self, chosen: Chosen) -> Array:
+        """The metric of each choice of units: bool of shape (choices, units) → (choices,)."""
+
+    def value(self, chosen: Chosen) -> float:
+        """The metric of one choice, shape (units,), as exactly as can be."""
+        return float(self.values(chosen[np.newaxis])[0])
+
+    def details(self) -> Mapping[str, Any]:
+        """What explains the numbers."""
+        return {}
+
+
+class GroupedMetric(SetMetric):
+    """A set metric that is estimated and tested by prompts.
+
+    Args:
+        embedder: name of the embedder.
+        embedder_params: its parameters.
+    """
+
+    null: ClassVar[str] = (
+        "for every prompt, the two models' clips come from one distribution, so that it does not matter which model "
+        "made which; this is more than that the two values are equal"
+    )
+
+    def __init__(self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None) -> None:
+        self.embedders = (EmbedderRef(embedder, dict(embedder_params or {})),)
+
+    @abstractmethod
+    def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
+        """Measure what each unit contributes.
+
+        Raises:
+            Undefined: the reference gives no value, with the reason.
+        """
+
+    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+        """The warnings for a set that has a value; a subclass adds what it asks for.
+
+        Raises:
+            Undefined: the set is too small, with the reason.
+            UsageError, DataError: as in `evaluate`.
+        """
+        if reference is None and self.needs_reference:
+            raise UsageError(f"{type(self).__name__} compares with a reference, and there is none; name one")
+        if reference is not None and self.needs_reference:
+            if evaluated.embedder != reference.embedder:
+                raise UsageError(
+                    f"the clips are embedded by {evaluated.embedder} and the reference '{reference.name}' by "
+                    f"{reference.embedder}; build the reference again with the same embedder"
+                )
+            if evaluated.windows and evaluated.dimension != len(reference.mean):
+                raise DataError(
+                    f"the clips have embeddings of {evaluated.dimension} dimensions and the reference "
+                    f"'{reference.name}' of {len(reference.mean)}"
+                )
+        if not evaluated.windows:
+            raise Undefined("no clips with an embedding")
+        check_windows(evaluated.vectors, "set of clips")
+        found = () if reference is None or not self.needs_reference else reference.warnings
+        if len(evaluated.vectors) > 1 and (evaluated.vectors == evaluated.vectors[0]).all():
+            found = (*found, f"W-CONSTANT: all {evaluated.windows} windows have the same embedding")
+        return found
+
+    def permutations(self, evaluated: EmbeddingSet) -> int:
+        """How many permutations a test makes."""
+        del evaluated
+        return 999
+
+    def considered(self, evaluated: EmbeddingSet) -> EmbeddingSet:
+        """The windows that the metric looks at."""
+        return evaluated
+
+    def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
+        evaluated = self.considered(evaluated)
+        clips = len(np.unique(evaluated.recordings))
+        try:
+            warnings = self.check(evaluated, reference)
+            windows = Grouped.of(evaluated)
+            contributions = self.contributions(windows, reference)
+        except Undefined as error:
+            return Estimate(None, None, None, clips, str(error))
+        prompts = len(windows.starts)
+        value = contributions.value(np.ones(prompts, dtype=bool))
+        details = contributions.details()
+        if prompts < MIN_PROMPTS:
+            reason = f"{counted(prompts, 'prompt')}, an interval needs {MIN_PROMPTS}"
+            return Estimate(value, None, None, clips, reason, warnings, details)
+        _, low, high, _ = jackknife_interval(value, contributions.values(~np.eye(prompts, dtype=bool)))
+        return Estimate(value, low, high, clips, None, warnings, details)
+
+    def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
+        """B − A over the prompts that both have, with the jackknife interval and a permutation test.
+
+        ``seed`` names the permutations.
+
+        Raises:
+            UsageError, DataError: as in `evaluate`.
+        """
+        if a.embedder != b.embedder:
+            raise UsageError(f"A is embedded by {a.embedder} and B by {b.embedder}; embed both by one")
+        a, b = self.considered(a), self.considered(b)
+        shared = np.intersect1d(a.groups, b.groups)
+        alone = len(np.union1d(a.groups, b.groups)) - len(shared)
+        a, b = a.part(np.isin(a.groups, shared)), b.part(np.isin(b.groups, shared))
+        try:
+            warnings = tuple(dict.fromkeys([*self.check(a, reference), *self.check(b, reference)]))
+            contributions = self.contributions(Grouped.of(a) + Grouped.of(b), reference)
+        except Undefined as error:
+            return Difference(None, None, None, None, "", str(error))
+        if alone:
+            warnings += (f"W-UNPAIRED: {counted(alone, 'prompt')} that only one of the two has {_is(alone)} left out",)
+        warnings += self._uneven(a, b)
+        prompts = len(shared)
+        everything, kept = np.ones(prompts, dtype=bool), ~np.eye(prompts, dtype=bool)
+        estimate = contributions.value(np.r_[~everything, everything]) - contributions.value(
+            np.r_[everything, ~everything]
+        )
+        if prompts < MIN_PROMPTS:
+            reason = f"{counted(prompts, 'shared prompt')}, a test needs {MIN_PROMPTS}"
+            return Difference(estimate, None, None, None, "", reason, warnings)
+        none = np.zeros_like(kept)
+        _, low, high, _ = jackknife_interval(
+            estimate, contributions.values(np.hstack([none, kept])) - contributions.values(np.hstack([kept, none]))
+        )
+        swaps = random_swaps(prompts, self.permutations(a), np.random.default_rng(seed))
+        swapped = contributions.values(np.hstack([swaps, ~swaps])) - contributions.values(np.hstack([~swaps, swaps]))
+        p = permutation_p(estimate, swapped)
+        return Difference(estimate, low, high, p, self.null, None, warnings)
+
+    def _uneven(self, a: EmbeddingSet, b: EmbeddingSet) -> tuple[str, ...]:
+        clips = len(np.unique(a.recordings)), len(np.unique(b.recordings))
+        if clips[0] == clips[1]:
+            return ()
+        return (f"W-CLIPS: A has {clips[0]} clips and B {clips[1]}; compare at equal numbers",)
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"

@@ -1,0 +1,101 @@
+"""Distances between all pairs of windows, a block at a time, so that memory does not grow with the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import DataError
+
+Array = npt.NDArray[np.float64]
+Windows = npt.NDArray[np.floating[Any]]
+Precision = type[np.float32] | type[np.float64]
+
+ROWS, COLUMNS = 2048, 512
+"""Size of a block, fixed, so that a result does not depend on the machine: 8 MB."""
+
+
+class Block(NamedTuple):
+    """What belongs to the pairs of windows ``row …`` of one set and ``column …`` of the other.
+
+    ``values``, shape (rows, columns), is a buffer that the next block overwrites; whoever got it may do so too.
+    """
+
+    row: int
+    column: int
+    values: npt.NDArray[Any]
+
+
+def check_windows(windows: npt.ArrayLike, what: str) -> Windows:
+    """Return ``windows`` as an array of shape (n ≥ 1, dimension ≥ 1), not copied.
+
+    Raises:
+        DataError: another shape, or a value that is not finite.
+    """
+    x = windows if isinstance(windows, np.ndarray) else np.asarray(windows)
+    if x.ndim != 2 or not x.size:
+        raise DataError(f"the {what} has shape {x.shape}, must be (windows, dimension)")
+    for start in range(0, len(x), 4096):
+        if not np.isfinite(x[start : start + 4096]).all():
+            raise DataError(f"the {what} holds a value that is not finite (NaN or infinity); embed it again")
+    return x
+
+
+def distance_blocks(a: Windows, b: Windows | None = None) -> Iterator[Block]:
+    """Squared Euclidean distances of the pairs of two sets, or of one; see `scaled_blocks`."""
+    for block in scaled_blocks(a, b):
+        np.maximum(block.values, 0.0, out=block.values)
+        yield block
+
+
+def scaled_blocks(
+    a: Windows, b: Windows | None, scale: float = 1.0, precision: Precision = np.float64
+) -> Iterator[Block]:
+    """Squared Euclidean distances times ``scale``, in blocks; what should be 0 may be a rounding error below it.
+
+    Within one set (``b`` None) every pair comes once: blocks below the diagonal are left out, and what lies on or below
+    the diagonal in the others is infinite (times ``scale``).
+
+    |x|² + |y|² − 2xy about a common centre: the sum loses the digits by which the windows are farther from zero than
+    from each other. The squares ride along in the product as two more dimensions.
+    """
+    from scipy.linalg import blas
+
+    gemm = blas.dgemm if precision is np.float64 else blas.sgemm
+    other = a if b is None else b
+    centre = mean_of(other)
+    left = np.empty((min(ROWS, len(a)), a.shape[1] + 2), dtype=precision)
+    right = np.empty((min(COLUMNS, len(other)), a.shape[1] + 2), dtype=precision)
+    buffer = np.empty(len(left) * len(right), dtype=precision)
+    for row in range(0, len(a), ROWS):
+        part = _with_squares(a[row : row + ROWS], centre, left)
+        part[:, :-2] *= -2
+        for column in range(0 if b is not None else row, len(other), COLUMNS):
+            y = _with_squares(other[column : column + COLUMNS], centre, right)
+            y[:, -2:] = y[:, :-3:-1]
+            x = part if b is not None else part[: column + len(y) - row]
+            values = buffer[: len(x) * len(y)].reshape(len(x), len(y))
+            gemm(scale, y.T, x.T, c=values.T, trans_a=True, overwrite_c=True)
+            if b is None and column < row + len(x):
+                values[np.tri(len(x), len(y), row - column, dtype=bool)] = scale * np.inf
+            yield Block(row, column, values)
+
+
+def _with_squares(windows: Windows, centre: Array, out: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Windows about the centre, each followed by its squared length and a 1."""
+    x = out[: len(windows)]
+    np.subtract(windows, centre, out=x[:, :-2], casting="same_kind")
+    np.einsum("ij,ij->i", x[:, :-2], x[:, :-2], out=x[:, -2])
+    x[:, -1] = 1
+    return x
+
+
+def mean_of(windows: Windows) -> Array:
+    """Mean of windows in float64, shape (dimension,)."""
+    total = np.zeros(windows.shape[1])
+    for start in range(0, len(windows), 4096):
+        total += np.asarray(windows[start : start + 4096], dtype=np.float64).sum(axis=0)
+    return total / len(windows)
