@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.canonical import first_difference
 from bench.config import load_config
-from bench.errors import UsageError
+from bench.errors import MissingError, UsageError
 from bench.executors import make_executor
 from bench.metric_plan import plan_metrics
 from bench.progress import Progress, Silent
@@ -101,6 +101,7 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
 
     Raises:
         UsageError: there are no shards, one is in use, they are not parts of one run, or the disk takes no more.
+        MissingError: a metric of all clips needs what is not installed here; everything is joined.
         DataError: a database is damaged or of a newer tunebench.
     """
     folder = Path(folder)
@@ -123,19 +124,23 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
                 held |= _take_audio(run, part, held)
                 _take_results(run, part, progress)
             progress.advance(1)
-        _hear_together(run, progress)
+        missing = _hear_together(run, progress)
+        if missing:
+            raise MissingError(
+                f"{'; '.join(dict.fromkeys(missing))}; the shards are joined, and what is missing is not scored"
+            )
         return Merged(Run(folder), _lacking(run, shards, owners))
 
 
-def _hear_together(run: Store, progress: Progress) -> None:
-    """What no shard could know: the part of the clips that all of them have, its embeddings, and set metrics."""
+def _hear_together(run: Store, progress: Progress) -> list[str]:
+    """Score what no shard could: the part that all clips have, and set metrics. Returns what is not installed here."""
     frozen = run.folder / "config.yaml"
     if not frozen.exists() or not run.rows("SELECT 1 FROM metrics WHERE shown AND embedder != ''"):
-        return
+        return []
     settings = load_config(frozen)
     metrics = [metric for metric in plan_metrics(settings.metrics) if metric.embedders]
     with make_executor(settings.executor) as executor:
-        score(run, metrics, settings.reference, settings.common, executor, progress)
+        return score(run, metrics, settings.reference, settings.common, executor, progress)
 
 
 def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, int]]:

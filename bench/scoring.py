@@ -32,7 +32,6 @@ def score(
     progress: Progress,
     only: set[str] | None = None,
     force: bool = False,
-    clips: bool = True,
     sets: bool = True,
 ) -> list[str]:
     """Score the clips, then the sets of clips, that lack a score, and return what is not installed here.
@@ -43,7 +42,6 @@ def score(
         reference: what set metrics compare with: a name, a folder of audio, or a reference file.
         ground: the part of the clips that embeddings are made of.
         only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of them.
-        clips: whether to score clips.
         sets: whether to compute set metrics; a part of a run has no use for them.
 
     Raises:
@@ -58,7 +56,7 @@ def score(
         for name, embedder in needed.items()
     }
     store.show(metrics, view, references)
-    missing = _score_clips(store, metrics, view, executor, progress, only, force) if clips else []
+    missing = _score_clips(store, metrics, view, executor, progress, only, force)
     if sets and set_metrics:
         _score_sets(store, set_metrics, view, references, executor, progress, only, force)
     return missing

@@ -212,7 +212,7 @@ class Store:
                 )
             if model.label in models and models[model.label][2] != model.rate:
                 raise UsageError(
-                    f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate} Hz; "
+                    f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
                     f"rename it with 'as:' or {advice}"
                 )
         prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}

@@ -55,7 +55,7 @@ def clap_score(
 
 
 class ClapScore(ClipMetric):
-    """`clap_score` of the clip and its prompt's text.
+    """How near the clip is to its prompt's text: the cosine of their CLAP embeddings, in [−1, 1].
 
     Details: ``windows`` (how many were heard).
 

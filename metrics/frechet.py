@@ -79,10 +79,10 @@ def gaussian_distance(a: Gaussian, b: Gaussian, method: Method = "auto") -> floa
     if a.mean.shape != b.mean.shape:
         raise DataError(f"embeddings of {len(a.mean)} and of {len(b.mean)} dimensions cannot be compared")
     step = a.mean - b.mean
-    distance = float(step @ step) + a.trace + b.trace - 2 * nuclear_norm(product(a.factor, b.factor), method)
-    if not np.isfinite(distance):
-        raise DataError("the embeddings are too large: their distance overflows")
-    return max(distance, 0.0)
+    total = float(step @ step) + a.trace + b.trace
+    if not np.isfinite(total):
+        raise DataError("the embeddings are too large, their variance overflows")
+    return max(total - 2 * nuclear_norm(product(a.factor, b.factor), method), 0.0)
 
 
 @dataclass(frozen=True, eq=False)

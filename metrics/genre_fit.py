@@ -105,7 +105,7 @@ def confusion_table(asked: Sequence[str], heard: Sequence[str | None]) -> npt.ND
 
 
 class GenreFit(ClipMetric):
-    """`genre_margin` of the prompt's genre, in standard deviations of the calibration music.
+    """How far a tagger hears the prompt's genre above the best other one, in SD of synthetic calibration music.
 
     Undefined where the prompt's genre is none of the six, and where no genre stands out. Details: ``top1`` (the genre
     heard), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).

@@ -10,6 +10,7 @@ from metrics.pairwise import Array, Windows, distance_blocks, mean_of, scaled_bl
 
 KEPT = 2_000_000
 """As many distances are held at once."""
+Places = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 LARGEST = float(np.finfo(np.float64).max)
 _SAMPLED = 1 << 15
 _BINS = 4096
@@ -56,7 +57,7 @@ def _by_rounded(windows: Windows, rank: int) -> tuple[int, Array] | None:
     if not bound < float(np.finfo(np.float32).max) / 8:
         return None
     low, high = _sample_bracket(windows, rank / pairs)
-    low, high = np.float32(low - 4 * bound), np.float32(high + 4 * bound)
+    low, high = float(np.float32(low - 4 * bound)), float(np.float32(high + 4 * bound))
     below, held = 0, 0
     values, firsts, seconds = [], [], []
     for row, column, squared in scaled_blocks(windows, None, precision=np.float32):
@@ -132,7 +133,7 @@ def _sample_bracket(windows: Windows, quantile: float) -> tuple[float, float]:
     return float(squared[int(max(middle - reach, 0))]), float(squared[int(min(middle + reach, _SAMPLED - 1))])
 
 
-def _squared(windows: Windows, first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> Array:
+def _squared(windows: Windows, first: Places, second: Places) -> Array:
     """Squared distances of the pairs (first, second), by their differences."""
     squared = np.empty(len(first))
     for start in range(0, len(first), 512):

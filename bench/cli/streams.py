@@ -1,4 +1,4 @@
-"""Output streams that bear what happens to them: closed ones, ASCII terminals, readers that leave, plugins that print."""
+"""Output streams that bear closed files, ASCII terminals, readers that leave and plugins that print."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ _PICKLED = ("*.json", "*.txt", "pytorch_model*.bin")
 
 
 class Clap(WaveformEmbedder):
-    """Vectors of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, the last window followed by zeros.
+    """CLAP by transformers: a vector of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
+
+    The last window is followed by zeros.
 
     Args:
         checkpoint: a folder, or a hub id such as ``laion/larger_clap_music``. Weights are read from safetensors, or
@@ -121,7 +123,6 @@ class Clap(WaveformEmbedder):
                 self._folder,
                 local_files_only=True,
                 weights_only=True,
-                dtype=required("torch", "diffusion").float32,
                 output_loading_info=True,
             )
         except OSError as error:
@@ -129,7 +130,7 @@ class Clap(WaveformEmbedder):
         # transformers fills what a checkpoint lacks with random numbers and carries on.
         if lacking := sorted(report["missing_keys"]):
             raise DataError(f"{self._folder}: the checkpoint lacks {lacking[0]} and {len(lacking) - 1} more tensors")
-        return network.eval().to(self.device)
+        return network.float().eval().to(self.device)
 
 
 def _vectors_in(output: Any) -> Vectors:

@@ -33,7 +33,9 @@ _UNUSED = "text_branch.embeddings.position_ids"
 
 
 class ClapLaion(WaveformEmbedder):
-    """512 numbers, of length 1, for each 10 s of mono audio at 48 kHz and −14 LUFS, the last window followed by zeros.
+    """CLAP by laion-clap: 512 numbers of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
+
+    The last window is followed by zeros.
 
     Args:
         checkpoint: path of a checkpoint without fusion; by default the one trained on music, in the working folder.

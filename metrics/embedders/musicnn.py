@@ -118,7 +118,7 @@ def _weights(training: Training) -> bytes:
 
 
 class _Musicnn(Embedder):
-    """The penultimate layer, 200 numbers for each 2.992 s of mono audio at 16 kHz and −14 LUFS."""
+    """musicnn's penultimate layer: 200 numbers for each 2.992 s of mono audio at 16 kHz and −14 LUFS."""
 
     version = 1
     dimension = 200

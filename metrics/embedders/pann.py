@@ -39,7 +39,9 @@ VARIANTS = {
 
 
 class PANN(WaveformEmbedder):
-    """2048 numbers for each 10 s of mono audio at −14 LUFS, before the tagging layer.
+    """PANN's CNN14: 2048 numbers for each 10 s of mono audio at −14 LUFS, before the tagging layer.
+
+    The last window is followed by zeros.
 
     Args:
         checkpoint: path of the checkpoint; by default the published name in the working folder.

@@ -31,7 +31,7 @@ SOURCE = "https://github.com/harritaylor/torchvggish/releases/tag/v0.1"
 
 
 class VGGish(Embedder):
-    """128 numbers for each 0.96 s of mono audio at 16 kHz and −14 LUFS.
+    """VGGish: 128 numbers for each 0.96 s of mono audio at 16 kHz and −14 LUFS.
 
     They are taken before the last ReLU and without the PCA and 8-bit rounding, as frechet-audio-distance takes them.
     What is left after the last whole example is not heard; audio shorter than one is followed by zeros.

@@ -89,7 +89,7 @@ def test_a_metric_that_kills_its_worker_fails_alone(tiny: Path, tmp_path: Path) 
     settings["metrics"] = [f"{tiny}:Peak", {"name": f"{tiny}:Fragile", "params": {"how": "abort"}}]
     settings["suite"] = _small_suite(tmp_path)
     finished = run(settings, tmp_path / "out")
-    assert [line.partition(": ")[0] for line in finished.failures()] == ["sine, rock-1, seed 0, Fragile"]
+    assert [line.partition(": ")[0] for line in finished.failures()] == ["sine, rock-1, seed 0, Fragile[how=abort]"]
     _, scores = results(finished.folder)
     assert sum(value is not None for _, _, value, *_ in scores) == 2 * 3 - 1
 

@@ -188,6 +188,18 @@ def test_a_checkpoint_that_lacks_tensors_is_not_filled_with_noise(
         Clap(str(folder)).embed(music)
 
 
+def test_pickled_weights_are_read_without_running_code(
+    checkpoint: Path, embedder: Clap, tmp_path: Path, music: Audio
+) -> None:
+    from safetensors.torch import load_file
+
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "pickled"))
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    short = music.cropped(5)
+    np.testing.assert_array_equal(Clap(str(folder)).embed(short), embedder.embed(short))
+
+
 def test_folders_that_hold_something_else_are_named(checkpoint: Path, tmp_path: Path, music: Audio) -> None:
     with pytest.raises(MissingError, match=r"no folder .*nowhere; give one, or a hub id"):
         Clap("./nowhere").fingerprint()

@@ -108,18 +108,18 @@ def laion(laion_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> C
 
 
 def test_laion_hears_fixed_windows_one_by_one(laion: ClapLaion) -> None:
-    audio = tone(23)
+    audio = tone(13)
     vectors = laion.embed(audio)
-    assert vectors.shape == (3, 512)
+    assert vectors.shape == (2, 512)
     assert vectors.dtype == np.float32
-    assert laion.weights(audio) == pytest.approx([1, 1, 0.3])
+    assert laion.weights(audio) == pytest.approx([1, 0.3])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     np.random.seed(1)  # noqa: NPY002 - the package crops with the global generator
     np.testing.assert_array_equal(laion.embed(audio), vectors)
-    last = np.pad(heard(audio, 48_000)[960_000:], (0, 480_000 - 144_000))
+    last = np.pad(heard(audio, 48_000)[480_000:], (0, 480_000 - 144_000))
     with torch.no_grad():
         direct = laion._network.model.get_audio_embedding([{"waveform": torch.from_numpy(last)}]).numpy()
-    np.testing.assert_allclose(vectors[2], direct[0], atol=1e-5)
+    np.testing.assert_allclose(vectors[1], direct[0], atol=1e-5)
     np.testing.assert_allclose(laion.embed(Audio(0.05 * audio.samples, audio.rate)), vectors, atol=1e-4)
 
 
