@@ -22,6 +22,8 @@ DEFAULT_METRICS = (
     "rhythm-grid",
     "tempo-adherence",
     "key-adherence",
+    "genre-fit",
+    "kad",
 )
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+-]{0,79}")
 

@@ -135,10 +135,12 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
 def _hear_together(run: Store, progress: Progress) -> list[str]:
     """Score what no shard could: the part that all clips have, and set metrics. Returns what is not installed here."""
     frozen = run.folder / "config.yaml"
-    if not frozen.exists() or not run.rows("SELECT 1 FROM metrics WHERE shown AND embedder != ''"):
+    if not frozen.exists():
         return []
     settings = load_config(frozen)
     metrics = [metric for metric in plan_metrics(settings.metrics) if metric.embedders]
+    if not metrics:
+        return []
     with make_executor(settings.executor) as executor:
         return score(run, metrics, settings.reference, settings.common, executor, progress)
 

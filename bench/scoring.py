@@ -49,15 +49,15 @@ def score(
         DataError: the reference is damaged.
     """
     view = view_of(store, ground)
-    set_metrics = [metric for metric in metrics if metric.of_sets]
+    set_metrics = [metric for metric in metrics if metric.of_sets and sets]
     needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in set_metrics if metric.needs_reference}
     references = {
         name: find_reference(reference, embedder, store.folder / "references", progress, view)
         for name, embedder in needed.items()
     }
-    store.show(metrics, view, references)
+    store.show([metric for metric in metrics if sets or not metric.of_sets], view, references)
     missing = _score_clips(store, metrics, view, executor, progress, only, force)
-    if sets and set_metrics:
+    if set_metrics:
         _score_sets(store, set_metrics, view, references, executor, progress, only, force)
     return missing
 

@@ -161,14 +161,13 @@ class Store:
         ``references`` holds the reference of each embedder by its fingerprint.
         """
         with self._transaction():
-            (position,) = self._db.execute("SELECT COUNT(*) FROM metrics").fetchone()
             self._db.executemany("UPDATE metrics SET shown = 0 WHERE plugin = ?", [(m.base,) for m in metrics])
-            for place, m in enumerate(metrics, start=position):
+            for m in metrics:
                 reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
                 self._db.execute(
                     "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
-                    "direction, of_sets, position, view, reference_name, lowest, highest, shown) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET shown = 1",
+                    "direction, of_sets, view, reference_name, lowest, highest, position, shown) VALUES "
+                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM metrics), 1) ON CONFLICT DO UPDATE SET shown = 1",
                     (
                         m.base,
                         *m.key(view),
@@ -177,7 +176,6 @@ class Store:
                         m.unit,
                         m.direction,
                         m.of_sets,
-                        place,
                         view.text if m.embedders else "",
                         reference.name if reference else "",
                         *(m.bounds or (None, None)),

@@ -89,7 +89,7 @@ class ClapScore(ClipMetric):
         (ref,) = self.embedders
         windows, embedder = clip.embedding(ref), clip.embedder(ref)
         text = _embedded(clip.prompt.text, embedder)
-        value = clap_score(windows, embedder.weights(clip.audio), text, self.presentation)
+        value = clap_score(windows, embedder.weights(clip.viewed), text, self.presentation)
         return Score.of(value, windows=len(windows))
 
 

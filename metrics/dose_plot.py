@@ -42,7 +42,10 @@ def draw(responses: Sequence[Response], spoilers: Sequence[Spoiler], path: Path)
     from matplotlib.figure import Figure
 
     of = {(response.metric, response.spoiler): response for response in responses}
-    metrics = list(dict.fromkeys(response.metric for response in responses))
+    # A metric without any value has a line in the table and nothing to draw.
+    metrics = list(dict.fromkeys(r.metric for r in responses if any(value is not None for value in r.values)))
+    if not metrics:
+        raise UsageError(f"nothing to draw in {path}: no metric has a value; the table says why")
     figure = Figure(figsize=(1.7 * len(spoilers) + 1.5, 1.25 * len(metrics) + 1.0), layout="constrained")
     panels = figure.subplots(len(metrics), len(spoilers), sharey="row", squeeze=False)
     for row, metric in enumerate(metrics):
@@ -75,5 +78,5 @@ def _panel(axes: Any, response: Response) -> None:
         axes.plot([place, place], [low, high], color=color, alpha=0.4, lw=3, solid_capstyle="butt")
     if clean is not None:
         axes.axhline(clean, color="black", lw=0.4)
-    axes.set_xticks(range(len(response.doses)), [label.replace("clean", "0") for label in response.doses])
+    axes.set_xticks(range(len(response.doses)), response.doses)
     axes.tick_params(labelsize=6, length=2)

@@ -19,14 +19,14 @@ from bench.audio import Audio, write_flac
 from bench.embedder import Vectors
 from bench.errors import GenerationError, MissingError
 from bench.executors import Executor, TaskLost
-from bench.metric import Direction
+from bench.metric import Direction, Estimate
 from bench.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.model import GenerationRequest, MusicModel
 from bench.outcome import ClipHeard
 from bench.progress import Progress
 from bench.prompt import Prompt
 from bench.registry import create, find
-from bench.set_metric import EmbeddingSet, Reference, SetMetric, gather
+from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric, gather
 from bench.task import Bench, ScoreTask
 from bench.view import View
 from metrics.doses import Spoiler
@@ -202,6 +202,8 @@ def listen(
                 kind_of_error = MissingError if outcome.why == "missing" else GenerationError
                 raise kind_of_error(f"{task.prompt.id}, {task.kind}: {outcome.message}")
             for label, clip in zip(task.labels, outcome, strict=True):
+                if clip.unreadable:
+                    raise GenerationError(f"{task.prompt.id}, {task.kind}: {clip.unreadable}")
                 _note(heard, (task.kind, label), task, (len(prompts), seeds), clip)
             progress.advance(1)
     return heard
@@ -241,65 +243,101 @@ def respond(
         metrics: of clips and of sets.
         references: by the fingerprint of the embedder.
     """
-    return [
-        (_of_sets if metric.of_sets else _of_clips)(heard, spoiler, metric, references)
-        for metric in metrics
-        for spoiler in spoilers
-    ]
+    found = []
+    for metric in metrics:
+        answers = (
+            _of_sets(heard, spoilers, metric, references) if metric.of_sets else _of_clips(heard, spoilers, metric)
+        )
+        scale = [value for answer in answers for value in answer.means if value is not None]
+        # Rounding noise has ranks too: less than a thousandth of the widest response counts as none.
+        tolerance = 1e-3 * (max(scale) - min(scale)) if scale else 0.0
+        found += [_response(metric, spoiler, a, tolerance) for spoiler, a in zip(spoilers, answers, strict=True)]
+    return found
 
 
-def _of_clips(heard: Heard, spoiler: Spoiler, metric: PlannedMetric, references: Mapping[str, Reference]) -> Response:
+@dataclass(frozen=True)
+class _Answer:
+    """A metric's values under one kind of damage, the clean ones first; changes are against these."""
+
+    means: Sequence[float | None]
+    defined: Sequence[int]
+    series: Values
+    effects: Sequence[float | None]
+    intervals: Sequence[tuple[float | None, float | None]]
+    p: Sequence[float | None]
+    problem: str | None
+
+
+def _of_clips(heard: Heard, spoilers: Sequence[Spoiler], metric: PlannedMetric) -> list[_Answer]:
     from bench.stats import t_interval
 
-    del references
-    keys = [(CLEAN, CLEAN), *((spoiler.name, label) for label in spoiler.labels)]
-    columns = [_prompt_means(heard.values[key][metric.ref]) for key in keys]
-    values = np.stack(columns, axis=1)
-    changes = values[:, 1:] - values[:, :1]
-    p = [paired_p(change) for change in changes.T]
-    known = [change[np.isfinite(change)] for change in changes.T]
-    effects = [float(change.mean()) if len(change) else None for change in known]
-    intervals = [t_interval(change) if len(change) > 1 else None for change in known]
-    return _response(
-        metric,
-        spoiler,
-        [float(column[np.isfinite(column)].mean()) if np.isfinite(column).any() else None for column in columns],
-        [int(np.isfinite(column).sum()) for column in columns],
-        [(interval.low, interval.high) if interval else (None, None) for interval in intervals],
-        p,
-        rank_correlation(values),
-        effects,
-        heard.problems.get(metric.ref),
-    )
+    answers = []
+    for spoiler in spoilers:
+        values = np.stack([_prompt_means(heard.values[key][metric.ref]) for key in _keys(spoiler)], axis=1)
+        known = [column[np.isfinite(column)] for column in values.T]
+        changes = [change[np.isfinite(change)] for change in (values[:, 1:] - values[:, :1]).T]
+        intervals = [t_interval(change) if len(change) > 1 else None for change in changes]
+        answers.append(
+            _Answer(
+                [float(column.mean()) if len(column) else None for column in known],
+                [len(column) for column in known],
+                values,
+                [float(change.mean()) if len(change) else None for change in changes],
+                [(interval.low, interval.high) if interval else (None, None) for interval in intervals],
+                [paired_p(change) for change in changes],
+                heard.problems.get(metric.ref),
+            )
+        )
+    return answers
 
 
-def _of_sets(heard: Heard, spoiler: Spoiler, metric: PlannedMetric, references: Mapping[str, Reference]) -> Response:
+def _of_sets(
+    heard: Heard, spoilers: Sequence[Spoiler], metric: PlannedMetric, references: Mapping[str, Reference]
+) -> list[_Answer]:
     embedder = metric.embedders[0].fingerprint
     instance: SetMetric = create(metric.plugin, metric.params, SetMetric)
     reference = references.get(embedder)
-    keys = [(CLEAN, CLEAN), *((spoiler.name, label) for label in spoiler.labels)]
-    sets = [_gathered(heard.vectors[key].get(embedder, {}), embedder) for key in keys]
-    estimates = [instance.evaluate(clips, reference) if clips else None for clips in sets]
-    values = [estimate.value if estimate else None for estimate in estimates]
-    reason = next((e.reason for e in estimates if e and e.value is None), None)
-    differences = [
-        instance.difference(sets[0], clips, reference, seed=0)
-        if sets[0] and clips and values[0] is not None and value is not None
-        else None
-        for clips, value in zip(sets[1:], values[1:], strict=True)
-    ]
-    series = np.array([[np.nan if value is None else value for value in values]])
-    return _response(
-        metric,
-        spoiler,
-        values,
-        [len({place for place, _ in heard.vectors[key].get(embedder, {})}) for key in keys],
-        [(d.low, d.high) if d else (None, None) for d in differences],
-        [d.p if d else None for d in differences],
-        rank_correlation(series),
-        [d.estimate if d else None for d in differences],
-        reason or next((d.reason for d in differences if d and d.reason), None),
-    )
+
+    def gathered(key: tuple[str, str]) -> EmbeddingSet | None:
+        vectors = heard.vectors[key].get(embedder, {})
+        clips = [(number, place, vectors[place, seed]) for number, (place, seed) in enumerate(sorted(vectors))]
+        return gather(clips, embedder) if clips else None
+
+    def evaluated(clips: EmbeddingSet | None) -> Estimate:
+        return (
+            instance.evaluate(clips, reference) if clips else Estimate(None, None, None, 0, "no clip has an embedding")
+        )
+
+    nothing = Difference(None, None, None, None, "")
+    clean = gathered((CLEAN, CLEAN))
+    baseline = evaluated(clean)
+    answers = []
+    for spoiler in spoilers:
+        sets = [gathered(key) for key in _keys(spoiler)]
+        estimates = [baseline, *map(evaluated, sets[1:])]
+        changes = [
+            instance.difference(clean, clips, reference, seed=0)
+            if clean and clips and baseline.value is not None and estimate.value is not None
+            else nothing
+            for clips, estimate in zip(sets[1:], estimates[1:], strict=True)
+        ]
+        reasons = [found.reason for found in [*estimates, *changes] if found.reason]
+        answers.append(
+            _Answer(
+                [estimate.value for estimate in estimates],
+                [len(np.unique(clips.groups)) if clips else 0 for clips in sets],
+                np.array([[np.nan if estimate.value is None else estimate.value for estimate in estimates]]),
+                [change.estimate for change in changes],
+                [(change.low, change.high) for change in changes],
+                [change.p for change in changes],
+                reasons[0] if reasons else None,
+            )
+        )
+    return answers
+
+
+def _keys(spoiler: Spoiler) -> list[tuple[str, str]]:
+    return [(CLEAN, CLEAN), *((spoiler.name, label) for label in spoiler.labels)]
 
 
 def _prompt_means(values: Values) -> Values:
@@ -310,35 +348,20 @@ def _prompt_means(values: Values) -> Values:
     return means
 
 
-def _gathered(vectors: Mapping[tuple[int, int], Vectors], embedder: str) -> EmbeddingSet | None:
-    clips = [(number, place, vectors[place, seed]) for number, (place, seed) in enumerate(sorted(vectors))]
-    return gather(clips, embedder) if clips else None
-
-
-def _response(
-    metric: PlannedMetric,
-    spoiler: Spoiler,
-    values: Sequence[float | None],
-    defined: Sequence[int],
-    intervals: Sequence[tuple[float | None, float | None]],
-    p: Sequence[float | None],
-    correlation: float | None,
-    effects: Sequence[float | None],
-    problem: str | None,
-) -> Response:
-    detected = smallest_detected(effects, p)
+def _response(metric: PlannedMetric, spoiler: Spoiler, answer: _Answer, tolerance: float) -> Response:
+    detected = smallest_detected(answer.effects, answer.p)
     return Response(
         metric.ref,
         metric.unit,
         metric.direction,
         spoiler.name,
         (CLEAN, *spoiler.labels),
-        tuple(values),
-        tuple(defined),
-        (None, *(low for low, _ in intervals)),
-        (None, *(high for _, high in intervals)),
-        (None, *p),
-        correlation,
+        tuple(answer.means),
+        tuple(answer.defined),
+        (None, *(low for low, _ in answer.intervals)),
+        (None, *(high for _, high in answer.intervals)),
+        (None, *answer.p),
+        rank_correlation(answer.series, tolerance),
         None if detected is None else spoiler.labels[detected],
-        problem if all(value is None for value in values) else None,
+        answer.problem if all(value is None for value in answer.means) else None,
     )

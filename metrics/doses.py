@@ -52,7 +52,7 @@ def _percent(doses: tuple[float, ...]) -> tuple[str, ...]:
     return tuple(f"{100 * dose:g}" for dose in doses)
 
 
-_SHARES, _SPREADS, _PARTS = (0.05, 0.1, 0.2, 0.4), (0.01, 0.02, 0.04, 0.08), (0.25, 0.5, 0.75, 1.0)
+_SHARES, _SPREADS, _PARTS = (0.05, 0.15, 0.4), (0.02, 0.04, 0.08), (0.25, 0.5, 1.0)
 
 SPOILERS: Mapping[str, Spoiler] = {
     spoiler.name: spoiler
@@ -66,21 +66,21 @@ SPOILERS: Mapping[str, Spoiler] = {
             model="composer-loose", parameter="sd",
         ),
         Spoiler(
-            "gain", "softer by", "dB", (3, 6, 12, 24), ("3", "6", "12", "24"), _sound(quieter)
+            "gain", "softer by", "dB", (6, 12, 24), ("6", "12", "24"), _sound(quieter)
         ),
         Spoiler(
-            "clipping", "cut off so far below the peak", "dB", (6, 12, 18, 24), ("6", "12", "18", "24"), _sound(clipped)
+            "clipping", "cut off so far below the peak", "dB", (6, 12, 24), ("6", "12", "24"), _sound(clipped)
         ),
         Spoiler(
-            "low-pass", "nothing above", "kHz", (1, 2, 3, 4), ("8", "4", "2", "1"), _sound(dulled)
+            "low-pass", "nothing above", "kHz", (1, 2, 3), ("8", "4", "2"), _sound(dulled)
         ),
         Spoiler(
             "noise", "white noise, relative to the music", "dB",
-            (-30, -20, -10, 0), ("−30", "−20", "−10", "0"), noisy,
+            (-20, -10, 0), ("−20", "−10", "0"), noisy,
         ),
         Spoiler(
             "loop", "only the first quarter notes, again and again", "quarters",
-            (-8, -4, -2, -1), ("8", "4", "2", "1"), _sound(_repeating),
+            (-8, -4, -1), ("8", "4", "1"), _sound(_repeating),
         ),
         Spoiler(
             "genre", "share of the clip that answers another genre's prompt", "%", _PARTS, _percent(_PARTS)
@@ -91,5 +91,5 @@ SPOILERS: Mapping[str, Spoiler] = {
 
 
 def fewer(spoiler: Spoiler) -> Spoiler:
-    """The same damage at half the doses, the largest one among them."""
-    return replace(spoiler, doses=spoiler.doses[1::2], labels=spoiler.labels[1::2])
+    """The same damage at every other dose, the smallest and the largest among them."""
+    return replace(spoiler, doses=spoiler.doses[::2], labels=spoiler.labels[::2])

@@ -80,7 +80,7 @@ class Gaussian:
         Raises:
             DataError: shapes that do not match, a value that is not finite, or no covariance (a negative variance).
         """
-        from scipy.linalg import LinAlgError, cholesky, eigh
+        from scipy.linalg import LinAlgError, cholesky, eigh, lapack
 
         centre = np.atleast_1d(np.asarray(mean, dtype=np.float64))
         square = np.atleast_2d(np.asarray(covariance, dtype=np.float64))
@@ -92,10 +92,10 @@ class Gaussian:
         if float(np.abs(square - square.T).max(initial=0.0)) > 1e-5 * largest:
             raise DataError("the covariance is not symmetric")
         square = (square + square.T) / 2
-        rounding = len(centre) * EPSILON
+        rounding = (len(centre) + 20) * EPSILON
         try:
             upper = cholesky(square, lower=False, check_finite=False)
-            if (np.diag(upper) ** 2).min(initial=np.inf) > 100 * rounding * largest:
+            if lapack.dpocon(upper, np.abs(square).sum(axis=0).max())[0] > 10 * rounding:
                 return cls(centre, upper)
         except LinAlgError:
             pass

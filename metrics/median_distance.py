@@ -54,7 +54,7 @@ def _by_rounded(windows: Windows, rank: int) -> tuple[int, Array] | None:
     )
     # Rounded inputs and a sum of dimension + 2 products whose sizes add up to 4 · longest at most.
     bound = 4 * (dimension + 8) * float(np.finfo(np.float32).eps) / 2 * longest
-    if not bound < float(np.finfo(np.float32).max) / 8:
+    if not 1e-30 < longest < 1e30:  # float32 would leave its range, where the bound does not hold
         return None
     low, high = _sample_bracket(windows, rank / pairs)
     low, high = float(np.float32(low - 4 * bound)), float(np.float32(high + 4 * bound))

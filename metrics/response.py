@@ -15,20 +15,22 @@ PERMUTATIONS = 9_999
 ALPHA = 0.05
 
 
-def rank_correlation(values: Values) -> float | None:
+def rank_correlation(values: Values, tolerance: float = 0.0) -> float | None:
     """Spearman's correlation of values with the dose, within each prompt, averaged over the prompts; in [−1, 1].
 
     A prompt whose values are all the same counts as 0: it does not respond.
 
     Args:
         values: shape (prompts, doses), NaN where undefined; doses rise from left to right, the clean clip first.
+        tolerance: values are rounded to its multiples, so that nearly equal ones are ties; 0 for none.
 
     Returns:
         None where no prompt has three values.
 
     Source: C. Spearman: The proof and measurement of association between two things. Am. J. Psychol. 15 (1904).
     """
-    found = [_rises(row[np.isfinite(row)]) for row in values]
+    rounded = np.round(values / tolerance) if tolerance else values
+    found = [_rises(row[np.isfinite(row)]) for row in rounded]
     known = [rho for rho in found if rho is not None]
     return float(np.mean(known)) if known else None
 

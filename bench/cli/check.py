@@ -30,7 +30,7 @@ def metrics(
         list[str] | None,
         typer.Option(help="Check this metric only; may be repeated.  [default: all that can be used here]"),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="6 prompts instead of 12, and half the doses.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="6 prompts instead of 12, and two of three doses.")] = False,
     full: Annotated[bool, typer.Option("--full", help="36 prompts instead of 12, enough for FAD.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Clips of each prompt; diversity needs 2.")] = 1,
     reference: Annotated[str, typer.Option(help="What set metrics compare with.")] = "composer",
@@ -142,11 +142,12 @@ def _report(
         "Smallest dose detected (·: not even the largest; +: the metric calls the spoiled music better)",
         *_table(["metric", *names], [[rows[m], *(_detected(of[m, s]) for s in names)] for m in rows]),
         "",
-        "Doses",
+        "Doses, after the clean clip",
         *(f"  {s.name:<9} {s.about}: {', '.join(s.labels)} {s.unit}" for s in spoilers),
         "",
         "Detected: paired tests at .05, clean against spoiled clips of the same prompts, from the largest dose down.",
         "Where nothing happens, one cell in twenty reads detected all the same.",
+        "A set metric has one value a dose, so that its correlation is coarse; trust what is detected.",
     ]
     if seen and seen[0] < len(prompts):
         lines.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")

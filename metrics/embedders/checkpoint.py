@@ -91,10 +91,10 @@ def load_state(file: Path, inner: str) -> dict[str, Any]:
 
 
 def _numpy_globals() -> list[Any]:
-    core = importlib.import_module("numpy.core.multiarray" if np.__version__ < "2" else "numpy._core.multiarray")
-    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    restore = np.float64().__reduce__()[0]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")  # as numpy 1 and 2 call it
     kinds = [type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "b1")]
-    return [*((core.scalar, name) for name in names), np.dtype, *kinds]
+    return [*((restore, name) for name in names), np.dtype, *kinds]
 
 
 def fill(network: Any, state: Mapping[str, Any], file: Path) -> Any:

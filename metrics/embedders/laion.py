@@ -33,7 +33,7 @@ _UNUSED = "text_branch.embeddings.position_ids"
 
 
 class ClapLaion(WaveformEmbedder):
-    """CLAP by laion-clap: 512 numbers of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
+    """CLAP by laion-clap: a vector of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
 
     The last window is followed by zeros.
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bench import Audio
 from bench.embedder import EmbedderRef, load_embedder
-from bench.errors import Undefined, UsageError
+from bench.errors import MissingError, Undefined, UsageError
 from bench.registry import installed
+from metrics.embedders.checkpoint import required
 from metrics.embedders.loudness import TARGET, levelled
 from metrics.embedders.windows import cut, heard, shares
 
@@ -98,6 +99,11 @@ def test_the_embedders_are_found_by_name_and_load_nothing_until_used() -> None:
         load_embedder(EmbedderRef(name, {"checkpoint": "/no/such/file"}))
     with pytest.raises(UsageError, match="needs the parameter 'checkpoint'"):
         load_embedder(EmbedderRef("clap"))
+
+
+def test_what_is_not_installed_is_named_with_its_command() -> None:
+    with pytest.raises(MissingError, match=r"no_such_network .*pip install 'tunebench\[laion\]'"):
+        required("no_such_network", "laion")
 
 
 @pytest.mark.parametrize("name", ["musicnn-msd", "musicnn-mtt", "vggish", "pann"])

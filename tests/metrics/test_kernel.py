@@ -186,7 +186,7 @@ def sets_of_windows() -> dict[str, Array]:
         "one value": np.ones((300, 3)),
         "mostly one value": mostly,
         "gap in the middle": np.r_[np.zeros(2), [1.0, 1e-3]][:, None],
-        "tiny": 1e-160 * rng.normal(size=(300, 2)),
+        "tiny": 1e-30 * rng.normal(size=(300, 2)),
         "few": rng.normal(size=(4, 2)),
     }
 
