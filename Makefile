@@ -35,7 +35,8 @@ $(VENV)/core: pyproject.toml constraints.txt constraints-nodeps.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/core
-	$(PIP) --constraint constraints.txt --editable '.[dev,ray]'
+	$(PIP) --constraint constraints.txt --editable '.[dev,ray,diffusion]'
+	$(PIP) --no-deps --requirement constraints-nodeps-dev.txt
 	touch $@
 
 clean:

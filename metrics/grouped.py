@@ -177,6 +177,8 @@ class GroupedMetric(SetMetric):
             raise UsageError(f"A is embedded by {a.embedder} and B by {b.embedder}; embed both by one")
         a, b = self.considered(a), self.considered(b)
         shared = np.intersect1d(a.groups, b.groups)
+        if not len(shared):
+            return Difference(None, None, None, None, "", "no prompt that both have clips of")
         alone = len(np.union1d(a.groups, b.groups)) - len(shared)
         a, b = a.part(np.isin(a.groups, shared)), b.part(np.isin(b.groups, shared))
         try:

@@ -56,7 +56,8 @@ def metrics(
     from bench.errors import UsageError
     from bench.executors import make_executor
     from bench.plan import load_suite_named
-    from metrics.dose_response import listen, respond
+    from metrics.dose_listening import listen
+    from metrics.dose_response import respond
     from metrics.doses import SPOILERS, fewer
 
     if quick and full:

@@ -19,7 +19,8 @@ from bench.metric_plan import plan_metric
 from bench.notes import Notes
 from bench.plan import load_suite_named
 from bench.progress import Silent
-from metrics.dose_response import CLEAN, Response, another_genre, listen, respond
+from metrics.dose_listening import CLEAN, another_genre, listen
+from metrics.dose_response import Response, respond
 from metrics.doses import SPOILERS, fewer
 from metrics.response import paired_p, rank_correlation, smallest_detected
 from metrics.spoilers import chance_of, clipped, dulled, looped, noisy, quieter, replaced

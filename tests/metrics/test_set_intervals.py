@@ -288,6 +288,8 @@ def test_differences_are_over_the_prompts_that_both_have() -> None:
     of, rng = fixed_reference(), np.random.default_rng(12)
     a, b = music(rng, 12, 1, 3), music(rng, 12, 2, 3)
     metric = KernelAudioDistance()
+    apart = metric.difference(a.part(a.groups < 5), b.part(b.groups > 6), of, 0)
+    assert (apart.estimate, apart.reason) == (None, "no prompt that both have clips of")
     difference = metric.difference(a, b.part(b.groups > 1), of, 0)
     shared = metric.difference(a.part(a.groups > 1), b.part(b.groups > 1), of, 0)
     assert difference.estimate == shared.estimate
