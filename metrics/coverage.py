@@ -104,6 +104,8 @@ class _Union(Contributions):
 class Density(_Neighbourhoods):
     """Mean number of the reference's balls that a window lies in, over k; about 1 for music like the reference."""
 
+    grows_with_clips = False
+
     def _measure(self, windows: Grouped, reference: Windows, squared: Array) -> Contributions:
         balls = np.zeros(len(windows.vectors))
         for row, column, block in distance_blocks(windows.vectors, reference):

@@ -37,6 +37,7 @@ class Diversity(GroupedMetric):
     version = 1
     direction: ClassVar[Direction] = "higher"
     needs_reference: ClassVar[bool] = False
+    grows_with_clips: ClassVar[bool] = False
 
     def considered(self, evaluated: EmbeddingSet) -> EmbeddingSet:
         clips = np.unique(np.stack([evaluated.groups, evaluated.recordings]), axis=1)[0]

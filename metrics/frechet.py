@@ -201,7 +201,10 @@ class FrechetAudioDistance(GroupedMetric):
 
     def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
         assert reference is not None
-        return _Projected.of(windows, self.gaussian(reference))
+        gaussian = self.gaussian(reference)
+        if not len(gaussian.factor):
+            raise Undefined(f"the windows of the reference '{reference.name}' all have the same embedding")
+        return _Projected.of(windows, gaussian)
 
     def gaussian(self, reference: Reference) -> Gaussian:
         """The reference's Gaussian, factored once."""

@@ -92,8 +92,13 @@ class GroupedMetric(SetMetric):
     Args:
         embedder: name of the embedder.
         embedder_params: its parameters.
+
+    Class attributes:
+        null: what the p of a difference is the probability under.
+        grows_with_clips: whether the number of clips moves the expected value, so that unequal numbers mislead.
     """
 
+    grows_with_clips: ClassVar[bool] = True
     null: ClassVar[str] = (
         "for every prompt, the two models' clips come from one distribution, so that it does not matter which model "
         "made which; this is more than that the two values are equal"
@@ -188,7 +193,9 @@ class GroupedMetric(SetMetric):
             return Difference(None, None, None, None, "", str(error))
         if alone:
             warnings += (f"W-UNPAIRED: {counted(alone, 'prompt')} that only one of the two has {_is(alone)} left out",)
-        warnings += self._uneven(a, b)
+        clips = len(np.unique(a.recordings)), len(np.unique(b.recordings))
+        if self.grows_with_clips and clips[0] != clips[1]:
+            warnings += (f"W-CLIPS: A has {clips[0]} clips and B {clips[1]}; compare at equal numbers",)
         prompts = len(shared)
         everything, kept = np.ones(prompts, dtype=bool), ~np.eye(prompts, dtype=bool)
         estimate = contributions.value(np.r_[~everything, everything]) - contributions.value(
@@ -205,12 +212,6 @@ class GroupedMetric(SetMetric):
         swapped = contributions.values(np.hstack([swaps, ~swaps])) - contributions.values(np.hstack([~swaps, swaps]))
         p = permutation_p(estimate, swapped)
         return Difference(estimate, low, high, p, self.null, None, warnings)
-
-    def _uneven(self, a: EmbeddingSet, b: EmbeddingSet) -> tuple[str, ...]:
-        clips = len(np.unique(a.recordings)), len(np.unique(b.recordings))
-        if clips[0] == clips[1]:
-            return ()
-        return (f"W-CLIPS: A has {clips[0]} clips and B {clips[1]}; compare at equal numbers",)
 
 
 def counted(number: int, thing: str) -> str:

@@ -141,6 +141,7 @@ class KernelAudioDistance(GroupedMetric):
     version = 1
     unit = ""
     direction: ClassVar[Direction] = "lower"
+    grows_with_clips: ClassVar[bool] = False
     all_pairs: ClassVar[bool] = False
     lower_median: ClassVar[bool] = False
 
@@ -218,6 +219,7 @@ class KernelAudioDistanceKadtk(KernelAudioDistance):
     takes it from the set that kadtk's code takes it from.
     """
 
+    grows_with_clips = True
     all_pairs = True
     lower_median = True
 

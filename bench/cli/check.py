@@ -51,6 +51,7 @@ def metrics(
     import json
     from dataclasses import asdict
 
+    from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.config import ExecutorConfig
     from bench.errors import UsageError
@@ -71,7 +72,7 @@ def metrics(
     # Levels 5 and 6 state tempo and key, so that every metric has something to say.
     levels = (5,) if quick else (1, 2, 3, 4, 5, 6) if full else (5, 6)
     prompts = [prompt for prompt in load_suite_named("genres@1").prompts if prompt.level in levels]
-    with shown() as progress:
+    with shown() as progress, all_or_nothing():
         references = _references(chosen, reference, dose_dir, progress)
         with make_executor(ExecutorConfig(workers=workers)) as executor:
             heard = listen(prompts, spoilers, chosen, executor, progress, duration, dose_dir, seeds)

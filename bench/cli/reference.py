@@ -53,6 +53,7 @@ def build(
 
     A file with genre labels serves both for all genres together and for each by itself.
     """
+    from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.embedder import EmbedderRef
     from bench.errors import UsageError
@@ -66,7 +67,7 @@ def build(
         raise UsageError(f"there is no folder or manifest {source}")
     recordings = recordings_in(source, genres) if source.is_dir() else recordings_of(source, genres)
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"source": source.resolve().name}}
-    with shown() as progress:
+    with shown() as progress, all_or_nothing():
         built = build_reference(
             recordings,
             EmbedderRef(embedder, _params(param)),

@@ -108,4 +108,7 @@ def wilson_interval(hits: int, trials: int, level: float = 0.95) -> Interval:
     share = hits / trials
     middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     reach = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5 / (1 + z**2 / trials)
-    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach), float("inf"))
+    # At the ends the limit is exact, and rounding must not say otherwise.
+    low = 0.0 if hits == 0 else middle - reach
+    high = 1.0 if hits == trials else middle + reach
+    return Interval(share, low, high, float("inf"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -264,3 +266,16 @@ def test_the_command_says_what_each_metric_notices(tunebench) -> None:  # type: 
     assert responses["off-key"]["correlation"] < -0.5
     assert responses["off-key"]["detected"] == "40"
     assert abs(responses["gain"]["correlation"]) < 0.5
+
+
+def test_an_interrupted_check_says_that_nothing_was_kept(tunebench_path: str, tmp_path: Path) -> None:
+    command = [tunebench_path, "check", "metrics", "--quick", "--metric", "melodic-complexity", "--workers", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert "listening: 0 of 54 exist" in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert output == ""
+    assert "nothing was kept" in errors
+    assert "Traceback" not in errors

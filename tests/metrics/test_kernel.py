@@ -158,7 +158,7 @@ def test_blocks_do_not_change_the_sums(shape: tuple[int, int], monkeypatch: pyte
     assert median_distance(x) == pytest.approx(np.median(pdist(x)), rel=1e-13)
 
 
-def test_neither_pairs_nor_windows_in_memory_are_many() -> None:
+def test_memory_does_not_grow_with_the_pairs() -> None:
     """All pairs of 6,000 windows would be 288 MB."""
     x, y = windows(1, 6000, 32).astype(np.float32), windows(2, 6000, 32).astype(np.float32)
     tracemalloc.start()

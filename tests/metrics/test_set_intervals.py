@@ -293,10 +293,10 @@ def test_differences_are_over_the_prompts_that_both_have() -> None:
     difference = metric.difference(a, b.part(b.groups > 1), of, 0)
     shared = metric.difference(a.part(a.groups > 1), b.part(b.groups > 1), of, 0)
     assert difference.estimate == shared.estimate
-    assert difference.warnings == (
-        "W-UNPAIRED: 2 prompts that only one of the two has are left out",
-        "W-CLIPS: A has 10 clips and B 20; compare at equal numbers",
-    )
+    unpaired = "W-UNPAIRED: 2 prompts that only one of the two has are left out"
+    uneven = "W-CLIPS: A has 10 clips and B 20; compare at equal numbers"
+    assert difference.warnings == (unpaired,)
+    assert Coverage().difference(a, b.part(b.groups > 1), of, 0).warnings == (unpaired, uneven)
 
 
 def test_the_seed_names_the_permutations() -> None:
@@ -350,6 +350,8 @@ def test_fad_does_with_a_reference_that_is_only_a_gaussian_but_not_with_a_spoile
     assert metric.evaluate(clips, replace(of, embeddings=None)) == metric.evaluate(clips, of)
     with pytest.raises(DataError, match="not finite"):
         metric.evaluate(clips, replace(of, fingerprint="nan", mean=np.full(D, np.nan)))
+    still = metric.evaluate(clips, replace(of, fingerprint="still", covariance=np.zeros((D, D))))
+    assert still.value is None and "same embedding" in str(still.reason)
     with pytest.raises(DataError, match="negative eigenvalue"):
         metric.evaluate(clips, replace(of, fingerprint="neg", covariance=-np.eye(D)))
 

@@ -1,0 +1,111 @@
+"""Checkpoints of the Hugging Face hub: what to fetch, where it lies, and why it could not be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bench.errors import MissingError, TunebenchError, UsageError
+
+WEIGHT_ENDINGS = (".safetensors", ".bin")
+TEXT_ENDINGS = (".json", ".txt", ".model")
+
+
+def wanted_files(names: Iterable[str]) -> list[str]:
+    """Of the files of a repository, those that loading needs.
+
+    That leaves out weights in other formats, precisions and frameworks, and, beside a pipeline's folders, the
+    single-file checkpoint of the original authors; repositories hold several times what is needed.
+    """
+    names = list(names)
+    pipeline = "model_index.json" in names
+    wanted = []
+    for name in map(PurePosixPath, names):
+        depth = len(name.parts)
+        if name.suffix not in (*TEXT_ENDINGS, *WEIGHT_ENDINGS) or depth > 2 or ".fp16" in name.name:
+            continue
+        if depth == (1 if pipeline else 2) and name.name != "model_index.json":
+            continue
+        beside = [other for other in map(PurePosixPath, names) if other.parent == name.parent]
+        if name.suffix == ".bin" and any(other.suffix == ".safetensors" for other in beside):
+            continue
+        if name.suffix == ".bin" and not name.name.startswith(("pytorch_model", "diffusion_pytorch_model")):
+            continue
+        wanted.append(str(name))
+    return wanted
+
+
+def snapshot(repo: str, revision: str | None, licence_page: str | None, complete: Callable[[Path], bool]) -> Path:
+    """Folder of a repository in the local cache; downloads what is missing if the cached one is not ``complete``.
+
+    Raises:
+        UsageError: no such repository or revision.
+        MissingError: gated and not logged in, no network, or no space.
+    """
+    hub = _hub()
+    try:
+        cached = Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
+        if complete(cached):
+            return cached
+    except (hub.errors.LocalEntryNotFoundError, OSError):
+        pass
+    try:
+        info = hub.HfApi().model_info(repo, revision=revision)
+        files = wanted_files(sibling.rfilename for sibling in info.siblings or ())
+        return Path(hub.snapshot_download(repo, revision=info.sha, allow_patterns=files))
+    except Exception as error:  # the hub's client lets out those of its transport, too
+        raise _explained(error, repo, revision, licence_page) from error
+
+
+def commit(repo: str, revision: str | None) -> str:
+    """The commit that a branch or tag means: that of the cache, if there is one, since that is what will be loaded.
+
+    Raises:
+        UsageError: no such repository or revision.
+        MissingError: not cached, and the hub cannot be reached.
+    """
+    hub = _hub()
+    reference = Path(hub.constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / (revision or "main")
+    if reference.is_file():
+        return reference.read_text().strip()
+    try:
+        return str(hub.HfApi().model_info(repo, revision=revision).sha)
+    except Exception as error:
+        raise _explained(error, repo, revision, None) from error
+
+
+def _explained(error: Exception, repo: str, revision: str | None, licence_page: str | None) -> TunebenchError:
+    errors = _hub().errors
+    if isinstance(error, errors.GatedRepoError):
+        page = licence_page or f"https://huggingface.co/{repo}"
+        return MissingError(
+            f"checkpoint '{repo}' is gated: accept its licence at {page} and log in with `hf auth login`, "
+            "or give `checkpoint: FOLDER`"
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return UsageError(
+            f"checkpoint '{repo}' is neither a folder here nor on the hub; "
+            "if it is private, log in with `hf auth login`"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return UsageError(
+            f"checkpoint '{repo}' has no revision '{revision}'; see https://huggingface.co/{repo}/commits"
+        )
+    if isinstance(error, OSError) and error.errno == 28:
+        return MissingError(f"checkpoint '{repo}': the disk is full; free space, or set HF_HOME to another disk")
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return MissingError(
+        f"checkpoint '{repo}' is not in the cache and the hub cannot be reached ({reason}); go online, run "
+        f"`hf download {repo}` elsewhere and copy the folder, or give `checkpoint: FOLDER`"
+    )
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.constants
+        import huggingface_hub.errors
+    except ImportError:
+        raise MissingError("huggingface_hub is not installed: pip install 'tunebench[diffusion]'") from None
+    return huggingface_hub
