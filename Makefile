@@ -35,7 +35,7 @@ $(VENV)/core: pyproject.toml constraints.txt constraints-nodeps.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/core
-	$(PIP) --constraint constraints.txt --editable '.[dev,ray,diffusion]'
+	$(PIP) --constraint constraints.txt --editable '.[dev,ray,diffusion,report]'
 	$(PIP) --no-deps --requirement constraints-nodeps-dev.txt
 	touch $@
 

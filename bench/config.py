@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.errors import UsageError, suggestion
+from bench.sweep import combinations, problem, suffix
 from bench.yaml_file import read_yaml
 
 DEFAULT_METRICS = (
@@ -25,7 +26,8 @@ DEFAULT_METRICS = (
     "genre-fit",
     "kad",
 )
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+-]{0,79}")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
+_MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
 
 
 class _Strict(BaseModel):
@@ -33,23 +35,50 @@ class _Strict(BaseModel):
 
 
 class ModelConfig(_Strict):
-    """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters."""
+    """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters.
+
+    ``sweep`` gives some parameters a list of values; the entry then stands for a row at each combination of them.
+    """
 
     name: str
     label: str | None = Field(default=None, alias="as")
     params: dict[str, Any] = {}
+    sweep: dict[str, Any] = {}
 
     @property
     def row(self) -> str:
         """The label in tables and the name of the clips' folder."""
         return self.label or self.name.rpartition(":")[2]
 
+    @property
+    def rows(self) -> tuple[ModelConfig, ...]:
+        """One entry for each row: itself, or what its sweep stands for, labelled like ``sao[adapter_scale=0.25]``."""
+        if not self.sweep:
+            return (self,)
+        return tuple(
+            ModelConfig(name=self.name, label=f"{self.row}{suffix(values)}", params={**self.params, **values})
+            for values in combinations(self.sweep)
+        )
+
+    @model_validator(mode="after")
+    def _sweep_is_of_other_parameters(self) -> ModelConfig:
+        for name, values in self.sweep.items():
+            if name in self.params:
+                raise ValueError(f"sweep.{name}: '{name}' is in params too; leave it in one of them")
+            if wrong := problem(values):
+                raise ValueError(f"sweep.{name}: {wrong}")
+        if math.prod(map(len, self.sweep.values())) > _MOST_ROWS:
+            raise ValueError(f"sweep: stands for more than {_MOST_ROWS} rows")
+        return self
+
     @model_validator(mode="after")
     def _label_is_a_file_name(self) -> ModelConfig:
-        if not _LABEL.fullmatch(self.row):
-            raise ValueError(
-                f"'{self.row}' cannot name a folder: use up to 80 letters, digits and . _ - = @ +; set it with 'as:'"
-            )
+        for row in [f"{self.row}{suffix(values)}" for values in combinations(self.sweep)]:
+            if not _LABEL.fullmatch(row):
+                raise ValueError(
+                    f"'{row}' cannot name a folder: use up to 80 letters, digits and . _ - = @ + , [ ]; "
+                    "set it with 'as:'"
+                )
         if self.row == "chance" or self.row == "ceiling":
             raise ValueError(f"'{self.row}' is a row of every leaderboard; choose another name with 'as:'")
         return self
@@ -133,6 +162,11 @@ class RunConfig(_Strict):
 
     _models = field_validator("models", mode="before")(_names)
     _metrics = field_validator("metrics", mode="before")(_names)
+
+    @field_validator("models")
+    @classmethod
+    def _swept(cls, models: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
+        return tuple(row for model in models for row in model.rows)
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> RunConfig:

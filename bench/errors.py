@@ -55,3 +55,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known name nearest to ``name``, or an empty string."""
     nearest = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says in one printable line: ours as they are, others with their class."""
+    text = " ".join(str(error).split()).encode(errors="replace").decode()
+    if isinstance(error, TunebenchError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from bench.errors import UsageError
 from bench.executors import Executor, TaskLost
+from bench.making import GenerateTask
 from bench.outcome import ClipFailed, ClipMade
 from bench.plan import Plan, PlannedClip
 from bench.progress import Progress
 from bench.store import Store
-from bench.task import GenerateTask, Task
+from bench.task import Task
 
 
 def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -> list[str]:

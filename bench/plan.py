@@ -129,20 +129,7 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
     instance: MusicModel = create(plugin, entry.params, MusicModel)
     params = bind(plugin, type(instance), entry.params)
     kind = type(instance)
-    try:
-        identity: dict[str, Any] = {
-            "class": f"{plugin.public_target}@{kind.version}",
-            "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
-            **instance.fingerprint(),
-            **({"source": plugin.source} if plugin.source else {}),
-        }
-        canonical_json(identity)
-    except TunebenchError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"model '{entry.row}': its parameters and fingerprint must be JSON values ({type(error).__name__}: {error})"
-        ) from error
+    identity = model_identity(plugin, instance, params, entry.row)
     for name, least in (("sample_rate", 1), ("batch_size", 1)):
         value = getattr(instance, name)
         if not (isinstance(value, int) and value >= least) and not (name == "sample_rate" and value is None):
@@ -159,6 +146,34 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         kind.typical_speed,
     )
     return planned, instance
+
+
+def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:
+    """All that can change what a model plays: class, version, parameters, weights, and the text of a plugin file.
+
+    Args:
+        params: all its parameters, defaults filled in.
+        row: what to call it in an error.
+
+    Raises:
+        UsageError: something of it is no JSON value.
+    """
+    kind = type(model)
+    try:
+        identity: dict[str, Any] = {
+            "class": f"{plugin.public_target}@{kind.version}",
+            "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
+            **model.fingerprint(),
+            **({"source": plugin.source} if plugin.source else {}),
+        }
+        canonical_json(identity)
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"model '{row}': its parameters and fingerprint must be JSON values ({type(error).__name__}: {error})"
+        ) from error
+    return identity
 
 
 def clip_id(planned: PlannedModel, model: MusicModel, request: GenerationRequest) -> str:

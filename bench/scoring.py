@@ -10,6 +10,7 @@ from bench.canonical import fingerprint
 from bench.config import CommonGround
 from bench.errors import UsageError
 from bench.executors import Executor, TaskLost
+from bench.hearing import ClipGroup, ScoreTask, SetTask
 from bench.metric_plan import PlannedMetric
 from bench.outcome import ClipHeard, SetScored
 from bench.progress import Progress
@@ -17,7 +18,6 @@ from bench.prompt import Prompt
 from bench.reference import find_reference
 from bench.set_metric import PlannedReference
 from bench.store import Store, StoredClip
-from bench.task import ClipGroup, ScoreTask, SetTask
 from bench.view import View, common_view
 
 GROUPINGS = ("genre", "level")

@@ -15,18 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from bench.canonical import canonical_json, first_difference
 from bench.database import explained, open_database, read_database, take_lock
-from bench.embedder import Vectors
 from bench.errors import UsageError
-from bench.metric_plan import PlannedMetric, ScoreKey, SetKey
-from bench.outcome import ClipFailed, ClipHeard, ClipMade, SetScored
+from bench.outcome import ClipFailed, ClipMade
 from bench.plan import Plan, PlannedClip
 from bench.prompt import Prompt
-from bench.set_metric import PlannedReference
-from bench.view import View
+from bench.score_tables import ScoreTables
 
 # Only names that this module gives are ever removed.
 _OUR_FILE = re.compile(r"[0-9a-f]{16}\.flac|\.[0-9a-f]{16}\.flac\.\d+\.part")
@@ -46,7 +41,7 @@ class StoredClip:
     notes: str | None
 
 
-class Store:
+class Store(ScoreTables):
     """The database and files of one run folder. Open it with `Store.open` or `Store.read`."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
@@ -154,33 +149,6 @@ class Store:
                 (clip.id, *place, clip.path),
             )
         return replaced
-
-    def show(self, metrics: Sequence[PlannedMetric], view: View, references: Mapping[str, PlannedReference]) -> None:
-        """Make these the metrics that tables show, in these versions, on this view, against these references.
-
-        ``references`` holds the reference of each embedder by its fingerprint.
-        """
-        with self._transaction():
-            self._db.executemany("UPDATE metrics SET shown = 0 WHERE plugin = ?", [(m.base,) for m in metrics])
-            for m in metrics:
-                reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
-                self._db.execute(
-                    "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
-                    "direction, of_sets, view, reference_name, lowest, highest, position, shown) VALUES "
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM metrics), 1) ON CONFLICT DO UPDATE SET shown = 1",
-                    (
-                        m.base,
-                        *m.key(view),
-                        reference.fingerprint if reference else "",
-                        canonical_json(dict(m.params)),
-                        m.unit,
-                        m.direction,
-                        m.of_sets,
-                        view.text if m.embedders else "",
-                        reference.name if reference else "",
-                        *(m.bounds or (None, None)),
-                    ),
-                )
 
     def freeze(self, config: str) -> None:
         """Keep the configuration beside the database, for the reader; the database is what counts."""
@@ -295,90 +263,6 @@ class Store:
         """Mean time that a clip of each model took to make, in seconds."""
         return dict(self._db.execute("SELECT model, AVG(seconds) FROM clips WHERE seconds IS NOT NULL GROUP BY model"))
 
-    # -- scores --------------------------------------------------------------------------------------------------
-
-    def scored(self) -> dict[str, set[ScoreKey]]:
-        """For each clip id, what needs no scoring: a value or a reason exists."""
-        held: dict[str, set[ScoreKey]] = {}
-        rows = self._db.execute("SELECT clip, metric, version, params_hash, embedder FROM scores WHERE error IS NULL")
-        for clip, *key in rows:
-            held.setdefault(clip, set()).add(ScoreKey(*key))
-        return held
-
-    def record_heard(self, heard: ClipHeard) -> None:
-        """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
-        with self._transaction():
-            if heard.unreadable:
-                self._db.execute(
-                    "UPDATE clips SET state = 'failed', content = NULL, error = ? WHERE id = ?",
-                    (heard.unreadable, heard.clip),
-                )
-                return
-            self._db.executemany(
-                "INSERT OR REPLACE INTO scores "
-                "(clip, metric, version, params_hash, embedder, value, reason, error, details, seconds) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (s.clip, *s.key, s.value, s.reason, s.error, canonical_json(dict(s.details)), s.seconds)
-                    for s in heard.scores
-                ],
-            )
-            self._db.executemany(
-                "INSERT OR REPLACE INTO embeddings (content, embedder, view, dimension, vectors, reason, error) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        e.content,
-                        e.embedder,
-                        e.view,
-                        None if e.vectors is None else e.vectors.shape[1],
-                        None if e.vectors is None else e.vectors.astype("<f4", copy=False).tobytes(),
-                        e.reason,
-                        e.error,
-                    )
-                    for e in heard.embedded
-                ],
-            )
-
-    def embedded(self, embedder: str, view: View) -> dict[str, Vectors | str]:
-        """By content hash, the vectors of one embedder and view, or the reason why there are none."""
-        rows = self._db.execute(
-            "SELECT content, dimension, vectors, reason FROM embeddings "
-            "WHERE embedder = ? AND view = ? AND error IS NULL",
-            (embedder, view.text),
-        )
-        return {
-            content: reason if vectors is None else np.frombuffer(vectors, dtype="<f4").reshape(-1, dimension)
-            for content, dimension, vectors, reason in rows
-        }
-
-    def embedded_keys(self, embedder: str, view: View) -> set[str]:
-        """Content hashes that need no embedding by one embedder on one view."""
-        rows = self._db.execute(
-            "SELECT content FROM embeddings WHERE embedder = ? AND view = ? AND error IS NULL", (embedder, view.text)
-        )
-        return {content for (content,) in rows}
-
-    def set_scored(self) -> set[SetKey]:
-        """The sets of clips that need no scoring."""
-        rows = self._db.execute(
-            "SELECT model, grouping, member, metric, version, params_hash, embedder, reference, clips FROM set_scores "
-            "WHERE error IS NULL"
-        )
-        return {SetKey(*row) for row in rows}
-
-    def record_set_scores(self, results: Sequence[SetScored]) -> None:
-        """Store the scores of one model's sets of clips in one transaction."""
-        with self._transaction():
-            for r in results:
-                e = r.estimate
-                numbers = (e.value, e.low, e.high, e.n, e.reason) if e else (None,) * 5
-                said = (canonical_json(list(e.warnings)), canonical_json(dict(e.details))) if e else ("[]", "{}")
-                self._db.execute(
-                    "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*r.key, *numbers, r.error, *said),
-                )
-
     def failures(self) -> list[str]:
         """One line for each clip, score, embedding and comparison that failed."""
         clip = "clips.model || ', ' || clips.prompt || ', seed ' || clips.seed"
@@ -408,18 +292,6 @@ class Store:
                 yield self._db
         finally:
             self._db.execute("DETACH other")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with explained(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
 
 
 def _printable(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from bench.outcome import ClipHeard
 from bench.progress import Progress
 from bench.prompt import Prompt
 from bench.registry import create, find
-from bench.task import Bench, ScoreTask
+from bench.hearing import ScoreTask
+from bench.workbench import Workbench
 from bench.view import View
 from metrics.doses import Spoiler
 from metrics.response import Values
@@ -64,7 +65,7 @@ class DoseTask:
     def kind(self) -> str:
         return self.spoiler.name if self.spoiler else CLEAN
 
-    def execute(self, bench: Bench) -> list[ClipHeard]:
+    def execute(self, bench: Workbench) -> list[ClipHeard]:
         """One result for each dose, in order.
 
         Raises:
@@ -86,7 +87,7 @@ class DoseTask:
             else:
                 yield label, replaced(clean, _played("composer", "", 0.0, self.other, self.seed, self.duration), dose)
 
-    def _heard(self, label: str, audio: Audio, bench: Bench) -> ClipHeard:
+    def _heard(self, label: str, audio: Audio, bench: Workbench) -> ClipHeard:
         path = self.folder / self.kind / label.replace("−", "-") / f"{self.prompt.id}_{self.seed}.flac"
         write_flac(path, audio)
         task = ScoreTask(str(path), str(path), path, self.prompt, None, self.metrics, self.embedders, View())

@@ -47,7 +47,7 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
             raise UsageError(f"checkpoint '{checkpoint}' {problem}; give a folder or a hub id such as owner/name")
         advice = "download it again, or copy the whole folder"
     else:
-        local = snapshot(checkpoint, revision or PINNED.get(checkpoint), licence_page, _is_complete)
+        local = snapshot(checkpoint, identity(checkpoint, revision)["revision"], licence_page, _is_complete)
         advice = f"run `hf download {checkpoint}` again"
     _check_architecture(checkpoint, local, ARCHITECTURES.get(what, what))
     if missing := next(_incomplete(local), None):

@@ -36,8 +36,8 @@ def wanted_files(names: Iterable[str]) -> list[str]:
     return wanted
 
 
-def snapshot(repo: str, revision: str | None, licence_page: str | None, complete: Callable[[Path], bool]) -> Path:
-    """Folder of a repository in the local cache; downloads what is missing if the cached one is not ``complete``.
+def snapshot(repo: str, revision: str, licence_page: str | None, complete: Callable[[Path], bool]) -> Path:
+    """Folder of a repository's commit in the local cache; downloads what is missing if it is not ``complete``.
 
     Raises:
         UsageError: no such repository or revision.
@@ -53,7 +53,7 @@ def snapshot(repo: str, revision: str | None, licence_page: str | None, complete
     try:
         info = hub.HfApi().model_info(repo, revision=revision)
         files = wanted_files(sibling.rfilename for sibling in info.siblings or ())
-        return Path(hub.snapshot_download(repo, revision=info.sha, allow_patterns=files))
+        return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=files))
     except Exception as error:  # the hub's client lets out those of its transport, too
         raise _explained(error, repo, revision, licence_page) from error
 

@@ -15,13 +15,14 @@ class What(StrEnum):
     metrics = "metrics"
     embedders = "embedders"
     suites = "suites"
+    references = "references"
 
 
 def command(
     what: Annotated[What | None, typer.Argument(help="Only this kind; otherwise all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the installed models, metrics, embedders and suites, with the package each comes from."""
+    """List the installed models, metrics, embedders, suites and references, with the package each comes from."""
     import json
 
     found = [entry for kind in ([what] if what else What) for entry in _entries(kind)]
@@ -43,6 +44,7 @@ def _entries(what: What) -> list[dict[str, Any]]:
         What.metrics: "metric",
         What.embedders: "embedder",
         What.suites: "suite",
+        What.references: "reference",
     }
     kind = kinds[what]
     return [

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 from bench.executors import Outcome, TaskLost
 from bench.executors.perform import perform
-from bench.task import Bench, Task
+from bench.task import Task
+from bench.workbench import Workbench
 
 
 class InlineExecutor:
     """One task after the other, here. A crash takes the driver with it, and there is no time limit."""
 
     def __init__(self) -> None:
-        self._bench = Bench()
+        self._bench = Workbench()
 
     def __enter__(self) -> InlineExecutor:
         return self

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bench.errors import MissingError, TunebenchError
 from bench.executors import Outcome, TaskLost
-from bench.task import Bench, Task, Unstorable
+from bench.making import Unstorable
+from bench.task import Task
+from bench.workbench import Workbench
 
 
-def perform(task: Task, bench: Bench) -> Outcome | TaskLost:
+def perform(task: Task, bench: Workbench) -> Outcome | TaskLost:
     """Execute a task and return its results, or why there are none."""
     try:
         return task.execute(bench)

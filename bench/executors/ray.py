@@ -181,9 +181,9 @@ def _actor_class() -> type:
             import sys
 
             sys.path.insert(0, root)
-            from bench.task import Bench
+            from bench.workbench import Workbench
 
-            self._bench = Bench()
+            self._bench = Workbench()
 
         def start(self) -> None:
             """Return once the worker is there."""

@@ -11,7 +11,7 @@ import time
 from multiprocessing.connection import Connection
 
 from bench.executors.perform import perform
-from bench.task import Bench
+from bench.workbench import Workbench
 
 
 def serve(descriptor: int, driver: int) -> None:
@@ -21,7 +21,7 @@ def serve(descriptor: int, driver: int) -> None:
     _die_with_driver()
     threading.Thread(target=_follow, args=(driver,), daemon=True).start()
     pipe = Connection(descriptor)
-    bench = Bench()
+    bench = Workbench()
     while True:
         try:
             task = pipe.recv()

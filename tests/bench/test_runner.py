@@ -427,7 +427,7 @@ def test_silence_and_odd_files_are_scored_or_have_a_reason(tmp_path: Path) -> No
     with Store.read(run.folder) as store:
         assert len(store.made()) == len(edges)
         scores = store.rows("SELECT value, reason, error FROM scores")
-    assert len(scores) == 7 * len(edges)
+    assert len(scores) == 8 * len(edges)
     assert all(error is None for *_, error in scores), [e for *_, e in scores if e]
     assert len(failures) == 12 - len(edges)
     assert any("dance-5" in line and "empty" in line for line in failures)

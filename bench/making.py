@@ -1,0 +1,121 @@
+"""Making clips: the task that a worker is given for each batch of them."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bench.audio import Audio, content_hash, read_audio, write_flac
+from bench.errors import DataError, MissingError, TunebenchError, one_line
+from bench.model import GenerationRequest, MusicModel
+from bench.outcome import ClipFailed, ClipMade
+from bench.plan import PlannedClip, PlannedModel
+from bench.workbench import Workbench
+
+
+class Unstorable(TunebenchError):
+    """The disk did not take a clip; going on would fail for every other clip too."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class GenerateTask:
+    """Make one batch of clips.
+
+    Only the clips in ``wanted`` are written; the others keep the batch what it was planned to be.
+    """
+
+    model: PlannedModel
+    clips: tuple[PlannedClip, ...]
+    wanted: frozenset[str]
+    folder: Path
+
+    @property
+    def size(self) -> int:
+        return len(self.clips)
+
+    def execute(self, bench: Workbench) -> list[ClipMade | ClipFailed]:
+        """Generate and store the clips; one that fails is a `ClipFailed`.
+
+        Raises:
+            MissingError: the model cannot run here at all.
+            Unstorable: the disk is full or read-only.
+        """
+        model = bench.use(self.model)
+        requests = [clip.request for clip in self.clips]
+        started = time.perf_counter()
+        produced = _generate(model, requests)
+        seconds = (time.perf_counter() - started) / len(requests)
+        return [
+            self._store(clip, audio, seconds)
+            for clip, audio in zip(self.clips, produced, strict=True)
+            if clip.id in self.wanted
+        ]
+
+    def _store(self, clip: PlannedClip, audio: Audio | Exception, seconds: float) -> ClipMade | ClipFailed:
+        if isinstance(audio, Exception):
+            return ClipFailed(clip.id, one_line(audio))
+        if not audio.frames:
+            return ClipFailed(clip.id, "the model returned audio without frames")
+        path = self.folder / clip.path
+        audio = audio.cropped(clip.request.duration)
+        try:
+            gain = write_flac(path, audio)
+            content = content_hash(read_audio(path))
+        except OSError as error:
+            raise Unstorable(
+                f"cannot write {path}: {error.strerror}; the clips made before are safe: make room or rights, "
+                "then run the same command again"
+            ) from error
+        return ClipMade(
+            clip.id,
+            content,
+            audio.rate,
+            audio.channels,
+            audio.frames,
+            audio.peak,
+            gain,
+            seconds,
+            audio.notes.to_json() if audio.notes else None,
+            {
+                **_environment(),
+                "batch": len(self.clips),
+                "params": {k: str(v) for k, v in self.model.provenance.items()},
+            },
+        )
+
+
+def _generate(model: MusicModel, requests: Sequence[GenerationRequest]) -> list[Audio | Exception]:
+    """One result for each request; when a batch raises, each request is tried alone, so that one costs only itself."""
+    try:
+        results = list(model.generate(requests))
+        if len(results) != len(requests):
+            raise DataError(f"the model returned {len(results)} clips for {len(requests)} requests")
+        return [
+            result
+            if isinstance(result, Audio | Exception)
+            else TypeError(f"not bench.Audio but {type(result).__name__}")
+            for result in results
+        ]
+    except (MissingError, Unstorable):
+        raise
+    except Exception as error:
+        if len(requests) == 1:
+            return [error]
+        return [result for request in requests for result in _generate(model, [request])]
+
+
+@cache
+def _environment() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {
+        "tunebench": version("tunebench"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,50 @@
+"""Sweeps: one entry of a configuration that stands for a row at each value of a parameter."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+Value = bool | int | float | str | None
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._=@+-]+")
+
+
+def combinations(sweep: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
+    """Every choice of one value for each parameter, the last varying fastest; of no parameters, one empty choice."""
+    return [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
+
+
+def suffix(values: Mapping[str, Value]) -> str:
+    """What tells a row of a sweep from the others, made of characters that are safe in a folder's name.
+
+    >>> suffix({"adapter_scale": 0.25, "adapter": "adapters/jazz"})
+    '[adapter_scale=0.25,adapter=adapters-jazz]'
+    """
+    return f"[{','.join(f'{name}={_text(value)}' for name, value in values.items())}]" if values else ""
+
+
+def problem(values: Any) -> str | None:
+    """Why something cannot be the values of a swept parameter, or None."""
+    if not isinstance(values, list | tuple) or not values:
+        return "must be a list of values, such as [0, 0.5, 1]"
+    for value in values:
+        if not isinstance(value, Value) or (isinstance(value, float) and not math.isfinite(value)):
+            return f"{value!r} must be a finite number, text, true, false or null"
+    texts = [_text(value) for value in values]
+    for text in texts:
+        if texts.count(text) > 1:
+            return f"two of its values would be called '{text}'"
+    return None
+
+
+def _text(value: Value) -> str:
+    """A value in a label; whole numbers are written alike whether they came with a decimal point or not."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    return _UNSAFE.sub("-", str(value)).strip("-") or "-" if isinstance(value, str) else str(value)

@@ -1,0 +1,66 @@
+"""What one worker holds loaded, since loading is what costs."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.embedder import Embedder, EmbedderRef, load_embedder
+from bench.metric import ClipMetric
+from bench.metric_plan import PlannedMetric
+from bench.model import MusicModel
+from bench.plan import PlannedModel
+from bench.registry import create
+from bench.set_metric import PlannedReference, Reference, SetMetric
+
+
+@dataclass
+class Workbench:
+    """What one worker holds loaded: at most one model, and metrics, embedders and references."""
+
+    model_key: str = ""
+    model: MusicModel | None = None
+    metrics: dict[tuple[str, str], Any] = field(default_factory=dict)
+    embedders: dict[str, Embedder] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)
+
+    def use(self, planned: PlannedModel) -> MusicModel:
+        """The model ready to generate; another one that was loaded is released first."""
+        if self.model is None or self.model_key != planned.fingerprint:
+            self.release()
+            self.model = create(planned.plugin, planned.params, MusicModel)
+            self.model_key = planned.fingerprint
+        return self.model
+
+    def metric(self, planned: PlannedMetric) -> ClipMetric:
+        metric: ClipMetric = self._made(planned, ClipMetric)
+        return metric
+
+    def set_metric(self, planned: PlannedMetric) -> SetMetric:
+        metric: SetMetric = self._made(planned, SetMetric)
+        return metric
+
+    def _made(self, planned: PlannedMetric, contract: type) -> Any:
+        key = (planned.plugin.target, planned.params_hash)
+        if key not in self.metrics:
+            self.metrics[key] = create(planned.plugin, planned.params, contract)
+        return self.metrics[key]
+
+    def embedder(self, ref: EmbedderRef) -> Embedder:
+        if ref.share_name not in self.embedders:
+            self.embedders[ref.share_name] = load_embedder(ref)
+        return self.embedders[ref.share_name]
+
+    def reference(self, planned: PlannedReference) -> Reference:
+        from bench.reference import load_reference
+
+        if planned.fingerprint not in self.references:
+            self.references[planned.fingerprint] = load_reference(planned.path)
+        return self.references[planned.fingerprint]
+
+    def release(self) -> None:
+        if self.model is not None:
+            self.model.close()
+            self.model = None
+            gc.collect()

@@ -1,0 +1,198 @@
+"""AudioLDM: latent diffusion of a mel spectrogram, conditioned on CLAP's embedding of the text."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.audio import Samples
+from bench.errors import UsageError
+from models.batching import clip_generator, clip_noise
+from models.pretrained import PretrainedModel, check_vocabulary, joined
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.pretrained import Condition
+
+TRAINED_SECONDS = 10.24  # length of the clips that all published checkpoints were trained on
+
+
+class AudioLDM(PretrainedModel):
+    """Text to audio by AudioLDM, from the diffusers checkpoint ``cvssp/audioldm-s-full-v2`` or one like it.
+
+    Clips have the vocoder's rate (16 kHz as published), one channel, and exactly the length that is asked for. Steps
+    and guidance are those of the authors' own sampler. The first sample counts; none is chosen by its CLAP score.
+
+    Args:
+        checkpoint: a hub id, or a local folder.
+        revision: commit, tag or branch of the hub.
+        adapter: folder or file of LoRA weights for the UNet.
+        adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
+        guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
+        steps: denoising steps, ≥ 1.
+        negative_prompt: what to steer away from; empty as published.
+        eta: fresh noise in each step, from 0, none (DDIM), to 1 (DDPM); Song et al., "Denoising Diffusion Implicit
+            Models", ICLR 2021.
+        max_duration: longest clip in s. 10.24 is what the model was trained on; the network takes more.
+        device: ``cuda``, ``mps`` or ``cpu``; by default the fastest present.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; by default what suits the device.
+        batch_size: clips in one pass, ≥ 1; halved by itself where memory runs out.
+
+    Raises:
+        UsageError: a parameter out of its range.
+
+    Liu et al., "AudioLDM: Text-to-Audio Generation with Latent Diffusion Models", ICML 2023; the defaults of guidance
+    and steps are those of ``text_to_audio`` in the authors' repository, haoheliu/AudioLDM.
+    """
+
+    kind = "audioldm"
+    needs = (*PretrainedModel.needs, "diffusers")
+    provenance_params = PretrainedModel.provenance_params | {"max_duration"}
+
+    def __init__(
+        self,
+        checkpoint: str = "cvssp/audioldm-s-full-v2",
+        revision: str | None = None,
+        adapter: str | None = None,
+        adapter_scale: float = 1.0,
+        guidance: float = 2.5,
+        steps: int = 200,
+        negative_prompt: str = "",
+        eta: float = 0.0,
+        max_duration: float = TRAINED_SECONDS,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch_size: int = 8,
+    ) -> None:
+        super().__init__(checkpoint, revision, adapter, adapter_scale, max_duration, device, dtype, batch_size)
+        self.require_range("guidance", guidance, low=0)
+        self.require_range("steps", steps, low=1, whole=True)
+        self.require_range("eta", eta, low=0, high=1)
+        self.guidance, self.steps, self.negative_prompt, self.eta = guidance, steps, negative_prompt, eta
+
+    def _maximum(self) -> str:
+        return f"{super()._maximum()}, or raise max_duration above the {TRAINED_SECONDS:g} s of its training"
+
+    def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
+        with _quiet():
+            pipeline = self._pipeline(folder, dtype)
+        self._check_scheduler(pipeline.scheduler)
+        pipeline.unet = self._adapted(pipeline.unet)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline.to(device)
+
+    def _pipeline(self, folder: Path, dtype: torch.dtype) -> Any:
+        from diffusers import AudioLDMPipeline
+
+        pipeline = AudioLDMPipeline.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True)
+        check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
+        return pipeline
+
+    def _check_scheduler(self, scheduler: Any) -> None:
+        if hasattr(scheduler, "noise_sampler"):  # one Brownian path for the whole batch
+            problem = "draws one noise for all clips of a batch"
+        elif self.eta > 0 and "eta" not in inspect.signature(scheduler.step).parameters:
+            problem = "has no eta"
+        else:
+            return
+        raise UsageError(
+            f"{self.kind}: the scheduler of checkpoint '{self.checkpoint}', {type(scheduler).__name__}, {problem}; "
+            "put a DDIMScheduler into its folder, as published"
+        )
+
+    def _encode(self, text: str) -> Condition:
+        return {"prompt_embeds": self._embedding(text), "negative_prompt_embeds": self._embedding(self.negative_prompt)}
+
+    def _embedding(self, text: str) -> torch.Tensor:
+        """CLAP's embedding of a text, of unit length, shape (1, dimension)."""
+        import torch
+
+        pipeline = self._network
+        tokens = pipeline.tokenizer(
+            text,
+            padding="max_length",
+            max_length=pipeline.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        embedding = pipeline.text_encoder(**tokens.to(pipeline.device)).text_embeds
+        return torch.nn.functional.normalize(embedding, dim=-1)
+
+    def _rate(self) -> int:
+        return int(self._network.vocoder.config.sampling_rate)
+
+    def _length(self, duration: float) -> int:
+        pipeline = self._network
+        samples_a_frame = math.prod(pipeline.vocoder.config.upsample_rates) * pipeline.vae_scale_factor
+        return max(1, math.ceil(round(duration * self._rate()) / samples_a_frame))
+
+    def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:
+        pipeline = self._network
+        generators = [clip_generator(seed) for seed in seeds]
+        bands = pipeline.vocoder.config.model_in_dim // pipeline.vae_scale_factor
+        shape = (pipeline.unet.config.in_channels, length, bands)
+        waves: Samples = pipeline(
+            **joined(conditions),
+            latents=clip_noise(generators, shape, str(pipeline.device), pipeline.unet.dtype),
+            generator=generators,
+            num_inference_steps=self.steps,
+            guidance_scale=self.guidance,
+            eta=self.eta,
+            # The latents' shape decides; the pipeline only cuts at this length, and rounds it down.
+            audio_length_in_s=self.max_duration + 1,
+        ).audios
+        return waves[:, None]
+
+
+class AudioLDMLora(AudioLDM):
+    """`AudioLDM` with LoRA weights; takes its parameters, and ``adapter`` must be given."""
+
+    def __init__(
+        self,
+        adapter: str,
+        adapter_scale: float = 1.0,
+        checkpoint: str = "cvssp/audioldm-s-full-v2",
+        revision: str | None = None,
+        guidance: float = 2.5,
+        steps: int = 200,
+        negative_prompt: str = "",
+        eta: float = 0.0,
+        max_duration: float = TRAINED_SECONDS,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch_size: int = 8,
+    ) -> None:
+        super().__init__(
+            checkpoint,
+            revision,
+            adapter,
+            adapter_scale,
+            guidance,
+            steps,
+            negative_prompt,
+            eta,
+            max_duration,
+            device,
+            dtype,
+            batch_size,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep diffusers from reporting that this pipeline gets no new features, and from drawing progress bars."""
+    from diffusers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()

@@ -1,0 +1,232 @@
+"""What models with published weights have in common: where they come from, how they are loaded, batched and released."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from bench.audio import Audio, Samples
+from bench.errors import GenerationError, MissingError, TunebenchError, UsageError
+from bench.model import GenerationRequest, Json, MusicModel
+from models import adapters
+from models.batching import in_batches, out_of_memory, release_memory
+from models.checkpoint import identity, locate
+from models.device import check_dtype, choose_device, choose_dtype, dtype_name
+
+if TYPE_CHECKING:
+    import torch
+
+    Condition = Mapping[str, torch.Tensor]  # what the text became, each tensor with a batch dimension of 1
+
+KEPT_CONDITIONS = 256  # prompts; a plan asks for all seeds of a prompt in a row
+
+
+class PretrainedModel(MusicModel):
+    """A `MusicModel` on top of torch. A subclass opens its checkpoint, encodes a text, and makes clips of one length.
+
+    Args:
+        checkpoint: a hub id, or a local folder.
+        revision: commit, tag or branch of the hub.
+        adapter: folder or file of LoRA weights.
+        adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
+        max_duration: length in s that no clip may exceed.
+        device: ``cuda``, ``mps`` or ``cpu``; by default the fastest present.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; by default what suits the device.
+        batch_size: clips in one pass, ≥ 1; halved by itself where memory runs out.
+
+    Raises:
+        UsageError: a parameter out of its range.
+    """
+
+    kind: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors")
+    # The fingerprint holds what checkpoint, revision, adapter and dtype amount to.
+    provenance_params = frozenset({"checkpoint", "revision", "adapter", "dtype", "device", "batch_size"})
+
+    def __init__(
+        self,
+        checkpoint: str,
+        revision: str | None,
+        adapter: str | None,
+        adapter_scale: float,
+        max_duration: float,
+        device: str | None,
+        dtype: str | None,
+        batch_size: int,
+    ) -> None:
+        self.require_range("adapter_scale", adapter_scale, low=0)
+        self.require_range("max_duration", max_duration, above=0)
+        self.require_range("batch_size", batch_size, low=1, whole=True)
+        if dtype is not None:
+            check_dtype(dtype)
+        self.checkpoint, self.revision = checkpoint, revision
+        self.adapter, self.adapter_scale = adapter, adapter_scale
+        self.max_duration = max_duration
+        self.device, self.dtype = device, dtype
+        self.batch_size = batch_size
+        self._network: Any = None
+        self._condition: Callable[[str], Condition] | None = None
+
+    @classmethod
+    def require(cls) -> None:
+        if missing := [name for name in cls.needs if find_spec(name) is None]:
+            raise MissingError(f"{cls.kind} needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
+
+    def require_range(
+        self,
+        name: str,
+        value: float,
+        low: float = -math.inf,
+        high: float = math.inf,
+        above: float = -math.inf,
+        whole: bool = False,
+    ) -> None:
+        """Check that low ≤ value ≤ high and value > above.
+
+        Raises:
+            UsageError: it is not, or not finite, or no number.
+        """
+        kind = "a whole number" if whole else "a number"
+        if isinstance(value, int | float) and math.isfinite(value) and not (whole and value != int(value)):
+            if low <= value <= high and value > above:
+                return
+        bounds = [f"from {low:g}" * (low > -math.inf), f"up to {high:g}" * (high < math.inf)]
+        wanted = " ".join([kind, *filter(None, bounds), *([f"above {above:g}"] if above > -math.inf else [])])
+        raise UsageError(f"{self.kind}: {name} is {value!r}, must be {wanted}")
+
+    def fingerprint(self) -> Mapping[str, Json]:
+        tuned = {"adapter": adapters.identity(Path(self.adapter))} if self.adapter else {}
+        return {
+            **identity(self.checkpoint, self.revision),
+            "dtype": dtype_name(self.device, self.dtype),
+            **tuned,
+        }
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
+        """As `MusicModel.generate`.
+
+        Raises:
+            UsageError: a clip longer than the maximum, or a checkpoint or adapter that does not fit.
+            MissingError: weights or software that are not here, or not enough memory for the weights.
+        """
+        for request in requests:
+            if request.duration > self.max_duration:
+                raise UsageError(f"{self.kind}: {request.duration:g} s asked for; {self._maximum()}")
+        if self._network is None:
+            self._load()
+        return in_batches(requests, self.batch_size, self._generate_batch)
+
+    def close(self) -> None:
+        if self._network is not None:
+            self._network = self._condition = None
+            release_memory()
+
+    def _maximum(self) -> str:
+        return f"the maximum is {self.max_duration:g} s, shorten the duration"
+
+    def _load(self) -> None:
+        self.require()
+        device = choose_device(self.device)
+        dtype = choose_dtype(device, self.dtype)
+        folder = locate(self.checkpoint, self.revision, self.kind)
+        try:
+            self._network = self._open(folder, device, dtype)
+        except TunebenchError:
+            raise
+        except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
+            if out_of_memory(error):
+                problem = f"does not fit into the memory of {device}; set dtype: bfloat16, or another device"
+            else:
+                problem = f"cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+            raise MissingError(f"checkpoint '{self.checkpoint}' {problem}") from error
+        self._condition = lru_cache(maxsize=KEPT_CONDITIONS)(self._encode)
+
+    def _adapted(self, module: torch.nn.Module) -> torch.nn.Module:
+        """The module with the adapter, if there is one, on top."""
+        if not self.adapter:
+            return module
+        base = identity(self.checkpoint, self.revision)
+        return adapters.load_adapter(module, Path(self.adapter), self.adapter_scale, base)
+
+    def _generate_batch(self, batch: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
+        import torch
+
+        assert self._condition is not None
+        results: dict[int, Audio | GenerationError] = {}
+        lengths = [self._length(request.duration) for request in batch]
+        for length in dict.fromkeys(lengths):
+            places = [place for place, other in enumerate(lengths) if other == length]
+            alike = [batch[place] for place in places]
+            with torch.inference_mode():
+                conditions = [self._condition(request.prompt.text) for request in alike]
+                waves = self._clips(conditions, [request.seed for request in alike], length)
+            clips = [trimmed(wave, request, self._rate()) for wave, request in zip(waves, alike, strict=True)]
+            results |= dict(zip(places, clips, strict=True))
+        return [results[place] for place in range(len(batch))]
+
+    @abstractmethod
+    def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
+        """The loaded network on its device, with the adapter."""
+
+    @abstractmethod
+    def _encode(self, text: str) -> Condition:
+        """What the network is conditioned on; called once for each text."""
+
+    @abstractmethod
+    def _rate(self) -> int:
+        """Sample rate in Hz."""
+
+    @abstractmethod
+    def _length(self, duration: float) -> int:
+        """How many frames of the network's own cover so many seconds."""
+
+    @abstractmethod
+    def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:
+        """Clips of one length, shape (clips, channels, samples); row i depends on condition i and seed i alone."""
+
+
+def joined(conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
+    """The conditions of several clips as one batch; sequences are padded with zeros at the end, masks included."""
+    import torch
+
+    def stacked(name: str) -> torch.Tensor:
+        tensors = [condition[name] for condition in conditions]
+        if tensors[0].ndim == 2 and "mask" not in name:
+            return torch.cat(tensors)
+        longest = max(tensor.shape[1] for tensor in tensors)
+        wide = [(0, 0) * (tensor.ndim - 2) + (0, longest - tensor.shape[1]) for tensor in tensors]
+        return torch.cat([torch.nn.functional.pad(t, w) for t, w in zip(tensors, wide, strict=True)])
+
+    return {name: stacked(name) for name in conditions[0]}
+
+
+def trimmed(wave: Samples, request: GenerationRequest, rate: int) -> Audio | GenerationError:
+    """The clip that was asked for out of what the network made, shape (channels, samples)."""
+    wave = wave[:, : round(request.duration * rate)]
+    if not np.isfinite(wave).all():
+        return GenerationError(
+            f"prompt '{request.prompt.id}', seed {request.seed}: the network's output is not finite; set dtype: float32"
+        )
+    return Audio(wave, rate)
+
+
+def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
+    """Refuse a tokenizer without its vocabulary, which transformers silently replaces by the special tokens alone.
+
+    Raises:
+        MissingError: it knows less than half as many tokens as its encoder embeds, or more.
+    """
+    config = getattr(encoder.config, "text_config", encoder.config)
+    known, embedded = len(tokenizer), config.vocab_size
+    if not embedded / 2 <= known <= embedded:
+        raise MissingError(
+            f"{where}: the tokenizer knows {known} tokens, its encoder {embedded}; vocabulary files are missing or "
+            "belong to another model: download the checkpoint again"
+        )

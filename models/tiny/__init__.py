@@ -1,0 +1,118 @@
+"""Checkpoints of a few hundred kilobytes: the published architectures with random weights.
+
+They are made and loaded by the same libraries as the published ones, so that the code that runs one runs the other;
+what they play is noise. The same seed gives the same weights, byte for byte, on every computer.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import MissingError, UsageError, suggestion
+
+if TYPE_CHECKING:
+    import torch
+
+# kind → module with build(seed) → an object with save_pretrained, and adapted(object) → the network that LoRA adapts
+_BUILDERS = {
+    "stable-audio": "models.tiny.stable_audio",
+    "audioldm": "models.tiny.audioldm",
+    "audioldm2": "models.tiny.audioldm2",
+    "musicgen": "models.tiny.musicgen",
+}
+KINDS = tuple(_BUILDERS)
+
+# The layers that published adapters of these models train.
+TARGETS = {
+    "stable-audio": ("to_q", "to_k", "to_v", "to_out.0"),
+    "audioldm": ("to_q", "to_v"),
+    "audioldm2": ("to_q", "to_v"),
+    "musicgen": ("q_proj", "v_proj"),
+}
+
+
+def make(kind: str, folder: Path, seed: int = 0) -> Path:
+    """Write a checkpoint of this kind, with the weights that the seed stands for, into a folder and return it.
+
+    Args:
+        kind: ``stable-audio``, ``audioldm``, ``audioldm2`` or ``musicgen``.
+        folder: created if need be; must be empty.
+        seed: ≥ 0.
+
+    Raises:
+        UsageError: an unknown kind, or a folder that holds something.
+        MissingError: the diffusion extra is not installed.
+    """
+    builder = _builder(kind)
+    _claim(folder)
+    for part, owner in builder.build(seed):
+        part.save_pretrained(folder / owner if owner else folder, safe_serialization=True)
+    return folder
+
+
+def make_adapter(
+    kind: str,
+    folder: Path,
+    adapter_folder: Path,
+    seed: int = 0,
+    rank: int = 4,
+    scale: float = 1.0,
+    targets: Sequence[str] | None = None,
+    base: str | None = None,
+) -> Path:
+    """Write a LoRA adapter with random weights, in peft's format, for the checkpoint of this kind in ``folder``.
+
+    Args:
+        kind: as for `make`.
+        folder: a checkpoint that `make` wrote.
+        adapter_folder: created if need be; must be empty.
+        seed: ≥ 0; the weights are the same, byte for byte, for the same seed.
+        rank: of the factors, ≥ 1; α equals it.
+        scale: standard deviation of the second factor, relative to that of a random linear layer; 0 for an adapter
+            that changes nothing.
+        targets: names of the linear layers to adapt; by default those that published adapters of the kind train.
+        base: the base model named in the adapter; by default the folder.
+
+    Raises:
+        UsageError: an unknown kind, or a folder that holds something.
+        MissingError: the diffusion extra is not installed.
+    """
+    builder = _builder(kind)
+    _claim(adapter_folder)
+    from peft import LoraConfig, get_peft_model
+
+    from models.tiny.weights import fill
+
+    network: torch.nn.Module = builder.network(folder)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=rank,
+        target_modules=list(targets or TARGETS[kind]),
+        base_model_name_or_path=str(base or folder),
+    )
+    adapted: Any = get_peft_model(network, config)
+    factors = {name: value for name, value in adapted.named_parameters() if "lora_" in name}
+    fill(factors, seed)
+    for name, value in factors.items():
+        if "lora_B" in name:
+            value.data *= scale
+    adapted.save_pretrained(adapter_folder, safe_serialization=True)
+    return adapter_folder
+
+
+def _builder(kind: str) -> Any:
+    if kind not in _BUILDERS:
+        raise UsageError(f"no tiny checkpoint of kind '{kind}'{suggestion(kind, KINDS)}; known: {', '.join(KINDS)}")
+    try:
+        return importlib.import_module(_BUILDERS[kind])
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
+
+
+def _claim(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"'{folder}' exists and is not an empty folder; choose another")
+    folder.mkdir(parents=True, exist_ok=True)

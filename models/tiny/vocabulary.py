@@ -1,0 +1,29 @@
+"""Tokenizers with small vocabularies, which were trained once on the prompts of the genre suite and are kept.
+
+Training again would not do: a unigram model's pieces differ from run to run. Both vocabularies cover ASCII.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from transformers import RobertaTokenizer, T5Tokenizer
+
+
+def t5_tokenizer(max_length: int = 128) -> Any:
+    """A T5 tokenizer with 400 unigram pieces."""
+    pieces = [(piece, score) for piece, score in _read("unigram.json")]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=max_length)
+
+
+def roberta_tokenizer(max_length: int = 77) -> Any:
+    """A RoBERTa tokenizer with 511 byte-level pieces."""
+    content = _read("bpe.json")
+    merges = [tuple(pair) for pair in content["merges"]]
+    return RobertaTokenizer(vocab=content["vocab"], merges=merges, model_max_length=max_length)
+
+
+def _read(name: str) -> Any:
+    return json.loads(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
