@@ -19,15 +19,15 @@ from bench.audio import Audio, write_flac
 from bench.embedder import Vectors
 from bench.errors import GenerationError, MissingError
 from bench.executors import Executor, TaskLost
+from bench.hearing import ScoreTask
 from bench.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.model import GenerationRequest, MusicModel
 from bench.outcome import ClipHeard
 from bench.progress import Progress
 from bench.prompt import Prompt
 from bench.registry import create, find
-from bench.hearing import ScoreTask
-from bench.workbench import Workbench
 from bench.view import View
+from bench.workbench import Workbench
 from metrics.doses import Spoiler
 from metrics.response import Values
 from metrics.spoilers import chance_of, replaced

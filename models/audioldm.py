@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +78,7 @@ class AudioLDM(PretrainedModel):
         return f"{super()._maximum()}, or raise max_duration above the {TRAINED_SECONDS:g} s of its training"
 
     def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
-        with _quiet():
-            pipeline = self._pipeline(folder, dtype)
+        pipeline = self._pipeline(folder, dtype)
         self._check_scheduler(pipeline.scheduler)
         pipeline.unet = self._adapted(pipeline.unet)
         pipeline.set_progress_bar_config(disable=True)
@@ -181,18 +179,3 @@ class AudioLDMLora(AudioLDM):
             dtype,
             batch_size,
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep diffusers from reporting that this pipeline gets no new features, and from drawing progress bars."""
-    from diffusers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        logging.enable_progress_bar()

@@ -67,7 +67,11 @@ class AudioLDM2(AudioLDM):
         # The published checkpoints name GPT2Model, which in newer transformers has none of the methods of generation.
         language = GPT2LMHeadModel.from_pretrained(folder / "language_model", local_files_only=True).to(dtype)
         pipeline = AudioLDM2Pipeline.from_pretrained(
-            str(folder), language_model=language, torch_dtype=dtype, local_files_only=True
+            str(folder),
+            language_model=language,
+            feature_extractor=None,  # serves the choice among several clips only, which is not made
+            torch_dtype=dtype,
+            local_files_only=True,
         )
         if pipeline.text_encoder_2.config.model_type == "vits":
             raise UsageError(f"checkpoint '{self.checkpoint}' speaks transcripts and takes no prompt; use another one")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,7 +138,8 @@ class PretrainedModel(MusicModel):
         dtype = choose_dtype(device, self.dtype)
         folder = locate(self.checkpoint, self.revision, self.kind)
         try:
-            self._network = self._open(folder, device, dtype)
+            with _quiet():
+                self._network = self._open(folder, device, dtype)
         except TunebenchError:
             raise
         except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
@@ -230,3 +232,23 @@ def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
             f"{where}: the tokenizer knows {known} tokens, its encoder {embedded}; vocabulary files are missing or "
             "belong to another model: download the checkpoint again"
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' progress bars, and their remarks on pipelines without new features, off the terminal."""
+    from transformers.utils import logging as transformers_logging
+
+    loggers = [transformers_logging]
+    if find_spec("diffusers"):
+        from diffusers.utils import logging as diffusers_logging
+
+        loggers.append(diffusers_logging)
+    with ExitStack() as stack:
+        for logging in loggers:
+            stack.callback(logging.set_verbosity, logging.get_verbosity())
+            logging.set_verbosity_error()
+            if logging.is_progress_bar_enabled():
+                stack.callback(logging.enable_progress_bar)
+                logging.disable_progress_bar()
+        yield

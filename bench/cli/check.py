@@ -1,4 +1,4 @@
-"""``tunebench check``: does what measures behave as it must?"""
+"""``tunebench check``: do metrics and models behave as they must?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bench.cli import conformance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +18,8 @@ if TYPE_CHECKING:
     from metrics.dose_response import Response
     from metrics.doses import Spoiler
 
-app = typer.Typer(help="Check that metrics answer to what they should.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep ``metrics`` a command of its own, although it is the only one."""
+app = typer.Typer(help="Check that metrics and models behave as they must.", no_args_is_help=True)
+app.command("model")(conformance.command)
 
 
 @app.command("metrics")

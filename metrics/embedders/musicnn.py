@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import as_file, files
 from typing import Any, ClassVar, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -117,6 +118,10 @@ def _weights(training: Training) -> bytes:
     return weights
 
 
+# Both networks hear one front end; what it made of a clip goes with the clip.
+_fronts: WeakKeyDictionary[Audio, npt.NDArray[np.float32]] = WeakKeyDictionary()
+
+
 class _Musicnn(Embedder):
     """musicnn's penultimate layer: 200 numbers for each 2.992 s of mono audio at 16 kHz and −14 LUFS."""
 
@@ -125,7 +130,9 @@ class _Musicnn(Embedder):
     training: ClassVar[Training]
 
     def embed(self, audio: Audio) -> Vectors:
-        patches = log_mel_patches(heard(audio, RATE))
+        if audio not in _fronts:
+            _fronts[audio] = log_mel_patches(heard(audio, RATE))
+        patches = _fronts[audio]
         return finite(run_network(patches, self.training)[1], f"musicnn-{self.training}")
 
     def weights(self, audio: Audio) -> Vectors:

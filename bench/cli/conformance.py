@@ -1,0 +1,64 @@
+"""``tunebench check model``: does a model hold what the harness relies on?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="A model's name, or path/to/file.py:Class.")],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the model, as in YAML; may be repeated."),
+    ] = None,
+    duration: Annotated[float, typer.Option(min=0.01, help="Length of the clips in seconds.")] = 2.0,
+    suite: Annotated[str, typer.Option(help="Whose first two prompts are used.")] = "quick@1",
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Check a model: determinism, independence of the batch, seeds, duration, sound, fingerprint, memory.
+
+    About twenty clips are made. A line for each check says pass, fail or skipped, and why; exit code 4 if one fails.
+    """
+    import json
+    from dataclasses import asdict
+
+    from bench.cli.streams import plugins_to_stderr
+    from bench.conformance import examine
+    from bench.errors import FailuresRecorded
+    from bench.plan import load_suite_named
+
+    params = _params(param or [])
+    found = []
+    with plugins_to_stderr():
+        findings = examine(name, params, duration, load_suite_named(suite).prompts)
+    while True:
+        with plugins_to_stderr():
+            finding = next(findings, None)
+        if finding is None:
+            break
+        found.append(finding)
+        if not as_json:
+            print(finding, flush=True)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
+    if failed := sum(finding.outcome == "fail" for finding in found):
+        raise FailuresRecorded(f"{failed} of {len(found)} checks failed")
+
+
+def _params(given: list[str]) -> dict[str, Any]:
+    import yaml
+
+    from bench.errors import UsageError
+
+    params = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (equals and name):
+            raise UsageError(f"--param {text}: write NAME=VALUE")
+        try:
+            params[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UsageError(f"--param {text}: not a YAML value") from None
+    return params
