@@ -56,7 +56,9 @@ class ModelConfig(_Strict):
         if not self.sweep:
             return (self,)
         return tuple(
-            ModelConfig(name=self.name, label=f"{self.row}{suffix(values)}", params={**self.params, **values})
+            self.model_copy(
+                update={"label": f"{self.row}{suffix(values)}", "params": {**self.params, **values}, "sweep": {}}
+            )
             for values in combinations(self.sweep)
         )
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import UsageError
-from bench.examination import Examination, Finding, Subject
+from bench.examination import Examination, Finding
 from bench.model import MusicModel
 from bench.plan import load_suite_named
 from bench.prompt import Prompt
+from bench.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def examine(
     prompts: Sequence[Prompt] | None = None,
 ) -> Iterator[Finding]:
     """Yield the findings of `check` one by one, as soon as they are made."""
-    chosen = tuple(prompts if prompts is not None else load_suite_named("quick@1").prompts)[:2]
-    if len(chosen) < 2 or not duration > 0:
+    if prompts is None:
+        prompts = load_suite_named("quick@1").prompts
+    if len(prompts) < 2 or not duration > 0:
         raise UsageError("a model is checked with at least two prompts and a duration of more than 0 seconds")
-    return Examination(Subject.of(model, dict(params or {})), duration, *chosen).findings()
+    return Examination(Subject.of(model, dict(params or {})), duration, prompts[0], prompts[1]).findings()

@@ -17,12 +17,13 @@ _EXTERNAL = {"tinysoundfont": "pip install --no-deps tinysoundfont"}
 
 
 def diagnose() -> dict[str, dict[str, str]]:
-    """Sections of facts in plain words: machine, packages, models, metrics.
+    """Sections of facts in plain words: machine, devices, packages, models, metrics.
 
     A model or metric is ``ready``, or the text says what it lacks.
     """
     return {
         "machine": _machine(),
+        "devices": _devices(),
         "packages": _packages(),
         "models": _plugins("model"),
         "metrics": _plugins("metric"),
@@ -39,13 +40,47 @@ def _machine() -> dict[str, str]:
         disk = "the working folder is gone"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    available = _available_memory()
     return {
         "system": platform.platform(),
         "python": f"{platform.python_version()} ({sys.executable})",
         "cores": str(cores),
-        "memory": f"{memory:.0f} GB",
+        "memory": f"{memory:.0f} GB" + (f", {available:.0f} GB available" if available is not None else ""),
         "free disk": disk,
     }
+
+
+def _available_memory() -> float | None:
+    """What a new process may use without swapping, in GB, where the system says so (Linux)."""
+    try:
+        found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) / 1e6 if found else None
+
+
+def _devices() -> dict[str, str]:
+    """Where neural models can run, with the memory there is."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        unknown = "not known without torch: pip install 'tunebench[diffusion]'"
+        return {"cuda": unknown, "mps": unknown}
+    except Exception as error:
+        broken = f"torch cannot be imported ({type(error).__name__}: {error}); reinstall it"
+        return {"cuda": broken, "mps": broken}
+    facts = {}
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        free, total = torch.cuda.mem_get_info(number)
+        facts[f"cuda:{number}"] = (
+            f"{torch.cuda.get_device_name(number)}, {total / 1e9:.0f} GB, {free / 1e9:.0f} GB available"
+        )
+    if not facts:
+        build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
+        facts["cuda"] = f"none (torch {torch.__version__} is built for {build})"
+    facts["mps"] = "ready, shares the machine's memory" if torch.backends.mps.is_available() else "none"
+    facts["cpu"] = f"ready, {torch.get_num_threads()} threads, shares the machine's memory"
+    return facts
 
 
 def _packages() -> dict[str, str]:
@@ -81,4 +116,6 @@ def _plugins(kind: Kind) -> dict[str, str]:
             facts[name] = "ready"
         except TunebenchError as error:
             facts[name] = str(error)
+        except Exception as error:
+            facts[name] = f"cannot be used: {type(error).__name__}: {error}"
     return facts

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from bench.audio import Audio, content_hash
-from bench.errors import MissingError, TunebenchError, UsageError
+from bench.errors import MissingError, TunebenchError, one_line
 from bench.footprint import arrays, megabytes
 from bench.model import GenerationRequest, MusicModel
-from bench.plan import model_identity
 from bench.prompt import Prompt
-from bench.registry import Plugin, bind, create, find
+from bench.subject import Subject
 
 TOLERANCE = 1e-4  # of full scale: how far a clip may move when its batch changes
 PRECISION = 0.01  # seconds: how exactly a duration is kept
@@ -34,40 +33,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.outcome:<7}  {self.check:<11}  {self.detail}"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model and the parameters it is made with."""
-
-    plugin: Plugin
-    factory: type[MusicModel] | None
-    params: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, model: str | type[MusicModel], params: dict[str, Any]) -> Subject:
-        if isinstance(model, str):
-            plugin = find("model", model)
-            subject = cls(plugin, None, params)
-        elif isinstance(model, type) and issubclass(model, MusicModel):
-            plugin = Plugin("model", model.__name__, f"{model.__module__}:{model.__qualname__}")
-            subject = cls(plugin, model, params)
-        else:
-            raise UsageError(f"what is checked is a name or a subclass of bench.MusicModel, not {model!r}")
-        return subject
-
-    def make(self, **changes: Any) -> MusicModel:
-        given = {**self.params, **changes}
-        if self.factory is None:
-            made: MusicModel = create(self.plugin, given, MusicModel)
-            return made
-        return self.factory(**bind(self.plugin, self.factory, given))
-
-    def bound(self, model: MusicModel, **changes: Any) -> dict[str, Any]:
-        return bind(self.plugin, type(model), {**self.params, **changes})
-
-    def identity(self, model: MusicModel, **changes: Any) -> dict[str, Any]:
-        return model_identity(self.plugin, model, self.bound(model, **changes), self.plugin.name)
 
 
 class _Failed(Exception):
@@ -125,8 +90,8 @@ class Examination:
         except _Skipped as reason:
             return Finding(check, "skipped", str(reason))
         except Exception as error:
-            text = " ".join(str(error).split())
-            return Finding(check, "fail", text if isinstance(error, _Failed) else f"{type(error).__name__}: {text}")
+            text = " ".join(str(error).split()) if isinstance(error, _Failed) else one_line(error)
+            return Finding(check, "fail", text)
 
     @property
     def requests(self) -> list[GenerationRequest]:
@@ -205,27 +170,35 @@ class Examination:
         return "the same batch gives the same samples, bit for bit"
 
     def _refuses(self) -> str:
-        """A duration below one sample cannot be played; audio without frames says so too, and the harness words it."""
+        """Nobody can play less than a sample (no frames are an answer: the harness words it) or beyond a maximum."""
         assert self.model is not None
-        impossible = GenerationRequest(self.prompt, 0, 1e-9)
+        said = [self._answer(1e-9, "1 ns of music")]
+        if longest := getattr(self.model, "max_duration", None):
+            said.append(self._answer(2 * longest, f"{2 * longest:g} s of music (max_duration is {longest:g} s)"))
+        return "; ".join(said)
+
+    def _answer(self, seconds: float, wish: str) -> str:
+        assert self.model is not None
         try:
-            (result,) = self.model.generate([impossible])
+            (result,) = self.model.generate([GenerationRequest(self.prompt, 0, seconds)])
         except TunebenchError as error:
-            return f"1 ns of music: {error}"
+            return f"{wish}: {error}"
         except Exception as error:
-            raise _Failed(f"1 ns of music raises {type(error).__name__} ({error}), not a GenerationError") from None
+            raise _Failed(f"{wish} raises {type(error).__name__} ({error}), not a GenerationError") from None
         if isinstance(result, Audio) and result.duration > PRECISION:
-            raise _Failed(f"1 ns of music gives {result.duration:.3g} s instead of a GenerationError")
-        return f"1 ns of music: {result if isinstance(result, Exception) else 'hardly a sample'}"
+            raise _Failed(f"{wish} gives {result.duration:.3g} s instead of a GenerationError")
+        return f"{wish}: {result if isinstance(result, Exception) else 'hardly a sample'}"
 
     def _identifies(self, unused: MusicModel) -> str:
         identity = self.subject.identity(unused)
         if self.model is not None and self.subject.identity(self.model) != identity:
             raise _Failed("it is another one after generating, or in a second instance")
         provenance = type(unused).provenance_params
-        changing, recorded, untried = [], [], []
+        changing: list[str] = []
+        recorded: list[str] = []
+        untried: list[str] = []
         for name, value in self.subject.bound(unused).items():
-            if (other := self._with_another(name, value)) is None:
+            if (other := self.subject.varied(name, value)) is None:
                 untried.append(name)
             elif (other != identity) == (name in provenance):
                 raise _Failed(
@@ -241,16 +214,6 @@ class Examination:
             if names
         ]
         return "; ".join(tried) or "the same in every instance; there are no parameters"
-
-    def _with_another(self, name: str, value: Any) -> dict[str, Any] | None:
-        """The identity with another value of a parameter, or None where none is accepted."""
-        for other in _others(value):
-            try:
-                model = self.subject.make(**{name: other})
-                return self.subject.identity(model, **{name: other})
-            except Exception:
-                continue
-        return None
 
     def _releases(self) -> str:
         assert self.model is not None
@@ -285,14 +248,3 @@ def _distance(one: Audio, two: Audio) -> float:
     if one.rate != two.rate or one.samples.shape != two.samples.shape:
         return float("inf")
     return float(np.abs(one.samples - two.samples).max(initial=0.0))
-
-
-def _others(value: Any) -> list[Any]:
-    """Values near to one, which a model is likely to accept."""
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, int):
-        return [value + 1, value - 1]
-    if isinstance(value, float):
-        return [value * 0.9, value * 1.1] if value else [0.01]
-    return []

@@ -29,7 +29,7 @@ from bench.store import Store
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
-    "lowest, highest"
+    "lowest, highest, hit_or_miss"
 )
 # ``other`` is a shard's database, names without it are the run's.
 _PLAN = (

@@ -165,6 +165,7 @@ class ClipMetric(ABC):
         unit: such as ``%``; empty for a plain number.
         direction: which values are better, ``higher`` or ``lower``; ``none`` for a number that is never ranked.
         bounds: the smallest and the largest possible value, if there are such; intervals stay within them.
+        hit_or_miss: whether every value is one of the two bounds.
         embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
     """
 
@@ -172,6 +173,7 @@ class ClipMetric(ABC):
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction] = "none"
     bounds: ClassVar[tuple[float, float] | None] = None
+    hit_or_miss: ClassVar[bool] = False
     embedders: tuple[EmbedderRef, ...] = ()
 
     @classmethod  # noqa: B027

@@ -60,6 +60,7 @@ class PlannedMetric:
     name: str
     embedders: tuple[PlannedEmbedder, ...] = ()
     bounds: tuple[float, float] | None = None
+    hit_or_miss: bool = False
     of_sets: bool = False
     needs_reference: bool = False
 
@@ -128,6 +129,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         f"{name}[{', '.join(special)}]" if special else name,
         tuple(plan_embedder(ref) for ref in instance.embedders),
         instance.bounds if isinstance(instance, ClipMetric) else None,
+        isinstance(instance, ClipMetric) and instance.hit_or_miss,
         isinstance(instance, SetMetric),
         isinstance(instance, SetMetric) and instance.needs_reference,
     )

@@ -34,6 +34,8 @@ class MusicModel(ABC):
         version: raised whenever the same parameters and seed would give other audio.
         sample_rate: rate of the audio in Hz, or None if it differs from clip to clip.
         batch_size: how many requests `generate` likes to get at once; an instance attribute may override it.
+        max_workers: how many processes of one machine may hold the model at once, 1 for one that fills a GPU or takes
+            gigabytes; None for any number. An instance attribute may override it.
         provenance_params: parameters that cannot change what is heard (device, paths, batch size); they are recorded
             but are no part of a clip's identity.
     """
@@ -41,6 +43,7 @@ class MusicModel(ABC):
     version: ClassVar[int] = 1
     sample_rate: int | None = None
     batch_size: int = 1
+    max_workers: int | None = None
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     typical_speed: ClassVar[float | None] = None
 

@@ -20,8 +20,8 @@ class PlannedModel:
     """A row of the leaderboard.
 
     ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in
-    Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, as the model
-    declares it.
+    Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
+    how many processes may hold it, as the model declares them.
     """
 
     label: str
@@ -32,6 +32,7 @@ class PlannedModel:
     rate: int | None
     batch_size: int
     speed: float | None
+    max_workers: int | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -130,9 +131,9 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
     params = bind(plugin, type(instance), entry.params)
     kind = type(instance)
     identity = model_identity(plugin, instance, params, entry.row)
-    for name, least in (("sample_rate", 1), ("batch_size", 1)):
+    for name, least in (("sample_rate", 1), ("batch_size", 1), ("max_workers", 1)):
         value = getattr(instance, name)
-        if not (isinstance(value, int) and value >= least) and not (name == "sample_rate" and value is None):
+        if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
             raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be a whole number from {least} up")
     provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
     planned = PlannedModel(
@@ -144,6 +145,7 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         instance.sample_rate,
         instance.batch_size,
         kind.typical_speed,
+        instance.max_workers,
     )
     return planned, instance
 

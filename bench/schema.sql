@@ -33,7 +33,7 @@ CREATE TABLE metrics (
     plugin TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
     embedder TEXT NOT NULL, reference TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL, direction TEXT NOT NULL, of_sets INTEGER NOT NULL,
     position INTEGER NOT NULL, shown INTEGER NOT NULL, view TEXT NOT NULL, reference_name TEXT NOT NULL,
-    lowest REAL, highest REAL,
+    lowest REAL, highest REAL, hit_or_miss INTEGER NOT NULL,
     PRIMARY KEY (name, version, params_hash, embedder, reference)
 );
 

@@ -35,8 +35,8 @@ class ScoreTables:
                 reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
                 self._db.execute(
                     "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
-                    "direction, of_sets, view, reference_name, lowest, highest, position, shown) VALUES "
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM metrics), 1) "
+                    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, position, shown) VALUES "
+                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM metrics), 1) "
                     "ON CONFLICT DO UPDATE SET shown = 1",
                     (
                         m.base,
@@ -49,6 +49,7 @@ class ScoreTables:
                         view.text if m.embedders else "",
                         reference.name if reference else "",
                         *(m.bounds or (None, None)),
+                        m.hit_or_miss,
                     ),
                 )
 

@@ -51,6 +51,7 @@ class Column:
     view: str = ""
     reference: str = ""
     bounds: tuple[float, float] | None = None
+    hit_or_miss: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ class Cell:
 def read_columns(store: Store) -> list[Column]:
     """The metrics that tables of this run show, in the order in which they were asked for."""
     rows = store.rows(
-        "SELECT name || '@' || version, unit, direction, of_sets, view, reference_name, lowest, highest FROM metrics "
-        "WHERE shown ORDER BY position"
+        "SELECT name || '@' || version, unit, direction, of_sets, view, reference_name, lowest, highest, hit_or_miss "
+        "FROM metrics WHERE shown ORDER BY position"
     )
     return [
-        Column(ref, unit, direction, bool(of_sets), view, against, None if low is None else (low, high))
-        for ref, unit, direction, of_sets, view, against, low, high in rows
+        Column(ref, unit, direction, bool(of_sets), view, against, None if low is None else (low, high), bool(hits))
+        for ref, unit, direction, of_sets, view, against, low, high, hits in rows
     ]
 
 
@@ -127,13 +128,15 @@ def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, s
     }
 
 
-def estimate(scores: Sequence[ClipScore], bounds: tuple[float, float] | None = None) -> Estimate:
+def estimate(
+    scores: Sequence[ClipScore], bounds: tuple[float, float] | None = None, hit_or_miss: bool = False
+) -> Estimate:
     """Mean over prompts with its 95 % interval.
 
     The unit is the prompt: seeds are averaged within it, since clips of one prompt are not independent. The interval is
-    Student's, stratified by genre and kept within the metric's bounds; where every prompt is a hit or a miss it is
-    Wilson's. There is none for fewer than 4 prompts, or when all prompts have one value, which says nothing about
-    what another prompt would have.
+    Student's, stratified by genre and kept within the metric's bounds; of a metric that only hits or misses it is
+    Wilson's. There is none for fewer than 4 prompts, or when all prompts have one value, which says nothing about what
+    another prompt would have.
     """
     prompts: dict[str, tuple[str, list[float]]] = {}
     counted = 0
@@ -147,7 +150,7 @@ def estimate(scores: Sequence[ClipScore], bounds: tuple[float, float] | None = N
     if len(prompts) < MINIMUM_PROMPTS:
         reason = f"{len(prompts)} prompts, an interval needs {MINIMUM_PROMPTS}"
         return Estimate(math.fsum(means) / len(means), None, None, counted, reason)
-    if bounds and set(means) <= set(bounds):
+    if hit_or_miss and bounds and set(means) <= set(bounds):
         lowest, highest = bounds
         share = wilson_interval(means.count(highest), len(means))
         mean, low, high = (lowest + (highest - lowest) * x for x in share[:3])
@@ -178,7 +181,17 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
             else:
                 scores = gathered[model, column.ref, group]
                 known, chance = _mean(scores, "known"), _mean(scores, "chance")
-                cells.append(Cell(model, column, group, estimate(scores, column.bounds), planned, chance, known))
+                cells.append(
+                    Cell(
+                        model,
+                        column,
+                        group,
+                        estimate(scores, column.bounds, column.hit_or_miss),
+                        planned,
+                        chance,
+                        known,
+                    )
+                )
     return cells
 
 

@@ -49,6 +49,7 @@ class TempoAdherence(ClipMetric):
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
+    hit_or_miss = True
 
     def score(self, clip: DecodedClip) -> Score:
         asked = clip.prompt.bpm

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.errors import MissingError, TunebenchError, UsageError
+from bench.errors import MissingError, UsageError
 from models import checkpoint
 from models.adapter_files import CONFIG, AdapterFile, Layer, read_adapter, weight_file
+from models.hub import HUB_ID
 
 if TYPE_CHECKING:
     import torch
 
 Module = TypeVar("Module", bound="torch.nn.Module")
-
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def identity(path: Path) -> dict[str, str]:
@@ -64,7 +62,12 @@ def load_adapter(module: Module, path: Path, scale: float, base_identity: Mappin
     from peft.tuners.lora import LoraLayer
 
     inject_adapter_in_model(config, module)
-    set_peft_model_state_dict(module, _peft_weights(adapter))
+    for name, weight in module.named_parameters():
+        if ".lora_" in name:
+            weight.data = weight.data.float()
+    outcome = set_peft_model_state_dict(module, _peft_weights(adapter))
+    if outcome.unexpected_keys:
+        raise UsageError(f"adapter '{path}': peft has no place for '{outcome.unexpected_keys[0]}'")
     for part in module.modules():
         if isinstance(part, LoraLayer):
             part.set_scale("default", scale)
@@ -77,17 +80,12 @@ def _check_base(adapter: AdapterFile, base: Mapping[str, str]) -> None:
     if named is None:
         return
     folder = Path(named).expanduser()
-    try:
-        if folder.is_dir() and "weights" in base:
-            whole = folder if (folder / "model_index.json").is_file() else folder.parent
-            known = folder if not (whole / "model_index.json").is_file() else whole
-            other = checkpoint.identity(str(known), None)["weights"] != base["weights"]
-        elif "repo" in base and not folder.exists():
-            other = bool(_HUB_ID.fullmatch(named)) and named != base["repo"]
-        else:
-            return
-    except TunebenchError:
-        return
+    if folder.is_dir():
+        # peft notes the folder of the network itself, which in a pipeline's folder is a part.
+        whole = folder.parent if (folder.parent / "model_index.json").is_file() else folder
+        other = base.get("weights", "") not in ("", checkpoint.identity(str(whole), None)["weights"])
+    else:
+        other = bool(HUB_ID.fullmatch(named)) and base.get("repo", named) != named
     if other:
         raise UsageError(
             f"adapter '{adapter.path}' was trained on '{named}', not on this checkpoint; give `checkpoint: {named}`"
@@ -128,31 +126,23 @@ def _config(adapter: AdapterFile) -> Any:
         from peft import LoraConfig
     except ImportError:
         raise MissingError("peft is not installed: pip install 'tunebench[diffusion]'") from None
-    known = {field.name for field in fields(LoraConfig)}
-    settings = {key: value for key, value in adapter.settings.items() if key in known}
-    saved = LoraConfig(**settings) if "r" in settings else None
-    ranks = {name: _rank(layer) for name, layer in adapter.layers.items()}
-    if saved is not None:
-        for name, rank in ranks.items():
-            if rank != (promised := _matching(saved.rank_pattern, name, saved.r)):
-                raise UsageError(
-                    f"adapter '{adapter.path}': layer '{name}' has rank {rank}, but its settings say {promised}"
-                )
-    alphas = {
-        name: layer.alpha
-        if layer.alpha is not None
-        else _matching(saved.alpha_pattern, name, saved.lora_alpha)
-        if saved
-        else ranks[name]
-        for name, layer in adapter.layers.items()
-    }
+    settings = adapter.settings
+    ranks, alphas = {}, {}
+    for name, layer in adapter.layers.items():
+        rank = ranks[name] = _rank(layer)
+        promised = _matching(settings.get("rank_pattern"), name, settings.get("r", rank))
+        if rank != promised:
+            raise UsageError(
+                f"adapter '{adapter.path}': layer '{name}' has rank {rank}, but its settings say {promised}"
+            )
+        saved = _matching(settings.get("alpha_pattern"), name, settings.get("lora_alpha", rank))
+        alphas[name] = saved if layer.alpha is None else layer.alpha
     return LoraConfig(
         r=max(ranks.values()),
-        lora_alpha=1,
         target_modules=list(ranks),
         rank_pattern={f"^{re.escape(name)}": rank for name, rank in ranks.items()},
         alpha_pattern={f"^{re.escape(name)}": alpha for name, alpha in alphas.items()},
-        use_rslora=bool(saved and saved.use_rslora),
+        use_rslora=bool(settings.get("use_rslora")),
         use_dora=any(layer.magnitude is not None for layer in adapter.layers.values()),
         lora_dropout=0.0,
         inference_mode=True,
@@ -165,11 +155,10 @@ def _rank(layer: Layer) -> int:
 
 
 def _matching(pattern: Mapping[str, Any] | None, name: str, otherwise: Any) -> Any:
-    """The setting of one layer; a pattern names the end of layers' names, as in peft."""
-    for key, value in (pattern or {}).items():
-        if re.search(rf"(^|\.){key.removeprefix('^')}$" if not key.startswith("^") else rf"{key}$", name):
-            return value
-    return otherwise
+    """The setting of one layer, where a pattern has one for it."""
+    from peft.utils.other import get_pattern_key
+
+    return (pattern or {}).get(get_pattern_key(list(pattern or ()), name), otherwise)
 
 
 def _peft_weights(adapter: AdapterFile) -> dict[str, torch.Tensor]:

@@ -25,7 +25,8 @@ class AudioLDM(PretrainedModel):
     """Text to audio by AudioLDM, from the diffusers checkpoint ``cvssp/audioldm-s-full-v2`` or one like it.
 
     Clips have the vocoder's rate (16 kHz as published), one channel, and exactly the length that is asked for. Steps
-    and guidance are those of the authors' own sampler. The first sample counts; none is chosen by its CLAP score.
+    and guidance are those of the authors' own sampler. The first sample counts; none is chosen by its CLAP score. Of a
+    text, what its tokenizer's limit leaves is read: 512 tokens as published.
 
     Args:
         checkpoint: a hub id, or a local folder.
@@ -104,10 +105,7 @@ class AudioLDM(PretrainedModel):
         )
 
     def _encode(self, text: str) -> Condition:
-        return {"prompt_embeds": self._embedding(text), "negative_prompt_embeds": self._embedding(self.negative_prompt)}
-
-    def _embedding(self, text: str) -> torch.Tensor:
-        """CLAP's embedding of a text, of unit length, shape (1, dimension)."""
+        """CLAP's embedding of the text, of unit length, shape (1, dimension)."""
         import torch
 
         pipeline = self._network
@@ -119,14 +117,23 @@ class AudioLDM(PretrainedModel):
             return_tensors="pt",
         )
         embedding = pipeline.text_encoder(**tokens.to(pipeline.device)).text_embeds
-        return torch.nn.functional.normalize(embedding, dim=-1)
+        return {"prompt_embeds": torch.nn.functional.normalize(embedding, dim=-1)}
+
+    def _conditioning(self, conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
+        """What the pipeline takes in place of texts, one row a clip."""
+        assert self._condition is not None
+        wanted = joined(conditions)
+        if self.guidance > 1:
+            unwanted = self._condition(self.negative_prompt)["prompt_embeds"]
+            wanted["negative_prompt_embeds"] = unwanted.expand_as(wanted["prompt_embeds"])
+        return wanted
 
     def _rate(self) -> int:
         return int(self._network.vocoder.config.sampling_rate)
 
     def _length(self, duration: float) -> int:
         pipeline = self._network
-        samples_a_frame = math.prod(pipeline.vocoder.config.upsample_rates) * pipeline.vae_scale_factor
+        samples_a_frame = int(math.prod(pipeline.vocoder.config.upsample_rates) * pipeline.vae_scale_factor)
         return max(1, math.ceil(round(duration * self._rate()) / samples_a_frame))
 
     def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:
@@ -135,7 +142,7 @@ class AudioLDM(PretrainedModel):
         bands = pipeline.vocoder.config.model_in_dim // pipeline.vae_scale_factor
         shape = (pipeline.unet.config.in_channels, length, bands)
         waves: Samples = pipeline(
-            **joined(conditions),
+            **self._conditioning(conditions),
             latents=clip_noise(generators, shape, str(pipeline.device), pipeline.unet.dtype),
             generator=generators,
             num_inference_steps=self.steps,

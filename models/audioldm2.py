@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from models.audioldm import TRAINED_SECONDS, AudioLDM
-from models.pretrained import check_vocabulary
+from models.pretrained import check_vocabulary, joined
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +81,7 @@ class AudioLDM2(AudioLDM):
         return pipeline
 
     def _encode(self, text: str) -> Condition:
+        # With the negative prompt, which the pipeline cuts and pads to the length of the prompt.
         pipeline = self._network
         guided = self.guidance > 1
         embeddings, mask, generated = pipeline.encode_prompt(
@@ -98,3 +100,6 @@ class AudioLDM2(AudioLDM):
             **{name: given for name, (_, given) in halves.items()},
             **{f"negative_{name}": against for name, (against, _) in halves.items()},
         }
+
+    def _conditioning(self, conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
+        return joined(conditions)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingError, UsageError
-from models.hub import TEXT_ENDINGS, WEIGHT_ENDINGS, commit, snapshot
+from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, commit, snapshot
 
 ARCHITECTURES = {
     "stable-audio": "StableAudioPipeline",
@@ -22,7 +22,6 @@ ARCHITECTURES = {
 # What a published checkpoint means unless a revision is asked for: the same bits for everybody, for good.
 PINNED = {"stabilityai/stable-audio-open-1.0": "f21265c1e2710b3bd2386596943f0007f55f802e"}
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NO_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|TokenizerFast|FeatureExtractor|Processor)$")
 
@@ -41,7 +40,7 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
         MissingError: gated and not logged in, no network, or half downloaded.
     """
     local = Path(checkpoint).expanduser()
-    if local.exists() or not _HUB_ID.fullmatch(checkpoint):
+    if local.exists() or not HUB_ID.fullmatch(checkpoint):
         if not local.is_dir():
             problem = "is not a folder" if local.exists() else "does not exist"
             raise UsageError(f"checkpoint '{checkpoint}' {problem}; give a folder or a hub id such as owner/name")
@@ -71,7 +70,7 @@ def identity(checkpoint: str, revision: str | None) -> dict[str, str]:
         for path in _weight_files(local):
             digest.update(f"{path.relative_to(local).as_posix()}:{hash_file(path)}\n".encode())
         return {"weights": digest.hexdigest()}
-    if not _HUB_ID.fullmatch(checkpoint):
+    if not HUB_ID.fullmatch(checkpoint):
         raise UsageError(f"checkpoint '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")
     revision = revision or PINNED.get(checkpoint)
     if revision is None or not _COMMIT.fullmatch(revision):
@@ -138,7 +137,7 @@ def _incomplete(folder: Path) -> Iterator[str]:
         if name.startswith("_") or not isinstance(entry, list) or entry[1] is None:
             continue
         part = folder / name
-        if not part.is_dir() or not any(part.glob("*.json")):
+        if not part.is_dir() or not any(part.iterdir()):
             yield f"no {name}/"
         elif not _NO_WEIGHTS.search(entry[1]):
             yield from _incomplete_weights(part, f"{name}/")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.errors import MissingError, TunebenchError, UsageError
 
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 WEIGHT_ENDINGS = (".safetensors", ".bin")
 TEXT_ENDINGS = (".json", ".txt", ".model")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.audio import Samples
+from models.adapter_files import read_adapter
 from models.batching import clip_generator
 from models.pretrained import PretrainedModel, check_vocabulary, joined
 
@@ -44,7 +45,7 @@ def choose_tokens(
     # float64: in float32 one draw in 2**24 is an exact 0, infinite noise; a clip takes some ten million.
     waits = [torch.empty(shape, dtype=torch.float64).exponential_(generator=g) for g in generators]
     noise = -torch.stack(waits).clamp_min(torch.finfo(torch.float64).tiny).log()
-    return (logits + noise.to(logits)).argmax(-1)
+    return (logits + noise.float().to(logits.device)).argmax(-1)
 
 
 def sample_tokens(
@@ -156,7 +157,11 @@ class MusicGen(PretrainedModel):
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = MusicgenForConditionalGeneration.from_pretrained(folder, local_files_only=True).to(dtype)
         check_vocabulary(self._tokenizer, model.text_encoder, folder)
-        model.decoder = self._adapted(model.decoder)
+        # An adapter's layers are named from where it was trained: the decoder, or the whole model.
+        if self.adapter and all(name.startswith("decoder.") for name in read_adapter(Path(self.adapter)).layers):
+            self._adapted(model)
+        else:
+            self._adapted(model.decoder)
         return model.eval().to(device)
 
     def _encode(self, text: str) -> Condition:
@@ -171,7 +176,7 @@ class MusicGen(PretrainedModel):
         return int(self._network.config.audio_encoder.sampling_rate)
 
     def _length(self, duration: float) -> int:
-        hop = math.prod(self._network.config.audio_encoder.upsampling_ratios)
+        hop = int(math.prod(self._network.config.audio_encoder.upsampling_ratios))
         return max(1, math.ceil(round(duration * self._rate()) / hop))
 
     def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:

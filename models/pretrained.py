@@ -1,8 +1,9 @@
-"""What models with published weights have in common: where they come from, how they are loaded, batched and released."""
+"""What models with published weights have in common: how these are found, loaded, identified and released."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -48,6 +49,7 @@ class PretrainedModel(MusicModel):
 
     kind: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors")
+    max_workers = 1
     # The fingerprint holds what checkpoint, revision, adapter and dtype amount to.
     provenance_params = frozenset({"checkpoint", "revision", "adapter", "dtype", "device", "batch_size"})
 
@@ -65,6 +67,8 @@ class PretrainedModel(MusicModel):
         self.require_range("adapter_scale", adapter_scale, low=0)
         self.require_range("max_duration", max_duration, above=0)
         self.require_range("batch_size", batch_size, low=1, whole=True)
+        if adapter is None and adapter_scale != 1:
+            raise UsageError(f"{self.kind}: adapter_scale is {adapter_scale:g}, but there is no adapter; name one")
         if dtype is not None:
             check_dtype(dtype)
         self.checkpoint, self.revision = checkpoint, revision
@@ -74,6 +78,7 @@ class PretrainedModel(MusicModel):
         self.batch_size = batch_size
         self._network: Any = None
         self._condition: Callable[[str], Condition] | None = None
+        self._refusal: TunebenchError | None = None
 
     @classmethod
     def require(cls) -> None:
@@ -94,13 +99,13 @@ class PretrainedModel(MusicModel):
         Raises:
             UsageError: it is not, or not finite, or no number.
         """
+        usable = isinstance(value, int | float) and math.isfinite(value) and (not whole or value == int(value))
+        if usable and low <= value <= high and value > above:
+            return
+        bounds = {"from": low, "up to": high, "above": above}
+        limits = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
         kind = "a whole number" if whole else "a number"
-        if isinstance(value, int | float) and math.isfinite(value) and not (whole and value != int(value)):
-            if low <= value <= high and value > above:
-                return
-        bounds = [f"from {low:g}" * (low > -math.inf), f"up to {high:g}" * (high < math.inf)]
-        wanted = " ".join([kind, *filter(None, bounds), *([f"above {above:g}"] if above > -math.inf else [])])
-        raise UsageError(f"{self.kind}: {name} is {value!r}, must be {wanted}")
+        raise UsageError(f"{self.kind}: {name} is {value!r}, must be {' '.join([kind, *limits])}")
 
     def fingerprint(self) -> Mapping[str, Json]:
         tuned = {"adapter": adapters.identity(Path(self.adapter))} if self.adapter else {}
@@ -120,11 +125,14 @@ class PretrainedModel(MusicModel):
         for request in requests:
             if request.duration > self.max_duration:
                 raise UsageError(f"{self.kind}: {request.duration:g} s asked for; {self._maximum()}")
+        if self._refusal is not None:  # each clip is asked for again after a failure, and loading takes minutes
+            raise self._refusal.with_traceback(None)
         if self._network is None:
             self._load()
         return in_batches(requests, self.batch_size, self._generate_batch)
 
     def close(self) -> None:
+        self._refusal = None
         if self._network is not None:
             self._network = self._condition = None
             release_memory()
@@ -140,7 +148,8 @@ class PretrainedModel(MusicModel):
         try:
             with _quiet():
                 self._network = self._open(folder, device, dtype)
-        except TunebenchError:
+        except TunebenchError as error:
+            self._refusal = type(error)(str(error))
             raise
         except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
             if out_of_memory(error):
@@ -166,7 +175,7 @@ class PretrainedModel(MusicModel):
         for length in dict.fromkeys(lengths):
             places = [place for place, other in enumerate(lengths) if other == length]
             alike = [batch[place] for place in places]
-            with torch.inference_mode():
+            with torch.inference_mode(), _quiet():
                 conditions = [self._condition(request.prompt.text) for request in alike]
                 waves = self._clips(conditions, [request.seed for request in alike], length)
             clips = [trimmed(wave, request, self._rate()) for wave, request in zip(waves, alike, strict=True)]
@@ -211,7 +220,13 @@ def joined(conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
 
 def trimmed(wave: Samples, request: GenerationRequest, rate: int) -> Audio | GenerationError:
     """The clip that was asked for out of what the network made, shape (channels, samples)."""
-    wave = wave[:, : round(request.duration * rate)]
+    frames = round(request.duration * rate)
+    wave = wave[:, :frames]
+    if wave.shape[1] < frames:
+        return GenerationError(
+            f"prompt '{request.prompt.id}', seed {request.seed}: the network made {wave.shape[1] / rate:g} s of the "
+            f"{request.duration:g} s asked for; shorten the duration"
+        )
     if not np.isfinite(wave).all():
         return GenerationError(
             f"prompt '{request.prompt.id}', seed {request.seed}: the network's output is not finite; set dtype: float32"
@@ -245,6 +260,8 @@ def _quiet() -> Iterator[None]:
 
         loggers.append(diffusers_logging)
     with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", FutureWarning)  # of names that older versions need and newer ones deprecate
         for logging in loggers:
             stack.callback(logging.set_verbosity, logging.get_verbosity())
             logging.set_verbosity_error()

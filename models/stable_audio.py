@@ -12,6 +12,7 @@ from bench.audio import Samples
 from bench.errors import UsageError
 from models.batching import BrownianNoise, clip_generator, clip_noise
 from models.pretrained import PretrainedModel, check_vocabulary
+from models.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +72,8 @@ class StableAudio(PretrainedModel):
     def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
         from diffusers import StableAudioPipeline
 
-        pipeline = StableAudioPipeline.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True)
+        with quiet_libraries():
+            pipeline = StableAudioPipeline.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True)
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         pipeline.transformer = self._adapted(pipeline.transformer)
         return pipeline.to(device)
@@ -125,7 +127,7 @@ class StableAudio(PretrainedModel):
         return self.guidance > 1
 
     def _denoised(self, attended: torch.Tensor, overall: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
-        """Latents, shape (clips, channels, frames); kept in float32 between the steps, whatever the network computes in."""
+        """Latents, shape (clips, channels, frames); float32 between the steps, whatever the network computes in."""
         import torch
         from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
@@ -140,7 +142,7 @@ class StableAudio(PretrainedModel):
         rotary = get_1d_rotary_pos_embed(
             self._network.rotary_embed_dim, shape[1] + overall.shape[1], use_real=True, repeat_interleave_real=False
         )
-        latents = clip_noise(generators, shape, str(attended.device)) * scheduler.init_noise_sigma
+        latents: torch.Tensor = clip_noise(generators, shape, str(attended.device)) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, time).to(attended.dtype)
             predicted = transformer(

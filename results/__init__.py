@@ -1,0 +1,1 @@
+"""Published reference rows and recipes: data, read through ``importlib.resources``."""

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.cli import check, doctor, export, leaderboard, listing, merge, reference, run, score, streams
+from bench.cli import check, doctor, export, leaderboard, listing, merge, models, reference, run, score, streams
 from bench.errors import TunebenchError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("merge")(merge.command)
 app.add_typer(export.app, name="export")
 app.add_typer(reference.app, name="reference")
 app.add_typer(check.app, name="check")
+app.add_typer(models.app, name="models")
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)
 

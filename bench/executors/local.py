@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 
 from bench.config import ExecutorConfig
 from bench.executors import Outcome, TaskLost
+from bench.making import GenerateTask
 from bench.registry import ROOT
 from bench.task import Task
 
@@ -88,7 +89,7 @@ class LocalExecutor:
     def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]:
         waiting: Task | None = next(tasks, None)
         while waiting is not None or any(worker.task for worker in self._workers):
-            while waiting is not None and (worker := self._idle()):
+            while waiting is not None and (worker := self._idle(waiting)):
                 try:
                     worker.give(waiting, self._config.timeout)
                 except OSError:  # it died while idle: the task never started
@@ -97,11 +98,15 @@ class LocalExecutor:
                 waiting = next(tasks, None)
             yield from self._finished()
 
-    def _idle(self) -> _Worker | None:
-        for worker in self._workers:
+    def _idle(self, task: Task) -> _Worker | None:
+        """A worker for the task; large models take turns in the first ones, so that no two are in memory at once."""
+        count = self._config.worker_count
+        if isinstance(task, GenerateTask):
+            count = min(count, task.model.max_workers or count)
+        for worker in self._workers[:count]:
             if worker.task is None:
                 return worker
-        if len(self._workers) < self._config.worker_count:
+        if len(self._workers) < count:
             self._workers.append(_Worker(self._config.threads))
             return self._workers[-1]
         return None

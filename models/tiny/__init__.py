@@ -7,16 +7,14 @@ what they play is noise. The same seed gives the same weights, byte for byte, on
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.errors import MissingError, UsageError, suggestion
 
-if TYPE_CHECKING:
-    import torch
-
-# kind → module with build(seed) → an object with save_pretrained, and adapted(object) → the network that LoRA adapts
+# kind → module with build(seed), which yields what is to be saved, and network(folder), as `network` below
 _BUILDERS = {
     "stable-audio": "models.tiny.stable_audio",
     "audioldm": "models.tiny.audioldm",
@@ -48,8 +46,9 @@ def make(kind: str, folder: Path, seed: int = 0) -> Path:
     """
     builder = _builder(kind)
     _claim(folder)
-    for part, owner in builder.build(seed):
-        part.save_pretrained(folder / owner if owner else folder, safe_serialization=True)
+    with _unnoticed():
+        for part in builder.build(seed):
+            part.save_pretrained(folder, safe_serialization=True)
     return folder
 
 
@@ -80,27 +79,34 @@ def make_adapter(
         UsageError: an unknown kind, or a folder that holds something.
         MissingError: the diffusion extra is not installed.
     """
-    builder = _builder(kind)
+    _builder(kind)
     _claim(adapter_folder)
     from peft import LoraConfig, get_peft_model
 
     from models.tiny.weights import fill
 
-    network: torch.nn.Module = builder.network(folder)
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=rank,
-        target_modules=list(targets or TARGETS[kind]),
-        base_model_name_or_path=str(base or folder),
-    )
-    adapted: Any = get_peft_model(network, config)
-    factors = {name: value for name, value in adapted.named_parameters() if "lora_" in name}
-    fill(factors, seed)
-    for name, value in factors.items():
-        if "lora_B" in name:
-            value.data *= scale
-    adapted.save_pretrained(adapter_folder, safe_serialization=True)
+    with _unnoticed():
+        adapted_network = network(kind, folder)
+        adapted_network.name_or_path = str(base or folder)  # peft notes it as the base
+        config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(targets or TARGETS[kind]))
+        adapted = get_peft_model(adapted_network, config)
+        factors = {name: value for name, value in adapted.named_parameters() if "lora_" in name}
+        fill(factors, seed)
+        for name, value in factors.items():
+            if "lora_B" in name:
+                value.data *= scale
+        adapted.save_pretrained(adapter_folder, safe_serialization=True, save_embedding_layers=False)
     return adapter_folder
+
+
+def network(kind: str, folder: Path) -> Any:
+    """The network that LoRA adapts, a torch module, of the checkpoint that `make` wrote into ``folder``.
+
+    Raises:
+        UsageError: an unknown kind.
+        MissingError: the diffusion extra is not installed.
+    """
+    return _builder(kind).network(folder)
 
 
 def _builder(kind: str) -> Any:
@@ -116,3 +122,14 @@ def _claim(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"'{folder}' exists and is not an empty folder; choose another")
     folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _unnoticed() -> Iterator[None]:
+    """Print nothing, and leave torch's global generator as it was."""
+    import torch
+
+    from models.quiet import quiet_libraries
+
+    with quiet_libraries(), torch.random.fork_rng(devices=[]):
+        yield

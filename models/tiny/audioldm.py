@@ -18,18 +18,18 @@ MELS = 16
 LATENT_CHANNELS = 4
 
 
-def build(seed: int) -> Iterator[tuple[Any, str]]:
-    """The pipeline, to be saved into the checkpoint's folder itself."""
+def build(seed: int) -> Iterator[Any]:
+    """The pipeline."""
     unet = UNet2DConditionModel(
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(16, 32),
+        block_out_channels=(8, 16),
         layers_per_block=1,
-        norm_num_groups=8,
+        norm_num_groups=4,
         attention_head_dim=4,
-        cross_attention_dim=(16, 32),  # each block's own width: with no text states, attn2 attends to itself
+        cross_attention_dim=(8, 16),  # each block's own width: with no text states, attn2 attends to itself
         class_embed_type="simple_projection",
         projection_class_embeddings_input_dim=32,
         class_embeddings_concat=True,
@@ -37,7 +37,7 @@ def build(seed: int) -> Iterator[tuple[Any, str]]:
     vae, vocoder, encoder = mel_autoencoder(), mel_vocoder(), ClapTextModelWithProjection(clap_text_config())
     for part in (unet, vae, vocoder, encoder):
         fill_module(part, seed)
-    yield AudioLDMPipeline(vae, encoder, roberta_tokenizer(), unet, ddim_scheduler(), vocoder), ""
+    yield AudioLDMPipeline(vae, encoder, roberta_tokenizer(), unet, ddim_scheduler(), vocoder)
 
 
 def network(folder: Path) -> torch.nn.Module:
@@ -53,7 +53,7 @@ def mel_autoencoder() -> AutoencoderKL:
         out_channels=1,
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(8, 16, 16),
+        block_out_channels=(8, 8, 8),
         layers_per_block=1,
         latent_channels=LATENT_CHANNELS,
         norm_num_groups=4,

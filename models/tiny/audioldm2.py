@@ -23,16 +23,16 @@ from models.tiny.vocabulary import roberta_tokenizer, t5_tokenizer
 from models.tiny.weights import fill_module
 
 
-def build(seed: int) -> Iterator[tuple[Any, str]]:
-    """The pipeline, to be saved into the checkpoint's folder itself."""
+def build(seed: int) -> Iterator[Any]:
+    """The pipeline."""
     unet = AudioLDM2UNet2DConditionModel(
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(16, 32),
+        block_out_channels=(8, 8),
         layers_per_block=1,
-        norm_num_groups=8,
+        norm_num_groups=4,
         attention_head_dim=4,
         cross_attention_dim=((None, 32, 32), (None, 32, 32)),  # self-attention, GPT-2 states, T5 states
     )
@@ -56,21 +56,18 @@ def build(seed: int) -> Iterator[tuple[Any, str]]:
     clap, t5, vae, vocoder = _clap(), t5_encoder(), mel_autoencoder(), mel_vocoder()
     for part in (unet, language, projection, clap, t5, vae, vocoder):
         fill_module(part, seed)
-    yield (
-        AudioLDM2Pipeline(
-            vae=vae,
-            text_encoder=clap,
-            text_encoder_2=t5,
-            projection_model=projection,
-            language_model=language,
-            tokenizer=roberta_tokenizer(),
-            tokenizer_2=t5_tokenizer(),
-            feature_extractor=ClapFeatureExtractor(sampling_rate=RATE, hop_length=80, feature_size=16, top_db=None),
-            unet=unet,
-            scheduler=ddim_scheduler(),
-            vocoder=vocoder,
-        ),
-        "",
+    yield AudioLDM2Pipeline(
+        vae=vae,
+        text_encoder=clap,
+        text_encoder_2=t5,
+        projection_model=projection,
+        language_model=language,
+        tokenizer=roberta_tokenizer(),
+        tokenizer_2=t5_tokenizer(),
+        feature_extractor=ClapFeatureExtractor(sampling_rate=RATE, hop_length=80, feature_size=16, frequency_max=4000),
+        unet=unet,
+        scheduler=ddim_scheduler(),
+        vocoder=vocoder,
     )
 
 

@@ -26,8 +26,8 @@ RATE = 8000  # Hz
 CODES = 64
 
 
-def build(seed: int) -> Iterator[tuple[Any, str]]:
-    """The model and its processor, both to be saved into the checkpoint's folder itself."""
+def build(seed: int) -> Iterator[Any]:
+    """The model and its processor."""
     decoder = MusicgenForCausalLM(
         MusicgenDecoderConfig(
             vocab_size=CODES,
@@ -67,9 +67,9 @@ def build(seed: int) -> Iterator[tuple[Any, str]]:
         pad_token_id=CODES,
         decoder_start_token_id=CODES,
     )
-    yield model, ""
+    yield model
     features = EncodecFeatureExtractor(feature_size=1, sampling_rate=RATE)
-    yield MusicgenProcessor(features, t5_tokenizer()), ""
+    yield MusicgenProcessor(features, t5_tokenizer())
 
 
 def network(folder: Path) -> torch.nn.Module:

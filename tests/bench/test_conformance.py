@@ -145,6 +145,21 @@ class Boundless(Good):
         return super().samples(GenerationRequest(request.prompt, request.seed, max(request.duration, 0.1)))
 
 
+class Overlong(Good):
+    max_duration = 3.0
+
+
+class Refusing(Good):
+    """Answers an impossible request as it should."""
+
+    max_duration = 3.0
+
+    def play(self, request: GenerationRequest) -> Audio | GenerationError:
+        if request.duration > self.max_duration:
+            return GenerationError("at most 3 s")
+        return super().play(request)
+
+
 class FingerprintOfDevice(Good):
     def fingerprint(self) -> Mapping[str, Any]:
         return {"weights": "abc", "cuda": self.device}
@@ -199,6 +214,7 @@ class Clings(Good):
         (InstanceSeed, {"restart"}),
         (Stumbles, {"impossible"}),
         (Boundless, {"impossible"}),
+        (Overlong, {"impossible"}),
         (FingerprintOfDevice, {"fingerprint"}),
         (FingerprintOfLoading, {"fingerprint"}),
         (FingerprintOfTheMoment, {"fingerprint"}),
@@ -222,6 +238,13 @@ def test_good_model_passes_everything() -> None:
     assert [finding.outcome for finding in report.findings] == ["pass"] * len(CHECKS)
     assert details["fingerprint"] == "changes with level, loud, steps; not with device"
     assert details["close"] == "4.0 MB of arrays are gone"
+
+
+def test_refusal_is_quoted() -> None:
+    report = check(Refusing)
+    report.confirm()
+    (said,) = [finding.detail for finding in report.findings if finding.check == "impossible"]
+    assert said == "1 ns of music: hardly a sample; 6 s of music (max_duration is 3 s): at most 3 s"
 
 
 def test_failures_say_what_was_found() -> None:
@@ -266,12 +289,15 @@ def test_command_conforms(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tuned", [False, True], ids=["base", "tuned"])
 @pytest.mark.parametrize("kind", ["stable-audio", "audioldm", "audioldm2", "musicgen"])
-def test_diffusion_and_token_models_conform(kind: str, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    tiny = pytest.importorskip("models.tiny")
-    tiny.make(kind, tmp_path / kind)
-    params: dict[str, Any] = {"checkpoint": str(tmp_path / kind), "device": "cpu"}
+def test_diffusion_and_token_models_conform(kind: str, tuned: bool, tmp_path: Path) -> None:
+    pytest.importorskip("diffusers")
+    from models import tiny
+
+    params: dict[str, Any] = {"checkpoint": str(tiny.make(kind, tmp_path / kind)), "device": "cpu"}
+    if tuned:
+        params["adapter"] = str(tiny.make_adapter(kind, tmp_path / kind, tmp_path / "adapter"))
     if kind != "musicgen":
         params["steps"] = 3
     check(kind, params, duration=0.5).confirm()
@@ -331,7 +357,7 @@ def test_command_line_prints_a_line_a_check(tunebench: Command, tiny: Path) -> N
 
 
 def test_command_line_exits_4_when_a_check_fails(tunebench: Command, tiny: Path) -> None:
-    ran = tunebench("check", "model", f"{tiny}:Sine", "--param", "bad=nan", "--param", "victim=jazz-2", "--json",
+    ran = tunebench("check", "model", f"{tiny}:Sine", "--param", "bad=nan", "--param", "victim=choral-5", "--json",
                     "--suite", "quick@1")  # fmt: skip
     findings = json.loads(ran.stdout)
     assert [entry["check"] for entry in findings] == CHECKS

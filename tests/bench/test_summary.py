@@ -51,9 +51,9 @@ def test_no_interval_below_four_prompts() -> None:
 
 def test_hits_and_misses_have_wilsons_interval() -> None:
     """10 hits in 10 trials: Wilson's interval is [0.722, 1] (Brown, Cai & DasGupta 2001, fig. 5's interval)."""
-    ours = estimate([_score(i, 100.0) for i in range(10)], (0.0, 100.0))
+    ours = estimate([_score(i, 100.0) for i in range(10)], (0.0, 100.0), True)
     assert (ours.value, ours.low, ours.high) == (100.0, pytest.approx(72.25, abs=0.01), 100.0)
-    half = estimate([_score(i, 100.0 * (i % 2)) for i in range(10)], (0.0, 100.0))
+    half = estimate([_score(i, 100.0 * (i % 2)) for i in range(10)], (0.0, 100.0), True)
     assert (half.low, half.high) == (pytest.approx(23.66, abs=0.01), pytest.approx(76.34, abs=0.01))
 
 

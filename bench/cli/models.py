@@ -1,0 +1,44 @@
+"""``tunebench models``: things to do with models beside running them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Make small checkpoints to try things with.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """A group of commands even while it has one."""
+
+
+@app.command("make-tiny")
+def make_tiny(
+    kind: Annotated[str, typer.Argument(help="stable-audio, audioldm, audioldm2 or musicgen.")],
+    folder: Annotated[Path, typer.Argument(help="Where the checkpoint goes; must be new or empty.")],
+    adapter: Annotated[
+        Path | None, typer.Option(help="Write a LoRA adapter for it into this folder too.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
+) -> None:
+    """Write a checkpoint of a few hundred kilobytes with random weights, which plays noise.
+
+    It is loaded by the code that loads the published one: `checkpoint: FOLDER`, and `adapter: FOLDER`.
+    """
+    from bench.cli.streams import plugins_to_stderr
+    from bench.errors import UsageError
+    from models import tiny
+
+    try:
+        with plugins_to_stderr():
+            tiny.make(kind, folder, seed)
+            if adapter:
+                tiny.make_adapter(kind, folder, adapter, seed)
+    except OSError as error:
+        raise UsageError(f"cannot write to {error.filename or folder}: {error.strerror}") from error
+    for path in (folder, *([adapter] if adapter else [])):
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        print(f"{path}: {size / 1e3:.0f} kB")
