@@ -2,6 +2,8 @@
 
 ``tunebench check model NAME`` prints these findings. From pytest::
 
+    from bench import conformance
+
     def test_my_model():
         conformance.check(MyModel).confirm()
 """

@@ -62,7 +62,10 @@ def _available_memory() -> float | None:
 def _devices() -> dict[str, str]:
     """Where neural models can run, with the memory there is."""
     try:
+        Path.cwd()  # torch's MKL ends the process where the working folder is gone
         import torch
+    except FileNotFoundError:
+        return {"cuda": "not known: the working folder is gone", "mps": "not known: the working folder is gone"}
     except ModuleNotFoundError:
         unknown = "not known without torch: pip install 'tunebench[diffusion]'"
         return {"cuda": unknown, "mps": unknown}

@@ -77,6 +77,8 @@ class Examination:
             yield self._ask(name, question if self.clips else _nothing_to_examine)
         yield self._ask("fingerprint", lambda: self._identifies(first))
         yield self._ask("close", self._releases if self.clips else _nothing_to_examine)
+        if self.model is not None:
+            self.model.close()
         self.model = self.subject.make(**batching)
         yield self._ask("restart", self._repeats if self.clips else _nothing_to_examine)
         self.model.close()
@@ -173,7 +175,7 @@ class Examination:
         """Nobody can play less than a sample (no frames are an answer: the harness words it) or beyond a maximum."""
         assert self.model is not None
         said = [self._answer(1e-9, "1 ns of music")]
-        if longest := getattr(self.model, "max_duration", None):
+        if longest := self.model.max_duration:
             said.append(self._answer(2 * longest, f"{2 * longest:g} s of music (max_duration is {longest:g} s)"))
         return "; ".join(said)
 

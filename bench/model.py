@@ -38,12 +38,16 @@ class MusicModel(ABC):
             gigabytes; None for any number. An instance attribute may override it.
         provenance_params: parameters that cannot change what is heard (device, paths, batch size); they are recorded
             but are no part of a clip's identity.
+        typical_speed: seconds of audio made in one second on one CPU core, a rough figure for time estimates before
+            the first clip is made; None if it depends on the machine.
+        max_duration: the longest clip it can make, in seconds; None where there is no limit.
     """
 
     version: ClassVar[int] = 1
     sample_rate: int | None = None
     batch_size: int = 1
     max_workers: int | None = None
+    max_duration: float | None = None
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     typical_speed: ClassVar[float | None] = None
 

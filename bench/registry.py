@@ -180,7 +180,9 @@ def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool =
     if missing and not partly:
         raise UsageError(f"{plugin.kind} '{plugin.name}' needs the parameter '{missing[0]}'")
     defaults = {name: p.default for name, p in named.items() if p.default is not p.empty}
-    given = {**defaults, **params}
+    # 1 and 1.0 are one parameter, and one clip.
+    whole = {n: float(v) for n, v in params.items() if type(v) is int and isinstance(defaults.get(n), float)}
+    given = {**defaults, **params, **whole}
     return {name: given[name] for name in [*named, *params] if name in given}
 
 

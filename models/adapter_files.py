@@ -88,7 +88,7 @@ def read_adapter(path: Path) -> AdapterFile:
     """Read an adapter: peft's folder, a diffusers file, or LoRAW's checkpoint. Pickles are read as weights only.
 
     LoRAW's names are those of stable-audio-tools; fused projections are split into the layers that diffusers has.
-    LoRAW does not save α, which is taken to be the rank, its own default.
+    LoRAW does not save α, which is taken to be the rank, as in its example configuration; weigh others by the scale.
 
     Raises:
         UsageError: no such adapter, or not LoRA.

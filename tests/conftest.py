@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+
+# Small models are slower on two threads than on one, and results must not depend on how many cores a machine has.
+# Thread pools read these when their library is loaded.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
 import subprocess
 import sys
 from collections.abc import Callable

@@ -54,8 +54,6 @@ def _measure(folder: Path) -> Iterable[Row]:
             )
 
     calls: list[int] = []
-    model.generate([GenerationRequest(prompts[0], 0, SECONDS)])  # loads the weights
-    model.close()
     model._load()
     handle = model._network.text_encoder.register_forward_hook(lambda *_: calls.append(1))
     batch()

@@ -275,5 +275,5 @@ def test_an_adapter_for_another_base_is_refused_before_anything_is_made(
 ) -> None:
     other = tiny.make("audioldm2" if kind == "audioldm" else "audioldm", tmp_path / "other")
     foreign = tiny.make_adapter("audioldm2" if kind == "audioldm" else "audioldm", other, tmp_path / "adapter")
-    with pytest.raises(UsageError, match="adapter .* was trained on"):
+    with pytest.raises(UsageError, match=r"adapter .* was trained on"):
         made(kind, folder, adapter=str(foreign)).generate(requests(1))
