@@ -50,6 +50,7 @@ class PretrainedModel(MusicModel):
     kind: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors")
     max_workers = 1
+    max_duration: float
     # The fingerprint holds what checkpoint, revision, adapter and dtype amount to.
     provenance_params = frozenset({"checkpoint", "revision", "adapter", "dtype", "device", "batch_size"})
 
