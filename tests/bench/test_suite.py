@@ -100,7 +100,7 @@ def test_mistakes_in_a_prompt(refusal, old, new, message):
         ("- a\n- b\n", "must be a mapping with name, version, prompts, not ['a', 'b']"),
         ("just text", "must be a mapping"),
         ("name: x\nversion: yes\nprompts: []", "version is True, must be a whole number"),
-        ("name: x\nversion: 0\nprompts: [1]", "version is 0, must be from 1 to 1000"),
+        ("name: x\nversion: 0\nprompts: [1]", "version is 0, must be 1 or more"),
         ("name: no\nversion: 1\nprompts: []", "name is False, must be text"),
         ("name: a@b\nversion: 1\nprompts: [1]", "name is 'a@b', use letters"),
         ("name: x\nversion: 1\nprompts: []", "prompts is an empty list"),
