@@ -84,7 +84,7 @@ def _composed() -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     from bench.embedder import load_embedder
     from bench.model import GenerationRequest, MusicModel
     from bench.registry import create, find, load
-    from metrics.genre_fit import MSD, MTT, genre_log_odds
+    from metrics.genre_tags import MSD, MTT, genre_log_odds
 
     model = create(find("model", MODEL), {}, MusicModel)
     msd, mtt = load_embedder(MSD), load_embedder(MTT)
@@ -98,7 +98,7 @@ def _composed() -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
 def main() -> None:
     """Compose the calibration music, tag it, and write the constants beside this file."""
     from bench.registry import find, load
-    from metrics.genre_fit import GENRES
+    from metrics.genre_tags import GENRES
 
     labels, odds = zip(*_composed(), strict=True)
     kind, suite = load(find("model", MODEL)), load(find("suite", SUITE))()

@@ -8,51 +8,19 @@ well, so the log-odds are read against calibration music of known genre. That mu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.embedder import EmbedderRef, Vectors
 from bench.errors import DataError
 from bench.metric import ClipMetric, DecodedClip, Direction, Score
-from metrics.embedders.musicnn import Training, tag_log_odds, tag_names
 from metrics.genre_calibration import Calibration, calibration
-
-TAGS: Mapping[str, tuple[tuple[Training, str], ...]] = {
-    "choral": (("mtt", "choral"), ("mtt", "choir")),
-    "classical": (("mtt", "classical"), ("mtt", "classic")),
-    "dance": (("msd", "dance"), ("mtt", "dance"), ("mtt", "techno")),
-    "jazz": (("msd", "jazz"),),
-    "pop": (("msd", "pop"), ("mtt", "pop")),
-    "rock": (("msd", "rock"), ("mtt", "rock")),
-}
-"""Which tags of which network name a genre."""
-
-GENRES = tuple(TAGS)
+from metrics.genre_tags import GENRES, MSD, MTT, genre_log_odds
 
 STANDS_OUT = 1.0
 """Standard deviations above the calibration mean that at least one genre must reach; noise and single tones do not."""
-
-MSD = EmbedderRef("musicnn-msd")
-MTT = EmbedderRef("musicnn-mtt")
-
-
-def genre_log_odds(msd: Vectors, mtt: Vectors) -> npt.NDArray[np.float64]:
-    """Log-odds of the six `GENRES`, shape (6,): the mean over a genre's tags of their mean over the clip.
-
-    Args:
-        msd: embeddings of the clip by ``musicnn-msd``, shape (windows, 200).
-        mtt: the same by ``musicnn-mtt``.
-    """
-    clip: dict[Training, Vectors] = {"msd": msd, "mtt": mtt}
-    odds = {
-        (training, tag): value
-        for training, vectors in clip.items()
-        for tag, value in zip(tag_names(training), tag_log_odds(vectors, training).mean(axis=0), strict=True)
-    }
-    return np.array([np.mean([odds[tag] for tag in tags]) for tags in TAGS.values()])
 
 
 def calibrated(log_odds: npt.NDArray[np.float64], by: Calibration | None = None) -> npt.NDArray[np.float64]:

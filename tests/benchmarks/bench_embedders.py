@@ -10,7 +10,8 @@ from row import Row
 
 from bench import Audio, DecodedClip, GenerationRequest
 from bench.embedder import Embedder, EmbedderRef, load_embedder
-from metrics.genre_fit import MSD, MTT, GenreFit
+from metrics.genre_fit import GenreFit
+from metrics.genre_tags import MSD, MTT
 from models.composer import Composer
 from prompts import quick
 

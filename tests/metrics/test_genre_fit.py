@@ -11,7 +11,8 @@ from bench import Audio, DecodedClip, GenerationRequest, Prompt, Score
 from bench.errors import DataError
 from metrics.embedders.musicnn import MusicnnMSD, MusicnnMTT, tag_names
 from metrics.genre_calibration import SEEDS, calibrate, calibration
-from metrics.genre_fit import GENRES, TAGS, GenreFit, calibrated, confusion_table, genre_log_odds, genre_margin
+from metrics.genre_fit import GenreFit, calibrated, confusion_table, genre_margin
+from metrics.genre_tags import GENRES, TAGS, genre_log_odds
 from models.composer import Composer
 from models.composer.controls import Noise
 from prompts import quick
