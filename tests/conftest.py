@@ -13,7 +13,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples each time, and no time limit for one: machines differ, and are busy at times.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 TINY = Path(__file__).parent / "plugins" / "tiny.py"
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
