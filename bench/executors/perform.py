@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.errors import MissingError, TunebenchError
+from bench.errors import MissingError, TunebenchError, one_line
 from bench.executors import Outcome, TaskLost
 from bench.making import Unstorable
 from bench.task import Task
@@ -22,4 +22,4 @@ def perform(task: Task, bench: Workbench) -> Outcome | TaskLost:
     except SystemExit as leaving:
         return TaskLost("died", f"a plugin called sys.exit({leaving.code!r})")
     except Exception as error:
-        return TaskLost("died", f"{type(error).__name__}: {error}")
+        return TaskLost("died", one_line(error))
