@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bench.errors import UsageError, suggestion
+from bench.settings import Settings, load_settings, parse_settings
 from bench.sweep import combinations, problem, suffix
-from bench.yaml_file import read_yaml
 
 DEFAULT_METRICS = (
     "harmonic-accuracy",
@@ -30,11 +29,7 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
 _MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class ModelConfig(_Strict):
+class ModelConfig(Settings):
     """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters.
 
     ``sweep`` gives some parameters a list of values; the entry then stands for a row at each combination of them.
@@ -42,8 +37,8 @@ class ModelConfig(_Strict):
 
     name: str
     label: str | None = Field(default=None, alias="as")
-    params: dict[str, Any] = {}
-    sweep: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
+    sweep: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def row(self) -> str:
@@ -86,14 +81,14 @@ class ModelConfig(_Strict):
         return self
 
 
-class MetricConfig(_Strict):
+class MetricConfig(Settings):
     """A metric by name or ``path/to/file.py:Class``, and its parameters."""
 
     name: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
 
 
-class ExecutorConfig(_Strict):
+class ExecutorConfig(Settings):
     """Where the work is done.
 
     kind: ``local`` processes or ``ray``. workers: how many; 0 works inside the calling process; None takes every core
@@ -126,7 +121,7 @@ class ExecutorConfig(_Strict):
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class CommonGround(_Strict):
+class CommonGround(Settings):
     """The part of every clip that embeddings are made of, so that unequal models are compared on common ground.
 
     seconds: only the beginning of the clips: ``auto`` takes what every model has, None whole clips. band: only
@@ -142,7 +137,7 @@ def _names(items: Any) -> Any:
     return [{"name": item} if isinstance(item, str) else item for item in items] if isinstance(items, list) else items
 
 
-class RunConfig(_Strict):
+class RunConfig(Settings):
     """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration."""
 
     suite: str = "quick@1"
@@ -198,14 +193,7 @@ def load_config(path: Path) -> RunConfig:
         UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
         DataError: the file is not YAML.
     """
-    if not path.exists():
-        raise UsageError(f"there is no configuration {path}")
-    content = read_yaml(path)
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: must be a mapping such as 'suite: genres@1', not a {type(content).__name__}")
-    return parse_config(content, str(path))
+    return load_settings(RunConfig, path, "suite: genres@1")
 
 
 def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:
@@ -214,26 +202,4 @@ def parse_config(content: dict[str, Any], source: str = "configuration") -> RunC
     Raises:
         UsageError: as for `load_config`.
     """
-    try:
-        return RunConfig.model_validate(content)
-    except ValidationError as error:
-        raise UsageError(f"{source}: {_explain(error)}") from None
-
-
-_FIELDS: dict[str, type[BaseModel]] = {
-    "models": ModelConfig,
-    "metrics": MetricConfig,
-    "executor": ExecutorConfig,
-    "common": CommonGround,
-}
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
-    if first["type"] == "extra_forbidden":
-        owner = _FIELDS.get(place[0], RunConfig) if len(place) > 1 else RunConfig
-        known = [field.alias or name for name, field in owner.model_fields.items()]
-        return f"unknown setting '{'.'.join(place)}'{suggestion(place[-1], known)}; known: {', '.join(known)}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(place)}: {message[0].lower()}{message[1:]}" if place else message
+    return parse_settings(RunConfig, content, source)

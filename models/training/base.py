@@ -1,0 +1,106 @@
+"""The contract between the training loop and a network that it trains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.audio import Audio
+
+    Condition = Mapping[str, torch.Tensor]  # what one caption became, each tensor with a batch dimension of 1
+
+
+@dataclass(frozen=True)
+class Latent:
+    """The posterior that the autoencoder gives one example, on the CPU in float32.
+
+    Attributes:
+        mean, std: shape (channels, frames, …); time is the second axis.
+        seconds: length of the example's audio, without padding.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one pass, on the network's device.
+
+    Attributes:
+        latents: drawn from the posterior, shape (batch, channels, frames, …).
+        condition: each tensor (batch, …).
+        starts: where each crop begins in its example, in seconds, shape (batch,).
+        totals: length of each example in seconds, shape (batch,).
+        times: diffusion time in (0, 1), shape (batch,): 0 is the music, 1 is noise.
+        noise: standard normal, as the latents.
+        dropped: bool, shape (batch,): which are trained without their condition.
+    """
+
+    latents: torch.Tensor
+    condition: Condition
+    starts: torch.Tensor
+    totals: torch.Tensor
+    times: torch.Tensor
+    noise: torch.Tensor
+    dropped: torch.Tensor
+
+
+class Trainee(ABC):
+    """A checkpoint opened for training: its autoencoder, its reading of texts, and the network that is tuned.
+
+    Attributes:
+        network: what is tuned; adapters are put into it by the loop. The objective calls it through ``forward`` below,
+            so that a wrapped one (for several processes) can stand in.
+        identity: as `models.checkpoint.identity` gives it.
+        rate, channels: what audio the autoencoder takes, in Hz.
+        frame_seconds: length of one latent frame.
+        longest: most latent frames that the network takes.
+    """
+
+    kind: ClassVar[str]
+    part: ClassVar[str]  # the network's name in the pipeline, ``transformer`` or ``unet``
+    network: Any
+    identity: Mapping[str, str]
+    rate: int
+    channels: int
+    frame_seconds: float
+    longest: int
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What latents and conditions depend on: the checkpoint's identity and the version of how they are made."""
+
+    @abstractmethod
+    def encode(self, audio: Audio) -> Latent:
+        """The posterior of a whole file, of any length, rate and number of channels. Deterministic."""
+
+    @abstractmethod
+    def condition(self, caption: str) -> Condition:
+        """What the network is told of a caption; deterministic, float32, on the CPU."""
+
+    @abstractmethod
+    def joined(self, conditions: Sequence[Condition]) -> Condition:
+        """Several conditions as one batch."""
+
+    @abstractmethod
+    def losses(self, network: Any, batch: Batch) -> torch.Tensor:
+        """The objective of each example, float32, shape (batch,): mean squared error over its latent.
+
+        ``network`` is `network`, or what stands in for it.
+        """
+
+    @abstractmethod
+    def release_encoders(self) -> None:
+        """Let go of autoencoder and text encoder, once everything is encoded; the network stays."""
+
+    @abstractmethod
+    def to(self, device: str) -> None:
+        """Move the network and, while they are held, the encoders to a device."""

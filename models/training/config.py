@@ -1,0 +1,198 @@
+"""The configuration of a training: which base, on what data, how, and how it is judged while it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, model_validator
+
+from bench.settings import Settings, load_settings, parse_settings
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+# Layers that published adapters train: all of the attention of Stable Audio's transformer, two of AudioLDM's.
+TARGETS = {
+    "stable-audio": ("to_q", "to_k", "to_v", "to_out.0"),
+    "audioldm": ("to_q", "to_v"),
+}
+
+
+class BaseConfig(Settings):
+    """The model that is tuned.
+
+    kind: its architecture. checkpoint: a hub id or a local folder. revision: commit, tag or branch of the hub.
+    """
+
+    kind: Literal["stable-audio", "audioldm"]
+    checkpoint: str
+    revision: str | None = None
+
+
+class DataConfig(Settings):
+    """What is trained on.
+
+    path: a folder of audio with captions in same-named ``.txt`` files or in ``metadata.csv`` or ``.jsonl``, a manifest
+    (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, or ``composer`` for music that is composed now.
+    format: how to read it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres,
+    clips and seconds: of composed music only. validation: share of the recordings that are held out, or ``eval`` for
+    MusicCaps' own evaluation clips. bad_share: share of files that may be unreadable before the training refuses.
+    """
+
+    path: str
+    format: Literal["auto", "captions", "manifest", "audiofolder", "audioldm", "musiccaps", "composer"] = "auto"
+    audio: Path | None = None
+    genres: tuple[str, ...] = ()
+    clips: Count = 60
+    seconds: Annotated[float, Field(ge=1, le=300)] = 10.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    validation: Share | Literal["eval"] = 0.1
+    bad_share: Share = 0.05
+
+
+class LoraConfig(Settings):
+    """Low-rank adaptation. alpha: by default the rank. targets: names of layers; by default what published adapters
+    of the base train. init: ``default`` (Kaiming-uniform first factor) or ``gaussian``; the second factor is zero."""
+
+    rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    alpha: Positive | None = None
+    targets: tuple[str, ...] = ()
+    init: Literal["default", "gaussian"] = "default"
+    dropout: Share = 0.0
+
+
+class OptimizerConfig(Settings):
+    """AdamW (Loshchilov and Hutter, ICLR 2019)."""
+
+    lr: Positive = 1e-4
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    eps: Positive = 1e-8
+
+
+class ScheduleConfig(Settings):
+    """The learning rate over the steps, after a linear rise over ``warmup`` of them.
+
+    ``inverse`` falls as (1 + step / inverse_gamma) ** −power, the others reach 0 (``polynomial`` with ``power``) at the
+    last step; ``constant`` does not fall.
+    """
+
+    kind: Literal["constant", "linear", "cosine", "polynomial", "inverse"] = "constant"
+    warmup: Annotated[int, Field(ge=0)] = 0
+    power: Positive = 1.0
+    inverse_gamma: Positive = 1e6
+
+
+class ListeningConfig(Settings):
+    """Clips that are generated and scored while training: fixed prompts and seeds, the benchmark's own metrics.
+
+    every: optimizer steps between them; 0 for none. params: sampling parameters of the model, such as ``steps``.
+    """
+
+    every: Annotated[int, Field(ge=0)] = 0
+    suite: str = "quick@1"
+    prompts: Count = 4
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    duration: Positive = 10.0
+    metrics: tuple[str, ...] = ("harmonic-accuracy", "rhythmic-inconsistency")
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class ValidationConfig(Settings):
+    """How the training is judged. every: optimizer steps between validation losses. times: diffusion times in (0, 1) at
+    which the loss is taken, each with fixed noise. patience: validations without an improvement by min_delta after
+    which the training stops; 0 goes on to the end. most: examples that are used at most."""
+
+    every: Count = 100
+    times: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.1, 0.3, 0.5, 0.7, 0.9), min_length=1)
+    patience: Annotated[int, Field(ge=0)] = 0
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    most: Count = 64
+    clips: ListeningConfig = ListeningConfig()
+
+
+class CheckpointConfig(Settings):
+    """What is kept to resume from. every: optimizer steps between checkpoints. keep: the last so many, beside the
+    best."""
+
+    every: Count = 500
+    keep: Count = 2
+
+
+class TrainConfig(Settings):
+    """Everything that decides what a training makes.
+
+    method: ``lora``, or ``full`` for all weights of the network. steps or epochs: how long, exactly one of them. batch:
+    examples of one pass, over all processes; accumulation: passes in one optimizer step. crop: seconds of each example
+    that are trained on, at most; None for all that the base can take. clip_norm: bound on the gradients' norm.
+    guidance_dropout: share of examples trained without their condition. condition: what AudioLDM is conditioned on;
+    ``audio`` needs clap, a CLAP checkpoint. precision: of the computation; adapters and their optimizer stay in fp32.
+    ema: decay of the averaged weights, for ``full`` only.
+    """
+
+    base: BaseConfig
+    data: DataConfig
+    method: Literal["lora", "full"] = "lora"
+    lora: LoraConfig = LoraConfig()
+    steps: Count | None = None
+    epochs: Count | None = None
+    batch: Count = 8
+    accumulation: Count = 1
+    crop: Positive | None = None
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    clip_norm: Positive = 1.0
+    guidance_dropout: Share = 0.1
+    condition: Literal["text", "audio"] = "text"
+    clap: str | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    device: str | None = None
+    gradient_checkpointing: bool = False
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    validation: ValidationConfig = ValidationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> TrainConfig:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give 'steps' or 'epochs', one of them")
+        if self.ema is not None and self.method == "lora":
+            raise ValueError("'ema' averages the weights of method: full; an adapter is trained without")
+        if self.condition == "audio" and self.base.kind != "audioldm":
+            raise ValueError("'condition: audio' is for base.kind: audioldm")
+        if (self.condition == "audio") != (self.clap is not None):
+            raise ValueError("'condition: audio' and 'clap' belong together: a CLAP checkpoint embeds the audio")
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the layers that LoRA adapts."""
+        return self.lora.targets or TARGETS[self.base.kind]
+
+    @property
+    def alpha(self) -> float:
+        """LoRA's α."""
+        return self.lora.rank if self.lora.alpha is None else self.lora.alpha
+
+    def as_yaml(self) -> str:
+        """The whole configuration, defaults included."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_train_config(path: Path) -> TrainConfig:
+    """Read a YAML configuration; paths in it are relative to the working folder.
+
+    Raises:
+        UsageError: no such file, or an unknown or impossible setting.
+        DataError: the file is not YAML.
+    """
+    return load_settings(TrainConfig, path, "method: lora")
+
+
+def parse_train_config(content: dict[str, Any], source: str = "configuration") -> TrainConfig:
+    """Check a mapping as `load_train_config` does."""
+    return parse_settings(TrainConfig, content, source)
