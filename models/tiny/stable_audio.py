@@ -24,7 +24,7 @@ OUTPUT_GAIN = 0.02  # brings what random weights play below full scale
 def build(seed: int) -> Iterator[Any]:
     """The pipeline."""
     vae = AutoencoderOobleck(
-        encoder_hidden_size=8,
+        encoder_hidden_size=16,  # the posterior has half as many channels as the encoder is wide
         downsampling_ratios=[8, 8, 8],
         channel_multiples=[1, 2, 4],
         decoder_channels=8,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Latent:
-    """The posterior that the autoencoder gives one example, on the CPU in float32.
+    """The posterior that the autoencoder gives one example, on the CPU in float32, scaled as the network takes it.
 
     Attributes:
-        mean, std: shape (channels, frames, …); time is the second axis.
+        mean, std: shape (channels, frames, …); time is the second axis. What is drawn from them is mean + std · noise.
         seconds: length of the example's audio, without padding.
     """
 
@@ -55,7 +55,12 @@ class Batch:
 class Trainee(ABC):
     """A checkpoint opened for training: its autoencoder, its reading of texts, and the network that is tuned.
 
+    It is opened on the CPU; `to` moves it. The network is in evaluation mode and in float32, or in bfloat16 where it
+    stays frozen below an adapter and the configuration asks for that precision; everything else is in float32.
+
     Attributes:
+        conditioned_on: what the network is told of an example: its caption (`condition`) or its sound
+            (`condition_of_audio`).
         network: what is tuned; adapters are put into it by the loop. The objective calls it through ``forward`` below,
             so that a wrapped one (for several processes) can stand in.
         identity: as `models.checkpoint.identity` gives it.
@@ -66,6 +71,7 @@ class Trainee(ABC):
 
     kind: ClassVar[str]
     part: ClassVar[str]  # the network's name in the pipeline, ``transformer`` or ``unet``
+    conditioned_on: Literal["text", "audio"] = "text"
     network: Any
     identity: Mapping[str, str]
     rate: int
@@ -78,6 +84,11 @@ class Trainee(ABC):
     def fingerprint(self) -> Mapping[str, Any]:
         """What latents and conditions depend on: the checkpoint's identity and the version of how they are made."""
 
+    @property
+    def condition_fingerprint(self) -> Mapping[str, Any]:
+        """What conditions depend on, where that is more than `fingerprint` says."""
+        return self.fingerprint
+
     @abstractmethod
     def encode(self, audio: Audio) -> Latent:
         """The posterior of a whole file, of any length, rate and number of channels. Deterministic."""
@@ -86,9 +97,13 @@ class Trainee(ABC):
     def condition(self, caption: str) -> Condition:
         """What the network is told of a caption; deterministic, float32, on the CPU."""
 
+    def condition_of_audio(self, audio: Audio) -> Condition:
+        """What the network is told of a sound, where `conditioned_on` says so; as `condition`."""
+        raise NotImplementedError(f"{type(self).__name__} is conditioned on text")
+
     @abstractmethod
     def joined(self, conditions: Sequence[Condition]) -> Condition:
-        """Several conditions as one batch."""
+        """Several conditions as one batch, on their device."""
 
     @abstractmethod
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:

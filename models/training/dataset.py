@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Example:
         caption: what the music is said to be; never empty.
         genre: where known.
         evaluation: whether the dataset itself sets it apart for evaluation.
+        assigned: the part that the dataset itself puts it in, whatever share is to be held out; None leaves it open.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Example:
     caption: str
     genre: str | None = None
     evaluation: bool = False
+    assigned: Literal["train", "validation"] | None = None
 
 
 @dataclass(frozen=True)

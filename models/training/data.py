@@ -1,0 +1,117 @@
+"""Loading a dataset: what a configuration names → captioned examples whose audio is known to be there and sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.errors import DataError, UsageError
+from bench.progress import Progress, Silent
+from models.training.composed import FOLDER, list_composed
+from models.training.config import DataConfig
+from models.training.dataset import Dataset, Example, Skipped
+from models.training.formats import list_examples
+from models.training.listing import Listing, skip
+from models.training.sounds import Sound, Sounds
+
+SHOWN = 3  # unusable files that a message names
+SLACK = 1.0  # seconds by which a file may be longer than what its caption speaks of
+
+
+def load_dataset(config: DataConfig, progress: Progress | None = None, folder: Path | None = None) -> Dataset:
+    """Read a dataset, decode every file of it once, and leave out what cannot be trained on.
+
+    Unusable are files that are missing (but for MusicCaps', which are counted), lie outside the dataset's folder,
+    cannot be decoded, are silent, or have no caption. They are listed in ``skipped``.
+
+    Args:
+        config: where it is, and in which format.
+        progress: shows how far it is, and what is left out.
+        folder: where hashes of decoded files are kept for the next time; None keeps none. Composed clips are kept in
+            ``config.audio``, by default in ``results/composed`` of the working folder, for any number of trainings.
+
+    Raises:
+        UsageError: no such path, or settings that do not go together.
+        DataError: a format that cannot be told, a mistake in a table, more than ``config.bad_share`` of the files
+            unusable, or none that is left.
+        MissingError: music is to be composed, and the synthesizer is not installed.
+    """
+    progress = progress or Silent()
+    sounds = Sounds(folder / "sounds.json" if folder else None)
+    try:
+        kind, listing = _listing(config, sounds, progress)
+        if listing.absent:
+            total = len(listing.absent) + len(listing.examples) + len(listing.unusable)
+            progress.note(f"{listing.name}: {len(listing.absent)} of {total} listed clips have no audio file")
+        usable, unusable = _heard(listing, config.bad_share, sounds, progress)
+    finally:
+        sounds.keep()
+    if unusable:
+        progress.note(f"{listing.name}: left out {_some(unusable)}")
+    examples = tuple(example for example, _ in usable)
+    about = {
+        "format": kind,
+        **listing.about,
+        "examples": len(examples),
+        "recordings": len({example.recording for example in examples}),
+        "unusable": len(unusable),
+        "seconds": round(sum(sound.seconds for _, sound in usable), 3),
+    }
+    progress.note(
+        f"{listing.name}: {about['examples']} examples of {about['recordings']} recordings ({about['recording']})"
+    )
+    skipped = sorted([*unusable, *listing.absent], key=lambda item: item.id)
+    hashes = {example.id: sound.hash for example, sound in usable}
+    return Dataset(listing.name, examples, hashes, tuple(skipped), about)
+
+
+def _listing(config: DataConfig, sounds: Sounds, progress: Progress) -> tuple[str, Listing]:
+    if config.path == "composer" and config.format in ("auto", "composer"):
+        return "composer", list_composed(
+            config, sounds, progress, config.audio.expanduser() if config.audio else FOLDER
+        )
+    if config.genres:
+        raise UsageError("data: 'genres' are of composed music only (path: composer); leave them out")
+    try:
+        return list_examples(config)
+    except OSError as error:
+        raise DataError(f"{error.filename or config.path}: cannot be read ({error.strerror})") from None
+
+
+def _heard(
+    listing: Listing, share: float, sounds: Sounds, progress: Progress
+) -> tuple[list[tuple[Example, Sound]], list[Skipped]]:
+    """The examples whose file holds music, with what it holds; and those that are unusable, listed ones included."""
+    total = len(listing.examples) + len(listing.unusable)
+    usable: list[tuple[Example, Sound]] = []
+    unusable = list(listing.unusable)
+    _refuse_many(listing.name, unusable, total, share)
+    progress.begin("reading", len(listing.examples), 0)
+    for example in sorted(listing.examples, key=lambda example: example.id):
+        try:
+            sound = sounds.of(example.path)
+            longest = listing.longest.get(example.id)
+            if longest is not None and sound.seconds > longest + SLACK:
+                raise DataError(
+                    f"{example.path}: {sound.seconds:.1f} s long, and its caption is of {longest:g} s; cut it to them"
+                )
+            usable.append((example, sound))
+        except DataError as error:
+            unusable.append(skip(example.id, str(error).removeprefix(f"{example.path}: ")))
+            _refuse_many(listing.name, unusable, total, share)
+        progress.advance(1)
+    if not usable:
+        raise DataError(f"{listing.name}: nothing in it can be trained on: {_some(unusable) or 'it names no files'}")
+    return usable, unusable
+
+
+def _refuse_many(name: str, unusable: list[Skipped], total: int, share: float) -> None:
+    if len(unusable) > share * total:
+        raise DataError(
+            f"{name}: {len(unusable)} of {total} files cannot be used so far, more than {100 * share:g} % (bad_share): "
+            f"{_some(unusable)}"
+        )
+
+
+def _some(unusable: list[Skipped]) -> str:
+    said = "; ".join(f"{item.id}: {item.why}" for item in unusable[:SHOWN])
+    return said + (f"; and {len(unusable) - SHOWN} more" if len(unusable) > SHOWN else "")

@@ -1,0 +1,190 @@
+"""The formats of datasets that people bring, and how one is told from another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from bench.errors import DataError, UsageError
+from bench.recordings import recordings_in
+from models.training.config import DataConfig
+from models.training.listing import (
+    LONGEST_CAPTION,
+    PARTS,
+    Listing,
+    Named,
+    file_problem,
+    home_of,
+    list_files,
+    relative,
+    skip,
+)
+from models.training.musiccaps import is_musiccaps, list_musiccaps
+from models.training.tables import Table, read_table
+
+FileFormat = Literal["captions", "manifest", "audiofolder", "audioldm", "musiccaps"]
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+CAPTION_COLUMNS = ("caption", "text", "description", "prompt")
+
+# What a format is read from.
+_ENDINGS: dict[FileFormat, tuple[str, ...]] = {
+    "manifest": (".csv", ".jsonl"),
+    "audioldm": (".json",),
+    "musiccaps": (".csv",),
+}
+_CAPTIONS_HELP = (
+    "write each file's caption into a text file of the same name (song.wav, song.txt), or name a manifest "
+    "(.csv or .jsonl with the columns file and caption)"
+)
+
+
+def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
+    """Read what a dataset of files names; nothing of it is decoded, and nothing executed.
+
+    Raises:
+        UsageError: no such path, or one that the format is not read from.
+        DataError: a mistake in a table, or a format that cannot be told.
+    """
+    path = Path(config.path).expanduser()
+    if not path.exists():
+        raise UsageError(f"data: there is no '{config.path}'; name a folder or a manifest, or 'composer'")
+    if config.format == "composer":
+        raise UsageError(f"data: format composer is composed, path must be 'composer', not '{config.path}'")
+    kind = detect(path) if config.format == "auto" else config.format
+    endings = _ENDINGS.get(kind)
+    if endings is None and not path.is_dir():
+        raise UsageError(f"data: format {kind} is a folder, and '{config.path}' is a file")
+    if endings is not None and not (path.is_file() and path.suffix.lower() in endings):
+        raise UsageError(f"data: format {kind} is a {' or '.join(endings)} file, and '{config.path}' is none")
+    audio = config.audio and config.audio.expanduser()
+    if audio is not None and kind in ("captions", "audiofolder"):
+        raise UsageError(f"data: 'audio' is not for format {kind}, whose audio lies in its folder")
+    if audio is not None and not audio.is_dir():
+        raise UsageError(f"data: there is no folder 'audio: {audio}'")
+    if kind == "captions":
+        return kind, _captions(path)
+    if kind == "audiofolder":
+        return kind, _audiofolder(path)
+    if kind == "musiccaps":
+        return kind, list_musiccaps(path, audio)
+    table = read_table(path)
+    file = table.column("wav") if kind == "audioldm" else table.column("file", "file_name")
+    return kind, list_files(path.name, audio or path.parent, _named(table, file, table.column(*CAPTION_COLUMNS)))
+
+
+def detect(path: Path) -> FileFormat:
+    """The format of what lies at an existing path.
+
+    Raises:
+        DataError: it cannot be told; the message lists what was looked for.
+    """
+    if path.is_file():
+        if path.suffix.lower() == ".csv":
+            return "musiccaps" if is_musiccaps(path) else "manifest"
+        for kind in ("manifest", "audioldm"):
+            if path.suffix.lower() in _ENDINGS[kind]:
+                return kind
+        raise DataError(f"{path}: no dataset; a manifest is a .csv or .jsonl file, AudioLDM's a .json file")
+    if any(_metadata(path)):
+        return "audiofolder"
+    tables = sorted(item.name for item in path.iterdir() if item.suffix.lower() in (".csv", ".jsonl", ".json"))
+    try:
+        audio = recordings_in(path)
+    except DataError:
+        if not tables:
+            raise
+        audio = []
+    if any(_caption_of(item.path).is_file() for item in audio):
+        return "captions"
+    if tables:
+        raise DataError(
+            f"{path}: looked for {' or '.join(METADATA)} and for text files named like the audio, and found neither; "
+            f"it holds {', '.join(tables[:3])}: name that file as the path, if it is a manifest"
+        )
+    raise DataError(f"{path}: there is audio, but no captions; {_CAPTIONS_HELP}")
+
+
+def _captions(folder: Path) -> Listing:
+    home = home_of(folder)
+    audio = recordings_in(folder)
+    if not any(_caption_of(item.path).is_file() for item in audio):
+        raise DataError(f"{folder}: no audio file has a caption; {_CAPTIONS_HELP}")
+    named, unusable = [], []
+    for item in audio:
+        text = _caption_of(item.path)
+        try:
+            named.append(Named(item.id, _read_caption(text, home), part=_part(item.id)))
+        except DataError as error:
+            unusable.append(skip(item.id, f"its caption {text.name}: {error}"))
+    return list_files(_name(folder), folder, named, unusable)
+
+
+def _read_caption(text: Path, home: Path) -> str:
+    if problem := file_problem(text, home):
+        raise DataError(problem)
+    try:
+        if text.stat().st_size > 4 * LONGEST_CAPTION:
+            raise DataError(f"longer than {LONGEST_CAPTION} characters")
+        return text.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError("not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})") from None
+
+
+def _audiofolder(folder: Path) -> Listing:
+    found = _metadata(folder)
+    if not found:
+        raise DataError(f"{folder}: no {' or '.join(METADATA)} in it or in its folders")
+    named: list[Named] = []
+    for path in found:
+        if problem := file_problem(path, home_of(folder)):
+            raise DataError(f"{path}: {problem}")
+        table = read_table(path)
+        inside = path.parent.relative_to(folder)
+        for item in _named(table, table.column("file_name"), table.column(*CAPTION_COLUMNS)):
+            file = (inside / item.file).as_posix()
+            named.append(replace(item, file=file, part=item.part or _part(file)))
+    return list_files(_name(folder), folder, named)
+
+
+def _metadata(folder: Path) -> list[Path]:
+    found = [path for name in METADATA for path in folder.rglob(name)]
+    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+
+
+def _named(table: Table, file: str, caption: str) -> list[Named]:
+    recording, genre, part = (table.optional(name) for name in ("recording", "genre", "split"))
+    named = []
+    for row in table.rows:
+        name, word = row.text(file), row.text(part)
+        if not name:
+            raise DataError(f"{row.place}: no file is named in the column '{file}'")
+        if word and word.lower() not in PARTS:
+            raise DataError(f"{row.place}: '{part}' is '{word}', must be train, validation or test")
+        named.append(
+            Named(
+                relative(name, row.place),
+                row.text(caption),
+                row.text(recording) or None,
+                row.text(genre) or None,
+                PARTS[word.lower()] if word else None,
+            )
+        )
+    return named
+
+
+def _part(file: str) -> Literal["train", "validation", "test"] | None:
+    """The part that a file's first folder names."""
+    folder, slash, _ = file.partition("/")
+    return PARTS.get(folder.lower()) if slash else None
+
+
+def _caption_of(audio: Path) -> Path:
+    return audio.with_suffix(".txt")
+
+
+def _name(folder: Path) -> str:
+    return folder.resolve().name or "data"

@@ -1,0 +1,124 @@
+"""What a training reads again and again, computed once: posteriors of the autoencoder, and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from bench.audio import content_hash, read_audio
+from bench.canonical import fingerprint
+from bench.errors import DataError, MissingError
+from bench.progress import Progress, Silent
+from models.batching import out_of_memory
+from models.training.base import Latent, Trainee
+from models.training.tensor_shards import TensorShards
+
+if TYPE_CHECKING:
+    from bench.audio import Audio
+    from models.training.base import Condition
+    from models.training.dataset import Dataset, Example
+
+
+class LatentCache:
+    """The latents and conditions of a dataset's examples for one checkpoint, on disk.
+
+    Latents are kept under the hash of the sound and conditions under the caption, or the hash of the sound where that
+    is the condition, in a folder for each fingerprint of what made them: equal sounds and captions are encoded once,
+    whatever dataset they come from, and another checkpoint's entries are neither used nor touched. Mean and standard
+    deviation are kept, so that each epoch draws anew.
+    """
+
+    def __init__(self, latents: TensorShards, conditions: TensorShards, dataset: Dataset, heard: bool) -> None:
+        self._latents, self._conditions = latents, conditions
+        self._hashes, self._heard = dataset.hashes, heard
+
+    @classmethod
+    def build(cls, trainee: Trainee, dataset: Dataset, folder: Path, progress: Progress | None = None) -> LatentCache:
+        """Compute what is missing in the folder; what an interrupted build has written is kept and found again.
+
+        Raises:
+            UsageError: the folder cannot be written to, or the disk is full.
+            DataError: a file that cannot be read, or is not what it was when the dataset was read; latents that are not
+                finite.
+            MissingError: a file that does not fit into memory.
+        """
+        progress = progress or Silent()
+        latents = _shards(folder, "latents", trainee.fingerprint, progress)
+        conditions = _shards(folder, "conditions", trainee.condition_fingerprint, progress)
+        cache = cls(latents, conditions, dataset, trainee.conditioned_on == "audio")
+        with latents, conditions:
+            cache._encode(trainee, dataset, progress)
+            if not cache._heard:
+                cache._read_captions(trainee, dataset, progress)
+        return cache
+
+    def latent(self, example: Example) -> Latent:
+        """The example's posterior, mapped from disk: only what is used of it is read. Not to be changed in place."""
+        entry = self._latents.read(self._hashes[example.id])
+        return Latent(entry["mean"], entry["std"], float(entry["seconds"]))
+
+    def seconds(self, example: Example) -> float:
+        """Length of the example's audio."""
+        return float(self._latents.read(self._hashes[example.id])["seconds"])
+
+    def condition(self, example: Example) -> Condition:
+        """What the network is told of the example."""
+        return self._conditions.read(self._condition_key(example))
+
+    def _condition_key(self, example: Example) -> str:
+        return self._hashes[example.id] if self._heard else fingerprint(example.caption)
+
+    def _encode(self, trainee: Trainee, dataset: Dataset, progress: Progress) -> None:
+        sounds: dict[str, Example] = {}
+        for example in dataset.examples:
+            sounds.setdefault(dataset.hashes[example.id], example)
+        missing = {
+            key: example
+            for key, example in sounds.items()
+            if key not in self._latents or (self._heard and key not in self._conditions)
+        }
+        progress.begin("encoding", len(sounds), len(sounds) - len(missing))
+        for key, example in missing.items():
+            audio = read_audio(example.path)
+            if content_hash(audio) != key:
+                raise DataError(f"{example.path}: changed since the dataset was read; start again")
+            if key not in self._latents:
+                self._latents.add(key, _encoded(trainee, audio, example))
+            if self._heard and key not in self._conditions:
+                self._conditions.add(key, _finite(trainee.condition_of_audio(audio), str(example.path)))
+            progress.advance(1)
+
+    def _read_captions(self, trainee: Trainee, dataset: Dataset, progress: Progress) -> None:
+        captions = {self._condition_key(example): example.caption for example in dataset.examples}
+        missing = {key: caption for key, caption in captions.items() if key not in self._conditions}
+        progress.begin("reading captions", len(captions), len(captions) - len(missing))
+        for key, caption in missing.items():
+            self._conditions.add(key, _finite(trainee.condition(caption), f"caption '{caption[:60]}'"))
+            progress.advance(1)
+
+
+def _shards(folder: Path, what: str, about: Mapping[str, object], progress: Progress) -> TensorShards:
+    return TensorShards(folder / f"{what}-{fingerprint(about)[:16]}", about, progress)
+
+
+def _encoded(trainee: Trainee, audio: Audio, example: Example) -> Mapping[str, torch.Tensor]:
+    try:
+        latent = trainee.encode(audio)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise MissingError(
+            f"{example.path}: {audio.duration:g} s do not fit into memory to be encoded; cut the file, or use "
+            "a device with more memory"
+        ) from error
+    seconds = torch.tensor(latent.seconds, dtype=torch.float64)
+    return _finite({"mean": latent.mean, "std": latent.std, "seconds": seconds}, str(example.path))
+
+
+def _finite(tensors: Mapping[str, torch.Tensor], what: str) -> Mapping[str, torch.Tensor]:
+    if all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        return tensors
+    raise DataError(f"{what}: what the checkpoint makes of it is not finite; are its weights the published ones?")

@@ -1,0 +1,47 @@
+"""The log-mel spectrogram that AudioLDM's autoencoder encodes and its vocoder plays."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+
+from bench.audio import Samples
+
+FLOOR = 1e-5  # the quietest magnitude that is told from silence
+
+
+def window_length(rate: int) -> int:
+    """Samples in a window: the largest power of two within 64 ms, which is 1024 at 16 kHz."""
+    return 1 << (max(1, rate * 64 // 1000).bit_length() - 1)
+
+
+def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
+    """Natural logarithm of the mel magnitude spectrum, shape (frames, bands), float32.
+
+    The audio is reflected at both ends by half of what the window exceeds the hop; periodic Hann window; magnitudes,
+    not powers; Slaney's mel scale with triangles of equal area from 0 Hz to half the rate.
+
+    Args:
+        samples: mono, shape (frames · hop,), longer than half a window.
+        rate: in Hz.
+        hop: samples from one frame to the next.
+        bands: number of mel bands.
+
+    Liu et al., "AudioLDM: Text-to-Audio Generation with Latent Diffusion Models", ICML 2023; the front end is that of
+    Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020.
+    """
+    window = window_length(rate)
+    before = (window - hop) // 2
+    margins = (before, window - hop - before)
+    audio = torch.nn.functional.pad(torch.from_numpy(samples.copy())[None], margins, mode="reflect")[0]
+    spectrum = torch.stft(audio, window, hop, window=torch.hann_window(window), center=False, return_complex=True)
+    return (_filters(rate, window, bands) @ spectrum.abs()).clamp(min=FLOOR).log().T.contiguous()
+
+
+@lru_cache(maxsize=8)
+def _filters(rate: int, window: int, bands: int) -> torch.Tensor:
+    """Weights of each frequency in each band, shape (bands, window / 2 + 1)."""
+    from librosa.filters import mel
+
+    return torch.from_numpy(mel(sr=rate, n_fft=window, n_mels=bands, fmin=0.0, fmax=rate / 2))

@@ -1,0 +1,77 @@
+"""The objectives of latent diffusion as pure functions: noise levels, noising, targets, losses, guidance dropout.
+
+Latents z and noise ε meet at a level (α, σ) with α² + σ² = 1 as x = αz + σε.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+
+Condition = Mapping[str, torch.Tensor]
+
+
+class Level(NamedTuple):
+    """How much music, α, and how much noise, σ, there is in each example; both float32, shape (batch,)."""
+
+    alpha: torch.Tensor
+    sigma: torch.Tensor
+
+
+def cosine_level(times: torch.Tensor) -> Level:
+    """α = cos(πt/2), σ = sin(πt/2) of times in [0, 1]: the schedule of Stable Audio.
+
+    A sampler's noise level s, as in z + sε, is at the time 2·atan(s)/π. Salimans and Ho, "Progressive Distillation for
+    Fast Sampling of Diffusion Models", ICLR 2022.
+    """
+    angles = times.float() * (math.pi / 2)
+    return Level(torch.cos(angles), torch.sin(angles))
+
+
+def discrete_steps(times: torch.Tensor, count: int) -> torch.Tensor:
+    """The step ⌊t · count⌋ of a schedule of ``count`` steps for times in (0, 1): uniform for uniform times; int64."""
+    return (times.float() * count).floor().long().clamp(0, count - 1)
+
+
+def discrete_level(steps: torch.Tensor, cumulative: torch.Tensor) -> Level:
+    """α = √ᾱ, σ = √(1 − ᾱ) of steps: the schedule of AudioLDM.
+
+    Args:
+        steps: int64, shape (batch,), from 0 on.
+        cumulative: ᾱ of every step, the products of 1 − β. Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic
+            Models", NeurIPS 2020.
+    """
+    kept = cumulative.to(steps.device)[steps].float()
+    return Level(kept.sqrt(), (1 - kept).sqrt())
+
+
+def noised(latents: torch.Tensor, noise: torch.Tensor, level: Level) -> torch.Tensor:
+    """x = αz + σε, shape (batch, …)."""
+    return _wide(level.alpha, latents) * latents + _wide(level.sigma, latents) * noise
+
+
+def velocity(latents: torch.Tensor, noise: torch.Tensor, level: Level) -> torch.Tensor:
+    """v = αε − σz, which a network with v-prediction learns; z = αx − σv. Salimans and Ho, ICLR 2022."""
+    return _wide(level.alpha, latents) * noise - _wide(level.sigma, latents) * latents
+
+
+def squared_error(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of each example in float32, shape (batch,)."""
+    return (predicted.float() - target.float()).square().flatten(1).mean(dim=1)
+
+
+def without(condition: torch.Tensor, dropped: torch.Tensor, unconditional: torch.Tensor | None = None) -> torch.Tensor:
+    """The condition, shape (batch, …), but where ``dropped`` the unconditional one: by default zeros.
+
+    Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022 (arXiv 2207.12598).
+    """
+    nothing = torch.zeros_like(condition) if unconditional is None else unconditional.expand_as(condition)
+    return torch.where(_wide(dropped, condition), nothing, condition)
+
+
+def _wide(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """One value for each example, shaped to multiply all of it."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,140 @@
+"""Tables that name files and captions: CSV, JSONL, and AudioLDM's JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from bench.errors import DataError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; ``place`` says where it stands, for messages."""
+
+    place: str
+    cells: Mapping[str, Any]
+
+    def text(self, column: str | None) -> str:
+        """The cell, stripped; empty where there is no such column or nothing in it. Whole numbers count as text.
+
+        Raises:
+            DataError: it is something else, such as a list.
+        """
+        value = None if column is None else self.cells.get(column)
+        if value is None:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise DataError(f"{self.place}: '{column}' is {json.dumps(value)[:40]}, must be text")
+        return str(value).strip()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows and the names of their columns, in order of appearance."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def column(self, *names: str) -> str:
+        """The first of the names that is a column; upper and lower case are one.
+
+        Raises:
+            DataError: none is.
+        """
+        found = self.optional(*names)
+        if found is None:
+            wanted = " or ".join(f"'{name}'" for name in names)
+            raise DataError(
+                f"{self.path}: no column {wanted}; the columns are {', '.join(self.columns)[:200] or 'none'}"
+            )
+        return found
+
+    def optional(self, *names: str) -> str | None:
+        """As `column`, or None."""
+        known = {column.lower(): column for column in reversed(self.columns)}
+        return next((known[name] for name in names if name in known), None)
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file with a header, a JSONL file with an object on each line, or a JSON file ``{"data": [{…}, …]}``.
+
+    Empty lines are passed over.
+
+    Raises:
+        DataError: missing, not UTF-8, malformed, or without rows; the message names the file and the line.
+    """
+    readers: dict[str, Callable[[Path, str], Iterator[Row]]] = {
+        ".csv": _csv_rows,
+        ".jsonl": _jsonl_rows,
+        ".json": _json_rows,
+    }
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    rows = tuple(readers[path.suffix.lower()](path, text))
+    if not rows:
+        raise DataError(f"{path}: it names no files")
+    return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.cells)), rows)
+
+
+def csv_columns(path: Path) -> Sequence[str]:
+    """The header of a CSV file; empty where there is none that can be read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [name.strip() for name in next(csv.reader(file), [])]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[Row]:
+    reader = csv.DictReader(StringIO(text, newline=""), strict=True)
+    try:
+        reader.fieldnames = [(name or "").strip() for name in reader.fieldnames or ()]
+        for cells in reader:
+            place = f"{path}: line {reader.line_num}"
+            if None in cells:
+                raise DataError(f"{place}: more fields than columns; put a text with commas in double quotes")
+            yield Row(place, cells)
+    except csv.Error as error:
+        raise DataError(f"{path}: line {reader.line_num + 1}: not valid CSV ({error})") from None
+
+
+def _jsonl_rows(path: Path, text: str) -> Iterator[Row]:
+    # Not splitlines(): a caption may hold a Unicode line separator, which JSON allows.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            place = f"{path}: line {number}"
+            yield Row(place, _object(_parsed(line, place), place))
+
+
+def _json_rows(path: Path, text: str) -> Iterator[Row]:
+    content = _parsed(text, str(path))
+    data = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(data, list):
+        raise DataError(f'{path}: must be an object {{"data": [{{"wav": …, "caption": …}}, …]}}')
+    for number, item in enumerate(data, 1):
+        place = f"{path}: entry {number} of 'data'"
+        yield Row(place, _object(item, place))
+
+
+def _parsed(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: not valid JSON ({error})") from None
+
+
+def _object(value: Any, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f'{place}: not an object like {{"file": "a.wav", "caption": "slow jazz"}}')
+    return value

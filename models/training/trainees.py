@@ -1,0 +1,49 @@
+"""Which class trains which architecture."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from bench.errors import MissingError, TunebenchError, one_line
+from models.checkpoint import identity, locate
+
+if TYPE_CHECKING:
+    from models.training.base import Trainee
+    from models.training.config import TrainConfig
+
+
+def open_trainee(config: TrainConfig) -> Trainee:
+    """The checkpoint that a configuration names, opened on the CPU for training.
+
+    Its network's weights are in float32, or in bfloat16 where they stay frozen and that is the precision.
+
+    Raises:
+        UsageError: no such checkpoint, or one of another kind or objective.
+        MissingError: a checkpoint that is not here or damaged, or software that is not installed.
+    """
+    base = config.base
+    try:
+        import torch
+
+        from models.quiet import quiet_libraries
+        from models.training.audioldm import AudioLDMTrainee
+        from models.training.stable_audio import StableAudioTrainee
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
+    folder = locate(base.checkpoint, base.revision, base.kind)
+    who = identity(base.checkpoint, base.revision)
+    frozen = config.method == "lora"
+    dtype = torch.bfloat16 if frozen and config.precision == "bf16" else torch.float32
+    try:
+        with quiet_libraries(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of names that older versions of the libraries need
+            if base.kind == "stable-audio":
+                return StableAudioTrainee(folder, who, dtype)
+            return AudioLDMTrainee(folder, who, dtype, config.clap)
+    except TunebenchError:
+        raise
+    except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
+        raise MissingError(
+            f"checkpoint '{base.checkpoint}' cannot be loaded ({one_line(error)[:200]}); download it again"
+        ) from error

@@ -1,0 +1,35 @@
+"""Audio as an autoencoder takes it: at its rate, with its number of channels, in whole frames."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.audio import Audio, Samples
+
+
+def fitted(audio: Audio, rate: int, channels: int) -> Samples:
+    """Samples at ``rate`` Hz (soxr, high quality), shape (channels, frames ≥ 1).
+
+    Audio with another number of channels is mixed to mono, and that is given to every channel.
+    """
+    if audio.channels != channels:
+        return np.repeat(_filled(audio.mono(rate)[np.newaxis]), channels, axis=0)
+    if audio.rate == rate:
+        return _filled(audio.samples)
+    import soxr
+
+    resampled: Samples = soxr.resample(audio.samples.T, audio.rate, rate).T
+    return _filled(resampled)
+
+
+def padded(samples: Samples, multiple: int) -> Samples:
+    """The samples, shape (…, frames), followed by zeros up to the next multiple of ``multiple`` frames."""
+    missing = -samples.shape[-1] % multiple
+    return np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(0, missing)])
+
+
+def _filled(samples: Samples) -> Samples:
+    """A sound so short that nothing is left of it at a lower rate is a sample of silence."""
+    if samples.shape[1]:
+        return np.ascontiguousarray(samples, dtype=np.float32)
+    return np.zeros((len(samples), 1), dtype=np.float32)
