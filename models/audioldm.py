@@ -88,7 +88,9 @@ class AudioLDM(PretrainedModel):
     def _pipeline(self, folder: Path, dtype: torch.dtype) -> Any:
         from diffusers import AudioLDMPipeline
 
-        pipeline = AudioLDMPipeline.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True)
+        pipeline = AudioLDMPipeline.from_pretrained(
+            str(folder), torch_dtype=dtype, local_files_only=True, **self._given
+        )
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         return pipeline
 

@@ -22,6 +22,8 @@ ARCHITECTURES = {
 # What a published checkpoint means unless a revision is asked for: the same bits for everybody, for good.
 PINNED = {"stabilityai/stable-audio-open-1.0": "f21265c1e2710b3bd2386596943f0007f55f802e"}
 
+CARD = "card.json"  # beside weights that were trained here: what on, and how
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NO_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|TokenizerFast|FeatureExtractor|Processor)$")
 
@@ -97,7 +99,9 @@ def _weight_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in endings and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix in endings
+        and path.name != CARD  # how long a training took changes nothing of what it made
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 

@@ -73,7 +73,9 @@ class StableAudio(PretrainedModel):
         from diffusers import StableAudioPipeline
 
         with quiet_libraries():
-            pipeline = StableAudioPipeline.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True)
+            pipeline = StableAudioPipeline.from_pretrained(
+                str(folder), torch_dtype=dtype, local_files_only=True, **self._given
+            )
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         pipeline.transformer = self._adapted(pipeline.transformer)
         return pipeline.to(device)

@@ -178,6 +178,28 @@ class TrainConfig(Settings):
         """LoRA's α."""
         return self.lora.rank if self.lora.alpha is None else self.lora.alpha
 
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide which numbers a step computes; a training goes on only under the same ones.
+
+        Left out are how long it goes on, where it runs and lies, and how often it is looked at. What the checkpoint and
+        the data are is told by their own fingerprints, wherever they lie.
+        """
+        free = {
+            "base": {"checkpoint", "revision"},
+            "data": {"path", "format", "audio", "bad_share"},
+            "steps": True,
+            "epochs": True,
+            "device": True,
+            "gradient_checkpointing": True,
+            "validation": {"every", "patience", "min_delta", "clips"},
+            "checkpoint": True,
+            "clap": True,
+        }
+        if self.method == "full":
+            free["lora"] = True
+        return self.model_dump(mode="json", exclude=free)  # type: ignore[arg-type]
+
     def as_yaml(self) -> str:
         """The whole configuration, defaults included."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

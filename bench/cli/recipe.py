@@ -1,0 +1,138 @@
+"""``tunebench train recipe``: a published experiment from its trainings through its run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bench.progress import Progress
+    from bench.recipe import Recipe
+    from models.training.config import TrainConfig
+
+    Trainings = Mapping[str, TrainConfig]
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="A recipe that is shipped, or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="The folder of everything it makes.", show_default=False)],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change a parameter, such as train.lora.steps=10; * is all of a level."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be made, and make nothing.")] = False,
+) -> None:
+    """Do what a recipe says: train, run the benchmark on what was trained, and time the training.
+
+    The same command resumes.
+    """
+    from bench.cli.progress import shown
+    from bench.cli.run import conclude
+    from bench.recipe import load_recipe
+    from bench.runner import run
+    from models.training.config import parse_train_config
+
+    recipe = load_recipe(name, changes or ())
+    trainings = {
+        label: parse_train_config(content, f"recipe '{recipe.name}': train.{label}")
+        for label, content in recipe.train.items()
+    }
+    if dry_run:
+        _print_preview(recipe, trainings)
+        return
+    with shown() as progress:
+        trained = _train(trainings, out, progress)
+        if not _first_process():
+            return
+        _keep(recipe, out)
+        finished = run(recipe.run_config(trained), out / "run", progress)
+    conclude(finished, as_json=False)
+    if recipe.speed is not None:  # last, since all weights may need more memory than there is
+        _print_speed(trainings[recipe.speed], out / "train" / recipe.speed)
+
+
+def _train(trainings: Trainings, out: Path, progress: Progress) -> dict[str, Path]:
+    from models.training.loop import train
+
+    trained = {}
+    for label, config in trainings.items():
+        progress.note(f"training '{label}'")
+        trained[label] = train(config, out / "train" / label, progress).folder.absolute()
+    return trained
+
+
+def _print_speed(config: TrainConfig, training: Path) -> None:
+    """LoRA against full fine-tuning, timed once."""
+    import json
+
+    from bench.cli.progress import shown
+    from models.training.card import replace_file
+    from models.training.speed import compare_speed
+    from models.training.speed_report import report, table
+
+    kept = training / "speed.txt"
+    if not kept.is_file():
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            print("speed: not timed under 'accelerate launch'; without it, the same command does that", file=sys.stderr)
+            return
+        with shown() as progress:
+            comparison = compare_speed(config, cache=training / "cache", progress=progress)
+        replace_file(training / "speed.json", json.dumps(report(comparison), indent=2, ensure_ascii=False) + "\n")
+        replace_file(kept, table(comparison) + "\n")
+    print(f"\n{kept.read_text(encoding='utf-8')}", end="")
+
+
+def _keep(recipe: Recipe, out: Path) -> None:
+    """Leave the recipe, as it was followed, with what came of it."""
+    from models.training.card import replace_file
+
+    replace_file(out / "recipe.yaml", recipe.as_yaml())
+
+
+def _first_process() -> bool:
+    """Under ``accelerate launch`` all processes train together, and what follows is for one of them."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
+    from bench.errors import TunebenchError
+    from bench.plan import load_suite_named
+    from models.training.preview import preview
+
+    problem: TunebenchError | None = None
+    print(recipe.about.strip())
+    for label, config in trainings.items():
+        how = f"LoRA of rank {config.lora.rank}" if config.method == "lora" else "all weights"
+        print(f"\ntraining '{label}': {how}, {config.base.checkpoint}")
+        try:
+            seen = preview(config)
+        except TunebenchError as error:
+            problem = problem or error
+            print(f"  {error}")
+            continue
+        about = "" if config.steps else "at most "
+        print(f"  {about}{seen.steps:,} steps of {config.batch * config.accumulation}; {seen.examples:,} examples")
+        if seen.weights is None:
+            print("  weights: counted once the checkpoint is here")
+        else:
+            print(f"  {seen.weights.trained:,} of {seen.weights.of:,} weights trained")
+    if recipe.speed is not None:
+        print(f"\nspeed: '{recipe.speed}' against full fine-tuning")
+    settings = recipe.run_config({label: Path(label) for label in trainings})
+    clips = len(load_suite_named(settings.suite).prompts) * len(settings.seeds)
+    print(f"\nrun: {clips} clips of {settings.duration:g} s for each of")
+    for model in settings.models:
+        print(f"  {model.row}")
+    print(f"scored by {', '.join(metric.name for metric in settings.metrics)}")
+    if recipe.compare:
+        print(f"\nof interest: {', '.join(f'{b} against {a}' for a, b in recipe.compare)}")
+    if problem is not None:
+        raise problem

@@ -1,0 +1,82 @@
+"""How a training went so far: what its checkpoints remember and its card tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.training.card import Losses
+from models.training.validation import Judgement
+
+
+@dataclass
+class History:
+    """Steps, losses and time.
+
+    Attributes:
+        step: optimizer steps that are done.
+        seconds: spent in steps, without encoding, validation and checkpoints.
+        train_last: mean loss of the last step.
+        peak_memory: most bytes in use.
+        judgements: validation losses; the first one is the base's.
+        best_step: of the lowest validation loss after step 0, which is the base's; None before there is one.
+        stale: judgements since the last that was better by ``min_delta``.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    train_last: float | None = None
+    peak_memory: int = 0
+    judgements: list[Judgement] = field(default_factory=list)
+    best_step: int | None = None
+    stale: int = 0
+    _bar: float = float("inf")  # what the next judgement has to be below by min_delta
+
+    def add(self, judgement: Judgement, min_delta: float) -> bool:
+        """Remember a judgement; whether it is the best of what was trained, however good the base itself may be."""
+        best = min((j.loss for j in self.judgements if j.step), default=float("inf"))
+        self.judgements.append(judgement)
+        if judgement.loss < self._bar - min_delta:
+            self._bar, self.stale = judgement.loss, 0
+        else:
+            self.stale += 1
+        if judgement.step and judgement.loss < best:
+            self.best_step = judgement.step
+            return True
+        return False
+
+    def exhausted(self, patience: int) -> bool:
+        """Whether so many judgements in a row brought nothing; never for a patience of 0."""
+        return bool(patience) and self.stale >= patience
+
+    def losses(self) -> Losses:
+        """The losses as a card tells them."""
+        told = [(j.step, j.loss, {f"{time:g}": loss for time, loss in j.by_time.items()}) for j in self.judgements]
+        return Losses(self.train_last, told, self.best_step, self.judgements[0].loss if self.judgements else None)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {
+            "seconds": self.seconds,
+            "train_last": self.train_last,
+            "peak_memory": self.peak_memory,
+            "judgements": [[j.step, j.loss, list(j.by_time.items())] for j in self.judgements],
+            "best_step": self.best_step,
+            "stale": self.stale,
+            "bar": self._bar if self.judgements else None,
+        }
+
+    @classmethod
+    def from_json(cls, step: int, content: Mapping[str, Any]) -> History:
+        """From a checkpoint of this step."""
+        return cls(
+            step=step,
+            seconds=content["seconds"],
+            train_last=content["train_last"],
+            peak_memory=content["peak_memory"],
+            judgements=[Judgement(s, loss, dict(by_time)) for s, loss, by_time in content["judgements"]],
+            best_step=content["best_step"],
+            stale=content["stale"],
+            _bar=float("inf") if content["bar"] is None else content["bar"],
+        )

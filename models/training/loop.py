@@ -1,0 +1,79 @@
+"""The way through a training: from a configuration to a folder with what was trained."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.database import take_lock
+from bench.errors import MissingError
+from bench.progress import Progress, Silent
+from models.training import checkpoint
+from models.training.card import replace_file
+from models.training.config import TrainConfig
+from models.training.finish import Trained, finish, finished
+from models.training.ongoing import Training
+from models.training.processes import accelerate
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> Trained:
+    """Train, or go on with a training that was interrupted, and write what was trained into ``out``.
+
+    The same configuration and folder resume from the last checkpoint, with the same numbers as if nothing had
+    happened; a finished training is left as it is. Under ``accelerate launch`` every process calls this.
+
+    Args:
+        config: what to train.
+        out: the training's folder, made if need be.
+        progress: told of steps, and every few seconds of loss, epochs per hour and memory.
+
+    Raises:
+        UsageError: settings that are impossible, or not those of the folder's checkpoints; a loss that is not finite.
+        MissingError: weights or software that are not here; not enough memory, or a full disk.
+        DataError: unusable data, or a split that leaks.
+        KeyboardInterrupt: after SIGINT or SIGTERM, once the step that was under way is done and saved.
+    """
+    if (done := finished(config, out)) is not None:
+        return done
+    accelerator = accelerate(config)
+    progress = progress if progress is not None and accelerator.is_main_process else Silent()
+    with ExitStack() as stack:
+        try:
+            if accelerator.is_main_process:
+                stack.enter_context(take_lock(out))
+            return _train(config, out, accelerator, progress)
+        except Exception as error:
+            if not checkpoint.disk_full(error):
+                raise
+            raise MissingError(f"{out}: the disk is full; free some space and run the same command") from None
+
+
+def _train(config: TrainConfig, out: Path, accelerator: Accelerator, progress: Progress) -> Trained:
+    from models.training.data import load_dataset
+    from models.training.latents import LatentCache
+    from models.training.split import split as split_dataset
+    from models.training.trainees import open_trainee
+
+    with accelerator.main_process_first():
+        dataset = load_dataset(config.data, progress, out / "cache")
+    split = split_dataset(dataset, config.data, config.seed)
+    trainee = open_trainee(config)
+    trainee.to(str(accelerator.device))
+    with accelerator.main_process_first():  # the others find everything encoded
+        cache = LatentCache.build(trainee, dataset, out / "cache", progress)
+    trainee.release_encoders()
+    if accelerator.is_main_process:
+        replace_file(out / "config.yaml", config.as_yaml())
+    training = Training(config, out, trainee, cache, dataset, split, accelerator, progress)
+    training.run()
+    training.keep_best()
+    if accelerator.is_main_process:
+        finish(config, out, training.network, training.card())
+    accelerator.wait_for_everyone()
+    done = finished(config, out)
+    assert done is not None
+    return done

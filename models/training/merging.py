@@ -1,0 +1,123 @@
+"""An adapter merged into its base: W + scale · α/rank · B·A, as a checkpoint that needs no adapter any more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import MissingError, UsageError
+from models import adapters
+from models.adapter_files import read_adapter
+from models.checkpoint import CARD, identity, locate
+from models.quiet import quiet_libraries
+from models.training.card import Card, read_card
+from models.training.saving import part_name, save_checkpoint
+
+if TYPE_CHECKING:
+    import torch
+
+_KINDS = ("stable-audio", "audioldm", "audioldm2")  # pipelines whose network can be replaced
+_NEEDS = ("torch", "diffusers", "transformers", "peft")
+
+
+def merge(
+    adapter: Path, out: Path, checkpoint: str | None = None, revision: str | None = None, scale: float = 1.0
+) -> Path:
+    """Write the base of an adapter with the adapter merged into it, and return the folder.
+
+    Computed and saved in float32. The base's other parts are linked, or copied where that is impossible; a card beside
+    the adapter goes along, with a note of the merging.
+
+    Args:
+        adapter: folder or file, in any of the formats that `models.adapter_files.read_adapter` reads.
+        out: must be new or empty.
+        checkpoint: the base, a hub id or a local folder; by default what the adapter itself names.
+        revision: commit, tag or branch of the hub; by default what the adapter names.
+        scale: factor on the adapter's contribution, finite, ≥ 0; 1 is as trained.
+
+    Raises:
+        UsageError: no base is named, the adapter was trained on another one or does not fit, or ``out`` is taken.
+        DataError: the adapter or its card is damaged.
+        MissingError: the diffusion extra or the base is not here.
+    """
+    if missing := [name for name in _NEEDS if find_spec(name) is None]:
+        raise MissingError(f"merging needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
+    if not 0 <= scale < float("inf"):
+        raise UsageError(f"scale is {scale}, must be a finite number from 0")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"'{out}' exists and is not an empty folder; choose another")
+    adapter = adapter.expanduser()
+    found, card = read_adapter(adapter), _card(adapter)
+    if checkpoint is None and found.base is None:
+        raise UsageError(f"adapter '{adapter}' does not name its base; give it with --checkpoint")
+    if revision is None and checkpoint in (None, found.base):
+        revision = found.settings.get("revision")
+    checkpoint = _pipeline(checkpoint or str(found.base))
+    base, named = _located(checkpoint, revision), identity(checkpoint, revision)
+    if card is not None:
+        _check_base(adapter, card, named)
+    network = adapters.load_adapter(_network(base), adapter, scale, named)
+    _fold(network)
+    merged = {"scale": scale, **adapters.identity(adapter)}
+    save_checkpoint(network, base, out, replace(card, merged=merged) if card else None)
+    return out
+
+
+def _card(adapter: Path) -> Card | None:
+    """The card of an adapter that was trained here."""
+    file = (adapter if adapter.is_dir() else adapter.parent) / CARD
+    return read_card(file) if file.is_file() else None
+
+
+def _pipeline(checkpoint: str) -> str:
+    """peft notes the folder of the network itself, which in a pipeline's folder is a part."""
+    folder = Path(checkpoint).expanduser()
+    return str(folder.parent) if (folder.parent / "model_index.json").is_file() else checkpoint
+
+
+def _located(checkpoint: str, revision: str | None) -> Path:
+    refusals = []
+    for kind in _KINDS:
+        try:
+            return locate(checkpoint, revision, kind)
+        except UsageError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _check_base(adapter: Path, card: Card, named: Mapping[str, str]) -> None:
+    """A path or a name may mean other weights by now than when the adapter was trained."""
+    for key in ("repo", "revision", "weights"):
+        if key in named and card.base.get(key, named[key]) != named[key]:
+            raise UsageError(
+                f"adapter '{adapter}' was trained on '{card.base['checkpoint']}' with {key} {card.base[key]}, "
+                f"and this checkpoint has {key} {named[key]}; give its own base with --checkpoint"
+            )
+
+
+def _network(base: Path) -> torch.nn.Module:
+    """The transformer or UNet of a pipeline, in float32."""
+    import diffusers
+    import torch
+
+    name = part_name(base)
+    kind: Any = getattr(diffusers, json.loads((base / "model_index.json").read_bytes())[name][1])
+    with quiet_libraries():
+        network: torch.nn.Module = kind.from_pretrained(base / name, torch_dtype=torch.float32, local_files_only=True)
+    return network
+
+
+def _fold(network: torch.nn.Module) -> None:
+    """Add each adapter to the weights that it adapts, and leave the plain layers in its place."""
+    from peft.tuners.lora import LoraLayer
+
+    adapted = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, LoraLayer)]
+    for name, layer in adapted:
+        layer.merge()
+        network.set_submodule(name, layer.get_base_layer())
+    if hasattr(network, "peft_config"):
+        del network.peft_config

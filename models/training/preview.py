@@ -1,0 +1,86 @@
+"""What a training would do, before it does it: nothing is decoded, loaded or written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from models.checkpoint import PINNED
+from models.training.base import Trainee
+from models.training.composed import commissions
+from models.training.config import BaseConfig, TrainConfig
+from models.training.formats import list_examples
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How many weights a network has with what is put into it, and how many of them are trained."""
+
+    trained: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a training would do.
+
+    Attributes:
+        examples: that the dataset lists, before any is found to be unusable.
+        steps: optimizer steps, at most: fewer where the length is given in epochs, and examples are held out.
+        weights: None where the checkpoint is not on this computer.
+    """
+
+    examples: int
+    steps: int
+    weights: Weights | None
+
+
+def preview(config: TrainConfig) -> Preview:
+    """What `models.training.loop.train` would do with a configuration.
+
+    Raises:
+        UsageError: no such dataset, or a genre that is not composed.
+        DataError: a mistake in the dataset's tables.
+        MissingError: software that is not installed.
+    """
+    if config.data.path == "composer" and config.data.format in ("auto", "composer"):
+        examples = sum(1 for _ in commissions(config.data))
+    else:
+        examples = len(list_examples(config.data)[1].examples)
+    steps = config.steps or -(-(config.epochs or 1) * examples // (config.batch * config.accumulation))
+    return Preview(examples, steps, _weights(config))
+
+
+def _weights(config: TrainConfig) -> Weights | None:
+    """Counted on a network without values, made from the checkpoint's configuration."""
+    import torch
+
+    from models.quiet import quiet_libraries
+    from models.training.lora import prepare, trainable
+
+    with quiet_libraries(), torch.device("meta"):
+        network = _empty(config.base)
+        if network is None:
+            return None
+        prepare(cast("Trainee", SimpleNamespace(network=network)), config)
+    return Weights(_count(trainable(network).values()), _count(network.parameters()))
+
+
+def _empty(base: BaseConfig) -> Any:
+    from diffusers import StableAudioDiTModel, UNet2DConditionModel
+
+    kind, part = (StableAudioDiTModel, "transformer") if base.kind == "stable-audio" else (UNet2DConditionModel, "unet")
+    local = Path(base.checkpoint).expanduser()
+    where = str(local) if local.is_dir() else base.checkpoint
+    revision = base.revision or PINNED.get(base.checkpoint)
+    try:
+        config = kind.load_config(where, subfolder=part, revision=revision, local_files_only=True)
+    except OSError:
+        return None
+    return kind.from_config(config)
+
+
+def _count(weights: Any) -> int:
+    return sum(weight.numel() for weight in weights)

@@ -1,0 +1,63 @@
+"""Where a training runs: the device, the precision, and the processes that share it, by accelerate."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bench.errors import MissingError, UsageError
+from models.device import choose_device
+from models.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+
+_PATIENCE = timedelta(days=2)  # for one process that encodes a large dataset while the others wait
+
+
+def accelerate(config: TrainConfig) -> Accelerator:
+    """The accelerator of a training; ``accelerate launch`` decides how many processes there are.
+
+    Raises:
+        UsageError: a device that is not present, or cannot compute in the precision.
+        MissingError: accelerate or torch is not installed.
+    """
+    device = choose_device(config.device)
+    if config.precision == "fp16" and not device.startswith("cuda"):
+        raise UsageError(f"precision: fp16 is for cuda devices, not for {device}; use bf16 or fp32")
+    try:
+        import torch
+        from accelerate import Accelerator, InitProcessGroupKwargs
+        from accelerate.state import AcceleratorState
+    except ImportError:
+        raise MissingError("accelerate is not installed: pip install 'tunebench[diffusion]'") from None
+    # accelerate keeps the first precision and device for the life of the process, unless it is told to forget them.
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    if ":" in device:
+        torch.cuda.set_device(device)
+    return Accelerator(
+        cpu=device == "cpu",
+        mixed_precision={"fp32": "no"}.get(config.precision, config.precision),
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+    )
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let what a CUDA device holds now be the most so far; a process cannot forget its peak."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: torch.device) -> tuple[int, str]:
+    """Most bytes in use so far, and of what: the tensors on a CUDA device, or else the whole process."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device), "cuda"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "process"

@@ -1,0 +1,111 @@
+"""The loss on held-out music at fixed diffusion times, with fixed crops and noise, so that only the network differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.batching import out_of_memory, release_memory
+from models.training.base import Trainee
+from models.training.batches import Draw, assemble, crop_frames, draw
+from models.training.chance import generator
+from models.training.config import TrainConfig
+from models.training.dataset import Example
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from accelerate import Accelerator
+
+    from models.training.latents import LatentCache
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Validation losses after a step.
+
+    Attributes:
+        loss: mean over examples and diffusion times.
+        by_time: mean over examples at each time.
+    """
+
+    step: int
+    loss: float
+    by_time: dict[float, float]
+
+
+class Validation:
+    """Held-out examples with all that is random about them drawn once and for all.
+
+    Of more than ``validation.most`` examples so many are chosen at random. Their conditions are never dropped.
+    """
+
+    def __init__(
+        self,
+        trainee: Trainee,
+        cache: LatentCache,
+        examples: Sequence[Example],
+        config: TrainConfig,
+        accelerator: Accelerator,
+    ) -> None:
+        self._trainee, self._cache, self._config, self._accelerator = trainee, cache, config, accelerator
+        most = min(len(examples), config.validation.most)
+        chosen = sorted(generator(config.seed, "validation").permutation(len(examples))[:most])
+        self._examples = [examples[index] for index in chosen]
+        lengths = [crop_frames(cache.latent(example).mean.shape[1], trainee, config) for example in self._examples]
+        # Only examples of the same length share a pass: none is judged on less than all that it has.
+        self._passes: list[list[int]] = []
+        for place in sorted(range(most), key=lambda place: lengths[place]):
+            last = self._passes[-1] if self._passes else []
+            if last and len(last) < config.batch and lengths[last[0]] == lengths[place]:
+                last.append(place)
+            else:
+                self._passes.append([place])
+        self._lengths = lengths
+
+    def judge(self, network: Any, step: int) -> Judgement:
+        """The losses of a network; it is left as it was. With several processes, all take part and get the same."""
+        import torch
+        from accelerate.utils import gather_object
+
+        losses: dict[int, list[float]] = {}
+        was_training = network.training
+        network.eval()
+        try:
+            with torch.no_grad():
+                for places in self._passes[self._accelerator.process_index :: self._accelerator.num_processes]:
+                    losses |= self._losses(network, places)
+        finally:
+            network.train(was_training)
+        for part in gather_object([losses]):
+            losses |= part
+        table = np.array([losses[place] for place in range(len(self._examples))])
+        means: npt.NDArray[np.float64] = table.mean(axis=0)
+        by_time = dict(zip(self._config.validation.times, map(float, means), strict=True))
+        return Judgement(step, float(means.mean()), by_time)
+
+    def _losses(self, network: Any, places: list[int]) -> dict[int, list[float]]:
+        """The losses of each example at each time; in halves where memory does not suffice."""
+        try:
+            columns = [self._losses_at(network, places, number) for number in range(len(self._config.validation.times))]
+            return {place: [column[i] for column in columns] for i, place in enumerate(places)}
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error) or len(places) == 1:
+                raise
+        release_memory()
+        half = len(places) // 2
+        return self._losses(network, places[:half]) | self._losses(network, places[half:])
+
+    def _losses_at(self, network: Any, places: list[int], number: int) -> list[float]:
+        time = self._config.validation.times[number]
+        draws = [replace(self._draw(place, number), time=time) for place in places]
+        examples = [self._examples[place] for place in places]
+        batch = assemble(draws, examples, self._trainee, self._cache, self._accelerator.device)
+        with self._accelerator.autocast():
+            return [float(loss) for loss in self._trainee.losses(network, batch)]
+
+    def _draw(self, place: int, number: int) -> Draw:
+        rng = generator(self._config.seed, "judgement", place, number)
+        return draw(rng, self._cache, self._trainee, self._examples[place], self._lengths[place], dropout=0.0)
