@@ -25,6 +25,8 @@ DEFAULT_METRICS = (
     "genre-fit",
     "kad",
 )
+Shared = Literal["refuse", "mark"]
+
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
 _MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
 
@@ -138,7 +140,11 @@ def _names(items: Any) -> Any:
 
 
 class RunConfig(Settings):
-    """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration."""
+    """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
+
+    shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
+    compare, or compare and ``mark`` every such score.
+    """
 
     suite: str = "quick@1"
     models: tuple[ModelConfig, ...] = Field(
@@ -154,6 +160,7 @@ class RunConfig(Settings):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63, strict=True)], ...] = Field(default=(0,), min_length=1)
     duration: Annotated[float, Field(gt=0, le=3600)] = 10.0
     reference: Annotated[str, Field(min_length=1)] = "composer"
+    shared_recordings: Shared = "refuse"
     common: CommonGround = CommonGround()
     executor: ExecutorConfig = ExecutorConfig()
 

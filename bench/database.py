@@ -13,7 +13,9 @@ from typing import IO
 
 from bench.errors import DataError, UsageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# What brings an older layout to the next one.
+_UPGRADES = {1: "ALTER TABLE models ADD COLUMN trained_on TEXT NOT NULL DEFAULT '[]'"}
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "fuse.sshfs", "9p", "gluster")
 
 
@@ -33,6 +35,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
             schema = (files("bench") / "schema.sql").read_text(encoding="utf-8")
             connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         _check_version(folder, connection)
+        _upgrade(connection)
     return connection
 
 
@@ -90,11 +93,18 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 
 def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         raise DataError(
             f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
             "use the tunebench that wrote it"
         )
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a database that an older tunebench wrote to the present layout."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for older in range(version, SCHEMA_VERSION):
+        connection.executescript(f"BEGIN IMMEDIATE; {_UPGRADES[older]}; PRAGMA user_version = {older + 1}; COMMIT;")
 
 
 @contextmanager

@@ -124,7 +124,8 @@ class ClipGroup:
 class SetTask:
     """One set metric on one model's clips, whole and by group.
 
-    A clip is its prompt's number and its vectors, or the reason why it has none; None where nobody tried.
+    A clip is its prompt's number and its vectors, or the reason why it has none; None where nobody tried. ``warnings``
+    are what every score of this model against this reference must say.
     """
 
     model: str
@@ -133,6 +134,7 @@ class SetTask:
     reference: PlannedReference | None
     clips: tuple[tuple[int, Vectors | str | None], ...]
     groups: tuple[ClipGroup, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -165,7 +167,8 @@ class SetTask:
                 estimate = metric.evaluate(gather(clips, self.metric.embedders[0].fingerprint), reference)
             details = _plain(estimate.details)
             canonical_json(details)
-            return SetScored(self.key(group), estimate=replace(estimate, details=details))
+            warnings = (*estimate.warnings, *self.warnings)
+            return SetScored(self.key(group), estimate=replace(estimate, details=details, warnings=warnings))
         except Exception as error:
             return SetScored(self.key(group), error=one_line(error))
 

@@ -35,7 +35,8 @@ _METRIC = (
 _PLAN = (
     "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name != 'config'",
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
-    "provenance, rate FROM other.models ORDER BY position",
+    "provenance, rate, trained_on FROM other.models ORDER BY position",
+    "UPDATE models SET trained_on = new.trained_on FROM other.models AS new WHERE new.label = models.label",
     "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
     "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
@@ -142,7 +143,9 @@ def _hear_together(run: Store, progress: Progress) -> list[str]:
     if not metrics:
         return []
     with make_executor(settings.executor) as executor:
-        return score(run, metrics, settings.reference, settings.common, executor, progress)
+        return score(
+            run, metrics, settings.reference, settings.common, executor, progress, shared=settings.shared_recordings
+        )
 
 
 def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, int]]:

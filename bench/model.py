@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -75,6 +75,14 @@ class MusicModel(ABC):
         """What else identifies one clip beside prompt, seed and duration, such as the hash of a file."""
         del request
         return {}
+
+    def trained_on(self) -> Collection[str]:
+        """`bench.audio.content_hash` of each recording that it is known to have been trained on; nothing by default.
+
+        Distances to a reference set that holds one of them are refused, or marked (see `bench.leaks`). A hash is of a
+        whole file, decoded at its own rate and channels: a part of it, or another encoding, is not recognised.
+        """
+        return ()
 
     def close(self) -> None:  # noqa: B027 - most models hold nothing
         """Release memory and devices; called before another model is loaded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from bench.model import GenerationRequest, MusicModel
 from bench.prompt import Prompt, PromptSuite
 from bench.registry import Plugin, bind, create, find, load
 
+_HASH = re.compile(r"[0-9a-f]{64}")
+
 
 @dataclass(frozen=True)
 class PlannedModel:
@@ -21,7 +24,8 @@ class PlannedModel:
 
     ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in
     Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
-    how many processes may hold it, as the model declares them.
+    how many processes may hold it, as the model declares them. ``trained_on`` holds the content hashes of
+    the recordings that it is known to have been trained on.
     """
 
     label: str
@@ -33,6 +37,7 @@ class PlannedModel:
     batch_size: int
     speed: float | None
     max_workers: int | None = None
+    trained_on: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:
@@ -146,8 +151,21 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         instance.batch_size,
         kind.typical_speed,
         instance.max_workers,
+        _trained_on(instance, entry.row),
     )
     return planned, instance
+
+
+def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
+    try:
+        hashes = frozenset(model.trained_on())
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(f"model '{row}': its trained_on() raises {type(error).__name__}: {error}") from error
+    if wrong := next((h for h in hashes if not (isinstance(h, str) and _HASH.fullmatch(h))), None):
+        raise UsageError(f"model '{row}': its trained_on() gives {wrong!r}, which is no bench.audio.content_hash")
+    return hashes
 
 
 def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:

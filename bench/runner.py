@@ -102,7 +102,15 @@ def run(
             missing = generate(store, plan, executor, progress)
             only = {clip.id for clip in plan.clips}
             missing += score(
-                store, plan.metrics, settings.reference, settings.common, executor, progress, only, sets=shard is None
+                store,
+                plan.metrics,
+                settings.reference,
+                settings.common,
+                executor,
+                progress,
+                only,
+                sets=shard is None,
+                shared=settings.shared_recordings,
             )
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
@@ -128,7 +136,14 @@ def rescore(
         store.tidy()
         with make_executor(config.executor) as executor:
             missing = score(
-                store, metrics, config.reference, config.common, executor, progress or Silent(), force=force
+                store,
+                metrics,
+                config.reference,
+                config.common,
+                executor,
+                progress or Silent(),
+                force=force,
+                shared=config.shared_recordings,
             )
     if missing:
         raise MissingError("; ".join(missing))

@@ -4,9 +4,10 @@
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 -- A row of the leaderboard. identity is all that can change what is heard, as canonical JSON; fingerprint its SHA-256.
+-- trained_on is a JSON list: content hashes of the recordings that the model is known to have been trained on.
 CREATE TABLE models (
     label TEXT PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, identity TEXT NOT NULL,
-    provenance TEXT NOT NULL, rate INTEGER
+    provenance TEXT NOT NULL, rate INTEGER, trained_on TEXT NOT NULL
 );
 
 CREATE TABLE prompts (

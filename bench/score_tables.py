@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,13 +116,13 @@ class ScoreTables:
         )
         return {content for (content,) in rows}
 
-    def set_scored(self) -> set[SetKey]:
-        """The sets of clips that need no scoring."""
+    def set_scored(self) -> dict[SetKey, tuple[str, ...]]:
+        """The sets of clips that have a score, each with its warnings."""
         rows = self._db.execute(
-            "SELECT model, grouping, member, metric, version, params_hash, embedder, reference, clips FROM set_scores "
-            "WHERE error IS NULL"
+            "SELECT model, grouping, member, metric, version, params_hash, embedder, reference, clips, warnings "
+            "FROM set_scores WHERE error IS NULL"
         )
-        return {SetKey(*row) for row in rows}
+        return {SetKey(*key): tuple(json.loads(warnings)) for *key, warnings in rows}
 
     def record_set_scores(self, results: Sequence[SetScored]) -> None:
         """Store the scores of one model's sets of clips in one transaction."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
 from bench.canonical import fingerprint
-from bench.config import CommonGround
+from bench.config import CommonGround, Shared
 from bench.errors import UsageError
 from bench.executors import Executor, TaskLost
 from bench.hearing import ClipGroup, ScoreTask, SetTask
-from bench.metric_plan import PlannedMetric
+from bench.leaks import Leak, find_leaks, marked_with, marks, refusal
+from bench.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.outcome import ClipHeard, SetScored
 from bench.progress import Progress
 from bench.prompt import Prompt
@@ -33,6 +34,7 @@ def score(
     only: set[str] | None = None,
     force: bool = False,
     sets: bool = True,
+    shared: Shared = "refuse",
 ) -> list[str]:
     """Score the clips, then the sets of clips, that lack a score, and return what is not installed here.
 
@@ -43,9 +45,10 @@ def score(
         ground: the part of the clips that embeddings are made of.
         only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of them.
         sets: whether to compute set metrics; a part of a run has no use for them.
+        shared: what to do where the reference holds recordings that a model was trained on: refuse, or mark its scores.
 
     Raises:
-        UsageError: a metric or the reference cannot be used at all.
+        UsageError: a metric or the reference cannot be used at all, or is refused.
         DataError: the reference is damaged.
     """
     view = view_of(store, ground)
@@ -55,10 +58,14 @@ def score(
         name: find_reference(reference, embedder, store.folder / "references", progress, view)
         for name, embedder in needed.items()
     }
+    asked = {clip.model for clip in store.made(only)}
+    leaks = find_leaks({m: held for m, held in store.trained_on().items() if m in asked}, references.values())
+    if leaks and shared == "refuse":
+        raise UsageError(refusal(leaks))
     store.show([metric for metric in metrics if sets or not metric.of_sets], view, references)
     missing = _score_clips(store, metrics, view, executor, progress, only, force)
     if set_metrics:
-        _score_sets(store, set_metrics, view, references, executor, progress, only, force)
+        _score_sets(store, set_metrics, view, references, leaks, executor, progress, asked, force)
     return missing
 
 
@@ -101,6 +108,25 @@ def _score_clips(
     if not force:
         tasks = _with_known_vectors(store, tasks, view)
     progress.begin("scoring", len(clips), len(clips) - len(tasks))
+    return _hear(store, tasks, executor, progress)
+
+
+def embed(
+    store: Store, embedder: PlannedEmbedder, view: View, executor: Executor, progress: Progress, models: Collection[str]
+) -> list[str]:
+    """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
+    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view)
+    clips = {clip.content: clip for clip in store.made() if clip.model in models}
+    tasks = [
+        ScoreTask(c.id, c.content, store.folder.resolve() / c.path, prompts[c.prompt], None, (), (embedder,), view)
+        for c in clips.values()
+        if c.content not in held
+    ]
+    progress.begin("embedding", len(clips), len(clips) - len(tasks))
+    return _hear(store, tasks, executor, progress)
+
+
+def _hear(store: Store, tasks: list[ScoreTask], executor: Executor, progress: Progress) -> list[str]:
     missing: list[str] = []
     while tasks:
         again: list[ScoreTask] = []
@@ -138,9 +164,10 @@ def _score_sets(
     metrics: Sequence[PlannedMetric],
     view: View,
     references: Mapping[str, PlannedReference],
+    leaks: Sequence[Leak],
     executor: Executor,
     progress: Progress,
-    only: set[str] | None,
+    asked: set[str],
     force: bool,
 ) -> None:
     prompts = store.prompts()
@@ -148,17 +175,18 @@ def _score_sets(
     models: dict[str, list[StoredClip]] = {}
     for clip in store.made():
         models.setdefault(clip.model, []).append(clip)
-    asked = {clip.model for clip in store.made(only)}
     vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view) for m in metrics}
-    held = set() if force else store.set_scored()
+    held = {} if force else store.set_scored()
     tasks: list[SetTask] = []
     for model in (name for name in models if name in asked):
         for metric in metrics:
             embedder = metric.embedders[0].fingerprint
             against = references[embedder] if metric.needs_reference else None
             clips = tuple((number[clip.prompt], vectors[embedder].get(clip.content)) for clip in models[model])
-            task = SetTask(model, metric, view, against, clips, tuple(clip_groups(models[model], prompts)))
-            absent = tuple(group for group in task.groups if task.key(group) not in held)
+            groups = tuple(clip_groups(models[model], prompts))
+            task = SetTask(model, metric, view, against, clips, groups, marks(leaks, model, against))
+            # A score from before it was known what the model was trained on lacks its mark.
+            absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
             if absent:
                 tasks.append(replace(task, groups=absent))
     progress.begin("comparing", len(tasks), 0)

@@ -114,9 +114,16 @@ class Store(ScoreTables):
             position = self._db.execute("SELECT COUNT(*) FROM models").fetchone()[0]
             for model in plan.models:
                 row = (model.label, position, model.fingerprint, canonical_json(model.identity))
+                # A model that is there already may have got to know more of its training: it says so from now on.
                 self._db.execute(
-                    "INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?, ?, ?)",
-                    (*row, canonical_json(_printable(model.provenance)), model.rate),
+                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on",
+                    (
+                        *row,
+                        canonical_json(_printable(model.provenance)),
+                        model.rate,
+                        canonical_json(sorted(model.trained_on)),
+                    ),
                 )
                 position += 1
             for p in plan.suite.prompts:
@@ -253,6 +260,11 @@ class Store(ScoreTables):
             "WHERE state = 'made' ORDER BY clips.rowid"
         )
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
+
+    def trained_on(self) -> dict[str, frozenset[str]]:
+        """By model, the content hashes of the recordings that it is known to have been trained on."""
+        rows = self._db.execute("SELECT label, trained_on FROM models ORDER BY position")
+        return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
 
     def prompts(self) -> dict[str, Prompt]:
         """The prompts by id, in the order of their suite."""

@@ -19,7 +19,7 @@ from bench.set_metric import PlannedReference, Reference, SetMetric
 class Workbench:
     """What one worker holds loaded: at most one model, and metrics, embedders and references."""
 
-    model_key: str = ""
+    model_key: tuple[str, str] | None = None
     model: MusicModel | None = None
     metrics: dict[tuple[str, str], Any] = field(default_factory=dict)
     embedders: dict[str, Embedder] = field(default_factory=dict)
@@ -27,10 +27,12 @@ class Workbench:
 
     def use(self, planned: PlannedModel) -> MusicModel:
         """The model ready to generate; another one that was loaded is released first."""
-        if self.model is None or self.model_key != planned.fingerprint:
+        # Where its files lie is no part of a model's identity, but two folders are two models.
+        key = (planned.fingerprint, repr(planned.params))
+        if self.model is None or self.model_key != key:
             self.release()
             self.model = create(planned.plugin, planned.params, MusicModel)
-            self.model_key = planned.fingerprint
+            self.model_key = key
         return self.model
 
     def metric(self, planned: PlannedMetric) -> ClipMetric:

@@ -18,9 +18,11 @@ from bench.audio import Audio, Samples
 from bench.errors import GenerationError, MissingError, TunebenchError, UsageError
 from bench.model import GenerationRequest, Json, MusicModel
 from models import adapters
+from models.adapter_files import weight_file
 from models.batching import in_batches, out_of_memory, release_memory
-from models.checkpoint import identity, locate
+from models.checkpoint import CARD, identity, locate
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
+from models.training.card import Card, read_card
 
 if TYPE_CHECKING:
     import torch
@@ -77,6 +79,7 @@ class PretrainedModel(MusicModel):
         self.max_duration = max_duration
         self.device, self.dtype = device, dtype
         self.batch_size = batch_size
+        self._given: Mapping[str, Any] = {}
         self._network: Any = None
         self._condition: Callable[[str], Condition] | None = None
         self._refusal: TunebenchError | None = None
@@ -116,6 +119,22 @@ class PretrainedModel(MusicModel):
             **tuned,
         }
 
+    def cards(self) -> list[Card]:
+        """What is known of the trainings behind the weights: the card beside the adapter, then that of the checkpoint.
+
+        An adapter at scale 0 has no part in them, and a checkpoint on the hub has no card here.
+
+        Raises:
+            UsageError: there is no adapter.
+            DataError: a card is damaged.
+        """
+        folders = [weight_file(Path(self.adapter).expanduser()).parent] if self.adapter and self.adapter_scale else []
+        folders.append(Path(self.checkpoint).expanduser())
+        return [read_card(folder) for folder in folders if (folder / CARD).is_file()]
+
+    def trained_on(self) -> frozenset[str]:
+        return frozenset(recording for card in self.cards() for recording in card.data.train)
+
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
         """As `MusicModel.generate`.
 
@@ -131,6 +150,17 @@ class PretrainedModel(MusicModel):
         if self._network is None:
             self._load()
         return in_batches(requests, self.batch_size, self._generate_batch)
+
+    def play_through(self, part: str, network: torch.nn.Module) -> None:
+        """Generate with a network in memory in place of the checkpoint's own; must come before anything is generated.
+
+        It is used as it is, on its device and with whatever adapters it has, and is neither copied nor changed.
+
+        Args:
+            part: its name in the pipeline, such as ``transformer``.
+            network: in evaluation mode, of the checkpoint's architecture.
+        """
+        self._given = {part: network}
 
     def close(self) -> None:
         self._refusal = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import conformance
+from bench.cli import conformance, memorisation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Check that metrics and models behave as they must.", no_args_is_help=True)
 app.command("model")(conformance.command)
+app.command("memorisation")(memorisation.command)
 
 
 @app.command("metrics")
