@@ -18,6 +18,7 @@ RATE = 8000  # Hz
 HOP = 512  # samples for each latent frame
 FRAMES = 160
 VELOCITY_GAIN = 0.1  # keeps rounding errors from growing from step to step, as they do not in a trained network
+LATENT_GAIN = 0.05  # brings what random weights encode to a size of about 1
 OUTPUT_GAIN = 0.02  # brings what random weights play below full scale
 
 
@@ -50,6 +51,7 @@ def build(seed: int) -> Iterator[Any]:
     for part in (vae, transformer, projection, encoder):
         fill_module(part, seed)
     transformer.proj_out.weight.data.mul_(VELOCITY_GAIN)
+    vae.encoder.conv2.weight_g.data.mul_(LATENT_GAIN)
     vae.decoder.conv2.weight_g.data.mul_(OUTPUT_GAIN)
     scheduler = CosineDPMSolverMultistepScheduler(
         sigma_min=0.3,

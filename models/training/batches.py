@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.errors import UsageError
 from models.training.base import Batch, Trainee
 from models.training.chance import generator
 from models.training.config import TrainConfig
@@ -116,11 +117,20 @@ class Batches:
 
 
 def crop_frames(frames: int, trainee: Trainee, config: TrainConfig) -> int:
-    """Latent frames of an example that are trained on at a time: what ``crop`` and the network allow, at least one."""
+    """Latent frames of an example that are trained on at a time: what ``crop`` and the network allow.
+
+    Raises:
+        UsageError: not one frame fits into the crop.
+    """
     allowed = trainee.longest
     if config.crop is not None:
         allowed = min(allowed, int(config.crop / trainee.frame_seconds + 1e-6))
-    return max(1, min(frames, allowed))
+    if not allowed:
+        raise UsageError(
+            f"crop: {config.crop:g} s is shorter than a latent frame of this base, {trainee.frame_seconds:g} s; "
+            "give more seconds, or leave it out"
+        )
+    return min(frames, allowed)
 
 
 def draw(

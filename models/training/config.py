@@ -95,7 +95,7 @@ class ListeningConfig(Settings):
     every: Annotated[int, Field(ge=0)] = 0
     suite: str = "quick@1"
     prompts: Count = 4
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     duration: Positive = 10.0
     metrics: tuple[str, ...] = ("harmonic-accuracy", "rhythmic-inconsistency")
     params: dict[str, Any] = Field(default_factory=dict)

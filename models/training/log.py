@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,17 +32,14 @@ class Log:
             lines = [line for line in path.read_text(encoding="utf-8").splitlines() if _until(line, step)]
             replace_file(path, "".join(f"{line}\n" for line in lines))
         self._file = path.open("a", encoding="utf-8")
-        self._curves: Any = None
-        if find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._curves = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+        self._curves = Curves(folder / "tensorboard", step) if find_spec("tensorboard") else None
 
     def write(self, event: str, step: int, **values: Value | Mapping[str, Value]) -> None:
         """Add a line; numbers, and tables of numbers, become points of curves named ``event/name``.
 
         Raises:
             ValueError: a number that is not finite.
+            OSError: the disk is full.
         """
         self._file.write(json.dumps({"event": event, "step": step, **values}, allow_nan=False) + "\n")
         self._file.flush()
@@ -50,13 +48,53 @@ class Log:
         for name, value in values.items():
             for part, number in value.items() if isinstance(value, Mapping) else [("", value)]:
                 if isinstance(number, int | float):
-                    self._curves.add_scalar(f"{event}/{name}/{part}".rstrip("/"), number, step)
+                    self._curves.add(f"{event}/{name}/{part}".rstrip("/"), number, step)
 
     def close(self) -> None:
         """Write out what is buffered."""
         self._file.close()
         if self._curves is not None:
             self._curves.close()
+
+
+class Curves:
+    """A file of TensorBoard's events.
+
+    Written at once, not by torch's ``SummaryWriter``, whose thread loses the last two minutes when the process is
+    killed and prints a traceback when the disk is full.
+
+    Args:
+        folder: of event files.
+        step: as for `Log`; later points in other files of the folder are not shown.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / f"events.out.tfevents.{time.time_ns():020d}.tunebench").open("wb")
+        self._records: Any = RecordWriter(self._file)
+        self._put(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        if step:
+            start = SessionLog(status=SessionLog.START)
+            self._put(Event(wall_time=time.time(), step=step + 1, session_log=start))
+
+    def add(self, name: str, value: float, step: int) -> None:
+        """Add a point to a curve."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        point = Summary(value=[Summary.Value(tag=name, simple_value=value)])
+        self._put(Event(wall_time=time.time(), step=step, summary=point))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _put(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+        self._file.flush()
 
 
 def _until(line: str, step: int) -> bool:

@@ -10,14 +10,19 @@ from bench.database import take_lock
 from bench.errors import MissingError
 from bench.progress import Progress, Silent
 from models.training import checkpoint
-from models.training.card import replace_file
+from models.training.batches import crop_frames
 from models.training.config import TrainConfig
 from models.training.finish import Trained, finish, finished
+from models.training.interruption import Interruption
+from models.training.lora import check_targets
 from models.training.ongoing import Training
 from models.training.processes import accelerate
+from models.training.update import share
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+    from models.training.base import Trainee
 
 
 def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> Trained:
@@ -38,6 +43,8 @@ def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> T
         KeyboardInterrupt: after SIGINT or SIGTERM, once the step that was under way is done and saved.
     """
     if (done := finished(config, out)) is not None:
+        if progress is not None:
+            progress.note(f"{out}: this training was finished before; whatever changed since, it is left as it is")
         return done
     accelerator = accelerate(config)
     progress = progress if progress is not None and accelerator.is_main_process else Silent()
@@ -52,22 +59,35 @@ def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> T
             raise MissingError(f"{out}: the disk is full; free some space and run the same command") from None
 
 
+def _refuse(config: TrainConfig, trainee: Trainee, accelerator: Accelerator) -> None:
+    """Find settings that cannot be before hours are spent on reading and encoding a large dataset."""
+    from models.training.listening import Listener
+
+    share(config.batch, accelerator.num_processes)
+    check_targets(trainee.network, config)
+    crop_frames(trainee.longest, trainee, config)
+    if config.validation.clips.every:
+        Listener(config, trainee)
+
+
 def _train(config: TrainConfig, out: Path, accelerator: Accelerator, progress: Progress) -> Trained:
     from models.training.data import load_dataset
     from models.training.latents import LatentCache
     from models.training.split import split as split_dataset
     from models.training.trainees import open_trainee
 
+    with Interruption() as interruption:  # Python loses Ctrl-C when it arrives within a library's destructor
+        trainee = open_trainee(config)
+    if interruption.asked:
+        raise KeyboardInterrupt
+    _refuse(config, trainee, accelerator)
     with accelerator.main_process_first():
         dataset = load_dataset(config.data, progress, out / "cache")
     split = split_dataset(dataset, config.data, config.seed)
-    trainee = open_trainee(config)
     trainee.to(str(accelerator.device))
     with accelerator.main_process_first():  # the others find everything encoded
         cache = LatentCache.build(trainee, dataset, out / "cache", progress)
     trainee.release_encoders()
-    if accelerator.is_main_process:
-        replace_file(out / "config.yaml", config.as_yaml())
     training = Training(config, out, trainee, cache, dataset, split, accelerator, progress)
     training.run()
     training.keep_best()

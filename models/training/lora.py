@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from bench.errors import MissingError, UsageError
+from bench.errors import MissingError, UsageError, one_line
 from models.quiet import quiet_libraries
 from models.training.base import Trainee
 from models.training.chance import named_seed
@@ -27,16 +27,34 @@ def prepare(trainee: Trainee, config: TrainConfig) -> None:
     training's seed.
 
     Raises:
-        UsageError: no layer has a name that is to be adapted.
+        UsageError: a name that is to be adapted is no layer's.
         MissingError: peft is not installed.
     """
     network = trainee.network
+    check_targets(network, config)
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
     if config.method == "full":
         network.float().requires_grad_(True)
     else:
         _inject(network, config)
+
+
+def check_targets(network: torch.nn.Module, config: TrainConfig) -> None:
+    """Refuse names of layers that the network does not have; peft itself passes over all but the last of them.
+
+    Raises:
+        UsageError: it is LoRA, and a name is no layer's.
+    """
+    if config.method == "full":
+        return
+    for target in config.targets:
+        if not any(f".{name}".endswith(f".{target}") for name, _ in network.named_modules() if name and target):
+            layers = sorted({_short(name) for name, part in network.named_modules() if _is_linear(part)})
+            raise UsageError(
+                f"lora.targets: no layer of the network is called {target or 'nothing'}; "
+                f"its linear layers are {', '.join(layers)}"
+            )
 
 
 def trainable(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -85,14 +103,16 @@ def _inject(network: Any, config: TrainConfig) -> None:
         torch.manual_seed(named_seed(config.seed, "adapter"))
         try:
             inject_adapter_in_model(settings, network)
-        except ValueError:
-            names = sorted({name.rpartition(".")[2] for name, part in network.named_modules() if _is_linear(part)})
-            raise UsageError(
-                f"lora.targets: no layer of the network is called {' or '.join(config.targets)}; "
-                f"its linear layers are {', '.join(names)}"
-            ) from None
+        except ValueError as error:  # a layer of a kind that has no low-rank form
+            raise UsageError(f"lora.targets: {', '.join(config.targets)}: {one_line(error)[:200]}") from None
     for weight in trainable(network).values():
         weight.data = weight.data.float()
+
+
+def _short(name: str) -> str:
+    """The last word of a layer's path, with the one before it where the last is but a number: ``to_out.0``."""
+    *_, before, last = ["", *name.split(".")]
+    return f"{before}.{last}" if last.isdigit() else last
 
 
 def _is_linear(part: object) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -101,6 +102,9 @@ def _flag(row: Row) -> bool:
 
 def _seconds(row: Row, column: str) -> float:
     try:
-        return float(row.text(column))
+        seconds = float(row.text(column))
     except ValueError:
-        raise DataError(f"{row.place}: {column} is '{row.text(column)[:40]}', must be a number of seconds") from None
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise DataError(f"{row.place}: {column} is '{row.text(column)[:40]}', must be a number of seconds")
+    return seconds

@@ -13,7 +13,7 @@ from bench.progress import Progress
 from models.training import checkpoint, lora
 from models.training.base import Trainee
 from models.training.batches import Batches
-from models.training.card import Card, describe
+from models.training.card import Card, describe, replace_file
 from models.training.config import TrainConfig
 from models.training.dataset import Dataset, Split
 from models.training.ema import Ema
@@ -63,6 +63,8 @@ class Training:
         self.optimization = Optimization(trainee, self.weights, self.batches, config, accelerator, self.total)
         self.ema = Ema(self.weights, config.ema) if config.ema is not None else None
         held_out = split.held_out
+        if config.validation.patience and not held_out:
+            raise UsageError("validation.patience: nothing is held out to stop by; give data.validation, or leave it out")
         self.validation = Validation(trainee, cache, held_out, config, accelerator) if held_out else None
         self.listener = self._listener()
         self.history = History()
@@ -78,6 +80,8 @@ class Training:
     def run(self) -> None:
         """Do all steps that are left."""
         self.restore()
+        if self.accelerator.is_main_process:  # not before: what is refused shall leave the folder as it is
+            replace_file(self.out / "config.yaml", self.config.as_yaml())
         self.progress.begin("training", self.total, self.history.step)
         self.network.train()
         forget_peak(self.accelerator.device)
@@ -257,7 +261,9 @@ class Training:
 
     def _survivor(self) -> str:
         last = max(checkpoint.checkpoints(self.checkpoints), default=None)
-        return f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        if last is None:
+            return "there is no checkpoint yet"
+        return f"the last good checkpoint is {last}; other settings need another folder, by --out"
 
     def _epochs(self) -> float:
         return self.history.step * self.batches.step_size / len(self.batches.examples)

@@ -39,6 +39,17 @@ class Update:
     skipped: bool
 
 
+def share(batch: int, processes: int) -> int:
+    """Examples of a pass that each process computes.
+
+    Raises:
+        UsageError: they cannot be shared equally.
+    """
+    if batch % processes:
+        raise UsageError(f"batch: {batch} examples cannot be shared equally by {processes} processes; give a multiple")
+    return batch // processes
+
+
 class Optimization:
     """AdamW over what is trained of a network.
 
@@ -68,11 +79,6 @@ class Optimization:
     ) -> None:
         import torch
 
-        processes = accelerator.num_processes
-        if config.batch % processes:
-            raise UsageError(
-                f"batch: {config.batch} examples cannot be shared equally by {processes} processes; give a multiple"
-            )
         self._trainee, self._batches, self._config = trainee, batches, config
         self._accelerator, self._total = accelerator, total
         self.weights = weights
@@ -86,7 +92,7 @@ class Optimization:
                 weight_decay=settings.weight_decay,
             )
         )
-        self.share = config.batch // processes  # of a pass, for one process
+        self.share = share(config.batch, accelerator.num_processes)
         self.at_once = self.share  # examples that go through the network together
         self.overflows = 0
 

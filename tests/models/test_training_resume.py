@@ -22,15 +22,12 @@ pytest.importorskip("peft")
 pytest.importorskip("accelerate")
 
 import torch
-from diffusers import AutoencoderOobleck
 from safetensors.torch import load_file
 
 from bench.audio import Audio, write_flac
 from bench.errors import DataError, MissingError, UsageError
 from bench.progress import Silent
 from models import tiny
-from models.quiet import quiet_libraries
-from models.tiny.weights import fill_module
 from models.training.checkpoint import checkpoints, read
 from models.training.config import TrainConfig, parse_train_config
 from models.training.loop import train
@@ -48,23 +45,12 @@ FULL = {"method": "full", "ema": 0.9, "checkpoint": {"every": 3}, "optimizer": {
 PLAIN = {"checkpoint": {"every": 2, "keep": 3}}
 
 
-def make_base(folder: Path, seed: int = 0) -> Path:
-    """A tiny checkpoint whose autoencoder encodes into as many channels as it decodes from, to latents of about 1."""
-    tiny.make("stable-audio", folder, seed)
-    vae = AutoencoderOobleck.from_config(AutoencoderOobleck.load_config(folder / "vae"), encoder_hidden_size=16)
-    fill_module(vae, seed)
-    vae.encoder.conv2.weight_g.data.mul_(0.05)
-    with quiet_libraries():
-        vae.save_pretrained(folder / "vae")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base, another base, and recordings of unequal length with captions."""
     room = tmp_path_factory.mktemp("room")
-    make_base(room / "base")
-    make_base(room / "other", seed=1)
+    tiny.make("stable-audio", room / "base")
+    tiny.make("stable-audio", room / "other", seed=1)
     for folder, count in (("data", 8), ("other-data", 9)):
         (room / folder).mkdir()
         for number in range(count):

@@ -1,0 +1,184 @@
+"""What training costs and brings: kept latents, LoRA beside full fine-tuning, and whether an adapter learns."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderOobleck, StableAudioDiTModel
+from learning import NEW, lessons
+from row import Row
+
+from bench.audio import read_audio
+from models.quiet import quiet_libraries
+from models.tiny import stable_audio as tiny_stable_audio
+from models.tiny.weights import fill_module
+from models.training import lora
+from models.training.base import Latent, Trainee
+from models.training.batches import Batches
+from models.training.config import TrainConfig, parse_train_config
+from models.training.data import load_dataset
+from models.training.dataset import Example
+from models.training.latents import LatentCache
+from models.training.processes import accelerate
+from models.training.speed import compare_speed
+from models.training.trainees import open_trainee
+from models.training.update import Optimization
+
+ROUNDS = 7
+BATCH = 4
+SECONDS = 5.0  # 108 latent frames
+LIMIT = 2_000_000_000  # bytes that an arm's process may use
+PAPER = 1.9375 / 0.9  # epochs/hour of LoRA against full fine-tuning in the paper whose speed is the yardstick
+
+
+def measure() -> Iterable[Row]:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary, chdir(temporary):  # composed music is kept in the working folder
+        room = Path(temporary)
+        base = proportional_base(room / "base")
+        yield from _encoding(room, base)
+        yield from _steps(room, base)
+        yield from _throughput(room, base)
+        yield from _learning(room)
+
+
+def proportional_base(folder: Path) -> Path:
+    """Stable Audio Open with a transformer of 50 million parameters and an encoder smaller by the same factor.
+
+    The published transformer has 1.05 billion. The encoder keeps its strides and the doubling of its channels, from 28
+    instead of 128, since its work goes with the square of its width.
+    """
+    pipeline = next(tiny_stable_audio.build(0))
+    width = 28
+    pipeline.vae = AutoencoderOobleck(
+        encoder_hidden_size=width,
+        downsampling_ratios=[2, 4, 4, 8, 8],
+        channel_multiples=[1, 2, 4, 8, 16],
+        decoder_channels=8,  # never used
+        decoder_input_channels=width // 2,
+        audio_channels=2,
+        sampling_rate=44_100,
+    )
+    pipeline.transformer = StableAudioDiTModel(
+        sample_size=1024,
+        in_channels=width // 2,
+        out_channels=width // 2,
+        num_layers=10,
+        attention_head_dim=64,
+        num_attention_heads=8,
+        num_key_value_attention_heads=4,
+        cross_attention_dim=256,
+        cross_attention_input_dim=32,
+        global_states_input_dim=64,
+        time_proj_dim=256,
+    )
+    for part in (pipeline.vae, pipeline.transformer):
+        fill_module(part, 0)
+    pipeline.vae.encoder.conv2.weight_g.data.mul_(0.05)
+    with quiet_libraries():
+        pipeline.save_pretrained(folder)
+    return folder
+
+
+def config(base: Path, **changes: Any) -> TrainConfig:
+    return parse_train_config(
+        {
+            "base": {"kind": "stable-audio", "checkpoint": str(base)},
+            "data": {"path": "composer", "clips": 12, "seconds": SECONDS, "validation": 0},
+            "steps": 10**6,
+            "batch": BATCH,
+            "device": "cpu",
+            **changes,
+        }
+    )
+
+
+class Encoding:
+    """What `LatentCache` gives, computed each time it is asked for."""
+
+    def __init__(self, trainee: Trainee) -> None:
+        self._trainee = trainee
+
+    def latent(self, example: Example) -> Latent:
+        return self._trainee.encode(read_audio(example.path))
+
+    def condition(self, example: Example) -> Any:
+        return self._trainee.condition(example.caption)
+
+
+def _encoding(room: Path, base: Path) -> Iterator[Row]:
+    wanted = config(base)
+    kept = _arm(room, wanted)
+    encoded = _arm(room, wanted, keep=False)
+    fast, slow = _in_turn(kept, encoded)
+    note = f"LoRA, 50 M parameters, encoder in proportion, batch {BATCH} of {SECONDS:g} s, 1 thread, {_busy()}"
+    yield Row("training, each step encodes its audio", 1 / slow, "steps/s", note=note)
+    yield Row("training, latents kept", 1 / fast, "steps/s", note=note)
+    yield Row("kept latents against encoding", slow / fast, "×", 3.0, note=f"medians of {ROUNDS} steps, in turn")
+
+
+def _steps(room: Path, base: Path) -> Iterator[Row]:
+    ours, full = (_arm(room, config(base, method=method, optimizer={"lr": 1e-12})) for method in ("lora", "full"))
+    fast, slow = _in_turn(ours, full)
+    counts = [sum(weight.numel() for weight in arm.weights.values()) / 1e6 for arm in (ours, full)]
+    note = f"{counts[0]:.1f} M of {counts[1]:.0f} M parameters trained, {fast:.2f} s against {slow:.2f} s a step, "
+    note += f"batch {BATCH} of {SECONDS:g} s, latents kept, medians of {ROUNDS} in turn, 1 thread, {_busy()}"
+    yield Row("LoRA's steps against full fine-tuning's", slow / fast, "×", 1.3, note=note)
+
+
+def _arm(room: Path, wanted: TrainConfig, keep: bool = True) -> Optimization:
+    """A training ready to do steps, from kept latents or from what each step encodes."""
+    dataset = load_dataset(wanted.data)
+    trainee = open_trainee(wanted)
+    source: Any = LatentCache.build(trainee, dataset, room / "cache") if keep else Encoding(trainee)
+    lora.prepare(trainee, wanted)
+    trainee.network.train()
+    batches = Batches(trainee, source, dataset.examples, wanted)
+    return Optimization(trainee, lora.trainable(trainee.network), batches, wanted, accelerate(wanted), 10**6)
+
+
+def _in_turn(*arms: Optimization) -> list[float]:
+    """Median seconds of each arm's steps, which take turns, so that whatever else the machine does slows all."""
+    rounds = [[_seconds(arm, turn) for arm in arms] for turn in range(ROUNDS + 1)]
+    return [statistics.median(column) for column in zip(*rounds[1:], strict=True)]
+
+
+def _seconds(arm: Optimization, step: int) -> float:
+    begin = time.perf_counter()
+    arm.step(step)
+    return time.perf_counter() - begin
+
+
+def _throughput(room: Path, base: Path) -> Iterator[Row]:
+    found = compare_speed(config(base, crop=SECONDS / 2), limit=LIMIT, cache=room / "cache", steps=2)
+    ours, full = found.arms["lora"], found.arms["full"]
+    if ours.best is not None and full.best is not None:
+        both = f"batch {ours.best.batch} against {full.best.batch} of {SECONDS / 2:g} s"
+        within = f"each its best within {LIMIT / 1e9:g} GB of a process"
+        note = f"{both}, {within}, 1 thread, {_busy()}; the paper has {PAPER:.2f}×"
+        yield Row("LoRA's epochs/hour against full fine-tuning's", ours.best.rate / full.best.rate, "×", note=note)
+    yield Row("full optimizer state against LoRA's", full.size.optimizer / ours.size.optimizer, "× bytes")
+
+
+def _learning(room: Path) -> Iterator[Row]:
+    taken, decrease = lessons(room)
+    losses = ", ".join(f"{one.base:.3f} → {one.tuned:.3f}" for one in taken)
+    spread = f"95 % interval {100 * decrease.low:.1f} to {100 * decrease.high:.1f} over {len(taken)} seeds"
+    what = f"LoRA on {NEW} lowers its validation loss below a base that never heard it by"
+    yield Row(what, 100 * decrease.mean, "%", note=f"{spread}; {losses}")
+    yield Row(f"… lower end of the interval over {len(taken)} seeds", 100 * decrease.low, "%", 0.0)
+    untouched = sum(one.untouched for one in taken)
+    note = "the trained network with its adapter switched off"
+    yield Row("base losses unchanged bit for bit", untouched, "of the seeds", len(taken), note=note)
+
+
+def _busy() -> str:
+    return f"load {os.getloadavg()[0]:.1f}"
