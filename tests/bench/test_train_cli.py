@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from bench.audio import Audio, write_flac
+from bench.config import parse_config
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -52,7 +53,7 @@ def write_training(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.slow
-def test_train_run_merge_and_name_in_a_run(
+def test_train_run_says_how_to_name_it_in_a_run(
     tunebench: Command, write_training: Callable[..., Path], tmp_path: Path
 ) -> None:
     write_training()
@@ -63,20 +64,10 @@ def test_train_run_merge_and_name_in_a_run(
     again = tunebench("train", "run", "train.yaml", "--out", "out")
     assert (again.returncode, again.stdout) == (0, trained.stdout)
 
-    merged = tunebench("train", "merge", "out/adapter", "merged")
-    assert (merged.returncode, merged.stdout) == (0, "merged\n"), merged.stderr
-
     # The lines that it prints are what a run takes.
-    models = yaml.safe_load(trained.stdout[trained.stdout.index("models:") :])["models"]
-    assert [model["params"].get("adapter") for model in models] == [None, "out/adapter"]
-    models.append({"name": "audioldm", "as": "merged", "params": {"checkpoint": "merged"}})
-    for model in models:
-        model["params"] |= {"steps": 2, "device": "cpu"}
-    config = {"models": models, "metrics": [], "duration": 0.5}
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
-    ran = tunebench("run", "run.yaml", "--workers", "0")
-    assert ran.returncode == 0, ran.stderr
-    assert {path.name for path in (tmp_path / "results/run/audio").iterdir()} == {"base", "tuned", "merged"}
+    models = parse_config(yaml.safe_load(trained.stdout[trained.stdout.index("models:") :])).models
+    assert [model.params.get("adapter") for model in models] == [None, "out/adapter"]
+    assert (tmp_path / "out/adapter/adapter_model.safetensors").is_file()
 
 
 @pytest.mark.slow
@@ -104,7 +95,7 @@ def test_an_interrupted_training_leaves_with_130_and_goes_on(
     log = tmp_path / "out" / "log.jsonl"
     while started.poll() is None and '"step": 3' not in (log.read_text() if log.exists() else ""):
         time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(signal.SIGTERM)  # SIGINT is ignored where a shell runs the tests in the background
     _, said = started.communicate(timeout=120)
     assert started.returncode == 130, said
     assert "Traceback" not in said

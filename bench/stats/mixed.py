@@ -1,0 +1,112 @@
+"""The mean of listener × prompt values with cells missing: a mixed model by REML, and a floor under its variance."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.stats.crossed import Components, Solution, solve_complete
+
+Array = npt.NDArray[np.float64]
+
+
+def mixed_mean(values: npt.ArrayLike) -> Solution:
+    """Fit ``x ~ 1 + (1|listener) + (1|prompt)`` by REML where cells are missing.
+
+    The estimate is Σ wᵢⱼ xᵢⱼ with the generalised least squares weights w (they add up to 1). Its variance is the
+    largest of REML's 1/(1ᵀΣ⁻¹1), with Satterthwaite's df, and of two floors that hold whatever REML makes of the
+    components: Σᵢ rᵢ²/(1 − Wᵢ) over the listeners, with Wᵢ = Σⱼ wᵢⱼ and rᵢ = Σⱼ wᵢⱼ(xᵢⱼ − estimate), and the same over
+    the prompts, with 1/ΣWᵢ² − 1 df. On complete data the floors are L/(N·M) and I/(N·M) with N − 1 and M − 1 df, those
+    of `bench.stats.crossed`. REML needs them: it sets small components to 0, and then its df are those of all ratings.
+    Where listener and prompt account for every value exactly, so do they for the missing ones, and the closed form
+    holds.
+
+    Args:
+        values: shape (listeners, prompts), NaN where missing, at least one value in each row and column.
+
+    Raises:
+        ValueError: too few cells to tell listeners, prompts and residual apart, or no solution.
+
+    Source: Kuznetsova, Brockhoff and Christensen, "lmerTest package: tests in linear mixed effects models", Journal of
+    Statistical Software 82 (2017); Bell and McCaffrey, "Bias reduction in standard errors for linear regression with
+    multi-stage samples", Survey Methodology 28 (2002) for the floors.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    present = ~np.isnan(x)
+    listeners, prompts = x.shape
+    if present.sum() < listeners + prompts:
+        raise ValueError(
+            f"{present.sum()} values for {listeners} listeners and {prompts} prompts: too few to tell what is due to "
+            f"the listener, what to the prompt and what to neither (at least {listeners + prompts})"
+        )
+    if (additive := _additive(x, present)) is not None:
+        return solve_complete(additive)
+    components, df = _reml(x, present)
+    weights, variance = _generalised_weights(present, components)
+    filled = np.where(present, x, 0.0)
+    estimate = float((weights * filled).sum())
+    pulls = weights * (filled - estimate)
+    bounds = [(variance, df), *(_floor(weights.sum(axis), pulls.sum(axis)) for axis in (1, 0))]
+    largest = max(range(3), key=lambda i: bounds[i][0])
+    return Solution(estimate, *bounds[largest], largest > 0, components)
+
+
+def _additive(x: Array, present: npt.NDArray[np.bool_]) -> Array | None:
+    """The complete layout of listener effect + prompt effect, if the values are exactly that and determine it."""
+    rows, columns = np.nonzero(present)
+    layout = np.hstack([np.eye(len(x))[rows], np.eye(x.shape[1])[columns]])
+    effects, _, rank, _ = np.linalg.lstsq(layout, x[present], rcond=None)
+    if rank < len(effects) - 1 or np.abs(layout @ effects - x[present]).max() > 1e-9 * np.ptp(x[present]):
+        return None
+    complete: Array = effects[: len(x), None] + effects[len(x) :]
+    return complete
+
+
+def _floor(shares: Array, pulls: Array) -> tuple[float, float]:
+    """Variance of the mean, and its df, if whole listeners (or whole prompts) are all that is independent."""
+    variance = float((pulls**2 / (1 - shares)).sum())
+    return variance, max(1.0, 1 / float((shares**2).sum()) - 1)
+
+
+def _generalised_weights(present: npt.NDArray[np.bool_], components: Components) -> tuple[Array, float]:
+    """Weights Σ⁻¹1/(1ᵀΣ⁻¹1), in the layout's shape, and the variance 1/(1ᵀΣ⁻¹1).
+
+    By the matrix inversion lemma the system has listeners + prompts unknowns, not one a cell.
+    """
+    # A residual of exactly 0 has no inverse; this one is 0 for every purpose.
+    residual = max(components.residual, 1e-9 * sum(components))
+    spread = np.sqrt(np.repeat([components.listener, components.prompt], present.shape) / residual)
+    counts = np.concatenate([present.sum(axis=1), present.sum(axis=0)]).astype(np.float64)
+    overlap = np.diag(counts)
+    overlap[: len(present), len(present) :] = present
+    overlap[len(present) :, : len(present)] = present.T
+    system = np.eye(len(counts)) + spread[:, None] * overlap * spread
+    taken = spread * np.linalg.solve(system, spread * counts)
+    rows, columns = np.split(taken, [len(present)])
+    weights = np.where(present, 1 - rows[:, None] - columns, 0.0)
+    total = float(weights.sum())
+    return weights / total, residual / total
+
+
+def _reml(x: Array, present: npt.NDArray[np.bool_]) -> tuple[Components, float]:
+    """Variance components and Satterthwaite's df of the intercept."""
+    import mixedlm
+    import pandas as pd
+
+    rows, columns = np.nonzero(present)
+    y = x[present]
+    # Without the rating's unit the optimiser's tolerances mean the same on every scale.
+    unit = float(y.std())
+    frame = pd.DataFrame({"y": (y - y.mean()) / unit, "listener": rows.astype(str), "prompt": columns.astype(str)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # components of 0 are what the floor is for
+        try:
+            fit = mixedlm.lmer("y ~ 1 + (1|listener) + (1|prompt)", frame)
+            df = float(mixedlm.satterthwaite_df(fit).df[0])
+        except np.linalg.LinAlgError as error:
+            raise ValueError(f"the mixed model finds no solution for these {len(y)} values") from error
+    groups = fit.VarCorr().groups
+    listener, prompt = (float(groups[name].variance["(Intercept)"]) for name in ("listener", "prompt"))
+    return Components(listener * unit**2, prompt * unit**2, float(fit.sigma) ** 2 * unit**2), df
