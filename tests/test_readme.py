@@ -45,6 +45,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("jazz-3", "jazz-3_1", "pop-2"):
         soundfile.write(folder / "my_clips" / f"{name}.wav", rng.normal(0, 0.1, 16_000), 16_000)
     (folder / "manifest.csv").write_text("prompt,file\njazz-2,my_clips/jazz-3.wav\npop-2,my_clips/pop-2.wav\n")
+    rows = [
+        f"{listener},{genre}-{level},{model},Harmony,{rng.integers(1, 6)}"
+        for listener in ("ann", "bob", "cleo")
+        for genre in ("jazz", "pop")
+        for level in (1, 2, 3)
+        for model in ("composer", "pluck")
+    ]
+    (folder / "ratings.csv").write_text("\n".join(["listener,prompt,model,scale,value", *rows]) + "\n")
     return folder
 
 

@@ -11,7 +11,21 @@ from typing import NoReturn
 
 import typer
 
-from bench.cli import check, doctor, export, leaderboard, listing, merge, models, reference, run, score, streams, train
+from bench.cli import (
+    check,
+    doctor,
+    export,
+    leaderboard,
+    listing,
+    merge,
+    models,
+    reference,
+    run,
+    score,
+    streams,
+    survey,
+    train,
+)
 from bench.errors import TunebenchError
 
 app = typer.Typer(
@@ -32,6 +46,7 @@ app.add_typer(reference.app, name="reference")
 app.add_typer(check.app, name="check")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
+app.add_typer(survey.app, name="survey")
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)
 

@@ -1,0 +1,84 @@
+"""``tunebench survey``: what listeners' ratings show, and how to plan for more of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import survey_agree, survey_power
+from bench.cli.survey_options import Column, RatingScale, Scales
+
+app = typer.Typer(
+    help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
+)
+
+
+@app.command("analyze")
+def analyze(
+    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV or Parquet.")],
+    listener: Column = None,
+    prompt: Column = None,
+    model: Column = None,
+    scale: Column = None,
+    value: Column = None,
+    seed: Column = None,
+    genre: Column = None,
+    a: Column = None,
+    b: Column = None,
+    choice: Column = None,
+    models: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
+    ] = None,
+    scales: Scales = None,
+    rating_scale: RatingScale = None,
+    margin: Annotated[
+        float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    omnibus: Annotated[bool, typer.Option("--omnibus", help="Test whether the models differ at all, too.")] = False,
+    compare_tests: Annotated[
+        bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
+    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
+) -> None:
+    """Compare the models of a listening survey: differences that hold for new listeners and new prompts.
+
+    A row a rating (listener, prompt, model, scale, value), or a column a scale, or preferences (listener, prompt, a, b,
+    choice), or a CSV file of webMUSHRA. Several seeds of a clip are averaged. Answers that cannot count are listed.
+    """
+    import json
+
+    from bench.cli.survey_options import names, ranges
+    from bench.errors import UsageError
+    from bench.survey.analysis import analyse
+    from bench.survey.findings import record
+    from bench.survey.ratings import read_survey
+    from bench.survey.report import as_markdown, as_text
+
+    if plots is not None:
+        from bench.survey.plots import FORMATS, check_formats
+
+        check_formats(FORMATS[:2])
+    roles = ("listener", "prompt", "model", "scale", "value", "seed", "genre", "a", "b", "choice")
+    given = (listener, prompt, model, scale, value, seed, genre, a, b, choice)
+    columns = {role: column for role, column in zip(roles, given, strict=True) if column is not None}
+    survey = read_survey(file, columns, ranges(rating_scale), names(models, "--models"), names(scales, "--scales"))
+    found = analyse(survey, margin, confidence, omnibus, compare_tests)
+    if markdown is not None:
+        try:
+            markdown.write_text(as_markdown(found), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {markdown}: {error.strerror}") from error
+    if plots is not None:
+        from bench.survey.plots import draw
+
+        draw(survey, found, plots)
+    print(json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False) if as_json else as_text(found))
+
+
+app.command("power")(survey_power.command)
+app.command("agree")(survey_agree.command)

@@ -1,0 +1,73 @@
+"""The sentences that go with an analysis: what may be concluded from it, and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.survey.findings import Comparison, Design, GenreComparison
+
+FEW_LISTENERS = 5
+# With 10 listeners and 12 prompts the crossed t finds a difference of 0.4 in 35 of 100 surveys.
+_FEW_PROMPTS = 12
+
+
+def claims(design: Design, comparisons: Sequence[Comparison], genres: Sequence[GenreComparison]) -> tuple[str, ...]:
+    """Sentences for one survey, the scope of its claims first."""
+    found = [_scope(design)]
+    if len(design.models) < 2:
+        found.append("There is one model only, so that there is nothing to compare.")
+    if any(one.method == "mixed model" for one in comparisons):
+        found.append(
+            "Where cells are missing, a mixed model (REML, Satterthwaite) takes the place of the crossed t; it holds "
+            "if whether a rating is missing has nothing to do with what it would have been."
+        )
+    if comparisons and 2 <= design.listeners <= FEW_LISTENERS:
+        smallest = 2 / 2**design.listeners
+        found.append(
+            f"With {_counted(design.listeners, 'listener')}, rank tests on listener means (Wilcoxon, sign flip) cannot "
+            f"reach .05 whatever the ratings: their smallest two-sided p is {smallest:g}".replace("0.", ".")
+            + "."
+        )
+    if any(one.floored for one in comparisons):
+        found.append(
+            "f: the variance that was estimated lies below what listeners or prompts alone would give; that floor is "
+            "used instead, which keeps the test from claiming too much."
+        )
+    if genres:
+        found.append(_genre_power(design))
+    if any(one.equivalence for one in comparisons):
+        found.append(
+            "Equivalence: p is small where the difference is shown to lie within the margin, which must have been "
+            "chosen before the ratings were seen; a large p shows nothing."
+        )
+    return tuple(found)
+
+
+def _scope(design: Design) -> str:
+    if design.listeners < 2 or design.prompts < 2:
+        few = "one listener" if design.listeners < 2 else "one prompt"
+        return f"With {few} only, nothing can be claimed for others: what is shown describes these answers."
+    clip = (
+        ""
+        if design.repeated
+        else " Each model played each prompt once, so what another seed would change counts as the prompt's."
+    )
+    return (
+        f"Intervals and tests hold for new listeners and new prompts of the kind asked here "
+        f"({_counted(design.listeners, 'listener')}, {_counted(design.prompts, 'prompt')}), not for other genres, "
+        f"other kinds of listeners or other settings of the models.{clip}"
+    )
+
+
+def _genre_power(design: Design) -> str:
+    fewest, most = min(design.genres.values()), max(design.genres.values())
+    prompts = _counted(fewest, "prompt") if fewest == most else f"{fewest} to {most} prompts"
+    power = "almost no power" if fewest <= _FEW_PROMPTS else "less power than all prompts together"
+    return (
+        f"The table by genre is exploratory: {prompts} a genre give a test {power}, so that no difference found is no "
+        "sign of no difference. Its p are adjusted over the table (Benjamini–Hochberg)."
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,224 @@
+"""Which column of a survey's file is what: named by the reader, or told by what such columns are usually called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bench.errors import DataError, UsageError, suggestion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.survey.table_file import TextTable
+
+# What columns are usually called; blanks, punctuation, capitals and endings such as "id" do not matter.
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "listener": (
+        *("rater", "subject", "participant", "worker", "assessor", "annotator", "evaluator", "judge", "user"),
+        *("respondent", "person"),
+    ),
+    "prompt": ("item", "track", "piece", "stimulus", "song", "excerpt", "sample"),
+    "model": ("system", "condition", "method", "algorithm", "variant", "generator", "modelname"),
+    "scale": ("question", "attribute", "dimension", "criterion", "aspect"),
+    "value": ("rating", "score", "response", "answer", "vote", "grade", "opinionscore"),
+    "seed": ("repetition", "repeat", "take"),
+    "genre": ("style", "musicgenre"),
+    "a": ("modela", "systema", "conditiona", "model1", "system1", "first", "left"),
+    "b": ("modelb", "systemb", "conditionb", "model2", "system2", "second", "right"),
+    "choice": ("preferred", "preference", "winner", "chosen", "better"),
+}
+_ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
+
+# Columns that hold ratings by themselves, a scale each.
+SCALE_WORDS = frozenset(
+    (
+        *("harmony", "rhythm", "genrefit", "melody", "timbre", "tempo", "structure", "coherence", "musicality"),
+        *("naturalness", "creativity", "originality", "quality", "overall", "overallquality", "audioquality"),
+        *("soundquality", "musicquality", "mos", "ovl", "rel", "relevance", "textrelevance", "adherence"),
+        *("promptadherence", "promptfit", "textfit", "fidelity", "liking", "enjoyment", "pleasantness"),
+        *("expressiveness", "instrumentation", "production"),
+    )
+)
+
+CANONICAL = """\
+listener,prompt,model,scale,value
+ann,jazz-1,base,Harmony,4
+ann,jazz-1,tuned,Harmony,5"""
+
+RATING_ROLES = ("listener", "prompt", "model", "scale", "value", "seed", "genre")
+PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", "seed", "genre")
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A survey's answers as text, a row an answer, before anything was checked.
+
+    Attributes:
+        path: the file.
+        kind: what was answered.
+        records: line (int), column (that of the answer), listener, prompt, model (or a and b), scale, text, seed,
+            genre; all but the line text, "" where the file does not say.
+        columns: the file's column for each of these.
+        notes: what was guessed, a sentence each.
+        decimal_comma: whether 3,5 is a number.
+        controls: models that are there to test the listeners (hidden reference, anchors).
+    """
+
+    path: Path
+    kind: Literal["ratings", "preferences"]
+    records: pd.DataFrame
+    columns: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    controls: frozenset[str] = field(default=frozenset())
+
+
+def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str] | None = None) -> Identified:
+    """Find the columns and bring the answers into the long form.
+
+    Args:
+        table: the file.
+        given: roles (the keys of `SYNONYMS`) with the columns that the reader named.
+        scales: columns that hold ratings, a scale each, if they are columns.
+
+    Raises:
+        UsageError: a column that was named is not there.
+        DataError: the columns cannot be told; the message shows the form that is always understood.
+    """
+    from bench.survey import webmushra
+
+    for role, name in given.items():
+        if name not in table.header:
+            raise UsageError(
+                f"--{role} is '{name}', which {table.path} has no column for{suggestion(name, table.header)}; "
+                f"it has {', '.join(table.header)}"
+            )
+    if webmushra.recognised(table):
+        return webmushra.identify(table, given)
+    wide = [name for name in table.header if scales and name in scales and "scale" not in given]
+    found = _guess(table, given, taken=wide)
+    if (
+        {"a", "b"} <= found.keys()
+        and "value" in found
+        and "choice" not in found
+        and not {"model", "value"} & given.keys()
+    ):
+        found["choice"] = found.pop("value")  # "answer" is a usual name for both
+    if {"a", "b", "choice"} <= found.keys() and not {"model", "value"} & given.keys():
+        roles = {role: found[role] for role in PREFERENCE_ROLES if role in found}
+        _all_there(table, roles, ("listener", "prompt", "choice"))
+        return _long(table, roles, given, "preferences")
+    roles = {role: found[role] for role in RATING_ROLES if role in found}
+    named = [name for name in table.header if plain(name) in SCALE_WORDS and name not in roles.values()]
+    if not wide and "value" not in given and "scale" not in roles:
+        if named and "value" in roles:
+            raise DataError(
+                f"{table.path}: the ratings may be in '{roles['value']}' or in {', '.join(named)}; "
+                f"say --value {roles['value']} or --scales {','.join(named)}"
+            )
+        wide = named
+    if wide:
+        roles.pop("value", None)
+        roles.pop("scale", None)
+        _all_there(table, roles, ("listener", "prompt", "model"))
+        return _wide(table, roles, given, wide)
+    _all_there(table, roles, ("listener", "prompt", "model", "value"))
+    return _long(table, roles, given, "ratings")
+
+
+def plain(name: str) -> str:
+    """A column's name without blanks, punctuation, capitals and endings such as "id"."""
+    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
+    while len(words) > 1 and words[-1] in _ENDINGS:
+        words.pop()
+    return "".join(words)
+
+
+def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:
+    """The long form: the columns of ``roles``, the answers of the column ``answer``, and where each stands."""
+    import pandas as pd
+
+    position = {name: table.header.index(name) for name in [*roles.values(), answer]}
+    columns: dict[str, list[str] | list[int]] = {
+        role: [row[position[name]] for row in table.rows] for role, name in roles.items()
+    }
+    texts = [row[position[answer]] for row in table.rows]
+    frame = pd.DataFrame({"line": table.lines, **columns, "text": texts, "column": answer})
+    if scale is not None:
+        frame["scale"] = scale
+    for role in ("seed", "genre"):
+        if role not in frame:
+            frame[role] = ""
+    return frame
+
+
+def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
+    """The column of each role: as it was given, else one of that very name, else the only one of a usual name."""
+    found = dict(given)
+    free = [name for name in table.header if name and name not in found.values() and name not in taken]
+    for exact in (True, False):
+        for role, synonyms in SYNONYMS.items():
+            if role in found:
+                continue
+            fitting = [name for name in free if plain(name) == role or (not exact and plain(name) in synonyms)]
+            if len(fitting) > 1:
+                raise DataError(
+                    f"{table.path}: the {role} may be {' or '.join(repr(name) for name in fitting)}; "
+                    f"say which with --{role} COLUMN"
+                )
+            if fitting:
+                found[role] = fitting[0]
+                free.remove(fitting[0])
+    return found
+
+
+def _all_there(table: TextTable, roles: Mapping[str, str], needed: Iterable[str]) -> None:
+    missing = [role for role in needed if role not in roles]
+    if missing:
+        raise DataError(
+            f"{table.path}: cannot tell which column is the {' and which the '.join(missing)} "
+            f"(there are {', '.join(name or '(unnamed)' for name in table.header)}); name "
+            f"{' '.join(f'--{role} COLUMN' for role in missing)}, or columns that hold a scale each with --scales, "
+            f"or write the file like this:\n{CANONICAL}"
+        )
+
+
+def _long(
+    table: TextTable, roles: dict[str, str], given: Mapping[str, str], kind: Literal["ratings", "preferences"]
+) -> Identified:
+    answer = roles.pop("value" if kind == "ratings" else "choice")
+    default = None if "scale" in roles else _only_scale(answer, kind)
+    frame = records(table, roles, answer, default)
+    told = {**roles, ("value" if kind == "ratings" else "choice"): answer}
+    return Identified(table.path, kind, frame, told, _notes(table, told, given), table.decimal_comma)
+
+
+def _wide(table: TextTable, roles: dict[str, str], given: Mapping[str, str], scales: list[str]) -> Identified:
+    import pandas as pd
+
+    frame = pd.concat([records(table, roles, name, name) for name in scales], ignore_index=True)
+    notes = _notes(table, roles, given, scales)
+    return Identified(table.path, "ratings", frame, roles, notes, table.decimal_comma)
+
+
+def _only_scale(answer: str, kind: str) -> str:
+    if kind == "preferences":
+        return "preference"
+    return answer if plain(answer) not in ("value", *SYNONYMS["value"]) else "rating"
+
+
+def _notes(
+    table: TextTable, roles: Mapping[str, str], given: Mapping[str, str], scales: Collection[str] = ()
+) -> tuple[str, ...]:
+    guessed = [f"{role} = {name}" for role, name in roles.items() if name != role and role not in given]
+    unread = [name for name in table.header if name and name not in roles.values() and name not in scales]
+    notes = [f"Columns guessed: {', '.join(guessed)}."] if guessed else []
+    if scales:
+        notes.append(f"A scale each: {', '.join(scales)}.")
+    if unread:
+        notes.append(f"Columns not read: {', '.join(unread)}.")
+    return tuple(notes)

@@ -1,0 +1,214 @@
+"""Models of a survey compared: each by itself, every pair on every scale, and every pair within every genre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.stats.crossed import CrossedTest, crossed_mean, crossed_t_test
+from bench.survey.findings import (
+    Comparison,
+    EquivalenceTest,
+    GenreComparison,
+    ModelRating,
+    VarianceComponents,
+    known,
+)
+from bench.survey.ratings import Preferences, Ratings
+
+Array = npt.NDArray[np.float64]
+Pair = tuple[str, str, str]  # a, b, scale
+
+SEED = 20
+
+
+def differences(survey: Ratings | Preferences) -> dict[Pair, Array]:
+    """B − A of every pair on every scale, or the signs of the preferences, shape (listeners, prompts), NaN if missing.
+
+    Pairs that nobody was asked to choose between are left out.
+    """
+    found: dict[Pair, Array] = {}
+    for scale in survey.scales:
+        if isinstance(survey, Ratings):
+            cube = survey.cube(scale)
+            for (i, a), (j, b) in combinations(enumerate(survey.models), 2):
+                found[a, b, scale] = cube[j] - cube[i]
+        else:
+            for a, b in combinations(survey.models, 2):
+                signs = survey.signs(a, b, scale)
+                if not np.isnan(signs).all():
+                    found[a, b, scale] = signs
+    return found
+
+
+def model_ratings(ratings: Ratings, confidence: float) -> tuple[ModelRating, ...]:
+    """Mean with crossed interval, median and quartiles of each model on each scale."""
+    return tuple(
+        _model_rating(model, scale, values, confidence)
+        for scale in ratings.scales
+        for model, values in zip(ratings.models, ratings.cube(scale), strict=True)
+    )
+
+
+def compare(
+    pairs: Mapping[Pair, Array], confidence: float, margin: float | None = None, resamples: int = 2000, seed: int = SEED
+) -> tuple[Comparison, ...]:
+    """The crossed test of every pair, Holm's adjustment over all of them, and effect sizes.
+
+    Args:
+        pairs: as `differences` gives them.
+        confidence: of the intervals, in (0, 1).
+        margin: the smallest difference that matters, for a test of equivalence; > 0.
+        resamples: of listeners and prompts, for the interval of the probability of superiority.
+        seed: of the generator that draws them.
+    """
+    from bench.stats.multiplicity import holm
+
+    found = [_comparison(pair, values, confidence, margin) for pair, values in pairs.items()]
+    adjusted = holm([np.nan if one.p is None else one.p for one in found])
+    limits = _superiority_limits(pairs, confidence, resamples, seed)
+    return tuple(
+        replace(one, p_holm=known(p), superiority_low=known(low), superiority_high=known(high))
+        for one, p, (low, high) in zip(found, adjusted, limits, strict=True)
+    )
+
+
+def compare_within_genres(
+    pairs: Mapping[Pair, Array], prompts: Sequence[str], genres: Mapping[str, str], confidence: float
+) -> tuple[GenreComparison, ...]:
+    """Every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table."""
+    from bench.stats.multiplicity import benjamini_hochberg
+
+    names = sorted(set(genres.values()))
+    where = {name: np.array([genres.get(prompt) == name for prompt in prompts]) for name in names}
+    found = []
+    for (a, b, scale), values in pairs.items():
+        for name in names:
+            part = values[:, where[name]]
+            rated = int((~np.isnan(part)).any(axis=0).sum())
+            test, reason = _tested(part, confidence)
+            found.append(
+                GenreComparison(
+                    *(name, a, b, scale),
+                    estimate=_mean(part) if test is None else known(test.estimate),
+                    low=None if test is None else known(test.low),
+                    high=None if test is None else known(test.high),
+                    p=None if test is None else known(test.p),
+                    p_bh=None,
+                    prompts=rated,
+                    method=None if test is None else test.method,
+                    reason=reason,
+                )
+            )
+    adjusted = benjamini_hochberg([np.nan if one.p is None else one.p for one in found])
+    return tuple(replace(one, p_bh=known(p)) for one, p in zip(found, adjusted, strict=True))
+
+
+def _tested(values: Array, confidence: float) -> tuple[CrossedTest | None, str]:
+    """The crossed test, or the sentence that says why there is none."""
+    if np.isnan(values).all():
+        return None, "no listener rated both models on one prompt"
+    try:
+        test = crossed_t_test(values, confidence)
+    except ValueError as error:
+        return None, str(error)
+    return test, test.reason
+
+
+def _mean(values: Array) -> float | None:
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if len(present) else None
+
+
+def _model_rating(model: str, scale: str, values: Array, confidence: float) -> ModelRating:
+    rated = values[~np.isnan(values)]
+    q1, median, q3 = (known(q) for q in np.quantile(rated, [0.25, 0.5, 0.75])) if len(rated) else (None, None, None)
+    try:
+        mean = crossed_mean(values, confidence)
+    except ValueError as error:
+        average, low, high, method, reason = _mean(values), None, None, None, str(error)
+    else:
+        average, low, high = known(mean.estimate), known(mean.low), known(mean.high)
+        method, reason = mean.method, mean.reason
+    return ModelRating(
+        model, scale, average, low, high, median, q1, q3, len(rated), values.size - len(rated), method, reason
+    )
+
+
+def _comparison(pair: Pair, values: Array, confidence: float, margin: float | None) -> Comparison:
+    from bench.stats.effect_size import matched_rank_biserial, probability_of_superiority, standardised_difference
+
+    present = ~np.isnan(values)
+    listeners, prompts = int(present.any(axis=1).sum()), int(present.any(axis=0).sum())
+    cells = int(present.sum())
+    test, reason = _tested(values, confidence)
+    try:
+        d_z = known(standardised_difference(values, "listener"))
+    except ValueError:
+        d_z = None
+    return Comparison(
+        *pair,
+        estimate=_mean(values) if test is None else known(test.estimate),
+        low=None if test is None else known(test.low),
+        high=None if test is None else known(test.high),
+        t=None if test is None else known(test.t),
+        df=None if test is None else known(test.df),
+        p=None if test is None else known(test.p),
+        p_holm=None,
+        method=None if test is None else test.method,
+        se=None if test is None or reason else known(test.se),
+        floored=None if test is None else test.floored,
+        listeners=listeners,
+        prompts=prompts,
+        cells=cells,
+        missing=values.size - cells,
+        superiority=probability_of_superiority(values) if cells else None,
+        superiority_low=None,
+        superiority_high=None,
+        rank_biserial=matched_rank_biserial(values) if cells else None,
+        d_z=d_z,
+        d_z_unit="listener means",
+        components=None if test is None else VarianceComponents(*map(float, test.components)),
+        equivalence=None if test is None or reason or margin is None else _equivalence(test, margin),
+        reason=reason,
+    )
+
+
+def _equivalence(test: CrossedTest, margin: float) -> EquivalenceTest:
+    from bench.stats.effect_size import equivalence
+
+    found = equivalence(test, margin)
+    return EquivalenceTest(found.margin, found.p, found.low, found.high)
+
+
+def _superiority_limits(
+    pairs: Mapping[Pair, Array], confidence: float, resamples: int, seed: int
+) -> Iterator[tuple[float, float]]:
+    """The bootstrap interval of each pair's probability of superiority; NaN where there is none."""
+    from bench.stats.bootstrap import crossed_bootstrap
+
+    if not pairs:
+        return iter(())
+    stack = np.stack(list(pairs.values()))  # (pairs, listeners, prompts)
+    count, listeners, prompts = stack.shape
+    if listeners < 2 or prompts < 2:
+        return iter([(float("nan"), float("nan"))] * count)
+    present = ~np.isnan(stack)
+    better = np.where(present, (stack > 0) + 0.5 * (stack == 0), 0.0)
+    by_listener = [part.transpose(1, 0, 2).reshape(listeners, -1) for part in (better, present.astype(np.float64))]
+
+    def superiority(of_listeners: Array, of_prompts: Array) -> Array:
+        shape = (len(of_listeners), count, prompts)
+        sums = [((of_listeners @ part).reshape(shape) @ of_prompts[:, :, None])[:, :, 0] for part in by_listener]
+        with np.errstate(invalid="ignore"):
+            share: Array = sums[0] / sums[1]
+        return share
+
+    limits = crossed_bootstrap(superiority, listeners, prompts, resamples, confidence, seed)
+    # The same in every resample means that there is too little to resample, not that it is certain.
+    low, high = (np.where(limits.low == limits.high, np.nan, end) for end in (limits.low, limits.high))
+    return zip(map(float, low), map(float, high), strict=True)

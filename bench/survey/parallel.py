@@ -1,0 +1,78 @@
+"""Pure jobs in several processes that end with this one, whatever ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+from bench.errors import UsageError
+
+Result = TypeVar("Result")
+
+
+def compute(jobs: Sequence[Callable[[], Result]], workers: int, done: Callable[[int], None]) -> list[Result]:
+    """The results of the jobs, in their order.
+
+    Args:
+        jobs: functions that can be pickled, the longest first for the best use of the workers.
+        workers: processes; up to 1 works in this one.
+        done: told 1 after each job.
+
+    Raises:
+        UsageError: a process was killed.
+        Exception: whatever a job raises. Then, and when interrupted, all of them end at once.
+    """
+    if workers <= 1 or len(jobs) <= 1:
+        results = []
+        for job in jobs:
+            results.append(job())
+            done(1)
+        return results
+    theirs, ours = Pipe(duplex=False)
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), get_context("spawn"), initializer=_live_as_long_as, initargs=(theirs,)
+    )
+    with ours, theirs, pool:
+        try:
+            with _ctrl_c_waits():
+                futures = [pool.submit(job) for job in jobs]
+            for future in as_completed(futures):
+                future.result()
+                done(1)
+        except BrokenProcessPool:
+            raise UsageError("a worker process was killed, perhaps for want of memory; use fewer of them") from None
+        except BaseException:
+            ours.close()  # which ends the workers in the middle of what they do
+            pool.shutdown(cancel_futures=True)
+            raise
+        return [future.result() for future in futures]
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Processes that are started meanwhile never hear Ctrl-C, which reaches all of a terminal; this one does later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live_as_long_as(other_end: Connection) -> None:
+    """End as soon as the driver's end of the pipe is closed, by it or by its death."""
+    threading.Thread(target=_follow, args=(other_end,), daemon=True).start()
+
+
+def _follow(other_end: Connection) -> None:
+    try:
+        other_end.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)

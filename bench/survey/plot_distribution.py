@@ -1,0 +1,116 @@
+"""How often each answer was given: stacked bars around the middle of the scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.survey.palette import BAND, INK, ink_on, legend, short, steps
+from bench.survey.ratings import Preferences, Ratings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Counts = npt.NDArray[np.int64]
+
+_MOST_STEPS = 11
+_BANDS = 5  # of a scale with more steps, as in ITU-R BS.1534
+
+
+class Panel(NamedTuple):
+    """The answers on one scale: what they are called, from worst to best, and a row of counts for each name."""
+
+    title: str
+    answers: tuple[str, ...]
+    rows: dict[str, Counts]
+
+
+def distribution(survey: Ratings | Preferences) -> Figure:
+    """A panel a scale, a row a model (or a pair): the share of each answer, the middle one astride zero."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    panels = [preferred(survey, s) if isinstance(survey, Preferences) else rated(survey, s) for s in survey.scales]
+    counts = [len(panel.rows) for panel in panels]
+    figure = Figure(figsize=(8.5, 1.1 + sum(0.34 * count + 0.55 for count in counts)), layout="constrained")
+    alike = len({panel.answers for panel in panels}) == 1
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=[c + 0.6 for c in counts])[:, 0]
+    for axes, panel in zip(grid, panels, strict=True):
+        _draw(axes, panel)
+        axes.set_title(_title(panel, alike), loc="left", fontsize=10, fontweight="bold")
+    reach = max(abs(limit) for axes in grid for limit in axes.get_xlim())
+    grid[-1].set_xlim(-reach, reach)
+    grid[-1].xaxis.set_major_formatter(lambda share, _: f"{abs(share):g} %")
+    grid[-1].set_xlabel("share of answers, the middle of the scale at 0", fontsize=8.5)
+    if alike:
+        answers = panels[0].answers
+        legend(figure, [Patch(facecolor=color) for color in steps(len(answers))], answers)
+    return figure
+
+
+def rated(ratings: Ratings, scale: str) -> Panel:
+    """How often each model was given each rating; a scale of more than 11 steps, or of halves, in five bands."""
+    low, high = ratings.ranges[scale]
+    table = ratings.table[ratings.table["scale"] == scale]
+    values = table["value"].to_numpy(dtype=np.float64)
+    models = table["model"].to_numpy()
+    if (values == np.round(values)).all() and low == round(low) and high - low < _MOST_STEPS:
+        edges = np.arange(low, high + 2) - 0.5
+        answers = tuple(f"{step:g}".replace("-", "−") for step in np.arange(low, high + 1))
+    else:
+        edges = np.linspace(low, high, _BANDS + 1)
+        answers = tuple(f"{a:g}–{b:g}" for a, b in pairwise(edges))
+    rows = {model: np.histogram(values[models == model], edges)[0] for model in ratings.models}
+    return Panel(scale, answers, rows)
+
+
+def preferred(preferences: Preferences, scale: str) -> Panel:
+    """How often each of two models was preferred."""
+    table = preferences.table[preferences.table["scale"] == scale]
+    rows = {}
+    for a, b in combinations(preferences.models, 2):
+        signs = np.concatenate(
+            [
+                sign * table.loc[(table["a"] == x) & (table["b"] == y), "choice"].to_numpy(dtype=np.float64)
+                for x, y, sign in ((a, b, 1), (b, a, -1))
+            ]
+        )
+        if len(signs):
+            rows[f"{a} or {b}"] = np.histogram(signs, [-1.5, -0.5, 0.5, 1.5])[0]
+    return Panel(scale, ("the first", "no preference", "the second"), rows)
+
+
+def _title(panel: Panel, alike: bool) -> str:
+    return short(panel.title, 60) if alike else f"{short(panel.title, 60)}: {panel.answers[0]} to {panel.answers[-1]}"
+
+
+def _draw(axes: Any, panel: Panel) -> None:
+    colors = steps(len(panel.answers))
+    for place, counts in enumerate(panel.rows.values()):
+        total = int(counts.sum())
+        if not total:
+            continue
+        shares = 100 * counts / total
+        left = -_before_middle(shares)
+        for share, color in zip(shares, colors, strict=True):
+            axes.barh(place, share, 0.78, left=left, color=color, edgecolor="white", linewidth=0.5)
+            if share >= 6:
+                text = f"{share:.0f}"
+                axes.text(left + share / 2, place, text, ha="center", va="center", fontsize=8, color=ink_on(color))
+            left += share
+        axes.text(1.01, place, f"n = {total}", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    axes.axvline(0, color=INK, lw=0.8, zorder=0)
+    axes.set_yticks(range(len(panel.rows)), [short(name, lines=2) for name in panel.rows])
+    axes.set_ylim(len(panel.rows) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=BAND)
+
+
+def _before_middle(shares: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    half, odd = divmod(len(shares), 2)
+    return float(sum(shares[:half]) + (shares[half] / 2 if odd else 0))

@@ -1,0 +1,102 @@
+"""Pictures of a listening survey: ratings by genre, differences, and how the ratings are distributed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import MissingError, UsageError, suggestion
+from bench.survey.findings import Analysis
+from bench.survey.ratings import Preferences, Ratings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.parse_math": False,  # a model may be called $x$
+    "svg.hashsalt": "tunebench",  # equal pictures are equal files
+}
+# Without them a file would say when it was written.
+_METADATA = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse what could not be drawn in the end, before the work is done.
+
+    Raises:
+        UsageError: an unknown format.
+        MissingError: matplotlib is not installed.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise UsageError(f"plots cannot be '{name}'{suggestion(name, FORMATS)}; they can be {', '.join(FORMATS)}")
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingError("plots need matplotlib: pip install 'tunebench[report]'") from None
+
+
+def draw(
+    survey: Ratings | Preferences, analysis: Analysis, folder: Path, formats: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Write the pictures into a folder and return their files.
+
+    ``genres``: mean ratings of each model, over all prompts and in each genre, with crossed intervals; for ratings.
+    ``differences``: all pairs on all scales with their intervals, and the margin of equivalence if there is one.
+    ``distribution``: how often each rating was given, or each answer to "which is better?".
+
+    Args:
+        survey: what was analysed.
+        analysis: of it.
+        folder: made if it does not exist; files of these names are replaced.
+        formats: of "png", "svg" and "pdf".
+
+    Raises:
+        UsageError, MissingError: as `check_formats`, or the files cannot be written.
+    """
+    check_formats(formats)
+    from bench.survey.plot_differences import differences
+    from bench.survey.plot_distribution import distribution
+    from bench.survey.plot_genres import genres
+
+    files = []
+    with _styled():
+        figures: dict[str, Figure] = {}
+        if isinstance(survey, Ratings):
+            figures["genres"] = genres(survey, analysis)
+        if analysis.comparisons:
+            figures["differences"] = differences(analysis)
+        figures["distribution"] = distribution(survey)
+        for name, figure in figures.items():
+            for ending in formats:
+                files.append(folder / f"{name}.{ending}")
+                _save(figure, files[-1])
+    return files
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # Names may be in any script; what the font cannot show is drawn as a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150, metadata=_METADATA[path.suffix[1:]])
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,209 @@
+"""Ratings and preferences of a listening survey, checked: what counts, and what does not with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import DataError
+from bench.survey.rating_range import Range
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Ratings that do not count, all for one reason.
+
+    Attributes:
+        reason: why, such as "not a number".
+        column: the column of the file that shows it.
+        rows: lines of a text file (its header is line 1), or rows of a Parquet file counted from 1.
+        found: what stands there, one entry a row.
+    """
+
+    reason: str
+    column: str
+    rows: tuple[int, ...]
+    found: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What ratings and preferences have in common: a table of answers, and how it came about.
+
+    Attributes:
+        table: a row an answer; all but the answer itself are strings, "" where the file does not say.
+        exclusions: answers that were left out.
+        notes: what was guessed or noticed while reading, a sentence each.
+    """
+
+    table: pd.DataFrame
+    exclusions: tuple[Exclusion, ...]
+    notes: tuple[str, ...]
+
+    @cached_property
+    def listeners(self) -> tuple[str, ...]:
+        return tuple(sorted(self.table["listener"].unique(), key=natural))
+
+    @cached_property
+    def prompts(self) -> tuple[str, ...]:
+        return tuple(sorted(self.table["prompt"].unique(), key=natural))
+
+    @cached_property
+    def scales(self) -> tuple[str, ...]:
+        """In the order of the file."""
+        return tuple(self.table["scale"].unique())
+
+    @cached_property
+    def genres(self) -> dict[str, str]:
+        """The genre of each prompt whose genre is known."""
+        known = self.table[self.table["genre"] != ""].drop_duplicates("prompt")
+        return dict(zip(known["prompt"], known["genre"], strict=True))
+
+    @property
+    def excluded(self) -> int:
+        return sum(exclusion.count for exclusion in self.exclusions)
+
+
+@dataclass(frozen=True)
+class Ratings(_Answers):
+    """Ratings of clips: listener × prompt × model (× seed) on each scale.
+
+    Attributes:
+        table: columns listener, prompt, model, scale, value (float), seed, genre.
+        models: in the order that was asked for, or by name.
+        ranges: lowest and highest possible rating of each scale.
+    """
+
+    models: tuple[str, ...]
+    ranges: Mapping[str, Range]
+
+    def cube(self, scale: str) -> Array:
+        """Ratings on one scale, shape (models, listeners, prompts) in the order of these properties.
+
+        Several seeds of a listener's model and prompt are averaged; NaN where there is no rating.
+
+        Raises:
+            ValueError: there is no such scale.
+        """
+        if scale not in self.scales:
+            raise ValueError(f"no ratings of '{scale}'; there are {', '.join(self.scales)}")
+        rows = self.table[self.table["scale"] == scale]
+        axes = ((self.models, "model"), (self.listeners, "listener"), (self.prompts, "prompt"))
+        codes = [_codes(rows[column], names) for names, column in axes]
+        return cell_means(codes, rows["value"], [len(names) for names, _ in axes])
+
+
+@dataclass(frozen=True)
+class Preferences(_Answers):
+    """Answers to "which of the two is better?".
+
+    Attributes:
+        table: columns listener, prompt, a, b, scale, choice (1 for b, −1 for a, 0 for no preference), seed, genre.
+        models: in the order that was asked for, or by name.
+    """
+
+    models: tuple[str, ...]
+
+    def signs(self, a: str, b: str, scale: str) -> Array:
+        """How often b was preferred less how often a was, −1 to 1, shape (listeners, prompts); NaN where not asked."""
+        table = self.table[self.table["scale"] == scale]
+        forth = (table["a"] == a) & (table["b"] == b)
+        back = (table["a"] == b) & (table["b"] == a)
+        rows = table[forth | back]
+        signs = rows["choice"].where(forth[rows.index], -rows["choice"])
+        codes = [_codes(rows["listener"], self.listeners), _codes(rows["prompt"], self.prompts)]
+        return cell_means(codes, signs, [len(self.listeners), len(self.prompts)])
+
+
+def read_ratings(
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    ranges: Mapping[str, Range] | Range | None = None,
+    models: Sequence[str] | None = None,
+    scales: Collection[str] | None = None,
+) -> Ratings:
+    """Read a survey of ratings; the arguments and errors are those of `read_survey`.
+
+    Raises:
+        DataError: also where the file holds preferences.
+    """
+    survey = read_survey(path, columns, ranges, models, scales)
+    if not isinstance(survey, Ratings):
+        raise DataError(f"{path}: holds preferences between two models; ratings of each are needed here")
+    return survey
+
+
+def read_survey(
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    ranges: Mapping[str, Range] | Range | None = None,
+    models: Sequence[str] | None = None,
+    scales: Collection[str] | None = None,
+) -> Ratings | Preferences:
+    """Read a CSV (comma, semicolon or tab), TSV or Parquet file of a survey in any of the known layouts.
+
+    Long: listener, prompt, model, scale, value, and optionally seed and genre. Wide: a column a scale instead of scale
+    and value. Preferences: listener, prompt, a, b, choice. And the CSV files of webMUSHRA.
+
+    Args:
+        path: the file.
+        columns: the file's names of the columns listener, prompt, model, scale, value, seed, genre, a, b and choice;
+            those not given are guessed, and ``notes`` says how.
+        ranges: lowest and highest possible rating, of all scales or of each; guessed where not given.
+        models: only these, in this order.
+        scales: in the wide layout the columns that hold ratings; otherwise only these scales.
+
+    Raises:
+        UsageError: a column, model or scale that was asked for is not in the file.
+        DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
+    """
+    from bench.survey.columns import identify
+    from bench.survey.screening import screen
+    from bench.survey.table_file import read_table
+
+    return screen(identify(read_table(path), columns or {}, scales), ranges, models, scales)
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sorts p2 before p10."""
+    import re
+
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def cell_means(codes: Sequence[npt.NDArray[np.intp]], values: npt.ArrayLike, shape: Sequence[int]) -> Array:
+    """Mean of the values in each cell of a table, NaN in empty ones.
+
+    Args:
+        codes: a position along each axis for every value; a value with a negative one is left out.
+        values: shape (n,).
+        shape: lengths of the axes.
+    """
+    where = np.array(codes, dtype=np.intp)
+    inside = (where >= 0).all(axis=0)
+    flat = np.ravel_multi_index(tuple(where[:, inside]), tuple(shape))
+    size = int(np.prod(shape))
+    counts = np.bincount(flat, minlength=size)
+    sums = np.bincount(flat, np.asarray(values, dtype=np.float64)[inside], minlength=size)
+    return np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0).reshape(shape)
+
+
+def _codes(column: pd.Series, names: Sequence[str]) -> npt.NDArray[np.intp]:
+    import pandas as pd
+
+    return np.asarray(pd.Index(names).get_indexer(column), dtype=np.intp)

@@ -1,0 +1,129 @@
+"""An analysis as sections of tables and sentences, written for the terminal or as Markdown."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from dataclasses import dataclass
+
+from bench.survey.findings import Analysis, ModelRating, Strength
+from bench.survey.report_tables import (
+    Rows,
+    agreements,
+    customary,
+    differences,
+    effects,
+    exclusions,
+    genre_differences,
+    model_rows,
+    omnibus_rows,
+    strength_rows,
+)
+
+WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a table if there is one, and sentences below it."""
+
+    title: str
+    table: Rows | None = None
+    sentences: tuple[str, ...] = ()
+
+
+def sections(analysis: Analysis) -> list[Section]:
+    """Everything that is said about a survey, in its order."""
+    ratings = tuple(one for one in analysis.models if isinstance(one, ModelRating))
+    strengths = tuple(one for one in analysis.models if isinstance(one, Strength))
+    percent = f"{100 * analysis.confidence:g} %"
+    found = [Section("Survey", None, (*_design(analysis), *analysis.notes))]
+    if analysis.exclusions:
+        found.append(Section(f"Excluded: {analysis.design.excluded} answers", exclusions(analysis.exclusions)))
+    if ratings:
+        found.append(Section(f"Models (mean with crossed {percent} interval)", *model_rows(ratings)))
+    if strengths:
+        found.append(Section(f"Models (Bradley–Terry, bootstrap {percent} interval)", *strength_rows(strengths)))
+    if analysis.omnibus:
+        found.append(Section("Do the models differ at all?", *omnibus_rows(analysis.omnibus)))
+    if analysis.comparisons:
+        what = "Differences" if ratings else "Preferences (share for the first less share for the second)"
+        found.append(Section(f"{what} with crossed {percent} interval", *differences(analysis.comparisons)))
+        found.append(Section("Effect sizes and variances", *effects(analysis.comparisons)))
+    if analysis.customary:
+        found.append(Section("The customary tests beside it", *customary(analysis.customary)))
+    if analysis.genres:
+        found.append(Section("By genre (exploratory)", *genre_differences(analysis.genres)))
+    if analysis.agreement:
+        found.append(Section("Agreement of the listeners", *agreements(analysis.agreement)))
+    return [*found, Section("What this shows", None, analysis.claims)]
+
+
+def as_text(analysis: Analysis, width: int = WIDTH) -> str:
+    """For a terminal of this many columns."""
+    parts = []
+    for section in sections(analysis):
+        lines = [section.title]
+        if section.table:
+            lines.append(_text_table(section.table, width))
+        lines += [textwrap.fill(text, width, break_on_hyphens=False) for text in section.sentences]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def as_markdown(analysis: Analysis) -> str:
+    """For a file."""
+    parts = ["# Listening survey"]
+    for section in sections(analysis):
+        parts.append(f"## {section.title}")
+        if section.table:
+            table = section.table
+            rules = ["---" if place < table.words else "---:" for place in range(len(table.header))]
+            lines = [table.header, rules, *table.rows]
+            parts.append("\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines))
+        parts += [_escaped(text) for text in section.sentences]
+    return "\n\n".join(parts) + "\n"
+
+
+def _design(analysis: Analysis) -> tuple[str, ...]:
+    design = analysis.design
+    missing = sum(design.missing.values())
+    places = ", ".join(f"{scale} {count}" for scale, count in design.missing.items() if count)
+    lines = [
+        f"Listeners: {design.listeners}. Prompts: {design.prompts}. Models: {', '.join(design.models)}. "
+        f"Scales: {', '.join(_with_range(analysis, scale) for scale in design.scales)}.",
+        f"Answers: {design.answers}. Missing cells: {missing}{f' ({places})' if missing else ''}. "
+        f"Excluded: {design.excluded}.",
+    ]
+    if design.repeated:
+        lines.append(f"{design.repeated} answers to further seeds or repetitions are averaged within their cells.")
+    if design.genres:
+        lines.append("Genres: " + ", ".join(f"{genre} {count}" for genre, count in design.genres.items()) + ".")
+    return tuple(lines)
+
+
+def _with_range(analysis: Analysis, scale: str) -> str:
+    ends = analysis.design.ranges.get(scale)
+    return f"{scale} ({ends[0]:g}–{ends[1]:g})" if ends else scale
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+
+
+def _text_table(content: Rows, width: int) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
+    for place, title in enumerate(content.header):
+        words = place < content.words
+        table.add_column(
+            Text(title), justify="left" if words else "right", no_wrap=not words, overflow="fold", vertical="bottom"
+        )
+    for row in content.rows:
+        table.add_row(*map(Text, row))
+    buffer = io.StringIO()
+    Console(file=buffer, width=width, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
