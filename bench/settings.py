@@ -61,7 +61,7 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
         owner = _table_at(kind, place[:-1])
         known = [field.alias or name for name, field in owner.model_fields.items()]
         return f"unknown setting '{'.'.join(place)}'{suggestion(place[-1], known)}; known: {', '.join(known)}"
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     return f"{'.'.join(place)}: {message[0].lower()}{message[1:]}" if place else message
 
 

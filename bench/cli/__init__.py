@@ -76,6 +76,8 @@ def main() -> NoReturn:
         app()
     except SystemExit as leaving:
         code = leaving.code
+    except KeyboardInterrupt:  # before a command had begun
+        code = 130
     except TunebenchError as error:
         print(f"tunebench: {error}", file=sys.stderr)
         code = error.exit_code

@@ -50,7 +50,7 @@ def command(
         return
     with shown() as progress:
         trained = _train(trainings, out, progress)
-        if not _first_process():
+        if not first_process():
             return
         _keep(recipe, out)
         finished = run(recipe.run_config(trained), out / "run", progress)
@@ -97,7 +97,7 @@ def _keep(recipe: Recipe, out: Path) -> None:
     replace_file(out / "recipe.yaml", recipe.as_yaml())
 
 
-def _first_process() -> bool:
+def first_process() -> bool:
     """Under ``accelerate launch`` all processes train together, and what follows is for one of them."""
     return int(os.environ.get("RANK", "0")) == 0
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.survey.opinion import Opinion
 
 _LARGEST = 1000  # listeners or prompts; a larger survey is a slip of the hand
+_FEW = 10  # of either; their variance is then known to no better than a factor of 2 or so
 
 
 def command(
@@ -177,4 +178,7 @@ def _estimated(
     used = ratings.scales
     found = estimate_opinion(ratings, used)
     rated = _scale(scale) if scale else whole_scale(ratings, used[0])
-    return found, rated, f"{', '.join(ratings.models)}; {', '.join(used)}"
+    counts = len(ratings.listeners), len(ratings.prompts)
+    rough = ", few enough to be far off" if min(counts) < _FEW else ""
+    names_of = f"{', '.join(ratings.models)}; {', '.join(used)}"
+    return found, rated, f"{names_of}; {counts[0]} listeners × {counts[1]} prompts{rough}"

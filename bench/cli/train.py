@@ -40,6 +40,8 @@ def run(
 
     with shown() as progress:
         trained = train(settings, out, progress)
+    if not recipe.first_process():
+        return
     card = read_card(trained.folder)
     if trained.base_loss is None or trained.best_loss is None:
         print(f"{trained.steps} steps; nothing was held out to validate on")

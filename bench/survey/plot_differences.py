@@ -20,7 +20,8 @@ def differences(analysis: Analysis) -> Figure:
     rows = {scale: [one for one in analysis.comparisons if one.scale == scale] for scale in scales}
     counts = [len(rows[scale]) for scale in scales]
     height = 0.9 + sum(0.3 * count + 0.55 for count in counts)
-    figure = Figure(figsize=(8.5, max(height, 2.2)), layout="constrained")
+    width = 7 + 0.08 * max(len(_pair(one)) for one in analysis.comparisons)
+    figure = Figure(figsize=(width, max(height, 2.2)), layout="constrained")
     alike = len({analysis.design.ranges.get(scale) for scale in scales}) == 1
     panels = figure.subplots(
         len(scales), 1, squeeze=False, sharex=alike, height_ratios=[count + 0.6 for count in counts]
@@ -43,6 +44,10 @@ def _meaning(analysis: Analysis) -> str:
     return "\n".join(part for line in lines for part in wrap(line, 90))
 
 
+def _pair(one: Comparison) -> str:
+    return f"{short(one.b)} − {short(one.a)}"
+
+
 def _margin(comparisons: tuple[Comparison, ...] | list[Comparison]) -> float | None:
     return next((one.equivalence.margin for one in comparisons if one.equivalence), None)
 
@@ -61,7 +66,7 @@ def _panel(axes: Any, rows: list[Comparison]) -> None:
             axes.plot([one.low, one.high], [place, place], color=color, lw=2, solid_capstyle="butt")
         axes.plot(one.estimate, place, "o", color=color, markerfacecolor=color if found else "white", markersize=6)
         axes.text(1.02, place, _numbers(one), transform=axes.get_yaxis_transform(), va="center", fontsize=8)
-    axes.set_yticks(range(len(rows)), [f"{short(one.b)} − {short(one.a)}" for one in rows])
+    axes.set_yticks(range(len(rows)), [_pair(one) for one in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

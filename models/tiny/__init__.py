@@ -7,6 +7,7 @@ what they play is noise. The same seed gives the same weights, byte for byte, on
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,5 +132,6 @@ def _unnoticed() -> Iterator[None]:
 
     from models.quiet import quiet_libraries
 
-    with quiet_libraries(), torch.random.fork_rng(devices=[]):
+    with quiet_libraries(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of layers that the published architectures are made of
         yield

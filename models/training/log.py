@@ -69,31 +69,27 @@ class Curves:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.summary.writer.record_writer import RecordWriter
+        from tensorboard.compat.proto import event_pb2, summary_pb2  # type: ignore[import-untyped]
+        from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 
+        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         folder.mkdir(parents=True, exist_ok=True)
         self._file = (folder / f"events.out.tfevents.{time.time_ns():020d}.tunebench").open("wb")
-        self._records: Any = RecordWriter(self._file)
-        self._put(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self._records = RecordWriter(self._file)
+        self._put(file_version="brain.Event:2")
         if step:
-            start = SessionLog(status=SessionLog.START)
-            self._put(Event(wall_time=time.time(), step=step + 1, session_log=start))
+            self._put(step=step + 1, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
 
     def add(self, name: str, value: float, step: int) -> None:
         """Add a point to a curve."""
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        point = Summary(value=[Summary.Value(tag=name, simple_value=value)])
-        self._put(Event(wall_time=time.time(), step=step, summary=point))
+        self._put(step=step, summary=self._summary(value=[self._summary.Value(tag=name, simple_value=value)]))
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _put(self, event: Any) -> None:
-        self._records.write(event.SerializeToString())
+    def _put(self, **content: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), **content).SerializeToString())
         self._file.flush()
 
 

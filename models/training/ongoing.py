@@ -64,7 +64,9 @@ class Training:
         self.ema = Ema(self.weights, config.ema) if config.ema is not None else None
         held_out = split.held_out
         if config.validation.patience and not held_out:
-            raise UsageError("validation.patience: nothing is held out to stop by; give data.validation, or leave it out")
+            raise UsageError(
+                "validation.patience: nothing is held out to stop by; give data.validation, or leave it out"
+            )
         self.validation = Validation(trainee, cache, held_out, config, accelerator) if held_out else None
         self.listener = self._listener()
         self.history = History()
@@ -80,8 +82,6 @@ class Training:
     def run(self) -> None:
         """Do all steps that are left."""
         self.restore()
-        if self.accelerator.is_main_process:  # not before: what is refused shall leave the folder as it is
-            replace_file(self.out / "config.yaml", self.config.as_yaml())
         self.progress.begin("training", self.total, self.history.step)
         self.network.train()
         forget_peak(self.accelerator.device)
@@ -89,6 +89,8 @@ class Training:
         with Interruption() as interruption, ExitStack() as stack:
             if log is not None:
                 stack.callback(log.close)
+                # Not before `restore`: a training that is refused leaves the folder as it is.
+                replace_file(self.out / "config.yaml", self.config.as_yaml())
             if self.history.step == 0:
                 self._judge(log)
             while not self.done:

@@ -79,6 +79,7 @@ class Optimization:
     ) -> None:
         import torch
 
+        self.share = share(config.batch, accelerator.num_processes)  # of a pass, for one process
         self._trainee, self._batches, self._config = trainee, batches, config
         self._accelerator, self._total = accelerator, total
         self.weights = weights
@@ -92,7 +93,6 @@ class Optimization:
                 weight_decay=settings.weight_decay,
             )
         )
-        self.share = share(config.batch, accelerator.num_processes)
         self.at_once = self.share  # examples that go through the network together
         self.overflows = 0
 

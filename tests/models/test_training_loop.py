@@ -487,6 +487,8 @@ from models.training.config import load_train_config
 from models.training.loop import train
 
 train(load_train_config(Path(sys.argv[1])), Path(sys.argv[2]))
+print(torch.distributed.get_backend(), torch.distributed.get_world_size(), flush=True)
+torch.distributed.destroy_process_group()
 """
 
 
@@ -495,10 +497,11 @@ def test_two_processes_give_the_losses_of_one(room: Path, tmp_path: Path) -> Non
     wanted = config(room, steps=4, batch=4, accumulation=2)
     (tmp_path / "train.yaml").write_text(wanted.as_yaml())
     (tmp_path / "program.py").write_text(PROGRAM)
-    launcher = "accelerate.commands.launch --cpu --num_processes 2 --num_machines 1 --mixed_precision no"
+    # `accelerate launch --cpu` starts one process whatever it is asked for; on GPUs it uses this launcher, too.
+    launcher = "torch.distributed.run --standalone --nproc_per_node 2"
     files = [str(tmp_path / name) for name in ("program.py", "train.yaml", "two")]
     launched = subprocess.run(
-        [sys.executable, "-m", *launcher.split(), "--dynamo_backend", "no", *files],
+        [sys.executable, "-m", *launcher.split(), *files],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         cwd=tmp_path,
         capture_output=True,
@@ -507,6 +510,7 @@ def test_two_processes_give_the_losses_of_one(room: Path, tmp_path: Path) -> Non
         check=False,
     )
     assert launched.returncode == 0, launched.stderr[-3000:]
+    assert launched.stdout.split() == ["gloo", "2"] * 2
     train(wanted, tmp_path / "one")
     for event in ("train", "validation"):
         one, two = logged(tmp_path / "one", event), logged(tmp_path / "two", event)
