@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -221,27 +220,6 @@ def trained_on(config: TrainConfig, dataset: Dataset, split: Split) -> TrainedOn
         skipped=len(dataset.skipped),
         about=json.loads(json.dumps(dict(dataset.about), default=str)),
     )
-
-
-def write_card(folder: Path, card: Card) -> None:
-    """Write ``card.json`` and, in words, ``README.md``; a reader sees either the whole of a file or the one before."""
-    from models.training.card_page import page
-
-    replace_file(folder / CARD, card.as_json())
-    replace_file(folder / "README.md", page(card))
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_card(path: Path) -> Card:

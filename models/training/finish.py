@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoint import CARD, locate
-from models.training.card import Card, replace_file
+from models.training.card import Card
 from models.training.config import TrainConfig
 from models.training.saving import save_adapter, save_checkpoint
+from models.training.whole_file import replace_file
 
 _NAME = "finished.json"
 

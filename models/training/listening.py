@@ -24,8 +24,8 @@ from bench.view import View
 from bench.workbench import Workbench
 from models.pretrained import PretrainedModel
 from models.training.base import Trainee
-from models.training.card import replace_file
 from models.training.config import TrainConfig
+from models.training.whole_file import replace_file
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from bench.progress import Progress
 from models.training import checkpoint, lora
 from models.training.base import Trainee
 from models.training.batches import Batches
-from models.training.card import Card, describe, replace_file
+from models.training.card import Card, describe
 from models.training.config import TrainConfig
 from models.training.dataset import Dataset, Split
 from models.training.ema import Ema
@@ -24,6 +24,7 @@ from models.training.processes import forget_peak, peak_memory
 from models.training.restoring import identity, newest
 from models.training.update import Optimization
 from models.training.validation import Validation
+from models.training.whole_file import replace_file
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

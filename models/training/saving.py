@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import UsageError
 from models.adapter_files import CONFIG
 from models.checkpoint import CARD
-from models.training.card import Card, write_card
+from models.training.card import Card
+from models.training.card_page import page
+from models.training.whole_file import replace_file
 
 if TYPE_CHECKING:
     import torch
@@ -158,3 +160,9 @@ def _link(source: Path, target: Path) -> None:
 def _flush(file: Path) -> None:
     with file.open("rb") as opened:
         os.fsync(opened.fileno())
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write ``card.json`` and, in words, ``README.md``; a reader sees either the whole of a file or the one before."""
+    replace_file(folder / CARD, card.as_json())
+    replace_file(folder / "README.md", page(card))

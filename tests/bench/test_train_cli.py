@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,15 +23,20 @@ from bench.config import parse_config
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def write_training(tmp_path: Path) -> Callable[..., Path]:
-    """A tiny checkpoint, four songs with captions, and a configuration; keyword arguments replace settings."""
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     pytest.importorskip("diffusers")
     pytest.importorskip("accelerate")
     from models import tiny
 
-    tiny.make("audioldm", tmp_path / "base")
+    return tiny.make("audioldm", tmp_path_factory.mktemp("checkpoint") / "base")
+
+
+@pytest.fixture
+def write_training(checkpoint: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A tiny checkpoint, four songs with captions, and a configuration; keyword arguments replace settings."""
+    shutil.copytree(checkpoint, tmp_path / "base")
     rng = np.random.default_rng(0)
     for name in ("one", "two", "three", "four"):
         write_flac(tmp_path / "songs" / f"{name}.flac", Audio(0.1 * rng.standard_normal((1, 8000)), 8000))
