@@ -41,7 +41,7 @@ def ranges(given: list[str] | None) -> dict[str, Range] | Range | None:
     """Read ``1-5``, the range of all scales, or one ``Harmony=1-10`` for each.
 
     Raises:
-        UsageError: a range that is none, or several without the name of a scale.
+        UsageError: a range that is none, several without the name of a scale, or two for one scale.
     """
     from bench.errors import UsageError
     from bench.survey.rating_range import Range
@@ -52,6 +52,8 @@ def ranges(given: list[str] | None) -> dict[str, Range] | Range | None:
     for text in given:
         scale, equals, ends = text.rpartition("=")
         if equals:
+            if scale.strip() in named:
+                raise UsageError(f"--rating-scale is given twice for '{scale.strip()}'")
             named[scale.strip()] = Range.parse(ends)
         elif len(given) > 1:
             raise UsageError(f"--rating-scale is given several times, so each names its scale: not '{text}'")

@@ -132,8 +132,8 @@ def crossed_mean(values: npt.ArrayLike, confidence: float = 0.95) -> CrossedMean
         confidence: coverage in (0, 1).
 
     Raises:
-        ValueError: no values, one listener, one prompt, an infinite value, too few cells to tell listeners, prompts
-            and residual apart, or a confidence outside (0, 1).
+        ValueError: no values, one listener, one prompt, a value that is infinite or cannot be squared, too few cells to
+            tell listeners, prompts and residual apart, or a confidence outside (0, 1).
 
     Source: Barr, Levy, Scheepers and Tily, "Random effects structure for confirmatory hypothesis testing", Journal of
     Memory and Language 68 (2013); Clark, "The language-as-fixed-effect fallacy" (1973) for the mean squares.
@@ -156,6 +156,8 @@ def crossed_mean(values: npt.ArrayLike, confidence: float = 0.95) -> CrossedMean
 
         solution = mixed_mean(x)
     se = float(np.sqrt(solution.variance))
+    if not equal and not (se > 0 and np.isfinite([se, solution.estimate]).all()):
+        raise ValueError("the values are so large or so small that their variance cannot be computed")
     reach = float("nan") if equal else float(stdtrit(solution.df, (1 + confidence) / 2)) * se
     return CrossedMean(
         estimate=solution.estimate,

@@ -43,7 +43,8 @@ class OpinionVariances:
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(variance) and variance >= 0 for variance in vars(self).values()):
-            raise ValueError(f"variances are 0 or more, got {vars(self)}")
+            stated = ", ".join(f"{name} {value:g}" for name, value in vars(self).items())
+            raise ValueError(f"variances are 0 or more, got {stated}")
 
 
 FIVE_POINT = Scale()

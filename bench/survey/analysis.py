@@ -75,6 +75,11 @@ def _models(
     return strengths(survey, confidence, resamples)
 
 
+def _clip(survey: Ratings | Preferences) -> list[str]:
+    """The columns that name what was heard, but for its seed."""
+    return ["prompt", "model"] if isinstance(survey, Ratings) else ["prompt", "a", "b"]
+
+
 def _design(survey: Ratings | Preferences) -> Design:
     genres = list(survey.genres.values())
     places = len(survey.listeners) * len(survey.prompts)
@@ -96,6 +101,7 @@ def _design(survey: Ratings | Preferences) -> Design:
         answers=len(survey.table),
         missing={scale: total - there for scale, (total, there) in filled.items()},
         ranges=dict(survey.ranges) if isinstance(survey, Ratings) else {},
+        seeds=int(survey.table.groupby(_clip(survey))["seed"].nunique().max()),
         repeated=len(survey.table) - sum(there for _, there in filled.values()),
         excluded=survey.excluded,
     )

@@ -51,6 +51,7 @@ ann,jazz-1,tuned,Harmony,5"""
 
 RATING_ROLES = ("listener", "prompt", "model", "scale", "value", "seed", "genre")
 PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", "seed", "genre")
+_PREFERENCE_ONLY = ("a", "b", "choice")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
             )
     if webmushra.recognised(table):
         return webmushra.identify(table, given)
+    _no_contradiction(given)
     wide = [name for name in table.header if scales and name in scales and "scale" not in given]
     found = _guess(table, given, taken=wide)
     if (
@@ -112,6 +114,12 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
         roles = {role: found[role] for role in PREFERENCE_ROLES if role in found}
         _all_there(table, roles, ("listener", "prompt", "choice"))
         return _long(table, roles, given, "preferences")
+    if asked := [role for role in _PREFERENCE_ONLY if role in given]:
+        missing = [role for role in _PREFERENCE_ONLY if role not in found]
+        raise DataError(
+            f"{table.path}: --{asked[0]} is about preferences, which need a, b and choice; "
+            f"name {' '.join(f'--{role} COLUMN' for role in missing)}, too"
+        )
     roles = {role: found[role] for role in RATING_ROLES if role in found}
     named = [name for name in table.header if plain(name) in SCALE_WORDS and name not in roles.values()]
     if not wide and "value" not in given and "scale" not in roles:
@@ -128,6 +136,19 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
         return _wide(table, roles, given, wide)
     _all_there(table, roles, ("listener", "prompt", "model", "value"))
     return _long(table, roles, given, "ratings")
+
+
+def _no_contradiction(given: Mapping[str, str]) -> None:
+    """Refuse one column for two roles, and roles of ratings beside those of preferences."""
+    holders: dict[str, str] = {}
+    for role, name in given.items():
+        if (other := holders.setdefault(name, role)) != role:
+            raise UsageError(f"--{other} and --{role} both name the column '{name}'")
+    ratings, preferences = (
+        [role for role in roles if role in given] for roles in (("model", "value"), _PREFERENCE_ONLY)
+    )
+    if ratings and preferences:
+        raise UsageError(f"--{ratings[0]} is about ratings and --{preferences[0]} about preferences: a file holds one")
 
 
 def plain(name: str) -> str:

@@ -20,6 +20,7 @@ class Design:
         answers: those that count.
         missing: empty cells of listeners × prompts × models (or pairs that were asked for), on each scale.
         ranges: lowest and highest possible rating of each scale; empty for preferences.
+        seeds: the most seeds that one model's clips of one prompt had.
         repeated: answers beyond the first in one cell, such as those to further seeds; they were averaged.
         excluded: answers left out; ``exclusions`` lists them.
     """
@@ -33,6 +34,7 @@ class Design:
     answers: int
     missing: Mapping[str, int]
     ranges: Mapping[str, tuple[float, float]]
+    seeds: int
     repeated: int
     excluded: int
 

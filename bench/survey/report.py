@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from dataclasses import dataclass
 
+from bench.survey.claims import counted
 from bench.survey.findings import Analysis, ModelRating, Strength
+from bench.survey.rating_range import Range
 from bench.survey.report_tables import (
     Rows,
     agreements,
@@ -21,6 +24,9 @@ from bench.survey.report_tables import (
 )
 
 WIDTH = 120
+
+# What Markdown or HTML would take as more than text.
+_MARKUP = re.compile(r"[\\|*`]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)|^[#>+-]|\[(?=[^\]]*\]\()")
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,9 @@ def sections(analysis: Analysis) -> list[Section]:
     percent = f"{100 * analysis.confidence:g} %"
     found = [Section("Survey", None, (*_design(analysis), *analysis.notes))]
     if analysis.exclusions:
-        found.append(Section(f"Excluded: {analysis.design.excluded} answers", exclusions(analysis.exclusions)))
+        found.append(
+            Section(f"Excluded: {counted(analysis.design.excluded, 'answer')}", exclusions(analysis.exclusions))
+        )
     if ratings:
         found.append(Section(f"Models (mean with crossed {percent} interval)", *model_rows(ratings)))
     if strengths:
@@ -104,11 +112,11 @@ def _design(analysis: Analysis) -> tuple[str, ...]:
 
 def _with_range(analysis: Analysis, scale: str) -> str:
     ends = analysis.design.ranges.get(scale)
-    return f"{scale} ({ends[0]:g}–{ends[1]:g})" if ends else scale
+    return f"{scale} ({Range(*ends)})" if ends else scale
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+    return _MARKUP.sub(r"\\\g<0>", text.replace("\n", " "))
 
 
 def _text_table(content: Rows, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from bench.errors import DataError, UsageError, suggestion
 from bench.survey.columns import Identified
+from bench.survey.lookalikes import lookalikes
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Exclusion, Preferences, Ratings, natural
 
@@ -22,6 +24,8 @@ Mask = npt.NDArray[np.bool_]
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-", "–", "."))
 # The categories of ITU-T P.800's absolute category rating.
 _ACR = {"excellent": "5", "good": "4", "fair": "3", "poor": "2", "bad": "1"}
+# No scale reaches so far, and the squares of such numbers leave what a computer can count in.
+_LARGEST, _SMALLEST = 1e9, 1e-9
 _TIES = frozenset(("tie", "same", "equal", "undecided", "no preference", "neither", "both", "="))
 
 
@@ -65,7 +69,7 @@ def screen(
         DataError: nothing is left that could be compared.
     """
     sieve = _Sieve(identified)
-    notes = list(identified.notes)
+    notes = [*identified.notes, *lookalikes(identified)]
     preferences = identified.kind == "preferences"
     for role in ("listener", "prompt", *(("a", "b") if preferences else ("model",)), "scale"):
         sieve.exclude(sieve.records[role] == "", f"no {role}", role)
@@ -74,6 +78,7 @@ def screen(
     if models is None and not preferences:
         control = sieve.records["model"].isin(identified.controls)
         sieve.exclude(control, "hidden reference or anchor, compared only when named with --models", "model")
+    before = {name for role in (("a", "b") if preferences else ("model",)) for name in sieve.records[role]}
     lower = sieve.records["text"].str.lower()
     sieve.exclude(lower.isin(_NOTHING), "no answer" if preferences else "no rating")
     _tell_prompts_apart(sieve, notes)
@@ -99,6 +104,9 @@ def screen(
         limits = {scale: limits[scale] for scale in table["scale"].unique()}
         found = Ratings(table, sieve.excluded(), tuple(notes), left, limits)
     _something_left(found, identified)
+    gone = sorted(before - set(found.models), key=natural)
+    if gone:
+        found = replace(found, notes=(*found.notes, f"Models without any answer that counts: {', '.join(gone)}."))
     return found
 
 
@@ -157,7 +165,10 @@ def _numbers(sieve: _Sieve, identified: Identified, notes: list[str]) -> npt.NDA
     values: npt.NDArray[np.float64] = pd.to_numeric(signed, errors="coerce").to_numpy(dtype=np.float64)
     finite = np.isfinite(values)
     sieve.exclude(~finite, "not a number")
-    kept: npt.NDArray[np.float64] = values[finite]
+    values = values[finite]
+    usual = (np.abs(values) <= _LARGEST) & ((values == 0) | (np.abs(values) >= _SMALLEST))
+    sieve.exclude(~usual, f"beyond what any rating scale has ({_SMALLEST:g} to {_LARGEST:g})")
+    kept: npt.NDArray[np.float64] = values[usual]
     return kept
 
 
@@ -188,7 +199,8 @@ def _off_range(
         off |= beyond
     for limit, scales in guessed.items():
         beyond = off & records["scale"].isin(scales).to_numpy(dtype=bool)
-        but = f", which all but {int(beyond.sum())} ratings lie on (those are excluded)" if beyond.any() else ""
+        count = int(beyond.sum())
+        but = f", which all but {count} lie on ({count} excluded)" if count else ""
         notes.append(f"Rating scale of {', '.join(scales)} guessed: {limit}{but}; --rating-scale says otherwise.")
     sieve.exclude(off, "off the rating scale")
     return limits

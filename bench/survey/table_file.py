@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +13,12 @@ from bench.errors import DataError
 
 SEPARATORS = (",", ";", "\t")
 
+# Line ends and tabs would break a table apart, escapes would command the terminal that shows it.
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
 
 class TextTable(NamedTuple):
-    """A table of text without surrounding blanks.
+    """A table of text without surrounding blanks; blanks and control characters within are one space.
 
     Attributes:
         path: where it was read from.
@@ -95,7 +99,7 @@ def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
     for cells in reader:
-        yield line, [cell.strip() for cell in cells]
+        yield line, [_tidy(cell) for cell in cells]
         line = reader.line_num + 1
 
 
@@ -109,7 +113,7 @@ def _parquet(path: Path, content: bytes) -> TextTable:
         raise DataError(f"{path}: not a valid Parquet file ({str(error).splitlines()[0]})") from None
     columns: list[Sequence[Any]] = [column.to_pylist() for column in table.columns]
     rows = [[_written(value) for value in row] for row in zip(*columns, strict=True)]
-    return TextTable(path, [str(name).strip() for name in table.column_names], rows, list(range(1, len(rows) + 1)))
+    return TextTable(path, [_tidy(str(name)) for name in table.column_names], rows, list(range(1, len(rows) + 1)))
 
 
 def _written(value: Any) -> str:
@@ -118,4 +122,8 @@ def _written(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return _tidy(str(value))
+
+
+def _tidy(cell: str) -> str:
+    return _BLANKS.sub(" ", cell).strip()

@@ -129,7 +129,7 @@ def test_decimal_commas_quotes_and_line_breaks(write: Callable[..., Path]) -> No
     text = 'listener;prompt;model;value\n"l;1";"a\nb";x;3,5\n\n"l;1";"a\nb";y;five\n"l;1";"a\nb";y;2\n'
     found = read_ratings(write(text))
     assert found.table["value"].tolist() == [3.5, 2.0]
-    assert found.prompts == ("a\nb",)
+    assert found.prompts == ("a b",)
     assert reasons(found) == {"not a number": (5,)}
 
 
