@@ -74,3 +74,8 @@ def write_config(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")

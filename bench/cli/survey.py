@@ -56,7 +56,7 @@ def analyze(
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
     from bench.survey.findings import record
-    from bench.survey.ratings import read_survey
+    from bench.survey.reading import read_survey
     from bench.survey.report import as_markdown, as_text
 
     if plots is not None:

@@ -31,7 +31,7 @@ def command(
 
     from bench.survey.predict import predict
     from bench.survey.prediction_table import table
-    from bench.survey.ratings import read_ratings
+    from bench.survey.reading import read_ratings
 
     roles = {"listener": listener, "prompt": prompt, "model": model, "scale": scale, "value": value, "seed": seed}
     columns = {role: column for role, column in roles.items() if column is not None}

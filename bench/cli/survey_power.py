@@ -165,7 +165,7 @@ def _estimated(
     from bench.errors import UsageError
     from bench.survey.opinion import estimate_opinion, whole_scale
     from bench.survey.rating_range import Range
-    from bench.survey.ratings import read_ratings
+    from bench.survey.reading import read_ratings
 
     roles = {}
     for text in columns:

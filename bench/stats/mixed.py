@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from bench.stats.crossed import Components, Solution, solve_complete
+from bench.stats.two_way import Components, Solution, solve_complete
 
 Array = npt.NDArray[np.float64]
 

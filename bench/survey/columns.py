@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bench.errors import DataError, UsageError, suggestion
+from bench.survey import webmushra
+from bench.survey.records import Identified, plain, records
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.survey.table_file import TextTable
 
 # What columns are usually called; blanks, punctuation, capitals and endings such as "id" do not matter.
@@ -31,8 +28,6 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "b": ("modelb", "systemb", "conditionb", "model2", "system2", "second", "right"),
     "choice": ("preferred", "preference", "winner", "chosen", "better"),
 }
-_ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
-
 # Columns that hold ratings by themselves, a scale each.
 SCALE_WORDS = frozenset(
     (
@@ -54,30 +49,6 @@ PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", "seed", "
 _PREFERENCE_ONLY = ("a", "b", "choice")
 
 
-@dataclass(frozen=True)
-class Identified:
-    """A survey's answers as text, a row an answer, before anything was checked.
-
-    Attributes:
-        path: the file.
-        kind: what was answered.
-        records: line (int), column (that of the answer), listener, prompt, model (or a and b), scale, text, seed,
-            genre; all but the line text, "" where the file does not say.
-        columns: the file's column for each of these.
-        notes: what was guessed, a sentence each.
-        decimal_comma: whether 3,5 is a number.
-        controls: models that are there to test the listeners (hidden reference, anchors).
-    """
-
-    path: Path
-    kind: Literal["ratings", "preferences"]
-    records: pd.DataFrame
-    columns: Mapping[str, str]
-    notes: tuple[str, ...] = ()
-    decimal_comma: bool = False
-    controls: frozenset[str] = field(default=frozenset())
-
-
 def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str] | None = None) -> Identified:
     """Find the columns and bring the answers into the long form.
 
@@ -90,8 +61,6 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
         UsageError: a column that was named is not there.
         DataError: the columns cannot be told; the message shows the form that is always understood.
     """
-    from bench.survey import webmushra
-
     for role, name in given.items():
         if name not in table.header:
             raise UsageError(
@@ -149,32 +118,6 @@ def _no_contradiction(given: Mapping[str, str]) -> None:
     )
     if ratings and preferences:
         raise UsageError(f"--{ratings[0]} is about ratings and --{preferences[0]} about preferences: a file holds one")
-
-
-def plain(name: str) -> str:
-    """A column's name without blanks, punctuation, capitals and endings such as "id"."""
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
-    while len(words) > 1 and words[-1] in _ENDINGS:
-        words.pop()
-    return "".join(words)
-
-
-def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:
-    """The long form: the columns of ``roles``, the answers of the column ``answer``, and where each stands."""
-    import pandas as pd
-
-    position = {name: table.header.index(name) for name in [*roles.values(), answer]}
-    columns: dict[str, list[str] | list[int]] = {
-        role: [row[position[name]] for row in table.rows] for role, name in roles.items()
-    }
-    texts = [row[position[answer]] for row in table.rows]
-    frame = pd.DataFrame({"line": table.lines, **columns, "text": texts, "column": answer})
-    if scale is not None:
-        frame["scale"] = scale
-    for role in ("seed", "genre"):
-        if role not in frame:
-            frame[role] = ""
-    return frame
 
 
 def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:

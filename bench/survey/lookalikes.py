@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.survey.columns import Identified
+from bench.survey.records import Identified
 
 
 def lookalikes(identified: Identified) -> list[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import DataError
 from bench.survey.rating_range import Range
 
 if TYPE_CHECKING:
@@ -128,55 +126,6 @@ class Preferences(_Answers):
         signs = rows["choice"].where(forth[rows.index], -rows["choice"])
         codes = [_codes(rows["listener"], self.listeners), _codes(rows["prompt"], self.prompts)]
         return cell_means(codes, signs, [len(self.listeners), len(self.prompts)])
-
-
-def read_ratings(
-    path: Path,
-    columns: Mapping[str, str] | None = None,
-    ranges: Mapping[str, Range] | Range | None = None,
-    models: Sequence[str] | None = None,
-    scales: Collection[str] | None = None,
-) -> Ratings:
-    """Read a survey of ratings; the arguments and errors are those of `read_survey`.
-
-    Raises:
-        DataError: also where the file holds preferences.
-    """
-    survey = read_survey(path, columns, ranges, models, scales)
-    if not isinstance(survey, Ratings):
-        raise DataError(f"{path}: holds preferences between two models; ratings of each are needed here")
-    return survey
-
-
-def read_survey(
-    path: Path,
-    columns: Mapping[str, str] | None = None,
-    ranges: Mapping[str, Range] | Range | None = None,
-    models: Sequence[str] | None = None,
-    scales: Collection[str] | None = None,
-) -> Ratings | Preferences:
-    """Read a CSV (comma, semicolon or tab), TSV or Parquet file of a survey in any of the known layouts.
-
-    Long: listener, prompt, model, scale, value, and optionally seed and genre. Wide: a column a scale instead of scale
-    and value. Preferences: listener, prompt, a, b, choice. And the CSV files of webMUSHRA.
-
-    Args:
-        path: the file.
-        columns: the file's names of the columns listener, prompt, model, scale, value, seed, genre, a, b and choice;
-            those not given are guessed, and ``notes`` says how.
-        ranges: lowest and highest possible rating, of all scales or of each; guessed where not given.
-        models: only these, in this order.
-        scales: in the wide layout the columns that hold ratings; otherwise only these scales.
-
-    Raises:
-        UsageError: a column, model or scale that was asked for is not in the file.
-        DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
-    """
-    from bench.survey.columns import identify
-    from bench.survey.screening import screen
-    from bench.survey.table_file import read_table
-
-    return screen(identify(read_table(path), columns or {}, scales), ranges, models, scales)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import DataError, UsageError, suggestion
-from bench.survey.columns import Identified
 from bench.survey.lookalikes import lookalikes
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Exclusion, Preferences, Ratings, natural
+from bench.survey.records import Identified
 
 if TYPE_CHECKING:
     import pandas as pd

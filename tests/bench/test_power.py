@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats.crossed import mean_squares
 from bench.stats.power import cheapest_design, fewest_listeners, minimum_detectable, power_cell
 from bench.stats.survey_model import (
     FIVE_POINT,
@@ -19,6 +18,7 @@ from bench.stats.survey_model import (
     simulate_differences,
     simulate_ratings,
 )
+from bench.stats.two_way import mean_squares
 
 NOTHING = OpinionVariances(0.0, 0.0, 0.0, 0.0, 0.0)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.survey.rating_range import Range, guess_range
-from bench.survey.ratings import Preferences, Ratings, read_ratings, read_survey
+from bench.survey.ratings import Preferences, Ratings
+from bench.survey.reading import read_ratings, read_survey
 
 LISTENERS, PROMPTS, MODELS, SCALES = ("ann", "bo", "cy"), ("p1", "p2", "p10"), ("base", "tuned"), ("Harmony", "Rhythm")
 

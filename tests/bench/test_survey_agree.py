@@ -18,7 +18,7 @@ from bench.store import Store
 from bench.survey.predict import Prediction, Predictions, predict
 from bench.survey.prediction_table import table
 from bench.survey.rating_range import Range
-from bench.survey.ratings import read_ratings
+from bench.survey.reading import read_ratings
 
 PLUGINS = '''
 """Sines whose level is how good they are."""

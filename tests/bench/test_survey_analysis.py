@@ -18,7 +18,8 @@ from bench.errors import DataError, UsageError
 from bench.stats import crossed_t_test, icc, kendall_w, krippendorff_alpha
 from bench.survey.analysis import analyse
 from bench.survey.findings import Analysis, Comparison, ModelRating, Strength, record
-from bench.survey.ratings import Preferences, Ratings, read_survey
+from bench.survey.ratings import Preferences, Ratings
+from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
 
 MODELS, SCALES = ("base", "lora", "sao"), ("Harmony", "Rhythm")

@@ -17,7 +17,8 @@ from bench.stats import crossed_t_test, icc, kendall_w, krippendorff_alpha
 from bench.survey.analysis import analyse
 from bench.survey.findings import Analysis, Comparison, record
 from bench.survey.rating_range import Range
-from bench.survey.ratings import Ratings, read_survey
+from bench.survey.ratings import Ratings
+from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
 
 HEADER = ["listener", "prompt", "model", "scale", "value"]

@@ -32,7 +32,7 @@ from bench.survey.opinion import (
 )
 from bench.survey.plan_report import plan_record, plan_text
 from bench.survey.planning import Plan, Question, plan
-from bench.survey.ratings import read_ratings
+from bench.survey.reading import read_ratings
 
 Command = Callable[..., Any]
 SCALES = [Scale(1, 5), Scale(1, 10), Scale(0, 100), Scale(1, 2)]

@@ -16,7 +16,7 @@ from bench.survey.analysis import analyse
 from bench.survey.opinion import Opinion
 from bench.survey.planning import Question, plan
 from bench.survey.plots import draw
-from bench.survey.ratings import read_survey
+from bench.survey.reading import read_survey
 
 LISTENERS, PROMPTS, MODELS, SCALES = 20, 36, 4, ("Harmony", "Rhythm", "Genre fit")
 
