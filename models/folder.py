@@ -43,6 +43,7 @@ class FolderModel(MusicModel):
     """
 
     sample_rate = None
+    version = 2
     provenance_params = frozenset({"path", "manifest"})
 
     def __init__(self, path: str | Path, manifest: str | Path | None = None) -> None:
