@@ -21,7 +21,6 @@ hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")
 
 TINY = Path(__file__).parent / "plugins" / "tiny.py"
-LONGEST = ("test_readme.py", "test_recipes.py", "test_tuned_models.py", "test_training_learning.py")
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -75,8 +74,3 @@ def write_config(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no worker is left alone with one of them in the end."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
