@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from bench.errors import DataError
 from bench.notes import Notes
+from bench.whole_file import replacing
 
 Samples = npt.NDArray[np.float32]
 
@@ -157,13 +157,6 @@ def write_flac(path: Path, audio: Audio) -> float:
     encoded = io.BytesIO()
     samples = audio.samples.T * np.float32(gain)
     soundfile.write(encoded, samples, audio.rate, format="FLAC", subtype="PCM_24")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(encoded.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded.getbuffer())
     return gain

@@ -26,6 +26,7 @@ from bench.runner import Run
 from bench.scoring import score
 from bench.shards import Shard, find_shards
 from bench.store import Store
+from bench.whole_file import replacing
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
@@ -242,18 +243,11 @@ def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
 def _duplicate(source: Path, target: Path) -> None:
     """Give a file a second name, under which a reader sees the whole file or none. Audio files are never rewritten."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with replacing(target) as temporary:
         try:
             os.link(source, temporary)
         except OSError:
-            with source.open("rb") as original, temporary.open("wb") as copy:
-                shutil.copyfileobj(original, copy)
-                copy.flush()
-                os.fsync(copy.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+            shutil.copyfile(source, temporary)
 
 
 def _take_results(run: Store, part: Store, progress: Progress) -> None:

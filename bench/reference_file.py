@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import struct
 import tempfile
@@ -26,6 +25,7 @@ from bench.canonical import canonical_json
 from bench.embedder import Vectors
 from bench.errors import DataError, UsageError
 from bench.stats.moments import Moments
+from bench.whole_file import replacing
 
 FORMAT = 1
 _KEY = "tunebench"
@@ -143,22 +143,16 @@ def write_tensors(
         header[key] = {"dtype": dtype, "shape": list(shape), "data_offsets": [end, end := end + size]}
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # so that a memory map of float64 is aligned
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             file.write(struct.pack("<Q", len(text)) + text)
             for value in small.values():
                 file.write(np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False).tobytes())
             if windows:
                 windows[0].seek(0)
                 shutil.copyfileobj(windows[0], file, _BLOCK)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

@@ -22,6 +22,7 @@ from bench.outcome import ClipFailed, ClipMade
 from bench.plan import Plan, PlannedClip
 from bench.prompt import Prompt
 from bench.score_tables import ScoreTables
+from bench.whole_file import replace_file
 
 # Only names that this module gives are ever removed.
 _OUR_FILE = re.compile(r"[0-9a-f]{16}\.flac|\.[0-9a-f]{16}\.flac\.\d+\.part")
@@ -159,10 +160,8 @@ class Store(ScoreTables):
 
     def freeze(self, config: str) -> None:
         """Keep the configuration beside the database, for the reader; the database is what counts."""
-        temporary = self.folder / ".config.yaml.part"
         try:
-            temporary.write_text(config, encoding="utf-8")
-            temporary.replace(self.folder / "config.yaml")
+            replace_file(self.folder / "config.yaml", config)
         except OSError as error:
             raise UsageError(
                 f"cannot write {self.folder}/config.yaml: {error.strerror}; make room or rights"

@@ -32,6 +32,7 @@ class ClipScore:
     value: float | None
     chance: float | None = None
     known: float | None = None
+    seed: int = 0
 
     def group(self, by: Grouping | None) -> str:
         return "all" if by is None else str(getattr(self, by))
@@ -85,8 +86,8 @@ def read_columns(store: Store) -> list[Column]:
 def read_scores(store: Store) -> list[ClipScore]:
     """Every planned clip × shown clip metric; one without a value is in the list too, since it was planned."""
     rows = store.rows(
-        "SELECT clips.model, name || '@' || metrics.version, clips.prompt, genre, level, value, details "
-        "FROM clips JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt "
+        "SELECT clips.model, name || '@' || metrics.version, clips.prompt, clips.seed, genre, level, value, "
+        "details FROM clips JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt "
         "JOIN metrics ON shown AND NOT of_sets "
         "LEFT JOIN scores ON scores.clip = clips.id AND scores.metric = name AND scores.version = metrics.version "
         "AND scores.params_hash = metrics.params_hash AND scores.embedder = metrics.embedder "
@@ -94,10 +95,11 @@ def read_scores(store: Store) -> list[ClipScore]:
         "WHERE clips.state != 'replaced' ORDER BY models.position, metrics.position, clips.rowid"
     )
     scores = []
-    for model, metric, prompt, genre, level, value, details in rows:
+    for model, metric, prompt, seed, genre, level, value, details in rows:
         # Most details are long and only two of them matter here.
         extra = json.loads(details) if details and ('"chance"' in details or '"known"' in details) else {}
-        scores.append(ClipScore(model, metric, prompt, genre, level, value, extra.get("chance"), extra.get("known")))
+        chance, known = extra.get("chance"), extra.get("known")
+        scores.append(ClipScore(model, metric, prompt, genre, level, value, chance, known, seed))
     return scores
 
 

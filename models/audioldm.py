@@ -110,16 +110,7 @@ class AudioLDM(PretrainedModel):
         """CLAP's embedding of the text, of unit length, shape (1, dimension)."""
         import torch
 
-        pipeline = self._network
-        tokens = pipeline.tokenizer(
-            text,
-            padding="max_length",
-            max_length=pipeline.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
-        embedding = pipeline.text_encoder(**tokens.to(pipeline.device)).text_embeds
-        return {"prompt_embeds": torch.nn.functional.normalize(embedding, dim=-1)}
+        return {"prompt_embeds": torch.nn.functional.normalize(text_embedding(self._network, text), dim=-1)}
 
     def _conditioning(self, conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
         """What the pipeline takes in place of texts, one row a clip."""
@@ -188,3 +179,16 @@ class AudioLDMLora(AudioLDM):
             dtype,
             batch_size,
         )
+
+
+def text_embedding(pipeline: Any, text: str) -> torch.Tensor:
+    """CLAP's embedding of a text by a pipeline's encoder, not yet of unit length, shape (1, dimension)."""
+    tokens = pipeline.tokenizer(
+        text,
+        padding="max_length",
+        max_length=pipeline.tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    )
+    embedding: torch.Tensor = pipeline.text_encoder(**tokens.to(pipeline.text_encoder.device)).text_embeds
+    return embedding

@@ -74,9 +74,9 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
     import json
 
     from bench.cli.progress import shown
+    from bench.whole_file import replace_file
     from models.training.speed import compare_speed
     from models.training.speed_report import report, table
-    from models.training.whole_file import replace_file
 
     kept = training / "speed.txt"
     if not kept.is_file():
@@ -92,7 +92,7 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
 
 def _keep(recipe: Recipe, out: Path) -> None:
     """Leave the recipe, as it was followed, with what came of it."""
-    from models.training.whole_file import replace_file
+    from bench.whole_file import replace_file
 
     replace_file(out / "recipe.yaml", recipe.as_yaml())
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from bench.errors import DataError, suggestion
 from bench.stats.association import Association, RatedClips, between_models, pooled, within_prompts
 from bench.stats.bootstrap import RESAMPLES, SEED
-from bench.store import Store
-from bench.summary import Column, read_columns, read_set_scores
+from bench.store import Store, StoredClip
+from bench.summary import ClipScore, Column, read_columns, read_scores, read_set_scores
 from bench.survey.ratings import Ratings, cell_means
 
 if TYPE_CHECKING:
@@ -166,23 +166,23 @@ def predict(
 
 def _read_scores(store: Store) -> dict[Clip, dict[str, float]]:
     """The scores of each clip that exists; and of each prompt and model, as seed "", their means over seeds."""
-    rows = store.rows(
-        "SELECT clips.prompt, clips.model, clips.seed, name || '@' || metrics.version, value "
-        "FROM clips JOIN models ON models.label = clips.model LEFT JOIN metrics ON shown AND NOT of_sets "
-        "LEFT JOIN scores ON scores.clip = clips.id AND scores.metric = name AND scores.version = metrics.version "
-        "AND scores.params_hash = metrics.params_hash AND scores.embedder = metrics.embedder "
-        "WHERE clips.state = 'made' ORDER BY models.position, clips.rowid"
-    )
     held: dict[Clip, dict[str, list[float]]] = {}
-    for prompt, model, seed, metric, value in rows:
-        for clip in (Clip(prompt, model, str(seed)), Clip(prompt, model, "")):
-            values = held.setdefault(clip, {})
-            if value is not None:
-                values.setdefault(metric, []).append(value)
+    for made in store.made():
+        for clip in _names(made):
+            held.setdefault(clip, {})
+    for score in read_scores(store):
+        if score.value is not None:
+            for clip in _names(score):
+                held[clip].setdefault(score.metric, []).append(score.value)
     return {
         clip: {metric: math.fsum(values) / len(values) for metric, values in metrics.items()}
         for clip, metrics in held.items()
     }
+
+
+def _names(clip: StoredClip | ClipScore) -> tuple[Clip, Clip]:
+    """What a rating may call a clip: with its seed, or without."""
+    return Clip(clip.prompt, clip.model, str(clip.seed)), Clip(clip.prompt, clip.model, "")
 
 
 def _of_scale(

@@ -12,7 +12,7 @@ import torch
 
 from bench.audio import Samples
 from bench.errors import UsageError
-from models.audioldm import TRAINED_SECONDS
+from models.audioldm import TRAINED_SECONDS, text_embedding
 from models.pretrained import check_vocabulary
 from models.training.base import Batch, Latent, Trainee
 from models.training.clap import Clap
@@ -116,16 +116,8 @@ class AudioLDMTrainee(Trainee):
 
     def condition(self, caption: str) -> Condition:
         """``embedding``: CLAP's of the caption, of unit length, shape (1, dimension)."""
-        pipeline = self._encoders
-        tokens = pipeline.tokenizer(
-            caption,
-            padding="max_length",
-            max_length=pipeline.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        ).to(pipeline.text_encoder.device)
         with torch.no_grad():
-            embedding = pipeline.text_encoder(**tokens).text_embeds
+            embedding = text_embedding(self._encoders, caption)
         return {"embedding": torch.nn.functional.normalize(embedding.float(), dim=-1).cpu()}
 
     def condition_of_audio(self, audio: Audio) -> Condition:

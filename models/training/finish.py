@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.whole_file import replace_file
 from models.checkpoint import CARD, locate
 from models.training.card import Card
 from models.training.config import TrainConfig
 from models.training.saving import save_adapter, save_checkpoint
-from models.training.whole_file import replace_file
 
 _NAME = "finished.json"
 

@@ -21,11 +21,11 @@ from bench.progress import Progress, Silent
 from bench.prompt import Prompt
 from bench.registry import create, find
 from bench.view import View
+from bench.whole_file import replace_file
 from bench.workbench import Workbench
 from models.pretrained import PretrainedModel
 from models.training.base import Trainee
 from models.training.config import TrainConfig
-from models.training.whole_file import replace_file
 
 if TYPE_CHECKING:
     import torch

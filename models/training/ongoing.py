@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.progress import Progress
+from bench.whole_file import replace_file
 from models.training import checkpoint, lora
 from models.training.base import Trainee
 from models.training.batches import Batches
@@ -24,7 +25,6 @@ from models.training.processes import forget_peak, peak_memory
 from models.training.restoring import identity, newest
 from models.training.update import Optimization
 from models.training.validation import Validation
-from models.training.whole_file import replace_file
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -175,9 +175,8 @@ class Training:
         if self.ema is not None:
             tables["ema"] = self.ema.average
             state["ema_updates"] = self.ema.updates
-        position = self.history.step * self.batches.step_size
-        everything = {"identity": self.identity, "position": position, "optimization": state}
-        everything["history"] = self.history.as_json()
+        # Where the data stands follows from the step, as all that is drawn does.
+        everything = {"identity": self.identity, "optimization": state, "history": self.history.as_json()}
         if self.accelerator.is_main_process:
             checkpoint.write(self.checkpoints, self.history.step, tables, everything)
             checkpoint.discard(self.checkpoints, self.config.checkpoint.keep)

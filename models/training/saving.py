@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
+from bench.whole_file import replace_file
 from models.adapter_files import CONFIG
 from models.checkpoint import CARD
 from models.training.card import Card
 from models.training.card_page import page
-from models.training.whole_file import replace_file
 
 if TYPE_CHECKING:
     import torch

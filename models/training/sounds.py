@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.audio import content_hash, read_audio
 from bench.errors import DataError
+from bench.whole_file import replace_file
 
 SILENCE = 1e-3  # a peak below −60 dB of full scale
 FORMAT = 1
@@ -66,16 +66,11 @@ class Sounds:
         """Write what is new to the memory, if there is one. A disk that does not take it costs time only."""
         if self._memory is None or not self._changed:
             return
-        temporary = self._memory.with_name(f".{self._memory.name}.{os.getpid()}.part")
         files = {name: [size, changed, *sound] for name, (size, changed, sound) in sorted(self._known.items())}
-        try:
+        with suppress(OSError, UnicodeEncodeError):
             self._memory.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({"format": FORMAT, "files": files}, indent=0), encoding="utf-8")
-            temporary.replace(self._memory)
+            replace_file(self._memory, json.dumps({"format": FORMAT, "files": files}, indent=0))
             self._changed = False
-        except (OSError, UnicodeEncodeError):
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def _remembered(memory: Path) -> dict[str, tuple[int, int, Sound]]:
