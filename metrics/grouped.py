@@ -81,6 +81,10 @@ class Contributions(ABC):
         """The metric of one choice, shape (units,), as exactly as can be."""
         return float(self.values(chosen[np.newaxis])[0])
 
+    def apart(self, chosen: Chosen) -> Array:
+        """The metric of each choice less that of the units that it leaves: (choices, units) → (choices,)."""
+        return self.values(chosen) - self.values(~chosen)
+
     def details(self) -> Mapping[str, Any]:
         """What explains the numbers."""
         return {}
@@ -209,8 +213,7 @@ class GroupedMetric(SetMetric):
             estimate, contributions.values(np.hstack([none, kept])) - contributions.values(np.hstack([kept, none]))
         )
         swaps = random_swaps(prompts, self.permutations(a), np.random.default_rng(seed))
-        swapped = contributions.values(np.hstack([swaps, ~swaps])) - contributions.values(np.hstack([~swaps, swaps]))
-        p = permutation_p(estimate, swapped)
+        p = permutation_p(estimate, contributions.apart(np.hstack([swaps, ~swaps])))
         return Difference(estimate, low, high, p, self.null, None, warnings)
 
 

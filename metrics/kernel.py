@@ -102,7 +102,8 @@ class _Sums(Contributions):
     """Sums of the kernel between units, and of each unit with the reference.
 
     Attributes:
-        between, pairs: shape (units, units), with zeros where pairs do not count.
+        between: symmetric, shape (units, units), with zeros where pairs do not count.
+        own_pairs: of each unit, the pairs of its own windows that do not count, shape (units,).
         across: shape (units,).
         counts: windows of each unit.
         known: what the reference alone settles.
@@ -110,16 +111,31 @@ class _Sums(Contributions):
     """
 
     between: Array
-    pairs: Array
+    own_pairs: Array
     across: Array
     counts: Array
     known: _ReferenceKernel
     size: int
 
     def values(self, chosen: Chosen) -> Array:
+        # Most choices are of one model's units, a quarter of the table.
+        used = chosen.any(axis=0)
+        units = chosen[:, used].astype(np.float64)
+        sums = ((units @ self.between[np.ix_(used, used)]) * units).sum(axis=1)
+        return self._values(chosen.astype(np.float64), sums)
+
+    def apart(self, chosen: Chosen) -> Array:
         units = chosen.astype(np.float64)
-        within = ((units @ self.between) * units).sum(axis=1) / ((units @ self.pairs) * units).sum(axis=1)
-        across = (units @ self.across) / (units @ self.counts) / self.size
+        sums = ((units @ self.between) * units).sum(axis=1)
+        # (1 − u)ᵀ K (1 − u) takes no second product of matrices.
+        linear = self.between.sum(axis=1)
+        others = linear.sum() - 2 * (units @ linear) + sums
+        return self._values(units, sums) - self._values(1 - units, others)
+
+    def _values(self, units: Array, sums: Array) -> Array:
+        windows = units @ self.counts
+        within = sums / (windows**2 - units @ self.own_pairs)
+        across = (units @ self.across) / windows / self.size
         result: Array = SCALE * (within + self.known.own - 2 * across)
         return result
 
@@ -178,13 +194,11 @@ class KernelAudioDistance(GroupedMetric):
         known = self._reference_kernel(windows, reference, own)
         between = kernel_sums_between(windows.vectors, windows.starts, known.sigma)
         counts = windows.counts.astype(np.float64)
-        pairs = np.outer(counts, counts)
-        np.fill_diagonal(pairs, counts * (counts - 1))
+        own_pairs = counts if self.all_pairs else counts**2
         if not self.all_pairs:
             np.fill_diagonal(between, 0.0)
-            np.fill_diagonal(pairs, 0.0)
         across = kernel_sums_to(windows.vectors, windows.starts, own.vectors, known.sigma)
-        return _Sums(between, pairs, across, counts, known, own.windows)
+        return _Sums(between, own_pairs, across, counts, known, own.windows)
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
         if self.bandwidth == "evaluated":

@@ -16,6 +16,7 @@ def test_a_run_of_the_first_layout_is_read_and_extended(tmp_path: Path) -> None:
         database.executescript("ALTER TABLE models DROP COLUMN trained_on; PRAGMA user_version = 1;")
     with Store.read(tmp_path) as store:
         clips = store.made()
+        assert store.trained_on() == {"noise": frozenset()}
     run({**settings, "seeds": [0, 1]}, tmp_path)
     with Store.read(tmp_path) as store:
         assert {clip.id for clip in clips} < {clip.id for clip in store.made()}

@@ -1,0 +1,96 @@
+"""``tunebench compare``: two rows, paired by prompt."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bench.cli.leaderboard import Group
+
+if TYPE_CHECKING:
+    from bench.progress import Progress
+
+
+class Style(StrEnum):
+    """How a comparison is written."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+    csv = "csv"
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    a: Annotated[str, typer.Argument(help="A row of it: what B is compared with.")],
+    b: Annotated[str, typer.Argument(help="Another row of it, or a row of the run named by --with.")],
+    with_run: Annotated[
+        Path | None, typer.Option("--with", metavar="RUN2", help="The run folder that B is in.")
+    ] = None,
+    by: Annotated[Group | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
+    mark: Annotated[
+        bool, typer.Option("--mark", help="Compare clips of different durations, and mark every row.")
+    ] = False,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Where the reference of the distances lies: a name, a reference file or a folder of such."),
+    ] = None,
+    plugin_files: Annotated[
+        bool,
+        typer.Option("--plugin-files", help="Run plugin files that the run's configuration names for distances."),
+    ] = False,
+    style: Annotated[Style, typer.Option("--format", help="How to write it.")] = Style.table,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+) -> None:
+    """Compare two rows on every metric: the difference B − A with its interval, a test, and what it could have found.
+
+    Tests of distances take a while the first time, then they are kept in the run folder.
+    """
+    from bench.cli.progress import shown
+    from bench.errors import UsageError
+
+    with shown() as progress:
+        group = by.value if by else None
+        written = Style.json if as_json else style
+        content = comparison(run, a, b, with_run, group, reference, mark, plugin_files, written.value, progress)
+    if output is None:
+        print(content)
+        return
+    try:
+        output.write_text(f"{content}\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+
+
+def comparison(
+    run: Path,
+    a: str,
+    b: str,
+    other: Path | None = None,
+    by: str | None = None,
+    reference: str | None = None,
+    mark: bool = False,
+    plugin_files: bool = False,
+    style: Literal["table", "markdown", "json", "csv"] = "table",
+    progress: Progress | None = None,
+) -> str:
+    """Two rows compared, as text; see `bench.comparison.compare.compare`.
+
+    Raises:
+        UsageError, DataError: as there; or there is no metric to compare on.
+    """
+    from bench.comparison.compare import compare
+    from bench.comparison.tables import render
+    from bench.errors import UsageError
+    from bench.protocol import protocol_of
+    from bench.store import Store
+
+    found = compare(run, a, b, other, by, reference, mark, progress, plugin_files)
+    if not found:
+        raise UsageError(f"{run} has no metrics to compare on; score it with 'tunebench score {run}'")
+    with Store.read(run) as first, Store.read(other or run) as second:
+        return render(found, (protocol_of(first), protocol_of(second)), style)

@@ -1,0 +1,1 @@
+"""Two models, or all pairs of them, compared prompt by prompt."""

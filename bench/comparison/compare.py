@@ -1,0 +1,214 @@
+"""Comparing rows of runs, paired by prompt: B − A on every metric, tested, with what chance alone would look like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.comparison.comparability import matched, refuse, unequal, unpaired
+from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
+from bench.comparison.draft import Draft, finish
+from bench.comparison.record import Comparison
+from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
+from bench.errors import UsageError
+from bench.progress import Progress, Silent
+from bench.prompt import Prompt
+from bench.scoring import GROUPINGS
+from bench.store import Store, StoredClip
+from bench.summary import Grouping
+
+Pair = tuple[Row, Row]
+
+
+def compare(
+    run: Path,
+    a: str,
+    b: str,
+    other: Path | None = None,
+    by: str | None = None,
+    reference: str | None = None,
+    mark: bool = False,
+    progress: Progress | None = None,
+    plugin_files: bool = False,
+) -> list[Comparison]:
+    """B − A on every metric: over all prompts in the order of the columns, then by group.
+
+    Args:
+        run: the folder of a run.
+        a, b: rows of it; with ``other``, B is a row of that run.
+        other: the folder of another run.
+        by: ``genre`` or ``level`` adds rows for each.
+        reference: another place to look for the reference that set metrics were scored against.
+        mark: compare clips of different lengths, and say so on every row, instead of refusing.
+        progress: told of the tests of set metrics.
+        plugin_files: whether set metrics of plugin files may be loaded; what they say is kept in the run.
+
+    Raises:
+        UsageError: no such run or row, A and B are one, or the runs cannot be compared at all; the message says why.
+        DataError: a damaged run, or a damaged file under ``reference``.
+    """
+    if by is not None and by not in GROUPINGS:
+        raise UsageError(f"cannot group by '{by}': use genre or level")
+    if reference is not None:
+        from bench.reference_search import check_place
+
+        check_place(reference)
+    groupings: tuple[Grouping, ...] = () if by is None else ("genre",) if by == "genre" else ("level",)
+    with ExitStack() as opened:
+        first = ComparedRun(opened.enter_context(Store.read(run)))
+        second = first
+        if other is not None and other.resolve() != run.resolve():
+            second = ComparedRun(opened.enter_context(Store.read(other)))
+        first.row(a)
+        second.row(b)
+        if first is second and a == b:
+            raise UsageError(f"'{a}' cannot be compared with itself; name two rows of {run}: {', '.join(first.clips)}")
+        warnings = refuse(first, second, mark)
+        names = (a, b) if a != b else _told_apart(a, run, b, other or run)
+        pair = Row(first, a, names[0]), Row(second, b, names[1])
+        return _compare(
+            [pair], groupings, True, True, SetTests([first, second], reference, plugin_files), progress, warnings
+        )
+
+
+def compare_all(
+    store: Store,
+    pairs: Iterable[tuple[str, str]],
+    groupings: Sequence[Grouping] = (),
+    progress: Progress | None = None,
+    chance: bool = True,
+    sets_by_group: bool = False,
+    plugin_files: bool = False,
+) -> list[Comparison]:
+    """As `compare`, of many pairs (A, B) of one run, one pair after the other.
+
+    Args:
+        store: the run, which is read once.
+        pairs: labels of its rows.
+        groupings: what to add rows by.
+        progress: told of the tests of set metrics.
+        chance: whether to compare each A with itself, too.
+        sets_by_group: whether set metrics, whose tests take longest, are compared within groups, too.
+        plugin_files: as for `compare`.
+
+    Raises:
+        UsageError: as `compare`.
+    """
+    run = ComparedRun(store)
+    rows = [(Row(run, run.row(a), a), Row(run, run.row(b), b)) for a, b in pairs]
+    return _compare(rows, groupings, sets_by_group, chance, SetTests([run], None, plugin_files), progress, ())
+
+
+def _compare(
+    pairs: Sequence[Pair],
+    groupings: Sequence[Grouping],
+    sets_by_group: bool,
+    chance: bool,
+    sets: SetTests,
+    progress: Progress | None,
+    warnings: tuple[str, ...],
+) -> list[Comparison]:
+    drafts: list[Draft] = []
+    for number, (a, b) in enumerate(pairs):
+        shared = {id: prompt for id, prompt in a.run.prompts.items() if id in b.run.prompts}
+        metrics = matched(a.run, b.run)
+        for grouping in ("all", *groupings):
+            for group, prompts in _groups(shared, grouping).items():
+                for metric, mismatch in metrics:
+                    if metric.column.of_sets and grouping != "all" and not sets_by_group:
+                        continue
+                    blank = _blank(a, b, metric, grouping, group)
+                    if mismatch:
+                        blank = replace(blank, reason=mismatch, warnings=warnings)
+                        drafts.append(Draft((number, grouping), blank))
+                        continue
+                    blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column)))
+                    draft = _of_set if metric.column.of_sets else _of_clips
+                    drafts.append(draft((number, grouping), blank, a, b, metric, prompts, chance))
+    return finish(drafts, sets, progress or Silent())
+
+
+def _blank(a: Row, b: Row, metric: ComparedMetric, grouping: str, group: str) -> Comparison:
+    return Comparison(a.name, b.name, metric.column, grouping, group, None, None, None, None, None, None, 0)
+
+
+def _groups(prompts: Mapping[str, Prompt], grouping: str) -> dict[str, list[str]]:
+    """Ids of the prompts of each group, by its name in order."""
+    if grouping == "all":
+        return {"all": list(prompts)}
+    found: dict[str, list[str]] = {}
+    for id, prompt in prompts.items():
+        found.setdefault(str(getattr(prompt, grouping)), []).append(id)
+    return dict(sorted(found.items()))
+
+
+def _of_clips(
+    family: tuple[int, str],
+    blank: Comparison,
+    a: Row,
+    b: Row,
+    metric: ComparedMetric,
+    prompts: Sequence[str],
+    chance: bool,
+) -> Draft:
+    ref = metric.column.ref
+    one, two = a.run.means(a.label, ref), b.run.means(b.label, ref)
+    left, right = [p for p in prompts if p in one], [p for p in prompts if p in two]
+    both = [p for p in left if p in two]
+    if both:
+        means = [math.fsum(values[p] for p in both) / len(both) for values in (one, two)]
+        missing = unpaired(len(left) - len(both), len(right) - len(both))
+        blank = replace(blank, mean_a=means[0], mean_b=means[1], warnings=(*missing, *blank.warnings))
+    else:
+        without = [row.name for row, values in ((a, left), (b, right)) if not values]
+        nobody = " and ".join(f"'{name}'" for name in without)
+        reason = f"no clip of {nobody} has a value" if without else "no prompt that both have a value for"
+        blank = replace(blank, reason=reason)
+    itself = None
+    if chance and (halves := a.halves()):
+        early, late = (a.run.means(a.label, ref, seeds) for seeds in halves)
+        apart = np.array([late[p] - early[p] for p in prompts if p in early and p in late])
+        itself = Draft(family, blank, differences=apart)
+    return Draft(family, blank, differences=np.array([two[p] - one[p] for p in both]), chance=itself)
+
+
+def _of_set(
+    family: tuple[int, str],
+    blank: Comparison,
+    a: Row,
+    b: Row,
+    metric: ComparedMetric,
+    prompts: Sequence[str],
+    chance: bool,
+) -> Draft:
+    chosen = set(prompts)
+
+    def request(one: ClipSet, two: ClipSet) -> SetRequest:
+        return SetRequest(metric, one, two, blank.grouping, blank.group)
+
+    def clips(row: Row) -> list[StoredClip]:
+        return [clip for clip in row.run.clips[row.label] if clip.prompt in chosen]
+
+    own = clips(a)
+    sides = [ClipSet.of(row.name, clips(row), row.run.trained_on[row.label]) for row in (a, b)]
+    if len({frozenset(prompt for prompt, _ in side.clips) for side in sides}) == 1:
+        # What the leaderboard shows is of these very prompts.
+        values = [row.run.set_value(row.label, metric.column.ref, blank.grouping, blank.group) for row in (a, b)]
+        blank = replace(blank, mean_a=values[0], mean_b=values[1])
+    itself = None
+    if chance and (halves := a.halves()):
+        early, late = (ClipSet.of(a.name, (c for c in own if c.seed in seeds)) for seeds in halves)
+        itself = Draft(family, blank, request=request(early, late))
+    return Draft(family, blank, request=request(*sides), chance=itself)
+
+
+def _told_apart(a: str, run: Path, b: str, other: Path) -> tuple[str, str]:
+    """Two rows of one name, called after their runs."""
+    one, two = (path.resolve() for path in (run, other))
+    named = (one.name, two.name) if one.name != two.name else (str(one), str(two))
+    return f"{a} ({named[0]})", f"{b} ({named[1]})"

@@ -1,0 +1,144 @@
+"""What a comparison reads of a run: values by prompt, clips, and what identifies the numbers of each metric."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+from bench.canonical import fingerprint
+from bench.embedder import Vectors
+from bench.errors import UsageError, suggestion
+from bench.store import Store, StoredClip
+from bench.summary import Column, Grouping, read_columns, read_scores, read_set_scores
+from bench.view import View
+
+
+@dataclass(frozen=True)
+class ComparedMetric:
+    """A column and all that identifies its numbers, as in the table ``metrics``."""
+
+    column: Column
+    plugin: str
+    name: str
+    version: int
+    params_hash: str
+    embedder: str
+    reference: str
+    params: Mapping[str, Any]
+
+
+class ComparedRun:
+    """One run, read as far as it is asked for; the store stays its owner's to close."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.folder = store.folder
+        self.about = store.about()
+        self.prompts = store.prompts()
+        self.trained_on = store.trained_on()
+        self.clips: dict[str, list[StoredClip]] = {label: [] for label in self.trained_on}
+        for clip in store.made():
+            self.clips[clip.model].append(clip)
+        self._seeds = {label: tuple(sorted({c.seed for c in clips})) for label, clips in self.clips.items()}
+        self._lengths = {label: median(c.duration for c in clips) for label, clips in self.clips.items() if clips}
+        rows = store.rows(
+            "SELECT plugin, name, version, params_hash, embedder, reference, params FROM metrics "
+            "WHERE shown ORDER BY position"
+        )
+        self.metrics = [
+            ComparedMetric(column, plugin, name, version, params_hash, embedder, against, json.loads(params))
+            for column, (plugin, name, version, params_hash, embedder, against, params) in zip(
+                read_columns(store), rows, strict=True
+            )
+        ]
+        self._means: dict[tuple[str, str, Collection[int] | None], dict[str, float]] = {}
+        self._vectors: dict[tuple[str, str], Mapping[str, Vectors | str]] = {}
+        self._set_values: dict[str, Mapping[tuple[str, str, str], float | None]] = {}
+
+    def row(self, label: str) -> str:
+        """The label, if the run has such a row.
+
+        Raises:
+            UsageError: it has none; the message suggests the nearest.
+        """
+        if label not in self.clips:
+            known = ", ".join(self.clips) or "no models"
+            raise UsageError(f"{self.folder} has no row '{label}'{suggestion(label, self.clips)}; it has: {known}")
+        return label
+
+    def seeds(self, label: str) -> tuple[int, ...]:
+        """The seeds of a model's clips, in ascending order."""
+        return self._seeds[label]
+
+    def length(self, label: str) -> float | None:
+        """Median length of a model's clips, in seconds."""
+        return self._lengths.get(label)
+
+    def means(self, label: str, ref: str, seeds: tuple[int, ...] | None = None) -> Mapping[str, float]:
+        """By prompt, a clip metric's mean over the seeds (all, or those given) that have a value."""
+        key = label, ref, seeds
+        if key not in self._means:
+            found: dict[str, float] = {}
+            for prompt, values in self._values.get((label, ref), {}).items():
+                chosen = [value for seed, value in values if seeds is None or seed in seeds]
+                if chosen:
+                    found[prompt] = math.fsum(chosen) / len(chosen)
+            self._means[key] = found
+        return self._means[key]
+
+    def set_value(self, label: str, ref: str, grouping: str, group: str) -> float | None:
+        """What the leaderboard shows of a set metric."""
+        if grouping not in self._set_values:
+            by: Grouping | None = None if grouping == "all" else "genre" if grouping == "genre" else "level"
+            found = read_set_scores(self.store, by)
+            self._set_values[grouping] = {key: estimate.value for key, estimate in found.items()}
+        return self._set_values[grouping].get((label, ref, group))
+
+    def vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
+        """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
+        key, view = metric.embedder, _view_of_text(metric.column.view)
+        for (embedder,) in self.store.rows("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view.text,)):
+            if fingerprint([embedder, view.text]) == key:
+                if (embedder, view.text) not in self._vectors:
+                    self._vectors[embedder, view.text] = self.store.embedded(embedder, view)
+                return embedder, self._vectors[embedder, view.text]
+        return "", {}
+
+    @cached_property
+    def _values(self) -> Mapping[tuple[str, str], Mapping[str, list[tuple[int, float]]]]:
+        found: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = {}
+        for score in read_scores(self.store):
+            if score.value is not None:
+                of_prompts = found.setdefault((score.model, score.metric), {})
+                of_prompts.setdefault(score.prompt, []).append((score.seed, score.value))
+        return found
+
+
+def _view_of_text(text: str) -> View:
+    """The view that `View.text` describes."""
+    seconds, band = re.search(r"first (\S+) s", text), re.search(r"up to (\S+) Hz", text)
+    return View(float(seconds[1]) if seconds else None, float(band[1]) if band else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One of the two that are compared: a model of a run; ``name`` is what the comparison calls it."""
+
+    run: ComparedRun
+    label: str
+    name: str
+
+    def seeds(self) -> tuple[int, ...]:
+        return self.run.seeds(self.label)
+
+    def halves(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """The earlier and the later half of its seeds, equally many; None where there is one seed."""
+        seeds = self.seeds()
+        half = len(seeds) // 2
+        return (seeds[:half], seeds[-half:]) if half else None

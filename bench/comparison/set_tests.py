@@ -1,0 +1,216 @@
+"""Testing differences of set metrics between rows of finished runs: the metric, the vectors and the reference again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from bench.canonical import fingerprint
+from bench.comparison.compared_run import ComparedMetric, ComparedRun
+from bench.comparison.kept_tests import FORMAT, KeptTest, KeptTests
+from bench.config import MetricConfig, RunConfig, load_config
+from bench.embedder import Vectors
+from bench.errors import DataError, TunebenchError, UsageError, one_line
+from bench.leaks import Leak, find_leaks
+from bench.metric_plan import PlannedMetric
+from bench.progress import Progress
+from bench.reference import load_reference
+from bench.reference_search import search
+from bench.registry import bind, create, find, installed
+from bench.set_metric import PlannedReference, Reference, SetMetric, gather
+from bench.store import StoredClip
+
+SEED = 0
+"""Names the permutations of every test of set metrics."""
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """Clips of one row, as (prompt, content) in a fixed order, and what its model is known to have been trained on."""
+
+    name: str
+    clips: tuple[tuple[str, str], ...]
+    trained_on: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, name: str, clips: Iterable[StoredClip], trained_on: frozenset[str] = frozenset()) -> ClipSet:
+        return cls(name, tuple(sorted((clip.prompt, clip.content) for clip in clips)), trained_on)
+
+
+@dataclass(frozen=True)
+class SetRequest:
+    """B − A of one set metric, over all prompts or one group of them, whose clips ``a`` and ``b`` hold."""
+
+    metric: ComparedMetric
+    a: ClipSet
+    b: ClipSet
+    grouping: str = "all"
+    group: str = "all"
+
+    @property
+    def key(self) -> str:
+        """Covers all that can change the result."""
+        m = self.metric
+        return fingerprint(
+            {
+                "format": [FORMAT, SEED],
+                "metric": [m.name, m.version, m.params_hash, m.embedder, m.column.view, m.reference],
+                "group": [self.grouping, self.group],
+                "sets": [[side.name, side.clips, sorted(side.trained_on)] for side in (self.a, self.b)],
+            }
+        )
+
+
+class SetTests:
+    """Answers requests from what is kept, and otherwise computes them with what the runs hold.
+
+    Args:
+        runs: where vectors, configurations and references are looked for; the first keeps the results.
+        reference: another place to look for the reference.
+        plugin_files: whether metrics of plugin files may be loaded. A run may come from anywhere, and looking at its
+            tables must not run code that its configuration names.
+    """
+
+    def __init__(self, runs: Sequence[ComparedRun], reference: str | None = None, plugin_files: bool = False) -> None:
+        self._plugin_files = plugin_files
+        self._runs = list(dict.fromkeys(runs))
+        self._place = reference
+        self._kept = KeptTests(self._runs[0].folder)
+        self._configs = [_config_of(run.folder) for run in self._runs]
+        self._metrics: dict[tuple[str, str], SetMetric] = {}
+        self._references: dict[str, tuple[PlannedReference, Reference]] = {}
+
+    def answer(self, requests: Sequence[SetRequest], progress: Progress) -> list[KeptTest]:
+        """One result a request; where there is none it says why."""
+        keys = [request.key for request in requests]
+        wanted = dict(zip(keys, requests, strict=True))
+        found = {key: kept for key in wanted if (kept := self._kept.get(key))}
+        progress.begin("testing", len(wanted), len(found))
+        try:
+            for key, request in wanted.items():
+                if key not in found:
+                    found[key] = self._test(request, key)
+                    progress.advance(1)
+        finally:
+            self._kept.save()
+        return [found[key] for key in keys]
+
+    def _test(self, request: SetRequest, key: str) -> KeptTest:
+        try:
+            test = self._compute(request)
+        except Exception as error:  # a plugin may raise anything, and costs its own rows only
+            return _without(one_line(error))
+        self._kept.put(key, test)
+        return test
+
+    def _compute(self, request: SetRequest) -> KeptTest:
+        embedder, vectors = self._vectors(request.metric)
+        prompts = sorted({prompt for prompt, _ in request.a.clips + request.b.clips})
+        number = {prompt: place for place, prompt in enumerate(prompts)}
+        sets = []
+        for side in (request.a, request.b):
+            known = [(place, number[p], vectors.get(content)) for place, (p, content) in enumerate(side.clips)]
+            usable = [(place, group, v) for place, group, v in known if v is not None and not isinstance(v, str)]
+            if not usable:
+                return _without(f"no clip of '{side.name}' has an embedding")
+            sets.append(gather(usable, embedder))
+        metric = self._metric(request.metric)
+        reference: Reference | None = None
+        leaks: tuple[Leak, ...] = ()
+        if request.metric.reference:
+            planned, reference = self._reference(request.metric, embedder)
+            leaks = find_leaks({side.name: side.trained_on for side in (request.a, request.b)}, [planned])
+            if request.grouping == "genre":
+                reference = reference.of_genre(request.group)
+        found = metric.difference(sets[0], sets[1], reference, SEED)
+        try:
+            return KeptTest(
+                estimate=found.estimate,
+                low=found.low,
+                high=found.high,
+                p=found.p,
+                null=found.null,
+                reason=found.reason,
+                warnings=tuple(dict.fromkeys([*found.warnings, *(leak.warning for leak in leaks)])),
+                n=len(np.intersect1d(sets[0].groups, sets[1].groups)),
+            )
+        except ValueError as error:
+            raise DataError(f"the difference is {found}, which is no finite numbers with a p in (0, 1]") from error
+
+    def _vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
+        found = [run.vectors(metric) for run in self._runs]
+        embedder = next((name for name, _ in found if name), "")
+        return embedder, dict(chain.from_iterable(vectors.items() for _, vectors in reversed(found)))
+
+    def _metric(self, shown: ComparedMetric) -> SetMetric:
+        """The metric that scored the run, made anew.
+
+        Raises:
+            UsageError: it is not installed here, or another version or text of it is.
+        """
+        key = shown.name, shown.params_hash
+        if key not in self._metrics:
+            entries = [entry for config in self._configs if config for entry in config.metrics]
+            last = [MetricConfig(name=shown.plugin, params=dict(shown.params))]
+            why = ""
+            for entry in (*(e for e in entries if e.name.rpartition(":")[2] == shown.plugin), *last):
+                try:
+                    metric, made = self._made(entry)
+                except TunebenchError as error:
+                    why = why or one_line(error)
+                    continue
+                if (made.version, made.params_hash) == (shown.version, shown.params_hash):
+                    self._metrics[key] = metric
+                    break
+                why = why or f"'{entry.name}' is no longer what scored {self._runs[0].folder}"
+            else:
+                raise UsageError(f"the metric cannot be made again ({why})")
+        return self._metrics[key]
+
+    def _made(self, entry: MetricConfig) -> tuple[SetMetric, PlannedMetric]:
+        plugin = find("metric", entry.name)
+        if plugin.source and not self._plugin_files:
+            raise UsageError(
+                f"'{entry.name}' is a plugin file, which is not run to show a table; compare with --plugin-files"
+            )
+        metric: SetMetric = create(plugin, entry.params, SetMetric)
+        kind = type(metric)
+        params = bind(plugin, kind, entry.params)
+        return metric, PlannedMetric(plugin, params, kind.version, kind.unit, kind.direction, entry.name)
+
+    def _reference(self, shown: ComparedMetric, embedder: str) -> tuple[PlannedReference, Reference]:
+        """The reference that the scores are against.
+
+        Raises:
+            UsageError: it is nowhere to be found.
+        """
+        if shown.reference not in self._references:
+            places: list[str | Path] = [self._place] if self._place else []
+            places += [config.reference for config in self._configs if config]
+            places += [run.folder / "references" for run in self._runs]
+            planned = search(shown.reference, embedder, (*places, *installed("reference")))
+            if planned is None:
+                where = f"--reference {self._place}, " if self._place else ""
+                raise UsageError(
+                    f"the reference '{shown.column.reference}' that the scores are against "
+                    f"({shown.reference[:12]}) was not found in {where}the configuration or the run; name its file "
+                    "with --reference, or score anew with 'tunebench score'"
+                )
+            self._references[shown.reference] = planned, load_reference(planned.path)
+        return self._references[shown.reference]
+
+
+def _config_of(folder: Path) -> RunConfig | None:
+    """The frozen configuration; None where it is gone or damaged, which costs no more than a place to look."""
+    try:
+        return load_config(folder / "config.yaml")
+    except TunebenchError:
+        return None
+
+
+def _without(reason: str) -> KeptTest:
+    return KeptTest(estimate=None, low=None, high=None, p=None, null="", reason=reason, warnings=(), n=0)

@@ -1,0 +1,203 @@
+"""Comparisons as tables and sentences for a terminal or Markdown, and as records for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from bench.comparison.record import Comparison
+from bench.protocol import Protocol
+from bench.table import markdown_table, paragraph, text_table
+
+Style = Literal["table", "markdown", "json", "csv"]
+NONE = "–"
+LEVEL = 0.05
+ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
+
+
+def render(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol], style: Style = "table") -> str:
+    """The comparisons of one pair of rows.
+
+    Args:
+        comparisons: as `bench.comparison.compare.compare` gives them, one or more.
+        protocols: of the runs of A and of B.
+        style: what to write.
+    """
+    if style == "json":
+        return json.dumps(records(comparisons, protocols), indent=2, ensure_ascii=False, allow_nan=False)
+    if style == "csv":
+        return _csv(records(comparisons, protocols))
+    return _page(comparisons, protocols, style == "markdown")
+
+
+def records(comparisons: Iterable[Comparison], protocols: tuple[Protocol, Protocol]) -> list[dict[str, Any]]:
+    """One object a comparison, with the protocols of both runs."""
+    ids = {"protocol": protocols[0].id, "protocol_b": protocols[1].id}
+    return [{**comparison.record(), **ids} for comparison in comparisons]
+
+
+def findings(comparisons: Iterable[Comparison]) -> list[str]:
+    """A sentence for each test over all prompts: what it settles, or what it would have found."""
+    return [f"{c.column.ref}: {_finding(c)}." for c in comparisons if c.grouping == "all" and c.p is not None]
+
+
+def _finding(c: Comparison) -> str:
+    p = c.p_holm if c.p_holm is not None else c.p
+    if p is None or c.p is None or c.estimate is None or p >= LEVEL:
+        if c.p is not None and c.p < LEVEL:
+            return f"not settled once every metric is allowed for (p {p_text(c.p)}, Holm p {p_text(p)})"
+        if any(warning.startswith("W-FEW") for warning in c.warnings):
+            return "not settled: too few prompts, or too few on which the two differ (W-FEW)"
+        if c.detectable is None:
+            return "not settled, and what could have been found is not known"
+        size = _with_unit(c, _number(c.detectable, _decimals(c)))
+        return f"not settled; a true difference of {size} would show (p < .05) in four of five such comparisons"
+    if c.low is not None and c.high is not None and c.low <= 0 <= c.high:
+        return f"the two differ (Holm p {p_text(p)}), but the interval reaches 0: which is ahead stays open"
+    size = _with_unit(c, _number(abs(c.estimate), _decimals(c)))
+    word = "better" if c.better else "higher"
+    row = c.better or (c.b if c.estimate > 0 else c.a)
+    return f"{row} is {word} by {size} (Holm p {p_text(p)})"
+
+
+def p_text(p: float | None) -> str:
+    """Three decimals without the 0 before them."""
+    if p is None:
+        return NONE
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def _page(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol], markdown: bool) -> str:
+    table = markdown_table if markdown else text_table
+    first = comparisons[0]
+    parts = [f"B − A: {first.b} − {first.a}"]
+    for grouping in dict.fromkeys(c.grouping for c in comparisons):
+        here = [c for c in comparisons if c.grouping == grouping]
+        parts.append(table(*_grid(here, grouping), 1 if grouping == "all" else 2))
+    lines = list(dict.fromkeys(protocol.line for protocol in protocols))
+    if protocols[0].id != protocols[1].id:
+        lines.append("The two runs follow different protocols: mind the reasons and warnings.")
+    if markdown:
+        found = "\n".join(f"- {text}" for text in findings(comparisons))
+        parts += [found, *_explained(comparisons), *_footnotes(comparisons), *lines]
+    else:
+        blocks = (findings(comparisons), _explained(comparisons), _footnotes(comparisons), lines)
+        parts += ["\n".join(map(paragraph, block)) for block in blocks]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], list[list[str]]]:
+    split = grouping != "all"
+    chance = any(c.chance for c in comparisons)
+    first = comparisons[0]
+    header = [
+        *([grouping] if split else []),
+        *("metric", f"A {first.a}", f"B {first.b}", "B − A [95 %]", "p", "BH p" if split else "Holm p", "d_z"),
+        *("detectable", "n", *(["chance A − A", "p of it"] if chance else [])),
+    ]
+    rows = []
+    for c in comparisons:
+        decimals = _decimals(c)
+        rows.append(
+            [
+                *([c.group] if split else []),
+                f"{c.column.ref}{_unit(c)}",
+                *(_number(c.mean_a, decimals), _number(c.mean_b, decimals)),
+                _difference(c.estimate, c.low, c.high, decimals),
+                *(p_text(c.p), p_text(c.p_bh if split else c.p_holm)),
+                *(_number(c.effect, 2), _number(c.detectable, decimals), str(c.n)),
+                *(_chance(c, decimals) if chance else []),
+            ]
+        )
+    return header, rows
+
+
+def _chance(c: Comparison, decimals: int) -> list[str]:
+    if c.chance is None:
+        return [NONE, NONE]
+    return [_difference(c.chance.estimate, c.chance.low, c.chance.high, decimals), p_text(c.chance.p)]
+
+
+def _explained(comparisons: Sequence[Comparison]) -> list[str]:
+    """What the numbers are of."""
+    tested = sum(c.p_holm is not None for c in comparisons)
+    texts = ["The unit is the prompt: seeds are averaged within it, and A and B are compared on the same prompts."]
+    if tested:
+        texts.append(
+            "p (two-sided): how often exchanging A and B on whole prompts takes the difference at least as far from 0. "
+            f"Holm p allows for the {tested} metrics tested. Detectable: the smallest true difference that is found "
+            "(p < .05, before Holm) with a power of 80 % at this size. A large p does not say that A and B are alike."
+        )
+    if any(c.p_bh is not None for c in comparisons):
+        texts.append("BH p bounds the share of false claims over the metrics and groups (Benjamini and Hochberg).")
+    if any(c.chance for c in comparisons):
+        texts.append("Chance: the later half of A's seeds less the earlier half, a difference that is nothing else.")
+    nulls: dict[str, list[str]] = {}
+    for c in comparisons:
+        if c.null:
+            nulls.setdefault(c.null, []).append(c.column.ref)
+    return texts + [f"p of {', '.join(dict.fromkeys(refs))} is under this: {null}." for null, refs in nulls.items()]
+
+
+def _footnotes(comparisons: Sequence[Comparison]) -> list[str]:
+    """What is missing and what must be said, each once with all that it holds for."""
+    said: dict[str, list[str]] = {}
+    for c in comparisons:
+        place = c.column.ref if c.grouping == "all" else f"{c.column.ref} ({c.group})"
+        for text in (*([c.reason] if c.reason else []), *c.warnings):
+            said.setdefault(text, []).append(place)
+    every = len(comparisons)
+    return [f"{'all' if every > 1 and len(at) == every else ', '.join(_some(at))}: {text}" for text, at in said.items()]
+
+
+def _some(places: Sequence[str], most: int = 6) -> list[str]:
+    return [*places[:most], *([f"and {len(places) - most} more"] if len(places) > most else [])]
+
+
+def _difference(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:
+    text = _number(estimate, decimals, "+")
+    return text if low is None or high is None else f"{text} [{_number(low, decimals)}, {_number(high, decimals)}]"
+
+
+def _decimals(c: Comparison) -> int:
+    """So many that the interval has two digits, and one at least."""
+    width = (c.high - c.low) / 2 if c.low is not None and c.high is not None else abs(c.estimate or 0.0)
+    return min(6, max(1, 1 - math.floor(math.log10(width)))) if width > 0 else 1
+
+
+def _number(value: float | None, decimals: int, sign: Literal["", "+"] = "") -> str:
+    if value is None:
+        return NONE
+    text = f"{value:{sign}.{decimals}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+
+
+def _unit(c: Comparison) -> str:
+    text = f"{c.column.unit}{ARROWS[c.column.direction]}".strip()
+    return f" ({text})" if text else ""
+
+
+def _with_unit(c: Comparison, number: str) -> str:
+    # Percentages differ by points.
+    return f"{number} {'points' if c.column.unit == '%' else c.column.unit}".strip()
+
+
+def _csv(found: Sequence[dict[str, Any]]) -> str:
+    """Flat: ``chance`` in four columns, warnings in one."""
+    buffer = io.StringIO()
+    rows = [
+        {
+            **{name: value for name, value in record.items() if name != "chance"},
+            **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
+            "warnings": "; ".join(record["warnings"]),
+        }
+        for record in found
+    ]
+    writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().rstrip("\n")

@@ -1,0 +1,214 @@
+"""Two models on the same prompts: the mean difference, its interval, a test by sign flips, and what it could find.
+
+The unit is the prompt. Under the null hypothesis the two values of a prompt are exchangeable, so every difference might
+as well have had the other sign; the test asks how many of those signs give a mean as far from 0 as the one found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+EXACT = 13
+"""With so many differences or fewer, all 2ⁿ signs are tried."""
+PERMUTATIONS = 9999
+_SAME = 1e-12  # of Σ|d|: rounding makes equal sums differ by less
+_TESTS, _SIGNS = 256, 2048  # at a time, so that memory stays within some 20 MB
+
+
+class PairedTest(NamedTuple):
+    """The mean of n differences with its 95 % interval and p; NaN where one difference says nothing of its spread."""
+
+    estimate: float
+    low: float
+    high: float
+    p: float
+    n: int
+    df: float
+    se: float
+
+
+def sign_flips(n: int, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int8]:
+    """Signs of n differences, one column a permutation: all 2ⁿ for n ≤ 13, otherwise ``permutations`` random ones.
+
+    The random signs of one row do not depend on how many rows follow it.
+
+    Args:
+        n: differences, ≥ 1.
+        permutations: how many random ones, ≥ 1.
+        rng: where they are drawn from; not used for n ≤ 13.
+
+    Returns:
+        −1 or 1, shape (n, 2ⁿ) or (n, permutations).
+
+    Raises:
+        ValueError: no differences or no permutations.
+
+    >>> sign_flips(2, 9999, np.random.default_rng(0)).tolist()
+    [[1, -1, 1, -1], [1, 1, -1, -1]]
+    """
+    if n < 1 or permutations < 1:
+        raise ValueError(f"sign flips need differences and permutations, got {n} and {permutations}")
+    if n <= EXACT:
+        bits = np.arange(2**n) >> np.arange(n)[:, np.newaxis] & 1
+    else:
+        coins = rng.integers(0, 256, (n, -(-permutations // 8)), dtype=np.uint8)
+        bits = np.unpackbits(coins, axis=1)[:, :permutations]
+    signs: npt.NDArray[np.int8] = 1 - 2 * bits.astype(np.int8)
+    return signs
+
+
+def sign_flip_p(differences: npt.ArrayLike, permutations: int = PERMUTATIONS, seed: int = 0) -> Array:
+    """Two-sided p of each row's mean, by flipping the signs of whole rows' entries.
+
+    Exact where 13 differences or fewer are not 0: the share of all signs whose |mean| is at least the one found.
+    Otherwise (1 + those of the random signs) / (1 + permutations), so that p is never 0. Signs are given to |d| in
+    descending order: p does not depend on the order of the differences, nor on which model is B.
+
+    Args:
+        differences: B − A, shape (tests, n), n ≥ 1, finite. A difference of 0 has no sign, so shorter rows may be
+            filled up with zeros.
+        permutations: random ones, ≥ 1.
+        seed: of ``numpy.random.default_rng``; all tests share its signs.
+
+    Returns:
+        shape (tests,), in (0, 1].
+
+    Raises:
+        ValueError: no differences, or one that is not finite.
+
+    Source: Fisher, *The Design of Experiments* (1935), §21; Phipson and Smyth, "Permutation p-values should never be
+    zero", Statistical Applications in Genetics and Molecular Biology 9 (2010). Of differences that are −1, 0 and 1 it
+    is McNemar's exact test.
+
+    >>> sign_flip_p([[1.0, 2.0, 3.0], [3.0, -1.0, 0.0]]).tolist()
+    [0.25, 1.0]
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if d.ndim != 2 or not d.shape[1] or not np.isfinite(d).all():
+        raise ValueError(f"a sign-flip test needs rows of finite differences, got shape {d.shape}")
+    sizes = -np.sort(-np.abs(d), axis=1)
+    # fsum: the same sum in whatever order the prompts come.
+    found = np.array([abs(math.fsum(row)) for row in d]) - _SAME * sizes.sum(axis=1)
+    signed = np.count_nonzero(sizes, axis=1)
+    p = np.empty(len(d))
+    order = np.argsort(signed, kind="stable")
+    edge = int(np.searchsorted(signed[order], EXACT, side="right"))
+    for first, last in ((0, edge), (edge, len(d))):
+        for start in range(first, last, _TESTS):
+            tests = order[start : min(start + _TESTS, last)]
+            n = max(1, int(signed[tests[-1]]))
+            signs = sign_flips(n, permutations, np.random.default_rng(seed))
+            as_far = _as_far(sizes[tests, :n], found[tests], signs)
+            # All signs hold the observed ones; random ones do not, and get them beside.
+            p[tests] = as_far / signs.shape[1] if n <= EXACT else (1 + as_far) / (1 + permutations)
+    return p
+
+
+def _as_far(sizes: Array, found: Array, signs: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    """How many columns of signs take each row's sum as far from 0 as was found."""
+    count = np.zeros(len(sizes), dtype=np.int64)
+    for start in range(0, signs.shape[1], _SIGNS):
+        sums = sizes @ signs[:, start : start + _SIGNS].astype(np.float64)
+        count += (np.abs(sums) >= found[:, np.newaxis]).sum(axis=1)
+    return count
+
+
+def paired_test(differences: npt.ArrayLike) -> PairedTest:
+    """Mean difference with Student's 95 % interval and the p of `sign_flip_p`.
+
+    Args:
+        differences: B − A, one for each prompt, shape (n,), n ≥ 1, finite.
+
+    Raises:
+        ValueError: no differences, or one that is not finite.
+
+    Source: Student, "The probable error of a mean", Biometrika 6 (1908), for the interval.
+
+    >>> test = paired_test([1.0, 2.0, 3.0, 4.0])
+    >>> test.estimate, test.p, round(test.low, 3), round(test.high, 3)
+    (2.5, 0.125, 0.446, 4.554)
+    """
+    return paired_tests([np.atleast_1d(np.asarray(differences, dtype=np.float64))])[0]
+
+
+def paired_tests(batch: Sequence[Array]) -> list[PairedTest]:
+    """`paired_test` of many rows of differences at once, which may be of different lengths.
+
+    Raises:
+        ValueError: as `paired_test`.
+    """
+    from scipy.special import stdtrit
+
+    if not batch:
+        return []
+    sizes = np.array([len(row) for row in batch])
+    if any(row.ndim != 1 for row in batch) or not sizes.all():
+        raise ValueError("a paired test needs one difference or more, in one row")
+    filled = np.zeros((len(batch), sizes.max()))
+    for place, row in enumerate(batch):
+        filled[place, : len(row)] = row
+    p = sign_flip_p(filled)
+    df = sizes - 1.0
+    reach = stdtrit(np.maximum(df, 1), 0.975)
+    tests = []
+    for place, row in enumerate(batch):
+        n = len(row)
+        mean = math.fsum(row) / n
+        se = math.nan
+        if n > 1:
+            # Equal differences have no spread, whatever rounding made of them.
+            same = float(np.ptp(row)) <= _SAME * float(np.abs(row).max())
+            se = 0.0 if same else float(row.std(ddof=1)) / math.sqrt(n)
+        wide = float(reach[place]) * se
+        tests.append(PairedTest(mean, mean - wide, mean + wide, float(p[place]), n, float(df[place]), se))
+    return tests
+
+
+def detectable_difference(se: float, df: float, level: float = 0.05, power: float = 0.8) -> float:
+    """The smallest true difference that a two-sided t-test finds with that power, at the standard error at hand.
+
+    se · δ, where a noncentral t with df degrees of freedom and noncentrality δ is beyond t(df; 1 − level/2), on the
+    side of the true difference, with probability ``power``. It says what a test of this size can see, and nothing about
+    the difference that was found.
+
+    Args:
+        se: standard error of the mean difference, ≥ 0, in its unit.
+        df: degrees of freedom, > 0.
+        level: two-sided, in (0, 1).
+        power: in (level, 1).
+
+    Raises:
+        ValueError: something outside its range.
+
+    Source: Cohen, *Statistical Power Analysis for the Behavioral Sciences*, 2nd ed. (1988), ch. 2.
+
+    >>> round(detectable_difference(1 / 34**0.5, 33), 2)  # 34 pairs find a d_z of .5
+    0.5
+    """
+    if not (se >= 0 and df > 0 and 0 < level < power < 1):
+        raise ValueError(f"got se {se}, df {df}, level {level}, power {power}")
+    return se * _noncentrality(df, level, power)
+
+
+@lru_cache(maxsize=4096)
+def _noncentrality(df: float, level: float, power: float) -> float:
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr, stdtrit
+
+    edge = float(stdtrit(df, 1 - level / 2))
+
+    def missing(noncentrality: float) -> float:
+        return 1 - float(nctdtr(df, noncentrality, edge)) - power
+
+    high = edge + 1
+    while missing(high) < 0:
+        high *= 2
+    return float(brentq(missing, 0, high, xtol=1e-9))

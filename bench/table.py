@@ -1,0 +1,57 @@
+"""Tables of text: aligned for a terminal, or as Markdown."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+
+Row = Sequence[str]
+WIDTH = 120
+
+
+def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
+    """Columns aligned with spaces; the first ``words`` ones on the left, the others on the right.
+
+    Headings are broken so that a column is as wide as what stands in it, and no cell is ever cut: a narrow terminal
+    wraps lines, a pipe gets them whole.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="")
+    for place, title in enumerate(header):
+        width = max((len(row[place]) for row in rows), default=0)
+        heading = title if place < words else _broken(title, width)
+        table.add_column(Text(heading), justify="left" if place < words else "right", no_wrap=True, vertical="bottom")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    buffer = io.StringIO()
+    Console(file=buffer, width=100_000, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
+
+
+def markdown_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
+    """A Markdown table; the first ``words`` columns are aligned on the left, the others on the right."""
+    rules = ["---" if place < words else "---:" for place in range(len(header))]
+    lines = [[_escaped(cell) for cell in header], rules, *([_escaped(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def paragraph(text: str) -> str:
+    """Prose in lines of a readable width."""
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _broken(title: str, width: int) -> str:
+    """A heading in lines: the name, broken at its hyphens, then its unit and whatever else is in brackets."""
+    name, *notes = title.split(" (")
+    # An arrow stays with its unit; textwrap breaks at no such space.
+    parts = [name, *(f"({note}".replace(" ↑", "\xa0↑").replace(" ↓", "\xa0↓") for note in notes)]
+    lines = [line for part in parts for line in textwrap.wrap(part, max(width, 1), break_long_words=False)]
+    return "\n".join(lines).replace("\xa0", " ")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\n", " ").replace("|", "\\|")
