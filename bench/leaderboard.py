@@ -1,24 +1,63 @@
-"""The leaderboard: a row a model, a column a metric, and how sure each number is."""
+"""The leaderboard: a row a model, a column a metric, how sure each number is, and which places the tests support."""
 
 from __future__ import annotations
 
 import io
 import json
-import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import UsageError
+from bench.leaderboard_grid import footnotes, grid, rank_grid, ranks_mean
+from bench.protocol import Protocol, protocol_of
+from bench.ranks import RankRange, ranks
 from bench.store import Store
 from bench.summary import Cell, Grouping, summarise
+from bench.table import markdown_table, paragraph, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["table", "csv", "json", "markdown", "parquet"]
-ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
-CHANCE = "chance"
-CEILING = "ceiling (true notes)"
+    from bench.progress import Progress
+
+Format = Literal["table", "csv", "json", "markdown", "parquet", "latex"]
+
+COLUMNS = (
+    *("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "chance", "known"),
+    *("note", "reference", "view", "warnings", "rank_best", "rank_worst", "tied", "protocol"),
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """All that a leaderboard shows. ``ranks`` are by (model, metric), over all prompts."""
+
+    cells: list[Cell]
+    ranks: Mapping[tuple[str, str], RankRange]
+    protocol: Protocol
+
+
+def read_board(
+    folder: Path, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
+) -> Board:
+    """A run's leaderboard.
+
+    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics, which take about a
+    second a pair and are kept in the run folder; those of plugin files are only made where ``plugin_files`` allows it.
+
+    Raises:
+        UsageError: as `read_cells`.
+    """
+    from bench.comparison.compare import compare_all
+
+    with _read(folder, by) as store:
+        cells = _cells(store, by)
+        pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
+        tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files)
+        return Board(cells, ranks(cells, tested), protocol_of(store))
 
 
 def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
@@ -27,179 +66,145 @@ def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
     Raises:
         UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
     """
-    if by not in (None, "genre", "level"):
-        raise UsageError(f"cannot group by '{by}': use genre or level")
-    grouping: Grouping | None = by  # type: ignore[assignment]
-    with Store.read(folder) as store:
-        cells = summarise(store, grouping)
-    return sorted(cells, key=lambda cell: (cell.group != "all", cell.group))
+    with _read(folder, by) as store:
+        return _cells(store, by)
 
 
-def records(cells: list[Cell]) -> list[dict[str, Any]]:
+def records(
+    cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange] | None = None, protocol: Protocol | None = None
+) -> list[dict[str, Any]]:
     """One flat record a cell.
 
     ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
     should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
     notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
     ``reference`` and ``view`` are what a distance is to and which part of the clips it is of; ``warnings`` begin with
-    a code each.
+    a code each. ``rank_best`` to ``rank_worst`` are the places that the tests leave open, ``tied`` the models that
+    this one cannot be told from: over all prompts, where the metric has a direction and the model a value; otherwise
+    None. ``protocol`` is what another run must share for its numbers to be comparable.
     """
-    return [
-        {
-            "model": cell.model,
-            "metric": cell.column.ref,
-            "group": cell.group,
-            "value": cell.estimate.value,
-            "low": cell.estimate.low,
-            "high": cell.estimate.high,
-            "n": cell.estimate.n,
-            "planned": cell.planned,
-            "unit": cell.column.unit,
-            "direction": cell.column.direction,
-            "chance": cell.chance,
-            "known": cell.known,
-            "note": cell.estimate.reason,
-            "reference": cell.column.reference or None,
-            "view": cell.column.view or None,
-            "warnings": list(cell.estimate.warnings),
-        }
-        for cell in cells
-    ]
-
-
-COLUMNS = (
-    *("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "chance", "known"),
-    *("note", "reference", "view", "warnings"),
-)
+    found = []
+    for cell in cells:
+        rank = (ranks or {}).get((cell.model, cell.column.ref)) if cell.group == "all" else None
+        found.append(
+            {
+                "model": cell.model,
+                "metric": cell.column.ref,
+                "group": cell.group,
+                "value": cell.estimate.value,
+                "low": cell.estimate.low,
+                "high": cell.estimate.high,
+                "n": cell.estimate.n,
+                "planned": cell.planned,
+                "unit": cell.column.unit,
+                "direction": cell.column.direction,
+                "chance": cell.chance,
+                "known": cell.known,
+                "note": cell.estimate.reason,
+                "reference": cell.column.reference or None,
+                "view": cell.column.view or None,
+                "warnings": list(cell.estimate.warnings),
+                "rank_best": rank.best if rank else None,
+                "rank_worst": rank.worst if rank else None,
+                "tied": list(rank.tied) if rank else None,
+                "protocol": protocol.id if protocol else None,
+            }
+        )
+    return found
 
 
 def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
-    """The leaderboard as a DataFrame with the columns of `records`.
+    """The leaderboard as a DataFrame with the columns of `records`; lists are joined with ``; ``.
 
     Raises:
         UsageError: as `read_cells`.
     """
-    import pandas as pd
-
-    found = records(read_cells(folder, by))
-    frame = pd.DataFrame(found, columns=list(COLUMNS))
-    # A column of None alone would have no type, and tables of two runs could not be joined.
-    numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
-    frame["warnings"] = ["; ".join(warnings) for warnings in frame["warnings"]]
-    words = ("note", "reference", "view", "warnings")
-    return frame.fillna(dict.fromkeys(words, "")).astype({**numbers, **dict.fromkeys(words, "str")})
+    return _frame(read_board(folder, by))
 
 
-def render(folder: Path, style: Format = "table", by: str | None = None) -> str | bytes:
+def render(
+    folder: Path,
+    style: Format = "table",
+    by: str | None = None,
+    with_published: bool = False,
+    progress: Progress | None = None,
+    plugin_files: bool = False,
+) -> str | bytes:
     """The leaderboard as text, or as bytes for ``parquet``.
 
+    Args:
+        folder: a run.
+        style: how it is written.
+        by: add rows for each ``genre`` or ``level``.
+        with_published: append figures of papers, apart from the rows that are measured.
+        progress, plugin_files: as for `read_board`.
+
     Raises:
-        UsageError: as `read_cells`.
+        UsageError: as `read_cells`, or a style that cannot keep published figures apart.
     """
-    cells = read_cells(folder, by)
+    if with_published and style not in ("table", "markdown", "json"):
+        raise UsageError(
+            f"{style} would mix published figures with measured rows; use table, markdown or json with them"
+        )
+    board = read_board(folder, by, progress, plugin_files)
     if style == "json":
-        return json.dumps(records(cells), indent=2, ensure_ascii=False, allow_nan=False)
+        found = records(board.cells, board.ranks, board.protocol)
+        if with_published:
+            from bench.published import published, published_records
+
+            found = [{**record, "published": False} for record in found] + published_records(published())
+        return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
-        return str(leaderboard(folder, by).to_csv(index=False)).rstrip("\n")
+        return str(_frame(board).to_csv(index=False)).rstrip("\n")
     if style == "parquet":
         buffer = io.BytesIO()
-        leaderboard(folder, by).to_parquet(buffer, index=False)
+        _frame(board).to_parquet(buffer, index=False)
         return buffer.getvalue()
-    header, rows = grid(cells, by)
-    if style == "markdown":
-        lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-        table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        return "\n\n".join([table, *footnotes(cells)])
-    return "\n".join([_text_table(header, rows), *footnotes(cells)])
+    if style == "latex":
+        from bench.latex import latex_table
+
+        return latex_table(board.cells, board.ranks, board.protocol, by)
+    return _page(board, by, style == "markdown", with_published)
 
 
-def footnotes(cells: list[Cell]) -> list[str]:
-    """What the distances are to, which part of the clips they are of, and every warning once."""
-    columns = {cell.column.ref: cell.column for cell in cells if cell.column.view}
-    lines = []
-    for ref, column in columns.items():
-        against = f"against the reference '{column.reference}', " if column.reference else ""
-        if column.of_sets or column.view != "whole clips":
-            lines.append(f"{ref}: {against}of {column.view}")
-    warned: dict[str, list[str]] = {}
-    for cell in cells:
-        for warning in cell.estimate.warnings:
-            warned.setdefault(warning, []).append(cell.column.ref)
-    return lines + [f"{', '.join(dict.fromkeys(refs))}: {warning}" for warning, refs in warned.items()]
+def _read(folder: Path, by: str | None) -> Store:
+    if by not in (None, "genre", "level"):
+        raise UsageError(f"cannot group by '{by}': use genre or level")
+    return Store.read(folder)
 
 
-def grid(cells: list[Cell], by: str | None = None) -> tuple[list[str], list[list[str]]]:
-    """Header and rows as text: models in planned order within each group, then chance and ceiling."""
-    columns = list({cell.column.ref: cell.column for cell in cells}.values())
-    units = {c.ref: " ".join(part for part in (c.unit, ARROWS[c.direction]) if part) for c in columns}
-    header = [
-        *([by] if by else []),
-        "model",
-        *(f"{c.ref} ({units[c.ref]})" if units[c.ref] else c.ref for c in columns),
-    ]
-    rows = []
-    for group in dict.fromkeys(cell.group for cell in cells):
-        here = [cell for cell in cells if cell.group == group]
-        first = [group] if by else []
-        for model in dict.fromkeys(cell.model for cell in here):
-            own = {cell.column.ref: cell for cell in here if cell.model == model}
-            rows.append([*first, model, *(_written(own[c.ref]) for c in columns)])
-        for label, values in ((CHANCE, _chance(here)), (CEILING, _ceiling(here))):
-            if values:
-                rows.append([*first, label, *(_number(values[c.ref], 1) if c.ref in values else "" for c in columns)])
-    return header, rows
+def _cells(store: Store, by: str | None) -> list[Cell]:
+    grouping: Grouping | None = by  # type: ignore[assignment]
+    return sorted(summarise(store, grouping), key=lambda cell: (cell.group != "all", cell.group))
 
 
-def _chance(cells: list[Cell]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
-    for cell in cells:
-        if cell.chance is not None:
-            found.setdefault(cell.column.ref, []).append(cell.chance)
-    return {ref: math.fsum(values) / len(values) for ref, values in found.items()}
+def _page(board: Board, by: str | None, markdown: bool, with_published: bool) -> str:
+    """The tables and what must be said beneath them."""
+    table = markdown_table if markdown else text_table
+    header, rows = grid(board.cells, by)
+    parts = ["\n".join([table(header, rows, 2 if by else 1), *([] if markdown else footnotes(board.cells))])]
+    if markdown:
+        parts += footnotes(board.cells)
+    if ranked := rank_grid(board.cells, board.ranks):
+        meaning = ranks_mean(board.ranks)
+        parts += [table(*ranked), meaning] if markdown else [f"{table(*ranked)}\n{paragraph(meaning)}"]
+    parts.append(board.protocol.line)
+    if with_published:
+        from bench.published import published
+        from bench.published_block import published_block
+
+        parts.append(published_block(published(), markdown))
+    return "\n\n".join(parts)
 
 
-def _ceiling(cells: list[Cell]) -> dict[str, float]:
-    """The best that any model's own notes reach: what is between this and a row is the ear's error or the music's."""
-    best: dict[str, float] = {}
-    for cell in cells:
-        if cell.known is not None and cell.column.direction != "none":
-            choose = max if cell.column.direction == "higher" else min
-            best[cell.column.ref] = choose(cell.known, best.get(cell.column.ref, cell.known))
-    return best
+def _frame(board: Board) -> pd.DataFrame:
+    import pandas as pd
 
-
-def _written(cell: Cell) -> str:
-    estimate = cell.estimate
-    if estimate.value is None:
-        return f"– (0/{cell.planned})"
-    text = _number(estimate.value, 1)
-    if estimate.low is not None and estimate.high is not None:
-        below, above = estimate.value - estimate.low, estimate.high - estimate.value
-        if math.isclose(below, above, rel_tol=1e-6, abs_tol=1e-9):
-            text += f" ± {_number(above, 1)}"
-        else:
-            text += f" [{_number(estimate.low, 1)}, {_number(estimate.high, 1)}]"
-    return text if estimate.n == cell.planned else f"{text} ({estimate.n}/{cell.planned})"
-
-
-def _number(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}".replace("-", "−")
-
-
-def _text_table(header: list[str], rows: list[list[str]]) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for position, title in enumerate(header):
-        # A name of two words and its unit stand on lines of their own, so that a column is as wide as its numbers.
-        heading = title.replace(" (", "\n(", 1).replace("-", "-\n", 1) if position else title
-        justify: Literal["left", "right"] = "left" if title in ("model", "genre", "level") else "right"
-        table.add_column(Text(heading), justify=justify, no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    buffer = io.StringIO()
-    # Wide enough never to cut a number: a narrow terminal wraps lines, a pipe gets them whole.
-    Console(file=buffer, width=1000, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
+    frame = pd.DataFrame(records(board.cells, board.ranks, board.protocol), columns=list(COLUMNS))
+    for name in ("warnings", "tied"):
+        frame[name] = ["; ".join(several or ()) for several in frame[name]]
+    # A column of None alone would have no type, and tables of two runs could not be joined.
+    numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
+    places = dict.fromkeys(("rank_best", "rank_worst"), "Int64")
+    words = ("note", "reference", "view", "warnings", "tied", "protocol")
+    return frame.fillna(dict.fromkeys(words, "")).astype({**numbers, **places, **dict.fromkeys(words, "str")})

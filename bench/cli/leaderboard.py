@@ -17,6 +17,7 @@ class Style(StrEnum):
     json = "json"
     markdown = "markdown"
     parquet = "parquet"
+    latex = "latex"
 
 
 class Group(StrEnum):
@@ -31,15 +32,23 @@ def command(
     by: Annotated[Group | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
     style: Annotated[Style, typer.Option("--format", help="How to write it.")] = Style.table,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    with_published: Annotated[
+        bool, typer.Option("--with-published", help="Append what papers report, which is not comparable.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
-    """Print the leaderboard: means over prompts with 95 % intervals, how many clips count, chance and ceiling."""
+    """Print the leaderboard: means over prompts with 95 % intervals, how many clips count, chance, ceiling and ranks.
+
+    Ranks come from tests of every pair of models; those of distances take a while the first time, then they are kept.
+    """
+    from bench.cli.progress import shown
     from bench.errors import UsageError
     from bench.leaderboard import render
 
     if as_json:
         style = Style.json
-    content = render(folder, style.value, by.value if by else None)
+    with shown() as progress:
+        content = render(folder, style.value, by.value if by else None, with_published, progress)
     if output is None:
         if isinstance(content, bytes):
             raise UsageError("parquet is not for the terminal; name a file with --output")

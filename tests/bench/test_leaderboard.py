@@ -12,7 +12,11 @@ import yaml
 
 import bench
 from bench import UsageError
-from bench.leaderboard import grid, leaderboard, read_cells, render
+from bench.leaderboard import COLUMNS, grid, leaderboard, read_board, read_cells, render
+from bench.leaderboard_grid import ranks_mean
+from bench.metric import Estimate
+from bench.ranks import RankRange
+from bench.summary import Cell, Column
 
 
 @pytest.fixture(scope="module")
@@ -70,20 +74,99 @@ def test_every_format_says_the_same(folder: Path) -> None:
     assert all(row["value"] is None and row["note"] for row in rows if row["n"] == 0)
 
 
-def test_text_shows_units_counts_and_chance(folder: Path) -> None:
+def test_ranks_and_protocol_are_in_every_record(folder: Path) -> None:
+    board = read_board(folder, "genre")
+    rows = json.loads(str(render(folder, "json", "genre")))
+    assert {tuple(row) for row in rows} == {COLUMNS}
+    assert {row["protocol"] for row in rows} == {board.protocol.id}
+    for row in rows:
+        given = [row[name] for name in ("rank_best", "rank_worst", "tied")]
+        if row["group"] == "all" and row["direction"] != "none":
+            rank = board.ranks[row["model"], row["metric"]]
+            assert given == [rank.best, rank.worst, list(rank.tied)]
+        else:
+            assert given == [None, None, None]
+    table = leaderboard(folder, "genre")
+    assert table.rank_best.tolist() == [pd.NA if row["rank_best"] is None else row["rank_best"] for row in rows]
+    assert table.tied.tolist() == ["; ".join(row["tied"] or []) for row in rows]
+
+
+def test_ranks_come_from_the_tests_of_the_run(folder: Path) -> None:
+    """The rows play sines of 200 and 50 Hz at one level, whose peaks differ by rounding and by chance alone."""
+    from bench.comparison.compare import compare
+
+    (tested,) = [pair for pair in compare(folder, "first", "second") if pair.column.ref == "Peak@1"]
+    assert tested.p is not None and tested.p >= 0.05
+    ranks = read_board(folder).ranks
+    assert ranks == {
+        ("first", "Peak@1"): RankRange(1, 2, ("second",)),
+        ("second", "Peak@1"): RankRange(1, 2, ("first",)),
+    }
+
+
+def test_text_shows_units_counts_chance_ranks_and_protocol(folder: Path) -> None:
     text = str(render(folder))
     header = " ".join(text.splitlines()[:3])
     assert "Peak@1" in header and "(% ↑)" in header
     assert "(70/72)" in text
-    assert text.splitlines()[-1].split() == ["chance", "50.0"]
+    table, ranks, protocol = text.split("\n\n")
+    assert table.splitlines()[-1].split() == ["chance", "50.0"]
+    assert [line.split() for line in ranks.splitlines()[:3]] == [["rank", "Peak@1"], ["first", "="], ["second", "="]]
+    assert "Holm over the one pair of each metric, 5 %, which takes 6 prompts" in " ".join(ranks.split())
+    assert protocol == read_board(folder).protocol.line
     assert "\x1b" not in text
 
 
-def test_markdown_is_a_table(folder: Path) -> None:
-    lines = str(render(folder, "markdown")).splitlines()
-    assert lines[0] == "| model | Peak@1 (% ↑) | Frames@1 |"
+def test_markdown_is_two_tables_and_what_they_mean(folder: Path) -> None:
+    table, ranks, meaning, protocol = str(render(folder, "markdown")).split("\n\n")
+    lines = table.splitlines()
+    assert lines[0] == "| model | Peak@1 (% ↑) | Frames@1 (60/72) |"
     assert lines[1] == "| --- | ---: | ---: |"
     assert len({line.count("|") for line in lines}) == 1
+    assert ranks.splitlines()[::2] == ["| rank | Peak@1 |", "| first | = |"]
+    assert meaning.startswith("Ranks: ") and protocol.startswith("protocol ")
+
+
+def test_latex_is_of_this_run(folder: Path) -> None:
+    latex = str(render(folder, "latex", "level"))
+    assert r"\begin{tabular}{llrr}" in latex
+    assert f"Protocol {read_board(folder).protocol.id}: genres@1" in latex
+
+
+def test_published_rows_stand_apart(folder: Path) -> None:
+    bare, shown = str(render(folder)), str(render(folder, with_published=True))
+    assert shown.startswith(f"{bare}\n\nPublished, not comparable with the rows above\n")
+    assert "0.0498" in shown and "0.0498" not in bare
+    rows = json.loads(str(render(folder, "json", with_published=True)))
+    measured = json.loads(str(render(folder, "json")))
+    assert rows[: len(measured)] == [{**row, "published": False} for row in measured]
+    assert all(row["published"] and row["source"] and row["note"] for row in rows[len(measured) :])
+    for style in ("csv", "parquet", "latex"):
+        with pytest.raises(UsageError, match=f"{style} would mix published figures"):
+            render(folder, style, with_published=True)
+
+
+def test_a_count_that_all_rows_share_stands_in_the_heading() -> None:
+    def cell(model: str, ref: str, n: int) -> Cell:
+        return Cell(
+            model, Column(ref, "%", "higher"), "all", Estimate(1.0 if n else None, None, None, n), 12, None, None
+        )
+
+    shared, own = [cell("a", "x@1", 6), cell("b", "x@1", 6)], [cell("a", "y@1", 6), cell("b", "y@1", 0)]
+    assert grid([*shared, *own]) == (
+        ["model", "x@1 (% ↑) (6/12)", "y@1 (% ↑)"],
+        [["a", "1.0", "1.0 (6/12)"], ["b", "1.0", "– (0/12)"]],
+    )
+    assert grid(shared[:1])[1] == [["a", "1.0 (6/12)"]]
+
+
+@pytest.mark.parametrize("models", range(2, 9))
+def test_prompts_that_a_pair_needs(models: int) -> None:
+    """By search: the fewest prompts whose smallest p, that of all signs alike, passes Holm over all pairs."""
+    ranks = {(f"m{i}", "x@1"): RankRange(1, models) for i in range(models)}
+    pairs = models * (models - 1) / 2
+    fewest = next(n for n in range(2, 99) if 2 / 2**n * pairs < 0.05)
+    assert f"takes {fewest} prompts" in ranks_mean(ranks)
 
 
 def test_order_is_that_of_the_configuration(folder: Path) -> None:

@@ -1,0 +1,76 @@
+"""Ranks with doubt: which places on the leaderboard the tests support for a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.comparison.record import Comparison
+from bench.stats.multiplicity import holm
+from bench.summary import Cell
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class RankRange:
+    """The places from ``best`` to ``worst`` (1 is first) that the tests leave open for a model on one metric.
+
+    ``tied`` holds the models that it cannot be told from.
+    """
+
+    best: int
+    worst: int
+    tied: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """``1`` or ``1–3``."""
+        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
+
+
+def ranks(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> dict[tuple[str, str], RankRange]:
+    """The range of ranks of each model on each metric that has a direction, by (model, metric), over all prompts.
+
+    The best place of a model is one after all that are significantly better, its worst one before all that are
+    significantly worse; significant is p < .05 after Holm's adjustment over all pairs of that metric. Models without a
+    value have no rank, and hold no place. A pair without a test is not told apart.
+
+    Args:
+        cells: the leaderboard; what is not over all prompts is passed over.
+        comparisons: each pair of models once; likewise.
+    """
+    models: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.group == "all" and cell.column.direction != "none" and cell.estimate.value is not None:
+            models.setdefault(cell.column.ref, []).append(cell.model)
+    pairs: dict[str, list[Comparison]] = {ref: [] for ref in models}
+    for pair in comparisons:
+        ref = pair.column.ref
+        if pair.grouping == "all" and ref in models and {pair.a, pair.b} <= set(models[ref]):
+            pairs[ref].append(pair)
+    return {
+        (model, ref): found for ref, rows in models.items() for model, found in _of_metric(rows, pairs[ref]).items()
+    }
+
+
+def _of_metric(models: Sequence[str], pairs: Sequence[Comparison]) -> dict[str, RankRange]:
+    adjusted = holm([math.nan if pair.p is None else pair.p for pair in pairs])
+    better: dict[str, set[str]] = {model: set() for model in models}
+    worse: dict[str, set[str]] = {model: set() for model in models}
+    for pair, p in zip(pairs, adjusted, strict=True):
+        winner = pair.better
+        if winner is None or not p < LEVEL:
+            continue
+        loser = pair.b if winner == pair.a else pair.a
+        better[loser].add(winner)
+        worse[winner].add(loser)
+    return {
+        model: RankRange(
+            1 + len(better[model]),
+            len(models) - len(worse[model]),
+            tuple(other for other in models if other != model and other not in better[model] | worse[model]),
+        )
+        for model in models
+    }
