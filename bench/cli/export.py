@@ -11,17 +11,81 @@ app = typer.Typer(
     help="Take something out of a run in a form that other programs read.", no_args_is_help=True, rich_markup_mode=None
 )
 
+Run = Annotated[Path, typer.Argument(help="A run folder.")]
+Models = Annotated[list[str] | None, typer.Option(help="Only this model's clips; may be repeated.")]
 
-@app.callback()
-def _group() -> None:
-    """A group of commands even while it has one."""
+
+@app.command("scores")
+def scores(
+    run: Run,
+    file: Annotated[Path, typer.Argument(help="Where it goes; its ending says how: .csv, .parquet or .json.")],
+) -> None:
+    """Write one table of all planned clips: what was asked for, where the audio is, and every score."""
+    from bench.errors import UsageError
+    from bench.export.clip_table import FileFormat, clip_table, written
+    from bench.store import Store
+    from bench.whole_file import replacing
+
+    styles: dict[str, FileFormat] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
+    style = styles.get(file.suffix.lower())
+    if style is None:
+        raise UsageError(f"{file}: its ending says how it is written; use one of {', '.join(styles)}")
+    with Store.read(run) as store:
+        table = clip_table(store)
+    try:
+        with replacing(file) as temporary:
+            temporary.write_bytes(written(table, style))
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    print(f"{len(table)} clips in {file}")
+
+
+@app.command("bundle")
+def bundle(
+    run: Run,
+    file: Annotated[
+        Path | None, typer.Argument(help="The bundle.  [default: the run's name and .tunebench.zip, here]")
+    ] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Pack a run of which clips are not made.")] = False,
+) -> None:
+    """Pack a run into one file: configuration, audio, references, scores and hashes.
+
+    'tunebench verify' computes its tables again from the audio.
+    """
+    from bench.bundle.pack import pack
+    from bench.cli.progress import shown
+
+    with shown() as progress:
+        packed = pack(run, file, partial, progress)
+    lacking = f"; {packed.lacking} planned clips are not in it" if packed.lacking else ""
+    print(f"{packed.path}: {packed.clips} clips, {packed.size / 1e6:.1f} MB{lacking}")
+
+
+@app.command("hf")
+def hugging_face(
+    run: Run,
+    folder: Annotated[Path, typer.Argument(help="A new folder, or an earlier export to bring up to date.")],
+    model: Models = None,
+    licence: Annotated[
+        str, typer.Option("--licence", "--license", help="The hub's identifier of the clips' licence: cc-by-4.0.")
+    ] = "other",
+) -> None:
+    """Write clips and scores as a Hugging Face dataset (an audiofolder with a dataset card)."""
+    from bench.cli.progress import shown
+    from bench.export.hugging_face import export
+
+    with shown() as progress:
+        done = export(run, folder, model or (), licence, progress)
+    lacking = f", {done.lacking} planned ones are not made" if done.lacking else ""
+    removed = f", {done.removed} older ones removed" if done.removed else ""
+    print(f"{done.clips} clips in {folder}{lacking}{removed}")
 
 
 @app.command("midi")
 def midi(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Run,
     folder: Annotated[Path, typer.Argument(help="Where the files go: FOLDER/MODEL/PROMPT_SEED.mid.")],
-    model: Annotated[list[str] | None, typer.Option(help="Only this model's clips; may be repeated.")] = None,
+    model: Models = None,
 ) -> None:
     """Write the notes of every clip whose notes are known as a MIDI file."""
     from bench.errors import DataError, UsageError, suggestion

@@ -1,0 +1,1 @@
+"""Bundles: a run in one file, and its verification from the audio."""

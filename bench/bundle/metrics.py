@@ -1,0 +1,106 @@
+"""The metrics of a bundle, as far as what is installed here computes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.bundle.names import reference_name
+from bench.bundle.untrusted_run import BundledMetric
+from bench.config import CommonGround, MetricConfig
+from bench.errors import MissingError, TunebenchError, UsageError, one_line
+from bench.metric_plan import PlannedMetric, plan_metric
+from bench.reference import load_reference
+from bench.registry import find, installed, load
+from bench.scoring import view_of
+from bench.store import Store
+from bench.view import View
+
+Resolved = dict[BundledMetric, PlannedMetric]
+
+
+def resolve(
+    store: Store, shown: tuple[BundledMetric, ...], ground: CommonGround, trust_weights: bool
+) -> tuple[Resolved, dict[str, str]]:
+    """The metrics that can be computed here as they were then, and for each of the others the reason why not.
+
+    Args:
+        store: the clips.
+        shown: what the bundle's tables show.
+        ground: the part of the clips that embeddings are made of.
+        trust_weights: whether parameters may name files and hub repositories.
+    """
+    view = view_of(store, ground)
+    planned: Resolved = {}
+    unchecked: dict[str, str] = {}
+    for metric in shown:
+        try:
+            _refuse_strangers(metric, trust_weights)
+            plan = plan_metric(MetricConfig(name=metric.plugin, params=metric.params))
+            _refuse_another(metric, plan, view)
+            embedders = [find("embedder", embedder.ref.name) for embedder in plan.embedders]
+            for plugin in [*embedders, *([] if plan.of_sets else [plan.plugin])]:
+                load(plugin).require()
+            planned[metric] = plan
+        except (TunebenchError, RecursionError) as error:
+            unchecked[metric.ref] = one_line(error)
+    return planned, unchecked
+
+
+def usable_references(files: Path, planned: Mapping[BundledMetric, PlannedMetric]) -> dict[str, str]:
+    """By metric, what is wrong with the reference that a bundle holds for it; only where something is."""
+    wrong = {}
+    for metric, plan in planned.items():
+        if not metric.reference:
+            continue
+        name = reference_name(metric.reference)
+        try:
+            reference = load_reference(files / name)
+            for recording in reference.about["recordings"]:
+                id, content, genre = recording
+                if not (isinstance(id, str) and isinstance(content, str) and isinstance(genre, str | None)):
+                    raise TypeError("a recording is not described in words")
+        except (TunebenchError, ValueError, TypeError, OSError, RecursionError) as error:
+            wrong[metric.ref] = f"{name}: cannot be read ({one_line(error).replace(f'{files}/', '')})"
+            continue
+        if reference.fingerprint != metric.reference:
+            wrong[metric.ref] = f"{name}: holds another reference than {metric.ref} was compared with"
+        elif reference.embedder != plan.embedders[0].fingerprint:
+            wrong[metric.ref] = f"{name}: was embedded by another embedder than {metric.ref} uses"
+    return wrong
+
+
+def _refuse_strangers(metric: BundledMetric, trust_weights: bool) -> None:
+    texts = [metric.plugin, *_texts(metric.params)]
+    if code := next((text for text in texts if ".py:" in text), None):
+        raise UsageError(f"it names the plugin file '{code}', and code that a bundle names is never run")
+    if metric.plugin not in installed("metric"):
+        raise MissingError(f"no metric '{metric.plugin}' is installed here; that of a plugin file is not in a bundle")
+    weights = next((text for text in texts if "/" in text or "\\" in text or text.startswith("~")), None)
+    if weights is not None and not trust_weights:
+        raise MissingError(f"it takes '{weights}', which is read only with --trust-weights")
+
+
+def _refuse_another(metric: BundledMetric, plan: PlannedMetric, view: View) -> None:
+    """Refuse what goes by the same name here and would give other numbers."""
+    if plan.ref != metric.ref:
+        raise MissingError(f"here '{metric.plugin}' is {plan.ref}; verify with the tunebench that packed the bundle")
+    if plan.of_sets != metric.of_sets or plan.params_hash != metric.params_hash:
+        raise MissingError(f"what is called {metric.ref} here has other code or parameters")
+    if plan.key(view).embedder != metric.embedder:
+        raise MissingError("it was computed with another embedder, or on another part of the clips, than here")
+    if bool(metric.reference) != plan.needs_reference:
+        raise MissingError("it was compared with a reference and is not here, or the other way round")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

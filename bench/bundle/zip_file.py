@@ -1,0 +1,154 @@
+"""Bundles as zip files: written the same each time, and unpacked without trust in who wrote them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.bundle.names import INDEX, is_audio, is_known
+from bench.errors import DataError
+
+_BLOCK = 1 << 20
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+# A database, a table or a text shrinks to a tenth; a file that grows to a hundred times its size is made to.
+_MOST_GROWTH = 100
+_FREE = 1 << 20  # bytes that a small file may grow to whatever it is made of
+_MOST_JSON = 1 << 28  # bytes
+
+
+class Packed(NamedTuple):
+    """A file of a bundle: SHA-256 of its content, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What a bundle held: its index, and each file but that."""
+
+    index: Mapping[str, Any]
+    files: Mapping[str, Packed]
+
+
+def write_files(archive: zipfile.ZipFile, files: Iterable[tuple[str, Path | bytes]]) -> Iterator[tuple[str, Packed]]:
+    """Add files in the order given, and yield each when it is in; nothing but names and contents goes in."""
+    for name, content in files:
+        entry = zipfile.ZipInfo(name, _LONG_AGO)
+        entry.create_system = 3  # Unix, wherever this runs
+        entry.external_attr = (stat.S_IFREG | 0o644) << 16
+        entry.compress_type = zipfile.ZIP_STORED if is_audio(name) else zipfile.ZIP_DEFLATED
+        entry.file_size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        digest, size = hashlib.sha256(), 0
+        with (
+            io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source,
+            archive.open(entry, "w") as target,
+        ):
+            while block := source.read(_BLOCK):
+                target.write(block)
+                digest.update(block)
+                size += len(block)
+        yield name, Packed(digest.hexdigest(), size)
+
+
+def unpack(bundle: Path, folder: Path) -> Unpacked:
+    """Write the files of a bundle into an empty folder, none of them outside it.
+
+    Raises:
+        DataError: no bundle, a truncated or damaged one, or one that is made to do harm: names that a bundle does not
+            have, a name twice, links, encryption, contents larger than they can honestly be.
+    """
+    if not bundle.is_file():
+        raise DataError(f"{bundle}: no such file")
+    with _explained(bundle), zipfile.ZipFile(bundle) as archive:
+        entries = archive.infolist()
+        _check(entries, bundle.stat().st_size)
+        if sum(entry.file_size for entry in entries) > shutil.disk_usage(folder).free:
+            raise DataError(f"unpacked it would fill the disk that {folder} is on; set TMPDIR to a larger one")
+        files = {entry.filename: _extract(archive, entry, folder) for entry in entries}
+        if INDEX not in files:
+            raise DataError(f"not a bundle, it has no {INDEX}; make one with 'tunebench export bundle RUN'")
+        del files[INDEX]
+        index = read_json(folder / INDEX)
+        if not isinstance(index, dict):
+            raise DataError(f"its {INDEX} is no JSON object")
+    return Unpacked(index, files)
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of a bundle.
+
+    Raises:
+        DataError: it is none, or holds numbers that are not finite.
+    """
+
+    def refuse(constant: str) -> float:
+        raise ValueError(f"holds {constant}")
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path.name} is not valid JSON ({str(error).splitlines()[0]})") from None
+
+
+def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
+    seen: set[str] = set()
+    for entry in entries:
+        # orig_filename: what stands there, before a NUL cuts it or a backslash is turned.
+        name = entry.orig_filename
+        if not is_known(name) or entry.filename != name:
+            raise DataError(f"holds {name[:200]!r}, which no bundle holds")
+        if name in seen:
+            raise DataError(f"holds {name} twice")
+        seen.add(name)
+        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise DataError(f"{name} is a link or a device, not a file")
+        if entry.flag_bits & 0x1:
+            raise DataError(f"{name} is encrypted")
+        stored = entry.compress_type == zipfile.ZIP_STORED
+        if not stored and (entry.compress_type != zipfile.ZIP_DEFLATED or is_audio(name)):
+            raise DataError(f"{name} is compressed in a way that bundles are not")
+        most = entry.compress_size if stored else entry.compress_size * _MOST_GROWTH + _FREE
+        if entry.file_size > (min(most, _MOST_JSON) if name.endswith(".json") else most):
+            raise DataError(f"{name} would unpack to {entry.file_size} bytes, more than it can honestly hold")
+    if sum(entry.compress_size for entry in entries) > size:
+        raise DataError("its files overlap")
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> Packed:
+    path = folder / entry.filename
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest, size = hashlib.sha256(), 0
+    with archive.open(entry) as source, path.open("xb") as target:
+        # Python reads no more than was declared, and compares the checksum at the end.
+        while block := source.read(_BLOCK):
+            target.write(block)
+            digest.update(block)
+            size += len(block)
+    if size != entry.file_size:
+        raise DataError(f"{entry.filename} holds {size} bytes, not the {entry.file_size} that it declares")
+    return Packed(digest.hexdigest(), size)
+
+
+@contextmanager
+def _explained(bundle: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{bundle}: {error}") from None
+    # What zipfile raises over a file that is made up or cut off depends on where.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        said = str(error).rstrip(".") or type(error).__name__
+        raise DataError(f"{bundle}: truncated, damaged or no zip file ({said}); get it again") from None
+    except OSError as error:
+        raise DataError(f"{bundle}: cannot be unpacked ({error.strerror or error})") from None

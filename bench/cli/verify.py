@@ -1,0 +1,102 @@
+"""``tunebench verify``: compute the tables of a bundle again from its audio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.run import Workers
+
+if TYPE_CHECKING:
+    from bench.bundle.verification import Deviation, Verification
+
+_MOST = 20  # lines of one kind; --json has all
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="A file that 'tunebench export bundle' wrote.")],
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=1, help="Relative deviation up to which two numbers agree.")
+    ] = 1e-6,
+    trust_weights: Annotated[
+        bool, typer.Option("--trust-weights", help="Read weights from the files or hub that the bundle names.")
+    ] = False,
+    workers: Workers = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Check that a bundle is as it was packed, and that its numbers come out of its audio again.
+
+    Exit code 0: all agree; 5: something differs or is damaged; 3: a metric cannot be computed here, the rest agrees.
+    """
+    import json
+    from dataclasses import asdict
+
+    from bench.bundle.verify import verify
+    from bench.cli.progress import shown
+    from bench.errors import DataError, MissingError
+
+    with shown() as progress:
+        found = verify(bundle, tolerance, workers, trust_weights, progress)
+    if as_json:
+        record = {**asdict(found), "holds": found.holds}
+        record["deviations"] = [{**d.place._asdict(), **_numbers(d)} for d in found.deviations]
+        print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+    else:
+        print("\n".join(_printable(line) for line in _lines(found)), flush=True)
+    if not found.holds:
+        wrong = [
+            *([f"{len(found.damage)} damaged or unexpected files"] if found.damage else []),
+            *([f"{len(found.deviations)} numbers differ"] if found.deviations else []),
+        ]
+        raise DataError(f"{bundle}: {' and '.join(wrong)}")
+    if found.unchecked:
+        raise MissingError(f"{bundle}: {', '.join(map(_printable, found.unchecked))} cannot be computed here")
+
+
+def _lines(found: Verification) -> list[str]:
+    lines = [f"{found.name}, {found.protocol}", f"{found.files} files, {found.clips} clips decoded"]
+    lines += _some([f"damaged: {line}" for line in found.damage])
+    lines += _some([_described(deviation) for deviation in found.deviations])
+    lines += [f"not checked: {metric}: {why}" for metric, why in found.unchecked.items()]
+    if found.numbers:
+        agree = found.numbers - len(found.deviations)
+        share = f"all {agree}" if agree == found.numbers else f"{agree} of {found.numbers}"
+        lines.append(
+            f"{share} numbers agree within {found.tolerance:g}; the largest relative deviation is {found.largest:.2g}"
+        )
+    if found.versions:
+        other = [f"{name} {then or 'none'}, here {now or 'none'}" for name, (then, now) in found.versions.items()]
+        lines.append(f"other versions or processors move numbers slightly; packed with {'; '.join(other)}")
+    return lines
+
+
+def _described(deviation: Deviation) -> str:
+    place = deviation.place
+    apart = "" if deviation.relative is None else f" ({deviation.relative:.2g} apart)"
+    where = "" if place.grouping == "all" else f", {place.grouping} {place.group}"
+    then, now = (_written(number) for number in (deviation.then, deviation.now))
+    return f"differs: {place.model}, {place.metric}{where}, {deviation.quantity}: then {then}, now {now}{apart}"
+
+
+def _numbers(deviation: Deviation) -> dict[str, str | float | None]:
+    return {
+        "quantity": deviation.quantity,
+        "then": deviation.then,
+        "now": deviation.now,
+        "relative": deviation.relative,
+    }
+
+
+def _written(number: float | None) -> str:
+    return "none" if number is None else f"{number:.10g}"
+
+
+def _some(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= _MOST else [*lines[:_MOST], f"… and {len(lines) - _MOST} more; --json has all"]
+
+
+def _printable(line: str) -> str:
+    """A terminal obeys control characters, and a bundle may hold any."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)

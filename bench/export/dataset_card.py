@@ -1,0 +1,99 @@
+"""The README of an exported dataset: a header that the Hugging Face hub reads, and what a listener should know."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Collection, Sequence
+from importlib.metadata import version
+
+import yaml
+
+from bench.leaderboard_grid import footnotes, grid
+from bench.summary import Cell
+from bench.table import markdown_table
+
+_FEATURES = {
+    "audio": "the clip, as generated: 24-bit FLAC",
+    "model": "the row of the benchmark that made it",
+    "prompt": "id of the prompt in its suite",
+    "text": "what the model was asked for",
+    "genre": "the prompt's genre",
+    "level": "how detailed the prompt is, 1 (a few words) and up",
+    "bpm": "the tempo that the prompt states, in quarter notes a minute; null if none",
+    "key": "the key that the prompt states; null if none",
+    "seed": "of the model's random numbers",
+    "duration": "in seconds",
+    "sample_rate": "in Hz",
+}
+# The hub's own words for how many rows there are.
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "neither high nor low is better"}
+
+
+def dataset_card(
+    name: str, suite: str, protocol: str, cells: Sequence[Cell], columns: Collection[str], clips: int, licence: str
+) -> str:
+    """Markdown with a YAML header; what comes from data is escaped in both.
+
+    Args:
+        name: of the run.
+        suite: the suite of prompts.
+        protocol: its line.
+        cells: the leaderboard of the exported models, over all prompts.
+        columns: of the metadata.
+        clips: how many there are.
+        licence: the hub's identifier of the licence that the clips are under; ``other`` where nobody said.
+    """
+    header = yaml.safe_dump(
+        {
+            "pretty_name": f"{name}: clips of text-to-music models",
+            "license": licence,
+            "task_categories": ["text-to-audio"],
+            "tags": ["music", "text-to-music", "benchmark", "tunebench"],
+            "size_categories": [next((size for most, size in _SIZES if clips < most), "1M<n<10M")],
+        },
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    parts = [
+        f"# {_plain(name)}",
+        f"{clips} clips that text-to-music models made for the prompts of {_plain(suite)}, with the scores that "
+        f"tunebench {version('tunebench')} gave them. Written by `tunebench export hf`; the next export writes this "
+        "file anew.",
+        f"Numbers of another run are comparable where it follows the same protocol: {_plain(protocol)}",
+        "## Leaderboard",
+        "Means over prompts with 95 % intervals.",
+        _plain(markdown_table(*grid(cells)), lines=True),
+        *(_plain(note) for note in footnotes(cells)),
+        "## Columns",
+        markdown_table(["column", "what it is"], _features(cells, columns), 2),
+        "## Use",
+        "```python\n# pip install 'datasets[audio]'\nfrom datasets import load_dataset\n\n"
+        'clips = load_dataset("audiofolder", data_dir="path/to/this/folder", split="train")\n```',
+        "## Licence",
+        _licence(licence),
+    ]
+    return f"---\n{header}---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _features(cells: Sequence[Cell], columns: Collection[str]) -> list[list[str]]:
+    rows = [[f"`{name}`", meaning] for name, meaning in _FEATURES.items()]
+    for column in dict.fromkeys(cell.column for cell in cells):
+        if column.ref in columns:
+            unit = f" ({column.unit})" if column.unit else ""
+            rows.append([_plain(column.ref), _plain(f"score{unit}, {_BETTER[column.direction]}; null if undefined")])
+        if f"{column.ref} reason" in columns:
+            rows.append([_plain(f"{column.ref} reason"), "why there is no score; null if there is one"])
+    return rows
+
+
+def _licence(licence: str) -> str:
+    if licence == "other":
+        return "Not stated. What may be done with generated music depends on the models that made it."
+    return f"{licence}, as stated by whoever exported the clips."
+
+
+def _plain(text: str, lines: bool = False) -> str:
+    """Text that Markdown takes for text: no markup out of a prompt, a parameter or a folder's name."""
+    escaped = html.escape(text, quote=False)
+    return escaped if lines else " ".join(escaped.split())

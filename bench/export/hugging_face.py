@@ -1,0 +1,152 @@
+"""Clips with their scores as a Hugging Face ``audiofolder``: audio, one table of metadata, and a dataset card.
+
+The metadata are Parquet, so that types survive: a column that is null in its first ten thousand rows, a prompt that
+reads like a date or like ``NA``, a seed of 63 bits.
+
+Files are named by nothing but digits and the first digits of their clip: the loader takes a folder named ``test`` for a
+split. They are copies, since people edit what they have exported, and a run's audio is never rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bundle.names import is_audio, is_hash
+from bench.errors import DataError, UsageError, suggestion
+from bench.export.clip_table import clip_table, written
+from bench.export.dataset_card import dataset_card
+from bench.leaderboard import read_cells
+from bench.progress import Progress, Silent
+from bench.protocol import protocol_of
+from bench.store import Store, StoredClip
+from bench.whole_file import replace_file, replacing
+
+METADATA = "metadata.parquet"
+CARD = "README.md"
+_MARK = ".tunebench-export.json"  # says that a folder is ours, and which audio in it
+_AUDIO = re.compile(r"audio/[0-9a-f]{2}/[0-9a-f]{16}\.flac")
+_LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How many clips the folder holds now, how many planned ones were not made, how many older ones were removed."""
+
+    clips: int
+    lacking: int
+    removed: int
+
+
+def export(
+    run: Path,
+    folder: Path,
+    models: Collection[str] = (),
+    licence: str = "other",
+    progress: Progress | None = None,
+) -> Exported:
+    """Write the made clips of a run as a dataset; an older export in the folder is brought up to date.
+
+    The metadata and the card come last, so that a folder that has them is whole.
+
+    Args:
+        run: a run folder.
+        folder: a new or empty folder, or an earlier export.
+        models: only these models' clips.
+        licence: the hub's identifier of the licence of the clips, such as ``cc-by-4.0``.
+        progress: shows how far it is.
+
+    Raises:
+        UsageError: no such run or model, something else is in the folder, or the disk does not take it.
+        DataError: no clip is made, or the audio of one is gone.
+    """
+    if not _LICENCE.fullmatch(licence):
+        raise UsageError(f"licence {licence!r} is none of the hub's identifiers; write it like 'cc-by-4.0' or 'other'")
+    progress = progress or Silent()
+    with Store.read(run) as store:
+        chosen = _chosen(store, run, models)
+        table, about, protocol = clip_table(store), store.about(), protocol_of(store)
+    files = {clip.path: _name(run, clip) for clip in chosen}
+    if models:
+        table = table[table["model"].isin(list(models))]
+    planned = len(table)
+    table = table[table["file"].isin(list(files))]
+    table.insert(0, "file_name", table["file"].map(files).astype("string"))
+    # A reason may be another model's, and whether a clip was made is no question here.
+    empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
+    table = table.drop(columns=["file", "state", *empty])
+    cells = [cell for cell in read_cells(run) if not models or cell.model in models]
+    card = dataset_card(
+        run.resolve().name, about["suite"], protocol.line, cells, list(table.columns), len(table), licence
+    )
+    before = _ours(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _mark(folder, before | set(files.values()))
+        _copy(run, folder, files, progress)
+        with replacing(folder / METADATA) as temporary:
+            temporary.write_bytes(written(table, "parquet"))
+        replace_file(folder / CARD, card)
+        gone = before - set(files.values())
+        _remove(folder, gone)
+        _mark(folder, set(files.values()))
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror or error}; the same command goes on") from error
+    return Exported(len(table), planned - len(table), len(gone))
+
+
+def _chosen(store: Store, run: Path, models: Collection[str]) -> list[StoredClip]:
+    known = list(dict.fromkeys(label for (label,) in store.rows("SELECT label FROM models ORDER BY position")))
+    for name in models:
+        if name not in known:
+            raise UsageError(f"{run} has no model '{name}'{suggestion(name, known)}; it has {', '.join(known)}")
+    chosen = [clip for clip in store.made() if not models or clip.model in models]
+    if not chosen:
+        raise DataError(f"{run}: no clip is made yet; make them with 'tunebench run'")
+    return chosen
+
+
+def _name(run: Path, clip: StoredClip) -> str:
+    if not is_hash(clip.id) or not is_audio(clip.path):
+        raise DataError(f"{run}: the clip {clip.id[:16]!r} lies at {clip.path[:200]!r}, where no clip of ours is")
+    if not (run / clip.path).is_file():
+        raise DataError(f"{run}: {clip.path} is gone; 'tunebench run' makes it again")
+    return f"audio/{clip.id[:2]}/{clip.id[:16]}.flac"
+
+
+def _ours(folder: Path) -> set[str]:
+    """The audio files that an earlier export left in a folder; none where there is no folder or nothing in it."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return set()
+    try:
+        names = json.loads((folder / _MARK).read_text(encoding="utf-8"))["files"]
+        # Whoever wrote the list, nothing but what is named as ours is removed.
+        return {name for name in names if isinstance(name, str) and _AUDIO.fullmatch(name)}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{folder} holds something else than an export of tunebench; name a new folder") from None
+
+
+def _mark(folder: Path, files: set[str]) -> None:
+    replace_file(folder / _MARK, json.dumps({"format": 1, "files": sorted(files)}, indent=0))
+
+
+def _copy(run: Path, folder: Path, files: Mapping[str, str], progress: Progress) -> None:
+    progress.begin("copying", len(files), 0)
+    for source, name in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as temporary:
+            shutil.copyfile(run / source, temporary)
+        progress.advance(1)
+
+
+def _remove(folder: Path, names: Collection[str]) -> None:
+    for name in names:
+        path = folder / name
+        path.unlink(missing_ok=True)
+        if path.parent.exists() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
