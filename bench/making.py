@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from bench.audio import Audio, content_hash, read_audio, write_flac
+from bench.environment import environment
 from bench.errors import DataError, MissingError, TunebenchError, one_line
 from bench.model import GenerationRequest, MusicModel
 from bench.outcome import ClipFailed, ClipMade
@@ -83,7 +82,7 @@ class GenerateTask:
             seconds,
             audio.notes.to_json() if audio.notes else None,
             {
-                **_environment(),
+                **environment(),
                 "batch": len(self.clips),
                 "params": {k: str(v) for k, v in self.model.provenance.items()},
             },
@@ -108,14 +107,3 @@ def _generate(model: MusicModel, requests: Sequence[GenerationRequest]) -> list[
         if len(requests) == 1:
             return [error]
         return [result for request in requests for result in _generate(model, [request])]
-
-
-@cache
-def _environment() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {
-        "tunebench": version("tunebench"),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-    }

@@ -1,0 +1,71 @@
+"""What this process computes with: processor, memory, devices, and the libraries that numbers rest on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+LIBRARIES = (
+    *("numpy", "scipy", "librosa", "essentia", "onnxruntime", "soundfile", "soxr"),
+    *("torch", "transformers", "diffusers", "peft"),
+)
+
+
+def environment() -> dict[str, str]:
+    """Facts about this computer and installation; what cannot be told is left out.
+
+    ``gpu`` is there where torch has been imported by now and sees one: nothing is imported to find out.
+    """
+    gpu = _gpu()
+    return {**_lasting(), "gpu": gpu} if gpu else dict(_lasting())
+
+
+@cache
+def _lasting() -> dict[str, str]:
+    """What stays as long as this process runs."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    facts = {
+        "tunebench": version("tunebench"),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": str(cores or ""),
+        "memory": _memory(),
+        "libraries": ", ".join(f"{name} {found}" for name in LIBRARIES if (found := _version(name))),
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(errors="replace"), re.MULTILINE)
+    except OSError:
+        found = None
+    return " ".join(found[1].split()) if found else platform.processor()
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
+    except (AttributeError, OSError, ValueError):
+        return ""
+
+
+def _gpu() -> str:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return ""
+    return ", ".join(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,88 @@
+"""Building a report: media, content, downloads and pages, in place over an earlier one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import MissingError, UsageError
+from bench.progress import Progress, Silent
+from bench.report.ownership import Ownership
+from bench.report.snapshot import snapshot
+
+if TYPE_CHECKING:
+    from bench.report.playback import Format
+
+_FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
+
+
+def build_report(
+    run: Path,
+    out: Path | None = None,
+    ratings: Path | None = None,
+    doses: Path | None = None,
+    audio: Format = "flac",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the report of a run as a folder of static files, and return that folder.
+
+    The run is only read, and a driver may be at work in it. Built over an earlier report, what is still right is kept
+    and what is gone is removed; nothing that was not written by an earlier build is touched. After a build that was
+    stopped half way, the same call finishes it.
+
+    Args:
+        run: the run folder.
+        out: the report's folder; by default ``report`` in the run folder.
+        ratings, doses: as in `bench.report.gather.gather`.
+        audio: ``flac`` (16 bits) or ``mp3``, for small pages.
+        workers: processes; None takes every core, 0 works in this one.
+        progress: shows how far it is.
+
+    Raises:
+        UsageError: there is no run, or ``out`` is not empty and no report, or cannot be written to.
+        MissingError: Jinja or Pillow is not installed.
+        DataError: the database is damaged, or ratings or doses that were named cannot be used.
+    """
+    require()
+
+    from bench.report.downloads import write_downloads
+    from bench.report.gather import gather_from
+    from bench.report.media import prepare
+    from bench.report.page import write_pages
+
+    progress = progress or Silent()
+    folder = out if out is not None else run / "report"
+    with snapshot(run) as store:
+        try:
+            own = Ownership.take(folder)
+            media = prepare(run, store.made(), folder, audio, workers, progress)
+            content = gather_from(store, media, ratings, doses, progress)
+            fresh = folder / _FRESH
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir()
+            try:
+                write_downloads(content, store, fresh)
+                write_pages(content, fresh)
+                own.replace_with(fresh)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {folder}: {error.strerror}; make room or rights, or name another folder with --out"
+            ) from error
+    return folder
+
+
+def require() -> None:
+    """Check that what pages are made with is installed.
+
+    Raises:
+        MissingError: it is not; the message names the command that helps.
+    """
+    from importlib.util import find_spec
+
+    if missing := [name for name in ("jinja2", "PIL") if find_spec(name) is None]:
+        named = " and ".join({"jinja2": "Jinja", "PIL": "Pillow"}[name] for name in missing)
+        raise MissingError(f"a report needs {named}: pip install 'tunebench[report]'")

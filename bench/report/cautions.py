@@ -1,0 +1,64 @@
+"""What must be said beside the numbers: every warning once, with its code and the metrics that it is of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from bench.comparison.record import Comparison
+from bench.report.content import Caution
+from bench.summary import Cell
+
+_SENTENCES = 3  # with one code, before they are summed up
+_CODED = re.compile(r"(W-[A-Z0-9-]+): (.*)", re.DOTALL)
+
+
+def cautions(
+    cells: Sequence[Cell], comparisons: Iterable[Comparison] = (), others: Sequence[str] = ()
+) -> tuple[Caution, ...]:
+    """Gather warnings in the order in which they appear.
+
+    A warning of a genre or level alone is told where its code is not told of that metric over all prompts, and a
+    warning of comparisons names the pair, or how many there are.
+
+    Args:
+        cells: the leaderboard's estimates.
+        comparisons: of pairs of models.
+        others: warnings that are of no metric, such as of a file that could not be read.
+    """
+    metrics: dict[str, dict[str, None]] = {warning: {} for warning in others}
+    told: set[tuple[str, str]] = set()
+    for cell in sorted(cells, key=lambda cell: cell.group != "all"):
+        for warning in cell.estimate.warnings:
+            code, ref = _parts(warning)[0], cell.column.ref
+            if cell.group == "all" or (code, ref) not in told:
+                metrics.setdefault(warning, {})[ref] = None
+                told.add((code, ref))
+    found = [Caution(*_parts(warning), tuple(refs)) for warning, refs in metrics.items()]
+    return (*found, *_of_pairs(comparisons, metrics))
+
+
+def _of_pairs(comparisons: Iterable[Comparison], told: Collection[str]) -> Iterator[Caution]:
+    """What only comparisons warn of; of many sentences with one code the first, and how many there are."""
+    where: dict[str, dict[str, tuple[set[tuple[str, str]], dict[str, None]]]] = {}
+    for one in comparisons:
+        for warning in one.warnings if one.grouping == "all" else ():
+            if warning not in told:
+                sentences = where.setdefault(_parts(warning)[0], {})
+                pairs, refs = sentences.setdefault(_parts(warning)[1], (set(), {}))
+                pairs.add((one.a, one.b))
+                refs[one.column.ref] = None
+    for code, sentences in where.items():
+        if len(sentences) > _SENTENCES:
+            every = tuple(dict.fromkeys(ref for _, refs in sentences.values() for ref in refs))
+            more = len(sentences) - 1
+            yield Caution(code, f"{next(iter(sentences))}; {more} more like it stand beside the comparisons", every)
+            continue
+        for sentence, (pairs, refs) in sentences.items():
+            named = " and ".join(min(pairs)) if len(pairs) == 1 else f"{len(pairs)} pairs of models"
+            yield Caution(code, f"{sentence} ({named})", tuple(refs))
+
+
+def _parts(warning: str) -> tuple[str, str]:
+    found = _CODED.fullmatch(warning)
+    return (found[1], found[2]) if found else ("", warning)

@@ -1,0 +1,134 @@
+"""The tables of a report as files for other programs: CSV, JSON, and where everything came from.
+
+A text that a spreadsheet would take for a formula is preceded by an apostrophe in CSV, and is as it is in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.export.clip_table import clip_table, written
+from bench.leaderboard import records
+from bench.report.content import Content
+from bench.report.instruments import instruments
+from bench.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def write_downloads(content: Content, store: Store, out: Path) -> None:
+    """Write ``data/`` of a report: leaderboard, comparisons and scores as CSV and JSON, and ``provenance.json``.
+
+    ``scores`` has a row a planned clip; see `bench.export.clip_table.clip_table`.
+    """
+    folder = out / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = clip_table(store)
+    tables = {"leaderboard": leaderboard_records(content), "comparisons": comparison_records(content)}
+    for name, rows in tables.items():
+        _write_json(folder / f"{name}.json", rows)
+        (folder / f"{name}.csv").write_bytes(as_csv(_table(rows)))
+    (folder / "scores.json").write_bytes(written(clips, "json"))
+    (folder / "scores.csv").write_bytes(as_csv(clips))
+    _write_json(folder / "provenance.json", provenance(content, store))
+
+
+def leaderboard_records(content: Content) -> list[dict[str, Any]]:
+    """A record a cell, as `bench.leaderboard.records` gives it, with ``grouping``: all, genre or level."""
+    found = records(content.cells, content.ranks, content.protocol)
+    genres = {prompt.genre for prompt in content.prompts}
+    counted: dict[tuple[str, str, str], int] = {}
+    for row in found:
+        # A genre may be called like a level; the genres' cells come first.
+        key = (row["model"], row["metric"], row["group"])
+        counted[key] = counted.get(key, 0) + 1
+        of_genre = row["group"] in genres and counted[key] == 1
+        row["grouping"] = "all" if row["group"] == "all" else "genre" if of_genre else "level"
+    return found
+
+
+def comparison_records(content: Content) -> list[dict[str, Any]]:
+    """A record a comparison, as `bench.comparison.record.Comparison.record` gives it, with ``chance`` spread out."""
+    return [
+        {
+            **{name: value for name, value in one.record().items() if name != "chance"},
+            **{f"chance_{name}": getattr(one.chance, name, None) for name in ("estimate", "low", "high", "p")},
+        }
+        for one in content.comparisons
+    ]
+
+
+def provenance(content: Content, store: Store) -> dict[str, Any]:
+    """What everything came from: models, metrics and clips with their hashes, versions and seeds, and what failed."""
+    names = ("id", "model", "prompt", "seed", "content", "sample_rate", "channels", "frames", "peak", "gain")
+    clips = store.rows(
+        "SELECT id, model, prompt, seed, content, rate, channels, frames, peak, gain, seconds, provenance FROM clips "
+        "WHERE state = 'made' ORDER BY rowid"
+    )
+    metrics = store.rows(
+        "SELECT name || '@' || version, params_hash, embedder, view FROM metrics WHERE shown ORDER BY position"
+    )
+    keys = {ref: {"params_hash": params, "embedder_key": key, "view": view} for ref, params, key, view in metrics}
+    return {
+        "title": content.title,
+        "about": dict(content.about),
+        "recorded": store.about(),
+        "protocol": {"id": content.protocol.id, "line": content.protocol.line, "content": content.protocol.content},
+        "models": [
+            {
+                **asdict(model),
+                "identity": json.loads(model.identity),
+                "provenance": json.loads(model.provenance),
+            }
+            for model in content.models
+        ],
+        "metrics": [{**asdict(one), **keys[one.ref]} for one in instruments(store)],
+        "clips": [
+            {**dict(zip(names, row, strict=False)), "seconds": row[-2], "provenance": json.loads(row[-1] or "{}")}
+            for row in clips
+        ],
+        "cautions": [asdict(caution) for caution in content.cautions],
+        "failures": list(content.failures),
+        "methods": list(content.methods),
+    }
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV in UTF-8 that a spreadsheet opens without computing anything; numbers stay numbers.
+
+    A text, or a name of a column, that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break is preceded by an
+    apostrophe.
+
+    Source: OWASP, "CSV Injection".
+    """
+    import pandas as pd
+
+    safe = table.rename(columns=guarded)
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = safe[name].map(guarded, na_action="ignore")
+    # Line ends as in RFC 4180: with them a lone carriage return within a text is quoted, too.
+    return str(safe.to_csv(index=False, lineterminator="\r\n")).encode()
+
+
+def guarded(value: Any) -> Any:
+    """A text as a spreadsheet shows it unchanged; anything else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    flat = [{name: "; ".join(v) if isinstance(v, list | tuple) else v for name, v in row.items()} for row in rows]
+    return pd.DataFrame(flat)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,152 @@
+"""A run → everything that the pages of its report say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+from bench.comparison.compare import compare_all
+from bench.errors import TunebenchError
+from bench.progress import Progress, Silent
+from bench.protocol import protocol_of
+from bench.published import published
+from bench.ranks import ranks
+from bench.report.about import about, in_words, made_with, seeds_of
+from bench.report.cautions import cautions
+from bench.report.clip_entries import clip_entries
+from bench.report.content import ClipMedia, Content, ModelEntry, Survey
+from bench.report.doses import read_doses
+from bench.report.instruments import instruments
+from bench.report.listeners import read_listeners, strangers
+from bench.report.methods import Setting, methods
+from bench.report.snapshot import snapshot
+from bench.store import Store
+from bench.summary import Cell, read_columns, summarise
+
+RATINGS, DOSES = "ratings.csv", "dose-response.json"
+
+
+def gather(
+    run: Path,
+    media: Mapping[str, ClipMedia | str],
+    ratings: Path | None = None,
+    doses: Path | None = None,
+    progress: Progress | None = None,
+) -> Content:
+    """Read a run, test every pair of its models, and put together what its report says.
+
+    Args:
+        run: the run folder; a driver may be at work in it.
+        media: what there is to play, by clip id, or in one line why it cannot be played.
+        ratings: of a listening survey; by default ``ratings.csv`` in the run folder, if it is there.
+        doses: written by ``tunebench check metrics --json``; by default ``dose-response.json`` there, likewise.
+
+    Raises:
+        UsageError: there is no run in the folder.
+        DataError: ratings or doses that were named cannot be used; those that were found are told as a caution.
+    """
+    with snapshot(run) as store:
+        return gather_from(store, media, ratings, doses, progress)
+
+
+def gather_from(
+    store: Store,
+    media: Mapping[str, ClipMedia | str],
+    ratings: Path | None = None,
+    doses: Path | None = None,
+    progress: Progress | None = None,
+) -> Content:
+    """As `gather`, from a run that is open."""
+    warnings: list[str] = []
+    survey = _survey(store.folder, ratings, warnings)
+    records = _doses(store.folder, doses, warnings)
+    cells, models = _cells(store), _models(store)
+    if survey and (unknown := strangers(survey, {model.label for model in models})):
+        warnings.append(f"W-RATINGS: {survey.source} rates {', '.join(unknown)}, which this run does not hold")
+    pairs = list(combinations([model.label for model in models], 2))
+    comparisons = tuple(compare_all(store, pairs, groupings=("genre", "level"), progress=progress or Silent()))
+    recorded = store.about()
+    content = Content(
+        title=store.folder.resolve().name,
+        about=about(store),
+        protocol=protocol_of(store),
+        models=models,
+        columns=tuple(read_columns(store)),
+        cells=cells,
+        ranks=ranks(cells, comparisons),
+        comparisons=comparisons,
+        prompts=tuple(store.prompts().values()),
+        clips=clip_entries(store, media),
+        cautions=cautions(cells, comparisons, warnings),
+        failures=tuple(store.failures()),
+        published=published(),
+        methods=(),
+        survey=survey,
+        doses=records,
+    )
+    setting = Setting(
+        suite=recorded["suite"],
+        duration=recorded["duration"],
+        tunebench=recorded["tunebench"],
+        seeds=seeds_of(store),
+        instruments=instruments(store),
+        made_with=tuple(in_words(facts) for facts, _ in made_with(store)),
+    )
+    return replace(content, methods=methods(content, setting))
+
+
+def _survey(run: Path, ratings: Path | None, warnings: list[str]) -> Survey | None:
+    if ratings is not None:
+        return read_listeners(ratings)
+    found = run / RATINGS
+    if not found.exists():
+        return None
+    try:
+        return read_listeners(found)
+    except TunebenchError as error:
+        warnings.append(f"W-RATINGS: {_within(run, error)}")
+        return None
+
+
+def _doses(run: Path, doses: Path | None, warnings: list[str]) -> tuple[Mapping[str, object], ...]:
+    if doses is not None:
+        return read_doses(doses)
+    found = run / DOSES
+    if not found.exists():
+        return ()
+    try:
+        return read_doses(found)
+    except TunebenchError as error:
+        warnings.append(f"W-DOSES: {_within(run, error)}")
+        return ()
+
+
+def _within(run: Path, error: TunebenchError) -> str:
+    """What an error says, without where the run lies on somebody's disk: pages are shared."""
+    return str(error).replace(f"{run}/", "")
+
+
+def _cells(store: Store) -> tuple[Cell, ...]:
+    """The leaderboard over all prompts, then by genre, then by level."""
+    by_genre, by_level = summarise(store, "genre"), summarise(store, "level")
+    over_all = [cell for cell in by_genre if cell.group == "all"]
+    groups = [cell for cell in (*by_genre, *by_level) if cell.group != "all"]
+    return (*over_all, *groups)
+
+
+def _models(store: Store) -> tuple[ModelEntry, ...]:
+    rows = store.rows(
+        "SELECT label, fingerprint, identity, models.provenance, models.rate, SUM(state = 'made'), COUNT(clips.id) "
+        "FROM models LEFT JOIN clips ON model = label AND state != 'replaced' GROUP BY label ORDER BY position"
+    )
+    return tuple(
+        ModelEntry(label, fingerprint, _indented(identity), _indented(provenance), rate, made or 0, planned)
+        for label, fingerprint, identity, provenance, rate, made, planned in rows
+    )
+
+
+def _indented(text: str) -> str:
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False, sort_keys=True)

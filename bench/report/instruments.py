@@ -1,0 +1,161 @@
+"""What the metrics of a run are: what each measures, what its embeddings are made by, and what it compares with."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.canonical import fingerprint
+from bench.config import MetricConfig
+from bench.embedder import embedder_identity, load_embedder
+from bench.errors import DataError, TunebenchError
+from bench.metric_plan import PlannedMetric, plan_metric
+from bench.reference import ENDING, load_reference
+from bench.registry import find, installed, load
+from bench.set_metric import Reference
+from bench.store import Store
+from bench.yaml_file import read_yaml
+
+
+@dataclass(frozen=True)
+class ReferenceFacts:
+    """The music that a set metric compares with.
+
+    ``windows`` and ``recordings`` are None where the reference is not to be found any more, or does not say.
+    """
+
+    name: str
+    fingerprint: str
+    windows: int | None
+    recordings: int | None
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A metric of a run.
+
+    Attributes:
+        ref: name and version as in tables.
+        measures: a sentence, or None where this version of it is not installed here.
+        params: all its parameters.
+        embedders: such as ``musicnn-msd (MusicnnMSD@1)``.
+        view: the part of the clips that embeddings are made of, "" where there are none.
+        reference: what it compares with, if it does.
+    """
+
+    ref: str
+    measures: str | None
+    params: Mapping[str, Any]
+    embedders: tuple[str, ...]
+    view: str
+    reference: ReferenceFacts | None
+
+
+def instruments(store: Store) -> tuple[Instrument, ...]:
+    """The metrics that tables of this run show, in their order."""
+    rows = store.rows(
+        "SELECT plugin, name, version, params_hash, embedder, params, view, reference, reference_name FROM metrics "
+        "WHERE shown ORDER BY position"
+    )
+    references = _references(store.folder, {row[7] for row in rows if row[7]})
+    found = []
+    for plugin, name, version, params_hash, embedder, params, view, reference, reference_name in rows:
+        values: dict[str, Any] = json.loads(params)
+        planned = _as_planned(plugin, values, (version, params_hash, embedder), view)
+        facts = _facts(reference, reference_name, references.get(reference)) if reference else None
+        found.append(
+            Instrument(
+                f"{name}@{version}",
+                _purpose(planned) if planned else None,
+                values,
+                tuple(map(_embedder, planned.embedders)) if planned else _named(values),
+                view,
+                facts,
+            )
+        )
+    return tuple(found)
+
+
+def _as_planned(plugin: str, params: Mapping[str, Any], key: tuple[int, str, str], view: str) -> PlannedMetric | None:
+    """The metric as it is installed here, if it is the very one that made the scores.
+
+    A run may come from anybody: nothing that it names is loaded but what is installed.
+    """
+    if plugin not in installed("metric") or ".py:" in json.dumps(params):
+        return None
+    try:
+        planned = plan_metric(MetricConfig(name=plugin, params=dict(params)))
+    except TunebenchError:
+        return None
+    of = fingerprint([*(e.fingerprint for e in planned.embedders), view]) if planned.embedders else ""
+    return planned if (planned.version, planned.params_hash, of) == key else None
+
+
+def _purpose(metric: PlannedMetric) -> str | None:
+    """The first paragraph of what the metric says of itself."""
+    documented = load(metric.plugin).__doc__
+    if not documented:
+        return None
+    return " ".join(inspect.cleandoc(documented).split("\n\n")[0].replace("`", "").split()).rstrip(".") or None
+
+
+def _embedder(planned: Any) -> str:
+    identity = embedder_identity(planned.ref, load_embedder(planned.ref))
+    return f"{planned.ref.name} ({str(identity['class']).rpartition(':')[2]})"
+
+
+def _named(params: Mapping[str, Any]) -> tuple[str, ...]:
+    name = params.get("embedder")
+    return (name,) if isinstance(name, str) else ()
+
+
+def _facts(mark: str, name: str, reference: Reference | None) -> ReferenceFacts:
+    if reference is None:
+        return ReferenceFacts(name, mark, None, None, False)
+    recordings = len(reference.about.get("recordings", ())) or None
+    windows = None if reference.about.get("windows_at_least") else reference.windows
+    return ReferenceFacts(name, mark, windows, recordings, bool(reference.about.get("synthetic")))
+
+
+def _references(run: Path, wanted: set[str]) -> dict[str, Reference]:
+    """The reference files among those that the run may have used whose content is what its scores were made against."""
+    found: dict[str, Reference] = {}
+    for path in _candidates(run):
+        if wanted <= found.keys():
+            break
+        try:
+            reference = load_reference(path)
+        except (TunebenchError, OSError):
+            continue
+        if reference.fingerprint in wanted:
+            found[reference.fingerprint] = reference
+    return found
+
+
+def _candidates(run: Path) -> Iterator[Path]:
+    yield from sorted((run / "references").glob(f"*{ENDING}"))
+    name = _configured(run)
+    if name is None:
+        return
+    if name in installed("reference"):
+        try:
+            yield from sorted(Path(load(find("reference", name))()).glob(f"*{ENDING}"))
+        except TunebenchError:
+            return
+        return
+    place = Path(name).expanduser()
+    yield from [place] if place.is_file() else sorted(place.glob(f"*{ENDING}"))
+
+
+def _configured(run: Path) -> str | None:
+    try:
+        config = read_yaml(run / "config.yaml")
+    except DataError:
+        return None
+    name = config.get("reference") if isinstance(config, dict) else None
+    return name if isinstance(name, str) else None

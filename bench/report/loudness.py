@@ -1,0 +1,78 @@
+"""One loudness for all clips of a prompt, so that the louder one has no advantage over the better one.
+
+ITU-R BS.1770-4: Algorithms to measure audio programme loudness and true-peak audio level. 2015.
+EBU R 128: Loudness normalisation and permitted maximum level of audio signals. 2020.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.audio import Samples
+
+RULE = "EBU R 128, −23 LUFS; lower, to −36, where a clip would pass −1 dBFS; @1"
+"""In words, with the version; whatever can move a gain raises it."""
+
+TARGET, LOWEST = -23.0, -36.0
+"""LUFS: where clips are brought to, and below what a whole prompt is never lowered for one clip's peaks."""
+
+CEILING = -1.0
+"""dB relative to full scale: the largest sample that a gain may lead to."""
+
+SILENCE = -80.0
+"""dB relative to full scale: a clip with a lower peak is silent."""
+
+BLOCK = 0.4
+"""Length of the standard's gating block in seconds; shorter audio has no integrated loudness."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """How loud a clip is.
+
+    Attributes:
+        loudness: integrated, in LUFS; None if the clip is silent, shorter than 0.4 s, or nowhere above the gate.
+        peak: largest absolute sample, in dB relative to full scale; −∞ for zeros.
+    """
+
+    loudness: float | None
+    peak: float
+
+    @property
+    def headroom(self) -> float:
+        """Largest gain in dB that keeps the peak within −1 dBFS."""
+        return CEILING - self.peak
+
+
+def measure(samples: Samples, rate: int) -> Level:
+    """The level of audio, shape (channels, frames) with 1 or 2 channels, at ``rate`` Hz.
+
+    Loudness is measured with the peak at full scale, so that the standard's gate at −70 LUFS falls at the same place
+    of quiet and loud copies of one recording.
+    """
+    largest = float(np.abs(samples).max(initial=0.0))
+    peak = 20 * math.log10(largest) if largest else -math.inf
+    if peak < SILENCE or samples.shape[1] < BLOCK * rate:
+        return Level(None, peak)
+    from pyloudnorm import Meter
+
+    loudness = float(Meter(rate).integrated_loudness(samples.T / np.float32(largest)))
+    return Level(loudness + peak if math.isfinite(loudness) else None, peak)
+
+
+def target(levels: Sequence[Level]) -> float:
+    """The loudness in LUFS that clips are brought to: −23, or down to −36 what all of them reach within −1 dBFS."""
+    reached = [level.loudness + level.headroom for level in levels if level.loudness is not None]
+    return max(LOWEST, min([TARGET, *reached]))
+
+
+def gain(level: Level, wanted: float) -> float:
+    """The gain in dB that brings a clip to ``wanted`` LUFS, or as near as −1 dBFS allows.
+
+    A clip without a loudness keeps its level, lowered where its peak is above −1 dBFS.
+    """
+    return min(0.0 if level.loudness is None else wanted - level.loudness, level.headroom)

@@ -1,0 +1,214 @@
+"""The clips of a run as a page plays and shows them: matched in loudness, with a spectrogram and an outline each.
+
+One task takes all clips of one prompt, since they have one loudness and one range of colours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import numpy as np
+
+from bench.audio import Audio, content_hash, read_audio
+from bench.config import ExecutorConfig
+from bench.errors import DataError, MissingError, UsageError
+from bench.executors import TaskLost, make_executor
+from bench.making import Unstorable
+from bench.progress import Progress, Silent
+from bench.report.content import ClipMedia
+from bench.report.loudness import Level, gain, measure, target
+from bench.report.media_record import MediaRecord
+from bench.report.playback import Format, encoded, playable
+from bench.report.spectrogram import FAINTEST, mel_spectrogram, picture
+from bench.report.waveform import outline
+from bench.store import StoredClip
+from bench.whole_file import replacing
+
+VERSION = 1
+"""Raised by whatever can change a file or a figure here; older ones are then made again."""
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_OUR_FILE = re.compile(r"\.?[0-9a-f]{16}\.(flac|mp3|png)(\.\d+\.part)?")
+
+Made = Mapping[str, ClipMedia | str]
+"""By clip id, its media, or in one line why it has none."""
+
+
+def prepare(
+    run: Path,
+    clips: Sequence[StoredClip],
+    out: Path,
+    audio: Format = "flac",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, ClipMedia | str]:
+    """Write ``audio/`` and ``pictures/`` of a report, and say what is in them.
+
+    Prompts whose clips are what they were, and whose files are there, are not made again; files that belong to none
+    of the clips are removed. All clips of a prompt are in memory at once: 21 MB for a minute of stereo at 44.1 kHz.
+
+    Args:
+        run: the run folder.
+        clips: of any number of models and prompts; those of one prompt are matched to each other.
+        out: the folder of the report; made if it does not exist.
+        workers: processes; None takes every core that this process may use, 0 works in this one.
+
+    Returns:
+        By clip id, its media, or in one line why it has none: its file is missing, damaged, or another sound.
+
+    Raises:
+        DataError: an id in the database is no id of a clip.
+        UsageError: ``out`` cannot be written to, or libsndfile has no MP3 encoder.
+        MissingError: Pillow is not installed.
+    """
+    if wrong := next((clip.id for clip in clips if not _ID.fullmatch(clip.id)), None):
+        raise DataError(f"{run}: run.db names a clip {wrong!r}, which is no SHA-256; the database was tampered with")
+    _refuse_unknown(audio)
+    tasks = [MediaTask(run, tuple(group), out, audio) for group in _by_prompt(clips)]
+    progress = progress or Silent()
+    try:
+        for folder in ("audio", "pictures"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        _remove_others(out, {path for clip in clips for path in _paths(clip, audio)})
+        with MediaRecord.open(out / "media.jsonl") as record:
+            found: dict[str, ClipMedia | str] = {}
+            for task in tasks:
+                found |= task.recalled(record)
+            todo = [task for task in tasks if task.clips[0].id not in found]
+            progress.begin("media", len(clips), len(found))
+            for task, made in _performed(todo, workers):
+                record.add(task.key, made)
+                found |= made
+                progress.advance(len(task.clips))
+            record.keep([task.key for task in tasks])
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {error.filename or out}: {error.strerror}; make room or rights, or name another --out"
+        ) from error
+    return {clip.id: found[clip.id] for clip in clips}
+
+
+@dataclass(frozen=True)
+class MediaTask:
+    """Make the media of all clips of one prompt."""
+
+    run: Path
+    clips: tuple[StoredClip, ...]
+    out: Path
+    audio: Format
+
+    @property
+    def size(self) -> int:
+        return len(self.clips)
+
+    @property
+    def key(self) -> list[Any]:
+        """All that decides what is made."""
+        return [VERSION, self.audio, sorted([clip.id, clip.content] for clip in self.clips)]
+
+    def recalled(self, record: MediaRecord) -> Made:
+        """What was made before, if it is all there; otherwise nothing."""
+        made = record.recall(self.key)
+        whole = made.keys() == {clip.id for clip in self.clips}
+        there = all((self.out / path).is_file() for clip in self.clips for path in _paths(clip, self.audio))
+        return made if whole and there else {}
+
+    def execute(self, _bench: object) -> Made:
+        """Decode each clip once, settle on one loudness, and write.
+
+        Raises:
+            MissingError: Pillow is not installed.
+            Unstorable: the disk is full or read-only.
+        """
+        made: dict[str, ClipMedia | str] = {}
+        heard: list[tuple[StoredClip, Audio, Level]] = []
+        for clip in self.clips:
+            try:
+                sound = playable(_read(self.run, clip))
+                heard.append((clip, sound, measure(sound.samples, sound.rate)))
+            except DataError as error:
+                made[clip.id] = str(error)
+        wanted = target([level for *_, level in heard])
+        gains = [gain(level, wanted) for *_, level in heard]
+        spectra = [mel_spectrogram(s.samples, s.rate) + g for (_, s, _), g in zip(heard, gains, strict=True)]
+        brightest = max([FAINTEST, *(float(spectrum.max()) for spectrum in spectra)])
+        for (clip, sound, level), by, spectrum in zip(heard, gains, spectra, strict=True):
+            audio, image = _paths(clip, self.audio)
+            seed = int(clip.content[:16], 16)
+            try:
+                _write(self.out / audio, encoded(sound, by, self.audio, seed))
+                _write(self.out / image, picture(spectrum, brightest))
+            except OSError as error:
+                raise Unstorable(f"cannot write {self.out / audio}: {error.strerror}; make room or rights") from error
+            waveform = np.minimum(outline(sound.samples) * 10 ** (by / 20), 1)
+            shape = tuple(round(float(value), 3) for value in waveform)
+            made[clip.id] = ClipMedia(audio, image, shape, sound.duration, level.loudness, by)
+        return made
+
+
+def _by_prompt(clips: Sequence[StoredClip]) -> list[list[StoredClip]]:
+    groups: dict[str, list[StoredClip]] = defaultdict(list)
+    for clip in clips:
+        groups[clip.prompt].append(clip)
+    return list(groups.values())
+
+
+def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tuple[MediaTask, Made]]:
+    """Each task with what it made, in any order; a worker that dies costs the clips of its prompt only."""
+    config = ExecutorConfig(workers=workers)
+    with make_executor(config.model_copy(update={"workers": min(config.worker_count, len(tasks))})) as executor:
+        for done, outcome in executor.map(cast("Iterator[Any]", iter(tasks))):
+            task = cast("MediaTask", done)
+            if not isinstance(outcome, TaskLost):
+                yield task, cast("Made", outcome)
+            elif outcome.why == "missing":
+                raise MissingError(outcome.message)
+            elif outcome.why == "unstorable":
+                raise UsageError(outcome.message)
+            else:
+                yield task, {clip.id: f"{clip.path}: {outcome.message}" for clip in task.clips}
+
+
+def _read(run: Path, clip: StoredClip) -> Audio:
+    """Decode a clip.
+
+    Raises:
+        DataError: its file is missing, damaged, outside the run, or not the sound that was scored.
+    """
+    path = PurePosixPath(clip.path)
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(f"{clip.path}: lies outside the run folder")
+    audio = read_audio(run / path)
+    if content_hash(audio) != clip.content:
+        raise DataError(f"{run / path}: not the sound that was scored, its content differs; put the file back")
+    return audio
+
+
+def _paths(clip: StoredClip, audio: Format) -> tuple[str, str]:
+    """Of its sound and its picture, relative to the report's folder."""
+    return f"audio/{clip.id[:16]}.{audio}", f"pictures/{clip.id[:16]}.png"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _remove_others(out: Path, ours: set[str]) -> None:
+    """Remove files with names such as this module gives that belong to no clip."""
+    for folder in ("audio", "pictures"):
+        for file in (out / folder).iterdir():
+            if _OUR_FILE.fullmatch(file.name) and f"{folder}/{file.name}" not in ours:
+                file.unlink(missing_ok=True)
+
+
+def _refuse_unknown(audio: Format) -> None:
+    import soundfile
+
+    if audio == "mp3" and "MP3" not in soundfile.available_formats():
+        raise UsageError("libsndfile on this machine cannot write MP3 (1.1 and later can): leave out --audio mp3")

@@ -1,0 +1,199 @@
+"""The methods of a run as paragraphs for a paper: what was done to get its numbers, and what they do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.report.about import seeds_in_words
+from bench.report.content import Content
+from bench.report.instruments import Instrument, ReferenceFacts
+from bench.report.model_words import described
+from bench.report.statistics import statistics
+from bench.summary import Cell, Column
+
+_BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run recorded beside its tables.
+
+    Attributes:
+        suite: name and version.
+        duration: of each clip as asked for, such as ``20 s``.
+        tunebench: the version that drove the run last.
+        seeds: by model.
+        instruments: what the metrics are.
+        made_with: computers and installations that made clips, as `bench.report.about.in_words` writes them.
+    """
+
+    suite: str
+    duration: str
+    tunebench: str
+    seeds: Mapping[str, Sequence[int]]
+    instruments: Sequence[Instrument]
+    made_with: Sequence[str]
+
+
+def methods(content: Content, setting: Setting) -> tuple[str, ...]:
+    """Paragraphs of plain text; every number in them is the run's.
+
+    Args:
+        content: all but its ``methods``.
+        setting: what else was recorded.
+    """
+    paragraphs = [
+        _music(content, setting),
+        _models(content),
+        _clip_metrics(content, setting.instruments),
+        _set_metrics(content, setting.instruments),
+        statistics(content),
+        _listeners(content),
+        _limits(content, setting),
+        _software(content, setting),
+    ]
+    return tuple(paragraph for paragraph in paragraphs if paragraph)
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 prompt``, ``2 prompts``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def _music(content: Content, setting: Setting) -> str:
+    prompts = content.prompts
+    genres = list(dict.fromkeys(prompt.genre for prompt in prompts))
+    levels = sorted({prompt.level for prompt in prompts})
+    distinct = {seed for seeds in setting.seeds.values() for seed in seeds}
+    made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
+    what = f"{counted(len(content.models), 'model')} {'was' if len(content.models) == 1 else 'were'} given the"
+    there = f"all {planned} clips were made" if made == planned else f"{made} of {counted(planned, 'clip')} were made"
+    return (
+        f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite} "
+        f"({counted(len(genres), 'genre')}: {listed(genres)}; descriptiveness "
+        f"level{'' if len(levels) == 1 else 's'} {listed([str(level) for level in levels])}), "
+        f"with the seed{'' if len(distinct) == 1 else 's'} {seeds_in_words(setting.seeds)}, for clips of "
+        f"{setting.duration}; {there}."
+    )
+
+
+def _models(content: Content) -> str:
+    return "Models. " + "; ".join(described(model) for model in content.models) + "."
+
+
+def _clip_metrics(content: Content, instruments: Sequence[Instrument]) -> str:
+    columns = {column.ref: column for column in content.columns if not column.of_sets}
+    if not columns:
+        return ""
+    sentences = [_metric(columns[one.ref], one, content) for one in instruments if one.ref in columns]
+    return (
+        f"Metrics of clips. Each clip was scored by {counted(len(columns), 'metric')}. A clip "
+        "on which a metric is undefined has a reason instead of a number and counts for nothing. "
+        + " ".join(f"{sentence}." for sentence in sentences)
+    )
+
+
+def _set_metrics(content: Content, instruments: Sequence[Instrument]) -> str:
+    columns = {column.ref: column for column in content.columns if column.of_sets}
+    if not columns:
+        return ""
+    sentences = [_metric(columns[one.ref], one, content) for one in instruments if one.ref in columns]
+    return (
+        f"Metrics of sets of clips. {counted(len(columns), 'metric')} "
+        f"{'gives' if len(columns) == 1 else 'give'} one number for all clips of a model. "
+        + " ".join(f"{sentence}." for sentence in sentences)
+    )
+
+
+def _metric(column: Column, instrument: Instrument, content: Content) -> str:
+    """What one metric is, without a full stop."""
+    unit = [part for part in (column.unit, _BETTER[column.direction]) if part]
+    text = f"{column.ref} ({', '.join(unit)})"
+    if instrument.measures:
+        text += f": {instrument.measures[0].lower() if _is_word(instrument.measures) else instrument.measures[0]}"
+        text += instrument.measures[1:]
+    if instrument.embedders:
+        text += f"; embeddings of {column.view or 'whole clips'} by {listed(instrument.embedders)}"
+    if instrument.reference is not None:
+        text += f"; against {_reference(instrument.reference)}"
+    return f"{text}; {_counted_clips(column, content.cells)}"
+
+
+def _is_word(text: str) -> bool:
+    """Whether a text begins with a word that is written small within a sentence, not with a name such as KAD."""
+    return len(text) > 1 and text[1].islower()
+
+
+def _reference(reference: ReferenceFacts) -> str:
+    sizes = []
+    if reference.recordings is not None:
+        sizes.append(counted(reference.recordings, "recording"))
+    if reference.windows is not None:
+        sizes.append(counted(reference.windows, "window"))
+    size = listed(sizes) if sizes else "size not known here"
+    kind = ", synthetic music" if reference.synthetic else ""
+    return f"the reference '{reference.name}' ({size}{kind}; SHA-256 {reference.fingerprint[:12]}…)"
+
+
+def _counted_clips(column: Column, cells: Sequence[Cell]) -> str:
+    here = [cell for cell in cells if cell.group == "all" and cell.column.ref == column.ref]
+    used, planned = sum(cell.estimate.n for cell in here), sum(cell.planned for cell in here)
+    return f"{used} of {counted(planned, 'clip')} {'counts' if used == 1 else 'count'}"
+
+
+def _listeners(content: Content) -> str:
+    if content.survey is None:
+        return ""
+    design = content.survey.record["design"]
+    text = (
+        f"Listeners. {counted(design['listeners'], 'listener')} gave {counted(design['answers'], 'answer')} that "
+        f"count{'s' if design['answers'] == 1 else ''} ({design['excluded']} excluded) to clips of "
+        f"{counted(design['prompts'], 'prompt')} by {listed(design['models'])}, on the "
+        f"scale{'' if len(design['scales']) == 1 else 's'} {listed(design['scales'])}."
+    )
+    tested = sorted({one["method"] for one in content.survey.record["comparisons"] if one["p"] is not None})
+    if tested:
+        text += (
+            f" Differences are tested with listeners and prompts both random ({listed(tested)}; Baayen, Davidson and "
+            "Bates 2008; Barr et al. 2013), adjusted over scales and pairs after Holm (1979)."
+        )
+    return text
+
+
+def _limits(content: Content, setting: Setting) -> str:
+    sentences = ["What holds for these prompts holds for others like them, and for no other genres."]
+    if len({seed for seeds in setting.seeds.values() for seed in seeds}) == 1:
+        sentences.append("One seed was used, so that chance between clips of one prompt is not told from the prompt's.")
+    references = [one.reference for one in setting.instruments if one.reference is not None]
+    synthetic = list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic))
+    if references:
+        sentences.append("Distances are conditional on the reference, and comparable only between sets of clips alike.")
+    if synthetic:
+        sentences.append(f"The reference {listed(synthetic)} is synthetic music: near to it is not yet good music.")
+    cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
+    lacking = sum(cell.planned - cell.estimate.n for cell in cells)
+    if lacking:
+        total = sum(cell.planned for cell in cells)
+        sentences.append(
+            f"{lacking} of {counted(total, 'score')} of clips {'is' if lacking == 1 else 'are'} undefined or missing; "
+            "models that are undefined on different clips are compared only on the prompts that both have a value for."
+        )
+    if content.failures:
+        sentences.append(f"Failed and left out: {counted(len(content.failures), 'clip or score')}.")
+    if content.survey is None:
+        sentences.append("No listeners were asked; metrics do not say what listeners would prefer.")
+    return "Limits. " + " ".join(sentences)
+
+
+def _software(content: Content, setting: Setting) -> str:
+    made = f" Clips were made with {'; '.join(setting.made_with)}." if setting.made_with else ""
+    return (
+        f"Software. tunebench {setting.tunebench}, protocol {content.protocol.id}: numbers are comparable with those "
+        f"of other runs under this protocol.{made}"
+    )

@@ -1,0 +1,111 @@
+"""Which files of a folder are ours: a report is built over an earlier one and must touch nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from bench.errors import UsageError
+from bench.whole_file import replace_file
+
+MARKER = "report.json"
+_KIND = "tunebench report"
+_FORMAT = 1
+
+
+class Ownership:
+    """The pages of one report's folder, listed in its ``report.json``; sounds and pictures are `bench.report.media`'s.
+
+    The list is written before the files are, so that a build that dies leaves none that nobody knows of.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[str]) -> None:
+        self._folder = folder
+        self._files = list(files)
+
+    @classmethod
+    def take(cls, folder: Path) -> Ownership:
+        """Make a folder ours: a new or an empty one, or one that holds a report.
+
+        Raises:
+            UsageError: it holds something else, or is no folder.
+            OSError: it cannot be written to.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is a file; name a folder with --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        there = [file.name for file in folder.iterdir() if not file.name.endswith(".part")]
+        marker = folder / MARKER
+        if there and MARKER not in there:
+            raise UsageError(
+                f"{folder} is not empty and no report (it has no {MARKER}); name another folder with --out"
+            )
+        own = cls(folder, _listed(marker) if there else [])
+        own._mark(own._files)
+        return own
+
+    def replace_with(self, fresh: Path) -> None:
+        """Move all files below ``fresh`` to their places, remove those of the earlier report that are not among them.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        new = sorted(file.relative_to(fresh).as_posix() for file in fresh.rglob("*") if file.is_file())
+        gone = [name for name in self._files if name not in set(new)]
+        self._mark([*new, *gone])
+        # What pages load comes before them, and the first page last.
+        for name in sorted(new, key=lambda name: (name.endswith(".html"), name == "index.html", name)):
+            place = self._folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).replace(place)
+        for name in gone:
+            self._remove(name)
+        for folder in sorted((f for f in fresh.rglob("*") if f.is_dir()), reverse=True):
+            folder.rmdir()
+        fresh.rmdir()
+        self._mark(new)
+
+    def _remove(self, name: str) -> None:
+        """Remove a file, and the folders that it leaves empty."""
+        place = self._folder / name
+        # A list that somebody else wrote must not reach beyond this folder, not through a link either.
+        if not place.parent.resolve().is_relative_to(self._folder.resolve()):
+            return
+        place.unlink(missing_ok=True)
+        for parent in place.relative_to(self._folder).parents:
+            folder = self._folder / parent
+            if folder == self._folder or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+    def _mark(self, files: Sequence[str]) -> None:
+        self._files = list(files)
+        content = {"kind": _KIND, "format": _FORMAT, "files": self._files}
+        replace_file(self._folder / MARKER, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _listed(marker: Path) -> list[str]:
+    """The files that an earlier build wrote.
+
+    Raises:
+        UsageError: the marker is not one of ours.
+    """
+    problem = UsageError(f"{marker} is not one of a report; name another folder with --out")
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise problem from None
+    if not isinstance(content, dict) or content.get("kind") != _KIND:
+        raise problem
+    if content.get("format") != _FORMAT:
+        raise UsageError(f"{marker} is of another tunebench; name another folder with --out, or remove that report")
+    files = content.get("files")
+    if not isinstance(files, list) or not all(isinstance(name, str) and _inside(name) for name in files):
+        raise problem
+    return files
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name

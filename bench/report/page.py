@@ -1,0 +1,143 @@
+"""The pages of a report: static files that open from disk and from any web server, and load nothing from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import MissingError
+from bench.report.board import ARROWS, DIRECTIONS, Group, groups
+from bench.report.content import Content
+from bench.report.distributions import prompt_means, spreads
+from bench.report.listening import by_prompt, shown, with_decimals
+from bench.report.pairs import pairs
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from bench.published import PublishedRow
+
+HERE = Path(__file__).parent
+# Blobs are copies in memory of the folder's own audio, for web servers that cannot send a part of a file.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+# In JSON every character may be written as an escape, and then neither HTML nor JavaScript can see it.
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+def write_pages(content: Content, out: Path) -> None:
+    """Write the pages, their scripts and their data into a folder that exists; media and downloads lie there already.
+
+    Raises:
+        MissingError: Jinja is not installed.
+    """
+    environment = _environment()
+    shutil.copytree(HERE / "static", out / "static", dirs_exist_ok=True)
+    board = groups(content)
+    for name, data in _data(content, board):
+        _write(out / "data" / f"{name}.js", f"tunebench.receive({as_json(name)}, {as_json(data)});\n")
+    for name, template, context in _pages(content, board):
+        root = "../" * name.count("/")
+        html = environment.get_template(template).render(content=content, root=root, page=name, **context)
+        _write(out / name, html)
+
+
+def as_json(value: Any) -> str:
+    """Compact JSON that is safe inside a ``<script>`` element and as JavaScript."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
+
+
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError as error:
+        raise MissingError("a report needs Jinja: pip install 'tunebench[report]'") from error
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = lambda value: Markup(as_json(value))
+    environment.filters["readable"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    environment.globals.update(policy=POLICY, arrows=ARROWS, directions=DIRECTIONS)
+    return environment
+
+
+def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """File, template and what the template shows beside the content, for each page."""
+    columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
+    yield "index.html", "index.html", {"board": board, "columns": columns, "published": _published(content)}
+    compared = [name for name, _ in pairs(content)]
+    yield "compare.html", "compare.html", {"columns": columns, "compared": compared}
+    yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content))}
+    if content.survey:
+        yield "survey.html", "survey.html", {}
+    yield "about.html", "about.html", {}
+    clips = by_prompt(content)
+    scored = with_decimals(content)
+    made = {prompt: sum(clip.media is not None for clip in own) for prompt, own in clips.items()}
+    yield "prompts.html", "prompts.html", {"clips": clips, "made": made}
+    for place, prompt in enumerate(content.prompts, 1):
+        rows = shown(clips[prompt.id], scored)
+        seeds = list(dict.fromkeys(row.entry.seed for row in rows))
+        yield f"prompts/{place}.html", "prompt.html", {"prompt": prompt, "place": place, "rows": rows, "seeds": seeds}
+
+
+def _data(content: Content, board: list[Group]) -> Iterator[tuple[str, Any]]:
+    """Name and content of each file that a page loads when it is asked to show it."""
+    for group in board[1:]:
+        yield f"groups/{group.name}", group.record()
+    for name, records in pairs(content):
+        yield f"compare/{name}", records
+    means = prompt_means(content)
+    for place, column in enumerate(content.columns):
+        if not column.of_sets:
+            values = [means.get((column.ref, model.label), ()) for model in content.models]
+            yield f"metrics/{place}", values
+    for place, responses in enumerate(_doses(content).values()):
+        yield f"doses/{place}", responses
+
+
+def _metric_sections(content: Content) -> Iterator[dict[str, Any]]:
+    """What is known of each metric of the run, then of metrics that were only tried on spoiled music."""
+    means, doses = prompt_means(content), _doses(content)
+    dosed: dict[str, dict[str, Any]] = {
+        ref: {"doses": records, "dose_file": place} for place, (ref, records) in enumerate(doses.items())
+    }
+    nothing: dict[str, Any] = {"doses": [], "dose_file": None}
+    for place, column in enumerate(content.columns):
+        spread = [] if column.of_sets else spreads(content, column, means)
+        tried = dosed.pop(column.ref, nothing)
+        if spread or tried["doses"]:
+            yield {"ref": column.ref, "column": column, "place": place, "spreads": spread, **tried}
+    for ref, tried in dosed.items():
+        yield {"ref": ref, "column": None, "place": None, "spreads": [], **tried}
+
+
+def _doses(content: Content) -> dict[str, list[Mapping[str, Any]]]:
+    """The records of dose and response by metric."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for record in content.doses:
+        found.setdefault(str(record["metric"]), []).append(record)
+    return found
+
+
+def _published(content: Content) -> list[tuple[dict[str, str], list[PublishedRow]]]:
+    """Published rows by paper and protocol, so that neither is said again in every row."""
+    found: dict[tuple[str, str, str], list[PublishedRow]] = {}
+    for row in content.published:
+        found.setdefault((row.source, row.second_hand, row.protocol), []).append(row)
+    return [({"paper": key[0], "second_hand": key[1], "protocol": key[2]}, rows) for key, rows in found.items()]
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,91 @@
+'use strict';
+/** The leaderboard: which prompts it is of, which metrics it shows, and how it is sorted. */
+(() => {
+  const { charts, intervals, load, sort, state } = tunebench;
+  const data = tunebench.data();
+  const table = document.getElementById('board');
+  const group = document.getElementById('group');
+  const boxes = [...document.querySelectorAll('input[name=metric]')];
+  const said = document.getElementById('said');
+  const rows = [...table.tBodies[0].rows];
+  const percent = (place) => `${place ?? 0}%`;
+
+  /** Write one model's estimate into its cell. */
+  function fill(cell, [value, , , text, spread, count, note, low, middle, high], whole) {
+    cell.dataset.value = value ?? '';
+    cell.title = note;
+    cell.querySelector('.value').textContent = text;
+    cell.querySelector('.spread').textContent = spread;
+    cell.querySelector('.count').textContent = count;
+    cell.querySelector('.why').textContent = value === null ? note : '';
+    // Ranks are tested over all prompts only.
+    cell.querySelector('.rank').hidden = !whole;
+    cell.classList.toggle('part', !whole);
+    const [, whisker] = cell.querySelectorAll('line');
+    whisker.setAttribute('x1', percent(low));
+    whisker.setAttribute('x2', percent(high));
+    cell.querySelector('circle').setAttribute('cx', middle === null ? '-20%' : percent(middle));
+  }
+
+  function fillBoard(shown, whole) {
+    rows.forEach((row, model) => {
+      shown.rows[model].forEach((box, metric) => fill(row.cells[metric + 1], box, whole));
+    });
+    [...table.tFoot.rows].forEach((row, limit) => {
+      shown.limits[limit].forEach((text, metric) => { row.cells[metric + 1].textContent = text; });
+      row.hidden = shown.limits[limit].every((text) => text === '–');
+    });
+  }
+
+  function drawIntervals(shown) {
+    for (const figure of document.querySelectorAll('#intervals figure')) {
+      const metric = Number(figure.dataset.metric);
+      const column = data.columns[metric];
+      const own = data.models.map((name, model) => {
+        const [value, low, high, text, spread] = shown.rows[model][metric];
+        return { name, value, low, high, text: `${name}: ${text} ${spread}` };
+      });
+      const label = `Means and intervals on ${column.ref}; the table above holds the numbers`;
+      charts.draw(figure.querySelector('.chart'), (width) => intervals.chart(width, own, shown.chance[metric], label));
+    }
+  }
+
+  function showMetrics(hidden) {
+    boxes.forEach((box) => { box.checked = !hidden.has(box.value); });
+    document.querySelectorAll('[data-metric]').forEach((part) => { part.hidden = hidden.has(part.dataset.metric); });
+  }
+
+  let turn = 0;
+  let drawn = null;
+  async function show(wanted) {
+    const mine = ++turn;
+    const chosen = [...group.options].find((option) => option.value === wanted.get('group')) ?? group.options[0];
+    chosen.selected = true;
+    showMetrics(new Set((wanted.get('hide') ?? '').split(' ').filter(Boolean)));
+    const whole = chosen.value === '0';
+    if (drawn !== chosen.value) {
+      const shown = whole ? data.all : await load(`groups/${chosen.value}`);
+      if (mine !== turn) return;
+      drawn = chosen.value;
+      fillBoard(shown, whole);
+      drawIntervals(shown);
+      document.getElementById('drawn-group').textContent = whole ? 'all prompts' : chosen.textContent;
+      said.textContent = `Showing ${chosen.textContent}`;
+    }
+    const [place, direction] = (wanted.get('sort') ?? '').split(' ');
+    if (table.tHead.rows[0].cells[place] && /^(a|de)scending$/.test(direction)) sort.apply(table, Number(place), direction);
+  }
+
+  document.getElementById('filters').addEventListener('change', () => {
+    const hidden = boxes.filter((box) => !box.checked).map((box) => box.value);
+    state.write({ group: group.value === '0' ? null : group.value, hide: hidden.join(' ') });
+    show(state.read());
+  });
+  document.getElementById('filters').addEventListener('submit', (event) => event.preventDefault());
+  sort.enable(table, (place, direction) => {
+    state.write({ sort: `${place} ${direction}` });
+    const name = place ? data.columns[place - 1].ref : 'model';
+    said.textContent = `Sorted by ${name}, ${direction}`;
+  });
+  state.follow(show);
+})();

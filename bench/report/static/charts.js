@@ -1,0 +1,56 @@
+'use strict';
+/** Charts by Observable Plot, drawn at the width that there is and again when it changes. */
+tunebench.charts = (() => {
+  const builders = new WeakMap();
+  const observer = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      const drawn = builders.get(target);
+      if (drawn && Math.round(contentRect.width) !== drawn.width) redraw(target, Math.round(contentRect.width));
+    }
+  });
+
+  function redraw(place, width) {
+    const drawn = builders.get(place);
+    if (!width) return;
+    drawn.width = width;
+    const built = drawn.build(width);
+    const charts = Array.isArray(built) ? built : [built];
+    for (const chart of charts) {
+      // The content policy allows no style elements; report.css has the rules.
+      chart.querySelectorAll('style').forEach((style) => style.remove());
+      if (chart instanceof SVGElement) chart.setAttribute('role', 'img');
+    }
+    place.replaceChildren(...charts);
+  }
+
+  /** Draw into an element: `build(width)` returns one chart or several. */
+  function draw(place, build) {
+    builders.set(place, { build, width: 0 });
+    redraw(place, Math.round(place.clientWidth));
+    observer.observe(place);
+  }
+
+  /** Options that all charts share. `left` is the width of the names at the left. */
+  function options(width, names, label) {
+    const longest = Math.max(0, ...names.map((name) => name.length));
+    const left = Math.min(Math.ceil(longest * 7.2) + 14, Math.round(width * 0.42));
+    return {
+      width,
+      marginLeft: left,
+      marginRight: 14,
+      marginTop: 6,
+      marginBottom: 26,
+      ariaLabel: label,
+      className: 'plot',
+      x: { tickSize: 0, ticks: Math.max(2, Math.round((width - left) / 70)), label: null, tickPadding: 8 },
+      y: { tickSize: 0, label: null, domain: names, tickPadding: 8, tickFormat: (name) => shorten(name, left - 14) },
+    };
+  }
+
+  const shorten = (name, width) => {
+    const most = Math.max(4, Math.floor(width / 7.2));
+    return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
+  };
+
+  return { draw, options };
+})();

@@ -1,0 +1,112 @@
+'use strict';
+/** Plays one of several clips at a time, and passes the position on when another takes over. */
+tunebench.Player = class Player extends EventTarget {
+  /** @param {{audio: HTMLAudioElement, duration: number}[]} clips one of them plays at a time */
+  constructor(clips) {
+    super();
+    this.clips = clips;
+    this.current = null;
+    this.resting = 0;
+    this.turn = 0;
+    this.loop = false;
+    for (const clip of clips) {
+      clip.audio.addEventListener('ended', () => {
+        if (clip === this.current) this.resting = clip.duration;
+        this.changed();
+      });
+      for (const event of ['play', 'pause', 'seeked']) clip.audio.addEventListener(event, () => this.changed());
+    }
+  }
+
+  get playing() {
+    return Boolean(this.current && !this.current.audio.paused && !this.current.audio.ended);
+  }
+
+  /** Seconds from the beginning; what another clip would start at. */
+  get position() {
+    return this.playing ? this.current.audio.currentTime : this.resting;
+  }
+
+  get duration() {
+    return this.current?.duration ?? Math.max(0, ...this.clips.map((clip) => clip.duration));
+  }
+
+  changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+
+  /** Play a clip from where the last one is; resolves when it sounds. */
+  async play(clip, neighbours = []) {
+    const mine = ++this.turn;
+    const switched = clip !== this.current;
+    this.hold();
+    this.current = clip;
+    if (this.resting >= clip.duration - 0.05) this.resting = 0;
+    if (switched) this.changed();
+    try {
+      await Player.ready(clip);
+      if (mine !== this.turn) return;
+      clip.audio.loop = this.loop;
+      if (Math.abs(clip.audio.currentTime - this.resting) > 0.005) clip.audio.currentTime = this.resting;
+      await clip.audio.play();
+      // The others come while this one sounds, so that switching does not wait.
+      for (const other of neighbours) Player.ready(other).catch(() => {});
+    } catch (problem) {
+      if (mine !== this.turn || problem.name === 'AbortError') return;
+      this.dispatchEvent(new CustomEvent('problem', { detail: problem }));
+    }
+  }
+
+  /** Stop, and keep the position. */
+  hold() {
+    if (!this.current) return;
+    this.resting = this.position;
+    this.current.audio.pause();
+  }
+
+  pause() {
+    this.turn += 1;
+    this.hold();
+    this.changed();
+  }
+
+  seek(seconds) {
+    this.resting = Math.min(Math.max(0, seconds), this.duration);
+    if (this.playing) this.current.audio.currentTime = Math.min(this.resting, this.current.duration - 0.02);
+    this.changed();
+  }
+
+  setLoop(on) {
+    this.loop = on;
+    if (this.current) this.current.audio.loop = on;
+  }
+
+  /** Load what is needed to start anywhere in the clip. */
+  static ready(clip) {
+    clip.ready ??= Player.metadata(clip.audio).then(() => Player.seekable(clip)).catch((problem) => {
+      clip.ready = null;
+      throw problem;
+    });
+    return clip.ready;
+  }
+
+  static metadata(audio) {
+    if (audio.readyState >= HTMLMediaElement.HAVE_METADATA) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      audio.addEventListener('loadedmetadata', resolve, { once: true });
+      audio.addEventListener('error', () => reject(new Error(audio.error?.message || 'the clip does not load')), { once: true });
+      audio.preload = 'auto';
+      audio.load();
+    });
+  }
+
+  /** Some web servers send no parts of a file, and then a clip cannot start in its middle: play a copy in memory. */
+  static async seekable(clip) {
+    const { audio } = clip;
+    const { seekable } = audio;
+    if (location.protocol === 'file:' || (seekable.length && seekable.end(seekable.length - 1) > audio.duration - 0.5)) return;
+    const answer = await fetch(audio.currentSrc);
+    audio.src = URL.createObjectURL(await answer.blob());
+    await Player.metadata(audio);
+  }
+};

@@ -1,0 +1,89 @@
+"""How the intervals and tests of a run were computed, with their sources, for its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.comparison.record import Comparison
+from bench.report.content import Content
+from bench.stats.paired import EXACT, PERMUTATIONS
+from bench.summary import MINIMUM_PROMPTS, Cell
+
+
+def statistics(content: Content) -> str:
+    """A paragraph that names only what this run has: intervals, tests, adjustments, ranks."""
+    over_all = [cell for cell in content.cells if cell.group == "all"]
+    sentences = [
+        "The unit is the prompt: a model's value of a prompt is the mean over its seeds.",
+        *_intervals(over_all),
+        *_tests([one for one in content.comparisons if one.grouping == "all"]),
+        *_groups([one for one in content.comparisons if one.grouping != "all"]),
+    ]
+    if content.ranks and content.comparisons:
+        sentences.append(
+            "Ranks are ranges: a model's best rank is one after all that are significantly better on that metric, its "
+            "worst one before all that are significantly worse (p < .05 after Holm over the pairs of models)."
+        )
+    return "Statistics. " + " ".join(sentences)
+
+
+def _intervals(cells: Sequence[Cell]) -> list[str]:
+    known = [cell for cell in cells if cell.estimate.low is not None]
+    if not known:
+        return [f"No interval is given (it needs {MINIMUM_PROMPTS} prompts with values that differ)."]
+    found = ["Intervals have a confidence of 95 % and are given from 4 prompts up."]
+    if any(not cell.column.of_sets for cell in known):
+        found.append(
+            "Means of clip metrics have Student's t-interval, stratified by genre with Satterthwaite's degrees of "
+            "freedom (Student 1908; Cochran 1977), kept within the metric's bounds."
+        )
+    if any(cell.column.hit_or_miss for cell in known):
+        found.append("Where a metric only hits or misses, it is Wilson's interval (Wilson 1927).")
+    if any(cell.column.of_sets for cell in known):
+        found.append(
+            "Set metrics have the delete-one-prompt jackknife interval with t at one degree of freedom fewer than "
+            "prompts (Tukey 1958; Efron and Stein 1981), conditional on the reference."
+        )
+    return found
+
+
+def _tests(comparisons: Sequence[Comparison]) -> list[str]:
+    tested = [one for one in comparisons if one.p is not None]
+    if not comparisons:
+        return []
+    pairs = len({(one.a, one.b) for one in comparisons})
+    found = [
+        f"{pairs} pair{'' if pairs == 1 else 's'} of models {'is' if pairs == 1 else 'are'} compared, over the prompts "
+        "that both have a value for; differences are the later model less the earlier."
+    ]
+    if not tested:
+        return [*found, "No difference could be tested."]
+    sizes = [one.n for one in tested]
+    n = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    of_clips = [one for one in tested if not one.column.of_sets]
+    if of_clips:
+        found.append(
+            "On clip metrics the mean difference has Student's t-interval, and a two-sided permutation test that swaps "
+            f"the two models' values of whole prompts: in all ways where {EXACT} prompts or fewer differ, otherwise in "
+            f"{PERMUTATIONS} random ones with the observed one among them (Fisher 1935; Phipson and Smyth 2010)."
+        )
+    if len(of_clips) < len(tested):
+        found.append(
+            "On set metrics the difference has a jackknife interval, and a permutation test that swaps the clips of "
+            "whole prompts; its null is that both models' clips of a prompt come from one distribution."
+        )
+    found.append(f"Tests rest on {n} prompts.")
+    adjusted = [one for one in tested if one.p_holm is not None]
+    if adjusted:
+        found.append("Within a pair of models p is adjusted over the metrics after Holm (1979).")
+    return found
+
+
+def _groups(comparisons: Sequence[Comparison]) -> list[str]:
+    if not any(one.p_bh is not None for one in comparisons):
+        return []
+    kinds = " and ".join(dict.fromkeys(one.grouping for one in comparisons if one.p_bh is not None))
+    return [
+        f"Differences by {kinds} are exploratory: their p is adjusted over metrics and groups after Benjamini and "
+        "Hochberg (1995)."
+    ]
