@@ -13,6 +13,7 @@ import typer
 
 from bench.cli import (
     check,
+    compare,
     doctor,
     export,
     leaderboard,
@@ -20,11 +21,13 @@ from bench.cli import (
     merge,
     models,
     reference,
+    report,
     run,
     score,
     streams,
     survey,
     train,
+    verify,
 )
 from bench.errors import TunebenchError
 
@@ -40,8 +43,11 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("score")(score.command)
 app.command("leaderboard")(leaderboard.command)
+app.command("compare")(compare.command)
+app.command("report")(report.command)
 app.command("merge")(merge.command)
 app.add_typer(export.app, name="export")
+app.command("verify")(verify.command)
 app.add_typer(reference.app, name="reference")
 app.add_typer(check.app, name="check")
 app.add_typer(models.app, name="models")

@@ -1,4 +1,4 @@
-"""``tunebench train recipe``: a published experiment from its trainings through its run."""
+"""``tunebench train recipe``: a published experiment from its trainings through its run to its report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be made, and make nothing.")] = False,
 ) -> None:
-    """Do what a recipe says: train, run the benchmark on what was trained, and time the training.
+    """Do what a recipe says: train, run the benchmark on what was trained, compare, report, and time the training.
 
     The same command resumes.
     """
@@ -55,6 +55,9 @@ def command(
         _keep(recipe, out)
         finished = run(recipe.run_config(trained), out / "run", progress)
     conclude(finished, as_json=False)
+    _print_comparisons(recipe, finished.folder)
+    if recipe.report:
+        _report(finished.folder)
     if recipe.speed is not None:  # last, since all weights may need more memory than there is
         _print_speed(trainings[recipe.speed], out / "train" / recipe.speed)
 
@@ -67,6 +70,25 @@ def _train(trainings: Trainings, out: Path, progress: Progress) -> dict[str, Pat
         progress.note(f"training '{label}'")
         trained[label] = train(config, out / "train" / label, progress).folder.absolute()
     return trained
+
+
+def _print_comparisons(recipe: Recipe, run: Path) -> None:
+    from bench.cli.compare import comparison
+    from bench.cli.progress import shown
+
+    for a, b in recipe.compare:
+        with shown() as progress:
+            content = comparison(run, a, b, progress=progress)
+        print(f"\n{content}", flush=True)
+
+
+def _report(run: Path) -> None:
+    from bench.cli.progress import shown
+    from bench.report.build import build_report
+
+    with shown() as progress:
+        folder = build_report(run, progress=progress)
+    print(f"\n{folder / 'index.html'}", flush=True)
 
 
 def _print_speed(config: TrainConfig, training: Path) -> None:

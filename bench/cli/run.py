@@ -39,7 +39,6 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.errors import MissingError
-    from bench.leaderboard import render
     from bench.runner import as_config, default_folder, run
     from bench.shards import parse_shard
 
@@ -55,7 +54,7 @@ def command(
     except MissingError:
         # What could be made here was made, and is worth a look.
         if part is None and (folder / "run.db").exists():
-            print(render(folder, "json" if as_json else "table"), flush=True)
+            print_leaderboard(folder, as_json)
         raise
     conclude(finished, as_json)
 
@@ -76,9 +75,8 @@ def conclude(finished: Run, as_json: bool) -> None:
     import sys
 
     from bench.errors import FailuresRecorded
-    from bench.leaderboard import render
 
-    print(render(finished.folder, "json" if as_json else "table"), flush=True)
+    print_leaderboard(finished.folder, as_json)
     if not as_json:
         print(f"\n{finished.folder}: run.db, audio/, config.yaml", file=sys.stderr)
     failures = finished.failures()
@@ -87,6 +85,16 @@ def conclude(finished: Run, as_json: bool) -> None:
     if failures:
         more = f" ({len(failures) - 10} more than shown)" if len(failures) > 10 else ""
         raise FailuresRecorded(f"{len(failures)} clips or scores failed{more}; the same command tries them again")
+
+
+def print_leaderboard(folder: Path, as_json: bool) -> None:
+    """Print the leaderboard; tests of set metrics that were not made yet show their progress."""
+    from bench.cli.progress import shown
+    from bench.leaderboard import render
+
+    with shown() as progress:
+        table = render(folder, "json" if as_json else "table", progress=progress, plugin_files=True)
+    print(table, flush=True)
 
 
 def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
