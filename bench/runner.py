@@ -39,6 +39,19 @@ class Run:
 
         return leaderboard(self.folder, by)
 
+    def compare(self, a: str, b: str, by: str | None = None) -> pd.DataFrame:
+        """B − A on every metric, a row each; see `bench.comparison.compare.compare`.
+
+        Raises:
+            UsageError: as there.
+        """
+        import pandas as pd
+
+        from bench.comparison.compare import compare
+        from bench.comparison.tables import flat
+
+        return pd.DataFrame([flat(comparison.record()) for comparison in compare(self.folder, a, b, by=by)])
+
     def failures(self) -> list[str]:
         """One line for each clip or score that failed; empty when all is well."""
         with Store.read(self.folder) as store:

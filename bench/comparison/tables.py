@@ -186,17 +186,18 @@ def _with_unit(c: Comparison, number: str) -> str:
     return f"{number} {'points' if c.column.unit == '%' else c.column.unit}".strip()
 
 
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as a row of a table: ``chance`` in four columns, warnings in one."""
+    return {
+        **{name: value for name, value in record.items() if name != "chance"},
+        **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
+        "warnings": "; ".join(record["warnings"]),
+    }
+
+
 def _csv(found: Sequence[dict[str, Any]]) -> str:
-    """Flat: ``chance`` in four columns, warnings in one."""
     buffer = io.StringIO()
-    rows = [
-        {
-            **{name: value for name, value in record.items() if name != "chance"},
-            **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
-            "warnings": "; ".join(record["warnings"]),
-        }
-        for record in found
-    ]
+    rows = [flat(record) for record in found]
     writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -80,6 +80,14 @@ def test_csv_says_what_json_says(rendered: Callable[..., str]) -> None:
         assert flat["warnings"] == "; ".join(row["warnings"])
 
 
+def test_a_frame_says_what_json_says(folder: Path, rendered: Callable[..., str]) -> None:
+    frame = bench.Run(folder).compare("base", "tuned", by="genre")
+    rows = json.loads(rendered("json", "genre"))
+    assert frame["metric"].tolist() == [row["metric"] for row in rows]
+    assert frame["estimate"].tolist() == [row["estimate"] for row in rows]
+    assert frame["chance_p"][0] == rows[0]["chance"]["p"]
+
+
 def test_the_page_says_what_the_numbers_are_of(rendered: Callable[..., str], folder: Path) -> None:
     text = rendered("table")
     assert text.startswith("B − A: tuned − base\n")
