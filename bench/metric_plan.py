@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.canonical import fingerprint
-from bench.config import MetricConfig
 from bench.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import UsageError
 from bench.metric import ClipMetric, Direction
 from bench.registry import Plugin, bind, create, find
 from bench.set_metric import SetMetric
 from bench.view import View
+
+if TYPE_CHECKING:  # workers need plans, and no configurations
+    from bench.config import MetricConfig
 
 
 class ScoreKey(NamedTuple):

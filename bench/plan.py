@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.canonical import canonical_json, fingerprint
-from bench.config import ModelConfig, RunConfig
 from bench.errors import TunebenchError, UsageError
 from bench.metric_plan import PlannedMetric, plan_metrics
 from bench.model import GenerationRequest, MusicModel
 from bench.prompt import Prompt, PromptSuite
 from bench.registry import Plugin, bind, create, find, load
+
+if TYPE_CHECKING:  # workers need plans, and no configurations
+    from bench.config import ModelConfig, RunConfig
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +17,6 @@ from bench.store import Store
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 KINDS = ("stable-audio", "audioldm")
 
 
@@ -58,7 +54,7 @@ def _contents(folder: Path) -> dict[tuple[str, str, int], str]:
 
 
 @pytest.mark.slow
-def test_one_leaderboard_of_base_tuned_and_composer(tunebench: Command, checkpoints: Path, tmp_path: Path) -> None:
+def test_one_leaderboard_of_base_tuned_and_composer(checkpoints: Path, tmp_path: Path) -> None:
     models: list[object] = ["composer"]
     for kind in KINDS:
         models.append({"name": kind, "as": kind, "params": _params(checkpoints, kind)})
@@ -68,12 +64,12 @@ def test_one_leaderboard_of_base_tuned_and_composer(tunebench: Command, checkpoi
         "models": models,
         "metrics": ["melodic-complexity", "kad"],
         "duration": 2.0,
-        "executor": {"workers": 1},
+        "executor": {"workers": 0},
     }
-    (tmp_path / "tuned.yaml").write_text(yaml.safe_dump(config))
-    ran = tunebench("run", "tuned.yaml", "--out", "out", "--json")
-    assert ran.returncode == 0, ran.stderr
-    rows = {(row["model"], row["metric"].partition("@")[0]): row for row in json.loads(ran.stdout)}
+    run = bench.run(config, tmp_path / "out")
+    assert run.failures() == []
+    table = run.leaderboard().to_dict("records")
+    rows = {(row["model"], row["metric"].partition("@")[0]): row for row in table}
     for label in ("composer", "stable-audio", "stable-audio-jazz", "audioldm", "audioldm-jazz"):
         assert (rows[label, "kad"]["n"], rows[label, "kad"]["planned"]) == (12, 12)
         assert rows[label, "melodic-complexity"]["planned"] == 12

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from bench.config import ExecutorConfig
 from bench.outcome import ClipFailed, ClipHeard, ClipMade, SetScored
 from bench.task import Task
+
+if TYPE_CHECKING:  # each worker process would spend half of its start-up on it
+    from bench.config import ExecutorConfig
 
 Outcome = list[ClipMade | ClipFailed] | ClipHeard | list[SetScored]
 

@@ -45,8 +45,9 @@ def make(kind: str, folder: Path, seed: int = 0) -> Path:
         UsageError: an unknown kind, or a folder that holds something.
         MissingError: the diffusion extra is not installed.
     """
+    _require_free(folder)  # before seconds of imports
     builder = _builder(kind)
-    _claim(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with _unnoticed():
         for part in builder.build(seed):
             part.save_pretrained(folder, safe_serialization=True)
@@ -80,8 +81,9 @@ def make_adapter(
         UsageError: an unknown kind, or a folder that holds something.
         MissingError: the diffusion extra is not installed.
     """
+    _require_free(adapter_folder)
     _builder(kind)
-    _claim(adapter_folder)
+    adapter_folder.mkdir(parents=True, exist_ok=True)
     from peft import LoraConfig, get_peft_model
 
     from models.tiny.weights import fill
@@ -119,10 +121,9 @@ def _builder(kind: str) -> Any:
         raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
 
 
-def _claim(folder: Path) -> None:
+def _require_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"'{folder}' exists and is not an empty folder; choose another")
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

@@ -45,7 +45,8 @@ def test_version(tunebench: Command) -> None:
 def test_run_prints_the_leaderboard_and_nothing_else_on_stdout(tunebench: Command, write_config: Write) -> None:
     ran = tunebench("run", write_config(), "--out", "out")
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[-1].startswith("chance")
+    assert "\nchance " in ran.stdout
+    assert ran.stdout.splitlines()[-1].startswith("protocol ")
     assert "generating: 12 of 12" in ran.stderr
     assert "scoring: 12 of 12" in ran.stderr
     again = tunebench("run", write_config(), "--out", "out")
@@ -163,6 +164,11 @@ def test_leaderboard_files(tunebench: Command, write_config: Write, tmp_path: Pa
     tunebench("run", write_config(), "--out", "out")
     assert tunebench("leaderboard", "out", "--format", "parquet").returncode == 2
     assert tunebench("leaderboard", "out", "--format", "parquet", "-o", "t.parquet").returncode == 0
+    shown = tunebench("leaderboard", "out", "--with-published")
+    assert "Published, not comparable with the rows above" in shown.stdout
+    refused = tunebench("leaderboard", "out", "--with-published", "--format", "csv")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.count("\n") == 1 and "use table, markdown or json" in refused.stderr
     assert len(pd.read_parquet(tmp_path / "t.parquet")) == 2
     failed = tunebench("leaderboard", "out", "-o", "no/such/folder/t.txt")
     assert failed.returncode == 2

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import bench
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -17,11 +19,10 @@ def test_tiny_checkpoint_and_adapter_play(tunebench: Command, tmp_path: Path) ->
     made = tunebench("models", "make-tiny", "audioldm", "tiny", "--adapter", "tiny-lora")
     assert made.returncode == 0, made.stderr
     assert [line.partition(":")[0] for line in made.stdout.splitlines()] == ["tiny", "tiny-lora"]
-    params = "{checkpoint: tiny, adapter: tiny-lora, steps: 2, device: cpu}"
-    (tmp_path / "c.yaml").write_text(f"models: [{{name: audioldm, params: {params}}}]\nmetrics: []\nduration: 0.5\n")
-    ran = tunebench("run", "c.yaml", "--workers", "0")
-    assert ran.returncode == 0, ran.stderr
-    assert len(list((tmp_path / "results/c/audio/audioldm").iterdir())) == 12
+    params = {"checkpoint": str(tmp_path / "tiny"), "adapter": str(tmp_path / "tiny-lora"), "steps": 2, "device": "cpu"}
+    models = [{"name": "audioldm", "params": params}]
+    bench.run({"models": models, "metrics": [], "duration": 0.5, "executor": {"workers": 0}}, tmp_path / "run")
+    assert len(list((tmp_path / "run/audio/audioldm").iterdir())) == 12
     again = tunebench("models", "make-tiny", "audioldm", "tiny")
     assert again.returncode == 2
     assert "'tiny' exists and is not an empty folder" in again.stderr

@@ -136,6 +136,8 @@ def test_changed_prompt_is_refused_and_new_prompts_extend(tmp_path: Path, write_
 def test_one_bad_clip_costs_only_itself_and_is_tried_again(
     tmp_path: Path, tiny: Path, write_config: Write, bad: str, error: str, batch: int
 ) -> None:
+    if bad == "hang":
+        batch = min(batch, 2)  # it is given the time of all its clips
     out, executor = tmp_path / "out", {"workers": 2, "timeout": 4 if bad == "hang" else 60}
     run = bench.run(write_config(models=_models(tiny, bad=bad, batch=batch), executor=executor), out)
     (failure,) = run.failures()
@@ -145,7 +147,7 @@ def test_one_bad_clip_costs_only_itself_and_is_tried_again(
     assert len(_files(out)) == 11
     table = run.leaderboard().set_index("metric")
     assert (table.loc["Peak@1", "n"], table.loc["Peak@1", "planned"]) == (11, 12)
-    mended = bench.run(write_config(models=_models(tiny, batch=batch)), out)
+    mended = bench.run(write_config(models=_models(tiny, batch=batch), executor={"workers": 0}), out)
     assert mended.failures() == []
     assert len(_files(out)) == 12
 
