@@ -36,6 +36,7 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude
+    from bench.errors import FailuresRecorded
     from bench.recipe import load_recipe
     from bench.runner import run
     from models.training.config import parse_train_config
@@ -54,12 +55,18 @@ def command(
             return
         _keep(recipe, out)
         finished = run(recipe.run_config(trained), out / "run", progress)
-    conclude(finished, as_json=False)
+    failed: FailuresRecorded | None = None
+    try:
+        conclude(finished, as_json=False)
+    except FailuresRecorded as recorded:  # what was made is worth comparing all the same
+        failed = recorded
     _print_comparisons(recipe, finished.folder)
     if recipe.report:
         _report(finished.folder)
     if recipe.speed is not None:  # last, since all weights may need more memory than there is
         _print_speed(trainings[recipe.speed], out / "train" / recipe.speed)
+    if failed is not None:
+        raise failed
 
 
 def _train(trainings: Trainings, out: Path, progress: Progress) -> dict[str, Path]:
@@ -78,7 +85,7 @@ def _print_comparisons(recipe: Recipe, run: Path) -> None:
 
     for a, b in recipe.compare:
         with shown() as progress:
-            content = comparison(run, a, b, progress=progress)
+            content = comparison(run, a, b, plugin_files=True, progress=progress)
         print(f"\n{content}", flush=True)
 
 
@@ -155,6 +162,8 @@ def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
         print(f"  {model.row}")
     print(f"scored by {', '.join(metric.name for metric in settings.metrics)}")
     if recipe.compare:
-        print(f"\nof interest: {', '.join(f'{b} against {a}' for a, b in recipe.compare)}")
+        print(f"\ncompared: {', '.join(f'{b} with {a}' for a, b in recipe.compare)}")
+    if recipe.report:
+        print("\na report is written")
     if problem is not None:
         raise problem

@@ -285,15 +285,18 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("audioldm-lora", "audioldm", [], [f"r{r}-a{a}" for r in (1, 2, 4, 8) for a in (r, 2 * r)]),
     ],
 )
-def test_a_recipe_runs_from_training_to_leaderboard(
+def test_a_recipe_runs_from_training_to_report(
     name: str, kind: str, more: list[str], labels: list[str], room: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     changes, out = [*shrunk(kind, room), *more], room / f"out-{kind}"
     command(name, out, changes)
     table = capfd.readouterr().out
     rows = ["base", "tuned"] if labels == ["lora"] else ["base", *labels]
-    assert [line.split()[0] for line in table.splitlines() if line.split()[0] in rows] == rows
+    assert [line.split()[0] for line in table.split("\n\n")[0].splitlines() if line.split()[0] in rows] == rows
     recipe = load_recipe(out / "recipe.yaml")
+    assert [f"B − A: {b} − {a}" in table for a, b in recipe.compare] == [True] * len(recipe.compare) != []
+    assert str(out / "run" / "report" / "index.html") in table.splitlines()
+    assert (out / "run" / "report" / "index.html").is_file()
     for label, config in trainings(recipe).items():
         card: dict[str, Any] = json.loads((out / "train" / label / "adapter" / "card.json").read_text())
         assert (card["rank"], card["steps"], card["targets"]) == (config.lora.rank, 2, list(config.targets))
@@ -309,7 +312,7 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(room: Path, capfd: 
     command("audioldm-lora", room / "none", shrunk("audioldm", room), dry_run=True)
     told = capfd.readouterr().out
     assert "Applied Sciences" in told and told.count("2 steps of 2; 4 examples") == 8
-    assert "run: 2 clips of 1 s for each of\n  base\n  r1-a1\n" in told and "r8-a16 against base" in told
+    assert "run: 2 clips of 1 s for each of\n  base\n  r1-a1\n" in told and "r8-a16 with base" in told
     assert not (room / "none").exists()
 
 
