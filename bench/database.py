@@ -16,6 +16,8 @@ from bench.errors import DataError, UsageError
 SCHEMA_VERSION = 2
 # What brings an older layout to the next one.
 _UPGRADES = {1: "ALTER TABLE models ADD COLUMN trained_on TEXT NOT NULL DEFAULT '[]'"}
+# What SQLite calls operational though no room and no right would mend it.
+_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
 _NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "fuse.sshfs", "9p", "gluster")
 
 
@@ -52,6 +54,27 @@ def read_database(folder: Path) -> sqlite3.Connection:
         connection = _open_read_only(folder / "run.db")
         _check_version(folder, connection)
     return connection
+
+
+def as_of_now(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The database as it is at this moment, whatever a driver writes from now on; in place of what was given.
+
+    With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
+    network disks) a transaction would, so there the database is copied into memory, which reads it once.
+    """
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if journal == "wal":
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
+        return connection
+    copy = sqlite3.connect(":memory:")
+    try:
+        connection.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    connection.close()
+    return copy
 
 
 def take_lock(folder: Path) -> IO[str]:
@@ -113,6 +136,8 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if str(error).startswith(_DAMAGE):
+            raise _damaged(folder, error) from error
         raise UsageError(
             f"cannot use {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
             "same command again"
@@ -120,7 +145,11 @@ def explained(folder: Path) -> Iterator[None]:
     except sqlite3.IntegrityError:
         raise  # a mistake of ours, not of the disk
     except sqlite3.DatabaseError as error:
-        raise DataError(f"{folder}/run.db is damaged ({error}); the audio beside it is not touched") from error
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: sqlite3.Error) -> DataError:
+    return DataError(f"{folder}/run.db is damaged ({error}); the audio beside it is not touched")
 
 
 def _on_network(folder: Path) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bench.leaderboard_grid import ceiling, chance, columns_of, footnotes, shown_groups, symmetric
+from bench.leaderboard_grid import ceiling, chance, columns_of, decimals_of, footnotes, shown_groups, symmetric
+from bench.numerals import number
 from bench.protocol import Protocol
 from bench.ranks import RankRange
 from bench.summary import Cell, Column
@@ -54,7 +55,7 @@ def latex_table(
         protocol: named in the caption.
         by: what the cells are grouped by, ``genre`` or ``level``, if anything.
     """
-    columns = columns_of(cells)
+    columns, decimals = columns_of(cells), decimals_of(cells)
     first = [by.capitalize()] if by else []
     header = [*first, "Model", *(_heading(column) for column in columns.values())]
     body: list[str] = []
@@ -63,11 +64,12 @@ def latex_table(
         body.append(r"\midrule")
         for model in dict.fromkeys(cell.model for cell in here):
             own = {cell.column.ref: cell for cell in here if cell.model == model}
-            row = [_written(own[ref], group == "all" and _leads(ranks, model, ref)) for ref in columns]
+            leads = [group == "all" and _leads(ranks, model, ref) for ref in columns]
+            row = [_written(own[ref], leading, decimals[ref]) for ref, leading in zip(columns, leads, strict=True)]
             body.append(_row([*lead, escaped(model), *row]))
         for label, values in (("chance", chance(here)), ("ceiling (true notes)", ceiling(here))):
             if values:
-                row = [_number(values[ref]) if ref in values else "" for ref in columns]
+                row = [f"${_bare(values[ref], decimals[ref])}$" if ref in values else "" for ref in columns]
                 body.append(_row([*lead, label, *row]))
     wide = len(columns) > _WIDE
     environment = "table*" if wide else "table"
@@ -100,17 +102,17 @@ def _heading(column: Column) -> str:
     return rf"\shortstack[r]{{{name}\\({unit})}}" if unit else name
 
 
-def _written(cell: Cell, leads: bool) -> str:
+def _written(cell: Cell, leads: bool, decimals: int) -> str:
     estimate = cell.estimate
     if estimate.value is None:
         return f"-- (0/{cell.planned})"
-    value = _bare(estimate.value)
+    value = _bare(estimate.value, decimals)
     text = rf"\mathbf{{{value}}}" if leads else value
     half = symmetric(cell)
     if half is not None:
-        text += rf" \pm {_bare(half)}"
+        text += rf" \pm {_bare(half, decimals)}"
     elif estimate.low is not None and estimate.high is not None:
-        text += rf"\;[{_bare(estimate.low)}, {_bare(estimate.high)}]"
+        text += rf"\;[{_bare(estimate.low, decimals)}, {_bare(estimate.high, decimals)}]"
     return f"${text}$" + ("" if estimate.n == cell.planned else f" ({estimate.n}/{cell.planned})")
 
 
@@ -128,7 +130,7 @@ def _caption(cells: Sequence[Cell], protocol: Protocol) -> str:
     said = (
         f"Means over n = {prompts} prompts ({planned} clips of each model) with 95 % intervals; (a/b) says that only a "
         "of b clips have a value. Bold: better than every other model (prompts paired, permutation tests, Holm over "
-        "the pairs of each metric, 5 %)."
+        "the pairs of each metric, 5 %, and the interval of every difference leaves out 0)."
     )
     if chance(whole):
         said += " Chance: what music without structure would score."
@@ -139,10 +141,7 @@ def _caption(cells: Sequence[Cell], protocol: Protocol) -> str:
     return escaped(" ".join([said, *notes, f"{protocol.line[0].upper()}{protocol.line[1:]}."]))
 
 
-def _number(value: float) -> str:
-    return f"${_bare(value)}$"
-
-
-def _bare(value: float) -> str:
-    """A number for math mode, where a hyphen is a minus."""
-    return f"{value:.1f}"
+def _bare(value: float, decimals: int) -> str:
+    """A number for math mode, where a hyphen is a minus and e a letter."""
+    digits, _, power = number(value, decimals).replace("−", "-").partition("e")
+    return rf"{digits} \times 10^{{{int(power)}}}" if power else digits

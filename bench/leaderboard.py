@@ -5,22 +5,24 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import UsageError
-from bench.leaderboard_grid import footnotes, grid, rank_grid, ranks_mean
+from bench.leaderboard_grid import footnotes, grid
 from bench.protocol import Protocol, protocol_of
+from bench.rank_table import rank_grid, rank_notes, ranks_mean
 from bench.ranks import RankRange, ranks
 from bench.store import Store
 from bench.summary import Cell, Grouping, summarise
-from bench.table import markdown_table, paragraph, text_table
+from bench.table import markdown_table, markdown_text, paragraph, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.comparison.record import Comparison
     from bench.progress import Progress
 
 Format = Literal["table", "csv", "json", "markdown", "parquet", "latex"]
@@ -33,11 +35,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Board:
-    """All that a leaderboard shows. ``ranks`` are by (model, metric), over all prompts."""
+    """All that a leaderboard shows. ``ranks`` are by (model, metric), over all prompts; ``tested`` are their pairs."""
 
     cells: list[Cell]
     ranks: Mapping[tuple[str, str], RankRange]
     protocol: Protocol
+    tested: Sequence[Comparison] = field(default=())
 
 
 def read_board(
@@ -57,7 +60,7 @@ def read_board(
         cells = _cells(store, by)
         pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
         tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files)
-        return Board(cells, ranks(cells, tested), protocol_of(store))
+        return Board(cells, ranks(cells, tested), protocol_of(store), tested)
 
 
 def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
@@ -80,8 +83,9 @@ def records(
     notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
     ``reference`` and ``view`` are what a distance is to and which part of the clips it is of; ``warnings`` begin with
     a code each. ``rank_best`` to ``rank_worst`` are the places that the tests leave open, ``tied`` the models that
-    this one cannot be told from: over all prompts, where the metric has a direction and the model a value; otherwise
-    None. ``protocol`` is what another run must share for its numbers to be comparable.
+    this one was tested against and cannot be told from: over all prompts, where the metric has a direction and the
+    model a value and a test; otherwise None. ``protocol`` is what another run must share for its numbers to be
+    comparable.
     """
     found = []
     for cell in cells:
@@ -184,10 +188,13 @@ def _page(board: Board, by: str | None, markdown: bool, with_published: bool) ->
     header, rows = grid(board.cells, by)
     parts = ["\n".join([table(header, rows, 2 if by else 1), *([] if markdown else footnotes(board.cells))])]
     if markdown:
-        parts += footnotes(board.cells)
-    if ranked := rank_grid(board.cells, board.ranks):
-        meaning = ranks_mean(board.ranks)
-        parts += [table(*ranked), meaning] if markdown else [f"{table(*ranked)}\n{paragraph(meaning)}"]
+        parts += map(markdown_text, footnotes(board.cells))
+    ranked, notes = rank_grid(board.cells, board.ranks), rank_notes(board.cells, board.tested)
+    said = [ranks_mean(board.ranks) if ranked else "No ranks.", *notes] if ranked or notes else []
+    if markdown:
+        parts += [*([table(*ranked)] if ranked else []), *map(markdown_text, said)]
+    elif said:
+        parts.append("\n".join([*([table(*ranked)] if ranked else []), *map(paragraph, said)]))
     parts.append(board.protocol.line)
     if with_published:
         from bench.published import published

@@ -1,25 +1,23 @@
-"""What stands in the cells of a leaderboard for people to read: numbers with their doubt, and ranks with theirs."""
+"""What stands in the cells of a leaderboard for people to read: numbers with their doubt."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bench.ranks import LEVEL, RankRange
+from bench.numerals import NONE, decimals_for, number
 from bench.summary import Cell, Column
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 CHANCE = "chance"
 CEILING = "ceiling (true notes)"
-TIED = "="
 
 Grid = tuple[list[str], list[list[str]]]
 
 
 def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
     """Header and rows as text: models in planned order within each group, then chance and ceiling."""
-    columns = columns_of(cells)
+    columns, decimals = columns_of(cells), decimals_of(cells)
     counts = {ref: count for ref in columns if (count := _shared_count(cells, ref))}
     header = [*([by] if by else []), "model", *(_heading(column, counts.get(ref)) for ref, column in columns.items())]
     rows = []
@@ -27,39 +25,11 @@ def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
         first = [group] if by else []
         for model in dict.fromkeys(cell.model for cell in here):
             own = {cell.column.ref: cell for cell in here if cell.model == model}
-            rows.append([*first, model, *(_written(own[ref], ref not in counts) for ref in columns)])
+            rows.append([*first, model, *(_written(own[ref], ref not in counts, decimals[ref]) for ref in columns)])
         for label, values in ((CHANCE, chance(here)), (CEILING, ceiling(here))):
             if values:
-                rows.append([*first, label, *(number(values[ref]) if ref in values else "" for ref in columns)])
+                rows.append([*first, label, *(_limit(values, ref, decimals) for ref in columns)])
     return header, rows
-
-
-def rank_grid(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange]) -> Grid | None:
-    """Header and rows of the ranks over all prompts; None where no two models can be ranked."""
-    refs = [ref for ref, column in columns_of(cells).items() if column.direction != "none"]
-    models = list(dict.fromkeys(cell.model for cell in cells))
-    ranked = {ref: sum((model, ref) in ranks for model in models) for ref in refs}
-    if max(ranked.values(), default=0) < 2:
-        return None
-    rows = []
-    for model in models:
-        found = {ref: ranks.get((model, ref)) for ref in refs}
-        rows.append([model, *(_place(rank, ranked[ref]) for ref, rank in found.items())])
-    return ["rank", *refs], rows
-
-
-def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
-    """What the ranks say, and how many prompts it takes for a pair to be told apart at all."""
-    models = max(Counter(ref for _, ref in ranks).values(), default=0)
-    pairs = models * (models - 1) // 2
-    # Of n prompts the smallest p is that of all differences having one sign: 2 in 2ⁿ.
-    prompts = math.floor(math.log2(2 * max(pairs, 1) / LEVEL)) + 1
-    tests = f"{pairs} pairs of each metric" if pairs > 1 else "one pair of each metric"
-    return (
-        f"Ranks: the places that the tests leave open, 1 is best (prompts paired, permutation tests, Holm over the "
-        f"{tests}, {100 * LEVEL:g} %, which takes {prompts} prompts with values of both); {TIED} cannot be told from "
-        "any other row."
-    )
 
 
 def footnotes(cells: Sequence[Cell]) -> list[str]:
@@ -79,6 +49,16 @@ def footnotes(cells: Sequence[Cell]) -> list[str]:
 def columns_of(cells: Sequence[Cell]) -> dict[str, Column]:
     """The metrics by name and version, in the order in which they were asked for."""
     return {cell.column.ref: cell.column for cell in cells}
+
+
+def decimals_of(cells: Sequence[Cell]) -> dict[str, int]:
+    """By metric, the decimals that the intervals of its whole column warrant."""
+    found = {}
+    for ref in columns_of(cells):
+        estimates = [cell.estimate for cell in cells if cell.column.ref == ref]
+        widths = [(e.high - e.low) / 2 for e in estimates if e.low is not None and e.high is not None]
+        found[ref] = decimals_for(widths, [e.value for e in estimates if e.value is not None])
+    return found
 
 
 def shown_groups(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -116,11 +96,6 @@ def symmetric(cell: Cell) -> float | None:
     return high - value if math.isclose(value - low, high - value, rel_tol=1e-6, abs_tol=1e-9) else None
 
 
-def number(value: float, decimals: int = 1) -> str:
-    """A number with a true minus sign."""
-    return f"{value:.{decimals}f}".replace("-", "−")
-
-
 def _heading(column: Column, count: str | None) -> str:
     unit = " ".join(part for part in (column.unit, ARROWS[column.direction]) if part)
     return column.ref + (f" ({unit})" if unit else "") + (f" {count}" if count else "")
@@ -137,20 +112,18 @@ def _count(cell: Cell) -> str:
     return "" if counted == cell.planned else f"({counted}/{cell.planned})"
 
 
-def _written(cell: Cell, counted: bool) -> str:
+def _limit(values: Mapping[str, float], ref: str, decimals: Mapping[str, int]) -> str:
+    return number(values[ref], decimals[ref]) if ref in values else ""
+
+
+def _written(cell: Cell, counted: bool, decimals: int) -> str:
     estimate, count = cell.estimate, _count(cell) if counted else ""
     if estimate.value is None:
-        return f"– {count}".rstrip()
-    text = number(estimate.value)
+        return f"{NONE} {count}".rstrip()
+    text = number(estimate.value, decimals)
     half = symmetric(cell)
     if half is not None:
-        text += f" ± {number(half)}"
+        text += f" ± {number(half, decimals)}"
     elif estimate.low is not None and estimate.high is not None:
-        text += f" [{number(estimate.low)}, {number(estimate.high)}]"
+        text += f" [{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
     return f"{text} {count}".rstrip()
-
-
-def _place(rank: RankRange | None, ranked: int) -> str:
-    if rank is None:
-        return "–"
-    return TIED if len(rank.tied) == ranked - 1 > 0 else rank.text

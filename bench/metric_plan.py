@@ -164,9 +164,14 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
 
 
 def _short(value: Any) -> str:
-    """A parameter in a metric's name: the last part of a path that exists here, which says nothing to others."""
+    """A parameter in a metric's name: the last part of a path that exists here, or of a plugin file's.
+
+    Where a file lies says nothing to others.
+    """
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_short(item)}" for key, item in value.items())
+    if isinstance(value, str) and ".py:" in value:
+        return value.rpartition(":")[2]
     if isinstance(value, str) and ("/" in value or "\\" in value) and Path(value).expanduser().exists():
         return Path(value).expanduser().resolve().name
     return str(value)

@@ -10,19 +10,18 @@ from bench.comparison.record import Comparison
 from bench.stats.multiplicity import holm
 from bench.summary import Cell
 
-LEVEL = 0.05
-
 
 @dataclass(frozen=True)
 class RankRange:
     """The places from ``best`` to ``worst`` (1 is first) that the tests leave open for a model on one metric.
 
-    ``tied`` holds the models that it cannot be told from.
+    ``tied`` holds the models that it cannot be told from, ``untested`` those that it was not tested against.
     """
 
     best: int
     worst: int
     tied: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -33,14 +32,24 @@ class RankRange:
 def ranks(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> dict[tuple[str, str], RankRange]:
     """The range of ranks of each model on each metric that has a direction, by (model, metric), over all prompts.
 
-    The best place of a model is one after all that are significantly better, its worst one before all that are
-    significantly worse; significant is p < .05 after Holm's adjustment over all pairs of that metric. Models without a
-    value have no rank, and hold no place. A pair without a test is not told apart.
+    The best place of a model is one after all that are better by `Comparison.told_apart`, its worst one before all that
+    are worse, with p after Holm's adjustment over all pairs of that metric. Models without a value have no rank, and
+    hold no place; those that were tested against no other have none either, but may hold any.
 
     Args:
         cells: the leaderboard; what is not over all prompts is passed over.
         comparisons: each pair of models once; likewise.
     """
+    valued, pairs = ranked_pairs(cells, comparisons)
+    return {
+        (model, ref): found for ref, rows in valued.items() for model, found in _of_metric(rows, pairs[ref]).items()
+    }
+
+
+def ranked_pairs(
+    cells: Iterable[Cell], comparisons: Iterable[Comparison]
+) -> tuple[dict[str, list[str]], dict[str, list[Comparison]]]:
+    """By metric that has a direction, the models that have a value over all prompts, and the pairs of them."""
     models: dict[str, list[str]] = {}
     for cell in cells:
         if cell.group == "all" and cell.column.direction != "none" and cell.estimate.value is not None:
@@ -50,27 +59,30 @@ def ranks(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> dict[tupl
         ref = pair.column.ref
         if pair.grouping == "all" and ref in models and {pair.a, pair.b} <= set(models[ref]):
             pairs[ref].append(pair)
-    return {
-        (model, ref): found for ref, rows in models.items() for model, found in _of_metric(rows, pairs[ref]).items()
-    }
+    return models, pairs
 
 
 def _of_metric(models: Sequence[str], pairs: Sequence[Comparison]) -> dict[str, RankRange]:
     adjusted = holm([math.nan if pair.p is None else pair.p for pair in pairs])
     better: dict[str, set[str]] = {model: set() for model in models}
     worse: dict[str, set[str]] = {model: set() for model in models}
+    tied: dict[str, set[str]] = {model: set() for model in models}
     for pair, p in zip(pairs, adjusted, strict=True):
-        winner = pair.better
-        if winner is None or not p < LEVEL:
+        if pair.p is None:
             continue
-        loser = pair.b if winner == pair.a else pair.a
-        better[loser].add(winner)
-        worse[winner].add(loser)
-    return {
-        model: RankRange(
-            1 + len(better[model]),
-            len(models) - len(worse[model]),
-            tuple(other for other in models if other != model and other not in better[model] | worse[model]),
-        )
-        for model in models
-    }
+        winner = pair.better if pair.told_apart(float(p)) else None
+        if winner is None:
+            tied[pair.a].add(pair.b)
+            tied[pair.b].add(pair.a)
+        else:
+            loser = pair.b if winner == pair.a else pair.a
+            better[loser].add(winner)
+            worse[winner].add(loser)
+    found = {}
+    for model in models:
+        tested = better[model] | worse[model] | tied[model]
+        untested = tuple(other for other in models if other != model and other not in tested)
+        if tested or not untested:
+            alike = tuple(other for other in models if other in tied[model])
+            found[model] = RankRange(1 + len(better[model]), len(models) - len(worse[model]), alike, untested)
+    return found

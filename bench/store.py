@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.canonical import canonical_json, first_difference
-from bench.database import explained, open_database, read_database, take_lock
+from bench.database import as_of_now, explained, open_database, read_database, take_lock
 from bench.errors import UsageError
+from bench.integrity import check_rows
 from bench.outcome import ClipFailed, ClipMade
 from bench.plan import Plan, PlannedClip
 from bench.prompt import Prompt
@@ -72,13 +73,21 @@ class Store(ScoreTables):
 
     @classmethod
     def read(cls, folder: Path) -> Store:
-        """Open a run folder for reading only; a driver may be at work in it.
+        """Open a run folder for reading only, as it is at this moment; a driver may be at work in it.
 
         Raises:
             UsageError: there is no run in that folder.
-            DataError: its database is damaged or of a newer tunebench.
+            DataError: its database is damaged, holds what no run holds, or is of a newer tunebench.
         """
-        return cls(folder, read_database(folder), None)
+        connection = read_database(folder)
+        try:
+            with explained(folder):
+                connection = as_of_now(connection)
+            check_rows(folder, connection)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(folder, connection, None)
 
     def close(self) -> None:
         self._db.close()

@@ -6,8 +6,11 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import DataError, UsageError
 from bench.metric import Direction, Estimate
 from bench.scoring import clip_groups
 from bench.stats import stratified_t_interval, wilson_interval
@@ -36,6 +39,16 @@ class ClipScore:
 
     def group(self, by: Grouping | None) -> str:
         return "all" if by is None else str(getattr(self, by))
+
+
+_Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)] | None
+
+
+class _Landmarks(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    chance: _Finite = None
+    known: _Finite = None
 
 
 @dataclass(frozen=True)
@@ -96,11 +109,23 @@ def read_scores(store: Store) -> list[ClipScore]:
     )
     scores = []
     for model, metric, prompt, seed, genre, level, value, details in rows:
-        # Most details are long and only two of them matter here.
-        extra = json.loads(details) if details and ('"chance"' in details or '"known"' in details) else {}
-        chance, known = extra.get("chance"), extra.get("known")
+        chance, known = _landmarks(store, details)
         scores.append(ClipScore(model, metric, prompt, genre, level, value, chance, known, seed))
     return scores
+
+
+def _landmarks(store: Store, details: str | None) -> tuple[float | None, float | None]:
+    """``chance`` and ``known`` of a clip's score."""
+    # Most details are long and only two of them matter here.
+    if not details or ('"chance"' not in details and '"known"' not in details):
+        return None, None
+    try:
+        found = _Landmarks.model_validate_json(details)
+    except ValidationError:
+        raise DataError(
+            f"{store.folder}/run.db is damaged (details in scores: {details[:40]}); the audio beside it is not touched"
+        ) from None
+    return found.chance, found.known
 
 
 def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, str], Estimate]:
@@ -122,12 +147,25 @@ def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, s
         (by or "all",),
     )
     return {
-        (model, metric, group): Estimate(
-            value, low, high, n or 0, reason or error, tuple(json.loads(warnings)), json.loads(details)
-        )
+        (model, metric, group): _stored(value, low, high, n, reason or error, warnings, details)
         for model, grouping, group, metric, clips, value, low, high, n, reason, error, warnings, details in rows
         if now.get((model, grouping, group)) == clips
     }
+
+
+def _stored(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    n: int | None,
+    reason: str | None,
+    warnings: str,
+    details: str,
+) -> Estimate:
+    """An estimate as a set metric gave it; a plugin's may be no number that anything can be computed with."""
+    if any(number is not None and abs(number) >= 1e100 for number in (value, low, high)):
+        value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is no number to compute with"
+    return Estimate(value, low, high, n or 0, reason, tuple(json.loads(warnings)), json.loads(details))
 
 
 def estimate(
@@ -166,7 +204,14 @@ def estimate(
 
 
 def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
-    """One cell for each model × metric, and for each group if ``by`` is given, after the one over all prompts."""
+    """One cell for each model × metric, and for each group if ``by`` is given, after the one over all prompts.
+
+    Raises:
+        UsageError: nothing was planned in the folder yet.
+        DataError: the details of a score are none.
+    """
+    if not store.about():
+        raise UsageError(f"nothing is planned in {store.folder} yet; run the command that made it again")
     gathered: dict[tuple[str, str, str], list[ClipScore]] = {}
     for score in read_scores(store):
         for group in dict.fromkeys(("all", score.group(by))):

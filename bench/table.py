@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Sequence
 
 Row = Sequence[str]
 WIDTH = 120
+
+# What Markdown takes as more than text: marks anywhere, ends of words in italics, links, and what begins a block.
+_MARKS = re.compile(r"[\\|*`~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|^[#>]|^[+-](?=[\s-]|$)|^(?<!\d)\d{1,9}[.)](?=\s|$)")
+# Not every writer of HTML from Markdown knows a backslash before these, but all know entities.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 
 
 def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
@@ -33,10 +40,19 @@ def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
 
 
 def markdown_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
-    """A Markdown table; the first ``words`` columns are aligned on the left, the others on the right."""
+    """A Markdown table; the first ``words`` columns are aligned on the left, the others on the right.
+
+    Cells are text, whatever markup stands in them; see `markdown_text`.
+    """
     rules = ["---" if place < words else "---:" for place in range(len(header))]
-    lines = [[_escaped(cell) for cell in header], rules, *([_escaped(cell) for cell in row] for row in rows)]
+    lines = [[*map(markdown_text, header)], rules, *([*map(markdown_text, row)] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def markdown_text(text: str) -> str:
+    """Text in one line as a cell or a paragraph of Markdown: what others wrote in it is never markup, nor HTML."""
+    line = _TAG.sub("&lt;", _ENTITY.sub("&amp;", " ".join(text.split())))
+    return _MARKS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", line)
 
 
 def paragraph(text: str) -> str:
@@ -51,7 +67,3 @@ def _broken(title: str, width: int) -> str:
     parts = [name, *(f"({note}".replace(" ↑", "\xa0↑").replace(" ↓", "\xa0↓") for note in notes)]
     lines = [line for part in parts for line in textwrap.wrap(part, max(width, 1), break_long_words=False)]
     return "\n".join(lines).replace("\xa0", " ")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\n", " ").replace("|", "\\|")

@@ -7,13 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.errors import UsageError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``: the file that the block makes there is flushed to disk and renamed in its end.
 
     A reader of ``path`` sees the whole file or what was there before; a block that raises leaves nothing behind.
+
+    Raises:
+        UsageError: the path ends in no name.
     """
+    if path.name in ("", ".."):
+        raise UsageError(f"'{path}' is a folder; name a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

@@ -19,7 +19,8 @@ from bench.embedder import EmbedderRef
 from bench.errors import DataError, Undefined, UsageError
 from bench.metric import Estimate
 from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
-from bench.stats import jackknife_interval, permutation_p, random_swaps
+from bench.stats import all_swaps, jackknife_interval, permutation_p, random_swaps, smallest_p
+from bench.stats.permutation import EXACT, PERMUTATIONS
 from metrics.pairwise import check_windows
 
 Array = npt.NDArray[np.float64]
@@ -27,6 +28,8 @@ Chosen = npt.NDArray[np.bool_]
 
 MIN_PROMPTS = 4
 """As many prompts are needed to say how sure a value is."""
+_AT_ONCE = 512
+"""Permutations whose choices are in memory together: 16 MB of numbers for two models on 2,000 prompts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +84,16 @@ class Contributions(ABC):
         """The metric of one choice, shape (units,), as exactly as can be."""
         return float(self.values(chosen[np.newaxis])[0])
 
-    def apart(self, chosen: Chosen) -> Array:
-        """The metric of each choice less that of the units that it leaves: (choices, units) → (choices,)."""
-        return self.values(chosen) - self.values(~chosen)
+    def apart(self, swaps: Chosen) -> Array:
+        """B − A where the first half of the units are A's and the second, in the same order of prompts, B's.
+
+        Args:
+            swaps: which prompts change sides, shape (permutations, prompts).
+
+        Returns:
+            shape (permutations,).
+        """
+        return self.values(np.hstack([swaps, ~swaps])) - self.values(np.hstack([~swaps, swaps]))
 
     def details(self) -> Mapping[str, Any]:
         """What explains the numbers."""
@@ -148,9 +158,9 @@ class GroupedMetric(SetMetric):
         return found
 
     def permutations(self, evaluated: EmbeddingSet) -> int:
-        """How many permutations a test makes."""
+        """How many random permutations a test of more than 13 prompts makes; fewer where each takes long."""
         del evaluated
-        return 999
+        return PERMUTATIONS
 
     def considered(self, evaluated: EmbeddingSet) -> EmbeddingSet:
         """The windows that the metric looks at."""
@@ -177,7 +187,7 @@ class GroupedMetric(SetMetric):
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
         """B − A over the prompts that both have, with the jackknife interval and a permutation test.
 
-        ``seed`` names the permutations.
+        The test is exact for 13 prompts or fewer; of more, ``seed`` names the permutations.
 
         Raises:
             UsageError, DataError: as in `evaluate`.
@@ -212,9 +222,27 @@ class GroupedMetric(SetMetric):
         _, low, high, _ = jackknife_interval(
             estimate, contributions.values(np.hstack([none, kept])) - contributions.values(np.hstack([kept, none]))
         )
-        swaps = random_swaps(prompts, self.permutations(a), np.random.default_rng(seed))
-        p = permutation_p(estimate, contributions.apart(np.hstack([swaps, ~swaps])))
+        permutations = self.permutations(a)
+        if prompts > EXACT and permutations < PERMUTATIONS:
+            floor = f"{smallest_p(prompts, permutations):g}".removeprefix("0")
+            warnings += (f"W-FLOOR: {permutations} permutations, so p is never below {floor}",)
+        p = permutation_p(estimate, _permuted(contributions, prompts, permutations, seed))
         return Difference(estimate, low, high, p, self.null, None, warnings)
+
+
+def _permuted(contributions: Contributions, prompts: int, permutations: int, seed: int) -> Array:
+    """B − A for every way to swap the two models' clips of whole prompts, or for so many random ones."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for start in range(0, permutations, _AT_ONCE):
+        if prompts > EXACT:
+            swaps = random_swaps(prompts, min(_AT_ONCE, permutations - start), rng)
+        elif not start:
+            swaps = all_swaps(prompts)
+        else:
+            break
+        found.append(contributions.apart(swaps))
+    return np.concatenate(found)
 
 
 def counted(number: int, thing: str) -> str:

@@ -124,13 +124,17 @@ class _Sums(Contributions):
         sums = ((units @ self.between[np.ix_(used, used)]) * units).sum(axis=1)
         return self._values(chosen.astype(np.float64), sums)
 
-    def apart(self, chosen: Chosen) -> Array:
-        units = chosen.astype(np.float64)
-        sums = ((units @ self.between) * units).sum(axis=1)
-        # (1 − u)ᵀ K (1 − u) takes no second product of matrices.
-        linear = self.between.sum(axis=1)
-        others = linear.sum() - 2 * (units @ linear) + sums
-        return self._values(units, sums) - self._values(1 - units, others)
+    def apart(self, swaps: Chosen) -> Array:
+        prompts = swaps.shape[1]
+        k, linear = self.between, self.between.sum(axis=1)
+        # With s = ±1 for each prompt, B's units are (1 + v)/2 and A's (1 − v)/2, where v is −s on A's units and s on
+        # B's: both quadratic forms take one product, of prompts instead of units.
+        signs = 1 - 2.0 * swaps
+        crossed = k[:prompts, :prompts] + k[prompts:, prompts:] - k[:prompts, prompts:] - k[prompts:, :prompts]
+        even = linear.sum() + np.einsum("ij,ij->i", signs @ crossed, signs)
+        odd = 2 * (signs @ (linear[prompts:] - linear[:prompts]))
+        b = np.hstack([swaps, ~swaps]).astype(np.float64)
+        return self._values(b, (even + odd) / 4) - self._values(1 - b, (even - odd) / 4)
 
     def _values(self, units: Array, sums: Array) -> Array:
         windows = units @ self.counts

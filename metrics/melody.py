@@ -44,7 +44,7 @@ def pitch_variety(pitches: Iterable[int]) -> int:
 
 
 class MelodicComplexity(ClipMetric):
-    """Distinct pitches in the clip; never ranked, and compared only between clips of one length.
+    """Distinct pitches in the clip; never ranked, and comparable only between clips of one length.
 
     Undefined without notes. Details: ``note_count``, ``notes`` (their source), and ``known`` where it is.
     """

@@ -7,6 +7,7 @@ in it, describes the others and what they were made with.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -22,21 +23,20 @@ from bench.bundle.names import (
     INDEX,
     LEADERBOARD,
     SCORES,
-    audio_name,
-    is_hash,
-    is_known,
     reference_name,
 )
 from bench.bundle.run_rows import copy_rows
 from bench.bundle.zip_file import write_files
+from bench.canonical import fingerprint
 from bench.config import load_config
 from bench.database import explained, read_database
 from bench.environment import environment
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.export.clip_table import clip_table, written
+from bench.export.own_clips import own_clips
 from bench.leaderboard import read_board, read_cells, records
 from bench.progress import Progress, Silent
-from bench.protocol import protocol_of
+from bench.protocol import Protocol, protocol_of
 from bench.reference import load_reference
 from bench.reference_search import files_at
 from bench.registry import installed
@@ -48,6 +48,10 @@ _UNSCORED = (
     "SELECT COUNT(*) FROM clips JOIN metrics ON shown AND NOT of_sets WHERE state = 'made' AND NOT EXISTS (SELECT 1 "
     "FROM scores WHERE clip = clips.id AND metric = name AND scores.version = metrics.version "
     "AND scores.params_hash = metrics.params_hash AND scores.embedder = metrics.embedder)"
+)
+_UNEMBEDDED = (
+    "SELECT COUNT(*) FROM clips WHERE state = 'made' AND content NOT IN "
+    "(SELECT content FROM embeddings WHERE embedder = ? AND view = ?)"
 )
 GROUPINGS = ("all", "genre", "level")
 
@@ -67,33 +71,40 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
 
     Args:
         folder: the run.
-        file: where the bundle goes; by default into the working folder, under the run's name.
+        file: where the bundle goes: a file, or a folder, in which it has the run's name; by default the working folder.
         partial: pack a run of which clips are missing.
         progress: shows how far it is.
 
     Raises:
         UsageError: no run in the folder, clips are missing and ``partial`` is false, or the disk does not take it.
-        DataError: a file that belongs to the run is gone, or the run holds no clips.
+        DataError: a file that belongs to the run is gone, its rows contradict each other, or it holds no clips.
     """
     name = folder.resolve().name
-    file = Path(f"{name}{ENDING}") if file is None else file
+    source = read_database(folder)
     progress = progress or Silent()
     with tempfile.TemporaryDirectory(prefix="tunebench-") as scratch:
         copy = Path(scratch)
-        source = read_database(folder)
         try:
+            file = _target(file or Path(), name)
+            with Store.read(folder) as store:
+                own_clips(store)
             with explained(folder):
                 copy_rows(source, copy)
+        except DataError as error:
+            said = str(error)
+            raise DataError(said if str(folder) in said else f"{folder}/run.db is damaged: {said}") from error.__cause__
         finally:
             source.close()
-        (copy / LEADERBOARD).write_bytes(leaderboard_json(copy, folder))
         with Store.read(copy) as store:
-            clips = _audio(store, folder)
+            clips = {clip.path: folder / clip.path for clip in own_clips(store)}
             (planned,) = store.rows("SELECT COUNT(*) FROM clips")[0]
             _refuse_holes(folder, len(clips), planned, partial)
             _refuse_unscored(folder, store)
+            protocol = protocol_of(store)
+            found = leaderboard_records(copy, folder, protocol, progress)
+            (copy / LEADERBOARD).write_bytes(_json(found))
             (copy / SCORES).write_bytes(written(clip_table(store), "csv"))
-            about = _about(name, store, len(clips), planned)
+            about = {**describe(name, store, protocol), "versions": versions()}
             files: dict[str, Path] = {
                 **clips,
                 **_references(store, folder),
@@ -110,35 +121,28 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             raise UsageError(f"cannot write {file}: {error.strerror or error}; name another file") from error
 
 
-def leaderboard_json(folder: Path, tested: Path | None = None) -> bytes:
+def leaderboard_records(
+    folder: Path, tested: Path, protocol: Protocol, progress: Progress | None = None
+) -> list[dict[str, Any]]:
     """The leaderboard's records over all prompts, then by genre, then by level, each with its ``grouping``.
 
-    ``tested`` is a run folder with the embeddings that ranks by set metrics are tested on, if not this one.
+    ``tested`` is a run folder with the embeddings that ranks by set metrics are tested on.
     """
-    board = read_board(tested or folder)
+    ranks = read_board(tested, progress=progress).ranks
     found: list[dict[str, Any]] = []
-    with Store.read(folder) as store:
-        protocol = protocol_of(store)
     for grouping in GROUPINGS:
         cells = read_cells(folder, None if grouping == "all" else grouping)
         own = [cell for cell in cells if grouping == "all" or cell.group != "all"]
-        found += [{"grouping": grouping, **record} for record in records(own, board.ranks, protocol)]
-    return (json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        found += [{"grouping": grouping, **record} for record in records(own, ranks, protocol)]
+    return found
 
 
-def _write(path: Path, files: Mapping[str, Path], about: Mapping[str, Any], progress: Progress) -> None:
-    described: dict[str, dict[str, Any]] = {}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, packed in write_files(archive, sorted(files.items())):
-            described[name] = packed._asdict()
-            progress.advance(1)
-        index = json.dumps({**about, "files": described}, indent=1, ensure_ascii=False, allow_nan=False)
-        list(write_files(archive, [(INDEX, f"{index}\n".encode())]))
-
-
-def _about(name: str, store: Store, clips: int, planned: int) -> dict[str, Any]:
-    protocol = protocol_of(store)
+def describe(name: str, store: Store, protocol: Protocol) -> dict[str, Any]:
+    """What the index says of a run beside its files and versions, all of which follows from the run but its name."""
     models = store.rows("SELECT label, fingerprint, identity FROM models ORDER BY position")
+    (clips,), (planned,) = (
+        store.rows(f"SELECT COUNT(*) FROM clips WHERE {which}")[0] for which in ("state = 'made'", "true")
+    )
     return {
         "format": FORMAT,
         "name": name,
@@ -149,8 +153,16 @@ def _about(name: str, store: Store, clips: int, planned: int) -> dict[str, Any]:
         ],
         "clips": clips,
         "planned": planned,
-        "versions": versions(),
     }
+
+
+def _write(path: Path, files: Mapping[str, Path], about: Mapping[str, Any], progress: Progress) -> None:
+    described: dict[str, dict[str, Any]] = {}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, packed in write_files(archive, sorted(files.items())):
+            described[name] = packed._asdict()
+            progress.advance(1)
+        list(write_files(archive, [(INDEX, _json({**about, "files": described}))]))
 
 
 def versions() -> dict[str, str]:
@@ -161,16 +173,20 @@ def versions() -> dict[str, str]:
     return {**{n: facts[n] for n in kept if n in facts}, **{name: version for name, _, version in libraries}}
 
 
-def _audio(store: Store, folder: Path) -> dict[str, Path]:
-    found = {}
-    for clip in store.made():
-        # Nothing is packed under a name that is not our own, nor from a place that a database alone vouches for.
-        if not is_hash(clip.id) or clip.path != audio_name(clip.model, clip.id) or not is_known(clip.path):
-            raise DataError(
-                f"{folder}: the clip {clip.id[:16]!r} lies at {clip.path[:200]!r}, where no clip of ours is"
-            )
-        found[clip.path] = folder / clip.path
-    return found
+def _json(content: Any) -> bytes:
+    return f"{json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)}\n".encode()
+
+
+def _target(file: Path, name: str) -> Path:
+    """Where the bundle goes, if it can go there; known before hours are spent on it."""
+    file = file / f"{name}{ENDING}" if file.is_dir() else file
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder; name another file")
+    if not file.parent.is_dir():
+        raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"cannot write {file}: {file.parent} is not yours to write to; name another file")
+    return file
 
 
 def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
@@ -184,7 +200,7 @@ def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
 
 
 def _refuse_unscored(folder: Path, store: Store) -> None:
-    """A table with a hole that scoring would fill does not come out of the audio again."""
+    """A table with a hole that scoring would fill does not come out of the audio again, nor do ranks left untested."""
     (absent,) = store.rows(_UNSCORED)[0]
     of_sets = [column.ref for column in read_columns(store) if column.of_sets]
     compared = read_set_scores(store, None)
@@ -192,6 +208,22 @@ def _refuse_unscored(folder: Path, store: Store) -> None:
     absent += sum((model, ref, "all") not in compared for model in models for ref in of_sets)
     if absent:
         raise UsageError(f"{absent} scores in {folder} are not computed yet; run 'tunebench score {folder}' first")
+    with Store.read(folder) as original:
+        if bare := _unembedded(original):
+            raise UsageError(f"{bare} clips in {folder} are not embedded; run 'tunebench score {folder}' first")
+
+
+def _unembedded(store: Store) -> int:
+    """How many clips lack a row for an embedder that a shown set metric is of; one that failed has a row."""
+    held = store.rows("SELECT DISTINCT embedder, view FROM embeddings")
+    wanted = store.rows("SELECT DISTINCT embedder FROM metrics WHERE shown AND of_sets")
+    return max(
+        (
+            store.rows(_UNEMBEDDED, next((own for own in held if fingerprint(own) == key), ("", "")))[0][0]
+            for (key,) in wanted
+        ),
+        default=0,
+    )
 
 
 def _refuse_gone(folder: Path, files: Mapping[str, Path]) -> None:

@@ -1,7 +1,8 @@
 """A run's database built anew from its rows, so that nothing of the file that they were in comes along.
 
-What was replaced, the plans of shards and the embeddings are left out: the one has no audio in a bundle, the other no
-use, and the last are large and made of the audio again.
+What was replaced, the plans of shards, the embeddings and scores that no table shows are left out: the first has no
+audio in a bundle, the second no use there, the third are large and made of the audio again, and nobody could tell
+whether the last are right.
 """
 
 from __future__ import annotations
@@ -17,7 +18,18 @@ TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "
 """All that a bundle holds, each after those that it refers to."""
 
 _STANDING = "IN (SELECT id FROM clips WHERE state != 'replaced')"
-_ROWS = {"clips": "state != 'replaced'", "notes": f"clip {_STANDING}", "scores": f"clip {_STANDING}"}
+_SHOWN = (
+    "EXISTS (SELECT 1 FROM metrics AS m WHERE shown AND m.name = metric AND m.version = {0}.version "
+    "AND m.params_hash = {0}.params_hash AND m.embedder = {0}.embedder AND "
+)
+_ROWS = {
+    "clips": "state != 'replaced'",
+    "notes": f"clip {_STANDING}",
+    "metrics": "shown",
+    "scores": f"clip IN (SELECT id FROM clips WHERE state = 'made') AND {_SHOWN.format('scores')}NOT of_sets)",
+    "set_scores": "model IN (SELECT model FROM clips WHERE state = 'made') AND "
+    f"{_SHOWN.format('set_scores')}of_sets AND m.reference = set_scores.reference)",
+}
 _ORDER = {"scores": "clip, metric, version, params_hash, embedder"}  # it has no rowid
 _KINDS: dict[str, type | tuple[type, ...]] = {"TEXT": str, "INTEGER": int, "REAL": (float, int)}
 # What a column of a later layout holds for a run of an earlier one.
@@ -25,13 +37,19 @@ _BEFORE = {"trained_on": "[]"}
 _AT_ONCE = 10_000
 
 
-def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] = TABLES) -> None:
+def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] = TABLES, every: bool = False) -> None:
     """Write ``run.db`` into a folder that has none, with the rows of some tables of another database.
 
     All is read in one transaction, so a driver may be at work on the source. The same rows give the same bytes.
 
+    Args:
+        source: the other database.
+        folder: where it goes.
+        tables: some of `TABLES`.
+        every: refuse a source with rows that would be left out.
+
     Raises:
-        DataError: a value that its column does not take; the source is not trusted.
+        DataError: a value that its column does not take, or a row that refers to none; the source is not trusted.
         sqlite3.Error: the source cannot be read, or breaks a rule of the schema.
     """
     source.execute("BEGIN")
@@ -40,8 +58,17 @@ def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] 
         target.execute("BEGIN")
         for table in (name for name in TABLES if name in tables):
             _copy_table(source, target, table)
+            counts = [db.execute(f"SELECT COUNT(*) FROM {table}").fetchone() for db in (source, target)]
+            if every and counts[0] != counts[1]:
+                raise DataError(f"its table {table} holds rows that no table shows")
+        # In the order in which they are shown, with no gaps where others were left out.
+        target.execute(
+            "UPDATE metrics SET position = (SELECT COUNT(*) FROM metrics AS m WHERE m.position < metrics.position)"
+        )
         target.execute("COMMIT")
         target.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.IntegrityError as error:
+        raise DataError(f"its rows contradict each other ({error})") from None
     finally:
         target.close()
         source.rollback()

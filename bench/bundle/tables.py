@@ -1,106 +1,155 @@
-"""The tables of a bundle as numbers by their place, as packed and as a run gives them now."""
+"""The tables of a bundle as values by their place, as packed and as a run gives them now."""
 
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Iterable
+import io
+import re
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.bundle.names import LEADERBOARD, SCORES
-from bench.bundle.pack import GROUPINGS
-from bench.bundle.verification import Numbers, Place
-from bench.bundle.zip_file import read_json
+from bench.bundle.names import DATABASE, LEADERBOARD, SCORES
+from bench.bundle.verification import Leaf, Place, Table, leaves
+from bench.bundle.zip_file import as_json, read_json
 from bench.errors import DataError
-from bench.export.clip_table import DESCRIPTION, clip_table
-from bench.leaderboard import read_cells
+from bench.export.clip_table import DESCRIPTION, clip_table, written
 from bench.store import Store
 
-Table = dict[Place, Numbers]
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_REASON = " reason"
+_OF = (
+    "JOIN metrics AS m ON shown AND name = s.metric AND m.version = s.version AND m.params_hash = s.params_hash "
+    "AND m.embedder = s.embedder"
+)
+# Each gives model, metric, grouping and group, then values. How long a score took is not among them.
+_QUERIES = (
+    "SELECT '', name || '@' || version, 'metric', '', plugin, params, params_hash, embedder, reference, unit, "
+    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss FROM metrics WHERE shown",
+    "SELECT model, name || '@' || m.version, 'clip', prompt || ', seed ' || seed, value, reason, s.error, details "
+    f"FROM scores AS s {_OF} JOIN clips ON clips.id = clip",
+    "SELECT model, name || '@' || m.version, grouping, member, value, low, high, n, reason, error, warnings, details, "
+    f"clips FROM set_scores AS s {_OF} AND m.reference = s.reference",
+)
+_NAMES = (
+    ("plugin", "params", "params_hash", "embedder", "reference", "unit", "direction", "of_sets", "view",
+     "reference_name", "lowest", "highest", "hit_or_miss"),
+    ("value", "reason", "error", "details"),
+    ("value", "low", "high", "n", "reason", "error", "warnings", "details", "clips"),
+)  # fmt: skip
+_JSON = frozenset({"params", "warnings", "details"})
+
+
+def leaderboard_table(records: Iterable[Mapping[str, Any]]) -> Table:
+    """The records of a leaderboard, each with its ``grouping``.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError: a record is none, or stands there twice.
+    """
+    table: Table = {}
+    for record in records:
+        place = Place(LEADERBOARD, *(_text(record[name]) for name in Place._fields[1:]))
+        rest = {name: value for name, value in record.items() if name not in Place._fields[1:]}
+        _put(table, place, rest)
+    return table
 
 
 def packed_leaderboard(folder: Path) -> Table:
     """What ``leaderboard.json`` says.
 
     Raises:
-        DataError: it is no leaderboard.
+        DataError: it is no leaderboard, or says something twice.
     """
     records = read_json(folder / LEADERBOARD)
     try:
-        return {
-            Place(*(_text(record[name]) for name in Place._fields)): Numbers(
-                *(_number(record[name]) for name in Numbers._fields)
-            )
-            for record in records
-        }
-    except (KeyError, TypeError, ValueError) as error:
+        return leaderboard_table(records)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"its {LEADERBOARD} is none ({error})") from None
 
 
-def packed_scores(folder: Path, metrics: Iterable[str]) -> Table:
-    """What ``scores.csv`` says of some clip metrics.
+def packed_scores(folder: Path, metrics: Collection[str]) -> Table:
+    """What ``scores.csv`` says.
+
+    Args:
+        folder: where it is.
+        metrics: the clip metrics that it may have columns of.
 
     Raises:
-        DataError: it is no table of clips.
+        DataError: it is no table of clips, has other columns, or says something twice.
     """
-    found: Table = {}
     try:
-        with (folder / SCORES).open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            columns = [metric for metric in metrics if metric in (rows.fieldnames or ())]
-            for row in rows:
-                clip = (row["model"], _clip(row["prompt"], row["seed"]))
-                for metric in columns:
-                    value = float(row[metric]) if row[metric] else None
-                    found[Place(clip[0], metric, "clip", clip[1])] = Numbers(_number(value))
-    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        return _scores((folder / SCORES).read_bytes().decode(), metrics)
+    except (csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"its {SCORES} is no table of clips ({error})") from None
-    return found
 
 
-def leaderboard_now(folder: Path, metrics: Iterable[str]) -> Table:
-    """What the leaderboard of a run says now of some metrics."""
-    wanted = set(metrics)
-    return {
-        Place(cell.model, cell.column.ref, grouping, cell.group): Numbers(
-            cell.estimate.value, cell.estimate.low, cell.estimate.high, cell.estimate.n
-        )
-        for grouping in GROUPINGS
-        for cell in read_cells(folder, None if grouping == "all" else grouping)
-        if cell.column.ref in wanted and (grouping == "all" or cell.group != "all")
-    }
-
-
-def scores_now(folder: Path, metrics: Iterable[str]) -> Table:
-    """What the scores of single clips are now, of some clip metrics."""
+def scores_now(folder: Path, metrics: Collection[str]) -> Table:
+    """What the table of clips of a run says now, read back from the very text that would be packed."""
     with Store.read(folder) as store:
-        table = clip_table(store)
-    columns = [metric for metric in metrics if metric in table.columns and metric not in DESCRIPTION]
-    return {
-        Place(row["model"], metric, "clip", _clip(row["prompt"], row["seed"])): Numbers(_number_or_none(row[metric]))
-        for row in table.to_dict("records")
-        for metric in columns
-    }
+        return _scores(written(clip_table(store), "csv").decode(), metrics)
 
 
-def _clip(prompt: Any, seed: Any) -> str:
-    return f"{prompt}, seed {seed}"
+def stored_scores(folder: Path) -> Table:
+    """What the database of a run holds: shown metrics, their scores, and their scores of sets.
+
+    Raises:
+        DataError: what should be JSON is none.
+    """
+    table: Table = {}
+    try:
+        with Store.read(folder) as store:
+            for query, names in zip(_QUERIES, _NAMES, strict=True):
+                for model, metric, grouping, group, *values in store.rows(query):
+                    given = zip(names, values, strict=True)
+                    read = {name: as_json(value) if name in _JSON else value for name, value in given}
+                    _put(table, Place(DATABASE, model, metric, grouping, group), read)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise DataError(f"its {DATABASE} holds what no run holds ({error})") from None
+    return table
+
+
+def _scores(text: str, metrics: Collection[str]) -> Table:
+    table: Table = {}
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = next(rows, [])
+    if len(set(header)) < len(header) or not set(DESCRIPTION) <= set(header):
+        raise ValueError("its columns are not those of clips")
+    if strange := [name for name in header if name not in DESCRIPTION and name.removesuffix(_REASON) not in metrics]:
+        raise ValueError(f"the run has no column {strange[0]!r:.80}")
+    for fields in rows:
+        row = dict(zip(header, fields, strict=True))
+        clip = f"{row['prompt']}, seed {row['seed']}"
+        said: dict[str, dict[str, Any]] = {"": {}}
+        for name, field in row.items():
+            if name in DESCRIPTION:
+                said[""][name] = _read(field, DESCRIPTION[name])
+            elif name.endswith(_REASON):
+                said.setdefault(name.removesuffix(_REASON), {})["reason"] = field or None
+            else:
+                said.setdefault(name, {})["value"] = _read(field, "float64")
+        for metric, values in said.items():
+            _put(table, Place(SCORES, row["model"], metric, "clip", clip), values)
+    return table
+
+
+def _read(field: str, kind: str) -> Leaf:
+    if not field or kind == "string":
+        return field or None
+    if not _NUMBER.fullmatch(field):
+        raise ValueError(f"{field!r:.60} is not a number")
+    return int(field) if kind.lower() == "int64" else float(field)
+
+
+def _put(table: Table, place: Place, values: Mapping[str, Any]) -> None:
+    if place in table:
+        raise ValueError(f"{', '.join(filter(None, place[1:]))!r:.100} stands there twice")
+    found = [leaf for name, value in values.items() for leaf in leaves(value, name)]
+    table[place] = dict(found)
+    if len(table[place]) < len(found):
+        raise ValueError("two of its names read alike")
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.60} is not text")
     return value
-
-
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r:.60} is not a number")
-    return float(value)
-
-
-def _number_or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class BundledMetric:
 def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
     """Write the clips of an unpacked bundle, without any score, as a run of our own, and return what was shown of it.
 
+    All rows, scores too, take the place of those in the unpacked database, in a file that we made.
+
     Raises:
         DataError: the database is damaged, or holds what no run holds.
     """
@@ -58,10 +61,13 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
             _refuse_programs(source)
             shown = _read_shown(source)
             copy_rows(source, folder, _SOUNDS)
+            with Store.read(folder) as store:
+                _check(store)
+            with tempfile.TemporaryDirectory(dir=folder) as ours:
+                copy_rows(source, Path(ours), every=True)
+                (Path(ours) / DATABASE).replace(unpacked / DATABASE)
         finally:
             source.close()
-        with Store.read(folder) as store:
-            _check(store)
     return shown
 
 

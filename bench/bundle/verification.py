@@ -1,49 +1,64 @@
-"""What verifying a bundle found, and how two sets of numbers are compared."""
+"""What verifying a bundle found, and how two sets of tables are compared."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TOLERANCE = 1e-6
 _SMALLEST = 1e-6  # numbers below are compared as if they were this large: rounding errors of a zero are no difference
 
+SCOPE = (
+    "a bundle that verifies has numbers that follow from the audio and notes in it; who packed it, which models played "
+    "and how long they took is what it says: hashes inside a file cannot show that"
+)
+"""What a bundle that holds is good for, and what nobody can tell from it."""
+
+Leaf = float | int | str | None
+
 
 class Place(NamedTuple):
-    """Where a number stands: ``grouping`` is all, genre or level, or clip, whose ``group`` is its prompt and seed."""
+    """Where values stand.
 
+    ``grouping`` is all, genre or level, or clip, whose ``group`` is its prompt and seed; ``metric`` is empty for what
+    is said of a clip itself, ``model`` for what is said of a metric.
+    """
+
+    file: str
     model: str
     metric: str
     grouping: str
     group: str
 
 
-class Numbers(NamedTuple):
-    """What stands there; None where there is no such number."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: float | None = None
+Table = dict[Place, dict[str, Leaf]]
+"""By place, values by their name, such as ``value``, ``low`` or ``warnings.[0]``."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """A number that came out otherwise.
+    """A value that came out otherwise.
 
     Attributes:
         place: whose it is.
-        quantity: value, low, high or n.
+        quantity: its name.
         then, now: as packed and as computed here; None where there is none.
-        relative: the difference as a share of the larger of the two; None where one of them is missing.
+        relative: the difference as a share of the larger of two numbers; otherwise None.
     """
 
     place: Place
     quantity: str
-    then: float | None
-    now: float | None
+    then: Leaf
+    now: Leaf
     relative: float | None
+
+    @property
+    def of_metric(self) -> bool:
+        """Whether it is a number that some metric gave."""
+        return bool(self.place.metric) and any(isinstance(one, int | float) for one in (self.then, self.now))
 
 
 @dataclass(frozen=True)
@@ -51,16 +66,17 @@ class Verification:
     """The outcome.
 
     Attributes:
-        name: of the run that was packed.
-        protocol: its line.
+        name: of the run that was packed, as the bundle says.
+        protocol: its line as made here; empty where nothing was computed.
         files, clips: how many were checked.
-        damage: a line for each thing that is not as it was packed.
-        numbers: how many were compared.
+        damage: a line for each thing that is not as it was packed, or does not fit the rest.
+        numbers: how many numbers of metrics were compared; what else the tables say was compared, too.
         largest: the largest relative deviation among those that are numbers then and now.
         tolerance: the relative deviation up to which numbers agree.
-        deviations: those that do not.
+        deviations: the values that do not agree.
         unchecked: for each metric that cannot be computed here, why.
         versions: of what numbers rest on, where it is another here: then and now.
+        scope: what this shows, and what it does not.
     """
 
     name: str
@@ -74,15 +90,16 @@ class Verification:
     deviations: tuple[Deviation, ...] = ()
     unchecked: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    scope: str = SCOPE
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is damaged and every number that could be computed agrees."""
+        """Whether nothing is damaged and every value that could be computed agrees."""
         return not self.damage and not self.deviations
 
 
 class Compared(NamedTuple):
-    """How many numbers were compared, the largest relative deviation, and the deviations above the tolerance."""
+    """How many numbers of metrics were compared, the largest relative deviation, and the values that do not agree."""
 
     numbers: int
     largest: float
@@ -90,29 +107,71 @@ class Compared(NamedTuple):
 
 
 def compare(
-    then: Mapping[Place, Numbers], now: Mapping[Place, Numbers], tolerance: float, leaving_out: Collection[str] = ()
+    then: Mapping[Place, Mapping[str, Leaf]],
+    now: Mapping[Place, Mapping[str, Leaf]],
+    tolerance: float,
+    leaving_out: Collection[str] = (),
 ) -> Compared:
-    """Compare all numbers of two tables but those of some metrics; one that only one of them has is a deviation.
+    """Compare all values of two tables but those of some metrics; one that only one of them has is a deviation.
+
+    Texts and what was counted (whole numbers here) agree when they are equal, other numbers up to the tolerance.
 
     Args:
         then, now: the tables.
         tolerance: relative to the larger magnitude of the two, in [0, 1).
         leaving_out: metrics.
     """
-    all_ = list(_deviations(then, now, leaving_out))
-    apart = tuple(d for d in all_ if d.relative is None or d.relative > tolerance)
-    return Compared(len(all_), max((d.relative for d in all_ if d.relative is not None), default=0.0), apart)
+    all_ = list(_pairs(then, now, leaving_out))
+    numbers = [pair for pair in all_ if pair.of_metric]
+    return Compared(
+        len(numbers),
+        max((pair.relative for pair in numbers if pair.relative is not None), default=0.0),
+        tuple(pair for pair in all_ if not _agree(pair, tolerance)),
+    )
 
 
-def _deviations(
-    then: Mapping[Place, Numbers], now: Mapping[Place, Numbers], leaving_out: Collection[str]
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Leaf]]:
+    """The numbers and texts in a JSON value by their paths; what is empty is a value, too.
+
+    Raises:
+        TypeError, ValueError, OverflowError: a number that is not finite, or what is no JSON.
+    """
+    if isinstance(value, dict | list) and value:
+        for key, item in value.items() if isinstance(value, dict) else ((f"[{i}]", v) for i, v in enumerate(value)):
+            yield from leaves(item, f"{name}.{key}")
+    elif isinstance(value, bool | dict | list):
+        yield name, json.dumps(value)
+    elif isinstance(value, int | float):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is not finite")
+        yield name, value
+    elif value is None or isinstance(value, str):
+        yield name, value
+    else:
+        raise TypeError(f"{name} is a {type(value).__name__}")
+
+
+def _pairs(
+    then: Mapping[Place, Mapping[str, Leaf]], now: Mapping[Place, Mapping[str, Leaf]], leaving_out: Collection[str]
 ) -> Iterator[Deviation]:
-    none = Numbers(None)
     for place in dict.fromkeys([*then, *now]):
         if place.metric in leaving_out:
             continue
-        for quantity, old, new in zip(Numbers._fields, then.get(place, none), now.get(place, none), strict=True):
-            if old is None and new is None:
+        old, new = then.get(place, {}), now.get(place, {})
+        for name in dict.fromkeys([*new, *old]):
+            one, two = old.get(name), new.get(name)
+            if one is None and two is None:
                 continue
-            relative = None if old is None or new is None else abs(new - old) / max(abs(old), abs(new), _SMALLEST)
-            yield Deviation(place, quantity, old, new, relative)
+            yield Deviation(place, name, one, two, _relative(one, two))
+
+
+def _relative(old: Leaf, new: Leaf) -> float | None:
+    if not (isinstance(old, int | float) and isinstance(new, int | float)):
+        return None
+    return abs(new - old) / max(abs(old), abs(new), _SMALLEST)
+
+
+def _agree(pair: Deviation, tolerance: float) -> bool:
+    if pair.relative is None or isinstance(pair.now, int):
+        return pair.then == pair.now
+    return pair.relative <= tolerance

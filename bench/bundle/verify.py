@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from bench.audio import content_hash, read_audio
+from bench.bundle.claims import wrong_configuration, wrong_description, wrong_identities
 from bench.bundle.metrics import resolve, usable_references
-from bench.bundle.names import CONFIG, DATABASE, FORMAT, LEADERBOARD, SCORES, is_audio, reference_name
-from bench.bundle.pack import versions
-from bench.bundle.tables import leaderboard_now, packed_leaderboard, packed_scores, scores_now
-from bench.bundle.untrusted_run import BundledMetric, rebuild
-from bench.bundle.verification import TOLERANCE, Numbers, Place, Verification, compare
+from bench.bundle.names import CONFIG, DATABASE, FORMAT, LEADERBOARD, SCORES, is_audio
+from bench.bundle.pack import describe, leaderboard_records, versions
+from bench.bundle.scored_again import protocol_now, score_again, show
+from bench.bundle.tables import leaderboard_table, packed_leaderboard, packed_scores, scores_now, stored_scores
+from bench.bundle.untrusted_run import rebuild
+from bench.bundle.verification import TOLERANCE, Verification, compare
 from bench.bundle.zip_file import Unpacked, unpack
-from bench.config import CommonGround, ExecutorConfig, MetricConfig, RunConfig, load_config
-from bench.errors import DataError, MissingError, UsageError
-from bench.metric_plan import PlannedMetric
+from bench.config import RunConfig, load_config
+from bench.errors import DataError, UsageError
 from bench.progress import Progress, Silent
-from bench.protocol import ShownMetric, make_protocol
-from bench.runner import rescore
 from bench.store import Store
 
 
@@ -69,33 +68,39 @@ def _verify(
     progress: Progress,
 ) -> Verification:
     index = unpacked.index
-    name, protocol, recorded = _read_index(index)
+    name, recorded = _read_index(index)
     damage = _altered(unpacked)
     if not all(line.startswith("audio/") for line in damage):
         # Nothing is computed with what is known to be wrong; a clip's own numbers show what became of it.
-        return Verification(name, protocol["line"], len(unpacked.files), damage=tuple(damage))
+        return Verification(name, "", len(unpacked.files), damage=tuple(damage))
     shown = rebuild(files, run)
-    if (files / "audio").exists():
-        (files / "audio").rename(run / "audio")
+    then = packed_leaderboard(files) | packed_scores(files, [m.ref for m in shown if not m.of_sets])
+    then |= stored_scores(files)
+    config = _config(files)
+    for folder in ("audio", "references"):
+        if (files / folder).exists():
+            (files / folder).rename(run / folder)
     with Store.read(run) as store:
-        if (now := _protocol_id(store, shown)) != protocol["id"]:
-            damage.append(f"{DATABASE}: follows the protocol {now}, not {protocol['id']}")
+        damage += [*wrong_identities(store), *wrong_configuration(config, store)]
         clips, problems = _listen(store, unpacked, progress)
         damage += problems
-        ground = _ground(files / CONFIG)
-        planned, unchecked = resolve(store, shown, ground, trust_weights)
-    wrong = usable_references(files, planned)
+        planned, unchecked = resolve(store, shown, config.common, trust_weights)
+    wrong = usable_references(run, planned)
     damage += wrong.values()
     planned = {metric: plan for metric, plan in planned.items() if metric.ref not in wrong}
-    then, now_ = packed_leaderboard(files), _compute(files, run, planned, ground, workers, progress, unchecked)
-    of_clips = [metric.ref for metric in planned if not metric.of_sets]
-    then |= packed_scores(files, of_clips)
-    now_ |= scores_now(run, of_clips)
-    compared = compare(then, now_, tolerance, {*unchecked, *wrong})
+    unchecked |= score_again(run, planned, config.common, workers, progress)
+    show(run, [metric for metric in planned if metric.ref not in unchecked])
+    with Store.read(run) as store:
+        protocol = protocol_now(store, shown)
+    with Store.read(files) as store:  # clips that cannot be read are none in the other
+        damage += wrong_description(index, describe(name, store, protocol))
+    now = leaderboard_table(leaderboard_records(run, run, protocol, progress))
+    now |= scores_now(run, [metric.ref for metric in planned if not metric.of_sets]) | stored_scores(run)
+    compared = compare(then, now, tolerance, {*unchecked, *wrong})
     here = versions()
     return Verification(
         name,
-        protocol["line"],
+        protocol.line,
         len(unpacked.files),
         clips,
         tuple(damage),
@@ -112,17 +117,16 @@ def _verify(
     )
 
 
-def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The run's name, its protocol, and the versions it was packed with."""
+def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """The run's name, and the versions it was packed with."""
     if index.get("format") != FORMAT:
         raise DataError(f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}")
     try:
-        protocol = {key: index["protocol"][key] for key in ("id", "line")}
         recorded = dict(index["versions"])
-        texts = [index["name"], *protocol.values(), *recorded, *recorded.values()]
+        texts = [index["name"], *recorded, *recorded.values()]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("something in it is not text")
-        return index["name"], protocol, recorded
+        return index["name"], recorded
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"bundle.json does not describe a bundle ({error})") from None
 
@@ -143,17 +147,11 @@ def _altered(unpacked: Unpacked) -> list[str]:
     return lines
 
 
-def _ground(config: Path) -> CommonGround:
+def _config(files: Path) -> RunConfig:
     try:
-        return load_config(config).common
+        return load_config(files / CONFIG)
     except UsageError as error:
         raise DataError(str(error)) from None
-
-
-def _protocol_id(store: Store, shown: tuple[BundledMetric, ...]) -> str:
-    metrics = [ShownMetric(m.ref, m.params_hash, m.embedder, m.view, m.reference, m.reference_name) for m in shown]
-    about = store.about()
-    return make_protocol(about["suite"], about["duration"], store.prompts().values(), metrics).id
 
 
 def _listen(store: Store, unpacked: Unpacked, progress: Progress) -> tuple[int, list[str]]:
@@ -186,37 +184,3 @@ def _listen(store: Store, unpacked: Unpacked, progress: Progress) -> tuple[int, 
             path.unlink(missing_ok=True)
         progress.advance(1)
     return len(clips), problems
-
-
-def _compute(
-    files: Path,
-    run: Path,
-    planned: Mapping[BundledMetric, PlannedMetric],
-    ground: CommonGround,
-    workers: int | None,
-    progress: Progress,
-    unchecked: dict[str, str],
-) -> dict[Place, Numbers]:
-    """Score the clips of a run that has no scores, and return its leaderboard."""
-    found: dict[Place, Numbers] = {}
-    against = list(dict.fromkeys(metric.reference for metric in planned if metric.reference)) or [""]
-    for reference in against:
-        # What is compared with nothing is computed the first time.
-        chosen = [m for m in planned if m.reference == reference or (not m.reference and reference == against[0])]
-        settings = RunConfig(
-            metrics=tuple(MetricConfig(name=m.plugin, params=m.params) for m in chosen),
-            reference=str(files / reference_name(reference)),
-            common=ground,
-            executor=ExecutorConfig(workers=workers),
-            # It was computed; whether it flatters is said by its own warnings.
-            shared_recordings="mark",
-        )
-        try:
-            rescore(run, settings, progress)
-        except MissingError as error:
-            for metric in chosen:
-                names = (metric.name, *(embedder.ref.name for embedder in planned[metric].embedders))
-                if any(f"'{name}'" in str(error) for name in names):
-                    unchecked[metric.ref] = str(error)
-        found |= leaderboard_now(run, [metric.ref for metric in chosen])
-    return found

@@ -89,16 +89,31 @@ def read_json(path: Path) -> Any:
     """A JSON file of a bundle.
 
     Raises:
-        DataError: it is none, or holds numbers that are not finite.
+        DataError: as `as_json` raises ValueError.
+    """
+    try:
+        return as_json(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path.name} is not valid JSON ({str(error).splitlines()[0]})") from None
+
+
+def as_json(text: str) -> Any:
+    """JSON that every reader reads alike.
+
+    Raises:
+        ValueError: it is none, holds numbers that are not finite, or a name twice in one object.
     """
 
     def refuse(constant: str) -> float:
         raise ValueError(f"holds {constant}")
 
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name} is not valid JSON ({str(error).splitlines()[0]})") from None
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("holds a name twice in one object")
+        return found
+
+    return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
 
 
 def _check(entries: list[zipfile.ZipInfo], size: int) -> None:

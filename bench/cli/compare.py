@@ -83,14 +83,13 @@ def comparison(
     Raises:
         UsageError, DataError: as there; or there is no metric to compare on.
     """
-    from bench.comparison.compare import compare
+    from bench.comparison.compare import compare_rows, opened
     from bench.comparison.tables import render
     from bench.errors import UsageError
     from bench.protocol import protocol_of
-    from bench.store import Store
 
-    found = compare(run, a, b, other, by, reference, mark, progress, plugin_files)
-    if not found:
-        raise UsageError(f"{run} has no metrics to compare on; score it with 'tunebench score {run}'")
-    with Store.read(run) as first, Store.read(other or run) as second:
-        return render(found, (protocol_of(first), protocol_of(second)), style)
+    with opened(run, other) as runs:
+        found = compare_rows(runs, a, b, by, reference, mark, progress, plugin_files)
+        if not found:
+            raise UsageError(f"{run} has no metrics to compare on; score it with 'tunebench score {run}'")
+        return render(found, (protocol_of(runs[0].store), protocol_of(runs[1].store)), style)

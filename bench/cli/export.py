@@ -44,18 +44,20 @@ def scores(
 def bundle(
     run: Run,
     file: Annotated[
-        Path | None, typer.Argument(help="The bundle.  [default: the run's name and .tunebench.zip, here]")
+        Path | None,
+        typer.Argument(help="The bundle, or its folder.  [default: the run's name and .tunebench.zip, here]"),
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Pack a run of which clips are not made.")] = False,
 ) -> None:
     """Pack a run into one file: configuration, audio, references, scores and hashes.
 
-    'tunebench verify' computes its tables again from the audio.
+    'tunebench verify' computes its tables again from the audio. Nothing in it can show who packed it or what played.
     """
     from bench.bundle.pack import pack
+    from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
 
-    with shown() as progress:
+    with shown() as progress, all_or_nothing():
         packed = pack(run, file, partial, progress)
     lacking = f"; {packed.lacking} planned clips are not in it" if packed.lacking else ""
     print(f"{packed.path}: {packed.clips} clips, {packed.size / 1e6:.1f} MB{lacking}")
@@ -88,13 +90,15 @@ def midi(
     model: Models = None,
 ) -> None:
     """Write the notes of every clip whose notes are known as a MIDI file."""
-    from bench.errors import DataError, UsageError, suggestion
+    from bench.errors import DataError, UsageError, one_line, suggestion
+    from bench.export.own_clips import own_clips
     from bench.notes import Notes
     from bench.store import Store
+    from bench.whole_file import replacing
     from models.composer.midi import to_midi
 
     with Store.read(run) as store:
-        clips = store.made()
+        clips = own_clips(store)
     known = {clip.model for clip in clips}
     for name in model or ():
         if name not in known:
@@ -102,12 +106,17 @@ def midi(
     chosen = [clip for clip in clips if clip.notes and (not model or clip.model in model)]
     if not chosen:
         raise DataError(f"the notes of no clip in {run} are known; only the composer and symbolic files have them")
-    try:
-        for clip in chosen:
-            assert clip.notes is not None
-            path = folder / clip.model / f"{clip.prompt}_{clip.seed}.mid"
+    for clip in chosen:
+        assert clip.notes is not None
+        path = folder / clip.model / f"{clip.prompt}_{clip.seed}.mid"
+        try:
+            played = to_midi(Notes.from_json(clip.notes))
+        except (DataError, ValueError, TypeError, KeyError, IndexError, RecursionError, ArithmeticError) as error:
+            raise DataError(f"{run}: the notes of the clip {clip.id[:16]} are none ({one_line(error)})") from None
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            to_midi(Notes.from_json(clip.notes)).write(str(path))
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
+            with replacing(path) as temporary:
+                played.write(str(temporary))
+        except OSError as error:
+            raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
     print(f"{len(chosen)} MIDI files in {folder}")

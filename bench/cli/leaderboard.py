@@ -35,6 +35,10 @@ def command(
     with_published: Annotated[
         bool, typer.Option("--with-published", help="Append what papers report, which is not comparable.")
     ] = False,
+    plugin_files: Annotated[
+        bool,
+        typer.Option("--plugin-files", help="Run plugin files that the run's configuration names for distances."),
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
     """Print the leaderboard: means over prompts with 95 % intervals, how many clips count, chance, ceiling and ranks.
@@ -48,7 +52,7 @@ def command(
     if as_json:
         style = Style.json
     with shown() as progress:
-        content = render(folder, style.value, by.value if by else None, with_published, progress)
+        content = render(folder, style.value, by.value if by else None, with_published, progress, plugin_files)
     if output is None:
         if isinstance(content, bytes):
             raise UsageError("parquet is not for the terminal; name a file with --output")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bench.bundle.verification import Deviation, Verification
 
 _MOST = 20  # lines of one kind; --json has all
+_LONGEST = 60  # characters of a text
 
 
 def command(
@@ -28,27 +29,31 @@ def command(
 ) -> None:
     """Check that a bundle is as it was packed, and that its numbers come out of its audio again.
 
+    That shows that the numbers follow from the audio and the notes in the file. It does not show who packed it, which
+    models played or how long they took: hashes inside a file cannot.
+
     Exit code 0: all agree; 5: something differs or is damaged; 3: a metric cannot be computed here, the rest agrees.
     """
     import json
     from dataclasses import asdict
 
     from bench.bundle.verify import verify
+    from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.errors import DataError, MissingError
 
-    with shown() as progress:
+    with shown() as progress, all_or_nothing():
         found = verify(bundle, tolerance, workers, trust_weights, progress)
     if as_json:
         record = {**asdict(found), "holds": found.holds}
-        record["deviations"] = [{**d.place._asdict(), **_numbers(d)} for d in found.deviations]
+        record["deviations"] = [{**d.place._asdict(), **_values(d)} for d in found.deviations]
         print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
     else:
         print("\n".join(_printable(line) for line in _lines(found)), flush=True)
     if not found.holds:
         wrong = [
-            *([f"{len(found.damage)} damaged or unexpected files"] if found.damage else []),
-            *([f"{len(found.deviations)} numbers differ"] if found.deviations else []),
+            *([f"{len(found.damage)} things are damaged or do not fit the run"] if found.damage else []),
+            *([f"{len(found.deviations)} values differ"] if found.deviations else []),
         ]
         raise DataError(f"{bundle}: {' and '.join(wrong)}")
     if found.unchecked:
@@ -56,12 +61,13 @@ def command(
 
 
 def _lines(found: Verification) -> list[str]:
-    lines = [f"{found.name}, {found.protocol}", f"{found.files} files, {found.clips} clips decoded"]
+    headline = ", ".join(filter(None, (found.name, found.protocol)))
+    lines = [headline, f"{found.files} files, {found.clips} clips decoded"]
     lines += _some([f"damaged: {line}" for line in found.damage])
     lines += _some([_described(deviation) for deviation in found.deviations])
     lines += [f"not checked: {metric}: {why}" for metric, why in found.unchecked.items()]
     if found.numbers:
-        agree = found.numbers - len(found.deviations)
+        agree = found.numbers - sum(deviation.of_metric for deviation in found.deviations)
         share = f"all {agree}" if agree == found.numbers else f"{agree} of {found.numbers}"
         lines.append(
             f"{share} numbers agree within {found.tolerance:g}; the largest relative deviation is {found.largest:.2g}"
@@ -69,18 +75,20 @@ def _lines(found: Verification) -> list[str]:
     if found.versions:
         other = [f"{name} {then or 'none'}, here {now or 'none'}" for name, (then, now) in found.versions.items()]
         lines.append(f"other versions or processors move numbers slightly; packed with {'; '.join(other)}")
+    lines.append(found.scope)
     return lines
 
 
 def _described(deviation: Deviation) -> str:
     place = deviation.place
-    apart = "" if deviation.relative is None else f" ({deviation.relative:.2g} apart)"
-    where = "" if place.grouping == "all" else f", {place.grouping} {place.group}"
-    then, now = (_written(number) for number in (deviation.then, deviation.now))
-    return f"differs: {place.model}, {place.metric}{where}, {deviation.quantity}: then {then}, now {now}{apart}"
+    apart = f" ({deviation.relative:.2g} apart)" if deviation.relative is not None else ""
+    group = "" if place.grouping in ("all", "metric") else f"{place.grouping} {place.group}"
+    where = ", ".join(filter(None, (place.file, place.model, place.metric, group, deviation.quantity)))
+    then, now = (_written(value) for value in (deviation.then, deviation.now))
+    return f"differs: {where}: then {then}, now {now}{apart}"
 
 
-def _numbers(deviation: Deviation) -> dict[str, str | float | None]:
+def _values(deviation: Deviation) -> dict[str, str | float | None]:
     return {
         "quantity": deviation.quantity,
         "then": deviation.then,
@@ -89,8 +97,10 @@ def _numbers(deviation: Deviation) -> dict[str, str | float | None]:
     }
 
 
-def _written(number: float | None) -> str:
-    return "none" if number is None else f"{number:.10g}"
+def _written(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return f"'{value[:_LONGEST]}…'" if len(value) > _LONGEST else f"'{value}'"
+    return "none" if value is None else f"{value:.10g}"
 
 
 def _some(lines: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from bench.canonical import first_difference
 from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
 from bench.errors import UsageError
+from bench.stats.permutation import smallest_p
 from bench.summary import Column
 from bench.view import View
 
@@ -116,7 +117,7 @@ def unpaired(only_a: int, only_b: int) -> tuple[str, ...]:
 def few(n: int, differing: int) -> tuple[str, ...]:
     """The warning for a test of so few prompts, or so few that differ at all, that p could not be below .05."""
     if n < FEWEST:
-        return (f"W-FEW: with {n} prompts p is never below {2 / 2**n:.3f}",)
+        return (f"W-FEW: with {n} prompts p is never below {smallest_p(n):.3f}",)
     if differing < FEWEST:
         return (f"W-FEW: A and B differ on {differing} of the {n} prompts, which cannot take p below .05",)
     return ()

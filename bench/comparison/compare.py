@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from bench.comparison.chance import clips_itself, set_itself
 from bench.comparison.comparability import matched, refuse, unequal, unpaired
 from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
 from bench.comparison.draft import Draft, finish
@@ -19,7 +21,7 @@ from bench.errors import UsageError
 from bench.progress import Progress, Silent
 from bench.prompt import Prompt
 from bench.scoring import GROUPINGS
-from bench.store import Store, StoredClip
+from bench.store import Store
 from bench.summary import Grouping
 
 Pair = tuple[Row, Row]
@@ -52,6 +54,34 @@ def compare(
         UsageError: no such run or row, A and B are one, or the runs cannot be compared at all; the message says why.
         DataError: a damaged run, or a damaged file under ``reference``.
     """
+    with opened(run, other) as runs:
+        return compare_rows(runs, a, b, by, reference, mark, progress, plugin_files)
+
+
+@contextmanager
+def opened(run: Path, other: Path | None = None) -> Iterator[tuple[ComparedRun, ComparedRun]]:
+    """The run of A and that of B, each as it is at this moment; they are one where both folders are.
+
+    Raises:
+        UsageError, DataError: as `bench.store.Store.read`.
+    """
+    with ExitStack() as stores:
+        first = ComparedRun(stores.enter_context(Store.read(run)))
+        apart = other is not None and not _are_one(run, other)
+        yield first, ComparedRun(stores.enter_context(Store.read(other))) if apart and other else first
+
+
+def compare_rows(
+    runs: tuple[ComparedRun, ComparedRun],
+    a: str,
+    b: str,
+    by: str | None = None,
+    reference: str | None = None,
+    mark: bool = False,
+    progress: Progress | None = None,
+    plugin_files: bool = False,
+) -> list[Comparison]:
+    """As `compare`, of rows of runs that are `opened`."""
     if by is not None and by not in GROUPINGS:
         raise UsageError(f"cannot group by '{by}': use genre or level")
     if reference is not None:
@@ -59,21 +89,19 @@ def compare(
 
         check_place(reference)
     groupings: tuple[Grouping, ...] = () if by is None else ("genre",) if by == "genre" else ("level",)
-    with ExitStack() as opened:
-        first = ComparedRun(opened.enter_context(Store.read(run)))
-        second = first
-        if other is not None and other.resolve() != run.resolve():
-            second = ComparedRun(opened.enter_context(Store.read(other)))
-        first.row(a)
-        second.row(b)
-        if first is second and a == b:
-            raise UsageError(f"'{a}' cannot be compared with itself; name two rows of {run}: {', '.join(first.clips)}")
-        warnings = refuse(first, second, mark)
-        names = (a, b) if a != b else _told_apart(a, run, b, other or run)
-        pair = Row(first, a, names[0]), Row(second, b, names[1])
-        return _compare(
-            [pair], groupings, True, True, SetTests([first, second], reference, plugin_files), progress, warnings
+    first, second = runs
+    first.row(a)
+    second.row(b)
+    if first is second and a == b:
+        raise UsageError(
+            f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.clips)}"
         )
+    warnings = refuse(first, second, mark)
+    names = (a, b) if a != b else _told_apart(a, first.folder, b, second.folder)
+    pair = Row(first, a, names[0]), Row(second, b, names[1])
+    return _compare(
+        [pair], groupings, True, True, SetTests([first, second], reference, plugin_files), progress, warnings
+    )
 
 
 def compare_all(
@@ -169,11 +197,7 @@ def _of_clips(
         nobody = " and ".join(f"'{name}'" for name in without)
         reason = f"no clip of {nobody} has a value" if without else "no prompt that both have a value for"
         blank = replace(blank, reason=reason)
-    itself = None
-    if chance and (halves := a.halves()):
-        early, late = (a.run.means(a.label, ref, seeds) for seeds in halves)
-        apart = np.array([late[p] - early[p] for p in prompts if p in early and p in late])
-        itself = Draft(family, blank, differences=apart)
+    itself = clips_itself(family, blank, a, metric, prompts) if chance else None
     return Draft(family, blank, differences=np.array([two[p] - one[p] for p in both]), chance=itself)
 
 
@@ -186,29 +210,28 @@ def _of_set(
     prompts: Sequence[str],
     chance: bool,
 ) -> Draft:
-    chosen = set(prompts)
-
-    def request(one: ClipSet, two: ClipSet) -> SetRequest:
-        return SetRequest(metric, one, two, blank.grouping, blank.group)
-
-    def clips(row: Row) -> list[StoredClip]:
-        return [clip for clip in row.run.clips[row.label] if clip.prompt in chosen]
-
-    own = clips(a)
-    sides = [ClipSet.of(row.name, clips(row), row.run.trained_on[row.label]) for row in (a, b)]
+    sides = [ClipSet.of(row.name, row.made(prompts), row.run.trained_on[row.label]) for row in (a, b)]
     if len({frozenset(prompt for prompt, _ in side.clips) for side in sides}) == 1:
         # What the leaderboard shows is of these very prompts.
         values = [row.run.set_value(row.label, metric.column.ref, blank.grouping, blank.group) for row in (a, b)]
         blank = replace(blank, mean_a=values[0], mean_b=values[1])
-    itself = None
-    if chance and (halves := a.halves()):
-        early, late = (ClipSet.of(a.name, (c for c in own if c.seed in seeds)) for seeds in halves)
-        itself = Draft(family, blank, request=request(early, late))
-    return Draft(family, blank, request=request(*sides), chance=itself)
+    itself = set_itself(family, blank, a, metric, prompts) if chance else None
+    request = SetRequest(metric, sides[0], sides[1], blank.grouping, blank.group)
+    return Draft(family, blank, request=request, chance=itself)
+
+
+def _are_one(run: Path, other: Path) -> bool:
+    """Whether two paths lead to one run, through links or mounts."""
+    try:
+        return (run / "run.db").samefile(other / "run.db")
+    except OSError:
+        return False
 
 
 def _told_apart(a: str, run: Path, b: str, other: Path) -> tuple[str, str]:
     """Two rows of one name, called after their runs."""
     one, two = (path.resolve() for path in (run, other))
     named = (one.name, two.name) if one.name != two.name else (str(one), str(two))
-    return f"{a} ({named[0]})", f"{b} ({named[1]})"
+    # A folder's name need not be text.
+    said = [os.fsencode(name).decode(errors="backslashreplace") for name in named]
+    return f"{a} ({said[0]})", f"{b} ({said[1]})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -136,6 +136,11 @@ class Row:
 
     def seeds(self) -> tuple[int, ...]:
         return self.run.seeds(self.label)
+
+    def made(self, prompts: Iterable[str]) -> list[StoredClip]:
+        """Its clips of some prompts."""
+        chosen = set(prompts)
+        return [clip for clip in self.run.clips[self.label] if clip.prompt in chosen]
 
     def halves(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
         """The earlier and the later half of its seeds, equally many; None where there is one seed."""

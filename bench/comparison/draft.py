@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bench.comparison.comparability import FEWEST, few
+from bench.comparison.comparability import few
 from bench.comparison.kept_tests import KeptTest
 from bench.comparison.record import Chance, Comparison
 from bench.comparison.set_tests import SetRequest, SetTests
@@ -20,6 +20,9 @@ from bench.stats.paired import PairedTest, detectable_difference, paired_tests
 from bench.summary import MINIMUM_PROMPTS
 
 Array = npt.NDArray[np.float64]
+
+_ENOUGH = 10
+"""Prompts that must differ for a detectable difference: of fewer, sign flips find less often than Student's t does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,8 @@ def _with_paired_test(blank: Comparison, differences: Array, test: PairedTest | 
     if test is None:
         reason = f"{n} shared {'prompt' if n == 1 else 'prompts'}, a test needs {MINIMUM_PROMPTS}"
         return replace(blank, estimate=math.fsum(differences) / n, n=n, superiority=above, reason=reason)
-    warnings = (*few(n, int(np.count_nonzero(differences))), *blank.warnings)
+    differing = int(np.count_nonzero(differences))
+    warnings = (*few(n, differing), *blank.warnings)
     done = replace(blank, estimate=test.estimate, p=test.p, n=n, superiority=above, warnings=warnings)
     if not test.se:
         return replace(done, reason="the same difference for every prompt: no interval")
@@ -84,7 +88,7 @@ def _with_paired_test(blank: Comparison, differences: Array, test: PairedTest | 
         low=max(test.low, lowest - highest),
         high=min(test.high, highest - lowest),
         effect=test.estimate / (test.se * math.sqrt(n)),
-        detectable=detectable_difference(test.se, test.df) if n >= FEWEST else None,
+        detectable=detectable_difference(test.se, test.df) if differing >= _ENOUGH else None,
     )
 
 
@@ -104,10 +108,8 @@ def _with_set_test(blank: Comparison, test: KeptTest) -> Comparison:
     )
     if test.estimate is None or test.low is None or test.high is None or test.high <= test.low or test.n < 2:
         return done
-    df = test.n - 1
-    se = (test.high - test.low) / 2 / float(stdtrit(df, 0.975))
-    detectable = detectable_difference(se, df) if test.n >= FEWEST else None
-    return replace(done, effect=test.estimate / (se * math.sqrt(test.n)), detectable=detectable)
+    se = (test.high - test.low) / 2 / float(stdtrit(test.n - 1, 0.975))
+    return replace(done, effect=test.estimate / (se * math.sqrt(test.n)))
 
 
 def _adjusted(drafts: Sequence[Draft], comparisons: Sequence[Comparison]) -> list[Comparison]:

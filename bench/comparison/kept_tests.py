@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from bench.settings import Settings
 from bench.whole_file import replace_file
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same sets would be tested in another way."""
 
-_Finite = Annotated[float, Field(allow_inf_nan=False)] | None
+# Squares of the numbers must not overflow; the limit is that of `bench.metric.Score`.
+_Number = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)] | None
 
 
 class KeptTest(Settings):
     """A difference as `bench.set_metric.Difference` has it, and ``n``, of how many shared prompts it is."""
 
-    estimate: _Finite
-    low: _Finite
-    high: _Finite
+    estimate: _Number
+    low: _Number
+    high: _Number
     p: Annotated[float, Field(gt=0, le=1)] | None
     null: str
     reason: str | None
     warnings: tuple[str, ...]
     n: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        known = [number for number in (self.low, self.estimate, self.high) if number is not None]
+        if known != sorted(known):
+            raise ValueError("low, estimate and high are not in this order")
+        return self
 
 
 class _Kept(Settings):

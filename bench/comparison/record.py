@@ -7,6 +7,8 @@ from typing import Any
 
 from bench.summary import Column
 
+LEVEL = 0.05
+
 
 @dataclass(frozen=True)
 class Chance:
@@ -32,11 +34,13 @@ class Comparison:
         p_holm: adjusted over the metrics; of the comparison over all prompts only.
         p_bh: adjusted after Benjamini and Hochberg over metrics and the groups of one grouping; of groups only.
         n: how many prompts both have a value for.
-        effect: d_z, the mean difference in standard deviations of the prompts' differences; of a set metric, of the
-            jackknife's pseudo-values.
+        effect: d_z, the mean difference in standard deviations of the prompts' differences; of a set metric, whose
+            prompts have no differences of their own, ``estimate`` in standard deviations of the jackknife's
+            pseudo-values.
         superiority: share of prompts on which B is above A, ties half, in [0, 1]; None for set metrics.
-        detectable: the smallest true difference that is found with a power of 80 % at this size, in the metric's unit;
-            None below 6 prompts, where the test finds nothing.
+        detectable: the smallest true difference that is found with a power of 80 % at this size, in the metric's unit,
+            where the prompts' differences are about normal; None where fewer than 10 prompts differ, and for set
+            metrics, whose standard error is not that of their test.
         chance: A against itself, where the run has other seeds of it.
         reason: why something of the above is missing.
         warnings: short sentences, each begun by a code such as ``W-UNPAIRED``.
@@ -72,6 +76,19 @@ class Comparison:
         if not self.estimate or self.column.direction == "none":
             return None
         return self.b if (self.estimate > 0) == (self.column.direction == "higher") else self.a
+
+    def told_apart(self, adjusted: float | None) -> bool:
+        """Whether it is settled which of the two is ahead, at a p that is adjusted for the tests at hand.
+
+        Besides p < .05 the interval must lie on the estimate's side of 0: a permutation test asks whether the two are
+        exchangeable, and they may differ in another way than by what is estimated. Where every prompt differs by the
+        same, there is no interval and p decides.
+        """
+        if adjusted is None or not adjusted < LEVEL or not self.estimate:
+            return False
+        if self.low is None or self.high is None:
+            return not self.column.of_sets
+        return self.low > 0 if self.estimate > 0 else self.high < 0
 
     def record(self) -> dict[str, Any]:
         """The comparison as a flat JSON object, but for ``chance``."""

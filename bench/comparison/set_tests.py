@@ -139,7 +139,9 @@ class SetTests:
                 n=len(np.intersect1d(sets[0].groups, sets[1].groups)),
             )
         except ValueError as error:
-            raise DataError(f"the difference is {found}, which is no finite numbers with a p in (0, 1]") from error
+            raise DataError(
+                f"the difference is {found}, which is no estimate within its interval with a p in (0, 1]"
+            ) from error
 
     def _vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
         found = [run.vectors(metric) for run in self._runs]
@@ -166,7 +168,7 @@ class SetTests:
                 if (made.version, made.params_hash) == (shown.version, shown.params_hash):
                     self._metrics[key] = metric
                     break
-                why = why or f"'{entry.name}' is no longer what scored {self._runs[0].folder}"
+                why = why or f"'{shown.plugin}' is no longer what scored the run"
             else:
                 raise UsageError(f"the metric cannot be made again ({why})")
         return self._metrics[key]
@@ -175,7 +177,8 @@ class SetTests:
         plugin = find("metric", entry.name)
         if plugin.source and not self._plugin_files:
             raise UsageError(
-                f"'{entry.name}' is a plugin file, which is not run to show a table; compare with --plugin-files"
+                f"'{plugin.public_target}' is a plugin file, which is not run to show a table; allow it "
+                "with --plugin-files"
             )
         metric: SetMetric = create(plugin, entry.params, SetMetric)
         kind = type(metric)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from bench.comparison.record import Comparison
+from bench.comparison.record import LEVEL, Comparison
+from bench.numerals import NONE, decimals_for, number
 from bench.protocol import Protocol
 from bench.table import markdown_table, paragraph, text_table
 
 Style = Literal["table", "markdown", "json", "csv"]
-NONE = "–"
-LEVEL = 0.05
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
 
@@ -41,7 +39,7 @@ def records(comparisons: Iterable[Comparison], protocols: tuple[Protocol, Protoc
 
 
 def findings(comparisons: Iterable[Comparison]) -> list[str]:
-    """A sentence for each test over all prompts: what it settles, or what it would have found."""
+    """A sentence for each test over all prompts: what it settles, or what it would have found or leaves open."""
     return [f"{c.column.ref}: {_finding(c)}." for c in comparisons if c.grouping == "all" and c.p is not None]
 
 
@@ -53,12 +51,16 @@ def _finding(c: Comparison) -> str:
         if any(warning.startswith("W-FEW") for warning in c.warnings):
             return "not settled: too few prompts, or too few on which the two differ (W-FEW)"
         if c.detectable is None:
-            return "not settled, and what could have been found is not known"
-        size = _with_unit(c, _number(c.detectable, _decimals(c)))
+            if c.low is None or c.high is None:
+                return "not settled, and there is no interval"
+            ends = [number(end, _decimals(c)) for end in (c.low, c.high)]
+            return f"not settled; the 95 % interval of B − A reaches {_with_unit(c, f'from {ends[0]} to {ends[1]}')}"
+        size = _with_unit(c, number(c.detectable, _decimals(c)))
         return f"not settled; a true difference of {size} would show (p < .05) in four of five such comparisons"
-    if c.low is not None and c.high is not None and c.low <= 0 <= c.high:
-        return f"the two differ (Holm p {p_text(p)}), but the interval reaches 0: which is ahead stays open"
-    size = _with_unit(c, _number(abs(c.estimate), _decimals(c)))
+    if not c.told_apart(p):
+        why = "there is no interval" if c.low is None else "the interval reaches 0"
+        return f"the two differ (Holm p {p_text(p)}), but {why}: which is ahead stays open"
+    size = _with_unit(c, number(abs(c.estimate), _decimals(c)))
     word = "better" if c.better else "higher"
     row = c.better or (c.b if c.estimate > 0 else c.a)
     return f"{row} is {word} by {size} (Holm p {p_text(p)})"
@@ -106,10 +108,10 @@ def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], 
             [
                 *([c.group] if split else []),
                 f"{c.column.ref}{_unit(c)}",
-                *(_number(c.mean_a, decimals), _number(c.mean_b, decimals)),
+                *(number(c.mean_a, decimals), number(c.mean_b, decimals)),
                 _difference(c.estimate, c.low, c.high, decimals),
                 *(p_text(c.p), p_text(c.p_bh if split else c.p_holm)),
-                *(_number(c.effect, 2), _number(c.detectable, decimals), str(c.n)),
+                *(number(c.effect, 2), number(c.detectable, decimals), str(c.n)),
                 *(_chance(c, decimals) if chance else []),
             ]
         )
@@ -129,13 +131,20 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
     if tested:
         texts.append(
             "p (two-sided): how often exchanging A and B on whole prompts takes the difference at least as far from 0. "
-            f"Holm p allows for the {tested} metrics tested. Detectable: the smallest true difference that is found "
-            "(p < .05, before Holm) with a power of 80 % at this size. A large p does not say that A and B are alike."
+            f"Holm p allows for the {tested} metrics tested. A large p does not say that A and B are alike."
+        )
+        texts.append(
+            "Detectable: the smallest true difference that is found (p < .05, before Holm) with a power of 80 % at "
+            "this size, if differences are about normal. It is not given where fewer than 10 prompts differ, whose "
+            "tests find less than such a formula says, nor for distances, whose test is of more than their difference."
         )
     if any(c.p_bh is not None for c in comparisons):
         texts.append("BH p bounds the share of false claims over the metrics and groups (Benjamini and Hochberg).")
     if any(c.chance for c in comparisons):
-        texts.append("Chance: the later half of A's seeds less the earlier half, a difference that is nothing else.")
+        texts.append(
+            "Chance: the later half of A's seeds less the earlier half, a difference that is nothing else; of half the "
+            "seeds each, so wider than B − A's own chance."
+        )
     nulls: dict[str, list[str]] = {}
     for c in comparisons:
         if c.null:
@@ -159,21 +168,13 @@ def _some(places: Sequence[str], most: int = 6) -> list[str]:
 
 
 def _difference(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:
-    text = _number(estimate, decimals, "+")
-    return text if low is None or high is None else f"{text} [{_number(low, decimals)}, {_number(high, decimals)}]"
+    text = number(estimate, decimals, "+")
+    return text if low is None or high is None else f"{text} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
 def _decimals(c: Comparison) -> int:
-    """So many that the interval has two digits, and one at least."""
-    width = (c.high - c.low) / 2 if c.low is not None and c.high is not None else abs(c.estimate or 0.0)
-    return min(6, max(1, 1 - math.floor(math.log10(width)))) if width > 0 else 1
-
-
-def _number(value: float | None, decimals: int, sign: Literal["", "+"] = "") -> str:
-    if value is None:
-        return NONE
-    text = f"{value:{sign}.{decimals}f}"
-    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+    width = [] if c.low is None or c.high is None else [(c.high - c.low) / 2]
+    return decimals_for(width, [c.estimate or 0.0])
 
 
 def _unit(c: Comparison) -> str:
@@ -181,9 +182,9 @@ def _unit(c: Comparison) -> str:
     return f" ({text})" if text else ""
 
 
-def _with_unit(c: Comparison, number: str) -> str:
+def _with_unit(c: Comparison, text: str) -> str:
     # Percentages differ by points.
-    return f"{number} {'points' if c.column.unit == '%' else c.column.unit}".strip()
+    return f"{text} {'points' if c.column.unit == '%' else c.column.unit}".strip()
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:

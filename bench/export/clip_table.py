@@ -6,6 +6,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
+from bench.export.own_clips import refuse_strays
+from bench.export.spreadsheet import as_csv
 from bench.store import Store
 
 if TYPE_CHECKING:
@@ -47,9 +49,13 @@ def clip_table(store: Store) -> pd.DataFrame:
     ``sample_rate`` in Hz are null where the clip was not made), then for each clip metric that tables show its values
     (``harmonic-accuracy@1``, float64, NaN where there is none) and, where any clip has none for a reason, the reasons
     (``harmonic-accuracy@1 reason``).
+
+    Raises:
+        DataError: a clip is of no known model or prompt.
     """
     import pandas as pd
 
+    refuse_strays(store)
     rows = store.rows(_CLIPS)
     ids = [id for id, *_ in rows]
     table = pd.DataFrame([row for _, *row in rows], columns=list(DESCRIPTION)).astype(DESCRIPTION)
@@ -69,12 +75,15 @@ def clip_table(store: Store) -> pd.DataFrame:
 
 
 def written(table: pd.DataFrame, style: FileFormat) -> bytes:
-    """A table as the content of a file; what is missing is an empty field of CSV and ``null`` in Parquet and JSON."""
+    """A table as the content of a file; what is missing is an empty field of CSV and ``null`` in Parquet and JSON.
+
+    In CSV a text that a spreadsheet would take for a formula is preceded by an apostrophe.
+    """
     if style == "parquet":
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         return buffer.getvalue()
     if style == "csv":
-        return str(table.to_csv(index=False, lineterminator="\n")).encode()
+        return as_csv(table)
     rows: list[dict[str, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
     return (json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

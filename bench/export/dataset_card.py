@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Collection, Sequence
 from importlib.metadata import version
 
@@ -10,7 +9,7 @@ import yaml
 
 from bench.leaderboard_grid import footnotes, grid
 from bench.summary import Cell
-from bench.table import markdown_table
+from bench.table import markdown_table, markdown_text
 
 _FEATURES = {
     "audio": "the clip, as generated: 24-bit FLAC",
@@ -56,15 +55,15 @@ def dataset_card(
         allow_unicode=True,
     )
     parts = [
-        f"# {_plain(name)}",
-        f"{clips} clips that text-to-music models made for the prompts of {_plain(suite)}, with the scores that "
+        f"# {markdown_text(name)}",
+        f"{clips} clips that text-to-music models made for the prompts of {markdown_text(suite)}, with the scores that "
         f"tunebench {version('tunebench')} gave them. Written by `tunebench export hf`; the next export writes this "
         "file anew.",
-        f"Numbers of another run are comparable where it follows the same protocol: {_plain(protocol)}",
+        f"Numbers of another run are comparable where it follows the same protocol: {markdown_text(protocol)}",
         "## Leaderboard",
         "Means over prompts with 95 % intervals.",
-        _plain(markdown_table(*grid(cells)), lines=True),
-        *(_plain(note) for note in footnotes(cells)),
+        markdown_table(*grid(cells)),
+        *(markdown_text(note) for note in footnotes(cells)),
         "## Columns",
         markdown_table(["column", "what it is"], _features(cells, columns), 2),
         "## Use",
@@ -77,13 +76,13 @@ def dataset_card(
 
 
 def _features(cells: Sequence[Cell], columns: Collection[str]) -> list[list[str]]:
-    rows = [[f"`{name}`", meaning] for name, meaning in _FEATURES.items()]
+    rows = [[name, meaning] for name, meaning in _FEATURES.items()]
     for column in dict.fromkeys(cell.column for cell in cells):
         if column.ref in columns:
             unit = f" ({column.unit})" if column.unit else ""
-            rows.append([_plain(column.ref), _plain(f"score{unit}, {_BETTER[column.direction]}; null if undefined")])
+            rows.append([column.ref, f"score{unit}, {_BETTER[column.direction]}; null if undefined"])
         if f"{column.ref} reason" in columns:
-            rows.append([_plain(f"{column.ref} reason"), "why there is no score; null if there is one"])
+            rows.append([f"{column.ref} reason", "why there is no score; null if there is one"])
     return rows
 
 
@@ -91,9 +90,3 @@ def _licence(licence: str) -> str:
     if licence == "other":
         return "Not stated. What may be done with generated music depends on the models that made it."
     return f"{licence}, as stated by whoever exported the clips."
-
-
-def _plain(text: str, lines: bool = False) -> str:
-    """Text that Markdown takes for text: no markup out of a prompt, a parameter or a folder's name."""
-    escaped = html.escape(text, quote=False)
-    return escaped if lines else " ".join(escaped.split())

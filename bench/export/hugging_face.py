@@ -16,10 +16,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.bundle.names import is_audio, is_hash
 from bench.errors import DataError, UsageError, suggestion
 from bench.export.clip_table import clip_table, written
 from bench.export.dataset_card import dataset_card
+from bench.export.own_clips import own_clips
 from bench.leaderboard import read_cells
 from bench.progress import Progress, Silent
 from bench.protocol import protocol_of
@@ -104,15 +104,13 @@ def _chosen(store: Store, run: Path, models: Collection[str]) -> list[StoredClip
     for name in models:
         if name not in known:
             raise UsageError(f"{run} has no model '{name}'{suggestion(name, known)}; it has {', '.join(known)}")
-    chosen = [clip for clip in store.made() if not models or clip.model in models]
+    chosen = [clip for clip in own_clips(store) if not models or clip.model in models]
     if not chosen:
         raise DataError(f"{run}: no clip is made yet; make them with 'tunebench run'")
     return chosen
 
 
 def _name(run: Path, clip: StoredClip) -> str:
-    if not is_hash(clip.id) or not is_audio(clip.path):
-        raise DataError(f"{run}: the clip {clip.id[:16]!r} lies at {clip.path[:200]!r}, where no clip of ours is")
     if not (run / clip.path).is_file():
         raise DataError(f"{run}: {clip.path} is gone; 'tunebench run' makes it again")
     return f"audio/{clip.id[:2]}/{clip.id[:16]}.flac"

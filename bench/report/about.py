@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from bench.environment import environment
 from bench.prompt import Prompt
@@ -59,6 +61,11 @@ def seeds_in_words(seeds: Mapping[str, Sequence[int]]) -> str:
     if len(different) == 1:
         return _numbers(different.pop())
     return "; ".join(f"{model}: {_numbers(own)}" for model, own in seeds.items())
+
+
+def named(path: Path) -> str:
+    """A file's or a folder's name as text that can be written: what is no UTF-8 becomes the replacement character."""
+    return os.fsencode(path.name).decode(errors="replace")
 
 
 def _numbers(numbers: Sequence[int]) -> str:

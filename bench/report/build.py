@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import MissingError, UsageError
+from bench.errors import MissingError
 from bench.progress import Progress, Silent
-from bench.report.ownership import Ownership
+from bench.report.ownership import Ownership, writing
 from bench.report.snapshot import snapshot
 
 if TYPE_CHECKING:
@@ -41,25 +41,25 @@ def build_report(
         progress: shows how far it is.
 
     Raises:
-        UsageError: there is no run, or ``out`` is not empty and no report, or cannot be written to.
+        UsageError: there is no run, or ``out`` is not empty and no report, cannot be written to, or another build is
+            at work in it.
         MissingError: Jinja or Pillow is not installed.
         DataError: the database is damaged, or ratings or doses that were named cannot be used.
     """
     require()
 
     from bench.report.downloads import write_downloads
-    from bench.report.gather import gather_from
+    from bench.report.gather import gather
     from bench.report.media import prepare
     from bench.report.page import write_pages
 
     progress = progress or Silent()
     folder = out if out is not None else run / "report"
-    with snapshot(run) as store:
-        try:
-            own = Ownership.take(folder)
-            media = prepare(run, store.made(), folder, audio, workers, progress)
-            content = gather_from(store, media, ratings, doses, progress)
-            fresh = folder / _FRESH
+    with snapshot(run) as store, Ownership.of(folder) as own:
+        media = prepare(run, store.made(), folder, audio, workers, progress)
+        content = gather(store, media, ratings, doses, progress)
+        fresh = folder / _FRESH
+        with writing(folder):
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir()
             try:
@@ -68,10 +68,6 @@ def build_report(
                 own.replace_with(fresh)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
-        except OSError as error:
-            raise UsageError(
-                f"cannot write {folder}: {error.strerror}; make room or rights, or name another folder with --out"
-            ) from error
     return folder
 
 

@@ -40,23 +40,30 @@ def cautions(
 
 def _of_pairs(comparisons: Iterable[Comparison], told: Collection[str]) -> Iterator[Caution]:
     """What only comparisons warn of; of many sentences with one code the first, and how many there are."""
-    where: dict[str, dict[str, tuple[set[tuple[str, str]], dict[str, None]]]] = {}
+    where: dict[str, dict[str, tuple[dict[tuple[str, str], None], dict[str, None]]]] = {}
     for one in comparisons:
         for warning in one.warnings if one.grouping == "all" else ():
             if warning not in told:
                 sentences = where.setdefault(_parts(warning)[0], {})
-                pairs, refs = sentences.setdefault(_parts(warning)[1], (set(), {}))
-                pairs.add((one.a, one.b))
+                pairs, refs = sentences.setdefault(_parts(warning)[1], ({}, {}))
+                pairs[one.a, one.b] = None
                 refs[one.column.ref] = None
     for code, sentences in where.items():
         if len(sentences) > _SENTENCES:
             every = tuple(dict.fromkeys(ref for _, refs in sentences.values() for ref in refs))
-            more = len(sentences) - 1
-            yield Caution(code, f"{next(iter(sentences))}; {more} more like it stand beside the comparisons", every)
+            first, (pairs, _) = next(iter(sentences.items()))
+            more = f"{len(sentences) - 1} more like it stand beside the comparisons"
+            yield Caution(code, f"{first} ({_named(pairs)}); {more}", every)
             continue
         for sentence, (pairs, refs) in sentences.items():
-            named = " and ".join(min(pairs)) if len(pairs) == 1 else f"{len(pairs)} pairs of models"
-            yield Caution(code, f"{sentence} ({named})", tuple(refs))
+            yield Caution(code, f"{sentence} ({_named(pairs)})", tuple(refs))
+
+
+def _named(pairs: Collection[tuple[str, str]]) -> str:
+    """Which models a warning's A and B are."""
+    a, b = next(iter(pairs))
+    first = f"A is {a}, B is {b}"
+    return first if len(pairs) == 1 else f"{len(pairs)} pairs of models; in the first {first}"
 
 
 def _parts(warning: str) -> tuple[str, str]:

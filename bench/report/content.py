@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from bench.comparison.record import Comparison
+from bench.comparison.record import Chance, Comparison
 from bench.prompt import Prompt
 from bench.protocol import Protocol
 from bench.published import PublishedRow
@@ -104,6 +104,7 @@ class Content:
         methods: paragraphs for a paper.
         survey: of listeners, where ratings were given.
         doses: the records of ``tunebench check metrics --json``, where there are such.
+        chances: by (model, metric), over all prompts, the model against itself with other seeds, where it has such.
     """
 
     title: str
@@ -122,3 +123,4 @@ class Content:
     methods: tuple[str, ...]
     survey: Survey | None
     doses: tuple[Mapping[str, Any], ...]
+    chances: Mapping[tuple[str, str], Chance] = field(default_factory=dict)

@@ -11,7 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.comparison.tables import records as paired_records
 from bench.export.clip_table import clip_table, written
+from bench.export.spreadsheet import as_csv
 from bench.leaderboard import records
 from bench.report.content import Content
 from bench.report.instruments import instruments
@@ -19,8 +21,6 @@ from bench.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def write_downloads(content: Content, store: Store, out: Path) -> None:
@@ -36,7 +36,7 @@ def write_downloads(content: Content, store: Store, out: Path) -> None:
         _write_json(folder / f"{name}.json", rows)
         (folder / f"{name}.csv").write_bytes(as_csv(_table(rows)))
     (folder / "scores.json").write_bytes(written(clips, "json"))
-    (folder / "scores.csv").write_bytes(as_csv(clips))
+    (folder / "scores.csv").write_bytes(written(clips, "csv"))
     _write_json(folder / "provenance.json", provenance(content, store))
 
 
@@ -55,13 +55,13 @@ def leaderboard_records(content: Content) -> list[dict[str, Any]]:
 
 
 def comparison_records(content: Content) -> list[dict[str, Any]]:
-    """A record a comparison, as `bench.comparison.record.Comparison.record` gives it, with ``chance`` spread out."""
+    """A record a comparison, as ``tunebench compare --json`` gives it, with ``chance`` spread out."""
     return [
         {
-            **{name: value for name, value in one.record().items() if name != "chance"},
-            **{f"chance_{name}": getattr(one.chance, name, None) for name in ("estimate", "low", "high", "p")},
+            **{name: value for name, value in record.items() if name != "chance"},
+            **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
         }
-        for one in content.comparisons
+        for record in paired_records(content.comparisons, (content.protocol, content.protocol))
     ]
 
 
@@ -98,29 +98,6 @@ def provenance(content: Content, store: Store) -> dict[str, Any]:
         "failures": list(content.failures),
         "methods": list(content.methods),
     }
-
-
-def as_csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV in UTF-8 that a spreadsheet opens without computing anything; numbers stay numbers.
-
-    A text, or a name of a column, that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break is preceded by an
-    apostrophe.
-
-    Source: OWASP, "CSV Injection".
-    """
-    import pandas as pd
-
-    safe = table.rename(columns=guarded)
-    for name in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = safe[name].map(guarded, na_action="ignore")
-    # Line ends as in RFC 4180: with them a lone carriage return within a text is quoted, too.
-    return str(safe.to_csv(index=False, lineterminator="\r\n")).encode()
-
-
-def guarded(value: Any) -> Any:
-    """A text as a spreadsheet shows it unchanged; anything else as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+from bench.comparison.chance import chances
 from bench.comparison.compare import compare_all
 from bench.errors import TunebenchError
 from bench.progress import Progress, Silent
 from bench.protocol import protocol_of
 from bench.published import published
 from bench.ranks import ranks
-from bench.report.about import about, in_words, made_with, seeds_of
+from bench.report.about import about, in_words, made_with, named, seeds_of
 from bench.report.cautions import cautions
 from bench.report.clip_entries import clip_entries
 from bench.report.content import ClipMedia, Content, ModelEntry, Survey
@@ -22,7 +23,6 @@ from bench.report.doses import read_doses
 from bench.report.instruments import instruments
 from bench.report.listeners import read_listeners, strangers
 from bench.report.methods import Setting, methods
-from bench.report.snapshot import snapshot
 from bench.store import Store
 from bench.summary import Cell, read_columns, summarise
 
@@ -30,7 +30,7 @@ RATINGS, DOSES = "ratings.csv", "dose-response.json"
 
 
 def gather(
-    run: Path,
+    store: Store,
     media: Mapping[str, ClipMedia | str],
     ratings: Path | None = None,
     doses: Path | None = None,
@@ -39,46 +39,36 @@ def gather(
     """Read a run, test every pair of its models, and put together what its report says.
 
     Args:
-        run: the run folder; a driver may be at work in it.
+        store: the run; see `bench.report.snapshot.snapshot`.
         media: what there is to play, by clip id, or in one line why it cannot be played.
         ratings: of a listening survey; by default ``ratings.csv`` in the run folder, if it is there.
         doses: written by ``tunebench check metrics --json``; by default ``dose-response.json`` there, likewise.
 
     Raises:
-        UsageError: there is no run in the folder.
         DataError: ratings or doses that were named cannot be used; those that were found are told as a caution.
     """
-    with snapshot(run) as store:
-        return gather_from(store, media, ratings, doses, progress)
-
-
-def gather_from(
-    store: Store,
-    media: Mapping[str, ClipMedia | str],
-    ratings: Path | None = None,
-    doses: Path | None = None,
-    progress: Progress | None = None,
-) -> Content:
-    """As `gather`, from a run that is open."""
     warnings: list[str] = []
-    survey = _survey(store.folder, ratings, warnings)
+    prompts, progress = store.prompts(), progress or Silent()
+    survey = _survey(store.folder, ratings, {id: prompt.genre for id, prompt in prompts.items()}, warnings)
     records = _doses(store.folder, doses, warnings)
     cells, models = _cells(store), _models(store)
     if survey and (unknown := strangers(survey, {model.label for model in models})):
         warnings.append(f"W-RATINGS: {survey.source} rates {', '.join(unknown)}, which this run does not hold")
-    pairs = list(combinations([model.label for model in models], 2))
-    comparisons = tuple(compare_all(store, pairs, groupings=("genre", "level"), progress=progress or Silent()))
+    labels = [model.label for model in models]
+    pairs = list(combinations(labels, 2))
+    # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
+    comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True)
     recorded = store.about()
     content = Content(
-        title=store.folder.resolve().name,
+        title=named(store.folder.resolve()),
         about=about(store),
         protocol=protocol_of(store),
         models=models,
         columns=tuple(read_columns(store)),
         cells=cells,
         ranks=ranks(cells, comparisons),
-        comparisons=comparisons,
-        prompts=tuple(store.prompts().values()),
+        comparisons=tuple(comparisons),
+        prompts=tuple(prompts.values()),
         clips=clip_entries(store, media),
         cautions=cautions(cells, comparisons, warnings),
         failures=tuple(store.failures()),
@@ -86,6 +76,7 @@ def gather_from(
         methods=(),
         survey=survey,
         doses=records,
+        chances=chances(store, labels, progress) if pairs else {},
     )
     setting = Setting(
         suite=recorded["suite"],
@@ -98,14 +89,14 @@ def gather_from(
     return replace(content, methods=methods(content, setting))
 
 
-def _survey(run: Path, ratings: Path | None, warnings: list[str]) -> Survey | None:
+def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings: list[str]) -> Survey | None:
     if ratings is not None:
-        return read_listeners(ratings)
+        return read_listeners(ratings, genres)
     found = run / RATINGS
     if not found.exists():
         return None
     try:
-        return read_listeners(found)
+        return read_listeners(found, genres)
     except TunebenchError as error:
         warnings.append(f"W-RATINGS: {_within(run, error)}")
         return None

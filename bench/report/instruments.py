@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from bench.canonical import fingerprint
@@ -42,7 +42,7 @@ class Instrument:
     Attributes:
         ref: name and version as in tables.
         measures: a sentence, or None where this version of it is not installed here.
-        params: all its parameters.
+        params: all its parameters, without the folders of files.
         embedders: such as ``musicnn-msd (MusicnnMSD@1)``.
         view: the part of the clips that embeddings are made of, "" where there are none.
         reference: what it compares with, if it does.
@@ -72,7 +72,7 @@ def instruments(store: Store) -> tuple[Instrument, ...]:
             Instrument(
                 f"{name}@{version}",
                 _purpose(planned) if planned else None,
-                values,
+                _without_folders(values),
                 tuple(map(_embedder, planned.embedders)) if planned else _named(values),
                 view,
                 facts,
@@ -111,7 +111,16 @@ def _embedder(planned: Any) -> str:
 
 def _named(params: Mapping[str, Any]) -> tuple[str, ...]:
     name = params.get("embedder")
-    return (name,) if isinstance(name, str) else ()
+    return (_without_folders(name),) if isinstance(name, str) else ()
+
+
+def _without_folders(value: Any) -> Any:
+    """A parameter without where a file lies on somebody's disk: ``tiny.py:Bands``."""
+    if isinstance(value, Mapping):
+        return {name: _without_folders(item) for name, item in value.items()}
+    if isinstance(value, str) and (value.startswith("~") or PurePath(value).is_absolute()):
+        return PurePath(value).name
+    return value
 
 
 def _facts(mark: str, name: str, reference: Reference | None) -> ReferenceFacts:

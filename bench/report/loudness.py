@@ -14,8 +14,8 @@ import numpy as np
 
 from bench.audio import Samples
 
-RULE = "EBU R 128, −23 LUFS; lower, to −36, where a clip would pass −1 dBFS; @1"
-"""In words, with the version; whatever can move a gain raises it."""
+RULE = "EBU R 128, −23 LUFS; lower, to −36, where a clip would pass −1 dBFS"
+"""In words, for those who listen."""
 
 TARGET, LOWEST = -23.0, -36.0
 """LUFS: where clips are brought to, and below what a whole prompt is never lowered for one clip's peaks."""

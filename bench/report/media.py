@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -49,8 +50,9 @@ def prepare(
 ) -> dict[str, ClipMedia | str]:
     """Write ``audio/`` and ``pictures/`` of a report, and say what is in them.
 
-    Prompts whose clips are what they were, and whose files are there, are not made again; files that belong to none
-    of the clips are removed. All clips of a prompt are in memory at once: 21 MB for a minute of stereo at 44.1 kHz.
+    Prompts whose clips are what they were (going by content, and by size and time of change of the files), and whose
+    media are there, are not made again; files that belong to none of the clips are removed. All clips of a prompt are
+    in memory at once: 21 MB for a minute of stereo at 44.1 kHz.
 
     Args:
         run: the run folder.
@@ -63,7 +65,7 @@ def prepare(
 
     Raises:
         DataError: an id in the database is no id of a clip.
-        UsageError: ``out`` cannot be written to, or libsndfile has no MP3 encoder.
+        UsageError: ``out`` cannot be written to, workers cannot be started, or libsndfile has no MP3 encoder.
         MissingError: Pillow is not installed.
     """
     if wrong := next((clip.id for clip in clips if not _ID.fullmatch(clip.id)), None):
@@ -106,10 +108,10 @@ class MediaTask:
     def size(self) -> int:
         return len(self.clips)
 
-    @property
+    @cached_property
     def key(self) -> list[Any]:
-        """All that decides what is made."""
-        return [VERSION, self.audio, sorted([clip.id, clip.content] for clip in self.clips)]
+        """All that decides what is made, and what tells without decoding that a file was changed since."""
+        return [VERSION, self.audio, sorted([clip.id, clip.content, _state(self.run, clip)] for clip in self.clips)]
 
     def recalled(self, record: MediaRecord) -> Made:
         """What was made before, if it is all there; otherwise nothing."""
@@ -161,17 +163,35 @@ def _by_prompt(clips: Sequence[StoredClip]) -> list[list[StoredClip]]:
 def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tuple[MediaTask, Made]]:
     """Each task with what it made, in any order; a worker that dies costs the clips of its prompt only."""
     config = ExecutorConfig(workers=workers)
-    with make_executor(config.model_copy(update={"workers": min(config.worker_count, len(tasks))})) as executor:
-        for done, outcome in executor.map(cast("Iterator[Any]", iter(tasks))):
-            task = cast("MediaTask", done)
-            if not isinstance(outcome, TaskLost):
-                yield task, cast("Made", outcome)
-            elif outcome.why == "missing":
-                raise MissingError(outcome.message)
-            elif outcome.why == "unstorable":
-                raise UsageError(outcome.message)
-            else:
-                yield task, {clip.id: f"{clip.path}: {outcome.message}" for clip in task.clips}
+    config = config.model_copy(update={"workers": min(config.worker_count, len(tasks))})
+    try:
+        with make_executor(config) as executor:
+            for done, outcome in executor.map(cast("Iterator[Any]", iter(tasks))):
+                yield _taken(cast("MediaTask", done), outcome)
+    except OSError as error:
+        # Tasks tell of what they cannot write themselves.
+        raise UsageError(
+            f"cannot start worker processes ({error.strerror or error}); make the media in this one with --workers 0"
+        ) from error
+
+
+def _taken(task: MediaTask, outcome: object) -> tuple[MediaTask, Made]:
+    if not isinstance(outcome, TaskLost):
+        return task, cast("Made", outcome)
+    if outcome.why == "missing":
+        raise MissingError(outcome.message)
+    if outcome.why == "unstorable":
+        raise UsageError(outcome.message)
+    return task, {clip.id: f"{clip.path}: {outcome.message}" for clip in task.clips}
+
+
+def _state(run: Path, clip: StoredClip) -> list[int] | None:
+    """Size in bytes and time of change in nanoseconds of a clip's file; None where there is none."""
+    try:
+        found = (run / clip.path).stat()
+    except (OSError, ValueError):  # a path with a zero byte is a ValueError
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _read(run: Path, clip: StoredClip) -> Audio:

@@ -9,7 +9,7 @@ from bench.report.about import seeds_in_words
 from bench.report.content import Content
 from bench.report.instruments import Instrument, ReferenceFacts
 from bench.report.model_words import described
-from bench.report.statistics import statistics
+from bench.report.statistics import scored, statistics
 from bench.summary import Cell, Column
 
 _BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
@@ -73,7 +73,12 @@ def _music(content: Content, setting: Setting) -> str:
     distinct = {seed for seeds in setting.seeds.values() for seed in seeds}
     made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
     what = f"{counted(len(content.models), 'model')} {'was' if len(content.models) == 1 else 'were'} given the"
-    there = f"all {planned} clips were made" if made == planned else f"{made} of {counted(planned, 'clip')} were made"
+    clips, were = counted(planned, "clip"), "was" if planned == 1 else "were"
+    there = (
+        f"{'the' if planned == 1 else 'all'} {clips} {were} made"
+        if made == planned
+        else f"{made} of {clips} {were} made"
+    )
     return (
         f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite} "
         f"({counted(len(genres), 'genre')}: {listed(genres)}; descriptiveness "
@@ -93,7 +98,8 @@ def _clip_metrics(content: Content, instruments: Sequence[Instrument]) -> str:
         return ""
     sentences = [_metric(columns[one.ref], one, content) for one in instruments if one.ref in columns]
     return (
-        f"Metrics of clips. Each clip was scored by {counted(len(columns), 'metric')}. A clip "
+        f"Metrics of clips. Each clip {'was' if scored(content) else 'is to be'} scored by "
+        f"{counted(len(columns), 'metric')}. A clip "
         "on which a metric is undefined has a reason instead of a number and counts for nothing. "
         + " ".join(f"{sentence}." for sentence in sentences)
     )
@@ -144,7 +150,7 @@ def _reference(reference: ReferenceFacts) -> str:
 def _counted_clips(column: Column, cells: Sequence[Cell]) -> str:
     here = [cell for cell in cells if cell.group == "all" and cell.column.ref == column.ref]
     used, planned = sum(cell.estimate.n for cell in here), sum(cell.planned for cell in here)
-    return f"{used} of {counted(planned, 'clip')} {'counts' if used == 1 else 'count'}"
+    return f"{used} of {counted(planned, 'clip')} {'counts' if 1 in (used, planned) else 'count'}"
 
 
 def _listeners(content: Content) -> str:
@@ -178,14 +184,22 @@ def _limits(content: Content, setting: Setting) -> str:
         sentences.append(f"The reference {listed(synthetic)} is synthetic music: near to it is not yet good music.")
     cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
     lacking = sum(cell.planned - cell.estimate.n for cell in cells)
-    if lacking:
+    if lacking and scored(content):
         total = sum(cell.planned for cell in cells)
+        compared = (
+            "; models that are undefined on different clips are compared only on the prompts that both have a value for"
+            if content.comparisons
+            else ""
+        )
         sentences.append(
-            f"{lacking} of {counted(total, 'score')} of clips {'is' if lacking == 1 else 'are'} undefined or missing; "
-            "models that are undefined on different clips are compared only on the prompts that both have a value for."
+            f"{lacking} of {counted(total, 'score')} of clips {'is' if 1 in (lacking, total) else 'are'} undefined or "
+            f"missing{compared}."
         )
     if content.failures:
-        sentences.append(f"Failed and left out: {counted(len(content.failures), 'clip or score')}.")
+        number = len(content.failures)
+        sentences.append(
+            f"{counted(number, 'failure')} {'is' if number == 1 else 'are'} left out, of clips or of their scores."
+        )
     if content.survey is None:
         sentences.append("No listeners were asked; metrics do not say what listeners would prefer.")
     return "Limits. " + " ".join(sentences)
@@ -193,7 +207,5 @@ def _limits(content: Content, setting: Setting) -> str:
 
 def _software(content: Content, setting: Setting) -> str:
     made = f" Clips were made with {'; '.join(setting.made_with)}." if setting.made_with else ""
-    return (
-        f"Software. tunebench {setting.tunebench}, protocol {content.protocol.id}: numbers are comparable with those "
-        f"of other runs under this protocol.{made}"
-    )
+    comparable = ": numbers are comparable with those of other runs under this protocol" if scored(content) else ""
+    return f"Software. tunebench {setting.tunebench}, protocol {content.protocol.id}{comparable}.{made}"

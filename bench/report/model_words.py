@@ -60,5 +60,5 @@ def _hash(value: object) -> str:
 
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
+    text = " ".join(text.split()) or '""'
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from bench.errors import UsageError
 from bench.whole_file import replace_file
 
 MARKER = "report.json"
+_LOCK = "report.lock"  # always empty: folders are shared, and this computer's name is nobody's business
 _KIND = "tunebench report"
 _FORMAT = 1
 
@@ -17,7 +20,8 @@ _FORMAT = 1
 class Ownership:
     """The pages of one report's folder, listed in its ``report.json``; sounds and pictures are `bench.report.media`'s.
 
-    The list is written before the files are, so that a build that dies leaves none that nobody knows of.
+    One build at a time has it. The list is written before the files are, so that a build that dies leaves none that
+    nobody knows of.
     """
 
     def __init__(self, folder: Path, files: Sequence[str]) -> None:
@@ -25,25 +29,22 @@ class Ownership:
         self._files = list(files)
 
     @classmethod
-    def take(cls, folder: Path) -> Ownership:
-        """Make a folder ours: a new or an empty one, or one that holds a report.
+    @contextmanager
+    def of(cls, folder: Path) -> Iterator[Ownership]:
+        """Make a folder ours for the length of a block: a new or an empty one, or one that holds a report.
 
         Raises:
-            UsageError: it holds something else, or is no folder.
-            OSError: it cannot be written to.
+            UsageError: it holds something else, is no folder, cannot be written to, or another build is at work in it.
         """
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder} is a file; name a folder with --out")
-        folder.mkdir(parents=True, exist_ok=True)
-        there = [file.name for file in folder.iterdir() if not file.name.endswith(".part")]
-        marker = folder / MARKER
-        if there and MARKER not in there:
-            raise UsageError(
-                f"{folder} is not empty and no report (it has no {MARKER}); name another folder with --out"
-            )
-        own = cls(folder, _listed(marker) if there else [])
-        own._mark(own._files)
-        return own
+        with writing(folder):
+            _refuse_others(folder)
+            lock = _locked(folder)
+        with lock:
+            with writing(folder):
+                marker = folder / MARKER
+                own = cls(folder, _listed(marker) if marker.exists() else [])
+                own._mark(own._files)
+            yield own
 
     def replace_with(self, fresh: Path) -> None:
         """Move all files below ``fresh`` to their places, remove those of the earlier report that are not among them.
@@ -83,6 +84,45 @@ class Ownership:
         self._files = list(files)
         content = {"kind": _KIND, "format": _FORMAT, "files": self._files}
         replace_file(self._folder / MARKER, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system says about a full or a read-only disk into what the reader can do about it."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {folder}: {error.strerror or error}; make room or rights, or name another folder with --out"
+        ) from error
+
+
+def _refuse_others(folder: Path) -> None:
+    """Make the folder if it does not exist, and leave one alone that holds something else."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    there = {file.name for file in folder.iterdir() if not file.name.endswith(".part")} - {_LOCK}
+    if there and MARKER not in there:
+        raise UsageError(f"{folder} is not empty and no report (it has no {MARKER}); name another folder with --out")
+
+
+def _locked(folder: Path) -> IO[str]:
+    """The folder's lock, held until it is closed; the kernel drops it when this process dies, however it dies."""
+    import fcntl
+
+    lock = (folder / _LOCK).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise UsageError(
+            f"another process is building a report in {folder}; wait for it, or name another folder with --out"
+        ) from None
+    except OSError:
+        lock.close()
+        raise
+    return lock
 
 
 def _listed(marker: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from bench.report.board import ARROWS, DIRECTIONS, Group, groups
 from bench.report.content import Content
 from bench.report.distributions import prompt_means, spreads
 from bench.report.listening import by_prompt, shown, with_decimals
+from bench.report.loudness import RULE
 from bench.report.pairs import pairs
 
 if TYPE_CHECKING:
@@ -68,15 +70,19 @@ def _environment() -> Environment:
     environment.filters["json"] = lambda value: Markup(as_json(value))
     environment.filters["readable"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
     environment.globals.update(policy=POLICY, arrows=ARROWS, directions=DIRECTIONS)
+    environment.globals["loudness"] = f"Matched in loudness: {RULE}."
     return environment
 
 
 def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """File, template and what the template shows beside the content, for each page."""
     columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
-    yield "index.html", "index.html", {"board": board, "columns": columns, "published": _published(content)}
+    ranked = Counter(ref for _, ref in content.ranks)
+    first = {"board": board, "columns": columns, "ranked": ranked, "published": _published(content)}
+    yield "index.html", "index.html", first
     compared = [name for name, _ in pairs(content)]
-    yield "compare.html", "compare.html", {"columns": columns, "compared": compared}
+    seeds = [len({clip.seed for clip in content.clips if clip.model == model.label}) for model in content.models]
+    yield "compare.html", "compare.html", {"columns": columns, "compared": compared, "seeds": seeds}
     yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content))}
     if content.survey:
         yield "survey.html", "survey.html", {}
@@ -115,11 +121,13 @@ def _metric_sections(content: Content) -> Iterator[dict[str, Any]]:
     nothing: dict[str, Any] = {"doses": [], "dose_file": None}
     for place, column in enumerate(content.columns):
         spread = [] if column.of_sets else spreads(content, column, means)
+        note = "" if spread else "No clip has a value."
+        if column.of_sets:
+            note = "One value for all clips of a model: there is no distribution behind it."
         tried = dosed.pop(column.ref, nothing)
-        if spread or tried["doses"]:
-            yield {"ref": column.ref, "column": column, "place": place, "spreads": spread, **tried}
+        yield {"ref": column.ref, "column": column, "place": place, "spreads": spread, "note": note, **tried}
     for ref, tried in dosed.items():
-        yield {"ref": ref, "column": None, "place": None, "spreads": [], **tried}
+        yield {"ref": ref, "column": None, "place": None, "spreads": [], "note": "", **tried}
 
 
 def _doses(content: Content) -> dict[str, list[Mapping[str, Any]]]:

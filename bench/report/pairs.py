@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from bench.comparison.record import Chance, Comparison
+from bench.comparison.record import Chance
 from bench.report.content import Content
 
 SHOWN = ("estimate", "low", "high", "p", "p_holm", "p_bh", "n", "effect", "superiority", "detectable", "reason")
@@ -15,26 +15,24 @@ SHOWN = ("estimate", "low", "high", "p", "p_holm", "p_bh", "n", "effect", "super
 def pairs(content: Content) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Each pair that was compared: ``0-2`` for the first model and the third, and its records.
 
-    A record has the chance of both models, so that the page can show the pair either way round.
+    A record over all prompts has the chance of both models, so that the page can show the pair either way round.
     """
     place = {model.label: index for index, model in enumerate(content.models)}
     column = {column.ref: index for index, column in enumerate(content.columns)}
-    chance = {(c.a, *_where(c)): c.chance for c in content.comparisons if c.chance}
     found: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for c in content.comparisons:
         if c.column.ref not in column or c.a not in place or c.b not in place:
             continue
         record = {name: _short(getattr(c, name)) for name in SHOWN}
         record |= {"metric": column[c.column.ref], "grouping": c.grouping, "group": c.group}
-        record |= {"warnings": list(c.warnings), "chance": _chance(c.chance)}
-        record["chance_b"] = _chance(chance.get((c.b, *_where(c))))
+        record["warnings"] = list(c.warnings)
+        if c.grouping == "all":
+            record["chance"], record["chance_b"] = (
+                _chance(content.chances.get((model, c.column.ref))) for model in (c.a, c.b)
+            )
         found.setdefault((place[c.a], place[c.b]), []).append(record)
     for (a, b), records in found.items():
         yield f"{a}-{b}", records
-
-
-def _where(c: Comparison) -> tuple[str, str, str]:
-    return c.column.ref, c.grouping, c.group
 
 
 def _chance(chance: Chance | None) -> dict[str, Any] | None:

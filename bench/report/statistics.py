@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from bench.comparison.record import Comparison
 from bench.report.content import Content
-from bench.stats.paired import EXACT, PERMUTATIONS
+from bench.stats.permutation import EXACT, PERMUTATIONS
 from bench.summary import MINIMUM_PROMPTS, Cell
 
 
 def statistics(content: Content) -> str:
     """A paragraph that names only what this run has: intervals, tests, adjustments, ranks."""
+    if not scored(content):
+        return "Statistics. Nothing is scored yet."
     over_all = [cell for cell in content.cells if cell.group == "all"]
     sentences = [
         "The unit is the prompt: a model's value of a prompt is the mean over its seeds.",
-        *_intervals(over_all),
+        *_intervals(over_all, _lonely(content)),
         *_tests([one for one in content.comparisons if one.grouping == "all"]),
         *_groups([one for one in content.comparisons if one.grouping != "all"]),
     ]
     if content.ranks and content.comparisons:
         sentences.append(
             "Ranks are ranges: a model's best rank is one after all that are significantly better on that metric, its "
-            "worst one before all that are significantly worse (p < .05 after Holm over the pairs of models)."
+            "worst one before all that are significantly worse (p < .05 after Holm over the pairs of models, with zero "
+            "outside the interval of the difference)."
         )
     return "Statistics. " + " ".join(sentences)
 
 
-def _intervals(cells: Sequence[Cell]) -> list[str]:
+def scored(content: Content) -> bool:
+    """Whether any clip or set of clips has a value, or was found to have none."""
+    return any(value is not None for clip in content.clips for value in clip.scores.values()) or any(
+        cell.estimate.value is not None for cell in content.cells
+    )
+
+
+def _lonely(content: Content) -> bool:
+    """Whether some mean has a genre of which one prompt alone has a value."""
+    genres = {prompt.id: prompt.genre for prompt in content.prompts}
+    prompts: dict[tuple[str, str], set[str]] = {}
+    for clip in content.clips:
+        for ref, value in clip.scores.items():
+            if isinstance(value, float | int):
+                prompts.setdefault((clip.model, ref), set()).add(clip.prompt)
+    known = (own for own in prompts.values() if len(own) >= MINIMUM_PROMPTS)
+    return any(1 in Counter(genres[prompt] for prompt in own).values() for own in known)
+
+
+def _intervals(cells: Sequence[Cell], lonely: bool) -> list[str]:
     known = [cell for cell in cells if cell.estimate.low is not None]
     if not known:
         return [f"No interval is given (it needs {MINIMUM_PROMPTS} prompts with values that differ)."]
@@ -37,12 +60,15 @@ def _intervals(cells: Sequence[Cell]) -> list[str]:
             "Means of clip metrics have Student's t-interval, stratified by genre with Satterthwaite's degrees of "
             "freedom (Student 1908; Cochran 1977), kept within the metric's bounds."
         )
+        if lonely:
+            found.append("A genre of which one prompt alone has a value is joined with others into one stratum.")
     if any(cell.column.hit_or_miss for cell in known):
         found.append("Where a metric only hits or misses, it is Wilson's interval (Wilson 1927).")
-    if any(cell.column.of_sets for cell in known):
+    if of_sets := [cell.column for cell in known if cell.column.of_sets]:
         found.append(
             "Set metrics have the delete-one-prompt jackknife interval with t at one degree of freedom fewer than "
-            "prompts (Tukey 1958; Efron and Stein 1981), conditional on the reference."
+            "prompts (Tukey 1958; Efron and Stein 1981)"
+            f"{', conditional on the reference of those that have one' if any(c.reference for c in of_sets) else ''}."
         )
     return found
 
@@ -70,9 +96,14 @@ def _tests(comparisons: Sequence[Comparison]) -> list[str]:
     if len(of_clips) < len(tested):
         found.append(
             "On set metrics the difference has a jackknife interval, and a permutation test that swaps the clips of "
-            "whole prompts; its null is that both models' clips of a prompt come from one distribution."
+            f"whole prompts, in all ways for {EXACT} prompts or fewer, otherwise at random; its null is that both models' clips of a prompt come from one distribution."
         )
     found.append(f"Tests rest on {n} prompts.")
+    if unequal := {(one.a, one.b) for one in tested if any(text.startswith("W-LENGTH") for text in one.warnings)}:
+        found.append(
+            f"In {len(unequal)} of the pairs the models' clips differ in length: metrics of whole clips are compared "
+            "all the same, and marked W-LENGTH."
+        )
     adjusted = [one for one in tested if one.p_holm is not None]
     if adjusted:
         found.append("Within a pair of models p is adjusted over the metrics after Holm (1979).")

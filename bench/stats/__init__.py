@@ -5,7 +5,7 @@ from bench.stats.crossed import CrossedMean, CrossedTest, crossed_mean, crossed_
 from bench.stats.intervals import Interval, stratified_t_interval, t_interval, wilson_interval
 from bench.stats.jackknife import jackknife_interval
 from bench.stats.moments import Moments
-from bench.stats.permutation import permutation_p, random_swaps
+from bench.stats.permutation import all_swaps, permutation_p, random_swaps, smallest_p
 from bench.stats.two_way import Components
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "CrossedTest",
     "Interval",
     "Moments",
+    "all_swaps",
     "crossed_mean",
     "crossed_t_test",
     "icc",
@@ -22,6 +23,7 @@ __all__ = [
     "krippendorff_alpha",
     "permutation_p",
     "random_swaps",
+    "smallest_p",
     "stratified_t_interval",
     "t_interval",
     "wilson_interval",

@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.permutation import EXACT, PERMUTATIONS
+
 Array = npt.NDArray[np.float64]
 
-EXACT = 13
-"""With so many differences or fewer, all 2ⁿ signs are tried."""
-PERMUTATIONS = 9999
 _SAME = 1e-12  # of Σ|d|: rounding makes equal sums differ by less
 _TESTS, _SIGNS = 256, 2048  # at a time, so that memory stays within some 20 MB
 
@@ -177,7 +176,8 @@ def detectable_difference(se: float, df: float, level: float = 0.05, power: floa
 
     se · δ, where a noncentral t with df degrees of freedom and noncentrality δ is beyond t(df; 1 − level/2), on the
     side of the true difference, with probability ``power``. It says what a test of this size can see, and nothing about
-    the difference that was found.
+    the difference that was found. Sign flips find normal differences as often from 10 on (power .79 instead of .80);
+    of fewer they have too few values of p: .63 with 6, .76 with 7, .78 with 8.
 
     Args:
         se: standard error of the mean difference, ≥ 0, in its unit.

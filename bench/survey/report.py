@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import textwrap
 from dataclasses import dataclass
 
@@ -22,11 +21,9 @@ from bench.survey.report_tables import (
     omnibus_rows,
     strength_rows,
 )
+from bench.table import markdown_table, markdown_text
 
 WIDTH = 120
-
-# What Markdown or HTML would take as more than text.
-_MARKUP = re.compile(r"[\\|*`]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)|^[#>+-]|\[(?=[^\]]*\]\()")
 
 
 @dataclass(frozen=True)
@@ -85,11 +82,8 @@ def as_markdown(analysis: Analysis) -> str:
     for section in sections(analysis):
         parts.append(f"## {section.title}")
         if section.table:
-            table = section.table
-            rules = ["---" if place < table.words else "---:" for place in range(len(table.header))]
-            lines = [table.header, rules, *table.rows]
-            parts.append("\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines))
-        parts += [_escaped(text) for text in section.sentences]
+            parts.append(markdown_table(section.table.header, section.table.rows, section.table.words))
+        parts += [markdown_text(text) for text in section.sentences]
     return "\n\n".join(parts) + "\n"
 
 
@@ -113,10 +107,6 @@ def _design(analysis: Analysis) -> tuple[str, ...]:
 def _with_range(analysis: Analysis, scale: str) -> str:
     ends = analysis.design.ranges.get(scale)
     return f"{scale} ({Range(*ends)})" if ends else scale
-
-
-def _escaped(text: str) -> str:
-    return _MARKUP.sub(r"\\\g<0>", text.replace("\n", " "))
 
 
 def _text_table(content: Rows, width: int) -> str:

@@ -37,7 +37,9 @@ COLUMNS = (
     Column("melodic-complexity@1", "pitches", "none"),
     Column("rhythm-grid@1", "of chance", "lower"),
     Column("kad@1", "", "lower", of_sets=True, view="whole clips", reference="composer"),
+    Column("nothing-has-a-value-of-this[window=0.125,threshold=0.5,model=an-embedder-of-note]@1", "", "higher"),
 )
+UNSCORED = COLUMNS[4]
 CENTRES = {COLUMNS[0].ref: 80.0, COLUMNS[1].ref: 20.0, COLUMNS[2].ref: 0.4, COLUMNS[3].ref: 12.0}
 
 
@@ -71,8 +73,9 @@ def make_content(out: Path) -> Content:
     clips = []
     for prompt, model, seed in product(PROMPTS, MODELS, SEEDS):
         scores: dict[str, float | str | None] = {
-            c.ref: float(CENTRES[c.ref] * (1 + 0.1 * rng.normal())) for c in COLUMNS if not c.of_sets
+            c.ref: float(CENTRES[c.ref] * (1 + 0.1 * rng.normal())) for c in COLUMNS[:3]
         }
+        scores[UNSCORED.ref] = "no notes"
         if prompt.id == "rock-1":
             scores[COLUMNS[0].ref] = "12 notes, <i>needs</i> 20"
         own = media.get((model, prompt.id, seed))
@@ -88,12 +91,12 @@ def make_content(out: Path) -> Content:
         ),
         columns=COLUMNS,
         cells=tuple(_cells(rng)),
-        ranks={(m, c.ref): _rank(i) for i, m in enumerate(MODELS) for c in COLUMNS if c.direction != "none"},
+        ranks=_ranks(),
         comparisons=tuple(_comparisons(rng)),
         prompts=PROMPTS,
         clips=tuple(clips),
         cautions=(Caution("W-SYNTHETIC", "the reference is <synthetic> music", ("kad@1",)),),
-        failures=("clip 3: <img src=x onerror=alert(4)>",),
+        failures=("clip 3: <img src=x onerror=alert(4)>", "clip 4: " + "/a-folder-with-a-long-name" * 20),
         published=(
             PublishedRow(model="A <paper>", metric="CLAP", value=0.5, protocol="theirs", source="A & B, 2025"),
             PublishedRow(model="Another", metric="KAD", text="lower", protocol="theirs", source="A & B, 2025"),
@@ -101,17 +104,33 @@ def make_content(out: Path) -> Content:
         methods=("First paragraph <b>not bold</b>.", "Second paragraph."),
         survey=_survey(),
         doses=tuple(_doses()),
+        chances=_chances(),
     )
 
 
-def _rank(place: int) -> RankRange:
-    return RankRange(1, 2, (MODELS[1 - place],)) if place < 2 else RankRange(3, 3)
+def _ranks() -> dict[tuple[str, str], RankRange]:
+    """The first two tied before the third; of the third metric, the third model has no rank."""
+    places = {model: RankRange(1, 2, (MODELS[1 - place],)) for place, model in enumerate(MODELS[:2])}
+    places[MODELS[2]] = RankRange(3, 3)
+    ranked = (COLUMNS[0], COLUMNS[2], COLUMNS[3])
+    found = {(model, column.ref): rank for model, rank in places.items() for column in ranked}
+    del found[MODELS[2], COLUMNS[2].ref]
+    return found
+
+
+def _chances() -> dict[tuple[str, str], Chance]:
+    """The last model has none."""
+    units = {c.ref: CENTRES[c.ref] / 20 for c in COLUMNS[:3]}
+    return {(m, ref): Chance(0.1 * u, -u, 1.2 * u, 0.7) for m in MODELS[:2] for ref, u in units.items()}
 
 
 def _cells(rng: np.random.Generator) -> Iterator[Cell]:
     genres = dict.fromkeys(prompt.genre for prompt in PROMPTS)
     for group, (place, model), column in product(("all", *genres, "1", "2"), enumerate(MODELS), COLUMNS):
         planned = 12 if group == "all" else 6
+        if column is UNSCORED:
+            yield Cell(model, column, group, Estimate(None, None, None, 0, "no clip has a value"), planned, None, None)
+            continue
         value = CENTRES[column.ref] * (1 + 0.08 * place + 0.01 * float(rng.normal()))
         estimate = Estimate(value, 0.95 * value, 1.05 * value, planned)
         if column.of_sets and group != "all":
@@ -125,11 +144,14 @@ def _cells(rng: np.random.Generator) -> Iterator[Cell]:
 def _comparisons(rng: np.random.Generator) -> Iterator[Comparison]:
     groups = (("all", "all"), ("genre", PROMPTS[0].genre), ("genre", PROMPTS[3].genre), ("level", "1"), ("level", "2"))
     for (a, b), column, (grouping, group) in product(combinations(MODELS, 2), COLUMNS, groups):
+        if column is UNSCORED:
+            missing = "no prompt that both have a value for"
+            yield Comparison(a, b, column, grouping, group, *(None,) * 6, n=0, reason=missing)
+            continue
         unit = CENTRES[column.ref] / 20
         estimate = unit * float(1 + rng.normal())
         p = 0.004 if column is COLUMNS[0] and b == MODELS[1] else 0.4
         whole = grouping == "all"
-        chance = Chance(0.1 * unit, -unit, 1.2 * unit, 0.7) if whole and not column.of_sets else None
         yield Comparison(
             *(a, b, column, grouping, group, estimate, estimate - unit, estimate + unit, p),
             p_holm=p if whole else None,
@@ -138,7 +160,6 @@ def _comparisons(rng: np.random.Generator) -> Iterator[Comparison]:
             effect=0.8,
             superiority=None if column.of_sets else 0.75,
             detectable=1.4 * unit,
-            chance=chance,
             warnings=("W-FEW: <6> prompts",),
         )
 

@@ -16,8 +16,13 @@ from hypothesis import strategies as st
 import bench
 from bench import UsageError
 from bench.comparison.compare import compare, compare_all
+from bench.comparison.compared_run import ComparedRun
+from bench.comparison.draft import Draft, finish
 from bench.comparison.record import Comparison
+from bench.comparison.set_tests import SetTests
+from bench.progress import Silent
 from bench.stats.multiplicity import benjamini_hochberg, holm
+from bench.stats.paired import sign_flip_p
 from bench.store import Store
 
 Make = Callable[..., Path]
@@ -322,3 +327,21 @@ def test_known_truth_off_key_notes_are_found(tmp_path: Path) -> None:
     assert c.estimate is not None and c.high is not None and c.p is not None
     assert c.estimate < -3 and c.high < 0 and c.better == "composer"
     assert c.p == 2 / 2**6 and c.n == 6
+
+
+def test_detectable_is_said_where_it_is_true(folder: Path) -> None:
+    """Of fewer than ten prompts that differ sign flips find less than it says; of ten they find it in four of five."""
+    rng = np.random.default_rng(13)
+    d = rng.normal(1, 1, 10)
+    with Store.read(folder) as store:
+        run = ComparedRun(store)
+        blank = compare_all(store, [("base", "louder")])[0]
+
+        def detectable(differences: np.ndarray) -> float | None:
+            (found,) = finish([Draft((0, "all"), blank, differences=differences)], SetTests([run]), Silent())
+            return found.detectable
+
+        assert detectable(d[:9]) is detectable(np.r_[d[:9], np.zeros(5)]) is None
+        size = (detectable(d) or 0.0) / d.std(ddof=1)
+    power = (sign_flip_p(rng.normal(size, 1.0, (4000, 10))) < 0.05).mean()
+    assert power == pytest.approx(0.8, abs=0.025)

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer import Typer
+from typer.testing import CliRunner
 
 import bench
 from bench import Audio, UsageError
 from bench.audio import write_flac
+from bench.cli import leaderboard
 from bench.comparison.compare import compare, compare_all
 from bench.comparison.kept_tests import KeptTest, KeptTests
 from bench.comparison.record import Comparison
@@ -66,6 +69,24 @@ def made(make: Make) -> Path:
     return make(BASE, LOUDER)
 
 
+@pytest.fixture(scope="module")
+def plugged(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make a run scored by a distance of a plugin file, whose test is this."""
+
+    def run(test: str) -> Path:
+        plugin = tmp_path_factory.mktemp("plugin") / "mine.py"
+        plugin.write_text(
+            "from bench.set_metric import Difference\n"
+            "from metrics.kernel import KernelAudioDistance\n"
+            "class Mine(KernelAudioDistance):\n"
+            f"    def difference(self, a, b, reference, seed):\n        {test}\n"
+        )
+        mine = {"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}
+        return make(BASE, LOUDER, metrics=[mine], seeds=[0])
+
+    return run
+
+
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
     """A copy that a test may spoil."""
@@ -106,7 +127,7 @@ def test_it_is_the_metrics_own_difference(folder: Path) -> None:
     values = [shown[label, ours.column.ref, "all"].value for label in ("base", "louder")]
     assert [ours.mean_a, ours.mean_b] == values
     assert ours.estimate == pytest.approx(values[1] - values[0])
-    assert ours.detectable is not None and ours.detectable > 0 and ours.superiority is None
+    assert ours.detectable is None and ours.superiority is None
     assert ours.better == ("base" if ours.estimate > 0 else "louder")
 
 
@@ -196,6 +217,47 @@ class TestKept:
         one.save()
         two.save()
         assert KeptTests(tmp_path).get("a") == KeptTests(tmp_path).get("b") == test
+
+    @pytest.mark.parametrize(
+        "numbers",
+        [
+            (1e308, -1e308, 1e308, 0.001),
+            (1.0, 2.0, 0.0, 0.5),
+            (3.0, 0.0, 2.0, 0.5),
+            (-1.0, 0.0, 2.0, 0.5),
+            (1.0, 0.0, float("nan"), 0.5),
+            (1.0, 0.0, 2.0, 0.0),
+            (1.0, 0.0, 2.0, 1.5),
+            (1.0, None, 0.0, 0.5),
+        ],
+    )
+    def test_impossible_differences_cost_their_own_row_and_are_not_kept(
+        self, plugged: Callable[[str], Path], numbers: tuple[float | None, ...]
+    ) -> None:
+        said = ", ".join("float('nan')" if number != number else repr(number) for number in numbers)
+        found = the_test(run := plugged(f"return Difference({said}, '')"), plugin_files=True)
+        assert found.estimate is found.p is None
+        assert found.reason is not None and "no estimate within its interval with a p in (0, 1]" in found.reason
+        assert not (run / "comparisons.json").exists()
+
+    def test_what_an_older_tunebench_kept_of_them_is_forgotten(self, folder: Path) -> None:
+        first = the_test(folder)
+        file = folder / "comparisons.json"
+        kept = json.loads(file.read_text())
+        for test in kept["tests"].values():
+            test.update(estimate=1e308, low=-1e308, high=1e308)
+        file.write_text(json.dumps(kept))
+        assert the_test(folder) == first
+
+
+def test_a_leaderboard_runs_plugin_files_where_it_may(plugged: Callable[[str], Path]) -> None:
+    run = plugged("return Difference(1.0, 0.5, 1.5, 0.001, '')")
+    app = Typer()
+    app.command()(leaderboard.command)
+    for options, tied in (([], True), (["--plugin-files"], False)):
+        done = CliRunner().invoke(app, [str(run), "--json", *options], catch_exceptions=False)
+        places = {(row["rank_best"], row["rank_worst"]) for row in json.loads(done.stdout)}
+        assert (places == {(1, 1), (2, 2)}) is not tied
 
 
 class TestReference:

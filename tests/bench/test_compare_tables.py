@@ -95,7 +95,7 @@ def test_the_page_says_what_the_numbers_are_of(rendered: Callable[..., str], fol
     assert text.startswith("B − A: tuned − base\n")
     assert "Peak@1 (% ↑)" in text and "The unit is the prompt" in text
     assert "all: W-UNPAIRED: 2 prompts that only one of the two has are left out (2 of A)" in text
-    assert "Chance: the later half of A's seeds less the earlier half" in text
+    assert "of half the seeds each, so wider than B − A's own chance" in " ".join(text.split())
     assert max(map(len, text.splitlines()[8:])) <= 120
     with Store.read(folder) as store:
         assert f"protocol {protocol_of(store).id}" in text
@@ -133,9 +133,17 @@ class TestFindings:
         assert open_.startswith("peak@1: not settled; a true difference of 2.5 points would show (p < .05) in four")
         assert "once every metric is allowed for (p .020, Holm p .100)" in self.said(p=0.02, p_holm=0.1)
         assert "too few prompts" in self.said(p=0.3, p_holm=0.6, warnings=("W-FEW: with 5 prompts …",))
-        assert "could have been found is not known" in self.said(p=1.0, p_holm=1.0, detectable=None)
+        distance = self.said(p=0.3, p_holm=0.6, detectable=None, low=-0.5, high=1.25)
+        assert distance == "peak@1: not settled; the 95 % interval of B − A reaches from −0.50 to 1.25 points."
+        assert "there is no interval" in self.said(p=1.0, p_holm=1.0, detectable=None, low=None, high=None)
+        bare = self.said(low=None, high=None, column=replace(COLUMN, of_sets=True))
+        assert "the two differ (Holm p .004), but there is no interval: which is ahead stays open" in bare
         assert "which is ahead stays open" in self.said(low=-1.0)
         assert findings([replace(FOUND, p=None, p_holm=None)]) == []
+
+    def test_small_numbers_are_no_zeros(self) -> None:
+        tiny = self.said(estimate=5e-9, low=3e-9, high=7e-9, column=replace(COLUMN, unit=""))
+        assert tiny == "peak@1: tuned is better by 5e−09 (Holm p .004)."
 
     def test_no_page_claims_equality(self, rendered: Callable[..., str]) -> None:
         for style in ("table", "markdown"):

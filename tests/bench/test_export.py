@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import yaml
 
 import bench
 from bench import DataError, UsageError
-from bench.cli.export import hugging_face, scores
+from bench.cli.export import bundle, hugging_face, midi, scores
 from bench.export.clip_table import DESCRIPTION, clip_table
 from bench.export.hugging_face import export
 from bench.store import Store
@@ -163,12 +164,12 @@ class TestHuggingFace:
         assert about["license"] == "cc-by-4.0"
         assert about["pretty_name"] == "a: run <i>: clips of text-to-music models"
         assert about["size_categories"] == ["n<1K"]
-        assert "<i>" not in body and "&lt;i&gt;" in body
+        assert "<i>" not in body and "&lt;i>" in body
         with Store.read(run) as store:
             from bench.protocol import protocol_of
 
             assert protocol_of(store).line in body
-        for column in ("Peak@1", "Frames@1 reason", "`bpm`"):
+        for column in ("Peak@1", "Frames@1 reason", "bpm"):
             assert f"| {column} |" in body
 
     def test_the_licence_is_other_unless_somebody_says(self, run: Path, tmp_path: Path) -> None:
@@ -240,3 +241,63 @@ class TestHuggingFace:
             db.execute("UPDATE clips SET state = 'planned'")
         with pytest.raises(DataError, match="no clip is made yet"):
             export(other, tmp_path / "hf")
+
+
+def _altered(run: Path, folder: Path, script: str) -> Path:
+    shutil.copytree(run, folder)
+    with sqlite3.connect(folder / "run.db") as db:
+        db.executescript(f"PRAGMA foreign_keys = OFF; {script}")
+    return folder
+
+
+class TestMidi:
+    def test_the_notes_are_written(self, run: Path, tmp_path: Path) -> None:
+        import pretty_midi
+
+        midi(run, tmp_path / "midi", ["test"])
+        files = sorted(path.relative_to(tmp_path / "midi").as_posix() for path in (tmp_path / "midi").rglob("*.*"))
+        assert files == sorted(f"test/{prompt['id']}_{seed}.mid" for prompt in SUITE["prompts"] for seed in SEEDS)
+        (track,) = pretty_midi.PrettyMIDI(str(tmp_path / "midi" / files[0])).instruments
+        assert [note.pitch for note in track.notes] == [60]
+
+    @pytest.mark.parametrize(
+        ("script", "match"),
+        [
+            ("UPDATE prompts SET id = '../../x' WHERE id = 'jazz-2'; UPDATE clips SET prompt = '../../x' WHERE "
+             "prompt = 'jazz-2'", "prompt id"),
+            ("UPDATE models SET label = '../x' WHERE label = 'test'; UPDATE set_scores SET model = '../x' WHERE model = 'test'; "
+             "UPDATE clips SET model = '../x', "
+             "path = replace(path, 'test', '../x') WHERE model = 'test'",
+             "where no clip of ours is"),
+            ("UPDATE notes SET notes = '{}'", "notes of the clip"),
+            ("UPDATE notes SET notes = '[['", "notes of the clip"),
+        ],
+    )  # fmt: skip
+    def test_nothing_is_written_elsewhere(self, run: Path, tmp_path: Path, script: str, match: str) -> None:
+        other = _altered(run, tmp_path / "deep" / "er" / "run", script)
+        with pytest.raises(DataError, match=match) as raised:
+            midi(other, tmp_path / "deep" / "er" / "midi")
+        assert "\n" not in str(raised.value)
+        assert not list(tmp_path.rglob("*.mid"))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "DELETE FROM prompts WHERE id = 'train-3'",
+        # Without the rules of our schema nothing but the rows themselves shows what is missing.
+        "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, 'REFERENCES models', '') "
+        "WHERE name = 'clips'; DELETE FROM models WHERE label = 'validation-2'",
+    ],
+)
+@pytest.mark.parametrize(
+    "write", [scores, bundle, hugging_face, midi], ids=["scores", "bundle", "hugging_face", "midi"]
+)
+def test_no_clip_is_dropped_in_silence(
+    run: Path, tmp_path: Path, script: str, write: Callable[[Path, Path], None]
+) -> None:
+    other = _altered(run, tmp_path / "other", script)
+    with pytest.raises(DataError, match=r"run\.db is damaged") as raised:
+        write(other, tmp_path / "out.csv")
+    assert "\n" not in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]

@@ -124,7 +124,13 @@ def test_table_has_a_row_a_model_and_says_what_it_is() -> None:
     caption = re.search(r"\\caption\{(.*)\}\n\\label", table)
     assert caption
     said = printed(caption[1])
-    for part in ("n = 12 prompts", "95 % intervals", f"Protocol {protocol().id}: genres@1, 20 s", "W-ODD: 5 % are odd"):
+    for part in (
+        "n = 12 prompts",
+        "95 % intervals",
+        "leaves out 0",
+        f"Protocol {protocol().id}: genres@1, 20 s",
+        "W-ODD: 5 % are odd",
+    ):
         assert part in said
     assert re.findall(r"\\usepackage\{(\w+)\}", table) == ["booktabs"]
 
@@ -141,6 +147,19 @@ def test_table_has_a_row_a_model_and_says_what_it_is() -> None:
 )
 def test_bold_is_who_is_better_than_every_other(ranks: dict[tuple[str, str], RankRange], bold: list[str]) -> None:
     assert re.findall(r"\\mathbf\{([^}]*)\}", latex_table(board(), ranks, protocol())) == bold
+
+
+def test_numbers_have_the_decimals_of_their_column_and_powers_are_powers() -> None:
+    def column(ref: str, value: float, half: float) -> Cell:
+        return cell("m", ref, Estimate(value, value - half, value + half, 12))
+
+    cells = [column("c@1", 0.3123, 0.0213), column("d@1", 1e99, 1e98), column("e@1", -1.5e-9, 1.1e-10)]
+    assert rows_of(latex_table(cells, {}, protocol()))[1] == [
+        "m",
+        r"$0.312 \pm 0.021$",
+        r"$1 \times 10^{99} \pm 1 \times 10^{98}$",
+        r"$-1.5 \times 10^{-9} \pm 1.1 \times 10^{-10}$",
+    ]
 
 
 def test_groups_have_a_column_of_their_own_and_nothing_bold() -> None:

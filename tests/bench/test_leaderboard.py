@@ -13,7 +13,6 @@ import yaml
 import bench
 from bench import UsageError
 from bench.leaderboard import COLUMNS, grid, leaderboard, read_board, read_cells, render
-from bench.leaderboard_grid import ranks_mean
 from bench.metric import Estimate
 from bench.ranks import RankRange
 from bench.summary import Cell, Column
@@ -110,9 +109,11 @@ def test_text_shows_units_counts_chance_ranks_and_protocol(folder: Path) -> None
     assert "Peak@1" in header and "(% ↑)" in header
     assert "(70/72)" in text
     table, ranks, protocol = text.split("\n\n")
-    assert table.splitlines()[-1].split() == ["chance", "50.0"]
+    assert table.splitlines()[-1].split() == ["chance", "50.000"]
     assert [line.split() for line in ranks.splitlines()[:3]] == [["rank", "Peak@1"], ["first", "="], ["second", "="]]
-    assert "Holm over the one pair of each metric, 5 %, which takes 6 prompts" in " ".join(ranks.split())
+    meaning = " ".join(ranks.split())
+    assert "Holm over the one pair of each metric) is below .05 and the interval" in meaning
+    assert "leaves out 0; = cannot be told from any other row, – has no value or no test." in meaning
     assert protocol == read_board(folder).protocol.line
     assert "\x1b" not in text
 
@@ -123,7 +124,7 @@ def test_markdown_is_two_tables_and_what_they_mean(folder: Path) -> None:
     assert lines[0] == "| model | Peak@1 (% ↑) | Frames@1 (60/72) |"
     assert lines[1] == "| --- | ---: | ---: |"
     assert len({line.count("|") for line in lines}) == 1
-    assert ranks.splitlines()[::2] == ["| rank | Peak@1 |", "| first | = |"]
+    assert ranks.replace("\\", "").splitlines()[::2] == ["| rank | Peak@1 |", "| first | = |"]
     assert meaning.startswith("Ranks: ") and protocol.startswith("protocol ")
 
 
@@ -160,13 +161,42 @@ def test_a_count_that_all_rows_share_stands_in_the_heading() -> None:
     assert grid(shared[:1])[1] == [["a", "1.0 (6/12)"]]
 
 
-@pytest.mark.parametrize("models", range(2, 9))
-def test_prompts_that_a_pair_needs(models: int) -> None:
-    """By search: the fewest prompts whose smallest p, that of all signs alike, passes Holm over all pairs."""
-    ranks = {(f"m{i}", "x@1"): RankRange(1, models) for i in range(models)}
-    pairs = models * (models - 1) / 2
-    fewest = next(n for n in range(2, 99) if 2 / 2**n * pairs < 0.05)
-    assert f"takes {fewest} prompts" in ranks_mean(ranks)
+@pytest.mark.parametrize(
+    ("values", "half", "written"),
+    [
+        # Cosines, of which one decimal says nothing; the median is .021 whatever one wide row does.
+        ([0.3123, 0.2987, -0.0002], [0.0213, 0.0209, 4.0], ["0.312 ± 0.021", "0.299 ± 0.021", "0.000 ± 4.000"]),
+        ([68.14, -0.02], [2.31, 4.5], ["68.1 ± 2.3", "0.0 ± 4.5"]),
+        ([1e99, -2.5e98], [1e98, 1e98], ["1e+99 ± 1e+98", "−2.5e+98 ± 1e+98"]),
+        ([1.234e-9, 2e-10], [1.1e-10, 1.2e-10], ["1.23e−09 ± 1.1e−10", "2e−10 ± 1.2e−10"]),
+        ([0.3123, 12.0], [None, None], ["0.3", "12.0"]),
+        ([0.3123, 0.012], [None, None], ["0.31", "0.01"]),
+    ],
+)
+def test_a_column_has_the_decimals_of_its_intervals(
+    values: list[float], half: list[float | None], written: list[str]
+) -> None:
+    def cell(model: str, value: float, half: float | None) -> Cell:
+        low, high = (None, None) if half is None else (value - half, value + half)
+        return Cell(model, Column("x@1", "", "higher"), "all", Estimate(value, low, high, 12), 12, None, None)
+
+    cells = [cell(f"m{i}", *row) for i, row in enumerate(zip(values, half, strict=True))]
+    assert [row[1] for row in grid(cells)[1]] == written
+
+
+def test_what_was_not_tested_has_no_rank_and_says_why(tmp_path: Path, tiny: Path) -> None:
+    suite = tmp_path / "one.yaml"
+    suite.write_text("name: one\nversion: 1\nprompts:\n  - {id: a, text: A waltz, genre: classical, level: 1}\n")
+    models = [{"name": f"{tiny}:Sine", "as": name, "params": {"hz": hz}} for name, hz in (("low", 50), ("high", 200))]
+    config = {"suite": str(suite), "models": models, "metrics": [f"{tiny}:Peak"], "duration": 0.1, "seeds": [0]}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({**config, "executor": {"workers": 0}}))
+    run = bench.run(tmp_path / "c.yaml", tmp_path / "out").folder
+    why = "No ranks.\nPeak@1: 1 of 1 pair is not tested: 1 shared prompt, a test needs 4"
+    assert str(render(run)).split("\n\n")[1] == why
+    assert why.replace("\n", "\n\n") in str(render(run, "markdown"))
+    rows = json.loads(str(render(run, "json")))
+    assert [(row["rank_best"], row["rank_worst"], row["tied"]) for row in rows] == [(None, None, None)] * 2
+    assert "mathbf" not in str(render(run, "latex"))
 
 
 def test_order_is_that_of_the_configuration(folder: Path) -> None:

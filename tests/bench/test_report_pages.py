@@ -14,12 +14,16 @@ from urllib.parse import unquote
 
 import pytest
 
+from bench.comparison.record import Comparison
 from bench.errors import MissingError
 from bench.prompt import Prompt
+from bench.report.cautions import cautions
 from bench.report.content import Content
 from bench.report.figures import decimals_for, number, places, spread
 from bench.report.listening import outline
+from bench.report.loudness import RULE
 from bench.report.page import as_json, write_pages
+from bench.summary import Column
 
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -182,6 +186,60 @@ def test_ranks_ties_and_missing_clips_are_written(pages: list[Page]) -> None:
     assert "W-SYNTHETIC" in text
 
 
+def test_only_who_leads_others_stands_out(report_folder: Path) -> None:
+    text = (report_folder / "index.html").read_text(encoding="utf-8")
+    cells = re.findall(r'<td class="num( first)?" data-metric="(\d)" data-value', text)
+    assert Counter(metric for first, metric in cells if first) == {"0": 2, "3": 2}, "all that are ranked are tied on 2"
+
+
+def test_the_list_of_prompts_keeps_genres_as_they_are(report_content: tuple[Content, Path], tmp_path: Path) -> None:
+    prompts = (Prompt("a", "one", " jazz  fusion ", 1), Prompt("b", "two", "jazz fusion", 1))
+    write_pages(replace(report_content[0], prompts=prompts, clips=()), tmp_path)
+    options = [option.get("value") for option in Page(tmp_path / "prompts.html").all("option")]
+    assert {" jazz  fusion ", "jazz fusion"} < set(options)
+
+
+def test_names_are_veiled_before_a_blind_page_is_painted(pages: list[Page]) -> None:
+    for one in pages:
+        deferred = [attributes for attributes in one.all("script") if "src" in attributes and "defer" not in attributes]
+        listens = one.path.parent.name == "prompts"
+        assert [attributes["src"] for attributes in deferred] == (["../static/veil.js"] if listens else [])
+
+
+def test_the_rule_of_loudness_stands_where_clips_are_heard(pages: list[Page]) -> None:
+    for name in ("prompts.html", "prompts/1.html"):
+        assert RULE in page(pages, name).text
+
+
+def test_the_effect_of_set_metrics_is_explained(pages: list[Page]) -> None:
+    titles = [attributes.get("title") or "" for attributes in page(pages, "compare.html").all("abbr")]
+    assert any("standard deviations" in title and "pseudo-values" in title for title in titles)
+
+
+def test_every_metric_has_its_section(pages: list[Page], report_content: tuple[Content, Path]) -> None:
+    text = page(pages, "metrics.html").text
+    assert all(column.ref in text for column in report_content[0].columns)
+    assert text.count("No clip has a value.") == 1
+    assert text.count("One value for all clips of a model") == 1
+
+
+def test_cautions_say_which_models_are_a_and_b() -> None:
+    column = Column("m@1", "", "none")
+
+    def warned(a: str, b: str, sentence: str) -> Comparison:
+        values = (column, "all", "all", None, None, None, None, None, None, 0)
+        return Comparison(a, b, *values, warnings=(f"W-FEW: {sentence}",))
+
+    own = warned("x", "y", "A has none")
+    assert cautions((), [own])[0].sentence == "A has none (A is x, B is y)"
+    both = cautions((), [own, warned("x", "z", "A has none")])[0].sentence
+    assert both == "A has none (2 pairs of models; in the first A is x, B is y)"
+    many = cautions((), [own, *(warned("y", "z", f"sentence {i}") for i in range(3))])
+    assert [one.sentence for one in many] == [
+        "A has none (A is x, B is y); 3 more like it stand beside the comparisons"
+    ]
+
+
 def test_nothing_claims_that_models_are_equal(pages: list[Page], report_folder: Path) -> None:
     scripts = [path.read_text() for path in (report_folder / "static").glob("*.js")]
     for text in (*scripts, *(one.text for one in pages)):
@@ -215,8 +273,15 @@ def test_a_run_with_next_to_nothing(report_content: tuple[Content, Path], tmp_pa
     )
     write_pages(bare, tmp_path)
     assert not (tmp_path / "survey.html").exists()
-    for path in tmp_path.rglob("*.html"):
-        Page(path)
+    found = [Page(path) for path in tmp_path.rglob("*.html")]
+    assert "1 model on 6 prompts." in page(found, "index.html").text
+    compare = page(found, "compare.html")
+    assert "A comparison needs two models, and this run has one." in compare.text
+    assert not compare.all("select")
+    write_pages(replace(bare, prompts=content.prompts[:1]), tmp_path)
+    first = Page(tmp_path / "index.html").text
+    assert "1 model on 1 prompt." in first
+    assert "all 1" not in first
 
 
 def test_a_thousand_prompts_make_a_list_of_one_file(report_content: tuple[Content, Path], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,12 @@ def test_a_difference_that_is_there_is_found() -> None:
     near, far = music(rng, 30, 2, 3), music(rng, 30, 2, 3, 0.6)
     for metric in (KernelAudioDistance(), FrechetAudioDistance(), KernelAudioDistanceKadtk()):
         there, back = metric.difference(near, far, of, 0), metric.difference(far, near, of, 0)
-        assert there.p == back.p == 0.001
+        assert there.p == back.p
+        floors = [warning for warning in there.warnings if warning.startswith("W-FLOOR")]
+        if isinstance(metric, FrechetAudioDistance):
+            assert there.p == 0.001 and floors == ["W-FLOOR: 999 permutations, so p is never below .001"]
+        else:
+            assert there.p is not None and there.p <= 0.0003 and not floors
         assert there.low is not None and there.low > 0
         values = [metric.evaluate(x, of).value for x in (near, far)]
         assert there.estimate == pytest.approx(values[1] - values[0])  # type: ignore[operator]
@@ -181,6 +187,11 @@ def test_leaving_out_and_swapping_are_what_they_say(metric: Any) -> None:
     value = metric.evaluate(mixed, of).value
     assert contributions.values(chosen[None])[0] == pytest.approx(value, rel=1e-7)
     assert contributions.value(chosen) == pytest.approx(value, rel=1e-12)
+    # The observed order, one swapped as above, and all exchanged.
+    swaps = np.array([np.zeros(26), swapped, np.ones(26)]).astype(bool)
+    b_less_a = contributions.values(np.hstack([swaps, ~swaps])) - contributions.values(np.hstack([~swaps, swaps]))
+    assert contributions.apart(swaps) == pytest.approx(b_less_a, rel=1e-7)
+    assert contributions.apart(swaps)[0] == pytest.approx(metric.difference(a, b, of, 0).estimate, rel=1e-7)
 
 
 @pytest.mark.parametrize("d", [3, 90, 400])
@@ -301,12 +312,46 @@ def test_differences_are_over_the_prompts_that_both_have() -> None:
 
 def test_the_seed_names_the_permutations() -> None:
     of, rng = fixed_reference(), np.random.default_rng(13)
-    a, b = music(rng, 12, 1, 3), music(rng, 12, 1, 3, 0.25)
+    a, b = music(rng, 14, 1, 3), music(rng, 14, 1, 3, 0.25)
     metric = KernelAudioDistance()
     first, again, other = (metric.difference(a, b, of, seed) for seed in (1, 1, 2))
     assert first == again
     assert first.p != other.p
     assert (first.estimate, first.low, first.high) == (other.estimate, other.low, other.high)
+
+
+@pytest.mark.parametrize("metric", [KernelAudioDistance(), Density(), Coverage(), Diversity()])
+def test_of_few_prompts_p_is_the_share_of_all_swaps(metric: Any) -> None:
+    """By hand, with sets put together for each of the 2⁵ ways to say which clips of a prompt are A's."""
+    of, rng = fixed_reference(), np.random.default_rng(19)
+    a, b = music(rng, 5, 2, 3), music(rng, 5, 2, 3, 0.3)
+    values = []
+    for swapped in np.array(list(product([False, True], repeat=5))):
+        sets = [
+            EmbeddingSet(
+                np.concatenate([one.vectors[~swapped[one.groups]], two.vectors[swapped[two.groups]]]),
+                np.concatenate([one.recordings[~swapped[one.groups]], 100 + two.recordings[swapped[two.groups]]]),
+                np.concatenate([one.groups[~swapped[one.groups]], two.groups[swapped[two.groups]]]),
+                "e@1",
+            )
+            for one, two in ((a, b), (b, a))
+        ]
+        values.append(metric.evaluate(sets[1], of).value - metric.evaluate(sets[0], of).value)
+    exact = float((np.abs(values) >= abs(values[0]) * (1 - 1e-9)).mean())
+    for seed in (0, 1):
+        assert metric.difference(a, b, of, seed).p == exact
+    far = metric.difference(music(rng, 4, 2, 3), music(rng, 4, 2, 3, 3.0), of, 0).p
+    assert far is not None and far >= 2 / 2**4
+
+
+def test_permutations_are_the_same_however_many_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    import metrics.grouped
+
+    of, rng = fixed_reference(), np.random.default_rng(20)
+    a, b = music(rng, 20, 1, 3), music(rng, 20, 1, 3, 0.3)
+    whole = KernelAudioDistance().difference(a, b, of, 0)
+    monkeypatch.setattr(metrics.grouped, "_AT_ONCE", 77)
+    assert KernelAudioDistance().difference(a, b, of, 0) == whole
 
 
 @pytest.mark.parametrize("kind", EVERY)

@@ -57,15 +57,27 @@
 
   let turn = 0;
   let drawn = null;
+  /** What is shown of a choice: where its file is missing, all prompts and why. */
+  async function estimates(chosen) {
+    if (chosen.value === '0') return [chosen, data.all, ''];
+    try {
+      return [chosen, await load(`groups/${chosen.value}`), ''];
+    } catch (problem) {
+      return [group.options[0], data.all, `${problem.message}: these are all prompts.`];
+    }
+  }
+
   async function show(wanted) {
     const mine = ++turn;
-    const chosen = [...group.options].find((option) => option.value === wanted.get('group')) ?? group.options[0];
-    chosen.selected = true;
+    const asked = [...group.options].find((option) => option.value === wanted.get('group')) ?? group.options[0];
+    asked.selected = true;
     showMetrics(new Set((wanted.get('hide') ?? '').split(' ').filter(Boolean)));
-    const whole = chosen.value === '0';
-    if (drawn !== chosen.value) {
-      const shown = whole ? data.all : await load(`groups/${chosen.value}`);
+    if (drawn !== asked.value) {
+      const [chosen, shown, problem] = await estimates(asked);
       if (mine !== turn) return;
+      const whole = chosen.value === '0';
+      chosen.selected = true;
+      document.getElementById('missing').textContent = problem;
       drawn = chosen.value;
       fillBoard(shown, whole);
       drawIntervals(shown);

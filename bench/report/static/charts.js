@@ -16,9 +16,10 @@ tunebench.charts = (() => {
     const built = drawn.build(width);
     const charts = Array.isArray(built) ? built : [built];
     for (const chart of charts) {
+      if (!(chart instanceof SVGElement)) continue;
       // The content policy allows no style elements; report.css has the rules.
       chart.querySelectorAll('style').forEach((style) => style.remove());
-      if (chart instanceof SVGElement) chart.setAttribute('role', 'img');
+      chart.setAttribute('role', 'img');
     }
     place.replaceChildren(...charts);
   }
@@ -32,8 +33,8 @@ tunebench.charts = (() => {
 
   /** Options that all charts share. `left` is the width of the names at the left. */
   function options(width, names, label) {
-    const longest = Math.max(0, ...names.map((name) => name.length));
-    const left = Math.min(Math.ceil(longest * 7.2) + 14, Math.round(width * 0.42));
+    const longest = Math.max(0, ...names.map(measured));
+    const left = Math.min(Math.ceil(longest) + 14, Math.round(width * 0.42));
     return {
       width,
       marginLeft: left,
@@ -47,10 +48,19 @@ tunebench.charts = (() => {
     };
   }
 
-  const shorten = (name, width) => {
-    const most = Math.max(4, Math.floor(width / 7.2));
-    return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
-  };
+  const pen = document.createElement('canvas').getContext('2d');
+  /** Width in pixels of a text as charts write names: letters are not of one width. */
+  function measured(text) {
+    pen.font = '12px system-ui, sans-serif';
+    return pen.measureText(text).width;
+  }
 
-  return { draw, options };
+  function shorten(name, width) {
+    if (measured(name) <= width) return name;
+    const letters = [...name];
+    while (letters.length > 1 && measured(`${letters.join('')}…`) > width) letters.pop();
+    return `${letters.join('')}…`;
+  }
+
+  return { draw, measured, options };
 })();

@@ -2,7 +2,7 @@
 /** Two models: every metric's difference, how sure it is, and what chance alone would look like. */
 (() => {
   const { charts, figures, forest, load, state } = tunebench;
-  const { columns, models, pairs } = tunebench.data();
+  const { columns, models, pairs, seeds } = tunebench.data();
   const field = (id) => document.getElementById(id);
   const [a, b, metric] = ['a', 'b', 'metric'].map(field);
   const LEVEL = 0.05;
@@ -17,10 +17,16 @@
   });
   const negative = (value) => (value === null ? null : -value);
 
+  /** The comparisons of a pair, or in one line why there are none. */
   async function records(first, second) {
-    if (pairs.includes(`${first}-${second}`)) return load(`compare/${first}-${second}`);
-    if (pairs.includes(`${second}-${first}`)) return (await load(`compare/${second}-${first}`)).map(turned);
-    return null;
+    if (first === second) return 'Choose two different models.';
+    try {
+      if (pairs.includes(`${first}-${second}`)) return await load(`compare/${first}-${second}`);
+      if (pairs.includes(`${second}-${first}`)) return (await load(`compare/${second}-${first}`)).map(turned);
+    } catch (problem) {
+      return `${problem.message}: this pair cannot be shown.`;
+    }
+    return 'This pair was not compared.';
   }
 
   /** Never that there is none: a difference that was not found may still be there. */
@@ -85,10 +91,15 @@
       cell(row, c.superiority === null ? figures.NONE : `${Math.round(100 * c.superiority)} %`);
       cell(row, figures.number(c.detectable, places));
       cell(row, c.chance ? figures.signed(c.chance.estimate, places) : figures.NONE, 'num',
-        c.chance ? `${interval(c.chance, places)}, p ${figures.p(c.chance.p)}` : 'the run has one seed of it');
+        c.chance ? `${interval(c.chance, places)}, p ${figures.p(c.chance.p)}` : seeds[a.value] < 2 ? 'the run has one seed of it' : '');
       cell(row, c.n);
       return row;
     }));
+  }
+
+  function draw(place, rows, ends, label) {
+    const known = rows.some((row) => row.value !== null);
+    charts.draw(place, (width) => (known ? forest.chart(width, rows, ends, label) : document.createTextNode('There is nothing to draw.')));
   }
 
   function wholeForest(whole) {
@@ -104,8 +115,7 @@
     });
     const ends = [['← ', models[a.value], ' better', 'A'], ['', models[b.value], ' better →', 'B']];
     const label = `Differences in units of what is detectable, right is better for ${models[b.value]}; the table above holds the numbers`;
-    if (rows.length) charts.draw(field('forest'), (width) => forest.chart(width, rows, ends, label));
-    else field('forest').replaceChildren('There is no interval to draw.');
+    draw(field('forest'), rows, ends, label);
   }
 
   /** Each warning once, with what it is of. */
@@ -148,7 +158,7 @@
     }));
     const ends = [['← ', models[a.value], ' higher', 'A'], ['', models[b.value], ' higher →', 'B']];
     const label = `Difference on ${ref} by genre and level; the table below holds the numbers`;
-    charts.draw(field('group-forest'), (width) => forest.chart(width, rows, ends, label));
+    draw(field('group-forest'), rows, ends, label);
   }
 
   function say(whole) {
@@ -173,12 +183,13 @@
     choose(a, 'a', 0);
     choose(b, 'b', Math.min(1, models.length - 1));
     choose(metric, 'metric', 0);
-    const loaded = a.value === b.value ? null : await records(a.value, b.value);
+    const loaded = await records(a.value, b.value);
     if (mine !== turn) return;
-    field('shown').hidden = !loaded;
+    const why = typeof loaded === 'string' ? loaded : '';
+    field('shown').hidden = Boolean(why);
     warn(field('warnings'), []);
-    if (!loaded) {
-      field('verdict').textContent = a.value === b.value ? 'Choose two different models.' : 'This pair was not compared.';
+    if (why) {
+      field('verdict').textContent = why;
       return;
     }
     found = loaded;

@@ -5,7 +5,7 @@ tunebench.forest = (() => {
 
   /** What one side of zero means: a name within two texts, or a letter where the name has no room. */
   const side = ([before, name, after, letter], room) => (
-    (before + name + after).length * 7 < room ? before + name + after : before + letter + after
+    charts.measured(before + name + after) < room ? before + name + after : before + letter + after
   );
 
   /** rows: {name, value, low, high, sure, text}; ends: what left and right of zero mean, as `side` takes it. */

@@ -13,14 +13,20 @@
     button: row.querySelector('button.play'),
     duration: Number(row.querySelector('.track').dataset.duration),
   }));
-  if (!all.length) return;
+  if (!all.length) {
+    document.documentElement.classList.remove('veiled');
+    return;
+  }
 
   const player = new Player(all);
   const seek = field('seek');
   const seedField = field('seed');
+  const blindButton = field('blind');
+  const turns = [...document.querySelectorAll('.turn a[rel]')];
   const said = field('said');
   let shown = [];
   let order = all;
+  let hidden = false;
 
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, '0')}`;
 
@@ -28,14 +34,19 @@
     const { position, duration } = player;
     seek.max = duration;
     seek.value = position;
-    seek.setAttribute('aria-valuetext', `${position.toFixed(1)} of ${duration.toFixed(1)} seconds`);
     field('time').textContent = `${clock(position)} / ${clock(duration)}`;
     for (const clip of shown) clip.track.style.setProperty('--at', Math.min(1, position / clip.duration));
   }
 
+  let pending = false;
   function frame() {
     paint();
-    if (player.playing) requestAnimationFrame(frame);
+    if (pending || !player.playing) return;
+    pending = true;
+    requestAnimationFrame(() => {
+      pending = false;
+      frame();
+    });
   }
 
   /** A button's icon and name say what it would do. */
@@ -57,6 +68,8 @@
     field('now').textContent = player.current ? player.current.name : '–';
     const now = player.playing ? `Playing ${player.current.name}` : player.current ? `Paused ${player.current.name}` : '';
     if (now !== last) said.textContent = last = now;
+    // Not in every frame: it is read out when it changes.
+    seek.setAttribute('aria-valuetext', `${player.position.toFixed(1)} of ${player.duration.toFixed(1)} seconds`);
     frame();
   }
 
@@ -87,25 +100,50 @@
   }
   field('play').addEventListener('click', () => toggle(player.current ?? shown[0]));
   seek.addEventListener('input', () => player.seek(Number(seek.value)));
-  field('loop').addEventListener('change', (event) => player.setLoop(event.target.checked));
-  field('blind').addEventListener('click', (event) => {
-    const on = event.currentTarget.getAttribute('aria-pressed') !== 'true';
-    event.currentTarget.setAttribute('aria-pressed', on);
-    event.currentTarget.textContent = on ? 'Reveal' : 'Listen blind';
+  // The slider is fine enough for a mouse; its keys go by seconds.
+  const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 5, PageDown: -5 };
+  seek.addEventListener('keydown', (event) => {
+    if (!(event.key in STEPS) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    player.seek(player.position + STEPS[event.key]);
+  });
+
+  // A browser that goes back ticks the box again and says nothing.
+  const loop = () => player.setLoop(field('loop').checked);
+  field('loop').addEventListener('change', loop);
+  window.addEventListener('pageshow', loop);
+
+  function hide(on) {
+    hidden = on;
+    blindButton.setAttribute('aria-pressed', on);
+    blindButton.textContent = on ? 'Reveal' : 'Listen blind';
     player.pause();
     player.current = null;
-    // Rows without a clip would tell who is missing.
-    for (const row of rows) row.classList.toggle('silent', on && !row.querySelector('audio'));
-    order = blind.set(on, container, all);
+    order = blind.set(on, container, rows, all);
+    said.textContent = on ? 'Names are hidden and the order is shuffled' : 'Names are shown';
+  }
+
+  function follow(wanted) {
+    if (seedField) {
+      const place = [...seedField.options].findIndex((option) => option.value === wanted.get('seed'));
+      seedField.selectedIndex = Math.max(0, place);
+    }
+    if (hidden !== (wanted.get('blind') === '1')) hide(!hidden);
+    // The next prompt opens as this one is: who listens blind must not see names on the way.
+    for (const link of turns) link.hash = location.hash;
+    show();
+  }
+
+  function go(changes) {
+    state.write(changes);
+    follow(state.read());
+  }
+  blindButton.addEventListener('click', () => {
+    go({ blind: hidden ? null : '1' });
     // On this button the space bar would reveal what it should play.
     field('play').focus();
-    said.textContent = on ? 'Names are hidden and the order is shuffled' : 'Names are shown';
-    show();
   });
-  seedField?.addEventListener('change', () => {
-    state.write({ seed: seedField.selectedIndex ? seedField.value : null });
-    show();
-  });
+  seedField?.addEventListener('change', () => go({ seed: seedField.selectedIndex ? seedField.value : null }));
   player.addEventListener('change', update);
   player.addEventListener('problem', ({ detail }) => {
     said.textContent = field('now').textContent = `${player.current.name} does not play: ${detail.message}`;
@@ -124,8 +162,7 @@
     }
   });
 
-  const wanted = state.read().get('seed');
-  if (seedField && [...seedField.options].some((option) => option.value === wanted)) seedField.value = wanted;
   field('transport').hidden = false;
-  show();
+  state.follow(follow);
+  document.documentElement.classList.remove('veiled');
 })();

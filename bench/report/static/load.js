@@ -17,7 +17,10 @@ window.tunebench = (() => {
       waiting.set(name, request);
       const script = document.createElement('script');
       script.src = `${root()}data/${name}.js`;
-      script.addEventListener('error', () => request.reject(new Error(`data/${name}.js is missing`)));
+      script.addEventListener('error', () => {
+        waiting.delete(name);
+        request.reject(new Error(`data/${name}.js does not load`));
+      });
       document.head.append(script);
     }
     return waiting.get(name).promise;

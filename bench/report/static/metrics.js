@@ -12,7 +12,6 @@
       charts.draw(place, (width) => (kind === 'doses'
         ? doses.charts(width, found, label)
         : spread.chart(width, models, found, text)));
-      place.dataset.drawn = '';
     } catch (problem) {
       place.textContent = problem.message;
     }

@@ -1,5 +1,11 @@
 'use strict';
-/** Plays one of several clips at a time, and passes the position on when another takes over. */
+/** Seconds before its end that a clip which is playing is moved to at most: two FLAC frames at 16 kHz. */
+const LAST_PLACE = 0.5;
+
+/**
+ * Plays one of several clips at a time, and passes the position on when another takes over. Its events: `change`, and
+ * `problem` with the error that a clip does not play for.
+ */
 tunebench.Player = class Player extends EventTarget {
   /** @param {{audio: HTMLAudioElement, duration: number}[]} clips one of them plays at a time */
   constructor(clips) {
@@ -9,17 +15,21 @@ tunebench.Player = class Player extends EventTarget {
     this.resting = 0;
     this.turn = 0;
     this.loop = false;
+    this.wanted = false;
+    this.retried = false;
     for (const clip of clips) {
       clip.audio.addEventListener('ended', () => {
         if (clip === this.current) this.resting = clip.duration;
         this.changed();
       });
+      clip.audio.addEventListener('error', () => this.failed(clip));
       for (const event of ['play', 'pause', 'seeked']) clip.audio.addEventListener(event, () => this.changed());
     }
   }
 
   get playing() {
-    return Boolean(this.current && !this.current.audio.paused && !this.current.audio.ended);
+    const audio = this.current?.audio;
+    return Boolean(audio && !audio.paused && !audio.ended && !audio.error);
   }
 
   /** Seconds from the beginning; what another clip would start at. */
@@ -36,11 +46,17 @@ tunebench.Player = class Player extends EventTarget {
   }
 
   /** Play a clip from where the last one is; resolves when it sounds. */
-  async play(clip, neighbours = []) {
+  play(clip, neighbours = []) {
+    this.retried = false;
+    return this.begin(clip, neighbours);
+  }
+
+  async begin(clip, neighbours = []) {
     const mine = ++this.turn;
     const switched = clip !== this.current;
     this.hold();
     this.current = clip;
+    this.wanted = true;
     if (this.resting >= clip.duration - 0.05) this.resting = 0;
     if (switched) this.changed();
     try {
@@ -52,13 +68,36 @@ tunebench.Player = class Player extends EventTarget {
       // The others come while this one sounds, so that switching does not wait.
       for (const other of neighbours) Player.ready(other).catch(() => {});
     } catch (problem) {
-      if (mine !== this.turn || problem.name === 'AbortError') return;
-      this.dispatchEvent(new CustomEvent('problem', { detail: problem }));
+      // Of an error of the clip itself, `failed` is told.
+      if (mine === this.turn && problem.name !== 'AbortError' && !clip.audio.error) this.giveUp(problem);
     }
+  }
+
+  /**
+   * A clip's error stays until it is loaded again. Chromium fails on a second seek into the last frames of a FLAC
+   * file, a whole one too, and goes on after a load: so try once more before that is a problem.
+   */
+  failed(clip) {
+    clip.ready = null;
+    if (clip !== this.current || !this.wanted) return;
+    const { audio } = clip;
+    if (audio.readyState >= HTMLMediaElement.HAVE_METADATA) this.resting = audio.currentTime;
+    if (this.retried || !audio.readyState) this.giveUp(new Error(audio.error.message || 'the clip does not load'));
+    else {
+      this.retried = true;
+      this.begin(clip);
+    }
+  }
+
+  giveUp(problem) {
+    this.hold();
+    this.changed();
+    this.dispatchEvent(new CustomEvent('problem', { detail: problem }));
   }
 
   /** Stop, and keep the position. */
   hold() {
+    this.wanted = false;
     if (!this.current) return;
     this.resting = this.position;
     this.current.audio.pause();
@@ -72,7 +111,8 @@ tunebench.Player = class Player extends EventTarget {
 
   seek(seconds) {
     this.resting = Math.min(Math.max(0, seconds), this.duration);
-    if (this.playing) this.current.audio.currentTime = Math.min(this.resting, this.current.duration - 0.02);
+    this.retried = false;
+    if (this.playing) this.current.audio.currentTime = Math.min(this.resting, Math.max(0, this.current.duration - LAST_PLACE));
     this.changed();
   }
 
@@ -91,7 +131,7 @@ tunebench.Player = class Player extends EventTarget {
   }
 
   static metadata(audio) {
-    if (audio.readyState >= HTMLMediaElement.HAVE_METADATA) return Promise.resolve();
+    if (audio.readyState >= HTMLMediaElement.HAVE_METADATA && !audio.error) return Promise.resolve();
     return new Promise((resolve, reject) => {
       audio.addEventListener('loadedmetadata', resolve, { once: true });
       audio.addEventListener('error', () => reject(new Error(audio.error?.message || 'the clip does not load')), { once: true });

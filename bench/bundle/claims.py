@@ -1,0 +1,78 @@
+"""What a bundle says of its run beside the tables: does its description and its configuration fit the run?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.bundle.names import CONFIG, DATABASE, INDEX
+from bench.canonical import fingerprint
+from bench.config import RunConfig
+from bench.errors import TunebenchError
+from bench.plan import load_suite_named
+from bench.prompt import PromptSuite
+from bench.registry import installed
+from bench.store import Store
+
+
+def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each thing in ``bundle.json`` that is not what packing this run would write there.
+
+    Args:
+        index: what stands there; its files are compared elsewhere, and its versions are those of another machine.
+        described: what packing would write.
+    """
+    for name in sorted({*index, *described} - {"files", "versions"}):
+        if not (name in index and name in described):
+            yield f"{INDEX}: {'has' if name in index else 'lacks'} {name[:80]!r}"
+            continue
+        was, now_is = index[name], described[name]
+        inside = isinstance(was, dict) and isinstance(now_is, dict)
+        for part in sorted({*was, *now_is}) if inside else ():
+            if was.get(part) != now_is.get(part):
+                yield f"{INDEX}: {name}.{part[:80]} is not what follows from the run"
+        if not inside and was != now_is:
+            yield f"{INDEX}: {name} is not what follows from the run"
+
+
+def wrong_configuration(config: RunConfig, store: Store) -> Iterator[str]:
+    """A line for each thing in ``config.yaml`` that is not in the run.
+
+    A run that was extended holds more than its last configuration, and one that was scored again may show other
+    metrics; so it is neither the other way round nor said of metrics.
+    """
+    about = store.about()
+    if (duration := f"{config.duration:.12g} s") != about["duration"]:
+        yield f"{CONFIG}: its duration is {duration}, the run's is {about['duration']}"
+    suite = _installed_suite(config.suite)
+    if suite and suite.ref != about["suite"]:
+        yield f"{CONFIG}: its suite is {suite.ref}, the run's is {about['suite']}"
+    held: dict[str, set[int]] = {}
+    for model, seed in store.rows("SELECT DISTINCT model, seed FROM clips WHERE state != 'replaced'"):
+        held.setdefault(model, set()).add(seed)
+    for model in config.models:
+        if model.row not in held:
+            yield f"{CONFIG}: the run has no model '{model.row}'"
+        elif lacking := set(config.seeds) - held[model.row]:
+            yield f"{CONFIG}: the run has no clips of '{model.row}' with the seed {min(lacking)}"
+
+
+def wrong_identities(store: Store) -> Iterator[str]:
+    """A line for each model, and the suite, that is not what its name or fingerprint says."""
+    for label, print_, identity in store.rows("SELECT label, fingerprint, identity FROM models ORDER BY position"):
+        if fingerprint(json.loads(identity)) != print_:
+            yield f"{DATABASE}: the fingerprint of '{label}' is not that of its identity"
+    suite = _installed_suite(ref := store.about()["suite"])
+    if suite and suite.ref == ref and list(store.prompts().values()) != list(suite.prompts):
+        yield f"{DATABASE}: its prompts are not those of {ref}"
+
+
+def _installed_suite(ref: str) -> PromptSuite | None:
+    """The suite of that name and version; None where that is a file or not installed here."""
+    if ref.partition("@")[0] not in installed("suite"):
+        return None
+    try:
+        return load_suite_named(ref)
+    except TunebenchError:
+        return None

@@ -1,0 +1,71 @@
+"""A row against itself with other seeds: what chance alone looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
+from bench.comparison.draft import Draft, finish
+from bench.comparison.record import Chance, Comparison
+from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
+from bench.progress import Progress, Silent
+from bench.store import Store
+
+
+def chances(
+    store: Store, labels: Iterable[str], progress: Progress | None = None, plugin_files: bool = False
+) -> dict[tuple[str, str], Chance]:
+    """By (row, metric), over all prompts, what `bench.comparison.compare.compare` says of its A.
+
+    Rows of one seed are left out, and so is a metric that has nothing to say of the two halves.
+
+    Args:
+        store: the run.
+        labels: rows of it.
+        progress: told of the tests of set metrics.
+        plugin_files: as for `bench.comparison.compare.compare`.
+
+    Raises:
+        UsageError: the run has no such row.
+    """
+    run = ComparedRun(store)
+    prompts = list(run.prompts)
+    drafts: list[Draft] = []
+    for row in (Row(run, run.row(label), label) for label in labels):
+        for metric in run.metrics:
+            blank = Comparison(row.name, row.name, metric.column, "all", "all", None, None, None, None, None, None, 0)
+            itself = set_itself if metric.column.of_sets else clips_itself
+            if draft := itself((0, "all"), blank, row, metric, prompts):
+                drafts.append(draft)
+    found = finish(drafts, SetTests([run], None, plugin_files), progress or Silent())
+    return {
+        (one.a, one.column.ref): Chance(one.estimate, one.low, one.high, one.p)
+        for one in found
+        if one.estimate is not None
+    }
+
+
+def clips_itself(
+    family: tuple[int, str], blank: Comparison, row: Row, metric: ComparedMetric, prompts: Sequence[str]
+) -> Draft | None:
+    """The later half of a row's seeds less the earlier half, of a metric of clips; None where there is one seed."""
+    halves = row.halves()
+    if halves is None:
+        return None
+    early, late = (row.run.means(row.label, metric.column.ref, seeds) for seeds in halves)
+    apart = np.array([late[p] - early[p] for p in prompts if p in early and p in late])
+    return Draft(family, blank, differences=apart)
+
+
+def set_itself(
+    family: tuple[int, str], blank: Comparison, row: Row, metric: ComparedMetric, prompts: Sequence[str]
+) -> Draft | None:
+    """As `clips_itself`, of a set metric."""
+    halves = row.halves()
+    if halves is None:
+        return None
+    own = row.made(prompts)
+    early, late = (ClipSet.of(row.name, (clip for clip in own if clip.seed in seeds)) for seeds in halves)
+    return Draft(family, blank, request=SetRequest(metric, early, late, blank.grouping, blank.group))

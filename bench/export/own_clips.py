@@ -1,0 +1,41 @@
+"""The clips of a run whose names may become file names: a database may come from anywhere and name anything."""
+
+from __future__ import annotations
+
+from bench.bundle.names import audio_name, is_audio, is_hash
+from bench.errors import DataError, TunebenchError
+from bench.store import Store, StoredClip
+
+_STRAY = (
+    "SELECT model, prompt FROM clips WHERE state != 'replaced' "
+    "AND (model NOT IN (SELECT label FROM models) OR prompt NOT IN (SELECT id FROM prompts)) LIMIT 1"
+)
+
+
+def own_clips(store: Store) -> list[StoredClip]:
+    """The made clips, in the order of the plan.
+
+    Raises:
+        DataError: as `refuse_strays`, or a clip lies where none of ours does, or is of a prompt that is none.
+    """
+    refuse_strays(store)
+    try:
+        store.prompts()  # a Prompt checks its id
+    except (TunebenchError, TypeError, AttributeError) as error:
+        raise DataError(f"{store.folder}/run.db: {error}") from None
+    clips = store.made()
+    for clip in clips:
+        if not is_hash(clip.id) or clip.path != audio_name(clip.model, clip.id) or not is_audio(clip.path):
+            raise DataError(
+                f"{store.folder}: the clip {clip.id[:16]!r} lies at {str(clip.path)[:200]!r}, where no clip of ours is"
+            )
+    return clips
+
+
+def refuse_strays(store: Store) -> None:
+    """Raise DataError where a clip is of a model or prompt that the run does not hold: a table would lack it."""
+    for model, prompt in store.rows(_STRAY):
+        raise DataError(
+            f"{store.folder}/run.db is damaged: it holds a clip of {model!r:.80} for {prompt!r:.80} and no such model "
+            "or no such prompt; take it from a backup, or run into another folder"
+        )

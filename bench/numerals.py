@@ -1,0 +1,43 @@
+"""How numbers are written in tables: with the decimals that their intervals warrant, and with a true minus sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import median
+from typing import Literal
+
+NONE = "–"
+_MOST = 6
+"""Decimals beyond which a number is written with a power of ten; digits that one of those has at most."""
+_LARGE = 1e6
+
+
+def decimals_for(half_widths: Iterable[float], sizes: Iterable[float] = ()) -> int:
+    """Decimals, 1 or more, that show two digits of the usual half width of the intervals of a column.
+
+    Args:
+        half_widths: those that there are; 0 says nothing.
+        sizes: of the numbers, which decide where there is no width.
+
+    >>> decimals_for([0.02, 0.03, 9.0]), decimals_for([], [68.1])
+    (3, 1)
+    """
+    known = [width for width in half_widths if width > 0] or [abs(size) for size in sizes if size]
+    return max(1, 1 - math.floor(math.log10(median(known)))) if known else 1
+
+
+def number(value: float | None, decimals: int, sign: Literal["", "+"] = "") -> str:
+    """A number for people to read, ``–`` where there is none; what is rounded to nothing has no sign.
+
+    >>> number(-2.345, 2), number(-0.04, 1), number(1e99, 1), number(1.234e-9, 11)
+    ('−2.35', '0.0', '1e+99', '1.23e−09')
+    """
+    if value is None:
+        return NONE
+    if value and (decimals > _MOST or abs(value) >= _LARGE):
+        digits = decimals + math.floor(math.log10(abs(value))) + 1
+        text = f"{value:{sign}.{max(1, min(_MOST, digits))}g}"
+    else:
+        text = f"{value:{sign}.{min(decimals, _MOST)}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
