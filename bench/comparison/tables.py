@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bench.comparison.record import LEVEL, Comparison
 from bench.numerals import NONE, decimals_for, number
 from bench.protocol import Protocol
-from bench.table import markdown_table, paragraph, text_table
+from bench.table import markdown_table, markdown_text, paragraph, text_table
 
 Style = Literal["table", "markdown", "json", "csv"]
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
@@ -76,7 +76,8 @@ def p_text(p: float | None) -> str:
 def _page(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol], markdown: bool) -> str:
     table = markdown_table if markdown else text_table
     first = comparisons[0]
-    parts = [f"B − A: {first.b} − {first.a}"]
+    title = f"B − A: {first.b} − {first.a}"
+    parts = [markdown_text(title) if markdown else title]
     for grouping in dict.fromkeys(c.grouping for c in comparisons):
         here = [c for c in comparisons if c.grouping == grouping]
         parts.append(table(*_grid(here, grouping), 1 if grouping == "all" else 2))
@@ -84,8 +85,8 @@ def _page(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol
     if protocols[0].id != protocols[1].id:
         lines.append("The two runs follow different protocols: mind the reasons and warnings.")
     if markdown:
-        found = "\n".join(f"- {text}" for text in findings(comparisons))
-        parts += [found, *_explained(comparisons), *_footnotes(comparisons), *lines]
+        parts.append("\n".join(f"- {markdown_text(text)}" for text in findings(comparisons)))
+        parts += map(markdown_text, (*_explained(comparisons), *_footnotes(comparisons), *lines))
     else:
         blocks = (findings(comparisons), _explained(comparisons), _footnotes(comparisons), lines)
         parts += ["\n".join(map(paragraph, block)) for block in blocks]

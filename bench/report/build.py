@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.errors import MissingError
 from bench.progress import Progress, Silent
 from bench.report.ownership import Ownership, writing
-from bench.report.snapshot import snapshot
+from bench.store import Store
 
 if TYPE_CHECKING:
     from bench.report.playback import Format
@@ -55,7 +55,7 @@ def build_report(
 
     progress = progress or Silent()
     folder = out if out is not None else run / "report"
-    with snapshot(run) as store, Ownership.of(folder) as own:
+    with Store.read(run) as store, Ownership.of(folder) as own:
         media = prepare(run, store.made(), folder, audio, workers, progress)
         content = gather(store, media, ratings, doses, progress)
         fresh = folder / _FRESH

@@ -39,7 +39,7 @@ def gather(
     """Read a run, test every pair of its models, and put together what its report says.
 
     Args:
-        store: the run; see `bench.report.snapshot.snapshot`.
+        store: the run, as it is at one moment.
         media: what there is to play, by clip id, or in one line why it cannot be played.
         ratings: of a listening survey; by default ``ratings.csv`` in the run folder, if it is there.
         doses: written by ``tunebench check metrics --json``; by default ``dose-response.json`` there, likewise.

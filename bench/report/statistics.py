@@ -96,7 +96,8 @@ def _tests(comparisons: Sequence[Comparison]) -> list[str]:
     if len(of_clips) < len(tested):
         found.append(
             "On set metrics the difference has a jackknife interval, and a permutation test that swaps the clips of "
-            f"whole prompts, in all ways for {EXACT} prompts or fewer, otherwise at random; its null is that both models' clips of a prompt come from one distribution."
+            f"whole prompts, in all ways for {EXACT} prompts or fewer, otherwise at random; its null is that both "
+            "models' clips of a prompt come from one distribution."
         )
     found.append(f"Tests rest on {n} prompts.")
     if unequal := {(one.a, one.b) for one in tested if any(text.startswith("W-LENGTH") for text in one.warnings)}:

@@ -265,8 +265,8 @@ class TestMidi:
         [
             ("UPDATE prompts SET id = '../../x' WHERE id = 'jazz-2'; UPDATE clips SET prompt = '../../x' WHERE "
              "prompt = 'jazz-2'", "prompt id"),
-            ("UPDATE models SET label = '../x' WHERE label = 'test'; UPDATE set_scores SET model = '../x' WHERE model = 'test'; "
-             "UPDATE clips SET model = '../x', "
+            ("UPDATE models SET label = '../x' WHERE label = 'test'; "
+             "UPDATE set_scores SET model = '../x' WHERE model = 'test'; UPDATE clips SET model = '../x', "
              "path = replace(path, 'test', '../x') WHERE model = 'test'",
              "where no clip of ours is"),
             ("UPDATE notes SET notes = '{}'", "notes of the clip"),

@@ -317,6 +317,8 @@ def test_a_clip_that_is_gone_is_told(browser: Browser, report_folder: Path, tmp_
         assert page.locator("#missing").inner_text() == "data/groups/1.js does not load: these are all prompts."
         assert page.locator("#drawn-group").text_content() == "all prompts"
         assert page.locator("#group").input_value() == "0"
+        page.get_by_role("checkbox", name="melodic-complexity").uncheck()
+        assert page.locator("#missing").inner_text() == ""
         page.goto(f"{tmp_path.as_uri()}/compare.html")
         page.get_by_text("data/compare/0-1.js does not load: this pair cannot be shown.").wait_for()
         assert page.locator("#shown").is_hidden()

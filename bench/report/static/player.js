@@ -1,12 +1,12 @@
 'use strict';
-/** Seconds before its end that a clip which is playing is moved to at most: two FLAC frames at 16 kHz. */
-const LAST_PLACE = 0.5;
-
 /**
  * Plays one of several clips at a time, and passes the position on when another takes over. Its events: `change`, and
  * `problem` with the error that a clip does not play for.
  */
 tunebench.Player = class Player extends EventTarget {
+  /** In seconds before its end: where a clip that is playing is moved to at most, two FLAC frames at 16 kHz. */
+  static LAST_PLACE = 0.5;
+
   /** @param {{audio: HTMLAudioElement, duration: number}[]} clips one of them plays at a time */
   constructor(clips) {
     super();
@@ -112,7 +112,8 @@ tunebench.Player = class Player extends EventTarget {
   seek(seconds) {
     this.resting = Math.min(Math.max(0, seconds), this.duration);
     this.retried = false;
-    if (this.playing) this.current.audio.currentTime = Math.min(this.resting, Math.max(0, this.current.duration - LAST_PLACE));
+    const last = Math.max(0, (this.current?.duration ?? 0) - Player.LAST_PLACE);
+    if (this.playing) this.current.audio.currentTime = Math.min(this.resting, last);
     this.changed();
   }
 
