@@ -8,6 +8,7 @@ import os
 # Thread pools read these when their library is loaded.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,15 @@ hypothesis.settings.load_profile("steady")
 MEMORY = Path("/dev/shm")
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4e9:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported_once() -> None:
+    """Take what earlier files imported out of the garbage collector's sight: runs collect after every model they put
+    away, which takes half a second each time where all of torch and diffusers has to be looked through."""
+    gc.collect()
+    gc.freeze()
+
 
 TINY = Path(__file__).parent / "plugins" / "tiny.py"
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -48,8 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [
         f"{listener},{genre}-{level},{model},Harmony,{rng.integers(1, 6)}"
         for listener in ("ann", "bob", "cleo")
-        for genre in ("jazz", "pop")
-        for level in (1, 2, 3)
+        for genre in ("choral", "jazz", "pop", "rock")
+        for level in (2, 5)
         for model in ("composer", "pluck")
     ]
     (folder / "ratings.csv").write_text("\n".join(["listener,prompt,model,scale,value", *rows]) + "\n")
