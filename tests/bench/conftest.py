@@ -150,7 +150,10 @@ def _comparisons(rng: np.random.Generator) -> Iterator[Comparison]:
             continue
         unit = CENTRES[column.ref] / 20
         estimate = unit * float(1 + rng.normal())
-        p = 0.004 if column is COLUMNS[0] and b == MODELS[1] else 0.4
+        p = 0.4
+        if b == MODELS[1] and column in COLUMNS[:2]:
+            # Both have a small p; the interval of the second reaches 0.
+            p, estimate = 0.004, -2 * unit if column is COLUMNS[0] else 0.5 * unit
         whole = grouping == "all"
         yield Comparison(
             *(a, b, column, grouping, group, estimate, estimate - unit, estimate + unit, p),

@@ -5,7 +5,6 @@
   const { columns, models, pairs, seeds } = tunebench.data();
   const field = (id) => document.getElementById(id);
   const [a, b, metric] = ['a', 'b', 'metric'].map(field);
-  const LEVEL = 0.05;
   let found = null;
 
   /** The pair the other way round: every sign turns. */
@@ -30,17 +29,16 @@
   }
 
   /** Never that there is none: a difference that was not found may still be there. */
-  function verdict(c, p) {
+  function verdict(c) {
     if (c.estimate === null) return c.reason ?? 'not known';
-    if (p === null) return c.reason ?? 'not tested';
-    if (p >= LEVEL || c.estimate === 0) return 'not told apart';
+    if (c.p === null) return c.reason ?? 'not tested';
+    if (!c.told_apart) return 'not told apart';
     const { direction } = columns[c.metric];
     const more = c.estimate > 0 ? models[b.value] : models[a.value];
     if (direction === 'none') return `${more} higher`;
     return `${(c.estimate > 0) === (direction === 'higher') ? models[b.value] : models[a.value]} better`;
   }
 
-  const sure = (c, p) => c.estimate !== null && p !== null && p < LEVEL;
   const digits = (c) => figures.decimals(c.low === null ? Math.abs(c.estimate ?? 0) / 10 : (c.high - c.low) / 2);
   const interval = (c, places) => (c.low === null ? figures.NONE : `[${figures.number(c.low, places)}, ${figures.number(c.high, places)}]`);
 
@@ -79,12 +77,12 @@
       const row = document.createElement('tr');
       const column = columns[c.metric];
       const places = digits(c);
-      row.classList.toggle('sure', sure(c, c.p_holm));
+      row.classList.toggle('sure', c.told_apart);
       cell(row, column.ref, 'head');
       cell(row, figures.signed(c.estimate, places) + (column.unit && c.estimate !== null ? ` ${column.unit}` : ''), 'num strong');
       cell(row, interval(c, places));
       cell(row, '', 'drawn').append(drawn(c));
-      cell(row, verdict(c, c.p_holm), 'says');
+      cell(row, verdict(c), 'says');
       cell(row, figures.p(c.p));
       cell(row, figures.p(c.p_holm));
       cell(row, figures.signed(c.effect, 2));
@@ -109,7 +107,7 @@
       const ends = c.low === null ? [null, null] : [c.low, c.high].map((end) => (sign * end) / c.detectable).sort((x, y) => x - y);
       const name = direction === 'none' ? `${ref} (higher)` : ref;
       return {
-        name, value: (sign * c.estimate) / c.detectable, low: ends[0], high: ends[1], sure: sure(c, c.p_holm),
+        name, value: (sign * c.estimate) / c.detectable, low: ends[0], high: ends[1], sure: c.told_apart,
         text: `${ref}: ${figures.signed(c.estimate, digits(c))} ${interval(c, digits(c))}`,
       };
     });
@@ -137,15 +135,14 @@
   function byGroup() {
     const own = found.filter((c) => c.metric === Number(metric.value));
     const { ref, unit } = columns[metric.value];
-    const adjusted = (c) => (c.grouping === 'all' ? c.p_holm : c.p_bh);
     field('groups').tBodies[0].replaceChildren(...own.map((c) => {
       const row = document.createElement('tr');
       const places = digits(c);
-      row.classList.toggle('sure', sure(c, adjusted(c)));
+      row.classList.toggle('sure', c.told_apart);
       cell(row, groupName(c), 'head');
       cell(row, figures.signed(c.estimate, places) + (unit && c.estimate !== null ? ` ${unit}` : ''), 'num strong');
       cell(row, interval(c, places));
-      cell(row, verdict(c, adjusted(c)), 'says');
+      cell(row, verdict(c), 'says');
       cell(row, figures.p(c.p));
       cell(row, c.grouping === 'all' ? `${figures.p(c.p_holm)} (Holm)` : figures.p(c.p_bh));
       cell(row, c.n);
@@ -153,7 +150,7 @@
     }));
     warn(field('group-warnings'), own.filter((c) => c.grouping !== 'all'), groupName);
     const rows = own.map((c) => ({
-      name: groupName(c), value: c.estimate, low: c.low, high: c.high, sure: sure(c, adjusted(c)),
+      name: groupName(c), value: c.estimate, low: c.low, high: c.high, sure: c.told_apart,
       text: `${groupName(c)}: ${figures.signed(c.estimate, digits(c))} ${interval(c, digits(c))}`,
     }));
     const ends = [['← ', models[a.value], ' higher', 'A'], ['', models[b.value], ' higher →', 'B']];
@@ -164,10 +161,10 @@
   function say(whole) {
     const tested = whole.filter((c) => c.p_holm !== null);
     const parts = [models[b.value], models[a.value]].flatMap((name) => ['better', 'higher'].flatMap((how) => {
-      const refs = tested.filter((c) => verdict(c, c.p_holm) === `${name} ${how}`).map((c) => columns[c.metric].ref);
+      const refs = tested.filter((c) => verdict(c) === `${name} ${how}`).map((c) => columns[c.metric].ref);
       return refs.length ? [`${name} is ${how} on ${refs.join(', ')}.`] : [];
     }));
-    const open = tested.filter((c) => !sure(c, c.p_holm)).length;
+    const open = tested.filter((c) => !c.told_apart).length;
     if (open) parts.push(`On ${open} of ${tested.length} tested metrics the two are not told apart.`);
     if (!tested.length) parts.push('No metric could be tested.');
     field('verdict').textContent = parts.join(' ');
