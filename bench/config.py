@@ -27,7 +27,7 @@ DEFAULT_METRICS = (
 )
 Shared = Literal["refuse", "mark"]
 
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
 _MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
 
 
@@ -73,7 +73,7 @@ class ModelConfig(Settings):
     @model_validator(mode="after")
     def _label_is_a_file_name(self) -> ModelConfig:
         for row in [f"{self.row}{suffix(values)}" for values in combinations(self.sweep)]:
-            if not _LABEL.fullmatch(row):
+            if not LABEL.fullmatch(row):
                 raise ValueError(
                     f"'{row}' cannot name a folder: use up to 80 letters, digits and . _ - = @ + , [ ]; "
                     "set it with 'as:'"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from bench.errors import DataError, UsageError
+from bench.lock import take
 
 SCHEMA_VERSION = 2
 # What brings an older layout to the next one.
@@ -60,16 +61,18 @@ def as_of_now(connection: sqlite3.Connection) -> sqlite3.Connection:
     """The database as it is at this moment, whatever a driver writes from now on; in place of what was given.
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
-    network disks) a transaction would, so there the database is copied into memory, which reads it once.
+    network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
+    an older tunebench wrote: the copy is brought to the present layout, and the file stays as it is.
     """
-    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
-    if journal == "wal":
+    (journal,), (layout,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "user_version"))
+    if journal == "wal" and layout == SCHEMA_VERSION:
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
         return connection
     copy = sqlite3.connect(":memory:")
     try:
         connection.backup(copy)
+        _upgrade(copy)
     except BaseException:
         copy.close()
         raise
@@ -83,20 +86,15 @@ def take_lock(folder: Path) -> IO[str]:
     Raises:
         UsageError: another process holds it (named with its host), or the folder cannot be written to.
     """
-    import fcntl
-
+    path = folder / "run.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "run.lock").open("a+")
+        lock = take(path)
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "another process"
-        lock.close()
-        raise UsageError(f"{folder} is in use by {owner}; wait for it or name another folder with --out") from None
+    if lock is None:
+        owner = path.read_text(encoding="utf-8").strip() or "another process"
+        raise UsageError(f"{folder} is in use by {owner}; wait for it or name another folder with --out")
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()
@@ -137,7 +135,7 @@ def explained(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         if str(error).startswith(_DAMAGE):
-            raise _damaged(folder, error) from error
+            raise damaged(folder, error) from error
         raise UsageError(
             f"cannot use {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
             "same command again"
@@ -145,11 +143,12 @@ def explained(folder: Path) -> Iterator[None]:
     except sqlite3.IntegrityError:
         raise  # a mistake of ours, not of the disk
     except sqlite3.DatabaseError as error:
-        raise _damaged(folder, error) from error
+        raise damaged(folder, error) from error
 
 
-def _damaged(folder: Path, error: sqlite3.Error) -> DataError:
-    return DataError(f"{folder}/run.db is damaged ({error}); the audio beside it is not touched")
+def damaged(folder: Path, what: object) -> DataError:
+    """What is said of a database that is not as it should be."""
+    return DataError(f"{folder}/run.db is damaged ({what}); the audio beside it is not touched")
 
 
 def _on_network(folder: Path) -> bool:

@@ -8,16 +8,13 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from bench.database import explained
-from bench.errors import DataError
+from bench.database import damaged, explained
 
 # Embeddings are the bulk of a database and are checked where they are used; plans of shards are read by merge alone.
 _TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "set_scores")
 # Scores are most of the rows. One that belongs to nothing is shown nowhere, so only what is shown of them is looked at.
 _WITH_PARENTS = ("clips", "notes", "set_scores")
 _SHOWN_OF_SCORES = {"value", "reason", "error", "details"}
-# What a database that nothing has upgraded yet lacks, by its layout.
-_LACKING = {1: {("models", "trained_on")}}
 # What a column of each type must not hold. SQLite turns numbers into texts for TEXT, and orders texts after numbers.
 _MISFITS = {
     "TEXT": "typeof({0}) = 'blob'",
@@ -69,15 +66,12 @@ def check_rows(folder: Path, connection: sqlite3.Connection) -> None:
     """
     with explained(folder):
         for place in _misfits(connection):
-            raise DataError(f"{folder}/run.db is damaged ({place}); the audio beside it is not touched")
+            raise damaged(folder, place)
 
 
 def _misfits(db: sqlite3.Connection) -> Iterator[str]:
     """Where the database is not as it should be, in words."""
-    (layout,) = db.execute("PRAGMA user_version").fetchone()
-    lacking = _LACKING.get(layout, set())
-    for table, columns in _columns().items():
-        wrong = {name: test for name, test in columns.items() if (table, name) not in lacking}
+    for table, wrong in _columns().items():
         # One pass for all columns of a table; which it is interests only where there is one.
         if db.execute(f"SELECT 1 FROM {table} WHERE {' OR '.join(wrong.values())} LIMIT 1").fetchone():
             for name, test in wrong.items():
@@ -87,8 +81,6 @@ def _misfits(db: sqlite3.Connection) -> Iterator[str]:
         for _, _, parent, _ in db.execute(f"PRAGMA foreign_key_check({child})"):
             yield f"{child} names a row that {parent} lacks"
     for table, row, rule, subject in _RULES:
-        if (table, subject) in lacking:
-            continue
         for (name,) in db.execute(f"SELECT {row} FROM {table} WHERE NOT ({rule}) LIMIT 1"):
             yield f"{subject} of {name[:40]!r} in {table}"
     said = {name for (name,) in db.execute("SELECT name FROM about")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.numerals import NONE, decimals_for, number
+from bench.numerals import NONE, decimals_for, half_width, number
 from bench.summary import Cell, Column
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
@@ -93,7 +93,7 @@ def symmetric(cell: Cell) -> float | None:
     value, low, high = cell.estimate.value, cell.estimate.low, cell.estimate.high
     if value is None or low is None or high is None:
         return None
-    return high - value if math.isclose(value - low, high - value, rel_tol=1e-6, abs_tol=1e-9) else None
+    return half_width(value, low, high)
 
 
 def _heading(column: Column, count: str | None) -> str:

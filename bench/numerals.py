@@ -27,6 +27,16 @@ def decimals_for(half_widths: Iterable[float], sizes: Iterable[float] = ()) -> i
     return max(1, 1 - math.floor(math.log10(median(known)))) if known else 1
 
 
+def half_width(value: float, low: float, high: float) -> float | None:
+    """Half the width of an interval that lies evenly about its value, for ``±``; None for any other."""
+    return high - value if math.isclose(value - low, high - value, rel_tol=1e-6, abs_tol=1e-9) else None
+
+
+def counted(things: int, name: str) -> str:
+    """``1 prompt``, ``2 prompts``."""
+    return f"{things} {name}{'' if things == 1 else 's'}"
+
+
 def number(value: float | None, decimals: int, sign: Literal["", "+"] = "") -> str:
     """A number for people to read, ``–`` where there is none; what is rounded to nothing has no sign.
 

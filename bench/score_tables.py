@@ -97,22 +97,22 @@ class ScoreTables:
                 ],
             )
 
-    def embedded(self, embedder: str, view: View) -> dict[str, Vectors | str]:
-        """By content hash, the vectors of one embedder and view, or the reason why there are none."""
+    def embedded(self, embedder: str, view: str) -> dict[str, Vectors | str]:
+        """By content hash, the vectors of one embedder and one `View.text`, or the reason why there are none."""
         rows = self._db.execute(
             "SELECT content, dimension, vectors, reason FROM embeddings "
             "WHERE embedder = ? AND view = ? AND error IS NULL",
-            (embedder, view.text),
+            (embedder, view),
         )
         return {
             content: reason if vectors is None else np.frombuffer(vectors, dtype="<f4").reshape(-1, dimension)
             for content, dimension, vectors, reason in rows
         }
 
-    def embedded_keys(self, embedder: str, view: View) -> set[str]:
+    def embedded_keys(self, embedder: str, view: str) -> set[str]:
         """Content hashes that need no embedding by one embedder on one view."""
         rows = self._db.execute(
-            "SELECT content FROM embeddings WHERE embedder = ? AND view = ? AND error IS NULL", (embedder, view.text)
+            "SELECT content FROM embeddings WHERE embedder = ? AND view = ? AND error IS NULL", (embedder, view)
         )
         return {content for (content,) in rows}
 

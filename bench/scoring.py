@@ -94,7 +94,7 @@ def _score_clips(
     prompts = store.prompts()
     scored = {} if force else store.scored()
     embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
-    held = {name: set() if force else store.embedded_keys(name, view) for name in embedders}
+    held = {name: set() if force else store.embedded_keys(name, view.text) for name in embedders}
     tasks: list[ScoreTask] = []
     for clip in clips:
         keys = scored.get(clip.id, set())
@@ -115,7 +115,7 @@ def embed(
     store: Store, embedder: PlannedEmbedder, view: View, executor: Executor, progress: Progress, models: Collection[str]
 ) -> list[str]:
     """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
-    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view)
+    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view.text)
     clips = {clip.content: clip for clip in store.made() if clip.model in models}
     tasks = [
         ScoreTask(c.id, c.content, store.folder.resolve() / c.path, prompts[c.prompt], None, (), (embedder,), view)
@@ -152,7 +152,7 @@ def _with_known_vectors(store: Store, tasks: Sequence[ScoreTask], view: View) ->
     """The tasks with the vectors that are stored already and that one of their metrics asks for."""
     metrics = chain.from_iterable(task.metrics for task in tasks)
     wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
-    held = {embedder: store.embedded(embedder, view) for embedder in wanted}
+    held = {embedder: store.embedded(embedder, view.text) for embedder in wanted}
     return [
         replace(task, known={name: vectors[task.content] for name, vectors in held.items() if task.content in vectors})
         for task in tasks
@@ -175,7 +175,7 @@ def _score_sets(
     models: dict[str, list[StoredClip]] = {}
     for clip in store.made():
         models.setdefault(clip.model, []).append(clip)
-    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view) for m in metrics}
+    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view.text) for m in metrics}
     held = {} if force else store.set_scored()
     tasks: list[SetTask] = []
     for model in (name for name in models if name in asked):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UsageError, suggestion
 from bench.yaml_file import read_yaml
+
+Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
+"""Squares of the numbers must not overflow; the limit is that of `bench.metric.Score`."""
 
 Table = TypeVar("Table", bound="Settings")
 

@@ -271,8 +271,6 @@ class Store(ScoreTables):
 
     def trained_on(self) -> dict[str, frozenset[str]]:
         """By model, the content hashes of the recordings that it is known to have been trained on."""
-        if self._db.execute("PRAGMA user_version").fetchone() == (1,):  # read before anything upgraded it
-            return {label: frozenset() for (label,) in self._db.execute("SELECT label FROM models ORDER BY position")}
         rows = self._db.execute("SELECT label, trained_on FROM models ORDER BY position")
         return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
 

@@ -6,13 +6,15 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.errors import DataError, UsageError
+from bench.database import damaged
+from bench.errors import UsageError
 from bench.metric import Direction, Estimate
 from bench.scoring import clip_groups
+from bench.settings import Finite
 from bench.stats import stratified_t_interval, wilson_interval
 from bench.store import Store, StoredClip
 
@@ -41,14 +43,11 @@ class ClipScore:
         return "all" if by is None else str(getattr(self, by))
 
 
-_Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)] | None
-
-
 class _Landmarks(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    chance: _Finite = None
-    known: _Finite = None
+    chance: Finite | None = None
+    known: Finite | None = None
 
 
 @dataclass(frozen=True)
@@ -122,9 +121,7 @@ def _landmarks(store: Store, details: str | None) -> tuple[float | None, float |
     try:
         found = _Landmarks.model_validate_json(details)
     except ValidationError:
-        raise DataError(
-            f"{store.folder}/run.db is damaged (details in scores: {details[:40]}); the audio beside it is not touched"
-        ) from None
+        raise damaged(store.folder, f"details in scores: {details[:40]}") from None
     return found.chance, found.known
 
 

@@ -22,8 +22,9 @@ import numpy.typing as npt
 
 from bench.errors import Undefined, UsageError
 from bench.metric import Direction
+from bench.numerals import counted
 from bench.set_metric import Reference
-from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric, counted
+from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
 from metrics.kernel import embeddings_of
 from metrics.pairwise import Windows, check_windows, distance_blocks
 

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import Undefined
+from bench.numerals import counted
 from bench.set_metric import EmbeddingSet, Reference
 from metrics.frechet import FrechetAudioDistance, enough_clips
-from metrics.grouped import Array, Chosen, Contributions, Grouped, counted
+from metrics.grouped import Array, Chosen, Contributions, Grouped
 
 SUBSETS = 15
 SMALLEST = 1 / 3

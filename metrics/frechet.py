@@ -21,9 +21,10 @@ import numpy.typing as npt
 
 from bench.errors import DataError, Undefined
 from bench.metric import Direction
+from bench.numerals import counted
 from bench.set_metric import EmbeddingSet, Reference
 from metrics.gaussian import EPSILON, Array, Gaussian, Method, nuclear_norm, product
-from metrics.grouped import Chosen, Contributions, Grouped, GroupedMetric, counted
+from metrics.grouped import Chosen, Contributions, Grouped, GroupedMetric
 
 LEAST_PROMPTS = 24
 """With fewer, chance and bias say more than the music does."""

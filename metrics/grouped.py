@@ -18,6 +18,7 @@ import numpy.typing as npt
 from bench.embedder import EmbedderRef
 from bench.errors import DataError, Undefined, UsageError
 from bench.metric import Estimate
+from bench.numerals import counted
 from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
 from bench.stats import all_swaps, jackknife_interval, permutation_p, random_swaps, smallest_p
 from bench.stats.permutation import EXACT, PERMUTATIONS
@@ -243,10 +244,6 @@ def _permuted(contributions: Contributions, prompts: int, permutations: int, see
             break
         found.append(contributions.apart(swaps))
     return np.concatenate(found)
-
-
-def counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _is(number: int) -> str:

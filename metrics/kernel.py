@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from bench.errors import DataError, Undefined, UsageError
 from bench.metric import Direction
+from bench.numerals import counted
 from bench.set_metric import Difference, EmbeddingSet, Reference
-from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric, counted
+from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
 from metrics.kernel_sums import kernel_sum, kernel_sums_between, kernel_sums_to
 from metrics.median_distance import median_distance
 from metrics.pairwise import Windows, check_windows

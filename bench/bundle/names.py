@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from bench.config import LABEL
+
 FORMAT = 1
 ENDING = ".tunebench.zip"
 
@@ -13,8 +15,7 @@ DATABASE = "run.db"
 LEADERBOARD = "leaderboard.json"
 SCORES = "scores.csv"
 
-_LABEL = r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}"
-_AUDIO = re.compile(rf"audio/{_LABEL}/[0-9a-f]{{16}}\.flac")
+_AUDIO = re.compile(rf"audio/{LABEL.pattern}/[0-9a-f]{{16}}\.flac")
 _REFERENCE = re.compile(r"references/[0-9a-f]{16}\.safetensors")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -71,13 +71,13 @@ def hear_clips(
     with Store.read(run) as store:
         view = view_of(store, settings.common)
         clips = [clip for clip in store.made() if clip.model in models]
-        lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view)
+        lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view.text)
     if lacking:
         with Store.open(run) as store, make_executor(settings.executor) as executor:
             if missing := embed(store, embedder, view, executor, progress, models):
                 raise MissingError("; ".join(missing))
     with Store.read(run) as store:
-        prompts, vectors = store.prompts(), store.embedded(embedder.fingerprint, view)
+        prompts, vectors = store.prompts(), store.embedded(embedder.fingerprint, view.text)
     heard = []
     for clip in clips:
         found = vectors.get(clip.content)

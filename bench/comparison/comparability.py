@@ -7,6 +7,7 @@ from dataclasses import asdict
 from bench.canonical import first_difference
 from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
 from bench.errors import UsageError
+from bench.numerals import counted
 from bench.stats.permutation import smallest_p
 from bench.summary import Column
 from bench.view import View
@@ -100,7 +101,7 @@ def unequal(a: Row, b: Row, column: Column) -> tuple[str, ...]:
         found.append(f"W-LENGTH: A's clips are {lengths[0]:.2f} s long and B's {lengths[1]:.2f} s (medians)")
     seeds = len(a.seeds()), len(b.seeds())
     if column.of_sets and seeds[0] != seeds[1] and all(seeds):
-        found.append(f"W-SEEDS: A has {_counted(seeds[0], 'seed')} and B {_counted(seeds[1], 'seed')}")
+        found.append(f"W-SEEDS: A has {counted(seeds[0], 'seed')} and B {counted(seeds[1], 'seed')}")
     return tuple(found)
 
 
@@ -111,7 +112,7 @@ def unpaired(only_a: int, only_b: int) -> tuple[str, ...]:
         return ()
     parts = [f"{number} of {name}" for number, name in ((only_a, "A"), (only_b, "B")) if number]
     left_out = f"{'is' if alone == 1 else 'are'} left out ({', '.join(parts)})"
-    return (f"W-UNPAIRED: {_counted(alone, 'prompt')} that only one of the two has {left_out}",)
+    return (f"W-UNPAIRED: {counted(alone, 'prompt')} that only one of the two has {left_out}",)
 
 
 def few(n: int, differing: int) -> tuple[str, ...]:
@@ -121,7 +122,3 @@ def few(n: int, differing: int) -> tuple[str, ...]:
     if differing < FEWEST:
         return (f"W-FEW: A and B differ on {differing} of the {n} prompts, which cannot take p below .05",)
     return ()
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,6 @@ from bench.embedder import Vectors
 from bench.errors import UsageError, suggestion
 from bench.store import Store, StoredClip
 from bench.summary import Column, Grouping, read_columns, read_scores, read_set_scores
-from bench.view import View
 
 
 @dataclass(frozen=True)
@@ -102,12 +100,12 @@ class ComparedRun:
 
     def vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
         """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
-        key, view = metric.embedder, _view_of_text(metric.column.view)
-        for (embedder,) in self.store.rows("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view.text,)):
-            if fingerprint([embedder, view.text]) == key:
-                if (embedder, view.text) not in self._vectors:
-                    self._vectors[embedder, view.text] = self.store.embedded(embedder, view)
-                return embedder, self._vectors[embedder, view.text]
+        key, view = metric.embedder, metric.column.view
+        for (embedder,) in self.store.rows("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,)):
+            if fingerprint([embedder, view]) == key:
+                if (embedder, view) not in self._vectors:
+                    self._vectors[embedder, view] = self.store.embedded(embedder, view)
+                return embedder, self._vectors[embedder, view]
         return "", {}
 
     @cached_property
@@ -118,12 +116,6 @@ class ComparedRun:
                 of_prompts = found.setdefault((score.model, score.metric), {})
                 of_prompts.setdefault(score.prompt, []).append((score.seed, score.value))
         return found
-
-
-def _view_of_text(text: str) -> View:
-    """The view that `View.text` describes."""
-    seconds, band = re.search(r"first (\S+) s", text), re.search(r"up to (\S+) Hz", text)
-    return View(float(seconds[1]) if seconds else None, float(band[1]) if band else None)
 
 
 @dataclass(frozen=True, eq=False)

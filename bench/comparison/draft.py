@@ -13,6 +13,7 @@ from bench.comparison.comparability import few
 from bench.comparison.kept_tests import KeptTest
 from bench.comparison.record import Chance, Comparison
 from bench.comparison.set_tests import SetRequest, SetTests
+from bench.numerals import counted
 from bench.progress import Progress
 from bench.stats.effect_size import probability_of_superiority
 from bench.stats.multiplicity import benjamini_hochberg, holm
@@ -75,7 +76,7 @@ def _with_paired_test(blank: Comparison, differences: Array, test: PairedTest | 
         return blank
     above = probability_of_superiority(differences)
     if test is None:
-        reason = f"{n} shared {'prompt' if n == 1 else 'prompts'}, a test needs {MINIMUM_PROMPTS}"
+        reason = f"{counted(n, 'shared prompt')}, a test needs {MINIMUM_PROMPTS}"
         return replace(blank, estimate=math.fsum(differences) / n, n=n, superiority=above, reason=reason)
     differing = int(np.count_nonzero(differences))
     warnings = (*few(n, differing), *blank.warnings)

@@ -7,22 +7,19 @@ from typing import Annotated, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from bench.settings import Settings
+from bench.settings import Finite, Settings
 from bench.whole_file import replace_file
 
 FORMAT = 2
 """Raised whenever the same sets would be tested in another way."""
 
-# Squares of the numbers must not overflow; the limit is that of `bench.metric.Score`.
-_Number = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)] | None
-
 
 class KeptTest(Settings):
     """A difference as `bench.set_metric.Difference` has it, and ``n``, of how many shared prompts it is."""
 
-    estimate: _Number
-    low: _Number
-    high: _Number
+    estimate: Finite | None
+    low: Finite | None
+    high: Finite | None
     p: Annotated[float, Field(gt=0, le=1)] | None
     null: str
     reason: str | None

@@ -188,13 +188,17 @@ def _with_unit(c: Comparison, text: str) -> str:
     return f"{text} {'points' if c.column.unit == '%' else c.column.unit}".strip()
 
 
-def flat(record: dict[str, Any]) -> dict[str, Any]:
-    """A record as a row of a table: ``chance`` in four columns, warnings in one."""
+def spread_out(record: dict[str, Any]) -> dict[str, Any]:
+    """A record with ``chance`` in four fields."""
     return {
         **{name: value for name, value in record.items() if name != "chance"},
         **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
-        "warnings": "; ".join(record["warnings"]),
     }
+
+
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A record as a row of a table: `spread_out`, and its warnings in one text."""
+    return {**spread_out(record), "warnings": "; ".join(record["warnings"])}
 
 
 def _csv(found: Sequence[dict[str, Any]]) -> str:

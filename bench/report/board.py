@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.numerals import number
 from bench.report.content import Content
-from bench.report.figures import decimals_for, number, places, spread
+from bench.report.figures import decimals_for, places, spread
 from bench.summary import Cell, Column
 
 ALL = "all"

@@ -8,8 +8,9 @@ from statistics import fmean
 
 import numpy as np
 
+from bench.numerals import number
 from bench.report.content import Content
-from bench.report.figures import digits, number
+from bench.report.figures import digits
 from bench.summary import Column
 
 Values = Mapping[tuple[str, str], Sequence[float]]

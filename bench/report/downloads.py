@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.comparison.tables import records as paired_records
+from bench.comparison.tables import spread_out
 from bench.export.clip_table import clip_table, written
 from bench.export.spreadsheet import as_csv
 from bench.leaderboard import records
@@ -56,13 +57,7 @@ def leaderboard_records(content: Content) -> list[dict[str, Any]]:
 
 def comparison_records(content: Content) -> list[dict[str, Any]]:
     """A record a comparison, as ``tunebench compare --json`` gives it, with ``chance`` spread out."""
-    return [
-        {
-            **{name: value for name, value in record.items() if name != "chance"},
-            **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
-        }
-        for record in paired_records(content.comparisons, (content.protocol, content.protocol))
-    ]
+    return [spread_out(record) for record in paired_records(content.comparisons, (content.protocol, content.protocol))]
 
 
 def provenance(content: Content, store: Store) -> dict[str, Any]:

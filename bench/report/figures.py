@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from statistics import median
 
-MISSING = "–"
-
-
-def number(value: float | None, decimals: int) -> str:
-    """A number with a true minus sign; ``–`` where there is none."""
-    if value is None:
-        return MISSING
-    text = f"{value:.{decimals}f}"
-    # Rounded to nothing, a number has no sign.
-    return text.lstrip("-") if not float(text) else text.replace("-", "−")
+from bench import numerals
+from bench.numerals import half_width, number
 
 
 def decimals_for(intervals: Iterable[tuple[float, float]]) -> int:
     """Decimals, from 1 to 4, that show two digits of the usual half width of these intervals."""
-    widths = [(high - low) / 2 for low, high in intervals if high > low]
-    return max(1, min(4, 1 - math.floor(math.log10(median(widths))))) if widths else 1
+    return min(4, numerals.decimals_for((high - low) / 2 for low, high in intervals))
 
 
 def digits(largest: float) -> int:
@@ -33,9 +23,9 @@ def spread(value: float, low: float | None, high: float | None, decimals: int) -
     """An interval beside its value: ``± 1.2`` where it is even, ``[1.0, 4.5]`` where it is not."""
     if low is None or high is None:
         return ""
-    below, above = value - low, high - value
-    if math.isclose(below, above, rel_tol=1e-6, abs_tol=1e-9):
-        return f"± {number(above, decimals)}"
+    half = half_width(value, low, high)
+    if half is not None:
+        return f"± {number(half, decimals)}"
     return f"[{number(low, decimals)}, {number(high, decimals)}]"
 
 

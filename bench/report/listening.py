@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from bench.numerals import number
 from bench.report.content import ClipEntry, Content
-from bench.report.figures import digits, number
+from bench.report.figures import digits
 from bench.summary import Column
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.numerals import counted
 from bench.report.about import seeds_in_words
 from bench.report.content import Content
 from bench.report.instruments import Instrument, ReferenceFacts
@@ -54,11 +55,6 @@ def methods(content: Content, setting: Setting) -> tuple[str, ...]:
         _software(content, setting),
     ]
     return tuple(paragraph for paragraph in paragraphs if paragraph)
-
-
-def counted(number: int, thing: str) -> str:
-    """``1 prompt``, ``2 prompts``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from bench.errors import UsageError
+from bench.lock import take
 from bench.whole_file import replace_file
 
 MARKER = "report.json"
@@ -108,20 +109,12 @@ def _refuse_others(folder: Path) -> None:
 
 
 def _locked(folder: Path) -> IO[str]:
-    """The folder's lock, held until it is closed; the kernel drops it when this process dies, however it dies."""
-    import fcntl
-
-    lock = (folder / _LOCK).open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
+    """The folder's lock, held until it is closed."""
+    lock = take(folder / _LOCK)
+    if lock is None:
         raise UsageError(
             f"another process is building a report in {folder}; wait for it, or name another folder with --out"
-        ) from None
-    except OSError:
-        lock.close()
-        raise
+        )
     return lock
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.numerals import counted
 from bench.survey.findings import Comparison, Design, GenreComparison
 
 FEW_LISTENERS = 5
@@ -80,8 +81,3 @@ def _genre_power(design: Design) -> str:
         f"The table by genre is exploratory: {prompts} a genre {gives} a test {power}, so that no difference found is "
         "no sign of no difference. Its p are adjusted over the table (Benjamini–Hochberg)."
     )
-
-
-def counted(number: int, word: str) -> str:
-    """Read as "1 listener", "2 listeners"."""
-    return f"{number} {word}{'' if number == 1 else 's'}"

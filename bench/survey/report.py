@@ -6,7 +6,7 @@ import io
 import textwrap
 from dataclasses import dataclass
 
-from bench.survey.claims import counted
+from bench.numerals import counted
 from bench.survey.findings import Analysis, ModelRating, Strength
 from bench.survey.rating_range import Range
 from bench.survey.report_tables import (

@@ -105,7 +105,7 @@ def test_it_is_the_metrics_own_difference(folder: Path) -> None:
     (file,) = (folder / "references").glob("*.safetensors")
     reference = load_reference(file)
     with Store.read(folder) as store:
-        vectors = store.embedded(reference.embedder, View())
+        vectors = store.embedded(reference.embedder, View().text)
         number = {prompt: place for place, prompt in enumerate(sorted(store.prompts()))}
         sets = [
             gather(
