@@ -41,6 +41,9 @@ class MusicModel(ABC):
         typical_speed: seconds of audio made in one second on one CPU core, a rough figure for time estimates before
             the first clip is made; None if it depends on the machine.
         max_duration: the longest clip it can make, in seconds; None where there is no limit.
+        required_params: parameters that must be given although they have a default.
+        identity_name: the registered name that stands in identities where several names lead to one model, so that
+            the same clip has one id under all of them; None for the name that was asked for.
     """
 
     version: ClassVar[int] = 1
@@ -50,6 +53,8 @@ class MusicModel(ABC):
     max_duration: float | None = None
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     typical_speed: ClassVar[float | None] = None
+    required_params: ClassVar[tuple[str, ...]] = ()
+    identity_name: ClassVar[str | None] = None
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:

@@ -176,7 +176,12 @@ def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool =
             raise UsageError(
                 f"{plugin.kind} '{plugin.name}' has no parameter '{name}'{suggestion(name, named)}; {takes}"
             )
-    missing = [name for name, p in named.items() if p.default is p.empty and name not in params]
+    required: tuple[str, ...] = getattr(factory, "required_params", ())
+    missing = [
+        name
+        for name, p in named.items()
+        if (p.default is p.empty and name not in params) or (name in required and params.get(name) is None)
+    ]
     if missing and not partly:
         raise UsageError(f"{plugin.kind} '{plugin.name}' needs the parameter '{missing[0]}'")
     defaults = {name: p.default for name, p in named.items() if p.default is not p.empty}
