@@ -212,10 +212,12 @@ class Store(ScoreTables):
         """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
         on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
+        # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
+        ours = {path.casefold() for path in made}
         for path in on_disk - made:
-            if _OUR_FILE.fullmatch(Path(path).name):
+            if path.casefold() not in ours and _OUR_FILE.fullmatch(Path(path).name):
                 (self.folder / path).unlink(missing_ok=True)
-        lost = made - on_disk
+        lost = {path for path in made - on_disk if not (self.folder / path).exists()}
         with self._transaction():
             for path in lost:
                 self._db.execute(

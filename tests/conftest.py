@@ -18,6 +18,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+# What tests are given, not tests: without this, the examples in their docstrings would be looked for.
+collect_ignore = ["benchmarks", "plugin_package", "plugins"]
+
 # The same examples each time, and no time limit for one: machines differ, and are busy at times.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")
