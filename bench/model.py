@@ -41,6 +41,7 @@ class MusicModel(ABC):
         typical_speed: seconds of audio made in one second on one CPU core, a rough figure for time estimates before
             the first clip is made; None if it depends on the machine.
         max_duration: the longest clip it can make, in seconds; None where there is no limit.
+        examples: for parameters without a default, a value that a newcomer would give, as written in YAML.
     """
 
     version: ClassVar[int] = 1
@@ -50,6 +51,7 @@ class MusicModel(ABC):
     max_duration: float | None = None
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     typical_speed: ClassVar[float | None] = None
+    examples: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:
@@ -61,10 +63,17 @@ class MusicModel(ABC):
 
     @classmethod  # noqa: B027
     def require(cls) -> None:
-        """Check that what the model needs is installed, without loading weights.
+        """Check that what the model needs is installed: import what it imports when used, without loading weights.
 
         Raises:
             MissingError: something is not; the message names the command that helps.
+        """
+
+    def check_weights(self) -> None:  # noqa: B027 - many models have none
+        """Check that the weights are on this machine, by a quick look at the disk and without asking a network.
+
+        Raises:
+            MissingError: they are not; the message says where they come from.
         """
 
     def fingerprint(self) -> Mapping[str, Json]:

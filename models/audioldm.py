@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.audio import Samples
 from bench.errors import UsageError
@@ -51,7 +51,7 @@ class AudioLDM(PretrainedModel):
     """
 
     kind = "audioldm"
-    needs = (*PretrainedModel.needs, "diffusers")
+    needs = (*PretrainedModel.needs, "diffusers:AudioLDMPipeline")
     provenance_params = PretrainedModel.provenance_params | {"max_duration"}
 
     def __init__(
@@ -149,6 +149,8 @@ class AudioLDM(PretrainedModel):
 
 class AudioLDMLora(AudioLDM):
     """`AudioLDM` with LoRA weights; takes its parameters, and ``adapter`` must be given."""
+
+    examples: ClassVar[Mapping[str, str]] = {"adapter": "trained/adapter"}
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from models.audioldm import TRAINED_SECONDS, AudioLDM
-from models.pretrained import check_vocabulary, joined
+from models.pretrained import PretrainedModel, check_vocabulary, joined
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +30,7 @@ class AudioLDM2(AudioLDM):
     """
 
     kind = "audioldm2"
+    needs = (*PretrainedModel.needs, "diffusers:AudioLDM2Pipeline", "transformers:GPT2LMHeadModel")
 
     def __init__(
         self,

@@ -125,6 +125,7 @@ class MusicGen(PretrainedModel):
     """
 
     kind = "musicgen"
+    needs = (*PretrainedModel.needs, "transformers:MusicgenForConditionalGeneration")
 
     def __init__(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.audio import Samples
 from bench.errors import UsageError
@@ -49,7 +49,7 @@ class StableAudio(PretrainedModel):
     """
 
     kind = "stable-audio"
-    needs = (*PretrainedModel.needs, "diffusers", "torchsde")
+    needs = (*PretrainedModel.needs, "diffusers:StableAudioPipeline", "torchsde")
 
     def __init__(
         self,
@@ -164,6 +164,8 @@ class StableAudio(PretrainedModel):
 
 class StableAudioLora(StableAudio):
     """`StableAudio` with LoRA weights; takes its parameters, and ``adapter`` must be given."""
+
+    examples: ClassVar[Mapping[str, str]] = {"adapter": "trained/adapter"}
 
     def __init__(
         self,
