@@ -21,8 +21,9 @@ def catalogue(kind: Kind) -> list[dict[str, Any]]:
 
     ``kind``, ``name``, ``package`` and ``target`` say what it is and who declares it; ``summary`` is the beginning of
     its documentation; ``usable`` is whether it could be imported, and where it could not ``summary`` says why.
-    ``version`` is that of a class, otherwise None. ``params`` lists the parameters: ``name``, whether it is ``required``, its ``default``, and for a required one an
-    ``example``, in YAML, where the plugin gives one. An ambiguous name is followed by those that mean one plugin.
+    ``version`` is that of a class, otherwise None. ``params`` lists the parameters: ``name``, whether it is
+    ``required``, its ``default``, and for a required one an ``example``, in YAML, where the plugin gives one. An
+    ambiguous name is followed by those that mean one plugin.
     """
     return [
         {
@@ -71,7 +72,12 @@ def _described(plugin: Plugin) -> dict[str, Any]:
     text = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("`", "")
     arrow = {"higher": "↑", "lower": "↓"}.get(str(getattr(thing, "direction", "")), "")
     unit = " ".join(part for part in (str(getattr(thing, "unit", "")), arrow) if part)
-    return {"summary": f"{text} [{unit}]" if unit else text, "usable": True, "version": _version(thing), "params": params}
+    return {
+        "summary": f"{text} [{unit}]" if unit else text,
+        "usable": True,
+        "version": _version(thing),
+        "params": params,
+    }
 
 
 def _unusable(problem: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from bench.entry_points import unreadable_packages
+from bench.entry_points import Kind, declared, unreadable_packages
 from bench.readiness import readiness
 
 _EXTERNAL = {"tinysoundfont": "pip install --no-deps tinysoundfont"}
@@ -25,11 +25,11 @@ def diagnose() -> dict[str, dict[str, str]]:
         "machine": _machine(),
         "devices": _devices(),
         "packages": _packages(),
-        "models": readiness("model"),
-        "metrics": readiness("metric"),
-        "embedders": readiness("embedder"),
-        "suites": readiness("suite"),
-        "references": readiness("reference"),
+        "models": _plugins("model"),
+        "metrics": _plugins("metric"),
+        "embedders": _plugins("embedder"),
+        "suites": _plugins("suite"),
+        "references": _plugins("reference"),
     }
 
 
@@ -110,3 +110,11 @@ def _version(name: str, otherwise: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return otherwise
+
+
+def _plugins(kind: Kind) -> dict[str, str]:
+    try:
+        Path.cwd()  # as for torch above, which plugins import
+    except OSError:
+        return dict.fromkeys(declared(kind), "not tried: the working folder is gone")
+    return readiness(kind)

@@ -110,7 +110,7 @@ def make_plan(config: RunConfig) -> Plan:
 
 
 def load_suite_named(ref: str) -> PromptSuite:
-    """Load ``genres``, ``file.yaml`` or ``file.py:function``, each also with the version that it must have: ``genres@1``.
+    """Load ``genres``, ``file.yaml`` or ``file.py:function``, or each with the version it must have: ``genres@1``.
 
     Raises:
         UsageError: an unknown suite, or another version than the installed one is asked for.

@@ -51,7 +51,7 @@ def named(kind: Kind) -> Iterator[tuple[str, Plugin | None, str]]:
                 yield plugin.qualified, plugin, ""
 
 
-def _tried(plugin: Plugin, params: Mapping[str, Any] = {}) -> str:  # noqa: B006 - a mapping is not changed
+def _tried(plugin: Plugin, params: Mapping[str, Any] = {}) -> str:
     """``ready``, or what is wrong with a plugin that is made with some parameters."""
     try:
         if plugin.kind in ("suite", "reference"):

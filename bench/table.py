@@ -42,7 +42,8 @@ def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
 def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, indent: int = 2) -> str:
     """Names on the left, and beside each its paragraphs, broken so that lines are at most ``width`` columns long.
 
-    A word that is too long for a line stays whole, and lines are not broken at no-break spaces. A name that leaves less than half of the line has one for itself.
+    A word that is too long for a line stays whole, and lines are not broken at no-break spaces. A name that takes more
+    than a third of the line has one for itself.
     """
     column = max((len(name) for name, _ in entries if len(name) <= width // 3), default=0)
     margin = " " * (indent + column + 2)

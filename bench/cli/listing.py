@@ -113,6 +113,9 @@ def _print_prompts(suite: str | None, style: Style) -> None:
     else:
         entries = [(prompt["id"], [prompt["text"], _facts(prompt)]) for prompt in found]
         _print_definitions(f"{loaded.ref}, {len(found)} prompts", entries)
+        first = found[0]["id"]
+        print(f"\nClips of them are named {first}.wav, or {first}_1.wav for seed 1, and so on;")
+        print(f"'tunebench score FOLDER --suite {name}' then scores them.")
 
 
 def _facts(prompt: dict[str, Any]) -> str:
