@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
 
+from bench.registry import plain_name, short_name
 from bench.settings import Settings, load_settings, parse_settings
 from bench.sweep import combinations, problem, suffix
 
@@ -34,6 +36,8 @@ _MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
 class ModelConfig(Settings):
     """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters.
 
+    The name may carry the version that must be installed: ``composer@1``. So may that of metrics.
+
     ``sweep`` gives some parameters a list of values; the entry then stands for a row at each combination of them.
     """
 
@@ -45,7 +49,7 @@ class ModelConfig(Settings):
     @property
     def row(self) -> str:
         """The label in tables and the name of the clips' folder."""
-        return self.label or self.name.rpartition(":")[2]
+        return self.label or short_name(self.name)
 
     @property
     def rows(self) -> tuple[ModelConfig, ...]:
@@ -178,7 +182,7 @@ class RunConfig(Settings):
         for what, items in (
             ("model", rows),
             ("seed", self.seeds),
-            ("metric", [f"{m.name} {m.params}" if m.params else m.name for m in self.metrics]),
+            ("metric", [f"{plain_name(m.name)} {m.params}" if m.params else plain_name(m.name) for m in self.metrics]),
         ):
             for item in items:
                 if list(items).count(item) > 1:
@@ -191,6 +195,24 @@ class RunConfig(Settings):
     def as_yaml(self) -> str:
         """The whole configuration, defaults included, as it is frozen in the run folder."""
         return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
+    """The metrics that names stand for, with the parameters that they are configured with.
+
+    A name may be that of a column: ``kad[embedder=vggish]@1``. What is not configured has its default parameters.
+
+    Raises:
+        UsageError: as `bench.metric_plan.plan_metric`, of what is configured.
+    """
+    from bench.metric_plan import plan_metric
+
+    found = []
+    for name in names:
+        same = [metric for metric in configured if plain_name(metric.name) == plain_name(name)]
+        columns = [metric for metric in configured if "[" in name and plan_metric(metric).ref == name]
+        found += [metric.model_copy(update={"name": name}) for metric in same] or columns or [MetricConfig(name=name)]
+    return found
 
 
 def load_config(path: Path) -> RunConfig:

@@ -44,6 +44,7 @@ class MusicModel(ABC):
         required_params: parameters that must be given although they have a default.
         identity_name: the registered name that stands in identities where several names lead to one model, so that
             the same clip has one id under all of them; None for the name that was asked for.
+        examples: for parameters without a default, a value that a newcomer would give, as written in YAML.
     """
 
     version: ClassVar[int] = 1
@@ -55,6 +56,7 @@ class MusicModel(ABC):
     typical_speed: ClassVar[float | None] = None
     required_params: ClassVar[tuple[str, ...]] = ()
     identity_name: ClassVar[str | None] = None
+    examples: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:
@@ -66,10 +68,17 @@ class MusicModel(ABC):
 
     @classmethod  # noqa: B027
     def require(cls) -> None:
-        """Check that what the model needs is installed, without loading weights.
+        """Check that what the model needs is installed: import what it imports when used, without loading weights.
 
         Raises:
             MissingError: something is not; the message names the command that helps.
+        """
+
+    def check_weights(self) -> None:  # noqa: B027 - many models have none
+        """Check that the weights are on this machine, by a quick look at the disk and without asking a network.
+
+        Raises:
+            MissingError: they are not; the message says where they come from.
         """
 
     def fingerprint(self) -> Mapping[str, Json]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.canonical import canonical_json, fingerprint
+from bench.entry_points import Plugin
 from bench.errors import TunebenchError, UsageError
 from bench.metric_plan import PlannedMetric, plan_metrics
 from bench.model import GenerationRequest, MusicModel
+from bench.parameters import bind
 from bench.prompt import Prompt, PromptSuite
-from bench.registry import Plugin, bind, create, find, load
+from bench.registry import create, find, load, other_version, plain_name
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
     from bench.config import ModelConfig, RunConfig
@@ -108,7 +110,7 @@ def make_plan(config: RunConfig) -> Plan:
 
 
 def load_suite_named(ref: str) -> PromptSuite:
-    """Load ``genres``, ``genres@1``, ``file.yaml`` or ``file.py:function``.
+    """Load ``genres``, ``file.yaml`` or ``file.py:function``, or each with the version it must have: ``genres@1``.
 
     Raises:
         UsageError: an unknown suite, or another version than the installed one is asked for.
@@ -118,18 +120,21 @@ def load_suite_named(ref: str) -> PromptSuite:
 
     from bench.suite import load_suite
 
-    if ref.endswith((".yaml", ".yml")):
-        return load_suite(Path(ref))
-    name, _, version = ref.partition("@")
-    plugin = find("suite", name)
-    suite = load(plugin)()
-    if not isinstance(suite, PromptSuite):
-        raise UsageError(f"suite '{name}' ({plugin.target}) returns a {type(suite).__name__}, not a bench.PromptSuite")
-    if version and version != str(suite.version):
+    path = plain_name(ref)
+    if path.endswith((".yaml", ".yml")):
+        suite = load_suite(Path(path))
+        if path != ref and ref.rpartition("@")[2] != str(suite.version):
+            raise UsageError(f"suite '{ref}': the file holds '{suite.ref}'; use '{path}', or another file")
+        return suite
+    plugin = find("suite", ref)
+    made = load(plugin)()
+    if not isinstance(made, PromptSuite):
         raise UsageError(
-            f"suite '{ref}' is not installed, '{suite.ref}' is; use that, or the tunebench that had '{ref}'"
+            f"suite '{plugin.name}' ({plugin.target}) returns a {type(made).__name__}, not a bench.PromptSuite"
         )
-    return suite
+    if plugin.version not in (None, made.version):
+        raise UsageError(other_version(plugin, f"{plugin.name}@{made.version}"))
+    return made
 
 
 def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:

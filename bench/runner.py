@@ -15,6 +15,7 @@ from bench.generating import generate
 from bench.metric_plan import plan_metrics
 from bench.plan import Plan, PlannedClip, make_plan
 from bench.progress import Progress, Silent
+from bench.registry import plain_name
 from bench.scoring import score
 from bench.shards import Shard, share_out, take_shard
 from bench.store import Store
@@ -75,7 +76,7 @@ def default_folder(config: RunConfig | Mapping[str, Any] | Path | str | None) ->
     """Where a run goes unless told otherwise: ``results/`` and the configuration's file name, or the suite's name."""
     if isinstance(config, Path | str):
         return Path("results") / Path(config).stem
-    return Path("results") / Path(as_config(config).suite.partition("@")[0]).stem
+    return Path("results") / Path(plain_name(as_config(config).suite)).stem
 
 
 def run(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.audio import Samples
 from bench.errors import UsageError
@@ -53,6 +53,7 @@ class AudioLDM(DiffusersModel):
     """
 
     kind = "audioldm"
+    needs = (*DiffusersModel.needs, "diffusers:AudioLDMPipeline")
     pipeline = "AudioLDMPipeline"
     tuned = "unet"
     provenance_params = PretrainedModel.provenance_params | {"max_duration"}
@@ -132,6 +133,7 @@ class AudioLDMLora(AudioLDM):
 
     identity_name = "audioldm"
     required_params = ("adapter",)
+    examples: ClassVar[Mapping[str, str]] = {"adapter": "trained/adapter"}
 
 
 def text_embedding(pipeline: Any, text: str) -> torch.Tensor:

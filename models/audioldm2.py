@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from models.audioldm import AudioLDM
+from models.diffusers_pipeline import DiffusersModel
 from models.pretrained import joined
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class AudioLDM2(AudioLDM):
     """
 
     kind = "audioldm2"
+    needs = (*DiffusersModel.needs, "diffusers:AudioLDM2Pipeline", "transformers:GPT2LMHeadModel")
     pipeline = "AudioLDM2Pipeline"
     encoders = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}  # noqa: RUF012 - never changed
 

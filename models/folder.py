@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from bench.audio import Audio, read_audio
 from bench.errors import DataError, GenerationError, UsageError
@@ -45,6 +46,7 @@ class FolderModel(MusicModel):
     sample_rate = None
     version = 2
     provenance_params = frozenset({"path", "manifest"})
+    examples: ClassVar[Mapping[str, str]] = {"path": "my_clips"}
 
     def __init__(self, path: str | Path, manifest: str | Path | None = None) -> None:
         self.folder = Path(path)

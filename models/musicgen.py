@@ -127,6 +127,7 @@ class MusicGen(PretrainedModel):
     """
 
     kind = "musicgen"
+    needs = (*PretrainedModel.needs, "transformers:MusicgenForConditionalGeneration")
     max_duration = MAX_SECONDS
 
     checkpoint: str = "facebook/musicgen-small"

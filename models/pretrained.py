@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from bench.model import GenerationRequest, Json, MusicModel
 from models import adapters
 from models.adapter_files import weight_file
 from models.batching import in_batches, out_of_memory, release_memory
-from models.checkpoint import CARD, identity, locate
+from models.checkpoint import CARD, identity, locate, require_local
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
 from models.quiet import quiet_libraries
 from models.training.card import Card, read_card
@@ -52,6 +53,7 @@ class PretrainedModel(MusicModel):
     """
 
     kind: ClassVar[str]
+    # Modules, or what is used of a library that imports its parts when they are asked for: "library:name".
     needs: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors")
     max_workers = 1
     # The fingerprint holds what checkpoint, revision, adapter and dtype amount to.
@@ -82,8 +84,21 @@ class PretrainedModel(MusicModel):
 
     @classmethod
     def require(cls) -> None:
-        if missing := [name for name in cls.needs if find_spec(name) is None]:
+        modules = [name.partition(":")[0] for name in cls.needs]
+        if missing := [name for name in modules if find_spec(name) is None]:
             raise MissingError(f"{cls.kind} needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
+        for name in cls.needs:
+            try:
+                resolve_name(name)
+            except Exception as error:  # one library of another version than the next raises anything
+                problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                raise MissingError(
+                    f"{cls.kind}: {name.replace(':', '.')} cannot be imported ({problem}); reinstall it with: "
+                    "pip install --upgrade 'tunebench[diffusion]'"
+                ) from error
+
+    def check_weights(self) -> None:
+        require_local(self.checkpoint, self.revision)
 
     def require_range(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.audio import Samples
 from bench.errors import UsageError
@@ -49,7 +49,7 @@ class StableAudio(DiffusersModel):
     """
 
     kind = "stable-audio"
-    needs = (*DiffusersModel.needs, "torchsde")
+    needs = (*DiffusersModel.needs, "diffusers:StableAudioPipeline", "torchsde")
     pipeline = "StableAudioPipeline"
     tuned = "transformer"
     max_duration = LONGEST
@@ -142,6 +142,7 @@ class StableAudioLora(StableAudio):
 
     identity_name = "stable-audio"
     required_params = ("adapter",)
+    examples: ClassVar[Mapping[str, str]] = {"adapter": "trained/adapter"}
 
 
 def decoder_reach(ratios: Sequence[int]) -> int:

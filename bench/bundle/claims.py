@@ -12,7 +12,7 @@ from bench.config import RunConfig
 from bench.errors import TunebenchError
 from bench.plan import load_suite_named
 from bench.prompt import PromptSuite
-from bench.registry import installed
+from bench.registry import is_declared
 from bench.store import Store
 
 
@@ -70,7 +70,7 @@ def wrong_identities(store: Store) -> Iterator[str]:
 
 def _installed_suite(ref: str) -> PromptSuite | None:
     """The suite of that name and version; None where that is a file or not installed here."""
-    if ref.partition("@")[0] not in installed("suite"):
+    if not is_declared("suite", ref):
         return None
     try:
         return load_suite_named(ref)

@@ -66,7 +66,7 @@ def command(
 
 def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
     """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
-    from bench.config import RunConfig, load_config, parse_config
+    from bench.config import RunConfig, load_config, metrics_named, parse_config
     from bench.errors import UsageError
 
     frozen = folder / "config.yaml"
@@ -75,10 +75,9 @@ def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
     settings = load_config(frozen) if frozen.exists() else RunConfig()
     if not metrics:
         return settings
-    content = settings.model_dump(by_alias=True)
-    configured: list[dict[str, Any]] = list(content["metrics"]) if frozen.exists() else []
-    chosen = [[entry for entry in configured if entry["name"] == name] or [{"name": name}] for name in metrics]
-    return parse_config({**content, "metrics": [entry for entries in chosen for entry in entries]})
+    configured = settings.metrics if frozen.exists() else ()
+    chosen = [metric.model_dump() for metric in metrics_named(metrics, configured)]
+    return parse_config({**settings.model_dump(by_alias=True), "metrics": chosen})
 
 
 def _of_clips(target: Path, label: str, suite: str, duration: float | None, metrics: list[str] | None) -> RunConfig:

@@ -21,6 +21,7 @@ from bench.audio import Audio, Samples
 from bench.embedder import Embedder, Vectors
 from bench.errors import MissingError
 from metrics.embedders.windows import finite, heard
+from metrics.notes.trial import try_out
 
 Training = Literal["msd", "mtt"]
 
@@ -128,6 +129,10 @@ class _Musicnn(Embedder):
     version = 1
     dimension = 200
     training: ClassVar[Training]
+
+    @classmethod
+    def require(cls) -> None:
+        try_out(f"musicnn-{cls.training}", lambda noise: run_network(log_mel_patches(noise), cls.training), RATE)
 
     def embed(self, audio: Audio) -> Vectors:
         if audio not in _fronts:

@@ -255,15 +255,9 @@ class TestStreams:
         assert ran.returncode == 0, ran.stderr
 
 
-def test_doctor_finds_no_fault_with_a_whole_installation(tunebench: Command) -> None:
-    report = json.loads(tunebench("doctor", "--json").stdout)
-    core = ("essentia", "librosa", "music21", "onnxruntime", "pydantic", "soundfile", "soxr", "typer", "tinysoundfont")
-    assert all(report["packages"][name][0].isdigit() for name in core)
-    assert all(state == "ready" for state in report["models"].values() if "composer" in state)
-
-
 def test_missing_synthesizer_is_seen_by_doctor_and_run(tunebench: Command, tmp_path: Path) -> None:
-    (tmp_path / "tinysoundfont.py").write_text("raise ImportError('blocked')\n")
+    for module in ("tinysoundfont", "torch"):  # without the second, doctor has less to try
+        (tmp_path / f"{module}.py").write_text("raise ImportError('blocked')\n")
     environment = {"PYTHONPATH": str(tmp_path)}
     report = json.loads(tunebench("doctor", "--json", **environment).stdout)
     assert "pip install --no-deps" in report["models"]["composer"]

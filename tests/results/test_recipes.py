@@ -13,9 +13,10 @@ import yaml
 from bench.cli.recipe import command
 from bench.config import RunConfig
 from bench.errors import DataError, MissingError, TunebenchError, UsageError
+from bench.parameters import bind
 from bench.plan import load_suite_named
 from bench.recipe import Recipe, load_recipe, shipped, values_at
-from bench.registry import bind, find, load
+from bench.registry import find, load
 from models.training.config import TrainConfig, parse_train_config
 
 NAMES = ("audioldm-lora", "stable-audio-lora-musiccaps")
