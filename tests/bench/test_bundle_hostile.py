@@ -358,6 +358,7 @@ def test_a_configuration_is_not_followed(files: Files, tmp_path: Path, attempt: 
     assert found.damage == (
         "config.yaml: its duration is 10 s, the run's is 0.2 s",
         "config.yaml: the run has no model 'Metric'",
+        "config.yaml: lacks the model 'sine', which the run holds",
     )
     assert not (tmp_path / "ran").exists()
 

@@ -411,5 +411,5 @@ def test_the_fingerprint_follows_the_content(tmp_path):
 
 
 def test_where_the_files_lie_is_no_part_of_the_identity():
-    assert FolderModel.provenance_params == {"path", "manifest"}
+    assert FolderModel.provenance_params == {"path", "manifest", "model"}
     assert FolderModel.sample_rate is None
