@@ -90,10 +90,10 @@ def _together(before: RunConfig, now: RunConfig, models: Sequence[str], shown: C
 
 
 def _seeds_together(one: Seeds, other: Seeds) -> Seeds:
-    """All the seeds; where one is ``auto`` so are both, since a list would ask every prompt for all of them."""
+    """All the seeds; ``auto`` where one is, since a list would ask every prompt for what files of others have."""
     if isinstance(one, str) or isinstance(other, str):
         return "auto"
-    return tuple(sorted({*one, *other}))
+    return tuple(dict.fromkeys([*one, *other]))
 
 
 def _metrics_together(before: Sequence[MetricConfig], now: Sequence[MetricConfig]) -> tuple[MetricConfig, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,10 +127,11 @@ def holds_clips(files: Sequence[str]) -> bool:
 def label_of(name: str) -> str:
     """Return a name as a row and its folder can have it.
 
-    >>> label_of("My system (v2)"), label_of("日本")
-    ('My-system-v2', 'clips')
+    >>> label_of("My system (v2)"), label_of("Überarbeitet"), label_of("日本")
+    ('My-system-v2', 'Uberarbeitet', 'clips')
     """
-    return re.sub(r"[^A-Za-z0-9._=@+-]+", "-", name).strip("-._=@+")[:_LONGEST].rstrip("-.") or "clips"
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return re.sub(r"[^A-Za-z0-9._=@+-]+", "-", plain).strip("-._=@+")[:_LONGEST].rstrip("-.") or "clips"
 
 
 def name_of(target: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.bundle.names import CONFIG, DATABASE, INDEX
@@ -36,10 +36,15 @@ def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) ->
             yield f"{INDEX}: {name} is not what follows from the run"
 
 
-def wrong_configuration(config: RunConfig, store: Store) -> Iterator[str]:
+def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -> Iterator[str]:
     """A line for each thing in ``config.yaml`` that is not in the run, or in the run and its tables and not there.
 
     Rows of clips made before have no seeds in it (``auto``), and a metric of it may not be computed yet.
+
+    Args:
+        config: what ``config.yaml`` holds.
+        store: of the run.
+        shown: the metrics of its tables, by their own names.
     """
     about = store.about()
     if (duration := f"{config.duration:.12g} s") != about["duration"]:
@@ -63,9 +68,9 @@ def wrong_configuration(config: RunConfig, store: Store) -> Iterator[str]:
         if label not in configured:
             yield f"{CONFIG}: lacks the model '{label}', which the run holds"
     metrics = {metric.base for metric in config.metrics}
-    for (plugin,) in store.rows("SELECT DISTINCT plugin FROM metrics WHERE shown ORDER BY position"):
-        if plugin not in metrics:
-            yield f"{CONFIG}: lacks the metric '{plugin}', which the tables show"
+    for name in dict.fromkeys(shown):
+        if name not in metrics:
+            yield f"{CONFIG}: lacks the metric '{name}', which the tables show"
 
 
 def wrong_identities(store: Store) -> Iterator[str]:

@@ -204,7 +204,8 @@ def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
 def _refuse_other_configuration(folder: Path, store: Store) -> None:
     """A configuration that lacks a row of the tables would say that it made them all."""
     if (folder / CONFIG).exists():
-        for line in wrong_configuration(load_config(folder / CONFIG), store):
+        shown = [plugin for (plugin,) in store.rows("SELECT plugin FROM metrics WHERE shown ORDER BY position")]
+        for line in wrong_configuration(load_config(folder / CONFIG), store, shown):
             raise UsageError(f"{folder}/{line}; the command that made or scored it adds it, run once more")
 
 
