@@ -75,9 +75,8 @@ def clip_rows(targets: Sequence[Path], names: Sequence[str] = ()) -> list[ClipRo
         return rows
     if len(names) != len(rows):
         labels = some([row.label for row in rows])
-        raise UsageError(
-            f"{counted(len(names), 'name')} for {len(rows)} rows ({labels}); give --name once for each, or not at all"
-        )
+        counts = f"{counted(len(names), 'name')} for {counted(len(rows), 'row')}"
+        raise UsageError(f"{counts} ({labels}); give --name once for each, or not at all")
     return [ClipRow(name, row.target, row.model) for name, row in zip(names, rows, strict=True)]
 
 

@@ -15,15 +15,26 @@ import yaml
 
 import bench
 from bench import UsageError
+from bench.comparison.comparability import unequal
+from bench.comparison.compare import compare
+from bench.comparison.compared_run import ComparedRun, Row
 from bench.config import load_config, parse_config
 from bench.merge import merge
 from bench.plan import make_plan
 from bench.preview import preview
+from bench.report.about import seeds_in_words, seeds_of
 from bench.requests import available_seeds
 from bench.shards import Shard
 from bench.store import Store
+from bench.summary import Column
 
 IDS = ("jazz-1", "jazz-2", "pop-1", "pop-2")
+LEVELS = {
+    "jazz-1": {3: 0.1, 9: 0.2},
+    "jazz-2": {1: 0.3, 2: 0.1, 77: 0.5},
+    "pop-1": {0: 0.2},
+    "pop-2": {5: 0.4, 6: 0.1, 7: 0.2, 8: 0.6},
+}
 M12 = Path(__file__).parent.parent / "data" / "manifests" / "m12.csv"
 Make = Callable[..., Path]
 Configure = Callable[..., dict[str, Any]]
@@ -212,6 +223,41 @@ class TestChange:
         assert len(held(whole)) == 8 + 5
         assert (tmp_path / "out" / "config.yaml").read_text() == (whole / "config.yaml").read_text()
         assert merge(tmp_path / "out").run.failures() == []
+
+
+class TestComparing:
+    """Halves of a row's seeds are those of each prompt: of clips with a seed each, others would be other prompts."""
+
+    @pytest.fixture
+    def run(self, configure: Configure, tmp_path: Path) -> Path:
+        for prompt, levels in LEVELS.items():
+            for seed, level in levels.items():
+                write_clip(tmp_path / "varied" / f"{prompt}_{seed}.wav", level)
+            write_clip(tmp_path / "single" / f"{prompt}_{len(levels) * 101}.wav", 0.3)
+        rows = (files(tmp_path / "varied", "varied"), files(tmp_path / "single", "single"))
+        return bench.run(configure(*rows), tmp_path / "run").folder
+
+    def test_chance_is_within_prompts(self, run: Path) -> None:
+        found = compare(run, "varied", "single")[0].chance
+        # Peaks in %: late less early, by prompt; the one of pop-1 says nothing.
+        apart = [20 - 10, 50 - 30, (20 + 60) / 2 - (40 + 10) / 2]
+        assert found is not None and found.estimate == pytest.approx(np.mean(apart), abs=0.1)
+        assert compare(run, "single", "varied")[0].chance is None
+
+    def test_numbers_of_seeds_are_those_of_prompts(self, run: Path) -> None:
+        with Store.read(run) as store:
+            compared = ComparedRun(store)
+            varied, single = (Row(compared, label, label) for label in ("varied", "single"))
+            column = Column("kad@1", "", "lower", of_sets=True)
+            assert unequal(varied, single, column) == ("W-SEEDS: A has 1 to 4 seeds and B 1 seed a prompt",)
+            assert unequal(single, single, column) == ()
+            assert [clip.seed for clip in varied.half(IDS, "later")] == [9, 77, 7, 8]
+
+    def test_a_report_says_clips_where_seeds_differ(self, run: Path) -> None:
+        with Store.read(run) as store:
+            said = seeds_in_words(seeds_of(store))
+        several, one = (f"different ones by prompt ({clips} a prompt)" for clips in ("1 to 4 clips", "1 clip"))
+        assert said == f"varied: {several}; single: {one}"
 
 
 class TestWhatAModelSaysItHas:
