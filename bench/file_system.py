@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 # Beginnings of the names of those that another computer serves, or the host of this virtual one.
@@ -56,8 +55,9 @@ def kind(folder: Path, listing: str) -> str:
 def mounts() -> str:
     """Return what is mounted: a line a disk, as Linux lists it in a file, or as ``mount`` prints it on macOS."""
     try:
-        if sys.platform == "linux":
-            return Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+        listed = Path("/proc/mounts")
+        if listed.is_file():
+            return listed.read_text(encoding="utf-8", errors="surrogateescape")
         return subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

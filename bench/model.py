@@ -81,6 +81,16 @@ class MusicModel(ABC):
             MissingError: they are not; the message says where they come from.
         """
 
+    def available(self, prompts: Sequence[Prompt]) -> Mapping[str, Collection[int]] | None:
+        """Return the clips that there are, for a model that plays clips made before: by prompt id, their seeds.
+
+        None, the default, is for a model that can make a clip of any prompt and seed. Where a run names no seeds, these
+        clips are the row's plan, and a prompt without any counts as one missing clip; named seeds are asked of every
+        prompt all the same. Two rows of such a model may hold the same clip. Called once, before `generate`.
+        """
+        del prompts
+        return None
+
     def fingerprint(self) -> Mapping[str, Json]:
         """What else identifies the model beside class, version and parameters: the weights' revision or hash."""
         return {}
