@@ -74,7 +74,8 @@ def takes(clips: Sequence[ClipEntry]) -> list[str]:
     seeds: dict[str, list[int]] = {}
     for clip in clips:
         seeds.setdefault(clip.model, []).append(clip.seed)
-    most = set(max(seeds.values(), key=lambda own: len(own), default=[]))
+    longest: list[int] = max(seeds.values(), key=len, default=[])
+    most = set(longest)
     if all(most.issuperset(own) for own in seeds.values()):
         return [str(clip.seed) for clip in clips]
     return [str(1 + sorted(seeds[clip.model]).index(clip.seed)) for clip in clips]
