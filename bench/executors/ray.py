@@ -181,8 +181,10 @@ def _actor_class() -> type:
             import sys
 
             sys.path.insert(0, root)
+            from bench.numba_cache import use_private_cache
             from bench.workbench import Workbench
 
+            use_private_cache()
             self._bench = Workbench()
 
         def start(self) -> None:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from bench.audio import Audio, Samples
 from bench.embedder import Embedder, Vectors
 from bench.errors import MissingError
+from bench.mel import mel_filters, mel_spectrogram
 from metrics.embedders.windows import finite, heard
 
 Training = Literal["msd", "mtt"]
@@ -48,12 +49,10 @@ def log_mel_patches(samples: Samples) -> npt.NDArray[np.float32]:
     Patches do not overlap. What is left after the last whole one is not heard, as in the original, and audio shorter
     than a patch is followed by zeros.
     """
-    import librosa
-
-    power = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=FFT, hop_length=HOP, n_mels=MELS)
+    power = mel_spectrogram(samples, mel_filters(RATE, FFT, MELS), HOP)
     # The networks were trained on power rounded to half precision; the logarithm itself would overflow in it.
     rounded = np.minimum(power, _HALF_MAX).astype(np.float16).astype(np.float32)
-    frames = np.log10(10_000 * rounded + 1).T
+    frames = np.log10(10_000 * rounded + 1)
     count = max(1, len(frames) // PATCH)
     padded = np.zeros((count * PATCH, MELS), dtype=np.float32)
     padded[: len(frames)] = frames[: len(padded)]
