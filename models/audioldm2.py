@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
-from bench.numba_cache import use_private_cache
+from bench.library_setup import set_up_libraries
 from models.audioldm import TRAINED_SECONDS, AudioLDM
 from models.pretrained import check_vocabulary, joined
 
@@ -63,7 +63,7 @@ class AudioLDM2(AudioLDM):
         )
 
     def _pipeline(self, folder: Path, dtype: torch.dtype) -> Any:
-        use_private_cache()  # diffusers imports librosa for it, where that is installed
+        set_up_libraries()  # diffusers imports librosa for it, where that is installed
         from diffusers import AudioLDM2Pipeline
         from transformers import GPT2LMHeadModel
 

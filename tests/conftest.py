@@ -18,10 +18,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from bench.numba_cache import use_private_cache
+from bench.library_setup import set_up_libraries
 
-# librosa is what several tests compare with, and the suite's processes import it at once.
-use_private_cache()
+# librosa is what several tests compare with, and the suite's processes may import it at once.
+set_up_libraries()
 
 # The same examples each time, and no time limit for one: machines differ, and are busy at times.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)

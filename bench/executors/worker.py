@@ -11,7 +11,7 @@ import time
 from multiprocessing.connection import Connection
 
 from bench.executors.perform import perform
-from bench.numba_cache import use_private_cache
+from bench.library_setup import set_up_libraries
 from bench.workbench import Workbench
 
 
@@ -21,7 +21,7 @@ def serve(descriptor: int, driver: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_driver()
     threading.Thread(target=_follow, args=(driver,), daemon=True).start()
-    use_private_cache()
+    set_up_libraries()
     pipe = Connection(descriptor)
     bench = Workbench()
     while True:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, MissingError
-from bench.numba_cache import use_private_cache
+from bench.library_setup import set_up_libraries
 
 
 def required(module: str, extra: str) -> Any:
@@ -21,7 +21,7 @@ def required(module: str, extra: str) -> Any:
     Raises:
         MissingError: it, or something it imports, is not installed; the message names the command.
     """
-    use_private_cache()
+    set_up_libraries()
     try:
         return importlib.import_module(module)
     except ImportError as error:

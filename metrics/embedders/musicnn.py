@@ -7,7 +7,6 @@ That release returns the embedding of the first patch for every patch; here each
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import as_file, files
@@ -19,9 +18,9 @@ import numpy.typing as npt
 
 from bench.audio import Audio, Samples
 from bench.embedder import Embedder, Vectors
-from bench.errors import MissingError
 from bench.mel import mel_filters, mel_spectrogram
 from metrics.embedders.windows import finite, heard
+from metrics.onnx import load_network
 
 Training = Literal["msd", "mtt"]
 
@@ -98,23 +97,8 @@ def _tagger(training: Training) -> Mapping[str, npt.NDArray[Any]]:
 
 @cache
 def _session(training: Training) -> Any:
-    from onnxruntime import InferenceSession, SessionOptions
-
-    options = SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return InferenceSession(_weights(training), options, providers=["CPUExecutionProvider"])
-
-
-def _weights(training: Training) -> bytes:
-    path = files("metrics.embedders") / "weights" / f"musicnn-{training}.onnx"
-    try:
-        weights = path.read_bytes()
-    except OSError:
-        raise MissingError(f"{path}: the musicnn weights are missing; reinstall tunebench") from None
-    if hashlib.sha256(weights).hexdigest() != SHA256[training]:
-        raise MissingError(f"{path}: these are not the weights of musicnn 0.1.0; reinstall tunebench")
-    return weights
+    weights = files("metrics.embedders") / "weights" / f"musicnn-{training}.onnx"
+    return load_network(weights, SHA256[training], "musicnn 0.1.0")
 
 
 # Both networks hear one front end; what it made of a clip goes with the clip.
