@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
+from bench.library_setup import set_up_libraries
 from models.audioldm import AudioLDM
 from models.diffusers_pipeline import DiffusersModel
 from models.pretrained import joined
@@ -42,6 +43,7 @@ class AudioLDM2(AudioLDM):
     guidance: float = 3.5
 
     def _parts(self, folder: Path, dtype: torch.dtype) -> Mapping[str, Any]:
+        set_up_libraries()  # diffusers imports librosa for this pipeline, where that is installed
         from transformers import GPT2LMHeadModel
 
         # The published checkpoints name GPT2Model, which in newer transformers has none of the methods of generation.
