@@ -74,8 +74,7 @@ def takes(clips: Sequence[ClipEntry]) -> list[str]:
     seeds: dict[str, list[int]] = {}
     for clip in clips:
         seeds.setdefault(clip.model, []).append(clip.seed)
-    longest: list[int] = max(seeds.values(), key=len, default=[])
-    most = set(longest)
+    most = {seed for own in sorted(seeds.values(), key=len)[-1:] for seed in own}
     if all(most.issuperset(own) for own in seeds.values()):
         return [str(clip.seed) for clip in clips]
     return [str(1 + sorted(seeds[clip.model]).index(clip.seed)) for clip in clips]
