@@ -8,8 +8,6 @@ shards stay as they are and may be removed afterwards.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ from bench.runner import Run
 from bench.scoring import score
 from bench.shards import Shard, find_shards
 from bench.store import Store
-from bench.whole_file import replacing
+from bench.whole_file import duplicate
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
@@ -231,23 +229,13 @@ def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
     missing = {id: path for id, path in clips if id not in held}
     for path in missing.values():
         try:
-            _duplicate(part.folder / path, run.folder / path)
+            duplicate(part.folder / path, run.folder / path)
         except OSError as error:
             raise UsageError(
                 f"cannot write {run.folder / path}: {error.strerror}; nothing is lost: "
                 "make room or rights, then merge again"
             ) from error
     return set(missing)
-
-
-def _duplicate(source: Path, target: Path) -> None:
-    """Give a file a second name, under which a reader sees the whole file or none. Audio files are never rewritten."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary:
-        try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
 
 
 def _take_results(run: Store, part: Store, progress: Progress) -> None:

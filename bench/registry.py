@@ -45,11 +45,6 @@ class Plugin:
     distribution: str | None = None
     source: str | None = None
 
-    @property
-    def public_target(self) -> str:
-        """The target without the folder a file lies in, which says nothing about what the plugin does."""
-        return Path(self.target).name if self.source else self.target
-
 
 @cache
 def installed(kind: Kind) -> Mapping[str, Plugin]:
