@@ -200,7 +200,7 @@ def _describe(store: Store) -> dict[str, Any]:
     prompts = store.rows("SELECT id, text, genre, level, bpm, key FROM prompts")
     metrics = store.rows("SELECT name, version, params FROM metrics WHERE shown ORDER BY position")
     return {
-        **{name: about[name] for name in ("suite", "duration") if name in about},
+        **({"suite": about["suite"], "duration": float(about["duration"])} if about else {}),
         **({"config": json.loads(about["config"])} if "config" in about else {}),
         "models": {label: json.loads(identity) for label, identity in store.rows("SELECT label, identity FROM models")},
         "metrics": {name: {"version": version, "params": json.loads(params)} for name, version, params in metrics},

@@ -83,7 +83,6 @@ class Notice:
             raise DataError(f"a stored warning is {stored!r:.60}, not a code with parameters")
         return cls(stored["code"], stored.get("params", {}), stored.get("text", ""))
 
-
     @classmethod
     def of_sentence(cls, sentence: str) -> Notice:
         """A warning that is written as ``W-CODE: text``; without a code it gets ``W-OTHER``."""
