@@ -102,4 +102,4 @@ def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
     kind = type(embedder)
     params = bind(plugin, kind, ref.params)
     deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
-    return identity_of(plugin, kind.version, deciding, embedder.fingerprint())
+    return identity_of(plugin, kind.version, deciding, dict(embedder.fingerprint()))

@@ -59,7 +59,10 @@ def is_former_model(stored: Mapping[str, Any], plugin: Plugin, identity: Mapping
         plugin: the model's.
         identity: the model's identity now.
     """
-    if stored.get("class") != f"{former_target(plugin)}@{identity['plugin']['version']}":
+    place, _, name = str(stored.get("class")).rpartition(":")
+    where, _, attribute = former_target(plugin).rpartition(":")
+    # A file may have another name today: its content says whether it is the one.
+    if name != f"{attribute}@{identity['plugin']['version']}" or not (plugin.source or place == where):
         return False
     params = {name: portable(value) for name, value in stored.get("params", {}).items() if value is not None}
     own = {name: value for name, value in stored.items() if name not in ("class", "params", "source")}

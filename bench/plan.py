@@ -192,7 +192,7 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
     kind = type(model)
     try:
         deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
-        identity = identity_of(plugin, kind.version, deciding, model.fingerprint())
+        identity = identity_of(plugin, kind.version, deciding, dict(model.fingerprint()))
         canonical_json(identity)
     except TunebenchError:
         raise

@@ -58,11 +58,14 @@ def rename_clips(db: sqlite3.Connection, folder: Path, plan: Plan) -> list[Path]
 
 def present_ids(db: sqlite3.Connection, plan: Plan) -> dict[str, str]:
     """By the former id of a clip of the plan's models, the id that it has today."""
+    former = _former_models(db, plan)
+    if not former:
+        return {}
     prompts = {row[0]: Prompt(*row) for row in db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
     prompts |= {prompt.id: prompt for prompt in plan.suite.prompts}
     held = {id for (id,) in db.execute("SELECT id FROM clips")}
     found: dict[str, str] = {}
-    for model, stored in _former_models(db, plan):
+    for model, stored in former:
         extras = {(c.prompt.id, c.request.seed): c.extra for c in plan.clips if c.model == model.label}
         for id, prompt, seed in db.execute("SELECT id, prompt, seed FROM clips WHERE model = ?", (model.label,)):
             request = GenerationRequest(prompts[prompt], seed, plan.duration)

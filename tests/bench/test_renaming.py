@@ -150,6 +150,14 @@ def test_another_model_is_still_another(old: Path) -> None:
         bench.run("run.yaml", old)
 
 
+def test_a_plugin_file_may_have_been_renamed(old: Path) -> None:
+    before = clips(old)
+    Path("plugin.py").rename("renamed.py")
+    Path("run.yaml").write_text(Path("run.yaml").read_text().replace("plugin.py:", "renamed.py:"))
+    bench.run("run.yaml", old)
+    assert clips(old) == before
+
+
 def test_scoring_it_again_brings_the_scores_up_to_date(old: Path) -> None:
     rescore(old, load_config(Path("run.yaml")))
     assert same(values(old), kept())
