@@ -13,6 +13,7 @@ import numpy.typing as npt
 from bench.audio import Audio
 from bench.canonical import fingerprint
 from bench.errors import UsageError
+from bench.identity import identity_of
 from bench.parameters import bind
 from bench.registry import create, find, plain_name
 
@@ -99,13 +100,12 @@ def load_embedder(ref: EmbedderRef) -> Embedder:
 
 
 def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
-    """All that can change a vector: class, version, parameters and weights; its fingerprint names cached vectors."""
+    """All that can change a vector: the plugin and its version, parameters and weights.
+
+    Its fingerprint names cached vectors.
+    """
     plugin = find("embedder", ref.name)
     kind = type(embedder)
     params = bind(plugin, kind, ref.params)
-    identity: dict[str, Any] = {
-        "class": f"{plugin.public_target}@{kind.version}",
-        "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
-        **embedder.fingerprint(),
-    }
-    return {**identity, "source": plugin.source} if plugin.source else identity
+    deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
+    return identity_of(plugin, kind.version, deciding, dict(embedder.fingerprint()))

@@ -17,6 +17,7 @@ from bench.errors import DataError, MissingError, Undefined, one_line
 from bench.metric import DecodedClip, Estimate, Score
 from bench.metric_plan import PlannedEmbedder, PlannedMetric, SetKey
 from bench.notes import Notes
+from bench.notice import Notice, checked
 from bench.outcome import ClipHeard, ClipScored, Embedded, SetScored
 from bench.prompt import Prompt
 from bench.set_metric import PlannedReference, gather
@@ -65,7 +66,7 @@ class ScoreTask:
         return ClipHeard(
             self.clip,
             [self._failed(metric, error) for metric in self.metrics],
-            [Embedded(self.content, e.fingerprint, self.view.text, error=error) for e in self.embedders],
+            [Embedded(self.content, e.fingerprint, self.view.key, error=error) for e in self.embedders],
         )
 
     def alone(self) -> list[ScoreTask]:
@@ -76,7 +77,7 @@ class ScoreTask:
         ]
 
     def _embed(self, planned: PlannedEmbedder, clip: DecodedClip, missing: list[str]) -> Embedded:
-        key = (self.content, planned.fingerprint, self.view.text)
+        key = (self.content, planned.fingerprint, self.view.key)
         try:
             vectors = np.ascontiguousarray(clip.embedding(planned.ref), dtype=np.float32)
             if vectors.ndim != 2 or not len(vectors) or not np.isfinite(vectors).all():
@@ -134,7 +135,7 @@ class SetTask:
     reference: PlannedReference | None
     clips: tuple[tuple[int, Vectors | str | None], ...]
     groups: tuple[ClipGroup, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
     @property
     def size(self) -> int:
@@ -167,7 +168,7 @@ class SetTask:
                 estimate = metric.evaluate(gather(clips, self.metric.embedders[0].fingerprint), reference)
             details = _plain(estimate.details)
             canonical_json(details)
-            warnings = (*estimate.warnings, *self.warnings)
+            warnings = (*checked(estimate.warnings, f"metric '{self.metric.name}'"), *self.warnings)
             return SetScored(self.key(group), estimate=replace(estimate, details=details, warnings=warnings))
         except Exception as error:
             return SetScored(self.key(group), error=one_line(error))

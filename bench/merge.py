@@ -8,8 +8,6 @@ shards stay as they are and may be removed afterwards.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ from bench.runner import Run
 from bench.scoring import score
 from bench.shards import Shard, find_shards
 from bench.store import Store
-from bench.whole_file import replacing
+from bench.whole_file import duplicate
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
@@ -206,7 +204,7 @@ def _describe(store: Store) -> dict[str, Any]:
     prompts = store.rows("SELECT id, text, genre, level, bpm, key FROM prompts")
     metrics = store.rows("SELECT name, version, params FROM metrics WHERE shown ORDER BY position")
     return {
-        **{name: about[name] for name in ("suite", "duration") if name in about},
+        **({"suite": about["suite"], "duration": float(about["duration"])} if about else {}),
         **({"config": json.loads(about["config"])} if "config" in about else {}),
         "models": {label: json.loads(identity) for label, identity in store.rows("SELECT label, identity FROM models")},
         "metrics": {name: {"version": version, "params": json.loads(params)} for name, version, params in metrics},
@@ -235,23 +233,13 @@ def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
     missing = {id: path for id, path in clips if id not in held}
     for path in missing.values():
         try:
-            _duplicate(part.folder / path, run.folder / path)
+            duplicate(part.folder / path, run.folder / path)
         except OSError as error:
             raise UsageError(
                 f"cannot write {run.folder / path}: {error.strerror}; nothing is lost: "
                 "make room or rights, then merge again"
             ) from error
     return set(missing)
-
-
-def _duplicate(source: Path, target: Path) -> None:
-    """Give a file a second name, under which a reader sees the whole file or none. Audio files are never rewritten."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary:
-        try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
 
 
 def _take_results(run: Store, part: Store, progress: Progress) -> None:

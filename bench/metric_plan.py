@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.canonical import fingerprint
 from bench.embedder import EmbedderRef, embedder_identity, load_embedder
-from bench.entry_points import OWN_PACKAGE, Plugin
+from bench.entry_points import Plugin
 from bench.errors import UsageError
+from bench.former import former_embedder
+from bench.identity import identity_of
 from bench.metric import ClipMetric, Direction
 from bench.parameters import bind
 from bench.registry import canonical_name, create, find, plain_name, short_name
@@ -46,10 +49,14 @@ class SetKey(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedEmbedder:
-    """An embedder that some metric asks for; ``fingerprint`` covers all that can change a vector but the view."""
+    """An embedder that some metric asks for.
+
+    ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
+    """
 
     ref: EmbedderRef
     fingerprint: str
+    former: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,21 +87,18 @@ class PlannedMetric:
 
     @property
     def params_hash(self) -> str:
-        """Identity of the parameters and of who computes the metric.
-
-        Of a file that is its text, which has no version of a package to go by; of another package than tunebench its
-        name, since two packages may give one name to two metrics.
-        """
-        if self.plugin.source:
-            own = [self.plugin.public_target, self.plugin.source]
-        else:
-            own = [] if self.plugin.distribution in (None, OWN_PACKAGE) else [self.plugin.distribution]
-        return fingerprint([dict(self.params), *own])
+        """Identity of the plugin and its parameters."""
+        return fingerprint(identity_of(self.plugin, self.version, self.params))
 
     def key(self, view: View) -> ScoreKey:
         """What its scores are stored under when embeddings are made of ``view``."""
-        embedder = fingerprint([*(e.fingerprint for e in self.embedders), view.text]) if self.embedders else ""
+        embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
         return ScoreKey(self.name, self.version, self.params_hash, embedder)
+
+
+def embedding_key(embedders: Sequence[str], view: str) -> str:
+    """Identity of what some embedders make of a `View.key`; empty where there are none."""
+    return fingerprint({"embedders": list(embedders), "view": json.loads(view)}) if embedders else ""
 
 
 def plan_metrics(entries: Sequence[MetricConfig]) -> tuple[PlannedMetric, ...]:
@@ -175,7 +179,8 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
         UsageError, MissingError: as `plan_metric`.
     """
     embedder = load_embedder(ref)
-    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), fingerprint(embedder_identity(ref, embedder)))
+    named = replace(ref, name=plain_name(ref.name))
+    planned = PlannedEmbedder(named, fingerprint(embedder_identity(ref, embedder)), former_embedder(named, embedder))
     embedder.close()
     return planned
 

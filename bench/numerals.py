@@ -37,6 +37,11 @@ def counted(things: int, name: str) -> str:
     return f"{things} {name}{'' if things == 1 else 's'}"
 
 
+def seconds_text(seconds: float | str) -> str:
+    """A length for people to read: ``10 s``."""
+    return f"{float(seconds):.12g} s"
+
+
 def number(value: float | None, decimals: int, sign: Literal["", "+"] = "") -> str:
     """A number for people to read, ``–`` where there is none; what is rounded to nothing has no sign.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.canonical import canonical_json, fingerprint
 from bench.entry_points import Plugin
 from bench.errors import TunebenchError, UsageError
+from bench.identity import identity_of, only_set, prompt_identity
 from bench.metric_plan import PlannedMetric, plan_metrics
 from bench.model import GenerationRequest, MusicModel
 from bench.parameters import bind
@@ -54,11 +55,15 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file."""
+    """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file.
+
+    ``extra`` is what the model adds to the identity of this clip alone, such as the hash of a file.
+    """
 
     id: str
     model: str
     request: GenerationRequest
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def prompt(self) -> Prompt:
@@ -111,8 +116,11 @@ def make_plan(config: RunConfig) -> Plan:
         own = available is not None
         planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
-        requests = plan_requests(suite.prompts, seeds, available, config.duration)
-        clips += [PlannedClip(clip_id(planned, instance, request), planned.label, request) for request in requests]
+        for request in plan_requests(suite.prompts, seeds, available, config.duration):
+            extra = dict(instance.request_fingerprint(request))
+            # Two systems may have made the same clip, and each row has its own.
+            id = clip_id(planned.identity, planned.rate, request, extra, row=planned.label if own else None)
+            clips.append(PlannedClip(id, planned.label, request, extra))
         instance.close()
     _refuse_same_clips(clips)
     metrics = plan_metrics(config.metrics)
@@ -186,7 +194,7 @@ def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
 
 
 def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:
-    """All that can change what a model plays: class, version, parameters, weights, and the text of a plugin file.
+    """All that can change what a model plays: the plugin and its version, its parameters, and its weights.
 
     Args:
         params: all its parameters, defaults filled in.
@@ -197,12 +205,9 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
     """
     kind = type(model)
     try:
-        identity: dict[str, Any] = {
-            "class": f"{plugin.public_target}@{kind.version}",
-            "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
-            **model.fingerprint(),
-            **({"source": plugin.source} if plugin.source else {}),
-        }
+        deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
+        named = replace(plugin, name=kind.identity_name or plugin.name)
+        identity = identity_of(named, kind.version, deciding, dict(model.fingerprint()))
         canonical_json(identity)
     except TunebenchError:
         raise
@@ -213,27 +218,35 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
     return identity
 
 
-def clip_id(planned: PlannedModel, model: MusicModel, request: GenerationRequest) -> str:
-    """SHA-256 of everything that can change the clip: model, prompt, seed, duration, and what the model adds for it."""
-    prompt = request.prompt
+def clip_id(
+    model: Mapping[str, Any],
+    rate: int | None,
+    request: GenerationRequest,
+    extra: Mapping[str, Any] | None = None,
+    row: str | None = None,
+) -> str:
+    """SHA-256 of everything that can change a clip.
+
+    Args:
+        model: the model's identity.
+        rate: its sample rate in Hz, or None where it differs from clip to clip.
+        request: prompt, seed and duration.
+        extra: what the model adds for this request.
+        row: the label of a row that plays clips made before.
+    """
     # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
-    length = round(request.duration * planned.rate) if planned.rate else f"{request.duration:.6f} s"
+    length = {"samples": round(request.duration * rate)} if rate else {"seconds": round(request.duration, 6)}
     return fingerprint(
-        {
-            "model": planned.identity,
-            "prompt": {
-                "text": prompt.text,
-                "genre": prompt.genre,
-                "level": prompt.level,
-                "bpm": prompt.bpm,
-                "key": prompt.key,
-            },
-            "seed": request.seed,
-            "duration": length,
-            # Two systems may have made the same clip, and each row has its own.
-            **({"row": planned.label} if planned.own_clips else {}),
-            **({"request": extra} if (extra := dict(model.request_fingerprint(request))) else {}),
-        }
+        only_set(
+            {
+                "model": model,
+                "prompt": prompt_identity(request.prompt),
+                "seed": request.seed,
+                "length": length,
+                "request": extra,
+                "row": row,
+            }
+        )
     )
 
 

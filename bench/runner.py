@@ -175,4 +175,8 @@ def rescore(
 def about_plan(plan: Plan) -> dict[str, str]:
     from importlib.metadata import version
 
-    return {"suite": plan.suite.ref, "duration": f"{plan.duration:.12g} s", "tunebench": version("tunebench")}
+    return {
+        "suite": plan.suite.ref,
+        "duration": canonical_json(float(plan.duration)),
+        "tunebench": version("tunebench"),
+    }

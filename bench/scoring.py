@@ -94,7 +94,7 @@ def _score_clips(
     prompts = store.prompts()
     scored = {} if force else store.scored()
     embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
-    held = {name: set() if force else store.embedded_keys(name, view.text) for name in embedders}
+    held = {name: set() if force else store.embedded_keys(name, view.key) for name in embedders}
     tasks: list[ScoreTask] = []
     for clip in clips:
         keys = scored.get(clip.id, set())
@@ -115,7 +115,7 @@ def embed(
     store: Store, embedder: PlannedEmbedder, view: View, executor: Executor, progress: Progress, models: Collection[str]
 ) -> list[str]:
     """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
-    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view.text)
+    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view.key)
     clips = {clip.content: clip for clip in store.made() if clip.model in models}
     tasks = [
         ScoreTask(c.id, c.content, store.folder.resolve() / c.path, prompts[c.prompt], None, (), (embedder,), view)
@@ -152,7 +152,7 @@ def _with_known_vectors(store: Store, tasks: Sequence[ScoreTask], view: View) ->
     """The tasks with the vectors that are stored already and that one of their metrics asks for."""
     metrics = chain.from_iterable(task.metrics for task in tasks)
     wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
-    held = {embedder: store.embedded(embedder, view.text) for embedder in wanted}
+    held = {embedder: store.embedded(embedder, view.key) for embedder in wanted}
     return [
         replace(task, known={name: vectors[task.content] for name, vectors in held.items() if task.content in vectors})
         for task in tasks
@@ -175,7 +175,7 @@ def _score_sets(
     models: dict[str, list[StoredClip]] = {}
     for clip in store.made():
         models.setdefault(clip.model, []).append(clip)
-    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view.text) for m in metrics}
+    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view.key) for m in metrics}
     held = {} if force else store.set_scored()
     tasks: list[SetTask] = []
     for model in (name for name in models if name in asked):
@@ -205,16 +205,21 @@ def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> l
     """All clips, and those of each genre and each level of the prompts, each with the identity of that set."""
     places: dict[tuple[str, str], list[int]] = {("all", "all"): []}
     for prompt in prompts.values():
-        for grouping in GROUPINGS:
-            places.setdefault((grouping, str(getattr(prompt, grouping))), [])
+        for key in _groups(prompt):
+            places.setdefault(key, [])
     for place, clip in enumerate(clips):
         places["all", "all"].append(place)
-        for grouping in GROUPINGS:
-            places[grouping, str(getattr(prompts[clip.prompt], grouping))].append(place)
+        for key in _groups(prompts[clip.prompt]):
+            places[key].append(place)
     return [
         ClipGroup(grouping, name, clips_hash(clips[place] for place in members), tuple(members))
         for (grouping, name), members in places.items()
     ]
+
+
+def _groups(prompt: Prompt) -> list[tuple[str, str]]:
+    """The groups that a prompt is in, as (grouping, name)."""
+    return [(by, str(value)) for by in GROUPINGS if (value := getattr(prompt, by)) is not None]
 
 
 def clips_hash(clips: Iterable[StoredClip]) -> str:

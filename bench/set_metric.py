@@ -15,6 +15,7 @@ from bench.canonical import fingerprint
 from bench.embedder import EmbedderRef, Vectors
 from bench.errors import DataError
 from bench.metric import Direction, Estimate
+from bench.notice import Notice
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Reference:
     covariance: npt.NDArray[np.float64]
     embeddings: EmbeddingSet | None = None
     genres: Mapping[int, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def of_genre(self, genre: str) -> Reference:
@@ -126,7 +127,7 @@ class Difference:
     p: float | None
     null: str
     reason: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 class SetMetric(ABC):

@@ -19,9 +19,12 @@ from bench.canonical import canonical_json, first_difference
 from bench.database import as_of_now, explained, open_database, read_database, take_lock
 from bench.errors import UsageError
 from bench.integrity import check_rows
+from bench.metric_plan import ScoreKey
+from bench.numerals import seconds_text
 from bench.outcome import ClipFailed, ClipMade
 from bench.plan import Plan, PlannedClip
 from bench.prompt import Prompt
+from bench.renaming import is_former, present_ids, rename_clips
 from bench.score_tables import ScoreTables
 from bench.whole_file import replace_file
 
@@ -82,7 +85,7 @@ class Store(ScoreTables):
         connection = read_database(folder)
         try:
             with explained(folder):
-                connection = as_of_now(connection)
+                connection = as_of_now(folder, connection)
             check_rows(folder, connection)
         except BaseException:
             connection.close()
@@ -119,6 +122,7 @@ class Store(ScoreTables):
         """
         self.refuse_changes(plan, about)
         with self._transaction():
+            old_names = rename_clips(self._db, self.folder, plan)
             for name, value in about.items():
                 self._db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
             position = self._db.execute("SELECT COUNT(*) FROM models").fetchone()[0]
@@ -146,6 +150,8 @@ class Store(ScoreTables):
                 "INSERT INTO whole_plan (clip, model, prompt, seed, path, shard) VALUES (?, ?, ?, ?, ?, ?)",
                 ((c.id, c.model, c.prompt.id, c.request.seed, c.path, shard) for c, shard in whole),
             )
+        for path in old_names:
+            path.unlink(missing_ok=True)
         return replaced
 
     def _drop_unlisted(self, plan: Plan, clips: Sequence[PlannedClip]) -> int:
@@ -198,10 +204,15 @@ class Store(ScoreTables):
         advice = "use another folder (--out)"
         for name in ("suite", "duration"):
             if name in held and held[name] != about[name]:
-                raise UsageError(f"{self.folder} holds a run with {name} {held[name]}, not {about[name]}; {advice}")
+                was, now_is = (seconds_text(v) if name == "duration" else v for v in (held[name], about[name]))
+                raise UsageError(f"{self.folder} holds a run with {name} {was}, not {now_is}; {advice}")
         models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
         for model in plan.models:
-            if model.label in models and models[model.label][0] != model.fingerprint:
+            if (
+                model.label in models
+                and models[model.label][0] != model.fingerprint
+                and not is_former(models[model.label][1], model)
+            ):
                 place, was, now_is = first_difference(json.loads(models[model.label][1]), model.identity)
                 raise UsageError(
                     f"{self.folder} holds another model '{model.label}': {place} was {was}, is now {now_is}; "
@@ -293,6 +304,12 @@ class Store(ScoreTables):
             "WHERE state = 'made' ORDER BY clips.rowid"
         )
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
+
+    def held(self, plan: Plan) -> tuple[set[str], dict[str, set[ScoreKey]]]:
+        """Ids of the clips that exist, and by id what they are scored with, once `adopt` has given a plan's its ids."""
+        today = present_ids(self._db, plan)
+        made = {today.get(clip.id, clip.id) for clip in self.made()}
+        return made, {today.get(id, id): keys for id, keys in self.scored().items()}
 
     def trained_on(self) -> dict[str, frozenset[str]]:
         """By model, the content hashes of the recordings that it is known to have been trained on."""

@@ -10,6 +10,7 @@ from bench.bundle.names import CONFIG, DATABASE, INDEX
 from bench.canonical import fingerprint
 from bench.config import RunConfig
 from bench.errors import TunebenchError
+from bench.numerals import seconds_text
 from bench.plan import load_suite_named
 from bench.prompt import PromptSuite
 from bench.registry import is_declared
@@ -47,8 +48,9 @@ def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -
         shown: the metrics of its tables, by their own names.
     """
     about = store.about()
-    if (duration := f"{config.duration:.12g} s") != about["duration"]:
-        yield f"{CONFIG}: its duration is {duration}, the run's is {about['duration']}"
+    if config.duration != float(about["duration"]):
+        said = seconds_text(config.duration), seconds_text(about["duration"])
+        yield f"{CONFIG}: its duration is {said[0]}, the run's is {said[1]}"
     suite = _installed_suite(config.suite)
     if suite and suite.ref != about["suite"]:
         yield f"{CONFIG}: its suite is {suite.ref}, the run's is {about['suite']}"

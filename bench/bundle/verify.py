@@ -120,7 +120,10 @@ def _verify(
 def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """The run's name, and the versions it was packed with."""
     if index.get("format") != FORMAT:
-        raise DataError(f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}")
+        raise DataError(
+            f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}; pack the run again "
+            "with 'tunebench export bundle', or verify with the tunebench that packed it"
+        )
     try:
         recorded = dict(index["versions"])
         texts = [index["name"], *recorded, *recorded.values()]

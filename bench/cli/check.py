@@ -154,7 +154,7 @@ def _report(
     if seen and seen[0] < len(prompts):
         lines.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
     lines += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
-    lines += [warning for reference in references.values() for warning in reference.warnings]
+    lines += [warning.sentence for reference in references.values() for warning in reference.warnings]
     return "\n".join(lines)
 
 

@@ -131,7 +131,7 @@ def _base_of(cards: Sequence[Card], identities: Mapping[str, Mapping[str, Any]])
     for card in cards:
         keys = [key for key in ("weights", "repo", "revision") if key in card.base]
         for label, identity in identities.items():
-            adapted = "adapter" in identity and identity["params"].get("adapter_scale") != 0
+            adapted = "adapter" in identity and identity.get("params", {}).get("adapter_scale") != 0
             if keys and not adapted and all(identity.get(key) == card.base[key] for key in keys):
                 return label
     return None

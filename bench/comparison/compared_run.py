@@ -10,9 +10,9 @@ from functools import cached_property
 from statistics import median
 from typing import Any, Literal
 
-from bench.canonical import fingerprint
 from bench.embedder import Vectors
 from bench.errors import UsageError, suggestion
+from bench.metric_plan import embedding_key
 from bench.store import Store, StoredClip
 from bench.summary import Column, Grouping, read_columns, read_scores, read_set_scores
 
@@ -106,7 +106,7 @@ class ComparedRun:
         """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
         key, view = metric.embedder, metric.column.view
         for (embedder,) in self.store.rows("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,)):
-            if fingerprint([embedder, view]) == key:
+            if view and embedding_key([embedder], view) == key:
                 if (embedder, view) not in self._vectors:
                     self._vectors[embedder, view] = self.store.embedded(embedder, view)
                 return embedder, self._vectors[embedder, view]

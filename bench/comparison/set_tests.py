@@ -17,6 +17,7 @@ from bench.embedder import Vectors
 from bench.errors import DataError, TunebenchError, UsageError, one_line
 from bench.leaks import Leak, find_leaks
 from bench.metric_plan import PlannedMetric
+from bench.notice import checked
 from bench.parameters import bind
 from bench.progress import Progress
 from bench.reference import load_reference
@@ -109,6 +110,7 @@ class SetTests:
         return test
 
     def _compute(self, request: SetRequest) -> KeptTest:
+        metric = self._metric(request.metric)
         embedder, vectors = self._vectors(request.metric)
         prompts = sorted({prompt for prompt, _ in request.a.clips + request.b.clips})
         number = {prompt: place for place, prompt in enumerate(prompts)}
@@ -119,7 +121,6 @@ class SetTests:
             if not usable:
                 return _without(f"no clip of '{side.name}' has an embedding")
             sets.append(gather(usable, embedder))
-        metric = self._metric(request.metric)
         reference: Reference | None = None
         leaks: tuple[Leak, ...] = ()
         if request.metric.reference:
@@ -128,6 +129,7 @@ class SetTests:
             if request.grouping == "genre":
                 reference = reference.of_genre(request.group)
         found = metric.difference(sets[0], sets[1], reference, SEED)
+        warnings = checked(found.warnings, f"metric '{request.metric.name}'")
         try:
             return KeptTest(
                 estimate=found.estimate,
@@ -136,7 +138,7 @@ class SetTests:
                 p=found.p,
                 null=found.null,
                 reason=found.reason,
-                warnings=tuple(dict.fromkeys([*found.warnings, *(leak.warning for leak in leaks)])),
+                warnings=tuple(dict.fromkeys([*warnings, *(leak.warning for leak in leaks)])),
                 n=len(np.intersect1d(sets[0].groups, sets[1].groups)),
             )
         except ValueError as error:
@@ -169,7 +171,7 @@ class SetTests:
                 if (made.version, made.params_hash) == (shown.version, shown.params_hash):
                     self._metrics[key] = metric
                     break
-                why = why or f"'{shown.plugin}' is no longer what scored the run"
+                why = why or f"'{shown.plugin}' is no longer what scored the run; score it again with 'tunebench score'"
             else:
                 raise UsageError(f"the metric cannot be made again ({why})")
         return self._metrics[key]
@@ -178,7 +180,7 @@ class SetTests:
         plugin = find("metric", entry.name)
         if plugin.source and not self._plugin_files:
             raise UsageError(
-                f"'{plugin.public_target}' is a plugin file, which is not run to show a table; allow it "
+                f"'{Path(plugin.target).name}' is a plugin file, which is not run to show a table; allow it "
                 "with --plugin-files"
             )
         metric: SetMetric = create(plugin, entry.params, SetMetric)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.environment import environment
-from bench.numerals import counted
+from bench.numerals import counted, seconds_text
 from bench.prompt import Prompt
 from bench.store import Store
 
@@ -27,7 +27,7 @@ def about(store: Store) -> dict[str, str]:
     recorded, made, planned = store.about(), *_clips(store)
     return {
         "suite": f"{recorded.get('suite', 'not recorded')}, {_prompts(list(store.prompts().values()))}",
-        "duration": recorded.get("duration", "not recorded"),
+        "duration": seconds_text(recorded["duration"]) if "duration" in recorded else "not recorded",
         "seeds": seeds_in_words(seeds_of(store)),
         "clips": f"{made} of {planned} made",
         "tunebench": recorded.get("tunebench", "not recorded"),
@@ -95,12 +95,10 @@ def _clips(store: Store) -> tuple[int, int]:
 
 
 def _prompts(prompts: Sequence[Prompt]) -> str:
-    genres = len({prompt.genre for prompt in prompts})
-    levels = sorted({prompt.level for prompt in prompts})
-    return (
-        f"{len(prompts)} prompt{'' if len(prompts) == 1 else 's'}, {genres} genre{'' if genres == 1 else 's'}, "
-        f"level{'' if len(levels) == 1 else 's'} {_numbers(levels)}"
-    )
+    genres = len({prompt.genre for prompt in prompts if prompt.genre is not None})
+    levels = sorted({prompt.level for prompt in prompts if prompt.level is not None})
+    parts = [counted(len(prompts), "prompt"), *([counted(genres, "genre")] if genres else [])]
+    return ", ".join([*parts, *([f"level{'' if len(levels) == 1 else 's'} {_numbers(levels)}"] if levels else [])])
 
 
 def in_words(facts: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from bench.report.instruments import Instrument, ReferenceFacts
 from bench.report.model_words import described
 from bench.report.statistics import scored, statistics
 from bench.summary import Cell, Column
+from bench.view import View, view_text
 
 _BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
 
@@ -64,8 +65,11 @@ def listed(words: Sequence[str]) -> str:
 
 def _music(content: Content, setting: Setting) -> str:
     prompts = content.prompts
-    genres = list(dict.fromkeys(prompt.genre for prompt in prompts))
-    levels = sorted({prompt.level for prompt in prompts})
+    genres = list(dict.fromkeys(prompt.genre for prompt in prompts if prompt.genre is not None))
+    levels = [str(level) for level in sorted({prompt.level for prompt in prompts if prompt.level is not None})]
+    kinds = [f"{counted(len(genres), 'genre')}: {listed(genres)}"] if genres else []
+    kinds += [f"descriptiveness level{'' if len(levels) == 1 else 's'} {listed(levels)}"] if levels else []
+    described = f" ({'; '.join(kinds)})" if kinds else ""
     one_seed = len(_distinct(setting.seeds)) == 1
     made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
     what = f"{counted(len(content.models), 'model')} {'was' if len(content.models) == 1 else 'were'} given the"
@@ -76,10 +80,8 @@ def _music(content: Content, setting: Setting) -> str:
         else f"{made} of {clips} {were} made"
     )
     return (
-        f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite} "
-        f"({counted(len(genres), 'genre')}: {listed(genres)}; descriptiveness "
-        f"level{'' if len(levels) == 1 else 's'} {listed([str(level) for level in levels])}), "
-        f"with the seed{'' if one_seed else 's'} {seeds_in_words(setting.seeds)}, for clips of "
+        f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite}"
+        f"{described}, with the seed{'' if one_seed else 's'} {seeds_in_words(setting.seeds)}, for clips of "
         f"{setting.duration}; {there}."
     )
 
@@ -125,7 +127,7 @@ def _metric(column: Column, instrument: Instrument, content: Content) -> str:
         text += f": {instrument.measures[0].lower() if _is_word(instrument.measures) else instrument.measures[0]}"
         text += instrument.measures[1:]
     if instrument.embedders:
-        text += f"; embeddings of {column.view or 'whole clips'} by {listed(instrument.embedders)}"
+        text += f"; embeddings of {view_text(column.view or View().key)} by {listed(instrument.embedders)}"
     if instrument.reference is not None:
         text += f"; against {_reference(instrument.reference)}"
     return f"{text}; {_counted_clips(column, content.cells)}"

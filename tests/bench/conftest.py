@@ -11,6 +11,7 @@ import pytest
 
 from bench.comparison.record import Chance, Comparison
 from bench.metric import Estimate
+from bench.notice import Notice
 from bench.prompt import Prompt
 from bench.protocol import Protocol
 from bench.published import PublishedRow
@@ -36,7 +37,7 @@ COLUMNS = (
     Column("harmonic-accuracy@1", "%", "higher", bounds=(0.0, 100.0)),
     Column("melodic-complexity@1", "pitches", "none"),
     Column("rhythm-grid@1", "of chance", "lower"),
-    Column("kad@1", "", "lower", of_sets=True, view="whole clips", reference="composer"),
+    Column("kad@1", "", "lower", of_sets=True, view="{}", reference="composer"),
     Column("nothing-has-a-value-of-this[window=0.125,threshold=0.5,model=an-embedder-of-note]@1", "", "higher"),
 )
 UNSCORED = COLUMNS[4]
@@ -163,7 +164,7 @@ def _comparisons(rng: np.random.Generator) -> Iterator[Comparison]:
             effect=0.8,
             superiority=None if column.of_sets else 0.75,
             detectable=1.4 * unit,
-            warnings=("W-FEW: <6> prompts",),
+            warnings=(Notice("W-FEW", {}, "<6> prompts"),),
         )
 
 

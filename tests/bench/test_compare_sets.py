@@ -21,6 +21,7 @@ from bench.comparison.compare import compare, compare_all
 from bench.comparison.kept_tests import KeptTest, KeptTests
 from bench.comparison.record import Comparison
 from bench.leaderboard import render
+from bench.notice import Notice
 from bench.reference import load_reference
 from bench.set_metric import gather
 from bench.store import Store
@@ -105,7 +106,7 @@ def test_it_is_the_metrics_own_difference(folder: Path) -> None:
     (file,) = (folder / "references").glob("*.safetensors")
     reference = load_reference(file)
     with Store.read(folder) as store:
-        vectors = store.embedded(reference.embedder, View().text)
+        vectors = store.embedded(reference.embedder, View().key)
         number = {prompt: place for place, prompt in enumerate(sorted(store.prompts()))}
         sets = [
             gather(
@@ -167,13 +168,13 @@ def test_groups_only_when_asked_for(folder: Path) -> None:
 
 def test_other_numbers_of_seeds_are_named(folder: Path, make: Make) -> None:
     (found,) = compare(folder, "base", "louder", other=make(LOUDER, seeds=[0]))
-    assert "W-SEEDS: A has 2 seeds and B 1 seed a prompt" in found.warnings
+    assert Notice("W-SEEDS", {"a": [2, 2], "b": [1, 1]}) in found.warnings
 
 
 def test_prompts_of_one_only_are_left_out(folder: Path, make: Make) -> None:
     (found,) = compare(folder, "base", "louder", other=make({**LOUDER, "params": {"flaw": "rock"}}))
     assert found.n == 10 and (found.mean_a, found.mean_b) == (None, None)
-    assert any(warning.startswith("W-UNPAIRED: 2 prompts") for warning in found.warnings)
+    assert Notice("W-UNPAIRED", {"only_a": 2, "only_b": 0}) in found.warnings
 
 
 def test_a_metric_without_a_test_says_so(make: Make) -> None:
@@ -210,7 +211,8 @@ class TestKept:
         assert the_test(more).estimate != first.estimate
 
     def test_two_writers_keep_both(self, tmp_path: Path) -> None:
-        test = KeptTest(estimate=1.0, low=None, high=None, p=None, null="", reason="few", warnings=("W-X: x",), n=3)
+        said = (Notice("W-CLIPS", {"a": 1, "b": 2}), Notice("W-X", {}, "x"))
+        test = KeptTest(estimate=1.0, low=None, high=None, p=None, null="", reason="few", warnings=said, n=3)
         one, two = KeptTests(tmp_path), KeptTests(tmp_path)
         one.put("a", test)
         two.put("b", test)

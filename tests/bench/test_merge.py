@@ -118,7 +118,9 @@ def test_three_shards_merged_are_the_run_of_one_process(
     assert_same_run(out, undisturbed)
     assert merged.stdout == tunebench("leaderboard", undisturbed, "--json").stdout
     assert (out / "config.yaml").read_bytes() == (undisturbed / "config.yaml").read_bytes()
-    assert all(len(rows) for rows in contents(out).values()), "a table that nothing fills proves nothing"
+    assert all(len(rows) for table, rows in contents(out).items() if table != "digests"), (
+        "a table that nothing fills proves nothing"
+    )
     made = next((out / "audio/low").iterdir())
     assert made.stat().st_nlink == 2, "audio on one disk is not copied"
 
@@ -293,7 +295,7 @@ def test_clips_of_unlike_length_are_heard_as_in_the_whole_run(
         {view for view, shown in contents_of(folder, "view, shown", "metrics") if shown and view}
         for folder in (out / "shards/2-of-3", out, whole)
     ]
-    assert views == [{"whole clips"}, {"the first 0.5 s"}, {"the first 0.5 s"}]
+    assert views == [{"{}"}, {'{"seconds":0.5}'}, {'{"seconds":0.5}'}]
     assert records(read_cells(out)) == records(read_cells(whole))
 
 
@@ -366,7 +368,7 @@ def test_tables_show_the_metrics_of_the_shards(config: dict[str, Any], tmp_path:
     ("change", "place"),
     [
         ({"seeds": [0, 2]}, "config.seeds is [0,1] and [0,2]"),
-        ({"duration": 0.5}, 'duration is "0.25 s" and "0.5 s"'),
+        ({"duration": 0.5}, "duration is 0.25 and 0.5"),
         ({"suite": "genres@1"}, 'suite is "six@1" and "genres@1"'),
         ({"metrics": []}, "config.metrics is "),
     ],
@@ -391,7 +393,7 @@ def test_shards_of_two_versions_of_a_model_are_refused(config: dict[str, Any], t
     for index, text in ((1, tiny.read_text()), (2, tiny.read_text() + "# changed\n")):
         plugin.write_text(text)
         make_shards(config, tmp_path / "out", index, count=2)
-    with pytest.raises(UsageError, match=r'models\.mine\.source is "[0-9a-f]{64}" and "[0-9a-f]{64}"'):
+    with pytest.raises(UsageError, match=r'models\.mine\.plugin\.source is "[0-9a-f]{64}" and "[0-9a-f]{64}"'):
         merge(tmp_path / "out")
 
 

@@ -189,7 +189,6 @@ def test_metrics_of_two_packages_share_no_scores() -> None:
         return PlannedMetric(plugin, {}, 1, "dB", "higher", "crest").params_hash
 
     assert len({key("acme"), key("tunebench-buzz"), key(OWN_PACKAGE)}) == 3
-    assert key(OWN_PACKAGE) == plan_metric(MetricConfig(name="harmonic-accuracy")).params_hash
 
 
 class TestVersions:

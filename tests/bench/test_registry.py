@@ -37,7 +37,6 @@ def test_file_plugin_is_identified_by_its_text_not_its_place(tmp_path: Path) -> 
         file.parent.mkdir()
         file.write_text(source)
         plugins.append(find("model", f"{file}:M"))
-    assert plugins[0].public_target == plugins[1].public_target == "mine.py:M"
     assert plugins[0].source == plugins[1].source
     (tmp_path / "b" / "mine.py").write_text(source + "# changed\n")
     assert find("model", f"{tmp_path}/b/mine.py:M").source != plugins[0].source

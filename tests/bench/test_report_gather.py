@@ -236,7 +236,7 @@ def test_every_number_of_the_methods_is_the_runs(folder: Path, content: Content)
     assert re.search(r"tunebench [\d.]+, protocol " + content.protocol.id, software)
     allowed = own | PROCEDURE | YEARS
     assert numbers(text) - allowed == set()
-    assert "OffKeyComposer@1 with share = 0.4" in text
+    assert "composer-offkey@1 with share = 0.4" in text
     assert "against the reference 'composer' (288 recordings and 864 windows, synthetic music" in text
     assert "No listeners were asked" in text
 
@@ -353,7 +353,7 @@ def test_a_run_names_no_code_that_a_report_would_load(small: Callable[..., Path]
     database = sqlite3.connect(run / "run.db")
     database.execute("UPDATE metrics SET plugin = ?", (f"{trap}:Trap",))
     database.execute(
-        "INSERT INTO metrics SELECT 'kad', 'kad', 1, 'x', 'x', 'x', ?, '', 'lower', 1, 1, 1, 'whole clips', 'theirs', "
+        "INSERT INTO metrics SELECT 'kad', 'kad', 1, 'x', 'x', 'x', ?, '', 'lower', 1, 1, 1, '{}', 'theirs', "
         "NULL, NULL, 0 FROM metrics",
         (json.dumps({"embedder": f"{trap}:Trap", "embedder_params": None, "bandwidth": "reference"}),),
     )
@@ -530,4 +530,4 @@ def test_provenance_names_every_sound_by_its_hash(folder: Path, content: Content
     assert origin["protocol"]["id"] == content.protocol.id
     assert origin["models"][1]["identity"]["params"] == {"share": 0.4}
     kad = origin["metrics"][2]
-    assert (kad["ref"], kad["embedders"], kad["reference"]["windows"]) == ("kad@1", ["musicnn-msd (MusicnnMSD@1)"], 864)
+    assert (kad["ref"], kad["embedders"], kad["reference"]["windows"]) == ("kad@1", ["musicnn-msd@1"], 864)

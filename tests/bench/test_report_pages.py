@@ -16,6 +16,7 @@ import pytest
 
 from bench.comparison.record import Comparison
 from bench.errors import MissingError
+from bench.notice import Notice
 from bench.prompt import Prompt
 from bench.report.cautions import cautions
 from bench.report.content import ClipEntry, Content
@@ -228,7 +229,7 @@ def test_cautions_say_which_models_are_a_and_b() -> None:
 
     def warned(a: str, b: str, sentence: str) -> Comparison:
         values = (column, "all", "all", None, None, None, None, None, None, 0)
-        return Comparison(a, b, *values, warnings=(f"W-FEW: {sentence}",))
+        return Comparison(a, b, *values, warnings=(Notice("W-FEW", {}, sentence),))
 
     own = warned("x", "y", "A has none")
     assert cautions((), [own])[0].sentence == "A has none (A is x, B is y)"

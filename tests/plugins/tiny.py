@@ -23,6 +23,7 @@ from bench import (
     MusicModel,
     Note,
     Notes,
+    Notice,
     Reference,
     Score,
     SetMetric,
@@ -169,4 +170,11 @@ class Spread(SetMetric):
         assert reference is None
         distances = np.linalg.norm(evaluated.vectors - evaluated.vectors.mean(axis=0), axis=1)
         count = len(np.unique(evaluated.recordings))
-        return Estimate(float(distances.mean()), None, None, count, "no interval", (f"W-TINY: {count} clips",))
+        return Estimate(
+            float(distances.mean()),
+            None,
+            None,
+            count,
+            "no interval",
+            (Notice("W-TINY", {"clips": count}, f"{count} clips"),),
+        )
