@@ -8,6 +8,7 @@ shards stay as they are and may be removed afterwards.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
         _refuse_other_run(run, description)
         run.tidy()
         with run.joined(first) as database:
+            _refuse_second_name(run, database)
             for statement in _PLAN:
                 database.execute(statement)
         if (first / FILE).exists():
@@ -225,6 +227,18 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
                 f"{run.folder} holds another run than its shards: {place} is {here}, and {there} in the shards; "
                 "move the shards to a folder of their own"
             )
+
+
+def _refuse_second_name(run: Store, database: sqlite3.Connection) -> None:
+    """One clip belongs to one row: those of a model under a second name would be in neither."""
+    for held, planned in database.execute(
+        "SELECT clips.model, plan.model FROM other.whole_plan AS plan JOIN clips ON clips.id = plan.clip "
+        "WHERE plan.model != clips.model LIMIT 1"
+    ):
+        raise UsageError(
+            f"{run.folder} holds the clips of '{planned}' already, as those of '{held}': the same model with the same "
+            "parameters; move the shards to a folder of their own"
+        )
 
 
 def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:

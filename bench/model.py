@@ -86,7 +86,7 @@ class MusicModel(ABC):
 
         None, the default, is for a model that can make a clip of any prompt and seed. Where a run names no seeds, these
         clips are the row's plan, and a prompt without any counts as one missing clip; named seeds are asked of every
-        prompt all the same. Two rows of such a model may hold the same clip. Called once, before `generate`.
+        prompt all the same. Two rows of such a model may hold the same clip. Called where a run is planned.
         """
         del prompts
         return None

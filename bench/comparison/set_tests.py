@@ -103,15 +103,17 @@ class SetTests:
 
     def _test(self, request: SetRequest, key: str) -> KeptTest:
         try:
-            test = self._compute(request)
+            embedder, vectors = self._vectors(request.metric)
+            test = self._compute(request, embedder, vectors)
         except Exception as error:  # a plugin may raise anything, and costs its own rows only
             return _without(one_line(error))
-        self._kept.put(key, test)
+        # Clips that are embedded later, as in a run that is extended, make it another test.
+        if all(content in vectors for _, content in request.a.clips + request.b.clips):
+            self._kept.put(key, test)
         return test
 
-    def _compute(self, request: SetRequest) -> KeptTest:
+    def _compute(self, request: SetRequest, embedder: str, vectors: Mapping[str, Vectors | str]) -> KeptTest:
         metric = self._metric(request.metric)
-        embedder, vectors = self._vectors(request.metric)
         prompts = sorted({prompt for prompt, _ in request.a.clips + request.b.clips})
         number = {prompt: place for place, prompt in enumerate(prompts)}
         sets = []

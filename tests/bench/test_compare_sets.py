@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,22 @@ class TestKept:
         assert len(json.loads((folder / "comparisons.json").read_text())["tests"]) == 2
         shutil.rmtree(folder / "references")
         (folder / "config.yaml").unlink()
+        assert the_test(folder) == first
+
+    @pytest.mark.parametrize("absent", [5, 12])
+    def test_a_test_of_clips_that_are_not_embedded_yet_is_not_kept(self, folder: Path, absent: int) -> None:
+        """As in a run that another command extended: once it is scored again, all its clips are tested."""
+        first = the_test(folder)
+        (folder / "comparisons.json").unlink()
+        some = f"SELECT DISTINCT content FROM clips WHERE model = 'louder' ORDER BY prompt, seed LIMIT {2 * absent}"
+        with sqlite3.connect(folder / "run.db") as db:
+            db.execute("CREATE TABLE away AS SELECT * FROM embeddings")
+            db.execute(f"DELETE FROM embeddings WHERE content IN ({some})")
+        found = the_test(folder)
+        assert (found.n, found.p) != (first.n, first.p)
+        with sqlite3.connect(folder / "run.db") as db:
+            db.execute("INSERT OR IGNORE INTO embeddings SELECT * FROM away")
+            db.execute("DROP TABLE away")
         assert the_test(folder) == first
 
     @pytest.mark.parametrize(

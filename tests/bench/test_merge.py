@@ -309,6 +309,15 @@ def test_shards_extend_what_the_folder_holds(config: dict[str, Any], undisturbed
     assert records(read_cells(out)) == records(read_cells(undisturbed))
 
 
+def test_a_model_under_a_second_name_is_refused(config: dict[str, Any], undisturbed: Path) -> None:
+    models = [config["models"][0], {**config["models"][1], "as": "higher"}]
+    before = contents(undisturbed)
+    make_shards({**config, "models": models}, undisturbed, 1, 2, 3)
+    with pytest.raises(UsageError, match=r"the clips of 'higher' already, as those of 'high'"):
+        merge(undisturbed)
+    assert contents(undisturbed) == before
+
+
 def test_clips_of_an_earlier_plan_are_carried_over(config: dict[str, Any], undisturbed: Path, tmp_path: Path) -> None:
     """The shards were made with two seeds, and made again with one: the other seed's clips are still theirs."""
     out = tmp_path / "out"

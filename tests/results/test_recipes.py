@@ -339,4 +339,4 @@ def test_a_dry_run_names_what_is_missing_and_fails_as_the_run_would(
     with pytest.raises((UsageError, MissingError), match="nowhere"):
         command("audioldm-lora", tmp_path / "out", changes, dry_run=True)
     told = capfd.readouterr().out
-    assert told.count("2 steps of 2; 4 examples") == 7 and "run: 2 clips" in told
+    assert told.count("2 steps of 2; 4 examples") == 7 and "\n  base: 2\n" in told
