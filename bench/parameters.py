@@ -17,8 +17,8 @@ class Parameter:
 
     Attributes:
         name: as configurations have it.
-        required: whether it has no default.
-        default: its default; None where it is required.
+        required: whether it must be given: it has no default, or the class names it in ``required_params``.
+        default: its default; None where it has none.
         example: a value to begin with, as YAML, where the plugin gives one (``examples``).
     """
 
@@ -35,7 +35,7 @@ def parameters(factory: Any) -> tuple[Parameter, ...]:
     return tuple(
         Parameter(
             name,
-            required=parameter.default is parameter.empty,
+            required=parameter.default is parameter.empty or name in getattr(factory, "required_params", ()),
             default=None if parameter.default is parameter.empty else parameter.default,
             example=str(examples[name]) if name in examples else None,
         )
@@ -60,7 +60,13 @@ def bind(plugin: Plugin, factory: Any, params: Mapping[str, Any], partly: bool =
             raise UsageError(
                 f"{plugin.kind} '{plugin.name}' has no parameter '{name}'{suggestion(name, known)}; {takes}"
             )
-    missing = [parameter for parameter in known.values() if parameter.required and parameter.name not in params]
+    named_as_required = getattr(factory, "required_params", ())
+    missing = [
+        parameter
+        for parameter in known.values()
+        if parameter.required
+        and (parameter.name not in params or (params[parameter.name] is None and parameter.name in named_as_required))
+    ]
     if missing and not partly:
         example = f", for example {missing[0].name}: {missing[0].example}" if missing[0].example else ""
         raise UsageError(f"{plugin.kind} '{plugin.name}' needs the parameter '{missing[0].name}'{example}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.canonical import canonical_json, fingerprint
@@ -15,6 +15,7 @@ from bench.model import GenerationRequest, MusicModel
 from bench.parameters import bind
 from bench.prompt import Prompt, PromptSuite
 from bench.registry import create, find, load, other_version, plain_name
+from bench.requests import available_seeds, plan_requests
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
     from bench.config import ModelConfig, RunConfig
@@ -29,7 +30,8 @@ class PlannedModel:
     ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in
     Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
     how many processes may hold it, as the model declares them. ``trained_on`` holds the content hashes of
-    the recordings that it is known to have been trained on.
+    the recordings that it is known to have been trained on. ``own_clips`` says that it plays clips made before, and
+    ``listed`` that the plan asks for exactly those: one that it has no longer is no longer part of the row.
     """
 
     label: str
@@ -42,6 +44,8 @@ class PlannedModel:
     speed: float | None
     max_workers: int | None = None
     trained_on: frozenset[str] = frozenset()
+    own_clips: bool = False
+    listed: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -59,6 +63,11 @@ class PlannedClip:
     @property
     def prompt(self) -> Prompt:
         return self.request.prompt
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Its place in a run, where one clip is at a time: model, prompt and seed."""
+        return self.model, self.prompt.id, self.request.seed
 
     @property
     def path(self) -> str:
@@ -92,16 +101,17 @@ def make_plan(config: RunConfig) -> Plan:
 
     Raises:
         UsageError: an unknown name or parameter, or two rows that would hold the same clips.
-        DataError: a suite file with a mistake.
+        DataError: a suite file with a mistake, or clips made before that cannot be used as they are.
     """
     suite = load_suite_named(config.suite)
     models, clips = [], []
     for entry in config.models:
         planned, instance = _plan_model(entry)
+        seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
+        own = available is not None
+        planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
-        requests = [
-            GenerationRequest(prompt, seed, config.duration) for prompt in suite.prompts for seed in config.seeds
-        ]
+        requests = plan_requests(suite.prompts, seeds, available, config.duration)
         clips += [PlannedClip(clip_id(planned, instance, request), planned.label, request) for request in requests]
         instance.close()
     _refuse_same_clips(clips)
@@ -220,6 +230,8 @@ def clip_id(planned: PlannedModel, model: MusicModel, request: GenerationRequest
             },
             "seed": request.seed,
             "duration": length,
+            # Two systems may have made the same clip, and each row has its own.
+            **({"row": planned.label} if planned.own_clips else {}),
             **({"request": extra} if (extra := dict(model.request_fingerprint(request))) else {}),
         }
     )

@@ -40,9 +40,9 @@ def clap_score(
         DataError: embeddings that are not finite or have no direction, or shapes that do not match.
 
     >>> clap_score([[1, 0], [0, 1]], [1, 1], [0, 2])
-    0.7071067811865475
+    0.7071
     >>> clap_score([[1, 0], [0, 1]], [1, 0.5], [2, 0], "unit")
-    0.9472135954999579
+    0.9472
     """
     rows, share, words = (np.asarray(values, dtype=np.float64) for values in (windows, weights, text))
     if rows.ndim != 2 or not len(rows) or share.shape != rows.shape[:1] or words.shape != rows.shape[1:]:

@@ -181,7 +181,8 @@ class CommandModel(MusicModel):
                 return _Ending(None, limit)
             finally:
                 # What the command left running would go on to write into a folder that is about to be removed.
-                with contextlib.suppress(ProcessLookupError):
+                # Of a group that is only waiting to be reaped, macOS says that killing it is not permitted.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 assert process.stdin is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -100,7 +101,7 @@ def _explained(error: Exception, repo: str, revision: str | None, licence_page: 
         return UsageError(
             f"checkpoint '{repo}' has no revision '{revision}'; see https://huggingface.co/{repo}/commits"
         )
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return MissingError(f"checkpoint '{repo}': the disk is full; free space, or set HF_HOME to another disk")
     reason = " ".join(str(error).split())[:160] or type(error).__name__
     return MissingError(

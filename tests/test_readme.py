@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     for name, content in map(_named, _blocks("python") + _blocks("yaml")):
         (folder / name).write_text(content)
-    _write_clips(folder / "my_clips")
+    _write_clips(folder / "my_clips", (("jazz-5", 0), ("jazz-5", 1), ("pop-5", 0)))
+    _write_clips(folder / "more_clips", (("jazz-5", 2), ("pop-5", 2)))
     (folder / "manifest.csv").write_text("prompt,file\njazz-5,my_clips/jazz-5.wav\npop-5,my_clips/pop-5.wav\n")
     rng = np.random.default_rng(0)
     rows = [
@@ -58,13 +60,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _write_clips(folder: Path) -> None:
-    """Music of a user's own, long enough for every metric, for two prompts that state tempo and key."""
+def _write_clips(folder: Path, wanted: Sequence[tuple[str, int]]) -> None:
+    """Music of a user's own for prompts that state tempo and key, long enough for every metric."""
     folder.mkdir()
     prompts = {prompt.id: prompt for prompt in load_suite_named("quick@1").prompts}
-    for name, prompt, seed in (("jazz-5", "jazz-5", 0), ("jazz-5_1", "jazz-5", 1), ("pop-5", "pop-5", 0)):
-        (clip,) = Composer().generate([GenerationRequest(prompts[prompt], seed, 8.0)])
-        soundfile.write(folder / f"{name}.wav", clip.samples.T, clip.rate)
+    for id, seed in wanted:
+        (clip,) = Composer().generate([GenerationRequest(prompts[id], seed, 8.0)])
+        soundfile.write(folder / (f"{id}_{seed}.wav" if seed else f"{id}.wav"), clip.samples.T, clip.rate)
 
 
 def _without_number(command: list[str], printed: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from bench.canonical import first_difference
@@ -99,10 +100,17 @@ def unequal(a: Row, b: Row, column: Column) -> tuple[str, ...]:
     whole = not column.view or column.view.startswith(View().text)
     if whole and lengths[0] and lengths[1] and abs(lengths[0] - lengths[1]) > _SAME_LENGTH:
         found.append(f"W-LENGTH: A's clips are {lengths[0]:.2f} s long and B's {lengths[1]:.2f} s (medians)")
-    seeds = len(a.seeds()), len(b.seeds())
-    if column.of_sets and seeds[0] != seeds[1] and all(seeds):
-        found.append(f"W-SEEDS: A has {counted(seeds[0], 'seed')} and B {counted(seeds[1], 'seed')}")
+    if column.of_sets and a.seeds() and b.seeds():
+        one, two = ({prompt: len(seeds) for prompt, seeds in row.seeds().items()} for row in (a, b))
+        if any(one[prompt] != two[prompt] for prompt in one.keys() & two.keys()):
+            found.append(f"W-SEEDS: A has {_seeds(one)} and B {_seeds(two)} a prompt")
     return tuple(found)
+
+
+def _seeds(counts: Mapping[str, int]) -> str:
+    """``2 seeds``, or ``1 to 3 seeds`` where prompts have different numbers of them."""
+    fewest, most = min(counts.values()), max(counts.values())
+    return counted(most, "seed") if fewest == most else f"{fewest} to {counted(most, 'seed')}"
 
 
 def unpaired(only_a: int, only_b: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, MissingError
+from bench.library_setup import set_up_libraries
 
 
 def required(module: str, extra: str, *names: str) -> Any:
@@ -25,6 +26,7 @@ def required(module: str, extra: str, *names: str) -> Any:
     Raises:
         MissingError: it, or something it imports, is not installed or broken; the message names the command.
     """
+    set_up_libraries()
     try:
         imported = importlib.import_module(module)
         for name in names:

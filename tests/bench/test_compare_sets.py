@@ -167,7 +167,7 @@ def test_groups_only_when_asked_for(folder: Path) -> None:
 
 def test_other_numbers_of_seeds_are_named(folder: Path, make: Make) -> None:
     (found,) = compare(folder, "base", "louder", other=make(LOUDER, seeds=[0]))
-    assert "W-SEEDS: A has 2 seeds and B 1 seed" in found.warnings
+    assert "W-SEEDS: A has 2 seeds and B 1 seed a prompt" in found.warnings
 
 
 def test_prompts_of_one_only_are_left_out(folder: Path, make: Make) -> None:

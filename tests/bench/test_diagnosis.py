@@ -84,7 +84,7 @@ def test_devices_are_those_that_torch_sees(report: Report) -> None:
 def test_machine_and_packages_are_told(report: Report) -> None:
     assert " GB" in report["machine"]["memory"]
     assert report["machine"]["cores"].isdigit()
-    core = ("essentia", "librosa", "music21", "numpy", "onnxruntime", "pydantic", "soundfile", "soxr", "tinysoundfont")
+    core = ("essentia", "music21", "numpy", "onnxruntime", "pydantic", "soundfile", "soxr", "tinysoundfont")
     assert all(report["packages"][name][0].isdigit() for name in core)
 
 
