@@ -83,7 +83,7 @@ def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRu
         place, *values = first_difference(one.params, two.params)
         what = f"parameter {place}"
     elif one.params_hash != two.params_hash:
-        what, values = "plugin file", [one.params_hash[:12], two.params_hash[:12]]
+        what, values = "plugin", [one.params_hash[:12], two.params_hash[:12]]
     elif one.column.view != two.column.view:
         what, values = "view", [view_text(metric.column.view) or "nothing" for metric in (one, two)]
     elif one.embedder != two.embedder:
