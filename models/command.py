@@ -7,8 +7,8 @@ The command may live in another venv, container or language. It gets two paths, 
       params: {command: [other-venv/bin/python, generate.py, "{requests}", "{out}"]}
 
 ``{requests}`` is a file with one JSON object a line: ``id``, ``prompt``, ``genre``, ``level``, ``bpm`` and ``key``
-(all four may be null), ``seed``, ``duration`` in seconds, and ``file``, the name of the audio file that is expected in the
-folder ``{out}``. Another ending than ``.wav`` may be used. A whole program::
+(all four may be null), ``seed``, ``duration`` in seconds, and ``file``, the name of the audio file that is expected in
+the folder ``{out}``. Another ending than ``.wav`` may be used. A whole program::
 
     # generate.py
     import json

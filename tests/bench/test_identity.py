@@ -17,7 +17,7 @@ from bench.canonical import fingerprint
 from bench.config import MetricConfig, parse_config
 from bench.embedder import EmbedderRef
 from bench.errors import DataError, UsageError
-from bench.identity import identity_of, normalized, only_set, plugin_identity, portable, prompt_identity
+from bench.identity import identity_of, normalized, only_set, plugin_identity, plugin_label, portable, prompt_identity
 from bench.leaderboard import read_board
 from bench.metric_plan import plan_embedder, plan_metric
 from bench.model import GenerationRequest
@@ -243,6 +243,13 @@ def test_what_is_set_is_a_part() -> None:
     with pytest.raises(UsageError, match="'params'"):
         identity_of(plugin, 2, {}, {"params": 1})
     assert portable({"a": ["no/file.py:There"]}) == {"a": ["no/file.py:There"]}
+
+
+def test_plugins_have_a_short_name() -> None:
+    assert plugin_label({"plugin": {"name": "kad", "distribution": "d", "version": 2}}) == "kad@2"
+    assert plugin_label({"plugin": {"class": "Mine", "version": 1, "source": "ab"}}) == "Mine@1"
+    assert plugin_label({"class": "models.stable_audio:StableAudio@2"}) == "StableAudio@2"  # of a run of layout 2
+    assert plugin_label({}) == "unknown"
 
 
 def test_a_tempo_is_one_whoever_wrote_it() -> None:
