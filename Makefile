@@ -1,43 +1,50 @@
-# `make quickstart` and `make test` are all that a fresh clone needs.
-PYTHON ?= python3
+# `make quickstart` and `make test` are all that a fresh clone needs; `make help` lists the rest.
+# PYTHON names the Python to make the virtual environment with, VENV the folder that it goes to.
+PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+export PYTHON
 
-.PHONY: quickstart test test-fast lint format bench clean
+.PHONY: quickstart test test-fast faults simulate learn lint format bench help clean core dev
 
-quickstart: $(VENV)/core
-	$(BIN)/tunebench run
+quickstart: core ## install, then make a leaderboard of real music
+	@$(BIN)/tunebench run
+	@echo "To use tunebench in this shell: source $(BIN)/activate" >&2
 
-test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: dev ## everything that must hold
+	$(PYTEST)
 
-test-fast: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+test-fast: dev ## the same without the slow tests
+	$(PYTEST) -m "not (slow or faults or simulate or learn)"
 
-lint: $(VENV)/dev
+faults: dev ## minutes of load, kills and full disks
+	$(PYTEST) -m faults
+
+simulate: dev ## thousands of simulations of each statistic
+	$(PYTEST) -m simulate
+
+learn: dev ## trainings long enough to learn something
+	$(PYTEST) -m learn
+
+lint: dev ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/dev
+format: dev ## mend the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev
+bench: dev ## measure what is promised about speed
 	$(BIN)/python tests/benchmarks
 
-# A stamp for each set of requirements: nothing is installed again until what is required changes.
-$(VENV)/core: pyproject.toml constraints.txt constraints-nodeps.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --constraint constraints.txt --editable .
-	$(PIP) --no-deps --requirement constraints-nodeps.txt
-	touch $@
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
-$(VENV)/dev: $(VENV)/core
-	$(PIP) --constraint constraints.txt --editable '.[dev,ray,diffusion,report]'
-	$(PIP) --no-deps --requirement constraints-nodeps-dev.txt
-	touch $@
+clean: ## remove the virtual environment and the caches
+	rm -rf $(VENV) $(VENV).installing .pytest_cache .mypy_cache .ruff_cache
 
-clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+# The virtual environment with what a user needs, and with what the checks need too.
+core dev:
+	@.ci/install $(VENV) $@

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO
 
 from bench.errors import DataError, UsageError
+from bench.file_system import on_network
 from bench.lock import take
 
 SCHEMA_VERSION = 3
 # What SQLite calls operational though no room and no right would mend it.
 _DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
-_NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "fuse.sshfs", "9p", "gluster")
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
@@ -29,7 +29,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
     """
     with explained(folder):
         connection = sqlite3.connect(folder / "run.db", isolation_level=None)
-        connection.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(folder) else 'WAL'}")
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(folder) else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             schema = (files("bench") / "schema.sql").read_text(encoding="utf-8")
@@ -183,14 +183,3 @@ def explained(folder: Path) -> Iterator[None]:
 def damaged(folder: Path, what: object) -> DataError:
     """What is said of a database that is not as it should be."""
     return DataError(f"{folder}/run.db is damaged ({what}); the audio beside it is not touched")
-
-
-def _on_network(folder: Path) -> bool:
-    """Whether the folder lies on a network disk, where SQLite's write-ahead log does not work."""
-    try:
-        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    except OSError:
-        return False
-    home = folder.resolve()
-    best = max((m for m in mounts if home.is_relative_to(m[1])), key=lambda m: len(m[1]), default=None)
-    return best is not None and best[2].startswith(_NETWORK_FILE_SYSTEMS)

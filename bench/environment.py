@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = (
-    *("numpy", "scipy", "librosa", "essentia", "onnxruntime", "soundfile", "soxr"),
+    *("numpy", "scipy", "essentia", "onnxruntime", "soundfile", "soxr"),
     *("torch", "transformers", "diffusers", "peft"),
 )
 
@@ -34,7 +36,7 @@ def _lasting() -> dict[str, str]:
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(cores or ""),
         "memory": _memory(),
         "libraries": ", ".join(f"{name} {found}" for name in LIBRARIES if (found := _version(name))),
@@ -42,12 +44,16 @@ def _lasting() -> dict[str, str]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def _processor() -> str:
-    try:
+def processor() -> str:
+    """Return the processor's name as the system gives it, such as ``Apple M2``; "" where it gives none."""
+    with suppress(OSError, subprocess.SubprocessError):
+        if sys.platform == "darwin":
+            command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
         found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(errors="replace"), re.MULTILINE)
-    except OSError:
-        found = None
-    return " ".join(found[1].split()) if found else platform.processor()
+        if found:
+            return " ".join(found[1].split())
+    return platform.processor()
 
 
 def _memory() -> str:

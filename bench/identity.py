@@ -15,11 +15,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.entry_points import package_name
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from bench.entry_points import Plugin
     from bench.prompt import Prompt
-    from bench.registry import Plugin
 
 
 def only_set(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def plugin_identity(plugin: Plugin, version: int) -> dict[str, Any]:
     """
     if plugin.source:
         return {"class": plugin.target.rpartition(":")[2], "version": version, "source": plugin.source}
-    return only_set({"name": plugin.name, "distribution": normalized(plugin.distribution or ""), "version": version})
+    return only_set({"name": plugin.name, "distribution": package_name(plugin.distribution or ""), "version": version})
 
 
 def identity_of(
@@ -76,16 +77,11 @@ def portable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [portable(item) for item in value]
     if isinstance(value, str) and ".py:" in value:
-        path, _, attribute = value.rpartition(":")
+        path, _, attribute = re.sub(r"@[0-9]+$", "", value).rpartition(":")
         file = Path(path).expanduser()
         if file.is_file():
             return {"class": attribute, "source": hashlib.sha256(file.read_bytes()).hexdigest()}
     return value
-
-
-def normalized(distribution: str) -> str:
-    """A distribution's name as package indexes compare it (PEP 503): ``My_Package`` is ``my-package``."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def plugin_label(identity: Mapping[str, Any]) -> str:

@@ -9,19 +9,21 @@ from typing import IO
 def take(path: Path) -> IO[str] | None:
     """Lock a file, making it if it does not exist; None where another process has.
 
-    The kernel drops the lock when the file is closed or this process dies, however it dies.
+    The kernel drops the lock when the file is closed or this process dies, however it dies. A disk that knows no locks
+    is refused: a file that only says "taken" would outlive a holder that is killed.
 
     Raises:
         OSError: the file cannot be made, or the disk knows no locks.
     """
-    import fcntl
+    from filelock import lock_descriptor
 
-    lock = path.open("a+")
+    lock = path.open("a+", encoding="utf-8")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        taken = lock_descriptor(lock.fileno(), blocking=False)
+    except BaseException:
         lock.close()
-        if isinstance(error, BlockingIOError):
-            return None
         raise
-    return lock
+    if taken:
+        return lock
+    lock.close()
+    return None

@@ -18,6 +18,7 @@ from bench.canonical import first_difference
 from bench.config import load_config
 from bench.errors import MissingError, UsageError
 from bench.executors import make_executor
+from bench.frozen import FILE, freeze
 from bench.metric_plan import plan_metrics
 from bench.progress import Progress, Silent
 from bench.runner import Run
@@ -32,7 +33,7 @@ _METRIC = (
 )
 # ``other`` is a shard's database, names without it are the run's.
 _PLAN = (
-    "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name != 'config'",
+    "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name NOT IN ('config', 'listed')",
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
     "provenance, rate, trained_on FROM other.models ORDER BY position",
     "UPDATE models SET trained_on = new.trained_on FROM other.models AS new WHERE new.label = models.label",
@@ -41,7 +42,11 @@ _PLAN = (
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
     "shown FROM other.metrics WHERE true ORDER BY position "
     "ON CONFLICT DO UPDATE SET shown = MAX(shown, excluded.shown)",
-    # As when a plan is adopted: one clip for each model, prompt and seed; what was there before is kept as replaced.
+    # As when a plan is adopted: of rows that list their clips, one that is not listed any more is replaced.
+    "UPDATE clips SET state = 'replaced' WHERE state != 'replaced' AND model IN (SELECT listed.value FROM "
+    "other.about AS said, json_each(said.value) AS listed WHERE said.name = 'listed') AND (model, prompt, seed) NOT IN "
+    "(SELECT model, prompt, seed FROM other.whole_plan)",
+    # And one clip for each model, prompt and seed; what was there before is kept as replaced.
     "UPDATE clips SET state = 'replaced' FROM other.whole_plan AS plan WHERE clips.model = plan.model "
     "AND clips.prompt = plan.prompt AND clips.seed = plan.seed AND clips.id != plan.clip AND state != 'replaced'",
     "INSERT INTO clips (id, model, prompt, seed, path, state) SELECT clip, model, prompt, seed, path, 'planned' "
@@ -114,8 +119,8 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
         with run.joined(first) as database:
             for statement in _PLAN:
                 database.execute(statement)
-        if (first / "config.yaml").exists():
-            run.freeze((first / "config.yaml").read_text(encoding="utf-8"))
+        if (first / FILE).exists():
+            freeze(run, load_config(first / FILE))
         held = {id for (id,) in run.rows("SELECT id FROM clips WHERE content IS NOT NULL")}
         progress.begin("merging", len(shards), 0)
         for shard in shards:
@@ -134,10 +139,9 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
 
 def _hear_together(run: Store, progress: Progress) -> list[str]:
     """Score what no shard could: the part that all clips have, and set metrics. Returns what is not installed here."""
-    frozen = run.folder / "config.yaml"
-    if not frozen.exists():
+    if not (run.folder / FILE).exists():
         return []
-    settings = load_config(frozen)
+    settings = load_config(run.folder / FILE)
     metrics = [metric for metric in plan_metrics(settings.metrics) if metric.embedders]
     if not metrics:
         return []

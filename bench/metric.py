@@ -168,6 +168,7 @@ class ClipMetric(ABC):
         bounds: the smallest and the largest possible value, if there are such; intervals stay within them.
         hit_or_miss: whether every value is one of the two bounds.
         embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
+        examples: as for models.
     """
 
     version: ClassVar[int] = 1
@@ -175,6 +176,7 @@ class ClipMetric(ABC):
     direction: ClassVar[Direction] = "none"
     bounds: ClassVar[tuple[float, float] | None] = None
     hit_or_miss: ClassVar[bool] = False
+    examples: ClassVar[Mapping[str, str]] = {}
     embedders: tuple[EmbedderRef, ...] = ()
 
     @classmethod  # noqa: B027

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.canonical import fingerprint
 from bench.embedder import EmbedderRef, embedder_identity, load_embedder
+from bench.entry_points import Plugin
 from bench.errors import UsageError
 from bench.former import former_embedder
 from bench.identity import identity_of
 from bench.metric import ClipMetric, Direction
-from bench.registry import Plugin, bind, create, find
+from bench.parameters import bind
+from bench.registry import canonical_name, create, find, plain_name, short_name
 from bench.set_metric import SetMetric
 from bench.view import View
 
@@ -81,7 +83,7 @@ class PlannedMetric:
     @property
     def base(self) -> str:
         """The column's name without parameters: of one base only what was asked for last is shown."""
-        return self.plugin.name.rpartition(":")[2]
+        return short_name(self.plugin.name)
 
     @property
     def params_hash(self) -> str:
@@ -103,17 +105,21 @@ def plan_metrics(entries: Sequence[MetricConfig]) -> tuple[PlannedMetric, ...]:
     """Resolve the metrics of a configuration.
 
     Raises:
-        UsageError: as `plan_metric`, or two of them would stand under one name.
+        UsageError: as `plan_metric`, or two of them are one, or would stand under one name.
         MissingError: as `plan_metric`.
     """
     metrics = tuple(plan_metric(entry) for entry in entries)
     named: dict[str, PlannedMetric] = {}
     for metric in metrics:
         other = named.setdefault(metric.ref, metric)
-        if other is not metric:
-            raise UsageError(
-                f"metrics '{other.plugin.name}' and '{metric.plugin.name}' are both called {metric.ref}; rename one"
-            )
+        if other is metric:
+            continue
+        if (other.plugin, other.params) == (metric.plugin, metric.params):
+            raise UsageError(f"metric '{metric.ref}' is named twice")
+        raise UsageError(
+            f"metrics '{other.plugin.qualified}' and '{metric.plugin.qualified}' are both called {metric.ref}; "
+            "name one of them, or rename one"
+        )
     return metrics
 
 
@@ -121,16 +127,20 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     """Resolve one metric.
 
     Raises:
-        UsageError: an unknown name or parameter, of the metric or of an embedder it asks for.
+        UsageError: an unknown name, version or parameter, of the metric or of an embedder it asks for.
         MissingError: what it needs is not installed.
     """
     plugin = find("metric", entry.name)
     instance: ClipMetric | SetMetric = create(plugin, entry.params, ClipMetric, SetMetric)
     kind = type(instance)
+    embedders = tuple(plan_embedder(ref) for ref in instance.embedders)
+    canonical = _canonical(entry.params, instance.embedders)
+    if canonical != entry.params:
+        return plan_metric(entry.model_copy(update={"params": canonical}))
     defaults = bind(plugin, kind, {}, partly=True)
     params = bind(plugin, kind, entry.params)
     _check_attributes(plugin, kind)
-    name = entry.name.rpartition(":")[2]
+    name = short_name(plugin.name)
     special = [f"{k}={_short(v)}" for k, v in params.items() if k not in defaults or v != defaults[k]]
     return PlannedMetric(
         plugin,
@@ -140,7 +150,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         kind.direction,
         # Numbers of other parameters are other numbers: whoever reads the table sees which.
         f"{name}[{', '.join(special)}]" if special else name,
-        tuple(plan_embedder(ref) for ref in instance.embedders),
+        embedders,
         instance.bounds if isinstance(instance, ClipMetric) else None,
         isinstance(instance, ClipMetric) and instance.hit_or_miss,
         isinstance(instance, SetMetric),
@@ -169,9 +179,16 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
         UsageError, MissingError: as `plan_metric`.
     """
     embedder = load_embedder(ref)
-    planned = PlannedEmbedder(ref, fingerprint(embedder_identity(ref, embedder)), former_embedder(ref, embedder))
+    print_ = fingerprint(embedder_identity(ref, embedder))
+    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder))
     embedder.close()
     return planned
+
+
+def _canonical(params: Mapping[str, Any], embedders: Sequence[EmbedderRef]) -> dict[str, Any]:
+    """Parameters in which embedders are written one way, since ``musicnn-msd@1`` is no other than ``musicnn-msd``."""
+    names = {ref.name: canonical_name("embedder", ref.name) for ref in embedders}
+    return {key: names.get(value, value) if isinstance(value, str) else value for key, value in params.items()}
 
 
 def _short(value: Any) -> str:

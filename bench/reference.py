@@ -113,11 +113,11 @@ def find_reference(
         DataError: a reference file or audio that cannot be used.
         MissingError: the embedder's weights are not there.
     """
-    from bench.registry import find, installed, load
+    from bench.registry import find, installed, is_declared, load
 
-    if name in installed("reference"):
-        folder = Path(load(find("reference", name))())
-        return _of_folder(name, folder, embedder)
+    if is_declared("reference", name):
+        plugin = find("reference", name)
+        return _of_folder(plugin.name, Path(load(plugin)()), embedder)
     path = Path(name).expanduser()
     if path.is_file():
         reference = load_reference(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,13 @@ from bench.canonical import canonical_json
 from bench.config import RunConfig, load_config, parse_config
 from bench.errors import MissingError
 from bench.executors import make_executor
+from bench.frozen import freeze, freeze_scoring, with_seeds
 from bench.generating import generate
 from bench.metric_plan import plan_metrics
+from bench.numerals import counted
 from bench.plan import Plan, PlannedClip, make_plan
 from bench.progress import Progress, Silent
+from bench.registry import plain_name
 from bench.scoring import score
 from bench.shards import Shard, share_out, take_shard
 from bench.store import Store
@@ -75,7 +78,7 @@ def default_folder(config: RunConfig | Mapping[str, Any] | Path | str | None) ->
     """Where a run goes unless told otherwise: ``results/`` and the configuration's file name, or the suite's name."""
     if isinstance(config, Path | str):
         return Path("results") / Path(config).stem
-    return Path("results") / Path(as_config(config).suite.partition("@")[0]).stem
+    return Path("results") / Path(plain_name(as_config(config).suite)).stem
 
 
 def run(
@@ -99,17 +102,22 @@ def run(
     progress = progress or Silent()
     plan = make_plan(settings)
     about = about_plan(plan)
-    whole: Iterable[tuple[PlannedClip, int]] = ()
+    whole: Sequence[tuple[PlannedClip, int]] = ()
     if shard:
         folder /= shard.folder
-        whole, plan = share_out(plan, shard.count), take_shard(plan, shard)
+        whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
         # So that shards of different configurations can be told apart, with what differs.
         about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
+        about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
     with Store.open(folder) as store:
         replaced = store.adopt(plan, about, whole)
         if replaced:
-            progress.note(f"{replaced} clips are replaced because what they are made from has changed")
-        store.freeze(settings.as_yaml())
+            progress.note(f"{counted(replaced, 'clip')} replaced because what they are made from has changed")
+        if unknown := freeze(store, with_seeds(settings, plan)):
+            progress.note(
+                f"{folder}/config.yaml was lost, and does not say how {', '.join(unknown)} were made; the command that "
+                "made them adds it again"
+            )
         store.tidy()
         with make_executor(settings.executor) as executor:
             missing = generate(store, plan, executor, progress)
@@ -158,6 +166,7 @@ def rescore(
                 force=force,
                 shared=config.shared_recordings,
             )
+        freeze_scoring(store, config)
     if missing:
         raise MissingError("; ".join(missing))
     return Run(folder)

@@ -135,7 +135,7 @@ class SetMetric(ABC):
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for clip metrics.
 
-    Class attributes: ``version``, ``unit`` and ``direction`` as for `bench.ClipMetric`.
+    Class attributes: ``version``, ``unit``, ``direction`` and ``examples`` as for `bench.ClipMetric`.
         embedders: the one embedder it is defined on; an instance attribute where that is a parameter.
         needs_reference: whether it compares with a reference at all.
     """
@@ -144,6 +144,7 @@ class SetMetric(ABC):
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction] = "lower"
     needs_reference: ClassVar[bool] = True
+    examples: ClassVar[Mapping[str, str]] = {}
     embedders: tuple[EmbedderRef, ...]
 
     @abstractmethod

@@ -112,8 +112,8 @@ class Store(ScoreTables):
         """Facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
         return dict(self._db.execute("SELECT name, value FROM about"))
 
-    def adopt(self, plan: Plan, about: Mapping[str, str], whole: Iterable[tuple[PlannedClip, int]] = ()) -> int:
-        """Write a plan down, extending what the folder holds, and return how many older clips it replaces.
+    def adopt(self, plan: Plan, about: Mapping[str, str], whole: Sequence[tuple[PlannedClip, int]] = ()) -> int:
+        """Write a plan down, extending what the folder holds, and return how many clips with sound it replaces.
 
         ``whole`` is for a shard: all clips of the plan that it is a part of, each with the number of its shard.
 
@@ -143,7 +143,8 @@ class Store(ScoreTables):
             for p in plan.suite.prompts:
                 row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
                 self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
-            replaced = self._add_clips(plan.clips)
+            replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
+            replaced += self._add_clips(plan.clips)
             self._db.execute("DELETE FROM whole_plan")
             self._db.executemany(
                 "INSERT INTO whole_plan (clip, model, prompt, seed, path, shard) VALUES (?, ?, ?, ?, ?, ?)",
@@ -153,23 +154,38 @@ class Store(ScoreTables):
             path.unlink(missing_ok=True)
         return replaced
 
+    def _drop_unlisted(self, plan: Plan, clips: Sequence[PlannedClip]) -> int:
+        """Replace clips of rows whose plan lists all that they have, and lists them no longer: a file that was taken
+        away, or a prompt that had none and has one of another seed now."""
+        listed = {model.label for model in plan.models if model.listed}
+        asked = {clip.place for clip in clips}
+        gone = [
+            (id, state)
+            for id, state, *place in self._db.execute(
+                "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
+            )
+            if place[0] in listed and tuple(place) not in asked
+        ]
+        self._db.executemany("UPDATE clips SET state = 'replaced' WHERE id = ?", ((id,) for id, _ in gone))
+        return sum(state == "made" for _, state in gone)
+
     def _add_clips(self, clips: Sequence[PlannedClip]) -> int:
-        held = {(m, p, s): id for id, m, p, s in self._db.execute(
-            "SELECT id, model, prompt, seed FROM clips WHERE state != 'replaced'"
+        held = {tuple(place): (id, state) for id, state, *place in self._db.execute(
+            "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
         )}  # fmt: skip
         replaced = 0
         for clip in clips:
-            place = (clip.model, clip.prompt.id, clip.request.seed)
-            if held.get(place) == clip.id:
+            id, state = held.get(clip.place, (None, None))
+            if id == clip.id:
                 continue
-            if place in held:
-                self._db.execute("UPDATE clips SET state = 'replaced' WHERE id = ?", (held[place],))
-                replaced += 1
+            if id is not None:
+                self._db.execute("UPDATE clips SET state = 'replaced' WHERE id = ?", (id,))
+                replaced += state == "made"
             # A file that changed and changed back is the clip it was before.
             self._db.execute(
                 "INSERT INTO clips (id, model, prompt, seed, path, state) VALUES (?, ?, ?, ?, ?, 'planned') "
                 "ON CONFLICT (id) DO UPDATE SET state = CASE WHEN content IS NULL THEN 'planned' ELSE 'made' END",
-                (clip.id, *place, clip.path),
+                (clip.id, *clip.place, clip.path),
             )
         return replaced
 
@@ -207,6 +223,13 @@ class Store(ScoreTables):
                     f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
                     f"rename it with 'as:' or {advice}"
                 )
+        held_by = dict(self._db.execute("SELECT id, model FROM clips"))
+        for clip in plan.clips:
+            if held_by.get(clip.id, clip.model) != clip.model:
+                raise UsageError(
+                    f"{self.folder} holds the clips of '{clip.model}' already, as those of '{held_by[clip.id]}': the "
+                    f"same model with the same parameters; take '{clip.model}' out, or {advice}"
+                )
         prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
         for p in plan.suite.prompts:
             now = (p.text, p.genre, p.level, p.bpm, p.key)
@@ -223,10 +246,12 @@ class Store(ScoreTables):
         """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
         on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
+        # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
+        ours = {path.casefold() for path in made}
         for path in on_disk - made:
-            if _OUR_FILE.fullmatch(Path(path).name):
+            if path.casefold() not in ours and _OUR_FILE.fullmatch(Path(path).name):
                 (self.folder / path).unlink(missing_ok=True)
-        lost = made - on_disk
+        lost = {path for path in made - on_disk if not (self.folder / path).exists()}
         with self._transaction():
             for path in lost:
                 self._db.execute(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from bench.embedder import Embedder, EmbedderRef
 from bench.errors import DataError, UsageError
 from bench.metric import ClipMetric, DecodedClip, Direction, Score
+from metrics.embedders.clap import Clap
 
 Presentation = Literal["cosine", "unit"]
 PRESENTATIONS: tuple[Presentation, ...] = ("cosine", "unit")
@@ -39,9 +40,9 @@ def clap_score(
         DataError: embeddings that are not finite or have no direction, or shapes that do not match.
 
     >>> clap_score([[1, 0], [0, 1]], [1, 1], [0, 2])
-    0.7071067811865475
+    0.7071
     >>> clap_score([[1, 0], [0, 1]], [1, 0.5], [2, 0], "unit")
-    0.9472135954999579
+    0.9472
     """
     rows, share, words = (np.asarray(values, dtype=np.float64) for values in (windows, weights, text))
     if rows.ndim != 2 or not len(rows) or share.shape != rows.shape[:1] or words.shape != rows.shape[1:]:
@@ -72,6 +73,11 @@ class ClapScore(ClipMetric):
     version = 1
     unit = ""
     direction: ClassVar[Direction] = "higher"
+    examples: ClassVar[Mapping[str, str]] = {"checkpoint": "laion/larger_clap_music"}
+
+    @classmethod
+    def require(cls) -> None:
+        Clap.require()
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from bench.audio import Audio, read_audio
 from bench.errors import DataError, GenerationError, MissingError, UsageError
@@ -77,6 +78,7 @@ class CommandModel(MusicModel):
 
     sample_rate = None
     provenance_params = frozenset({"timeout", "cwd", "logs", "batch_size"})
+    examples: ClassVar[Mapping[str, str]] = {"command": '[python, generate.py, "{requests}", "{out}"]'}
 
     def __init__(
         self,
@@ -179,7 +181,8 @@ class CommandModel(MusicModel):
                 return _Ending(None, limit)
             finally:
                 # What the command left running would go on to write into a folder that is about to be removed.
-                with contextlib.suppress(ProcessLookupError):
+                # Of a group that is only waiting to be reaped, macOS says that killing it is not permitted.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 assert process.stdin is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -45,19 +46,25 @@ def snapshot(repo: str, revision: str, licence_page: str | None, complete: Calla
         UsageError: no such repository or revision.
         MissingError: gated and not logged in, no network, or no space.
     """
+    cached = cached_snapshot(repo, revision)
+    if cached and complete(cached):
+        return cached
     hub = _hub()
-    try:
-        cached = Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
-        if complete(cached):
-            return cached
-    except (hub.errors.LocalEntryNotFoundError, OSError):
-        pass
     try:
         info = hub.HfApi().model_info(repo, revision=revision)
         files = wanted_files(sibling.rfilename for sibling in info.siblings or ())
         return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=files))
     except Exception as error:  # the hub's client lets out those of its transport, too
         raise _explained(error, repo, revision, licence_page) from error
+
+
+def cached_snapshot(repo: str, revision: str | None) -> Path | None:
+    """Folder of a repository's commit in the local cache, or None; no network is asked."""
+    hub = _hub()
+    try:
+        return Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
+    except (hub.errors.LocalEntryNotFoundError, OSError):
+        return None
 
 
 def commit(repo: str, revision: str | None) -> str:
@@ -94,7 +101,7 @@ def _explained(error: Exception, repo: str, revision: str | None, licence_page: 
         return UsageError(
             f"checkpoint '{repo}' has no revision '{revision}'; see https://huggingface.co/{repo}/commits"
         )
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return MissingError(f"checkpoint '{repo}': the disk is full; free space, or set HF_HOME to another disk")
     reason = " ".join(str(error).split())[:160] or type(error).__name__
     return MissingError(

@@ -18,6 +18,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from bench.library_setup import set_up_libraries
+
+# librosa is what several tests compare with, and the suite's processes may import it at once.
+set_up_libraries()
+
+# What tests are given, not tests: without this, the examples in their docstrings would be looked for.
+collect_ignore = ["benchmarks", "plugin_package", "plugins"]
+
 # The same examples each time, and no time limit for one: machines differ, and are busy at times.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")

@@ -40,10 +40,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     for name, content in map(_named, _blocks("python") + _blocks("yaml")):
         (folder / name).write_text(content)
-    (folder / "my_clips").mkdir()
     rng = np.random.default_rng(0)
-    for name in ("jazz-3", "jazz-3_1", "pop-2"):
-        soundfile.write(folder / "my_clips" / f"{name}.wav", rng.normal(0, 0.1, 16_000), 16_000)
+    for name in ("my_clips/jazz-3", "my_clips/jazz-3_1", "my_clips/pop-2", "more_clips/jazz-3"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        soundfile.write(folder / f"{name}.wav", rng.normal(0, 0.1, 16_000), 16_000)
     (folder / "manifest.csv").write_text("prompt,file\njazz-2,my_clips/jazz-3.wav\npop-2,my_clips/pop-2.wav\n")
     rows = [
         f"{listener},{genre}-{level},{model},Harmony,{rng.integers(1, 6)}"

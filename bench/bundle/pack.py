@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.bundle.claims import wrong_configuration
 from bench.bundle.names import (
     CONFIG,
     DATABASE,
@@ -99,6 +100,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             clips = {clip.path: folder / clip.path for clip in own_clips(store)}
             (planned,) = store.rows("SELECT COUNT(*) FROM clips")[0]
             _refuse_holes(folder, len(clips), planned, partial)
+            _refuse_other_configuration(folder, store)
             _refuse_unscored(folder, store)
             protocol = protocol_of(store)
             found = leaderboard_records(copy, folder, protocol, progress)
@@ -197,6 +199,14 @@ def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
             f"{planned - made} of {planned} clips in {folder} are not made; make them with 'tunebench run', or pack "
             "what there is with --partial"
         )
+
+
+def _refuse_other_configuration(folder: Path, store: Store) -> None:
+    """A configuration that lacks a row of the tables would say that it made them all."""
+    if (folder / CONFIG).exists():
+        shown = [plugin for (plugin,) in store.rows("SELECT plugin FROM metrics WHERE shown ORDER BY position")]
+        for line in wrong_configuration(load_config(folder / CONFIG), store, shown):
+            raise UsageError(f"{folder}/{line}; the command that made or scored it adds it, run once more")
 
 
 def _refuse_unscored(folder: Path, store: Store) -> None:

@@ -81,7 +81,7 @@ def _verify(
         if (files / folder).exists():
             (files / folder).rename(run / folder)
     with Store.read(run) as store:
-        damage += [*wrong_identities(store), *wrong_configuration(config, store)]
+        damage += [*wrong_identities(store), *wrong_configuration(config, store, [m.plugin for m in shown])]
         clips, problems = _listen(store, unpacked, progress)
         damage += problems
         planned, unchecked = resolve(store, shown, config.common, trust_weights)

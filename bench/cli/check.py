@@ -91,14 +91,15 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
     import sys
 
     from bench.config import MetricConfig
+    from bench.entry_points import declared
     from bench.errors import MissingError, TunebenchError
     from bench.metric_plan import plan_metric
-    from bench.registry import installed
 
     if named:
-        return [plan_metric(MetricConfig(name=name)) for name in dict.fromkeys(named)]
+        planned = [plan_metric(MetricConfig(name=name)) for name in named]
+        return list({metric.ref: metric for metric in planned}.values())
     found = []
-    for name in installed("metric"):
+    for name in declared("metric"):
         try:
             found.append(plan_metric(MetricConfig(name=name)))
         except TunebenchError as error:

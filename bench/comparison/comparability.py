@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from bench.canonical import first_difference
@@ -101,10 +102,16 @@ def unequal(a: Row, b: Row, column: Column) -> tuple[Notice, ...]:
     whole = not column.view or View.of_key(column.view).seconds is None
     if whole and lengths[0] and lengths[1] and abs(lengths[0] - lengths[1]) > _SAME_LENGTH:
         found.append(Notice("W-LENGTH", {"a": lengths[0], "b": lengths[1]}))
-    seeds = len(a.seeds()), len(b.seeds())
-    if column.of_sets and seeds[0] != seeds[1] and all(seeds):
-        found.append(Notice("W-SEEDS", {"a": seeds[0], "b": seeds[1]}))
+    if column.of_sets and a.seeds() and b.seeds():
+        one, two = ({prompt: len(seeds) for prompt, seeds in row.seeds().items()} for row in (a, b))
+        if any(one[prompt] != two[prompt] for prompt in one.keys() & two.keys()):
+            found.append(Notice("W-SEEDS", {"a": _seeds(one), "b": _seeds(two)}))
     return tuple(found)
+
+
+def _seeds(counts: Mapping[str, int]) -> list[int]:
+    """The fewest and the most seeds that a prompt has."""
+    return [min(counts.values()), max(counts.values())]
 
 
 def unpaired(only_a: int, only_b: int) -> tuple[Notice, ...]:

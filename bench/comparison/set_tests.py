@@ -18,10 +18,11 @@ from bench.errors import DataError, TunebenchError, UsageError, one_line
 from bench.leaks import Leak, find_leaks
 from bench.metric_plan import PlannedMetric
 from bench.notice import checked
+from bench.parameters import bind
 from bench.progress import Progress
 from bench.reference import load_reference
 from bench.reference_search import search
-from bench.registry import bind, create, find, installed
+from bench.registry import create, find, installed, short_name
 from bench.set_metric import PlannedReference, Reference, SetMetric, gather
 from bench.store import StoredClip
 
@@ -161,7 +162,7 @@ class SetTests:
             entries = [entry for config in self._configs if config for entry in config.metrics]
             last = [MetricConfig(name=shown.plugin, params=dict(shown.params))]
             why = ""
-            for entry in (*(e for e in entries if e.name.rpartition(":")[2] == shown.plugin), *last):
+            for entry in (*(e for e in entries if short_name(e.name) == shown.plugin), *last):
                 try:
                     metric, made = self._made(entry)
                 except TunebenchError as error:

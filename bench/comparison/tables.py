@@ -143,8 +143,8 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
         texts.append("BH p bounds the share of false claims over the metrics and groups (Benjamini and Hochberg).")
     if any(c.chance for c in comparisons):
         texts.append(
-            "Chance: the later half of A's seeds less the earlier half, a difference that is nothing else; of half the "
-            "seeds each, so wider than B − A's own chance."
+            "Chance: the later half of A's seeds of each prompt less the earlier half, a difference that is nothing "
+            "else; of half the seeds each, so wider than B − A's own chance."
         )
     nulls: dict[str, list[str]] = {}
     for c in comparisons:

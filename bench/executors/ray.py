@@ -181,8 +181,10 @@ def _actor_class() -> type:
             import sys
 
             sys.path.insert(0, root)
+            from bench.library_setup import set_up_libraries
             from bench.workbench import Workbench
 
+            set_up_libraries()
             self._bench = Workbench()
 
         def start(self) -> None:

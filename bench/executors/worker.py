@@ -11,6 +11,7 @@ import time
 from multiprocessing.connection import Connection
 
 from bench.executors.perform import perform
+from bench.library_setup import set_up_libraries
 from bench.workbench import Workbench
 
 
@@ -20,6 +21,7 @@ def serve(descriptor: int, driver: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_driver()
     threading.Thread(target=_follow, args=(driver,), daemon=True).start()
+    set_up_libraries()
     pipe = Connection(descriptor)
     bench = Workbench()
     while True:

@@ -13,6 +13,9 @@ from bench.numerals import counted, seconds_text
 from bench.prompt import Prompt
 from bench.store import Store
 
+Seeds = tuple[tuple[int, ...], ...]
+"""The seeds that prompts of one model have, each set of them once: one set where all prompts have the same."""
+
 _OF_A_BATCH = ("batch", "params")  # what the provenance of a clip holds that is not of the computer
 
 
@@ -45,23 +48,33 @@ def made_with(store: Store) -> list[tuple[dict[str, str], int]]:
     return [(dict(facts), clips) for facts, clips in counted.most_common()]
 
 
-def seeds_of(store: Store) -> dict[str, tuple[int, ...]]:
-    """By model, in the order of the run, the seeds that its clips have."""
-    found: dict[str, list[int]] = {}
-    for model, seed in store.rows(
-        "SELECT DISTINCT model, seed FROM clips JOIN models ON label = model WHERE state != 'replaced' "
+def seeds_of(store: Store) -> dict[str, Seeds]:
+    """By model, in the order of the run, the seeds that the prompts of its clips have, each set of seeds once."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for model, prompt, seed in store.rows(
+        "SELECT model, prompt, seed FROM clips JOIN models ON label = model WHERE state != 'replaced' "
         "ORDER BY position, seed"
     ):
-        found.setdefault(model, []).append(seed)
-    return {model: tuple(seeds) for model, seeds in found.items()}
+        found.setdefault(model, {}).setdefault(prompt, []).append(seed)
+    return {model: tuple(dict.fromkeys(map(tuple, prompts.values()))) for model, prompts in found.items()}
 
 
-def seeds_in_words(seeds: Mapping[str, Sequence[int]]) -> str:
-    """``0, 1``, or by model where models have different ones; a long row of neighbours is its ends."""
-    different = set(map(tuple, seeds.values()))
-    if len(different) == 1:
-        return _numbers(different.pop())
-    return "; ".join(f"{model}: {_numbers(own)}" for model, own in seeds.items())
+def seeds_in_words(seeds: Mapping[str, Seeds]) -> str:
+    """``0, 1``, or by model where models have different ones; a long row of neighbours is its ends.
+
+    Where prompts have different seeds, as clips made before may, it is how many clips there are of one.
+    """
+    if len(set(seeds.values())) == 1:
+        return _of_prompts(next(iter(seeds.values())))
+    return "; ".join(f"{model}: {_of_prompts(own)}" for model, own in seeds.items())
+
+
+def _of_prompts(seeds: Seeds) -> str:
+    if len(seeds) == 1:
+        return _numbers(seeds[0])
+    fewest, most = min(map(len, seeds)), max(map(len, seeds))
+    clips = counted(most, "clip")
+    return f"different ones by prompt ({clips if fewest == most else f'{fewest} to {clips}'} a prompt)"
 
 
 def named(path: Path) -> str:

@@ -15,7 +15,7 @@ from bench.errors import DataError, TunebenchError
 from bench.identity import plugin_label
 from bench.metric_plan import PlannedMetric, embedding_key, plan_metric
 from bench.reference import ENDING, load_reference
-from bench.registry import find, installed, load
+from bench.registry import find, installed, is_declared, load
 from bench.set_metric import Reference
 from bench.store import Store
 from bench.view import view_text
@@ -152,7 +152,7 @@ def _candidates(run: Path) -> Iterator[Path]:
     name = _configured(run)
     if name is None:
         return
-    if name in installed("reference"):
+    if is_declared("reference", name):
         try:
             yield from sorted(Path(load(find("reference", name))()).glob(f"*{ENDING}"))
         except TunebenchError:

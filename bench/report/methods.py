@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.numerals import counted
-from bench.report.about import seeds_in_words
+from bench.report.about import Seeds, seeds_in_words
 from bench.report.content import Content
 from bench.report.instruments import Instrument, ReferenceFacts
 from bench.report.model_words import described
@@ -25,7 +25,7 @@ class Setting:
         suite: name and version.
         duration: of each clip as asked for, such as ``20 s``.
         tunebench: the version that drove the run last.
-        seeds: by model.
+        seeds: by model, as `bench.report.about.seeds_of` returns them.
         instruments: what the metrics are.
         made_with: computers and installations that made clips, as `bench.report.about.in_words` writes them.
     """
@@ -33,7 +33,7 @@ class Setting:
     suite: str
     duration: str
     tunebench: str
-    seeds: Mapping[str, Sequence[int]]
+    seeds: Mapping[str, Seeds]
     instruments: Sequence[Instrument]
     made_with: Sequence[str]
 
@@ -69,8 +69,8 @@ def _music(content: Content, setting: Setting) -> str:
     levels = [str(level) for level in sorted({prompt.level for prompt in prompts if prompt.level is not None})]
     kinds = [f"{counted(len(genres), 'genre')}: {listed(genres)}"] if genres else []
     kinds += [f"descriptiveness level{'' if len(levels) == 1 else 's'} {listed(levels)}"] if levels else []
-    described = f" ({'; '.join(kinds)})" if kinds else ""
-    distinct = {seed for seeds in setting.seeds.values() for seed in seeds}
+    kinds_said = f" ({'; '.join(kinds)})" if kinds else ""
+    one_seed = len(_distinct(setting.seeds)) == 1
     made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
     what = f"{counted(len(content.models), 'model')} {'was' if len(content.models) == 1 else 'were'} given the"
     clips, were = counted(planned, "clip"), "was" if planned == 1 else "were"
@@ -81,9 +81,13 @@ def _music(content: Content, setting: Setting) -> str:
     )
     return (
         f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite}"
-        f"{described}, with the seed{'' if len(distinct) == 1 else 's'} {seeds_in_words(setting.seeds)}, for clips of "
+        f"{kinds_said}, with the seed{'' if one_seed else 's'} {seeds_in_words(setting.seeds)}, for clips of "
         f"{setting.duration}; {there}."
     )
+
+
+def _distinct(seeds: Mapping[str, Seeds]) -> set[int]:
+    return {seed for sets in seeds.values() for own in sets for seed in own}
 
 
 def _models(content: Content) -> str:
@@ -172,8 +176,9 @@ def _listeners(content: Content) -> str:
 
 def _limits(content: Content, setting: Setting) -> str:
     sentences = ["What holds for these prompts holds for others like them, and for no other genres."]
-    if len({seed for seeds in setting.seeds.values() for seed in seeds}) == 1:
-        sentences.append("One seed was used, so that chance between clips of one prompt is not told from the prompt's.")
+    if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
+        used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
+        sentences.append(f"{used}, so that chance between clips of one prompt is not told from the prompt's.")
     references = [one.reference for one in setting.instruments if one.reference is not None]
     synthetic = list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic))
     if references:

@@ -81,7 +81,8 @@ def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Map
     first = {"board": board, "columns": columns, "ranked": ranked, "published": _published(content)}
     yield "index.html", "index.html", first
     compared = [name for name, _ in pairs(content)]
-    seeds = [len({clip.seed for clip in content.clips if clip.model == model.label}) for model in content.models]
+    counts = Counter((clip.model, clip.prompt) for clip in content.clips)
+    seeds = [max((n for (m, _), n in counts.items() if m == model.label), default=0) for model in content.models]
     yield "compare.html", "compare.html", {"columns": columns, "compared": compared, "seeds": seeds}
     yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content))}
     if content.survey:
@@ -93,8 +94,10 @@ def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Map
     yield "prompts.html", "prompts.html", {"clips": clips, "made": made}
     for place, prompt in enumerate(content.prompts, 1):
         rows = shown(clips[prompt.id], scored)
-        seeds = list(dict.fromkeys(row.entry.seed for row in rows))
-        yield f"prompts/{place}.html", "prompt.html", {"prompt": prompt, "place": place, "rows": rows, "seeds": seeds}
+        choices = list(dict.fromkeys(row.take for row in rows))
+        by_seed = all(row.take == str(row.entry.seed) for row in rows)
+        context = {"prompt": prompt, "place": place, "rows": rows, "takes": choices, "by_seed": by_seed}
+        yield f"prompts/{place}.html", "prompt.html", context
 
 
 def _data(content: Content, board: list[Group]) -> Iterator[tuple[str, Any]]:

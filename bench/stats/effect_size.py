@@ -47,7 +47,7 @@ def matched_rank_biserial(differences: npt.ArrayLike) -> float:
     Source: Kerby, "The simple difference formula", Comprehensive Psychology 3 (2014).
 
     >>> matched_rank_biserial([3, 2, -1, 0])
-    0.6666666666666666
+    0.6667
     """
     from scipy.stats import rankdata
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
+
+from bench.environment import processor
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -16,22 +17,13 @@ def machine(device: str) -> dict[str, Any]:
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     return {
         "device": name,
-        "cpu": _processor(),
+        "cpu": processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{library: _version(library) for library in ("torch", "diffusers", "transformers", "peft", "accelerate")},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
 
 
 def _version(library: str) -> str | None:

@@ -175,15 +175,11 @@ def test_leaderboard_files(tunebench: Command, write_config: Write, tmp_path: Pa
     assert "cannot write" in failed.stderr
 
 
-def test_list_and_doctor(tunebench: Command) -> None:
+def test_everything_that_is_installed_can_be_listed(tunebench: Command) -> None:
     listed = json.loads(tunebench("list", "--json").stdout)
     names = {entry["name"] for entry in listed}
     assert {"composer", "noise", "folder", "harmonic-accuracy", "genres", "quick"} <= names
     assert all(entry["usable"] for entry in listed)
-    report = json.loads(tunebench("doctor", "--json").stdout)
-    assert report["models"]["composer"] == "ready"
-    assert report["packages"]["numpy"][0].isdigit()
-    assert "cores" in tunebench("doctor").stdout
 
 
 def test_notes_leave_as_midi(tunebench: Command, write_config: Write, tmp_path: Path) -> None:

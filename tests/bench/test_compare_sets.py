@@ -168,7 +168,7 @@ def test_groups_only_when_asked_for(folder: Path) -> None:
 
 def test_other_numbers_of_seeds_are_named(folder: Path, make: Make) -> None:
     (found,) = compare(folder, "base", "louder", other=make(LOUDER, seeds=[0]))
-    assert Notice("W-SEEDS", {"a": 2, "b": 1}) in found.warnings
+    assert Notice("W-SEEDS", {"a": [2, 2], "b": [1, 1]}) in found.warnings
 
 
 def test_prompts_of_one_only_are_left_out(folder: Path, make: Make) -> None:

@@ -12,18 +12,19 @@ import pytest
 import yaml
 
 import bench
-from bench import Prompt
+from bench import Prompt, entry_points
 from bench.canonical import fingerprint
 from bench.config import MetricConfig, parse_config
 from bench.embedder import EmbedderRef
+from bench.entry_points import Plugin
 from bench.errors import DataError, UsageError
-from bench.identity import identity_of, normalized, only_set, plugin_identity, plugin_label, portable, prompt_identity
+from bench.identity import identity_of, only_set, plugin_identity, plugin_label, portable, prompt_identity
 from bench.leaderboard import read_board
 from bench.metric_plan import plan_embedder, plan_metric
 from bench.model import GenerationRequest
-from bench.plan import clip_id, make_plan
+from bench.plan import PlannedModel, clip_id, make_plan
 from bench.protocol import protocol_of
-from bench.registry import Plugin, find, installed
+from bench.registry import find
 from bench.store import Store
 from bench.view import View, view_text
 
@@ -99,6 +100,12 @@ def install(folder: Path, module: str, distribution: str) -> None:
     )
 
 
+def forget() -> None:
+    """Look at what is installed anew."""
+    entry_points.declared.cache_clear()
+    entry_points._packages.cache_clear()
+
+
 @pytest.fixture
 def installing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Installs the plugins in a module of some name, in place of what was installed before."""
@@ -109,11 +116,11 @@ def installing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
         folder = tmp_path / f"site-{number}"
         install(folder, module, distribution)
         monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
-        installed.cache_clear()
+        forget()
         return folder
 
     yield installed_as
-    installed.cache_clear()
+    forget()
 
 
 def names(out: Path, suite: Path) -> dict[str, Any]:
@@ -218,7 +225,8 @@ def test_a_field_that_is_not_set_is_no_part_of_an_identity() -> None:
     later = LaterPrompt("p", "a tune", "jazz", 2, 120)
     sung = LaterPrompt("p", "a tune", "jazz", 2, 120, lyrics="la la")
     model = {"plugin": {"name": "m", "version": 1}}
-    ids = [clip_id(model, 8000, GenerationRequest(prompt, 0, 1.0)) for prompt in (now, later, sung)]
+    planned = PlannedModel("m", Plugin("model", "m", "module:M"), {}, model, {}, 8000, 1, None)
+    ids = [clip_id(planned, GenerationRequest(prompt, 0, 1.0)) for prompt in (now, later, sung)]
     assert ids[0] == ids[1] != ids[2]
     assert prompt_identity(later) == {"text": "a tune", "genre": "jazz", "level": 2, "bpm": 120}
 
@@ -236,7 +244,7 @@ def test_what_is_set_is_a_part() -> None:
     }
     plugin = Plugin("model", "m", "module:M", "Some.Dist_Name")
     named = {"name": "m", "distribution": "some-dist-name", "version": 2}
-    assert plugin_identity(plugin, 2) == named and normalized("Some.Dist_Name") == "some-dist-name"
+    assert plugin_identity(plugin, 2) == named
     # A parameter that is an empty text or 0 is a value; only None is none.
     given = identity_of(plugin, 2, {"tag": "", "scale": 0.0, "adapter": None, "names": []})
     assert given == {"plugin": named, "params": {"tag": "", "scale": 0.0, "names": []}}

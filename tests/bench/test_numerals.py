@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bench.numerals as module
 from bench.numerals import decimals_for, number
 
 
 def read(text: str) -> float:
     return float(text.replace("−", "-"))
-
-
-def test_examples_hold() -> None:
-    assert doctest.testmod(module).failed == 0
 
 
 @given(st.floats(-1e100, 1e100), st.integers(1, 12))

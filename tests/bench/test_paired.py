@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import bench.stats.paired as module
 from bench import EmbeddingSet, Reference
 from bench.stats.paired import (
     EXACT,
@@ -26,10 +24,6 @@ from bench.stats.paired import (
 Array = npt.NDArray[np.float64]
 RUNS = 2000
 differences = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=1, max_size=30)
-
-
-def test_examples_hold() -> None:
-    assert doctest.testmod(module).failed == 0
 
 
 class TestSigns:

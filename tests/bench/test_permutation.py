@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import sys
 from itertools import product
 
 import numpy as np
@@ -90,7 +88,3 @@ def test_what_cannot_be_tested_is_refused() -> None:
     for observed, permuted in ((1.0, []), (np.nan, [1.0]), (1.0, [np.inf])):
         with pytest.raises(ValueError, match="permutation"):
             permutation_p(observed, permuted)
-
-
-def test_examples_hold() -> None:
-    assert doctest.testmod(sys.modules[all_swaps.__module__]).failed == 0

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +188,11 @@ def _made(folder: Path) -> int:
 def _session(leader: int) -> list[int]:
     """The processes of a session."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(entry.name)) == leader and "Z" not in (entry / "stat").read_text().split()[2]:
-                found.append(int(entry.name))
-        except OSError:
-            continue
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
+    for pid, state in map(str.split, listing.splitlines()):
+        with suppress(ProcessLookupError):
+            if not state.startswith("Z") and os.getsid(int(pid)) == leader:
+                found.append(int(pid))
     return found
 
 

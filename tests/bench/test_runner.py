@@ -280,7 +280,7 @@ def _start(config: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def _children(pid: int) -> list[int]:
-    listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    listing = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
     return [int(line) for line in listing.stdout.split()]
 
 
@@ -292,8 +292,8 @@ def _wait(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def _alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+    status = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return status.stdout.strip()[:1] not in ("", "Z")
 
 
 @pytest.fixture(scope="module")

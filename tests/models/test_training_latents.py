@@ -6,6 +6,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from diffusers import AutoencoderKL, AutoencoderOobleck
 
 from bench.audio import Audio, content_hash, read_audio, write_flac
 from bench.errors import DataError, UsageError
+from bench.mel import mel_corners
 from models import tiny
 from models.training import audioldm, stable_audio, tensor_shards
 from models.training.audioldm import AudioLDMTrainee
@@ -144,13 +147,20 @@ def test_the_spectrogram_is_what_transformers_computes(rate: int, hop: int, band
 
 @pytest.mark.parametrize("frequency", [300.0, 1000.0, 5000.0])
 def test_a_tone_sounds_in_its_band(frequency: float) -> None:
-    import librosa
-
     rate = 16_000
     samples = np.sin(2 * np.pi * frequency * np.arange(rate) / rate).astype(np.float32)
-    centres = librosa.mel_frequencies(64 + 2, fmin=0, fmax=8000)[1:-1]
+    centres = mel_corners(64, 0, 8000)[1:-1]
     loudest = log_mel(samples, rate, 160, 64)[50].argmax()
     assert abs(int(loudest) - int(np.abs(centres - frequency).argmin())) <= 1
+
+
+def test_the_spectrogram_needs_no_library_that_compiles() -> None:
+    code = (
+        "import sys, numpy\nfrom models.training.mel import log_mel\nlog_mel(numpy.ones(1600, 'f'), 16_000, 160, 64)\n"
+        "print(*{'librosa', 'numba'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.strip() == ""
 
 
 def test_audioldm_hears_no_difference_in_level_or_offset(ldm: AudioLDMTrainee) -> None:
