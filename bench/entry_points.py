@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
-from pathlib import Path
 from typing import Literal
 
 Kind = Literal["model", "metric", "embedder", "suite", "reference"]
@@ -39,11 +38,6 @@ class Plugin:
     distribution: str | None = None
     source: str | None = None
     version: int | None = field(default=None, compare=False)
-
-    @property
-    def public_target(self) -> str:
-        """The target without the folder a file lies in, which says nothing about what the plugin does."""
-        return Path(self.target).name if self.source else self.target
 
     @property
     def qualified(self) -> str:

@@ -73,9 +73,16 @@ def is_former_model(stored: Mapping[str, Any], plugin: Plugin, identity: Mapping
 
 
 def former_clip_id(
-    stored: Mapping[str, Any], rate: int | None, request: GenerationRequest, extra: Mapping[str, Any]
+    stored: Mapping[str, Any], rate: int | None, request: GenerationRequest, extra: Mapping[str, Any], row: str = ""
 ) -> str:
-    """The id that a clip had, of the model's stored identity; the other arguments are those of `bench.plan.clip_id`."""
+    """The id that a clip had.
+
+    Args:
+        stored: the model's stored identity.
+        rate: its sample rate in Hz, or None.
+        request, extra: as `bench.plan.clip_id` takes them.
+        row: the model's label where that was a part, of clips that were made before.
+    """
     prompt = request.prompt
     return fingerprint(
         {
@@ -89,6 +96,7 @@ def former_clip_id(
             },
             "seed": request.seed,
             "duration": round(request.duration * rate) if rate else f"{request.duration:.6f} s",
+            **({"row": row} if row else {}),
             **({"request": dict(extra)} if extra else {}),
         }
     )
@@ -108,10 +116,11 @@ def former_embedder(ref: EmbedderRef, embedder: Embedder) -> str:
     )
 
 
-def former_params_hash(plugin: Plugin, params: Mapping[str, Any]) -> str:
-    """The ``params_hash`` that the scores of a metric had."""
-    own = [Path(plugin.target).name, plugin.source] if plugin.source else []
-    return fingerprint([dict(params), *own])
+def former_params_hashes(plugin: Plugin, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the ``params_hash`` of the scores of a metric may have been; the package was a part of it for a while."""
+    if plugin.source:
+        return (fingerprint([dict(params), Path(plugin.target).name, plugin.source]),)
+    return fingerprint([dict(params)]), fingerprint([dict(params), plugin.distribution])
 
 
 def view_of_words(words: str) -> str:

@@ -9,6 +9,7 @@ use it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -76,7 +77,7 @@ def portable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [portable(item) for item in value]
     if isinstance(value, str) and ".py:" in value:
-        path, _, attribute = value.rpartition(":")
+        path, _, attribute = re.sub(r"@[0-9]+$", "", value).rpartition(":")
         file = Path(path).expanduser()
         if file.is_file():
             return {"class": attribute, "source": hashlib.sha256(file.read_bytes()).hexdigest()}

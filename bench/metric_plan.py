@@ -179,8 +179,8 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
         UsageError, MissingError: as `plan_metric`.
     """
     embedder = load_embedder(ref)
-    named = replace(ref, name=plain_name(ref.name))
-    planned = PlannedEmbedder(named, fingerprint(embedder_identity(ref, embedder)), former_embedder(named, embedder))
+    print_ = fingerprint(embedder_identity(ref, embedder))
+    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder))
     embedder.close()
     return planned
 

@@ -120,8 +120,7 @@ def _rank(p: Mapping[str, Any]) -> str:
     return f"{whose} {p['windows']} windows in {p['dimension']} dimensions, no full covariance"
 
 
-def _seeds(number: Sequence[int]) -> str:
-    fewest, most = number
+def _seeds(fewest: int, most: int) -> str:
     return counted(most, "seed") if fewest == most else f"{fewest} to {counted(most, 'seed')}"
 
 
@@ -149,7 +148,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
     "W-RANK": _rank,
     "W-RATINGS": _ratings,
-    "W-SEEDS": lambda p: f"A has {_seeds(p['a'])} and B {_seeds(p['b'])} a prompt",
+    "W-SEEDS": lambda p: f"A has {_seeds(*p['a'])} and B {_seeds(*p['b'])} a prompt",
     "W-SHARED": lambda p: (
         f"'{p['model']}' was trained on {p['shared']} of the {p['of']} recordings of the reference "
         f"'{p['reference']}', which flatters it"

@@ -118,9 +118,7 @@ def make_plan(config: RunConfig) -> Plan:
         models.append(planned)
         for request in plan_requests(suite.prompts, seeds, available, config.duration):
             extra = dict(instance.request_fingerprint(request))
-            # Two systems may have made the same clip, and each row has its own.
-            id = clip_id(planned.identity, planned.rate, request, extra, row=planned.label if own else None)
-            clips.append(PlannedClip(id, planned.label, request, extra))
+            clips.append(PlannedClip(clip_id(planned, request, extra), planned.label, request, extra))
         instance.close()
     _refuse_same_clips(clips)
     metrics = plan_metrics(config.metrics)
@@ -218,33 +216,27 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
     return identity
 
 
-def clip_id(
-    model: Mapping[str, Any],
-    rate: int | None,
-    request: GenerationRequest,
-    extra: Mapping[str, Any] | None = None,
-    row: str | None = None,
-) -> str:
+def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] | None = None) -> str:
     """SHA-256 of everything that can change a clip.
 
     Args:
-        model: the model's identity.
-        rate: its sample rate in Hz, or None where it differs from clip to clip.
+        model: the model.
         request: prompt, seed and duration.
         extra: what the model adds for this request.
-        row: the label of a row that plays clips made before.
     """
     # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
-    length = {"samples": round(request.duration * rate)} if rate else {"seconds": round(request.duration, 6)}
+    rate, seconds = model.rate, request.duration
+    length = {"samples": round(seconds * rate)} if rate else {"seconds": round(seconds, 6)}
     return fingerprint(
         only_set(
             {
-                "model": model,
+                "model": model.identity,
                 "prompt": prompt_identity(request.prompt),
                 "seed": request.seed,
                 "length": length,
+                # Two systems may have made the same clip, and each row has its own.
+                "row": model.label if model.own_clips else None,
                 "request": extra,
-                "row": row,
             }
         )
     )

@@ -10,7 +10,7 @@ from typing import Any
 from bench.config import RunConfig
 from bench.metric_plan import ScoreKey
 from bench.plan import make_plan
-from bench.renaming import former_key
+from bench.renaming import former_keys
 from bench.runner import about_plan, as_config, default_folder
 from bench.scoring import view_of
 from bench.shards import Shard, take_shard
@@ -60,7 +60,7 @@ def preview(
             measured = store.seconds_per_clip()
             view = view_of(store, settings.common)
     of_clips = [metric for metric in plan.metrics if not metric.of_sets]
-    keys = {former_key(metric, view): metric.key(view) for metric in of_clips}
+    keys = {former: metric.key(view) for metric in of_clips for former in former_keys(metric, view)}
     to_make: dict[str, int] = {}
     existing: dict[str, int] = {}
     for clip in plan.clips:

@@ -10,11 +10,12 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from bench.canonical import canonical_json, fingerprint
 from bench.errors import UsageError
-from bench.former import former_clip_id, former_params_hash, is_former_model
+from bench.former import former_clip_id, former_params_hashes, is_former_model
 from bench.metric_plan import PlannedMetric, ScoreKey
 from bench.model import GenerationRequest
 from bench.plan import Plan, PlannedModel, clip_id
@@ -92,13 +93,14 @@ def rename_scores(
         references: the reference of each embedder by its fingerprint.
     """
     for metric in metrics:
-        former = former_params_hash(metric.plugin, metric.params)
-        key = (metric.name, metric.version, former)
+        hashes = former_params_hashes(metric.plugin, metric.params)
         rows = db.execute(
-            "SELECT embedder, reference, view FROM metrics WHERE name = ? AND version = ? AND params_hash = ?", key
+            "SELECT params_hash, embedder, reference, view FROM metrics WHERE name = ? AND version = ?",
+            (metric.name, metric.version),
         ).fetchall()
-        for embedder, reference, view in rows:
-            if embedder != _former_embedding_key(metric, view):
+        for params_hash, embedder, reference, view in rows:
+            key = (metric.name, metric.version, params_hash)
+            if params_hash not in hashes or embedder != _former_embedding_key(metric, view):
                 continue
             new = metric.key(View.of_key(view or "{}"))
             against = references[metric.embedders[0].fingerprint].fingerprint if metric.needs_reference else ""
@@ -124,10 +126,10 @@ def _present_id(
     id: str, stored: Mapping[str, object], model: PlannedModel, request: GenerationRequest, extra: Mapping[str, object]
 ) -> str | None:
     """What a clip is called now; None where its old id is of something that is not known."""
-    for was in _as_read(request):
-        for own in (extra, {}):
-            if former_clip_id(stored, model.rate, was, own) == id:
-                return clip_id(model.identity, model.rate, request, own, model.label if model.own_clips else None)
+    rows = ("", model.label) if model.own_clips else ("",)
+    for was, own, row in product(_as_read(request), (extra, {}), rows):
+        if former_clip_id(stored, model.rate, was, own, row) == id:
+            return clip_id(model, request, own)
     return None
 
 
@@ -140,10 +142,11 @@ def _as_read(request: GenerationRequest) -> Iterator[GenerationRequest]:
         yield replace(request, prompt=replace(request.prompt, bpm=other))
 
 
-def former_key(metric: PlannedMetric, view: View) -> ScoreKey:
-    """What the scores of a metric lay under in runs of layout 2."""
+def former_keys(metric: PlannedMetric, view: View) -> list[ScoreKey]:
+    """What the scores of a metric may lie under in runs of layout 2."""
     embedder = _former_embedding_key(metric, view.key if metric.embedders else "")
-    return ScoreKey(metric.name, metric.version, former_params_hash(metric.plugin, metric.params), embedder)
+    hashes = former_params_hashes(metric.plugin, metric.params)
+    return [ScoreKey(metric.name, metric.version, params_hash, embedder) for params_hash in hashes]
 
 
 def _former_embedding_key(metric: PlannedMetric, view: str) -> str:

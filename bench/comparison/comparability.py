@@ -83,7 +83,7 @@ def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRu
         place, *values = first_difference(one.params, two.params)
         what = f"parameter {place}"
     elif one.params_hash != two.params_hash:
-        what, values = "plugin", [one.params_hash[:12], two.params_hash[:12]]
+        what, values = "plugin file", [one.params_hash[:12], two.params_hash[:12]]
     elif one.column.view != two.column.view:
         what, values = "view", [view_text(metric.column.view) or "nothing" for metric in (one, two)]
     elif one.embedder != two.embedder:
@@ -105,12 +105,12 @@ def unequal(a: Row, b: Row, column: Column) -> tuple[Notice, ...]:
     if column.of_sets and a.seeds() and b.seeds():
         one, two = ({prompt: len(seeds) for prompt, seeds in row.seeds().items()} for row in (a, b))
         if any(one[prompt] != two[prompt] for prompt in one.keys() & two.keys()):
-            found.append(Notice("W-SEEDS", {"a": _range(one), "b": _range(two)}))
+            found.append(Notice("W-SEEDS", {"a": _seeds(one), "b": _seeds(two)}))
     return tuple(found)
 
 
-def _range(counts: Mapping[str, int]) -> list[int]:
-    """The fewest and the most seeds of a prompt."""
+def _seeds(counts: Mapping[str, int]) -> list[int]:
+    """The fewest and the most seeds that a prompt has."""
     return [min(counts.values()), max(counts.values())]
 
 

@@ -69,7 +69,7 @@ def _music(content: Content, setting: Setting) -> str:
     levels = [str(level) for level in sorted({prompt.level for prompt in prompts if prompt.level is not None})]
     kinds = [f"{counted(len(genres), 'genre')}: {listed(genres)}"] if genres else []
     kinds += [f"descriptiveness level{'' if len(levels) == 1 else 's'} {listed(levels)}"] if levels else []
-    described = f" ({'; '.join(kinds)})" if kinds else ""
+    kinds_said = f" ({'; '.join(kinds)})" if kinds else ""
     one_seed = len(_distinct(setting.seeds)) == 1
     made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
     what = f"{counted(len(content.models), 'model')} {'was' if len(content.models) == 1 else 'were'} given the"
@@ -81,7 +81,7 @@ def _music(content: Content, setting: Setting) -> str:
     )
     return (
         f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite}"
-        f"{described}, with the seed{'' if one_seed else 's'} {seeds_in_words(setting.seeds)}, for clips of "
+        f"{kinds_said}, with the seed{'' if one_seed else 's'} {seeds_in_words(setting.seeds)}, for clips of "
         f"{setting.duration}; {there}."
     )
 

@@ -17,13 +17,13 @@ from bench import Audio, MusicModel, Prompt, entry_points
 from bench.canonical import fingerprint
 from bench.config import MetricConfig, parse_config
 from bench.embedder import EmbedderRef
-from bench.entry_points import Plugin, declared
+from bench.entry_points import Plugin
 from bench.errors import DataError, UsageError
-from bench.identity import identity_of, only_set, plugin_identity, portable, prompt_identity
+from bench.identity import identity_of, only_set, plugin_identity, plugin_label, portable, prompt_identity
 from bench.leaderboard import read_board
 from bench.metric_plan import plan_embedder, plan_metric
 from bench.model import GenerationRequest
-from bench.plan import clip_id, make_plan, model_identity
+from bench.plan import PlannedModel, clip_id, make_plan, model_identity
 from bench.protocol import protocol_of
 from bench.registry import find, load
 from bench.store import Store
@@ -101,8 +101,9 @@ def install(folder: Path, module: str, distribution: str) -> None:
     )
 
 
-def forget_packages() -> None:
-    declared.cache_clear()
+def forget() -> None:
+    """Look at what is installed anew."""
+    entry_points.declared.cache_clear()
     entry_points._packages.cache_clear()
 
 
@@ -116,11 +117,11 @@ def installing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
         folder = tmp_path / f"site-{number}"
         install(folder, module, distribution)
         monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
-        forget_packages()
+        forget()
         return folder
 
     yield installed_as
-    forget_packages()
+    forget()
 
 
 def names(out: Path, suite: Path) -> dict[str, Any]:
@@ -225,7 +226,8 @@ def test_a_field_that_is_not_set_is_no_part_of_an_identity() -> None:
     later = LaterPrompt("p", "a tune", "jazz", 2, 120)
     sung = LaterPrompt("p", "a tune", "jazz", 2, 120, lyrics="la la")
     model = {"plugin": {"name": "m", "version": 1}}
-    ids = [clip_id(model, 8000, GenerationRequest(prompt, 0, 1.0)) for prompt in (now, later, sung)]
+    planned = PlannedModel("m", Plugin("model", "m", "module:M"), {}, model, {}, 8000, 1, None)
+    ids = [clip_id(planned, GenerationRequest(prompt, 0, 1.0)) for prompt in (now, later, sung)]
     assert ids[0] == ids[1] != ids[2]
     assert prompt_identity(later) == {"text": "a tune", "genre": "jazz", "level": 2, "bpm": 120}
 
@@ -250,6 +252,13 @@ def test_what_is_set_is_a_part() -> None:
     with pytest.raises(UsageError, match="'params'"):
         identity_of(plugin, 2, {}, {"params": 1})
     assert portable({"a": ["no/file.py:There"]}) == {"a": ["no/file.py:There"]}
+
+
+def test_plugins_have_a_short_name() -> None:
+    assert plugin_label({"plugin": {"name": "kad", "distribution": "d", "version": 2}}) == "kad@2"
+    assert plugin_label({"plugin": {"class": "Mine", "version": 1, "source": "ab"}}) == "Mine@1"
+    assert plugin_label({"class": "models.stable_audio:StableAudio@2"}) == "StableAudio@2"  # of a run of layout 2
+    assert plugin_label({}) == "unknown"
 
 
 def test_a_tempo_is_one_whoever_wrote_it() -> None:
@@ -349,18 +358,16 @@ def test_the_composer_does_without_a_genre() -> None:
 
 
 def test_two_names_of_one_model_give_one_identity() -> None:
-    class Tuned(Hum):
-        identity_name = "hum"
+    class Tuned(Silent):
+        identity_name = "silent"
 
-    plugins = [Plugin("model", name, "module:Hum", "dist") for name in ("hum", "hum-lora")]
-    one, two = (
-        model_identity(plugin, model, {}, "row") for plugin, model in zip(plugins, (Hum(), Tuned()), strict=True)
-    )
+    plugins = [Plugin("model", name, "module:Silent", "dist") for name in ("silent", "silent-lora")]
+    one, two = (model_identity(p, model, {}, "row") for p, model in zip(plugins, (Silent(), Tuned()), strict=True))
     assert one == two
     for name in ("audioldm", "stable-audio"):
         assert load(find("model", f"{name}-lora")).identity_name == name
 
 
-class Hum(MusicModel):
+class Silent(MusicModel):
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio]:
         return [Audio(np.zeros((1, 8)), 8) for _ in requests]

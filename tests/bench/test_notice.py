@@ -36,7 +36,7 @@ KNOWN = {
         "the reference has 200 windows in 400 dimensions, no full covariance",
     ),
     "W-RATINGS": ({"source": "r.csv", "models": ["x", "y"]}, "r.csv rates x, y, which this run does not hold"),
-    "W-SEEDS": ({"a": 2, "b": 1}, "A has 2 seeds and B 1 seed"),
+    "W-SEEDS": ({"a": [2, 2], "b": [1, 3]}, "A has 2 seeds and B 1 to 3 seeds a prompt"),
     "W-SHARED": (
         {"model": "tuned", "shared": 2, "of": 6, "reference": "music"},
         "'tuned' was trained on 2 of the 6 recordings of the reference 'music', which flatters it",

@@ -329,7 +329,7 @@ def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
 def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None:
     run = small()
     identity = {
-        "class": "models.stable_audio:StableAudio@2",
+        "plugin": {"name": "stable-audio", "distribution": "tunebench", "version": 2},
         "params": {"steps": 50, "adapter_scale": 0.8, "negative": None, "suffix": ""},
         "repo": "owner/name",
         "revision": "0123456789abcdef",
@@ -342,7 +342,7 @@ def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None
     database.commit()
     database.close()
     assert gather(run, {}).methods[1] == (
-        'Models. sine: StableAudio@2 with steps = 50, suffix = "", checkpoint owner/name at revision 0123456789ab, '
+        'Models. sine: stable-audio@2 with steps = 50, suffix = "", checkpoint owner/name at revision 0123456789ab, '
         "adapter 'jazz' weights SHA-256 ffffffffffff… at scale 0.8, dtype float32."
     )
 
