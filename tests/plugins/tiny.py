@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +30,19 @@ from bench import (
     SetMetric,
     Undefined,
 )
+
+
+def die(how: str) -> None:
+    """End this process as native code does that goes wrong, or as the system does that ends it."""
+    match how:
+        case "abort":
+            os.abort()
+        case "segfault":
+            ctypes.string_at(0)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(7)
 
 
 class Sine(MusicModel):
@@ -70,10 +85,8 @@ class Sine(MusicModel):
                     return GenerationError("this one prompt cannot be played")
                 case "missing":
                     raise MissingError("weights tiny.bin are missing: fetch them")
-                case "abort":
-                    os.abort()
-                case "exit":
-                    os._exit(7)
+                case "abort" | "segfault" | "kill" | "exit":
+                    die(self.bad)
                 case "hang":
                     time.sleep(3600)
                 case "nan":
@@ -114,17 +127,42 @@ class Frames(ClipMetric):
 
 
 class Fragile(ClipMetric):
-    """Raises, or kills its process, for prompts of rock."""
+    """Raises, or kills its process, for the prompts whose id begins with ``where``; notes where it is tried."""
 
-    def __init__(self, how: str = "raise") -> None:
-        self.how = how
+    def __init__(self, how: str = "raise", where: str = "rock", marks: str = "") -> None:
+        self.how, self.where, self.marks = how, where, marks
 
     def score(self, clip: DecodedClip) -> Score:
-        if clip.prompt.genre == "rock":
-            if self.how == "abort":
-                os.abort()
+        if clip.prompt.id.startswith(self.where):
+            if self.marks:
+                with Path(self.marks).open("a") as marks:
+                    marks.write(f"{clip.prompt.id}\n")
+            die(self.how)
             raise ZeroDivisionError("nothing to divide by")
         return Score.of(1)
+
+
+class FragileToo(Fragile):
+    """Has the same faults, under another name."""
+
+
+class Shared(ClipMetric):
+    """Needs what dies while it is computed, and what `SharedToo` needs as well."""
+
+    def __init__(self, how: str = "segfault", where: str = "") -> None:
+        self.how, self.where = how, where
+
+    def score(self, clip: DecodedClip) -> Score:
+        return Score.of(clip.share("tiny-shared@1", lambda: self._computed(clip.prompt.id)))
+
+    def _computed(self, prompt: str) -> float:
+        if prompt.startswith(self.where):
+            die(self.how)
+        return 1.0
+
+
+class SharedToo(Shared):
+    """Needs the same."""
 
 
 class Bands(Embedder):
