@@ -137,5 +137,7 @@ class Attempts(Generic[Attempted]):
             # What to do about it is said where it died.
             given_up = f"not tried, since {record.died} of the {tried} tried before died: {why.partition(': ')[0]}"
             if all(other.given_up != given_up for other in self._records.values()):
-                self._progress.note(f"{cause} is not tried on the rest in this run, since {record.died} of {tried} died")
+                self._progress.note(
+                    f"{cause} is not tried on the rest in this run, since {record.died} of {tried} died"
+                )
             record.given_up = given_up

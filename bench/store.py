@@ -289,12 +289,12 @@ class Store(ScoreTables):
         clip = "clips.prompt || ', seed ' || clips.seed"
         same = "metrics.name = metric AND metrics.version = s.version AND metrics.params_hash = s.params_hash"
         queries = (
-            f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed'",
+            f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",
             f"SELECT model, metric, {clip}, s.error FROM scores AS s JOIN clips ON clips.id = clip "
             f"JOIN metrics ON {same} AND metrics.embedder = s.embedder "
-            "WHERE s.error IS NOT NULL AND state = 'made' AND shown",
+            "WHERE s.error IS NOT NULL AND state = 'made' AND shown ORDER BY clips.rowid, metrics.position",
             f"SELECT model, 'embedding', {clip}, e.error FROM embeddings AS e JOIN clips USING (content) "
-            "WHERE e.error IS NOT NULL AND state = 'made'",
+            "WHERE e.error IS NOT NULL AND state = 'made' ORDER BY clips.rowid",
             f"SELECT DISTINCT model, metric, '', s.error FROM set_scores AS s JOIN metrics ON {same} "
             "AND metrics.embedder = s.embedder AND metrics.reference = s.reference WHERE s.error IS NOT NULL AND shown",
         )

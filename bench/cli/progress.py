@@ -101,6 +101,11 @@ def _display() -> Iterator[RunProgress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     # No description is longer; left-aligned ones would move the bars.
-    columns = (TextColumn("{task.description:>28}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+    columns = (
+        TextColumn("{task.description:>28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as display:
         yield Bar(display)

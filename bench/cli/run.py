@@ -87,10 +87,9 @@ def conclude(finished: Run, as_json: bool) -> None:
     for line in failure_lines(group_failures(failures), MOST_LINES):
         print(f"failed: {line}", file=sys.stderr)
     if failures:
-        reasons = counted(len({failure.reason for failure in failures}), "reason")
-        raise FailuresRecorded(
-            f"{counted(len(failures), 'failure')} recorded, of clips or scores, for {reasons}; the same command tries again"
-        )
+        why = counted(len({failure.reason for failure in failures}), "reason")
+        what = counted(len(failures), "clip or score", "clips or scores")
+        raise FailuresRecorded(f"{what} failed, for {why}; the same command tries again")
 
 
 def print_leaderboard(folder: Path, as_json: bool) -> None:

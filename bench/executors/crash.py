@@ -10,7 +10,8 @@ import signal
 import sysconfig
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import packages_distributions
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 from bench.registry import OWN_PACKAGES, ROOT
@@ -65,7 +66,8 @@ class Frame:
         return self.library or (str(Path(self.path).relative_to(ROOT)) if self.ours else Path(self.path).name)
 
     def __str__(self) -> str:
-        file = f"{_INSTALLED.sub(self.library, self.path)}, " if self.library else ""
+        found = _INSTALLED.match(self.path)
+        file = f"{self.path[found.start(1) :]}, " if found and self.library else ""
         return f"{self.where} ({file}line {self.line}, {self.function})"
 
 
@@ -127,9 +129,14 @@ def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject
     return f"{seen}: {f'reinstall it ({_reinstall(frame.library)}), or ' if frame.library else ''}{see}{stack}"
 
 
+@cache
 def _reinstall(library: str) -> str:
-    names = set(packages_distributions().get(library, []))
-    return f"pip install --force-reinstall --no-deps {names.pop() if len(names) == 1 else library}"
+    try:
+        name = distribution(library).name
+    except PackageNotFoundError:  # it is called otherwise than what is imported; finding out takes a second
+        names = set(packages_distributions().get(library, []))
+        name = names.pop() if len(names) == 1 else library
+    return f"pip install --force-reinstall --no-deps {name}"
 
 
 def _keep(name: str, frames: list[Frame], head: str, dump: str, folder: Path | None) -> str | None:

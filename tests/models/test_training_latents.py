@@ -553,7 +553,7 @@ def test_sounds_as_conditions_are_kept_beside_the_same_latents(
     LatentCache.build(ldm, dataset, tmp_path)
     told = Told()
     cache = LatentCache.build(hearing, dataset, tmp_path, told)
-    assert told.begun == {"encoding": (6, 0)}  # of the audio; latents are those that the text trainee made
+    assert told.begun == {"encoding audio": (6, 0)}  # of the audio; latents are those that the text trainee made
     assert len(shards(tmp_path, "latents-*")) == 1
     for example in dataset.examples:
         expected = hearing.condition_of_audio(read_audio(example.path))["embedding"]

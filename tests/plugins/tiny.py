@@ -48,7 +48,7 @@ def die(how: str) -> None:
 class Sine(MusicModel):
     """A sine whose pitch comes from the prompt and whose phase comes from the seed.
 
-    bad names how the clip of the prompt ``victim`` goes wrong; seconds is how long each clip takes.
+    bad names how clips go wrong whose prompt's id begins with ``victim``; seconds is how long each clip takes.
     """
 
     sample_rate = 8000
@@ -77,7 +77,7 @@ class Sine(MusicModel):
                 marks.write(f"{request.prompt.id}:{request.seed}\n")
         time.sleep(self.seconds)
         samples = self._samples(request)
-        if self.bad and request.prompt.id == self.victim:
+        if self.bad and request.prompt.id.startswith(self.victim):
             match self.bad:
                 case "raise":
                     raise RuntimeError("the model stumbled\nover two lines")
@@ -178,6 +178,7 @@ class Bands(Embedder):
             raise ZeroDivisionError("no bands")
         if self.bad == "undefined":
             raise Undefined("this clip has no bands")
+        die(self.bad)
         size = audio.rate // 4
         mono = audio.mono()
         windows = np.pad(mono, (0, -len(mono) % size)).reshape(-1, size)
@@ -208,3 +209,11 @@ class Spread(SetMetric):
         distances = np.linalg.norm(evaluated.vectors - evaluated.vectors.mean(axis=0), axis=1)
         count = len(np.unique(evaluated.recordings))
         return Estimate(float(distances.mean()), None, None, count, "no interval", (f"W-TINY: {count} clips",))
+
+
+class Deadly(Spread):
+    """Kills its process."""
+
+    def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
+        die("segfault")
+        return super().evaluate(evaluated, reference)
