@@ -8,6 +8,7 @@ shards stay as they are and may be removed afterwards.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
@@ -19,10 +20,11 @@ from bench.canonical import first_difference
 from bench.config import load_config
 from bench.errors import MissingError, UsageError
 from bench.executors import make_executor
+from bench.executors.crash import CRASHES
 from bench.frozen import FILE, freeze
 from bench.metric_plan import plan_metrics
 from bench.progress import Progress, Silent
-from bench.runner import Run
+from bench.runner import Run, forget_crashes
 from bench.scoring import score
 from bench.shards import Shard, find_shards
 from bench.store import Store
@@ -124,14 +126,16 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
         if (first / FILE).exists():
             freeze(run, load_config(first / FILE))
         held = {id for (id,) in run.rows("SELECT id FROM clips WHERE content IS NOT NULL")}
-        progress.begin("merging", len(shards), 0)
+        progress.begin("merging shards", len(shards), 0)
         for shard in shards:
             with Store.open(folder / shard.folder) as part:
                 part.tidy()
                 held |= _take_audio(run, part, held)
                 _take_results(run, part, progress)
+                _take_stacks(run, part)
             progress.advance(1)
         missing = _hear_together(run, progress)
+        forget_crashes(run)
         if missing:
             raise MissingError(
                 f"{'; '.join(dict.fromkeys(missing))}; the shards are joined, and what is missing is not scored"
@@ -147,7 +151,7 @@ def _hear_together(run: Store, progress: Progress) -> list[str]:
     metrics = [metric for metric in plan_metrics(settings.metrics) if metric.embedders]
     if not metrics:
         return []
-    with make_executor(settings.executor) as executor:
+    with make_executor(settings.executor, run.folder / CRASHES) as executor:
         return score(
             run, metrics, settings.reference, settings.common, executor, progress, shared=settings.shared_recordings
         )
@@ -265,6 +269,13 @@ def _take_results(run: Store, part: Store, progress: Progress) -> None:
         ).fetchone()
     if other:
         progress.note(f"{other} clips of {part.folder} were held already and sound different there; those held stay")
+
+
+def _take_stacks(run: Store, part: Store) -> None:
+    """Give the run the stacks that reasons for failures name."""
+    for file in (part.folder / CRASHES).glob("*.txt"):
+        (run.folder / CRASHES).mkdir(exist_ok=True)
+        shutil.copyfile(file, run.folder / CRASHES / file.name)
 
 
 def _lacking(run: Store, begun: list[Shard], owners: Mapping[str, int]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from bench.canonical import canonical_json
 from bench.config import RunConfig, load_config, parse_config
 from bench.errors import MissingError
 from bench.executors import make_executor
+from bench.executors.crash import CRASHES
+from bench.failures import Failure
 from bench.frozen import freeze, freeze_scoring, with_seeds
 from bench.generating import generate
 from bench.metric_plan import plan_metrics
@@ -55,8 +58,11 @@ class Run:
 
         return pd.DataFrame([flat(comparison.record()) for comparison in compare(self.folder, a, b, by=by)])
 
-    def failures(self) -> list[str]:
-        """One line for each clip or score that failed; empty when all is well."""
+    def failures(self) -> list[Failure]:
+        """What failed, a row a clip, score, embedding or set metric, each with its reason; empty when all is well.
+
+        ``str(row)`` is one line; `bench.failures.group_failures` puts rows of one reason together.
+        """
         with Store.read(self.folder) as store:
             return store.failures()
 
@@ -119,7 +125,7 @@ def run(
                 "made them adds it again"
             )
         store.tidy()
-        with make_executor(settings.executor) as executor:
+        with make_executor(settings.executor, folder / CRASHES) as executor:
             missing = generate(store, plan, executor, progress)
             only = {clip.id for clip in plan.clips}
             missing += score(
@@ -133,6 +139,7 @@ def run(
                 sets=shard is None,
                 shared=settings.shared_recordings,
             )
+        forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
     return Run(folder)
@@ -155,7 +162,7 @@ def rescore(
     metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
         store.tidy()
-        with make_executor(config.executor) as executor:
+        with make_executor(config.executor, folder / CRASHES) as executor:
             missing = score(
                 store,
                 metrics,
@@ -167,9 +174,16 @@ def rescore(
                 shared=config.shared_recordings,
             )
         freeze_scoring(store, config)
+        forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))
     return Run(folder)
+
+
+def forget_crashes(store: Store) -> None:
+    """Remove the stacks of crashes that nothing failed of in the end."""
+    if not store.failures():
+        shutil.rmtree(store.folder / CRASHES, ignore_errors=True)
 
 
 def about_plan(plan: Plan) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from bench.attempts import Attempts
 from bench.canonical import fingerprint
 from bench.config import CommonGround, Shared
 from bench.errors import UsageError
@@ -13,7 +14,6 @@ from bench.executors import Executor, TaskLost
 from bench.hearing import ClipGroup, ScoreTask, SetTask
 from bench.leaks import Leak, find_leaks, marked_with, marks, refusal
 from bench.metric_plan import PlannedEmbedder, PlannedMetric
-from bench.outcome import ClipHeard, SetScored
 from bench.progress import Progress
 from bench.prompt import Prompt
 from bench.reference import find_reference
@@ -107,7 +107,7 @@ def _score_clips(
             )
     if not force:
         tasks = _with_known_vectors(store, tasks, view)
-    progress.begin("scoring", len(clips), len(clips) - len(tasks))
+    progress.begin("scoring clips", len(clips), len(clips) - len(tasks))
     return _hear(store, tasks, executor, progress)
 
 
@@ -122,29 +122,23 @@ def embed(
         for c in clips.values()
         if c.content not in held
     ]
-    progress.begin("embedding", len(clips), len(clips) - len(tasks))
+    progress.begin("embedding clips", len(clips), len(clips) - len(tasks))
     return _hear(store, tasks, executor, progress)
 
 
 def _hear(store: Store, tasks: list[ScoreTask], executor: Executor, progress: Progress) -> list[str]:
     missing: list[str] = []
-    while tasks:
-        again: list[ScoreTask] = []
-        for done, heard in executor.map(iter(tasks)):
-            assert isinstance(done, ScoreTask)
-            if isinstance(heard, TaskLost):
-                if heard.why != "died":
-                    raise UsageError(heard.message)
-                if len(done.metrics) + len(done.embedders) > 1:
-                    # What killed the worker shows when each is tried alone.
-                    again += done.alone()
-                    continue
-                heard = done.lost(heard.message)
-            assert isinstance(heard, ClipHeard)
-            store.record_heard(heard)
-            missing += heard.missing
+    lacking = {task.clip: len(task.causes) for task in tasks}
+    for task, heard in Attempts(tasks, executor, progress):
+        if isinstance(heard, TaskLost):
+            if heard.why != "died":
+                raise UsageError(heard.message)
+            heard = task.lost(heard.message)
+        store.record_heard(heard)
+        missing += heard.missing
+        lacking[task.clip] -= len(task.causes)
+        if not lacking[task.clip]:  # a clip that is tried in pieces is one clip
             progress.advance(1)
-        tasks = again
     return list(dict.fromkeys(missing))
 
 
@@ -189,15 +183,13 @@ def _score_sets(
             absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
             if absent:
                 tasks.append(replace(task, groups=absent))
-    progress.begin("comparing", len(tasks), 0)
-    for done, result in executor.map(iter(tasks)):
-        assert isinstance(done, SetTask)
+    progress.begin("computing set metrics", len(tasks), 0)
+    for task, result in Attempts(tasks, executor, progress):
         if isinstance(result, TaskLost):
             if result.why != "died":
                 raise UsageError(result.message)
-            result = done.lost(result.message)
-        assert isinstance(result, list)
-        store.record_set_scores([scored for scored in result if isinstance(scored, SetScored)])
+            result = task.lost(result.message)
+        store.record_set_scores(result)
         progress.advance(1)
 
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 from bench.canonical import canonical_json, first_difference
 from bench.database import as_of_now, explained, open_database, read_database, take_lock
 from bench.errors import UsageError
+from bench.failures import Failure
 from bench.integrity import check_rows
 from bench.metric_plan import ScoreKey
 from bench.numerals import seconds_text
@@ -325,21 +326,21 @@ class Store(ScoreTables):
         """Mean time that a clip of each model took to make, in seconds."""
         return dict(self._db.execute("SELECT model, AVG(seconds) FROM clips WHERE seconds IS NOT NULL GROUP BY model"))
 
-    def failures(self) -> list[str]:
-        """One line for each clip, score, embedding and comparison that failed."""
-        clip = "clips.model || ', ' || clips.prompt || ', seed ' || clips.seed"
+    def failures(self) -> list[Failure]:
+        """A row for each clip, score, embedding and set metric that failed."""
+        clip = "clips.prompt || ', seed ' || clips.seed"
         same = "metrics.name = metric AND metrics.version = s.version AND metrics.params_hash = s.params_hash"
         queries = (
-            f"SELECT {clip} || ': ' || error FROM clips WHERE state = 'failed'",
-            f"SELECT {clip} || ', ' || metric || ': ' || s.error FROM scores AS s JOIN clips ON clips.id = clip "
+            f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",
+            f"SELECT model, metric, {clip}, s.error FROM scores AS s JOIN clips ON clips.id = clip "
             f"JOIN metrics ON {same} AND metrics.embedder = s.embedder "
-            "WHERE s.error IS NOT NULL AND state = 'made' AND shown",
-            f"SELECT {clip} || ', embedding: ' || e.error FROM embeddings AS e JOIN clips USING (content) "
-            "WHERE e.error IS NOT NULL AND state = 'made'",
-            f"SELECT DISTINCT model || ', ' || metric || ': ' || s.error FROM set_scores AS s JOIN metrics ON {same} "
+            "WHERE s.error IS NOT NULL AND state = 'made' AND shown ORDER BY clips.rowid, metrics.position",
+            f"SELECT model, 'embedding', {clip}, e.error FROM embeddings AS e JOIN clips USING (content) "
+            "WHERE e.error IS NOT NULL AND state = 'made' ORDER BY clips.rowid",
+            f"SELECT DISTINCT model, metric, '', s.error FROM set_scores AS s JOIN metrics ON {same} "
             "AND metrics.embedder = s.embedder AND metrics.reference = s.reference WHERE s.error IS NOT NULL AND shown",
         )
-        return [line for query in queries for (line,) in self._db.execute(query)]
+        return [Failure(*row) for query in queries for row in self._db.execute(query)]
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a reading query; the tables are described in ``schema.sql``."""

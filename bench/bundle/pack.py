@@ -114,7 +114,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
                 **{made: copy / made for made in (DATABASE, LEADERBOARD, SCORES)},
             }
         _refuse_gone(folder, files)
-        progress.begin("packing", len(files), 0)
+        progress.begin("packing files", len(files), 0)
         try:
             with replacing(file) as temporary:
                 _write(temporary, files, about, progress)

@@ -169,7 +169,7 @@ def _listen(store: Store, unpacked: Unpacked, progress: Progress) -> tuple[int, 
         f"{name}: is no clip of this run"
         for name in sorted({*filter(is_audio, unpacked.files)} - {c[0] for c in clips})
     ]
-    progress.begin("listening", len(clips), 0)
+    progress.begin("decoding clips", len(clips), 0)
     for name, content, rate, channels, frames in clips:
         path = store.folder / name
         try:

@@ -14,6 +14,7 @@ from bench.config import RunConfig
 from bench.embedder import Vectors
 from bench.errors import MissingError
 from bench.executors import make_executor
+from bench.executors.crash import CRASHES
 from bench.metric_plan import PlannedEmbedder
 from bench.progress import Progress
 from bench.recordings import Recording
@@ -73,7 +74,7 @@ def hear_clips(
         clips = [clip for clip in store.made() if clip.model in models]
         lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view.key)
     if lacking:
-        with Store.open(run) as store, make_executor(settings.executor) as executor:
+        with Store.open(run) as store, make_executor(settings.executor, run / CRASHES) as executor:
             if missing := embed(store, embedder, view, executor, progress, models):
                 raise MissingError("; ".join(missing))
     with Store.read(run) as store:

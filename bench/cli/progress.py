@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from bench.progress import Progress as RunProgress
 
 _SECONDS_BETWEEN_LINES = 10.0
+_ENOUGH = 0.1  # of the work: what is done before says too little of the rest, which workers still load their libraries
+
+
+def seconds_left(elapsed: float, done: int, todo: int) -> float | None:
+    """How long the rest takes at the speed so far; None before a tenth is done.
+
+    Args:
+        elapsed: seconds since the stage began.
+        done: what was done in them.
+        todo: what there was to do when it began.
+    """
+    if done < _ENOUGH * todo or not done:
+        return None
+    return elapsed / done * (todo - done)
 
 
 class Bar:
@@ -26,13 +40,18 @@ class Bar:
     def __init__(self, display: Progress) -> None:
         self._display = display
         self._task: TaskID | None = None
+        self._todo = self._done = 0
+        self._started = 0.0
 
     def begin(self, stage: str, total: int, done: int) -> None:
-        self._task = self._display.add_task(stage, total=total, completed=done)
+        self._todo, self._done, self._started = total - done, 0, time.monotonic()
+        self._task = self._display.add_task(stage, total=total, completed=done, left="")
 
     def advance(self, count: int) -> None:
         if self._task is not None:
-            self._display.advance(self._task, count)
+            self._done += count
+            left = seconds_left(time.monotonic() - self._started, self._done, self._todo)
+            self._display.update(self._task, advance=count, left="" if left is None else f"{left:.0f} s left")
 
     def note(self, message: str) -> None:
         self._display.console.print(message, markup=False, highlight=False)
@@ -42,7 +61,7 @@ class Lines:
     """A line every ten seconds and at the end of a stage, for logs."""
 
     def begin(self, stage: str, total: int, done: int) -> None:
-        self._stage, self._total, self._done, self._first = stage, total, done, done
+        self._stage, self._total, self._todo, self._done = stage, total, total - done, 0
         self._started = self._written = time.monotonic()
         if done < total:
             self.note(f"{stage}: {done} of {total} exist, {total - done} to do")
@@ -50,13 +69,13 @@ class Lines:
     def advance(self, count: int) -> None:
         self._done += count
         now = time.monotonic()
-        finished = self._done >= self._total
+        finished = self._done >= self._todo
         if finished or now - self._written >= _SECONDS_BETWEEN_LINES:
             self._written = now
             elapsed = now - self._started
-            left = elapsed / max(1, self._done - self._first) * (self._total - self._done)
-            end = f"took {elapsed:.0f} s" if finished else f"{left:.0f} s left"
-            self.note(f"{self._stage}: {self._done} of {self._total}, {end}")
+            left = seconds_left(elapsed, self._done, self._todo)
+            end = f", took {elapsed:.0f} s" if finished else "" if left is None else f", {left:.0f} s left"
+            self.note(f"{self._stage}: {self._total - self._todo + self._done} of {self._total}{end}")
 
     def note(self, message: str) -> None:
         print(message, file=sys.stderr, flush=True)
@@ -79,8 +98,14 @@ def _display() -> Iterator[RunProgress]:
         yield Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # No description is longer; left-aligned ones would move the bars.
+    columns = (
+        TextColumn("{task.description:>28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as display:
         yield Bar(display)

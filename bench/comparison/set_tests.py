@@ -91,7 +91,7 @@ class SetTests:
         keys = [request.key for request in requests]
         wanted = dict(zip(keys, requests, strict=True))
         found = {key: kept for key in wanted if (kept := self._kept.get(key))}
-        progress.begin("testing", len(wanted), len(found))
+        progress.begin("testing set metrics", len(wanted), len(found))
         try:
             for key, request in wanted.items():
                 if key not in found:

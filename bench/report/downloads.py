@@ -90,7 +90,7 @@ def provenance(content: Content, store: Store) -> dict[str, Any]:
             for row in clips
         ],
         "cautions": [asdict(caution) for caution in content.cautions],
-        "failures": list(content.failures),
+        "failures": [asdict(group) for group in content.failures],
         "methods": list(content.methods),
     }
 

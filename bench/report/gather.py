@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.comparison.chance import chances
 from bench.comparison.compare import compare_all
 from bench.errors import TunebenchError
+from bench.failures import group_failures
 from bench.notice import Notice
 from bench.numerals import seconds_text
 from bench.progress import Progress, Silent
@@ -73,7 +74,7 @@ def gather(
         prompts=tuple(prompts.values()),
         clips=clip_entries(store, media),
         cautions=cautions(cells, comparisons, warnings),
-        failures=tuple(store.failures()),
+        failures=tuple(group_failures(store.failures())),
         published=published(),
         methods=(),
         survey=survey,

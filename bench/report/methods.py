@@ -199,7 +199,7 @@ def _limits(content: Content, setting: Setting) -> str:
             f"missing{compared}."
         )
     if content.failures:
-        number = len(content.failures)
+        number = sum(group.count for group in content.failures)
         sentences.append(
             f"{counted(number, 'failure')} {'is' if number == 1 else 'are'} left out, of clips or of their scores."
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError
+from bench.failures import failure_lines
 from bench.report.board import ARROWS, DIRECTIONS, Group, groups
 from bench.report.content import Content
 from bench.report.distributions import prompt_means, spreads
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bench.published import PublishedRow
 
 HERE = Path(__file__).parent
+MOST_FAILURES = 100  # lines of a page; all of them are in provenance.json
 # Blobs are copies in memory of the folder's own audio, for web servers that cannot send a part of a file.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
@@ -87,7 +89,7 @@ def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Map
     yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content))}
     if content.survey:
         yield "survey.html", "survey.html", {}
-    yield "about.html", "about.html", {}
+    yield "about.html", "about.html", {"failures": failure_lines(content.failures, MOST_FAILURES)}
     clips = by_prompt(content)
     scored = with_decimals(content)
     made = {prompt: sum(clip.media is not None for clip in own) for prompt, own in clips.items()}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench.comparison.record import Chance, Comparison
+from bench.failures import FailureGroup
 from bench.metric import Estimate
 from bench.notice import Notice
 from bench.prompt import Prompt
@@ -97,7 +98,10 @@ def make_content(out: Path) -> Content:
         prompts=PROMPTS,
         clips=tuple(clips),
         cautions=(Caution("W-SYNTHETIC", "the reference is <synthetic> music", ("kad@1",)),),
-        failures=("clip 3: <img src=x onerror=alert(4)>", "clip 4: " + "/a-folder-with-a-long-name" * 20),
+        failures=(
+            FailureGroup("base", ("",), "<img src=x onerror=alert(4)>", 12, 12, "jazz-1, seed 0"),
+            FailureGroup("base", ("kad", "fad"), "/a-folder-with-a-long-name" * 20, 2, 0, ""),
+        ),
         published=(
             PublishedRow(model="A <paper>", metric="CLAP", value=0.5, protocol="theirs", source="A & B, 2025"),
             PublishedRow(model="Another", metric="KAD", text="lower", protocol="theirs", source="A & B, 2025"),

@@ -47,8 +47,8 @@ def test_run_prints_the_leaderboard_and_nothing_else_on_stdout(tunebench: Comman
     assert ran.returncode == 0, ran.stderr
     assert "\nchance " in ran.stdout
     assert ran.stdout.splitlines()[-1].startswith("protocol ")
-    assert "generating: 12 of 12" in ran.stderr
-    assert "scoring: 12 of 12" in ran.stderr
+    assert "generating clips: 12 of 12" in ran.stderr
+    assert "scoring clips: 12 of 12" in ran.stderr
     again = tunebench("run", write_config(), "--out", "out")
     assert again.stdout == ran.stdout
     assert "generating" not in again.stderr
@@ -155,7 +155,7 @@ def test_rescoring_adds_metrics_without_generating(tunebench: Command, write_con
     again = tunebench("score", "out", "--metric", f"{tiny}:Frames")
     assert "scoring" not in again.stderr
     forced = tunebench("score", "out", "--metric", f"{tiny}:Frames", "--force")
-    assert "scoring: 12 of 12" in forced.stderr
+    assert "scoring clips: 12 of 12" in forced.stderr
 
 
 def test_leaderboard_files(tunebench: Command, write_config: Write, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_hostile_words_stay_words(pages: list[Page], report_content: tuple[Conte
     for place, prompt in enumerate(content.prompts, 1):
         assert prompt.text in page(pages, f"prompts/{place}.html").text
         assert prompt.text in page(pages, "prompts.html").text
-    assert "clip 3: <img src=x onerror=alert(4)>" in page(pages, "about.html").text
+    assert "base: 12 clips, e.g. jazz-1, seed 0: <img src=x onerror=alert(4)>" in page(pages, "about.html").text
     assert "12 notes, <i>needs</i> 20" in page(pages, "prompts/4.html").text
     assert "out of memory: <script>alert(2)</script>" in page(pages, "prompts/6.html").text
 

@@ -141,9 +141,9 @@ def test_one_bad_clip_costs_only_itself_and_is_tried_again(
     out, executor = tmp_path / "out", {"workers": 2, "timeout": 4 if bad == "hang" else 60}
     run = bench.run(write_config(models=_models(tiny, bad=bad, batch=batch), executor=executor), out)
     (failure,) = run.failures()
-    assert failure.startswith("sine, jazz-2, seed 0: ")
-    assert error in failure
-    assert "\n" not in failure
+    assert (failure.model, failure.metric, failure.clip) == ("sine", "", "jazz-2, seed 0")
+    assert error in failure.reason
+    assert "\n" not in str(failure)
     assert len(_files(out)) == 11
     table = run.leaderboard().set_index("metric")
     assert (table.loc["Peak@1", "n"], table.loc["Peak@1", "planned"]) == (11, 12)
@@ -174,7 +174,7 @@ def test_failing_metric_fails_alone(tmp_path: Path, tiny: Path, write_config: Wr
     run = bench.run(write_config(metrics=metrics), tmp_path / "out")
     failures = run.failures()
     assert len(failures) == 2
-    assert all("rock" in line and "Fragile" in line for line in failures)
+    assert all("rock" in failure.clip and "Fragile" in failure.metric for failure in failures)
     table = run.leaderboard().set_index("metric")
     assert table.loc["Peak@1", "n"] == 12
     assert table.loc["Fragile@1" if how == "raise" else "Fragile[how=abort]@1", "n"] == 10
@@ -432,5 +432,5 @@ def test_silence_and_odd_files_are_scored_or_have_a_reason(tmp_path: Path) -> No
     assert len(scores) == 8 * len(edges)
     assert all(error is None for *_, error in scores), [e for *_, e in scores if e]
     assert len(failures) == 12 - len(edges)
-    assert any("dance-5" in line and "empty" in line for line in failures)
-    assert any("choral-2" in line and "not finite" in line for line in failures)
+    assert any("dance-5" in failure.clip and "empty" in failure.reason for failure in failures)
+    assert any("choral-2" in failure.clip and "not finite" in failure.reason for failure in failures)

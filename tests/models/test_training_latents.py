@@ -393,7 +393,7 @@ def test_equal_sounds_and_captions_are_encoded_once(
 ) -> None:
     told = Told()
     LatentCache.build(stable, dataset, tmp_path, told)
-    assert told.begun == {"encoding": (6, 0), "reading captions": (6, 0)}
+    assert told.begun == {"encoding audio": (6, 0), "encoding captions": (6, 0)}
     assert told.advanced == 12
 
 
@@ -410,7 +410,7 @@ def test_more_examples_extend_the_cache(stable: StableAudioTrainee, dataset: Dat
     LatentCache.build(stable, replace(dataset, examples=dataset.examples[:3]), tmp_path)
     before, told = contents(tmp_path), Told()
     cache = LatentCache.build(stable, dataset, tmp_path, told)
-    assert told.begun["encoding"] == (6, 3)
+    assert told.begun["encoding audio"] == (6, 3)
     assert before.items() <= contents(tmp_path).items()
     assert_same(cache, stable, dataset)
 
@@ -426,7 +426,7 @@ def test_a_killed_build_is_taken_up(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     before, told = contents(tmp_path), Told()
     cache = LatentCache.build(stable, dataset, tmp_path, told)
-    assert told.begun["encoding"] == (6, 4)  # the fifth was encoded, and waited for its shard to fill
+    assert told.begun["encoding audio"] == (6, 4)  # the fifth was encoded, and waited for its shard to fill
     assert before.items() <= contents(tmp_path).items()
     assert_same(cache, stable, dataset)
 
@@ -437,7 +437,7 @@ def test_what_was_done_before_an_error_is_kept(stable: StableAudioTrainee, datas
         LatentCache.build(stable, replace(dataset, examples=(*dataset.examples[:4], broken)), tmp_path / "cache")
     told = Told()
     LatentCache.build(stable, dataset, tmp_path / "cache", told)
-    assert told.begun["encoding"] == (6, 4)
+    assert told.begun["encoding audio"] == (6, 4)
 
 
 def truncate(path: Path) -> None:
@@ -498,7 +498,7 @@ def test_another_checkpoints_cache_is_neither_used_nor_touched(
     folder = tiny.make("stable-audio", tmp_path / "other", seed=1)
     other, told = opened("stable-audio", folder), Told()
     cache = LatentCache.build(other, dataset, cache_folder, told)
-    assert told.begun == {"encoding": (6, 0), "reading captions": (6, 0)}
+    assert told.begun == {"encoding audio": (6, 0), "encoding captions": (6, 0)}
     assert before.items() <= contents(cache_folder).items()
     assert_same(cache, other, dataset)
     assert_same(LatentCache.build(stable, dataset, cache_folder), stable, dataset)
@@ -563,7 +563,7 @@ def test_sounds_as_conditions_are_kept_beside_the_same_latents(
     LatentCache.build(ldm, dataset, tmp_path)
     told = Told()
     cache = LatentCache.build(hearing, dataset, tmp_path, told)
-    assert told.begun == {"encoding": (6, 0)}  # of the audio; latents are those that the text trainee made
+    assert told.begun == {"encoding audio": (6, 0)}  # of the audio; latents are those that the text trainee made
     assert len(shards(tmp_path, "latents-*")) == 1
     for example in dataset.examples:
         expected = hearing.condition_of_audio(read_audio(example.path))["embedding"]
