@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.embedder import Embedder
 from bench.entry_points import Kind, Plugin, declared
-from bench.errors import MissingError, TunebenchError, UsageError
+from bench.errors import MissingError, TunebenchError, UsageError, one_line
 from bench.metric import ClipMetric
 from bench.model import MusicModel
 from bench.parameters import parameters
@@ -59,9 +59,9 @@ def _tried(plugin: Plugin, params: Mapping[str, Any] = {}) -> str:
         else:
             _try_class(plugin, params)
     except TunebenchError as error:
-        return str(error)
+        return one_line(error)
     except (Exception, SystemExit) as error:
-        return f"cannot be used: {type(error).__name__}: {' '.join(str(error).split())}"
+        return f"cannot be used: {one_line(error)}"
     return READY
 
 

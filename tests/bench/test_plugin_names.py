@@ -29,6 +29,63 @@ BUZZ = Path(__file__).parent.parent / "data" / "plugin" / "tunebench-buzz"
 Groups = Mapping[str, Mapping[str, str]]
 
 
+ODD = """
+from bench import ClipMetric, EmbedderRef, MissingError, MusicModel, Score
+
+class Fine(MusicModel):
+    def generate(self, requests): return []
+
+class Quits(Fine):
+    @classmethod
+    def require(cls): raise SystemExit(3)
+
+class Lacks(Fine):
+    @classmethod
+    def require(cls): import no_such_module_anywhere
+
+class Asks(Fine):
+    examples = {"place": "here"}
+    def __init__(self, place, other, more=2): pass
+
+class Explodes(Fine):
+    def __init__(self): raise RuntimeError("no\\nway")
+
+class NoWeights(Fine):
+    def check_weights(self): raise MissingError("fetch them")
+
+class Divides(Fine):
+    def check_weights(self): 1 / 0
+
+class Metric(ClipMetric):
+    def score(self, clip): return Score.of(1)
+
+class NeedsClap(Metric):
+    embedders = (EmbedderRef("clap", {"checkpoint": "/no/such/folder"}),)
+
+class NeedsVersion(Metric):
+    embedders = (EmbedderRef("musicnn-msd@3"),)
+
+class NeedsMusicnn(Metric):
+    embedders = (EmbedderRef("tunebench/musicnn-msd@1"),)
+
+def function(): return Fine()
+"""
+ODD_STATES = {
+    "Fine": "ready",
+    "Quits": "SystemExit",
+    "Lacks": "no_such_module_anywhere",
+    "Asks": "needs place=…, other=… (for example place=here)",
+    "Explodes": "RuntimeError: no way",
+    "NoWeights": "fetch them",
+    "Divides": "ZeroDivisionError",
+    "Metric": "not a subclass of bench.MusicModel",
+    "function": "not a subclass of bench.MusicModel",
+    "NeedsClap": "torch",
+    "NeedsVersion": "'musicnn-msd@1' is installed",
+    "NeedsMusicnn": "ready",
+}
+
+
 def declare(site: Path, package: str, groups: Groups) -> None:
     """Install a package's metadata, as an installer writes it; its modules must lie in ``site`` too."""
     folder = site / f"{package}-1.0.dist-info"
@@ -174,6 +231,21 @@ print(json.dumps([config.models[0].row, make_plan(config).clips[0].id]))
             "import json; from bench.entry_points import unreadable_packages as u; print(json.dumps(dict(u())))"
         )
         assert list(python(tmp_path, unreadable)) == ["broken"]
+
+    def test_doctor_survives_whatever_a_plugin_does(self, tmp_path: Path) -> None:
+        (tmp_path / "odd.py").write_text(ODD)
+        names = [name for name in ODD_STATES if name not in ("NeedsClap", "NeedsVersion", "NeedsMusicnn")]
+        metrics = {name: f"odd:{name}" for name in ODD_STATES if name not in names}
+        declare(tmp_path, "odd", {"tunebench.models": {n: f"odd:{n}" for n in names}, "tunebench.metrics": metrics})
+        found = python(
+            tmp_path,
+            "import sys; sys.modules['torch'] = None\n"
+            "import json; from bench.readiness import readiness\n"
+            "print(json.dumps({**readiness('metric'), **readiness('model')}))",
+        )
+        for name, state in ODD_STATES.items():
+            assert state in found[name] and "\n" not in found[name], (name, found[name])
+            assert (found[name] == "ready") == (state == "ready")
 
     def test_what_is_first_on_the_path_hides_an_older_copy_of_a_package(self, site: Path, tmp_path: Path) -> None:
         declare(tmp_path / "old", "tunebench_buzz", {"tunebench.models": {"noise": "old:Noise", "older": "old:Older"}})
