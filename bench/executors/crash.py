@@ -78,12 +78,18 @@ def signal_of(dump: str) -> str:
 
 
 def crashed_stack(dump: str) -> list[Frame]:
-    """The frames of the thread that crashed, innermost first; of the one at work where no thread of Python's did."""
+    """The frames of the thread that crashed, innermost first; of the one at work where no thread of Python's did.
+
+    They end with the first one of the harness: what lies outside of it is the same for all work, or differs only by
+    the metric that shares the work.
+    """
     _, *parts = _THREAD.split(dump)
     threads = list(zip(parts[::2], parts[1::2], strict=True))
     at_work = [text for kind, text in threads if kind == "Current thread"]
     at_work += [text for _, text in threads if " in perform\n" in text] + [text for _, text in threads]
-    return [Frame(*found.groups()) for found in _FRAME.finditer(at_work[0])] if at_work else []
+    frames = [Frame(*found.groups()) for found in _FRAME.finditer(at_work[0])] if at_work else []
+    outermost = next((place for place, frame in enumerate(frames) if frame.ours == "bench"), len(frames))
+    return frames[: outermost + 1]
 
 
 def culprit(frames: list[Frame]) -> Frame | None:
@@ -110,7 +116,7 @@ def explain_death(code: int, dump: str, doing: str, subject: str, folder: Path |
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    if frames := crashed_stack(dump):
+    if name == signal_of(dump) and (frames := crashed_stack(dump)):
         return f"the worker was killed by {explain_crash(name, frames, dump, doing, subject, folder)}"
     killed = f"the worker was killed by {name} while {doing}"
     if name == "SIGKILL":
@@ -143,9 +149,7 @@ def _keep(name: str, frames: list[Frame], head: str, dump: str, folder: Path | N
     """Write the stack to a file named after the place, so that however often it crashes there, there is one file."""
     if folder is None:
         return None
-    # What lies outside of the harness' own first frame is the same for all work, or differs by metric only.
-    outer = next((place for place, frame in enumerate(frames) if frame.ours == "bench"), len(frames))
-    place = hashlib.sha256(repr(frames[: outer + 1]).encode()).hexdigest()
+    place = hashlib.sha256(repr(frames).encode()).hexdigest()
     file = f"{re.sub(r'[^A-Za-z0-9._-]', '_', name)}-{place[:8]}.txt"
     machine = f"{platform.node()}, Python {platform.python_version()}, {platform.platform()}"
     with contextlib.suppress(OSError):

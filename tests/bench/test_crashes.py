@@ -63,6 +63,11 @@ class TestStack:
                 ),
                 "librosa (librosa/util/utils.py, line ???, a)",
             ),
+            # Not one that called the harness.
+            (
+                _dump().replace(PERFORMED, f'{PERFORMED}  File "/x/site-packages/ray/worker.py", line 5 in main\n'),
+                "metrics/rhythm.py (line 30, score)",
+            ),
             (_dump(), "metrics/rhythm.py (line 30, score)"),
             (_dump('"/home/me/mine.py", line 3 in score'), "mine.py (line 3, score)"),
             # No thread of Python's crashed: the one at work is meant.
@@ -91,6 +96,8 @@ class TestStack:
 
     def test_without_a_stack_the_likely_reason_is_said(self, tmp_path: Path) -> None:
         assert "memory" in explain_death(-9, "", "scoring", "a clip", tmp_path / "crashes")
+        # A process that it has started may have crashed before, and left its stack.
+        assert "memory" in explain_death(-9, _dump(), "scoring", "a clip", tmp_path / "crashes")
         assert "memory" not in explain_death(-15, "", "scoring", "a clip", tmp_path / "crashes")
         assert "exit code 7" in explain_death(7, "", "scoring", "a clip", tmp_path / "crashes")
         assert not (tmp_path / "crashes").exists()

@@ -78,7 +78,7 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_clip_only(tiny: Path, tmp_pat
 
     (failure,) = finished.failures()
     reasons = {
-        "abort": "its Ray worker was killed by SIGABRT in tiny.py (tiny.py, line ",
+        "abort": "its Ray worker was killed by SIGABRT in tiny.py (line ",
         "exit": "its Ray worker is gone: ",
         "hang": "took longer than 3 s (executor.timeout)",
     }
