@@ -27,9 +27,13 @@ simulate: dev ## thousands of simulations of each statistic
 learn: dev ## trainings long enough to learn something
 	$(PYTEST) -m learn
 
-lint: dev ## style and types
+lint: dev ## style, types, and what runs on other machines
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck .ci/run .ci/install .ci/find-python
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --quiet --offline .github
 	$(BIN)/mypy
 
 format: dev ## mend the style

@@ -16,12 +16,12 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.slow
 def test_quickstart_prints_the_leaderboard_of_the_readme(tmp_path: Path) -> None:
     """`make quickstart` in an empty folder, with an environment that is already set up."""
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "constraints-nodeps.txt"):
-        shutil.copy(ROOT / name, tmp_path)
+    shutil.copy(ROOT / "Makefile", tmp_path)
     venv = Path(sys.executable).parent.parent
-    command = ["make", "--silent", "--old-file", f"{venv}/core", f"VENV={venv}", "quickstart"]
+    command = ["make", "--silent", "--old-file", "core", f"VENV={venv}", "quickstart"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.splitlines()[-1].endswith(f"source {venv}/bin/activate")
     blocks = re.findall(
         r"^```text\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )

@@ -114,6 +114,7 @@ def test_an_interrupted_training_leaves_with_130_and_goes_on(
 
 
 def test_mistakes_are_named_and_nothing_is_made(tunebench: Command, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     (tmp_path / "wrong.yaml").write_text("base: {kind: audioldm, checkpoint: base}\ndata: {path: x}\nstepps: 3\n")
     for arguments, code, message in (
         (("run", "nowhere.yaml", "--out", "out"), 2, "there is no configuration nowhere.yaml"),
@@ -128,6 +129,7 @@ def test_mistakes_are_named_and_nothing_is_made(tunebench: Command, tmp_path: Pa
 
 
 def test_help_needs_nothing_and_training_names_the_extra(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     (tmp_path / "c.yaml").write_text("base: {kind: audioldm, checkpoint: b}\ndata: {path: x}\nsteps: 3\n")
     script = (
         "import importlib.util, sys\n"
