@@ -21,8 +21,8 @@ _SECONDS_BETWEEN_LINES = 10.0
 _ENOUGH = 0.1  # of the work: what is done before says too little of the rest, which workers still load their libraries
 
 
-def seconds_left(elapsed: float, done: int, todo: int) -> float | None:
-    """How long the rest takes at the speed so far; None before a tenth is done.
+def time_left(elapsed: float, done: int, todo: int) -> str:
+    """``12 s left`` at the speed so far; an empty string before a tenth is done.
 
     Args:
         elapsed: seconds since the stage began.
@@ -30,8 +30,15 @@ def seconds_left(elapsed: float, done: int, todo: int) -> float | None:
         todo: what there was to do when it began.
     """
     if done < _ENOUGH * todo or not done:
-        return None
-    return elapsed / done * (todo - done)
+        return ""
+    return f"{duration(elapsed / done * (todo - done))} left"
+
+
+def duration(seconds: float) -> str:
+    """``84 s``, ``7 min``, ``2.1 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Bar:
@@ -50,8 +57,8 @@ class Bar:
     def advance(self, count: int) -> None:
         if self._task is not None:
             self._done += count
-            left = seconds_left(time.monotonic() - self._started, self._done, self._todo)
-            self._display.update(self._task, advance=count, left="" if left is None else f"{left:.0f} s left")
+            left = time_left(time.monotonic() - self._started, self._done, self._todo)
+            self._display.update(self._task, advance=count, left=left)
 
     def note(self, message: str) -> None:
         self._display.console.print(message, markup=False, highlight=False)
@@ -64,7 +71,7 @@ class Lines:
         self._stage, self._total, self._todo, self._done = stage, total, total - done, 0
         self._started = self._written = time.monotonic()
         if done < total:
-            self.note(f"{stage}: {done} of {total} exist, {total - done} to do")
+            self.note(f"{stage}: {done} of {total}")
 
     def advance(self, count: int) -> None:
         self._done += count
@@ -73,9 +80,9 @@ class Lines:
         if finished or now - self._written >= _SECONDS_BETWEEN_LINES:
             self._written = now
             elapsed = now - self._started
-            left = seconds_left(elapsed, self._done, self._todo)
-            end = f", took {elapsed:.0f} s" if finished else "" if left is None else f", {left:.0f} s left"
-            self.note(f"{self._stage}: {self._total - self._todo + self._done} of {self._total}{end}")
+            end = f"took {duration(elapsed)}" if finished else time_left(elapsed, self._done, self._todo)
+            count_so_far = f"{self._stage}: {self._total - self._todo + self._done} of {self._total}"
+            self.note(f"{count_so_far}, {end}" if end else count_so_far)
 
     def note(self, message: str) -> None:
         print(message, file=sys.stderr, flush=True)

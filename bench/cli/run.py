@@ -103,6 +103,7 @@ def print_leaderboard(folder: Path, as_json: bool) -> None:
 
 
 def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
+    from bench.cli.progress import duration
     from bench.preview import preview
 
     plan = preview(settings, folder, shard)
@@ -112,11 +113,5 @@ def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> No
     if plan.seconds is None:
         print("time: not known before the first clip of each model is made")
     else:
-        print(f"time: about {_duration(plan.seconds)}")
+        print(f"time: about {duration(plan.seconds)}")
     print(f"disk: at most {plan.bytes / 1e6:.0f} MB in {folder}")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

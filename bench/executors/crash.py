@@ -63,7 +63,10 @@ class Frame:
     @property
     def where(self) -> str:
         """The library, or the file without the folders that it lies in by chance."""
-        return self.library or (str(Path(self.path).relative_to(ROOT)) if self.ours else Path(self.path).name)
+        path = Path(self.path)
+        if self.library or self.ours:
+            return self.library or path.relative_to(ROOT).as_posix()
+        return "/".join(path.parts[-2:]) if self.standard else path.name
 
     def __str__(self) -> str:
         found = _INSTALLED.match(self.path)
