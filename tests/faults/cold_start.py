@@ -1,6 +1,6 @@
 """Many processes start at once where nothing is compiled yet: all of them score, and none crashes.
 
-    python tests/faults/cold_start.py [--quick] [--homes FOLDER]
+    python tests/faults/cold_start.py [--quick] [--turns N] [--homes FOLDER]
 
 In full: in a virtual environment made from nothing, with an empty home folder, eight processes score composed music and
 then detect its onsets with librosa, which compiles when it is imported; twenty times. Then the first scoring of another
@@ -34,6 +34,7 @@ SLOWER = 10.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="four processes, once, in this environment")
+    parser.add_argument("--turns", type=int, help="how often; 20 by default, 1 with --quick")
     parser.add_argument("--homes", type=Path, help="keep the home folders below this one")
     parser.add_argument("--one", choices=("score", "compile", "both"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -42,10 +43,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tunebench-cold-") as temporary:
         homes = options.homes or Path(temporary)
         python = sys.executable if options.quick else fresh_environment(Path(temporary, "venv"))
-        for turn in range(1 if options.quick else 20):
+        for turn in range(options.turns or (1 if options.quick else 20)):
             at_once(python, homes / f"home-{turn}", 4 if options.quick else 8, "compile" if options.quick else "both")
         if not options.quick:
-            first_and_second(python, homes / "home-alone")
+            first_and_second(python, homes)
     print("all is well")
     return 0
 
@@ -81,22 +82,27 @@ def at_once(python: str, home: Path, count: int, task: str) -> None:
     print(f"{home.name}: {count} processes, {time.monotonic() - began:.0f} s", flush=True)
 
 
-def first_and_second(python: str, home: Path) -> None:
-    """Score twice.
+def first_and_second(python: str, homes: Path) -> None:
+    """Score twice with an empty home folder; what else runs on the machine disturbs three such pairs hardly alike.
 
     Raises:
-        SystemExit: the first time took too much longer.
+        SystemExit: every time, the first scoring took too much longer.
     """
-    home.mkdir(parents=True)
-    took = []
-    for _ in range(2):
-        began = time.monotonic()
-        if code := start(python, home, "score").wait():
-            sys.exit(f"{home.name}: exit code {code}, must be 0")
-        took.append(time.monotonic() - began)
-    print(f"scoring alone: {took[0]:.1f} s, and again {took[1]:.1f} s", flush=True)
-    if took[0] > took[1] + SLOWER:
-        sys.exit(f"the first scoring took {took[0] - took[1]:.1f} s longer than the second, at most {SLOWER:g} s")
+    longer = []
+    for pair in range(3):
+        home = homes / f"home-alone-{pair}"
+        home.mkdir(parents=True)
+        took = []
+        for _ in range(2):
+            began = time.monotonic()
+            if code := start(python, home, "score").wait():
+                sys.exit(f"{home.name}: exit code {code}, must be 0")
+            took.append(time.monotonic() - began)
+        longer.append(took[0] - took[1])
+        print(f"{home.name}: scored in {took[0]:.1f} s, and again in {took[1]:.1f} s", flush=True)
+        if longer[-1] <= SLOWER:
+            return
+    sys.exit(f"the first scoring took {min(longer):.1f} s longer than the second, at most {SLOWER:g} s")
 
 
 def start(python: str, home: Path, task: str) -> subprocess.Popen[bytes]:
