@@ -78,7 +78,7 @@ def find(kind: Kind, name: str) -> Plugin:
     candidates = _candidates(kind, plain)
     if len(candidates) == 1:
         return replace(candidates[0], version=version)
-    raise UsageError(_ambiguous(candidates) if candidates else _unknown(kind, name))
+    raise UsageError(_ambiguous(candidates) if candidates else _unknown(kind, plain))
 
 
 def canonical_name(kind: Kind, name: str) -> str:
@@ -183,8 +183,12 @@ def _check_version(plugin: Plugin, thing: Any) -> None:
 def other_version(plugin: Plugin, have: str) -> str:
     """What to say where ``have`` is installed and another version of it was asked for."""
     wanted = f"{plugin.name}@{plugin.version}"
-    where = f"is what the file holds, not '{wanted}'" if plugin.source else f"is installed, '{wanted}' is not"
-    return f"{plugin.kind} '{have}' {where}; use '{have}', or the {plugin.distribution or 'file'} that had '{wanted}'"
+    if plugin.source:
+        return f"{plugin.kind} '{wanted}': the file holds '{have}'; use that, or the file that had '{wanted}'"
+    return (
+        f"{plugin.kind} '{wanted}' is not installed, '{have}' is; use that, or the {plugin.distribution} that had "
+        f"'{wanted}'"
+    )
 
 
 def _load_module(name: str) -> ModuleType:
