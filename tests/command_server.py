@@ -11,16 +11,18 @@ only a process without them can be forked.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-BASIC = ("numpy", "scipy.special", "scipy.stats", "pandas", "rich.progress", "yaml", "soundfile", "safetensors.numpy")
+BASIC = ("numpy", "scipy.special", "scipy.stats", "rich.progress", "yaml", "soundfile", "safetensors.numpy")
 # The first word of the commands that need more.
 TRAINING = ("torch", "transformers", "peft", "accelerate", "diffusers.models.attention_processor")
 MORE = {"models": TRAINING, "train": TRAINING}
@@ -67,7 +69,27 @@ def become(tunebench: str, request: dict[str, Any]) -> NoReturn:
     sys.argv = [tunebench, *request["arguments"]]
     from bench.cli import main
 
-    main()
+    code: object = 1
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    leave(code)
+
+
+def leave(code: object) -> NoReturn:
+    """End as Python does, but for the seconds that it takes to unload modules one by one."""
+    if not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
