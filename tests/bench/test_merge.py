@@ -201,12 +201,26 @@ def test_a_failed_clip_is_carried_over_and_mended_by_a_later_merge(
 
     merged = tunebench("merge", out)
     assert merged.returncode == 4
-    assert "failed: low, jazz-2, seed 0: RuntimeError: the model stumbled over two lines" in merged.stderr
+    assert ": 2 clips, e.g. jazz-2, seed 0: RuntimeError: the model stumbled over two lines\n" in merged.stderr
+    assert "failed: low: 2 clips, e.g. jazz-2, seed 0: " in merged.stderr
 
     make_shards(config, out, 1, 2, 3)
     assert merge(out).run.failures() == []
     assert audio(out) == audio(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
+
+
+def test_the_stack_of_a_crash_in_a_shard_goes_with_its_reason(config: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    config["executor"] = {"workers": 1}
+    make_shards(with_params(config, bad="segfault"), out, 1, 2, count=2)
+    failures = merge(out).run.failures()
+    (stack,) = (out / "crashes").iterdir()
+    assert {failure.clip for failure in failures} == {"jazz-2, seed 0", "jazz-2, seed 1"}
+    assert all(stack.name in failure.reason for failure in failures)
+    make_shards(config, out, 1, 2, count=2)
+    assert merge(out).run.failures() == []
+    assert not (out / "crashes").exists()
 
 
 def test_a_failed_score_gives_way_to_a_value(config: dict[str, Any], tmp_path: Path, tiny: Path) -> None:
