@@ -71,6 +71,7 @@ def test_same_results_as_local_workers(tiny: Path, tmp_path: Path) -> None:
     local = run({**settings, "executor": {"workers": 0}}, tmp_path / "local").folder
 
     assert results(on_ray) == results(local)
+    assert not (on_ray / "crashes").exists(), "nobody crashed"
     assert all(state == "made" for state in states(on_ray).values())
     assert ray.is_initialized(), "a cluster that somebody else started stays"
 
