@@ -7,6 +7,8 @@ and a slow attack is heard late by a varying time.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -93,6 +95,6 @@ def pick_peaks(flux: Flux) -> npt.NDArray[np.intp]:
     return np.array(peaks, dtype=np.intp)
 
 
-def _windows(values: npt.NDArray[np.floating], before: int, after: int) -> npt.NDArray[np.floating]:
+def _windows(values: npt.NDArray[Any], before: int, after: int) -> npt.NDArray[Any]:
     """Each value with its neighbours, shape (values, before + 1 + after); beyond the ends they are 0."""
     return np.lib.stride_tricks.sliding_window_view(np.pad(values, (before, after)), before + 1 + after)
