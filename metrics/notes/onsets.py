@@ -95,6 +95,6 @@ def pick_peaks(flux: Flux) -> npt.NDArray[np.intp]:
     return np.array(peaks, dtype=np.intp)
 
 
-def _windows(values: npt.NDArray[Any], before: int, after: int) -> npt.NDArray[Any]:
+def _windows(values: npt.NDArray[np.floating[Any]], before: int, after: int) -> npt.NDArray[np.floating[Any]]:
     """Each value with its neighbours, shape (values, before + 1 + after); beyond the ends they are 0."""
     return np.lib.stride_tricks.sliding_window_view(np.pad(values, (before, after)), before + 1 + after)
