@@ -16,6 +16,7 @@ from bench.audio import Samples
 
 Filters = npt.NDArray[np.float32]
 
+_STEP = np.log(6.4) / 27  # above 1 kHz, 27 mels are a factor of 6.4
 _WINDOWS_AT_ONCE = 128  # they stay in the processor's cache, and long clips need no more memory than short ones
 
 
@@ -39,18 +40,15 @@ def mel_filters(rate: int, window: int, bands: int, lowest: float = 0.0, highest
     falling = (corners[2:] - frequencies) / (corners[2:] - corners[1:-1])
     weights: Filters = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
     weights *= 2 / (corners[2:] - corners[:-2])
+    weights.flags.writeable = False  # all callers share it
     return weights
 
 
 def mel_corners(bands: int, lowest: float, highest: float) -> npt.NDArray[np.float64]:
-    """Return the frequencies in Hz at which triangles begin, peak and end, shape (bands + 2,): each ends where the one
-    after the next begins."""
+    """Return the corners of the bands in Hz, shape (bands + 2,): band i begins at i, peaks at i + 1, ends at i + 2."""
     mels = np.linspace(_mel(lowest), _mel(highest), bands + 2)
     corners: npt.NDArray[np.float64] = np.where(mels < 15, mels * (200 / 3), 1000 * np.exp((mels - 15) * _STEP))
     return corners
-
-
-_STEP = np.log(6.4) / 27  # above 1 kHz, 27 mels are a factor of 6.4
 
 
 def _mel(hertz: float) -> float:

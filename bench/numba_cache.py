@@ -30,7 +30,8 @@ def use_private_cache() -> None:
 
     It costs nothing in a process that never imports numba. Where numba has been imported already, functions that were
     declared before this call keep the folder they have; those declared from now on are in the private one. The
-    environment variable ``NUMBA_CACHE_DIR`` is replaced, also where it was set from outside.
+    environment variable ``NUMBA_CACHE_DIR`` is replaced, also where it was set from outside; processes that this one
+    starts share its folder unless they call this too.
     """
     if any(isinstance(finder, _BeforeNumba) for finder in sys.meta_path):
         return
