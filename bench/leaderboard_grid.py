@@ -35,8 +35,8 @@ def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
 
 
 def footnotes(cells: Sequence[Cell]) -> list[str]:
-    """What the distances are to, which part of the clips they are of, and every warning once."""
-    lines = []
+    """Why cells are empty, what the distances are to, which part of the clips they are of, and every warning once."""
+    lines = _empty(cells)
     for ref, column in columns_of(cells).items():
         against = f"against the reference '{column.reference}', " if column.reference else ""
         if column.view and (column.of_sets or View.of_key(column.view) != View()):
@@ -46,6 +46,15 @@ def footnotes(cells: Sequence[Cell]) -> list[str]:
         for warning in cell.estimate.warnings:
             warned.setdefault(warning, []).append(cell.column.ref)
     return lines + [f"{', '.join(dict.fromkeys(refs))}: {warning.sentence}" for warning, refs in warned.items()]
+
+
+def _empty(cells: Sequence[Cell]) -> list[str]:
+    """A line for each model and reason that leaves cells of all prompts without a number."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        if cell.estimate.value is None and cell.estimate.reason and cell.group == "all":
+            found.setdefault((cell.model, cell.estimate.reason), []).append(cell.column.ref)
+    return [f"{NONE} {model}, {', '.join(refs)}: {reason}" for (model, reason), refs in found.items()]
 
 
 def columns_of(cells: Sequence[Cell]) -> dict[str, Column]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -28,7 +30,7 @@ Grouping = Literal["genre", "level"]
 class ClipScore:
     """One clip's place in a table, and its score if it has one.
 
-    ``chance`` and ``known`` are as in `bench.metric.Score`.
+    ``chance`` and ``known`` are as in `bench.metric.Score`; ``reason`` says why there is no value.
     """
 
     model: str
@@ -40,6 +42,7 @@ class ClipScore:
     chance: float | None = None
     known: float | None = None
     seed: int = 0
+    reason: str | None = None
 
     def group(self, by: Grouping | None) -> str | None:
         """What group it is in; None where its prompt has no such thing."""
@@ -114,7 +117,8 @@ def read_scores(store: Store) -> list[ClipScore]:
     """Every planned clip × shown clip metric; one without a value is in the list too, since it was planned."""
     rows = store.rows(
         "SELECT clips.model, name || '@' || metrics.version, clips.prompt, clips.seed, genre, level, value, "
-        "details FROM clips JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt "
+        "details, COALESCE(reason, scores.error, clips.error) FROM clips "
+        "JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt "
         "JOIN metrics ON shown AND NOT of_sets "
         "LEFT JOIN scores ON scores.clip = clips.id AND scores.metric = name AND scores.version = metrics.version "
         "AND scores.params_hash = metrics.params_hash AND scores.embedder = metrics.embedder "
@@ -122,9 +126,9 @@ def read_scores(store: Store) -> list[ClipScore]:
         "WHERE clips.state != 'replaced' ORDER BY models.position, metrics.position, clips.rowid"
     )
     scores = []
-    for model, metric, prompt, seed, genre, level, value, details in rows:
+    for model, metric, prompt, seed, genre, level, value, details, reason in rows:
         chance, known = _landmarks(store, details)
-        scores.append(ClipScore(model, metric, prompt, genre, level, value, chance, known, seed))
+        scores.append(ClipScore(model, metric, prompt, genre, level, value, chance, known, seed, reason))
     return scores
 
 
@@ -199,7 +203,7 @@ def estimate(
             prompts.setdefault(score.prompt, (score.genre, []))[1].append(score.value)
             counted += 1
     if not prompts:
-        return Estimate(None, None, None, 0, "no clip has a value")
+        return Estimate(None, None, None, 0, _why_none(scores))
     means = [math.fsum(values) / len(values) for _, values in prompts.values()]
     if len(prompts) < MINIMUM_PROMPTS:
         reason = f"{len(prompts)} prompts, an interval needs {MINIMUM_PROMPTS}"
@@ -215,6 +219,19 @@ def estimate(
         return Estimate(interval.mean, None, None, counted, reason)
     lowest, highest = bounds or (-math.inf, math.inf)
     return Estimate(interval.mean, max(interval.low, lowest), min(interval.high, highest), counted)
+
+
+def _why_none(scores: Sequence[ClipScore]) -> str:
+    """Why no clip has a value, by the commonest kind of reason: ``3 notes, needs 20`` and ``5 notes, …`` are one."""
+    kinds: dict[str, list[str]] = {}
+    for score in scores:
+        reason = score.reason or "not scored"
+        kinds.setdefault(re.sub(r"[0-9][0-9.,]*", "0", reason), []).append(reason)
+    if not kinds:
+        return "no clip was planned"
+    commonest = max(kinds.values(), key=len)
+    example, _ = Counter(commonest).most_common(1)[0]
+    return f"no clip has a value; {len(commonest)} of {len(scores)}: {example}"
 
 
 def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +48,10 @@ def test_no_interval_below_four_prompts() -> None:
     assert ours.value == 1.0
     assert ours.low is None and ours.high is None
     assert ours.reason == "3 prompts, an interval needs 4"
-    assert estimate([_score(0, None)]).reason == "no clip has a value"
+    reasons = ["3 notes, needs 20", "silent", "5 notes, needs 20", "3 notes, needs 20", None]
+    none = estimate([replace(_score(number, None), reason=reason) for number, reason in enumerate(reasons)])
+    assert (none.value, none.n) == (None, 0)
+    assert none.reason is not None and "3 of 5: 3 notes, needs 20" in none.reason
 
 
 def test_hits_and_misses_have_wilsons_interval() -> None:
