@@ -4,6 +4,8 @@ PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# One of these may be at one thing for longer than the five minutes after which a test counts as standing still.
+LONG := $(BIN)/python -m pytest -n 2 --dist loadfile -o faulthandler_timeout=3600
 export PYTHON
 
 .PHONY: quickstart test test-fast faults simulate learn lint format bench help clean core dev
@@ -19,13 +21,13 @@ test-fast: dev ## the same without the slow tests
 	$(PYTEST) -m "not (slow or faults or simulate or learn)"
 
 faults: dev ## minutes of load, kills and full disks
-	$(PYTEST) -m faults
+	$(LONG) -m faults
 
 simulate: dev ## thousands of simulations of each statistic
-	$(PYTEST) -m simulate
+	$(LONG) -m simulate
 
 learn: dev ## trainings long enough to learn something
-	$(PYTEST) -m learn
+	$(LONG) -m learn
 
 lint: dev ## style, types, and what runs on other machines
 	$(BIN)/ruff check .

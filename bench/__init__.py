@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.metric import ClipMetric, DecodedClip, Direction, Estimate, Score
     from bench.model import GenerationRequest, MusicModel
     from bench.notes import Note, Notes
+    from bench.notice import Notice
     from bench.prompt import Prompt, PromptSuite
     from bench.runner import Run, run
     from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
@@ -38,6 +39,7 @@ _HOMES = {
     "MusicModel": "model",
     "Note": "notes",
     "Notes": "notes",
+    "Notice": "notice",
     "Prompt": "prompt",
     "PromptSuite": "prompt",
     "Reference": "set_metric",
@@ -70,6 +72,7 @@ __all__ = [
     "MusicModel",
     "Note",
     "Notes",
+    "Notice",
     "Prompt",
     "PromptSuite",
     "Reference",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from bench.registry import plain_name, short_name
 from bench.settings import Settings, load_settings, parse_settings
 from bench.sweep import combinations, problem, suffix
 
@@ -27,25 +30,42 @@ DEFAULT_METRICS = (
 )
 Shared = Literal["refuse", "mark"]
 
+AUTO: Final = "auto"
+"""Seeds that nobody names: the clips that a model has (`bench.MusicModel.available`), or seed 0 where it makes any."""
+
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
 _MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
+
+
+def _distinct(seeds: tuple[int, ...] | Literal["auto"]) -> tuple[int, ...] | Literal["auto"]:
+    if seeds != AUTO and (twice := next((seed for seed, n in Counter(seeds).items() if n > 1), None)) is not None:
+        raise ValueError(f"seed '{twice}' is named twice")
+    return seeds
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+Seeds = Annotated[Annotated[tuple[Seed, ...], Field(min_length=1)] | Literal["auto"], AfterValidator(_distinct)]
 
 
 class ModelConfig(Settings):
     """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters.
 
-    ``sweep`` gives some parameters a list of values; the entry then stands for a row at each combination of them.
+    The name may carry the version that must be installed: ``composer@1``. So may that of metrics.
+
+    ``seeds`` are this row's own; without them it has the run's. ``sweep`` gives some parameters a list of values; the
+    entry then stands for a row at each combination of them.
     """
 
     name: str
     label: str | None = Field(default=None, alias="as")
     params: dict[str, Any] = Field(default_factory=dict)
     sweep: dict[str, Any] = Field(default_factory=dict)
+    seeds: Seeds | None = None
 
     @property
     def row(self) -> str:
         """The label in tables and the name of the clips' folder."""
-        return self.label or self.name.rpartition(":")[2]
+        return self.label or short_name(self.name)
 
     @property
     def rows(self) -> tuple[ModelConfig, ...]:
@@ -88,6 +108,11 @@ class MetricConfig(Settings):
 
     name: str
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        """Its own name, whatever file it comes from: of one base, tables show what was asked for last."""
+        return self.name.rpartition(":")[2].partition("@")[0]
 
 
 class ExecutorConfig(Settings):
@@ -142,6 +167,7 @@ def _names(items: Any) -> Any:
 class RunConfig(Settings):
     """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
 
+    seeds: asked of every prompt; ``auto`` takes the clips that a model has, or seed 0 where it can make any.
     shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
     compare, or compare and ``mark`` every such score.
     """
@@ -157,7 +183,7 @@ class RunConfig(Settings):
         min_length=1,
     )
     metrics: tuple[MetricConfig, ...] = tuple(MetricConfig(name=name) for name in DEFAULT_METRICS)
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63, strict=True)], ...] = Field(default=(0,), min_length=1)
+    seeds: Seeds = AUTO
     duration: Annotated[float, Field(gt=0, le=3600)] = 10.0
     reference: Annotated[str, Field(min_length=1)] = "composer"
     shared_recordings: Shared = "refuse"
@@ -177,8 +203,7 @@ class RunConfig(Settings):
         rows = [model.row for model in self.models]
         for what, items in (
             ("model", rows),
-            ("seed", self.seeds),
-            ("metric", [f"{m.name} {m.params}" if m.params else m.name for m in self.metrics]),
+            ("metric", [f"{plain_name(m.name)} {m.params}" if m.params else plain_name(m.name) for m in self.metrics]),
         ):
             for item in items:
                 if list(items).count(item) > 1:
@@ -188,9 +213,31 @@ class RunConfig(Settings):
             raise ValueError("duration must be finite")
         return self
 
+    def seeds_of(self, model: ModelConfig) -> tuple[int, ...] | Literal["auto"]:
+        """Return the seeds of one of its models: its own, or those of the run."""
+        return self.seeds if model.seeds is None else model.seeds
+
     def as_yaml(self) -> str:
         """The whole configuration, defaults included, as it is frozen in the run folder."""
         return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
+    """The metrics that names stand for, with the parameters that they are configured with.
+
+    A name may be that of a column: ``kad[embedder=vggish]@1``. What is not configured has its default parameters.
+
+    Raises:
+        UsageError: as `bench.metric_plan.plan_metric`, of what is configured.
+    """
+    from bench.metric_plan import plan_metric
+
+    found = []
+    for name in names:
+        same = [metric for metric in configured if plain_name(metric.name) == plain_name(name)]
+        columns = [metric for metric in configured if "[" in name and plan_metric(metric).ref == name]
+        found += [metric.model_copy(update={"name": name}) for metric in same] or columns or [MetricConfig(name=name)]
+    return found
 
 
 def load_config(path: Path) -> RunConfig:

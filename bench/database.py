@@ -15,9 +15,7 @@ from bench.errors import DataError, UsageError
 from bench.file_system import on_network
 from bench.lock import take
 
-SCHEMA_VERSION = 2
-# What brings an older layout to the next one.
-_UPGRADES = {1: "ALTER TABLE models ADD COLUMN trained_on TEXT NOT NULL DEFAULT '[]'"}
+SCHEMA_VERSION = 3
 # What SQLite calls operational though no room and no right would mend it.
 _DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
 
@@ -33,12 +31,12 @@ def open_database(folder: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(folder / "run.db", isolation_level=None)
         connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(folder) else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             schema = (files("bench") / "schema.sql").read_text(encoding="utf-8")
             connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         _check_version(folder, connection)
-        _upgrade(connection)
+        upgrade(folder, connection)
+        connection.execute("PRAGMA foreign_keys = ON")  # now that no table is built anew
     return connection
 
 
@@ -57,22 +55,38 @@ def read_database(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def as_of_now(connection: sqlite3.Connection) -> sqlite3.Connection:
+def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
     """The database as it is at this moment, whatever a driver writes from now on; in place of what was given.
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
-    an older tunebench wrote: the copy is brought to the present layout, and the file stays as it is.
+    an older tunebench wrote, as `present_layout` has it.
     """
     (journal,), (layout,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "user_version"))
     if journal == "wal" and layout == SCHEMA_VERSION:
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
         return connection
+    return _in_memory(folder, connection)
+
+
+def present_layout(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The database, in place of what was given: of an older layout a copy in memory that is brought to the present one.
+
+    The file stays as it is.
+
+    Raises:
+        DataError: it holds what no tunebench wrote.
+    """
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    return connection if layout == SCHEMA_VERSION else _in_memory(folder, connection)
+
+
+def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
     copy = sqlite3.connect(":memory:")
     try:
         connection.backup(copy)
-        _upgrade(copy)
+        upgrade(folder, copy)
     except BaseException:
         copy.close()
         raise
@@ -121,11 +135,31 @@ def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
         )
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Bring a database that an older tunebench wrote to the present layout."""
+def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
+    """Bring a database that an older tunebench wrote to the present layout, in one transaction.
+
+    Raises:
+        DataError: it holds what no tunebench wrote; nothing of it is changed.
+    """
+    from bench.layouts import STEPS
+
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    for older in range(version, SCHEMA_VERSION):
-        connection.executescript(f"BEGIN IMMEDIATE; {_UPGRADES[older]}; PRAGMA user_version = {older + 1}; COMMIT;")
+    if version == SCHEMA_VERSION:
+        return
+    connection.isolation_level = None
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for older in range(version, SCHEMA_VERSION):
+            STEPS[older](connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException as error:
+        connection.execute("ROLLBACK")
+        if isinstance(error, DataError):
+            raise damaged(folder, error) from error
+        raise
 
 
 @contextmanager

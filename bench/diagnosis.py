@@ -10,16 +10,16 @@ import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from bench.errors import TunebenchError
-from bench.registry import Kind, installed, load
+from bench.entry_points import Kind, declared, unreadable_packages
+from bench.readiness import readiness
 
 _EXTERNAL = {"tinysoundfont": "pip install --no-deps tinysoundfont"}
 
 
 def diagnose() -> dict[str, dict[str, str]]:
-    """Sections of facts in plain words: machine, devices, packages, models, metrics.
+    """Sections of facts in plain words: machine, devices, packages, and the plugins of each kind.
 
-    A model or metric is ``ready``, or the text says what it lacks.
+    Of plugins they are what `bench.readiness.readiness` says.
     """
     return {
         "machine": _machine(),
@@ -29,6 +29,7 @@ def diagnose() -> dict[str, dict[str, str]]:
         "metrics": _plugins("metric"),
         "embedders": _plugins("embedder"),
         "suites": _plugins("suite"),
+        "references": _plugins("reference"),
     }
 
 
@@ -99,6 +100,8 @@ def _packages() -> dict[str, str]:
             )
     for name, command in _EXTERNAL.items():
         facts[name] = _version(name, f"missing: {command}")
+    for name, problem in unreadable_packages().items():
+        facts[name] = f"its list of plugins (entry_points.txt) cannot be read ({problem}); reinstall it"
     return facts
 
 
@@ -110,15 +113,8 @@ def _version(name: str, otherwise: str) -> str:
 
 
 def _plugins(kind: Kind) -> dict[str, str]:
-    facts = {}
-    for name, plugin in installed(kind).items():
-        try:
-            thing = load(plugin)
-            if hasattr(thing, "require"):
-                thing.require()
-            facts[name] = "ready"
-        except TunebenchError as error:
-            facts[name] = str(error)
-        except Exception as error:
-            facts[name] = f"cannot be used: {type(error).__name__}: {error}"
-    return facts
+    try:
+        Path.cwd()  # as for torch above, which plugins import
+    except OSError:
+        return dict.fromkeys(declared(kind), "not tried: the working folder is gone")
+    return readiness(kind)

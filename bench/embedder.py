@@ -13,7 +13,9 @@ import numpy.typing as npt
 from bench.audio import Audio
 from bench.canonical import fingerprint
 from bench.errors import UsageError
-from bench.registry import bind, create, find
+from bench.identity import identity_of
+from bench.parameters import bind
+from bench.registry import create, find, plain_name
 
 Vectors = npt.NDArray[np.float32]
 
@@ -29,15 +31,20 @@ class Embedder(ABC):
         version: raised whenever the same audio would give other vectors.
         provenance_params: parameters that cannot change a vector (device, paths, batch size).
         dimension: length of a vector; an instance attribute where it depends on the checkpoint.
+        examples: as for models.
     """
 
     version: ClassVar[int] = 1
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
+    examples: ClassVar[Mapping[str, str]] = {}
     dimension: int
 
     @classmethod  # noqa: B027
     def require(cls) -> None:
         """Check that what the embedder needs is installed; raises `MissingError` as `MusicModel.require` does."""
+
+    def check_weights(self) -> None:  # noqa: B027 - shipped weights are always there
+        """Check that the weights are on this machine, as `MusicModel.check_weights` does."""
 
     @abstractmethod
     def embed(self, audio: Audio) -> Vectors:
@@ -70,7 +77,7 @@ class Embedder(ABC):
 
 @dataclass(frozen=True)
 class EmbedderRef:
-    """An embedder by name and parameters, as a metric asks for it."""
+    """An embedder by name, with or without its version, and parameters, as a metric asks for it."""
 
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -78,14 +85,14 @@ class EmbedderRef:
     @property
     def share_name(self) -> str:
         """Under which a clip shares its vectors among metrics."""
-        return f"embedding:{fingerprint([self.name, dict(self.params)])}"
+        return f"embedding:{fingerprint([plain_name(self.name), dict(self.params)])}"
 
 
 def load_embedder(ref: EmbedderRef) -> Embedder:
     """Make the embedder that a reference names.
 
     Raises:
-        UsageError: an unknown name or parameter.
+        UsageError: an unknown name, version or parameter.
         MissingError: it needs what is not installed.
     """
     embedder: Embedder = create(find("embedder", ref.name), ref.params, Embedder)
@@ -93,13 +100,12 @@ def load_embedder(ref: EmbedderRef) -> Embedder:
 
 
 def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
-    """All that can change a vector: class, version, parameters and weights; its fingerprint names cached vectors."""
+    """All that can change a vector: the plugin and its version, parameters and weights.
+
+    Its fingerprint names cached vectors.
+    """
     plugin = find("embedder", ref.name)
     kind = type(embedder)
     params = bind(plugin, kind, ref.params)
-    identity: dict[str, Any] = {
-        "class": f"{plugin.public_target}@{kind.version}",
-        "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
-        **embedder.fingerprint(),
-    }
-    return {**identity, "source": plugin.source} if plugin.source else identity
+    deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
+    return identity_of(plugin, kind.version, deciding, dict(embedder.fingerprint()))

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = (
-    *("numpy", "scipy", "librosa", "essentia", "onnxruntime", "soundfile", "soxr"),
+    *("numpy", "scipy", "essentia", "onnxruntime", "soundfile", "soxr"),
     *("torch", "transformers", "diffusers", "peft"),
 )
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import re
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 # Beginnings of the names of those that another computer serves, or the host of this virtual one.
 _NETWORK = (
-    *("nfs", "cifs", "smb", "afs", "afpfs", "webdav", "lustre", "gpfs", "beegfs", "ceph", "gluster", "fuse."),
-    *("macfuse", "osxfuse", "9p", "virtiofs", "fakeowner", "vboxsf", "vmhgfs", "prl_fs"),
+    *(
+        "nfs",
+        "cifs",
+        "smb",
+        "afs",
+        "afpfs",
+        "webdav",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "ceph",
+        "gluster",
+        "fuse.",
+        "macfuse",
+    ),
+    *("osxfuse", "9p", "virtiofs", "fakeowner", "vboxsf", "vmhgfs", "prl_fs"),
 )
 
 
@@ -41,8 +54,10 @@ def kind(folder: Path, listing: str) -> str:
 
 def mounts() -> str:
     """Return what is mounted: a line a disk, as Linux lists it in a file, or as ``mount`` prints it on macOS."""
-    with suppress(OSError):
-        return Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
-    with suppress(OSError, subprocess.SubprocessError):
+    try:
+        listed = Path("/proc/mounts")
+        if listed.is_file():
+            return listed.read_text(encoding="utf-8", errors="surrogateescape")
         return subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=True, timeout=10).stdout
-    return ""
+    except (OSError, subprocess.SubprocessError):
+        return ""

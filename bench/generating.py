@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from bench.attempts import Attempts
 from bench.errors import UsageError
 from bench.executors import Executor, TaskLost
 from bench.making import GenerateTask
-from bench.outcome import ClipFailed, ClipMade
-from bench.plan import Plan, PlannedClip
+from bench.outcome import ClipFailed
+from bench.plan import Plan
 from bench.progress import Progress
 from bench.store import Store
-from bench.task import Task
 
 
 def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -> list[str]:
@@ -24,36 +22,21 @@ def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -
     wanted = [clip for clip in plan.clips if clip.id in unmade]
     missing: dict[str, str] = {}
 
-    def batches() -> Iterator[Task]:
-        for model, clips in plan.batches():
-            absent = frozenset(clip.id for clip in clips if clip.id in unmade)
-            if absent and model.label not in missing:
-                yield GenerateTask(model, clips, absent, store.folder.resolve())
-
-    progress.begin("generating", len(plan.clips), len(plan.clips) - len(wanted))
-    tasks: Iterator[Task] = batches()
-    again: list[Task] = []
-    while True:
-        for task, result in executor.map(tasks):
-            assert isinstance(task, GenerateTask)
-            if isinstance(result, TaskLost):
-                if result.why == "missing":
-                    missing[task.model.label] = f"model '{task.model.label}': {result.message}"
-                elif result.why != "died":
-                    raise UsageError(result.message)
-                elif len(task.clips) > 1:
-                    # Which clip of the batch killed the worker shows when each is tried alone.
-                    again += [GenerateTask(task.model, (c,), frozenset({c.id}), task.folder) for c in _absent(task)]
-                    continue
-                store.record_clips([ClipFailed(clip.id, result.message) for clip in _absent(task)])
-            else:
-                assert isinstance(result, list)
-                store.record_clips([clip for clip in result if isinstance(clip, ClipMade | ClipFailed)])
-            progress.advance(len(task.wanted))
-        if not again:
-            return list(missing.values())
-        tasks, again = iter(again), []
-
-
-def _absent(task: GenerateTask) -> list[PlannedClip]:
-    return [clip for clip in task.clips if clip.id in task.wanted]
+    tasks = [
+        GenerateTask(model, clips, absent, store.folder.resolve())
+        for model, clips in plan.batches()
+        if (absent := frozenset(clip.id for clip in clips if clip.id in unmade))
+    ]
+    progress.begin("generating clips", len(plan.clips), len(plan.clips) - len(wanted))
+    attempts = Attempts(tasks, executor, progress)
+    for task, result in attempts:
+        if isinstance(result, TaskLost):
+            if result.why == "missing":
+                missing[task.model.label] = f"model '{task.model.label}': {result.message}"
+                attempts.drop(task.model.label)
+            elif result.why != "died":
+                raise UsageError(result.message)
+            result = [ClipFailed(clip.id, result.message) for clip in task.absent]
+        store.record_clips(result)
+        progress.advance(len(task.wanted))
+    return list(missing.values())

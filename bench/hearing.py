@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from bench.errors import DataError, MissingError, Undefined, one_line
 from bench.metric import DecodedClip, Estimate, Score
 from bench.metric_plan import PlannedEmbedder, PlannedMetric, SetKey
 from bench.notes import Notes
+from bench.notice import Notice, checked
 from bench.outcome import ClipHeard, ClipScored, Embedded, SetScored
 from bench.prompt import Prompt
 from bench.set_metric import PlannedReference, gather
@@ -40,10 +41,22 @@ class ScoreTask:
     embedders: tuple[PlannedEmbedder, ...]
     view: View
     known: Mapping[str, Vectors | str] = field(default_factory=dict)
+    doing: ClassVar[str] = "scoring"
 
     @property
     def size(self) -> int:
         return 1
+
+    @property
+    def subject(self) -> str:
+        """What is scored with what, for a crash report."""
+        names = [*(metric.ref for metric in self.metrics), *(e.ref.name for e in self.embedders)]
+        return f"{self.path} with {', '.join(names)}"
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What may be at fault where it dies: the metrics and embedders."""
+        return (*(metric.ref for metric in self.metrics), *(_cause(e) for e in self.embedders))
 
     def execute(self, bench: Workbench) -> ClipHeard:
         """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
@@ -65,18 +78,26 @@ class ScoreTask:
         return ClipHeard(
             self.clip,
             [self._failed(metric, error) for metric in self.metrics],
-            [Embedded(self.content, e.fingerprint, self.view.text, error=error) for e in self.embedders],
+            [Embedded(self.content, e.fingerprint, self.view.key, error=error) for e in self.embedders],
         )
 
-    def alone(self) -> list[ScoreTask]:
-        """The same work one metric or embedder at a time, to find the one that kills its worker."""
+    def pieces(self) -> list[ScoreTask]:
+        """The same work one metric or embedder at a time, to find the one that kills its worker; none if it is one."""
+        if len(self.causes) == 1:
+            return []
         return [
             *(replace(self, metrics=(metric,), embedders=()) for metric in self.metrics),
             *(replace(self, metrics=(), embedders=(embedder,)) for embedder in self.embedders),
         ]
 
+    def without(self, causes: Collection[str]) -> ScoreTask | None:
+        """What is left of it where those metrics and embedders are not to be touched."""
+        metrics = tuple(metric for metric in self.metrics if metric.ref not in causes)
+        embedders = tuple(e for e in self.embedders if _cause(e) not in causes)
+        return replace(self, metrics=metrics, embedders=embedders) if metrics or embedders else None
+
     def _embed(self, planned: PlannedEmbedder, clip: DecodedClip, missing: list[str]) -> Embedded:
-        key = (self.content, planned.fingerprint, self.view.text)
+        key = (self.content, planned.fingerprint, self.view.key)
         try:
             vectors = np.ascontiguousarray(clip.embedding(planned.ref), dtype=np.float32)
             if vectors.ndim != 2 or not len(vectors) or not np.isfinite(vectors).all():
@@ -110,6 +131,11 @@ class ScoreTask:
         return ClipScored(self.clip, planned.key(self.view), error=error)
 
 
+def _cause(embedder: PlannedEmbedder) -> str:
+    """An embedder's name, and what tells it from others of that name."""
+    return f"{embedder.ref.name} ({embedder.fingerprint[:8]})"
+
+
 @dataclass(frozen=True)
 class ClipGroup:
     """Clips that a set metric is computed of: ``members`` are places in the task's list of clips."""
@@ -134,11 +160,30 @@ class SetTask:
     reference: PlannedReference | None
     clips: tuple[tuple[int, Vectors | str | None], ...]
     groups: tuple[ClipGroup, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    doing: ClassVar[str] = "computing a set metric"
 
     @property
     def size(self) -> int:
         return max(1, len(self.clips))
+
+    @property
+    def subject(self) -> str:
+        """What is computed of what, for a crash report."""
+        return f"{self.metric.ref} of {self.model}"
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What may be at fault where it dies."""
+        return (self.metric.ref,)
+
+    def pieces(self) -> list[SetTask]:
+        """None: it is not tried in parts."""
+        return []
+
+    def without(self, causes: Collection[str]) -> SetTask | None:
+        """What is left of it where those metrics are not to be touched."""
+        return None if self.metric.ref in causes else self
 
     def execute(self, bench: Workbench) -> list[SetScored]:
         """One result a group; a group that raises fails alone."""
@@ -167,7 +212,7 @@ class SetTask:
                 estimate = metric.evaluate(gather(clips, self.metric.embedders[0].fingerprint), reference)
             details = _plain(estimate.details)
             canonical_json(details)
-            warnings = (*estimate.warnings, *self.warnings)
+            warnings = (*checked(estimate.warnings, f"metric '{self.metric.name}'"), *self.warnings)
             return SetScored(self.key(group), estimate=replace(estimate, details=details, warnings=warnings))
         except Exception as error:
             return SetScored(self.key(group), error=one_line(error))

@@ -36,6 +36,17 @@ def _texts(column: str) -> str:
     return f"(CASE WHEN {_json(column, 'array')} THEN {others} ELSE 0 END)"
 
 
+def _notices(column: str) -> str:
+    """A JSON list of warnings, each with a code, and parameters and a text if it has any."""
+    wrong = (
+        "value IS NULL OR type != 'object' OR json_type(value, '$.code') IS NOT 'text' "
+        "OR coalesce(json_type(value, '$.params'), 'object') != 'object' "
+        "OR coalesce(json_type(value, '$.text'), 'text') != 'text' OR json_extract(value, '$.code') NOT LIKE 'W-_%'"
+    )
+    others = f"(SELECT COUNT(*) FROM json_each({column}) WHERE CASE WHEN type = 'object' THEN {wrong} ELSE 1 END) = 0"
+    return f"(CASE WHEN {_json(column, 'array')} THEN {others} ELSE 0 END)"
+
+
 # (table, how a row is called, what must be true of it, the columns that this is about)
 _RULES = (
     ("models", "label", _json("identity", "object"), "identity"),
@@ -51,7 +62,8 @@ _RULES = (
     ("metrics", "name", "direction IN ('higher', 'lower', 'none')", "direction"),
     ("metrics", "name", _json("params", "object"), "params"),
     ("metrics", "name", "(lowest IS NULL) = (highest IS NULL) AND coalesce(lowest <= highest, 1)", "bounds"),
-    ("set_scores", "model", _texts("warnings"), "warnings"),
+    ("metrics", "name", f"view = '' OR {_json('view', 'object')}", "view"),
+    ("set_scores", "model", _notices("warnings"), "warnings"),
     ("set_scores", "model", _json("details", "object"), "details"),
 )
 

@@ -16,8 +16,9 @@ from bench.protocol import Protocol, protocol_of
 from bench.rank_table import rank_grid, rank_notes, ranks_mean
 from bench.ranks import RankRange, ranks
 from bench.store import Store
-from bench.summary import Cell, Grouping, summarise
+from bench.summary import Cell, Grouping, refuse_ungrouped, summarise
 from bench.table import markdown_table, markdown_text, paragraph, text_table
+from bench.view import view_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ Format = Literal["table", "csv", "json", "markdown", "parquet", "latex"]
 
 COLUMNS = (
     *("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "chance", "known"),
-    *("note", "reference", "view", "warnings", "rank_best", "rank_worst", "tied", "protocol"),
+    *("note", "reference", "view", "warnings", "warning_codes", "rank_best", "rank_worst", "tied", "protocol"),
 )
 
 
@@ -52,11 +53,12 @@ def read_board(
     second a pair and are kept in the run folder; those of plugin files are only made where ``plugin_files`` allows it.
 
     Raises:
-        UsageError: as `read_cells`.
+        UsageError: as `read_cells`, or no prompt has what the table is split by.
     """
     from bench.comparison.compare import compare_all
 
     with _read(folder, by) as store:
+        refuse_ungrouped(store.prompts().values(), by)
         cells = _cells(store, by)
         pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
         tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files)
@@ -81,11 +83,11 @@ def records(
     ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
     should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
     notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
-    ``reference`` and ``view`` are what a distance is to and which part of the clips it is of; ``warnings`` begin with
-    a code each. ``rank_best`` to ``rank_worst`` are the places that the tests leave open, ``tied`` the models that
-    this one was tested against and cannot be told from: over all prompts, where the metric has a direction and the
-    model a value and a test; otherwise None. ``protocol`` is what another run must share for its numbers to be
-    comparable.
+    ``reference`` and ``view`` are what a distance is to and which part of the clips it is of. ``warnings`` are
+    sentences for a reader and ``warning_codes``, in the same order, what a program tests. ``rank_best`` to
+    ``rank_worst`` are the places that the tests leave open, ``tied`` the models that this one was tested against and
+    cannot be told from: over all prompts, where the metric has a direction and the model a value and a test; otherwise
+    None. ``protocol`` is what another run must share for its numbers to be comparable.
     """
     found = []
     for cell in cells:
@@ -106,8 +108,9 @@ def records(
                 "known": cell.known,
                 "note": cell.estimate.reason,
                 "reference": cell.column.reference or None,
-                "view": cell.column.view or None,
-                "warnings": list(cell.estimate.warnings),
+                "view": view_text(cell.column.view) or None,
+                "warnings": [warning.sentence for warning in cell.estimate.warnings],
+                "warning_codes": [warning.code for warning in cell.estimate.warnings],
                 "rank_best": rank.best if rank else None,
                 "rank_worst": rank.worst if rank else None,
                 "tied": list(rank.tied) if rank else None,
@@ -208,10 +211,10 @@ def _frame(board: Board) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(records(board.cells, board.ranks, board.protocol), columns=list(COLUMNS))
-    for name in ("warnings", "tied"):
+    for name in ("warnings", "warning_codes", "tied"):
         frame[name] = ["; ".join(several or ()) for several in frame[name]]
     # A column of None alone would have no type, and tables of two runs could not be joined.
     numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
     places = dict.fromkeys(("rank_best", "rank_worst"), "Int64")
-    words = ("note", "reference", "view", "warnings", "tied", "protocol")
+    words = ("note", "reference", "view", "warnings", "warning_codes", "tied", "protocol")
     return frame.fillna(dict.fromkeys(words, "")).astype({**numbers, **places, **dict.fromkeys(words, "str")})

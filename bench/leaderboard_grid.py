@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from bench.notice import Notice
 from bench.numerals import NONE, decimals_for, half_width, number
 from bench.summary import Cell, Column
+from bench.view import View, view_text
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 CHANCE = "chance"
@@ -37,13 +39,13 @@ def footnotes(cells: Sequence[Cell]) -> list[str]:
     lines = []
     for ref, column in columns_of(cells).items():
         against = f"against the reference '{column.reference}', " if column.reference else ""
-        if column.view and (column.of_sets or column.view != "whole clips"):
-            lines.append(f"{ref}: {against}of {column.view}")
-    warned: dict[str, list[str]] = {}
+        if column.view and (column.of_sets or View.of_key(column.view) != View()):
+            lines.append(f"{ref}: {against}of {view_text(column.view)}")
+    warned: dict[Notice, list[str]] = {}
     for cell in cells:
         for warning in cell.estimate.warnings:
             warned.setdefault(warning, []).append(cell.column.ref)
-    return lines + [f"{', '.join(dict.fromkeys(refs))}: {warning}" for warning, refs in warned.items()]
+    return lines + [f"{', '.join(dict.fromkeys(refs))}: {warning.sentence}" for warning, refs in warned.items()]
 
 
 def columns_of(cells: Sequence[Cell]) -> dict[str, Column]:

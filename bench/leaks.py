@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.notice import Notice
 from bench.reference_file import read_tensors
 from bench.set_metric import PlannedReference
 
@@ -26,9 +27,10 @@ class Leak:
     of: int
 
     @property
-    def warning(self) -> str:
+    def warning(self) -> Notice:
         """What every score of this model against this reference must say."""
-        return f"{CODE}: '{self.model}' was {self._trained}, which flatters it"
+        counts = {"shared": self.shared, "of": self.of}
+        return Notice(CODE, {"model": self.model, **counts, "reference": self.reference.name})
 
     @property
     def _trained(self) -> str:
@@ -67,11 +69,11 @@ def refusal(leaks: Sequence[Leak]) -> str:
     )
 
 
-def marks(leaks: Iterable[Leak], model: str, reference: PlannedReference | None) -> tuple[str, ...]:
+def marks(leaks: Iterable[Leak], model: str, reference: PlannedReference | None) -> tuple[Notice, ...]:
     """The warnings for the scores of one model against one reference."""
     return tuple(leak.warning for leak in leaks if (leak.model, leak.reference) == (model, reference))
 
 
-def marked_with(warnings: Sequence[str] | None) -> tuple[str, ...] | None:
+def marked_with(warnings: Sequence[Notice] | None) -> tuple[Notice, ...] | None:
     """Those of a score's warnings that are of leaks; None where there is no score."""
-    return None if warnings is None else tuple(w for w in warnings if w.startswith(f"{CODE}:"))
+    return None if warnings is None else tuple(w for w in warnings if w.code == CODE)

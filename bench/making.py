@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from bench.audio import Audio, content_hash, read_audio, write_flac
 from bench.environment import environment
@@ -33,10 +34,37 @@ class GenerateTask:
     clips: tuple[PlannedClip, ...]
     wanted: frozenset[str]
     folder: Path
+    doing: ClassVar[str] = "generating"
 
     @property
     def size(self) -> int:
         return len(self.clips)
+
+    @property
+    def subject(self) -> str:
+        """What is generated, for a crash report."""
+        clips = (f"{clip.prompt.id} seed {clip.request.seed}" for clip in self.clips)
+        return f"{self.model.label}, {', '.join(clips)}"
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What may be at fault where it dies."""
+        return (self.model.label,)
+
+    @property
+    def absent(self) -> list[PlannedClip]:
+        """The clips to be written."""
+        return [clip for clip in self.clips if clip.id in self.wanted]
+
+    def pieces(self) -> list[GenerateTask]:
+        """The same work a clip at a time, to find the one that kills its worker; none if it is of one clip."""
+        if len(self.clips) == 1:
+            return []
+        return [replace(self, clips=(clip,), wanted=frozenset({clip.id})) for clip in self.absent]
+
+    def without(self, causes: Collection[str]) -> GenerateTask | None:
+        """What is left of it where those are not to be touched."""
+        return None if self.model.label in causes else self
 
     def execute(self, bench: Workbench) -> list[ClipMade | ClipFailed]:
         """Generate and store the clips; one that fails is a `ClipFailed`.

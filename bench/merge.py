@@ -8,8 +8,8 @@ shards stay as they are and may be removed afterwards.
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +20,15 @@ from bench.canonical import first_difference
 from bench.config import load_config
 from bench.errors import MissingError, UsageError
 from bench.executors import make_executor
+from bench.executors.crash import CRASHES
+from bench.frozen import FILE, freeze
 from bench.metric_plan import plan_metrics
 from bench.progress import Progress, Silent
-from bench.runner import Run
+from bench.runner import Run, forget_crashes
 from bench.scoring import score
 from bench.shards import Shard, find_shards
 from bench.store import Store
-from bench.whole_file import replacing
+from bench.whole_file import duplicate
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
@@ -34,7 +36,7 @@ _METRIC = (
 )
 # ``other`` is a shard's database, names without it are the run's.
 _PLAN = (
-    "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name != 'config'",
+    "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name NOT IN ('config', 'listed')",
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
     "provenance, rate, trained_on FROM other.models ORDER BY position",
     "UPDATE models SET trained_on = new.trained_on FROM other.models AS new WHERE new.label = models.label",
@@ -43,7 +45,11 @@ _PLAN = (
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
     "shown FROM other.metrics WHERE true ORDER BY position "
     "ON CONFLICT DO UPDATE SET shown = MAX(shown, excluded.shown)",
-    # As when a plan is adopted: one clip for each model, prompt and seed; what was there before is kept as replaced.
+    # As when a plan is adopted: of rows that list their clips, one that is not listed any more is replaced.
+    "UPDATE clips SET state = 'replaced' WHERE state != 'replaced' AND model IN (SELECT listed.value FROM "
+    "other.about AS said, json_each(said.value) AS listed WHERE said.name = 'listed') AND (model, prompt, seed) NOT IN "
+    "(SELECT model, prompt, seed FROM other.whole_plan)",
+    # And one clip for each model, prompt and seed; what was there before is kept as replaced.
     "UPDATE clips SET state = 'replaced' FROM other.whole_plan AS plan WHERE clips.model = plan.model "
     "AND clips.prompt = plan.prompt AND clips.seed = plan.seed AND clips.id != plan.clip AND state != 'replaced'",
     "INSERT INTO clips (id, model, prompt, seed, path, state) SELECT clip, model, prompt, seed, path, 'planned' "
@@ -114,19 +120,22 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
         _refuse_other_run(run, description)
         run.tidy()
         with run.joined(first) as database:
+            _refuse_second_name(run, database)
             for statement in _PLAN:
                 database.execute(statement)
-        if (first / "config.yaml").exists():
-            run.freeze((first / "config.yaml").read_text(encoding="utf-8"))
+        if (first / FILE).exists():
+            freeze(run, load_config(first / FILE))
         held = {id for (id,) in run.rows("SELECT id FROM clips WHERE content IS NOT NULL")}
-        progress.begin("merging", len(shards), 0)
+        progress.begin("merging shards", len(shards), 0)
         for shard in shards:
             with Store.open(folder / shard.folder) as part:
                 part.tidy()
                 held |= _take_audio(run, part, held)
                 _take_results(run, part, progress)
+                _take_stacks(run, part)
             progress.advance(1)
         missing = _hear_together(run, progress)
+        forget_crashes(run)
         if missing:
             raise MissingError(
                 f"{'; '.join(dict.fromkeys(missing))}; the shards are joined, and what is missing is not scored"
@@ -136,14 +145,13 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
 
 def _hear_together(run: Store, progress: Progress) -> list[str]:
     """Score what no shard could: the part that all clips have, and set metrics. Returns what is not installed here."""
-    frozen = run.folder / "config.yaml"
-    if not frozen.exists():
+    if not (run.folder / FILE).exists():
         return []
-    settings = load_config(frozen)
+    settings = load_config(run.folder / FILE)
     metrics = [metric for metric in plan_metrics(settings.metrics) if metric.embedders]
     if not metrics:
         return []
-    with make_executor(settings.executor) as executor:
+    with make_executor(settings.executor, run.folder / CRASHES) as executor:
         return score(
             run, metrics, settings.reference, settings.common, executor, progress, shared=settings.shared_recordings
         )
@@ -202,7 +210,7 @@ def _describe(store: Store) -> dict[str, Any]:
     prompts = store.rows("SELECT id, text, genre, level, bpm, key FROM prompts")
     metrics = store.rows("SELECT name, version, params FROM metrics WHERE shown ORDER BY position")
     return {
-        **{name: about[name] for name in ("suite", "duration") if name in about},
+        **({"suite": about["suite"], "duration": float(about["duration"])} if about else {}),
         **({"config": json.loads(about["config"])} if "config" in about else {}),
         "models": {label: json.loads(identity) for label, identity in store.rows("SELECT label, identity FROM models")},
         "metrics": {name: {"version": version, "params": json.loads(params)} for name, version, params in metrics},
@@ -225,29 +233,31 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
             )
 
 
+def _refuse_second_name(run: Store, database: sqlite3.Connection) -> None:
+    """One clip belongs to one row: those of a model under a second name would be in neither."""
+    for held, planned in database.execute(
+        "SELECT clips.model, plan.model FROM other.whole_plan AS plan JOIN clips ON clips.id = plan.clip "
+        "WHERE plan.model != clips.model LIMIT 1"
+    ):
+        raise UsageError(
+            f"{run.folder} holds the clips of '{planned}' already, as those of '{held}': the same model with the same "
+            "parameters; move the shards to a folder of their own"
+        )
+
+
 def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
     """Give the run the files of the clips that it does not hold, and return their ids."""
     clips = part.rows("SELECT id, path FROM clips WHERE content IS NOT NULL")
     missing = {id: path for id, path in clips if id not in held}
     for path in missing.values():
         try:
-            _duplicate(part.folder / path, run.folder / path)
+            duplicate(part.folder / path, run.folder / path)
         except OSError as error:
             raise UsageError(
                 f"cannot write {run.folder / path}: {error.strerror}; nothing is lost: "
                 "make room or rights, then merge again"
             ) from error
     return set(missing)
-
-
-def _duplicate(source: Path, target: Path) -> None:
-    """Give a file a second name, under which a reader sees the whole file or none. Audio files are never rewritten."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary:
-        try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
 
 
 def _take_results(run: Store, part: Store, progress: Progress) -> None:
@@ -259,6 +269,13 @@ def _take_results(run: Store, part: Store, progress: Progress) -> None:
         ).fetchone()
     if other:
         progress.note(f"{other} clips of {part.folder} were held already and sound different there; those held stay")
+
+
+def _take_stacks(run: Store, part: Store) -> None:
+    """Give the run the stacks that reasons for failures name."""
+    for file in (part.folder / CRASHES).glob("*.txt"):
+        (run.folder / CRASHES).mkdir(exist_ok=True)
+        shutil.copyfile(file, run.folder / CRASHES / file.name)
 
 
 def _lacking(run: Store, begun: list[Shard], owners: Mapping[str, int]) -> list[str]:

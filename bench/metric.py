@@ -13,6 +13,7 @@ from bench.audio import Audio, Samples
 from bench.embedder import Embedder, EmbedderRef, Vectors, load_embedder
 from bench.errors import DataError, Undefined
 from bench.notes import Notes
+from bench.notice import Notice
 from bench.prompt import Prompt
 from bench.view import View
 
@@ -77,7 +78,7 @@ class Estimate:
 
     ``value``, ``low`` and ``high`` are in the metric's unit; ``n`` counts the clips behind it. ``value`` is None when
     nothing counted, ``low`` and ``high`` are None when there is too little to say how sure it is; ``reason`` says why.
-    ``warnings`` are short sentences that tables show beside the number, each begun by a code such as ``W-RANK``.
+    ``warnings`` are what tables show beside the number.
     """
 
     value: float | None
@@ -85,7 +86,7 @@ class Estimate:
     high: float | None
     n: int
     reason: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -167,6 +168,7 @@ class ClipMetric(ABC):
         bounds: the smallest and the largest possible value, if there are such; intervals stay within them.
         hit_or_miss: whether every value is one of the two bounds.
         embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
+        examples: as for models.
     """
 
     version: ClassVar[int] = 1
@@ -174,6 +176,7 @@ class ClipMetric(ABC):
     direction: ClassVar[Direction] = "none"
     bounds: ClassVar[tuple[float, float] | None] = None
     hit_or_miss: ClassVar[bool] = False
+    examples: ClassVar[Mapping[str, str]] = {}
     embedders: tuple[EmbedderRef, ...] = ()
 
     @classmethod  # noqa: B027

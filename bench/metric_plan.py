@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.canonical import fingerprint
 from bench.embedder import EmbedderRef, embedder_identity, load_embedder
+from bench.entry_points import Plugin
 from bench.errors import UsageError
+from bench.former import former_embedder
+from bench.identity import identity_of
 from bench.metric import ClipMetric, Direction
-from bench.registry import Plugin, bind, create, find
+from bench.parameters import bind
+from bench.registry import canonical_name, create, find, plain_name, short_name
 from bench.set_metric import SetMetric
 from bench.view import View
 
@@ -44,10 +49,14 @@ class SetKey(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedEmbedder:
-    """An embedder that some metric asks for; ``fingerprint`` covers all that can change a vector but the view."""
+    """An embedder that some metric asks for.
+
+    ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
+    """
 
     ref: EmbedderRef
     fingerprint: str
+    former: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,35 +83,43 @@ class PlannedMetric:
     @property
     def base(self) -> str:
         """The column's name without parameters: of one base only what was asked for last is shown."""
-        return self.plugin.name.rpartition(":")[2]
+        return short_name(self.plugin.name)
 
     @property
     def params_hash(self) -> str:
-        """Identity of the parameters, and of a file plugin's text, which has no version of a package to go by."""
-        own = [self.plugin.public_target, self.plugin.source] if self.plugin.source else []
-        return fingerprint([dict(self.params), *own])
+        """Identity of the plugin and its parameters."""
+        return fingerprint(identity_of(self.plugin, self.version, self.params))
 
     def key(self, view: View) -> ScoreKey:
         """What its scores are stored under when embeddings are made of ``view``."""
-        embedder = fingerprint([*(e.fingerprint for e in self.embedders), view.text]) if self.embedders else ""
+        embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
         return ScoreKey(self.name, self.version, self.params_hash, embedder)
+
+
+def embedding_key(embedders: Sequence[str], view: str) -> str:
+    """Identity of what some embedders make of a `View.key`; empty where there are none."""
+    return fingerprint({"embedders": list(embedders), "view": json.loads(view)}) if embedders else ""
 
 
 def plan_metrics(entries: Sequence[MetricConfig]) -> tuple[PlannedMetric, ...]:
     """Resolve the metrics of a configuration.
 
     Raises:
-        UsageError: as `plan_metric`, or two of them would stand under one name.
+        UsageError: as `plan_metric`, or two of them are one, or would stand under one name.
         MissingError: as `plan_metric`.
     """
     metrics = tuple(plan_metric(entry) for entry in entries)
     named: dict[str, PlannedMetric] = {}
     for metric in metrics:
         other = named.setdefault(metric.ref, metric)
-        if other is not metric:
-            raise UsageError(
-                f"metrics '{other.plugin.name}' and '{metric.plugin.name}' are both called {metric.ref}; rename one"
-            )
+        if other is metric:
+            continue
+        if (other.plugin, other.params) == (metric.plugin, metric.params):
+            raise UsageError(f"metric '{metric.ref}' is named twice")
+        raise UsageError(
+            f"metrics '{other.plugin.qualified}' and '{metric.plugin.qualified}' are both called {metric.ref}; "
+            "name one of them, or rename one"
+        )
     return metrics
 
 
@@ -110,16 +127,20 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     """Resolve one metric.
 
     Raises:
-        UsageError: an unknown name or parameter, of the metric or of an embedder it asks for.
+        UsageError: an unknown name, version or parameter, of the metric or of an embedder it asks for.
         MissingError: what it needs is not installed.
     """
     plugin = find("metric", entry.name)
     instance: ClipMetric | SetMetric = create(plugin, entry.params, ClipMetric, SetMetric)
     kind = type(instance)
+    embedders = tuple(plan_embedder(ref) for ref in instance.embedders)
+    canonical = _canonical(entry.params, instance.embedders)
+    if canonical != entry.params:
+        return plan_metric(entry.model_copy(update={"params": canonical}))
     defaults = bind(plugin, kind, {}, partly=True)
     params = bind(plugin, kind, entry.params)
     _check_attributes(plugin, kind)
-    name = entry.name.rpartition(":")[2]
+    name = short_name(plugin.name)
     special = [f"{k}={_short(v)}" for k, v in params.items() if k not in defaults or v != defaults[k]]
     return PlannedMetric(
         plugin,
@@ -129,7 +150,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         kind.direction,
         # Numbers of other parameters are other numbers: whoever reads the table sees which.
         f"{name}[{', '.join(special)}]" if special else name,
-        tuple(plan_embedder(ref) for ref in instance.embedders),
+        embedders,
         instance.bounds if isinstance(instance, ClipMetric) else None,
         isinstance(instance, ClipMetric) and instance.hit_or_miss,
         isinstance(instance, SetMetric),
@@ -158,9 +179,16 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
         UsageError, MissingError: as `plan_metric`.
     """
     embedder = load_embedder(ref)
-    planned = PlannedEmbedder(ref, fingerprint(embedder_identity(ref, embedder)))
+    print_ = fingerprint(embedder_identity(ref, embedder))
+    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder))
     embedder.close()
     return planned
+
+
+def _canonical(params: Mapping[str, Any], embedders: Sequence[EmbedderRef]) -> dict[str, Any]:
+    """Parameters in which embedders are written one way, since ``musicnn-msd@1`` is no other than ``musicnn-msd``."""
+    names = {ref.name: canonical_name("embedder", ref.name) for ref in embedders}
+    return {key: names.get(value, value) if isinstance(value, str) else value for key, value in params.items()}
 
 
 def _short(value: Any) -> str:

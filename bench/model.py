@@ -41,6 +41,10 @@ class MusicModel(ABC):
         typical_speed: seconds of audio made in one second on one CPU core, a rough figure for time estimates before
             the first clip is made; None if it depends on the machine.
         max_duration: the longest clip it can make, in seconds; None where there is no limit.
+        required_params: parameters that must be given although they have a default.
+        identity_name: the registered name that stands in identities where several names lead to one model, so that
+            the same clip has one id under all of them; None for the name that was asked for.
+        examples: for parameters without a default, a value that a newcomer would give, as written in YAML.
     """
 
     version: ClassVar[int] = 1
@@ -50,6 +54,9 @@ class MusicModel(ABC):
     max_duration: float | None = None
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     typical_speed: ClassVar[float | None] = None
+    required_params: ClassVar[tuple[str, ...]] = ()
+    identity_name: ClassVar[str | None] = None
+    examples: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:
@@ -61,11 +68,28 @@ class MusicModel(ABC):
 
     @classmethod  # noqa: B027
     def require(cls) -> None:
-        """Check that what the model needs is installed, without loading weights.
+        """Check that what the model needs is installed: import what it imports when used, without loading weights.
 
         Raises:
             MissingError: something is not; the message names the command that helps.
         """
+
+    def check_weights(self) -> None:  # noqa: B027 - many models have none
+        """Check that the weights are on this machine, by a quick look at the disk and without asking a network.
+
+        Raises:
+            MissingError: they are not; the message says where they come from.
+        """
+
+    def available(self, prompts: Sequence[Prompt]) -> Mapping[str, Collection[int]] | None:
+        """Return the clips that there are, for a model that plays clips made before: by prompt id, their seeds.
+
+        None, the default, is for a model that can make a clip of any prompt and seed. Where a run names no seeds, these
+        clips are the row's plan, and a prompt without any counts as one missing clip; named seeds are asked of every
+        prompt all the same. Two rows of such a model may hold the same clip. Called where a run is planned.
+        """
+        del prompts
+        return None
 
     def fingerprint(self) -> Mapping[str, Json]:
         """What else identifies the model beside class, version and parameters: the weights' revision or hash."""

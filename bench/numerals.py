@@ -32,9 +32,14 @@ def half_width(value: float, low: float, high: float) -> float | None:
     return high - value if math.isclose(value - low, high - value, rel_tol=1e-6, abs_tol=1e-9) else None
 
 
-def counted(things: int, name: str) -> str:
-    """``1 prompt``, ``2 prompts``."""
-    return f"{things} {name}{'' if things == 1 else 's'}"
+def counted(things: int, name: str, several: str = "") -> str:
+    """``1 prompt``, ``2 prompts``; ``several`` is for names that do not end in s then."""
+    return f"{things} {name if things == 1 else several or f'{name}s'}"
+
+
+def seconds_text(seconds: float | str) -> str:
+    """A length for people to read: ``10 s``."""
+    return f"{float(seconds):.12g} s"
 
 
 def number(value: float | None, decimals: int, sign: Literal["", "+"] = "") -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.canonical import canonical_json, fingerprint
+from bench.entry_points import Plugin
 from bench.errors import TunebenchError, UsageError
+from bench.identity import identity_of, only_set, prompt_identity
 from bench.metric_plan import PlannedMetric, plan_metrics
 from bench.model import GenerationRequest, MusicModel
+from bench.parameters import bind
 from bench.prompt import Prompt, PromptSuite
-from bench.registry import Plugin, bind, create, find, load
+from bench.registry import create, find, load, other_version, plain_name
+from bench.requests import available_seeds, plan_requests
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
     from bench.config import ModelConfig, RunConfig
@@ -27,7 +31,8 @@ class PlannedModel:
     ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in
     Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
     how many processes may hold it, as the model declares them. ``trained_on`` holds the content hashes of
-    the recordings that it is known to have been trained on.
+    the recordings that it is known to have been trained on. ``own_clips`` says that it plays clips made before, and
+    ``listed`` that the plan asks for exactly those: one that it has no longer is no longer part of the row.
     """
 
     label: str
@@ -40,6 +45,8 @@ class PlannedModel:
     speed: float | None
     max_workers: int | None = None
     trained_on: frozenset[str] = frozenset()
+    own_clips: bool = False
+    listed: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -48,15 +55,24 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file."""
+    """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file.
+
+    ``extra`` is what the model adds to the identity of this clip alone, such as the hash of a file.
+    """
 
     id: str
     model: str
     request: GenerationRequest
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def prompt(self) -> Prompt:
         return self.request.prompt
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Its place in a run, where one clip is at a time: model, prompt and seed."""
+        return self.model, self.prompt.id, self.request.seed
 
     @property
     def path(self) -> str:
@@ -90,17 +106,19 @@ def make_plan(config: RunConfig) -> Plan:
 
     Raises:
         UsageError: an unknown name or parameter, or two rows that would hold the same clips.
-        DataError: a suite file with a mistake.
+        DataError: a suite file with a mistake, or clips made before that cannot be used as they are.
     """
     suite = load_suite_named(config.suite)
     models, clips = [], []
     for entry in config.models:
         planned, instance = _plan_model(entry)
+        seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
+        own = available is not None
+        planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
-        requests = [
-            GenerationRequest(prompt, seed, config.duration) for prompt in suite.prompts for seed in config.seeds
-        ]
-        clips += [PlannedClip(clip_id(planned, instance, request), planned.label, request) for request in requests]
+        for request in plan_requests(suite.prompts, seeds, available, config.duration):
+            extra = dict(instance.request_fingerprint(request))
+            clips.append(PlannedClip(clip_id(planned, request, extra), planned.label, request, extra))
         instance.close()
     _refuse_same_clips(clips)
     metrics = plan_metrics(config.metrics)
@@ -108,7 +126,7 @@ def make_plan(config: RunConfig) -> Plan:
 
 
 def load_suite_named(ref: str) -> PromptSuite:
-    """Load ``genres``, ``genres@1``, ``file.yaml`` or ``file.py:function``.
+    """Load ``genres``, ``file.yaml`` or ``file.py:function``, or each with the version it must have: ``genres@1``.
 
     Raises:
         UsageError: an unknown suite, or another version than the installed one is asked for.
@@ -118,18 +136,21 @@ def load_suite_named(ref: str) -> PromptSuite:
 
     from bench.suite import load_suite
 
-    if ref.endswith((".yaml", ".yml")):
-        return load_suite(Path(ref))
-    name, _, version = ref.partition("@")
-    plugin = find("suite", name)
-    suite = load(plugin)()
-    if not isinstance(suite, PromptSuite):
-        raise UsageError(f"suite '{name}' ({plugin.target}) returns a {type(suite).__name__}, not a bench.PromptSuite")
-    if version and version != str(suite.version):
+    path = plain_name(ref)
+    if path.endswith((".yaml", ".yml")):
+        suite = load_suite(Path(path))
+        if path != ref and ref.rpartition("@")[2] != str(suite.version):
+            raise UsageError(f"suite '{ref}': the file holds '{suite.ref}'; use '{path}', or another file")
+        return suite
+    plugin = find("suite", ref)
+    made = load(plugin)()
+    if not isinstance(made, PromptSuite):
         raise UsageError(
-            f"suite '{ref}' is not installed, '{suite.ref}' is; use that, or the tunebench that had '{ref}'"
+            f"suite '{plugin.name}' ({plugin.target}) returns a {type(made).__name__}, not a bench.PromptSuite"
         )
-    return suite
+    if plugin.version not in (None, made.version):
+        raise UsageError(other_version(plugin, f"{plugin.name}@{made.version}"))
+    return made
 
 
 def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
@@ -171,7 +192,7 @@ def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
 
 
 def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:
-    """All that can change what a model plays: class, version, parameters, weights, and the text of a plugin file.
+    """All that can change what a model plays: the plugin and its version, its parameters, and its weights.
 
     Args:
         params: all its parameters, defaults filled in.
@@ -182,12 +203,9 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
     """
     kind = type(model)
     try:
-        identity: dict[str, Any] = {
-            "class": f"{plugin.public_target}@{kind.version}",
-            "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
-            **model.fingerprint(),
-            **({"source": plugin.source} if plugin.source else {}),
-        }
+        deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
+        named = replace(plugin, name=kind.identity_name or plugin.name)
+        identity = identity_of(named, kind.version, deciding, dict(model.fingerprint()))
         canonical_json(identity)
     except TunebenchError:
         raise
@@ -198,25 +216,29 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
     return identity
 
 
-def clip_id(planned: PlannedModel, model: MusicModel, request: GenerationRequest) -> str:
-    """SHA-256 of everything that can change the clip: model, prompt, seed, duration, and what the model adds for it."""
-    prompt = request.prompt
+def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 of everything that can change a clip.
+
+    Args:
+        model: the model.
+        request: prompt, seed and duration.
+        extra: what the model adds for this request.
+    """
     # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
-    length = round(request.duration * planned.rate) if planned.rate else f"{request.duration:.6f} s"
+    rate, seconds = model.rate, request.duration
+    length = {"samples": round(seconds * rate)} if rate else {"seconds": round(seconds, 6)}
     return fingerprint(
-        {
-            "model": planned.identity,
-            "prompt": {
-                "text": prompt.text,
-                "genre": prompt.genre,
-                "level": prompt.level,
-                "bpm": prompt.bpm,
-                "key": prompt.key,
-            },
-            "seed": request.seed,
-            "duration": length,
-            **({"request": extra} if (extra := dict(model.request_fingerprint(request))) else {}),
-        }
+        only_set(
+            {
+                "model": model.identity,
+                "prompt": prompt_identity(request.prompt),
+                "seed": request.seed,
+                "length": length,
+                # Two systems may have made the same clip, and each row has its own.
+                "row": model.label if model.own_clips else None,
+                "request": extra,
+            }
+        )
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from bench.config import RunConfig
 from bench.metric_plan import ScoreKey
 from bench.plan import make_plan
+from bench.renaming import former_keys
 from bench.runner import about_plan, as_config, default_folder
 from bench.scoring import view_of
 from bench.shards import Shard, take_shard
@@ -55,16 +56,18 @@ def preview(
     if (folder / "run.db").exists():
         with Store.read(folder) as store:
             store.refuse_changes(plan, about_plan(plan))
-            made = {clip.id for clip in store.made()}
-            scored, measured = store.scored(), store.seconds_per_clip()
+            made, scored = store.held(plan)
+            measured = store.seconds_per_clip()
             view = view_of(store, settings.common)
-    keys = {metric.key(view) for metric in plan.metrics if not metric.of_sets}
+    of_clips = [metric for metric in plan.metrics if not metric.of_sets]
+    keys = {former: metric.key(view) for metric in of_clips for former in former_keys(metric, view)}
     to_make: dict[str, int] = {}
     existing: dict[str, int] = {}
     for clip in plan.clips:
         counter = existing if clip.id in made else to_make
         counter[clip.model] = counter.get(clip.model, 0) + 1
-    to_score = sum(1 for clip in plan.clips if keys - scored.get(clip.id, set()))
+    present = {id: {keys.get(key, key) for key in found} for id, found in scored.items()}
+    to_score = sum(1 for clip in plan.clips if set(keys.values()) - present.get(clip.id, set()))
     seconds: float | None = to_score * plan.duration / SCORING_SPEED
     for label, count in to_make.items():
         speed = plan.model(label).speed

@@ -19,8 +19,8 @@ class Prompt:
     Attributes:
         id: unique in its suite; letters, digits, ``.``, ``_`` and ``-``, since file names are made of it.
         text: what the model reads.
-        genre: the stratum that intervals are computed within, such as ``jazz``.
-        level: descriptiveness, 1 (a few words) and up.
+        genre: the stratum that intervals are computed within, such as ``jazz``, or None.
+        level: descriptiveness, 1 (a few words) and up, or None if nobody said.
         bpm: tempo the text asks for in quarter notes a minute, in (0, 400], or None if it states none.
         key: key the text asks for, such as ``F# minor`` or ``Bb major``, or None if it states none.
 
@@ -30,8 +30,8 @@ class Prompt:
 
     id: str
     text: str
-    genre: str
-    level: int = 1
+    genre: str | None = None
+    level: int | None = None
     bpm: float | None = None
     key: str | None = None
 
@@ -44,9 +44,9 @@ class Prompt:
             self.text.encode()
         except UnicodeEncodeError:
             raise DataError(f"prompt '{self.id}': text holds half a character (a lone surrogate)") from None
-        if not self.genre.strip() or not self.genre.isprintable() or self.genre == "all":
+        if self.genre is not None and (not self.genre.strip() or not self.genre.isprintable() or self.genre == "all"):
             raise DataError(f"prompt '{self.id}': genre is {self.genre!r}, must be a printable word other than 'all'")
-        if not 1 <= self.level <= 1000:
+        if self.level is not None and not 1 <= self.level <= 1000:
             raise DataError(f"prompt '{self.id}': level is {self.level}, must be from 1 to 1000")
         if self.bpm is not None and not 0 < self.bpm <= 400:
             raise DataError(f"prompt '{self.id}': bpm is {self.bpm}, must be in (0, 400]")

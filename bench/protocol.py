@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bench.canonical import fingerprint, first_difference
+from bench.identity import only_set, prompt_identity
+from bench.numerals import counted, seconds_text
 from bench.prompt import Prompt
 from bench.store import Store
+from bench.view import View
 
 # `bench.audio.write_flac` lowers what would clip; embedders that normalise say so in their version.
-LOUDNESS = "clips as generated (peaks over full scale lowered)"
-
-_WHOLE = "whole clips"
+LOUDNESS = "as-generated"
+_LOUDNESSES = {LOUDNESS: "clips as generated (peaks over full scale lowered)"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class ShownMetric:
         ref: name and version.
         params_hash: identity of its parameters.
         embedder: identity of its embedders, empty where it has none.
-        view: the part of the clips that is embedded, in words; empty where nothing is.
+        view: the `bench.view.View.key` of the part of the clips that is embedded; empty where nothing is.
         reference, reference_name: fingerprint and name of what it compares with; empty where that is nothing.
     """
 
@@ -56,38 +59,33 @@ def protocol_of(store: Store) -> Protocol:
     )
     about = store.about()
     return make_protocol(
-        about["suite"], about["duration"], store.prompts().values(), [ShownMetric(*row) for row in rows]
+        about["suite"], float(about["duration"]), store.prompts().values(), [ShownMetric(*row) for row in rows]
     )
 
 
 def make_protocol(
-    suite: str, duration: str, prompts: Iterable[Prompt], metrics: Iterable[ShownMetric], loudness: str = LOUDNESS
+    suite: str, duration: float, prompts: Iterable[Prompt], metrics: Iterable[ShownMetric], loudness: str = LOUDNESS
 ) -> Protocol:
     """Name a protocol.
 
     Args:
         suite: for the reader; what counts is the prompts.
-        duration: what was asked for, such as ``20 s``.
+        duration: what was asked for, in seconds.
         prompts: every prompt.
         metrics: what tables show.
-        loudness: how loud the clips are that are scored.
+        loudness: the code of how loud the clips are that are scored.
     """
     metrics = list(metrics)
     content = {
-        "prompts": {
-            p.id: {"text": p.text, "genre": p.genre, "level": p.level, "bpm": p.bpm, "key": p.key} for p in prompts
-        },
-        "duration": duration,
-        "metrics": {
-            m.ref: {"params": m.params_hash, "view": m.view, "embedder": m.embedder, "reference": m.reference}
-            for m in metrics
-        },
+        "prompts": {p.id: prompt_identity(p) for p in prompts},
+        "duration": float(duration),
+        "metrics": {m.ref: _metric(m) for m in metrics},
         "loudness": loudness,
     }
     name = fingerprint(content)[:12]
-    views = list(dict.fromkeys(m.view for m in metrics if m.view)) or [_WHOLE]
-    count = f"{len(metrics)} metric{'' if len(metrics) == 1 else 's'}"
-    line = f"protocol {name}: {suite}, {duration}, {' and '.join(views)}, {loudness}, {count}"
+    views = list(dict.fromkeys(View.of_key(m.view).text for m in metrics if m.view)) or [View().text]
+    said = [suite, seconds_text(duration), " and ".join(views), _loudness(loudness), counted(len(metrics), "metric")]
+    line = f"protocol {name}: {', '.join(said)}"
     return Protocol(name, content, "; ".join([line, *_references(metrics)]))
 
 
@@ -104,7 +102,8 @@ def difference(ours: Protocol, theirs: Protocol) -> str | None:
         if here == there:
             continue
         if not isinstance(here, Mapping):
-            return f"{part} is {here} and {there}"
+            said = seconds_text if part == "duration" else _loudness
+            return f"{part} is {said(here)} and {said(there)}"
         for name in here:
             if name in there and here[name] != there[name]:
                 place, was, now = first_difference(here[name], there[name], name)
@@ -120,6 +119,17 @@ def shared_metrics(ours: Protocol, theirs: Protocol) -> tuple[str, ...]:
         return ()
     other = theirs.content["metrics"]
     return tuple(ref for ref, key in ours.content["metrics"].items() if other.get(ref) == key)
+
+
+def _metric(metric: ShownMetric) -> dict[str, Any]:
+    """What moves a metric's numbers, as far as it has such things; its view as data."""
+    view = {"view": json.loads(metric.view)} if metric.view else {}
+    own = {"params": metric.params_hash, "embedder": metric.embedder, "reference": metric.reference}
+    return {**only_set(own), **view}
+
+
+def _loudness(code: str) -> str:
+    return _LOUDNESSES.get(code, code)
 
 
 def _references(metrics: Iterable[ShownMetric]) -> list[str]:

@@ -64,7 +64,7 @@ def _out_of_reach(pairs: Sequence[Comparison]) -> Iterator[str]:
             f"{prompts} prompts p is never below {_p(min(least[place] for place in beyond))} before Holm"
         )
     warnings = dict.fromkeys(warning for pair in tested for warning in pair.warnings)
-    yield from (f"{warning} before Holm" for warning in warnings if warning.startswith("W-FLOOR"))
+    yield from (f"{warning.sentence} before Holm" for warning in warnings if warning.code == "W-FLOOR")
 
 
 def _untested(pairs: Sequence[Comparison]) -> Iterator[str]:

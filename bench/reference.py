@@ -11,6 +11,8 @@ import numpy as np
 
 from bench.canonical import fingerprint, first_difference
 from bench.errors import DataError, UsageError, suggestion
+from bench.identity import plugin_label
+from bench.notice import Notice
 from bench.reference_file import content_fingerprint, read_tensors, write_tensors
 from bench.set_metric import EmbeddingSet, PlannedReference, Reference
 from bench.view import View
@@ -111,11 +113,11 @@ def find_reference(
         DataError: a reference file or audio that cannot be used.
         MissingError: the embedder's weights are not there.
     """
-    from bench.registry import find, installed, load
+    from bench.registry import find, installed, is_declared, load
 
-    if name in installed("reference"):
-        folder = Path(load(find("reference", name))())
-        return _of_folder(name, folder, embedder)
+    if is_declared("reference", name):
+        plugin = find("reference", name)
+        return _of_folder(plugin.name, Path(load(plugin)()), embedder)
     path = Path(name).expanduser()
     if path.is_file():
         reference = load_reference(path)
@@ -159,7 +161,7 @@ def _of_audio(
 
     recordings = recordings_in(folder, "folder")
     # The state of the files is kept beside the vectors: a file that changed must not keep its old embedding.
-    about = {"state": state_of(recordings), "view": view.text}
+    about = {"state": state_of(recordings), "view": json.loads(view.key)}
     name = folder.resolve().name
     path = kept_in / f"{name}.{embedder.fingerprint[:8]}{ENDING}"
     if not path.is_file() or not about.items() <= read_tensors(path)[1].items():
@@ -184,16 +186,13 @@ def _build(embedder: PlannedEmbedder) -> str:
 
 
 def _short(identity: Mapping[str, Any]) -> str:
-    return str(identity.get("class", "an unknown embedder")).rpartition(":")[2]
+    return plugin_label(identity)
 
 
-def _warnings(about: Mapping[str, Any]) -> list[str]:
+def _warnings(about: Mapping[str, Any]) -> list[Notice]:
     found = []
     if about.get("synthetic"):
-        found.append(f"W-SYNTHETIC: the reference '{about['name']}' is synthetic music")
+        found.append(Notice("W-SYNTHETIC", {"reference": about["name"]}))
     if about.get("windows_at_least"):
-        found.append(
-            f"W-COUNT: the reference '{about['name']}' does not say how many windows it is of; "
-            f"by its rank {about['windows']} or more"
-        )
+        found.append(Notice("W-COUNT", {"reference": about["name"], "windows": about["windows"]}))
     return found

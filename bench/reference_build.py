@@ -70,7 +70,7 @@ def build_reference(
     heard: dict[str, str] = {}
     bad = 0
     if progress:
-        progress.begin("embedding", len(recordings), 0)
+        progress.begin("embedding recordings", len(recordings), 0)
     try:
         with ReferenceWriter(path, statistics_only) as writer:
             for recording in recordings:

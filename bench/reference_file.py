@@ -27,7 +27,7 @@ from bench.errors import DataError, UsageError
 from bench.stats.moments import Moments
 from bench.whole_file import replacing
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "tunebench"
 _TYPES: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}

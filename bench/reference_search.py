@@ -9,7 +9,7 @@ from bench.canonical import fingerprint
 from bench.errors import TunebenchError, UsageError, suggestion
 from bench.reference import ENDING, load_reference
 from bench.reference_file import read_tensors
-from bench.registry import find, installed, load
+from bench.registry import find, installed, is_declared, load
 from bench.set_metric import PlannedReference
 
 
@@ -36,7 +36,7 @@ def search(wanted: str, embedder: str, places: Iterable[str | Path]) -> PlannedR
 
 def files_at(place: str | Path) -> Iterator[Path]:
     """The reference files that a name or path stands for."""
-    if isinstance(place, str) and place in installed("reference"):
+    if isinstance(place, str) and is_declared("reference", place):
         try:
             folder = Path(load(find("reference", place))())
         except TunebenchError:

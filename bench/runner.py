@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,15 @@ from bench.canonical import canonical_json
 from bench.config import RunConfig, load_config, parse_config
 from bench.errors import MissingError
 from bench.executors import make_executor
+from bench.executors.crash import CRASHES
+from bench.failures import Failure
+from bench.frozen import freeze, freeze_scoring, with_seeds
 from bench.generating import generate
 from bench.metric_plan import plan_metrics
+from bench.numerals import counted
 from bench.plan import Plan, PlannedClip, make_plan
 from bench.progress import Progress, Silent
+from bench.registry import plain_name
 from bench.scoring import score
 from bench.shards import Shard, share_out, take_shard
 from bench.store import Store
@@ -52,8 +58,11 @@ class Run:
 
         return pd.DataFrame([flat(comparison.record()) for comparison in compare(self.folder, a, b, by=by)])
 
-    def failures(self) -> list[str]:
-        """One line for each clip or score that failed; empty when all is well."""
+    def failures(self) -> list[Failure]:
+        """What failed, a row a clip, score, embedding or set metric, each with its reason; empty when all is well.
+
+        ``str(row)`` is one line; `bench.failures.group_failures` puts rows of one reason together.
+        """
         with Store.read(self.folder) as store:
             return store.failures()
 
@@ -75,7 +84,7 @@ def default_folder(config: RunConfig | Mapping[str, Any] | Path | str | None) ->
     """Where a run goes unless told otherwise: ``results/`` and the configuration's file name, or the suite's name."""
     if isinstance(config, Path | str):
         return Path("results") / Path(config).stem
-    return Path("results") / Path(as_config(config).suite.partition("@")[0]).stem
+    return Path("results") / Path(plain_name(as_config(config).suite)).stem
 
 
 def run(
@@ -99,19 +108,24 @@ def run(
     progress = progress or Silent()
     plan = make_plan(settings)
     about = about_plan(plan)
-    whole: Iterable[tuple[PlannedClip, int]] = ()
+    whole: Sequence[tuple[PlannedClip, int]] = ()
     if shard:
         folder /= shard.folder
-        whole, plan = share_out(plan, shard.count), take_shard(plan, shard)
+        whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
         # So that shards of different configurations can be told apart, with what differs.
         about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
+        about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
     with Store.open(folder) as store:
         replaced = store.adopt(plan, about, whole)
         if replaced:
-            progress.note(f"{replaced} clips are replaced because what they are made from has changed")
-        store.freeze(settings.as_yaml())
+            progress.note(f"{counted(replaced, 'clip')} replaced because what they are made from has changed")
+        if unknown := freeze(store, with_seeds(settings, plan)):
+            progress.note(
+                f"{folder}/config.yaml was lost, and does not say how {', '.join(unknown)} were made; the command that "
+                "made them adds it again"
+            )
         store.tidy()
-        with make_executor(settings.executor) as executor:
+        with make_executor(settings.executor, folder / CRASHES) as executor:
             missing = generate(store, plan, executor, progress)
             only = {clip.id for clip in plan.clips}
             missing += score(
@@ -125,6 +139,7 @@ def run(
                 sets=shard is None,
                 shared=settings.shared_recordings,
             )
+        forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
     return Run(folder)
@@ -147,7 +162,7 @@ def rescore(
     metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
         store.tidy()
-        with make_executor(config.executor) as executor:
+        with make_executor(config.executor, folder / CRASHES) as executor:
             missing = score(
                 store,
                 metrics,
@@ -158,12 +173,24 @@ def rescore(
                 force=force,
                 shared=config.shared_recordings,
             )
+        freeze_scoring(store, config)
+        forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))
     return Run(folder)
 
 
+def forget_crashes(store: Store) -> None:
+    """Remove the stacks of crashes that nothing failed of in the end."""
+    if not store.failures():
+        shutil.rmtree(store.folder / CRASHES, ignore_errors=True)
+
+
 def about_plan(plan: Plan) -> dict[str, str]:
     from importlib.metadata import version
 
-    return {"suite": plan.suite.ref, "duration": f"{plan.duration:.12g} s", "tunebench": version("tunebench")}
+    return {
+        "suite": plan.suite.ref,
+        "duration": canonical_json(float(plan.duration)),
+        "tunebench": version("tunebench"),
+    }

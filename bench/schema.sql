@@ -1,9 +1,10 @@
 -- A run. Values that cannot be NULL say so; SQLite stores NaN as NULL, so no NaN can enter a required column.
 
--- Facts about the whole run: suite, duration, the tunebench that made it.
+-- Facts about the whole run: suite, duration in seconds as a JSON number, the tunebench that made it.
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 -- A row of the leaderboard. identity is all that can change what is heard, as canonical JSON; fingerprint its SHA-256.
+-- It names the plugin by its registered name, distribution and version, and never by where its code lies.
 -- trained_on is a JSON list: content hashes of the recordings that the model is known to have been trained on.
 CREATE TABLE models (
     label TEXT PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, identity TEXT NOT NULL,
@@ -11,7 +12,7 @@ CREATE TABLE models (
 );
 
 CREATE TABLE prompts (
-    id TEXT PRIMARY KEY, text TEXT NOT NULL, genre TEXT NOT NULL, level INTEGER NOT NULL, bpm REAL, key TEXT
+    id TEXT PRIMARY KEY, text TEXT NOT NULL, genre TEXT, level INTEGER, bpm REAL, key TEXT
 );
 
 -- content is the hash of the decoded audio; seconds is how long the clip took to make; peak is before gain was applied.
@@ -29,7 +30,9 @@ CREATE TABLE notes (clip TEXT PRIMARY KEY REFERENCES clips, notes TEXT NOT NULL)
 
 -- plugin is the metric's own name, name the column's: it tells parameters that are not the defaults.
 -- shown marks the version, parameters, embedder and reference that tables show; older ones stay.
--- embedder covers the embedders' fingerprints and the view of the clips; it is empty for metrics that embed nothing.
+-- params_hash covers the plugin and its parameters, embedder the embedders' fingerprints and the view of the clips; that
+-- and view are empty for metrics that embed nothing. view is canonical JSON of what is set: {} for whole clips,
+-- {"band":8000.0,"seconds":8.0} for the first 8 s up to 8 kHz.
 CREATE TABLE metrics (
     plugin TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
     embedder TEXT NOT NULL, reference TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL, direction TEXT NOT NULL, of_sets INTEGER NOT NULL,
@@ -52,7 +55,7 @@ CREATE TABLE whole_plan (
     path TEXT NOT NULL, shard INTEGER NOT NULL
 );
 
--- float32 vectors, row by row, of one view of a sound; or the reason why there are none; or what failed.
+-- float32 vectors, row by row, of one view (as in metrics) of a sound; or the reason for none; or what failed.
 CREATE TABLE embeddings (
     content TEXT NOT NULL, embedder TEXT NOT NULL, view TEXT NOT NULL, dimension INTEGER, vectors BLOB, reason TEXT,
     error TEXT, PRIMARY KEY (content, embedder, view),
@@ -61,6 +64,7 @@ CREATE TABLE embeddings (
 
 -- One set metric on the clips of one model: all of them (grouping and member are 'all') or those of one genre or level.
 -- clips is the hash of the sorted contents, so that a score of another set of clips is never mistaken for this one's.
+-- warnings is a JSON list of {"code": …, "params": {…}}; a plugin's own code has its "text" beside them.
 CREATE TABLE set_scores (
     model TEXT NOT NULL REFERENCES models, grouping TEXT NOT NULL, member TEXT NOT NULL, metric TEXT NOT NULL,
     version INTEGER NOT NULL, params_hash TEXT NOT NULL, embedder TEXT NOT NULL, reference TEXT NOT NULL,
@@ -69,3 +73,11 @@ CREATE TABLE set_scores (
     PRIMARY KEY (model, grouping, member, metric, version, params_hash, embedder, reference),
     CHECK (error IS NULL OR value IS NULL)
 );
+
+-- For a later check that rows are as they were written: of each block of rows of a table how many there are, and a
+-- digest of them. What a block is, the check decides for each table (the scores of one clip, for instance). Nothing
+-- writes here yet.
+CREATE TABLE digests (
+    table_name TEXT NOT NULL, block TEXT NOT NULL, rows INTEGER NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (table_name, block)
+) WITHOUT ROWID;

@@ -14,6 +14,7 @@ from bench.canonical import canonical_json
 from bench.database import explained
 from bench.embedder import Vectors
 from bench.metric_plan import PlannedMetric, ScoreKey, SetKey
+from bench.notice import Notice
 from bench.outcome import ClipHeard, SetScored
 from bench.set_metric import PlannedReference
 from bench.view import View
@@ -30,7 +31,10 @@ class ScoreTables:
 
         ``references`` holds the reference of each embedder by its fingerprint.
         """
+        from bench.renaming import rename_scores
+
         with self._transaction():
+            rename_scores(self._db, metrics, references)
             self._db.executemany("UPDATE metrics SET shown = 0 WHERE plugin = ?", [(m.base,) for m in metrics])
             for m in metrics:
                 reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
@@ -47,7 +51,7 @@ class ScoreTables:
                         m.unit,
                         m.direction,
                         m.of_sets,
-                        view.text if m.embedders else "",
+                        view.key if m.embedders else "",
                         reference.name if reference else "",
                         *(m.bounds or (None, None)),
                         m.hit_or_miss,
@@ -98,7 +102,7 @@ class ScoreTables:
             )
 
     def embedded(self, embedder: str, view: str) -> dict[str, Vectors | str]:
-        """By content hash, the vectors of one embedder and one `View.text`, or the reason why there are none."""
+        """By content hash, the vectors of one embedder and one `View.key`, or the reason why there are none."""
         rows = self._db.execute(
             "SELECT content, dimension, vectors, reason FROM embeddings "
             "WHERE embedder = ? AND view = ? AND error IS NULL",
@@ -116,13 +120,13 @@ class ScoreTables:
         )
         return {content for (content,) in rows}
 
-    def set_scored(self) -> dict[SetKey, tuple[str, ...]]:
+    def set_scored(self) -> dict[SetKey, tuple[Notice, ...]]:
         """The sets of clips that have a score, each with its warnings."""
         rows = self._db.execute(
             "SELECT model, grouping, member, metric, version, params_hash, embedder, reference, clips, warnings "
             "FROM set_scores WHERE error IS NULL"
         )
-        return {SetKey(*key): tuple(json.loads(warnings)) for *key, warnings in rows}
+        return {SetKey(*key): tuple(map(Notice.of_json, json.loads(warnings))) for *key, warnings in rows}
 
     def record_set_scores(self, results: Sequence[SetScored]) -> None:
         """Store the scores of one model's sets of clips in one transaction."""
@@ -130,7 +134,11 @@ class ScoreTables:
             for r in results:
                 e = r.estimate
                 numbers = (e.value, e.low, e.high, e.n, e.reason) if e else (None,) * 5
-                said = (canonical_json(list(e.warnings)), canonical_json(dict(e.details))) if e else ("[]", "{}")
+                said = (
+                    (canonical_json([w.as_json() for w in e.warnings]), canonical_json(dict(e.details)))
+                    if e
+                    else ("[]", "{}")
+                )
                 self._db.execute(
                     "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*r.key, *numbers, r.error, *said),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from bench.attempts import Attempts
 from bench.canonical import fingerprint
 from bench.config import CommonGround, Shared
 from bench.errors import UsageError
@@ -13,7 +14,6 @@ from bench.executors import Executor, TaskLost
 from bench.hearing import ClipGroup, ScoreTask, SetTask
 from bench.leaks import Leak, find_leaks, marked_with, marks, refusal
 from bench.metric_plan import PlannedEmbedder, PlannedMetric
-from bench.outcome import ClipHeard, SetScored
 from bench.progress import Progress
 from bench.prompt import Prompt
 from bench.reference import find_reference
@@ -94,7 +94,7 @@ def _score_clips(
     prompts = store.prompts()
     scored = {} if force else store.scored()
     embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
-    held = {name: set() if force else store.embedded_keys(name, view.text) for name in embedders}
+    held = {name: set() if force else store.embedded_keys(name, view.key) for name in embedders}
     tasks: list[ScoreTask] = []
     for clip in clips:
         keys = scored.get(clip.id, set())
@@ -107,7 +107,7 @@ def _score_clips(
             )
     if not force:
         tasks = _with_known_vectors(store, tasks, view)
-    progress.begin("scoring", len(clips), len(clips) - len(tasks))
+    progress.begin("scoring clips", len(clips), len(clips) - len(tasks))
     return _hear(store, tasks, executor, progress)
 
 
@@ -115,36 +115,30 @@ def embed(
     store: Store, embedder: PlannedEmbedder, view: View, executor: Executor, progress: Progress, models: Collection[str]
 ) -> list[str]:
     """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
-    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view.text)
+    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view.key)
     clips = {clip.content: clip for clip in store.made() if clip.model in models}
     tasks = [
         ScoreTask(c.id, c.content, store.folder.resolve() / c.path, prompts[c.prompt], None, (), (embedder,), view)
         for c in clips.values()
         if c.content not in held
     ]
-    progress.begin("embedding", len(clips), len(clips) - len(tasks))
+    progress.begin("embedding clips", len(clips), len(clips) - len(tasks))
     return _hear(store, tasks, executor, progress)
 
 
 def _hear(store: Store, tasks: list[ScoreTask], executor: Executor, progress: Progress) -> list[str]:
     missing: list[str] = []
-    while tasks:
-        again: list[ScoreTask] = []
-        for done, heard in executor.map(iter(tasks)):
-            assert isinstance(done, ScoreTask)
-            if isinstance(heard, TaskLost):
-                if heard.why != "died":
-                    raise UsageError(heard.message)
-                if len(done.metrics) + len(done.embedders) > 1:
-                    # What killed the worker shows when each is tried alone.
-                    again += done.alone()
-                    continue
-                heard = done.lost(heard.message)
-            assert isinstance(heard, ClipHeard)
-            store.record_heard(heard)
-            missing += heard.missing
+    lacking = {task.clip: len(task.causes) for task in tasks}
+    for task, heard in Attempts(tasks, executor, progress):
+        if isinstance(heard, TaskLost):
+            if heard.why != "died":
+                raise UsageError(heard.message)
+            heard = task.lost(heard.message)
+        store.record_heard(heard)
+        missing += heard.missing
+        lacking[task.clip] -= len(task.causes)
+        if not lacking[task.clip]:  # a clip that is tried in pieces is one clip
             progress.advance(1)
-        tasks = again
     return list(dict.fromkeys(missing))
 
 
@@ -152,7 +146,7 @@ def _with_known_vectors(store: Store, tasks: Sequence[ScoreTask], view: View) ->
     """The tasks with the vectors that are stored already and that one of their metrics asks for."""
     metrics = chain.from_iterable(task.metrics for task in tasks)
     wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
-    held = {embedder: store.embedded(embedder, view.text) for embedder in wanted}
+    held = {embedder: store.embedded(embedder, view.key) for embedder in wanted}
     return [
         replace(task, known={name: vectors[task.content] for name, vectors in held.items() if task.content in vectors})
         for task in tasks
@@ -175,7 +169,7 @@ def _score_sets(
     models: dict[str, list[StoredClip]] = {}
     for clip in store.made():
         models.setdefault(clip.model, []).append(clip)
-    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view.text) for m in metrics}
+    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view.key) for m in metrics}
     held = {} if force else store.set_scored()
     tasks: list[SetTask] = []
     for model in (name for name in models if name in asked):
@@ -189,15 +183,13 @@ def _score_sets(
             absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
             if absent:
                 tasks.append(replace(task, groups=absent))
-    progress.begin("comparing", len(tasks), 0)
-    for done, result in executor.map(iter(tasks)):
-        assert isinstance(done, SetTask)
+    progress.begin("computing set metrics", len(tasks), 0)
+    for task, result in Attempts(tasks, executor, progress):
         if isinstance(result, TaskLost):
             if result.why != "died":
                 raise UsageError(result.message)
-            result = done.lost(result.message)
-        assert isinstance(result, list)
-        store.record_set_scores([scored for scored in result if isinstance(scored, SetScored)])
+            result = task.lost(result.message)
+        store.record_set_scores(result)
         progress.advance(1)
 
 
@@ -205,16 +197,21 @@ def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> l
     """All clips, and those of each genre and each level of the prompts, each with the identity of that set."""
     places: dict[tuple[str, str], list[int]] = {("all", "all"): []}
     for prompt in prompts.values():
-        for grouping in GROUPINGS:
-            places.setdefault((grouping, str(getattr(prompt, grouping))), [])
+        for key in _groups(prompt):
+            places.setdefault(key, [])
     for place, clip in enumerate(clips):
         places["all", "all"].append(place)
-        for grouping in GROUPINGS:
-            places[grouping, str(getattr(prompts[clip.prompt], grouping))].append(place)
+        for key in _groups(prompts[clip.prompt]):
+            places[key].append(place)
     return [
         ClipGroup(grouping, name, clips_hash(clips[place] for place in members), tuple(members))
         for (grouping, name), members in places.items()
     ]
+
+
+def _groups(prompt: Prompt) -> list[tuple[str, str]]:
+    """The groups that a prompt is in, as (grouping, name)."""
+    return [(by, str(value)) for by in GROUPINGS if (value := getattr(prompt, by)) is not None]
 
 
 def clips_hash(clips: Iterable[StoredClip]) -> str:

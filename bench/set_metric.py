@@ -15,6 +15,7 @@ from bench.canonical import fingerprint
 from bench.embedder import EmbedderRef, Vectors
 from bench.errors import DataError
 from bench.metric import Direction, Estimate
+from bench.notice import Notice
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Reference:
     covariance: npt.NDArray[np.float64]
     embeddings: EmbeddingSet | None = None
     genres: Mapping[int, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def of_genre(self, genre: str) -> Reference:
@@ -126,7 +127,7 @@ class Difference:
     p: float | None
     null: str
     reason: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 class SetMetric(ABC):
@@ -134,7 +135,7 @@ class SetMetric(ABC):
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for clip metrics.
 
-    Class attributes: ``version``, ``unit`` and ``direction`` as for `bench.ClipMetric`.
+    Class attributes: ``version``, ``unit``, ``direction`` and ``examples`` as for `bench.ClipMetric`.
         embedders: the one embedder it is defined on; an instance attribute where that is a parameter.
         needs_reference: whether it compares with a reference at all.
     """
@@ -143,6 +144,7 @@ class SetMetric(ABC):
     unit: ClassVar[str] = ""
     direction: ClassVar[Direction] = "lower"
     needs_reference: ClassVar[bool] = True
+    examples: ClassVar[Mapping[str, str]] = {}
     embedders: tuple[EmbedderRef, ...]
 
     @abstractmethod

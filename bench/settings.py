@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -13,6 +14,9 @@ from bench.yaml_file import read_yaml
 
 Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
 """Squares of the numbers must not overflow; the limit is that of `bench.metric.Score`."""
+
+# Where a setting may be of several kinds, pydantic names the one that was tried between the places.
+_KIND_TRIED = re.compile(r"constrained-\w+|(tuple|list|literal)\[.*\]")
 
 Table = TypeVar("Table", bound="Settings")
 
@@ -59,7 +63,7 @@ def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> T
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
+    place = [text for part in first["loc"] if not _KIND_TRIED.fullmatch(text := str(part))]
     if first["type"] == "extra_forbidden":
         owner = _table_at(kind, place[:-1])
         known = [field.alias or name for name, field in owner.model_fields.items()]

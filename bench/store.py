@@ -18,10 +18,14 @@ from typing import IO, Any
 from bench.canonical import canonical_json, first_difference
 from bench.database import as_of_now, explained, open_database, read_database, take_lock
 from bench.errors import UsageError
+from bench.failures import Failure
 from bench.integrity import check_rows
+from bench.metric_plan import ScoreKey
+from bench.numerals import seconds_text
 from bench.outcome import ClipFailed, ClipMade
 from bench.plan import Plan, PlannedClip
 from bench.prompt import Prompt
+from bench.renaming import is_former, present_ids, rename_clips
 from bench.score_tables import ScoreTables
 from bench.whole_file import replace_file
 
@@ -82,7 +86,7 @@ class Store(ScoreTables):
         connection = read_database(folder)
         try:
             with explained(folder):
-                connection = as_of_now(connection)
+                connection = as_of_now(folder, connection)
             check_rows(folder, connection)
         except BaseException:
             connection.close()
@@ -109,8 +113,8 @@ class Store(ScoreTables):
         """Facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
         return dict(self._db.execute("SELECT name, value FROM about"))
 
-    def adopt(self, plan: Plan, about: Mapping[str, str], whole: Iterable[tuple[PlannedClip, int]] = ()) -> int:
-        """Write a plan down, extending what the folder holds, and return how many older clips it replaces.
+    def adopt(self, plan: Plan, about: Mapping[str, str], whole: Sequence[tuple[PlannedClip, int]] = ()) -> int:
+        """Write a plan down, extending what the folder holds, and return how many clips with sound it replaces.
 
         ``whole`` is for a shard: all clips of the plan that it is a part of, each with the number of its shard.
 
@@ -119,6 +123,7 @@ class Store(ScoreTables):
         """
         self.refuse_changes(plan, about)
         with self._transaction():
+            old_names = rename_clips(self._db, self.folder, plan)
             for name, value in about.items():
                 self._db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
             position = self._db.execute("SELECT COUNT(*) FROM models").fetchone()[0]
@@ -139,31 +144,49 @@ class Store(ScoreTables):
             for p in plan.suite.prompts:
                 row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
                 self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
-            replaced = self._add_clips(plan.clips)
+            replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
+            replaced += self._add_clips(plan.clips)
             self._db.execute("DELETE FROM whole_plan")
             self._db.executemany(
                 "INSERT INTO whole_plan (clip, model, prompt, seed, path, shard) VALUES (?, ?, ?, ?, ?, ?)",
                 ((c.id, c.model, c.prompt.id, c.request.seed, c.path, shard) for c, shard in whole),
             )
+        for path in old_names:
+            path.unlink(missing_ok=True)
         return replaced
 
+    def _drop_unlisted(self, plan: Plan, clips: Sequence[PlannedClip]) -> int:
+        """Replace clips of rows whose plan lists all that they have, and lists them no longer: a file that was taken
+        away, or a prompt that had none and has one of another seed now."""
+        listed = {model.label for model in plan.models if model.listed}
+        asked = {clip.place for clip in clips}
+        gone = [
+            (id, state)
+            for id, state, *place in self._db.execute(
+                "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
+            )
+            if place[0] in listed and tuple(place) not in asked
+        ]
+        self._db.executemany("UPDATE clips SET state = 'replaced' WHERE id = ?", ((id,) for id, _ in gone))
+        return sum(state == "made" for _, state in gone)
+
     def _add_clips(self, clips: Sequence[PlannedClip]) -> int:
-        held = {(m, p, s): id for id, m, p, s in self._db.execute(
-            "SELECT id, model, prompt, seed FROM clips WHERE state != 'replaced'"
+        held = {tuple(place): (id, state) for id, state, *place in self._db.execute(
+            "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
         )}  # fmt: skip
         replaced = 0
         for clip in clips:
-            place = (clip.model, clip.prompt.id, clip.request.seed)
-            if held.get(place) == clip.id:
+            id, state = held.get(clip.place, (None, None))
+            if id == clip.id:
                 continue
-            if place in held:
-                self._db.execute("UPDATE clips SET state = 'replaced' WHERE id = ?", (held[place],))
-                replaced += 1
+            if id is not None:
+                self._db.execute("UPDATE clips SET state = 'replaced' WHERE id = ?", (id,))
+                replaced += state == "made"
             # A file that changed and changed back is the clip it was before.
             self._db.execute(
                 "INSERT INTO clips (id, model, prompt, seed, path, state) VALUES (?, ?, ?, ?, ?, 'planned') "
                 "ON CONFLICT (id) DO UPDATE SET state = CASE WHEN content IS NULL THEN 'planned' ELSE 'made' END",
-                (clip.id, *place, clip.path),
+                (clip.id, *clip.place, clip.path),
             )
         return replaced
 
@@ -182,10 +205,15 @@ class Store(ScoreTables):
         advice = "use another folder (--out)"
         for name in ("suite", "duration"):
             if name in held and held[name] != about[name]:
-                raise UsageError(f"{self.folder} holds a run with {name} {held[name]}, not {about[name]}; {advice}")
+                was, now_is = (seconds_text(v) if name == "duration" else v for v in (held[name], about[name]))
+                raise UsageError(f"{self.folder} holds a run with {name} {was}, not {now_is}; {advice}")
         models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
         for model in plan.models:
-            if model.label in models and models[model.label][0] != model.fingerprint:
+            if (
+                model.label in models
+                and models[model.label][0] != model.fingerprint
+                and not is_former(models[model.label][1], model)
+            ):
                 place, was, now_is = first_difference(json.loads(models[model.label][1]), model.identity)
                 raise UsageError(
                     f"{self.folder} holds another model '{model.label}': {place} was {was}, is now {now_is}; "
@@ -195,6 +223,13 @@ class Store(ScoreTables):
                 raise UsageError(
                     f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
                     f"rename it with 'as:' or {advice}"
+                )
+        held_by = dict(self._db.execute("SELECT id, model FROM clips"))
+        for clip in plan.clips:
+            if held_by.get(clip.id, clip.model) != clip.model:
+                raise UsageError(
+                    f"{self.folder} holds the clips of '{clip.model}' already, as those of '{held_by[clip.id]}': the "
+                    f"same model with the same parameters; take '{clip.model}' out, or {advice}"
                 )
         prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
         for p in plan.suite.prompts:
@@ -271,6 +306,12 @@ class Store(ScoreTables):
         )
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
 
+    def held(self, plan: Plan) -> tuple[set[str], dict[str, set[ScoreKey]]]:
+        """Ids of the clips that exist, and by id what they are scored with, once `adopt` has given a plan's its ids."""
+        today = present_ids(self._db, plan)
+        made = {today.get(clip.id, clip.id) for clip in self.made()}
+        return made, {today.get(id, id): keys for id, keys in self.scored().items()}
+
     def trained_on(self) -> dict[str, frozenset[str]]:
         """By model, the content hashes of the recordings that it is known to have been trained on."""
         rows = self._db.execute("SELECT label, trained_on FROM models ORDER BY position")
@@ -285,21 +326,21 @@ class Store(ScoreTables):
         """Mean time that a clip of each model took to make, in seconds."""
         return dict(self._db.execute("SELECT model, AVG(seconds) FROM clips WHERE seconds IS NOT NULL GROUP BY model"))
 
-    def failures(self) -> list[str]:
-        """One line for each clip, score, embedding and comparison that failed."""
-        clip = "clips.model || ', ' || clips.prompt || ', seed ' || clips.seed"
+    def failures(self) -> list[Failure]:
+        """A row for each clip, score, embedding and set metric that failed."""
+        clip = "clips.prompt || ', seed ' || clips.seed"
         same = "metrics.name = metric AND metrics.version = s.version AND metrics.params_hash = s.params_hash"
         queries = (
-            f"SELECT {clip} || ': ' || error FROM clips WHERE state = 'failed'",
-            f"SELECT {clip} || ', ' || metric || ': ' || s.error FROM scores AS s JOIN clips ON clips.id = clip "
+            f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",
+            f"SELECT model, metric, {clip}, s.error FROM scores AS s JOIN clips ON clips.id = clip "
             f"JOIN metrics ON {same} AND metrics.embedder = s.embedder "
-            "WHERE s.error IS NOT NULL AND state = 'made' AND shown",
-            f"SELECT {clip} || ', embedding: ' || e.error FROM embeddings AS e JOIN clips USING (content) "
-            "WHERE e.error IS NOT NULL AND state = 'made'",
-            f"SELECT DISTINCT model || ', ' || metric || ': ' || s.error FROM set_scores AS s JOIN metrics ON {same} "
+            "WHERE s.error IS NOT NULL AND state = 'made' AND shown ORDER BY clips.rowid, metrics.position",
+            f"SELECT model, 'embedding', {clip}, e.error FROM embeddings AS e JOIN clips USING (content) "
+            "WHERE e.error IS NOT NULL AND state = 'made' ORDER BY clips.rowid",
+            f"SELECT DISTINCT model, metric, '', s.error FROM set_scores AS s JOIN metrics ON {same} "
             "AND metrics.embedder = s.embedder AND metrics.reference = s.reference WHERE s.error IS NOT NULL AND shown",
         )
-        return [line for query in queries for (line,) in self._db.execute(query)]
+        return [Failure(*row) for query in queries for row in self._db.execute(query)]
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a reading query; the tables are described in ``schema.sql``."""

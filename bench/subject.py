@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.entry_points import Plugin
 from bench.errors import UsageError
 from bench.model import MusicModel
+from bench.parameters import bind
 from bench.plan import model_identity
-from bench.registry import Plugin, bind, create, find
+from bench.registry import create, find
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _PROMPT_FIELDS: _Fields = {
     "bpm": (int, float),
     "key": (str,),
 }
-_OPTIONAL = {"bpm", "key"}
+_OPTIONAL = {"genre", "level", "bpm", "key"}
 _WANTED = {str: "text", int: "a whole number", float: "a number", list: "a list"}
 _SYNONYMS = {"tempo": "bpm", "tonality": "key", "prompt": "text", "caption": "text", "style": "genre"}
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -41,8 +41,8 @@ _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def load_suite(path: Path) -> PromptSuite:
     """Read a suite from a YAML file.
 
-    Every prompt needs ``id``, ``text``, ``genre`` and ``level``; ``bpm`` and ``key`` are given where the text
-    states them. `bench.prompt.Prompt` says which values they take.
+    Every prompt needs ``id`` and ``text``. ``genre`` and ``level`` are what tables can be split by; ``bpm`` and
+    ``key`` are given where the text states them. `bench.prompt.Prompt` says which values they take.
 
     Raises:
         DataError: the file is missing, is not YAML, or has a mistake; the message says where.

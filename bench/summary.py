@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.database import damaged
 from bench.errors import UsageError
 from bench.metric import Direction, Estimate
+from bench.notice import Notice
+from bench.prompt import Prompt
 from bench.scoring import clip_groups
 from bench.settings import Finite
 from bench.stats import stratified_t_interval, wilson_interval
@@ -32,15 +34,17 @@ class ClipScore:
     model: str
     metric: str
     prompt: str
-    genre: str
-    level: int
+    genre: str | None
+    level: int | None
     value: float | None
     chance: float | None = None
     known: float | None = None
     seed: int = 0
 
-    def group(self, by: Grouping | None) -> str:
-        return "all" if by is None else str(getattr(self, by))
+    def group(self, by: Grouping | None) -> str | None:
+        """What group it is in; None where its prompt has no such thing."""
+        found = "all" if by is None else getattr(self, by)
+        return None if found is None else str(found)
 
 
 class _Landmarks(BaseModel):
@@ -54,7 +58,8 @@ class _Landmarks(BaseModel):
 class Column:
     """A metric as tables show it.
 
-    ``view`` says what its embeddings were made of, empty where it has none; ``reference`` what it compares with.
+    ``view`` is the `bench.view.View.key` of what its embeddings were made of, empty where it has none; ``reference``
+    what it compares with.
     """
 
     ref: str
@@ -81,6 +86,16 @@ class Cell:
     planned: int
     chance: float | None
     known: float | None
+
+
+def refuse_ungrouped(prompts: Iterable[Prompt], by: str | None) -> None:
+    """Refuse to split tables by what no prompt has.
+
+    Raises:
+        UsageError: no prompt has a ``genre``, or a ``level``.
+    """
+    if by is not None and all(getattr(prompt, by) is None for prompt in prompts):
+        raise UsageError(f"no prompt of this suite has a {by} to group by; add it to the suite's file")
 
 
 def read_columns(store: Store) -> list[Column]:
@@ -162,7 +177,9 @@ def _stored(
     """An estimate as a set metric gave it; a plugin's may be no number that anything can be computed with."""
     if any(number is not None and abs(number) >= 1e100 for number in (value, low, high)):
         value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is no number to compute with"
-    return Estimate(value, low, high, n or 0, reason, tuple(json.loads(warnings)), json.loads(details))
+    return Estimate(
+        value, low, high, n or 0, reason, tuple(map(Notice.of_json, json.loads(warnings))), json.loads(details)
+    )
 
 
 def estimate(
@@ -175,7 +192,7 @@ def estimate(
     Wilson's. There is none for fewer than 4 prompts, or when all prompts have one value, which says nothing about what
     another prompt would have.
     """
-    prompts: dict[str, tuple[str, list[float]]] = {}
+    prompts: dict[str, tuple[str | None, list[float]]] = {}
     counted = 0
     for score in scores:
         if score.value is not None:
@@ -192,7 +209,7 @@ def estimate(
         share = wilson_interval(means.count(highest), len(means))
         mean, low, high = (lowest + (highest - lowest) * x for x in share[:3])
         return Estimate(mean, low, high, counted)
-    interval = stratified_t_interval(means, [genre for genre, _ in prompts.values()])
+    interval = stratified_t_interval(means, [genre or "" for genre, _ in prompts.values()])
     if math.isnan(interval.low) or interval.low == interval.high:
         reason = "the same value for every prompt" if max(means) == min(means) else "the same value within every genre"
         return Estimate(interval.mean, None, None, counted, reason)
@@ -211,7 +228,7 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
         raise UsageError(f"nothing is planned in {store.folder} yet; run the command that made it again")
     gathered: dict[tuple[str, str, str], list[ClipScore]] = {}
     for score in read_scores(store):
-        for group in dict.fromkeys(("all", score.group(by))):
+        for group in filter(None, dict.fromkeys(("all", score.group(by)))):
             gathered.setdefault((score.model, score.metric, group), []).append(score)
     of_sets = read_set_scores(store, by)
     columns = read_columns(store)
@@ -247,7 +264,8 @@ def _planned(store: Store, by: Grouping | None) -> dict[tuple[str, str], int]:
         "WHERE state != 'replaced' ORDER BY models.position, clips.rowid"
     )
     for model, genre, level in rows:
-        for group in ("all", *([str({"genre": genre, "level": level}[by])] if by else [])):
+        own = {"genre": genre, "level": level}[by] if by else None
+        for group in ("all", *([] if own is None else [str(own)])):
             planned[model, group] = planned.get((model, group), 0) + 1
     return planned
 

@@ -39,6 +39,30 @@ def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
 
 
+def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, indent: int = 2) -> str:
+    """Names on the left, and beside each its paragraphs, broken so that lines are at most ``width`` columns long.
+
+    A word that is too long for a line stays whole, and lines are not broken at no-break spaces. A name that takes more
+    than a third of the line has one for itself.
+    """
+    column = max((len(name) for name, _ in entries if len(name) <= width // 3), default=0)
+    margin = " " * (indent + column + 2)
+    lines = []
+    for name, paragraphs in entries:
+        broken = [
+            line.replace("\xa0", " ")
+            for paragraph in paragraphs
+            for line in textwrap.wrap(paragraph, width - len(margin), break_long_words=False, break_on_hyphens=False)
+        ]
+        if len(name) > column:
+            lines.append(" " * indent + name)
+            lines += [margin + line for line in broken]
+        else:
+            first, *rest = broken or [""]
+            lines += [f"{' ' * indent}{name:<{column}}  {first}".rstrip(), *(margin + line for line in rest)]
+    return "\n".join(lines)
+
+
 def markdown_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
     """A Markdown table; the first ``words`` columns are aligned on the left, the others on the right.
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from bench.audio import Audio
+from bench.canonical import canonical_json
+from bench.errors import DataError
+from bench.identity import only_set
 
 _SAME_LENGTH = 0.05  # seconds: a frame of padding more or less makes no clip longer
 
@@ -37,10 +42,45 @@ class View:
         return Audio(wide.T, audio.rate)
 
     @property
+    def key(self) -> str:
+        """What is stored beside all that was made of it: canonical JSON of what is set, ``{}`` for whole clips."""
+        return canonical_json(only_set({"seconds": _number(self.seconds), "band": _number(self.band)}))
+
+    @classmethod
+    def of_key(cls, key: str) -> View:
+        """Read a `key`.
+
+        Raises:
+            DataError: it is something else.
+        """
+        try:
+            stored = json.loads(key)
+            if isinstance(stored, dict) and set(stored) <= {"seconds", "band"}:
+                numbers = {name: float(value) for name, value in stored.items() if not isinstance(value, bool | str)}
+                if len(numbers) == len(stored) and all(0 < value < math.inf for value in numbers.values()):
+                    return cls(**numbers)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            pass
+        raise DataError(f"{key!r:.80} describes no part of a clip")
+
+    @property
     def text(self) -> str:
-        """In words, and the key under which what was made of it is stored."""
+        """In words, for a reader."""
         length = "whole clips" if self.seconds is None else f"the first {self.seconds:g} s"
         return length if self.band is None else f"{length}, up to {self.band:g} Hz"
+
+
+def view_text(key: str) -> str:
+    """A stored `View.key` in words; empty where nothing is embedded.
+
+    Raises:
+        DataError: it is no key.
+    """
+    return View.of_key(key).text if key else ""
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def common_view(durations: Iterable[Sequence[float]], band: float | None = None) -> View:

@@ -8,6 +8,7 @@ from bench.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes import key as key_estimation
 from metrics.notes import tempo as tempo_tracking
 from metrics.notes.key import Key
+from metrics.notes.trial import try_key, try_tempo
 
 TOLERANCE = 0.04
 """Relative error up to which a tempo counts as right: Gouyon et al., An experimental comparison of audio
@@ -51,6 +52,10 @@ class TempoAdherence(ClipMetric):
     bounds = (0.0, 100.0)
     hit_or_miss = True
 
+    @classmethod
+    def require(cls) -> None:
+        try_tempo()
+
     def score(self, clip: DecodedClip) -> Score:
         asked = clip.prompt.bpm
         if asked is None:
@@ -91,6 +96,10 @@ class KeyAdherence(ClipMetric):
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
+
+    @classmethod
+    def require(cls) -> None:
+        try_key()
 
     def score(self, clip: DecodedClip) -> Score:
         if clip.prompt.key is None:

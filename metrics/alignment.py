@@ -17,6 +17,7 @@ import numpy.typing as npt
 from bench.embedder import Embedder, EmbedderRef
 from bench.errors import DataError, UsageError
 from bench.metric import ClipMetric, DecodedClip, Direction, Score
+from metrics.embedders.clap import Clap
 
 Presentation = Literal["cosine", "unit"]
 PRESENTATIONS: tuple[Presentation, ...] = ("cosine", "unit")
@@ -72,6 +73,11 @@ class ClapScore(ClipMetric):
     version = 1
     unit = ""
     direction: ClassVar[Direction] = "higher"
+    examples: ClassVar[Mapping[str, str]] = {"checkpoint": "laion/larger_clap_music"}
+
+    @classmethod
+    def require(cls) -> None:
+        Clap.require()
 
     def __init__(
         self,

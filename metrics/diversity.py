@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bench.errors import Undefined
 from bench.metric import Direction
+from bench.notice import Notice
 from bench.set_metric import EmbeddingSet, Reference
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
 from metrics.pairwise import Windows
@@ -44,7 +45,7 @@ class Diversity(GroupedMetric):
         groups, numbers = np.unique(clips, return_counts=True)
         return evaluated.part(np.isin(evaluated.groups, groups[numbers > 1]))
 
-    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         if not evaluated.windows:
             raise Undefined("no prompt with 2 clips, needs 2 seeds")
         return super().check(evaluated, reference)

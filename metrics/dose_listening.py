@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -51,10 +51,16 @@ class DoseTask:
     metrics: tuple[PlannedMetric, ...]
     embedders: tuple[PlannedEmbedder, ...]
     folder: Path
+    doing: ClassVar[str] = "scoring degraded clips"
 
     @property
     def size(self) -> int:
         return len(self.labels)
+
+    @property
+    def subject(self) -> str:
+        """What is scored, for a crash report."""
+        return f"{self.prompt.id} seed {self.seed}, {self.kind}, with {', '.join(m.ref for m in self.metrics)}"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -154,7 +160,7 @@ def listen(
             for seed in range(seeds)
             for kind in kinds
         ]
-        progress.begin("listening", len(tasks), 0)
+        progress.begin("scoring degraded clips", len(tasks), 0)
         # Executors carry whatever has a size and executes; their types name only a run's own tasks.
         for task, outcome in cast("Any", executor).map(iter(tasks)):
             if isinstance(outcome, TaskLost):

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import Undefined
+from bench.notice import Notice
 from bench.numerals import counted
 from bench.set_metric import EmbeddingSet, Reference
 from metrics.frechet import FrechetAudioDistance, enough_clips
@@ -96,7 +97,7 @@ class FrechetAudioDistanceInfinity(FrechetAudioDistance):
         super().__init__(embedder, embedder_params)
         self.seed = seed
 
-    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         warnings = super().check(evaluated, reference)
         clips, needed = len(np.unique(evaluated.recordings)), enough_clips(evaluated.dimension)
         if clips < needed:

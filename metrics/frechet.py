@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from bench.errors import DataError, Undefined
 from bench.metric import Direction
+from bench.notice import Notice
 from bench.numerals import counted
 from bench.set_metric import EmbeddingSet, Reference
 from metrics.gaussian import EPSILON, Array, Gaussian, Method, nuclear_norm, product
@@ -181,20 +182,19 @@ class FrechetAudioDistance(GroupedMetric):
         super().__init__(embedder, embedder_params)
         self._known: dict[str, Gaussian] = {}
 
-    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         warnings = super().check(evaluated, reference)
         assert reference is not None
         prompts, clips = len(np.unique(evaluated.groups)), len(np.unique(evaluated.recordings))
         if prompts < LEAST_PROMPTS:
             raise Undefined(f"{counted(prompts, 'prompt')}, FAD needs {LEAST_PROMPTS}; KAD does with fewer")
-        for windows, whose in ((evaluated.windows, "the clips have"), (reference.windows, "the reference has")):
+        for windows, whose in ((evaluated.windows, "clips"), (reference.windows, "reference")):
             if windows <= evaluated.dimension:
-                rank = f"W-RANK: {whose} {windows} windows in {evaluated.dimension} dimensions, no full covariance"
-                warnings = (*warnings, rank)
+                rank = {"of": whose, "windows": windows, "dimension": evaluated.dimension}
+                warnings = (*warnings, Notice("W-RANK", rank))
         needed = enough_clips(evaluated.dimension)
         if clips < needed:
-            bias = f"W-BIAS: too large by chance at {clips} clips (needs {needed}); compare at equal numbers only"
-            warnings = (*warnings, bias)
+            warnings = (*warnings, Notice("W-BIAS", {"clips": clips, "needed": needed}))
         return warnings
 
     def permutations(self, evaluated: EmbeddingSet) -> int:

@@ -75,8 +75,8 @@ def confusion_table(asked: Sequence[str], heard: Sequence[str | None]) -> npt.ND
 class GenreFit(ClipMetric):
     """How far a tagger hears the prompt's genre above the best other one, in SD of synthetic calibration music.
 
-    Undefined where the prompt's genre is none of the six, and where no genre stands out. Details: ``top1`` (the genre
-    heard), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).
+    Undefined where the prompt has no genre or none of the six, and where no genre stands out. Details: ``top1`` (the
+    genre heard), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).
     """
 
     version = 1
@@ -85,6 +85,8 @@ class GenreFit(ClipMetric):
     embedders = (MSD, MTT)
 
     def score(self, clip: DecodedClip) -> Score:
+        if clip.prompt.genre is None:
+            return Score.undefined("the prompt has no genre")
         genre = clip.prompt.genre.casefold()
         if genre not in GENRES:
             return Score.undefined(f"no tags are known for the genre '{clip.prompt.genre}'")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from bench.embedder import EmbedderRef
 from bench.errors import DataError, Undefined, UsageError
 from bench.metric import Estimate
+from bench.notice import Notice
 from bench.numerals import counted
 from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
 from bench.stats import all_swaps, jackknife_interval, permutation_p, random_swaps, smallest_p
@@ -130,7 +131,7 @@ class GroupedMetric(SetMetric):
             Undefined: the reference gives no value, with the reason.
         """
 
-    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         """The warnings for a set that has a value; a subclass adds what it asks for.
 
         Raises:
@@ -155,7 +156,7 @@ class GroupedMetric(SetMetric):
         check_windows(evaluated.vectors, "set of clips")
         found = () if reference is None or not self.needs_reference else reference.warnings
         if len(evaluated.vectors) > 1 and (evaluated.vectors == evaluated.vectors[0]).all():
-            found = (*found, f"W-CONSTANT: all {evaluated.windows} windows have the same embedding")
+            found = (*found, Notice("W-CONSTANT", {"windows": evaluated.windows}))
         return found
 
     def permutations(self, evaluated: EmbeddingSet) -> int:
@@ -199,18 +200,18 @@ class GroupedMetric(SetMetric):
         shared = np.intersect1d(a.groups, b.groups)
         if not len(shared):
             return Difference(None, None, None, None, "", "no prompt that both have clips of")
-        alone = len(np.union1d(a.groups, b.groups)) - len(shared)
+        alone = {f"only_{name}": len(np.setdiff1d(side.groups, shared)) for name, side in (("a", a), ("b", b))}
         a, b = a.part(np.isin(a.groups, shared)), b.part(np.isin(b.groups, shared))
         try:
             warnings = tuple(dict.fromkeys([*self.check(a, reference), *self.check(b, reference)]))
             contributions = self.contributions(Grouped.of(a) + Grouped.of(b), reference)
         except Undefined as error:
             return Difference(None, None, None, None, "", str(error))
-        if alone:
-            warnings += (f"W-UNPAIRED: {counted(alone, 'prompt')} that only one of the two has {_is(alone)} left out",)
+        if any(alone.values()):
+            warnings += (Notice("W-UNPAIRED", alone),)
         clips = len(np.unique(a.recordings)), len(np.unique(b.recordings))
         if self.grows_with_clips and clips[0] != clips[1]:
-            warnings += (f"W-CLIPS: A has {clips[0]} clips and B {clips[1]}; compare at equal numbers",)
+            warnings += (Notice("W-CLIPS", {"a": clips[0], "b": clips[1]}),)
         prompts = len(shared)
         everything, kept = np.ones(prompts, dtype=bool), ~np.eye(prompts, dtype=bool)
         estimate = contributions.value(np.r_[~everything, everything]) - contributions.value(
@@ -225,8 +226,8 @@ class GroupedMetric(SetMetric):
         )
         permutations = self.permutations(a)
         if prompts > EXACT and permutations < PERMUTATIONS:
-            floor = f"{smallest_p(prompts, permutations):g}".removeprefix("0")
-            warnings += (f"W-FLOOR: {permutations} permutations, so p is never below {floor}",)
+            least = smallest_p(prompts, permutations)
+            warnings += (Notice("W-FLOOR", {"permutations": permutations, "p": least}),)
         p = permutation_p(estimate, _permuted(contributions, prompts, permutations, seed))
         return Difference(estimate, low, high, p, self.null, None, warnings)
 
@@ -244,7 +245,3 @@ def _permuted(contributions: Contributions, prompts: int, permutations: int, see
             break
         found.append(contributions.apart(swaps))
     return np.concatenate(found)
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"

@@ -19,6 +19,7 @@ from bench.errors import DataError
 from bench.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes.key import TONICS
 from metrics.notes.pitches import known_pitches, pitches_of, validated_pitches
+from metrics.notes.trial import try_transcriber
 
 MIN_NOTES = 20
 """Below this even random pitches score above 77 %."""
@@ -87,6 +88,10 @@ class HarmonicAccuracy(ClipMetric):
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
+
+    @classmethod
+    def require(cls) -> None:
+        try_transcriber()
 
     def score(self, clip: DecodedClip) -> Score:
         pitches, source = pitches_of(clip)

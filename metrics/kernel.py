@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from bench.errors import DataError, Undefined, UsageError
 from bench.metric import Direction
+from bench.notice import Notice
 from bench.numerals import counted
 from bench.set_metric import Difference, EmbeddingSet, Reference
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
@@ -181,7 +182,7 @@ class KernelAudioDistance(GroupedMetric):
         self.bandwidth = bandwidth
         self._known: dict[tuple[str, float | None], _ReferenceKernel] = {}
 
-    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+    def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         warnings = super().check(evaluated, reference)
         own = embeddings_of(reference)
         for part, units, what in (

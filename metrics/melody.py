@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes.pitches import known_pitches, pitches_of, validated_pitches
+from metrics.notes.trial import try_transcriber
 
 MIN_SHARE = 0.02
 """Share of the notes from which a pitch counts as used on purpose; stray octave errors of a transcriber stay below."""
@@ -53,6 +54,10 @@ class MelodicComplexity(ClipMetric):
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
 
+    @classmethod
+    def require(cls) -> None:
+        try_transcriber()
+
     def score(self, clip: DecodedClip) -> Score:
         return _score(clip, melodic_complexity)
 
@@ -66,6 +71,10 @@ class PitchVariety(ClipMetric):
     version = 1
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
+
+    @classmethod
+    def require(cls) -> None:
+        try_transcriber()
 
     def score(self, clip: DecodedClip) -> Score:
         return _score(clip, pitch_variety)

@@ -15,6 +15,7 @@ from bench.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes import onsets as onset_detection
 from metrics.notes.grid import Grid, Times, fit_grid, fit_phase
 from metrics.notes.tempo import folded, tempo_of
+from metrics.notes.trial import try_onsets, try_tempo
 from metrics.rhythm_chance import STRAIGHT, TRIPLET, chance_deviation, chance_smaller_ratio
 
 MIN_ONSETS = 16
@@ -94,6 +95,11 @@ def distinct(onsets: Times) -> int:
 
 class _RhythmMetric(ClipMetric):
     """Finds the clip's rhythm, or says why there is none."""
+
+    @classmethod
+    def require(cls) -> None:
+        try_onsets()
+        try_tempo()
 
     def score(self, clip: DecodedClip) -> Score:
         symbolic = clip.notes if clip.notes is not None and clip.notes.origin == "symbolic" else None

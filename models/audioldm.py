@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.audio import Samples
 from bench.errors import UsageError
 from models.batching import clip_generator, clip_noise
-from models.pretrained import PretrainedModel, check_vocabulary, joined
+from models.diffusers_pipeline import DiffusersModel
+from models.pretrained import PretrainedModel, joined
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 TRAINED_SECONDS = 10.24  # length of the clips that all published checkpoints were trained on
 
 
-class AudioLDM(PretrainedModel):
+@dataclass(eq=False)
+class AudioLDM(DiffusersModel):
     """Text to audio by AudioLDM, from the diffusers checkpoint ``cvssp/audioldm-s-full-v2`` or one like it.
 
     Clips have the vocoder's rate (16 kHz as published), one channel, and exactly the length that is asked for. Steps
@@ -51,50 +53,29 @@ class AudioLDM(PretrainedModel):
     """
 
     kind = "audioldm"
-    needs = (*PretrainedModel.needs, "diffusers")
+    needs = (*DiffusersModel.needs, "diffusers:AudioLDMPipeline")
+    pipeline = "AudioLDMPipeline"
+    tuned = "unet"
     provenance_params = PretrainedModel.provenance_params | {"max_duration"}
 
-    def __init__(
-        self,
-        checkpoint: str = "cvssp/audioldm-s-full-v2",
-        revision: str | None = None,
-        adapter: str | None = None,
-        adapter_scale: float = 1.0,
-        guidance: float = 2.5,
-        steps: int = 200,
-        negative_prompt: str = "",
-        eta: float = 0.0,
-        max_duration: float = TRAINED_SECONDS,
-        device: str | None = None,
-        dtype: str | None = None,
-        batch_size: int = 8,
-    ) -> None:
-        super().__init__(checkpoint, revision, adapter, adapter_scale, max_duration, device, dtype, batch_size)
-        self.require_range("guidance", guidance, low=0)
-        self.require_range("steps", steps, low=1, whole=True)
-        self.require_range("eta", eta, low=0, high=1)
-        self.guidance, self.steps, self.negative_prompt, self.eta = guidance, steps, negative_prompt, eta
+    checkpoint: str = "cvssp/audioldm-s-full-v2"
+    _: KW_ONLY
+    guidance: float = 2.5
+    steps: int = 200
+    negative_prompt: str = ""
+    eta: float = 0.0
+    max_duration: float = TRAINED_SECONDS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_range("eta", self.eta, low=0, high=1)
+        self.require_range("max_duration", self.max_duration, above=0)
 
     def _maximum(self) -> str:
         return f"{super()._maximum()}, or raise max_duration above the {TRAINED_SECONDS:g} s of its training"
 
-    def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
-        pipeline = self._pipeline(folder, dtype)
-        self._check_scheduler(pipeline.scheduler)
-        pipeline.unet = self._adapted(pipeline.unet)
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline.to(device)
-
-    def _pipeline(self, folder: Path, dtype: torch.dtype) -> Any:
-        from diffusers import AudioLDMPipeline
-
-        pipeline = AudioLDMPipeline.from_pretrained(
-            str(folder), torch_dtype=dtype, local_files_only=True, **self._given
-        )
-        check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
-        return pipeline
-
-    def _check_scheduler(self, scheduler: Any) -> None:
+    def _check(self, pipeline: Any) -> None:
+        scheduler = pipeline.scheduler
         if hasattr(scheduler, "noise_sampler"):  # one Brownian path for the whole batch
             problem = "draws one noise for all clips of a batch"
         elif self.eta > 0 and "eta" not in inspect.signature(scheduler.step).parameters:
@@ -116,7 +97,7 @@ class AudioLDM(PretrainedModel):
         """What the pipeline takes in place of texts, one row a clip."""
         assert self._condition is not None
         wanted = joined(conditions)
-        if self.guidance > 1:
+        if self.guided:
             unwanted = self._condition(self.negative_prompt)["prompt_embeds"]
             wanted["negative_prompt_embeds"] = unwanted.expand_as(wanted["prompt_embeds"])
         return wanted
@@ -148,37 +129,11 @@ class AudioLDM(PretrainedModel):
 
 
 class AudioLDMLora(AudioLDM):
-    """`AudioLDM` with LoRA weights; takes its parameters, and ``adapter`` must be given."""
+    """`AudioLDM` under a name that asks for an ``adapter``."""
 
-    def __init__(
-        self,
-        adapter: str,
-        adapter_scale: float = 1.0,
-        checkpoint: str = "cvssp/audioldm-s-full-v2",
-        revision: str | None = None,
-        guidance: float = 2.5,
-        steps: int = 200,
-        negative_prompt: str = "",
-        eta: float = 0.0,
-        max_duration: float = TRAINED_SECONDS,
-        device: str | None = None,
-        dtype: str | None = None,
-        batch_size: int = 8,
-    ) -> None:
-        super().__init__(
-            checkpoint,
-            revision,
-            adapter,
-            adapter_scale,
-            guidance,
-            steps,
-            negative_prompt,
-            eta,
-            max_duration,
-            device,
-            dtype,
-            batch_size,
-        )
+    identity_name = "audioldm"
+    required_params = ("adapter",)
+    examples: ClassVar[Mapping[str, str]] = {"adapter": "trained/adapter"}
 
 
 def text_embedding(pipeline: Any, text: str) -> torch.Tensor:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
-from models.audioldm import TRAINED_SECONDS, AudioLDM
-from models.pretrained import check_vocabulary, joined
+from bench.library_setup import set_up_libraries
+from models.audioldm import AudioLDM
+from models.diffusers_pipeline import DiffusersModel
+from models.pretrained import joined
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 _LANGUAGE_TOKENS = 8  # of the published checkpoints, where the configuration does not say
 
 
+@dataclass(eq=False)
 class AudioLDM2(AudioLDM):
     """Text to audio by AudioLDM 2, from the diffusers checkpoint ``cvssp/audioldm2`` or one like it.
 
@@ -30,70 +34,41 @@ class AudioLDM2(AudioLDM):
     """
 
     kind = "audioldm2"
+    needs = (*DiffusersModel.needs, "diffusers:AudioLDM2Pipeline", "transformers:GPT2LMHeadModel")
+    pipeline = "AudioLDM2Pipeline"
+    encoders = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}  # noqa: RUF012 - never changed
 
-    def __init__(
-        self,
-        checkpoint: str = "cvssp/audioldm2",
-        revision: str | None = None,
-        adapter: str | None = None,
-        adapter_scale: float = 1.0,
-        guidance: float = 3.5,
-        steps: int = 200,
-        negative_prompt: str = "",
-        eta: float = 0.0,
-        max_duration: float = TRAINED_SECONDS,
-        device: str | None = None,
-        dtype: str | None = None,
-        batch_size: int = 8,
-    ) -> None:
-        super().__init__(
-            checkpoint,
-            revision,
-            adapter,
-            adapter_scale,
-            guidance,
-            steps,
-            negative_prompt,
-            eta,
-            max_duration,
-            device,
-            dtype,
-            batch_size,
-        )
+    checkpoint: str = "cvssp/audioldm2"
+    _: KW_ONLY
+    guidance: float = 3.5
 
-    def _pipeline(self, folder: Path, dtype: torch.dtype) -> Any:
-        from diffusers import AudioLDM2Pipeline
+    def _parts(self, folder: Path, dtype: torch.dtype) -> Mapping[str, Any]:
+        set_up_libraries()  # diffusers imports librosa for this pipeline, where that is installed
         from transformers import GPT2LMHeadModel
 
         # The published checkpoints name GPT2Model, which in newer transformers has none of the methods of generation.
         language = GPT2LMHeadModel.from_pretrained(folder / "language_model", local_files_only=True).to(dtype)
-        pipeline = AudioLDM2Pipeline.from_pretrained(
-            str(folder),
-            language_model=language,
-            feature_extractor=None,  # serves the choice among several clips only, which is not made
-            torch_dtype=dtype,
-            local_files_only=True,
-        )
+        # The feature extractor serves the choice among several clips only, which is not made.
+        return {"language_model": language, "feature_extractor": None}
+
+    def _check(self, pipeline: Any) -> None:
+        super()._check(pipeline)
         if pipeline.text_encoder_2.config.model_type == "vits":
             raise UsageError(f"checkpoint '{self.checkpoint}' speaks transcripts and takes no prompt; use another one")
-        check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
-        check_vocabulary(pipeline.tokenizer_2, pipeline.text_encoder_2, folder / "tokenizer_2")
-        return pipeline
 
     def _encode(self, text: str) -> Condition:
         # With the negative prompt, which the pipeline cuts and pads to the length of the prompt.
         pipeline = self._network
-        guided = self.guidance > 1
         embeddings, mask, generated = pipeline.encode_prompt(
             text,
             pipeline.device,
             num_waveforms_per_prompt=1,
-            do_classifier_free_guidance=guided,
+            do_classifier_free_guidance=self.guided,
             negative_prompt=self.negative_prompt,
             max_new_tokens=getattr(pipeline.language_model.config, "max_new_tokens", None) or _LANGUAGE_TOKENS,
         )
         parts = {"prompt_embeds": embeddings, "attention_mask": mask, "generated_prompt_embeds": generated}
-        if not guided:
+        if not self.guided:
             return parts
         halves = {name: tensor.chunk(2) for name, tensor in parts.items()}
         return {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingError, UsageError
-from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, commit, snapshot
+from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, commit, snapshot
 
 ARCHITECTURES = {
     "stable-audio": "StableAudioPipeline",
@@ -54,6 +54,28 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     if missing := next(_incomplete(local), None):
         raise MissingError(f"checkpoint '{checkpoint}' is incomplete: {missing} in {local}; {advice}")
     return local
+
+
+def require_local(checkpoint: str, revision: str | None) -> None:
+    """Check that a whole checkpoint is on this machine, by a look at the disk; no network is asked.
+
+    Raises:
+        UsageError: it is neither a folder nor a hub id.
+        MissingError: it is a hub id that is not in the cache, or incomplete.
+    """
+    folder = Path(checkpoint).expanduser()
+    if not folder.is_dir():
+        if not HUB_ID.fullmatch(checkpoint):
+            raise UsageError(f"checkpoint '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")
+        cached = cached_snapshot(checkpoint, revision or PINNED.get(checkpoint))
+        if cached is None:
+            raise MissingError(
+                f"checkpoint '{checkpoint}' is not on this machine: the first clip downloads it, "
+                f"or run `hf download {checkpoint}`"
+            )
+        folder = cached
+    if missing := next(_incomplete(folder), None):
+        raise MissingError(f"checkpoint '{checkpoint}' is incomplete: {missing} in {folder}")
 
 
 def identity(checkpoint: str, revision: str | None) -> dict[str, str]:

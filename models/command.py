@@ -7,8 +7,8 @@ The command may live in another venv, container or language. It gets two paths, 
       params: {command: [other-venv/bin/python, generate.py, "{requests}", "{out}"]}
 
 ``{requests}`` is a file with one JSON object a line: ``id``, ``prompt``, ``genre``, ``level``, ``bpm`` and ``key``
-(both may be null), ``seed``, ``duration`` in seconds, and ``file``, the name of the audio file that is expected in the
-folder ``{out}``. Another ending than ``.wav`` may be used. A whole program::
+(all four may be null), ``seed``, ``duration`` in seconds, and ``file``, the name of the audio file that is expected in
+the folder ``{out}``. Another ending than ``.wav`` may be used. A whole program::
 
     # generate.py
     import json
@@ -42,6 +42,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from bench.audio import Audio, read_audio
 from bench.errors import DataError, GenerationError, MissingError, UsageError
@@ -77,6 +78,7 @@ class CommandModel(MusicModel):
 
     sample_rate = None
     provenance_params = frozenset({"timeout", "cwd", "logs", "batch_size"})
+    examples: ClassVar[Mapping[str, str]] = {"command": '[python, generate.py, "{requests}", "{out}"]'}
 
     def __init__(
         self,

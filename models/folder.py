@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
 from bench.audio import Audio, read_audio
 from bench.errors import DataError, GenerationError, UsageError
 from bench.model import GenerationRequest, Json, MusicModel
 from bench.prompt import Prompt
-from models.manifest import read_manifest
+from models.known_names import KnownNames
+from models.manifest import MAX_SEED, entries_of
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
 
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
@@ -34,19 +37,23 @@ class FolderModel(MusicModel):
     `models.symbolic.read_notes` reads them, and rendered on the composer's soundfont for metrics that listen. A clip
     without a usable file fails, and the others are unaffected.
 
+    Where a run names no seeds, the files are its plan: each is asked for, and a prompt without any is one missing clip.
+
     Args:
         path: the folder; its subfolders are reached through a manifest only.
         manifest: a CSV or JSONL file in the folder, or in the working folder.
+        model: of a manifest of several models, whose clips to play: a value of its column ``model``.
 
     Raises:
-        UsageError: there is no such folder or manifest.
+        UsageError: there is no such folder or manifest, or a model is named without a manifest.
     """
 
     sample_rate = None
     version = 2
-    provenance_params = frozenset({"path", "manifest"})
+    provenance_params = frozenset({"path", "manifest", "model"})
+    examples: ClassVar[Mapping[str, str]] = {"path": "my_clips"}
 
-    def __init__(self, path: str | Path, manifest: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path, manifest: str | Path | None = None, model: str | None = None) -> None:
         self.folder = Path(path)
         if not self.folder.is_dir():
             problem = "is not a folder" if self.folder.exists() else "does not exist"
@@ -57,48 +64,76 @@ class FolderModel(MusicModel):
             self.manifest = next((place for place in places if place.is_file()), None)
             if self.manifest is None:
                 raise UsageError(f"folder model: there is no manifest '{manifest}' in '{path}' or here")
+        elif model is not None:
+            raise UsageError(
+                f"folder model: model '{model}' is for a manifest with a column 'model'; name the manifest"
+            )
+        self.model = model
+        self._hashes: dict[tuple[Path, int, int], str] = {}
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
         """Read one file for each request.
 
         Raises:
+            UsageError: the manifest is of several models, and none is named, or another.
             DataError: the manifest has a mistake, or two files answer one request.
             MissingError: a score is to be rendered, and the synthesizer is not installed.
         """
         return [self._clip(request) for request in requests]
 
-    def seeds(self, prompts: Sequence[Prompt]) -> list[int]:
-        """The seeds for which there is a clip of one of the prompts, ascending.
+    def available(self, prompts: Sequence[Prompt]) -> dict[str, list[int]]:
+        """Return the seeds for which there are files, ascending, by the id of each prompt that has any.
+
+        A name such as ``jazz_1.wav`` belongs to the prompt ``jazz_1`` where there is one, and not to ``jazz`` too.
 
         Raises:
-            DataError: the manifest has a mistake.
+            UsageError, DataError: as `generate`.
         """
-        known = {key for prompt in prompts for key in (prompt.id, prompt.text.strip())}
-        return sorted({seed for name, seed in self._index if name in known})
+        ids = {prompt.id for prompt in prompts}
+        found: dict[str, set[int]] = {}
+        for prompt in prompts:
+            for seed, files in chain.from_iterable(self._files.get(name, {}).items() for name in _names_of(prompt)):
+                if not all(self._is_of_another(file, prompt.id, ids) for file in files):
+                    found.setdefault(prompt.id, set()).add(seed)
+        return {id: sorted(seeds) for id, seeds in found.items()}
 
     def unused(self, prompts: Sequence[Prompt]) -> list[str]:
-        """Names of the files that belong to none of the prompts.
+        """Return the names of the files that belong to none of the prompts.
 
         Raises:
-            DataError: the manifest has a mistake.
+            UsageError, DataError: as `generate`.
         """
-        known = {key for prompt in prompts for key in (prompt.id, prompt.text.strip())}
-        used = {file for (name, _), files in self._index.items() if name in known for file in files}
-        return sorted({file for files in self._index.values() for file in files} - used)
+        known = {name for prompt in prompts for name in _names_of(prompt)}
+        files = {name: set(chain.from_iterable(seeds.values())) for name, seeds in self._files.items()}
+        used = set().union(*(own for name, own in files.items() if name in known))
+        return sorted(set().union(*files.values()) - used)
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
         """The hash of the clip's file: another content under the same name is another clip."""
+        file = self._found(request)
+        if file is None or self._problem(file):
+            return {"missing": True}
         try:
-            with self._file(request).open("rb") as file:
-                return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        except (GenerationError, OSError):
+            return {"sha256": self._hash(file)}
+        except OSError:
             return {"missing": True}
 
+    def _hash(self, file: Path) -> str:
+        """SHA-256 of a file, computed once as long as it stays as it is: a manifest may name it many times."""
+        about = file.stat()
+        key = file, about.st_mtime_ns, about.st_size
+        if key not in self._hashes:
+            with file.open("rb") as content:
+                self._hashes[key] = hashlib.file_digest(content, "sha256").hexdigest()
+        return self._hashes[key]
+
     def _clip(self, request: GenerationRequest) -> Audio | GenerationError:
-        try:
-            file = self._file(request)
-        except GenerationError as error:
-            return error
+        prompt, seed = request.prompt, request.seed
+        file = self._found(request)
+        if file is None:
+            return GenerationError(self._nothing_for(prompt.id, seed))
+        if problem := self._problem(file):
+            return GenerationError(f"{file}: {problem} (for prompt '{prompt.id}', seed {seed})")
         try:
             return _played(file, request.duration)
         except DataError as error:
@@ -106,29 +141,45 @@ class FolderModel(MusicModel):
         except OSError as error:
             return GenerationError(f"{file}: cannot be read ({error.strerror})")
 
-    def _file(self, request: GenerationRequest) -> Path:
+    def _found(self, request: GenerationRequest) -> Path | None:
+        """The file that answers a request, if one is named so.
+
+        Raises:
+            UsageError, DataError: as `generate`.
+        """
         prompt, seed = request.prompt, request.seed
-        texts = {prompt.id: None, prompt.text.strip(): None}
-        names = [name for text in texts for name in self._index.get((text, seed), ())]
-        root = self.manifest.parent if self.manifest else self.folder
-        if not names:
-            raise GenerationError(self._nothing_for(prompt.id, seed))
+        names = [file for name in _names_of(prompt) for file in self._files.get(name, {}).get(seed, ())]
         if len(names) > 1:
             raise DataError(
-                f"two files for prompt '{prompt.id}', seed {seed}: '{root / names[0]}' and '{root / names[1]}'; "
-                f"keep one, or let a manifest choose"
+                f"two files for prompt '{prompt.id}', seed {seed}: '{self._root / names[0]}' and "
+                f"'{self._root / names[1]}'; keep one, or let a manifest choose"
             )
-        file = root / names[0]
+        return self._root / names[0] if names else None
+
+    def _problem(self, file: Path) -> str | None:
+        """Why a file that is named cannot be used."""
         try:
             # A link is data too: it must not lead from a downloaded folder to the reader's own files.
-            inside = file.resolve().is_relative_to(root.resolve())
+            inside = file.resolve().is_relative_to(self._resolved_root)
             usable = inside and file.is_file()
         except (OSError, RuntimeError):  # a name too long, a link to itself
-            inside, usable = True, False
-        if not usable:
-            problem = "there is no such file" if inside else f"the link leads out of '{root}', copy the file there"
-            raise GenerationError(f"{file}: {problem} (for prompt '{prompt.id}', seed {seed})")
-        return file
+            return "there is no such file"
+        if usable:
+            return None
+        return "there is no such file" if inside else f"the link leads out of '{self._root}', copy the file there"
+
+    def _is_of_another(self, file: str, id: str, ids: Collection[str]) -> bool:
+        """Whether a name without its ending is the id of another prompt."""
+        stem = file.rpartition(".")[0]
+        return self.manifest is None and stem != id and stem in ids
+
+    @property
+    def _root(self) -> Path:
+        return self.manifest.parent if self.manifest else self.folder
+
+    @cached_property
+    def _resolved_root(self) -> Path:
+        return self._root.resolve()
 
     @cached_property
     def _names(self) -> list[str]:
@@ -138,36 +189,48 @@ class FolderModel(MusicModel):
             raise DataError(f"{self.folder}: the folder cannot be listed ({error.strerror})") from None
 
     @cached_property
-    def _index(self) -> Mapping[tuple[str, int], list[str]]:
-        """(id or text of a prompt, seed) → the files that answer it, relative to the manifest or the folder."""
-        index: dict[tuple[str, int], list[str]] = defaultdict(list)
+    def _files(self) -> Mapping[str, Mapping[int, list[str]]]:
+        """Id or text of a prompt → seed → the files that answer it, relative to the manifest or the folder."""
+        index: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         if self.manifest:
-            for entry in read_manifest(self.manifest):
-                index[entry.prompt, entry.seed].append(entry.file)
-            return dict(index)
+            for entry in entries_of(self.manifest, self.model):
+                index[entry.prompt][entry.seed].append(entry.file)
+            return index
         for name in self._names:
             stem, dot, ending = name.rpartition(".")
             if (dot + ending).lower() in ENDINGS:
-                index[stem, 0].append(name)
-                if seeded := _SEEDED.fullmatch(stem):
-                    index[seeded[1], int(seeded[2])].append(name)
-        return dict(index)
+                index[stem][0].append(name)
+                if (seeded := _SEEDED.fullmatch(stem)) and int(seeded[2]) <= MAX_SEED:
+                    index[seeded[1]][int(seeded[2])].append(name)
+        return index
+
+    @cached_property
+    def _known(self) -> KnownNames:
+        """What a message says that there is."""
+        if self.manifest is None:
+            return KnownNames(self._names)
+        return KnownNames(f"'{text}', seed {seed}" for text, seeds in self._files.items() for seed in seeds)
 
     def _nothing_for(self, id: str, seed: int) -> str:
         if self.manifest:
-            have = sorted({f"'{text}', seed {number}" for text, number in self._index})
+            whose = f" of model '{self.model}'" if self.model else ""
             return (
-                f"no line for prompt '{id}', seed {seed} in {self.manifest}: "
-                f"expected its id or exact text; its lines ({len(have)}): {_some(have, id)}"
+                f"no line for prompt '{id}', seed {seed}{whose} in {self.manifest}: "
+                f"expected its id or exact text; its lines ({len(self._known)}): {self._known.nearest(id)}"
             )
         expected = [f"{id}_{seed}.wav", f"{id}-seed{seed}.wav"]
         if seed == 0:
             expected.insert(0, f"{id}.wav")
-        there = f"its files ({len(self._names)}): {_some(self._names, id)}" if self._names else "it is empty"
+        there = f"its files ({len(self._known)}): {self._known.nearest(id)}" if self._names else "it is empty"
         return (
             f"no file for prompt '{id}', seed {seed} in {self.folder}: expected {' or '.join(expected)}, "
             f"or another ending of {' '.join(ENDINGS)}; {there}"
         )
+
+
+def _names_of(prompt: Prompt) -> tuple[str, ...]:
+    """What a file or a line may call a prompt."""
+    return tuple(dict.fromkeys((prompt.id, prompt.text.strip())))
 
 
 def _played(file: Path, duration: float) -> Audio:
@@ -178,9 +241,3 @@ def _played(file: Path, duration: float) -> Audio:
     notes = read_notes(file, duration)
     sound = render(notes).cropped(duration)
     return Audio(sound.samples, sound.rate, notes)
-
-
-def _some(names: Sequence[str], id: str) -> str:
-    """The first few, those that look like ``id`` before the others."""
-    likely = sorted(names, key=lambda name: id.lower() not in name.lower())
-    return ", ".join(likely[:4]) + (", …" if len(names) > 4 else "")

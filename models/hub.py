@@ -46,19 +46,25 @@ def snapshot(repo: str, revision: str, licence_page: str | None, complete: Calla
         UsageError: no such repository or revision.
         MissingError: gated and not logged in, no network, or no space.
     """
+    cached = cached_snapshot(repo, revision)
+    if cached and complete(cached):
+        return cached
     hub = _hub()
-    try:
-        cached = Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
-        if complete(cached):
-            return cached
-    except (hub.errors.LocalEntryNotFoundError, OSError):
-        pass
     try:
         info = hub.HfApi().model_info(repo, revision=revision)
         files = wanted_files(sibling.rfilename for sibling in info.siblings or ())
         return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=files))
     except Exception as error:  # the hub's client lets out those of its transport, too
         raise _explained(error, repo, revision, licence_page) from error
+
+
+def cached_snapshot(repo: str, revision: str | None) -> Path | None:
+    """Folder of a repository's commit in the local cache, or None; no network is asked."""
+    hub = _hub()
+    try:
+        return Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
+    except (hub.errors.LocalEntryNotFoundError, OSError):
+        return None
 
 
 def commit(repo: str, revision: str | None) -> str:

@@ -4,45 +4,55 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple, TextIO
 
-from bench.errors import DataError, UsageError
+from bench.errors import DataError, UsageError, suggestion
+
+MAX_SEED = 2**63 - 1
+"""What a run can store."""
 
 
 class Entry(NamedTuple):
-    """One line of a manifest: a prompt's id or exact text, a seed, and a file in the manifest's folder."""
+    """One line of a manifest: a prompt's id or exact text, a seed, a file in the manifest's folder, and what made it.
+
+    ``model`` is None in a manifest of one model's clips.
+    """
 
     line: int
     prompt: str
     seed: int
     file: str
+    model: str | None = None
 
 
 def read_manifest(path: Path) -> list[Entry]:
     """Read a CSV file with a header, or a JSONL file with an object on each line.
 
     Columns: ``prompt``, the id or the exact text; ``file``, relative to the manifest; ``seed``, a whole number, 0 if
-    it is left out. Others are ignored, and so are empty lines.
+    it is left out; ``model``, which made the clip, on every line or on none. Others, and empty lines, are ignored.
 
     Raises:
         UsageError: the name ends in neither ``.csv`` nor ``.jsonl``.
-        DataError: a line is wrong, leads out of the folder, or answers the same prompt and seed as another; the
-            message names the line.
+        DataError: a line is wrong, leads out of the folder, or answers the same prompt and seed as another of its
+            model; the message names the line.
     """
     rows = {".csv": _csv_rows, ".jsonl": _json_rows}.get(path.suffix.lower())
     if rows is None:
         raise UsageError(f"{path}: a manifest is a .csv or a .jsonl file")
-    entries: dict[tuple[str, int], Entry] = {}
+    entries: dict[tuple[str | None, str, int], Entry] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for line, row in rows(file):
                 entry = _entry(line, row)
-                first = entries.setdefault((entry.prompt, entry.seed), entry)
+                first = entries.setdefault((entry.model, entry.prompt, entry.seed), entry)
                 if first is not entry:
+                    whose = f" of model '{entry.model}'" if entry.model else ""
                     raise _Mistake(
-                        line, f"'{entry.prompt}', seed {entry.seed} is '{first.file}' on line {first.line} already"
+                        line,
+                        f"'{entry.prompt}', seed {entry.seed}{whose} is '{first.file}' on line {first.line} already",
                     )
     except _Mistake as mistake:
         raise DataError(f"{path}: line {mistake.line}: {mistake}") from None
@@ -52,7 +62,45 @@ def read_manifest(path: Path) -> list[Entry]:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     if not entries:
         raise DataError(f"{path}: the manifest names no files")
-    return list(entries.values())
+    found = list(entries.values())
+    if any(entry.model for entry in found) and (bare := next((entry for entry in found if not entry.model), None)):
+        raise DataError(f"{path}: line {bare.line}: model is missing; other lines say which model made the clip")
+    return found
+
+
+def models_in(entries: Iterable[Entry]) -> list[str]:
+    """Return the models that a manifest names, in the order in which they first appear; none where it is of one."""
+    return list(dict.fromkeys(entry.model for entry in entries if entry.model is not None))
+
+
+def entries_of(path: Path, model: str | None) -> list[Entry]:
+    """Read the lines of one model.
+
+    Args:
+        path: the manifest.
+        model: a value of its column ``model``; None where it names one model or none.
+
+    Raises:
+        UsageError: as `read_manifest`, or it names no such model, or several and ``model`` is None.
+        DataError: as `read_manifest`.
+    """
+    entries = read_manifest(path)
+    known = models_in(entries)
+    if model is None and len(known) > 1:
+        raise UsageError(
+            f"{path} holds clips of {len(known)} models ({some(known)}): score them as a row each with "
+            f"'tunebench score {shlex.quote(str(path))}', or name one with the parameter 'model'"
+        )
+    if model is not None and model not in known:
+        names = f"{suggestion(model, known)}; it names {some(known)}" if known else ": it has no column 'model'"
+        raise UsageError(f"{path} holds no clips of model '{model}'{names}")
+    return [entry for entry in entries if model is None or entry.model == model]
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of some names, for a message."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 class _Mistake(Exception):
@@ -100,9 +148,11 @@ def _entry(line: int, row: Mapping[str, Any]) -> Entry:
         seed = 0
     elif isinstance(seed, str) and seed.strip().isdecimal() and len(seed) < 20:
         seed = int(seed)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise _Mistake(line, f"seed is {str(seed)[:40]!r}, must be a whole number, 0 or more")
-    return Entry(line, prompt, seed, file)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise _Mistake(line, f"seed is {str(seed)[:40]!r}, must be a whole number from 0 to {MAX_SEED}")
+    model = row.get("model")
+    unnamed = model is None or (isinstance(model, str) and not model.strip())
+    return Entry(line, prompt, seed, file, None if unnamed else _text(line, row, "model"))
 
 
 def _text(line: int, row: Mapping[str, Any], name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,7 @@ def sample_tokens(
     return torch.stack([tokens[:, book, begin : begin + frames] for book, begin in enumerate(begins)], dim=1)
 
 
+@dataclass(eq=False)
 class MusicGen(PretrainedModel):
     """Text to music by MusicGen, from the transformers checkpoint ``facebook/musicgen-small`` or one like it.
 
@@ -125,26 +127,21 @@ class MusicGen(PretrainedModel):
     """
 
     kind = "musicgen"
+    needs = (*PretrainedModel.needs, "transformers:MusicgenForConditionalGeneration")
+    max_duration = MAX_SECONDS
 
-    def __init__(
-        self,
-        checkpoint: str = "facebook/musicgen-small",
-        revision: str | None = None,
-        adapter: str | None = None,
-        adapter_scale: float = 1.0,
-        guidance: float = 3.0,
-        temperature: float = 1.0,
-        top_k: int | None = 250,
-        device: str | None = None,
-        dtype: str | None = None,
-        batch_size: int = 8,
-    ) -> None:
-        super().__init__(checkpoint, revision, adapter, adapter_scale, MAX_SECONDS, device, dtype, batch_size)
-        self.require_range("guidance", guidance, low=0)
-        self.require_range("temperature", temperature, above=0)
-        if top_k is not None:
-            self.require_range("top_k", top_k, low=1, whole=True)
-        self.guidance, self.temperature, self.top_k = guidance, temperature, top_k
+    checkpoint: str = "facebook/musicgen-small"
+    _: KW_ONLY
+    guidance: float = 3.0
+    temperature: float = 1.0
+    top_k: int | None = 250
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_range("guidance", self.guidance, low=0)
+        self.require_range("temperature", self.temperature, above=0)
+        if self.top_k is not None:
+            self.require_range("top_k", self.top_k, low=1, whole=True)
         self._tokenizer: Any = None
 
     def close(self) -> None:

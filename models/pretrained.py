@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,8 +20,9 @@ from bench.model import GenerationRequest, Json, MusicModel
 from models import adapters
 from models.adapter_files import weight_file
 from models.batching import in_batches, out_of_memory, release_memory
-from models.checkpoint import CARD, identity, locate
+from models.checkpoint import CARD, identity, locate, require_local
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
+from models.quiet import quiet_libraries
 from models.training.card import Card, read_card
 
 if TYPE_CHECKING:
@@ -32,15 +33,17 @@ if TYPE_CHECKING:
 KEPT_CONDITIONS = 256  # prompts; a plan asks for all seeds of a prompt in a row
 
 
+@dataclass(eq=False)
 class PretrainedModel(MusicModel):
     """A `MusicModel` on top of torch. A subclass opens its checkpoint, encodes a text, and makes clips of one length.
+
+    Subclasses are dataclasses too: a field is a parameter, and a field that is declared again has another default.
 
     Args:
         checkpoint: a hub id, or a local folder.
         revision: commit, tag or branch of the hub.
         adapter: folder or file of LoRA weights.
         adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
-        max_duration: length in s that no clip may exceed.
         device: ``cuda``, ``mps`` or ``cpu``; by default the fastest present.
         dtype: ``float32``, ``bfloat16`` or ``float16``; by default what suits the device.
         batch_size: clips in one pass, ≥ 1; halved by itself where memory runs out.
@@ -50,35 +53,30 @@ class PretrainedModel(MusicModel):
     """
 
     kind: ClassVar[str]
+    # Modules, or what is used of a library that imports its parts when they are asked for: "library:name".
     needs: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors")
     max_workers = 1
-    max_duration: float
     # The fingerprint holds what checkpoint, revision, adapter and dtype amount to.
-    provenance_params = frozenset({"checkpoint", "revision", "adapter", "dtype", "device", "batch_size"})
+    provenance_params: ClassVar[frozenset[str]] = frozenset(
+        {"checkpoint", "revision", "adapter", "dtype", "device", "batch_size"}
+    )
 
-    def __init__(
-        self,
-        checkpoint: str,
-        revision: str | None,
-        adapter: str | None,
-        adapter_scale: float,
-        max_duration: float,
-        device: str | None,
-        dtype: str | None,
-        batch_size: int,
-    ) -> None:
-        self.require_range("adapter_scale", adapter_scale, low=0)
-        self.require_range("max_duration", max_duration, above=0)
-        self.require_range("batch_size", batch_size, low=1, whole=True)
-        if adapter is None and adapter_scale != 1:
-            raise UsageError(f"{self.kind}: adapter_scale is {adapter_scale:g}, but there is no adapter; name one")
-        if dtype is not None:
-            check_dtype(dtype)
-        self.checkpoint, self.revision = checkpoint, revision
-        self.adapter, self.adapter_scale = adapter, adapter_scale
-        self.max_duration = max_duration
-        self.device, self.dtype = device, dtype
-        self.batch_size = batch_size
+    checkpoint: str
+    _: KW_ONLY
+    revision: str | None = None
+    adapter: str | None = None
+    adapter_scale: float = 1.0
+    device: str | None = None
+    dtype: str | None = None
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        self.require_range("adapter_scale", self.adapter_scale, low=0)
+        self.require_range("batch_size", self.batch_size, low=1, whole=True)
+        if self.adapter is None and self.adapter_scale != 1:
+            raise UsageError(f"{self.kind}: adapter_scale is {self.adapter_scale:g}, but there is no adapter; name one")
+        if self.dtype is not None:
+            check_dtype(self.dtype)
         self._given: Mapping[str, Any] = {}
         self._network: Any = None
         self._condition: Callable[[str], Condition] | None = None
@@ -86,8 +84,21 @@ class PretrainedModel(MusicModel):
 
     @classmethod
     def require(cls) -> None:
-        if missing := [name for name in cls.needs if find_spec(name) is None]:
+        modules = [name.partition(":")[0] for name in cls.needs]
+        if missing := [name for name in modules if find_spec(name) is None]:
             raise MissingError(f"{cls.kind} needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
+        for name in cls.needs:
+            try:
+                resolve_name(name)
+            except Exception as error:  # one library of another version than the next raises anything
+                problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                raise MissingError(
+                    f"{cls.kind}: {name.replace(':', '.')} cannot be imported ({problem}); reinstall it with: "
+                    "pip install --upgrade 'tunebench[diffusion]'"
+                ) from error
+
+    def check_weights(self) -> None:
+        require_local(self.checkpoint, self.revision)
 
     def require_range(
         self,
@@ -143,7 +154,7 @@ class PretrainedModel(MusicModel):
             MissingError: weights or software that are not here, or not enough memory for the weights.
         """
         for request in requests:
-            if request.duration > self.max_duration:
+            if self.max_duration is not None and request.duration > self.max_duration:
                 raise UsageError(f"{self.kind}: {request.duration:g} s asked for; {self._maximum()}")
         if self._refusal is not None:  # each clip is asked for again after a failure, and loading takes minutes
             raise self._refusal.with_traceback(None)
@@ -169,7 +180,7 @@ class PretrainedModel(MusicModel):
             release_memory()
 
     def _maximum(self) -> str:
-        return f"the maximum is {self.max_duration:g} s, shorten the duration"
+        return f"the maximum is {self.max_duration or 0:g} s, shorten the duration"
 
     def _load(self) -> None:
         self.require()
@@ -177,7 +188,7 @@ class PretrainedModel(MusicModel):
         dtype = choose_dtype(device, self.dtype)
         folder = locate(self.checkpoint, self.revision, self.kind)
         try:
-            with _quiet():
+            with quiet_libraries():
                 self._network = self._open(folder, device, dtype)
         except TunebenchError as error:
             self._refusal = type(error)(str(error))
@@ -206,7 +217,7 @@ class PretrainedModel(MusicModel):
         for length in dict.fromkeys(lengths):
             places = [place for place, other in enumerate(lengths) if other == length]
             alike = [batch[place] for place in places]
-            with torch.inference_mode(), _quiet():
+            with torch.inference_mode(), quiet_libraries():
                 conditions = [self._condition(request.prompt.text) for request in alike]
                 waves = self._clips(conditions, [request.seed for request in alike], length)
             clips = [trimmed(wave, request, self._rate()) for wave, request in zip(waves, alike, strict=True)]
@@ -278,25 +289,3 @@ def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
             f"{where}: the tokenizer knows {known} tokens, its encoder {embedded}; vocabulary files are missing or "
             "belong to another model: download the checkpoint again"
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' progress bars, and their remarks on pipelines without new features, off the terminal."""
-    from transformers.utils import logging as transformers_logging
-
-    loggers = [transformers_logging]
-    if find_spec("diffusers"):
-        from diffusers.utils import logging as diffusers_logging
-
-        loggers.append(diffusers_logging)
-    with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", FutureWarning)  # of names that older versions need and newer ones deprecate
-        for logging in loggers:
-            stack.callback(logging.set_verbosity, logging.get_verbosity())
-            logging.set_verbosity_error()
-            if logging.is_progress_bar_enabled():
-                stack.callback(logging.enable_progress_bar)
-                logging.disable_progress_bar()
-        yield

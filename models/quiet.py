@@ -1,26 +1,30 @@
-"""Loading and saving without the libraries' progress bars and remarks, which would end up between our own."""
+"""Loading, generating and saving without the libraries' progress bars and remarks, which would end up between ours."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Let diffusers and transformers report errors only, and draw no progress bars, until the block ends."""
-    from diffusers.utils import logging as diffusers_logging
+    """Let transformers (and diffusers, where it is installed) report errors only and draw no progress bars."""
     from transformers.utils import logging as transformers_logging
 
-    loggings = (diffusers_logging, transformers_logging)
-    before = [(logging.get_verbosity(), logging.is_progress_bar_enabled()) for logging in loggings]
-    for logging in loggings:
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-    try:
+    loggings = [transformers_logging]
+    if find_spec("diffusers"):
+        from diffusers.utils import logging as diffusers_logging
+
+        loggings.append(diffusers_logging)
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", FutureWarning)  # of names that older versions need and newer ones deprecate
+        for logging in loggings:
+            stack.callback(logging.set_verbosity, logging.get_verbosity())
+            logging.set_verbosity_error()
+            if logging.is_progress_bar_enabled():
+                stack.callback(logging.enable_progress_bar)
+                logging.disable_progress_bar()
         yield
-    finally:
-        for logging, (level, bars) in zip(loggings, before, strict=True):
-            logging.set_verbosity(level)
-            if bars:
-                logging.enable_progress_bar()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.audio import Samples
 from bench.errors import UsageError
 from models.batching import BrownianNoise, clip_generator, clip_noise
-from models.pretrained import PretrainedModel, check_vocabulary
-from models.quiet import quiet_libraries
+from models.diffusers_pipeline import DiffusersModel
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 LONGEST = 512.0  # seconds that the timing condition can express
 
 
-class StableAudio(PretrainedModel):
+@dataclass(eq=False)
+class StableAudio(DiffusersModel):
     """Text to audio by Stable Audio Open, from ``stabilityai/stable-audio-open-1.0`` or another diffusers checkpoint.
 
     Clips have the checkpoint's own rate and channels (44.1 kHz stereo as published) and exactly the length that is
@@ -49,36 +49,15 @@ class StableAudio(PretrainedModel):
     """
 
     kind = "stable-audio"
-    needs = (*PretrainedModel.needs, "diffusers", "torchsde")
+    needs = (*DiffusersModel.needs, "diffusers:StableAudioPipeline", "torchsde")
+    pipeline = "StableAudioPipeline"
+    tuned = "transformer"
+    max_duration = LONGEST
 
-    def __init__(
-        self,
-        checkpoint: str = "stabilityai/stable-audio-open-1.0",
-        revision: str | None = None,
-        adapter: str | None = None,
-        adapter_scale: float = 1.0,
-        steps: int = 100,
-        guidance: float = 7.0,
-        negative_prompt: str | None = "Low quality.",
-        device: str | None = None,
-        dtype: str | None = None,
-        batch_size: int = 8,
-    ) -> None:
-        super().__init__(checkpoint, revision, adapter, adapter_scale, LONGEST, device, dtype, batch_size)
-        self.require_range("steps", steps, low=1, whole=True)
-        self.require_range("guidance", guidance, low=0)
-        self.steps, self.guidance, self.negative_prompt = steps, guidance, negative_prompt
-
-    def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
-        from diffusers import StableAudioPipeline
-
-        with quiet_libraries():
-            pipeline = StableAudioPipeline.from_pretrained(
-                str(folder), torch_dtype=dtype, local_files_only=True, **self._given
-            )
-        check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
-        pipeline.transformer = self._adapted(pipeline.transformer)
-        return pipeline.to(device)
+    checkpoint: str = "stabilityai/stable-audio-open-1.0"
+    _: KW_ONLY
+    guidance: float = 7.0
+    negative_prompt: str | None = "Low quality."
 
     def _encode(self, text: str) -> Condition:
         return {"text": self._network.encode_prompt(text, self._network.device, do_classifier_free_guidance=False)}
@@ -115,7 +94,7 @@ class StableAudio(PretrainedModel):
         start, total = self._network.encode_duration(0.0, length / self._rate(), text.device, False, len(text))
         attended = torch.cat([text, start, total], dim=1)
         overall = torch.cat([start, total], dim=2)
-        if not self._guided:
+        if not self.guided:
             return attended, overall
         if self.negative_prompt is None:
             unwanted = torch.zeros_like(attended)
@@ -123,10 +102,6 @@ class StableAudio(PretrainedModel):
             negative = self._condition(self.negative_prompt)["text"]
             unwanted = torch.cat([negative.expand_as(text), start, total], dim=1)
         return torch.cat([unwanted, attended]), torch.cat([overall, overall])
-
-    @property
-    def _guided(self) -> bool:
-        return self.guidance > 1
 
     def _denoised(self, attended: torch.Tensor, overall: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
         """Latents, shape (clips, channels, frames); float32 between the steps, whatever the network computes in."""
@@ -148,14 +123,14 @@ class StableAudio(PretrainedModel):
         for time in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, time).to(attended.dtype)
             predicted = transformer(
-                torch.cat([scaled, scaled]) if self._guided else scaled,
+                torch.cat([scaled, scaled]) if self.guided else scaled,
                 time.unsqueeze(0),
                 encoder_hidden_states=attended,
                 global_hidden_states=overall,
                 rotary_embedding=rotary,
                 return_dict=False,
             )[0].float()
-            if self._guided:
+            if self.guided:
                 unwanted, wanted = predicted.chunk(2)
                 predicted = unwanted + self.guidance * (wanted - unwanted)
             latents = scheduler.step(predicted, time, latents, **extra, return_dict=False)[0]
@@ -163,24 +138,11 @@ class StableAudio(PretrainedModel):
 
 
 class StableAudioLora(StableAudio):
-    """`StableAudio` with LoRA weights; takes its parameters, and ``adapter`` must be given."""
+    """`StableAudio` under a name that asks for an ``adapter``."""
 
-    def __init__(
-        self,
-        adapter: str,
-        adapter_scale: float = 1.0,
-        checkpoint: str = "stabilityai/stable-audio-open-1.0",
-        revision: str | None = None,
-        steps: int = 100,
-        guidance: float = 7.0,
-        negative_prompt: str | None = "Low quality.",
-        device: str | None = None,
-        dtype: str | None = None,
-        batch_size: int = 8,
-    ) -> None:
-        super().__init__(
-            checkpoint, revision, adapter, adapter_scale, steps, guidance, negative_prompt, device, dtype, batch_size
-        )
+    identity_name = "stable-audio"
+    required_params = ("adapter",)
+    examples: ClassVar[Mapping[str, str]] = {"adapter": "trained/adapter"}
 
 
 def decoder_reach(ratios: Sequence[int]) -> int:

@@ -8,15 +8,24 @@ import os
 # Thread pools read these when their library is loaded.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
+import contextlib
 import gc
+import json
+import select
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from bench.library_setup import set_up_libraries
+
+# librosa is what several tests compare with, and the suite's processes may import it at once.
+set_up_libraries()
 
 # What tests are given, not tests: without this, the examples in their docstrings would be looked for.
 collect_ignore = ["benchmarks", "plugin_package", "plugins"]
@@ -30,6 +39,32 @@ hypothesis.settings.load_profile("steady")
 MEMORY = Path("/dev/shm")
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4e9:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would the commands that they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest-xdist, where it is used, hand out files in the order of `pytest_collection_modifyitems`."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the files that take longest begin first where several processes share them, so that none waits for the end.
+
+    ``slow(SECONDS)`` says how long a test takes; 2 s are meant where it says nothing, and 0.1 s without the mark.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    seconds: dict[Path, float] = {}
+    for item in items:
+        mark = item.get_closest_marker("slow")
+        own = 0.1 if mark is None else mark.args[0] if mark.args else 2.0
+        seconds[item.path] = seconds.get(item.path, 0.0) + own
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,13 +91,74 @@ def tunebench_path() -> str:
     return str(Path(sys.executable).parent / "tunebench")
 
 
-@pytest.fixture
-def tunebench(tmp_path: Path, tunebench_path: str) -> Command:
-    """Run ``tunebench ARGUMENTS`` in an empty working folder and return what it printed and its exit code."""
+class CommandServer:
+    """Runs commands in processes that `command_server.py` forks."""
 
-    def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [tunebench_path, *map(str, arguments)],
+    TIMEOUT = 300.0
+
+    def __init__(self, tunebench_path: str, folder: Path) -> None:
+        self._path = tunebench_path
+        self._files = {"output": folder / "output", "errors": folder / "errors"}
+        script = Path(__file__).with_name("command_server.py")
+        self._server = subprocess.Popen(
+            [sys.executable, "-P", script, tunebench_path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str] | None:
+        """Return what a command did; None where the server has ended, since it cannot fork."""
+        server, files = self._server, self._files
+        assert server.stdin is not None and server.stdout is not None
+        for file in files.values():
+            file.write_bytes(b"")
+        request = {"arguments": arguments, "folder": str(folder), "environment": dict(os.environ)}
+        request |= {name: str(file) for name, file in files.items()}
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(request), file=server.stdin, flush=True)
+        if not select.select([server.stdout], [], [], self.TIMEOUT)[0]:
+            os.killpg(server.pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired([self._path, *arguments], self.TIMEOUT)
+        answer = server.stdout.readline()
+        if not answer:
+            return None
+        printed, said = (file.read_text() for file in files.values())
+        return subprocess.CompletedProcess([self._path, *arguments], int(answer), printed, said)
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.communicate()
+
+
+@pytest.fixture(scope="session")
+def command_server(tunebench_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandServer | None]:
+    """A server that runs commands, where processes can be forked safely: on macOS, libraries crash in the child."""
+    if sys.platform != "linux":
+        yield None
+        return
+    server = CommandServer(tunebench_path, tmp_path_factory.mktemp("command"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def tunebench(tmp_path: Path, tunebench_path: str, command_server: CommandServer | None) -> Command:
+    """Run ``tunebench ARGUMENTS`` in an empty working folder and return what it printed and its exit code.
+
+    With environment variables, or ``afresh``, by starting Python, as a shell does; otherwise by the faster server.
+    """
+
+    def run(
+        *arguments: str | Path, cwd: Path = tmp_path, afresh: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        done = None
+        if command_server and not afresh and not environment:
+            done = command_server.run(words, cwd)
+        return done or subprocess.run(
+            [tunebench_path, *words],
             cwd=cwd,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -77,7 +173,7 @@ def tunebench(tmp_path: Path, tunebench_path: str) -> Command:
 
 @pytest.fixture
 def write_config(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
-    """Write a configuration of tiny plugins; keyword arguments replace settings."""
+    """Write a configuration of tiny plugins, run in the calling process; keyword arguments replace settings."""
     import yaml
 
     def write(name: str = "tiny.yaml", **settings: object) -> Path:
@@ -86,7 +182,7 @@ def write_config(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
             "models": [{"name": f"{tiny}:Sine", "as": "sine"}],
             "metrics": [f"{tiny}:Peak", f"{tiny}:Frames"],
             "duration": 0.5,
-            "executor": {"workers": 2},
+            "executor": {"workers": 0},
             **settings,
         }
         path = tmp_path / name

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.bundle.names import CONFIG, DATABASE, INDEX
 from bench.canonical import fingerprint
 from bench.config import RunConfig
 from bench.errors import TunebenchError
+from bench.numerals import seconds_text
 from bench.plan import load_suite_named
 from bench.prompt import PromptSuite
-from bench.registry import installed
+from bench.registry import is_declared
 from bench.store import Store
 
 
@@ -36,26 +37,42 @@ def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) ->
             yield f"{INDEX}: {name} is not what follows from the run"
 
 
-def wrong_configuration(config: RunConfig, store: Store) -> Iterator[str]:
-    """A line for each thing in ``config.yaml`` that is not in the run.
+def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -> Iterator[str]:
+    """A line for each thing in ``config.yaml`` that is not in the run, or in the run and its tables and not there.
 
-    A run that was extended holds more than its last configuration, and one that was scored again may show other
-    metrics; so it is neither the other way round nor said of metrics.
+    Rows of clips made before have no seeds in it (``auto``), and a metric of it may not be computed yet.
+
+    Args:
+        config: what ``config.yaml`` holds.
+        store: of the run.
+        shown: the metrics of its tables, by their own names.
     """
     about = store.about()
-    if (duration := f"{config.duration:.12g} s") != about["duration"]:
-        yield f"{CONFIG}: its duration is {duration}, the run's is {about['duration']}"
+    if config.duration != float(about["duration"]):
+        said = seconds_text(config.duration), seconds_text(about["duration"])
+        yield f"{CONFIG}: its duration is {said[0]}, the run's is {said[1]}"
     suite = _installed_suite(config.suite)
     if suite and suite.ref != about["suite"]:
         yield f"{CONFIG}: its suite is {suite.ref}, the run's is {about['suite']}"
-    held: dict[str, set[int]] = {}
+    held: dict[str, set[int]] = {label: set() for (label,) in store.rows("SELECT label FROM models ORDER BY position")}
     for model, seed in store.rows("SELECT DISTINCT model, seed FROM clips WHERE state != 'replaced'"):
         held.setdefault(model, set()).add(seed)
-    for model in config.models:
-        if model.row not in held:
-            yield f"{CONFIG}: the run has no model '{model.row}'"
-        elif lacking := set(config.seeds) - held[model.row]:
-            yield f"{CONFIG}: the run has no clips of '{model.row}' with the seed {min(lacking)}"
+    configured = {model.row: config.seeds_of(model) for model in config.models}
+    for label, seeds in configured.items():
+        if not held.get(label):
+            yield f"{CONFIG}: the run has no model '{label}'"
+        elif not isinstance(seeds, str):
+            if absent := set(seeds) - held[label]:
+                yield f"{CONFIG}: the run has no clips of '{label}' with the seed {min(absent)}"
+            if unsaid := held[label] - set(seeds):
+                yield f"{CONFIG}: lacks the seed {min(unsaid)} of '{label}', which the run has clips with"
+    for label in held:
+        if label not in configured:
+            yield f"{CONFIG}: lacks the model '{label}', which the run holds"
+    metrics = {metric.base for metric in config.metrics}
+    for name in dict.fromkeys(shown):
+        if name not in metrics:
+            yield f"{CONFIG}: lacks the metric '{name}', which the tables show"
 
 
 def wrong_identities(store: Store) -> Iterator[str]:
@@ -70,7 +87,7 @@ def wrong_identities(store: Store) -> Iterator[str]:
 
 def _installed_suite(ref: str) -> PromptSuite | None:
     """The suite of that name and version; None where that is a file or not installed here."""
-    if ref.partition("@")[0] not in installed("suite"):
+    if not is_declared("suite", ref):
         return None
     try:
         return load_suite_named(ref)

@@ -12,7 +12,7 @@ from bench.config import CommonGround, MetricConfig
 from bench.errors import MissingError, TunebenchError, UsageError, one_line
 from bench.metric_plan import PlannedMetric, plan_metric
 from bench.reference import load_reference
-from bench.registry import find, installed, load
+from bench.registry import find, is_declared, load
 from bench.scoring import view_of
 from bench.store import Store
 from bench.view import View
@@ -75,7 +75,7 @@ def _refuse_strangers(metric: BundledMetric, trust_weights: bool) -> None:
     texts = [metric.plugin, *_texts(metric.params)]
     if code := next((text for text in texts if ".py:" in text), None):
         raise UsageError(f"it names the plugin file '{code}', and code that a bundle names is never run")
-    if metric.plugin not in installed("metric"):
+    if not is_declared("metric", metric.plugin):
         raise MissingError(f"no metric '{metric.plugin}' is installed here; that of a plugin file is not in a bundle")
     weights = next((text for text in texts if "/" in text or "\\" in text or text.startswith("~")), None)
     if weights is not None and not trust_weights:

@@ -6,7 +6,7 @@ import re
 
 from bench.config import LABEL
 
-FORMAT = 1
+FORMAT = 2
 ENDING = ".tunebench.zip"
 
 INDEX = "bundle.json"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.bundle.claims import wrong_configuration
 from bench.bundle.names import (
     CONFIG,
     DATABASE,
@@ -27,14 +28,14 @@ from bench.bundle.names import (
 )
 from bench.bundle.run_rows import copy_rows
 from bench.bundle.zip_file import write_files
-from bench.canonical import fingerprint
 from bench.config import load_config
-from bench.database import explained, read_database
+from bench.database import explained, present_layout, read_database
 from bench.environment import environment
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.export.clip_table import clip_table, written
 from bench.export.own_clips import own_clips
 from bench.leaderboard import read_board, read_cells, records
+from bench.metric_plan import embedding_key
 from bench.progress import Progress, Silent
 from bench.protocol import Protocol, protocol_of
 from bench.reference import load_reference
@@ -80,7 +81,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
         DataError: a file that belongs to the run is gone, its rows contradict each other, or it holds no clips.
     """
     name = folder.resolve().name
-    source = read_database(folder)
+    source = present_layout(folder, read_database(folder))
     progress = progress or Silent()
     with tempfile.TemporaryDirectory(prefix="tunebench-") as scratch:
         copy = Path(scratch)
@@ -99,6 +100,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             clips = {clip.path: folder / clip.path for clip in own_clips(store)}
             (planned,) = store.rows("SELECT COUNT(*) FROM clips")[0]
             _refuse_holes(folder, len(clips), planned, partial)
+            _refuse_other_configuration(folder, store)
             _refuse_unscored(folder, store)
             protocol = protocol_of(store)
             found = leaderboard_records(copy, folder, protocol, progress)
@@ -112,7 +114,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
                 **{made: copy / made for made in (DATABASE, LEADERBOARD, SCORES)},
             }
         _refuse_gone(folder, files)
-        progress.begin("packing", len(files), 0)
+        progress.begin("packing files", len(files), 0)
         try:
             with replacing(file) as temporary:
                 _write(temporary, files, about, progress)
@@ -199,6 +201,14 @@ def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
         )
 
 
+def _refuse_other_configuration(folder: Path, store: Store) -> None:
+    """A configuration that lacks a row of the tables would say that it made them all."""
+    if (folder / CONFIG).exists():
+        shown = [plugin for (plugin,) in store.rows("SELECT plugin FROM metrics WHERE shown ORDER BY position")]
+        for line in wrong_configuration(load_config(folder / CONFIG), store, shown):
+            raise UsageError(f"{folder}/{line}; the command that made or scored it adds it, run once more")
+
+
 def _refuse_unscored(folder: Path, store: Store) -> None:
     """A table with a hole that scoring would fill does not come out of the audio again, nor do ranks left untested."""
     (absent,) = store.rows(_UNSCORED)[0]
@@ -215,15 +225,10 @@ def _refuse_unscored(folder: Path, store: Store) -> None:
 
 def _unembedded(store: Store) -> int:
     """How many clips lack a row for an embedder that a shown set metric is of; one that failed has a row."""
-    held = store.rows("SELECT DISTINCT embedder, view FROM embeddings")
+    pairs = store.rows("SELECT DISTINCT embedder, view FROM embeddings")
+    held = {embedding_key([embedder], view): (embedder, view) for embedder, view in pairs}
     wanted = store.rows("SELECT DISTINCT embedder FROM metrics WHERE shown AND of_sets")
-    return max(
-        (
-            store.rows(_UNEMBEDDED, next((own for own in held if fingerprint(own) == key), ("", "")))[0][0]
-            for (key,) in wanted
-        ),
-        default=0,
-    )
+    return max((store.rows(_UNEMBEDDED, held.get(key, ("", "")))[0][0] for (key,) in wanted), default=0)
 
 
 def _refuse_gone(folder: Path, files: Mapping[str, Path]) -> None:

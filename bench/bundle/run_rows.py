@@ -32,8 +32,6 @@ _ROWS = {
 }
 _ORDER = {"scores": "clip, metric, version, params_hash, embedder"}  # it has no rowid
 _KINDS: dict[str, type | tuple[type, ...]] = {"TEXT": str, "INTEGER": int, "REAL": (float, int)}
-# What a column of a later layout holds for a run of an earlier one.
-_BEFORE = {"trained_on": "[]"}
 _AT_ONCE = 10_000
 
 
@@ -76,8 +74,7 @@ def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] 
 
 def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
     columns = [(name, kind) for _, name, kind, *_ in target.execute(f"PRAGMA table_info({table})")]
-    there = {name for _, name, *_ in source.execute(f"PRAGMA table_info({table})")}
-    wanted = [name if name in there or name not in _BEFORE else f"'{_BEFORE[name]}'" for name, _ in columns]
+    wanted = [name for name, _ in columns]
     which, order = _ROWS.get(table, "true"), _ORDER.get(table, "rowid")
     rows = source.execute(f"SELECT {', '.join(wanted)} FROM {table} WHERE {which} ORDER BY {order}")
     insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"

@@ -81,4 +81,4 @@ def protocol_now(store: Store, shown: Sequence[BundledMetric]) -> Protocol:
     }
     about = store.about()
     metrics = [here.get(ref, said) for ref, said in stated.items()]
-    return make_protocol(about["suite"], about["duration"], store.prompts().values(), metrics)
+    return make_protocol(about["suite"], float(about["duration"]), store.prompts().values(), metrics)

@@ -7,6 +7,7 @@ which could run something or have no end, are not merely left alone: a database 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -21,11 +22,12 @@ from bench.database import read_database
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.notes import Notes
 from bench.store import Store
+from bench.view import View
 
 MAX_SAMPLES = 3600 * 48_000 * 2
 """An hour in stereo: a small file of silence can decode to more than any memory holds."""
 
-_OURS = frozenset({*TABLES, "embeddings", "whole_plan"})
+_OURS = frozenset({*TABLES, "embeddings", "whole_plan", "digests"})
 _SOUNDS = ("about", "models", "prompts", "clips", "notes")
 
 
@@ -100,6 +102,8 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
         if not isinstance(given, dict):
             raise DataError(f"the parameters of {name} are no JSON object")
         params_hash, embedder, view, reference, reference_name = rest
+        if view:
+            View.of_key(view)
         if reference and not is_hash(reference):
             raise DataError(f"the reference of {name} is not named by a hash")
         found.append(
@@ -117,6 +121,8 @@ def _check(store: Store) -> None:
     """Whatever later steps take from the rows is what a run of ours would hold."""
     if not {"suite", "duration"} <= store.about().keys():
         raise DataError("it does not say its suite and duration")
+    if not 0 < float(store.about()["duration"]) < math.inf:
+        raise DataError("its duration is no length of time")
     store.prompts()  # a Prompt checks itself
     for label, hashes in store.rows("SELECT label, trained_on FROM models"):
         if not all(is_hash(content) for content in list(json.loads(hashes))):

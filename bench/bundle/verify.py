@@ -81,7 +81,7 @@ def _verify(
         if (files / folder).exists():
             (files / folder).rename(run / folder)
     with Store.read(run) as store:
-        damage += [*wrong_identities(store), *wrong_configuration(config, store)]
+        damage += [*wrong_identities(store), *wrong_configuration(config, store, [m.plugin for m in shown])]
         clips, problems = _listen(store, unpacked, progress)
         damage += problems
         planned, unchecked = resolve(store, shown, config.common, trust_weights)
@@ -120,7 +120,10 @@ def _verify(
 def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """The run's name, and the versions it was packed with."""
     if index.get("format") != FORMAT:
-        raise DataError(f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}")
+        raise DataError(
+            f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}; pack the run again "
+            "with 'tunebench export bundle', or verify with the tunebench that packed it"
+        )
     try:
         recorded = dict(index["versions"])
         texts = [index["name"], *recorded, *recorded.values()]
@@ -166,7 +169,7 @@ def _listen(store: Store, unpacked: Unpacked, progress: Progress) -> tuple[int, 
         f"{name}: is no clip of this run"
         for name in sorted({*filter(is_audio, unpacked.files)} - {c[0] for c in clips})
     ]
-    progress.begin("listening", len(clips), 0)
+    progress.begin("decoding clips", len(clips), 0)
     for name, content, rate, channels, frames in clips:
         path = store.folder / name
         try:

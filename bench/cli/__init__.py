@@ -30,6 +30,7 @@ from bench.cli import (
     verify,
 )
 from bench.errors import TunebenchError
+from bench.library_setup import set_up_libraries
 
 app = typer.Typer(
     name="tunebench",
@@ -77,6 +78,7 @@ def main() -> NoReturn:
     # A batch system warns before it kills; that is treated as Ctrl-C, so what is finished is stored.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     streams.prepare()
+    set_up_libraries()
     code: int | str | None = 0
     try:
         app()

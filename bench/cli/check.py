@@ -91,14 +91,15 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
     import sys
 
     from bench.config import MetricConfig
+    from bench.entry_points import declared
     from bench.errors import MissingError, TunebenchError
     from bench.metric_plan import plan_metric
-    from bench.registry import installed
 
     if named:
-        return [plan_metric(MetricConfig(name=name)) for name in dict.fromkeys(named)]
+        planned = [plan_metric(MetricConfig(name=name)) for name in named]
+        return list({metric.ref: metric for metric in planned}.values())
     found = []
-    for name in installed("metric"):
+    for name in declared("metric"):
         try:
             found.append(plan_metric(MetricConfig(name=name)))
         except TunebenchError as error:
@@ -153,7 +154,7 @@ def _report(
     if seen and seen[0] < len(prompts):
         lines.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
     lines += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
-    lines += [warning for reference in references.values() for warning in reference.warnings]
+    lines += [warning.sentence for reference in references.values() for warning in reference.warnings]
     return "\n".join(lines)
 
 

@@ -8,16 +8,22 @@ import typer
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Report the machine, the versions that matter, and which models and metrics can run here."""
+    """Report the machine, the versions that matter, and which models and metrics can run here.
+
+    'ready' is what was imported, found all that it asks for, took its default parameters and has its weights on this
+    machine. Nothing is generated, scored or downloaded.
+    """
     import json
 
+    from bench.cli.streams import plugins_to_stderr
     from bench.diagnosis import diagnose
+    from bench.table import definitions
 
-    report = diagnose()
+    with plugins_to_stderr():
+        report = diagnose()
     if as_json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(report, indent=2, ensure_ascii=False))
         return
     for section, facts in report.items():
         print(section)
-        for name, fact in facts.items():
-            print(f"  {name:<24} {fact}")
+        print(definitions([(name, [fact]) for name, fact in facts.items()]))

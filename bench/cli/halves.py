@@ -81,7 +81,7 @@ def rows_of(store: Store, settings: RunConfig, card_folder: Path | None = None) 
             adapter or in its checkpoint, or else what the model says itself.
 
     Raises:
-        UsageError: an adapter has gone.
+        UsageError: an adapter has gone, or the configuration lacks a row.
         DataError: a card is damaged, or there is none in ``card_folder``.
     """
     from models.training.card import read_card
@@ -103,6 +103,11 @@ def rows_of(store: Store, settings: RunConfig, card_folder: Path | None = None) 
             rows.append(Row(label, halves, _base_of(cards, identities)))
         elif trained_on[label]:
             rows.append(Row(label, Halves(trained_on[label], frozenset(), f"as the model '{label}' says")))
+        elif label not in entries:
+            raise UsageError(
+                f"{store.folder}/config.yaml does not say how '{label}' was made, so not where its card lies: run the "
+                "command that made it once more, or name a folder with the card: --adapter-card"
+            )
         else:
             rows.append(Row(label))
     return rows
@@ -126,7 +131,7 @@ def _base_of(cards: Sequence[Card], identities: Mapping[str, Mapping[str, Any]])
     for card in cards:
         keys = [key for key in ("weights", "repo", "revision") if key in card.base]
         for label, identity in identities.items():
-            adapted = "adapter" in identity and identity["params"].get("adapter_scale") != 0
+            adapted = "adapter" in identity and identity.get("params", {}).get("adapter_scale") != 0
             if keys and not adapted and all(identity.get(key) == card.base[key] for key in keys):
                 return label
     return None

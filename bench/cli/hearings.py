@@ -14,6 +14,7 @@ from bench.config import RunConfig
 from bench.embedder import Vectors
 from bench.errors import MissingError
 from bench.executors import make_executor
+from bench.executors.crash import CRASHES
 from bench.metric_plan import PlannedEmbedder
 from bench.progress import Progress
 from bench.recordings import Recording
@@ -71,19 +72,19 @@ def hear_clips(
     with Store.read(run) as store:
         view = view_of(store, settings.common)
         clips = [clip for clip in store.made() if clip.model in models]
-        lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view.text)
+        lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view.key)
     if lacking:
-        with Store.open(run) as store, make_executor(settings.executor) as executor:
+        with Store.open(run) as store, make_executor(settings.executor, run / CRASHES) as executor:
             if missing := embed(store, embedder, view, executor, progress, models):
                 raise MissingError("; ".join(missing))
     with Store.read(run) as store:
-        prompts, vectors = store.prompts(), store.embedded(embedder.fingerprint, view.text)
+        prompts, vectors = store.prompts(), store.embedded(embedder.fingerprint, view.key)
     heard = []
     for clip in clips:
         found = vectors.get(clip.content)
         if found is not None and not isinstance(found, str):
             seconds = min(clip.duration, view.seconds or clip.duration)
-            heard.append(HeardClip(clip, prompts[clip.prompt].genre, seconds, found))
+            heard.append(HeardClip(clip, prompts[clip.prompt].genre or "", seconds, found))
     return view, heard
 
 
@@ -106,7 +107,7 @@ def hear_dataset(
     """
     view = View(None, band)
     sounds = sorted(dataset.hashes.items())
-    path = kept_in / f"{fingerprint([sounds, view.text])[:16]}.{embedder.fingerprint[:8]}{ENDING}"
+    path = kept_in / f"{fingerprint([sounds, view.key])[:16]}.{embedder.fingerprint[:8]}{ENDING}"
     if not path.is_file():
         recordings = [Recording(example.id, example.path, example.genre) for example in dataset.examples]
         share = max(MAX_BAD, data.bad_share)

@@ -1,11 +1,17 @@
-"""``tunebench list``: what can be named in a configuration."""
+"""``tunebench list``: what can be named in a configuration, and the prompts of a suite."""
 
 from __future__ import annotations
 
+import shutil
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from bench.entry_points import Kind
+
+_WIDEST = 100  # columns; longer lines of prose are hard to read
 
 
 class What(StrEnum):
@@ -16,28 +22,46 @@ class What(StrEnum):
     embedders = "embedders"
     suites = "suites"
     references = "references"
+    prompts = "prompts"
+
+
+class Style(StrEnum):
+    """How a list is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
 
 
 def command(
-    what: Annotated[What | None, typer.Argument(help="Only this kind; otherwise all.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    what: Annotated[
+        What | None, typer.Argument(help="Only this kind.  [default: all kinds of plugins]", show_default=False)
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Argument(help="For prompts: whose; a name, or a YAML file.  [default: a run's]", show_default=False),
+    ] = None,
+    style: Annotated[Style, typer.Option("--format", help="How to write it.")] = Style.table,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
 ) -> None:
-    """List the installed models, metrics, embedders, suites and references, with the package each comes from."""
-    import json
+    """List the installed models, metrics, embedders, suites and references; of one kind, with their parameters.
 
-    found = [entry for kind in ([what] if what else What) for entry in _entries(kind)]
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
-    width = max((len(entry["name"]) for entry in found), default=0)
-    for kind in dict.fromkeys(entry["kind"] for entry in found):
-        print(f"{kind}s")
-        for entry in (e for e in found if e["kind"] == kind):
-            print(f"  {entry['name']:<{width}}  {entry['summary']}")
+    Or the prompts of a suite, to make clips for them elsewhere.
+    """
+    from bench.errors import UsageError
+
+    style = Style.json if as_json else style
+    if what is What.prompts:
+        _print_prompts(suite, style)
+    elif suite is None:
+        _print_plugins(what, style)
+    else:
+        raise UsageError(f"'tunebench list {what}' takes no further argument; only prompts are those of a suite")
 
 
-def _entries(what: What) -> list[dict[str, Any]]:
-    from bench.registry import Kind, installed
+def _print_plugins(what: What | None, style: Style) -> None:
+    from bench.catalogue import catalogue
+    from bench.cli.streams import plugins_to_stderr
 
     kinds: dict[What, Kind] = {
         What.models: "model",
@@ -46,34 +70,80 @@ def _entries(what: What) -> list[dict[str, Any]]:
         What.suites: "suite",
         What.references: "reference",
     }
-    kind = kinds[what]
+    with plugins_to_stderr():
+        found = [entry for kind in ([what] if what else kinds) for entry in catalogue(kinds[kind])]
+    if style is Style.csv:
+        _print_csv(("kind", "name", "package", "target", "summary", "usable", "params"), found)
+    elif style is Style.json:
+        _print_json(found)
+    else:
+        for kind in dict.fromkeys(entry["kind"] for entry in found):
+            entries = [entry for entry in found if entry["kind"] == kind]
+            _print_definitions(f"{kind}s", [(e["name"], [e["summary"], *_words(e["params"], what)]) for e in entries])
+
+
+def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:
+    """Parameters in words, in lists of one kind: those that must be given, and the others with their defaults."""
+    from bench.catalogue import as_yaml
+
+    if what is None:
+        return []
+    # A name and its value stay in one line.
+    needed = ", ".join(p["name"] for p in params if p["required"])
+    examples = ", ".join(f"{p['name']}:\xa0{p['example']}" for p in params if p["example"])
+    optional = ", ".join(f"{p['name']}:\xa0{as_yaml(p['default'])}" for p in params if not p["required"])
     return [
-        {
-            "kind": kind,
-            "name": name,
-            "package": plugin.distribution,
-            "target": plugin.target,
-            **_summary(plugin),
-        }
-        for name, plugin in installed(kind).items()
+        *([f"needs {needed}{f', for example {examples}' if examples else ''}"] if needed else []),
+        *([f"takes {optional}"] if optional else []),
     ]
 
 
-def _summary(plugin: Any) -> dict[str, Any]:
-    """The first line of the plugin's docstring; a broken plugin is listed with what is wrong with it."""
-    import inspect
+def _print_prompts(suite: str | None, style: Style) -> None:
+    from bench.catalogue import prompts
+    from bench.config import RunConfig
+    from bench.plan import load_suite_named
 
-    from bench.errors import TunebenchError
-    from bench.registry import load
+    name = suite or RunConfig().suite
+    loaded = load_suite_named(name)
+    found = prompts(loaded)
+    if style is Style.csv:
+        _print_csv(("id", "text", "genre", "level", "bpm", "key"), found)
+    elif style is Style.json:
+        _print_json(found)
+    else:
+        entries = [(prompt["id"], [prompt["text"], _facts(prompt)]) for prompt in found]
+        _print_definitions(f"{loaded.ref}, {len(found)} prompts", entries)
+        first = found[0]["id"]
+        print(f"\nClips of them are named {first}.wav, or {first}_1.wav for seed 1, and so on;")
+        print(f"'tunebench score FOLDER --suite {name}' then scores them.")
 
-    try:
-        thing = load(plugin)
-    except TunebenchError as error:
-        return {"summary": f"cannot be used: {error}", "usable": False}
-    text = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
-    unit = " ".join(part for part in (getattr(thing, "unit", ""), _direction(thing)) if part)
-    return {"summary": f"{text} [{unit}]" if unit else text, "usable": True}
+
+def _facts(prompt: dict[str, Any]) -> str:
+    bpm = f"{prompt['bpm']:g} bpm" if prompt["bpm"] else ""
+    facts = [prompt["genre"], f"level {prompt['level']}", bpm, prompt["key"]]
+    return f"({', '.join(fact for fact in facts if fact)})"
 
 
-def _direction(thing: Any) -> str:
-    return {"higher": "↑", "lower": "↓"}.get(getattr(thing, "direction", ""), "")
+def _print_definitions(heading: str, entries: list[tuple[str, list[str]]]) -> None:
+    from bench.table import definitions
+
+    print(heading)
+    print(definitions(entries, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)))
+
+
+def _print_json(records: list[dict[str, Any]]) -> None:
+    import json
+
+    print(json.dumps(records, indent=2, ensure_ascii=False))
+
+
+def _print_csv(columns: tuple[str, ...], records: list[dict[str, Any]]) -> None:
+    import csv
+    import json
+    import sys
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for record in records:
+        values = (record[column] for column in columns)
+        writer.writerow([json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in values])

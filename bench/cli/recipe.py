@@ -156,10 +156,11 @@ def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
     if recipe.speed is not None:
         print(f"\nspeed: '{recipe.speed}' against full fine-tuning")
     settings = recipe.run_config({label: Path(label) for label in trainings})
-    clips = len(load_suite_named(settings.suite).prompts) * len(settings.seeds)
-    print(f"\nrun: {clips} clips of {settings.duration:g} s for each of")
+    prompts = len(load_suite_named(settings.suite).prompts)
+    print(f"\nrun: clips of {settings.duration:g} s")
     for model in settings.models:
-        print(f"  {model.row}")
+        seeds = settings.seeds_of(model)
+        print(f"  {model.row}: {prompts * (1 if isinstance(seeds, str) else len(seeds))}")
     print(f"scored by {', '.join(metric.name for metric in settings.metrics)}")
     if recipe.compare:
         print(f"\ncompared: {', '.join(f'{b} with {a}' for a, b in recipe.compare)}")

@@ -131,12 +131,14 @@ def show(
         "keeps": "mean and covariance" if loaded.embeddings is None else "embeddings",
         "licence": loaded.about.get("licence", ""),
         "provenance": loaded.about.get("provenance", {}),
-        "warnings": list(loaded.warnings),
+        "warnings": [warning.sentence for warning in loaded.warnings],
     }
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
-    facts["embedder"] = facts["embedder"].get("class", facts["embedder"])
+    from bench.identity import plugin_label
+
+    facts["embedder"] = plugin_label(facts["embedder"])
     for fact, value in facts.items():
         print(f"{fact:<12} {_plain(value)}".rstrip())
 

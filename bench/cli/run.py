@@ -18,6 +18,8 @@ Workers = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
 
+MOST_LINES = 10  # about what failed
+
 
 def command(
     config: Annotated[
@@ -70,21 +72,24 @@ def conclude(finished: Run, as_json: bool) -> None:
     """Print the leaderboard and what failed.
 
     Raises:
-        FailuresRecorded: a clip or a score failed; the first ones are named on stderr.
+        FailuresRecorded: a clip or a score failed; what and why is said on stderr, a line a model and reason.
     """
     import sys
 
     from bench.errors import FailuresRecorded
+    from bench.failures import failure_lines, group_failures
+    from bench.numerals import counted
 
     print_leaderboard(finished.folder, as_json)
     if not as_json:
         print(f"\n{finished.folder}: run.db, audio/, config.yaml", file=sys.stderr)
     failures = finished.failures()
-    for line in failures[:10]:
+    for line in failure_lines(group_failures(failures), MOST_LINES):
         print(f"failed: {line}", file=sys.stderr)
     if failures:
-        more = f" ({len(failures) - 10} more than shown)" if len(failures) > 10 else ""
-        raise FailuresRecorded(f"{len(failures)} clips or scores failed{more}; the same command tries them again")
+        why = counted(len({failure.reason for failure in failures}), "reason")
+        what = counted(len(failures), "clip or score", "clips or scores")
+        raise FailuresRecorded(f"{what} failed, for {why}; the same command tries again")
 
 
 def print_leaderboard(folder: Path, as_json: bool) -> None:
@@ -98,6 +103,7 @@ def print_leaderboard(folder: Path, as_json: bool) -> None:
 
 
 def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
+    from bench.cli.progress import duration
     from bench.preview import preview
 
     plan = preview(settings, folder, shard)
@@ -107,11 +113,5 @@ def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> No
     if plan.seconds is None:
         print("time: not known before the first clip of each model is made")
     else:
-        print(f"time: about {_duration(plan.seconds)}")
+        print(f"time: about {duration(plan.seconds)}")
     print(f"disk: at most {plan.bytes / 1e6:.0f} MB in {folder}")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +14,11 @@ if TYPE_CHECKING:
 
 
 def command(
-    target: Annotated[
-        Path, typer.Argument(help="A run folder; or a folder or manifest (CSV, JSONL) of your own clips.")
+    targets: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A run folder; or folders and manifests (CSV, JSONL) of clips, a row each.", show_default=False
+        ),
     ],
     metric: Annotated[list[str] | None, typer.Option(help="Score with this metric only; may be repeated.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
@@ -28,7 +29,10 @@ def command(
         float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="For your own clips: the row's name.  [default: the folder's]")
+        list[str] | None,
+        typer.Option(
+            help="For your own clips: the row's name; of several rows, once for each.  [default: the folder's]"
+        ),
     ] = None,
     out: Out = None,
     workers: Workers = None,
@@ -36,8 +40,8 @@ def command(
 ) -> None:
     """Score the clips of a run again, or score audio that was made elsewhere.
 
-    Your own clips are matched to prompts by a manifest with the columns prompt, file and optionally seed, or by name:
-    jazz-3.wav, or jazz-3_1.wav for seed 1.
+    Your own clips are matched to prompts by name (jazz-3.wav, or jazz-3_1.wav for seed 1), or by a manifest with the
+    columns prompt, file and, where there are several, seed and model. Each folder and each model makes a row.
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude, with_workers
@@ -45,7 +49,8 @@ def command(
     from bench.runner import rescore, run
 
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
-    if (target / "run.db").is_file():
+    if any((target / "run.db").is_file() for target in targets):
+        target = _one_run(targets)
         for option, value in own.items():
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
@@ -53,20 +58,32 @@ def command(
         with shown() as progress:
             finished = rescore(target, settings, progress, force)
     else:
-        if not target.exists():
-            raise UsageError(f"there is no run folder, folder or manifest {target}")
-        if force:
-            raise UsageError(f"--force is for run folders, and {target} is none (it has no run.db)")
-        label = name or re.sub(r"[^A-Za-z0-9._=@+-]+", "-", target.resolve().stem).strip("-.") or "clips"
-        settings = with_workers(_of_clips(target, label, suite or "genres@1", duration, metric), workers)
+        from bench.cli.score_clips import clips_config, run_name
+
+        if force and targets[0].exists():
+            raise UsageError(f"--force is for run folders, and {targets[0]} is none (it has no run.db)")
+        settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)
+        folder = out or Path("results") / run_name(targets, name or [])
         with shown() as progress:
-            finished = run(settings, out or Path("results") / label, progress)
+            finished = run(settings, folder, progress)
     conclude(finished, as_json)
+
+
+def _one_run(targets: list[Path]) -> Path:
+    from bench.errors import UsageError
+
+    runs = [target for target in targets if (target / "run.db").is_file()]
+    if len(targets) > 1:
+        raise UsageError(
+            f"{runs[0]} is a run folder, which is scored by itself: 'tunebench score {runs[0]}'; to add rows to it, "
+            f"score the others with --out {runs[0]}, and the suite and duration of the run"
+        )
+    return runs[0]
 
 
 def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
     """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
-    from bench.config import RunConfig, load_config, parse_config
+    from bench.config import RunConfig, load_config, metrics_named, parse_config
     from bench.errors import UsageError
 
     frozen = folder / "config.yaml"
@@ -75,29 +92,6 @@ def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
     settings = load_config(frozen) if frozen.exists() else RunConfig()
     if not metrics:
         return settings
-    content = settings.model_dump(by_alias=True)
-    configured: list[dict[str, Any]] = list(content["metrics"]) if frozen.exists() else []
-    chosen = [[entry for entry in configured if entry["name"] == name] or [{"name": name}] for name in metrics]
-    return parse_config({**content, "metrics": [entry for entries in chosen for entry in entries]})
-
-
-def _of_clips(target: Path, label: str, suite: str, duration: float | None, metrics: list[str] | None) -> RunConfig:
-    """A configuration of the clips alone, with every seed that there is; files that answer no prompt are named."""
-    from bench.config import parse_config
-    from bench.plan import load_suite_named
-    from models.folder import FolderModel
-
-    params = {"path": str(target)} if target.is_dir() else {"path": str(target.parent), "manifest": target.name}
-    prompts = load_suite_named(suite).prompts
-    clips = FolderModel(**params)
-    if unused := clips.unused(prompts):
-        more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
-        print(f"{', '.join(unused[:5])}{more}: for no prompt of {suite}, left out", file=sys.stderr)
-    content: dict[str, Any] = {
-        "suite": suite,
-        "models": [{"name": "folder", "as": label, "params": params}],
-        "seeds": clips.seeds(prompts) or [0],
-        **({"duration": duration} if duration is not None else {}),
-        **({"metrics": metrics} if metrics else {}),
-    }
-    return parse_config(content, "your clips")
+    configured = settings.metrics if frozen.exists() else ()
+    chosen = [metric.model_dump() for metric in metrics_named(metrics, configured)]
+    return parse_config({**settings.model_dump(by_alias=True), "metrics": chosen})

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
+from bench.comparison.compared_run import ComparedMetric, ComparedRun, Half, Row
 from bench.comparison.draft import Draft, finish
 from bench.comparison.record import Chance, Comparison
 from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
 from bench.progress import Progress, Silent
 from bench.store import Store
+
+HALVES: tuple[Half, Half] = ("earlier", "later")
 
 
 def chances(
@@ -19,7 +21,7 @@ def chances(
 ) -> dict[tuple[str, str], Chance]:
     """By (row, metric), over all prompts, what `bench.comparison.compare.compare` says of its A.
 
-    Rows of one seed are left out, and so is a metric that has nothing to say of the two halves.
+    Rows with one clip a prompt are left out, and so is a metric that has nothing to say of the two halves.
 
     Args:
         store: the run.
@@ -50,11 +52,13 @@ def chances(
 def clips_itself(
     family: tuple[int, str], blank: Comparison, row: Row, metric: ComparedMetric, prompts: Sequence[str]
 ) -> Draft | None:
-    """The later half of a row's seeds less the earlier half, of a metric of clips; None where there is one seed."""
-    halves = row.halves()
-    if halves is None:
+    """The later half of each prompt's seeds less the earlier half, of a metric of clips.
+
+    None where no prompt has two clips; a prompt that has one says nothing of chance and is left out.
+    """
+    if not row.has_halves:
         return None
-    early, late = (row.run.means(row.label, metric.column.ref, seeds) for seeds in halves)
+    early, late = (row.run.means(row.label, metric.column.ref, half) for half in HALVES)
     apart = np.array([late[p] - early[p] for p in prompts if p in early and p in late])
     return Draft(family, blank, differences=apart)
 
@@ -63,9 +67,7 @@ def set_itself(
     family: tuple[int, str], blank: Comparison, row: Row, metric: ComparedMetric, prompts: Sequence[str]
 ) -> Draft | None:
     """As `clips_itself`, of a set metric."""
-    halves = row.halves()
-    if halves is None:
+    if not row.has_halves:
         return None
-    own = row.made(prompts)
-    early, late = (ClipSet.of(row.name, (clip for clip in own if clip.seed in seeds)) for seeds in halves)
+    early, late = (ClipSet.of(row.name, row.half(prompts, half)) for half in HALVES)
     return Draft(family, blank, request=SetRequest(metric, early, late, blank.grouping, blank.group))

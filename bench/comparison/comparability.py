@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from bench.canonical import first_difference
 from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
 from bench.errors import UsageError
-from bench.numerals import counted
+from bench.notice import Notice
+from bench.numerals import seconds_text
 from bench.stats.permutation import smallest_p
 from bench.summary import Column
-from bench.view import View
+from bench.view import View, view_text
 
 _SAME_LENGTH = 0.05  # seconds, as for views
 FEWEST = 6
 """Prompts without which no difference is significant: exchanging 5 in all ways gives no p below 2/2⁵ = .0625."""
 
 
-def refuse(first: ComparedRun, second: ComparedRun, mark: bool) -> tuple[str, ...]:
+def refuse(first: ComparedRun, second: ComparedRun, mark: bool) -> tuple[Notice, ...]:
     """Warnings that every row of a comparison of two runs carries.
 
     Raises:
@@ -40,15 +42,16 @@ def refuse(first: ComparedRun, second: ComparedRun, mark: bool) -> tuple[str, ..
                 f"prompt '{id}' is another: {place} is {was} in {first.folder} and {now_is} in {second.folder}; "
                 "compare runs of the same prompts"
             )
-    lengths = first.about.get("duration", ""), second.about.get("duration", "")
+    lengths = float(first.about["duration"]), float(second.about["duration"])
     if lengths[0] == lengths[1]:
         return ()
     if not mark:
+        said = [seconds_text(length) for length in lengths]
         raise UsageError(
-            f"clips of {lengths[0]} in {first.folder} and of {lengths[1]} in {second.folder} are not comparable; "
+            f"clips of {said[0]} in {first.folder} and of {said[1]} in {second.folder} are not comparable; "
             "make both alike, or compare them all the same with --mark"
         )
-    return (f"W-DURATION: A was asked for clips of {lengths[0]} and B for clips of {lengths[1]}",)
+    return (Notice("W-DURATION", {"a": lengths[0], "b": lengths[1]}),)
 
 
 def matched(first: ComparedRun, second: ComparedRun) -> list[tuple[ComparedMetric, str | None]]:
@@ -82,7 +85,7 @@ def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRu
     elif one.params_hash != two.params_hash:
         what, values = "plugin file", [one.params_hash[:12], two.params_hash[:12]]
     elif one.column.view != two.column.view:
-        what, values = "view", [one.column.view, two.column.view]
+        what, values = "view", [view_text(metric.column.view) or "nothing" for metric in (one, two)]
     elif one.embedder != two.embedder:
         what, values = "embedder", [one.embedder[:12], two.embedder[:12]]
     elif one.reference != two.reference:
@@ -92,33 +95,34 @@ def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRu
     return f"another {what}: {values[0]} in {first.folder} and {values[1]} in {second.folder}; {advice}"
 
 
-def unequal(a: Row, b: Row, column: Column) -> tuple[str, ...]:
+def unequal(a: Row, b: Row, column: Column) -> tuple[Notice, ...]:
     """Warnings for a metric whose numbers may differ for another reason than the models' quality."""
     found = []
     lengths = a.run.length(a.label), b.run.length(b.label)
-    whole = not column.view or column.view.startswith(View().text)
+    whole = not column.view or View.of_key(column.view).seconds is None
     if whole and lengths[0] and lengths[1] and abs(lengths[0] - lengths[1]) > _SAME_LENGTH:
-        found.append(f"W-LENGTH: A's clips are {lengths[0]:.2f} s long and B's {lengths[1]:.2f} s (medians)")
-    seeds = len(a.seeds()), len(b.seeds())
-    if column.of_sets and seeds[0] != seeds[1] and all(seeds):
-        found.append(f"W-SEEDS: A has {counted(seeds[0], 'seed')} and B {counted(seeds[1], 'seed')}")
+        found.append(Notice("W-LENGTH", {"a": lengths[0], "b": lengths[1]}))
+    if column.of_sets and a.seeds() and b.seeds():
+        one, two = ({prompt: len(seeds) for prompt, seeds in row.seeds().items()} for row in (a, b))
+        if any(one[prompt] != two[prompt] for prompt in one.keys() & two.keys()):
+            found.append(Notice("W-SEEDS", {"a": _seeds(one), "b": _seeds(two)}))
     return tuple(found)
 
 
-def unpaired(only_a: int, only_b: int) -> tuple[str, ...]:
+def _seeds(counts: Mapping[str, int]) -> list[int]:
+    """The fewest and the most seeds that a prompt has."""
+    return [min(counts.values()), max(counts.values())]
+
+
+def unpaired(only_a: int, only_b: int) -> tuple[Notice, ...]:
     """The warning for prompts that only one of the two has a value for."""
-    alone = only_a + only_b
-    if not alone:
-        return ()
-    parts = [f"{number} of {name}" for number, name in ((only_a, "A"), (only_b, "B")) if number]
-    left_out = f"{'is' if alone == 1 else 'are'} left out ({', '.join(parts)})"
-    return (f"W-UNPAIRED: {counted(alone, 'prompt')} that only one of the two has {left_out}",)
+    return (Notice("W-UNPAIRED", {"only_a": only_a, "only_b": only_b}),) if only_a + only_b else ()
 
 
-def few(n: int, differing: int) -> tuple[str, ...]:
+def few(n: int, differing: int) -> tuple[Notice, ...]:
     """The warning for a test of so few prompts, or so few that differ at all, that p could not be below .05."""
     if n < FEWEST:
-        return (f"W-FEW: with {n} prompts p is never below {smallest_p(n):.3f}",)
+        return (Notice("W-FEW", {"prompts": n, "p": smallest_p(n)}),)
     if differing < FEWEST:
-        return (f"W-FEW: A and B differ on {differing} of the {n} prompts, which cannot take p below .05",)
+        return (Notice("W-FEW", {"prompts": n, "differing": differing}),)
     return ()

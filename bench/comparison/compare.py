@@ -18,11 +18,12 @@ from bench.comparison.draft import Draft, finish
 from bench.comparison.record import Comparison
 from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
 from bench.errors import UsageError
+from bench.notice import Notice
 from bench.progress import Progress, Silent
 from bench.prompt import Prompt
 from bench.scoring import GROUPINGS
 from bench.store import Store
-from bench.summary import Grouping
+from bench.summary import Grouping, refuse_ungrouped
 
 Pair = tuple[Row, Row]
 
@@ -96,6 +97,7 @@ def compare_rows(
         raise UsageError(
             f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.clips)}"
         )
+    refuse_ungrouped(first.prompts.values(), by)
     warnings = refuse(first, second, mark)
     names = (a, b) if a != b else _told_apart(a, first.folder, b, second.folder)
     pair = Row(first, a, names[0]), Row(second, b, names[1])
@@ -139,7 +141,7 @@ def _compare(
     chance: bool,
     sets: SetTests,
     progress: Progress | None,
-    warnings: tuple[str, ...],
+    warnings: tuple[Notice, ...],
 ) -> list[Comparison]:
     drafts: list[Draft] = []
     for number, (a, b) in enumerate(pairs):
@@ -171,7 +173,8 @@ def _groups(prompts: Mapping[str, Prompt], grouping: str) -> dict[str, list[str]
         return {"all": list(prompts)}
     found: dict[str, list[str]] = {}
     for id, prompt in prompts.items():
-        found.setdefault(str(getattr(prompt, grouping)), []).append(id)
+        if (group := getattr(prompt, grouping)) is not None:
+            found.setdefault(str(group), []).append(id)
     return dict(sorted(found.items()))
 
 

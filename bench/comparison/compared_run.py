@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
-from bench.canonical import fingerprint
 from bench.embedder import Vectors
 from bench.errors import UsageError, suggestion
+from bench.metric_plan import embedding_key
 from bench.store import Store, StoredClip
 from bench.summary import Column, Grouping, read_columns, read_scores, read_set_scores
+
+Half = Literal["earlier", "later"]
+"""Of the seeds of each prompt."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class ComparedRun:
         self.clips: dict[str, list[StoredClip]] = {label: [] for label in self.trained_on}
         for clip in store.made():
             self.clips[clip.model].append(clip)
-        self._seeds = {label: tuple(sorted({c.seed for c in clips})) for label, clips in self.clips.items()}
+        self._seeds = {label: _seeds_by_prompt(clips) for label, clips in self.clips.items()}
         self._lengths = {label: median(c.duration for c in clips) for label, clips in self.clips.items() if clips}
         rows = store.rows(
             "SELECT plugin, name, version, params_hash, embedder, reference, params FROM metrics "
@@ -55,7 +58,7 @@ class ComparedRun:
                 read_columns(store), rows, strict=True
             )
         ]
-        self._means: dict[tuple[str, str, Collection[int] | None], dict[str, float]] = {}
+        self._means: dict[tuple[str, str, Half | None], dict[str, float]] = {}
         self._vectors: dict[tuple[str, str], Mapping[str, Vectors | str]] = {}
         self._set_values: dict[str, Mapping[tuple[str, str, str], float | None]] = {}
 
@@ -70,21 +73,22 @@ class ComparedRun:
             raise UsageError(f"{self.folder} has no row '{label}'{suggestion(label, self.clips)}; it has: {known}")
         return label
 
-    def seeds(self, label: str) -> tuple[int, ...]:
-        """The seeds of a model's clips, in ascending order."""
+    def seeds(self, label: str) -> Mapping[str, tuple[int, ...]]:
+        """By prompt, the seeds of a model's clips in ascending order."""
         return self._seeds[label]
 
     def length(self, label: str) -> float | None:
         """Median length of a model's clips, in seconds."""
         return self._lengths.get(label)
 
-    def means(self, label: str, ref: str, seeds: tuple[int, ...] | None = None) -> Mapping[str, float]:
-        """By prompt, a clip metric's mean over the seeds (all, or those given) that have a value."""
-        key = label, ref, seeds
+    def means(self, label: str, ref: str, half: Half | None = None) -> Mapping[str, float]:
+        """By prompt, a clip metric's mean over the seeds that have a value, or over one half of the prompt's seeds."""
+        key = label, ref, half
         if key not in self._means:
             found: dict[str, float] = {}
+            seeds = self._seeds[label]
             for prompt, values in self._values.get((label, ref), {}).items():
-                chosen = [value for seed, value in values if seeds is None or seed in seeds]
+                chosen = [value for seed, value in values if half is None or seed in half_of(seeds[prompt], half)]
                 if chosen:
                     found[prompt] = math.fsum(chosen) / len(chosen)
             self._means[key] = found
@@ -102,7 +106,7 @@ class ComparedRun:
         """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
         key, view = metric.embedder, metric.column.view
         for (embedder,) in self.store.rows("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,)):
-            if fingerprint([embedder, view]) == key:
+            if view and embedding_key([embedder], view) == key:
                 if (embedder, view) not in self._vectors:
                     self._vectors[embedder, view] = self.store.embedded(embedder, view)
                 return embedder, self._vectors[embedder, view]
@@ -126,7 +130,7 @@ class Row:
     label: str
     name: str
 
-    def seeds(self) -> tuple[int, ...]:
+    def seeds(self) -> Mapping[str, tuple[int, ...]]:
         return self.run.seeds(self.label)
 
     def made(self, prompts: Iterable[str]) -> list[StoredClip]:
@@ -134,8 +138,29 @@ class Row:
         chosen = set(prompts)
         return [clip for clip in self.run.clips[self.label] if clip.prompt in chosen]
 
-    def halves(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """The earlier and the later half of its seeds, equally many; None where there is one seed."""
+    def half(self, prompts: Iterable[str], half: Half) -> list[StoredClip]:
+        """Its clips of some prompts with the earlier or the later half of each prompt's seeds."""
         seeds = self.seeds()
-        half = len(seeds) // 2
-        return (seeds[:half], seeds[-half:]) if half else None
+        return [clip for clip in self.made(prompts) if clip.seed in half_of(seeds[clip.prompt], half)]
+
+    @property
+    def has_halves(self) -> bool:
+        """Whether it has two clips of any prompt."""
+        return any(len(seeds) > 1 for seeds in self.seeds().values())
+
+
+def half_of(seeds: Sequence[int], half: Half) -> Sequence[int]:
+    """The earlier or the later half of the seeds of one prompt, equally many; none of a single one.
+
+    >>> half_of((3, 5, 8), "later")
+    (8,)
+    """
+    size = len(seeds) // 2
+    return seeds[:size] if half == "earlier" else seeds[len(seeds) - size :]
+
+
+def _seeds_by_prompt(clips: Iterable[StoredClip]) -> dict[str, tuple[int, ...]]:
+    seeds: dict[str, list[int]] = {}
+    for clip in clips:
+        seeds.setdefault(clip.prompt, []).append(clip.seed)
+    return {prompt: tuple(sorted(own)) for prompt, own in seeds.items()}

@@ -7,10 +7,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from bench.notice import Notice
 from bench.settings import Finite, Settings
 from bench.whole_file import replace_file
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same sets would be tested in another way."""
 
 
@@ -23,7 +24,7 @@ class KeptTest(Settings):
     p: Annotated[float, Field(gt=0, le=1)] | None
     null: str
     reason: str | None
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     n: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")

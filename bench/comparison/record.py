@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench.notice import Notice
 from bench.summary import Column
+from bench.view import view_text
 
 LEVEL = 0.05
 
@@ -43,7 +45,7 @@ class Comparison:
             metrics, whose standard error is not that of their test.
         chance: A against itself, where the run has other seeds of it.
         reason: why something of the above is missing.
-        warnings: short sentences, each begun by a code such as ``W-UNPAIRED``.
+        warnings: what must be said beside it.
         mean_a, mean_b: the two values over the prompts that both have, where they are known.
         null: of a set metric, what p is the probability under, in a sentence.
     """
@@ -65,7 +67,7 @@ class Comparison:
     detectable: float | None = None
     chance: Chance | None = None
     reason: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     mean_a: float | None = None
     mean_b: float | None = None
     null: str = ""
@@ -116,6 +118,7 @@ class Comparison:
             "chance": None if self.chance is None else asdict(self.chance),
             "reason": self.reason,
             "reference": self.column.reference or None,
-            "view": self.column.view or None,
-            "warnings": list(self.warnings),
+            "view": view_text(self.column.view) or None,
+            "warnings": [warning.sentence for warning in self.warnings],
+            "warning_codes": [warning.code for warning in self.warnings],
         }

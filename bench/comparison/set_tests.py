@@ -17,10 +17,12 @@ from bench.embedder import Vectors
 from bench.errors import DataError, TunebenchError, UsageError, one_line
 from bench.leaks import Leak, find_leaks
 from bench.metric_plan import PlannedMetric
+from bench.notice import checked
+from bench.parameters import bind
 from bench.progress import Progress
 from bench.reference import load_reference
 from bench.reference_search import search
-from bench.registry import bind, create, find, installed
+from bench.registry import create, find, installed, short_name
 from bench.set_metric import PlannedReference, Reference, SetMetric, gather
 from bench.store import StoredClip
 
@@ -89,7 +91,7 @@ class SetTests:
         keys = [request.key for request in requests]
         wanted = dict(zip(keys, requests, strict=True))
         found = {key: kept for key in wanted if (kept := self._kept.get(key))}
-        progress.begin("testing", len(wanted), len(found))
+        progress.begin("testing set metrics", len(wanted), len(found))
         try:
             for key, request in wanted.items():
                 if key not in found:
@@ -101,14 +103,17 @@ class SetTests:
 
     def _test(self, request: SetRequest, key: str) -> KeptTest:
         try:
-            test = self._compute(request)
+            embedder, vectors = self._vectors(request.metric)
+            test = self._compute(request, embedder, vectors)
         except Exception as error:  # a plugin may raise anything, and costs its own rows only
             return _without(one_line(error))
-        self._kept.put(key, test)
+        # Clips that are embedded later, as in a run that is extended, make it another test.
+        if all(content in vectors for _, content in request.a.clips + request.b.clips):
+            self._kept.put(key, test)
         return test
 
-    def _compute(self, request: SetRequest) -> KeptTest:
-        embedder, vectors = self._vectors(request.metric)
+    def _compute(self, request: SetRequest, embedder: str, vectors: Mapping[str, Vectors | str]) -> KeptTest:
+        metric = self._metric(request.metric)
         prompts = sorted({prompt for prompt, _ in request.a.clips + request.b.clips})
         number = {prompt: place for place, prompt in enumerate(prompts)}
         sets = []
@@ -118,7 +123,6 @@ class SetTests:
             if not usable:
                 return _without(f"no clip of '{side.name}' has an embedding")
             sets.append(gather(usable, embedder))
-        metric = self._metric(request.metric)
         reference: Reference | None = None
         leaks: tuple[Leak, ...] = ()
         if request.metric.reference:
@@ -127,6 +131,7 @@ class SetTests:
             if request.grouping == "genre":
                 reference = reference.of_genre(request.group)
         found = metric.difference(sets[0], sets[1], reference, SEED)
+        warnings = checked(found.warnings, f"metric '{request.metric.name}'")
         try:
             return KeptTest(
                 estimate=found.estimate,
@@ -135,7 +140,7 @@ class SetTests:
                 p=found.p,
                 null=found.null,
                 reason=found.reason,
-                warnings=tuple(dict.fromkeys([*found.warnings, *(leak.warning for leak in leaks)])),
+                warnings=tuple(dict.fromkeys([*warnings, *(leak.warning for leak in leaks)])),
                 n=len(np.intersect1d(sets[0].groups, sets[1].groups)),
             )
         except ValueError as error:
@@ -159,7 +164,7 @@ class SetTests:
             entries = [entry for config in self._configs if config for entry in config.metrics]
             last = [MetricConfig(name=shown.plugin, params=dict(shown.params))]
             why = ""
-            for entry in (*(e for e in entries if e.name.rpartition(":")[2] == shown.plugin), *last):
+            for entry in (*(e for e in entries if short_name(e.name) == shown.plugin), *last):
                 try:
                     metric, made = self._made(entry)
                 except TunebenchError as error:
@@ -168,7 +173,7 @@ class SetTests:
                 if (made.version, made.params_hash) == (shown.version, shown.params_hash):
                     self._metrics[key] = metric
                     break
-                why = why or f"'{shown.plugin}' is no longer what scored the run"
+                why = why or f"'{shown.plugin}' is no longer what scored the run; score it again with 'tunebench score'"
             else:
                 raise UsageError(f"the metric cannot be made again ({why})")
         return self._metrics[key]
@@ -177,7 +182,7 @@ class SetTests:
         plugin = find("metric", entry.name)
         if plugin.source and not self._plugin_files:
             raise UsageError(
-                f"'{plugin.public_target}' is a plugin file, which is not run to show a table; allow it "
+                f"'{Path(plugin.target).name}' is a plugin file, which is not run to show a table; allow it "
                 "with --plugin-files"
             )
         metric: SetMetric = create(plugin, entry.params, SetMetric)

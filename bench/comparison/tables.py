@@ -48,7 +48,7 @@ def _finding(c: Comparison) -> str:
     if p is None or c.p is None or c.estimate is None or p >= LEVEL:
         if c.p is not None and c.p < LEVEL:
             return f"not settled once every metric is allowed for (p {p_text(c.p)}, Holm p {p_text(p)})"
-        if any(warning.startswith("W-FEW") for warning in c.warnings):
+        if any(warning.code == "W-FEW" for warning in c.warnings):
             return "not settled: too few prompts, or too few on which the two differ (W-FEW)"
         if c.detectable is None:
             if c.low is None or c.high is None:
@@ -143,8 +143,8 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
         texts.append("BH p bounds the share of false claims over the metrics and groups (Benjamini and Hochberg).")
     if any(c.chance for c in comparisons):
         texts.append(
-            "Chance: the later half of A's seeds less the earlier half, a difference that is nothing else; of half the "
-            "seeds each, so wider than B − A's own chance."
+            "Chance: the later half of A's seeds of each prompt less the earlier half, a difference that is nothing "
+            "else; of half the seeds each, so wider than B − A's own chance."
         )
     nulls: dict[str, list[str]] = {}
     for c in comparisons:
@@ -158,7 +158,7 @@ def _footnotes(comparisons: Sequence[Comparison]) -> list[str]:
     said: dict[str, list[str]] = {}
     for c in comparisons:
         place = c.column.ref if c.grouping == "all" else f"{c.column.ref} ({c.group})"
-        for text in (*([c.reason] if c.reason else []), *c.warnings):
+        for text in (*([c.reason] if c.reason else []), *(w.sentence for w in c.warnings)):
             said.setdefault(text, []).append(place)
     every = len(comparisons)
     return [f"{'all' if every > 1 and len(at) == every else ', '.join(_some(at))}: {text}" for text, at in said.items()]
@@ -197,8 +197,8 @@ def spread_out(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
-    """A record as a row of a table: `spread_out`, and its warnings in one text."""
-    return {**spread_out(record), "warnings": "; ".join(record["warnings"])}
+    """A record as a row of a table: `spread_out`, and its warnings and their codes in one text each."""
+    return {**spread_out(record), **{name: "; ".join(record[name]) for name in ("warnings", "warning_codes")}}
 
 
 def _csv(found: Sequence[dict[str, Any]]) -> str:

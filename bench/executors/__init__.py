@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bench.outcome import ClipFailed, ClipHeard, ClipMade, SetScored
@@ -37,8 +38,13 @@ class Executor(Protocol):
     def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]: ...
 
 
-def make_executor(config: ExecutorConfig) -> Executor:
+def make_executor(config: ExecutorConfig, crashes: Path | None = None) -> Executor:
     """The executor that a configuration names.
+
+    Args:
+        config: which one, and how many workers it has.
+        crashes: folder for the stacks of workers that crash, made when the first does; None keeps none. Nodes of a Ray
+            cluster must share it.
 
     Raises:
         MissingError: Ray is asked for and not installed.
@@ -50,7 +56,7 @@ def make_executor(config: ExecutorConfig) -> Executor:
     if config.kind == "ray":
         from bench.executors.ray import RayExecutor
 
-        return RayExecutor(config)
+        return RayExecutor(config, crashes)
     from bench.executors.local import LocalExecutor
 
-    return LocalExecutor(config)
+    return LocalExecutor(config, crashes)

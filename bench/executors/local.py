@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import IO
 
 from bench.config import ExecutorConfig
+from bench.errors import UsageError
 from bench.executors import Outcome, TaskLost
+from bench.executors.crash import explain_death
 from bench.making import GenerateTask
 from bench.registry import ROOT
 from bench.task import Task
@@ -32,10 +36,13 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 # Our root goes first, so that a folder of the user's called models/ cannot hide ours; -P keeps the working folder out.
+# From the first import on, a crash leaves its stack.
 _START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "import faulthandler, sys; sys.argv[4] and faulthandler.enable(int(sys.argv[4])); sys.path.insert(0, sys.argv[1]); "
     "from bench.executors.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
 )
+_LEAVING = 60.0  # seconds that a worker which has closed its pipe may take to end, as where its memory is dumped
+_STILLBORN = 3  # as many workers in a row that die before their first task are no accident
 
 
 class _Worker:
@@ -43,16 +50,20 @@ class _Worker:
 
     def __init__(self, threads: int) -> None:
         ours, theirs = Pipe()
+        self._stack = _nameless_file()
+        passed = [theirs.fileno(), *([self._stack.fileno()] if self._stack else [])]
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
-        command = [sys.executable, "-P", "-c", _START, str(ROOT), str(theirs.fileno()), str(os.getpid())]
+        command = [sys.executable, "-P", "-c", _START, str(ROOT), str(passed[0]), str(os.getpid())]
+        command += [str(passed[1]) if self._stack else ""]
         # What a model prints goes to the driver's stderr, since stdout is for results.
         self.process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(),), env=environment, stdin=subprocess.DEVNULL, stdout=2, process_group=0
+            command, pass_fds=passed, env=environment, stdin=subprocess.DEVNULL, stdout=2, process_group=0
         )
         theirs.close()
         self.pipe: Connection[Task, Outcome | TaskLost] = ours
         self.task: Task | None = None
         self.deadline = float("inf")
+        self.started = False
 
     def give(self, task: Task, timeout: float) -> None:
         self.task, self.deadline = task, time.monotonic() + timeout * task.size
@@ -62,21 +73,38 @@ class _Worker:
         self.pipe.close()
         self.process.kill()
         self.process.wait()
+        if self._stack:
+            self._stack.close()
 
-    def epitaph(self) -> str:
-        code = self.process.wait()
-        if code < 0:
-            with contextlib.suppress(ValueError):
-                return f"the worker was killed by {signal.Signals(-code).name}"
-        return f"the worker ended with exit code {code}"
+    def explain_end(self, crashes: Path | None) -> str:
+        """Why the worker is gone, keeping the stack that it left; to be asked before it is stopped."""
+        try:
+            code = self.process.wait(_LEAVING)
+        except subprocess.TimeoutExpired:
+            return "the worker closed its pipe and went on: something in it closes files that are not its own"
+        dump = ""
+        if self._stack:
+            self._stack.seek(0)
+            dump = self._stack.read().decode(errors="replace")
+        doing, subject = (self.task.doing, self.task.subject) if self.task else ("starting", "no task")
+        return explain_death(code, dump, doing, subject, crashes)
+
+
+def _nameless_file() -> IO[bytes] | None:
+    """A file for a stack that is gone with its processes, whatever ends them; None where the disk takes none."""
+    with contextlib.suppress(OSError):
+        return tempfile.TemporaryFile()
+    return None
 
 
 class LocalExecutor:
     """A fixed number of worker processes; one that dies or hangs is replaced, and only its own task is lost."""
 
-    def __init__(self, config: ExecutorConfig) -> None:
+    def __init__(self, config: ExecutorConfig, crashes: Path | None = None) -> None:
         self._config = config
+        self._crashes = crashes
         self._workers: list[_Worker] = []
+        self._stillborn = 0
 
     def __enter__(self) -> LocalExecutor:
         return self
@@ -93,7 +121,7 @@ class LocalExecutor:
                 try:
                     worker.give(waiting, self._config.timeout)
                 except OSError:  # it died while idle: the task never started
-                    self._bury(worker)
+                    self._replace_idle(worker)
                     continue
                 waiting = next(tasks, None)
             yield from self._finished()
@@ -120,9 +148,9 @@ class LocalExecutor:
             assert task is not None
             try:
                 result = worker.pipe.recv()
-                worker.task = None
+                worker.task, worker.started, self._stillborn = None, True, 0
             except (EOFError, OSError):
-                result = TaskLost("died", worker.epitaph())
+                result = TaskLost("died", worker.explain_end(self._crashes))
                 self._bury(worker)
             yield task, result
         for worker in list(self._workers):
@@ -131,6 +159,14 @@ class LocalExecutor:
                 self._bury(worker)
                 limit = self._config.timeout * task.size
                 yield task, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+
+    def _replace_idle(self, worker: _Worker) -> None:
+        worker.task = None
+        why = worker.explain_end(self._crashes)
+        self._bury(worker)
+        self._stillborn += not worker.started
+        if self._stillborn >= _STILLBORN:
+            raise UsageError(f"worker processes cannot start: {why}")
 
     def _bury(self, worker: _Worker) -> None:
         worker.stop()

@@ -17,12 +17,15 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from bench.config import ExecutorConfig
 from bench.errors import MissingError, UsageError
 from bench.executors import Outcome, TaskLost
+from bench.executors.crash import crashed_stack, explain_crash, signal_of
 from bench.executors.local import THREAD_VARIABLES
+from bench.executors.worker import UNNAMED
 from bench.registry import ROOT
 from bench.task import Task
 
@@ -38,6 +41,7 @@ class _Worker:
         self.task: Task | None = None
         self.pending: Any = actor.start.remote()
         self.deadline = time.monotonic() + _START_PATIENCE
+        self.stack: Path | None = None
 
     def give(self, task: Task, timeout: float) -> None:
         self.task, self.deadline = task, time.monotonic() + timeout * task.size
@@ -47,13 +51,14 @@ class _Worker:
 class RayExecutor:
     """A fixed number of actors with one task each; one that dies or hangs is replaced and only its own task is lost."""
 
-    def __init__(self, config: ExecutorConfig) -> None:
+    def __init__(self, config: ExecutorConfig, crashes: Path | None = None) -> None:
         try:
             import ray
         except ModuleNotFoundError:
             raise MissingError("ray is not installed: pip install 'tunebench[ray]'") from None
         self._ray = ray
         self._config = config
+        self._crashes = crashes.resolve() if crashes else None
         self._workers: list[_Worker] = []
         self._started = False
         self._stillborn = 0
@@ -72,6 +77,8 @@ class RayExecutor:
                 num_gpus=self._config.gpus,
                 runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, str(self._config.threads))},
             )
+            if self._crashes:
+                stack.callback(_remove_empty, self._crashes)
             stack.callback(self._bury_all)
             self._cleanup = stack.pop_all()
         return self
@@ -87,7 +94,8 @@ class RayExecutor:
             if not waiting and not busy:
                 return
             while len(self._workers) < busy + len(waiting):
-                self._workers.append(_Worker(self._actor.remote(str(ROOT))))
+                crashes = None if self._crashes is None else str(self._crashes)
+                self._workers.append(_Worker(self._actor.remote(str(ROOT), crashes)))
             for worker in self._workers:
                 if waiting and worker.pending is None:
                     worker.give(waiting.popleft(), self._config.timeout)
@@ -102,9 +110,11 @@ class RayExecutor:
             try:
                 result, worker.pending = self._ray.get(worker.pending), None
                 self._started, self._stillborn = True, 0
+                if task is None:
+                    worker.stack = Path(result) if result else None
             except self._ray.exceptions.RayError as error:
+                result = self._lost(worker, task, _last_line(error))
                 self._bury(worker)
-                result = self._lost(task, _last_line(error))
             if task is not None:
                 yield task, result
         for worker in [w for w in self._workers if w.pending is not None and w.deadline <= time.monotonic()]:
@@ -117,13 +127,16 @@ class RayExecutor:
             else:
                 raise UsageError(f"Ray started no worker in {_START_PATIENCE:g} s: there must be {self._request()}")
 
-    def _lost(self, task: Task | None, message: str) -> TaskLost:
+    def _lost(self, worker: _Worker, task: Task | None, message: str) -> TaskLost:
         if task is None:
             self._stillborn += 1
             if self._stillborn >= _STILLBORN:
                 raise UsageError(
                     f"Ray workers cannot start: {message}; every node needs tunebench and {self._request()}"
                 )
+        elif worker.stack and (dump := _read(worker.stack)) and (frames := crashed_stack(dump)):
+            crash = explain_crash(signal_of(dump), frames, dump, task.doing, task.subject, self._crashes)
+            return TaskLost("died", f"its Ray worker was killed by {crash}")
         return TaskLost("died", f"its Ray worker is gone: {message}")
 
     def _connect(self) -> None:
@@ -163,6 +176,9 @@ class RayExecutor:
     def _bury(self, worker: _Worker) -> None:
         self._ray.kill(worker.actor)
         self._workers.remove(worker)
+        if worker.stack:
+            with contextlib.suppress(OSError):
+                worker.stack.unlink()
 
     def _bury_all(self) -> None:
         for worker in list(self._workers):
@@ -177,16 +193,22 @@ def _actor_class() -> type:
     """
 
     class Performer:
-        def __init__(self, root: str) -> None:
+        def __init__(self, root: str, crashes: str | None) -> None:
             import sys
 
             sys.path.insert(0, root)
+            from bench.executors.worker import open_stack_file
+            from bench.library_setup import set_up_libraries
             from bench.workbench import Workbench
 
+            set_up_libraries()
+            # Kept open for as long as a crash may write to it.
+            self._stack = open_stack_file(crashes) if crashes else None
             self._bench = Workbench()
 
-        def start(self) -> None:
-            """Return once the worker is there."""
+        def start(self) -> str | None:
+            """Return, once the worker is there, the file that its stack would be written to."""
+            return self._stack.name if self._stack else None
 
         def perform(self, task: Any) -> Any:
             from bench.executors.perform import perform
@@ -194,6 +216,21 @@ def _actor_class() -> type:
             return perform(task, self._bench)
 
     return Performer
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _remove_empty(crashes: Path) -> None:
+    """Remove the folder if no worker crashed, and first what workers of a driver that was killed have left in it."""
+    for file in crashes.glob(f"{UNNAMED}*"):
+        file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        crashes.rmdir()
 
 
 def _knock(address: str) -> None:

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
 
 from bench.executors.perform import perform
+from bench.library_setup import set_up_libraries
 from bench.workbench import Workbench
+
+UNNAMED = ".worker-"
+"""How the names of files begin that hold a stack only if a worker crashes."""
+
+
+def open_stack_file(crashes: str) -> IO[str] | None:
+    """Have a crash of this process write its stack to a file in ``crashes``, where a driver on another machine sees it.
+
+    None where the folder is not shared with this machine.
+    """
+    try:
+        Path(crashes).mkdir(exist_ok=True)
+        file = (Path(crashes) / f"{UNNAMED}{socket.gethostname()}-{os.getpid()}.txt").open("w")
+        faulthandler.enable(file)
+        return file
+    except OSError:
+        return None
 
 
 def serve(descriptor: int, driver: int) -> None:
@@ -20,6 +42,7 @@ def serve(descriptor: int, driver: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_driver()
     threading.Thread(target=_follow, args=(driver,), daemon=True).start()
+    set_up_libraries()
     pipe = Connection(descriptor)
     bench = Workbench()
     while True:

@@ -21,7 +21,7 @@ DESCRIPTION: dict[str, str] = {
     "prompt": "string",
     "text": "string",
     "genre": "string",
-    "level": "int64",
+    "level": "Int64",
     "bpm": "float64",
     "key": "string",
     "seed": "int64",

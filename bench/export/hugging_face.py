@@ -133,7 +133,7 @@ def _mark(folder: Path, files: set[str]) -> None:
 
 
 def _copy(run: Path, folder: Path, files: Mapping[str, str], progress: Progress) -> None:
-    progress.begin("copying", len(files), 0)
+    progress.begin("copying clips", len(files), 0)
     for source, name in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

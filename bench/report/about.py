@@ -9,8 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.environment import environment
+from bench.numerals import counted, seconds_text
 from bench.prompt import Prompt
 from bench.store import Store
+
+Seeds = tuple[tuple[int, ...], ...]
+"""The seeds that prompts of one model have, each set of them once: one set where all prompts have the same."""
 
 _OF_A_BATCH = ("batch", "params")  # what the provenance of a clip holds that is not of the computer
 
@@ -23,7 +27,7 @@ def about(store: Store) -> dict[str, str]:
     recorded, made, planned = store.about(), *_clips(store)
     return {
         "suite": f"{recorded.get('suite', 'not recorded')}, {_prompts(list(store.prompts().values()))}",
-        "duration": recorded.get("duration", "not recorded"),
+        "duration": seconds_text(recorded["duration"]) if "duration" in recorded else "not recorded",
         "seeds": seeds_in_words(seeds_of(store)),
         "clips": f"{made} of {planned} made",
         "tunebench": recorded.get("tunebench", "not recorded"),
@@ -44,23 +48,33 @@ def made_with(store: Store) -> list[tuple[dict[str, str], int]]:
     return [(dict(facts), clips) for facts, clips in counted.most_common()]
 
 
-def seeds_of(store: Store) -> dict[str, tuple[int, ...]]:
-    """By model, in the order of the run, the seeds that its clips have."""
-    found: dict[str, list[int]] = {}
-    for model, seed in store.rows(
-        "SELECT DISTINCT model, seed FROM clips JOIN models ON label = model WHERE state != 'replaced' "
+def seeds_of(store: Store) -> dict[str, Seeds]:
+    """By model, in the order of the run, the seeds that the prompts of its clips have, each set of seeds once."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for model, prompt, seed in store.rows(
+        "SELECT model, prompt, seed FROM clips JOIN models ON label = model WHERE state != 'replaced' "
         "ORDER BY position, seed"
     ):
-        found.setdefault(model, []).append(seed)
-    return {model: tuple(seeds) for model, seeds in found.items()}
+        found.setdefault(model, {}).setdefault(prompt, []).append(seed)
+    return {model: tuple(dict.fromkeys(map(tuple, prompts.values()))) for model, prompts in found.items()}
 
 
-def seeds_in_words(seeds: Mapping[str, Sequence[int]]) -> str:
-    """``0, 1``, or by model where models have different ones; a long row of neighbours is its ends."""
-    different = set(map(tuple, seeds.values()))
-    if len(different) == 1:
-        return _numbers(different.pop())
-    return "; ".join(f"{model}: {_numbers(own)}" for model, own in seeds.items())
+def seeds_in_words(seeds: Mapping[str, Seeds]) -> str:
+    """``0, 1``, or by model where models have different ones; a long row of neighbours is its ends.
+
+    Where prompts have different seeds, as clips made before may, it is how many clips there are of one.
+    """
+    if len(set(seeds.values())) == 1:
+        return _of_prompts(next(iter(seeds.values())))
+    return "; ".join(f"{model}: {_of_prompts(own)}" for model, own in seeds.items())
+
+
+def _of_prompts(seeds: Seeds) -> str:
+    if len(seeds) == 1:
+        return _numbers(seeds[0])
+    fewest, most = min(map(len, seeds)), max(map(len, seeds))
+    clips = counted(most, "clip")
+    return f"different ones by prompt ({clips if fewest == most else f'{fewest} to {clips}'} a prompt)"
 
 
 def named(path: Path) -> str:
@@ -81,12 +95,10 @@ def _clips(store: Store) -> tuple[int, int]:
 
 
 def _prompts(prompts: Sequence[Prompt]) -> str:
-    genres = len({prompt.genre for prompt in prompts})
-    levels = sorted({prompt.level for prompt in prompts})
-    return (
-        f"{len(prompts)} prompt{'' if len(prompts) == 1 else 's'}, {genres} genre{'' if genres == 1 else 's'}, "
-        f"level{'' if len(levels) == 1 else 's'} {_numbers(levels)}"
-    )
+    genres = len({prompt.genre for prompt in prompts if prompt.genre is not None})
+    levels = sorted({prompt.level for prompt in prompts if prompt.level is not None})
+    parts = [counted(len(prompts), "prompt"), *([counted(genres, "genre")] if genres else [])]
+    return ", ".join([*parts, *([f"level{'' if len(levels) == 1 else 's'} {_numbers(levels)}"] if levels else [])])
 
 
 def in_words(facts: Mapping[str, str]) -> str:

@@ -58,8 +58,8 @@ class Group:
 
 def groups(content: Content) -> list[Group]:
     """All prompts first, then each genre and each level, in the order of the suite."""
-    genres = list(dict.fromkeys(prompt.genre for prompt in content.prompts))
-    levels = [str(level) for level in sorted({prompt.level for prompt in content.prompts})]
+    genres = list(dict.fromkeys(prompt.genre for prompt in content.prompts if prompt.genre is not None))
+    levels = [str(n) for n in sorted({prompt.level for prompt in content.prompts if prompt.level is not None})]
     named = [(ALL, ALL), *(("genre", genre) for genre in genres), *(("level", level) for level in levels)]
     found: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {key: {} for key in named}
     for cell in content.cells:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from bench.comparison.record import Comparison
+from bench.notice import Notice
 from bench.report.content import Caution
 from bench.summary import Cell
 
 _SENTENCES = 3  # with one code, before they are summed up
-_CODED = re.compile(r"(W-[A-Z0-9-]+): (.*)", re.DOTALL)
 
 
 def cautions(
-    cells: Sequence[Cell], comparisons: Iterable[Comparison] = (), others: Sequence[str] = ()
+    cells: Sequence[Cell], comparisons: Iterable[Comparison] = (), others: Sequence[Notice] = ()
 ) -> tuple[Caution, ...]:
     """Gather warnings in the order in which they appear.
 
@@ -26,26 +25,26 @@ def cautions(
         comparisons: of pairs of models.
         others: warnings that are of no metric, such as of a file that could not be read.
     """
-    metrics: dict[str, dict[str, None]] = {warning: {} for warning in others}
+    metrics: dict[Notice, dict[str, None]] = {warning: {} for warning in others}
     told: set[tuple[str, str]] = set()
     for cell in sorted(cells, key=lambda cell: cell.group != "all"):
         for warning in cell.estimate.warnings:
-            code, ref = _parts(warning)[0], cell.column.ref
+            code, ref = warning.code, cell.column.ref
             if cell.group == "all" or (code, ref) not in told:
                 metrics.setdefault(warning, {})[ref] = None
                 told.add((code, ref))
-    found = [Caution(*_parts(warning), tuple(refs)) for warning, refs in metrics.items()]
+    found = [Caution(warning.code, warning.text, tuple(refs)) for warning, refs in metrics.items()]
     return (*found, *_of_pairs(comparisons, metrics))
 
 
-def _of_pairs(comparisons: Iterable[Comparison], told: Collection[str]) -> Iterator[Caution]:
+def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> Iterator[Caution]:
     """What only comparisons warn of; of many sentences with one code the first, and how many there are."""
     where: dict[str, dict[str, tuple[dict[tuple[str, str], None], dict[str, None]]]] = {}
     for one in comparisons:
         for warning in one.warnings if one.grouping == "all" else ():
             if warning not in told:
-                sentences = where.setdefault(_parts(warning)[0], {})
-                pairs, refs = sentences.setdefault(_parts(warning)[1], ({}, {}))
+                sentences = where.setdefault(warning.code, {})
+                pairs, refs = sentences.setdefault(warning.text, ({}, {}))
                 pairs[one.a, one.b] = None
                 refs[one.column.ref] = None
     for code, sentences in where.items():
@@ -64,8 +63,3 @@ def _named(pairs: Collection[tuple[str, str]]) -> str:
     a, b = next(iter(pairs))
     first = f"A is {a}, B is {b}"
     return first if len(pairs) == 1 else f"{len(pairs)} pairs of models; in the first {first}"
-
-
-def _parts(warning: str) -> tuple[str, str]:
-    found = _CODED.fullmatch(warning)
-    return (found[1], found[2]) if found else ("", warning)

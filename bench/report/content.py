@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.comparison.record import Chance, Comparison
+from bench.failures import FailureGroup
 from bench.prompt import Prompt
 from bench.protocol import Protocol
 from bench.published import PublishedRow
@@ -99,7 +100,7 @@ class Content:
         prompts: in the order of the suite.
         clips: every planned clip, by prompt, then model, then seed.
         cautions: what must be said beside the numbers.
-        failures: a line for each thing that failed.
+        failures: what failed, by model and reason.
         published: figures of papers, none of which is comparable.
         methods: paragraphs for a paper.
         survey: of listeners, where ratings were given.
@@ -118,7 +119,7 @@ class Content:
     prompts: tuple[Prompt, ...]
     clips: tuple[ClipEntry, ...]
     cautions: tuple[Caution, ...]
-    failures: tuple[str, ...]
+    failures: tuple[FailureGroup, ...]
     published: tuple[PublishedRow, ...]
     methods: tuple[str, ...]
     survey: Survey | None

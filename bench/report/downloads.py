@@ -68,9 +68,9 @@ def provenance(content: Content, store: Store) -> dict[str, Any]:
         "WHERE state = 'made' ORDER BY rowid"
     )
     metrics = store.rows(
-        "SELECT name || '@' || version, params_hash, embedder, view FROM metrics WHERE shown ORDER BY position"
+        "SELECT name || '@' || version, params_hash, embedder FROM metrics WHERE shown ORDER BY position"
     )
-    keys = {ref: {"params_hash": params, "embedder_key": key, "view": view} for ref, params, key, view in metrics}
+    keys = {ref: {"params_hash": params, "embedder_key": key} for ref, params, key in metrics}
     return {
         "title": content.title,
         "about": dict(content.about),
@@ -90,7 +90,7 @@ def provenance(content: Content, store: Store) -> dict[str, Any]:
             for row in clips
         ],
         "cautions": [asdict(caution) for caution in content.cautions],
-        "failures": list(content.failures),
+        "failures": [asdict(group) for group in content.failures],
         "methods": list(content.methods),
     }
 

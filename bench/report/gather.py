@@ -11,6 +11,9 @@ from pathlib import Path
 from bench.comparison.chance import chances
 from bench.comparison.compare import compare_all
 from bench.errors import TunebenchError
+from bench.failures import group_failures
+from bench.notice import Notice
+from bench.numerals import seconds_text
 from bench.progress import Progress, Silent
 from bench.protocol import protocol_of
 from bench.published import published
@@ -47,13 +50,13 @@ def gather(
     Raises:
         DataError: ratings or doses that were named cannot be used; those that were found are told as a caution.
     """
-    warnings: list[str] = []
+    warnings: list[Notice] = []
     prompts, progress = store.prompts(), progress or Silent()
-    survey = _survey(store.folder, ratings, {id: prompt.genre for id, prompt in prompts.items()}, warnings)
+    survey = _survey(store.folder, ratings, {id: prompt.genre or "" for id, prompt in prompts.items()}, warnings)
     records = _doses(store.folder, doses, warnings)
     cells, models = _cells(store), _models(store)
     if survey and (unknown := strangers(survey, {model.label for model in models})):
-        warnings.append(f"W-RATINGS: {survey.source} rates {', '.join(unknown)}, which this run does not hold")
+        warnings.append(Notice("W-RATINGS", {"source": survey.source, "models": list(unknown)}))
     labels = [model.label for model in models]
     pairs = list(combinations(labels, 2))
     # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
@@ -71,7 +74,7 @@ def gather(
         prompts=tuple(prompts.values()),
         clips=clip_entries(store, media),
         cautions=cautions(cells, comparisons, warnings),
-        failures=tuple(store.failures()),
+        failures=tuple(group_failures(store.failures())),
         published=published(),
         methods=(),
         survey=survey,
@@ -80,7 +83,7 @@ def gather(
     )
     setting = Setting(
         suite=recorded["suite"],
-        duration=recorded["duration"],
+        duration=seconds_text(recorded["duration"]),
         tunebench=recorded["tunebench"],
         seeds=seeds_of(store),
         instruments=instruments(store),
@@ -89,7 +92,7 @@ def gather(
     return replace(content, methods=methods(content, setting))
 
 
-def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings: list[str]) -> Survey | None:
+def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings: list[Notice]) -> Survey | None:
     if ratings is not None:
         return read_listeners(ratings, genres)
     found = run / RATINGS
@@ -98,11 +101,11 @@ def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings
     try:
         return read_listeners(found, genres)
     except TunebenchError as error:
-        warnings.append(f"W-RATINGS: {_within(run, error)}")
+        warnings.append(Notice("W-RATINGS", {"problem": _within(run, error)}))
         return None
 
 
-def _doses(run: Path, doses: Path | None, warnings: list[str]) -> tuple[Mapping[str, object], ...]:
+def _doses(run: Path, doses: Path | None, warnings: list[Notice]) -> tuple[Mapping[str, object], ...]:
     if doses is not None:
         return read_doses(doses)
     found = run / DOSES
@@ -111,7 +114,7 @@ def _doses(run: Path, doses: Path | None, warnings: list[str]) -> tuple[Mapping[
     try:
         return read_doses(found)
     except TunebenchError as error:
-        warnings.append(f"W-DOSES: {_within(run, error)}")
+        warnings.append(Notice("W-DOSES", {"problem": _within(run, error)}))
         return ()
 
 

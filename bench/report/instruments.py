@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from bench.canonical import fingerprint
 from bench.config import MetricConfig
 from bench.embedder import embedder_identity, load_embedder
 from bench.errors import DataError, TunebenchError
-from bench.metric_plan import PlannedMetric, plan_metric
+from bench.identity import plugin_label
+from bench.metric_plan import PlannedMetric, embedding_key, plan_metric
 from bench.reference import ENDING, load_reference
-from bench.registry import find, installed, load
+from bench.registry import find, installed, is_declared, load
 from bench.set_metric import Reference
 from bench.store import Store
+from bench.view import view_text
 from bench.yaml_file import read_yaml
 
 
@@ -43,8 +44,8 @@ class Instrument:
         ref: name and version as in tables.
         measures: a sentence, or None where this version of it is not installed here.
         params: all its parameters, without the folders of files.
-        embedders: such as ``musicnn-msd (MusicnnMSD@1)``.
-        view: the part of the clips that embeddings are made of, "" where there are none.
+        embedders: such as ``musicnn-msd@1``.
+        view: the part of the clips that embeddings are made of, in words; "" where there are none.
         reference: what it compares with, if it does.
     """
 
@@ -74,7 +75,7 @@ def instruments(store: Store) -> tuple[Instrument, ...]:
                 _purpose(planned) if planned else None,
                 _without_folders(values),
                 tuple(map(_embedder, planned.embedders)) if planned else _named(values),
-                view,
+                view_text(view),
                 facts,
             )
         )
@@ -92,7 +93,7 @@ def _as_planned(plugin: str, params: Mapping[str, Any], key: tuple[int, str, str
         planned = plan_metric(MetricConfig(name=plugin, params=dict(params)))
     except TunebenchError:
         return None
-    of = fingerprint([*(e.fingerprint for e in planned.embedders), view]) if planned.embedders else ""
+    of = embedding_key([e.fingerprint for e in planned.embedders], view) if view else ""
     return planned if (planned.version, planned.params_hash, of) == key else None
 
 
@@ -106,7 +107,7 @@ def _purpose(metric: PlannedMetric) -> str | None:
 
 def _embedder(planned: Any) -> str:
     identity = embedder_identity(planned.ref, load_embedder(planned.ref))
-    return f"{planned.ref.name} ({str(identity['class']).rpartition(':')[2]})"
+    return plugin_label(identity)
 
 
 def _named(params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -151,7 +152,7 @@ def _candidates(run: Path) -> Iterator[Path]:
     name = _configured(run)
     if name is None:
         return
-    if name in installed("reference"):
+    if is_declared("reference", name):
         try:
             yield from sorted(Path(load(find("reference", name))()).glob(f"*{ENDING}"))
         except TunebenchError:

@@ -23,9 +23,13 @@ class ShownScore:
 
 @dataclass(frozen=True)
 class ShownClip:
-    """A clip as a row. ``audio`` and ``spectrogram`` are addresses from the prompt's page; ``outline`` an SVG path."""
+    """A clip as a row. ``audio`` and ``spectrogram`` are addresses from the prompt's page; ``outline`` an SVG path.
+
+    Clips of one ``take`` are heard side by side.
+    """
 
     entry: ClipEntry
+    take: str
     audio: str
     spectrogram: str
     outline: str
@@ -55,20 +59,37 @@ def with_decimals(content: Content) -> list[tuple[Column, int]]:
 
 
 def shown(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> list[ShownClip]:
-    """The clips of one prompt, their waveforms drawn on one scale."""
+    """The clips of one prompt, those of one take together, their waveforms drawn on one scale."""
     peak = max((max(clip.media.waveform, default=0.0) for clip in clips if clip.media), default=0.0)
-    return [_shown(clip, columns, peak) for clip in clips]
+    taken = takes(clips)
+    order = sorted(range(len(clips)), key=lambda place: int(taken[place]))
+    return [_shown(clips[place], taken[place], columns, peak) for place in order]
 
 
-def _shown(clip: ClipEntry, columns: Sequence[tuple[Column, int]], peak: float) -> ShownClip:
+def takes(clips: Sequence[ClipEntry]) -> list[str]:
+    """What each clip of one prompt is chosen by: its seed; or its place among its model's where those have other seeds.
+
+    Clips made before often have seeds that no two models share, and would never be heard side by side.
+    """
+    seeds: dict[str, list[int]] = {}
+    for clip in clips:
+        seeds.setdefault(clip.model, []).append(clip.seed)
+    most = {seed for own in sorted(seeds.values(), key=len)[-1:] for seed in own}
+    if all(most.issuperset(own) for own in seeds.values()):
+        return [str(clip.seed) for clip in clips]
+    return [str(1 + sorted(seeds[clip.model]).index(clip.seed)) for clip in clips]
+
+
+def _shown(clip: ClipEntry, take: str, columns: Sequence[tuple[Column, int]], peak: float) -> ShownClip:
     media = clip.media
     scores = tuple(_score(clip, column, decimals) for column, decimals in columns)
     if media is None:
-        return ShownClip(clip, "", "", "", "", scores)
+        return ShownClip(clip, take, "", "", "", "", scores)
     loudness = "no loudness: silent or too short" if media.loudness is None else f"{number(media.loudness, 1)} LUFS"
     gain = f"{'+' if media.gain > 0 else ''}{number(media.gain, 1)} dB"
     return ShownClip(
         clip,
+        take,
         f"../{quote(media.audio)}",
         f"../{quote(media.spectrogram)}" if media.spectrogram else "",
         outline(media.waveform, peak),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def prepare(
             for task in tasks:
                 found |= task.recalled(record)
             todo = [task for task in tasks if task.clips[0].id not in found]
-            progress.begin("media", len(clips), len(found))
+            progress.begin("preparing audio and pictures", len(clips), len(found))
             for task, made in _performed(todo, workers):
                 record.add(task.key, made)
                 found |= made
@@ -103,10 +103,16 @@ class MediaTask:
     clips: tuple[StoredClip, ...]
     out: Path
     audio: Format
+    doing: ClassVar[str] = "preparing audio and pictures"
 
     @property
     def size(self) -> int:
         return len(self.clips)
+
+    @property
+    def subject(self) -> str:
+        """Whose media are made, for a crash report."""
+        return ", ".join(clip.path for clip in self.clips)
 
     @cached_property
     def key(self) -> list[Any]:

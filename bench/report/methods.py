@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.numerals import counted
-from bench.report.about import seeds_in_words
+from bench.report.about import Seeds, seeds_in_words
 from bench.report.content import Content
 from bench.report.instruments import Instrument, ReferenceFacts
 from bench.report.model_words import described
 from bench.report.statistics import scored, statistics
 from bench.summary import Cell, Column
+from bench.view import View, view_text
 
 _BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
 
@@ -24,7 +25,7 @@ class Setting:
         suite: name and version.
         duration: of each clip as asked for, such as ``20 s``.
         tunebench: the version that drove the run last.
-        seeds: by model.
+        seeds: by model, as `bench.report.about.seeds_of` returns them.
         instruments: what the metrics are.
         made_with: computers and installations that made clips, as `bench.report.about.in_words` writes them.
     """
@@ -32,7 +33,7 @@ class Setting:
     suite: str
     duration: str
     tunebench: str
-    seeds: Mapping[str, Sequence[int]]
+    seeds: Mapping[str, Seeds]
     instruments: Sequence[Instrument]
     made_with: Sequence[str]
 
@@ -64,9 +65,12 @@ def listed(words: Sequence[str]) -> str:
 
 def _music(content: Content, setting: Setting) -> str:
     prompts = content.prompts
-    genres = list(dict.fromkeys(prompt.genre for prompt in prompts))
-    levels = sorted({prompt.level for prompt in prompts})
-    distinct = {seed for seeds in setting.seeds.values() for seed in seeds}
+    genres = list(dict.fromkeys(prompt.genre for prompt in prompts if prompt.genre is not None))
+    levels = [str(level) for level in sorted({prompt.level for prompt in prompts if prompt.level is not None})]
+    kinds = [f"{counted(len(genres), 'genre')}: {listed(genres)}"] if genres else []
+    kinds += [f"descriptiveness level{'' if len(levels) == 1 else 's'} {listed(levels)}"] if levels else []
+    kinds_said = f" ({'; '.join(kinds)})" if kinds else ""
+    one_seed = len(_distinct(setting.seeds)) == 1
     made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
     what = f"{counted(len(content.models), 'model')} {'was' if len(content.models) == 1 else 'were'} given the"
     clips, were = counted(planned, "clip"), "was" if planned == 1 else "were"
@@ -76,12 +80,14 @@ def _music(content: Content, setting: Setting) -> str:
         else f"{made} of {clips} {were} made"
     )
     return (
-        f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite} "
-        f"({counted(len(genres), 'genre')}: {listed(genres)}; descriptiveness "
-        f"level{'' if len(levels) == 1 else 's'} {listed([str(level) for level in levels])}), "
-        f"with the seed{'' if len(distinct) == 1 else 's'} {seeds_in_words(setting.seeds)}, for clips of "
+        f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite}"
+        f"{kinds_said}, with the seed{'' if one_seed else 's'} {seeds_in_words(setting.seeds)}, for clips of "
         f"{setting.duration}; {there}."
     )
+
+
+def _distinct(seeds: Mapping[str, Seeds]) -> set[int]:
+    return {seed for sets in seeds.values() for own in sets for seed in own}
 
 
 def _models(content: Content) -> str:
@@ -121,7 +127,7 @@ def _metric(column: Column, instrument: Instrument, content: Content) -> str:
         text += f": {instrument.measures[0].lower() if _is_word(instrument.measures) else instrument.measures[0]}"
         text += instrument.measures[1:]
     if instrument.embedders:
-        text += f"; embeddings of {column.view or 'whole clips'} by {listed(instrument.embedders)}"
+        text += f"; embeddings of {view_text(column.view or View().key)} by {listed(instrument.embedders)}"
     if instrument.reference is not None:
         text += f"; against {_reference(instrument.reference)}"
     return f"{text}; {_counted_clips(column, content.cells)}"
@@ -170,8 +176,9 @@ def _listeners(content: Content) -> str:
 
 def _limits(content: Content, setting: Setting) -> str:
     sentences = ["What holds for these prompts holds for others like them, and for no other genres."]
-    if len({seed for seeds in setting.seeds.values() for seed in seeds}) == 1:
-        sentences.append("One seed was used, so that chance between clips of one prompt is not told from the prompt's.")
+    if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
+        used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
+        sentences.append(f"{used}, so that chance between clips of one prompt is not told from the prompt's.")
     references = [one.reference for one in setting.instruments if one.reference is not None]
     synthetic = list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic))
     if references:
@@ -192,7 +199,7 @@ def _limits(content: Content, setting: Setting) -> str:
             f"missing{compared}."
         )
     if content.failures:
-        number = len(content.failures)
+        number = sum(group.count for group in content.failures)
         sentences.append(
             f"{counted(number, 'failure')} {'is' if number == 1 else 'are'} left out, of clips or of their scores."
         )

@@ -1,4 +1,4 @@
-"""A model's identity in a sentence: its class, parameters, checkpoint and adapter, as far as the run recorded them."""
+"""A model's identity in a sentence: its plugin, parameters, checkpoint and adapter, as far as the run recorded them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from bench.identity import plugin_label
 from bench.report.content import ModelEntry
 
 _DIGITS = 12  # of a hash in print
@@ -14,9 +15,11 @@ _LONGEST = 120  # characters of a value in print
 
 
 def described(model: ModelEntry) -> str:
-    """``sao-lora: StableAudio@1 with steps = 50, checkpoint owner/name at revision 0123456789ab, …``."""
+    """``sao-lora: stable-audio@1 with steps = 50, checkpoint owner/name at revision 0123456789ab, …``."""
     identity, provenance = json.loads(model.identity), json.loads(model.provenance)
-    parts = [f"{model.label}: {str(identity.pop('class', 'a model')).rpartition(':')[2]}"]
+    parts = [f"{model.label}: {plugin_label(identity)}"]
+    named = {**identity, **identity.get("plugin", {})}  # runs of layout 2 say it at the top
+    identity = {name: value for name, value in identity.items() if name not in ("plugin", "class", "source")}
     params = {name: value for name, value in (identity.pop("params", None) or {}).items() if value is not None}
     adapter = identity.pop("adapter", None)
     scale = params.pop("adapter_scale", None)
@@ -27,8 +30,8 @@ def described(model: ModelEntry) -> str:
     if adapter is not None:
         weight = "" if scale is None else f" at scale {_short(scale)}"
         parts.append(f"adapter {_named(provenance.get('adapter'))}{_hashes(adapter)}{weight}")
-    if identity.pop("source", None) is not None:
-        parts.append(f"from a plugin file {_hash(json.loads(model.identity)['source'])}")
+    if source := named.get("source"):
+        parts.append(f"from a plugin file {_hash(source)}")
     parts += [f"{name} {_short(value)}" for name, value in identity.items() if value not in (None, {}, [], "")]
     return ", ".join(parts)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError
+from bench.failures import failure_lines
 from bench.report.board import ARROWS, DIRECTIONS, Group, groups
 from bench.report.content import Content
 from bench.report.distributions import prompt_means, spreads
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bench.published import PublishedRow
 
 HERE = Path(__file__).parent
+MOST_FAILURES = 100  # lines of a page; all of them are in provenance.json
 # Blobs are copies in memory of the folder's own audio, for web servers that cannot send a part of a file.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
@@ -81,20 +83,23 @@ def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Map
     first = {"board": board, "columns": columns, "ranked": ranked, "published": _published(content)}
     yield "index.html", "index.html", first
     compared = [name for name, _ in pairs(content)]
-    seeds = [len({clip.seed for clip in content.clips if clip.model == model.label}) for model in content.models]
+    counts = Counter((clip.model, clip.prompt) for clip in content.clips)
+    seeds = [max((n for (m, _), n in counts.items() if m == model.label), default=0) for model in content.models]
     yield "compare.html", "compare.html", {"columns": columns, "compared": compared, "seeds": seeds}
     yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content))}
     if content.survey:
         yield "survey.html", "survey.html", {}
-    yield "about.html", "about.html", {}
+    yield "about.html", "about.html", {"failures": failure_lines(content.failures, MOST_FAILURES)}
     clips = by_prompt(content)
     scored = with_decimals(content)
     made = {prompt: sum(clip.media is not None for clip in own) for prompt, own in clips.items()}
     yield "prompts.html", "prompts.html", {"clips": clips, "made": made}
     for place, prompt in enumerate(content.prompts, 1):
         rows = shown(clips[prompt.id], scored)
-        seeds = list(dict.fromkeys(row.entry.seed for row in rows))
-        yield f"prompts/{place}.html", "prompt.html", {"prompt": prompt, "place": place, "rows": rows, "seeds": seeds}
+        choices = list(dict.fromkeys(row.take for row in rows))
+        by_seed = all(row.take == str(row.entry.seed) for row in rows)
+        context = {"prompt": prompt, "place": place, "rows": rows, "takes": choices, "by_seed": by_seed}
+        yield f"prompts/{place}.html", "prompt.html", context
 
 
 def _data(content: Content, board: list[Group]) -> Iterator[tuple[str, Any]]:

@@ -25,7 +25,7 @@ def pairs(content: Content) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             continue
         record = {name: _short(getattr(c, name)) for name in SHOWN}
         record |= {"metric": column[c.column.ref], "grouping": c.grouping, "group": c.group}
-        record["warnings"] = list(c.warnings)
+        record["warnings"] = [warning.sentence for warning in c.warnings]
         record["told_apart"] = c.told_apart(c.p_holm if c.grouping == "all" else c.p_bh)
         if c.grouping == "all":
             record["chance"], record["chance_b"] = (

@@ -55,15 +55,13 @@ def mel_spectrogram(samples: Samples, rate: int) -> Samples:
 
     Values are mean power spectral densities (full scale² / Hz) in triangular bands, so that clips of unequal rates
     compare; nothing, as above half the rate, is −200 dB. Time runs from the beginning to the end of the clip, whatever
-    its length.
+    its length. `bench.mel` has the bands.
 
     Args:
         samples: shape (channels, frames), at least one frame.
         rate: in Hz, at least 8000.
-
-    Slaney. Auditory toolbox, version 2. Interval Research technical report 1998-010, for the bands.
     """
-    from scipy.fft import rfft
+    from bench.mel import mel_power
 
     window = window_length(rate)
     mono = samples.mean(axis=0, dtype=np.float32)
@@ -72,17 +70,9 @@ def mel_spectrogram(samples: Samples, rate: int) -> Samples:
     columns = min(COLUMNS, -(-16 * len(mono) // window))
     each = -(-len(mono) // (COLUMNS * window // 2))
     centres = ((np.arange(columns * each) + 0.5) * len(mono) / (columns * each)).astype(int)
-    padded = np.pad(mono, window // 2)
-    bands = np.empty((BANDS, columns), dtype=np.float32)
-    bell = np.hanning(window + 1)[:-1].astype(np.float32)
-    density = 2 / (rate * float(np.square(bell, dtype=np.float64).sum()))
-    views = np.lib.stride_tricks.sliding_window_view(padded, window)
-    filters = mel_filters(rate)
-    for start in range(0, columns, 64):  # a few at a time stay in the cache, and long clips need no more memory
-        frames = views[centres[start * each : (start + 64) * each]] * bell
-        spectra = rfft(frames, axis=1)
-        power = np.square(spectra.real) + np.square(spectra.imag)
-        bands[:, start : start + 64] = filters @ power.reshape(-1, each, power.shape[1]).mean(axis=1).T
+    power = mel_power(mono, band_weights(rate), centres)
+    bands = power.reshape(columns, each, BANDS).mean(axis=1).T
+    density = 2 / (rate * np.square(np.hanning(window + 1)).sum())
     decibels: Samples = 10 * np.log10(np.maximum(bands * np.float32(density), _NOTHING))
     return decibels[:, np.arange(COLUMNS) * columns // COLUMNS]
 
@@ -93,29 +83,17 @@ def window_length(rate: int) -> int:
 
 
 @cache
-def mel_filters(rate: int) -> npt.NDArray[np.float32]:
+def band_weights(rate: int) -> npt.NDArray[np.float32]:
     """Weights of the window's frequencies in each band, shape (96, window / 2 + 1); each band's weights sum to 1.
 
     Bands that lie above half the rate have no weights.
     """
-    edges = _hertz(np.linspace(_mel(LOWEST), _mel(HIGHEST), BANDS + 2))[:, np.newaxis]
-    frequencies = np.fft.rfftfreq(window_length(rate), 1 / rate)
-    rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
-    weights = np.maximum(0, np.minimum(rising, falling))
-    weights[edges[2:, 0] > rate / 2] = 0
+    from bench.mel import mel_corners, mel_filters
+
+    weights = mel_filters(rate, window_length(rate), BANDS, LOWEST, HIGHEST).copy()
+    weights[mel_corners(BANDS, LOWEST, HIGHEST)[2:] > rate / 2] = 0
     sums = weights.sum(axis=1, keepdims=True)
-    return np.divide(weights, sums, out=weights, where=sums > 0).astype(np.float32)
-
-
-def _mel(hertz: float) -> float:
-    """Slaney's scale: 3 mels to 200 Hz, and above 1 kHz 27 mels to a factor of 6.4."""
-    return 3 * hertz / 200 if hertz < 1000 else 15 + 27 * float(np.log(hertz / 1000) / np.log(6.4))
-
-
-def _hertz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    hertz: npt.NDArray[np.float64] = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
-    return hertz
+    return np.divide(weights, sums, out=weights, where=sums > 0)
 
 
 def picture(decibels: Samples, brightest: float) -> bytes:

@@ -100,7 +100,7 @@ def _tests(comparisons: Sequence[Comparison]) -> list[str]:
             "models' clips of a prompt come from one distribution."
         )
     found.append(f"Tests rest on {n} prompts.")
-    if unequal := {(one.a, one.b) for one in tested if any(text.startswith("W-LENGTH") for text in one.warnings)}:
+    if unequal := {(one.a, one.b) for one in tested if any(warning.code == "W-LENGTH" for warning in one.warnings)}:
         found.append(
             f"In {len(unequal)} of the pairs the models' clips differ in length: metrics of whole clips are compared "
             "all the same, and marked W-LENGTH."

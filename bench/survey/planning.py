@@ -150,7 +150,7 @@ def plan(
     # A search takes about as long as half the cells of its largest size.
     jobs |= {(0, m): partial(_fewest, question, m) for m in dict.fromkeys(prompts)}
     longest_first = sorted(jobs, key=lambda size: -(size[0] or question.most / 2) * size[1])
-    progress.begin("power", len(jobs), 0)
+    progress.begin("simulating surveys", len(jobs), 0)
     results = compute([jobs[size] for size in longest_first], workers, progress.advance)
     found = dict(zip(longest_first, results, strict=True))
     cells = tuple(cell for size in sizes if isinstance(cell := found[size], Cell))

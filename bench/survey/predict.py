@@ -127,7 +127,9 @@ def predict(
     with Store.read(folder) as store:
         columns = read_columns(store)
         scores = _read_scores(store)
-        seeds = len(store.rows("SELECT DISTINCT seed FROM clips WHERE state = 'made'"))
+        ((seeds,),) = store.rows(
+            "SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM clips WHERE state = 'made' GROUP BY model, prompt)"
+        )
         of_sets = {(metric, model): found.value for (model, metric, _), found in read_set_scores(store, None).items()}
     if not columns or not scores:
         raise DataError(f"{folder} has no {'scores' if scores else 'clips'}; finish it with 'tunebench run' first")
@@ -140,8 +142,8 @@ def predict(
         raise DataError(_nothing_matches(folder, ratings, list(models), list(prompts)))
     rated = set(table["model"])
     notes = list(ratings.notes)
-    if seeds > 1 and (table["seed"] == "").any():
-        notes.append(f"A rating that names no seed is compared with the mean score of the run's {seeds} seeds.")
+    if (seeds or 0) > 1 and (table["seed"] == "").any():
+        notes.append(f"A rating that names no seed is compared with the mean score of the prompt's {seeds} clips.")
     return Predictions(
         listeners=int(table["listener"].nunique()),
         prompts=int(table["prompt"].nunique()),

@@ -12,22 +12,32 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, MissingError
+from bench.library_setup import set_up_libraries
 
 
-def required(module: str, extra: str) -> Any:
+def required(module: str, extra: str, *names: str) -> Any:
     """Import a module of an optional extra.
 
+    Args:
+        module: its name.
+        extra: what to install for it.
+        names: what is used of it, where that is imported only when it is asked for, as of transformers.
+
     Raises:
-        MissingError: it, or something it imports, is not installed; the message names the command.
+        MissingError: it, or something it imports, is not installed or broken; the message names the command.
     """
+    set_up_libraries()
     try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        missing = error.name or module
+        imported = importlib.import_module(module)
+        for name in names:
+            getattr(imported, name)
+    except Exception as error:  # a library of another build raises OSError, and transformers RuntimeError
+        missing = getattr(error, "name", None) or module
         raise MissingError(
             f"{module} cannot be imported ({missing} is missing or broken); install it with: "
             f"pip install 'tunebench[{extra}]'"
         ) from error
+    return imported
 
 
 def checkpoint_file(path: str, published: str, source: str) -> Path:

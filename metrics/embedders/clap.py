@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -47,6 +47,12 @@ class Clap(WaveformEmbedder):
     # Folder or hub id, revision or not: the weights themselves are the identity.
     provenance_params = frozenset({"checkpoint", "revision", "device", "batch_size"})
     rate = 48_000
+    examples: ClassVar[Mapping[str, str]] = {"checkpoint": "laion/larger_clap_music"}
+
+    @classmethod
+    def require(cls) -> None:
+        required("torch", "diffusion")
+        required("transformers", "diffusion", "ClapModel", "ClapFeatureExtractor", "RobertaTokenizer")
 
     def __init__(self, checkpoint: str, revision: str | None = None, device: str = "cpu", batch_size: int = 4) -> None:
         self.checkpoint = checkpoint
@@ -69,6 +75,18 @@ class Clap(WaveformEmbedder):
         if Path(self.checkpoint).expanduser().is_dir():
             return {"weights": hash_of(sorted(file for file in self._folder.iterdir() if _identifies(file)))}
         return {"repository": self.checkpoint, "commit": self._folder.name}
+
+    def check_weights(self) -> None:
+        if Path(self.checkpoint).expanduser().is_dir() or not _HUB_ID.fullmatch(self.checkpoint):
+            self._folder  # noqa: B018 - says what is wrong with it
+            return
+        hub = required("huggingface_hub", "diffusion")
+        try:
+            hub.snapshot_download(self.checkpoint, revision=self.revision, local_files_only=True)
+        except (OSError, ValueError, hub.errors.LocalEntryNotFoundError) as error:
+            raise MissingError(
+                f"clap: {self.checkpoint} is not on this machine; what first uses it downloads it"
+            ) from error
 
     def close(self) -> None:
         self.__dict__.pop("_network", None)

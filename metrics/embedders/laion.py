@@ -52,6 +52,12 @@ class ClapLaion(WaveformEmbedder):
     tokens: ClassVar[int] = 50_265
     """Entries of RoBERTa's vocabulary, which every published checkpoint was trained with."""
 
+    @classmethod
+    def require(cls) -> None:
+        required("torch", "laion")
+        with _without_downloads({}):
+            required("laion_clap", "laion")
+
     def __init__(
         self,
         checkpoint: str = PUBLISHED,
@@ -77,6 +83,9 @@ class ClapLaion(WaveformEmbedder):
 
     def fingerprint(self) -> Mapping[str, Any]:
         return {"weights": hash_of([self._file])}
+
+    def check_weights(self) -> None:
+        self._file  # noqa: B018 - looks for it
 
     def close(self) -> None:
         self.__dict__.pop("_network", None)

@@ -7,7 +7,6 @@ That release returns the embedding of the first patch for every patch; here each
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import as_file, files
@@ -19,8 +18,10 @@ import numpy.typing as npt
 
 from bench.audio import Audio, Samples
 from bench.embedder import Embedder, Vectors
-from bench.errors import MissingError
+from bench.mel import mel_filters, mel_spectrogram
 from metrics.embedders.windows import finite, heard
+from metrics.notes.trial import try_out
+from metrics.onnx import load_network
 
 Training = Literal["msd", "mtt"]
 
@@ -48,12 +49,10 @@ def log_mel_patches(samples: Samples) -> npt.NDArray[np.float32]:
     Patches do not overlap. What is left after the last whole one is not heard, as in the original, and audio shorter
     than a patch is followed by zeros.
     """
-    import librosa
-
-    power = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=FFT, hop_length=HOP, n_mels=MELS)
+    power = mel_spectrogram(samples, mel_filters(RATE, FFT, MELS), HOP)
     # The networks were trained on power rounded to half precision; the logarithm itself would overflow in it.
     rounded = np.minimum(power, _HALF_MAX).astype(np.float16).astype(np.float32)
-    frames = np.log10(10_000 * rounded + 1).T
+    frames = np.log10(10_000 * rounded + 1)
     count = max(1, len(frames) // PATCH)
     padded = np.zeros((count * PATCH, MELS), dtype=np.float32)
     padded[: len(frames)] = frames[: len(padded)]
@@ -99,23 +98,8 @@ def _tagger(training: Training) -> Mapping[str, npt.NDArray[Any]]:
 
 @cache
 def _session(training: Training) -> Any:
-    from onnxruntime import InferenceSession, SessionOptions
-
-    options = SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return InferenceSession(_weights(training), options, providers=["CPUExecutionProvider"])
-
-
-def _weights(training: Training) -> bytes:
-    path = files("metrics.embedders") / "weights" / f"musicnn-{training}.onnx"
-    try:
-        weights = path.read_bytes()
-    except OSError:
-        raise MissingError(f"{path}: the musicnn weights are missing; reinstall tunebench") from None
-    if hashlib.sha256(weights).hexdigest() != SHA256[training]:
-        raise MissingError(f"{path}: these are not the weights of musicnn 0.1.0; reinstall tunebench")
-    return weights
+    weights = files("metrics.embedders") / "weights" / f"musicnn-{training}.onnx"
+    return load_network(weights, SHA256[training], "musicnn 0.1.0")
 
 
 # Both networks hear one front end; what it made of a clip goes with the clip.
@@ -128,6 +112,10 @@ class _Musicnn(Embedder):
     version = 1
     dimension = 200
     training: ClassVar[Training]
+
+    @classmethod
+    def require(cls) -> None:
+        try_out(f"musicnn-{cls.training}", lambda noise: run_network(log_mel_patches(noise), cls.training), RATE)
 
     def embed(self, audio: Audio) -> Vectors:
         if audio not in _fronts:

@@ -57,6 +57,11 @@ class PANN(WaveformEmbedder):
     dimension = 2048
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})
 
+    @classmethod
+    def require(cls) -> None:
+        required("torch", "laion")
+        _networks()
+
     def __init__(
         self, checkpoint: str | None = None, rate: int = 32_000, device: str = "cpu", batch_size: int = 4
     ) -> None:
@@ -70,6 +75,9 @@ class PANN(WaveformEmbedder):
 
     def fingerprint(self) -> Mapping[str, Any]:
         return {"weights": hash_of([self._file])}
+
+    def check_weights(self) -> None:
+        self._file  # noqa: B018 - looks for it
 
     def close(self) -> None:
         self.__dict__.pop("_network", None)

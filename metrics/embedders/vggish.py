@@ -46,6 +46,11 @@ class VGGish(Embedder):
     dimension = 128
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})
 
+    @classmethod
+    def require(cls) -> None:
+        for module in ("torch", "torchvggish.vggish_input", "torchvggish.torchvggish"):
+            required(module, "laion")
+
     def __init__(self, checkpoint: str = PUBLISHED, device: str = "cpu", batch_size: int = 32) -> None:
         self.checkpoint = checkpoint
         self.device = device
@@ -69,6 +74,9 @@ class VGGish(Embedder):
 
     def fingerprint(self) -> Mapping[str, Any]:
         return {"weights": hash_of([self._file])}
+
+    def check_weights(self) -> None:
+        self._file  # noqa: B018 - looks for it
 
     def close(self) -> None:
         self.__dict__.pop("_network", None)

@@ -7,7 +7,6 @@ published with release 0.4.0.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -17,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.audio import Samples
-from bench.errors import MissingError
 from bench.metric import DecodedClip
 from metrics.notes.note_creation import LOWEST_PITCH, create_notes
 from metrics.notes.signal import audible
+from metrics.onnx import load_network
 
 VERSION = "basic-pitch@1"
 
@@ -129,24 +128,4 @@ def _windows(samples: Samples) -> Samples:
 
 @cache
 def _session() -> Any:
-    return load_network(files("metrics.notes") / "weights" / "basic-pitch.onnx")
-
-
-def load_network(path: Any, threads: int = 1) -> Any:
-    """An onnxruntime session of the network; ``path`` is a `pathlib.Path` or another readable resource.
-
-    Raises:
-        MissingError: no such file, or another content than this version was measured with.
-    """
-    from onnxruntime import InferenceSession, SessionOptions
-
-    try:
-        weights = path.read_bytes()
-    except OSError:
-        raise MissingError(f"{path}: the transcription weights are missing; reinstall tunebench") from None
-    if hashlib.sha256(weights).hexdigest() != SHA256:
-        raise MissingError(f"{path}: these are not the weights of {VERSION}; reinstall tunebench")
-    options = SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    return load_network(files("metrics.notes") / "weights" / "basic-pitch.onnx", SHA256, VERSION)

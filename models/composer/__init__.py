@@ -12,10 +12,10 @@ from bench.notes import Notes
 class Composer(MusicModel):
     """Composes to the prompt's genre, key, tempo, instruments, mood and form; the seed decides what it leaves open.
 
-    It has no parameters. Six styles are known: choral, classical, dance, jazz, pop and rock; another genre goes to
-    the nearest by the words of genre and text, or else to pop. A longer duration gives the same piece, longer. The
-    notes come with the audio. Nothing is downloaded; playing needs tinysoundfont, and a `MissingError` names the
-    command that installs it.
+    It has no parameters. Six styles are known: choral, classical, dance, jazz, pop and rock; another genre, or
+    none, goes to the nearest by the words of genre and text, or else to pop. A longer duration gives the same piece,
+    longer. The notes come with the audio. Nothing is downloaded; playing needs tinysoundfont, and a `MissingError`
+    names the command that installs it.
     """
 
     version = 1

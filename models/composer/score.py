@@ -27,7 +27,7 @@ def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
     section's notes are drawn from a generator named by its place, and its harmony and tune from one named by its
     letter.
     """
-    name = f"composer:{prompt.genre}:{prompt.bpm}:{prompt.key}:{prompt.text}:{seed}"
+    name = f"composer:{prompt.genre or ''}:{prompt.bpm}:{prompt.key}:{prompt.text}:{seed}"
     wishes = read_wishes(prompt)
     style = style_named(wishes.style)
     brief = settle(wishes, style, named_generator(f"{name}:brief"))

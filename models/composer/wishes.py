@@ -63,7 +63,8 @@ class Wishes:
     """What a prompt asks for.
 
     Attributes:
-        style: one of `STYLES`; a genre outside them goes to the nearest by its words, or else to pop.
+        style: one of `STYLES`; a genre outside them, or none, goes to the nearest by its words and the text's, or else
+            to pop.
         scoring: the instruments.
         bpm: quarters a minute, or None.
         pace: place in the style's tempo range that words like "slow" ask for, 0 to 1, or None.
@@ -121,7 +122,7 @@ def _has(words: str, text: str) -> bool:
 
 
 def _style(prompt: Prompt) -> str:
-    for where in (prompt.genre.lower(), prompt.text.lower()):
+    for where in ((prompt.genre or "").lower(), prompt.text.lower()):
         if where in STYLES:
             return where
         found = {

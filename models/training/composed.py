@@ -111,7 +111,7 @@ def list_composed(config: DataConfig, sounds: Sounds, progress: Progress, folder
     missing = [(asked, path) for asked, path in planned if not _intact(path, sounds)]
     if missing:
         model.require()
-        progress.begin("composing", len(planned), len(planned) - len(missing))
+        progress.begin("composing clips", len(planned), len(planned) - len(missing))
     for asked, path in missing:
         (audio,) = model.generate([GenerationRequest(asked.prompt, asked.seed, config.seconds)])
         if isinstance(audio, Exception):

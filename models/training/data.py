@@ -85,7 +85,7 @@ def _heard(
     usable: list[tuple[Example, Sound]] = []
     unusable = list(listing.unusable)
     _refuse_many(listing.name, unusable, total, share)
-    progress.begin("reading", len(listing.examples), 0)
+    progress.begin("checking training audio", len(listing.examples), 0)
     for example in sorted(listing.examples, key=lambda example: example.id):
         try:
             sound = sounds.of(example.path)

@@ -80,7 +80,7 @@ class LatentCache:
             for key, example in sounds.items()
             if key not in self._latents or (self._heard and key not in self._conditions)
         }
-        progress.begin("encoding", len(sounds), len(sounds) - len(missing))
+        progress.begin("encoding audio", len(sounds), len(sounds) - len(missing))
         for key, example in missing.items():
             audio = read_audio(example.path)
             if content_hash(audio) != key:
@@ -94,7 +94,7 @@ class LatentCache:
     def _read_captions(self, trainee: Trainee, dataset: Dataset, progress: Progress) -> None:
         captions = {self._condition_key(example): example.caption for example in dataset.examples}
         missing = {key: caption for key, caption in captions.items() if key not in self._conditions}
-        progress.begin("reading captions", len(captions), len(captions) - len(missing))
+        progress.begin("encoding captions", len(captions), len(captions) - len(missing))
         for key, caption in missing.items():
             self._conditions.add(key, _finite(trainee.condition(caption), f"caption '{caption[:60]}'"))
             progress.advance(1)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import torch
 
 from bench.audio import Samples
+from bench.mel import mel_filters
 
 FLOOR = 1e-5  # the quietest magnitude that is told from silence
 
@@ -42,6 +43,4 @@ def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
 @lru_cache(maxsize=8)
 def _filters(rate: int, window: int, bands: int) -> torch.Tensor:
     """Weights of each frequency in each band, shape (bands, window / 2 + 1)."""
-    from librosa.filters import mel
-
-    return torch.from_numpy(mel(sr=rate, n_fft=window, n_mels=bands, fmin=0.0, fmax=rate / 2))
+    return torch.from_numpy(mel_filters(rate, window, bands).copy())

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.canonical import fingerprint, first_difference
 from bench.errors import DataError, UsageError
+from bench.identity import without_none
 from bench.progress import Progress
 from models.training.base import Trainee
 from models.training.checkpoint import Checkpoint, checkpoints, read
@@ -51,7 +52,8 @@ def newest(folder: Path, wanted: dict[str, Any], total: int, progress: Progress)
 
 
 def _check(found: Checkpoint, wanted: dict[str, Any], total: int) -> None:
-    saved = found.state["identity"]
+    # A setting that came later and is not used says nothing.
+    saved, wanted = without_none(found.state["identity"]), without_none(wanted)
     if saved != wanted:
         place, then, now = first_difference(saved, wanted)
         raise UsageError(

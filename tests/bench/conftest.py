@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from bench.comparison.record import Chance, Comparison
+from bench.failures import FailureGroup
 from bench.metric import Estimate
+from bench.notice import Notice
 from bench.prompt import Prompt
 from bench.protocol import Protocol
 from bench.published import PublishedRow
@@ -36,7 +38,7 @@ COLUMNS = (
     Column("harmonic-accuracy@1", "%", "higher", bounds=(0.0, 100.0)),
     Column("melodic-complexity@1", "pitches", "none"),
     Column("rhythm-grid@1", "of chance", "lower"),
-    Column("kad@1", "", "lower", of_sets=True, view="whole clips", reference="composer"),
+    Column("kad@1", "", "lower", of_sets=True, view="{}", reference="composer"),
     Column("nothing-has-a-value-of-this[window=0.125,threshold=0.5,model=an-embedder-of-note]@1", "", "higher"),
 )
 UNSCORED = COLUMNS[4]
@@ -96,7 +98,10 @@ def make_content(out: Path) -> Content:
         prompts=PROMPTS,
         clips=tuple(clips),
         cautions=(Caution("W-SYNTHETIC", "the reference is <synthetic> music", ("kad@1",)),),
-        failures=("clip 3: <img src=x onerror=alert(4)>", "clip 4: " + "/a-folder-with-a-long-name" * 20),
+        failures=(
+            FailureGroup("base", ("",), "<img src=x onerror=alert(4)>", 12, 12, "jazz-1, seed 0"),
+            FailureGroup("base", ("kad", "fad"), "/a-folder-with-a-long-name" * 20, 2, 0, ""),
+        ),
         published=(
             PublishedRow(model="A <paper>", metric="CLAP", value=0.5, protocol="theirs", source="A & B, 2025"),
             PublishedRow(model="Another", metric="KAD", text="lower", protocol="theirs", source="A & B, 2025"),
@@ -163,7 +168,7 @@ def _comparisons(rng: np.random.Generator) -> Iterator[Comparison]:
             effect=0.8,
             superiority=None if column.of_sets else 0.75,
             detectable=1.4 * unit,
-            warnings=("W-FEW: <6> prompts",),
+            warnings=(Notice("W-FEW", {}, "<6> prompts"),),
         )
 
 

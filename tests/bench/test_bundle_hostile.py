@@ -224,11 +224,12 @@ def test_what_is_no_file(tmp_path: Path, attempt: Attempt) -> None:
         (b"\xff", "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"format": NaN}', "not valid JSON"),
-        (b'{"format": 9}', "written in format 9, this tunebench reads format 1"),
-        (b'{"format": 1}', "does not describe a bundle"),
-        (b'{"format": 1, "name": 3, "protocol": {"id": "", "line": ""}, "versions": {}}', "not text"),
+        (b'{"format": 9}', "written in format 9, this tunebench reads format 2"),
+        (b'{"format": 1}', "pack the run again with 'tunebench export bundle'"),
+        (b'{"format": 2}', "does not describe a bundle"),
+        (b'{"format": 2, "name": 3, "protocol": {"id": "", "line": ""}, "versions": {}}', "not text"),
         (
-            b'{"format": 1, "name": "", "protocol": {"id": "", "line": ""}, "versions": {}, "files": []}',
+            b'{"format": 2, "name": "", "protocol": {"id": "", "line": ""}, "versions": {}, "files": []}',
             "lists no files",
         ),
     ],
@@ -344,7 +345,9 @@ def test_nothing_that_a_bundle_names_is_run(
     changed = {**files, "leaderboard.json": json.dumps(renamed).encode(), "scores.csv": table}
     found = attempt(_altered(changed, tmp_path, script))
     assert match in found.unchecked["evil@1"]
-    assert (found.damage, found.numbers, found.deviations) == ((), 0, ())
+    lacking = () if plugin == "key-adherence" else (f"config.yaml: lacks the metric '{plugin}', which the tables show",)
+    assert found.damage == lacking
+    assert (found.numbers, found.deviations) == (0, ())
     assert not (tmp_path / "ran").exists()
 
 
@@ -358,6 +361,8 @@ def test_a_configuration_is_not_followed(files: Files, tmp_path: Path, attempt: 
     assert found.damage == (
         "config.yaml: its duration is 10 s, the run's is 0.2 s",
         "config.yaml: the run has no model 'Metric'",
+        "config.yaml: lacks the model 'sine', which the run holds",
+        "config.yaml: lacks the metric 'key-adherence', which the tables show",
     )
     assert not (tmp_path / "ran").exists()
 

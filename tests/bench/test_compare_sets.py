@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from bench.comparison.compare import compare, compare_all
 from bench.comparison.kept_tests import KeptTest, KeptTests
 from bench.comparison.record import Comparison
 from bench.leaderboard import render
+from bench.notice import Notice
 from bench.reference import load_reference
 from bench.set_metric import gather
 from bench.store import Store
@@ -105,7 +107,7 @@ def test_it_is_the_metrics_own_difference(folder: Path) -> None:
     (file,) = (folder / "references").glob("*.safetensors")
     reference = load_reference(file)
     with Store.read(folder) as store:
-        vectors = store.embedded(reference.embedder, View().text)
+        vectors = store.embedded(reference.embedder, View().key)
         number = {prompt: place for place, prompt in enumerate(sorted(store.prompts()))}
         sets = [
             gather(
@@ -167,13 +169,13 @@ def test_groups_only_when_asked_for(folder: Path) -> None:
 
 def test_other_numbers_of_seeds_are_named(folder: Path, make: Make) -> None:
     (found,) = compare(folder, "base", "louder", other=make(LOUDER, seeds=[0]))
-    assert "W-SEEDS: A has 2 seeds and B 1 seed" in found.warnings
+    assert Notice("W-SEEDS", {"a": [2, 2], "b": [1, 1]}) in found.warnings
 
 
 def test_prompts_of_one_only_are_left_out(folder: Path, make: Make) -> None:
     (found,) = compare(folder, "base", "louder", other=make({**LOUDER, "params": {"flaw": "rock"}}))
     assert found.n == 10 and (found.mean_a, found.mean_b) == (None, None)
-    assert any(warning.startswith("W-UNPAIRED: 2 prompts") for warning in found.warnings)
+    assert Notice("W-UNPAIRED", {"only_a": 2, "only_b": 0}) in found.warnings
 
 
 def test_a_metric_without_a_test_says_so(make: Make) -> None:
@@ -187,6 +189,22 @@ class TestKept:
         assert len(json.loads((folder / "comparisons.json").read_text())["tests"]) == 2
         shutil.rmtree(folder / "references")
         (folder / "config.yaml").unlink()
+        assert the_test(folder) == first
+
+    @pytest.mark.parametrize("absent", [5, 12])
+    def test_a_test_of_clips_that_are_not_embedded_yet_is_not_kept(self, folder: Path, absent: int) -> None:
+        """As in a run that another command extended: once it is scored again, all its clips are tested."""
+        first = the_test(folder)
+        (folder / "comparisons.json").unlink()
+        some = f"SELECT DISTINCT content FROM clips WHERE model = 'louder' ORDER BY prompt, seed LIMIT {2 * absent}"
+        with sqlite3.connect(folder / "run.db") as db:
+            db.execute("CREATE TABLE away AS SELECT * FROM embeddings")
+            db.execute(f"DELETE FROM embeddings WHERE content IN ({some})")
+        found = the_test(folder)
+        assert (found.n, found.p) != (first.n, first.p)
+        with sqlite3.connect(folder / "run.db") as db:
+            db.execute("INSERT OR IGNORE INTO embeddings SELECT * FROM away")
+            db.execute("DROP TABLE away")
         assert the_test(folder) == first
 
     @pytest.mark.parametrize(
@@ -210,7 +228,8 @@ class TestKept:
         assert the_test(more).estimate != first.estimate
 
     def test_two_writers_keep_both(self, tmp_path: Path) -> None:
-        test = KeptTest(estimate=1.0, low=None, high=None, p=None, null="", reason="few", warnings=("W-X: x",), n=3)
+        said = (Notice("W-CLIPS", {"a": 1, "b": 2}), Notice("W-X", {}, "x"))
+        test = KeptTest(estimate=1.0, low=None, high=None, p=None, null="", reason="few", warnings=said, n=3)
         one, two = KeptTests(tmp_path), KeptTests(tmp_path)
         one.put("a", test)
         two.put("b", test)

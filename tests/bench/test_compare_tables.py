@@ -20,6 +20,7 @@ from bench.comparison.compare import compare
 from bench.comparison.record import Chance, Comparison
 from bench.comparison.tables import findings, p_text, render
 from bench.errors import UsageError
+from bench.notice import Notice
 from bench.protocol import protocol_of
 from bench.store import Store
 from bench.summary import Column
@@ -30,7 +31,7 @@ FOUND = Comparison("base", "tuned", COLUMN, "all", "all", 5.0, 3.0, 7.0, 0.001, 
 FIELDS = [
     *("metric", "a", "b", "grouping", "group", "mean_a", "mean_b", "estimate", "low", "high", "p", "p_holm", "p_bh"),
     *("n", "effect", "superiority", "detectable", "unit", "direction", "better", "chance", "reason", "reference"),
-    *("view", "warnings", "protocol", "protocol_b"),
+    *("view", "warnings", "warning_codes", "protocol", "protocol_b"),
 ]
 
 
@@ -65,6 +66,7 @@ def test_json_is_a_list_of_the_same_fields_in_the_same_order(rendered: Callable[
     assert rows[0]["chance"].keys() == {"estimate", "low", "high", "p"}
     assert rows[0]["metric"] == "Peak@1" and rows[0]["better"] == "tuned"
     assert rows[0]["warnings"] == ["W-UNPAIRED: 2 prompts that only one of the two has are left out (2 of A)"]
+    assert rows[0]["warning_codes"] == ["W-UNPAIRED"]
     assert rendered("json", "genre") == rendered("json", "genre")
 
 
@@ -132,7 +134,9 @@ class TestFindings:
         open_ = self.said(p=0.3, p_holm=0.6)
         assert open_.startswith("peak@1: not settled; a true difference of 2.5 points would show (p < .05) in four")
         assert "once every metric is allowed for (p .020, Holm p .100)" in self.said(p=0.02, p_holm=0.1)
-        assert "too few prompts" in self.said(p=0.3, p_holm=0.6, warnings=("W-FEW: with 5 prompts …",))
+        assert "too few prompts" in self.said(
+            p=0.3, p_holm=0.6, warnings=(Notice("W-FEW", {"prompts": 5, "p": 0.0625}),)
+        )
         distance = self.said(p=0.3, p_holm=0.6, detectable=None, low=-0.5, high=1.25)
         assert distance == "peak@1: not settled; the 95 % interval of B − A reaches from −0.50 to 1.25 points."
         assert "there is no interval" in self.said(p=1.0, p_holm=1.0, detectable=None, low=None, high=None)

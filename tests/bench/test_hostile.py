@@ -88,7 +88,7 @@ def test_damaged_clip_is_made_again(tmp_path: Path, write_config: Write) -> None
     good = read_audio(clip)
     clip.write_bytes(b"")
     damaged = bench.run(write_config(), run.folder)
-    assert any("the file is empty" in line for line in damaged.failures())
+    assert any("the file is empty" in failure.reason for failure in damaged.failures())
     mended = bench.run(write_config(), run.folder)
     assert mended.failures() == []
     assert np.array_equal(read_audio(clip).samples, good.samples)
@@ -109,9 +109,8 @@ class TestPluginIdentity:
         assert bench.run(config, tmp_path / "out").leaderboard().value.tolist() == [7]
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
+def test_values_that_are_no_numbers_fail_alone(tmp_path: Path, plugin: Callable[..., Path]) -> None:
+    values = [
         "Score(True)",
         "Score('x')",
         "Score(np.array([1., 2.]))",
@@ -124,16 +123,17 @@ class TestPluginIdentity:
         "None",
         "3.0",
         "'high'",
-    ],
-)
-def test_value_that_is_no_number_fails_alone(tmp_path: Path, plugin: Callable[..., Path], value: str) -> None:
-    path = plugin(f"class Bad(ClipMetric):\n    def score(self, clip):\n        return {value}\n")
-    config = {**_config(path), "metrics": [f"{path}:Metric", f"{path}:Bad"]}
-    run = bench.run(config, tmp_path / "out")
-    assert len(run.failures()) == 12
+    ]
+    bodies = [f"def score(self, clip):\n        return {value}\n" for value in values]
+    path = plugin("".join(f"class Bad{place}(ClipMetric):\n    {body}" for place, body in enumerate(bodies)))
+    names = [f"Bad{place}" for place in range(len(values))]
+    run = bench.run({**_config(path), "metrics": [f"{path}:{name}" for name in ("Metric", *names)]}, tmp_path / "out")
+    assert len(run.failures()) == 12 * len(values)
     table = run.leaderboard().set_index("metric")
     assert table.loc["Metric@1", "n"] == 12
-    assert table.loc["Bad@1", "n"] == 0
+    assert {value: table.loc[f"{name}@1", "n"] for value, name in zip(values, names, strict=True)} == dict.fromkeys(
+        values, 0
+    )
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
@@ -181,7 +181,7 @@ def test_model_that_leaves_the_process_fails_alone(tmp_path: Path, plugin: Calla
     path = plugin("class Bad(Model):\n    def generate(self, requests): sys.exit(3)\n")
     run = bench.run(_config(path, model="Bad", workers=workers), tmp_path / "out")
     assert len(run.failures()) == 12
-    assert "sys.exit(3)" in run.failures()[0]
+    assert all("sys.exit(3)" in failure.reason for failure in run.failures())
 
 
 def test_clip_longer_than_asked_is_cut(tmp_path: Path, plugin: Callable[..., Path]) -> None:
@@ -255,15 +255,9 @@ class TestStreams:
         assert ran.returncode == 0, ran.stderr
 
 
-def test_doctor_finds_no_fault_with_a_whole_installation(tunebench: Command) -> None:
-    report = json.loads(tunebench("doctor", "--json").stdout)
-    core = ("essentia", "librosa", "music21", "onnxruntime", "pydantic", "soundfile", "soxr", "typer", "tinysoundfont")
-    assert all(report["packages"][name][0].isdigit() for name in core)
-    assert all(state == "ready" for state in report["models"].values() if "composer" in state)
-
-
 def test_missing_synthesizer_is_seen_by_doctor_and_run(tunebench: Command, tmp_path: Path) -> None:
-    (tmp_path / "tinysoundfont.py").write_text("raise ImportError('blocked')\n")
+    for module in ("tinysoundfont", "torch"):  # without the second, doctor has less to try
+        (tmp_path / f"{module}.py").write_text("raise ImportError('blocked')\n")
     environment = {"PYTHONPATH": str(tmp_path)}
     report = json.loads(tunebench("doctor", "--json", **environment).stdout)
     assert "pip install --no-deps" in report["models"]["composer"]
@@ -304,14 +298,14 @@ class TestScoringOnesOwn:
             soundfile.write(folder / f"{name}.wav", rng.normal(0, 0.1, 4000), 8000)
         return folder
 
-    def test_all_seeds_count_and_strays_are_named(
+    def test_files_are_the_plan_and_strays_are_named(
         self, tunebench: Command, clips: Path, tiny: Path, tmp_path: Path
     ) -> None:
         ran = tunebench("score", clips, "--suite", "quick@1", "--metric", f"{tiny}:Peak", "--json")
         assert ran.returncode == 4
         (row,) = json.loads(ran.stdout)
-        assert (row["model"], row["n"], row["planned"]) == ("my-clips", 3, 24)
-        assert "zzz.wav: for no prompt of quick@1, left out" in ran.stderr
+        assert (row["model"], row["n"], row["planned"]) == ("my-clips", 3, 3 + 10)
+        assert "zzz.wav" in ran.stderr
         assert (tmp_path / "results" / "my-clips" / "run.db").exists()
 
     def test_options_for_the_other_use_are_refused(

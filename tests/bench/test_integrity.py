@@ -161,7 +161,13 @@ class TestWhatIsSound:
         assert read_board(folder).cells == []
 
     def test_an_older_layout(self, change: Callable[[str], Path], made: Path) -> None:
-        folder = change("ALTER TABLE models DROP COLUMN trained_on; PRAGMA user_version = 1")
+        folder = change(
+            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; PRAGMA user_version = 1; "
+            "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
+            "UPDATE set_scores SET warnings = (SELECT json_group_array(json_extract(value, '$.code') || ': ' || "
+            "json_extract(value, '$.text')) FROM json_each(warnings)); "
+            "UPDATE about SET value = '0.5 s' WHERE name = 'duration'"
+        )
         assert render(folder, "json") == render(made, "json")
 
     def test_a_replaced_clip_whose_audio_is_gone(self, change: Callable[[str], Path]) -> None:

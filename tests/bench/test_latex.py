@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench.latex import escaped, latex_table
 from bench.metric import Direction, Estimate
+from bench.notice import Notice
 from bench.prompt import Prompt
 from bench.protocol import Protocol, ShownMetric, make_protocol
 from bench.ranks import RankRange
@@ -91,11 +92,14 @@ def cell(model: str, ref: str, estimate: Estimate, direction: Direction = "highe
 
 def protocol(name: str = "genres@1") -> Protocol:
     prompts = [Prompt(f"p{i}", "text", "jazz") for i in range(12)]
-    return make_protocol(name, "20 s", prompts, [ShownMetric("a@1", "x"), ShownMetric("b_%@1", "y")])
+    return make_protocol(name, 20.0, prompts, [ShownMetric("a@1", "x"), ShownMetric("b_%@1", "y")])
 
 
 def board(models: tuple[str, str] = ("base", "tuned"), groups: tuple[str, ...] = ("all",)) -> list[Cell]:
-    low, high = Estimate(10.0, 8.0, 12.0, 12), Estimate(-20.0, -21.0, 2.0, 10, None, ("W-ODD: 5 % are odd",))
+    low, high = (
+        Estimate(10.0, 8.0, 12.0, 12),
+        Estimate(-20.0, -21.0, 2.0, 10, None, (Notice("W-ODD", {}, "5 % are odd"),)),
+    )
     none = Estimate(None, None, None, 0, "no clip has a value")
     return [
         one

@@ -84,7 +84,7 @@ def shared(folder: Path, by: str | None = None) -> dict[tuple[str, str], list[st
     """The W-SHARED warnings of each cell that has one, by model and metric."""
     found: dict[tuple[str, str], list[str]] = {}
     for cell in read_cells(folder, by):
-        if warnings := [w for w in cell.estimate.warnings if w.startswith("W-SHARED")]:
+        if warnings := [w.sentence for w in cell.estimate.warnings if w.code == "W-SHARED"]:
             found.setdefault((cell.model, cell.column.ref.partition("[")[0]), []).extend(warnings)
     return found
 

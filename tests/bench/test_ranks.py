@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bench.comparison.record import Comparison
 from bench.metric import Direction, Estimate
+from bench.notice import Notice
 from bench.rank_table import rank_grid, rank_notes
 from bench.ranks import RankRange, ranks
 from bench.summary import Cell, Column
@@ -186,8 +187,8 @@ def test_notes_name_what_no_data_could_settle() -> None:
         assert "could not be told apart whatever the data" in noted(models, fewest - 1)[0]
     assert noted(4, 6)[0].endswith("with 6 prompts p is never below .031 before Holm")
     assert noted(11, 36) == []
-    floor = "W-FLOOR: 999 permutations, so p is never below .001"
-    assert noted(11, 36, (floor,)) == [f"quality@1: {floor} before Holm"]
+    floor = Notice("W-FLOOR", {"permutations": 999, "p": 0.001})
+    assert noted(11, 36, (floor,)) == [f"quality@1: {floor.sentence} before Holm"]
 
 
 def test_table_shows_ranges_and_marks_what_is_told_from_nothing() -> None:

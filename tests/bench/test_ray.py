@@ -71,6 +71,7 @@ def test_same_results_as_local_workers(tiny: Path, tmp_path: Path) -> None:
     local = run({**settings, "executor": {"workers": 0}}, tmp_path / "local").folder
 
     assert results(on_ray) == results(local)
+    assert not (on_ray / "crashes").exists(), "nobody crashed"
     assert all(state == "made" for state in states(on_ray).values())
     assert ray.is_initialized(), "a cluster that somebody else started stays"
 
@@ -81,9 +82,17 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_clip_only(tiny: Path, tmp_pat
     finished = run(config(tiny, bad=bad, timeout=3), tmp_path / "out")
 
     (failure,) = finished.failures()
-    reason = "took longer than 3 s (executor.timeout)" if bad == "hang" else "its Ray worker is gone: "
-    assert failure.startswith(f"sine, jazz-2, seed 0: {reason}")
-    assert "\n" not in failure
+    reasons = {
+        "abort": "its Ray worker was killed by SIGABRT in tiny.py (line ",
+        "exit": "its Ray worker is gone: ",
+        "hang": "took longer than 3 s (executor.timeout)",
+    }
+    assert (failure.model, failure.metric, failure.clip) == ("sine", "", "jazz-2, seed 0")
+    assert failure.reason.startswith(reasons[bad])
+    assert "\n" not in failure.reason
+    stacks = list(finished.folder.glob("crashes/*"))
+    assert [stack.name in failure.reason for stack in stacks] == [True] * (bad == "abort")
+    assert all("in _one" in stack.read_text() for stack in stacks)
     assert {prompt for prompt, state in states(finished.folder).items() if state != "made"} == {"jazz-2"}
 
 
@@ -93,7 +102,7 @@ def test_a_metric_that_kills_its_worker_fails_alone(tiny: Path, tmp_path: Path) 
     settings["metrics"] = [f"{tiny}:Peak", {"name": f"{tiny}:Fragile", "params": {"how": "abort"}}]
     settings["suite"] = _small_suite(tmp_path)
     finished = run(settings, tmp_path / "out")
-    assert [line.partition(": ")[0] for line in finished.failures()] == ["sine, rock-1, seed 0, Fragile[how=abort]"]
+    assert [(f.clip, f.metric) for f in finished.failures()] == [("rock-1, seed 0", "Fragile[how=abort]")]
     _, scores = results(finished.folder)
     assert sum(value is not None for _, _, value, *_ in scores) == 2 * 3 - 1
 

@@ -14,6 +14,7 @@ from bench.canonical import fingerprint
 from bench.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, UsageError
 from bench.metric_plan import PlannedEmbedder, plan_embedder
+from bench.notice import Notice
 from bench.reference import find_reference, load_reference, save_reference
 from bench.reference_file import ReferenceWriter
 from bench.view import View
@@ -103,7 +104,7 @@ def test_saving_what_was_loaded_gives_the_same_reference(tmp_path: Path) -> None
 
 def test_synthetic_music_says_so(tmp_path: Path) -> None:
     reference = load_reference(write(tmp_path / "r.safetensors", synthetic=True))
-    assert reference.warnings == ("W-SYNTHETIC: the reference 'mine' is synthetic music",)
+    assert reference.warnings == (Notice("W-SYNTHETIC", {"reference": "mine"}),)
 
 
 def test_windows_stay_on_disk_until_they_are_sliced(tmp_path: Path) -> None:
@@ -137,9 +138,9 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a safetensors file, but not a reference"):
         load_reference(path)
     save_file({"mean": rows()}, path, {"tunebench": json.dumps({"format": 7})})
-    with pytest.raises(DataError, match="written in format 7, this tunebench reads format 1"):
+    with pytest.raises(DataError, match="written in format 7, this tunebench reads format 2"):
         load_reference(path)
-    save_file({"mean": rows()}, path, {"tunebench": json.dumps({"format": 1})})
+    save_file({"mean": rows()}, path, {"tunebench": json.dumps({"format": 2})})
     with pytest.raises(DataError, match="'embedder' is missing"):
         load_reference(path)
 
@@ -200,7 +201,9 @@ def test_another_embedder_or_version_is_refused_with_both_named(music: Path, tmp
     file = find_reference(str(music), planned(), tmp_path).path
     assert find_reference(str(file), planned()).path == file
     anew = plan_embedder(EmbedderRef(f"{SPECTRUM}:SpectrumAnew"))
-    with pytest.raises(UsageError, match=r"was embedded by Spectrum@1.*SpectrumAnew.*SpectrumAnew@2.*reference build"):
+    with pytest.raises(
+        UsageError, match=r'was embedded by Spectrum@1.*"Spectrum", not "SpectrumAnew".*reference build'
+    ):
         find_reference(str(file), anew)
     louder = plan_embedder(EmbedderRef(REF.name, {"floor": -60.0}))
     with pytest.raises(UsageError, match=r"params\.floor: -100\.0, not -60\.0"):

@@ -13,6 +13,7 @@ import soundfile
 
 from bench.embedder import EmbedderRef
 from bench.errors import DataError, UsageError
+from bench.notice import Notice
 from bench.recordings import Recording, recordings_in, recordings_of
 from bench.reference import load_reference
 from bench.reference_build import build_reference
@@ -157,7 +158,7 @@ def test_an_unknown_count_is_bounded_by_the_rank_and_said(tmp_path: Path) -> Non
     assert import_statistics(tmp_path / "s.npz", REF, tmp_path / "r.safetensors", "theirs") == 5
     reference = load_reference(tmp_path / "r.safetensors")
     assert reference.windows == 5
-    assert reference.warnings[0].startswith("W-COUNT: the reference 'theirs'")
+    assert reference.warnings[0] == Notice("W-COUNT", {"reference": "theirs", "windows": 5})
 
 
 def test_statistics_that_are_none_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from bench.embedder import EmbedderRef, load_embedder
 from bench.errors import UsageError
 from bench.metric_plan import plan_embedder
 from bench.model import GenerationRequest, MusicModel
+from bench.notice import Notice
 from bench.plan import load_suite_named
 from bench.reference import find_reference, load_reference
 from bench.registry import create, find
@@ -31,7 +32,7 @@ def test_it_is_small_balanced_and_says_what_it_is(shipped: Reference) -> None:
         ("choral", "classical", "dance", "jazz", "pop", "rock"), 48
     )
     assert shipped.windows > 4 * len(shipped.mean)
-    assert shipped.warnings == ("W-SYNTHETIC: the reference 'composer' is synthetic music",)
+    assert shipped.warnings == (Notice("W-SYNTHETIC", {"reference": "composer"}),)
     assert shipped.about["licence"]
 
 
@@ -59,6 +60,6 @@ def test_its_recordings_are_made_again(shipped: Reference) -> None:
 def test_another_embedder_is_told_how_to_make_its_own() -> None:
     other = plan_embedder(EmbedderRef("musicnn-mtt"))
     with pytest.raises(
-        UsageError, match=r"'composer' was embedded by MusicnnMSD@1, musicnn-mtt is needed.*reference build"
+        UsageError, match=r"'composer' was embedded by musicnn-msd@1, musicnn-mtt is needed.*reference build"
     ):
         find_reference("composer", other)

@@ -21,7 +21,7 @@ from bench.report.content import ClipMedia
 from bench.report.loudness import CEILING, LOWEST, TARGET, Level, gain, measure, target
 from bench.report.media import prepare
 from bench.report.playback import encoded, playable
-from bench.report.spectrogram import HIGHEST, RANGE, mel_filters, mel_spectrogram, picture
+from bench.report.spectrogram import HIGHEST, RANGE, band_weights, mel_spectrogram, picture
 from bench.report.spectrogram import LOWEST as LOWEST_HERTZ
 from bench.report.waveform import outline
 from bench.store import StoredClip
@@ -185,7 +185,7 @@ def test_mel_spectrogram_is_librosas(rate: int) -> None:
     import librosa
 
     bands, columns = 96, 640
-    window = (mel_filters(rate).shape[1] - 1) * 2
+    window = (band_weights(rate).shape[1] - 1) * 2
     hop = window // 2
     sound = plucks(3, rate, 1, columns * hop / rate)
     # librosa's windows are centred at multiples of the hop, and ours in the middle of the columns.
@@ -199,7 +199,7 @@ def test_mel_spectrogram_is_librosas(rate: int) -> None:
 
 
 def test_bands_above_half_the_rate_are_empty() -> None:
-    empty = ~mel_filters(16_000).any(axis=1)
+    empty = ~band_weights(16_000).any(axis=1)
     shown = mel_spectrogram(plucks(3, 16_000, 1), 16_000)
     assert empty.argmax() == empty.size - empty.sum() > 70  # from one band on, all of them
     assert (shown[empty] == -200).all() and (shown[~empty] > -150).all()
@@ -210,7 +210,7 @@ def test_white_noise_has_its_density_at_every_rate() -> None:
     for rate in (8_000, 22_050, 48_000):
         noise = np.random.default_rng(1).normal(0, 0.1, (1, 10 * rate)).astype(np.float32)
         power = 10 ** (mel_spectrogram(noise, rate).astype(np.float64) / 10)
-        there = mel_filters(rate).any(axis=1)
+        there = band_weights(rate).any(axis=1)
         there[:3] = False  # the window's skirt at 0 Hz
         there[-1:] = False
         assert power[there].mean() == pytest.approx(2 * 0.01 / rate, rel=0.02)

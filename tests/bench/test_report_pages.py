@@ -16,11 +16,12 @@ import pytest
 
 from bench.comparison.record import Comparison
 from bench.errors import MissingError
+from bench.notice import Notice
 from bench.prompt import Prompt
 from bench.report.cautions import cautions
-from bench.report.content import Content
+from bench.report.content import ClipEntry, Content
 from bench.report.figures import decimals_for, number, places, spread
-from bench.report.listening import outline
+from bench.report.listening import outline, shown, takes
 from bench.report.loudness import RULE
 from bench.report.page import as_json, write_pages
 from bench.summary import Column
@@ -89,7 +90,7 @@ def test_hostile_words_stay_words(pages: list[Page], report_content: tuple[Conte
     for place, prompt in enumerate(content.prompts, 1):
         assert prompt.text in page(pages, f"prompts/{place}.html").text
         assert prompt.text in page(pages, "prompts.html").text
-    assert "clip 3: <img src=x onerror=alert(4)>" in page(pages, "about.html").text
+    assert "base: 12 clips, e.g. jazz-1, seed 0: <img src=x onerror=alert(4)>" in page(pages, "about.html").text
     assert "12 notes, <i>needs</i> 20" in page(pages, "prompts/4.html").text
     assert "out of memory: <script>alert(2)</script>" in page(pages, "prompts/6.html").text
 
@@ -228,7 +229,7 @@ def test_cautions_say_which_models_are_a_and_b() -> None:
 
     def warned(a: str, b: str, sentence: str) -> Comparison:
         values = (column, "all", "all", None, None, None, None, None, None, 0)
-        return Comparison(a, b, *values, warnings=(f"W-FEW: {sentence}",))
+        return Comparison(a, b, *values, warnings=(Notice("W-FEW", {}, sentence),))
 
     own = warned("x", "y", "A has none")
     assert cautions((), [own])[0].sentence == "A has none (A is x, B is y)"
@@ -343,3 +344,24 @@ def test_an_outline_is_as_high_as_the_waveform() -> None:
     heights = [int(y) for y in re.findall(r"V([0-9]+)h1", path)]
     assert heights == [49, 25, 2]
     assert outline([], 0.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("seeds", "taken"),
+    [
+        ({"a": [0, 7], "b": [0, 7]}, {"a": ["0", "7"], "b": ["0", "7"]}),
+        ({"a": [0, 7], "b": [7]}, {"a": ["0", "7"], "b": ["7"]}),
+        ({"a": [511], "b": [77], "c": [0]}, {"a": ["1"], "b": ["1"], "c": ["1"]}),
+        ({"a": [0, 1], "b": [40, 12, 900]}, {"a": ["1", "2"], "b": ["2", "1", "3"]}),
+    ],
+)
+def test_clips_with_other_seeds_are_heard_side_by_side(
+    seeds: dict[str, list[int]], taken: dict[str, list[str]]
+) -> None:
+    clips = [ClipEntry(f"{m}{s}", m, "p", s, None, {}) for m, own in seeds.items() for s in own]
+    found = dict(zip([clip.id for clip in clips], takes(clips), strict=True))
+    assert {m: [found[f"{m}{s}"] for s in own] for m, own in seeds.items()} == taken
+    rows = shown(clips, [])
+    assert [int(row.take) for row in rows] == sorted(int(row.take) for row in rows)
+    assert {row.entry.id: row.take for row in rows} == found
+    assert takes([]) == []

@@ -24,6 +24,8 @@ from bench.store import Store
 
 Write = Callable[..., Path]
 
+PROCESSES = {"workers": 2}
+
 
 def _contents(folder: Path) -> dict[str, object]:
     """All that a run is, without times: clips by identity with their sound, and scores."""
@@ -46,7 +48,7 @@ def _models(tiny: Path, **params: object) -> list[dict[str, object]]:
 
 
 def test_run_makes_and_scores_everything(tmp_path: Path, write_config: Write) -> None:
-    run = bench.run(write_config(seeds=[0, 1]), tmp_path / "out")
+    run = bench.run(write_config(seeds=[0, 1], executor=PROCESSES), tmp_path / "out")
     contents = _contents(run.folder)
     assert len(contents["clips"]) == 24
     assert len(contents["scores"]) == 48
@@ -141,9 +143,9 @@ def test_one_bad_clip_costs_only_itself_and_is_tried_again(
     out, executor = tmp_path / "out", {"workers": 2, "timeout": 4 if bad == "hang" else 60}
     run = bench.run(write_config(models=_models(tiny, bad=bad, batch=batch), executor=executor), out)
     (failure,) = run.failures()
-    assert failure.startswith("sine, jazz-2, seed 0: ")
-    assert error in failure
-    assert "\n" not in failure
+    assert (failure.model, failure.metric, failure.clip) == ("sine", "", "jazz-2, seed 0")
+    assert error in failure.reason
+    assert "\n" not in str(failure)
     assert len(_files(out)) == 11
     table = run.leaderboard().set_index("metric")
     assert (table.loc["Peak@1", "n"], table.loc["Peak@1", "planned"]) == (11, 12)
@@ -164,17 +166,17 @@ def test_clip_over_full_scale_is_scaled_and_recorded(tmp_path: Path, tiny: Path,
 def test_model_that_cannot_run_here_stops_no_other(tmp_path: Path, tiny: Path, write_config: Write) -> None:
     models = [{"name": f"{tiny}:Sine", "as": "poor", "params": {"bad": "missing", "hz": 50}}, *_models(tiny)]
     with pytest.raises(MissingError, match=r"model 'poor': weights tiny\.bin are missing: fetch them"):
-        bench.run(write_config(models=models), tmp_path / "out")
+        bench.run(write_config(models=models, executor=PROCESSES), tmp_path / "out")
     assert sum("audio/sine/" in path for path in _files(tmp_path / "out")) == 12
 
 
 @pytest.mark.parametrize("how", ["raise", "abort"])
 def test_failing_metric_fails_alone(tmp_path: Path, tiny: Path, write_config: Write, how: str) -> None:
     metrics = [f"{tiny}:Peak", {"name": f"{tiny}:Fragile", "params": {"how": how}}]
-    run = bench.run(write_config(metrics=metrics), tmp_path / "out")
+    run = bench.run(write_config(metrics=metrics, executor=PROCESSES), tmp_path / "out")
     failures = run.failures()
     assert len(failures) == 2
-    assert all("rock" in line and "Fragile" in line for line in failures)
+    assert all("rock" in failure.clip and "Fragile" in failure.metric for failure in failures)
     table = run.leaderboard().set_index("metric")
     assert table.loc["Peak@1", "n"] == 12
     assert table.loc["Fragile@1" if how == "raise" else "Fragile[how=abort]@1", "n"] == 10
@@ -203,8 +205,8 @@ def test_audio_and_rows_are_made_to_agree(tmp_path: Path, write_config: Write) -
 
 
 def test_works_inside_the_calling_process(tmp_path: Path, write_config: Write) -> None:
-    bench.run(write_config(), tmp_path / "processes")
-    bench.run(write_config(executor={"workers": 0}), tmp_path / "inline")
+    bench.run(write_config(executor=PROCESSES), tmp_path / "processes")
+    bench.run(write_config(), tmp_path / "inline")
     assert _contents(tmp_path / "inline") == _contents(tmp_path / "processes")
 
 
@@ -317,7 +319,7 @@ def test_killed_at_any_moment_a_run_ends_as_if_left_alone(
     tmp_path: Path, tiny: Path, write_config: Write, undisturbed: dict[str, object], made: int
 ) -> None:
     out = tmp_path / "out"
-    config = write_config(models=_models(tiny, seconds=0.05), seeds=[0, 1])
+    config = write_config(models=_models(tiny, seconds=0.05), seeds=[0, 1], executor=PROCESSES)
     driver = _start(config, out)
     _wait(lambda: len(_files(out)) >= made and bool(_children(driver.pid)))
     workers = _children(driver.pid)
@@ -333,7 +335,7 @@ def test_killed_workers_cost_only_what_they_were_doing(
     tmp_path: Path, tiny: Path, write_config: Write, undisturbed: dict[str, object]
 ) -> None:
     out = tmp_path / "out"
-    config = write_config(models=_models(tiny, seconds=0.2), seeds=[0, 1])
+    config = write_config(models=_models(tiny, seconds=0.2), seeds=[0, 1], executor=PROCESSES)
     driver = _start(config, out)
     for made in (2, 8):
         _wait(lambda made=made: len(_files(out)) >= made)
@@ -353,7 +355,7 @@ def test_interrupt_saves_and_exits_130(
     tmp_path: Path, tiny: Path, write_config: Write, undisturbed: dict[str, object], number: signal.Signals
 ) -> None:
     out = tmp_path / "out"
-    config = write_config(models=_models(tiny, seconds=0.2), seeds=[0, 1])
+    config = write_config(models=_models(tiny, seconds=0.2), seeds=[0, 1], executor=PROCESSES)
     driver = _start(config, out)
     _wait(lambda: len(_files(out)) >= 3)
     workers = _children(driver.pid)
@@ -374,7 +376,8 @@ def test_full_disk_stops_with_one_line_and_loses_nothing(tmp_path: Path, tiny: P
     out = tmp_path / "out"
     bench.run(write_config(), out)
     before = _contents(out)
-    config = write_config(models=[*_models(tiny), {"name": f"{tiny}:Sine", "as": "long", "params": {"hz": 90}}])
+    long = {"name": f"{tiny}:Sine", "as": "long", "params": {"hz": 90}}
+    config = write_config(models=[*_models(tiny), long], executor=PROCESSES)
     limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); "
     arguments = ["tunebench", "run", str(config), "--out", str(out)]
     code = f"{limit}sys.argv = {arguments!r}; import bench.cli; bench.cli.main()"
@@ -432,5 +435,5 @@ def test_silence_and_odd_files_are_scored_or_have_a_reason(tmp_path: Path) -> No
     assert len(scores) == 8 * len(edges)
     assert all(error is None for *_, error in scores), [e for *_, e in scores if e]
     assert len(failures) == 12 - len(edges)
-    assert any("dance-5" in line and "empty" in line for line in failures)
-    assert any("choral-2" in line and "not finite" in line for line in failures)
+    assert any("dance-5" in failure.clip and "empty" in failure.reason for failure in failures)
+    assert any("choral-2" in failure.clip and "not finite" in failure.reason for failure in failures)

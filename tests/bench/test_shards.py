@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.entry_points import Plugin
 from bench.errors import UsageError
 from bench.model import GenerationRequest
 from bench.plan import Plan, PlannedClip, PlannedModel
 from bench.prompt import Prompt, PromptSuite
-from bench.registry import Plugin
 from bench.shards import Shard, find_shards, parse_shard, share_out, take_shard
 
 

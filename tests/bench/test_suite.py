@@ -30,6 +30,12 @@ def refusal(tmp_path):
     return load
 
 
+def test_genre_and_level_are_optional(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(HEAD + "  - {id: a, text: A slow waltz}\n")
+    assert load_suite(path).prompts == (Prompt("a", "A slow waltz", None, None),)
+
+
 def test_loads_what_it_says(tmp_path):
     path = tmp_path / "my.yaml"
     more = "  - {id: b, text: 'Bossa at 130 bpm in Bb major ', genre: jazz, level: 2, bpm: 130, key: Bb major}\n"
@@ -38,7 +44,7 @@ def test_loads_what_it_says(tmp_path):
         "mine",
         2,
         (
-            Prompt("a", "A slow waltz", "classical"),
+            Prompt("a", "A slow waltz", "classical", 1),
             Prompt("b", "Bossa at 130 bpm in Bb major", "jazz", 2, 130, "Bb major"),
         ),
     )
@@ -75,8 +81,7 @@ def test_an_unknown_field_suggests_the_known_one(refusal):
         ("id: a", "id: 7", "prompt 1: id is 7, must be text; put it in quotes: id: '...'"),
         ("id: a", "id: a/b", "prompt 1 ('a/b'): prompt id 'a/b': use letters"),
         ("id: a,", "", "prompt 1: field 'id' is missing"),
-        (", genre: classical", "", "prompt 1 ('a'): field 'genre' is missing"),
-        (", level: 1", "", "field 'level' is missing"),
+        (", text: A slow waltz", "", "prompt 1 ('a'): field 'text' is missing"),
         ("genre: classical", "genre: no", "genre is False, must be text; put it in quotes"),
         ("text: A slow waltz", "text: ' '", "text is empty"),
         ("text: A slow waltz", "text: [a, b]", "text is ['a', 'b'], must be text"),

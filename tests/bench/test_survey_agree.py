@@ -185,7 +185,7 @@ def test_without_seeds_scores_are_averaged_over_them(run: Path, answers: pd.Data
     mean = row(found, "Loudness", "within prompts")
     assert mean.clips == 48 and exact.kendall.value is not None and mean.kendall.value is not None
     assert 0 < mean.kendall.value < exact.kendall.value
-    assert any("mean score of the run's 2 seeds" in note for note in found.notes)
+    assert any("mean score of the prompt's 2 clips" in note for note in found.notes)
 
 
 def test_what_the_run_does_not_have_is_named_and_left_out(run: Path, answers: pd.DataFrame, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def measure() -> Iterable[Row]:
             for audio, request in zip(audios, requests, strict=True)
         ]
 
-    everything_offline(clips()[0])  # loads the networks and compiles what librosa compiles
+    everything_offline(clips()[0])  # loads the networks
     note = f"median of {len(audios)} clips of {SECONDS:g} s, one thread"
     yield Row("all offline metrics and embeddings", speed(everything_offline, clips()), "× real time", 10, note=note)
     yield Row("musicnn-msd embedding", speed(lambda clip: clip.embedding(MSD), clips()), "× real time", note=note)

@@ -45,7 +45,7 @@ def measure() -> Iterable[Row]:
     def clips() -> list[DecodedClip]:
         return [DecodedClip(audio, prompt) for audio, prompt in zip(audios, prompts, strict=True)]
 
-    score_all(clips()[0])  # loads the network and compiles what librosa compiles
+    score_all(clips()[0])  # loads the network
     note = f"median of {len(audios)} clips of {SECONDS:g} s, one thread"
     yield Row("seven note metrics", speed(score_all, clips()), "× real time", target=15, note=note)
     parts: dict[str, Callable[[DecodedClip], object]] = {

@@ -111,9 +111,16 @@ def lesson(room: Path, base: Path, seed: int, clips: int = 32, steps: int = 120)
     return Lesson(before.loss, after.loss, off == before)
 
 
-def lessons(room: Path, seeds: int = 4) -> tuple[list[Lesson], Interval]:
-    """Lessons of several seeds on one base, and the interval of their relative decrease."""
+def lessons(room: Path, seeds: int = 4, short: bool = False) -> tuple[list[Lesson], Interval]:
+    """Lessons of several seeds on one base, and the interval of their relative decrease.
+
+    Args:
+        room: the folder that the trainings are kept in.
+        seeds: how many lessons, at most 4.
+        short: about a third of the music and of the steps.
+    """
     torch.set_num_threads(1)
-    base = train_base(room)
-    taken = [lesson(room, base, seed) for seed in FRESH[:seeds]]
+    base = train_base(room, clips=20, steps=60) if short else train_base(room)
+    sizes = {"clips": 12, "steps": 40} if short else {}
+    taken = [lesson(room, base, seed, **sizes) for seed in FRESH[:seeds]]
     return taken, t_interval([one.decrease for one in taken])

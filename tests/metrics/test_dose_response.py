@@ -271,7 +271,7 @@ def test_an_interrupted_check_says_that_nothing_was_kept(tunebench_path: str, tm
     command = [tunebench_path, "check", "metrics", "--quick", "--metric", "melodic-complexity", "--workers", "1"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
-        assert "listening: 0 of 54 exist" in running.stderr.readline()
+        assert "scoring degraded clips: 0 of 54" in running.stderr.readline()
         running.send_signal(signal.SIGINT)
         output, errors = running.communicate(timeout=60)
     assert running.returncode == 130

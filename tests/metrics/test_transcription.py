@@ -9,7 +9,8 @@ from bench.errors import MissingError
 from metrics.harmony import HarmonicAccuracy
 from metrics.notes import transcription
 from metrics.notes.note_creation import create_notes, inferred_onsets
-from metrics.notes.transcription import Transcription, load_network, transcribe, transcription_of
+from metrics.notes.transcription import SHA256, VERSION, Transcription, transcribe, transcription_of
+from metrics.onnx import load_network
 
 RATE = 22_050
 TUNE = [60, 64, 67, 72, 67, 64, 62, 65, 69, 74]
@@ -138,8 +139,8 @@ def test_a_rise_of_the_posterior_infers_an_onset() -> None:
 
 def test_missing_and_changed_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"gone\.onnx.*missing"):
-        load_network(tmp_path / "gone.onnx")
+        load_network(tmp_path / "gone.onnx", SHA256, VERSION)
     changed = tmp_path / "changed.onnx"
     changed.write_bytes(b"not a network")
     with pytest.raises(MissingError, match=r"changed\.onnx.*not the weights"):
-        load_network(changed)
+        load_network(changed, SHA256, VERSION)

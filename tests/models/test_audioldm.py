@@ -21,6 +21,7 @@ import torch
 
 from bench import Audio, GenerationRequest, Prompt
 from bench.errors import MissingError, UsageError
+from bench.registry import create, find
 from models import tiny
 from models.audioldm import AudioLDM, AudioLDMLora
 from models.audioldm2 import AudioLDM2
@@ -255,19 +256,19 @@ def test_parameters_out_of_range_are_refused_by_name(kind: str, name: str, value
 def test_the_ready_name_for_lora_needs_only_the_adapter(tmp_path: Path) -> None:
     base = tiny.make("audioldm", tmp_path / "base")
     adapter = tiny.make_adapter("audioldm", base, tmp_path / "adapter")
-    tuned = AudioLDMLora(str(adapter), checkpoint=str(base), steps=STEPS, device="cpu")
+    tuned = AudioLDMLora(str(base), adapter=str(adapter), steps=STEPS, device="cpu")
     same = made("audioldm", base, adapter=str(adapter))
     np.testing.assert_array_equal(samples(tuned, requests(1)), samples(same, requests(1)))
-    with pytest.raises(TypeError, match="adapter"):
-        AudioLDMLora()  # type: ignore[call-arg]
+    for params in ({}, {"adapter": None}):
+        with pytest.raises(UsageError, match="adapter"):
+            create(find("model", "audioldm-lora"), params, AudioLDM)
 
 
-@pytest.mark.parametrize("sibling", [AudioLDMLora, AudioLDM2])
-def test_siblings_take_the_parameters_of_audioldm(sibling: type[AudioLDM]) -> None:
+@pytest.mark.parametrize(("sibling", "own_defaults"), [(AudioLDMLora, set()), (AudioLDM2, {"checkpoint", "guidance"})])
+def test_siblings_take_the_parameters_of_audioldm(sibling: type[AudioLDM], own_defaults: set[str]) -> None:
     own, base = (inspect.signature(model).parameters for model in (sibling, AudioLDM))
     assert set(own) == set(base)
-    differing = {name for name in own if own[name].default != base[name].default}
-    assert differing == ({"adapter"} if sibling is AudioLDMLora else {"checkpoint", "guidance"})
+    assert {name for name in own if own[name].default != base[name].default} == own_defaults
 
 
 def test_an_adapter_for_another_base_is_refused_before_anything_is_made(

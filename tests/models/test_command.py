@@ -97,7 +97,7 @@ def test_program_is_told_everything(program: Callable[..., CommandModel], tmp_pa
         "id": "jazz-1",
         "prompt": "A slow “jazz” ballad",
         "genre": "jazz",
-        "level": 1,
+        "level": None,
         "bpm": 70,
         "key": "Bb major",
         "seed": 3,

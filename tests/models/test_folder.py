@@ -323,6 +323,14 @@ def test_a_manifest_naming_a_missing_file_fails_that_clip(tmp_path):
             ["prompt,file", "a,b.wav", "x,y.wav", "a,c.wav"],
             "line 4: 'a', seed 0 is 'b.wav' on line 2 already",
         ),
+        (
+            "clips.csv",
+            ["prompt,file,model", "a,b.wav,x", "a,c.wav,y", "a,d.wav,x"],
+            "line 4: 'a', seed 0 of model 'x' is 'b.wav' on line 2 already",
+        ),
+        ("clips.csv", ["prompt,file,model", "a,b.wav,x", "a,c.wav,"], "line 3: model is missing"),
+        ("clips.jsonl", ['{"prompt": "a", "file": "b.wav", "model": 4}'], "line 1: model is '4', must be text"),
+        ("clips.csv", ["prompt,file,seed", f"a,b.wav,{2**63}"], "line 2: seed is '9223372036854775808'"),
         ("clips.csv", ["prompt,file", "a,/etc/passwd"], "line 2: file is '/etc/passwd', must be a path inside"),
         ("clips.csv", ["prompt,file", "a,../b.wav"], "line 2: file is '../b.wav', must be a path inside"),
         ("clips.csv", ["prompt,file", "a,sub/../../b.wav"], "must be a path inside"),
@@ -360,6 +368,78 @@ def test_an_id_and_a_text_of_one_prompt_are_two_files(tmp_path):
     manifest(tmp_path, "prompt,file", "jazz-3,a.wav", '"Cool, quiet jazz",b.wav')
     with pytest.raises(DataError, match=r"two files for prompt 'jazz-3', seed 0: '.*a\.wav' and '.*b\.wav'"):
         FolderModel(tmp_path, "clips.csv").generate([request()])
+
+
+# What there is
+
+
+PROMPTS = [Prompt("jazz", "Cool, quiet jazz", "jazz"), Prompt("jazz_1", "Loud", "jazz"), Prompt("pop-2", "Pop", "pop")]
+
+
+def test_the_seeds_of_each_prompt_are_those_of_its_files(tmp_path):
+    for name in ("jazz_7", "jazz-seed0", "pop-2_3", "pop-2_2147483648", "zzz"):
+        write(tmp_path / f"{name}.wav", 0.1)
+    model = FolderModel(tmp_path)
+    assert model.available(PROMPTS) == {"jazz": [0, 7], "pop-2": [3, 2147483648]}
+    assert model.unused(PROMPTS) == ["zzz.wav"]
+    assert model.available(PROMPTS[:1]) == {"jazz": [0, 7]}
+
+
+def test_a_name_that_is_an_id_belongs_to_that_prompt_alone(tmp_path):
+    """``jazz_1.wav`` is the prompt ``jazz_1``, not the seed 1 of ``jazz`` besides."""
+    for name in ("jazz", "jazz_1", "jazz_1_1"):
+        write(tmp_path / f"{name}.wav", 0.1)
+    model = FolderModel(tmp_path)
+    assert model.available(PROMPTS) == {"jazz": [0], "jazz_1": [0, 1]}
+    assert model.available([PROMPTS[0], PROMPTS[2]]) == {"jazz": [0, 1]}
+
+
+def test_seeds_that_no_run_can_store_are_no_seeds(tmp_path):
+    write(tmp_path / f"pop-2_{2**63}.wav", 0.1)
+    assert FolderModel(tmp_path).available(PROMPTS) == {}
+    manifest(tmp_path, "prompt,file,seed", f"pop-2,a.wav,{2**63 - 1}")
+    assert FolderModel(tmp_path, "clips.csv").available(PROMPTS) == {"pop-2": [2**63 - 1]}
+
+
+@pytest.mark.parametrize("name", ["clips.csv", "clips.jsonl"])
+def test_a_manifest_says_what_there_is_by_id_or_text(tmp_path, name):
+    rows = [("jazz", "a.wav", 5), ("Cool, quiet jazz", "b.wav", 3), ("Loud", "a.wav", 9), ("nothing", "c.wav", 0)]
+    if name.endswith("csv"):
+        manifest(tmp_path, "prompt,file,seed", *(f'"{prompt}",{file},{seed}' for prompt, file, seed in rows), name=name)
+    else:
+        lines = (json.dumps({"prompt": prompt, "file": file, "seed": seed}) for prompt, file, seed in rows)
+        manifest(tmp_path, *lines, name=name)
+    model = FolderModel(tmp_path, name)
+    assert model.available(PROMPTS) == {"jazz": [3, 5], "jazz_1": [9]}
+    assert model.unused(PROMPTS) == ["c.wav"]
+
+
+def test_a_manifest_of_several_models_is_asked_for_one(tmp_path):
+    for place, name in enumerate("ab", 1):
+        write(tmp_path / f"{name}.wav", place / 10)
+    manifest(tmp_path, "model,prompt,file,seed", "base,jazz-3,a.wav,0", "GPT 4,jazz-3,b.wav,0", "GPT 4,jazz-3,a.wav,1")
+    base, other = (FolderModel(tmp_path, "clips.csv", model) for model in ("base", "GPT 4"))
+    assert [round(one(model).duration, 6) for model in (base, other)] == [0.1, 0.2]
+    prompts = [request().prompt]
+    assert (base.available(prompts), other.available(prompts)) == ({"jazz-3": [0]}, {"jazz-3": [0, 1]})
+    assert "no line for prompt 'jazz-3', seed 1 of model 'base'" in failure(base, request(seed=1))
+    with pytest.raises(UsageError, match=r"clips of 2 models \(base, GPT 4\)"):
+        FolderModel(tmp_path, "clips.csv").available(prompts)
+    with pytest.raises(UsageError, match=r"no clips of model 'bse' \(did you mean 'base'\?\)"):
+        FolderModel(tmp_path, "clips.csv", "bse").available(prompts)
+    with pytest.raises(UsageError, match="name the manifest"):
+        FolderModel(tmp_path, model="base")
+    manifest(tmp_path, "prompt,file", "jazz-3,a.wav", name="plain.csv")
+    with pytest.raises(UsageError, match="no column 'model'"):
+        FolderModel(tmp_path, "plain.csv", "base").available(prompts)
+
+
+def test_a_manifest_that_names_one_model_needs_no_more(tmp_path):
+    write(tmp_path / "a.wav")
+    manifest(tmp_path, "model,prompt,file", "base,jazz-3,a.wav")
+    assert isinstance(one(FolderModel(tmp_path, "clips.csv")), Audio)
+    manifest(tmp_path, "model,prompt,file", " ,jazz-3,a.wav")
+    assert isinstance(one(FolderModel(tmp_path, "clips.csv")), Audio)
 
 
 # Links
@@ -411,5 +491,5 @@ def test_the_fingerprint_follows_the_content(tmp_path):
 
 
 def test_where_the_files_lie_is_no_part_of_the_identity():
-    assert FolderModel.provenance_params == {"path", "manifest"}
+    assert FolderModel.provenance_params == {"path", "manifest", "model"}
     assert FolderModel.sample_rate is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,20 +19,24 @@ import torch
 from bench import Audio, GenerationRequest, Prompt
 from bench.audio import Samples
 from bench.errors import GenerationError, MissingError, UsageError
-from models import pretrained
 from models.pretrained import PretrainedModel, check_vocabulary, joined, trimmed
+from models.quiet import quiet_libraries
 
 RATE = 100  # Hz
 
 
+@dataclass(eq=False)
 class Ramp(PretrainedModel):
     """Plays seed + 0, 1, 2, …; runs out of memory on batches larger than ``fits``."""
 
     kind = "ramp"
+    max_duration = 5.0
+    _: KW_ONLY
+    fits: int = 99
+    device: str | None = "cpu"
 
-    def __init__(self, folder: str, fits: int = 99, batch_size: int = 8, adapter_scale: float = 1.0) -> None:
-        super().__init__(folder, None, None, adapter_scale, 5.0, "cpu", None, batch_size)
-        self.fits = fits
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.batches: list[tuple[int, int]] = []
         self.encoded: list[str] = []
 
@@ -188,6 +193,6 @@ def test_loading_leaves_the_libraries_reports_as_they_were() -> None:
     from transformers.utils import logging
 
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    with pretrained._quiet():
+    with quiet_libraries():
         assert not logging.is_progress_bar_enabled()
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

@@ -153,7 +153,7 @@ def test_the_base_is_the_same_whether_or_not_the_adapted_model_ran(folder: Path,
     before = samples(StableAudio(str(folder), steps=STEPS), asked)
     base = StableAudio(str(folder), steps=STEPS)
     base.generate(asked[:1])  # loaded before the adapted one, used after it
-    adapted = StableAudioLora(str(adapter), checkpoint=str(folder), steps=STEPS)
+    adapted = StableAudioLora(str(folder), adapter=str(adapter), steps=STEPS)
     tuned = samples(adapted, asked)
     for a, b, c in zip(
         before, samples(base, asked), samples(StableAudio(str(folder), steps=STEPS), asked), strict=True
@@ -167,7 +167,7 @@ def test_adapter_scale_zero_is_the_base_bit_for_bit_and_more_of_it_is_further_aw
     base = samples(StableAudio(str(folder), steps=STEPS), asked)
     distances = []
     for scale in (0.0, 0.25, 1.0):
-        tuned = samples(StableAudioLora(str(adapter), scale, str(folder), steps=STEPS), asked)
+        tuned = samples(StableAudioLora(str(folder), adapter=str(adapter), adapter_scale=scale, steps=STEPS), asked)
         distances.append(max(float(np.abs(a - b).max()) for a, b in zip(base, tuned, strict=True)))
     assert distances[0] == 0 < distances[1] < distances[2]
 
@@ -199,7 +199,7 @@ def test_fingerprint_names_weights_dtype_and_adapter(folder: Path, adapter: Path
         StableAudio(str(folder)).fingerprint(),
         StableAudio(str(other)).fingerprint(),
         StableAudio(str(folder), dtype="bfloat16").fingerprint(),
-        StableAudioLora(str(adapter), checkpoint=str(folder)).fingerprint(),
+        StableAudioLora(str(folder), adapter=str(adapter)).fingerprint(),
     ]
     assert all(a != b for i, a in enumerate(prints) for b in prints[:i])
     assert StableAudio("stabilityai/stable-audio-open-1.0", dtype="float32").fingerprint() == {

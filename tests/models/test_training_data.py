@@ -568,8 +568,8 @@ def test_composed_music(tmp_path):
     progress = Watched()
     dataset = load_dataset(composer(tmp_path), progress)
     assert progress.seen == [
-        ("composing", 4, 4),
-        ("reading", 4, 4),
+        ("composing clips", 4, 4),
+        ("checking training audio", 4, 4),
         "composer: 4 examples of 4 recordings (each clip)",
     ]
     assert [(e.id, e.genre) for e in dataset.examples] == [
@@ -590,12 +590,12 @@ def test_composing_goes_on_where_it_stopped(tmp_path):
     first.examples[1].path.write_bytes(first.examples[1].path.read_bytes()[:1000])
     progress = Watched()
     again = load_dataset(composer(tmp_path), progress)
-    assert progress.seen[0] == ("composing", 4, 4)
+    assert progress.seen[0] == ("composing clips", 4, 4)
     assert again == first
     assert {path: path.stat().st_mtime_ns for path in intact} == intact
     progress = Watched()
     assert load_dataset(composer(tmp_path), progress) == first
-    assert progress.seen[0] == ("reading", 4, 4)
+    assert progress.seen[0] == ("checking training audio", 4, 4)
     larger = load_dataset(composer(tmp_path, clips=5))
     assert first.hashes.items() < larger.hashes.items()
     assert sorted(tmp_path.glob(".*")) == []

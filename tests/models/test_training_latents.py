@@ -6,6 +6,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from diffusers import AutoencoderKL, AutoencoderOobleck
 
 from bench.audio import Audio, content_hash, read_audio, write_flac
 from bench.errors import DataError, UsageError
+from bench.mel import mel_corners
 from models import tiny
 from models.training import audioldm, stable_audio, tensor_shards
 from models.training.audioldm import AudioLDMTrainee
@@ -144,13 +147,20 @@ def test_the_spectrogram_is_what_transformers_computes(rate: int, hop: int, band
 
 @pytest.mark.parametrize("frequency", [300.0, 1000.0, 5000.0])
 def test_a_tone_sounds_in_its_band(frequency: float) -> None:
-    import librosa
-
     rate = 16_000
     samples = np.sin(2 * np.pi * frequency * np.arange(rate) / rate).astype(np.float32)
-    centres = librosa.mel_frequencies(64 + 2, fmin=0, fmax=8000)[1:-1]
+    centres = mel_corners(64, 0, 8000)[1:-1]
     loudest = log_mel(samples, rate, 160, 64)[50].argmax()
     assert abs(int(loudest) - int(np.abs(centres - frequency).argmin())) <= 1
+
+
+def test_the_spectrogram_needs_no_library_that_compiles() -> None:
+    code = (
+        "import sys, numpy\nfrom models.training.mel import log_mel\nlog_mel(numpy.ones(1600, 'f'), 16_000, 160, 64)\n"
+        "print(*{'librosa', 'numba'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.strip() == ""
 
 
 def test_audioldm_hears_no_difference_in_level_or_offset(ldm: AudioLDMTrainee) -> None:
@@ -383,7 +393,7 @@ def test_equal_sounds_and_captions_are_encoded_once(
 ) -> None:
     told = Told()
     LatentCache.build(stable, dataset, tmp_path, told)
-    assert told.begun == {"encoding": (6, 0), "reading captions": (6, 0)}
+    assert told.begun == {"encoding audio": (6, 0), "encoding captions": (6, 0)}
     assert told.advanced == 12
 
 
@@ -400,7 +410,7 @@ def test_more_examples_extend_the_cache(stable: StableAudioTrainee, dataset: Dat
     LatentCache.build(stable, replace(dataset, examples=dataset.examples[:3]), tmp_path)
     before, told = contents(tmp_path), Told()
     cache = LatentCache.build(stable, dataset, tmp_path, told)
-    assert told.begun["encoding"] == (6, 3)
+    assert told.begun["encoding audio"] == (6, 3)
     assert before.items() <= contents(tmp_path).items()
     assert_same(cache, stable, dataset)
 
@@ -416,7 +426,7 @@ def test_a_killed_build_is_taken_up(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     before, told = contents(tmp_path), Told()
     cache = LatentCache.build(stable, dataset, tmp_path, told)
-    assert told.begun["encoding"] == (6, 4)  # the fifth was encoded, and waited for its shard to fill
+    assert told.begun["encoding audio"] == (6, 4)  # the fifth was encoded, and waited for its shard to fill
     assert before.items() <= contents(tmp_path).items()
     assert_same(cache, stable, dataset)
 
@@ -427,7 +437,7 @@ def test_what_was_done_before_an_error_is_kept(stable: StableAudioTrainee, datas
         LatentCache.build(stable, replace(dataset, examples=(*dataset.examples[:4], broken)), tmp_path / "cache")
     told = Told()
     LatentCache.build(stable, dataset, tmp_path / "cache", told)
-    assert told.begun["encoding"] == (6, 4)
+    assert told.begun["encoding audio"] == (6, 4)
 
 
 def truncate(path: Path) -> None:
@@ -488,7 +498,7 @@ def test_another_checkpoints_cache_is_neither_used_nor_touched(
     folder = tiny.make("stable-audio", tmp_path / "other", seed=1)
     other, told = opened("stable-audio", folder), Told()
     cache = LatentCache.build(other, dataset, cache_folder, told)
-    assert told.begun == {"encoding": (6, 0), "reading captions": (6, 0)}
+    assert told.begun == {"encoding audio": (6, 0), "encoding captions": (6, 0)}
     assert before.items() <= contents(cache_folder).items()
     assert_same(cache, other, dataset)
     assert_same(LatentCache.build(stable, dataset, cache_folder), stable, dataset)
@@ -553,7 +563,7 @@ def test_sounds_as_conditions_are_kept_beside_the_same_latents(
     LatentCache.build(ldm, dataset, tmp_path)
     told = Told()
     cache = LatentCache.build(hearing, dataset, tmp_path, told)
-    assert told.begun == {"encoding": (6, 0)}  # of the audio; latents are those that the text trainee made
+    assert told.begun == {"encoding audio": (6, 0)}  # of the audio; latents are those that the text trainee made
     assert len(shards(tmp_path, "latents-*")) == 1
     for example in dataset.examples:
         expected = hearing.condition_of_audio(read_audio(example.path))["embedding"]

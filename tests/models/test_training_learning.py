@@ -15,8 +15,16 @@ pytest.importorskip("accelerate")
 pytest.importorskip("tinysoundfont")
 
 
-@pytest.mark.slow
-def test_lora_lowers_the_loss_on_a_new_genre_below_the_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "short",
+    [
+        pytest.param(True, marks=pytest.mark.slow(10), id="short"),
+        pytest.param(False, marks=pytest.mark.learn, id="long"),
+    ],
+)
+def test_lora_lowers_the_loss_on_a_new_genre_below_the_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: bool
+) -> None:
     """On a base that was trained from scratch on five other genres; the benchmark prints the figures of more seeds."""
     path = Path(__file__).parents[1] / "benchmarks" / "learning.py"
     spec = importlib.util.spec_from_file_location("learning", path)
@@ -26,7 +34,7 @@ def test_lora_lowers_the_loss_on_a_new_genre_below_the_base(tmp_path: Path, monk
     spec.loader.exec_module(learning)
     monkeypatch.chdir(tmp_path)  # composed music is kept in the working folder
 
-    taken, decrease = learning.lessons(tmp_path, seeds=3)
+    taken, decrease = learning.lessons(tmp_path, seeds=3, short=short)
     assert decrease.low > 0, (decrease, taken)
     assert all(one.untouched for one in taken)
     random, trained = learning.base_losses(tmp_path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ from bench import (
     MusicModel,
     Note,
     Notes,
+    Notice,
     Reference,
     Score,
     SetMetric,
@@ -30,10 +33,23 @@ from bench import (
 )
 
 
+def die(how: str) -> None:
+    """End this process as native code does that goes wrong, or as the system does that ends it."""
+    match how:
+        case "abort":
+            os.abort()
+        case "segfault":
+            ctypes.string_at(0)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(7)
+
+
 class Sine(MusicModel):
     """A sine whose pitch comes from the prompt and whose phase comes from the seed.
 
-    bad names how the clip of the prompt ``victim`` goes wrong; seconds is how long each clip takes.
+    bad names how clips go wrong whose prompt's id begins with ``victim``; seconds is how long each clip takes.
     """
 
     sample_rate = 8000
@@ -62,7 +78,7 @@ class Sine(MusicModel):
                 marks.write(f"{request.prompt.id}:{request.seed}\n")
         time.sleep(self.seconds)
         samples = self._samples(request)
-        if self.bad and request.prompt.id == self.victim:
+        if self.bad and request.prompt.id.startswith(self.victim):
             match self.bad:
                 case "raise":
                     raise RuntimeError("the model stumbled\nover two lines")
@@ -70,10 +86,8 @@ class Sine(MusicModel):
                     return GenerationError("this one prompt cannot be played")
                 case "missing":
                     raise MissingError("weights tiny.bin are missing: fetch them")
-                case "abort":
-                    os.abort()
-                case "exit":
-                    os._exit(7)
+                case "abort" | "segfault" | "kill" | "exit":
+                    die(self.bad)
                 case "hang":
                     time.sleep(3600)
                 case "nan":
@@ -114,17 +128,42 @@ class Frames(ClipMetric):
 
 
 class Fragile(ClipMetric):
-    """Raises, or kills its process, for prompts of rock."""
+    """Raises, or kills its process, for the prompts whose id begins with ``where``; notes where it is tried."""
 
-    def __init__(self, how: str = "raise") -> None:
-        self.how = how
+    def __init__(self, how: str = "raise", where: str = "rock", marks: str = "") -> None:
+        self.how, self.where, self.marks = how, where, marks
 
     def score(self, clip: DecodedClip) -> Score:
-        if clip.prompt.genre == "rock":
-            if self.how == "abort":
-                os.abort()
+        if clip.prompt.id.startswith(self.where):
+            if self.marks:
+                with Path(self.marks).open("a") as marks:
+                    marks.write(f"{clip.prompt.id}\n")
+            die(self.how)
             raise ZeroDivisionError("nothing to divide by")
         return Score.of(1)
+
+
+class FragileToo(Fragile):
+    """Has the same faults, under another name."""
+
+
+class Shared(ClipMetric):
+    """Needs what dies while it is computed, and what `SharedToo` needs as well."""
+
+    def __init__(self, how: str = "segfault", where: str = "") -> None:
+        self.how, self.where = how, where
+
+    def score(self, clip: DecodedClip) -> Score:
+        return Score.of(clip.share("tiny-shared@1", lambda: self._computed(clip.prompt.id)))
+
+    def _computed(self, prompt: str) -> float:
+        if prompt.startswith(self.where):
+            die(self.how)
+        return 1.0
+
+
+class SharedToo(Shared):
+    """Needs the same."""
 
 
 class Bands(Embedder):
@@ -140,6 +179,7 @@ class Bands(Embedder):
             raise ZeroDivisionError("no bands")
         if self.bad == "undefined":
             raise Undefined("this clip has no bands")
+        die(self.bad)
         size = audio.rate // 4
         mono = audio.mono()
         windows = np.pad(mono, (0, -len(mono) % size)).reshape(-1, size)
@@ -169,4 +209,19 @@ class Spread(SetMetric):
         assert reference is None
         distances = np.linalg.norm(evaluated.vectors - evaluated.vectors.mean(axis=0), axis=1)
         count = len(np.unique(evaluated.recordings))
-        return Estimate(float(distances.mean()), None, None, count, "no interval", (f"W-TINY: {count} clips",))
+        return Estimate(
+            float(distances.mean()),
+            None,
+            None,
+            count,
+            "no interval",
+            (Notice("W-TINY", {"clips": count}, f"{count} clips"),),
+        )
+
+
+class Deadly(Spread):
+    """Kills its process."""
+
+    def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
+        die("segfault")
+        return super().evaluate(evaluated, reference)

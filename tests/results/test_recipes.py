@@ -13,9 +13,10 @@ import yaml
 from bench.cli.recipe import command
 from bench.config import RunConfig
 from bench.errors import DataError, MissingError, TunebenchError, UsageError
+from bench.parameters import bind
 from bench.plan import load_suite_named
 from bench.recipe import Recipe, load_recipe, shipped, values_at
-from bench.registry import bind, find, load
+from bench.registry import find, load
 from models.training.config import TrainConfig, parse_train_config
 
 NAMES = ("audioldm-lora", "stable-audio-lora-musiccaps")
@@ -312,7 +313,7 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(room: Path, capfd: 
     command("audioldm-lora", room / "none", shrunk("audioldm", room), dry_run=True)
     told = capfd.readouterr().out
     assert "Applied Sciences" in told and told.count("2 steps of 2; 4 examples") == 8
-    assert "run: 2 clips of 1 s for each of\n  base\n  r1-a1\n" in told and "r8-a16 with base" in told
+    assert "run: clips of 1 s\n  base: 2\n  r1-a1: 2\n" in told and "r8-a16 with base" in told
     assert not (room / "none").exists()
 
 
@@ -338,4 +339,4 @@ def test_a_dry_run_names_what_is_missing_and_fails_as_the_run_would(
     with pytest.raises((UsageError, MissingError), match="nowhere"):
         command("audioldm-lora", tmp_path / "out", changes, dry_run=True)
     told = capfd.readouterr().out
-    assert told.count("2 steps of 2; 4 examples") == 7 and "run: 2 clips" in told
+    assert told.count("2 steps of 2; 4 examples") == 7 and "\n  base: 2\n" in told

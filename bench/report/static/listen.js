@@ -76,10 +76,10 @@
   const start = (clip) => player.play(clip, shown.filter((other) => other !== clip));
   const toggle = (clip) => (clip === player.current && player.playing ? player.pause() : start(clip));
 
-  /** Show one seed, numbered from the top. */
+  /** Show one clip of each model, numbered from the top. */
   function show() {
-    const seed = seedField ? seedField.value : rows[0].dataset.seed;
-    for (const row of rows) row.hidden = row.dataset.seed !== seed;
+    const take = seedField ? seedField.value : rows[0].dataset.take;
+    for (const row of rows) row.hidden = row.dataset.take !== take;
     shown = order.filter((clip) => !clip.row.hidden);
     shown.forEach((clip, place) => { clip.row.querySelector('.key').textContent = place < 9 ? place + 1 : ''; });
     if (player.current && !shown.includes(player.current)) {

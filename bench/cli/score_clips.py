@@ -1,0 +1,115 @@
+"""Configurations for ``tunebench score`` of clips that were made elsewhere, and what is said of such clips."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.config import RunConfig, parse_config
+from bench.errors import UsageError
+from bench.numerals import counted
+from bench.plan import load_suite_named
+from models.clip_rows import ClipRow, Coverage, clip_rows, coverage, folders_of_clips, label_of, manifests_in, name_of
+from models.folder import ENDINGS
+from models.manifest import some
+
+if TYPE_CHECKING:
+    from bench.prompt import Prompt
+
+_LONGEST_NAME = 120
+
+
+def clips_config(
+    targets: Sequence[Path], names: Sequence[str], suite: str, duration: float | None, metrics: Sequence[str]
+) -> RunConfig:
+    """Return the configuration of a run of clips, a row for each folder and each model; say what every row has.
+
+    Args:
+        targets: folders and manifests.
+        names: of the rows, or none.
+        suite: whose prompts the clips answer.
+        duration: what longer clips are cut to, in seconds; None is the default.
+        metrics: names; none is the default.
+
+    Raises:
+        UsageError: a target does not exist or has no clip of the suite, or two rows would have one name.
+        DataError: a manifest or the suite has a mistake.
+    """
+    prompts = load_suite_named(suite).prompts
+    rows = clip_rows(targets, names)
+    options = [part for metric in metrics for part in ("--metric", metric)]
+    options += ["--duration", f"{duration:g}"] if duration is not None else []
+    for row in rows:
+        found = coverage(row, prompts)
+        if not found.clips:
+            raise UsageError(_nothing_in(row, found, prompts, suite, options))
+        _say(row, found, suite, len(prompts))
+    content: dict[str, Any] = {
+        "suite": suite,
+        "models": [{"name": "folder", "as": row.label, "params": row.params} for row in rows],
+        **({"duration": duration} if duration is not None else {}),
+        **({"metrics": list(metrics)} if metrics else {}),
+    }
+    return parse_config(content, "your clips")
+
+
+def run_name(targets: Sequence[Path], names: Sequence[str]) -> str:
+    """Return the name of the run folder: that of the targets, or of the rows where they are named.
+
+    Raises:
+        UsageError: they are too many for a name.
+    """
+    name = "+".join(names or [name_of(target) for target in targets])
+    if len(name) > _LONGEST_NAME:
+        raise UsageError(f"the names of {len(targets)} targets are too long for a run folder's; name one with --out")
+    return name
+
+
+def _say(row: ClipRow, found: Coverage, suite: str, prompts: int) -> None:
+    if found.unused:
+        print(f"{row.label}: {some(found.unused)}: for no prompt of {suite}, left out", file=sys.stderr)
+    line = f"{row.label}: {counted(found.clips, 'clip')} of {counted(prompts - len(found.without), 'prompt')}"
+    if found.without:
+        without = counted(len(found.without), "prompt")
+        line += f"; {without} of {suite} without a clip, each a missing one: {some(found.without)}"
+    print(line, file=sys.stderr)
+
+
+def _nothing_in(row: ClipRow, found: Coverage, prompts: Sequence[Prompt], suite: str, options: Sequence[str]) -> str:
+    """What to do with a target that holds no clip of the suite."""
+    target, ids = row.target, some([prompt.id for prompt in prompts])
+    if target.is_file():
+        whose = f" of model '{row.model}'" if row.model else ""
+        return (
+            f"no line{whose} in {target} names a prompt of {suite} by its id ({ids}) or exact text; correct the column "
+            "'prompt', or name another suite with --suite"
+        )
+    given = ["--suite", suite, *options]
+    if manifests := manifests_in(target):
+        command = _command(manifests[:1], given)
+        return f"{target} holds no clip that is named after a prompt of {suite}, but a manifest: {command}"
+    if folders := folders_of_clips(target):
+        labels = [label_of(folder.name) for folder in folders]
+        if len(set(map(str.casefold, labels))) < len(labels):
+            labels = [label_of("-".join(folder.relative_to(target).parts)) for folder in folders]
+            given += [part for label in labels for part in ("--name", label)]
+        return (
+            f"{target} holds no clip that is named after a prompt of {suite}, but folders with clips. If each is a "
+            f"system: {_command(folders, given)}; if they are one, list its clips in a manifest with the "
+            "columns prompt and file"
+        )
+    if not found.unused:
+        return f"{target} holds no clips, which are files that end in {' '.join(ENDINGS)}"
+    return (
+        f"{some(found.unused)} in {target}: none is named after a prompt of {suite} ({ids}), such as "
+        f"{prompts[0].id}.wav; rename them, list them in a manifest with the columns prompt and file, or name another "
+        "suite with --suite"
+    )
+
+
+def _command(targets: Sequence[Path], options: Sequence[str]) -> str:
+    """A command to paste."""
+    return shlex.join(["tunebench", "score", *map(str, targets), *options])

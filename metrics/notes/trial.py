@@ -1,0 +1,51 @@
+"""Trying out what metrics hear with, so that their ``require`` says what is missing before any clip is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bench.audio import Samples
+from bench.errors import MissingError
+from metrics.notes import key, onsets, tempo, transcription
+
+
+def try_transcriber() -> None:
+    """As `try_out`, for the notes of a clip."""
+    try_out(transcription.VERSION, transcription.transcribe, transcription.RATE)
+
+
+def try_onsets() -> None:
+    """As `try_out`, for the onsets of a clip."""
+    try_out(onsets.VERSION, onsets.detect_onsets, onsets.RATE)
+
+
+def try_tempo() -> None:
+    """As `try_out`, for the tempo of a clip."""
+    try_out(tempo.VERSION, tempo.track_tempo, tempo.RATE)
+
+
+def try_key() -> None:
+    """As `try_out`, for the key of a clip."""
+    try_out(key.VERSION, key.estimate_key, key.RATE)
+
+
+def try_out(name: str, hear: Callable[[Samples], object], rate: int) -> None:
+    """Let a part hear a tenth of a second of noise, for which it imports and loads all that it uses on clips.
+
+    Args:
+        name: the part, such as ``basic-pitch@1``.
+        hear: takes mono audio, float32 of shape (frames,).
+        rate: of that audio in Hz.
+
+    Raises:
+        MissingError: a package that the part imports is missing or broken, or its weights are missing.
+    """
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, rate // 10).astype(np.float32)
+    try:
+        hear(noise)
+    except ImportError as error:
+        raise MissingError(
+            f"{name} needs {error.name or 'a package'}, which cannot be imported ({error}); reinstall tunebench"
+        ) from error

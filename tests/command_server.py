@@ -1,0 +1,96 @@
+"""Run commands as processes of their own, without starting Python and importing numpy or torch for each.
+
+The server imports what commands need, and forks for each: the child has its own memory, working folder, environment,
+output and exit code, as a process that a shell starts.
+
+Usage: ``python -P command_server.py PATH_OF_TUNEBENCH``. A line of stdin is a request, JSON with ``arguments``,
+``environment``, ``folder``, and the files ``output`` and ``errors`` to write to; the line of stdout that answers it is
+the exit code as `subprocess` gives it. The server ends where a library that it imported has started threads, since
+only a process without them can be forked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+BASIC = ("numpy", "scipy.special", "scipy.stats", "rich.progress", "yaml", "soundfile", "safetensors.numpy")
+# The first word of the commands that need more.
+TRAINING = ("torch", "transformers", "peft", "accelerate", "diffusers.models.attention_processor")
+MORE = {"models": TRAINING, "train": TRAINING}
+
+
+def serve(tunebench: str) -> None:
+    """Answer requests until there are no more."""
+    sys.path.insert(0, str(Path(tunebench).parent))
+    prepare(BASIC)
+    import bench
+    import bench.cli
+
+    for name in bench.__all__:
+        getattr(bench, name)
+    gc.freeze()  # or each child would copy the memory of all objects by counting references to them
+    for line in sys.stdin:
+        request = json.loads(line)
+        prepare(MORE.get(next(iter(request["arguments"]), ""), ()))
+        child = os.fork()
+        if child == 0:
+            become(tunebench, request)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def prepare(modules: tuple[str, ...]) -> None:
+    """Import the modules that are installed."""
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    if len(list(Path("/proc/self/task").iterdir())) != 1:
+        sys.exit(f"importing {', '.join(modules)} started threads")
+
+
+def become(tunebench: str, request: dict[str, Any]) -> NoReturn:
+    """Be the process that runs a command."""
+    os.chdir(request["folder"])
+    for number, path in enumerate((os.devnull, request["output"], request["errors"])):
+        opened = os.open(path, os.O_WRONLY if number else os.O_RDONLY)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = [tunebench, *request["arguments"]]
+    from bench.cli import main
+
+    code: object = 1
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    leave(code)
+
+
+def leave(code: object) -> NoReturn:
+    """End as Python does, but for the seconds that it takes to unload modules one by one."""
+    if not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
