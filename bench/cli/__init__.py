@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import NoReturn
@@ -92,4 +93,7 @@ def main() -> NoReturn:
     except OSError as error:
         print(f"tunebench: {error}", file=sys.stderr)
         code = 2
-    sys.exit(streams.finish(code))
+    code = streams.finish(code)
+    # Python looks for cycles among all objects before it ends: a second's work once torch and diffusers are imported.
+    gc.freeze()
+    sys.exit(code)
