@@ -56,10 +56,17 @@ class _Worker:
         command = [sys.executable, "-P", "-c", _START, str(ROOT), str(passed[0]), str(os.getpid())]
         command += [str(passed[1]) if self._stack else ""]
         # What a model prints goes to the driver's stderr, since stdout is for results.
-        self.process = subprocess.Popen(
-            command, pass_fds=passed, env=environment, stdin=subprocess.DEVNULL, stdout=2, process_group=0
-        )
-        theirs.close()
+        try:
+            self.process = subprocess.Popen(
+                command, pass_fds=passed, env=environment, stdin=subprocess.DEVNULL, stdout=2, process_group=0
+            )
+        except OSError:
+            ours.close()
+            if self._stack:
+                self._stack.close()
+            raise
+        finally:
+            theirs.close()
         self.pipe: Connection[Task, Outcome | TaskLost] = ours
         self.task: Task | None = None
         self.deadline = float("inf")

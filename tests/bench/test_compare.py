@@ -300,7 +300,7 @@ class TestMismatches:
         changed.write_text(LEVELS.read_text() + "\n# another day\n")
         one, two = make(BASE), make(LOUDER, metrics=[f"{changed}:Peak", LOUD])
         reason = self.found(one, two, "Peak@1").reason
-        assert reason is not None and reason.startswith("another plugin: ")
+        assert reason is not None and reason.startswith("another plugin")
 
     def test_a_metric_that_one_run_lacks(self, make: Make) -> None:
         one, two = make(BASE), make(LOUDER, metrics=[LOUD])

@@ -35,6 +35,8 @@ CTYPES = f"{Path(os.__file__).parent}/ctypes/__init__.py"
 CURRENT = "Current thread 0x00007f20 (most recent call first):\n"
 MODULES = "\nExtension modules: numpy.core._multiarray_umath, numba.core.typeconv._typeconv (total: 2)\n"
 
+PROCESSES = {"workers": 2}
+
 
 def _dump(*frames: str, current: str = CURRENT) -> str:
     called = "".join(f"  File {frame}\n" for frame in frames)
@@ -202,7 +204,7 @@ class TestWhatAlwaysDies:
 def test_a_crash_of_one_clip_costs_that_clip_only(tmp_path: Path, tiny: Path, write_config: Write) -> None:
     told, bad = _told(), {"how": "segfault", "where": "jazz-2"}
     metrics = [f"{tiny}:Peak", *({"name": f"{tiny}:{name}", "params": bad} for name in ("Fragile", "FragileToo"))]
-    run = bench.run(write_config(metrics=metrics, duration=0.25), tmp_path / "out", told)
+    run = bench.run(write_config(executor=PROCESSES, metrics=metrics, duration=0.25), tmp_path / "out", told)
     assert [(f.clip, f.metric.partition("[")[0]) for f in run.failures()] == [
         ("jazz-2, seed 0", "Fragile"),
         ("jazz-2, seed 0", "FragileToo"),
@@ -218,7 +220,9 @@ def test_a_crash_of_one_clip_costs_that_clip_only(tmp_path: Path, tiny: Path, wr
 
 def test_stacks_of_what_works_in_the_end_are_removed(tmp_path: Path, tiny: Path, write_config: Write) -> None:
     def configured(how: str) -> Path:
-        return write_config(models=[{"name": f"{tiny}:Sine", "as": "sine", "params": {"bad": how}}], duration=0.25)
+        return write_config(
+            executor=PROCESSES, models=[{"name": f"{tiny}:Sine", "as": "sine", "params": {"bad": how}}], duration=0.25
+        )
 
     out = tmp_path / "out"
     (failure,) = bench.run(configured("segfault"), out).failures()
@@ -235,7 +239,9 @@ def test_a_model_that_always_dies_is_given_up(tmp_path: Path, tiny: Path, write_
         {"name": f"{tiny}:Sine", "as": "bad", "params": bad},
         {"name": f"{tiny}:Sine", "as": "good", "params": {"hz": 90}},
     ]
-    run = bench.run(write_config(models=models, seeds=[0, 1, 2, 3], duration=0.25), tmp_path / "out", told)
+    run = bench.run(
+        write_config(executor=PROCESSES, models=models, seeds=[0, 1, 2, 3], duration=0.25), tmp_path / "out", told
+    )
     table = run.leaderboard().set_index(["metric", "model"])
     assert table.loc[("Peak@1", "good"), "n"] == 48
     assert {(f.model, f.metric) for f in run.failures()} == {("bad", "")}
@@ -254,7 +260,7 @@ def test_workers_that_cannot_start_end_the_run(
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'broken'}{os.pathsep}{ROOT}")
     try:
-        run = bench.run(write_config(seeds=list(range(8)), duration=0.25), tmp_path / "out")
+        run = bench.run(write_config(executor=PROCESSES, seeds=list(range(8)), duration=0.25), tmp_path / "out")
         assert len(run.failures()) == 96
         assert all("exit code 3" in failure.reason for failure in run.failures())
     except bench.UsageError as error:  # they were dead before they were given anything
@@ -267,7 +273,7 @@ def test_embedders_and_set_metrics_that_die_fail_alone(
     tmp_path: Path, tiny: Path, write_config: Write, metric: str
 ) -> None:
     entry = {"name": f"{tiny}:{metric}", "params": {"bad": "segfault"} if metric == "Spread" else {}}
-    run = bench.run(write_config(metrics=[f"{tiny}:Peak", entry], duration=0.25), tmp_path / "out")
+    run = bench.run(write_config(executor=PROCESSES, metrics=[f"{tiny}:Peak", entry], duration=0.25), tmp_path / "out")
     assert {f.metric for f in run.failures()} == ({"embedding"} if metric == "Spread" else {"Deadly"})
     table = run.leaderboard().set_index("metric")
     assert table.loc["Peak@1", "n"] == 12

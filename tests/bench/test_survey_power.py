@@ -247,7 +247,7 @@ def test_plans_from_an_earlier_survey(tunebench: Command, tmp_path: Path) -> Non
     assert "on 1–10" in ran.stdout
     assert "estimated from r.csv: m0, m1; Overall; 40 listeners × 40 prompts)" in " ".join(ran.stdout.split())
     assert "minutes a listener" in ran.stdout
-    assert "power: " in ran.stderr
+    assert "2 of 2" in ran.stderr
 
 
 @pytest.mark.parametrize(
