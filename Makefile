@@ -37,6 +37,7 @@ lint: dev ## style, types, and what runs on other machines
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --quiet --offline .github
 	$(BIN)/mypy
+	$(BIN)/python tests/house/measure.py
 
 format: dev ## mend the style
 	$(BIN)/ruff check --fix .
