@@ -38,6 +38,7 @@ lint: dev ## style, types, and what runs on other machines
 	$(BIN)/zizmor --quiet --offline .github
 	$(BIN)/mypy
 	$(BIN)/python tests/house/measure.py
+	$(BIN)/lint-imports --no-cache
 
 format: dev ## mend the style
 	$(BIN)/ruff check --fix .
