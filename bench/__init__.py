@@ -10,49 +10,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.audio import Audio, read_audio
-    from bench.config import RunConfig, load_config
-    from bench.embedder import Embedder, EmbedderRef
+    from bench.config.run_config import RunConfig, load_config
+    from bench.contracts.audio import Audio, read_audio
+    from bench.contracts.embedder import Embedder, EmbedderRef
+    from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Estimate, Score
+    from bench.contracts.model import GenerationRequest, MusicModel
+    from bench.contracts.notes import Note, Notes
+    from bench.contracts.notice import Notice
+    from bench.contracts.prompt import Prompt, PromptSuite
+    from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric
     from bench.errors import DataError, GenerationError, MissingError, TunebenchError, Undefined, UsageError
-    from bench.metric import ClipMetric, DecodedClip, Direction, Estimate, Score
-    from bench.model import GenerationRequest, MusicModel
-    from bench.notes import Note, Notes
-    from bench.notice import Notice
-    from bench.prompt import Prompt, PromptSuite
-    from bench.runner import Run, run
-    from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
+    from bench.pipeline.run import Run, run
 
 _HOMES = {
-    "Audio": "audio",
-    "ClipMetric": "metric",
+    "Audio": "contracts.audio",
+    "ClipMetric": "contracts.metric",
     "DataError": "errors",
-    "DecodedClip": "metric",
-    "Direction": "metric",
-    "Difference": "set_metric",
-    "Embedder": "embedder",
-    "EmbedderRef": "embedder",
-    "EmbeddingSet": "set_metric",
-    "Estimate": "metric",
+    "DecodedClip": "contracts.metric",
+    "Direction": "contracts.metric",
+    "Difference": "contracts.set_metric",
+    "Embedder": "contracts.embedder",
+    "EmbedderRef": "contracts.embedder",
+    "EmbeddingSet": "contracts.set_metric",
+    "Estimate": "contracts.metric",
     "GenerationError": "errors",
-    "GenerationRequest": "model",
+    "GenerationRequest": "contracts.model",
     "MissingError": "errors",
-    "MusicModel": "model",
-    "Note": "notes",
-    "Notes": "notes",
-    "Notice": "notice",
-    "Prompt": "prompt",
-    "PromptSuite": "prompt",
-    "Reference": "set_metric",
-    "Run": "runner",
-    "RunConfig": "config",
-    "Score": "metric",
-    "SetMetric": "set_metric",
+    "MusicModel": "contracts.model",
+    "Note": "contracts.notes",
+    "Notes": "contracts.notes",
+    "Notice": "contracts.notice",
+    "Prompt": "contracts.prompt",
+    "PromptSuite": "contracts.prompt",
+    "Reference": "contracts.set_metric",
+    "Run": "pipeline.run",
+    "RunConfig": "config.run_config",
+    "Score": "contracts.metric",
+    "SetMetric": "contracts.set_metric",
     "TunebenchError": "errors",
     "Undefined": "errors",
     "UsageError": "errors",
-    "load_config": "config",
-    "read_audio": "audio",
-    "run": "runner",
+    "load_config": "config.run_config",
+    "read_audio": "contracts.audio",
+    "run": "pipeline.run",
 }
 
 __all__ = [

@@ -63,3 +63,9 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, TunebenchError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class Unstorable(TunebenchError):
+    """The disk did not take a clip; going on would fail for every other clip too."""
+
+    exit_code = 2

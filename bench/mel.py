@@ -12,8 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from bench.audio import Samples
-
+Samples = npt.NDArray[np.float32]
 Filters = npt.NDArray[np.float32]
 
 _STEP = np.log(6.4) / 27  # above 1 kHz, 27 mels are a factor of 6.4

@@ -69,7 +69,7 @@ def _private_folder() -> Path:
     import shutil
     import tempfile
 
-    from bench.lock import take
+    from bench.run_lock import take
 
     alive: IO[str] | None = None
     try:
@@ -105,7 +105,7 @@ def _wait_for(path: Path) -> IO[str]:
     """Lock a file, however long another process holds it."""
     import time
 
-    from bench.lock import take
+    from bench.run_lock import take
 
     while (lock := take(path)) is None:
         time.sleep(0.1)
@@ -116,7 +116,7 @@ def _remove_leftovers(root: Path) -> None:
     """Remove what killed processes left; the caller holds the lock."""
     import shutil
 
-    from bench.lock import take
+    from bench.run_lock import take
 
     for folder in [*root.glob("process-*"), *root.glob("compiling-*")]:
         if lock := take(folder / "alive"):

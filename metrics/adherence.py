@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from bench.metric import ClipMetric, DecodedClip, Direction, Score
+from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes import key as key_estimation
 from metrics.notes import tempo as tempo_tracking
 from metrics.notes.key import Key

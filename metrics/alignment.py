@@ -14,10 +14,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from bench.embedder import Embedder, EmbedderRef
+from bench.contracts.embedder import Embedder, EmbedderRef
+from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError, UsageError
-from bench.metric import ClipMetric, DecodedClip, Direction, Score
-from metrics.embedders.clap import Clap
+from metrics.embedders.clap import ClapEmbedder
 
 Presentation = Literal["cosine", "unit"]
 PRESENTATIONS: tuple[Presentation, ...] = ("cosine", "unit")
@@ -77,7 +77,7 @@ class ClapScore(ClipMetric):
 
     @classmethod
     def require(cls) -> None:
-        Clap.require()
+        ClapEmbedder.require()
 
     def __init__(
         self,

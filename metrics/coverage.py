@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.metric import Direction
+from bench.contracts.set_metric import Reference
 from bench.errors import Undefined, UsageError
-from bench.metric import Direction
-from bench.numerals import counted
-from bench.set_metric import Reference
+from bench.number_format import counted
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
 from metrics.kernel import embeddings_of
 from metrics.pairwise import Windows, check_windows, distance_blocks

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.metric import Direction
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import Undefined
-from bench.metric import Direction
-from bench.notice import Notice
-from bench.set_metric import EmbeddingSet, Reference
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
 from metrics.pairwise import Windows
 

@@ -1,7 +1,7 @@
 """Spoiling music by known doses and hearing it: known-truth clips → what every metric and embedder says of them.
 
-Each clip is spoiled in every way of `metrics.doses` at every dose, with the same random draws at each dose, and is
-written, read back and scored exactly as in a run.
+Each clip is spoiled in every way of `metrics.degradation_kinds` at every dose, with the same random draws at each dose,
+and is written, read back and scored exactly as in a run.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from bench.audio import Audio, write_flac
-from bench.embedder import Vectors
+from bench.contracts.audio import Audio, write_flac
+from bench.contracts.clip_view import View
+from bench.contracts.embedder import Vectors
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.plugins import create, find
+from bench.contracts.prompt import Prompt
 from bench.errors import GenerationError, MissingError
-from bench.executors import Executor, TaskLost
-from bench.hearing import ScoreTask
-from bench.metric_plan import PlannedEmbedder, PlannedMetric
-from bench.model import GenerationRequest, MusicModel
-from bench.outcome import ClipHeard
+from bench.execution.executors.base import Executor, TaskLost
+from bench.execution.executors.worker_state import WorkerState
+from bench.execution.score_task import ScoreTask
+from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.progress import Progress
-from bench.prompt import Prompt
-from bench.registry import create, find
-from bench.view import View
-from bench.workbench import Workbench
-from metrics.doses import Spoiler
-from metrics.response import Values
-from metrics.spoilers import chance_of, replaced
+from bench.storage.task_results import ClipScores
+from metrics.degradation_kinds import Degradation
+from metrics.degradations import chance_of, replaced
+from metrics.sensitivity import Values
 
 CLEAN = "clean"
 
@@ -47,7 +47,7 @@ class DoseTask:
     other: Prompt
     seed: int
     duration: float
-    spoiler: Spoiler | None
+    spoiler: Degradation | None
     metrics: tuple[PlannedMetric, ...]
     embedders: tuple[PlannedEmbedder, ...]
     folder: Path
@@ -71,7 +71,7 @@ class DoseTask:
     def kind(self) -> str:
         return self.spoiler.name if self.spoiler else CLEAN
 
-    def execute(self, bench: Workbench) -> list[ClipHeard]:
+    def execute(self, bench: WorkerState) -> list[ClipScores]:
         """One result for each dose, in order.
 
         Raises:
@@ -93,7 +93,7 @@ class DoseTask:
             else:
                 yield label, replaced(clean, _played("composer", "", 0.0, self.other, self.seed, self.duration), dose)
 
-    def _heard(self, label: str, audio: Audio, bench: Workbench) -> ClipHeard:
+    def _heard(self, label: str, audio: Audio, bench: WorkerState) -> ClipScores:
         path = self.folder / self.kind / label.replace("−", "-") / f"{self.prompt.id}_{self.seed}.flac"
         write_flac(path, audio)
         task = ScoreTask(str(path), str(path), path, self.prompt, None, self.metrics, self.embedders, View())
@@ -110,7 +110,7 @@ def _played(name: str, parameter: str, dose: float, prompt: Prompt, seed: int, d
 
 
 @dataclass
-class Heard:
+class DoseScores:
     """All that was heard, by (kind of damage, dose).
 
     ``values``: of each metric, shape (prompts, seeds), NaN where undefined. ``vectors``: of each embedder's
@@ -122,16 +122,16 @@ class Heard:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def listen(
+def score_doses(
     prompts: Sequence[Prompt],
-    spoilers: Sequence[Spoiler],
+    spoilers: Sequence[Degradation],
     metrics: Sequence[PlannedMetric],
     executor: Executor,
     progress: Progress,
     duration: float = 10.0,
     folder: Path | None = None,
     seeds: int = 1,
-) -> Heard:
+) -> DoseScores:
     """Spoil and score clips of each prompt.
 
     Args:
@@ -150,8 +150,8 @@ def listen(
     """
     clip_metrics = tuple(metric for metric in metrics if not metric.of_sets)
     embedders = tuple({m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.of_sets}.values())
-    kinds: list[Spoiler | None] = [None, *spoilers]
-    heard = Heard()
+    kinds: list[Degradation | None] = [None, *spoilers]
+    heard = DoseScores()
     with tempfile.TemporaryDirectory() as temporary:
         keep = folder or Path(temporary)
         tasks = [
@@ -174,7 +174,7 @@ def listen(
     return heard
 
 
-def _note(heard: Heard, key: tuple[str, str], task: DoseTask, shape: tuple[int, int], clip: ClipHeard) -> None:
+def _note(heard: DoseScores, key: tuple[str, str], task: DoseTask, shape: tuple[int, int], clip: ClipScores) -> None:
     values, vectors = heard.values.setdefault(key, {}), heard.vectors.setdefault(key, {})
     for metric, score in zip(task.metrics, clip.scores, strict=True):
         table = values.setdefault(metric.ref, np.full(shape, np.nan))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingError, UsageError
+from metrics.degradation_kinds import Degradation
 from metrics.dose_response import Response
-from metrics.doses import Spoiler
 
 _ENDINGS = (".png", ".svg", ".pdf")
 _SEEN, _UNSEEN = "#0b5fa5", "#9a9a9a"
@@ -29,7 +29,7 @@ def check_plot(path: Path) -> None:
         raise MissingError("plots need matplotlib: pip install 'tunebench[report]'") from None
 
 
-def draw(responses: Sequence[Response], spoilers: Sequence[Spoiler], path: Path) -> None:
+def draw(responses: Sequence[Response], spoilers: Sequence[Degradation], path: Path) -> None:
     """Write the picture.
 
     A panel shows the value at each dose, with the 95 % interval of the change against the clean clips laid around the

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.metric import Direction, Estimate
-from bench.metric_plan import PlannedMetric
-from bench.registry import create
-from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric, gather
-from metrics.dose_listening import CLEAN, Heard
-from metrics.doses import Spoiler
-from metrics.response import Values, paired_p, rank_correlation, smallest_detected
+from bench.contracts.metric import Direction, Estimate
+from bench.contracts.plugins import create
+from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric, gather
+from bench.planning.metric_plan import PlannedMetric
+from metrics.degradation_kinds import Degradation
+from metrics.dose_listening import CLEAN, DoseScores
+from metrics.sensitivity import Values, paired_p, rank_correlation, smallest_detected
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Response:
 
 
 def respond(
-    heard: Heard,
-    spoilers: Sequence[Spoiler],
+    heard: DoseScores,
+    spoilers: Sequence[Degradation],
     metrics: Sequence[PlannedMetric],
     references: Mapping[str, Reference],
 ) -> list[Response]:
@@ -98,7 +98,7 @@ class _Answer:
     problem: str | None
 
 
-def _of_clips(heard: Heard, spoilers: Sequence[Spoiler], metric: PlannedMetric) -> list[_Answer]:
+def _of_clips(heard: DoseScores, spoilers: Sequence[Degradation], metric: PlannedMetric) -> list[_Answer]:
     from bench.stats import t_interval
 
     answers = []
@@ -122,7 +122,7 @@ def _of_clips(heard: Heard, spoilers: Sequence[Spoiler], metric: PlannedMetric) 
 
 
 def _of_sets(
-    heard: Heard, spoilers: Sequence[Spoiler], metric: PlannedMetric, references: Mapping[str, Reference]
+    heard: DoseScores, spoilers: Sequence[Degradation], metric: PlannedMetric, references: Mapping[str, Reference]
 ) -> list[_Answer]:
     embedder = metric.embedders[0].fingerprint
     instance: SetMetric = create(metric.plugin, metric.params, SetMetric)
@@ -166,7 +166,7 @@ def _of_sets(
     return answers
 
 
-def _keys(spoiler: Spoiler) -> list[tuple[str, str]]:
+def _keys(spoiler: Degradation) -> list[tuple[str, str]]:
     return [(CLEAN, CLEAN), *((spoiler.name, label) for label in spoiler.labels)]
 
 
@@ -178,7 +178,7 @@ def _prompt_means(values: Values) -> Values:
     return means
 
 
-def _response(metric: PlannedMetric, spoiler: Spoiler, answer: _Answer, tolerance: float) -> Response:
+def _response(metric: PlannedMetric, spoiler: Degradation, answer: _Answer, tolerance: float) -> Response:
     detected = smallest_detected(answer.effects, answer.p)
     return Response(
         metric.ref,

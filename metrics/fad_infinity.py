@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import Undefined
-from bench.notice import Notice
-from bench.numerals import counted
-from bench.set_metric import EmbeddingSet, Reference
+from bench.number_format import counted
 from metrics.frechet import FrechetAudioDistance, enough_clips
 from metrics.grouped import Array, Chosen, Contributions, Grouped
 

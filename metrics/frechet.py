@@ -19,11 +19,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.metric import Direction
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import DataError, Undefined
-from bench.metric import Direction
-from bench.notice import Notice
-from bench.numerals import counted
-from bench.set_metric import EmbeddingSet, Reference
+from bench.number_format import counted
 from metrics.gaussian import EPSILON, Array, Gaussian, Method, nuclear_norm, product
 from metrics.grouped import Chosen, Contributions, Grouped, GroupedMetric
 

@@ -81,9 +81,9 @@ def calibrate(
 
 
 def _composed() -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-    from bench.embedder import load_embedder
-    from bench.model import GenerationRequest, MusicModel
-    from bench.registry import create, find, load
+    from bench.contracts.embedder import load_embedder
+    from bench.contracts.model import GenerationRequest, MusicModel
+    from bench.contracts.plugins import create, find, load
     from metrics.genre_tags import MSD, MTT, genre_log_odds
 
     model = create(find("model", MODEL), {}, MusicModel)
@@ -97,7 +97,7 @@ def _composed() -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
 
 def main() -> None:
     """Compose the calibration music, tag it, and write the constants beside this file."""
-    from bench.registry import find, load
+    from bench.contracts.plugins import find, load
     from metrics.genre_tags import GENRES
 
     labels, odds = zip(*_composed(), strict=True)

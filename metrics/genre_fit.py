@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
-from bench.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.genre_calibration import Calibration, calibration
 from metrics.genre_tags import GENRES, MSD, MTT, genre_log_odds
 

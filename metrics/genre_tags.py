@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from bench.embedder import EmbedderRef, Vectors
+from bench.contracts.embedder import EmbedderRef, Vectors
 from metrics.embedders.musicnn import Training, tag_log_odds, tag_names
 
 TAGS: Mapping[str, tuple[tuple[Training, str], ...]] = {

@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from bench.embedder import EmbedderRef
+from bench.contracts.embedder import EmbedderRef
+from bench.contracts.metric import Estimate
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric
 from bench.errors import DataError, Undefined, UsageError
-from bench.metric import Estimate
-from bench.notice import Notice
-from bench.numerals import counted
-from bench.set_metric import Difference, EmbeddingSet, Reference, SetMetric
+from bench.number_format import counted
 from bench.stats import all_swaps, jackknife_interval, permutation_p, random_swaps, smallest_p
 from bench.stats.permutation import EXACT, PERMUTATIONS
 from metrics.pairwise import check_windows

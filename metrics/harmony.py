@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
-from bench.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes.key import TONICS
 from metrics.notes.pitches import known_pitches, pitches_of, validated_pitches
 from metrics.notes.trial import try_transcriber

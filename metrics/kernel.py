@@ -18,11 +18,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.metric import Direction
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import Difference, EmbeddingSet, Reference
 from bench.errors import DataError, Undefined, UsageError
-from bench.metric import Direction
-from bench.notice import Notice
-from bench.numerals import counted
-from bench.set_metric import Difference, EmbeddingSet, Reference
+from bench.number_format import counted
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
 from metrics.kernel_sums import kernel_sum, kernel_sums_between, kernel_sums_to
 from metrics.median_distance import median_distance

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.metric import ClipMetric, DecodedClip, Direction, Score
+from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes.pitches import known_pitches, pitches_of, validated_pitches
 from metrics.notes.trial import try_transcriber
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench.embedder import Vectors
+from bench.contracts.embedder import Vectors
 from bench.stats import stratified_t_interval
 
 Array = npt.NDArray[np.float64]
@@ -109,7 +109,7 @@ def trained_nearer(trained: npt.ArrayLike, held_out: npt.ArrayLike) -> Array:
     return nearer
 
 
-class Judgement(NamedTuple):
+class CopyingEstimate(NamedTuple):
     """A mean over prompts with its 95 % interval.
 
     ``low`` and ``high`` are None where ``reason`` says why. ``p`` is one-sided: the share of random re-splits of the
@@ -173,13 +173,13 @@ class Audit:
         """Mean over prompts of the mean over clips of values, shape (clips,)."""
         return float(values @ self._weights(np.unique(self.prompts)))
 
-    def excess(self) -> Judgement:
+    def excess(self) -> CopyingEstimate:
         """By how much clips are more similar to the nearest recording trained on than to the nearest held out."""
         values = self.nearest_trained - self.nearest_held_out
         known = np.unique(self.prompts)
         return _judged(self._means(values, known), self._strata(known), self.resplits @ self._weights(known))
 
-    def probability(self) -> Judgement:
+    def probability(self) -> CopyingEstimate:
         """`trained_nearer`, the mean over prompts; without a p of its own."""
         values = trained_nearer(self.similarities[:, self.trained], self.similarities[:, ~self.trained])
         known = np.unique(self.prompts)
@@ -188,7 +188,7 @@ class Audit:
             return found
         return found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
 
-    def excess_over(self, base: Audit) -> Judgement | None:
+    def excess_over(self, base: Audit) -> CopyingEstimate | None:
         """The excess less that of another model on the same recordings, paired by prompt; None if they share none."""
         shared = np.intersect1d(self.prompts, base.prompts)
         if not len(shared):
@@ -255,15 +255,17 @@ class Audit:
         return [genres[prompt] for prompt in prompts.tolist()]
 
 
-def _judged(means: Array, strata: Sequence[str], resplits: Array | None) -> Judgement:
+def _judged(means: Array, strata: Sequence[str], resplits: Array | None) -> CopyingEstimate:
     value = float(means.mean())
     p = None
     if resplits is not None:
         as_high = resplits >= value - 1e-12  # an equal split may differ in the last digit
         p = float((1 + np.count_nonzero(as_high)) / (1 + len(resplits)))
     if len(means) < MIN_PROMPTS:
-        return Judgement(value, None, None, p, len(means), f"{len(means)} prompts, an interval needs {MIN_PROMPTS}")
+        return CopyingEstimate(
+            value, None, None, p, len(means), f"{len(means)} prompts, an interval needs {MIN_PROMPTS}"
+        )
     interval = stratified_t_interval(means, strata)
     if not interval.low < interval.high:
-        return Judgement(value, None, None, p, len(means), "the same value for every prompt of a genre")
-    return Judgement(value, interval.low, interval.high, p, len(means))
+        return CopyingEstimate(value, None, None, p, len(means), "the same value for every prompt of a genre")
+    return CopyingEstimate(value, interval.low, interval.high, p, len(means))

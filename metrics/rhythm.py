@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
-from bench.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes import onsets as onset_detection
 from metrics.notes.grid import Grid, Times, fit_grid, fit_phase
 from metrics.notes.tempo import folded, tempo_of

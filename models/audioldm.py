@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.errors import UsageError
 from models.batching import clip_generator, clip_noise
 from models.diffusers_pipeline import DiffusersModel

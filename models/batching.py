@@ -6,9 +6,9 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from bench.audio import Audio
+from bench.contracts.audio import Audio
+from bench.contracts.model import GenerationRequest
 from bench.errors import GenerationError
-from bench.model import GenerationRequest
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.contracts.prompt import Prompt
 from bench.errors import DataError, UsageError
-from bench.numerals import counted
-from bench.prompt import Prompt
+from bench.number_format import counted
 from models.folder import ENDINGS, FolderModel
 from models.manifest import models_in, read_manifest, some
 

@@ -44,9 +44,9 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-from bench.audio import Audio, read_audio
+from bench.contracts.audio import Audio, read_audio
+from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, UsageError
-from bench.model import GenerationRequest, Json, MusicModel
 from models.folder import AUDIO_ENDINGS
 
 _GUARD = Path(__file__).with_name("guard.py")

@@ -11,10 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
-from bench.audio import Audio, read_audio
+from bench.contracts.audio import Audio, read_audio
+from bench.contracts.model import GenerationRequest, Json, MusicModel
+from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, UsageError
-from bench.model import GenerationRequest, Json, MusicModel
-from bench.prompt import Prompt
 from models.known_names import KnownNames
 from models.manifest import MAX_SEED, entries_of
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from models.adapter_files import read_adapter
 from models.batching import clip_generator
 from models.pretrained import PretrainedModel, check_vocabulary, joined

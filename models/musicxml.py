@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from bench.notes import Note
+from bench.contracts.notes import Note
 from models.play_order import play_order, read_signs
 
 MAX_XML_BYTES = 64_000_000  # after decompression

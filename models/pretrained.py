@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench.audio import Audio, Samples
+from bench.contracts.audio import Audio, Samples
+from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import GenerationError, MissingError, TunebenchError, UsageError
-from bench.model import GenerationRequest, Json, MusicModel
 from models import adapters
 from models.adapter_files import weight_file
 from models.batching import in_batches, out_of_memory, release_memory
+from models.card import Card, read_card
 from models.checkpoint import CARD, identity, locate, require_local
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
 from models.quiet import quiet_libraries
-from models.training.card import Card, read_card
 
 if TYPE_CHECKING:
     import torch

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.contracts.notes import Note, Notes
 from bench.errors import DataError
-from bench.notes import Note, Notes
 from models.musicxml import Tempo, parse_musicxml
 
 MIDI_ENDINGS = (".mid", ".midi")

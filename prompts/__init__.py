@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
-from bench.prompt import PromptSuite
-from bench.suite import load_suite
+from bench.contracts.prompt import PromptSuite
+from bench.contracts.prompt_suite import load_suite
 
 QUICK_LEVELS = (2, 5)  # a short text without tempo and key, and a long one that states both
 

@@ -45,8 +45,8 @@ def default_run(folder: Path) -> dict[str, Any]:
     """The default metrics on two prompts, and the comparison of two rows."""
     import bench
     from bench.comparison.compare import compare
-    from bench.leaderboard import read_board, records
-    from bench.store import Store
+    from bench.leaderboard.render import read_board, records
+    from bench.storage.store import Store
 
     (folder / "suite.yaml").write_text(yaml.safe_dump({"name": "two", "version": 1, "prompts": PROMPTS}))
     out = folder / "run"
@@ -127,8 +127,8 @@ def survey(folder: Path) -> dict[str, Any]:
     import pandas as pd
 
     from bench.survey.analysis import analyse
-    from bench.survey.findings import record
     from bench.survey.reading import read_survey
+    from bench.survey.results import record
 
     rng = np.random.default_rng(3)
     by_listener, by_prompt = rng.normal(0, 0.6, (5, 3)), rng.normal(0, 0.6, (8, 3))
@@ -145,7 +145,7 @@ def training(folder: Path) -> dict[str, Any]:
     """The losses of three steps of LoRA on a tiny checkpoint."""
     import torch
 
-    from bench.audio import Audio, write_flac
+    from bench.contracts.audio import Audio, write_flac
     from models import tiny
     from models.training.config import parse_train_config
     from models.training.loop import train

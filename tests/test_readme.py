@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.model import GenerationRequest
-from bench.plan import load_suite_named
+from bench.contracts.model import GenerationRequest
+from bench.contracts.prompt_suite import load_suite_named
 from models.composer import Composer
 
 ROOT = Path(__file__).parent.parent

@@ -10,9 +10,9 @@ import yaml
 
 import bench
 from bench import GenerationRequest, MusicModel
-from bench.plan import load_suite_named
-from bench.registry import create, find
-from bench.store import Store
+from bench.contracts.plugins import create, find
+from bench.contracts.prompt_suite import load_suite_named
+from bench.storage.store import Store
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")

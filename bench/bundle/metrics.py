@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.bundle.names import reference_name
-from bench.bundle.untrusted_run import BundledMetric
-from bench.config import CommonGround, MetricConfig
+from bench.bundle.sanitize import BundledMetric
+from bench.config.run_config import CommonGround, MetricConfig
+from bench.contracts.clip_view import View
+from bench.contracts.plugins import find, is_declared, load
 from bench.errors import MissingError, TunebenchError, UsageError, one_line
-from bench.metric_plan import PlannedMetric, plan_metric
-from bench.reference import load_reference
-from bench.registry import find, is_declared, load
-from bench.scoring import view_of
-from bench.store import Store
-from bench.view import View
+from bench.planning.metric_plan import PlannedMetric, plan_metric
+from bench.references.load import load_reference
+from bench.storage.clip_sets import view_of
+from bench.storage.layout import reference_name
+from bench.storage.store import Store
 
 Resolved = dict[BundledMetric, PlannedMetric]
 

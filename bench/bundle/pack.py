@@ -15,8 +15,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.bundle.claims import wrong_configuration
-from bench.bundle.names import (
+from bench.atomic_write import replacing
+from bench.bundle.consistency import wrong_configuration
+from bench.bundle.copy_rows import copy_rows
+from bench.bundle.zip_file import write_files
+from bench.config.run_config import load_config
+from bench.contracts.plugins import installed
+from bench.environment import environment
+from bench.errors import DataError, TunebenchError, UsageError
+from bench.export.clip_table import clip_table, written
+from bench.export.own_clips import own_clips
+from bench.leaderboard.render import read_board, read_cells, records
+from bench.planning.metric_plan import embedding_key
+from bench.progress import Progress, Silent
+from bench.references.find import files_at
+from bench.references.load import load_reference
+from bench.scores.aggregate import read_columns, read_set_scores
+from bench.scores.protocol import Protocol, protocol_of
+from bench.storage.database import explained, present_layout, read_database
+from bench.storage.layout import (
     CONFIG,
     DATABASE,
     ENDING,
@@ -26,24 +43,7 @@ from bench.bundle.names import (
     SCORES,
     reference_name,
 )
-from bench.bundle.run_rows import copy_rows
-from bench.bundle.zip_file import write_files
-from bench.config import load_config
-from bench.database import explained, present_layout, read_database
-from bench.environment import environment
-from bench.errors import DataError, TunebenchError, UsageError
-from bench.export.clip_table import clip_table, written
-from bench.export.own_clips import own_clips
-from bench.leaderboard import read_board, read_cells, records
-from bench.metric_plan import embedding_key
-from bench.progress import Progress, Silent
-from bench.protocol import Protocol, protocol_of
-from bench.reference import load_reference
-from bench.reference_search import files_at
-from bench.registry import installed
-from bench.store import Store
-from bench.summary import read_columns, read_set_scores
-from bench.whole_file import replacing
+from bench.storage.store import Store
 
 _UNSCORED = (
     "SELECT COUNT(*) FROM clips JOIN metrics ON shown AND NOT of_sets WHERE state = 'made' AND NOT EXISTS (SELECT 1 "

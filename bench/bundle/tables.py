@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.bundle.names import DATABASE, LEADERBOARD, SCORES
-from bench.bundle.verification import Leaf, Place, Table, leaves
+from bench.bundle.verification import Place, Table, Value, leaves
 from bench.bundle.zip_file import as_json, read_json
 from bench.errors import DataError
 from bench.export.clip_table import DESCRIPTION, clip_table, written
-from bench.store import Store
+from bench.storage.layout import DATABASE, LEADERBOARD, SCORES
+from bench.storage.store import Store
 
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _REASON = " reason"
@@ -132,7 +132,7 @@ def _scores(text: str, metrics: Collection[str]) -> Table:
     return table
 
 
-def _read(field: str, kind: str) -> Leaf:
+def _read(field: str, kind: str) -> Value:
     if not field or kind == "string":
         return field or None
     if not _NUMBER.fullmatch(field):

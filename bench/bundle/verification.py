@@ -17,7 +17,7 @@ SCOPE = (
 )
 """What a bundle that holds is good for, and what nobody can tell from it."""
 
-Leaf = float | int | str | None
+Value = float | int | str | None
 
 
 class Place(NamedTuple):
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     group: str
 
 
-Table = dict[Place, dict[str, Leaf]]
+Table = dict[Place, dict[str, Value]]
 """By place, values by their name, such as ``value``, ``low`` or ``warnings.[0]``."""
 
 
@@ -51,8 +51,8 @@ class Deviation:
 
     place: Place
     quantity: str
-    then: Leaf
-    now: Leaf
+    then: Value
+    now: Value
     relative: float | None
 
     @property
@@ -107,8 +107,8 @@ class Compared(NamedTuple):
 
 
 def compare(
-    then: Mapping[Place, Mapping[str, Leaf]],
-    now: Mapping[Place, Mapping[str, Leaf]],
+    then: Mapping[Place, Mapping[str, Value]],
+    now: Mapping[Place, Mapping[str, Value]],
     tolerance: float,
     leaving_out: Collection[str] = (),
 ) -> Compared:
@@ -130,7 +130,7 @@ def compare(
     )
 
 
-def leaves(value: Any, name: str) -> Iterator[tuple[str, Leaf]]:
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Value]]:
     """The numbers and texts in a JSON value by their paths; what is empty is a value, too.
 
     Raises:
@@ -152,7 +152,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Leaf]]:
 
 
 def _pairs(
-    then: Mapping[Place, Mapping[str, Leaf]], now: Mapping[Place, Mapping[str, Leaf]], leaving_out: Collection[str]
+    then: Mapping[Place, Mapping[str, Value]], now: Mapping[Place, Mapping[str, Value]], leaving_out: Collection[str]
 ) -> Iterator[Deviation]:
     for place in dict.fromkeys([*then, *now]):
         if place.metric in leaving_out:
@@ -165,7 +165,7 @@ def _pairs(
             yield Deviation(place, name, one, two, _relative(one, two))
 
 
-def _relative(old: Leaf, new: Leaf) -> float | None:
+def _relative(old: Value, new: Value) -> float | None:
     if not (isinstance(old, int | float) and isinstance(new, int | float)):
         return None
     return abs(new - old) / max(abs(old), abs(new), _SMALLEST)

@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.audio import content_hash, read_audio
-from bench.bundle.claims import wrong_configuration, wrong_description, wrong_identities
+from bench.bundle.consistency import wrong_configuration, wrong_description, wrong_identities
 from bench.bundle.metrics import resolve, usable_references
-from bench.bundle.names import CONFIG, DATABASE, FORMAT, LEADERBOARD, SCORES, is_audio
 from bench.bundle.pack import describe, leaderboard_records, versions
-from bench.bundle.scored_again import protocol_now, score_again, show
+from bench.bundle.rescore import protocol_now, score_again, show
+from bench.bundle.sanitize import rebuild
 from bench.bundle.tables import leaderboard_table, packed_leaderboard, packed_scores, scores_now, stored_scores
-from bench.bundle.untrusted_run import rebuild
 from bench.bundle.verification import TOLERANCE, Verification, compare
 from bench.bundle.zip_file import Unpacked, unpack
-from bench.config import RunConfig, load_config
+from bench.config.run_config import RunConfig, load_config
+from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError, UsageError
 from bench.progress import Progress, Silent
-from bench.store import Store
+from bench.storage.layout import CONFIG, DATABASE, FORMAT, LEADERBOARD, SCORES, is_audio
+from bench.storage.store import Store
 
 
 def verify(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.bundle.names import INDEX, is_audio, is_known
 from bench.errors import DataError
+from bench.storage.layout import INDEX, is_audio, is_known
 
 _BLOCK = 1 << 20
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)

@@ -12,11 +12,11 @@ from bench.cli import conformance, memorisation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.metric_plan import PlannedMetric
-    from bench.prompt import Prompt
-    from bench.set_metric import Reference
+    from bench.contracts.prompt import Prompt
+    from bench.contracts.set_metric import Reference
+    from bench.planning.metric_plan import PlannedMetric
+    from metrics.degradation_kinds import Degradation
     from metrics.dose_response import Response
-    from metrics.doses import Spoiler
 
 app = typer.Typer(help="Check that metrics and models behave as they must.", no_args_is_help=True)
 app.command("model")(conformance.command)
@@ -52,13 +52,13 @@ def metrics(
 
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
-    from bench.config import ExecutorConfig
+    from bench.config.run_config import ExecutorConfig
+    from bench.contracts.prompt_suite import load_suite_named
     from bench.errors import UsageError
-    from bench.executors import make_executor
-    from bench.plan import load_suite_named
-    from metrics.dose_listening import listen
+    from bench.execution.executors.choose import make_executor
+    from metrics.degradation_kinds import DEGRADATIONS, fewer
+    from metrics.dose_listening import score_doses
     from metrics.dose_response import respond
-    from metrics.doses import SPOILERS, fewer
 
     if quick and full:
         raise UsageError("--quick and --full contradict each other")
@@ -67,14 +67,14 @@ def metrics(
 
         check_plot(plot)
     chosen = _metrics(metric)
-    spoilers = [fewer(spoiler) if quick else spoiler for spoiler in SPOILERS.values()]
+    spoilers = [fewer(spoiler) if quick else spoiler for spoiler in DEGRADATIONS.values()]
     # Levels 5 and 6 state tempo and key, so that every metric has something to say.
     levels = (5,) if quick else (1, 2, 3, 4, 5, 6) if full else (5, 6)
     prompts = [prompt for prompt in load_suite_named("genres@1").prompts if prompt.level in levels]
     with shown() as progress, all_or_nothing():
         references = _references(chosen, reference, dose_dir, progress)
         with make_executor(ExecutorConfig(workers=workers)) as executor:
-            heard = listen(prompts, spoilers, chosen, executor, progress, duration, dose_dir, seeds)
+            heard = score_doses(prompts, spoilers, chosen, executor, progress, duration, dose_dir, seeds)
     responses = respond(heard, spoilers, chosen, references)
     if plot is not None:
         from metrics.dose_plot import draw
@@ -90,10 +90,10 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
     """The metrics that are named; otherwise all, and on stderr those that cannot be used here, with the reason."""
     import sys
 
-    from bench.config import MetricConfig
-    from bench.entry_points import declared
+    from bench.config.run_config import MetricConfig
+    from bench.contracts.entry_points import declared
     from bench.errors import MissingError, TunebenchError
-    from bench.metric_plan import plan_metric
+    from bench.planning.metric_plan import plan_metric
 
     if named:
         planned = [plan_metric(MetricConfig(name=name)) for name in named]
@@ -113,7 +113,7 @@ def _references(
     metrics: Sequence[PlannedMetric], name: str, kept_in: Path | None, progress: Any
 ) -> dict[str, Reference]:
     """The reference of each embedder that a set metric compares in, by the embedder's fingerprint."""
-    from bench.reference import find_reference, load_reference
+    from bench.references.load import find_reference, load_reference
 
     needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in metrics if metric.needs_reference}
     return {
@@ -123,7 +123,7 @@ def _references(
 
 def _report(
     responses: Sequence[Response],
-    spoilers: Sequence[Spoiler],
+    spoilers: Sequence[Degradation],
     prompts: Sequence[Prompt],
     duration: float,
     metrics: Sequence[PlannedMetric],

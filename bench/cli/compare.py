@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bench.cli.leaderboard import Group
+from bench.cli.leaderboard import GroupBy
 
 if TYPE_CHECKING:
     from bench.progress import Progress
 
 
-class Style(StrEnum):
+class ComparisonFormat(StrEnum):
     """How a comparison is written."""
 
     table = "table"
@@ -30,7 +30,7 @@ def command(
     with_run: Annotated[
         Path | None, typer.Option("--with", metavar="RUN2", help="The run folder that B is in.")
     ] = None,
-    by: Annotated[Group | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
+    by: Annotated[GroupBy | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
     mark: Annotated[
         bool, typer.Option("--mark", help="Compare clips of different durations, and mark every row.")
     ] = False,
@@ -42,7 +42,7 @@ def command(
         bool,
         typer.Option("--plugin-files", help="Run plugin files that the run's configuration names for distances."),
     ] = False,
-    style: Annotated[Style, typer.Option("--format", help="How to write it.")] = Style.table,
+    style: Annotated[ComparisonFormat, typer.Option("--format", help="How to write it.")] = ComparisonFormat.table,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
@@ -55,7 +55,7 @@ def command(
 
     with shown() as progress:
         group = by.value if by else None
-        written = Style.json if as_json else style
+        written = ComparisonFormat.json if as_json else style
         content = comparison(run, a, b, with_run, group, reference, mark, plugin_files, written.value, progress)
     if output is None:
         print(content)
@@ -86,7 +86,7 @@ def comparison(
     from bench.comparison.compare import compare_rows, opened
     from bench.comparison.tables import render
     from bench.errors import UsageError
-    from bench.protocol import protocol_of
+    from bench.scores.protocol import protocol_of
 
     with opened(run, other) as runs:
         found = compare_rows(runs, a, b, by, reference, mark, progress, plugin_files)

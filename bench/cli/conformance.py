@@ -25,9 +25,9 @@ def command(
     from dataclasses import asdict
 
     from bench.cli.streams import plugins_to_stderr
-    from bench.conformance import examine
+    from bench.conformance.check import examine
+    from bench.contracts.prompt_suite import load_suite_named
     from bench.errors import FailuresRecorded
-    from bench.plan import load_suite_named
 
     params = _params(param or [])
     found = []

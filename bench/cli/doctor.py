@@ -16,8 +16,8 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.
     import json
 
     from bench.cli.streams import plugins_to_stderr
-    from bench.diagnosis import diagnose
-    from bench.table import definitions
+    from bench.installation.doctor import diagnose
+    from bench.text_table import definitions
 
     with plugins_to_stderr():
         report = diagnose()

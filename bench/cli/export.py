@@ -21,10 +21,10 @@ def scores(
     file: Annotated[Path, typer.Argument(help="Where it goes; its ending says how: .csv, .parquet or .json.")],
 ) -> None:
     """Write one table of all planned clips: what was asked for, where the audio is, and every score."""
+    from bench.atomic_write import replacing
     from bench.errors import UsageError
     from bench.export.clip_table import FileFormat, clip_table, written
-    from bench.store import Store
-    from bench.whole_file import replacing
+    from bench.storage.store import Store
 
     styles: dict[str, FileFormat] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
     style = styles.get(file.suffix.lower())
@@ -90,11 +90,11 @@ def midi(
     model: Models = None,
 ) -> None:
     """Write the notes of every clip whose notes are known as a MIDI file."""
+    from bench.atomic_write import replacing
+    from bench.contracts.notes import Notes
     from bench.errors import DataError, UsageError, one_line, suggestion
     from bench.export.own_clips import own_clips
-    from bench.notes import Notes
-    from bench.store import Store
-    from bench.whole_file import replacing
+    from bench.storage.store import Store
     from models.composer.midi import to_midi
 
     with Store.read(run) as store:

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.contracts.model import MusicModel
+from bench.contracts.plugins import create, find
 from bench.errors import UsageError, suggestion
-from bench.model import MusicModel
-from bench.registry import create, find
-from bench.settings import parse_settings
-from bench.yaml_file import read_yaml
+from bench.schema import parse_settings
+from bench.yaml_config import read_yaml
 from models.training.config import DataConfig
 from models.training.split import split
 
 if TYPE_CHECKING:
-    from bench.config import ModelConfig, RunConfig
-    from bench.store import Store
-    from models.training.card import Card
+    from bench.config.run_config import ModelConfig, RunConfig
+    from bench.storage.store import Store
+    from models.card import Card
     from models.training.dataset import Dataset
 
 
@@ -39,7 +39,7 @@ class Halves:
 
 
 @dataclass(frozen=True)
-class Row:
+class AuditedRow:
     """A row of the leaderboard; ``halves`` where it is known what it was trained on, ``base`` the row of its base."""
 
     label: str
@@ -71,7 +71,7 @@ def read_data(spec: str) -> tuple[DataConfig, int]:
     return parse_settings(DataConfig, data, f"{spec}, data"), seed
 
 
-def rows_of(store: Store, settings: RunConfig, card_folder: Path | None = None) -> list[Row]:
+def rows_of(store: Store, settings: RunConfig, card_folder: Path | None = None) -> list[AuditedRow]:
     """The rows of a run, with what is known of their training.
 
     Args:
@@ -84,7 +84,7 @@ def rows_of(store: Store, settings: RunConfig, card_folder: Path | None = None) 
         UsageError: an adapter has gone, or the configuration lacks a row.
         DataError: a card is damaged, or there is none in ``card_folder``.
     """
-    from models.training.card import read_card
+    from models.card import read_card
 
     identities = {
         label: json.loads(identity)
@@ -93,23 +93,23 @@ def rows_of(store: Store, settings: RunConfig, card_folder: Path | None = None) 
     if card_folder is not None:
         card = read_card(card_folder)
         base, halves = _base_of([card], identities), Halves.of_cards([card], f"by the card in {card_folder}")
-        return [Row(label) if label == base else Row(label, halves, base) for label in identities]
+        return [AuditedRow(label) if label == base else AuditedRow(label, halves, base) for label in identities]
     entries = {entry.row: entry for entry in settings.models}
     trained_on = store.trained_on()
     rows = []
     for label in identities:
         if cards := _cards(entries[label]) if label in entries else []:
             halves = Halves.of_cards(cards, f"by the card of '{label}'")
-            rows.append(Row(label, halves, _base_of(cards, identities)))
+            rows.append(AuditedRow(label, halves, _base_of(cards, identities)))
         elif trained_on[label]:
-            rows.append(Row(label, Halves(trained_on[label], frozenset(), f"as the model '{label}' says")))
+            rows.append(AuditedRow(label, Halves(trained_on[label], frozenset(), f"as the model '{label}' says")))
         elif label not in entries:
             raise UsageError(
                 f"{store.folder}/config.yaml does not say how '{label}' was made, so not where its card lies: run the "
                 "command that made it once more, or name a folder with the card: --adapter-card"
             )
         else:
-            rows.append(Row(label))
+            rows.append(AuditedRow(label))
     return rows
 
 
@@ -171,7 +171,7 @@ def within(dataset: Dataset, halves: Halves) -> Halves:
     return Halves(train, held_out, halves.source)
 
 
-def choose(rows: Sequence[Row], base: str | None) -> list[Row]:
+def choose(rows: Sequence[AuditedRow], base: str | None) -> list[AuditedRow]:
     """The rows with another base for all of them, if one is named; whatever it was trained on itself, it is the base.
 
     Raises:
@@ -180,10 +180,10 @@ def choose(rows: Sequence[Row], base: str | None) -> list[Row]:
     if base is None:
         return list(rows)
     require_row(base, rows)
-    return [Row(base) if row.label == base else replace(row, base=base) for row in rows]
+    return [AuditedRow(base) if row.label == base else replace(row, base=base) for row in rows]
 
 
-def require_row(label: str, rows: Sequence[Row]) -> None:
+def require_row(label: str, rows: Sequence[AuditedRow]) -> None:
     """Refuse a label that no row has.
 
     Raises:

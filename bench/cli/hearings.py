@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.canonical import fingerprint
-from bench.config import RunConfig
-from bench.embedder import Vectors
+from bench.config.run_config import RunConfig
+from bench.contracts.clip_view import View
+from bench.contracts.embedder import Vectors
 from bench.errors import MissingError
-from bench.executors import make_executor
-from bench.executors.crash import CRASHES
-from bench.metric_plan import PlannedEmbedder
+from bench.execution.executors.choose import make_executor
+from bench.execution.executors.crash import CRASHES
+from bench.execution.score import embed
+from bench.hashing import fingerprint
+from bench.planning.metric_plan import PlannedEmbedder
 from bench.progress import Progress
 from bench.recordings import Recording
-from bench.reference import ENDING, load_reference
-from bench.reference_build import MAX_BAD, build_reference
-from bench.reference_file import read_tensors
-from bench.scoring import embed, view_of
-from bench.store import Store, StoredClip
-from bench.view import View
+from bench.references.build import MAX_BAD, build_reference
+from bench.references.file_format import read_tensors
+from bench.references.load import ENDING, load_reference
+from bench.storage.clip_sets import view_of
+from bench.storage.store import Store, StoredClip
 
 if TYPE_CHECKING:
     from models.training.config import DataConfig
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HeardClip:
+class EmbeddedClip:
     """A clip with its embedding; ``seconds`` is how much of it was heard."""
 
     clip: StoredClip
@@ -41,7 +42,7 @@ class HeardClip:
 
 
 @dataclass(frozen=True, eq=False)
-class HeardRecordings:
+class EmbeddedRecordings:
     """Examples of a dataset, each with the hash of its sound; one sound is there once."""
 
     examples: tuple[Example, ...]
@@ -60,9 +61,9 @@ class HeardRecordings:
         return self.windows[self.starts[place] : ends[place]]
 
 
-def hear_clips(
+def embed_clips(
     run: Path, settings: RunConfig, embedder: PlannedEmbedder, models: Collection[str], progress: Progress
-) -> tuple[View, list[HeardClip]]:
+) -> tuple[View, list[EmbeddedClip]]:
     """The clips of some models as the run's scores hear them, but those without an embedding; missing ones are made.
 
     Raises:
@@ -84,13 +85,13 @@ def hear_clips(
         found = vectors.get(clip.content)
         if found is not None and not isinstance(found, str):
             seconds = min(clip.duration, view.seconds or clip.duration)
-            heard.append(HeardClip(clip, prompts[clip.prompt].genre or "", seconds, found))
+            heard.append(EmbeddedClip(clip, prompts[clip.prompt].genre or "", seconds, found))
     return view, heard
 
 
-def hear_dataset(
+def embed_dataset(
     dataset: Dataset, data: DataConfig, embedder: PlannedEmbedder, band: float | None, kept_in: Path, progress: Progress
-) -> HeardRecordings:
+) -> EmbeddedRecordings:
     """The recordings of a dataset, heard whole, since a clip may repeat any part of one.
 
     They are embedded once for each embedder and state of the dataset, and kept in a reference file.
@@ -117,7 +118,7 @@ def hear_dataset(
     of = {example.id: example for example in dataset.examples}
     listed = read_tensors(path)[1]["recordings"]
     starts = np.searchsorted(embeddings.recordings, np.arange(len(listed)))
-    return HeardRecordings(
+    return EmbeddedRecordings(
         tuple(of[id] for id, _, _ in listed),
         tuple(content for _, content, _ in listed),
         embeddings.vectors,

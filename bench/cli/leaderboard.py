@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-class Style(StrEnum):
+class LeaderboardFormat(StrEnum):
     """How the leaderboard is written."""
 
     table = "table"
@@ -20,7 +20,7 @@ class Style(StrEnum):
     latex = "latex"
 
 
-class Group(StrEnum):
+class GroupBy(StrEnum):
     """What rows can be split by."""
 
     genre = "genre"
@@ -29,8 +29,8 @@ class Group(StrEnum):
 
 def command(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    by: Annotated[Group | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
-    style: Annotated[Style, typer.Option("--format", help="How to write it.")] = Style.table,
+    by: Annotated[GroupBy | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
+    style: Annotated[LeaderboardFormat, typer.Option("--format", help="How to write it.")] = LeaderboardFormat.table,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     with_published: Annotated[
         bool, typer.Option("--with-published", help="Append what papers report, which is not comparable.")
@@ -47,10 +47,10 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.errors import UsageError
-    from bench.leaderboard import render
+    from bench.leaderboard.render import render
 
     if as_json:
-        style = Style.json
+        style = LeaderboardFormat.json
     with shown() as progress:
         content = render(folder, style.value, by.value if by else None, with_published, progress, plugin_files)
     if output is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.entry_points import Kind
+    from bench.contracts.entry_points import Kind
 
 _WIDEST = 100  # columns; longer lines of prose are hard to read
 
@@ -60,8 +60,8 @@ def command(
 
 
 def _print_plugins(what: What | None, style: Style) -> None:
-    from bench.catalogue import catalogue
     from bench.cli.streams import plugins_to_stderr
+    from bench.installation.catalogue import catalogue
 
     kinds: dict[What, Kind] = {
         What.models: "model",
@@ -84,7 +84,7 @@ def _print_plugins(what: What | None, style: Style) -> None:
 
 def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:
     """Parameters in words, in lists of one kind: those that must be given, and the others with their defaults."""
-    from bench.catalogue import as_yaml
+    from bench.installation.catalogue import as_yaml
 
     if what is None:
         return []
@@ -99,9 +99,9 @@ def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:
 
 
 def _print_prompts(suite: str | None, style: Style) -> None:
-    from bench.catalogue import prompts
-    from bench.config import RunConfig
-    from bench.plan import load_suite_named
+    from bench.config.run_config import RunConfig
+    from bench.contracts.prompt_suite import load_suite_named
+    from bench.installation.catalogue import prompts
 
     name = suite or RunConfig().suite
     loaded = load_suite_named(name)
@@ -125,7 +125,7 @@ def _facts(prompt: dict[str, Any]) -> str:
 
 
 def _print_definitions(heading: str, entries: list[tuple[str, list[str]]]) -> None:
-    from bench.table import definitions
+    from bench.text_table import definitions
 
     print(heading)
     print(definitions(entries, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)))

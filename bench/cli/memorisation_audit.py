@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.audio import read_audio
 from bench.cli.halves import Halves, choose, read_data, require_row, rows_of, split_of, within
-from bench.cli.hearings import HeardClip, HeardRecordings, hear_clips, hear_dataset
+from bench.cli.hearings import EmbeddedClip, EmbeddedRecordings, embed_clips, embed_dataset
 from bench.cli.run import with_workers
-from bench.config import load_config
-from bench.embedder import EmbedderRef
+from bench.config.run_config import load_config
+from bench.contracts.audio import read_audio
+from bench.contracts.embedder import EmbedderRef
 from bench.errors import UsageError
-from bench.metric_plan import plan_embedder
+from bench.planning.metric_plan import plan_embedder
 from bench.progress import Progress
-from bench.store import Store
-from metrics.memorisation import Array, Audit, Judgement, best_windows, similarities
+from bench.storage.store import Store
+from metrics.memorisation import Array, Audit, CopyingEstimate, best_windows, similarities
 from models.training.data import load_dataset
 
 
@@ -64,10 +64,10 @@ def audit(
     if not divided:
         raise UsageError(f"nothing says what {', '.join(models)} was trained on; name a card with --adapter-card")
     labels = [row.label for row in rows]
-    view, clips = hear_clips(run, settings, planned, labels, progress)
+    view, clips = embed_clips(run, settings, planned, labels, progress)
     if not clips:
         raise UsageError(f"{run} holds no clip of {', '.join(labels)} that can be embedded")
-    recordings = hear_dataset(dataset, config, planned, view.band, kept_in, progress)
+    recordings = embed_dataset(dataset, config, planned, view.band, kept_in, progress)
     nearness = similarities([heard.vectors for heard in clips], recordings)
     about = {"embedder": embedder, "view": view.text}
     found = []
@@ -82,8 +82,8 @@ def _record(
     halves: Halves,
     labels: Sequence[str],
     tuned: dict[str, str | None],
-    clips: Sequence[HeardClip],
-    recordings: HeardRecordings,
+    clips: Sequence[EmbeddedClip],
+    recordings: EmbeddedRecordings,
     nearness: Array,
     pairs: int,
 ) -> dict[str, Any]:
@@ -122,7 +122,9 @@ def _record(
     }
 
 
-def _divide(halves: Halves, recordings: HeardRecordings) -> tuple[list[list[int]], np.ndarray[Any, np.dtype[np.bool_]]]:
+def _divide(
+    halves: Halves, recordings: EmbeddedRecordings
+) -> tuple[list[list[int]], np.ndarray[Any, np.dtype[np.bool_]]]:
     """The places of the examples of each recording, and whether it was trained on, in any part."""
     groups: dict[str, list[int]] = {}
     for place, (example, content) in enumerate(zip(recordings.examples, recordings.contents, strict=True)):
@@ -150,7 +152,7 @@ def _model(label: str, tuned: bool, audit: Audit) -> dict[str, Any]:
     }
 
 
-def _judgement(name: str, found: Judgement) -> dict[str, Any]:
+def _judgement(name: str, found: CopyingEstimate) -> dict[str, Any]:
     """``low`` and ``high`` are the 95 % interval or None, ``note`` says why; ``p`` is one-sided."""
     return {
         name: found.value,
@@ -163,7 +165,12 @@ def _judgement(name: str, found: Judgement) -> dict[str, Any]:
 
 
 def _pair(
-    heard: HeardClip, similarity: float, held_out: float, ratio: float, recordings: HeardRecordings, group: list[int]
+    heard: EmbeddedClip,
+    similarity: float,
+    held_out: float,
+    ratio: float,
+    recordings: EmbeddedRecordings,
+    group: list[int],
 ) -> dict[str, Any]:
     """A clip beside the example of a recording that it is nearest to; times are where windows begin, in seconds."""
     own = similarities([heard.vectors], (recordings.vectors(place) for place in group))[0]

@@ -23,7 +23,7 @@ def command(
     from bench.cli.progress import shown
     from bench.cli.run import conclude
     from bench.errors import FailuresRecorded
-    from bench.merge import merge
+    from bench.pipeline.merge_shards import merge
 
     with shown() as progress:
         merged = merge(folder, progress)

@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bench.config.recipe import Recipe
     from bench.progress import Progress
-    from bench.recipe import Recipe
     from models.training.config import TrainConfig
 
     Trainings = Mapping[str, TrainConfig]
@@ -36,9 +36,9 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude
+    from bench.config.recipe import load_recipe
     from bench.errors import FailuresRecorded
-    from bench.recipe import load_recipe
-    from bench.runner import run
+    from bench.pipeline.run import run
     from models.training.config import parse_train_config
 
     recipe = load_recipe(name, changes or ())
@@ -102,8 +102,8 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
     """LoRA against full fine-tuning, timed once."""
     import json
 
+    from bench.atomic_write import replace_file
     from bench.cli.progress import shown
-    from bench.whole_file import replace_file
     from models.training.speed import compare_speed
     from models.training.speed_report import report, table
 
@@ -121,7 +121,7 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
 
 def _keep(recipe: Recipe, out: Path) -> None:
     """Leave the recipe, as it was followed, with what came of it."""
-    from bench.whole_file import replace_file
+    from bench.atomic_write import replace_file
 
     replace_file(out / "recipe.yaml", recipe.as_yaml())
 
@@ -132,8 +132,8 @@ def first_process() -> bool:
 
 
 def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
+    from bench.contracts.prompt_suite import load_suite_named
     from bench.errors import TunebenchError
-    from bench.plan import load_suite_named
     from models.training.preview import preview
 
     problem: TunebenchError | None = None

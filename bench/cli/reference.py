@@ -55,11 +55,11 @@ def build(
     """
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
-    from bench.embedder import EmbedderRef
+    from bench.contracts.embedder import EmbedderRef
     from bench.errors import UsageError
     from bench.recordings import GenreFrom as GenreSource
     from bench.recordings import recordings_in, recordings_of
-    from bench.reference_build import build_reference
+    from bench.references.build import build_reference
 
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
     target = _output(out)
@@ -96,8 +96,8 @@ def import_(
     synthetic: Synthetic = False,
 ) -> None:
     """Write statistics that fadtk saved (.npz) as a reference file, for FAD."""
-    from bench.embedder import EmbedderRef
-    from bench.reference_import import import_statistics
+    from bench.contracts.embedder import EmbedderRef
+    from bench.references.import_npz import import_statistics
 
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"imported": source.name, "model": model}}
     target = _output(out)
@@ -114,7 +114,7 @@ def show(
     """Print what a reference file holds."""
     import json
 
-    from bench.reference import load_reference
+    from bench.references.load import load_reference
 
     loaded = load_reference(reference)
     recordings = loaded.about["recordings"]
@@ -136,7 +136,7 @@ def show(
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
-    from bench.identity import plugin_label
+    from bench.contracts.identity import plugin_label
 
     facts["embedder"] = plugin_label(facts["embedder"])
     for fact, value in facts.items():

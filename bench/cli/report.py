@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-class Sound(StrEnum):
+class AudioFormat(StrEnum):
     """How clips are stored for browsers."""
 
     flac = "flac"
@@ -30,7 +30,7 @@ def command(
             help="What 'check metrics --json' printed.  [default: RUN/dose-response.json, if it is there]",
         ),
     ] = None,
-    audio: Annotated[Sound, typer.Option(help="flac is as good as it can be, mp3 is small.")] = Sound.flac,
+    audio: Annotated[AudioFormat, typer.Option(help="flac is as good as it can be, mp3 is small.")] = AudioFormat.flac,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
     ] = None,
@@ -44,10 +44,10 @@ def command(
 
     from bench.cli.progress import shown
     from bench.report.build import build_report
-    from bench.report.weight import weigh
+    from bench.report.size import folder_size
 
     with shown() as progress:
         folder = build_report(run, out, ratings, doses, audio.value, workers, progress)
-    weight = weigh(folder)
+    weight = folder_size(folder)
     print(folder / "index.html")
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bench.config import RunConfig
-    from bench.runner import Run
-    from bench.shards import Shard
+    from bench.config.run_config import RunConfig
+    from bench.pipeline.run import Run
+    from bench.planning.shards import Shard
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
 Workers = Annotated[
@@ -41,8 +41,8 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.errors import MissingError
-    from bench.runner import as_config, default_folder, run
-    from bench.shards import parse_shard
+    from bench.pipeline.run import as_config, default_folder, run
+    from bench.planning.shards import parse_shard
 
     part = None if shard is None else parse_shard(shard)
     settings = with_workers(as_config(config), workers)
@@ -77,8 +77,8 @@ def conclude(finished: Run, as_json: bool) -> None:
     import sys
 
     from bench.errors import FailuresRecorded
-    from bench.failures import failure_lines, group_failures
-    from bench.numerals import counted
+    from bench.number_format import counted
+    from bench.storage.failures import failure_lines, group_failures
 
     print_leaderboard(finished.folder, as_json)
     if not as_json:
@@ -95,7 +95,7 @@ def conclude(finished: Run, as_json: bool) -> None:
 def print_leaderboard(folder: Path, as_json: bool) -> None:
     """Print the leaderboard; tests of set metrics that were not made yet show their progress."""
     from bench.cli.progress import shown
-    from bench.leaderboard import render
+    from bench.leaderboard.render import render
 
     with shown() as progress:
         table = render(folder, "json" if as_json else "table", progress=progress, plugin_files=True)
@@ -104,7 +104,7 @@ def print_leaderboard(folder: Path, as_json: bool) -> None:
 
 def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
     from bench.cli.progress import duration
-    from bench.preview import preview
+    from bench.pipeline.dry_run import preview
 
     plan = preview(settings, folder, shard)
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):

@@ -10,7 +10,7 @@ import typer
 from bench.cli.run import AsJson, Out, Workers
 
 if TYPE_CHECKING:
-    from bench.config import RunConfig
+    from bench.config.run_config import RunConfig
 
 
 def command(
@@ -46,7 +46,7 @@ def command(
     from bench.cli.progress import shown
     from bench.cli.run import conclude, with_workers
     from bench.errors import UsageError
-    from bench.runner import rescore, run
+    from bench.pipeline.run import rescore, run
 
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
     if any((target / "run.db").is_file() for target in targets):
@@ -83,8 +83,9 @@ def _one_run(targets: list[Path]) -> Path:
 
 def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
     """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
-    from bench.config import RunConfig, load_config, metrics_named, parse_config
+    from bench.config.run_config import RunConfig, load_config, parse_config
     from bench.errors import UsageError
+    from bench.planning.metric_plan import metrics_named
 
     frozen = folder / "config.yaml"
     if not frozen.exists() and not metrics:

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.config import RunConfig, parse_config
+from bench.config.run_config import RunConfig, parse_config
+from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import UsageError
-from bench.numerals import counted
-from bench.plan import load_suite_named
+from bench.number_format import counted
 from models.clip_rows import ClipRow, Coverage, clip_rows, coverage, folders_of_clips, label_of, manifests_in, name_of
 from models.folder import ENDINGS
 from models.manifest import some
 
 if TYPE_CHECKING:
-    from bench.prompt import Prompt
+    from bench.contracts.prompt import Prompt
 
 _LONGEST_NAME = 120
 

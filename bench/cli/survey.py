@@ -55,9 +55,9 @@ def analyze(
     from bench.cli.survey_options import names, ranges
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
-    from bench.survey.findings import record
     from bench.survey.reading import read_survey
     from bench.survey.report import as_markdown, as_text
+    from bench.survey.results import record
 
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats

@@ -29,7 +29,7 @@ def command(
     """
     import json
 
-    from bench.survey.predict import predict
+    from bench.survey.metric_agreement import predict
     from bench.survey.prediction_table import table
     from bench.survey.reading import read_ratings
 

@@ -13,7 +13,7 @@ from bench.cli.survey_options import Scales
 
 if TYPE_CHECKING:
     from bench.stats.survey_model import OpinionVariances, Scale
-    from bench.survey.opinion import Opinion
+    from bench.survey.latent_ratings import LatentRatings
 
 _LARGEST = 1000  # listeners or prompts; a larger survey is a slip of the hand
 _FEW = 10  # of either; their variance is then known to no better than a factor of 2 or so
@@ -66,10 +66,10 @@ def command(
 
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
-    from bench.config import ExecutorConfig
+    from bench.config.run_config import ExecutorConfig
     from bench.errors import UsageError
-    from bench.survey.plan_report import plan_record, plan_text
-    from bench.survey.planning import Question, plan
+    from bench.survey.power_analysis import Question, plan
+    from bench.survey.power_report import plan_record, plan_text
 
     grid = _sizes(listeners, "--listeners"), _sizes(prompts, "--prompts")
     if earlier is None:
@@ -127,15 +127,15 @@ def _scale(text: str) -> Scale:
     return Scale(int(low), int(high))
 
 
-def _stated(text: str, scale: Scale) -> Opinion:
+def _stated(text: str, scale: Scale) -> LatentRatings:
     """The variances that --components names or lists, around the middle of the scale."""
     from bench.errors import UsageError, suggestion
     from bench.stats.survey_model import NO_MODEL_VARIANCE, STRONG, TYPICAL, OpinionVariances
-    from bench.survey.opinion import Opinion
+    from bench.survey.latent_ratings import LatentRatings
 
     known: dict[str, OpinionVariances] = {"typical": TYPICAL, "strong": STRONG, "none": NO_MODEL_VARIANCE}
     if text in known:
-        return Opinion(known[text], 0.0)
+        return LatentRatings(known[text], 0.0)
     if "=" not in text:
         choices = f"{', '.join(known)}, or NAME=VARIANCE,…"
         raise UsageError(f"--components is '{text}'{suggestion(text, known)}; it may be {choices}")
@@ -152,18 +152,18 @@ def _stated(text: str, scale: Scale) -> Opinion:
     if missing := [name for name in names if name.replace("-", "_") not in given]:
         raise UsageError(f"--components states no {', '.join(missing)}; 0 is a variance, too")
     try:
-        return Opinion(OpinionVariances(**given), 0.0)
+        return LatentRatings(OpinionVariances(**given), 0.0)
     except ValueError as error:
         raise UsageError(f"--components: {error}") from None
 
 
 def _estimated(
     path: Path, scale: str | None, models: str | None, scales: str | None, columns: list[str]
-) -> tuple[Opinion, Scale, str]:
+) -> tuple[LatentRatings, Scale, str]:
     """What an earlier survey tells, its rating scale, and what it is estimated from."""
     from bench.cli.survey_options import names
     from bench.errors import UsageError
-    from bench.survey.opinion import estimate_opinion, whole_scale
+    from bench.survey.latent_ratings import estimate_opinion, whole_scale
     from bench.survey.rating_range import Range
     from bench.survey.reading import read_ratings
 

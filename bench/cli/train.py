@@ -34,9 +34,9 @@ def run(
     from bench.cli.progress import shown
 
     settings = _settings(config)
-    from models.training.card import read_card
-    from models.training.card_page import run_entry
+    from models.card import read_card
     from models.training.loop import train
+    from models.training.model_card import run_entry
 
     with shown() as progress:
         trained = train(settings, out, progress)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from bench.canonical import first_difference
-from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
+from bench.comparison.run_reader import ComparedMetric, ComparedRun, RunRow
+from bench.contracts.clip_view import View, view_text
+from bench.contracts.notice import Notice
 from bench.errors import UsageError
-from bench.notice import Notice
-from bench.numerals import seconds_text
+from bench.hashing import first_difference
+from bench.number_format import seconds_text
+from bench.scores.aggregate import Column
 from bench.stats.permutation import smallest_p
-from bench.summary import Column
-from bench.view import View, view_text
 
 _SAME_LENGTH = 0.05  # seconds, as for views
 FEWEST = 6
@@ -95,7 +95,7 @@ def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRu
     return f"another {what}: {values[0]} in {first.folder} and {values[1]} in {second.folder}; {advice}"
 
 
-def unequal(a: Row, b: Row, column: Column) -> tuple[Notice, ...]:
+def unequal(a: RunRow, b: RunRow, column: Column) -> tuple[Notice, ...]:
     """Warnings for a metric whose numbers may differ for another reason than the models' quality."""
     found = []
     lengths = a.run.length(a.label), b.run.length(b.label)

@@ -11,21 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.comparison.chance import clips_itself, set_itself
 from bench.comparison.comparability import matched, refuse, unequal, unpaired
-from bench.comparison.compared_run import ComparedMetric, ComparedRun, Row
-from bench.comparison.draft import Draft, finish
-from bench.comparison.record import Comparison
+from bench.comparison.pending import PendingComparison, finish
+from bench.comparison.result import Comparison
+from bench.comparison.run_reader import ComparedMetric, ComparedRun, RunRow
+from bench.comparison.self_comparison import clips_itself, set_itself
 from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
+from bench.contracts.notice import Notice
+from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
-from bench.notice import Notice
 from bench.progress import Progress, Silent
-from bench.prompt import Prompt
-from bench.scoring import GROUPINGS
-from bench.store import Store
-from bench.summary import Grouping, refuse_ungrouped
+from bench.scores.aggregate import Grouping, refuse_ungrouped
+from bench.storage.clip_sets import GROUPINGS
+from bench.storage.store import Store
 
-Pair = tuple[Row, Row]
+Pair = tuple[RunRow, RunRow]
 
 
 def compare(
@@ -64,7 +64,7 @@ def opened(run: Path, other: Path | None = None) -> Iterator[tuple[ComparedRun, 
     """The run of A and that of B, each as it is at this moment; they are one where both folders are.
 
     Raises:
-        UsageError, DataError: as `bench.store.Store.read`.
+        UsageError, DataError: as `bench.storage.store.Store.read`.
     """
     with ExitStack() as stores:
         first = ComparedRun(stores.enter_context(Store.read(run)))
@@ -86,7 +86,7 @@ def compare_rows(
     if by is not None and by not in GROUPINGS:
         raise UsageError(f"cannot group by '{by}': use genre or level")
     if reference is not None:
-        from bench.reference_search import check_place
+        from bench.references.find import check_place
 
         check_place(reference)
     groupings: tuple[Grouping, ...] = () if by is None else ("genre",) if by == "genre" else ("level",)
@@ -100,7 +100,7 @@ def compare_rows(
     refuse_ungrouped(first.prompts.values(), by)
     warnings = refuse(first, second, mark)
     names = (a, b) if a != b else _told_apart(a, first.folder, b, second.folder)
-    pair = Row(first, a, names[0]), Row(second, b, names[1])
+    pair = RunRow(first, a, names[0]), RunRow(second, b, names[1])
     return _compare(
         [pair], groupings, True, True, SetTests([first, second], reference, plugin_files), progress, warnings
     )
@@ -130,7 +130,7 @@ def compare_all(
         UsageError: as `compare`.
     """
     run = ComparedRun(store)
-    rows = [(Row(run, run.row(a), a), Row(run, run.row(b), b)) for a, b in pairs]
+    rows = [(RunRow(run, run.row(a), a), RunRow(run, run.row(b), b)) for a, b in pairs]
     return _compare(rows, groupings, sets_by_group, chance, SetTests([run], None, plugin_files), progress, ())
 
 
@@ -143,7 +143,7 @@ def _compare(
     progress: Progress | None,
     warnings: tuple[Notice, ...],
 ) -> list[Comparison]:
-    drafts: list[Draft] = []
+    drafts: list[PendingComparison] = []
     for number, (a, b) in enumerate(pairs):
         shared = {id: prompt for id, prompt in a.run.prompts.items() if id in b.run.prompts}
         metrics = matched(a.run, b.run)
@@ -155,7 +155,7 @@ def _compare(
                     blank = _blank(a, b, metric, grouping, group)
                     if mismatch:
                         blank = replace(blank, reason=mismatch, warnings=warnings)
-                        drafts.append(Draft((number, grouping), blank))
+                        drafts.append(PendingComparison((number, grouping), blank))
                         continue
                     blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column)))
                     draft = _of_set if metric.column.of_sets else _of_clips
@@ -163,7 +163,7 @@ def _compare(
     return finish(drafts, sets, progress or Silent())
 
 
-def _blank(a: Row, b: Row, metric: ComparedMetric, grouping: str, group: str) -> Comparison:
+def _blank(a: RunRow, b: RunRow, metric: ComparedMetric, grouping: str, group: str) -> Comparison:
     return Comparison(a.name, b.name, metric.column, grouping, group, None, None, None, None, None, None, 0)
 
 
@@ -181,12 +181,12 @@ def _groups(prompts: Mapping[str, Prompt], grouping: str) -> dict[str, list[str]
 def _of_clips(
     family: tuple[int, str],
     blank: Comparison,
-    a: Row,
-    b: Row,
+    a: RunRow,
+    b: RunRow,
     metric: ComparedMetric,
     prompts: Sequence[str],
     chance: bool,
-) -> Draft:
+) -> PendingComparison:
     ref = metric.column.ref
     one, two = a.run.means(a.label, ref), b.run.means(b.label, ref)
     left, right = [p for p in prompts if p in one], [p for p in prompts if p in two]
@@ -201,18 +201,18 @@ def _of_clips(
         reason = f"no clip of {nobody} has a value" if without else "no prompt that both have a value for"
         blank = replace(blank, reason=reason)
     itself = clips_itself(family, blank, a, metric, prompts) if chance else None
-    return Draft(family, blank, differences=np.array([two[p] - one[p] for p in both]), chance=itself)
+    return PendingComparison(family, blank, differences=np.array([two[p] - one[p] for p in both]), chance=itself)
 
 
 def _of_set(
     family: tuple[int, str],
     blank: Comparison,
-    a: Row,
-    b: Row,
+    a: RunRow,
+    b: RunRow,
     metric: ComparedMetric,
     prompts: Sequence[str],
     chance: bool,
-) -> Draft:
+) -> PendingComparison:
     sides = [ClipSet.of(row.name, row.made(prompts), row.run.trained_on[row.label]) for row in (a, b)]
     if len({frozenset(prompt for prompt, _ in side.clips) for side in sides}) == 1:
         # What the leaderboard shows is of these very prompts.
@@ -220,7 +220,7 @@ def _of_set(
         blank = replace(blank, mean_a=values[0], mean_b=values[1])
     itself = set_itself(family, blank, a, metric, prompts) if chance else None
     request = SetRequest(metric, sides[0], sides[1], blank.grouping, blank.group)
-    return Draft(family, blank, request=request, chance=itself)
+    return PendingComparison(family, blank, request=request, chance=itself)
 
 
 def _are_one(run: Path, other: Path) -> bool:

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.canonical import fingerprint
-from bench.comparison.compared_run import ComparedMetric, ComparedRun
-from bench.comparison.kept_tests import FORMAT, KeptTest, KeptTests
-from bench.config import MetricConfig, RunConfig, load_config
-from bench.embedder import Vectors
+from bench.comparison.cached_tests import FORMAT, CachedTest, CachedTests
+from bench.comparison.run_reader import ComparedMetric, ComparedRun
+from bench.config.run_config import MetricConfig, RunConfig, load_config
+from bench.contracts.embedder import Vectors
+from bench.contracts.notice import checked
+from bench.contracts.parameters import bind
+from bench.contracts.plugins import create, find, installed, short_name
+from bench.contracts.set_metric import PlannedReference, Reference, SetMetric, gather
 from bench.errors import DataError, TunebenchError, UsageError, one_line
-from bench.leaks import Leak, find_leaks
-from bench.metric_plan import PlannedMetric
-from bench.notice import checked
-from bench.parameters import bind
+from bench.hashing import fingerprint
+from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
-from bench.reference import load_reference
-from bench.reference_search import search
-from bench.registry import create, find, installed, short_name
-from bench.set_metric import PlannedReference, Reference, SetMetric, gather
-from bench.store import StoredClip
+from bench.references.contamination import Contamination, find_contamination
+from bench.references.find import search
+from bench.references.load import load_reference
+from bench.storage.store import StoredClip
 
 SEED = 0
 """Names the permutations of every test of set metrics."""
@@ -81,12 +81,12 @@ class SetTests:
         self._plugin_files = plugin_files
         self._runs = list(dict.fromkeys(runs))
         self._place = reference
-        self._kept = KeptTests(self._runs[0].folder)
+        self._kept = CachedTests(self._runs[0].folder)
         self._configs = [_config_of(run.folder) for run in self._runs]
         self._metrics: dict[tuple[str, str], SetMetric] = {}
         self._references: dict[str, tuple[PlannedReference, Reference]] = {}
 
-    def answer(self, requests: Sequence[SetRequest], progress: Progress) -> list[KeptTest]:
+    def answer(self, requests: Sequence[SetRequest], progress: Progress) -> list[CachedTest]:
         """One result a request; where there is none it says why."""
         keys = [request.key for request in requests]
         wanted = dict(zip(keys, requests, strict=True))
@@ -101,7 +101,7 @@ class SetTests:
             self._kept.save()
         return [found[key] for key in keys]
 
-    def _test(self, request: SetRequest, key: str) -> KeptTest:
+    def _test(self, request: SetRequest, key: str) -> CachedTest:
         try:
             embedder, vectors = self._vectors(request.metric)
             test = self._compute(request, embedder, vectors)
@@ -112,7 +112,7 @@ class SetTests:
             self._kept.put(key, test)
         return test
 
-    def _compute(self, request: SetRequest, embedder: str, vectors: Mapping[str, Vectors | str]) -> KeptTest:
+    def _compute(self, request: SetRequest, embedder: str, vectors: Mapping[str, Vectors | str]) -> CachedTest:
         metric = self._metric(request.metric)
         prompts = sorted({prompt for prompt, _ in request.a.clips + request.b.clips})
         number = {prompt: place for place, prompt in enumerate(prompts)}
@@ -124,16 +124,16 @@ class SetTests:
                 return _without(f"no clip of '{side.name}' has an embedding")
             sets.append(gather(usable, embedder))
         reference: Reference | None = None
-        leaks: tuple[Leak, ...] = ()
+        leaks: tuple[Contamination, ...] = ()
         if request.metric.reference:
             planned, reference = self._reference(request.metric, embedder)
-            leaks = find_leaks({side.name: side.trained_on for side in (request.a, request.b)}, [planned])
+            leaks = find_contamination({side.name: side.trained_on for side in (request.a, request.b)}, [planned])
             if request.grouping == "genre":
                 reference = reference.of_genre(request.group)
         found = metric.difference(sets[0], sets[1], reference, SEED)
         warnings = checked(found.warnings, f"metric '{request.metric.name}'")
         try:
-            return KeptTest(
+            return CachedTest(
                 estimate=found.estimate,
                 low=found.low,
                 high=found.high,
@@ -220,5 +220,5 @@ def _config_of(folder: Path) -> RunConfig | None:
         return None
 
 
-def _without(reason: str) -> KeptTest:
-    return KeptTest(estimate=None, low=None, high=None, p=None, null="", reason=reason, warnings=(), n=0)
+def _without(reason: str) -> CachedTest:
+    return CachedTest(estimate=None, low=None, high=None, p=None, null="", reason=reason, warnings=(), n=0)

@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from bench.comparison.record import LEVEL, Comparison
-from bench.numerals import NONE, decimals_for, number
-from bench.protocol import Protocol
-from bench.table import markdown_table, markdown_text, paragraph, text_table
+from bench.comparison.result import LEVEL, Comparison
+from bench.number_format import NONE, decimals_for, number
+from bench.scores.protocol import Protocol
+from bench.text_table import markdown_table, markdown_text, paragraph, text_table
 
 Style = Literal["table", "markdown", "json", "csv"]
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}

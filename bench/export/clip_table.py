@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.export.own_clips import refuse_strays
 from bench.export.spreadsheet import as_csv
-from bench.store import Store
+from bench.storage.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from importlib.metadata import version
 
 import yaml
 
-from bench.leaderboard_grid import footnotes, grid
-from bench.summary import Cell
-from bench.table import markdown_table, markdown_text
+from bench.leaderboard.grid import footnotes, grid
+from bench.scores.aggregate import Cell
+from bench.text_table import markdown_table, markdown_text
 
 _FEATURES = {
     "audio": "the clip, as generated: 24-bit FLAC",

@@ -16,15 +16,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.atomic_write import replace_file, replacing
 from bench.errors import DataError, UsageError, suggestion
 from bench.export.clip_table import clip_table, written
 from bench.export.dataset_card import dataset_card
 from bench.export.own_clips import own_clips
-from bench.leaderboard import read_cells
+from bench.leaderboard.render import read_cells
 from bench.progress import Progress, Silent
-from bench.protocol import protocol_of
-from bench.store import Store, StoredClip
-from bench.whole_file import replace_file, replacing
+from bench.scores.protocol import protocol_of
+from bench.storage.store import Store, StoredClip
 
 METADATA = "metadata.parquet"
 CARD = "README.md"

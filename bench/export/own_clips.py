@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.bundle.names import audio_name, is_audio, is_hash
 from bench.errors import DataError, TunebenchError
-from bench.store import Store, StoredClip
+from bench.storage.layout import audio_name, is_audio, is_hash
+from bench.storage.store import Store, StoredClip
 
 _STRAY = (
     "SELECT model, prompt FROM clips WHERE state != 'replaced' "

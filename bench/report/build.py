@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from bench.errors import MissingError
 from bench.progress import Progress, Silent
-from bench.report.ownership import Ownership, writing
-from bench.store import Store
+from bench.report.output_folder import OutputFolder, writing
+from bench.storage.store import Store
 
 if TYPE_CHECKING:
-    from bench.report.playback import Format
+    from bench.report.audio_encoding import Format
 
 _FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
 
@@ -35,7 +35,7 @@ def build_report(
     Args:
         run: the run folder.
         out: the report's folder; by default ``report`` in the run folder.
-        ratings, doses: as in `bench.report.gather.gather`.
+        ratings, doses: as in `bench.report.collect.collect`.
         audio: ``flac`` (16 bits) or ``mp3``, for small pages.
         workers: processes; None takes every core, 0 works in this one.
         progress: shows how far it is.
@@ -48,16 +48,16 @@ def build_report(
     """
     require()
 
+    from bench.report.collect import collect
     from bench.report.downloads import write_downloads
-    from bench.report.gather import gather
     from bench.report.media import prepare
     from bench.report.page import write_pages
 
     progress = progress or Silent()
     folder = out if out is not None else run / "report"
-    with Store.read(run) as store, Ownership.of(folder) as own:
+    with Store.read(run) as store, OutputFolder.of(folder) as own:
         media = prepare(run, store.made(), folder, audio, workers, progress)
-        content = gather(store, media, ratings, doses, progress)
+        content = collect(store, media, ratings, doses, progress)
         fresh = folder / _FRESH
         with writing(folder):
             shutil.rmtree(fresh, ignore_errors=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.report.content import ClipEntry, ClipMedia
-from bench.store import Store
+from bench.report.context import ClipEntry, ClipMedia
+from bench.storage.store import Store
 
 
 def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[ClipEntry, ...]:

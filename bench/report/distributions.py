@@ -8,16 +8,16 @@ from statistics import fmean
 
 import numpy as np
 
-from bench.numerals import number
-from bench.report.content import Content
-from bench.report.figures import digits
-from bench.summary import Column
+from bench.number_format import number
+from bench.report.context import ReportContext
+from bench.report.number_format import digits
+from bench.scores.aggregate import Column
 
 Values = Mapping[tuple[str, str], Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Spread:
+class ScoreSpread:
     """One model's prompts on one metric: how many, and their quartiles as text."""
 
     model: str
@@ -29,7 +29,7 @@ class Spread:
     highest: str
 
 
-def prompt_means(content: Content) -> Values:
+def prompt_means(content: ReportContext) -> Values:
     """By (metric, model), a value for each prompt that has one, in the order of the suite."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for clip in content.clips:
@@ -42,7 +42,7 @@ def prompt_means(content: Content) -> Values:
     return means
 
 
-def spreads(content: Content, column: Column, means: Values) -> list[Spread]:
+def spreads(content: ReportContext, column: Column, means: Values) -> list[ScoreSpread]:
     """A line for each model that has values."""
     found = []
     for model in content.models:
@@ -50,5 +50,5 @@ def spreads(content: Content, column: Column, means: Values) -> list[Spread]:
         if values:
             quartiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
             decimals = digits(float(np.abs(values).max()))
-            found.append(Spread(model.label, len(values), *(number(float(q), decimals) for q in quartiles)))
+            found.append(ScoreSpread(model.label, len(values), *(number(float(q), decimals) for q in quartiles)))
     return found

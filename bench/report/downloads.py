@@ -15,16 +15,16 @@ from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
 from bench.export.clip_table import clip_table, written
 from bench.export.spreadsheet import as_csv
-from bench.leaderboard import records
-from bench.report.content import Content
-from bench.report.instruments import instruments
-from bench.store import Store
+from bench.leaderboard.render import records
+from bench.report.context import ReportContext
+from bench.report.metric_info import metric_infos
+from bench.storage.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def write_downloads(content: Content, store: Store, out: Path) -> None:
+def write_downloads(content: ReportContext, store: Store, out: Path) -> None:
     """Write ``data/`` of a report: leaderboard, comparisons and scores as CSV and JSON, and ``provenance.json``.
 
     ``scores`` has a row a planned clip; see `bench.export.clip_table.clip_table`.
@@ -41,8 +41,8 @@ def write_downloads(content: Content, store: Store, out: Path) -> None:
     _write_json(folder / "provenance.json", provenance(content, store))
 
 
-def leaderboard_records(content: Content) -> list[dict[str, Any]]:
-    """A record a cell, as `bench.leaderboard.records` gives it, with ``grouping``: all, genre or level."""
+def leaderboard_records(content: ReportContext) -> list[dict[str, Any]]:
+    """A record a cell, as `bench.leaderboard.render.records` gives it, with ``grouping``: all, genre or level."""
     found = records(content.cells, content.ranks, content.protocol)
     genres = {prompt.genre for prompt in content.prompts}
     counted: dict[tuple[str, str, str], int] = {}
@@ -55,12 +55,12 @@ def leaderboard_records(content: Content) -> list[dict[str, Any]]:
     return found
 
 
-def comparison_records(content: Content) -> list[dict[str, Any]]:
+def comparison_records(content: ReportContext) -> list[dict[str, Any]]:
     """A record a comparison, as ``tunebench compare --json`` gives it, with ``chance`` spread out."""
     return [spread_out(record) for record in paired_records(content.comparisons, (content.protocol, content.protocol))]
 
 
-def provenance(content: Content, store: Store) -> dict[str, Any]:
+def provenance(content: ReportContext, store: Store) -> dict[str, Any]:
     """What everything came from: models, metrics and clips with their hashes, versions and seeds, and what failed."""
     names = ("id", "model", "prompt", "seed", "content", "sample_rate", "channels", "frames", "peak", "gain")
     clips = store.rows(
@@ -84,7 +84,7 @@ def provenance(content: Content, store: Store) -> dict[str, Any]:
             }
             for model in content.models
         ],
-        "metrics": [{**asdict(one), **keys[one.ref]} for one in instruments(store)],
+        "metrics": [{**asdict(one), **keys[one.ref]} for one in metric_infos(store)],
         "clips": [
             {**dict(zip(names, row, strict=False)), "seconds": row[-2], "provenance": json.loads(row[-1] or "{}")}
             for row in clips

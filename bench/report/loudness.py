@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 
 RULE = "EBU R 128, −23 LUFS; lower, to −36, where a clip would pass −1 dBFS"
 """In words, for those who listen."""
@@ -31,7 +31,7 @@ BLOCK = 0.4
 
 
 @dataclass(frozen=True)
-class Level:
+class Loudness:
     """How loud a clip is.
 
     Attributes:
@@ -48,7 +48,7 @@ class Level:
         return CEILING - self.peak
 
 
-def measure(samples: Samples, rate: int) -> Level:
+def measure(samples: Samples, rate: int) -> Loudness:
     """The level of audio, shape (channels, frames) with 1 or 2 channels, at ``rate`` Hz.
 
     Loudness is measured with the peak at full scale, so that the standard's gate at −70 LUFS falls at the same place
@@ -57,20 +57,20 @@ def measure(samples: Samples, rate: int) -> Level:
     largest = float(np.abs(samples).max(initial=0.0))
     peak = 20 * math.log10(largest) if largest else -math.inf
     if peak < SILENCE or samples.shape[1] < BLOCK * rate:
-        return Level(None, peak)
+        return Loudness(None, peak)
     from pyloudnorm import Meter
 
     loudness = float(Meter(rate).integrated_loudness(samples.T / np.float32(largest)))
-    return Level(loudness + peak if math.isfinite(loudness) else None, peak)
+    return Loudness(loudness + peak if math.isfinite(loudness) else None, peak)
 
 
-def target(levels: Sequence[Level]) -> float:
+def target(levels: Sequence[Loudness]) -> float:
     """The loudness in LUFS that clips are brought to: −23, or down to −36 what all of them reach within −1 dBFS."""
     reached = [level.loudness + level.headroom for level in levels if level.loudness is not None]
     return max(LOWEST, min([TARGET, *reached]))
 
 
-def gain(level: Level, wanted: float) -> float:
+def gain(level: Loudness, wanted: float) -> float:
     """The gain in dB that brings a clip to ``wanted`` LUFS, or as near as −1 dBFS allows.
 
     A clip without a loudness keeps its level, lowered where its peak is above −1 dBFS.

@@ -15,20 +15,20 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from bench.audio import Audio, content_hash, read_audio
-from bench.config import ExecutorConfig
-from bench.errors import DataError, MissingError, UsageError
-from bench.executors import TaskLost, make_executor
-from bench.making import Unstorable
+from bench.atomic_write import replacing
+from bench.config.run_config import ExecutorConfig
+from bench.contracts.audio import Audio, content_hash, read_audio
+from bench.errors import DataError, MissingError, Unstorable, UsageError
+from bench.execution.executors.base import TaskLost
+from bench.execution.executors.choose import make_executor
 from bench.progress import Progress, Silent
-from bench.report.content import ClipMedia
-from bench.report.loudness import Level, gain, measure, target
+from bench.report.audio_encoding import Format, encoded, playable
+from bench.report.context import ClipMedia
+from bench.report.loudness import Loudness, gain, measure, target
 from bench.report.media_record import MediaRecord
-from bench.report.playback import Format, encoded, playable
 from bench.report.spectrogram import FAINTEST, mel_spectrogram, picture
 from bench.report.waveform import outline
-from bench.store import StoredClip
-from bench.whole_file import replacing
+from bench.storage.store import StoredClip
 
 VERSION = 1
 """Raised by whatever can change a file or a figure here; older ones are then made again."""
@@ -134,7 +134,7 @@ class MediaTask:
             Unstorable: the disk is full or read-only.
         """
         made: dict[str, ClipMedia | str] = {}
-        heard: list[tuple[StoredClip, Audio, Level]] = []
+        heard: list[tuple[StoredClip, Audio, Loudness]] = []
         for clip in self.clips:
             try:
                 sound = playable(_read(self.run, clip))

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from bench.canonical import canonical_json
-from bench.report.content import ClipMedia
-from bench.whole_file import replace_file
+from bench.atomic_write import replace_file
+from bench.hashing import canonical_json
+from bench.report.context import ClipMedia
 
 
 class MediaRecord:

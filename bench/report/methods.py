@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.numerals import counted
-from bench.report.about import Seeds, seeds_in_words
-from bench.report.content import Content
-from bench.report.instruments import Instrument, ReferenceFacts
-from bench.report.model_words import described
+from bench.contracts.clip_view import View, view_text
+from bench.number_format import counted
+from bench.report.context import ReportContext
+from bench.report.metric_info import MetricInfo, ReferenceFacts
+from bench.report.model_description import described
+from bench.report.provenance import Seeds, seeds_in_words
 from bench.report.statistics import scored, statistics
-from bench.summary import Cell, Column
-from bench.view import View, view_text
+from bench.scores.aggregate import Cell, Column
 
 _BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
 
@@ -25,20 +25,20 @@ class Setting:
         suite: name and version.
         duration: of each clip as asked for, such as ``20 s``.
         tunebench: the version that drove the run last.
-        seeds: by model, as `bench.report.about.seeds_of` returns them.
+        seeds: by model, as `bench.report.provenance.seeds_of` returns them.
         instruments: what the metrics are.
-        made_with: computers and installations that made clips, as `bench.report.about.in_words` writes them.
+        made_with: computers and installations that made clips, as `bench.report.provenance.in_words` writes them.
     """
 
     suite: str
     duration: str
     tunebench: str
     seeds: Mapping[str, Seeds]
-    instruments: Sequence[Instrument]
+    instruments: Sequence[MetricInfo]
     made_with: Sequence[str]
 
 
-def methods(content: Content, setting: Setting) -> tuple[str, ...]:
+def methods(content: ReportContext, setting: Setting) -> tuple[str, ...]:
     """Paragraphs of plain text; every number in them is the run's.
 
     Args:
@@ -63,7 +63,7 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
-def _music(content: Content, setting: Setting) -> str:
+def _music(content: ReportContext, setting: Setting) -> str:
     prompts = content.prompts
     genres = list(dict.fromkeys(prompt.genre for prompt in prompts if prompt.genre is not None))
     levels = [str(level) for level in sorted({prompt.level for prompt in prompts if prompt.level is not None})]
@@ -90,11 +90,11 @@ def _distinct(seeds: Mapping[str, Seeds]) -> set[int]:
     return {seed for sets in seeds.values() for own in sets for seed in own}
 
 
-def _models(content: Content) -> str:
+def _models(content: ReportContext) -> str:
     return "Models. " + "; ".join(described(model) for model in content.models) + "."
 
 
-def _clip_metrics(content: Content, instruments: Sequence[Instrument]) -> str:
+def _clip_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> str:
     columns = {column.ref: column for column in content.columns if not column.of_sets}
     if not columns:
         return ""
@@ -107,7 +107,7 @@ def _clip_metrics(content: Content, instruments: Sequence[Instrument]) -> str:
     )
 
 
-def _set_metrics(content: Content, instruments: Sequence[Instrument]) -> str:
+def _set_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> str:
     columns = {column.ref: column for column in content.columns if column.of_sets}
     if not columns:
         return ""
@@ -119,7 +119,7 @@ def _set_metrics(content: Content, instruments: Sequence[Instrument]) -> str:
     )
 
 
-def _metric(column: Column, instrument: Instrument, content: Content) -> str:
+def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> str:
     """What one metric is, without a full stop."""
     unit = [part for part in (column.unit, _BETTER[column.direction]) if part]
     text = f"{column.ref} ({', '.join(unit)})"
@@ -155,7 +155,7 @@ def _counted_clips(column: Column, cells: Sequence[Cell]) -> str:
     return f"{used} of {counted(planned, 'clip')} {'counts' if 1 in (used, planned) else 'count'}"
 
 
-def _listeners(content: Content) -> str:
+def _listeners(content: ReportContext) -> str:
     if content.survey is None:
         return ""
     design = content.survey.record["design"]
@@ -174,7 +174,7 @@ def _listeners(content: Content) -> str:
     return text
 
 
-def _limits(content: Content, setting: Setting) -> str:
+def _limits(content: ReportContext, setting: Setting) -> str:
     sentences = ["What holds for these prompts holds for others like them, and for no other genres."]
     if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
         used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
@@ -208,7 +208,7 @@ def _limits(content: Content, setting: Setting) -> str:
     return "Limits. " + " ".join(sentences)
 
 
-def _software(content: Content, setting: Setting) -> str:
+def _software(content: ReportContext, setting: Setting) -> str:
     made = f" Clips were made with {'; '.join(setting.made_with)}." if setting.made_with else ""
     comparable = ": numbers are comparable with those of other runs under this protocol" if scored(content) else ""
     return f"Software. tunebench {setting.tunebench}, protocol {content.protocol.id}{comparable}.{made}"

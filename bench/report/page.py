@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError
-from bench.failures import failure_lines
-from bench.report.board import ARROWS, DIRECTIONS, Group, groups
-from bench.report.content import Content
+from bench.report.compare_page import pairs
+from bench.report.context import ReportContext
 from bench.report.distributions import prompt_means, spreads
-from bench.report.listening import by_prompt, shown, with_decimals
+from bench.report.leaderboard_page import ARROWS, DIRECTIONS, PromptGroup, groups
 from bench.report.loudness import RULE
-from bench.report.pairs import pairs
+from bench.report.prompt_page import by_prompt, shown, with_decimals
+from bench.storage.failures import failure_lines
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from bench.published import PublishedRow
+    from bench.leaderboard.published import PublishedRow
 
 HERE = Path(__file__).parent
 MOST_FAILURES = 100  # lines of a page; all of them are in provenance.json
@@ -34,7 +34,7 @@ POLICY = (
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def write_pages(content: Content, out: Path) -> None:
+def write_pages(content: ReportContext, out: Path) -> None:
     """Write the pages, their scripts and their data into a folder that exists; media and downloads lie there already.
 
     Raises:
@@ -76,7 +76,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _pages(content: ReportContext, board: list[PromptGroup]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """File, template and what the template shows beside the content, for each page."""
     columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
     ranked = Counter(ref for _, ref in content.ranks)
@@ -102,7 +102,7 @@ def _pages(content: Content, board: list[Group]) -> Iterator[tuple[str, str, Map
         yield f"prompts/{place}.html", "prompt.html", context
 
 
-def _data(content: Content, board: list[Group]) -> Iterator[tuple[str, Any]]:
+def _data(content: ReportContext, board: list[PromptGroup]) -> Iterator[tuple[str, Any]]:
     """Name and content of each file that a page loads when it is asked to show it."""
     for group in board[1:]:
         yield f"groups/{group.name}", group.record()
@@ -117,7 +117,7 @@ def _data(content: Content, board: list[Group]) -> Iterator[tuple[str, Any]]:
         yield f"doses/{place}", responses
 
 
-def _metric_sections(content: Content) -> Iterator[dict[str, Any]]:
+def _metric_sections(content: ReportContext) -> Iterator[dict[str, Any]]:
     """What is known of each metric of the run, then of metrics that were only tried on spoiled music."""
     means, doses = prompt_means(content), _doses(content)
     dosed: dict[str, dict[str, Any]] = {
@@ -135,7 +135,7 @@ def _metric_sections(content: Content) -> Iterator[dict[str, Any]]:
         yield {"ref": ref, "column": None, "place": None, "spreads": [], "note": "", **tried}
 
 
-def _doses(content: Content) -> dict[str, list[Mapping[str, Any]]]:
+def _doses(content: ReportContext) -> dict[str, list[Mapping[str, Any]]]:
     """The records of dose and response by metric."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for record in content.doses:
@@ -143,7 +143,7 @@ def _doses(content: Content) -> dict[str, list[Mapping[str, Any]]]:
     return found
 
 
-def _published(content: Content) -> list[tuple[dict[str, str], list[PublishedRow]]]:
+def _published(content: ReportContext) -> list[tuple[dict[str, str], list[PublishedRow]]]:
     """Published rows by paper and protocol, so that neither is said again in every row."""
     found: dict[tuple[str, str, str], list[PublishedRow]] = {}
     for row in content.published:

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.errors import MissingError
 
 COLUMNS, BANDS = 640, 96

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bench.comparison.record import Comparison
-from bench.report.content import Content
+from bench.comparison.result import Comparison
+from bench.report.context import ReportContext
+from bench.scores.aggregate import MINIMUM_PROMPTS, Cell
 from bench.stats.permutation import EXACT, PERMUTATIONS
-from bench.summary import MINIMUM_PROMPTS, Cell
 
 
-def statistics(content: Content) -> str:
+def statistics(content: ReportContext) -> str:
     """A paragraph that names only what this run has: intervals, tests, adjustments, ranks."""
     if not scored(content):
         return "Statistics. Nothing is scored yet."
@@ -31,14 +31,14 @@ def statistics(content: Content) -> str:
     return "Statistics. " + " ".join(sentences)
 
 
-def scored(content: Content) -> bool:
+def scored(content: ReportContext) -> bool:
     """Whether any clip or set of clips has a value, or was found to have none."""
     return any(value is not None for clip in content.clips for value in clip.scores.values()) or any(
         cell.estimate.value is not None for cell in content.cells
     )
 
 
-def _lonely(content: Content) -> bool:
+def _lonely(content: ReportContext) -> bool:
     """Whether some mean has a genre of which one prompt alone has a value."""
     genres = {prompt.id: prompt.genre for prompt in content.prompts}
     prompts: dict[tuple[str, str], set[str]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 
 SLICES = 300
 

@@ -7,14 +7,13 @@ from itertools import combinations
 import numpy as np
 
 from bench.errors import UsageError
-from bench.survey.claims import claims
-from bench.survey.comparison import compare, compare_within_genres, differences, model_ratings
-from bench.survey.customary_tests import customary_tests
-from bench.survey.findings import Analysis, Design, ModelRating, Strength, record
+from bench.survey.bradley_terry import strengths
+from bench.survey.comparison import compare, compare_within_genres, differences, model_ratings, omnibus
+from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
-from bench.survey.omnibus import omnibus
+from bench.survey.naive_tests import customary_tests
 from bench.survey.ratings import Preferences, Ratings
-from bench.survey.strengths import strengths
+from bench.survey.results import Analysis, ModelRating, Strength, SurveyDesign, record
 
 __all__ = ["Analysis", "analyse", "record"]
 
@@ -62,7 +61,7 @@ def analyse(
         genres=genres,
         omnibus=omnibus(ratings) if ratings and all_at_once else (),
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),
-        claims=claims(design, comparisons, genres),
+        claims=conclusions(design, comparisons, genres),
         confidence=confidence,
     )
 
@@ -80,7 +79,7 @@ def _clip(survey: Ratings | Preferences) -> list[str]:
     return ["prompt", "model"] if isinstance(survey, Ratings) else ["prompt", "a", "b"]
 
 
-def _design(survey: Ratings | Preferences) -> Design:
+def _design(survey: Ratings | Preferences) -> SurveyDesign:
     genres = list(survey.genres.values())
     places = len(survey.listeners) * len(survey.prompts)
     filled = {}
@@ -91,7 +90,7 @@ def _design(survey: Ratings | Preferences) -> Design:
             asked = [survey.signs(a, b, scale) for a, b in combinations(survey.models, 2)]
             asked = [signs for signs in asked if not np.isnan(signs).all()]
             filled[scale] = (len(asked) * places, sum(int((~np.isnan(signs)).sum()) for signs in asked))
-    return Design(
+    return SurveyDesign(
         kind="ratings" if isinstance(survey, Ratings) else "preferences",
         listeners=len(survey.listeners),
         prompts=len(survey.prompts),

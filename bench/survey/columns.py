@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bench.errors import DataError, UsageError, suggestion
 from bench.survey import webmushra
-from bench.survey.records import Identified, plain, records
+from bench.survey.long_format import Identified, plain, records
 
 if TYPE_CHECKING:
     from bench.survey.table_file import TextTable

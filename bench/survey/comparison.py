@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.stats.crossed import CrossedTest, crossed_mean, crossed_t_test
-from bench.survey.findings import (
-    Comparison,
+from bench.survey.ratings import Preferences, Ratings
+from bench.survey.results import (
     EquivalenceTest,
     GenreComparison,
     ModelRating,
+    OmnibusTest,
+    SurveyComparison,
     VarianceComponents,
     known,
 )
-from bench.survey.ratings import Preferences, Ratings
 
 Array = npt.NDArray[np.float64]
 Pair = tuple[str, str, str]  # a, b, scale
@@ -56,7 +57,7 @@ def model_ratings(ratings: Ratings, confidence: float) -> tuple[ModelRating, ...
 
 def compare(
     pairs: Mapping[Pair, Array], confidence: float, margin: float | None = None, resamples: int = 2000, seed: int = SEED
-) -> tuple[Comparison, ...]:
+) -> tuple[SurveyComparison, ...]:
     """The crossed test of every pair, Holm's adjustment over all of them, and effect sizes.
 
     Args:
@@ -139,7 +140,7 @@ def _model_rating(model: str, scale: str, values: Array, confidence: float) -> M
     )
 
 
-def _comparison(pair: Pair, values: Array, confidence: float, margin: float | None) -> Comparison:
+def _comparison(pair: Pair, values: Array, confidence: float, margin: float | None) -> SurveyComparison:
     from bench.stats.effect_size import matched_rank_biserial, probability_of_superiority, standardised_difference
 
     present = ~np.isnan(values)
@@ -150,7 +151,7 @@ def _comparison(pair: Pair, values: Array, confidence: float, margin: float | No
         d_z = known(standardised_difference(values, "listener"))
     except ValueError:
         d_z = None
-    return Comparison(
+    return SurveyComparison(
         *pair,
         estimate=_mean(values) if test is None else known(test.estimate),
         low=None if test is None else known(test.low),
@@ -212,3 +213,28 @@ def _superiority_limits(
     # The same in every resample means that there is too little to resample, not that it is certain.
     low, high = (np.where(limits.low == limits.high, np.nan, end) for end in (limits.low, limits.high))
     return zip(map(float, low), map(float, high), strict=True)
+
+
+def omnibus(ratings: Ratings) -> tuple[OmnibusTest, ...]:
+    """The crossed F-test of each scale, or with ratings missing the maximal mixed model; Holm over the scales."""
+    from bench.stats.crossed_f import crossed_f_test
+    from bench.stats.maximal_model import maximal_f_test
+    from bench.stats.multiplicity import holm
+
+    found = []
+    for scale in ratings.scales:
+        cube = ratings.cube(scale)
+        missing = bool(np.isnan(cube).any())
+        if min(cube.shape) < 2:
+            reason = "the test of all models at once needs two of them, two listeners and two prompts, or more"
+            found.append(OmnibusTest(scale, None, None, None, None, None, None, reason))
+            continue
+        try:
+            test = maximal_f_test(cube) if missing else crossed_f_test(cube)
+        except ValueError as error:
+            found.append(OmnibusTest(scale, None, None, None, None, None, None, str(error)))
+            continue
+        method = "maximal mixed model" if missing else "crossed F"
+        found.append(OmnibusTest(scale, test.f, test.df_models, test.df_error, test.p, None, method, ""))
+    adjusted = holm([np.nan if one.p is None else one.p for one in found])
+    return tuple(replace(one, p_holm=known(p)) for one, p in zip(found, adjusted, strict=True))

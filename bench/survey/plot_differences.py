@@ -5,8 +5,8 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from bench.survey.findings import Analysis, Comparison
 from bench.survey.palette import BAND, COLORS, FAINT, INK, short
+from bench.survey.results import Analysis, SurveyComparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,15 +44,15 @@ def _meaning(analysis: Analysis) -> str:
     return "\n".join(part for line in lines for part in wrap(line, 90))
 
 
-def _pair(one: Comparison) -> str:
+def _pair(one: SurveyComparison) -> str:
     return f"{short(one.b)} − {short(one.a)}"
 
 
-def _margin(comparisons: tuple[Comparison, ...] | list[Comparison]) -> float | None:
+def _margin(comparisons: tuple[SurveyComparison, ...] | list[SurveyComparison]) -> float | None:
     return next((one.equivalence.margin for one in comparisons if one.equivalence), None)
 
 
-def _panel(axes: Any, rows: list[Comparison]) -> None:
+def _panel(axes: Any, rows: list[SurveyComparison]) -> None:
     if margin := _margin(rows):
         axes.axvspan(-margin, margin, color=BAND, lw=0)
     axes.axvline(0, color=INK, lw=0.8)
@@ -73,7 +73,7 @@ def _panel(axes: Any, rows: list[Comparison]) -> None:
     axes.grid(axis="x", color=BAND)
 
 
-def _numbers(one: Comparison) -> str:
+def _numbers(one: SurveyComparison) -> str:
     text = _signed(one.estimate)
     if one.low is not None and one.high is not None:
         text += f" [{_signed(one.low)}, {_signed(one.high)}]"

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.survey.comparison import model_ratings
-from bench.survey.findings import Analysis, ModelRating
 from bench.survey.palette import BAND, INK, bar_style, legend, short
 from bench.survey.ratings import Ratings
+from bench.survey.results import Analysis, ModelRating
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError, UsageError, suggestion
-from bench.survey.findings import Analysis
 from bench.survey.ratings import Preferences, Ratings
+from bench.survey.results import Analysis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

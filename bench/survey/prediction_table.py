@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.survey.predict import LEVELS, Coefficient, Prediction, Predictions
+from bench.survey.metric_agreement import LEVELS, Coefficient, Prediction, Predictions
 
 _ARROWS = {"higher": "↑", "lower": "↓ turned", "none": ""}
 _READING = """\

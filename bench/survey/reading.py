@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bench.errors import DataError
 from bench.survey.columns import identify
+from bench.survey.exclusions import screen
 from bench.survey.rating_range import Range
 from bench.survey.ratings import Preferences, Ratings
-from bench.survey.screening import screen
 from bench.survey.table_file import read_table
 
 

@@ -6,8 +6,7 @@ import io
 import textwrap
 from dataclasses import dataclass
 
-from bench.numerals import counted
-from bench.survey.findings import Analysis, ModelRating, Strength
+from bench.number_format import counted
 from bench.survey.rating_range import Range
 from bench.survey.report_tables import (
     Rows,
@@ -21,7 +20,8 @@ from bench.survey.report_tables import (
     omnibus_rows,
     strength_rows,
 )
-from bench.table import markdown_table, markdown_text
+from bench.survey.results import Analysis, ModelRating, Strength
+from bench.text_table import markdown_table, markdown_text
 
 WIDTH = 120
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.survey.findings import (
+from bench.survey.ratings import Exclusion
+from bench.survey.results import (
     Agreement,
-    Comparison,
     CustomaryTest,
     GenreComparison,
     ModelRating,
     OmnibusTest,
     Strength,
+    SurveyComparison,
 )
-from bench.survey.ratings import Exclusion
 
 NONE = "–"
 _ROWS = 8  # of an exclusion, before "and so many more"
@@ -88,7 +88,7 @@ def omnibus_rows(found: Sequence[OmnibusTest]) -> Table:
     return Rows(header, rows, 2), _reasons((one.scale, one.reason) for one in found)
 
 
-def differences(found: Sequence[Comparison]) -> Table:
+def differences(found: Sequence[SurveyComparison]) -> Table:
     margin = next((one.equivalence.margin for one in found if one.equivalence), None)
     rows = [
         [
@@ -111,7 +111,7 @@ def differences(found: Sequence[Comparison]) -> Table:
     return Rows([*header, *extra], rows, 2), _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
 
 
-def effects(found: Sequence[Comparison]) -> Table:
+def effects(found: Sequence[SurveyComparison]) -> Table:
     rows = [
         [
             one.scale,

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bench.errors import DataError
-from bench.survey.records import Identified, plain, records
+from bench.survey.long_format import Identified, plain, records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,19 +18,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bench.audio import Samples
-from bench.embedder import Vectors
+from bench.contracts.audio import Samples
+from bench.contracts.embedder import Vectors
 from bench.errors import DataError, MissingError
-from metrics.embedders.checkpoint import hash_of, required
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
+from metrics.networks.checkpoint import hash_of, required
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _SAFE = ("*.json", "*.txt", "*.safetensors")
 _PICKLED = ("*.json", "*.txt", "pytorch_model*.bin")
 
 
-class Clap(WaveformEmbedder):
+class ClapEmbedder(WaveformEmbedder):
     """CLAP by transformers: a vector of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
 
     The last window is followed by zeros.

@@ -17,12 +17,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.audio import Samples
-from bench.embedder import Vectors
+from bench.contracts.audio import Samples
+from bench.contracts.embedder import Vectors
 from bench.errors import DataError
-from metrics.embedders.checkpoint import checkpoint_file, fill, hash_of, load_state, required
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
+from metrics.networks.checkpoint import checkpoint_file, fill, hash_of, load_state, required
 
 PUBLISHED = "music_audioset_epoch_15_esc_90.14.pt"
 SOURCE = "https://huggingface.co/lukewys/laion_clap"

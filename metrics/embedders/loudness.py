@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.errors import Undefined
 from metrics.notes.signal import OVERLOAD, SILENCE
 

@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from bench.audio import Audio, Samples
-from bench.embedder import Embedder, Vectors
+from bench.contracts.audio import Audio, Samples
+from bench.contracts.embedder import Embedder, Vectors
 from bench.mel import mel_filters, mel_spectrogram
 from metrics.embedders.windows import finite, heard
+from metrics.networks.onnx import load_network
 from metrics.notes.trial import try_out
-from metrics.onnx import load_network
 
 Training = Literal["msd", "mtt"]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from bench.audio import Samples
-from bench.embedder import Vectors
+from bench.contracts.audio import Samples
+from bench.contracts.embedder import Vectors
 from bench.errors import MissingError, UsageError
-from metrics.embedders.checkpoint import checkpoint_file, fill, hash_of, load_state, required
 from metrics.embedders.windows import WaveformEmbedder
+from metrics.networks.checkpoint import checkpoint_file, fill, hash_of, load_state, required
 
 SOURCE = "https://zenodo.org/records/3987831"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.errors import MissingError
-from metrics.embedders.checkpoint import required
+from metrics.networks.checkpoint import required
 
 MAX_TOKENS = 77
 """Text length that CLAP was trained with; what follows is not read."""

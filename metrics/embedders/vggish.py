@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.audio import Audio
-from bench.embedder import Embedder, Vectors
-from metrics.embedders.checkpoint import checkpoint_file, fill, hash_of, load_state, required
+from bench.contracts.audio import Audio
+from bench.contracts.embedder import Embedder, Vectors
 from metrics.embedders.windows import cut, finite, heard
+from metrics.networks.checkpoint import checkpoint_file, fill, hash_of, load_state, required
 
 RATE = 16_000
 EXAMPLE = 15_600

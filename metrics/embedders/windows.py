@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.audio import Audio, Samples
-from bench.embedder import Embedder, Vectors
+from bench.contracts.audio import Audio, Samples
+from bench.contracts.embedder import Embedder, Vectors
 from bench.errors import DataError
 from metrics.embedders.loudness import levelled
 

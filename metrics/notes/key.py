@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
+from bench.contracts.metric import DecodedClip
 from bench.errors import DataError
-from bench.metric import DecodedClip
 from metrics.notes.essentia import quiet_essentia
 from metrics.notes.signal import audible
 

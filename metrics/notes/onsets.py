@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
+from bench.contracts.metric import DecodedClip
 from bench.mel import mel_filters, mel_spectrogram
-from bench.metric import DecodedClip
 from metrics.notes.signal import audible
 
 VERSION = "librosa-onset-128@1"

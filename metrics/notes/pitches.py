@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.contracts.metric import DecodedClip
 from bench.errors import DataError
-from bench.metric import DecodedClip
 from metrics.notes import transcription
 
 Pitches = npt.NDArray[np.int64]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.audio import Samples
-from bench.metric import DecodedClip
+from bench.contracts.audio import Samples
+from bench.contracts.metric import DecodedClip
 
 SILENCE = 1e-4
 """Peak below which a clip counts as silent: −80 dB relative to full scale."""

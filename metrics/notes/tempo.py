@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bench.audio import Samples
-from bench.metric import DecodedClip
+from bench.contracts.audio import Samples
+from bench.contracts.metric import DecodedClip
 from metrics.notes.essentia import quiet_essentia
 from metrics.notes.signal import audible
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.audio import Samples
-from bench.metric import DecodedClip
+from bench.contracts.audio import Samples
+from bench.contracts.metric import DecodedClip
+from metrics.networks.onnx import load_network
 from metrics.notes.note_creation import LOWEST_PITCH, create_notes
 from metrics.notes.signal import audible
-from metrics.onnx import load_network
 
 VERSION = "basic-pitch@1"
 

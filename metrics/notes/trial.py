@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.errors import MissingError
 from metrics.notes import key, onsets, tempo, transcription
 

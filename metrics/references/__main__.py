@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench.audio import content_hash
-from bench.embedder import EmbedderRef, embedder_identity, load_embedder
-from bench.model import GenerationRequest, MusicModel
-from bench.plan import load_suite_named
-from bench.reference_file import ReferenceWriter
-from bench.registry import create, find
+from bench.contracts.audio import content_hash
+from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.plugins import create, find
+from bench.contracts.prompt_suite import load_suite_named
+from bench.references.file_format import ReferenceWriter
 from metrics.references import composer
 
 EMBEDDER = EmbedderRef("musicnn-msd")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.audio import Audio
-from bench.model import GenerationRequest, MusicModel
-from bench.notes import Notes
+from bench.contracts.audio import Audio
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.notes import Notes
 
 
 class Composer(MusicModel):

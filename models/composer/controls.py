@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.audio import Audio
+from bench.contracts.audio import Audio
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.notes import Notes
 from bench.errors import UsageError
-from bench.model import GenerationRequest, MusicModel
-from bench.notes import Notes
 from models.composer import Composer
 from models.composer.chance import named_generator
 from models.composer.soundfont import RATE

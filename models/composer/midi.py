@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.notes import Notes
+from bench.contracts.notes import Notes
 
 if TYPE_CHECKING:
     import pretty_midi

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from bench.audio import Audio
+from bench.contracts.audio import Audio
+from bench.contracts.notes import Note, Notes
 from bench.errors import UsageError
-from bench.notes import Note, Notes
 from models.composer.room import reverberate
 from models.composer.soundfont import CHANNELS, RATE, is_close, seat, synthesizer, trim
 

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.notes import Note, Notes
-from bench.prompt import Prompt
-from models.composer.band import tune_range
-from models.composer.brief import Brief
+from bench.contracts.notes import Note, Notes
+from bench.contracts.prompt import Prompt
 from models.composer.chance import named_generator
-from models.composer.form import Section, spell
-from models.composer.melody import melody
-from models.composer.rhythm import swung
 from models.composer.settle import settle
 from models.composer.styles import Style, style_named
-from models.composer.wishes import read_wishes
+from models.composer.writing.band import tune_range
+from models.composer.writing.brief import Brief
+from models.composer.writing.form import Section, spell
+from models.composer.writing.melody import melody
+from models.composer.writing.prompt_parser import parse_prompt
+from models.composer.writing.rhythm import swung
 
 
 def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
@@ -28,7 +28,7 @@ def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
     letter.
     """
     name = f"composer:{prompt.genre or ''}:{prompt.bpm}:{prompt.key}:{prompt.text}:{seed}"
-    wishes = read_wishes(prompt)
+    wishes = parse_prompt(prompt)
     style = style_named(wishes.style)
     brief = settle(wishes, style, named_generator(f"{name}:brief"))
     quarter = 60 / brief.bpm

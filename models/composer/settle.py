@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.composer.band import cast
-from models.composer.brief import Brief
 from models.composer.styles import Style
-from models.composer.theory import MAJOR_KEYS, MINOR_KEYS, Key
-from models.composer.wishes import Wishes
+from models.composer.writing.band import cast
+from models.composer.writing.brief import Brief
+from models.composer.writing.prompt_parser import PromptRequests
+from models.composer.writing.theory import MAJOR_KEYS, MINOR_KEYS, Key
 
 
-def settle(wishes: Wishes, style: Style, chance: np.random.Generator) -> Brief:
+def settle(wishes: PromptRequests, style: Style, chance: np.random.Generator) -> Brief:
     """Fill in what is left open: tempo within the style's range by pace and energy, key by mood, players by style."""
     low, high = style.tempo
     pace = wishes.pace if wishes.pace is not None else 0.5 + 0.2 * wishes.energy + chance.uniform(-0.2, 0.2)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.errors import UsageError
 from models.audioldm import TRAINED_SECONDS, text_embedding
 from models.pretrained import check_vocabulary
 from models.training.base import Batch, Latent, Trainee
-from models.training.clap import Clap
+from models.training.clap import ClapConditioner
 from models.training.mel import log_mel
 from models.training.objectives import (
     discrete_level,
@@ -29,7 +29,7 @@ from models.training.waveform import fitted, padded
 from models.training.windows import encoded
 
 if TYPE_CHECKING:
-    from bench.audio import Audio
+    from bench.contracts.audio import Audio
     from models.training.base import Condition
 
 PEAK = 0.5  # of the waveform whose spectrogram is encoded
@@ -87,7 +87,7 @@ class AudioLDMTrainee(Trainee):
         pipeline.unet = pipeline.vocoder = None
         self._nothing = self.condition("")["embedding"]
         self.conditioned_on: Literal["text", "audio"] = "audio" if clap else "text"
-        self._clap = self._fitting(Clap(clap)) if clap else None
+        self._clap = self._fitting(ClapConditioner(clap)) if clap else None
         self._clap_identity = self._clap.identity if self._clap else {}
 
     @property
@@ -164,7 +164,7 @@ class AudioLDMTrainee(Trainee):
         level: Samples = (centred * (PEAK / (np.abs(centred).max() + 1e-8))).astype(np.float32)
         return level
 
-    def _fitting(self, clap: Clap) -> Clap:
+    def _fitting(self, clap: ClapConditioner) -> ClapConditioner:
         """A CLAP in whose space the network's condition lies: it must read a text as the pipeline's encoder does."""
         text = "music"
         ours, theirs = self.condition(text)["embedding"], clap.embed_text(self._encoders.tokenizer(text).input_ids)

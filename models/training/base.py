@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     import torch
 
-    from bench.audio import Audio
+    from bench.contracts.audio import Audio
 
     Condition = Mapping[str, torch.Tensor]  # what one caption became, each tensor with a batch dimension of 1
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from bench.errors import UsageError
 from models.training.base import Batch, Trainee
-from models.training.chance import generator
 from models.training.config import TrainConfig
 from models.training.dataset import Example
+from models.training.rng import generator
 
 if TYPE_CHECKING:
     import torch

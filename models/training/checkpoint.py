@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.canonical import fingerprint
 from bench.errors import DataError, MissingError
+from bench.hashing import fingerprint
 
 if TYPE_CHECKING:
     import torch

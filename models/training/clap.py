@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.errors import DataError
 from models.checkpoint import identity, locate
 
 
-class Clap:
+class ClapConditioner:
     """A CLAP checkpoint of transformers.
 
     Args:

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.audio import write_flac
-from bench.canonical import fingerprint
+from bench.contracts.audio import write_flac
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.plugins import create, find
+from bench.contracts.prompt import Prompt
 from bench.errors import DataError, UsageError, suggestion
-from bench.model import GenerationRequest, MusicModel
+from bench.hashing import fingerprint
 from bench.progress import Progress
-from bench.prompt import Prompt
-from bench.registry import create, find
 from models.composer.chance import named_generator
 from models.composer.styles import style_named
-from models.composer.theory import MAJOR_KEYS, MINOR_KEYS
-from models.composer.wishes import STYLES
+from models.composer.writing.prompt_parser import STYLES
+from models.composer.writing.theory import MAJOR_KEYS, MINOR_KEYS
+from models.training.audio_index import AudioIndex
 from models.training.config import DataConfig
 from models.training.dataset import Example
-from models.training.listing import Listing
-from models.training.sounds import Sounds
+from models.training.examples import Listing
 
 FOLDER = Path("results/composed")
 
@@ -89,7 +89,7 @@ def _commission(seed: int, genre: str, number: int) -> Commission:
     return Commission(prompt, int(chance.integers(FIRST_SEED, LAST_SEED)))
 
 
-def list_composed(config: DataConfig, sounds: Sounds, progress: Progress, folder: Path = FOLDER) -> Listing:
+def list_composed(config: DataConfig, sounds: AudioIndex, progress: Progress, folder: Path = FOLDER) -> Listing:
     """Compose what is not in the folder yet, and list it.
 
     Each clip is a FLAC file whose name holds a hash of all that decides its sound, written whole or not at all; so the
@@ -146,7 +146,7 @@ def _file(asked: Commission, played: str, seconds: float) -> str:
     return f"{prompt.id}-{fingerprint(decides)[:16]}.flac"
 
 
-def _intact(path: Path, sounds: Sounds) -> bool:
+def _intact(path: Path, sounds: AudioIndex) -> bool:
     if not path.is_file():
         return False
     try:

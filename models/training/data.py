@@ -6,12 +6,12 @@ from pathlib import Path
 
 from bench.errors import DataError, UsageError
 from bench.progress import Progress, Silent
+from models.training.audio_index import AudioIndex, IndexedAudio
 from models.training.composed import FOLDER, list_composed
 from models.training.config import DataConfig
 from models.training.dataset import Dataset, Example, Skipped
+from models.training.examples import Listing, skip
 from models.training.formats import list_examples
-from models.training.listing import Listing, skip
-from models.training.sounds import Sound, Sounds
 
 SHOWN = 3  # unusable files that a message names
 SLACK = 1.0  # seconds by which a file may be longer than what its caption speaks of
@@ -36,7 +36,7 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, folder: P
         MissingError: music is to be composed, and the synthesizer is not installed.
     """
     progress = progress or Silent()
-    sounds = Sounds(folder / "sounds.json" if folder else None)
+    sounds = AudioIndex(folder / "sounds.json" if folder else None)
     try:
         kind, listing = _listing(config, sounds, progress)
         if listing.absent:
@@ -64,7 +64,7 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, folder: P
     return Dataset(listing.name, examples, hashes, tuple(skipped), about)
 
 
-def _listing(config: DataConfig, sounds: Sounds, progress: Progress) -> tuple[str, Listing]:
+def _listing(config: DataConfig, sounds: AudioIndex, progress: Progress) -> tuple[str, Listing]:
     if config.path == "composer" and config.format in ("auto", "composer"):
         return "composer", list_composed(
             config, sounds, progress, config.audio.expanduser() if config.audio else FOLDER
@@ -78,11 +78,11 @@ def _listing(config: DataConfig, sounds: Sounds, progress: Progress) -> tuple[st
 
 
 def _heard(
-    listing: Listing, share: float, sounds: Sounds, progress: Progress
-) -> tuple[list[tuple[Example, Sound]], list[Skipped]]:
+    listing: Listing, share: float, sounds: AudioIndex, progress: Progress
+) -> tuple[list[tuple[Example, IndexedAudio]], list[Skipped]]:
     """The examples whose file holds music, with what it holds; and those that are unusable, listed ones included."""
     total = len(listing.examples) + len(listing.unusable)
-    usable: list[tuple[Example, Sound]] = []
+    usable: list[tuple[Example, IndexedAudio]] = []
     unusable = list(listing.unusable)
     _refuse_many(listing.name, unusable, total, share)
     progress.begin("checking training audio", len(listing.examples), 0)

@@ -46,7 +46,7 @@ class Dataset:
     Attributes:
         name: as cards show it.
         examples: at least one.
-        hashes: `bench.audio.content_hash` of each example's whole file, by the example's id.
+        hashes: `bench.contracts.audio.content_hash` of each example's whole file, by the example's id.
         skipped: what could not be used.
         about: what else a card says of it: format, licence, how many clips a list names and how many are missing.
     """
@@ -60,7 +60,7 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """Identity of what is trained on: sounds, captions and recordings, wherever they lie."""
-        from bench.canonical import fingerprint
+        from bench.hashing import fingerprint
 
         return fingerprint(sorted([self.hashes[e.id], e.caption, e.recording] for e in self.examples))
 

@@ -9,7 +9,7 @@ from typing import Literal
 from bench.errors import DataError, UsageError
 from bench.recordings import recordings_in
 from models.training.config import DataConfig
-from models.training.listing import (
+from models.training.examples import (
     LONGEST_CAPTION,
     PARTS,
     Listing,

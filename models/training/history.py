@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.training.card import Losses
-from models.training.validation import Judgement
+from models.card import Losses
+from models.training.validation import ValidationLosses
 
 
 @dataclass
@@ -28,12 +28,12 @@ class History:
     seconds: float = 0.0
     train_last: float | None = None
     peak_memory: int = 0
-    judgements: list[Judgement] = field(default_factory=list)
+    judgements: list[ValidationLosses] = field(default_factory=list)
     best_step: int | None = None
     stale: int = 0
     _bar: float = float("inf")  # what the next judgement has to be below by min_delta
 
-    def add(self, judgement: Judgement, min_delta: float) -> bool:
+    def add(self, judgement: ValidationLosses, min_delta: float) -> bool:
         """Remember a judgement; whether it is the best of what was trained, however good the base itself may be."""
         best = min((j.loss for j in self.judgements if j.step), default=float("inf"))
         self.judgements.append(judgement)
@@ -75,7 +75,7 @@ class History:
             seconds=content["seconds"],
             train_last=content["train_last"],
             peak_memory=content["peak_memory"],
-            judgements=[Judgement(s, loss, dict(by_time)) for s, loss, by_time in content["judgements"]],
+            judgements=[ValidationLosses(s, loss, dict(by_time)) for s, loss, by_time in content["judgements"]],
             best_step=content["best_step"],
             stale=content["stale"],
             _bar=float("inf") if content["bar"] is None else content["bar"],

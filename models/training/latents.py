@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bench.audio import content_hash, read_audio
-from bench.canonical import fingerprint
+from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError, MissingError
+from bench.hashing import fingerprint
 from bench.progress import Progress, Silent
 from models.batching import out_of_memory
 from models.training.base import Latent, Trainee
-from models.training.tensor_shards import TensorShards
+from models.training.latent_shards import LatentShards
 
 if TYPE_CHECKING:
-    from bench.audio import Audio
+    from bench.contracts.audio import Audio
     from models.training.base import Condition
     from models.training.dataset import Dataset, Example
 
@@ -31,7 +31,7 @@ class LatentCache:
     deviation are kept, so that each epoch draws anew.
     """
 
-    def __init__(self, latents: TensorShards, conditions: TensorShards, dataset: Dataset, heard: bool) -> None:
+    def __init__(self, latents: LatentShards, conditions: LatentShards, dataset: Dataset, heard: bool) -> None:
         self._latents, self._conditions = latents, conditions
         self._hashes, self._heard = dataset.hashes, heard
 
@@ -100,8 +100,8 @@ class LatentCache:
             progress.advance(1)
 
 
-def _shards(folder: Path, what: str, about: Mapping[str, object], progress: Progress) -> TensorShards:
-    return TensorShards(folder / f"{what}-{fingerprint(about)[:16]}", about, progress)
+def _shards(folder: Path, what: str, about: Mapping[str, object], progress: Progress) -> LatentShards:
+    return LatentShards(folder / f"{what}-{fingerprint(about)[:16]}", about, progress)
 
 
 def _encoded(trainee: Trainee, audio: Audio, example: Example) -> Mapping[str, torch.Tensor]:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench.whole_file import replace_file
+from bench.atomic_write import replace_file
 
 Value = float | int | str | None
 

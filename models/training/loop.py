@@ -6,18 +6,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.database import take_lock
 from bench.errors import MissingError
 from bench.progress import Progress, Silent
+from bench.run_lock import take_lock
 from models.training import checkpoint
 from models.training.batches import crop_frames
 from models.training.config import TrainConfig
-from models.training.finish import Trained, finish, finished
 from models.training.interruption import Interruption
 from models.training.lora import check_targets
-from models.training.ongoing import Training
+from models.training.optimizer_step import share
+from models.training.outputs import Trained, finish, finished
 from models.training.processes import accelerate
-from models.training.update import share
+from models.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -61,20 +61,20 @@ def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> T
 
 def _refuse(config: TrainConfig, trainee: Trainee, accelerator: Accelerator) -> None:
     """Find settings that cannot be before hours are spent on reading and encoding a large dataset."""
-    from models.training.listening import Listener
+    from models.training.sample_clips import ClipSampler
 
     share(config.batch, accelerator.num_processes)
     check_targets(trainee.network, config)
     crop_frames(trainee.longest, trainee, config)
     if config.validation.clips.every:
-        Listener(config, trainee)
+        ClipSampler(config, trainee)
 
 
 def _train(config: TrainConfig, out: Path, accelerator: Accelerator, progress: Progress) -> Trained:
     from models.training.data import load_dataset
     from models.training.latents import LatentCache
+    from models.training.registry import open_trainee
     from models.training.split import split as split_dataset
-    from models.training.trainees import open_trainee
 
     with Interruption() as interruption:  # Python loses Ctrl-C when it arrives within a library's destructor
         trainee = open_trainee(config)
@@ -88,7 +88,7 @@ def _train(config: TrainConfig, out: Path, accelerator: Accelerator, progress: P
     with accelerator.main_process_first():  # the others find everything encoded
         cache = LatentCache.build(trainee, dataset, out / "cache", progress)
     trainee.release_encoders()
-    training = Training(config, out, trainee, cache, dataset, split, accelerator, progress)
+    training = Trainer(config, out, trainee, cache, dataset, split, accelerator, progress)
     training.run()
     training.keep_best()
     if accelerator.is_main_process:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from bench.errors import MissingError, UsageError, one_line
 from models.quiet import quiet_libraries
 from models.training.base import Trainee
-from models.training.chance import named_seed
 from models.training.config import TrainConfig
+from models.training.rng import named_seed
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import torch
 
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.mel import mel_filters
 
 FLOOR = 1e-5  # the quietest magnitude that is told from silence

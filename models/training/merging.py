@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import MissingError, UsageError
 from models import adapters
 from models.adapter_files import read_adapter
+from models.card import Card, read_card
 from models.checkpoint import CARD, identity, locate
 from models.quiet import quiet_libraries
-from models.training.card import Card, read_card
-from models.training.saving import part_name, save_checkpoint
+from models.training.weights import part_name, save_checkpoint
 
 if TYPE_CHECKING:
     import torch

@@ -12,8 +12,8 @@ from pathlib import Path
 from bench.errors import DataError, UsageError
 from bench.recordings import ENDINGS
 from models.training.dataset import Example, Skipped
-from models.training.listing import Listing, caption_problem, file_problem, home_of, skip
-from models.training.tables import Row, csv_columns, read_table
+from models.training.examples import Listing, caption_problem, file_problem, home_of, skip
+from models.training.tables import TableRow, csv_columns, read_table
 
 COLUMNS = ("ytid", "start_s", "end_s", "caption", "is_audioset_eval")
 _YTID = re.compile(r"[A-Za-z0-9_-]{11}")
@@ -93,14 +93,14 @@ def _files(folder: Path) -> dict[str, Path]:
     return {ytid: paths[0] for ytid, paths in found.items()}
 
 
-def _flag(row: Row) -> bool:
+def _flag(row: TableRow) -> bool:
     word = row.text("is_audioset_eval").lower()
     if word not in ("true", "false"):
         raise DataError(f"{row.place}: is_audioset_eval is '{word[:40]}', must be True or False")
     return word == "true"
 
 
-def _seconds(row: Row, column: str) -> float:
+def _seconds(row: TableRow, column: str) -> float:
     try:
         seconds = float(row.text(column))
     except ValueError:

@@ -14,21 +14,21 @@ import torch
 Condition = Mapping[str, torch.Tensor]
 
 
-class Level(NamedTuple):
+class NoiseLevel(NamedTuple):
     """How much music, α, and how much noise, σ, there is in each example; both float32, shape (batch,)."""
 
     alpha: torch.Tensor
     sigma: torch.Tensor
 
 
-def cosine_level(times: torch.Tensor) -> Level:
+def cosine_level(times: torch.Tensor) -> NoiseLevel:
     """α = cos(πt/2), σ = sin(πt/2) of times in [0, 1]: the schedule of Stable Audio.
 
     A sampler's noise level s, as in z + sε, is at the time 2·atan(s)/π. Salimans and Ho, "Progressive Distillation for
     Fast Sampling of Diffusion Models", ICLR 2022.
     """
     angles = times.float() * (math.pi / 2)
-    return Level(torch.cos(angles), torch.sin(angles))
+    return NoiseLevel(torch.cos(angles), torch.sin(angles))
 
 
 def discrete_steps(times: torch.Tensor, count: int) -> torch.Tensor:
@@ -36,7 +36,7 @@ def discrete_steps(times: torch.Tensor, count: int) -> torch.Tensor:
     return (times.float() * count).floor().long().clamp(0, count - 1)
 
 
-def discrete_level(steps: torch.Tensor, cumulative: torch.Tensor) -> Level:
+def discrete_level(steps: torch.Tensor, cumulative: torch.Tensor) -> NoiseLevel:
     """α = √ᾱ, σ = √(1 − ᾱ) of steps: the schedule of AudioLDM.
 
     Args:
@@ -45,15 +45,15 @@ def discrete_level(steps: torch.Tensor, cumulative: torch.Tensor) -> Level:
             Models", NeurIPS 2020.
     """
     kept = cumulative.to(steps.device)[steps].float()
-    return Level(kept.sqrt(), (1 - kept).sqrt())
+    return NoiseLevel(kept.sqrt(), (1 - kept).sqrt())
 
 
-def noised(latents: torch.Tensor, noise: torch.Tensor, level: Level) -> torch.Tensor:
+def noised(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
     """x = αz + σε, shape (batch, …)."""
     return _wide(level.alpha, latents) * latents + _wide(level.sigma, latents) * noise
 
 
-def velocity(latents: torch.Tensor, noise: torch.Tensor, level: Level) -> torch.Tensor:
+def velocity(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
     """v = αε − σz, which a network with v-prediction learns; z = αx − σv. Salimans and Ho, ICLR 2022."""
     return _wide(level.alpha, latents) * noise - _wide(level.sigma, latents) * latents
 

@@ -23,7 +23,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Preview:
+class TrainingPreview:
     """What a training would do.
 
     Attributes:
@@ -37,7 +37,7 @@ class Preview:
     weights: Weights | None
 
 
-def preview(config: TrainConfig) -> Preview:
+def preview(config: TrainConfig) -> TrainingPreview:
     """What `models.training.loop.train` would do with a configuration.
 
     Raises:
@@ -50,7 +50,7 @@ def preview(config: TrainConfig) -> Preview:
     else:
         examples = len(list_examples(config.data)[1].examples)
     steps = config.steps or -(-(config.epochs or 1) * examples // (config.batch * config.accumulation))
-    return Preview(examples, steps, _weights(config))
+    return TrainingPreview(examples, steps, _weights(config))
 
 
 def _weights(config: TrainConfig) -> Weights | None:

@@ -14,10 +14,10 @@ from typing import Any, Self
 
 from bench.errors import MissingError, TunebenchError
 from bench.progress import Progress, Silent
-from models.training.chance import generator
 from models.training.config import TrainConfig
 from models.training.data import load_dataset
 from models.training.dataset import Dataset
+from models.training.rng import generator
 from models.training.speed_arm import METHODS, Method, Size, Timing, arm_config, serve
 from models.training.split import split
 
@@ -38,7 +38,7 @@ class ArmSpeed:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SpeedComparison:
     """LoRA and full fine-tuning side by side.
 
     Attributes:
@@ -63,7 +63,7 @@ def compare_speed(
     cache: Path | None = None,
     steps: int = 4,
     progress: Progress | None = None,
-) -> Comparison:
+) -> SpeedComparison:
     """Train a few steps with LoRA and with all weights, and time them.
 
     Each arm is a process of its own, which does nothing but these steps, by the code of the training loop. At the same
@@ -102,7 +102,7 @@ def _compare(
     limit: int | None,
     steps: int,
     progress: Progress,
-) -> Comparison:
+) -> SpeedComparison:
     if limit is None:
         limit = int(_OF_AVAILABLE * min(arm.size().available for arm in arms.values()))
     best = {method: _best_batch(arm, limit, progress) for method, arm in arms.items()}
@@ -115,7 +115,7 @@ def _compare(
     own = {method: batch for method, batch in best.items() if batch is not None}
     progress.note(", ".join(f"{method}: best batch {batch}" for method, batch in own.items()))
     timed = _taking_turns(arms, own, steps, limit)
-    return Comparison(
+    return SpeedComparison(
         config.base.checkpoint,
         arms["lora"].machine,
         config.precision,

@@ -78,7 +78,7 @@ def serve(connection: Connection, config: TrainConfig, dataset: Dataset, folder:
 
     Once the arm is ready, it says what it runs on. One of our errors is sent in place of an answer.
     """
-    from models.training.machine import machine
+    from models.training.hardware import machine
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked decides
     try:
@@ -107,7 +107,7 @@ class Arm:
         from models.training import lora
         from models.training.latents import LatentCache
         from models.training.processes import accelerate
-        from models.training.trainees import open_trainee
+        from models.training.registry import open_trainee
 
         self._config, self._examples = config, dataset.examples
         self._accelerator = accelerate(config)
@@ -159,7 +159,7 @@ class Arm:
     def _prepare(self, batch: int) -> None:
         from models.training.batches import Batches
         from models.training.ema import Ema
-        from models.training.update import Optimization
+        from models.training.optimizer_step import Optimization
 
         self._optimization = self._ema = None
         self._accelerator.free_memory()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from models.training.speed import ArmSpeed, Comparison
+from models.training.speed import ArmSpeed, SpeedComparison
 from models.training.speed_arm import METHODS
 
 # Li, Liu and Mehra: Stable Audio Open 1.0 tuned on MusicCaps. Batch, rank and steps are not reported.
@@ -22,7 +22,7 @@ PUBLISHED = {
 _Figure = Callable[[ArmSpeed], float | None]
 
 
-def report(comparison: Comparison) -> dict[str, Any]:
+def report(comparison: SpeedComparison) -> dict[str, Any]:
     """The comparison as plain values. Ratios are how many times better LoRA is: faster, or smaller."""
     arms = {method: _arm(comparison, arm) for method, arm in comparison.arms.items()}
     lora, full = (arms[method] for method in METHODS)
@@ -50,7 +50,7 @@ def report(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def table(comparison: Comparison) -> str:
+def table(comparison: SpeedComparison) -> str:
     """The comparison for the terminal."""
     told = report(comparison)
     arms, ratios = told["arms"], told["ratios"]
@@ -101,7 +101,7 @@ def table(comparison: Comparison) -> str:
     return "\n".join([*lines, "", *notes])
 
 
-def _arm(comparison: Comparison, arm: ArmSpeed) -> dict[str, Any]:
+def _arm(comparison: SpeedComparison, arm: ArmSpeed) -> dict[str, Any]:
     same, best = arm.same, arm.best
 
     def epochs_per_hour(rate: float) -> float:

@@ -11,7 +11,7 @@ from typing import Literal
 from bench.errors import DataError
 from models.training.config import DataConfig
 from models.training.dataset import Dataset, Example, Split
-from models.training.listing import MEND
+from models.training.examples import MEND
 
 Group = tuple[Example, ...]
 Part = Literal["train", "validation"]

@@ -18,7 +18,7 @@ from models.training.waveform import fitted, padded
 from models.training.windows import encoded
 
 if TYPE_CHECKING:
-    from bench.audio import Audio
+    from bench.contracts.audio import Audio
     from models.training.base import Condition
 
 CHUNK = 256  # latent frames that are encoded at once: 12 s as published, 1.4 GB

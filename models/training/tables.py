@@ -14,7 +14,7 @@ from bench.errors import DataError
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row; ``place`` says where it stands, for messages."""
 
     place: str
@@ -40,7 +40,7 @@ class Table:
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
     def column(self, *names: str) -> str:
         """The first of the names that is a column; upper and lower case are one.
@@ -70,7 +70,7 @@ def read_table(path: Path) -> Table:
     Raises:
         DataError: missing, not UTF-8, malformed, or without rows; the message names the file and the line.
     """
-    readers: dict[str, Callable[[Path, str], Iterator[Row]]] = {
+    readers: dict[str, Callable[[Path, str], Iterator[TableRow]]] = {
         ".csv": _csv_rows,
         ".jsonl": _jsonl_rows,
         ".json": _json_rows,
@@ -96,7 +96,7 @@ def csv_columns(path: Path) -> Sequence[str]:
         return []
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[Row]:
+def _csv_rows(path: Path, text: str) -> Iterator[TableRow]:
     reader = csv.DictReader(StringIO(text, newline=""), strict=True)
     try:
         reader.fieldnames = [(name or "").strip() for name in reader.fieldnames or ()]
@@ -104,27 +104,27 @@ def _csv_rows(path: Path, text: str) -> Iterator[Row]:
             place = f"{path}: line {reader.line_num}"
             if None in cells:
                 raise DataError(f"{place}: more fields than columns; put a text with commas in double quotes")
-            yield Row(place, cells)
+            yield TableRow(place, cells)
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num + 1}: not valid CSV ({error})") from None
 
 
-def _jsonl_rows(path: Path, text: str) -> Iterator[Row]:
+def _jsonl_rows(path: Path, text: str) -> Iterator[TableRow]:
     # Not splitlines(): a caption may hold a Unicode line separator, which JSON allows.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             place = f"{path}: line {number}"
-            yield Row(place, _object(_parsed(line, place), place))
+            yield TableRow(place, _object(_parsed(line, place), place))
 
 
-def _json_rows(path: Path, text: str) -> Iterator[Row]:
+def _json_rows(path: Path, text: str) -> Iterator[TableRow]:
     content = _parsed(text, str(path))
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
         raise DataError(f'{path}: must be an object {{"data": [{{"wav": …, "caption": …}}, …]}}')
     for number, item in enumerate(data, 1):
         place = f"{path}: entry {number} of 'data'"
-        yield Row(place, _object(item, place))
+        yield TableRow(place, _object(item, place))
 
 
 def _parsed(text: str, place: str) -> Any:

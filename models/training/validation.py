@@ -11,9 +11,9 @@ import numpy as np
 from models.batching import out_of_memory, release_memory
 from models.training.base import Trainee
 from models.training.batches import Draw, assemble, crop_frames, draw
-from models.training.chance import generator
 from models.training.config import TrainConfig
 from models.training.dataset import Example
+from models.training.rng import generator
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ValidationLosses:
     """Validation losses after a step.
 
     Attributes:
@@ -65,7 +65,7 @@ class Validation:
                 self._passes.append([place])
         self._lengths = lengths
 
-    def judge(self, network: Any, step: int) -> Judgement:
+    def judge(self, network: Any, step: int) -> ValidationLosses:
         """The losses of a network; it is left as it was. With several processes, all take part and get the same."""
         import torch
         from accelerate.utils import gather_object
@@ -84,7 +84,7 @@ class Validation:
         table = np.array([losses[place] for place in range(len(self._examples))])
         means: npt.NDArray[np.float64] = table.mean(axis=0)
         by_time = dict(zip(self._config.validation.times, map(float, means), strict=True))
-        return Judgement(step, float(means.mean()), by_time)
+        return ValidationLosses(step, float(means.mean()), by_time)
 
     def _losses(self, network: Any, places: list[int]) -> dict[int, list[float]]:
         """The losses of each example at each time; in halves where memory does not suffice."""

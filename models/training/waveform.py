@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.audio import Audio, Samples
+from bench.contracts.audio import Audio, Samples
 
 
 def fitted(audio: Audio, rate: int, channels: int) -> Samples:

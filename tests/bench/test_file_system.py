@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.file_system import kind, mounts
-from bench.runner import run
+from bench.pipeline.run import run
 
 LINUX = """\
 sysfs /sys sysfs rw,nosuid 0 0

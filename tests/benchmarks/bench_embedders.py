@@ -9,7 +9,7 @@ from bench_note_metrics import SECONDS, score_all, speed
 from row import Row
 
 from bench import Audio, DecodedClip, GenerationRequest
-from bench.embedder import Embedder, EmbedderRef, load_embedder
+from bench.contracts.embedder import Embedder, EmbedderRef, load_embedder
 from metrics.genre_fit import GenreFit
 from metrics.genre_tags import MSD, MTT
 from models.composer import Composer

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from row import Row
 
-from bench.report.weight import weigh
+from bench.report.size import folder_size
 
 HERE = Path(__file__).resolve().parent
 TUNES, TINY = HERE / "tunes.py", HERE.parent / "plugins" / "tiny.py"
@@ -34,7 +34,7 @@ def measure() -> Iterator[Row]:
             note = f"clips of {seconds:g} s, 5 metrics, all pairs compared; {machine}"
             yield Row(f"report of {size}", taken, "s", limit, "lower", note)
             yield Row("… built again", _seconds(tunebench, "report", str(run)), "s", None, "lower", "nothing changed")
-            weight = weigh(run / "report")
+            weight = folder_size(run / "report")
             yield Row("… its first page", weight.first_page / 1e6, "MB", 1.0, "lower", str(weight))
             yield from _opened(run / "report" / "index.html")
 

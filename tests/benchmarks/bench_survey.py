@@ -13,9 +13,9 @@ from row import Row
 
 from bench.stats.survey_model import TYPICAL, simulate_ratings
 from bench.survey.analysis import analyse
-from bench.survey.opinion import Opinion
-from bench.survey.planning import Question, plan
+from bench.survey.latent_ratings import LatentRatings
 from bench.survey.plots import draw
+from bench.survey.power_analysis import Question, plan
 from bench.survey.reading import read_survey
 
 LISTENERS, PROMPTS, MODELS, SCALES = 20, 36, 4, ("Harmony", "Rhythm", "Genre fit")
@@ -55,7 +55,7 @@ def _write(path: Path, missing: float) -> None:
 
 
 def _plans() -> Iterator[Row]:
-    question = Question(effect=0.4, opinion=Opinion(TYPICAL, 0.0))
+    question = Question(effect=0.4, opinion=LatentRatings(TYPICAL, 0.0))
     taken = []
     for workers in (1, 2):
         begin = time.perf_counter()

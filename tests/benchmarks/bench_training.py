@@ -16,7 +16,7 @@ from diffusers import AutoencoderOobleck, StableAudioDiTModel
 from learning import NEW, lessons
 from row import Row
 
-from bench.audio import read_audio
+from bench.contracts.audio import read_audio
 from models.quiet import quiet_libraries
 from models.tiny import stable_audio as tiny_stable_audio
 from models.tiny.weights import fill_module
@@ -27,10 +27,10 @@ from models.training.config import TrainConfig, parse_train_config
 from models.training.data import load_dataset
 from models.training.dataset import Example
 from models.training.latents import LatentCache
+from models.training.optimizer_step import Optimization
 from models.training.processes import accelerate
+from models.training.registry import open_trainee
 from models.training.speed import compare_speed
-from models.training.trainees import open_trainee
-from models.training.update import Optimization
 
 ROUNDS = 7
 BATCH = 4

@@ -12,17 +12,17 @@ from diffusers import AutoencoderOobleck
 from bench.progress import Silent
 from bench.stats.intervals import Interval, t_interval
 from models import tiny
+from models.card import read_card
 from models.quiet import quiet_libraries
-from models.training.card import read_card
 from models.training.config import TrainConfig, parse_train_config
 from models.training.data import load_dataset
 from models.training.latents import LatentCache
 from models.training.loop import train
 from models.training.lora import switched_off
-from models.training.ongoing import Training
 from models.training.processes import accelerate
+from models.training.registry import open_trainee
 from models.training.split import split
-from models.training.trainees import open_trainee
+from models.training.trainer import Trainer
 
 KNOWN = ("choral", "classical", "jazz", "pop", "rock")
 NEW = "dance"
@@ -102,7 +102,7 @@ def lesson(room: Path, base: Path, seed: int, clips: int = 32, steps: int = 120)
     trainee = open_trainee(wanted)
     cache = LatentCache.build(trainee, dataset, room / "cache")
     parts = split(dataset, wanted.data, wanted.seed)
-    run = Training(wanted, room / f"lesson-{seed}", trainee, cache, dataset, parts, accelerate(wanted), Silent())
+    run = Trainer(wanted, room / f"lesson-{seed}", trainee, cache, dataset, parts, accelerate(wanted), Silent())
     run.run()
     before, after = run.history.judgements
     assert run.validation is not None

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from bench import Audio, DecodedClip, Prompt
-from bench.notes import Note, Notes
+from bench.contracts.notes import Note, Notes
 from metrics.adherence import CHANCE_KEY, KeyAdherence, TempoAdherence, key_score, tempo_matches
 from metrics.notes.key import TONICS, Key
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bench import Audio, DecodedClip, Prompt
-from bench.embedder import Embedder, EmbedderRef, Vectors
+from bench.contracts.embedder import Embedder, EmbedderRef, Vectors
 from bench.errors import DataError, Undefined, UsageError
 from metrics.alignment import ClapScore, clap_score
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial.distance import cdist, pdist
 
+from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import UsageError
-from bench.set_metric import EmbeddingSet, Reference
 from metrics import pairwise
 from metrics.coverage import Coverage, Density, squared_radii
 from metrics.diversity import Diversity

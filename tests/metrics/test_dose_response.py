@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.audio import Audio
-from bench.config import ExecutorConfig, MetricConfig
+from bench.config.run_config import ExecutorConfig, MetricConfig
+from bench.contracts.audio import Audio
+from bench.contracts.notes import Notes
+from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import UsageError
-from bench.executors import make_executor
-from bench.metric_plan import plan_metric
-from bench.notes import Notes
-from bench.plan import load_suite_named
+from bench.execution.executors.choose import make_executor
+from bench.planning.metric_plan import plan_metric
 from bench.progress import Silent
-from metrics.dose_listening import CLEAN, another_genre, listen
+from metrics.degradation_kinds import DEGRADATIONS, fewer
+from metrics.degradations import chance_of, clipped, dulled, looped, noisy, quieter, replaced
+from metrics.dose_listening import CLEAN, another_genre, score_doses
 from metrics.dose_response import Response, respond
-from metrics.doses import SPOILERS, fewer
-from metrics.response import paired_p, rank_correlation, smallest_detected
-from metrics.spoilers import chance_of, clipped, dulled, looped, noisy, quieter, replaced
+from metrics.sensitivity import paired_p, rank_correlation, smallest_detected
 
 RATE = 44_100
 
@@ -124,9 +124,9 @@ def test_chance_is_named_by_damage_prompt_and_seed() -> None:
     assert chance_of("noise", "a", 0).random() == draws["noise", "a", 0]
 
 
-@pytest.mark.parametrize("name", SPOILERS)
+@pytest.mark.parametrize("name", DEGRADATIONS)
 def test_doses_rise_and_travel_to_workers(name: str) -> None:
-    spoiler = SPOILERS[name]
+    spoiler = DEGRADATIONS[name]
     assert list(spoiler.doses) == sorted(set(spoiler.doses))
     assert len(spoiler.labels) == len(spoiler.doses)
     assert fewer(spoiler).doses[-1] == spoiler.doses[-1]
@@ -216,10 +216,10 @@ def heard_level(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> tuple[l
     """A metric that hears the peak, on four prompts and two kinds of damage."""
     folder = tmp_path_factory.mktemp("doses")
     prompts = [p for p in load_suite_named("genres@1").prompts if p.level == 5]
-    spoilers = [SPOILERS["gain"], SPOILERS["genre"]]
+    spoilers = [DEGRADATIONS["gain"], DEGRADATIONS["genre"]]
     metrics = [plan_metric(MetricConfig(name=f"{tiny}:{name}")) for name in ("Peak", "Frames")]
     with make_executor(ExecutorConfig(workers=0)) as executor:
-        heard = listen(prompts, spoilers, metrics, executor, Silent(), 2.0, folder)
+        heard = score_doses(prompts, spoilers, metrics, executor, Silent(), 2.0, folder)
     return respond(heard, spoilers, metrics, {}), folder
 
 
@@ -249,7 +249,7 @@ def test_spoiled_clips_can_be_listened_to(heard_level: tuple[list[Response], Pat
 def test_a_plot_is_drawn_and_its_name_checked_first(heard_level: tuple[list[Response], Path], tmp_path: Path) -> None:
     from metrics.dose_plot import check_plot, draw
 
-    draw(heard_level[0], [SPOILERS["gain"], SPOILERS["genre"]], tmp_path / "doses.png")
+    draw(heard_level[0], [DEGRADATIONS["gain"], DEGRADATIONS["genre"]], tmp_path / "doses.png")
     assert (tmp_path / "doses.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UsageError, match=r"\.png, \.svg, \.pdf"):
         check_plot(tmp_path / "doses.txt")
@@ -260,7 +260,7 @@ def test_the_command_says_what_a_set_metric_notices(tunebench) -> None:  # type:
     ran = tunebench("check", "metrics", "--quick", "--metric", "kad", "--duration", "4", "--workers", "2", "--json")
     assert ran.returncode == 0, ran.stderr
     responses = {r["spoiler"]: r for r in json.loads(ran.stdout)}
-    assert list(responses) == list(SPOILERS)
+    assert list(responses) == list(DEGRADATIONS)
     assert responses["low-pass"]["correlation"] > 0
     assert responses["low-pass"]["values"][-1] > responses["low-pass"]["values"][0] + 5
     assert responses["gain"]["correlation"] == 0

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import Audio, DecodedClip, Prompt
+from bench.contracts.notes import Note, Notes
 from bench.errors import DataError
-from bench.notes import Note, Notes
 from metrics.harmony import SCALES, HarmonicAccuracy, best_scales, chance_accuracy, harmonic_accuracy
 
 PROMPT = Prompt("p", "a tune", "piano")

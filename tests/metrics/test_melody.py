@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import Audio, DecodedClip, Prompt
+from bench.contracts.notes import Note, Notes
 from bench.errors import DataError
-from bench.notes import Note, Notes
 from metrics.melody import MelodicComplexity, PitchVariety, melodic_complexity, pitch_variety
 
 relaxed = settings(deadline=None)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import Audio, DecodedClip, Prompt
+from bench.contracts.notes import Note, Notes
 from bench.errors import DataError
-from bench.notes import Note, Notes
 from metrics import rhythm_chance
 from metrics.notes.grid import fit_grid, fit_phase
 from metrics.rhythm import RhythmGrid, RhythmicInconsistency, rhythmic_inconsistency

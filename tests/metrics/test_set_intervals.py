@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pytest
 
 from bench import EmbeddingSet, Reference, SetMetric
+from bench.contracts.notice import Notice
+from bench.contracts.plugins import find, load
 from bench.errors import DataError, UsageError
-from bench.notice import Notice
-from bench.registry import find, load
 from metrics.coverage import Coverage, Density
 from metrics.diversity import Diversity
 from metrics.fad_infinity import FrechetAudioDistanceInfinity, extrapolate

@@ -20,8 +20,8 @@ import diffusers
 import torch
 
 from bench import Audio, GenerationRequest, Prompt
+from bench.contracts.plugins import create, find
 from bench.errors import MissingError, UsageError
-from bench.registry import create, find
 from models import tiny
 from models.audioldm import AudioLDM, AudioLDMLora
 from models.audioldm2 import AudioLDM2

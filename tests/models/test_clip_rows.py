@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import LABEL
+from bench.config.run_config import LABEL
+from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
-from bench.prompt import Prompt
 from models.clip_rows import clip_rows, coverage, folders_of_clips, label_of, manifests_in
 
 PROMPTS = [Prompt(f"pop-{n}", f"tune {n}", "pop") for n in (1, 2, 3)]

@@ -6,10 +6,10 @@ import pretty_midi
 import pytest
 import soundfile
 
-from bench.audio import Audio, read_audio
+from bench.contracts.audio import Audio, read_audio
+from bench.contracts.model import GenerationRequest
+from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, UsageError
-from bench.model import GenerationRequest
-from bench.prompt import Prompt
 from models.folder import FolderModel
 
 RATE = 16_000

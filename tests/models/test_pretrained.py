@@ -17,7 +17,7 @@ pytest.importorskip("transformers")
 import torch
 
 from bench import Audio, GenerationRequest, Prompt
-from bench.audio import Samples
+from bench.contracts.audio import Samples
 from bench.errors import GenerationError, MissingError, UsageError
 from models.pretrained import PretrainedModel, check_vocabulary, joined, trimmed
 from models.quiet import quiet_libraries

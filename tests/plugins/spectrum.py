@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench import Audio, Embedder, Undefined
-from bench.embedder import Vectors
+from bench.contracts.embedder import Vectors
 
 
 class Spectrum(Embedder):

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from bench.cli.recipe import command
-from bench.config import RunConfig
+from bench.config.recipe import Recipe, load_recipe, shipped, values_at
+from bench.config.run_config import RunConfig
+from bench.contracts.parameters import bind
+from bench.contracts.plugins import find, load
+from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import DataError, MissingError, TunebenchError, UsageError
-from bench.parameters import bind
-from bench.plan import load_suite_named
-from bench.recipe import Recipe, load_recipe, shipped, values_at
-from bench.registry import find, load
 from models.training.config import TrainConfig, parse_train_config
 
 NAMES = ("audioldm-lora", "stable-audio-lora-musiccaps")
@@ -320,7 +320,7 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(room: Path, capfd: 
 def test_a_dry_run_counts_the_weights_that_a_training_counts(room: Path) -> None:
     from models.training.lora import prepare, trainable
     from models.training.preview import preview
-    from models.training.trainees import open_trainee
+    from models.training.registry import open_trainee
 
     config = trainings(load_recipe("stable-audio-lora-musiccaps", [*shrunk("stable-audio", room), *OF_STABLE_AUDIO]))
     (training,) = config.values()

@@ -8,11 +8,11 @@ from importlib import import_module
 
 import numpy as np
 
-from bench.notes import Note
-from models.composer.band import Ensemble
-from models.composer.brief import Brief
-from models.composer.form import Section
-from models.composer.melody import Manner
+from bench.contracts.notes import Note
+from models.composer.writing.band import Ensemble
+from models.composer.writing.brief import Brief
+from models.composer.writing.form import Section
+from models.composer.writing.melody import Manner
 
 Arrange = Callable[[Section, Brief, np.random.Generator], list[Note]]
 
@@ -43,6 +43,6 @@ class Style:
 
 
 def style_named(name: str) -> Style:
-    """One of `models.composer.wishes.STYLES`, imported when asked for."""
+    """One of `models.composer.writing.prompt_parser.STYLES`, imported when asked for."""
     style: Style = import_module(f"models.composer.styles.{name}").STYLE
     return style

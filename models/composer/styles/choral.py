@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.notes import Note
-from models.composer import parts
-from models.composer.band import Ensemble
-from models.composer.brief import Brief
-from models.composer.choir import BASS, RANGES, SOPRANO, TENOR, Voices, four_parts, parallels
-from models.composer.form import Section, Span, Tone
-from models.composer.melody import Manner
+from bench.contracts.notes import Note
 from models.composer.styles import Style
-from models.composer.theory import Key, chord_scale, ladder
+from models.composer.writing import parts
+from models.composer.writing.band import Ensemble
+from models.composer.writing.brief import Brief
+from models.composer.writing.choir import BASS, RANGES, SOPRANO, TENOR, Voices, four_parts, parallels
+from models.composer.writing.form import Section, Span, Tone
+from models.composer.writing.melody import Manner
+from models.composer.writing.theory import Key, chord_scale, ladder
 
 CHOIR = 52
 _VOICE_LEVELS = (6, -3, -1, 3)  # the outer voices carry

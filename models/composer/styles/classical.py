@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.notes import Note
-from models.composer import parts
-from models.composer.band import Ensemble
-from models.composer.brief import Brief
-from models.composer.form import Section, Tone
-from models.composer.melody import Manner
+from bench.contracts.notes import Note
 from models.composer.styles import Style
+from models.composer.writing import parts
+from models.composer.writing.band import Ensemble
+from models.composer.writing.brief import Brief
+from models.composer.writing.form import Section, Tone
+from models.composer.writing.melody import Manner
 
 _ALBERTI = ("0212 0212 0212 0212", "0.2. 1.2. 0.2. 1.2.", "0121 2121 0121 2121")
 _NOCTURNE = ("0.2. 3.4. 3.2. 1.2.", "0.1. 2.3. 4.3. 2.1.")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.notes import Note
-from models.composer import parts
-from models.composer.band import Ensemble
-from models.composer.brief import Brief
-from models.composer.form import Section, Span, chord_at
-from models.composer.melody import Manner
+from bench.contracts.notes import Note
 from models.composer.styles import Style
-from models.composer.theory import chord_scale, ladder, near, scale
+from models.composer.writing import parts
+from models.composer.writing.band import Ensemble
+from models.composer.writing.brief import Brief
+from models.composer.writing.form import Section, Span, chord_at
+from models.composer.writing.melody import Manner
+from models.composer.writing.theory import chord_scale, ladder, near, scale
 
 _COMPING = (
     ("x--x ----", ".--x --x-"),  # Charleston, then pushed

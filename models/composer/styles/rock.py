@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.notes import Note
-from models.composer import parts
-from models.composer.band import Ensemble
-from models.composer.brief import Brief
-from models.composer.form import Section, chord_at
-from models.composer.melody import Manner
-from models.composer.rhythm import hits
+from bench.contracts.notes import Note
 from models.composer.styles import Style
-from models.composer.theory import near
+from models.composer.writing import parts
+from models.composer.writing.band import Ensemble
+from models.composer.writing.brief import Brief
+from models.composer.writing.form import Section, chord_at
+from models.composer.writing.melody import Manner
+from models.composer.writing.rhythm import hits
+from models.composer.writing.theory import near
 
 _GROOVES = (
     {36: ("x--- --x- x-x- ----", "x--- --x- x--- --x-"), 38: (".... X--- .... X---",)},

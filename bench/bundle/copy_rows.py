@@ -1,0 +1,87 @@
+"""A run's database built anew from its rows, so that nothing of the file that they were in comes along.
+
+What was replaced, the plans of shards, the embeddings and scores that no table shows are left out: the first has no
+audio in a bundle, the second no use there, the third are large and made of the audio again, and nobody could tell
+whether the last are right.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+
+from bench.errors import DataError
+from bench.storage.database import open_database
+
+TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "set_scores")
+"""All that a bundle holds, each after those that it refers to."""
+
+_STANDING = "IN (SELECT id FROM clips WHERE state != 'replaced')"
+_SHOWN = (
+    "EXISTS (SELECT 1 FROM metrics AS m WHERE shown AND m.name = metric AND m.version = {0}.version "
+    "AND m.params_hash = {0}.params_hash AND m.embedder = {0}.embedder AND "
+)
+_ROWS = {
+    "clips": "state != 'replaced'",
+    "notes": f"clip {_STANDING}",
+    "metrics": "shown",
+    "scores": f"clip IN (SELECT id FROM clips WHERE state = 'made') AND {_SHOWN.format('scores')}NOT of_sets)",
+    "set_scores": "model IN (SELECT model FROM clips WHERE state = 'made') AND "
+    f"{_SHOWN.format('set_scores')}of_sets AND m.reference = set_scores.reference)",
+}
+_ORDER = {"scores": "clip, metric, version, params_hash, embedder"}  # it has no rowid
+_KINDS: dict[str, type | tuple[type, ...]] = {"TEXT": str, "INTEGER": int, "REAL": (float, int)}
+_AT_ONCE = 10_000
+
+
+def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] = TABLES, every: bool = False) -> None:
+    """Write ``run.db`` into a folder that has none, with the rows of some tables of another database.
+
+    All is read in one transaction, so a driver may be at work on the source. The same rows give the same bytes.
+
+    Args:
+        source: the other database.
+        folder: where it goes.
+        tables: some of `TABLES`.
+        every: refuse a source with rows that would be left out.
+
+    Raises:
+        DataError: a value that its column does not take, or a row that refers to none; the source is not trusted.
+        sqlite3.Error: the source cannot be read, or breaks a rule of the schema.
+    """
+    source.execute("BEGIN")
+    target = open_database(folder)
+    try:
+        target.execute("BEGIN")
+        for table in (name for name in TABLES if name in tables):
+            _copy_table(source, target, table)
+            counts = [db.execute(f"SELECT COUNT(*) FROM {table}").fetchone() for db in (source, target)]
+            if every and counts[0] != counts[1]:
+                raise DataError(f"its table {table} holds rows that no table shows")
+        # In the order in which they are shown, with no gaps where others were left out.
+        target.execute(
+            "UPDATE metrics SET position = (SELECT COUNT(*) FROM metrics AS m WHERE m.position < metrics.position)"
+        )
+        target.execute("COMMIT")
+        target.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.IntegrityError as error:
+        raise DataError(f"its rows contradict each other ({error})") from None
+    finally:
+        target.close()
+        source.rollback()
+
+
+def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
+    columns = [(name, kind) for _, name, kind, *_ in target.execute(f"PRAGMA table_info({table})")]
+    wanted = [name for name, _ in columns]
+    which, order = _ROWS.get(table, "true"), _ORDER.get(table, "rowid")
+    rows = source.execute(f"SELECT {', '.join(wanted)} FROM {table} WHERE {which} ORDER BY {order}")
+    insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
+    while batch := rows.fetchmany(_AT_ONCE):
+        for row in batch:
+            for value, (name, kind) in zip(row, columns, strict=True):
+                # SQLite itself lets any column hold anything.
+                if value is not None and not isinstance(value, _KINDS[kind]):
+                    raise DataError(f"{table}.{name} holds {type(value).__name__} where {kind} belongs")
+        target.executemany(insert, batch)

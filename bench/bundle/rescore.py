@@ -1,0 +1,84 @@
+"""Scoring the clips of a bundle again, and showing the scores as the bundle's tables do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.bundle.sanitize import BundledMetric
+from bench.config.run_config import CommonGround, ExecutorConfig, MetricConfig, RunConfig
+from bench.errors import MissingError
+from bench.pipeline.run import rescore
+from bench.planning.metric_plan import PlannedMetric
+from bench.progress import Progress
+from bench.scores.protocol import Protocol, ShownMetric, make_protocol
+from bench.storage.database import open_database
+from bench.storage.layout import reference_name
+from bench.storage.store import Store
+
+
+def score_again(
+    run: Path,
+    planned: Mapping[BundledMetric, PlannedMetric],
+    ground: CommonGround,
+    workers: int | None,
+    progress: Progress,
+) -> dict[str, str]:
+    """Score the clips of a run that has no scores; by metric, why it could not be computed.
+
+    Args:
+        run: a run folder of our own, with the references of the bundle in it.
+        planned: what to score them with.
+        ground: the part of the clips that embeddings are made of.
+        workers: processes that score; every core by default.
+        progress: shows how far it is.
+    """
+    missing: dict[str, str] = {}
+    against = list(dict.fromkeys(metric.reference for metric in planned if metric.reference)) or [""]
+    for reference in against:
+        # What is compared with nothing is computed the first time.
+        chosen = [m for m in planned if m.reference == reference or (not m.reference and reference == against[0])]
+        settings = RunConfig(
+            metrics=tuple(MetricConfig(name=m.plugin, params=m.params) for m in chosen),
+            reference=str(run / reference_name(reference)),
+            common=ground,
+            executor=ExecutorConfig(workers=workers),
+            # It was computed; whether it flatters is said by its own warnings.
+            shared_recordings="mark",
+        )
+        try:
+            rescore(run, settings, progress)
+        except MissingError as error:
+            for metric in chosen:
+                names = (metric.name, *(embedder.ref.name for embedder in planned[metric].embedders))
+                if any(f"'{name}'" in str(error) for name in names):
+                    missing[metric.ref] = str(error)
+    return missing
+
+
+def show(run: Path, metrics: Sequence[BundledMetric]) -> None:
+    """Make the tables of a run show these metrics, whichever of them were scored together, and no others."""
+    database = open_database(run)
+    try:
+        database.execute("UPDATE metrics SET shown = 0")
+        database.executemany(
+            "UPDATE metrics SET shown = 1, position = ? WHERE name = ? AND version = ? AND params_hash = ? "
+            "AND embedder = ? AND reference = ?",
+            [(place, m.name, m.version, m.params_hash, m.embedder, m.reference) for place, m in enumerate(metrics)],
+        )
+    finally:
+        database.close()
+
+
+def protocol_now(store: Store, shown: Sequence[BundledMetric]) -> Protocol:
+    """The protocol of a run that was scored again; of metrics that could not be computed it is what the bundle says."""
+    rows = store.rows(
+        "SELECT name || '@' || version, params_hash, embedder, view, reference, reference_name FROM metrics WHERE shown"
+    )
+    here = {row[0]: ShownMetric(*row) for row in rows}
+    stated = {
+        m.ref: ShownMetric(m.ref, m.params_hash, m.embedder, m.view, m.reference, m.reference_name) for m in shown
+    }
+    about = store.about()
+    metrics = [here.get(ref, said) for ref, said in stated.items()]
+    return make_protocol(about["suite"], float(about["duration"]), store.prompts().values(), metrics)

@@ -1,0 +1,161 @@
+"""A run out of a bundle that anybody may have written: its rows, each checked, in a database of our own.
+
+The bundle's own database is opened once, to read plain columns of plain tables. Its views, triggers and virtual tables,
+which could run something or have no end, are not merely left alone: a database that has any is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.bundle.copy_rows import TABLES, copy_rows
+from bench.contracts.clip_view import View
+from bench.contracts.notes import Notes
+from bench.errors import DataError, TunebenchError, UsageError
+from bench.storage.database import read_database
+from bench.storage.layout import DATABASE, audio_name, is_audio, is_hash
+from bench.storage.store import Store
+
+MAX_SAMPLES = 3600 * 48_000 * 2
+"""An hour in stereo: a small file of silence can decode to more than any memory holds."""
+
+_OURS = frozenset({*TABLES, "embeddings", "whole_plan", "digests"})
+_SOUNDS = ("about", "models", "prompts", "clips", "notes")
+
+
+@dataclass(frozen=True, eq=False)
+class BundledMetric:
+    """A metric as the bundle's tables show it, all of it untrusted but its types."""
+
+    plugin: str
+    ref: str
+    name: str
+    version: int
+    params: dict[str, Any]
+    params_hash: str
+    embedder: str
+    view: str
+    reference: str
+    reference_name: str
+    of_sets: bool
+
+
+def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
+    """Write the clips of an unpacked bundle, without any score, as a run of our own, and return what was shown of it.
+
+    All rows, scores too, take the place of those in the unpacked database, in a file that we made.
+
+    Raises:
+        DataError: the database is damaged, or holds what no run holds.
+    """
+    with _explained(unpacked):
+        source = read_database(unpacked)
+        try:
+            source.execute("PRAGMA trusted_schema = OFF")
+            _refuse_programs(source)
+            shown = _read_shown(source)
+            copy_rows(source, folder, _SOUNDS)
+            with Store.read(folder) as store:
+                _check(store)
+            with tempfile.TemporaryDirectory(dir=folder) as ours:
+                copy_rows(source, Path(ours), every=True)
+                (Path(ours) / DATABASE).replace(unpacked / DATABASE)
+        finally:
+            source.close()
+    return shown
+
+
+def _refuse_programs(source: sqlite3.Connection) -> None:
+    for kind, name, table, sql in source.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        plain = kind in ("table", "index") and not str(sql).upper().lstrip().startswith("CREATE VIRTUAL")
+        if not plain or table not in _OURS:
+            raise DataError(f"it holds a {kind} '{name}', which no run has")
+    hidden = [
+        f"{table}.{name}"
+        for table in TABLES
+        for _, name, *_, generated in source.execute(f"PRAGMA table_xinfo({table})")
+        if generated
+    ]
+    if hidden:
+        raise DataError(f"{hidden[0]} is computed, which no column of a run is")
+
+
+def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
+    rows = source.execute(
+        "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, of_sets "
+        "FROM metrics WHERE shown ORDER BY position"
+    ).fetchall()
+    found = []
+    for plugin, name, version, params, *rest, of_sets in rows:
+        texts = (plugin, name, params, *rest)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(version, int):
+            raise DataError("a metric's name or version is not of its type")
+        given = json.loads(params)
+        if not isinstance(given, dict):
+            raise DataError(f"the parameters of {name} are no JSON object")
+        params_hash, embedder, view, reference, reference_name = rest
+        if view:
+            View.of_key(view)
+        if reference and not is_hash(reference):
+            raise DataError(f"the reference of {name} is not named by a hash")
+        found.append(
+            BundledMetric(
+                *(plugin, f"{name}@{version}", name, version, given, params_hash, embedder, view),
+                *(reference, reference_name, bool(of_sets)),
+            )
+        )
+    if len({metric.ref for metric in found}) < len(found):
+        raise DataError("two of its metrics have one name")
+    return tuple(found)
+
+
+def _check(store: Store) -> None:
+    """Whatever later steps take from the rows is what a run of ours would hold."""
+    if not {"suite", "duration"} <= store.about().keys():
+        raise DataError("it does not say its suite and duration")
+    if not 0 < float(store.about()["duration"]) < math.inf:
+        raise DataError("its duration is no length of time")
+    store.prompts()  # a Prompt checks itself
+    for label, hashes in store.rows("SELECT label, trained_on FROM models"):
+        if not all(is_hash(content) for content in list(json.loads(hashes))):
+            raise DataError(f"what '{label}' was trained on is not named by hashes")
+    for id, model, path, state, content, *numbers in store.rows(
+        "SELECT id, model, path, state, content, rate, channels, frames FROM clips"
+    ):
+        if not is_hash(id) or path != audio_name(model, id) or not is_audio(path):
+            raise DataError(f"the clip {id[:16]!r} lies at {path[:200]!r}, where no clip of a run is")
+        if state == "made":
+            if not is_hash(content) or not all(isinstance(number, int) and number > 0 for number in numbers):
+                raise DataError(f"the clip {id[:16]} is made, but its sound is not described")
+            if numbers[1] * numbers[2] > MAX_SAMPLES:
+                raise DataError(f"the clip {id[:16]} is longer than an hour")
+    for clip, notes in store.rows("SELECT clip, notes FROM notes"):
+        try:
+            Notes.from_json(notes)
+        except (TunebenchError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise DataError(f"the notes of the clip {clip[:16]} are none ({error})") from None
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say in one line what is wrong with the database, and not where it was unpacked to."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DataError(f"its {DATABASE} is damaged ({error})") from None
+    except UsageError as error:
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        raise DataError(f"its {DATABASE} cannot be used{cause}") from None
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+        raise DataError(f"its {DATABASE} holds what no run holds ({error})") from None
+    except DataError as error:
+        cause = f"damaged ({error.__cause__})" if error.__cause__ else str(error).replace(f"{folder}/{DATABASE} ", "")
+        raise DataError(f"its {DATABASE}: {cause}") from None

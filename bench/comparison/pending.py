@@ -1,0 +1,134 @@
+"""From what is to be compared to comparisons: all tests of one kind at once, then the adjustment over families."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.comparison.cached_tests import CachedTest
+from bench.comparison.comparability import few
+from bench.comparison.result import Chance, Comparison
+from bench.comparison.set_tests import SetRequest, SetTests
+from bench.number_format import counted
+from bench.progress import Progress
+from bench.scores.aggregate import MINIMUM_PROMPTS
+from bench.stats.effect_size import probability_of_superiority
+from bench.stats.multiplicity import benjamini_hochberg, holm
+from bench.stats.paired import PairedTest, detectable_difference, paired_tests
+
+Array = npt.NDArray[np.float64]
+
+_ENOUGH = 10
+"""Prompts that must differ for a detectable difference: of fewer, sign flips find less often than Student's t does."""
+
+
+@dataclass(frozen=True, eq=False)
+class PendingComparison:
+    """A comparison before its tests: either differences by prompt, or requests for set metrics, or neither.
+
+    ``family`` is the number of its pair and its grouping: p is adjusted within it. ``chance`` is the same of A against
+    itself.
+    """
+
+    family: tuple[int, str]
+    comparison: Comparison
+    differences: Array | None = None
+    request: SetRequest | None = None
+    chance: PendingComparison | None = None
+
+
+def finish(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progress) -> list[Comparison]:
+    """The comparisons, tested and adjusted, in the order of the drafts."""
+    return _adjusted(drafts, _tested(drafts, sets, progress))
+
+
+def _tested(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progress) -> list[Comparison]:
+    """The drafts with all but what depends on other rows."""
+    every = [draft for one in drafts for draft in (one, one.chance) if draft]
+    paired = [d for d in every if d.differences is not None and len(d.differences) >= MINIMUM_PROMPTS]
+    tests = dict(zip(map(id, paired), paired_tests([_known(d.differences) for d in paired]), strict=True))
+    asked = [d for d in every if d.request]
+    answers = dict(zip(map(id, asked), sets.answer([d.request for d in asked if d.request], progress), strict=True))
+
+    def finished(draft: PendingComparison) -> Comparison:
+        if draft.differences is not None:
+            return _with_paired_test(draft.comparison, draft.differences, tests.get(id(draft)))
+        return _with_set_test(draft.comparison, answers[id(draft)]) if draft.request else draft.comparison
+
+    found = []
+    for draft in drafts:
+        comparison = finished(draft)
+        if draft.chance:
+            itself = finished(draft.chance)
+            if itself.estimate is not None:
+                comparison = replace(comparison, chance=Chance(itself.estimate, itself.low, itself.high, itself.p))
+        found.append(comparison)
+    return found
+
+
+def _with_paired_test(blank: Comparison, differences: Array, test: PairedTest | None) -> Comparison:
+    n = len(differences)
+    if not n:
+        return blank
+    above = probability_of_superiority(differences)
+    if test is None:
+        reason = f"{counted(n, 'shared prompt')}, a test needs {MINIMUM_PROMPTS}"
+        return replace(blank, estimate=math.fsum(differences) / n, n=n, superiority=above, reason=reason)
+    differing = int(np.count_nonzero(differences))
+    warnings = (*few(n, differing), *blank.warnings)
+    done = replace(blank, estimate=test.estimate, p=test.p, n=n, superiority=above, warnings=warnings)
+    if not test.se:
+        return replace(done, reason="the same difference for every prompt: no interval")
+    lowest, highest = blank.column.bounds or (-math.inf, math.inf)
+    return replace(
+        done,
+        low=max(test.low, lowest - highest),
+        high=min(test.high, highest - lowest),
+        effect=test.estimate / (test.se * math.sqrt(n)),
+        detectable=detectable_difference(test.se, test.df) if differing >= _ENOUGH else None,
+    )
+
+
+def _with_set_test(blank: Comparison, test: CachedTest) -> Comparison:
+    from scipy.special import stdtrit
+
+    done = replace(
+        blank,
+        estimate=test.estimate,
+        low=test.low,
+        high=test.high,
+        p=test.p,
+        n=test.n,
+        reason=test.reason,
+        null=test.null,
+        warnings=(*(few(test.n, test.n) if test.p is not None else ()), *test.warnings, *blank.warnings),
+    )
+    if test.estimate is None or test.low is None or test.high is None or test.high <= test.low or test.n < 2:
+        return done
+    se = (test.high - test.low) / 2 / float(stdtrit(test.n - 1, 0.975))
+    return replace(done, effect=test.estimate / (se * math.sqrt(test.n)))
+
+
+def _adjusted(drafts: Sequence[PendingComparison], comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Holm over the metrics of a pair, Benjamini and Hochberg over the metrics and groups of a pair and grouping."""
+    families: dict[tuple[int, str], list[int]] = {}
+    for number, draft in enumerate(drafts):
+        families.setdefault(draft.family, []).append(number)
+    result = list(comparisons)
+    for (_, grouping), members in families.items():
+        p = [math.nan if (p := comparisons[m].p) is None else p for m in members]
+        for member, value in zip(members, holm(p) if grouping == "all" else benjamini_hochberg(p), strict=True):
+            if not math.isnan(value):
+                adjusted = float(value)
+                one = comparisons[member]
+                result[member] = replace(one, p_holm=adjusted) if grouping == "all" else replace(one, p_bh=adjusted)
+    return result
+
+
+def _known(differences: Array | None) -> Array:
+    assert differences is not None
+    return differences

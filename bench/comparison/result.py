@@ -1,0 +1,124 @@
+"""What is said of two models on one metric: the difference, how sure it is, and what chance alone would look like."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.contracts.clip_view import view_text
+from bench.contracts.notice import Notice
+from bench.scores.aggregate import Column
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A against itself with other seeds: a difference that is nothing but chance, beside the one of interest."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """B − A on one metric, over all prompts or one group of them; the unit is the prompt.
+
+    Attributes:
+        a, b: the two rows.
+        column: the metric.
+        grouping, group: ``all`` and ``all``, or ``genre`` or ``level`` and which.
+        estimate: B − A in the metric's unit; None where it cannot be said.
+        low, high: its 95 % interval.
+        p: two-sided, of the permutation test that swaps whole prompts.
+        p_holm: adjusted over the metrics; of the comparison over all prompts only.
+        p_bh: adjusted after Benjamini and Hochberg over metrics and the groups of one grouping; of groups only.
+        n: how many prompts both have a value for.
+        effect: d_z, the mean difference in standard deviations of the prompts' differences; of a set metric, whose
+            prompts have no differences of their own, ``estimate`` in standard deviations of the jackknife's
+            pseudo-values.
+        superiority: share of prompts on which B is above A, ties half, in [0, 1]; None for set metrics.
+        detectable: the smallest true difference that is found with a power of 80 % at this size, in the metric's unit,
+            where the prompts' differences are about normal; None where fewer than 10 prompts differ, and for set
+            metrics, whose standard error is not that of their test.
+        chance: A against itself, where the run has other seeds of it.
+        reason: why something of the above is missing.
+        warnings: what must be said beside it.
+        mean_a, mean_b: the two values over the prompts that both have, where they are known.
+        null: of a set metric, what p is the probability under, in a sentence.
+    """
+
+    a: str
+    b: str
+    column: Column
+    grouping: str
+    group: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    p_bh: float | None
+    n: int
+    effect: float | None = None
+    superiority: float | None = None
+    detectable: float | None = None
+    chance: Chance | None = None
+    reason: str | None = None
+    warnings: tuple[Notice, ...] = ()
+    mean_a: float | None = None
+    mean_b: float | None = None
+    null: str = ""
+
+    @property
+    def better(self) -> str | None:
+        """The row that the metric calls better, be it by chance or not; None where it ranks nothing."""
+        if not self.estimate or self.column.direction == "none":
+            return None
+        return self.b if (self.estimate > 0) == (self.column.direction == "higher") else self.a
+
+    def told_apart(self, adjusted: float | None) -> bool:
+        """Whether it is settled which of the two is ahead, at a p that is adjusted for the tests at hand.
+
+        Besides p < .05 the interval must lie on the estimate's side of 0: a permutation test asks whether the two are
+        exchangeable, and they may differ in another way than by what is estimated. Where every prompt differs by the
+        same, there is no interval and p decides.
+        """
+        if adjusted is None or not adjusted < LEVEL or not self.estimate:
+            return False
+        if self.low is None or self.high is None:
+            return not self.column.of_sets
+        return self.low > 0 if self.estimate > 0 else self.high < 0
+
+    def record(self) -> dict[str, Any]:
+        """The comparison as a flat JSON object, but for ``chance``."""
+        return {
+            "metric": self.column.ref,
+            "a": self.a,
+            "b": self.b,
+            "grouping": self.grouping,
+            "group": self.group,
+            "mean_a": self.mean_a,
+            "mean_b": self.mean_b,
+            "estimate": self.estimate,
+            "low": self.low,
+            "high": self.high,
+            "p": self.p,
+            "p_holm": self.p_holm,
+            "p_bh": self.p_bh,
+            "n": self.n,
+            "effect": self.effect,
+            "superiority": self.superiority,
+            "detectable": self.detectable,
+            "unit": self.column.unit,
+            "direction": self.column.direction,
+            "better": self.better,
+            "chance": None if self.chance is None else asdict(self.chance),
+            "reason": self.reason,
+            "reference": self.column.reference or None,
+            "view": view_text(self.column.view) or None,
+            "warnings": [warning.sentence for warning in self.warnings],
+            "warning_codes": [warning.code for warning in self.warnings],
+        }

@@ -1,0 +1,166 @@
+"""What a comparison reads of a run: values by prompt, clips, and what identifies the numbers of each metric."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any, Literal
+
+from bench.contracts.embedder import Vectors
+from bench.errors import UsageError, suggestion
+from bench.planning.metric_plan import embedding_key
+from bench.scores.aggregate import Column, Grouping, read_columns, read_scores, read_set_scores
+from bench.storage.store import Store, StoredClip
+
+Half = Literal["earlier", "later"]
+"""Of the seeds of each prompt."""
+
+
+@dataclass(frozen=True)
+class ComparedMetric:
+    """A column and all that identifies its numbers, as in the table ``metrics``."""
+
+    column: Column
+    plugin: str
+    name: str
+    version: int
+    params_hash: str
+    embedder: str
+    reference: str
+    params: Mapping[str, Any]
+
+
+class ComparedRun:
+    """One run, read as far as it is asked for; the store stays its owner's to close."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.folder = store.folder
+        self.about = store.about()
+        self.prompts = store.prompts()
+        self.trained_on = store.trained_on()
+        self.clips: dict[str, list[StoredClip]] = {label: [] for label in self.trained_on}
+        for clip in store.made():
+            self.clips[clip.model].append(clip)
+        self._seeds = {label: _seeds_by_prompt(clips) for label, clips in self.clips.items()}
+        self._lengths = {label: median(c.duration for c in clips) for label, clips in self.clips.items() if clips}
+        rows = store.rows(
+            "SELECT plugin, name, version, params_hash, embedder, reference, params FROM metrics "
+            "WHERE shown ORDER BY position"
+        )
+        self.metrics = [
+            ComparedMetric(column, plugin, name, version, params_hash, embedder, against, json.loads(params))
+            for column, (plugin, name, version, params_hash, embedder, against, params) in zip(
+                read_columns(store), rows, strict=True
+            )
+        ]
+        self._means: dict[tuple[str, str, Half | None], dict[str, float]] = {}
+        self._vectors: dict[tuple[str, str], Mapping[str, Vectors | str]] = {}
+        self._set_values: dict[str, Mapping[tuple[str, str, str], float | None]] = {}
+
+    def row(self, label: str) -> str:
+        """The label, if the run has such a row.
+
+        Raises:
+            UsageError: it has none; the message suggests the nearest.
+        """
+        if label not in self.clips:
+            known = ", ".join(self.clips) or "no models"
+            raise UsageError(f"{self.folder} has no row '{label}'{suggestion(label, self.clips)}; it has: {known}")
+        return label
+
+    def seeds(self, label: str) -> Mapping[str, tuple[int, ...]]:
+        """By prompt, the seeds of a model's clips in ascending order."""
+        return self._seeds[label]
+
+    def length(self, label: str) -> float | None:
+        """Median length of a model's clips, in seconds."""
+        return self._lengths.get(label)
+
+    def means(self, label: str, ref: str, half: Half | None = None) -> Mapping[str, float]:
+        """By prompt, a clip metric's mean over the seeds that have a value, or over one half of the prompt's seeds."""
+        key = label, ref, half
+        if key not in self._means:
+            found: dict[str, float] = {}
+            seeds = self._seeds[label]
+            for prompt, values in self._values.get((label, ref), {}).items():
+                chosen = [value for seed, value in values if half is None or seed in half_of(seeds[prompt], half)]
+                if chosen:
+                    found[prompt] = math.fsum(chosen) / len(chosen)
+            self._means[key] = found
+        return self._means[key]
+
+    def set_value(self, label: str, ref: str, grouping: str, group: str) -> float | None:
+        """What the leaderboard shows of a set metric."""
+        if grouping not in self._set_values:
+            by: Grouping | None = None if grouping == "all" else "genre" if grouping == "genre" else "level"
+            found = read_set_scores(self.store, by)
+            self._set_values[grouping] = {key: estimate.value for key, estimate in found.items()}
+        return self._set_values[grouping].get((label, ref, group))
+
+    def vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
+        """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
+        key, view = metric.embedder, metric.column.view
+        for (embedder,) in self.store.rows("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,)):
+            if view and embedding_key([embedder], view) == key:
+                if (embedder, view) not in self._vectors:
+                    self._vectors[embedder, view] = self.store.embedded(embedder, view)
+                return embedder, self._vectors[embedder, view]
+        return "", {}
+
+    @cached_property
+    def _values(self) -> Mapping[tuple[str, str], Mapping[str, list[tuple[int, float]]]]:
+        found: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = {}
+        for score in read_scores(self.store):
+            if score.value is not None:
+                of_prompts = found.setdefault((score.model, score.metric), {})
+                of_prompts.setdefault(score.prompt, []).append((score.seed, score.value))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class RunRow:
+    """One of the two that are compared: a model of a run; ``name`` is what the comparison calls it."""
+
+    run: ComparedRun
+    label: str
+    name: str
+
+    def seeds(self) -> Mapping[str, tuple[int, ...]]:
+        return self.run.seeds(self.label)
+
+    def made(self, prompts: Iterable[str]) -> list[StoredClip]:
+        """Its clips of some prompts."""
+        chosen = set(prompts)
+        return [clip for clip in self.run.clips[self.label] if clip.prompt in chosen]
+
+    def half(self, prompts: Iterable[str], half: Half) -> list[StoredClip]:
+        """Its clips of some prompts with the earlier or the later half of each prompt's seeds."""
+        seeds = self.seeds()
+        return [clip for clip in self.made(prompts) if clip.seed in half_of(seeds[clip.prompt], half)]
+
+    @property
+    def has_halves(self) -> bool:
+        """Whether it has two clips of any prompt."""
+        return any(len(seeds) > 1 for seeds in self.seeds().values())
+
+
+def half_of(seeds: Sequence[int], half: Half) -> Sequence[int]:
+    """The earlier or the later half of the seeds of one prompt, equally many; none of a single one.
+
+    >>> half_of((3, 5, 8), "later")
+    (8,)
+    """
+    size = len(seeds) // 2
+    return seeds[:size] if half == "earlier" else seeds[len(seeds) - size :]
+
+
+def _seeds_by_prompt(clips: Iterable[StoredClip]) -> dict[str, tuple[int, ...]]:
+    seeds: dict[str, list[int]] = {}
+    for clip in clips:
+        seeds.setdefault(clip.prompt, []).append(clip.seed)
+    return {prompt: tuple(sorted(own)) for prompt, own in seeds.items()}

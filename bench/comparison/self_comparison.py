@@ -1,0 +1,73 @@
+"""A row against itself with other seeds: what chance alone looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bench.comparison.pending import PendingComparison, finish
+from bench.comparison.result import Chance, Comparison
+from bench.comparison.run_reader import ComparedMetric, ComparedRun, Half, RunRow
+from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
+from bench.progress import Progress, Silent
+from bench.storage.store import Store
+
+HALVES: tuple[Half, Half] = ("earlier", "later")
+
+
+def chances(
+    store: Store, labels: Iterable[str], progress: Progress | None = None, plugin_files: bool = False
+) -> dict[tuple[str, str], Chance]:
+    """By (row, metric), over all prompts, what `bench.comparison.compare.compare` says of its A.
+
+    Rows with one clip a prompt are left out, and so is a metric that has nothing to say of the two halves.
+
+    Args:
+        store: the run.
+        labels: rows of it.
+        progress: told of the tests of set metrics.
+        plugin_files: as for `bench.comparison.compare.compare`.
+
+    Raises:
+        UsageError: the run has no such row.
+    """
+    run = ComparedRun(store)
+    prompts = list(run.prompts)
+    drafts: list[PendingComparison] = []
+    for row in (RunRow(run, run.row(label), label) for label in labels):
+        for metric in run.metrics:
+            blank = Comparison(row.name, row.name, metric.column, "all", "all", None, None, None, None, None, None, 0)
+            itself = set_itself if metric.column.of_sets else clips_itself
+            if draft := itself((0, "all"), blank, row, metric, prompts):
+                drafts.append(draft)
+    found = finish(drafts, SetTests([run], None, plugin_files), progress or Silent())
+    return {
+        (one.a, one.column.ref): Chance(one.estimate, one.low, one.high, one.p)
+        for one in found
+        if one.estimate is not None
+    }
+
+
+def clips_itself(
+    family: tuple[int, str], blank: Comparison, row: RunRow, metric: ComparedMetric, prompts: Sequence[str]
+) -> PendingComparison | None:
+    """The later half of each prompt's seeds less the earlier half, of a metric of clips.
+
+    None where no prompt has two clips; a prompt that has one says nothing of chance and is left out.
+    """
+    if not row.has_halves:
+        return None
+    early, late = (row.run.means(row.label, metric.column.ref, half) for half in HALVES)
+    apart = np.array([late[p] - early[p] for p in prompts if p in early and p in late])
+    return PendingComparison(family, blank, differences=apart)
+
+
+def set_itself(
+    family: tuple[int, str], blank: Comparison, row: RunRow, metric: ComparedMetric, prompts: Sequence[str]
+) -> PendingComparison | None:
+    """As `clips_itself`, of a set metric."""
+    if not row.has_halves:
+        return None
+    early, late = (ClipSet.of(row.name, row.half(prompts, half)) for half in HALVES)
+    return PendingComparison(family, blank, request=SetRequest(metric, early, late, blank.grouping, blank.group))

@@ -1,0 +1,240 @@
+"""The configuration of a run: what to make, with which models, scored by what."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from bench.config.sweep import combinations, problem, suffix
+from bench.contracts.plugins import plain_name, short_name
+from bench.schema import Settings, load_settings, parse_settings
+
+DEFAULT_METRICS = (
+    "harmonic-accuracy",
+    "melodic-complexity",
+    "pitch-variety",
+    "rhythmic-inconsistency",
+    "rhythm-grid",
+    "tempo-adherence",
+    "key-adherence",
+    "genre-fit",
+    "kad",
+)
+Shared = Literal["refuse", "mark"]
+
+AUTO: Final = "auto"
+"""Seeds that nobody names: the clips that a model has (`bench.MusicModel.available`), or seed 0 where it makes any."""
+
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
+_MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
+
+
+def _distinct(seeds: tuple[int, ...] | Literal["auto"]) -> tuple[int, ...] | Literal["auto"]:
+    if seeds != AUTO and (twice := next((seed for seed, n in Counter(seeds).items() if n > 1), None)) is not None:
+        raise ValueError(f"seed '{twice}' is named twice")
+    return seeds
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+Seeds = Annotated[Annotated[tuple[Seed, ...], Field(min_length=1)] | Literal["auto"], AfterValidator(_distinct)]
+
+
+class ModelConfig(Settings):
+    """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters.
+
+    The name may carry the version that must be installed: ``composer@1``. So may that of metrics.
+
+    ``seeds`` are this row's own; without them it has the run's. ``sweep`` gives some parameters a list of values; the
+    entry then stands for a row at each combination of them.
+    """
+
+    name: str
+    label: str | None = Field(default=None, alias="as")
+    params: dict[str, Any] = Field(default_factory=dict)
+    sweep: dict[str, Any] = Field(default_factory=dict)
+    seeds: Seeds | None = None
+
+    @property
+    def row(self) -> str:
+        """The label in tables and the name of the clips' folder."""
+        return self.label or short_name(self.name)
+
+    @property
+    def rows(self) -> tuple[ModelConfig, ...]:
+        """One entry for each row: itself, or what its sweep stands for, labelled like ``sao[adapter_scale=0.25]``."""
+        if not self.sweep:
+            return (self,)
+        return tuple(
+            self.model_copy(
+                update={"label": f"{self.row}{suffix(values)}", "params": {**self.params, **values}, "sweep": {}}
+            )
+            for values in combinations(self.sweep)
+        )
+
+    @model_validator(mode="after")
+    def _sweep_is_of_other_parameters(self) -> ModelConfig:
+        for name, values in self.sweep.items():
+            if name in self.params:
+                raise ValueError(f"sweep.{name}: '{name}' is in params too; leave it in one of them")
+            if wrong := problem(values):
+                raise ValueError(f"sweep.{name}: {wrong}")
+        if math.prod(map(len, self.sweep.values())) > _MOST_ROWS:
+            raise ValueError(f"sweep: stands for more than {_MOST_ROWS} rows")
+        return self
+
+    @model_validator(mode="after")
+    def _label_is_a_file_name(self) -> ModelConfig:
+        for row in [f"{self.row}{suffix(values)}" for values in combinations(self.sweep)]:
+            if not LABEL.fullmatch(row):
+                raise ValueError(
+                    f"'{row}' cannot name a folder: use up to 80 letters, digits and . _ - = @ + , [ ]; "
+                    "set it with 'as:'"
+                )
+        if self.row == "chance" or self.row == "ceiling":
+            raise ValueError(f"'{self.row}' is a row of every leaderboard; choose another name with 'as:'")
+        return self
+
+
+class MetricConfig(Settings):
+    """A metric by name or ``path/to/file.py:Class``, and its parameters."""
+
+    name: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def base(self) -> str:
+        """Its own name, whatever file it comes from: of one base, tables show what was asked for last."""
+        return self.name.rpartition(":")[2].partition("@")[0]
+
+
+class ExecutorConfig(Settings):
+    """Where the work is done.
+
+    kind: ``local`` processes or ``ray``. workers: how many; 0 works inside the calling process; None takes every core
+    that this process may use, or the whole cluster. threads: of numerical libraries in each worker. timeout: seconds a
+    clip may take before its worker is killed. For Ray only: address of the cluster, without which one is started on
+    this machine, and gpus that each worker holds, which may be a fraction.
+    """
+
+    kind: Literal["local", "ray"] = "local"
+    workers: Annotated[int, Field(ge=0, le=4096)] | None = None
+    threads: Annotated[int, Field(ge=1)] = 1
+    timeout: Annotated[float, Field(gt=0)] = 1800
+    address: str | None = None
+    gpus: Annotated[float, Field(ge=0, le=64)] = 0
+
+    @model_validator(mode="after")
+    def _ray_for_a_cluster(self) -> ExecutorConfig:
+        for name in ("address", "gpus"):
+            if self.kind != "ray" and getattr(self, name):
+                raise ValueError(f"'{name}' is for kind: ray; local workers see all GPUs of this machine")
+        if self.gpus > 1 and self.gpus % 1:
+            raise ValueError(f"gpus is {self.gpus:g}: a fraction of one GPU, or whole ones")
+        return self
+
+    @property
+    def worker_count(self) -> int:
+        if self.workers is not None:
+            return self.workers
+        # macOS cannot tell which cores a process may use.
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class CommonGround(Settings):
+    """The part of every clip that embeddings are made of, so that unequal models are compared on common ground.
+
+    seconds: only the beginning of the clips: ``auto`` takes what every model has, None whole clips. band: only
+    frequencies up to so many Hz, such as 8000 when a model works at 16 kHz; None for all.
+    """
+
+    seconds: Annotated[float, Field(gt=0)] | Literal["auto"] | None = "auto"
+    band: Annotated[float, Field(ge=500)] | None = None
+
+
+def _names(items: Any) -> Any:
+    """A plain string is short for ``{name: string}``."""
+    return [{"name": item} if isinstance(item, str) else item for item in items] if isinstance(items, list) else items
+
+
+class RunConfig(Settings):
+    """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
+
+    seeds: asked of every prompt; ``auto`` takes the clips that a model has, or seed 0 where it can make any.
+    shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
+    compare, or compare and ``mark`` every such score.
+    """
+
+    suite: str = "quick@1"
+    models: tuple[ModelConfig, ...] = Field(
+        default=(
+            ModelConfig(name="composer"),
+            ModelConfig(name="composer-offkey"),
+            ModelConfig(name="composer-loose"),
+            ModelConfig(name="noise"),
+        ),
+        min_length=1,
+    )
+    metrics: tuple[MetricConfig, ...] = tuple(MetricConfig(name=name) for name in DEFAULT_METRICS)
+    seeds: Seeds = AUTO
+    duration: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    reference: Annotated[str, Field(min_length=1)] = "composer"
+    shared_recordings: Shared = "refuse"
+    common: CommonGround = CommonGround()
+    executor: ExecutorConfig = ExecutorConfig()
+
+    _models = field_validator("models", mode="before")(_names)
+    _metrics = field_validator("metrics", mode="before")(_names)
+
+    @field_validator("models")
+    @classmethod
+    def _swept(cls, models: tuple[ModelConfig, ...]) -> tuple[ModelConfig, ...]:
+        return tuple(row for model in models for row in model.rows)
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> RunConfig:
+        rows = [model.row for model in self.models]
+        for what, items in (
+            ("model", rows),
+            ("metric", [f"{plain_name(m.name)} {m.params}" if m.params else plain_name(m.name) for m in self.metrics]),
+        ):
+            for item in items:
+                if list(items).count(item) > 1:
+                    hint = "; give each its own name with 'as:'" if what == "model" else ""
+                    raise ValueError(f"{what} '{item}' is named twice{hint}")
+        if not math.isfinite(self.duration):
+            raise ValueError("duration must be finite")
+        return self
+
+    def seeds_of(self, model: ModelConfig) -> tuple[int, ...] | Literal["auto"]:
+        """Return the seeds of one of its models: its own, or those of the run."""
+        return self.seeds if model.seeds is None else model.seeds
+
+    def as_yaml(self) -> str:
+        """The whole configuration, defaults included, as it is frozen in the run folder."""
+        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read a YAML configuration; paths of plugin files in it are relative to the working folder.
+
+    Raises:
+        UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
+        DataError: the file is not YAML.
+    """
+    return load_settings(RunConfig, path, "suite: genres@1")
+
+
+def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:
+    """Check a mapping as `load_config` does.
+
+    Raises:
+        UsageError: as for `load_config`.
+    """
+    return parse_settings(RunConfig, content, source)

@@ -1,0 +1,79 @@
+"""What a music model must hold so that its clips can be resumed, shared out and compared.
+
+``tunebench check model NAME`` prints these findings. From pytest::
+
+    from bench.conformance.check import check
+
+    def test_my_model():
+        check(MyModel).confirm()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.conformance.checks import Finding, ModelChecks
+from bench.conformance.model_factory import ModelFactory
+from bench.contracts.model import MusicModel
+from bench.contracts.prompt import Prompt
+from bench.contracts.prompt_suite import load_suite_named
+from bench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings about a model."""
+
+    model: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.outcome == "fail")
+
+    def confirm(self) -> None:
+        """Do nothing if no check failed.
+
+        Raises:
+            AssertionError: names every check that failed, a line each.
+        """
+        if self.failures:
+            raise AssertionError("\n".join([f"model '{self.model}':", *map(str, self.failures)]))
+
+
+def check(
+    model: str | type[MusicModel],
+    params: Mapping[str, Any] | None = None,
+    duration: float = 2.0,
+    prompts: Sequence[Prompt] | None = None,
+) -> Report:
+    """Examine a model; about twenty clips are made, and at most one instance holds weights at a time.
+
+    Args:
+        model: a class, or a name as in a configuration.
+        params: its parameters.
+        duration: of the clips, in seconds; half of it is asked for too.
+        prompts: at least two; the first is asked for with seeds 0 and 1.  [default: those of quick@1]
+
+    Raises:
+        UsageError: no such model or parameter, or too few prompts.
+        MissingError: what the model needs is not installed.
+    """
+    name = model if isinstance(model, str) else getattr(model, "__name__", "?")
+    return Report(name, tuple(examine(model, params, duration, prompts)))
+
+
+def examine(
+    model: str | type[MusicModel],
+    params: Mapping[str, Any] | None = None,
+    duration: float = 2.0,
+    prompts: Sequence[Prompt] | None = None,
+) -> Iterator[Finding]:
+    """Yield the findings of `check` one by one, as soon as they are made."""
+    if prompts is None:
+        prompts = load_suite_named("quick@1").prompts
+    if len(prompts) < 2 or not duration > 0:
+        raise UsageError("a model is checked with at least two prompts and a duration of more than 0 seconds")
+    return ModelChecks(ModelFactory.of(model, dict(params or {})), duration, prompts[0], prompts[1]).findings()

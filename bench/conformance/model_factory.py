@@ -1,0 +1,69 @@
+"""A model and the parameters it is made with, as its conformance is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.contracts.entry_points import Plugin
+from bench.contracts.model import MusicModel
+from bench.contracts.parameters import bind
+from bench.contracts.plugins import create, find
+from bench.errors import UsageError
+from bench.planning.plan import model_identity
+
+
+@dataclass(frozen=True)
+class ModelFactory:
+    """Makes instances of one model, and tells the identity of each."""
+
+    plugin: Plugin
+    factory: type[MusicModel] | None
+    params: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, model: str | type[MusicModel], params: dict[str, Any]) -> ModelFactory:
+        if isinstance(model, str):
+            plugin = find("model", model)
+            subject = cls(plugin, None, params)
+        elif isinstance(model, type) and issubclass(model, MusicModel):
+            plugin = Plugin("model", model.__name__, f"{model.__module__}:{model.__qualname__}")
+            subject = cls(plugin, model, params)
+        else:
+            raise UsageError(f"what is checked is a name or a subclass of bench.MusicModel, not {model!r}")
+        return subject
+
+    def make(self, **changes: Any) -> MusicModel:
+        given = {**self.params, **changes}
+        if self.factory is None:
+            made: MusicModel = create(self.plugin, given, MusicModel)
+            return made
+        return self.factory(**bind(self.plugin, self.factory, given))
+
+    def bound(self, model: MusicModel, **changes: Any) -> dict[str, Any]:
+        return bind(self.plugin, type(model), {**self.params, **changes})
+
+    def identity(self, model: MusicModel, **changes: Any) -> dict[str, Any]:
+        return model_identity(self.plugin, model, self.bound(model, **changes), self.plugin.name)
+
+    def varied(self, name: str, value: Any) -> dict[str, Any] | None:
+        """The identity with another value of a parameter, or None where none is accepted."""
+        for other in _others(value):
+            try:
+                model = self.make(**{name: other})
+                return self.identity(model, **{name: other})
+            except Exception:
+                continue
+        return None
+
+
+def _others(value: Any) -> list[Any]:
+    """Values near to one, which a model is likely to accept."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1]
+    if isinstance(value, float):
+        return [value * 0.9, value * 1.1] if value else [0.01]
+    return []

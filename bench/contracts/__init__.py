@@ -1,0 +1,1 @@
+"""What plugin authors subclass and receive: models, metrics, embedders, audio, notes and prompts."""

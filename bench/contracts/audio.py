@@ -1,0 +1,162 @@
+"""Audio in memory, and the one way it is read from and written to files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.atomic_write import replacing
+from bench.contracts.notes import Notes
+from bench.errors import DataError
+
+Samples = npt.NDArray[np.float32]
+
+MAX_RATE = 655_350  # FLAC's limit, in Hz
+MAX_CHANNELS = 8  # FLAC's limit
+_OGG_CUT = re.compile(r"^Ogg ?: .*(end-of-stream bit|End-Of-Stream flag)", re.MULTILINE)
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound.
+
+    Attributes:
+        samples: float32, shape (channels, frames), full scale is ±1; values may exceed it.
+        rate: sample rate in Hz, an integer in [1, 655350].
+        notes: the notes that were played, when whoever made the audio knows them; otherwise None.
+
+    Raises:
+        DataError: another shape or rate, or a sample that is not finite.
+    """
+
+    samples: Samples
+    rate: int
+    notes: Notes | None = None
+
+    def __post_init__(self) -> None:
+        samples = np.ascontiguousarray(self.samples, dtype=np.float32)
+        if samples.ndim == 1:
+            samples = samples[np.newaxis]
+        if samples.ndim != 2 or not 1 <= samples.shape[0] <= MAX_CHANNELS:
+            raise DataError(
+                f"audio has shape {samples.shape}, must be (channels, frames) with 1 to {MAX_CHANNELS} channels"
+            )
+        if not isinstance(self.rate, int | np.integer) or not 1 <= self.rate <= MAX_RATE:
+            raise DataError(f"sample rate is {self.rate!r}, must be a whole number of Hz from 1 to {MAX_RATE}")
+        object.__setattr__(self, "rate", int(self.rate))
+        if not np.isfinite(samples).all():
+            raise DataError(
+                f"audio holds {int((~np.isfinite(samples)).sum())} samples that are not finite (NaN or infinity)"
+            )
+        samples.flags.writeable = False
+        object.__setattr__(self, "samples", samples)
+
+    @property
+    def channels(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def frames(self) -> int:
+        return int(self.samples.shape[1])
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.rate
+
+    @property
+    def peak(self) -> float:
+        """Largest absolute sample; 0 for audio without frames."""
+        return float(np.abs(self.samples).max(initial=0.0))
+
+    def mono(self, rate: int | None = None) -> Samples:
+        """Mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given."""
+        mixed: Samples = self.samples.mean(axis=0, dtype=np.float32)
+        if rate is None or rate == self.rate or not len(mixed):
+            return mixed
+        import soxr
+
+        resampled: Samples = soxr.resample(mixed, self.rate, rate)
+        return resampled
+
+    def cropped(self, duration: float) -> Audio:
+        """The first ``duration`` seconds; audio that is shorter is returned as it is.
+
+        Notes that start later are dropped.
+        """
+        frames = round(duration * self.rate)
+        if frames >= self.frames:
+            return self
+        notes = self.notes and replace(self.notes, events=tuple(n for n in self.notes.events if n.onset < duration))
+        return Audio(self.samples[:, :frames], self.rate, notes)
+
+
+def content_hash(audio: Audio) -> str:
+    """SHA-256 over the sample rate, the shape and the little-endian float32 samples; names the sound, not the file."""
+    digest = hashlib.sha256(f"{audio.rate}:{audio.channels}:{audio.frames}:".encode())
+    digest.update(audio.samples.astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def read_audio(path: Path) -> Audio:
+    """Decode a file that libsndfile knows (wav, flac, ogg, opus, mp3, aiff).
+
+    Raises:
+        DataError: missing, empty, truncated or not audio, or with samples that are not finite; the message names the
+            file.
+    """
+    import soundfile
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty")
+    try:
+        with soundfile.SoundFile(path) as file:
+            promised = file.frames
+            samples = file.read(dtype="float32", always_2d=True)
+            rate, log = file.samplerate, file.extra_info
+    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+        raise DataError(f"{path}: cannot be decoded as audio ({str(error).rstrip('.').split(': ')[-1]})") from error
+    if _truncated(len(samples), promised, log):
+        raise DataError(f"{path}: truncated, the file ends before the audio does")
+    if not len(samples):
+        raise DataError(f"{path}: holds no audio frames")
+    try:
+        return Audio(samples.T, rate)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _truncated(read: int, promised: int, log: str) -> bool:
+    """libsndfile reads what there is of a cut file and says only in its log that there should have been more."""
+    chunk = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    if chunk and int(chunk[2]) < int(chunk[1]) < 0xFFFF_FF00:  # the largest sizes mean "not known": a stream's header
+        return True
+    # An MP3's header may count the encoder's padding; a decoder's block of 1152 frames either way is no loss.
+    return bool(_OGG_CUT.search(log)) or (promised < 2**62 and read < promised - 2 * 1152)
+
+
+def write_flac(path: Path, audio: Audio) -> float:
+    """Write 24-bit FLAC so that a reader sees either the whole file or none, and return the gain that was applied.
+
+    The gain is 1 unless the peak exceeds full scale; then the audio is scaled to fit.
+    The file is written under a temporary name, flushed to disk, and renamed.
+    """
+    import soundfile
+
+    gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Encoded in memory first: a full disk is then an ordinary OSError of write() and not a codec's riddle.
+    encoded = io.BytesIO()
+    samples = audio.samples.T * np.float32(gain)
+    soundfile.write(encoded, samples, audio.rate, format="FLAC", subtype="PCM_24")
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded.getbuffer())
+    return gain

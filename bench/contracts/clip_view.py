@@ -1,0 +1,100 @@
+"""The part of every clip that embeddings are made of, so that unequal models are compared on common ground."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.contracts.audio import Audio
+from bench.contracts.identity import only_set
+from bench.errors import DataError
+from bench.hashing import canonical_json
+
+_SAME_LENGTH = 0.05  # seconds: a frame of padding more or less makes no clip longer
+
+
+@dataclass(frozen=True)
+class View:
+    """What is heard of a clip.
+
+    Attributes:
+        seconds: only so much from the beginning; None for all.
+        band: only frequencies up to so many Hz; None for all.
+    """
+
+    seconds: float | None = None
+    band: float | None = None
+
+    def of(self, audio: Audio) -> Audio:
+        """The part of the audio that is heard, at its own rate."""
+        import soxr
+
+        if self.seconds is not None:
+            audio = audio.cropped(self.seconds)
+        if self.band is None or audio.rate <= 2 * self.band or not audio.frames:
+            return audio
+        # Down and up again: the resampler's filter is a better low-pass than one made by hand.
+        narrow = soxr.resample(audio.samples.T, audio.rate, 2 * self.band)
+        wide = soxr.resample(narrow, 2 * self.band, audio.rate)[: audio.frames]
+        return Audio(wide.T, audio.rate)
+
+    @property
+    def key(self) -> str:
+        """What is stored beside all that was made of it: canonical JSON of what is set, ``{}`` for whole clips."""
+        return canonical_json(only_set({"seconds": _number(self.seconds), "band": _number(self.band)}))
+
+    @classmethod
+    def of_key(cls, key: str) -> View:
+        """Read a `key`.
+
+        Raises:
+            DataError: it is something else.
+        """
+        try:
+            stored = json.loads(key)
+            if isinstance(stored, dict) and set(stored) <= {"seconds", "band"}:
+                numbers = {name: float(value) for name, value in stored.items() if not isinstance(value, bool | str)}
+                if len(numbers) == len(stored) and all(0 < value < math.inf for value in numbers.values()):
+                    return cls(**numbers)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            pass
+        raise DataError(f"{key!r:.80} describes no part of a clip")
+
+    @property
+    def text(self) -> str:
+        """In words, for a reader."""
+        length = "whole clips" if self.seconds is None else f"the first {self.seconds:g} s"
+        return length if self.band is None else f"{length}, up to {self.band:g} Hz"
+
+
+def view_text(key: str) -> str:
+    """A stored `View.key` in words; empty where nothing is embedded.
+
+    Raises:
+        DataError: it is no key.
+    """
+    return View.of_key(key).text if key else ""
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def common_view(durations: Iterable[Sequence[float]], band: float | None = None) -> View:
+    """The longest beginning that every model has: the shortest of the models' median clip lengths.
+
+    A single short clip does not cut everybody else's; it is heard as it is.
+
+    Args:
+        durations: for each model the lengths of its clips in seconds.
+        band: highest frequency to keep in Hz, if asked for.
+    """
+    models = [lengths for lengths in durations if lengths]
+    if not models:
+        return View(None, band)
+    shortest = min(median(lengths) for lengths in models)
+    longest = max(max(lengths) for lengths in models)
+    return View(None if longest - shortest < _SAME_LENGTH else round(shortest, 3), band)

@@ -1,0 +1,111 @@
+"""The contract of embedders: audio → one vector for each window."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.contracts.audio import Audio
+from bench.contracts.identity import identity_of
+from bench.contracts.parameters import bind
+from bench.contracts.plugins import create, find, plain_name
+from bench.errors import UsageError
+from bench.hashing import fingerprint
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Embedder(ABC):
+    """Audio → one vector for each window.
+
+    Parameters are keyword arguments of ``__init__``, with defaults, as for models; the constructor loads nothing.
+    What the audio needs before it is embedded (loudness, rate, channels) is the embedder's own part and covered by its
+    version.
+
+    Class attributes:
+        version: raised whenever the same audio would give other vectors.
+        provenance_params: parameters that cannot change a vector (device, paths, batch size).
+        dimension: length of a vector; an instance attribute where it depends on the checkpoint.
+        examples: as for models.
+    """
+
+    version: ClassVar[int] = 1
+    provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
+    examples: ClassVar[Mapping[str, str]] = {}
+    dimension: int
+
+    @classmethod  # noqa: B027
+    def require(cls) -> None:
+        """Check that what the embedder needs is installed; raises `MissingError` as `MusicModel.require` does."""
+
+    def check_weights(self) -> None:  # noqa: B027 - shipped weights are always there
+        """Check that the weights are on this machine, as `MusicModel.check_weights` does."""
+
+    @abstractmethod
+    def embed(self, audio: Audio) -> Vectors:
+        """Return finite float32 of shape (windows ≥ 1, dimension); windows are cut at fixed places, never at random.
+
+        Raises:
+            Undefined: this audio has no embedding, with the reason (it is silent).
+            MissingError: the weights are not there.
+        """
+
+    def weights(self, audio: Audio) -> Vectors:
+        """How much of each window is audio and not padding, shape (windows,), in (0, 1]; for means over windows."""
+        return np.ones(len(self.embed(audio)), dtype=np.float32)
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts in the same space, shape (texts, dimension).
+
+        Raises:
+            UsageError: the embedder knows no text.
+        """
+        raise UsageError(f"the embedder {type(self).__name__} has no text side ({len(texts)} texts given); use clap")
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What else identifies the embedder beside class, version and parameters: the weights' hash."""
+        return {}
+
+    def close(self) -> None:  # noqa: B027 - most embedders hold nothing
+        """Release memory and devices."""
+
+
+@dataclass(frozen=True)
+class EmbedderRef:
+    """An embedder by name, with or without its version, and parameters, as a metric asks for it."""
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def share_name(self) -> str:
+        """Under which a clip shares its vectors among metrics."""
+        return f"embedding:{fingerprint([plain_name(self.name), dict(self.params)])}"
+
+
+def load_embedder(ref: EmbedderRef) -> Embedder:
+    """Make the embedder that a reference names.
+
+    Raises:
+        UsageError: an unknown name, version or parameter.
+        MissingError: it needs what is not installed.
+    """
+    embedder: Embedder = create(find("embedder", ref.name), ref.params, Embedder)
+    return embedder
+
+
+def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
+    """All that can change a vector: the plugin and its version, parameters and weights.
+
+    Its fingerprint names cached vectors.
+    """
+    plugin = find("embedder", ref.name)
+    kind = type(embedder)
+    params = bind(plugin, kind, ref.params)
+    deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
+    return identity_of(plugin, kind.version, deciding, dict(embedder.fingerprint()))

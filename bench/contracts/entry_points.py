@@ -1,0 +1,106 @@
+"""The plugins that installed packages declare, by kind and name, read without importing any of them.
+
+A package declares plugins as entry points in the groups ``tunebench.models``, ``tunebench.metrics`` and so on. Whatever
+a package gets wrong there costs its own names only: two packages may declare one name, which is then ambiguous, and a
+package whose list cannot be read is left out and named by `unreadable_packages`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint, distributions
+from typing import Literal
+
+Kind = Literal["model", "metric", "embedder", "suite", "reference"]
+
+OWN_PACKAGE = "tunebench"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Where a name leads.
+
+    Attributes:
+        kind: what it is.
+        name: as tables and configurations have it, without package and version; of a file, as the user writes it.
+        target: ``module:attribute``, or ``/absolute/file.py:attribute``.
+        distribution: the installed package that declares it, or None for a file.
+        source: SHA-256 of the file's text for a file plugin, which is part of its identity; otherwise None.
+        version: the version that was asked for with ``@``, which `bench.contracts.plugins.load` checks; None for any.
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    distribution: str | None = None
+    source: str | None = None
+    version: int | None = field(default=None, compare=False)
+
+    @property
+    def qualified(self) -> str:
+        """The name with its package, which means this plugin even where others have its name: ``acme/noise``."""
+        return f"{self.distribution}/{self.name}" if self.distribution else self.name
+
+
+@cache
+def declared(kind: Kind) -> Mapping[str, tuple[Plugin, ...]]:
+    """Everything that installed packages declare of one kind, by name; an ambiguous name has several plugins."""
+    found: dict[str, list[Plugin]] = {}
+    for package, entries in _packages()[0]:
+        for entry in entries:
+            if entry.group == f"tunebench.{kind}s":
+                plugin = Plugin(kind, entry.name, _target(entry), package)
+                same_name = found.setdefault(entry.name, [])
+                if plugin not in same_name:
+                    same_name.append(plugin)
+    own_first = {name: sorted(plugins, key=_own_first) for name, plugins in found.items()}
+    return {name: tuple(own_first[name]) for name in sorted(own_first)}
+
+
+def unreadable_packages() -> Mapping[str, str]:
+    """What is wrong with the entry points of installed packages whose list of them cannot be read, by package."""
+    return _packages()[1]
+
+
+def package_name(name: str) -> str:
+    """A package's name as registries compare it: ``tb-buzz`` for ``TB_buzz``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _own_first(plugin: Plugin) -> tuple[bool, str, str]:
+    return plugin.distribution != OWN_PACKAGE, plugin.distribution or "", plugin.target
+
+
+def _target(entry: EntryPoint) -> str:
+    """``module:attribute`` of an entry point; what is not of that form stays as it is, and is refused when loaded."""
+    form = entry.pattern.match(entry.value)
+    return f"{form['module']}:{form['attr']}" if form and form["attr"] else entry.value
+
+
+@cache
+def _packages() -> tuple[list[tuple[str, list[EntryPoint]]], dict[str, str]]:
+    """The entry points of each package that has any of ours, and what is wrong with lists that cannot be read.
+
+    `importlib.metadata.entry_points` reads all lists or none: a malformed line in any package hides every plugin.
+    """
+    found: dict[str, list[EntryPoint]] = {}
+    broken: dict[str, str] = {}
+    for distribution in distributions():
+        try:
+            entries = [entry for entry in distribution.entry_points if entry.group.startswith("tunebench.")]
+        except Exception as error:  # the parser raises whatever a malformed line leads to
+            broken.setdefault(_name(distribution), f"{type(error).__name__}: {error}")
+            continue
+        if entries:
+            found.setdefault(_name(distribution), entries)  # Python imports the one that comes first on its path
+    return list(found.items()), broken
+
+
+def _name(distribution: Distribution) -> str:
+    try:
+        return package_name(distribution.metadata["Name"])
+    except Exception:  # no metadata, or none with a name
+        return "unnamed-package"

@@ -1,0 +1,188 @@
+"""The contract of clip metrics: what they are given, and what they return."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
+
+import numpy as np
+
+from bench.contracts.audio import Audio, Samples
+from bench.contracts.clip_view import View
+from bench.contracts.embedder import Embedder, EmbedderRef, Vectors, load_embedder
+from bench.contracts.notes import Notes
+from bench.contracts.notice import Notice
+from bench.contracts.prompt import Prompt
+from bench.errors import DataError, Undefined
+
+Direction = Literal["higher", "lower", "none"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number, or the reason why there is none: exactly one of ``value`` and ``reason`` is set.
+
+    ``details`` holds what explains the number (winning scales, tempo, confidence). Two keys have a meaning to the
+    leaderboard: ``chance``, the value that music without structure would get here, and ``known``, the value on the
+    notes that the audio was rendered from.
+
+    Raises:
+        DataError: both or neither are set, or a number in value or details is not finite.
+    """
+
+    value: float | None
+    reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise DataError("a score needs either a value or a reason")
+        if self.reason is not None and not (isinstance(self.reason, str) and self.reason.strip()):
+            raise DataError(f"a score's reason is {self.reason!r}, must say in words why there is no value")
+        if self.value is not None:
+            object.__setattr__(self, "value", _real("value", self.value))
+        details = dict(self.details)
+        for name in {"chance", "known"} & details.keys():
+            details[name] = _real(name, details[name])
+        for name, number in details.items():
+            if isinstance(number, float):
+                _real(name, number)
+        object.__setattr__(self, "details", details)
+
+    @classmethod
+    def of(cls, value: float, **details: Any) -> Score:
+        return cls(float(value), None, details)
+
+    @classmethod
+    def undefined(cls, reason: str, **details: Any) -> Score:
+        """No number, with the reason in a few words: ``"12 notes, needs 20"``."""
+        return cls(None, reason, details)
+
+
+def _real(name: str, value: Any) -> float:
+    """A finite float that sums of many cannot overflow, from whatever kind of number a metric computes with."""
+    # float() would take a string or True.
+    real = isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
+    number = float(value) if real and abs(value) < 1e100 else None
+    if number is None:
+        raise DataError(f"score {name} is {value!r}; give a reason instead of what is no finite number")
+    return number
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean or a distance with its interval.
+
+    ``value``, ``low`` and ``high`` are in the metric's unit; ``n`` counts the clips behind it. ``value`` is None when
+    nothing counted, ``low`` and ``high`` are None when there is too little to say how sure it is; ``reason`` says why.
+    ``warnings`` are what tables show beside the number.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    reason: str | None = None
+    warnings: tuple[Notice, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class DecodedClip:
+    """One decoding of one clip's file, shared by every metric and embedder that looks at it.
+
+    Args:
+        audio: what the file holds.
+        prompt: what was asked for.
+        notes: what was played, where somebody knows; ``notes.origin`` says how to use it.
+        embedders: loads an embedder; by default through the registry, keeping none.
+        view: the part of the clip that embeddings are made of.
+        vectors: embeddings that are known already, by `EmbedderRef.share_name`, or the reason why there is none.
+    """
+
+    def __init__(
+        self,
+        audio: Audio,
+        prompt: Prompt,
+        notes: Notes | None = None,
+        embedders: Callable[[EmbedderRef], Embedder] = load_embedder,
+        view: View | None = None,
+        vectors: Mapping[str, Vectors | str] | None = None,
+    ) -> None:
+        self.audio = audio
+        self.prompt = prompt
+        self.notes = notes
+        self._embedders = embedders
+        self._view = view or View()
+        self._vectors = dict(vectors or {})
+        self._shared: dict[str, Any] = {}
+
+    def share(self, name: str, compute: Callable[[], T]) -> T:
+        """Compute once for this clip whatever several metrics need; ``name`` carries a version: ``basic-pitch@1``."""
+        if name not in self._shared:
+            self._shared[name] = compute()
+        result: T = self._shared[name]
+        return result
+
+    def mono(self, rate: int | None = None) -> Samples:
+        """`Audio.mono`, computed once for each rate."""
+        return self.share(f"mono:{rate}", lambda: self.audio.mono(rate))
+
+    def embedder(self, ref: EmbedderRef) -> Embedder:
+        """The loaded embedder, for what it knows beside this clip (its text side, the weights of windows)."""
+        return self._embedders(ref)
+
+    def embedding(self, ref: EmbedderRef) -> Vectors:
+        """The clip's vectors by that embedder, shape (windows, dimension), computed once or taken from the store.
+
+        Raises:
+            Undefined: the clip cannot be embedded, with the reason (it is silent).
+        """
+        if ref.share_name not in self._vectors:
+            try:
+                self._vectors[ref.share_name] = self.embedder(ref).embed(self.viewed)
+            except Undefined as none:
+                self._vectors[ref.share_name] = str(none)
+        known = self._vectors[ref.share_name]
+        if isinstance(known, str):
+            raise Undefined(known)
+        return known
+
+    @property
+    def viewed(self) -> Audio:
+        """The part of the audio that embeddings are made of."""
+        return self.share("view", lambda: self._view.of(self.audio))
+
+
+class ClipMetric(ABC):
+    """One number for each clip, or a reason why there is none.
+
+    Parameters are keyword arguments of ``__init__``, with defaults, as for models.
+
+    Class attributes:
+        version: raised whenever the same clip would get another number.
+        unit: such as ``%``; empty for a plain number.
+        direction: which values are better, ``higher`` or ``lower``; ``none`` for a number that is never ranked.
+        bounds: the smallest and the largest possible value, if there are such; intervals stay within them.
+        hit_or_miss: whether every value is one of the two bounds.
+        embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
+        examples: as for models.
+    """
+
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+    direction: ClassVar[Direction] = "none"
+    bounds: ClassVar[tuple[float, float] | None] = None
+    hit_or_miss: ClassVar[bool] = False
+    examples: ClassVar[Mapping[str, str]] = {}
+    embedders: tuple[EmbedderRef, ...] = ()
+
+    @classmethod  # noqa: B027
+    def require(cls) -> None:
+        """Check that what the metric needs is installed; raises `MissingError` as `MusicModel.require` does."""
+
+    @abstractmethod
+    def score(self, clip: DecodedClip) -> Score:
+        """Score one clip. Silence or too few notes is a `Score.undefined` (or `bench.Undefined` raised)."""

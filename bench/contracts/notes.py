@@ -1,0 +1,77 @@
+"""Notes: what was played, where somebody knows it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import DataError
+
+
+class Note(NamedTuple):
+    """One note.
+
+    onset and duration are in seconds (onset ≥ 0, duration > 0), pitch is a MIDI number 0–127 (60 = middle C),
+    velocity 1–127, program a General MIDI program 0–127. For drums, pitch is the General MIDI percussion key.
+    """
+
+    onset: float
+    duration: float
+    pitch: int
+    velocity: int = 80
+    program: int = 0
+    drum: bool = False
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The notes of one clip, ordered by onset.
+
+    Attributes:
+        events: the notes.
+        origin: ``known`` when the audio was rendered from these notes (they are the truth that a transcription
+            is checked against; metrics still listen to the audio), ``symbolic`` when the notes are themselves
+            what is to be scored (a MIDI or MusicXML file).
+        quarter: length of a quarter note in seconds, when constant and known.
+        key: such as ``F# minor``, when known.
+
+    Raises:
+        DataError: a note outside the ranges given at `Note`.
+    """
+
+    events: tuple[Note, ...]
+    origin: Literal["known", "symbolic"] = "known"
+    quarter: float | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        for note in self.events:
+            if not (note.onset >= 0 and note.duration > 0 and 0 <= note.pitch <= 127 and 1 <= note.velocity <= 127):
+                raise DataError(f"impossible note {note}: see bench.Note for the ranges")
+        object.__setattr__(self, "events", tuple(sorted(self.events)))
+
+    @cached_property
+    def pitches(self) -> npt.NDArray[np.int64]:
+        """MIDI pitches of all notes but drums, shape (notes,), ordered by onset."""
+        return np.array([note.pitch for note in self.events if not note.drum], dtype=np.int64)
+
+    @cached_property
+    def onsets(self) -> npt.NDArray[np.float64]:
+        """Onsets of all notes, drums included, in seconds, shape (notes,), ascending."""
+        return np.array([note.onset for note in self.events], dtype=np.float64)
+
+    def to_json(self) -> str:
+        """Compact JSON that `from_json` restores exactly."""
+        content = {"origin": self.origin, "quarter": self.quarter, "key": self.key, "events": self.events}
+        return json.dumps(content, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Notes:
+        content = json.loads(text)
+        events = tuple(Note(*event) for event in content["events"])
+        return cls(events, content["origin"], content["quarter"], content["key"])

@@ -1,0 +1,158 @@
+"""Warnings as data: a code with parameters, which becomes a sentence where somebody reads it.
+
+Codes are what programs test and what is stored. All sentences of our own stand in the table below, so that rewording
+one changes no stored score; a plugin's own code brings its text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.errors import DataError
+from bench.hashing import canonical_json
+from bench.number_format import counted
+
+_CODE = re.compile(r"W-[A-Z0-9][A-Z0-9-]{0,39}")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that must be said beside a number.
+
+    Attributes:
+        code: such as ``W-RANK``: ``W-`` and capital letters, digits or hyphens.
+        params: JSON values that the text is made of.
+        own_text: the text, for a code that tunebench does not know.
+
+    Raises:
+        DataError: another form of code, or parameters that are no JSON values.
+
+    >>> Notice("W-CLIPS", {"a": 10, "b": 20}).sentence
+    'W-CLIPS: A has 10 clips and B 20; compare at equal numbers'
+    >>> Notice("W-TINY", {"clips": 3}, "3 clips").sentence
+    'W-TINY: 3 clips'
+    """
+
+    code: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    own_text: str = ""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.code, str) and _CODE.fullmatch(self.code)):
+            raise DataError(f"a warning's code is {self.code!r}, write it like 'W-RANK'")
+        if not (isinstance(self.own_text, str) and isinstance(self.params, Mapping)):
+            raise DataError(f"{self.code}: a warning takes a mapping of parameters and a text")
+        try:
+            canonical_json(dict(self.params))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{self.code}: its parameters must be JSON values ({error})") from error
+
+    def __hash__(self) -> int:
+        return hash((self.code, canonical_json(dict(self.params)), self.own_text))
+
+    @property
+    def text(self) -> str:
+        """The sentence, without the code."""
+        if self.own_text or self.code not in _TEXTS:
+            return self.own_text or canonical_json(dict(self.params))
+        try:
+            return _TEXTS[self.code](self.params)
+        except (KeyError, TypeError, ValueError):  # a run that somebody else wrote
+            return canonical_json(dict(self.params))
+
+    @property
+    def sentence(self) -> str:
+        """Code and sentence, as tables print it."""
+        return f"{self.code}: {self.text}"
+
+    def as_json(self) -> dict[str, Any]:
+        """What is stored: ``{"code": …, "params": {…}}``, and the text where it is the notice's own."""
+        return {"code": self.code, "params": dict(self.params), **({"text": self.own_text} if self.own_text else {})}
+
+    @classmethod
+    def of_json(cls, stored: Any) -> Notice:
+        """Read what `as_json` gave.
+
+        Raises:
+            DataError: it is something else.
+        """
+        if not isinstance(stored, Mapping) or not {"code"} <= set(stored) <= {"code", "params", "text"}:
+            raise DataError(f"a stored warning is {stored!r:.60}, not a code with parameters")
+        return cls(stored["code"], stored.get("params", {}), stored.get("text", ""))
+
+    @classmethod
+    def of_sentence(cls, sentence: str) -> Notice:
+        """A warning that is written as ``W-CODE: text``; without a code it gets ``W-OTHER``."""
+        code, separator, text = sentence.partition(": ")
+        return cls(code, {}, text) if separator and _CODE.fullmatch(code) else cls("W-OTHER", {}, sentence)
+
+
+def checked(notices: Sequence[Notice | str], whose: str) -> tuple[Notice, ...]:
+    """The warnings that a plugin gave; one that is a sentence keeps it.
+
+    Raises:
+        DataError: one of them is neither a `Notice` nor text.
+    """
+    for notice in notices:
+        if not isinstance(notice, Notice | str):
+            raise DataError(f"{whose} gives the warning {notice!r:.60}, which is no bench.Notice")
+    return tuple(Notice.of_sentence(notice) if isinstance(notice, str) else notice for notice in notices)
+
+
+def _unpaired(p: Mapping[str, Any]) -> str:
+    alone = p["only_a"] + p["only_b"]
+    parts = [f"{number} of {side}" for number, side in ((p["only_a"], "A"), (p["only_b"], "B")) if number]
+    left_out = f"{'is' if alone == 1 else 'are'} left out ({', '.join(parts)})"
+    return f"{counted(alone, 'prompt')} that only one of the two has {left_out}"
+
+
+def _few(p: Mapping[str, Any]) -> str:
+    if "differing" in p:
+        return f"A and B differ on {p['differing']} of the {p['prompts']} prompts, which cannot take p below .05"
+    return f"with {p['prompts']} prompts p is never below {p['p']:.3f}"
+
+
+def _rank(p: Mapping[str, Any]) -> str:
+    whose = {"clips": "the clips have", "reference": "the reference has"}[p["of"]]
+    return f"{whose} {p['windows']} windows in {p['dimension']} dimensions, no full covariance"
+
+
+def _seeds(fewest: int, most: int) -> str:
+    return counted(most, "seed") if fewest == most else f"{fewest} to {counted(most, 'seed')}"
+
+
+def _ratings(p: Mapping[str, Any]) -> str:
+    if "problem" in p:
+        return str(p["problem"])
+    return f"{p['source']} rates {', '.join(p['models'])}, which this run does not hold"
+
+
+_TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "W-BIAS": lambda p: (
+        f"too large by chance at {p['clips']} clips (needs {p['needed']}); compare at equal numbers only"
+    ),
+    "W-CLIPS": lambda p: f"A has {p['a']} clips and B {p['b']}; compare at equal numbers",
+    "W-CONSTANT": lambda p: f"all {p['windows']} windows have the same embedding",
+    "W-COUNT": lambda p: (
+        f"the reference '{p['reference']}' does not say how many windows it is of; by its rank {p['windows']} or more"
+    ),
+    "W-DOSES": lambda p: str(p["problem"]),
+    "W-DURATION": lambda p: f"A was asked for clips of {p['a']:.12g} s and B for clips of {p['b']:.12g} s",
+    "W-FEW": _few,
+    "W-FLOOR": lambda p: (
+        f"{p['permutations']} permutations, so p is never below {format(p['p'], 'g').removeprefix('0')}"
+    ),
+    "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
+    "W-RANK": _rank,
+    "W-RATINGS": _ratings,
+    "W-SEEDS": lambda p: f"A has {_seeds(*p['a'])} and B {_seeds(*p['b'])} a prompt",
+    "W-SHARED": lambda p: (
+        f"'{p['model']}' was trained on {p['shared']} of the {p['of']} recordings of the reference "
+        f"'{p['reference']}', which flatters it"
+    ),
+    "W-SYNTHETIC": lambda p: f"the reference '{p['reference']}' is synthetic music",
+    "W-UNPAIRED": _unpaired,
+}

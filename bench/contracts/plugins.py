@@ -1,0 +1,261 @@
+"""Names → plugins. Built-ins and other people's plugins are found the same way: through entry points.
+
+A name is looked up among what installed packages declare, or is ``path/to/file.py:Attribute``. ``name@1`` is the same
+plugin, and refused where another version is installed; ``package/name`` says which of two packages with one name is
+meant. Nothing is imported until it is loaded, so that a broken plugin breaks only the run that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.contracts.entry_points import Kind, Plugin, declared, package_name
+from bench.contracts.parameters import bind
+from bench.errors import MissingError, TunebenchError, UsageError, suggestion
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN_MODULES = frozenset({"models", "metrics", "prompts", "results"})
+
+_VERSIONED = re.compile(r"(.+)@([0-9]{1,9})")
+_TARGET = re.compile(r"[\w.]+:[\w.]+")
+
+
+def plain_name(name: str) -> str:
+    """The name without its version.
+
+    >>> plain_name("kad@1"), plain_name("mine.py:M@2"), plain_name("kad")
+    ('kad', 'mine.py:M', 'kad')
+    """
+    versioned = _VERSIONED.fullmatch(name)
+    return versioned[1] if versioned else name
+
+
+def short_name(name: str) -> str:
+    """What tables call a plugin: its name without version, package and file.
+
+    >>> short_name("kad@1"), short_name("acme/noise"), short_name("folder/mine.py:M@2")
+    ('kad', 'noise', 'M')
+    """
+    return plain_name(name).rpartition(":")[2].rpartition("/")[2]
+
+
+def installed(kind: Kind) -> Mapping[str, Plugin]:
+    """The plugins of one kind whose name means one thing, by name; `declared` has the ambiguous names too."""
+    return {name: plugins[0] for name, plugins in declared(kind).items() if len(plugins) == 1}
+
+
+def is_declared(kind: Kind, name: str) -> bool:
+    """Whether an installed package declares what ``name`` stands for, be it ambiguous or of another version."""
+    return bool(_candidates(kind, name) or _candidates(kind, plain_name(name)))
+
+
+def find(kind: Kind, name: str) -> Plugin:
+    """Return the plugin that ``name`` stands for, without importing it.
+
+    Raises:
+        UsageError: nothing has that name; the message suggests the nearest. Or two packages declare it.
+    """
+    versioned = None if _candidates(kind, name) else _VERSIONED.fullmatch(name)
+    plain, version = (versioned[1], int(versioned[2])) if versioned else (name, None)
+    path, separator, attribute = plain.rpartition(":")
+    if separator and path.endswith(".py"):
+        file = Path(path).expanduser().resolve()
+        if not file.is_file():
+            raise UsageError(f"{kind} '{plain}': there is no file {file}")
+        source = hashlib.sha256(file.read_bytes()).hexdigest()
+        return Plugin(kind, plain, f"{file}:{attribute}", source=source, version=version)
+    candidates = _candidates(kind, plain)
+    if len(candidates) == 1:
+        return replace(candidates[0], version=version)
+    raise UsageError(_ambiguous(candidates) if candidates else _unknown(kind, plain))
+
+
+def canonical_name(kind: Kind, name: str) -> str:
+    """The shortest way to write the plugin that ``name`` stands for: without version, and without a needless package.
+
+    Raises:
+        UsageError: as `find`.
+    """
+    plugin = find(kind, name)
+    return plugin.name if plugin.source or len(declared(kind)[plugin.name]) == 1 else plugin.qualified
+
+
+def _candidates(kind: Kind, name: str) -> tuple[Plugin, ...]:
+    """What ``name`` or ``package/name`` may mean."""
+    known = declared(kind)
+    package, _, own = name.rpartition("/")
+    if name in known or not package:
+        return known.get(name, ())
+    return tuple(plugin for plugin in known.get(own, ()) if plugin.distribution == package_name(package))
+
+
+def _unknown(kind: Kind, name: str) -> str:
+    known = declared(kind)
+    if not known:
+        return f"no {kind} is installed; reinstall tunebench in a venv of its own"
+    plain, bracket, _ = name.partition("[")
+    if bracket and _candidates(kind, plain):
+        return f"unknown {kind} '{name}': write its parameters apart, as in {{name: {plain}, params: {{…}}}}"
+    before, at, _ = name.partition("@")
+    if at and _candidates(kind, before):
+        return f"unknown {kind} '{name}': a version is a whole number, as in '{before}@1'"
+    nearest = suggestion(short_name(name), known)
+    return f"unknown {kind} '{name}'{nearest}; known: {', '.join(known)}; or path/to/file.py:Name"
+
+
+def _ambiguous(plugins: tuple[Plugin, ...]) -> str:
+    first, names = plugins[0], dict.fromkeys(plugin.qualified for plugin in plugins)
+    if len(names) == 1:
+        targets = " and ".join(plugin.target for plugin in plugins)
+        return (
+            f"{first.distribution} declares the {first.kind} '{first.name}' more than once ({targets}), so what it "
+            "means is not known; tell the package's authors, or uninstall it"
+        )
+    who = [f"{plugin.distribution} ({plugin.target})" for plugin in plugins]
+    return (
+        f"the {first.kind} '{first.name}' is declared by {len(names)} packages, {', '.join(who[:-1])} and {who[-1]}; "
+        f"in a configuration write {' or '.join(map(repr, names))}, or uninstall all but one of them"
+    )
+
+
+def load(plugin: Plugin) -> Any:
+    """Import a plugin and return the class or function it names.
+
+    Raises:
+        UsageError: it raises while being imported, lacks the attribute, is of another version than was asked for, or
+            another folder hides one of ours.
+        MissingError: it needs a module that is not installed.
+    """
+    origin = f" of {plugin.distribution}" if plugin.distribution else ""
+    if not plugin.source and not _TARGET.fullmatch(plugin.target):
+        raise UsageError(
+            f"{plugin.kind} '{plugin.name}'{origin}: its entry point '{plugin.target}' is not of the form "
+            "module:attribute; reinstall the package, or tell its authors"
+        )
+    location, _, attribute = plugin.target.rpartition(":")
+    try:
+        module = _load_file(plugin, Path(location)) if plugin.source else _load_module(location)
+        try:
+            thing = reduce(getattr, attribute.split("."), module)
+        except AttributeError:
+            raise UsageError(
+                f"{plugin.kind} '{plugin.name}'{origin}: there is no '{attribute}' in {location}"
+            ) from None
+        _check_version(plugin, thing)
+        return thing
+    except TunebenchError:
+        raise
+    except ModuleNotFoundError as error:
+        raise MissingError(
+            f"{plugin.kind} '{plugin.name}'{origin} needs the module '{error.name}', which is not installed"
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(
+            f"{plugin.kind} '{plugin.name}'{origin} ({plugin.target}) cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_version(plugin: Plugin, thing: Any) -> None:
+    """Refuse another version than was asked for; a suite's is known when it is made (`load_suite_named`)."""
+    if plugin.version is None or plugin.kind == "suite":
+        return
+    if plugin.kind == "reference":
+        raise UsageError(
+            f"the reference '{plugin.name}@{plugin.version}': references have no version, write '{plugin.name}'; "
+            "tables show the fingerprint of its content"
+        )
+    version = getattr(thing, "version", None)
+    if isinstance(version, int) and version != plugin.version:  # what has none is of no kind that we know
+        raise UsageError(other_version(plugin, f"{plugin.name}@{version}"))
+
+
+def other_version(plugin: Plugin, have: str) -> str:
+    """What to say where ``have`` is installed and another version of it was asked for."""
+    wanted = f"{plugin.name}@{plugin.version}"
+    if plugin.source:
+        return f"{plugin.kind} '{wanted}': the file holds '{have}'; use that, or the file that had '{wanted}'"
+    return (
+        f"{plugin.kind} '{wanted}' is not installed, '{have}' is; use that, or the {plugin.distribution} that had "
+        f"'{wanted}'"
+    )
+
+
+def _load_module(name: str) -> ModuleType:
+    top = name.partition(".")[0]
+    if top in OWN_MODULES:
+        _refuse_shadow(top)
+    return importlib.import_module(name)
+
+
+def _refuse_shadow(package: str) -> None:
+    """Our package names are common ones: make sure that Python finds ours and not a folder of the user's."""
+    spec = importlib.util.find_spec(package)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    found = Path(spec.origin).parent if spec and spec.origin else Path(places[0]) if places else None
+    if found is None or found.resolve() != ROOT / package:
+        raise UsageError(
+            f"the folder {found} hides tunebench's own package '{package}'; start with 'tunebench …' or "
+            f"'python -P -m bench …', or work in another folder"
+        )
+
+
+def _load_file(plugin: Plugin, file: Path) -> ModuleType:
+    name = f"tunebench_plugin_{plugin.source}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{file} cannot be imported as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def load_class(plugin: Plugin, *contracts: type) -> Any:
+    """Load a plugin that is a class to make instances of.
+
+    Raises:
+        UsageError: as `load`, or it is no subclass of one of ``contracts``, or lacks a method of it.
+        MissingError: as `load`.
+    """
+    factory = load(plugin)
+    if not (inspect.isclass(factory) and issubclass(factory, contracts)):
+        wanted = " or ".join(f"bench.{contract.__name__}" for contract in contracts)
+        raise UsageError(f"{plugin.kind} '{plugin.name}' ({plugin.target}) is not a subclass of {wanted}")
+    if inspect.isabstract(factory):
+        lacking = ", ".join(sorted(getattr(factory, "__abstractmethods__", ())))
+        raise UsageError(f"{plugin.kind} '{plugin.name}' ({plugin.target}) does not define {lacking}")
+    return factory
+
+
+def create(plugin: Plugin, params: Mapping[str, Any], *contracts: type) -> Any:
+    """Load a plugin and make an instance.
+
+    Raises:
+        UsageError: as `load_class`, or it does not accept the parameters.
+        MissingError: something that it needs is not installed.
+    """
+    factory = load_class(plugin, *contracts)
+    try:
+        return factory(**bind(plugin, factory, params))
+    except TunebenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{plugin.kind} '{plugin.name}' does not accept its parameters: {said}") from error

@@ -1,0 +1,171 @@
+"""The contract of set metrics: a set of clips against reference music."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.contracts.embedder import EmbedderRef, Vectors
+from bench.contracts.metric import Direction, Estimate
+from bench.contracts.notice import Notice
+from bench.errors import DataError
+from bench.hashing import fingerprint
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingSet:
+    """Embeddings of many recordings, one row a window.
+
+    Attributes:
+        vectors: float32, shape (windows, dimension); anything that slices to such an array will do (a memory map).
+        recordings: int, shape (windows,): which recording or clip a window is from.
+        groups: int, shape (windows,): what is dependent and resampled together: the prompt of a clip, or the recording.
+        embedder: fingerprint of the embedder's identity.
+
+    Raises:
+        DataError: shapes that do not match.
+    """
+
+    vectors: Vectors
+    recordings: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    embedder: str
+
+    def __post_init__(self) -> None:
+        windows = self.vectors.shape[0]
+        if len(self.vectors.shape) != 2 or self.recordings.shape != (windows,) or self.groups.shape != (windows,):
+            raise DataError(
+                f"embeddings of shape {self.vectors.shape} with {self.recordings.shape} recordings and "
+                f"{self.groups.shape} groups: one of each a window is needed"
+            )
+
+    @property
+    def windows(self) -> int:
+        return int(self.vectors.shape[0])
+
+    @property
+    def dimension(self) -> int:
+        return int(self.vectors.shape[1])
+
+    def part(self, keep: npt.NDArray[np.bool_]) -> EmbeddingSet:
+        """Only the windows where ``keep``, shape (windows,), is true."""
+        return EmbeddingSet(self.vectors[keep], self.recordings[keep], self.groups[keep], self.embedder)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Music to be close to: its embeddings, or only their Gaussian.
+
+    Attributes:
+        name: as tables show it.
+        embedder: fingerprint of the embedder's identity.
+        fingerprint: identity of the reference, a part of the key of every score against it.
+        windows: how many windows mean and covariance are of.
+        mean: float64, shape (dimension,).
+        covariance: float64, shape (dimension, dimension), ddof = 1.
+        embeddings: the windows themselves, grouped by recording, or None where only the Gaussian was kept.
+        genres: genre of each recording by its number, where known.
+        warnings: what every score against it must say, as in `bench.Estimate`.
+        about: licence, provenance, hashes of the recordings.
+    """
+
+    name: str
+    embedder: str
+    fingerprint: str
+    windows: int
+    mean: npt.NDArray[np.float64]
+    covariance: npt.NDArray[np.float64]
+    embeddings: EmbeddingSet | None = None
+    genres: Mapping[int, str] = field(default_factory=dict)
+    warnings: tuple[Notice, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_genre(self, genre: str) -> Reference:
+        """The part of one genre, where recordings of it are labelled; otherwise the whole."""
+        if self.embeddings is None or genre not in self.genres.values():
+            return self
+        chosen = [recording for recording, label in self.genres.items() if label == genre]
+        part = self.embeddings.part(np.isin(self.embeddings.recordings, chosen))
+        vectors = part.vectors.astype(np.float64)
+        return replace(
+            self,
+            name=f"{self.name}, {genre}",
+            fingerprint=fingerprint([self.fingerprint, genre]),
+            windows=part.windows,
+            mean=vectors.mean(axis=0),
+            covariance=np.cov(vectors.T),
+            embeddings=part,
+        )
+
+
+@dataclass(frozen=True)
+class PlannedReference:
+    """A reference file that scores are to be computed against; ``fingerprint`` is that of its content."""
+
+    name: str
+    path: Path
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """B − A of two sets against one reference.
+
+    ``low`` and ``high`` are the 95 % jackknife interval, ``p`` the permutation test's; ``null`` says in a sentence what
+    p is the probability under. None where it cannot be said; ``reason`` says why.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    null: str
+    reason: str | None = None
+    warnings: tuple[Notice, ...] = ()
+
+
+class SetMetric(ABC):
+    """One number for a set of clips against a reference set, with its interval.
+
+    Parameters are keyword arguments of ``__init__``, with defaults, as for clip metrics.
+
+    Class attributes: ``version``, ``unit``, ``direction`` and ``examples`` as for `bench.ClipMetric`.
+        embedders: the one embedder it is defined on; an instance attribute where that is a parameter.
+        needs_reference: whether it compares with a reference at all.
+    """
+
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = ""
+    direction: ClassVar[Direction] = "lower"
+    needs_reference: ClassVar[bool] = True
+    examples: ClassVar[Mapping[str, str]] = {}
+    embedders: tuple[EmbedderRef, ...]
+
+    @abstractmethod
+    def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
+        """Compare a set of clips with a reference; the interval is conditional on the reference.
+
+        Too few prompts or windows is an `Estimate` with a reason. ``Estimate.n`` counts clips.
+
+        Raises:
+            UsageError: the two are of different embedders, or the reference lacks what is needed.
+            DataError: embeddings that are not finite.
+        """
+
+    def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
+        """B − A, paired by group, with the jackknife interval and a permutation test that swaps whole groups."""
+        del a, b, reference, seed
+        return Difference(None, None, None, None, "", "this metric has no test for differences")
+
+
+def gather(clips: Sequence[tuple[int, int, Vectors]], embedder: str) -> EmbeddingSet:
+    """Join (recording, group, vectors) of one clip or more into one set."""
+    recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in clips])
+    groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in clips])
+    return EmbeddingSet(np.concatenate([vectors for *_, vectors in clips]), recordings, groups, embedder)

@@ -1,0 +1,1 @@
+"""Generate the clips and compute the scores that are missing."""

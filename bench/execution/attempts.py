@@ -1,0 +1,143 @@
+"""Trying tasks until each has a result, whatever kills its worker; a cause that keeps killing workers is given up.
+
+A task that dies is tried again in pieces, to find the one that is at fault. What has died more often than it has worked
+is tried apart from the rest. What has died `LIMIT` times as often as it has worked is not tried again: on a machine
+where a library crashes always, a run costs a few crashes a metric and not a crash a clip. What is tried next is then
+drawn at random, so that the clips that happen to come first do not decide for the others.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from bench.execution.executors.base import Executor, TaskLost
+from bench.progress import Progress
+
+LIMIT = 5
+
+
+class Divisible(Protocol):
+    """A task that can be tried in pieces."""
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What may be at fault where it dies: a model, or metrics and embedders."""
+
+    def pieces(self) -> list[Any]:
+        """The same work in its smallest pieces; none if it is one."""
+
+    def without(self, causes: Collection[str]) -> Any | None:
+        """What is left of it where those are not to be touched."""
+
+
+Attempted = TypeVar("Attempted", bound=Divisible)
+
+
+@dataclass
+class _Record:
+    """How often something died, tried alone, and how often it did not."""
+
+    died: int = 0
+    worked: int = 0
+    given_up: str = ""
+    dropped: bool = False
+
+    @property
+    def suspect(self) -> bool:
+        return self.died > self.worked
+
+
+class Attempts(Generic[Attempted]):
+    """The results of tasks, one for each or for each of its pieces, in any order.
+
+    Args:
+        tasks: what is to be done.
+        executor: where it is done.
+        progress: told what is given up.
+    """
+
+    def __init__(self, tasks: Iterable[Attempted], executor: Executor, progress: Progress) -> None:
+        self._executor, self._progress = executor, progress
+        self._waiting = deque(tasks)
+        self._next: deque[Attempted] = deque()
+        self._not_tried: list[tuple[Attempted, TaskLost]] = []
+        self._records: defaultdict[str, _Record] = defaultdict(_Record)
+        self._mixed: set[str] = set()
+
+    def __iter__(self) -> Iterator[tuple[Attempted, Any]]:
+        """Each task or piece with its result, or with a `TaskLost`; what was not tried is one that died."""
+        while self._next or self._waiting:  # again where the last ones died and left pieces
+            for done, result in self._executor.map(cast("Iterator[Any]", self._handed_out())):
+                task = cast("Attempted", done)
+                if isinstance(result, TaskLost) and result.why == "died":
+                    if pieces := task.pieces():
+                        self._divide(pieces)
+                        continue
+                    self._note_death(task.causes[0], result.message)
+                else:
+                    for cause in task.causes:
+                        self._records[cause].worked += 1
+                yield task, result
+                yield from self._taken()
+            yield from self._taken()
+
+    def drop(self, cause: str) -> None:
+        """Leave out, without a result, what is still to be tried of a cause."""
+        self._records[cause].dropped = True
+
+    def _handed_out(self) -> Iterator[Attempted]:
+        while self._next or self._waiting:
+            task = (self._next or self._waiting).popleft()
+            records = {cause: self._records[cause] for cause in task.causes}
+            apart = {cause for cause, record in records.items() if record.suspect or record.given_up}
+            if apart and len(records) > 1:
+                alone = [piece for piece in task.pieces() if piece.causes[0] in apart]
+                rest = task.without(apart)
+                self._next.extendleft([*alone, rest] if rest else alone)
+                continue
+            (record, *_) = records.values()
+            if len(records) == 1 and record.given_up:
+                self._not_tried.append((task, TaskLost("died", record.given_up)))
+            elif not (len(records) == 1 and record.dropped):
+                yield task
+
+    def _taken(self) -> Iterator[tuple[Attempted, TaskLost]]:
+        yield from self._not_tried
+        self._not_tried.clear()
+
+    def _divide(self, pieces: list[Attempted]) -> None:
+        """Try a piece of each cause next; the other pieces of a cause come last, since they are much like it."""
+        self._mix({cause for piece in pieces for cause in piece.causes})
+        seen: set[str] = set()
+        for piece in random.sample(pieces, len(pieces)):
+            (self._waiting if piece.causes[0] in seen else self._next).append(piece)
+            seen.add(piece.causes[0])
+
+    def _mix(self, causes: set[str]) -> None:
+        """Shuffle what waits and has one of the causes, the first time that one of them is at fault."""
+        if causes <= self._mixed:
+            return
+        self._mixed |= causes
+        places = [place for place, task in enumerate(self._waiting) if not causes.isdisjoint(task.causes)]
+        tasks = [self._waiting[place] for place in places]
+        random.shuffle(tasks)
+        for place, task in zip(places, tasks, strict=True):
+            self._waiting[place] = task
+
+    def _note_death(self, cause: str, why: str) -> None:
+        self._mix({cause})
+        record = self._records[cause]
+        record.died += 1
+        if not record.given_up and record.died >= LIMIT * (1 + record.worked):
+            tried = record.died + record.worked
+            # What to do about it is said where it died.
+            given_up = f"not tried, since {record.died} of the {tried} tried before died: {why.partition(': ')[0]}"
+            if all(other.given_up != given_up for other in self._records.values()):
+                self._progress.note(
+                    f"{cause} is not tried on the rest in this run, since {record.died} of {tried} died"
+                )
+            record.given_up = given_up

@@ -1,0 +1,180 @@
+"""Worker processes on this machine.
+
+Each worker is a fresh interpreter joined to the driver by one pipe and has one task at a time, so a crash or a time-
+out is known to be that task's. Workers are started as commands of their own: nothing of the driver's memory, locks or
+``__main__`` is inherited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import IO
+
+from bench.config.run_config import ExecutorConfig
+from bench.contracts.plugins import ROOT
+from bench.errors import UsageError
+from bench.execution.executors.base import Outcome, TaskLost
+from bench.execution.executors.crash import explain_death
+from bench.execution.generate_task import GenerateTask
+from bench.execution.task import Task
+
+# What numerical libraries read once, when they are imported.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+# Our root goes first, so that a folder of the user's called models/ cannot hide ours; -P keeps the working folder out.
+# From the first import on, a crash leaves its stack.
+_START = (
+    "import faulthandler, sys; sys.argv[4] and faulthandler.enable(int(sys.argv[4])); sys.path.insert(0, sys.argv[1]); "
+    "from bench.execution.executors.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
+)
+_LEAVING = 60.0  # seconds that a worker which has closed its pipe may take to end, as where its memory is dumped
+_MOST_FAILED_STARTS = 3  # as many workers in a row that die before their first task are no accident
+
+
+class _Worker:
+    """One process and what it is doing."""
+
+    def __init__(self, threads: int) -> None:
+        ours, theirs = Pipe()
+        self._stack = _nameless_file()
+        passed = [theirs.fileno(), *([self._stack.fileno()] if self._stack else [])]
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+        command = [sys.executable, "-P", "-c", _START, str(ROOT), str(passed[0]), str(os.getpid())]
+        command += [str(passed[1]) if self._stack else ""]
+        # What a model prints goes to the driver's stderr, since stdout is for results.
+        try:
+            self.process = subprocess.Popen(
+                command, pass_fds=passed, env=environment, stdin=subprocess.DEVNULL, stdout=2, process_group=0
+            )
+        except OSError:
+            ours.close()
+            if self._stack:
+                self._stack.close()
+            raise
+        finally:
+            theirs.close()
+        self.pipe: Connection[Task, Outcome | TaskLost] = ours
+        self.task: Task | None = None
+        self.deadline = float("inf")
+        self.started = False
+
+    def give(self, task: Task, timeout: float) -> None:
+        self.task, self.deadline = task, time.monotonic() + timeout * task.size
+        self.pipe.send(task)
+
+    def stop(self) -> None:
+        self.pipe.close()
+        self.process.kill()
+        self.process.wait()
+        if self._stack:
+            self._stack.close()
+
+    def exit_reason(self, crashes: Path | None) -> str:
+        """Why the worker is gone, keeping the stack that it left; to be asked before it is stopped."""
+        try:
+            code = self.process.wait(_LEAVING)
+        except subprocess.TimeoutExpired:
+            return "the worker closed its pipe and went on: something in it closes files that are not its own"
+        dump = ""
+        if self._stack:
+            self._stack.seek(0)
+            dump = self._stack.read().decode(errors="replace")
+        doing, subject = (self.task.doing, self.task.subject) if self.task else ("starting", "no task")
+        return explain_death(code, dump, doing, subject, crashes)
+
+
+def _nameless_file() -> IO[bytes] | None:
+    """A file for a stack that is gone with its processes, whatever ends them; None where the disk takes none."""
+    with contextlib.suppress(OSError):
+        return tempfile.TemporaryFile()
+    return None
+
+
+class LocalExecutor:
+    """A fixed number of worker processes; one that dies or hangs is replaced, and only its own task is lost."""
+
+    def __init__(self, config: ExecutorConfig, crashes: Path | None = None) -> None:
+        self._config = config
+        self._crashes = crashes
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+
+    def __enter__(self) -> LocalExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.stop()
+        self._workers.clear()
+
+    def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]:
+        waiting: Task | None = next(tasks, None)
+        while waiting is not None or any(worker.task for worker in self._workers):
+            while waiting is not None and (worker := self._idle(waiting)):
+                try:
+                    worker.give(waiting, self._config.timeout)
+                except OSError:  # it died while idle: the task never started
+                    self._replace_idle(worker)
+                    continue
+                waiting = next(tasks, None)
+            yield from self._finished()
+
+    def _idle(self, task: Task) -> _Worker | None:
+        """A worker for the task; large models take turns in the first ones, so that no two are in memory at once."""
+        count = self._config.worker_count
+        if isinstance(task, GenerateTask):
+            count = min(count, task.model.max_workers or count)
+        for worker in self._workers[:count]:
+            if worker.task is None:
+                return worker
+        if len(self._workers) < count:
+            self._workers.append(_Worker(self._config.threads))
+            return self._workers[-1]
+        return None
+
+    def _finished(self) -> Iterator[tuple[Task, Outcome | TaskLost]]:
+        busy = {worker.pipe: worker for worker in self._workers if worker.task}
+        patience = min(worker.deadline for worker in busy.values()) - time.monotonic()
+        ready = wait(list(busy), timeout=max(0.0, patience))
+        for worker in [busy[pipe] for pipe in ready if isinstance(pipe, Connection)]:
+            task = worker.task
+            assert task is not None
+            try:
+                result = worker.pipe.recv()
+                worker.task, worker.started, self._failed_starts = None, True, 0
+            except (EOFError, OSError):
+                result = TaskLost("died", worker.exit_reason(self._crashes))
+                self._terminate(worker)
+            yield task, result
+        for worker in list(self._workers):
+            if worker.task and worker.deadline <= time.monotonic():
+                task = worker.task
+                self._terminate(worker)
+                limit = self._config.timeout * task.size
+                yield task, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+
+    def _replace_idle(self, worker: _Worker) -> None:
+        worker.task = None
+        why = worker.exit_reason(self._crashes)
+        self._terminate(worker)
+        self._failed_starts += not worker.started
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            raise UsageError(f"worker processes cannot start: {why}")
+
+    def _terminate(self, worker: _Worker) -> None:
+        worker.stop()
+        self._workers.remove(worker)

@@ -1,0 +1,67 @@
+"""A worker process: takes tasks from a pipe until it closes, and never outlives its driver."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
+
+from bench.execution.executors.perform import perform
+from bench.execution.executors.worker_state import WorkerState
+from bench.library_setup import set_up_libraries
+
+UNNAMED = ".worker-"
+"""How the names of files begin that hold a stack only if a worker crashes."""
+
+
+def open_stack_file(crashes: str) -> IO[str] | None:
+    """Have a crash of this process write its stack to a file in ``crashes``, where a driver on another machine sees it.
+
+    None where the folder is not shared with this machine.
+    """
+    try:
+        Path(crashes).mkdir(exist_ok=True)
+        file = (Path(crashes) / f"{UNNAMED}{socket.gethostname()}-{os.getpid()}.txt").open("w")
+        faulthandler.enable(file)
+        return file
+    except OSError:
+        return None
+
+
+def serve(descriptor: int, driver: int) -> None:
+    """Answer tasks that arrive on the pipe ``descriptor`` from the process ``driver``."""
+    # Ctrl-C reaches the whole process group: the driver decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_driver()
+    threading.Thread(target=_follow, args=(driver,), daemon=True).start()
+    set_up_libraries()
+    pipe = Connection(descriptor)
+    bench = WorkerState()
+    while True:
+        try:
+            task = pipe.recv()
+            pipe.send(perform(task, bench))
+        except (EOFError, OSError):
+            return
+
+
+def _die_with_driver() -> None:
+    """Ask Linux to kill this process with its driver, which no plugin that hogs the interpreter can prevent."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def _follow(driver: int) -> None:
+    """End this process as soon as its driver is gone, even in the middle of a task."""
+    while os.getppid() == driver:
+        time.sleep(0.2)
+    os._exit(1)

@@ -1,0 +1,42 @@
+"""Making the clips that do not exist."""
+
+from __future__ import annotations
+
+from bench.errors import UsageError
+from bench.execution.attempts import Attempts
+from bench.execution.executors.base import Executor, TaskLost
+from bench.execution.generate_task import GenerateTask
+from bench.planning.plan import Plan
+from bench.progress import Progress
+from bench.storage.store import Store
+from bench.storage.task_results import ClipFailed
+
+
+def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -> list[str]:
+    """Make the clips that do not exist and return what models miss to run here.
+
+    Raises:
+        UsageError: the disk took no more, or a model refuses to work; what was made is stored.
+    """
+    unmade = store.unmade()
+    wanted = [clip for clip in plan.clips if clip.id in unmade]
+    missing: dict[str, str] = {}
+
+    tasks = [
+        GenerateTask(model, clips, absent, store.folder.resolve())
+        for model, clips in plan.batches()
+        if (absent := frozenset(clip.id for clip in clips if clip.id in unmade))
+    ]
+    progress.begin("generating clips", len(plan.clips), len(plan.clips) - len(wanted))
+    attempts = Attempts(tasks, executor, progress)
+    for task, result in attempts:
+        if isinstance(result, TaskLost):
+            if result.why == "missing":
+                missing[task.model.label] = f"model '{task.model.label}': {result.message}"
+                attempts.drop(task.model.label)
+            elif result.why != "died":
+                raise UsageError(result.message)
+            result = [ClipFailed(clip.id, result.message) for clip in task.absent]
+        store.record_clips(result)
+        progress.advance(len(task.wanted))
+    return list(missing.values())

@@ -1,0 +1,217 @@
+"""Hearing clips: the tasks of scoring and embedding one clip, and of computing a set metric of many."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bench.contracts.audio import read_audio
+from bench.contracts.clip_view import View
+from bench.contracts.embedder import Vectors
+from bench.contracts.metric import DecodedClip, Estimate, Score
+from bench.contracts.notes import Notes
+from bench.contracts.notice import Notice, checked
+from bench.contracts.prompt import Prompt
+from bench.contracts.set_metric import PlannedReference, gather
+from bench.errors import DataError, MissingError, Undefined, one_line
+from bench.execution.executors.worker_state import WorkerState
+from bench.hashing import canonical_json
+from bench.planning.metric_plan import ClipGroup, PlannedEmbedder, PlannedMetric, SetKey
+from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScored
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """Hear one clip: score its file with some metrics, and embed it with some embedders.
+
+    ``known`` holds the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
+    """
+
+    clip: str
+    content: str
+    path: Path
+    prompt: Prompt
+    notes: str | None
+    metrics: tuple[PlannedMetric, ...]
+    embedders: tuple[PlannedEmbedder, ...]
+    view: View
+    known: Mapping[str, Vectors | str] = field(default_factory=dict)
+    doing: ClassVar[str] = "scoring"
+
+    @property
+    def size(self) -> int:
+        return 1
+
+    @property
+    def subject(self) -> str:
+        """What is scored with what, for a crash report."""
+        names = [*(metric.ref for metric in self.metrics), *(e.ref.name for e in self.embedders)]
+        return f"{self.path} with {', '.join(names)}"
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What may be at fault where it dies: the metrics and embedders."""
+        return (*(metric.ref for metric in self.metrics), *(_cause(e) for e in self.embedders))
+
+    def execute(self, bench: WorkerState) -> ClipScores:
+        """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
+        try:
+            audio = read_audio(self.path)
+        except DataError as error:
+            return ClipScores(self.clip, unreadable=str(error))
+        notes = Notes.from_json(self.notes) if self.notes else None
+        embedders = [*self.embedders, *(e for metric in self.metrics for e in metric.embedders)]
+        known = {e.ref.share_name: self.known[e.fingerprint] for e in embedders if e.fingerprint in self.known}
+        clip = DecodedClip(audio, self.prompt, notes, bench.embedder, self.view, known)
+        missing: list[str] = []
+        embedded = [self._embed(embedder, clip, missing) for embedder in self.embedders]
+        scores = [self._score(bench, metric, clip, missing) for metric in self.metrics]
+        return ClipScores(self.clip, scores, embedded, missing=missing)
+
+    def lost(self, error: str) -> ClipScores:
+        """The result when nothing could be heard."""
+        return ClipScores(
+            self.clip,
+            [self._failed(metric, error) for metric in self.metrics],
+            [Embedded(self.content, e.fingerprint, self.view.key, error=error) for e in self.embedders],
+        )
+
+    def pieces(self) -> list[ScoreTask]:
+        """The same work one metric or embedder at a time, to find the one that kills its worker; none if it is one."""
+        if len(self.causes) == 1:
+            return []
+        return [
+            *(replace(self, metrics=(metric,), embedders=()) for metric in self.metrics),
+            *(replace(self, metrics=(), embedders=(embedder,)) for embedder in self.embedders),
+        ]
+
+    def without(self, causes: Collection[str]) -> ScoreTask | None:
+        """What is left of it where those metrics and embedders are not to be touched."""
+        metrics = tuple(metric for metric in self.metrics if metric.ref not in causes)
+        embedders = tuple(e for e in self.embedders if _cause(e) not in causes)
+        return replace(self, metrics=metrics, embedders=embedders) if metrics or embedders else None
+
+    def _embed(self, planned: PlannedEmbedder, clip: DecodedClip, missing: list[str]) -> Embedded:
+        key = (self.content, planned.fingerprint, self.view.key)
+        try:
+            vectors = np.ascontiguousarray(clip.embedding(planned.ref), dtype=np.float32)
+            if vectors.ndim != 2 or not len(vectors) or not np.isfinite(vectors).all():
+                raise DataError(f"the embedder gave {vectors.shape} vectors, or some that are not finite")
+            return Embedded(*key, vectors=vectors)
+        except Undefined as none:
+            return Embedded(*key, reason=str(none))
+        except Exception as error:
+            if isinstance(error, MissingError):
+                missing.append(f"embedder '{planned.ref.name}': {error}")
+            return Embedded(*key, error=one_line(error))
+
+    def _score(self, bench: WorkerState, planned: PlannedMetric, clip: DecodedClip, missing: list[str]) -> ClipScored:
+        started = time.perf_counter()
+        try:
+            score = bench.metric(planned).score(clip)
+            if not isinstance(score, Score):
+                raise TypeError(f"returned {type(score).__name__}, not bench.Score")
+            details = _plain(score.details)
+            canonical_json(details)
+        except Undefined as none:
+            score, details = Score.undefined(str(none)), {}
+        except Exception as error:
+            if isinstance(error, MissingError):
+                missing.append(f"metric '{planned.name}': {error}")
+            return self._failed(planned, one_line(error))
+        seconds = time.perf_counter() - started
+        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, details, seconds)
+
+    def _failed(self, planned: PlannedMetric, error: str) -> ClipScored:
+        return ClipScored(self.clip, planned.key(self.view), error=error)
+
+
+def _cause(embedder: PlannedEmbedder) -> str:
+    """An embedder's name, and what tells it from others of that name."""
+    return f"{embedder.ref.name} ({embedder.fingerprint[:8]})"
+
+
+@dataclass(frozen=True)
+class SetTask:
+    """One set metric on one model's clips, whole and by group.
+
+    A clip is its prompt's number and its vectors, or the reason why it has none; None where nobody tried. ``warnings``
+    are what every score of this model against this reference must say.
+    """
+
+    model: str
+    metric: PlannedMetric
+    view: View
+    reference: PlannedReference | None
+    clips: tuple[tuple[int, Vectors | str | None], ...]
+    groups: tuple[ClipGroup, ...]
+    warnings: tuple[Notice, ...] = ()
+    doing: ClassVar[str] = "computing a set metric"
+
+    @property
+    def size(self) -> int:
+        return max(1, len(self.clips))
+
+    @property
+    def subject(self) -> str:
+        """What is computed of what, for a crash report."""
+        return f"{self.metric.ref} of {self.model}"
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What may be at fault where it dies."""
+        return (self.metric.ref,)
+
+    def pieces(self) -> list[SetTask]:
+        """None: it is not tried in parts."""
+        return []
+
+    def without(self, causes: Collection[str]) -> SetTask | None:
+        """What is left of it where those metrics are not to be touched."""
+        return None if self.metric.ref in causes else self
+
+    def execute(self, bench: WorkerState) -> list[SetScored]:
+        """One result a group; a group that raises fails alone."""
+        return [self._score(bench, group) for group in self.groups]
+
+    def lost(self, error: str) -> list[SetScored]:
+        """The results when nothing could be computed."""
+        return [SetScored(self.key(group), error=error) for group in self.groups]
+
+    def key(self, group: ClipGroup) -> SetKey:
+        """What the score of a group is stored under."""
+        reference = self.reference.fingerprint if self.reference else ""
+        return SetKey(self.model, group.grouping, group.name, *self.metric.key(self.view), reference, group.clips)
+
+    def _score(self, bench: WorkerState, group: ClipGroup) -> SetScored:
+        try:
+            metric = bench.set_metric(self.metric)
+            reference = bench.reference(self.reference) if self.reference else None
+            if reference and group.grouping == "genre":
+                reference = reference.of_genre(group.name)
+            members = [(place, *self.clips[place]) for place in group.members]
+            clips = [(place, prompt, v) for place, prompt, v in members if not (v is None or isinstance(v, str))]
+            if not clips:
+                estimate = Estimate(None, None, None, 0, "no clip has an embedding")
+            else:
+                estimate = metric.evaluate(gather(clips, self.metric.embedders[0].fingerprint), reference)
+            details = _plain(estimate.details)
+            canonical_json(details)
+            warnings = (*checked(estimate.warnings, f"metric '{self.metric.name}'"), *self.warnings)
+            return SetScored(self.key(group), estimate=replace(estimate, details=details, warnings=warnings))
+        except Exception as error:
+            return SetScored(self.key(group), error=one_line(error))
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's scalars and arrays as the Python values that JSON knows."""
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value

@@ -1,0 +1,1 @@
+"""What is installed here: list it, try it, and say what is missing."""

@@ -1,0 +1,105 @@
+"""What can be named: every plugin that is installed here, with its parameters, and the prompts of a suite."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any
+
+import yaml
+
+from bench.contracts.entry_points import Kind, Plugin
+from bench.contracts.parameters import Parameter, parameters
+from bench.contracts.plugins import load
+from bench.contracts.prompt import PromptSuite
+from bench.errors import TunebenchError
+from bench.installation.readiness import named
+
+
+def catalogue(kind: Kind) -> list[dict[str, Any]]:
+    """A record for each name of one kind.
+
+    ``kind``, ``name``, ``package`` and ``target`` say what it is and who declares it; ``summary`` is the beginning of
+    its documentation; ``usable`` is whether it could be imported, and where it could not ``summary`` says why.
+    ``version`` is that of a class, otherwise None. ``params`` lists the parameters: ``name``, whether it is
+    ``required``, its ``default``, and for a required one an ``example``, in YAML, where the plugin gives one. An
+    ambiguous name is followed by those that mean one plugin.
+    """
+    return [
+        {
+            "kind": kind,
+            "name": name,
+            "package": plugin.distribution if plugin else None,
+            "target": plugin.target if plugin else None,
+            **(_described(plugin) if plugin else _unusable(problem)),
+        }
+        for name, plugin, problem in named(kind)
+    ]
+
+
+def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
+    """A record for each prompt of a suite: ``id``, ``text``, ``genre``, ``level``, and ``bpm`` and ``key`` or None."""
+    return [
+        {
+            "id": prompt.id,
+            "text": prompt.text,
+            "genre": prompt.genre,
+            "level": prompt.level,
+            "bpm": prompt.bpm,
+            "key": prompt.key,
+        }
+        for prompt in suite.prompts
+    ]
+
+
+def as_yaml(value: Any) -> str:
+    """A value as it is written in a configuration, in one line.
+
+    >>> as_yaml(None), as_yaml("a: b"), as_yaml([1, 2.5])
+    ('null', "'a: b'", '[1, 2.5]')
+    """
+    return yaml.safe_dump([value], default_flow_style=True, width=10**6, allow_unicode=True).strip()[1:-1]
+
+
+def _described(plugin: Plugin) -> dict[str, Any]:
+    try:
+        thing = load(plugin)
+        params = [_parameter(parameter) for parameter in parameters(thing)] if inspect.isclass(thing) else []
+    except TunebenchError as error:
+        return _unusable(f"cannot be used: {error}")
+    except (TypeError, ValueError) as error:  # a constructor whose signature cannot be read
+        return _unusable(f"cannot be used: its parameters are not known ({error})")
+    text = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("`", "")
+    arrow = {"higher": "↑", "lower": "↓"}.get(str(getattr(thing, "direction", "")), "")
+    unit = " ".join(part for part in (str(getattr(thing, "unit", "")), arrow) if part)
+    return {
+        "summary": f"{text} [{unit}]" if unit else text,
+        "usable": True,
+        "version": _version(thing),
+        "params": params,
+    }
+
+
+def _unusable(problem: str) -> dict[str, Any]:
+    return {"summary": problem, "usable": False, "version": None, "params": []}
+
+
+def _version(thing: Any) -> int | None:
+    """Of a class; that of a suite is known when its function is called."""
+    version = getattr(thing, "version", None)
+    return version if isinstance(version, int) else None
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    default: Any = parameter.default
+    try:
+        json.dumps(default, allow_nan=False)
+        as_yaml(default)
+    except (TypeError, ValueError, yaml.YAMLError):
+        default = str(default)
+    return {
+        "name": parameter.name,
+        "required": parameter.required,
+        "default": default,
+        "example": parameter.example if parameter.required else None,
+    }

@@ -1,0 +1,120 @@
+"""What this machine and installation can do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from bench.contracts.entry_points import Kind, declared, unreadable_packages
+from bench.installation.readiness import readiness
+
+_EXTERNAL = {"tinysoundfont": "pip install --no-deps tinysoundfont"}
+
+
+def diagnose() -> dict[str, dict[str, str]]:
+    """Sections of facts in plain words: machine, devices, packages, and the plugins of each kind.
+
+    Of plugins they are what `bench.installation.readiness.readiness` says.
+    """
+    return {
+        "machine": _machine(),
+        "devices": _devices(),
+        "packages": _packages(),
+        "models": _plugins("model"),
+        "metrics": _plugins("metric"),
+        "embedders": _plugins("embedder"),
+        "suites": _plugins("suite"),
+        "references": _plugins("reference"),
+    }
+
+
+def _machine() -> dict[str, str]:
+    try:
+        here = Path.cwd()
+        disk = f"{shutil.disk_usage(here).free / 1e9:.0f} GB in {here}"
+    except OSError:
+        disk = "the working folder is gone"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    available = _available_memory()
+    return {
+        "system": platform.platform(),
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "cores": str(cores),
+        "memory": f"{memory:.0f} GB" + (f", {available:.0f} GB available" if available is not None else ""),
+        "free disk": disk,
+    }
+
+
+def _available_memory() -> float | None:
+    """What a new process may use without swapping, in GB, where the system says so (Linux)."""
+    try:
+        found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) / 1e6 if found else None
+
+
+def _devices() -> dict[str, str]:
+    """Where neural models can run, with the memory there is."""
+    try:
+        Path.cwd()  # torch's MKL ends the process where the working folder is gone
+        import torch
+    except FileNotFoundError:
+        return {"cuda": "not known: the working folder is gone", "mps": "not known: the working folder is gone"}
+    except ModuleNotFoundError:
+        unknown = "not known without torch: pip install 'tunebench[diffusion]'"
+        return {"cuda": unknown, "mps": unknown}
+    except Exception as error:
+        broken = f"torch cannot be imported ({type(error).__name__}: {error}); reinstall it"
+        return {"cuda": broken, "mps": broken}
+    facts = {}
+    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        free, total = torch.cuda.mem_get_info(number)
+        facts[f"cuda:{number}"] = (
+            f"{torch.cuda.get_device_name(number)}, {total / 1e9:.0f} GB, {free / 1e9:.0f} GB available"
+        )
+    if not facts:
+        build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
+        facts["cuda"] = f"none (torch {torch.__version__} is built for {build})"
+    facts["mps"] = "ready, shares the machine's memory" if torch.backends.mps.is_available() else "none"
+    facts["cpu"] = f"ready, {torch.get_num_threads()} threads, shares the machine's memory"
+    return facts
+
+
+def _packages() -> dict[str, str]:
+    """Versions of what tunebench requires, extras included."""
+    facts = {}
+    for requirement in requires("tunebench") or []:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]  # type: ignore[index]  # metadata always begins with a name
+        extra = requirement.partition("extra ==")[2].strip(" '\"")
+        if extra != "dev":
+            facts[name] = _version(
+                name,
+                f"missing: pip install 'tunebench[{extra}]'" if extra else "missing: reinstall tunebench",
+            )
+    for name, command in _EXTERNAL.items():
+        facts[name] = _version(name, f"missing: {command}")
+    for name, problem in unreadable_packages().items():
+        facts[name] = f"its list of plugins (entry_points.txt) cannot be read ({problem}); reinstall it"
+    return facts
+
+
+def _version(name: str, otherwise: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return otherwise
+
+
+def _plugins(kind: Kind) -> dict[str, str]:
+    try:
+        Path.cwd()  # as for torch above, which plugins import
+    except OSError:
+        return dict.fromkeys(declared(kind), "not tried: the working folder is gone")
+    return readiness(kind)

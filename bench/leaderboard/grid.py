@@ -1,0 +1,140 @@
+"""What stands in the cells of a leaderboard for people to read: numbers with their doubt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bench.contracts.clip_view import View, view_text
+from bench.contracts.notice import Notice
+from bench.number_format import NONE, decimals_for, half_width, number
+from bench.scores.aggregate import Cell, Column
+
+ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
+CHANCE = "chance"
+CEILING = "ceiling (true notes)"
+
+Grid = tuple[list[str], list[list[str]]]
+
+
+def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
+    """Header and rows as text: models in planned order within each group, then chance and ceiling."""
+    columns, decimals = columns_of(cells), decimals_of(cells)
+    counts = {ref: count for ref in columns if (count := _shared_count(cells, ref))}
+    header = [*([by] if by else []), "model", *(_heading(column, counts.get(ref)) for ref, column in columns.items())]
+    rows = []
+    for group, here in shown_groups(cells).items():
+        first = [group] if by else []
+        for model in dict.fromkeys(cell.model for cell in here):
+            own = {cell.column.ref: cell for cell in here if cell.model == model}
+            rows.append([*first, model, *(_written(own[ref], ref not in counts, decimals[ref]) for ref in columns)])
+        for label, values in ((CHANCE, chance(here)), (CEILING, ceiling(here))):
+            if values:
+                rows.append([*first, label, *(_limit(values, ref, decimals) for ref in columns)])
+    return header, rows
+
+
+def footnotes(cells: Sequence[Cell]) -> list[str]:
+    """Why cells are empty, what the distances are to, which part of the clips they are of, and every warning once."""
+    lines = _empty(cells)
+    for ref, column in columns_of(cells).items():
+        against = f"against the reference '{column.reference}', " if column.reference else ""
+        if column.view and (column.of_sets or View.of_key(column.view) != View()):
+            lines.append(f"{ref}: {against}of {view_text(column.view)}")
+    warned: dict[Notice, list[str]] = {}
+    for cell in cells:
+        for warning in cell.estimate.warnings:
+            warned.setdefault(warning, []).append(cell.column.ref)
+    return lines + [f"{', '.join(dict.fromkeys(refs))}: {warning.sentence}" for warning, refs in warned.items()]
+
+
+def _empty(cells: Sequence[Cell]) -> list[str]:
+    """A line for each model and reason that leaves cells of all prompts without a number."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        if cell.estimate.value is None and cell.estimate.reason and cell.group == "all":
+            found.setdefault((cell.model, cell.estimate.reason), []).append(cell.column.ref)
+    return [f"{NONE} {model}, {', '.join(refs)}: {reason}" for (model, reason), refs in found.items()]
+
+
+def columns_of(cells: Sequence[Cell]) -> dict[str, Column]:
+    """The metrics by name and version, in the order in which they were asked for."""
+    return {cell.column.ref: cell.column for cell in cells}
+
+
+def decimals_of(cells: Sequence[Cell]) -> dict[str, int]:
+    """By metric, the decimals that the intervals of its whole column warrant."""
+    found = {}
+    for ref in columns_of(cells):
+        estimates = [cell.estimate for cell in cells if cell.column.ref == ref]
+        widths = [(e.high - e.low) / 2 for e in estimates if e.low is not None and e.high is not None]
+        found[ref] = decimals_for(widths, [e.value for e in estimates if e.value is not None])
+    return found
+
+
+def shown_groups(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """The cells of each group, those over all prompts first where they come first."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, []).append(cell)
+    return groups
+
+
+def chance(cells: Sequence[Cell]) -> dict[str, float]:
+    """By metric, what music without structure would score."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        if cell.chance is not None:
+            found.setdefault(cell.column.ref, []).append(cell.chance)
+    return {ref: math.fsum(values) / len(values) for ref, values in found.items()}
+
+
+def ceiling(cells: Sequence[Cell]) -> dict[str, float]:
+    """The best that any model's own notes reach: what is between this and a row is the ear's error or the music's."""
+    best: dict[str, float] = {}
+    for cell in cells:
+        if cell.known is not None and cell.column.direction != "none":
+            choose = max if cell.column.direction == "higher" else min
+            best[cell.column.ref] = choose(cell.known, best.get(cell.column.ref, cell.known))
+    return best
+
+
+def symmetric(cell: Cell) -> float | None:
+    """Half the width of an interval that lies evenly about its value, for ``±``; None for any other."""
+    value, low, high = cell.estimate.value, cell.estimate.low, cell.estimate.high
+    if value is None or low is None or high is None:
+        return None
+    return half_width(value, low, high)
+
+
+def _heading(column: Column, count: str | None) -> str:
+    unit = " ".join(part for part in (column.unit, ARROWS[column.direction]) if part)
+    return column.ref + (f" ({unit})" if unit else "") + (f" {count}" if count else "")
+
+
+def _shared_count(cells: Sequence[Cell], ref: str) -> str | None:
+    """How many clips have a value, where that is the same for every row: the heading says it once for all."""
+    counts = [_count(cell) for cell in cells if cell.column.ref == ref]
+    return counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None
+
+
+def _count(cell: Cell) -> str:
+    counted = 0 if cell.estimate.value is None else cell.estimate.n
+    return "" if counted == cell.planned else f"({counted}/{cell.planned})"
+
+
+def _limit(values: Mapping[str, float], ref: str, decimals: Mapping[str, int]) -> str:
+    return number(values[ref], decimals[ref]) if ref in values else ""
+
+
+def _written(cell: Cell, counted: bool, decimals: int) -> str:
+    estimate, count = cell.estimate, _count(cell) if counted else ""
+    if estimate.value is None:
+        return f"{NONE} {count}".rstrip()
+    text = number(estimate.value, decimals)
+    half = symmetric(cell)
+    if half is not None:
+        text += f" ± {number(half, decimals)}"
+    elif estimate.low is not None and estimate.high is not None:
+        text += f" [{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
+    return f"{text} {count}".rstrip()

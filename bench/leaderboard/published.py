@@ -1,0 +1,160 @@
+"""Published figures: what papers report, each with its protocol and source, never mixed with measured rows.
+
+A file holds one paper. What all of its rows have in common stands above them::
+
+    paper: Doe et al. 2024
+    about: J. Doe: A Paper. Journal 1(1), 2024.
+    protocol: 12 prompts of 10 s
+    rows:
+      - {model: Tuned, metric: CLAP score, value: 0.31, text: "0.31", where: table 2}
+      - {model: Tuned, metric: rhythm, text: listeners prefer it, where: section 4}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from bench.errors import DataError, UsageError
+from bench.schema import Settings, load_settings
+from bench.text_table import markdown_table, paragraph, text_table
+
+TITLE = "Published, not comparable with the rows above"
+
+HEADER = ("model", "metric", "figure", "where")
+
+
+class PublishedRow(Settings):
+    """One figure of a paper.
+
+    model: the row as the paper calls it. metric: the paper's name of it. value: the figure; text: as it is printed, or
+    a finding in words where there is no figure. low, high: its 95 % interval, where there is one. protocol: how it was
+    measured. source: the paper, as it is cited; paper: the same in short. where: the place in it. second_hand: who
+    reported it, where not the paper itself. caveat: why it is not comparable with rows that are measured here.
+    """
+
+    model: str = Field(min_length=1)
+    metric: str = Field(min_length=1)
+    value: float | None = Field(default=None, allow_inf_nan=False)
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+    unit: str = ""
+    text: str = ""
+    protocol: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    paper: str = ""
+    where: str = ""
+    second_hand: str = ""
+    caveat: str = Field(default="other checkpoint, prompts or clip length: not comparable with measured rows")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> PublishedRow:
+        if self.value is None and not self.text:
+            raise ValueError("a row needs a value, or a finding in words as its text")
+        if (self.low is None) != (self.high is None) or (self.low is not None and self.value is None):
+            raise ValueError("an interval needs value, low and high")
+        if self.low is not None and self.high is not None and not self.low <= (self.value or 0.0) <= self.high:
+            raise ValueError(f"the value {self.value} is outside its interval [{self.low}, {self.high}]")
+        return self
+
+
+class PublishedFile(Settings):
+    """A paper's figures.
+
+    paper: in short; about: as it is cited. protocol: how the rows were measured that do not say otherwise.
+    """
+
+    paper: str = Field(min_length=1)
+    about: str = Field(min_length=1)
+    protocol: str = Field(min_length=1)
+    rows: tuple[PublishedRow, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_rows(cls, content: Any) -> Any:
+        """Give each row what it shares with the others of its file."""
+        if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+            return content
+        common = {"protocol": content.get("protocol"), "source": content.get("about"), "paper": content.get("paper")}
+        common = {name: value for name, value in common.items() if value is not None}
+        return {**content, "rows": [{**common, **row} if isinstance(row, dict) else row for row in content["rows"]]}
+
+
+@cache
+def published() -> tuple[PublishedRow, ...]:
+    """The rows that come with the package, paper by paper."""
+    folder = Path(str(files("results") / "published"))
+    return tuple(row for path in sorted(folder.glob("*.yaml")) for row in load_published(path))
+
+
+def load_published(path: Path) -> tuple[PublishedRow, ...]:
+    """Read a file of published figures.
+
+    Raises:
+        DataError: no such file, not YAML, or a row that lacks something or says too much; file and place are named.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        return load_settings(PublishedFile, path, "paper: Doe et al. 2024").rows
+    except UsageError as error:
+        raise DataError(str(error)) from None
+
+
+def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
+    """One flat record a figure, with the names that measured rows have; ``note`` is how it was measured."""
+    return [
+        {
+            "model": row.model,
+            "metric": row.metric,
+            "value": row.value,
+            "low": row.low,
+            "high": row.high,
+            "unit": row.unit,
+            "text": row.text,
+            "note": row.protocol,
+            "source": row.source,
+            "where": row.where or None,
+            "second_hand": row.second_hand or None,
+            "caveat": row.caveat,
+            "published": True,
+        }
+        for row in rows
+    ]
+
+
+def published_block(rows: Sequence[PublishedRow], markdown: bool) -> str:
+    """A paper after the other, each with its source; rows that were measured alike share a table."""
+    parts = [f"## {TITLE}" if markdown else TITLE]
+    for source, of_paper in groupby(rows, key=lambda row: row.source):
+        parts.append(source if markdown else paragraph(source))
+        for (protocol, second_hand), alike in groupby(of_paper, key=lambda row: (row.protocol, row.second_hand)):
+            shown = list(alike)
+            said = f"Second-hand, from {second_hand}: {protocol}" if second_hand else protocol
+            cells = [(row.model, row.metric, _figure(row), row.where or "–") for row in shown]
+            if markdown:
+                parts += [said, markdown_table(HEADER, cells, len(HEADER)), *_caveats(shown)]
+            else:
+                lines = [paragraph(said), text_table(HEADER, cells, len(HEADER)), *map(paragraph, _caveats(shown))]
+                parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _caveats(rows: Sequence[PublishedRow]) -> list[str]:
+    """Each caveat once, with the metrics that it is of."""
+    metrics: dict[str, list[str]] = {}
+    for row in rows:
+        metrics.setdefault(row.caveat, []).append(row.metric)
+    return [f"{', '.join(dict.fromkeys(names))}: {caveat}" for caveat, names in metrics.items()]
+
+
+def _figure(row: PublishedRow) -> str:
+    """As it is printed, with its unit unless that is printed, too."""
+    text = row.text or f"{row.value:g}".replace("-", "−")
+    return text if not row.unit or row.unit in text else f"{text} {row.unit}"

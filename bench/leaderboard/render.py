@@ -1,0 +1,219 @@
+"""The leaderboard: a row a model, a column a metric, how sure each number is, and which places the tests support."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.contracts.clip_view import view_text
+from bench.errors import UsageError
+from bench.leaderboard.grid import footnotes, grid
+from bench.leaderboard.rank_table import rank_grid, rank_notes, ranks_mean
+from bench.leaderboard.ranks import RankRange, ranks
+from bench.scores.aggregate import Cell, Grouping, refuse_ungrouped, summarise
+from bench.scores.protocol import Protocol, protocol_of
+from bench.storage.store import Store
+from bench.text_table import markdown_table, markdown_text, paragraph, text_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.comparison.result import Comparison
+    from bench.progress import Progress
+
+Format = Literal["table", "csv", "json", "markdown", "parquet", "latex"]
+
+COLUMNS = (
+    *("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "chance", "known"),
+    *("note", "reference", "view", "warnings", "warning_codes", "rank_best", "rank_worst", "tied", "protocol"),
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """All that a leaderboard shows. ``ranks`` are by (model, metric), over all prompts; ``tested`` are their pairs."""
+
+    cells: list[Cell]
+    ranks: Mapping[tuple[str, str], RankRange]
+    protocol: Protocol
+    tested: Sequence[Comparison] = field(default=())
+
+
+def read_board(
+    folder: Path, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
+) -> Board:
+    """A run's leaderboard.
+
+    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics, which take about a
+    second a pair and are kept in the run folder; those of plugin files are only made where ``plugin_files`` allows it.
+
+    Raises:
+        UsageError: as `read_cells`, or no prompt has what the table is split by.
+    """
+    from bench.comparison.compare import compare_all
+
+    with _read(folder, by) as store:
+        refuse_ungrouped(store.prompts().values(), by)
+        cells = _cells(store, by)
+        pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
+        tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files)
+        return Board(cells, ranks(cells, tested), protocol_of(store), tested)
+
+
+def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
+    """All cells of a run's leaderboard, whole-suite ones first.
+
+    Raises:
+        UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
+    """
+    with _read(folder, by) as store:
+        return _cells(store, by)
+
+
+def records(
+    cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange] | None = None, protocol: Protocol | None = None
+) -> list[dict[str, Any]]:
+    """One flat record a cell.
+
+    ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
+    should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
+    notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
+    ``reference`` and ``view`` are what a distance is to and which part of the clips it is of. ``warnings`` are
+    sentences for a reader and ``warning_codes``, in the same order, what a program tests. ``rank_best`` to
+    ``rank_worst`` are the places that the tests leave open, ``tied`` the models that this one was tested against and
+    cannot be told from: over all prompts, where the metric has a direction and the model a value and a test; otherwise
+    None. ``protocol`` is what another run must share for its numbers to be comparable.
+    """
+    found = []
+    for cell in cells:
+        rank = (ranks or {}).get((cell.model, cell.column.ref)) if cell.group == "all" else None
+        found.append(
+            {
+                "model": cell.model,
+                "metric": cell.column.ref,
+                "group": cell.group,
+                "value": cell.estimate.value,
+                "low": cell.estimate.low,
+                "high": cell.estimate.high,
+                "n": cell.estimate.n,
+                "planned": cell.planned,
+                "unit": cell.column.unit,
+                "direction": cell.column.direction,
+                "chance": cell.chance,
+                "known": cell.known,
+                "note": cell.estimate.reason,
+                "reference": cell.column.reference or None,
+                "view": view_text(cell.column.view) or None,
+                "warnings": [warning.sentence for warning in cell.estimate.warnings],
+                "warning_codes": [warning.code for warning in cell.estimate.warnings],
+                "rank_best": rank.best if rank else None,
+                "rank_worst": rank.worst if rank else None,
+                "tied": list(rank.tied) if rank else None,
+                "protocol": protocol.id if protocol else None,
+            }
+        )
+    return found
+
+
+def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
+    """The leaderboard as a DataFrame with the columns of `records`; lists are joined with ``; ``.
+
+    Raises:
+        UsageError: as `read_cells`.
+    """
+    return _frame(read_board(folder, by))
+
+
+def render(
+    folder: Path,
+    style: Format = "table",
+    by: str | None = None,
+    with_published: bool = False,
+    progress: Progress | None = None,
+    plugin_files: bool = False,
+) -> str | bytes:
+    """The leaderboard as text, or as bytes for ``parquet``.
+
+    Args:
+        folder: a run.
+        style: how it is written.
+        by: add rows for each ``genre`` or ``level``.
+        with_published: append figures of papers, apart from the rows that are measured.
+        progress, plugin_files: as for `read_board`.
+
+    Raises:
+        UsageError: as `read_cells`, or a style that cannot keep published figures apart.
+    """
+    if with_published and style not in ("table", "markdown", "json"):
+        raise UsageError(
+            f"{style} would mix published figures with measured rows; use table, markdown or json with them"
+        )
+    board = read_board(folder, by, progress, plugin_files)
+    if style == "json":
+        found = records(board.cells, board.ranks, board.protocol)
+        if with_published:
+            from bench.leaderboard.published import published, published_records
+
+            found = [{**record, "published": False} for record in found] + published_records(published())
+        return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    if style == "csv":
+        return str(_frame(board).to_csv(index=False)).rstrip("\n")
+    if style == "parquet":
+        buffer = io.BytesIO()
+        _frame(board).to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    if style == "latex":
+        from bench.leaderboard.latex import latex_table
+
+        return latex_table(board.cells, board.ranks, board.protocol, by)
+    return _page(board, by, style == "markdown", with_published)
+
+
+def _read(folder: Path, by: str | None) -> Store:
+    if by not in (None, "genre", "level"):
+        raise UsageError(f"cannot group by '{by}': use genre or level")
+    return Store.read(folder)
+
+
+def _cells(store: Store, by: str | None) -> list[Cell]:
+    grouping: Grouping | None = by  # type: ignore[assignment]
+    return sorted(summarise(store, grouping), key=lambda cell: (cell.group != "all", cell.group))
+
+
+def _page(board: Board, by: str | None, markdown: bool, with_published: bool) -> str:
+    """The tables and what must be said beneath them."""
+    table = markdown_table if markdown else text_table
+    header, rows = grid(board.cells, by)
+    parts = ["\n".join([table(header, rows, 2 if by else 1), *([] if markdown else footnotes(board.cells))])]
+    if markdown:
+        parts += map(markdown_text, footnotes(board.cells))
+    ranked, notes = rank_grid(board.cells, board.ranks), rank_notes(board.cells, board.tested)
+    said = [ranks_mean(board.ranks) if ranked else "No ranks.", *notes] if ranked or notes else []
+    if markdown:
+        parts += [*([table(*ranked)] if ranked else []), *map(markdown_text, said)]
+    elif said:
+        parts.append("\n".join([*([table(*ranked)] if ranked else []), *map(paragraph, said)]))
+    parts.append(board.protocol.line)
+    if with_published:
+        from bench.leaderboard.published import published, published_block
+
+        parts.append(published_block(published(), markdown))
+    return "\n\n".join(parts)
+
+
+def _frame(board: Board) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(records(board.cells, board.ranks, board.protocol), columns=list(COLUMNS))
+    for name in ("warnings", "warning_codes", "tied"):
+        frame[name] = ["; ".join(several or ()) for several in frame[name]]
+    # A column of None alone would have no type, and tables of two runs could not be joined.
+    numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
+    places = dict.fromkeys(("rank_best", "rank_worst"), "Int64")
+    words = ("note", "reference", "view", "warnings", "warning_codes", "tied", "protocol")
+    return frame.fillna(dict.fromkeys(words, "")).astype({**numbers, **places, **dict.fromkeys(words, "str")})

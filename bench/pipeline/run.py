@@ -1,0 +1,196 @@
+"""Doing what is missing: generate the clips that do not exist, score those that have no score."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.config.run_config import RunConfig, load_config, parse_config
+from bench.contracts.plugins import plain_name
+from bench.errors import MissingError
+from bench.execution.executors.choose import make_executor
+from bench.execution.executors.crash import CRASHES
+from bench.execution.generate import generate
+from bench.execution.score import score
+from bench.hashing import canonical_json
+from bench.number_format import counted
+from bench.planning.metric_plan import plan_metrics
+from bench.planning.plan import Plan, PlannedClip, make_plan
+from bench.planning.shards import Shard, share_out, take_shard
+from bench.progress import Progress, Silent
+from bench.storage.failures import Failure
+from bench.storage.frozen_config import freeze, freeze_scoring, with_seeds
+from bench.storage.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder to read from."""
+
+    folder: Path
+
+    def leaderboard(self, by: str | None = None) -> pd.DataFrame:
+        """The leaderboard as a table; see `bench.leaderboard.render.leaderboard`.
+
+        Raises:
+            UsageError: there is no run in the folder.
+        """
+        from bench.leaderboard.render import leaderboard
+
+        return leaderboard(self.folder, by)
+
+    def compare(self, a: str, b: str, by: str | None = None) -> pd.DataFrame:
+        """B − A on every metric, a row each; see `bench.comparison.compare.compare`.
+
+        Raises:
+            UsageError: as there.
+        """
+        import pandas as pd
+
+        from bench.comparison.compare import compare
+        from bench.comparison.tables import flat
+
+        return pd.DataFrame([flat(comparison.record()) for comparison in compare(self.folder, a, b, by=by)])
+
+    def failures(self) -> list[Failure]:
+        """What failed, a row a clip, score, embedding or set metric, each with its reason; empty when all is well.
+
+        ``str(row)`` is one line; `bench.storage.failures.group_failures` puts rows of one reason together.
+        """
+        with Store.read(self.folder) as store:
+            return store.failures()
+
+
+def as_config(config: RunConfig | Mapping[str, Any] | Path | str | None) -> RunConfig:
+    """A configuration from what a caller has: nothing (the default run), a mapping, or a file.
+
+    Raises:
+        UsageError, DataError: as `load_config`.
+    """
+    if config is None:
+        return RunConfig()
+    if isinstance(config, RunConfig):
+        return config
+    return parse_config(dict(config)) if isinstance(config, Mapping) else load_config(Path(config))
+
+
+def default_folder(config: RunConfig | Mapping[str, Any] | Path | str | None) -> Path:
+    """Where a run goes unless told otherwise: ``results/`` and the configuration's file name, or the suite's name."""
+    if isinstance(config, Path | str):
+        return Path("results") / Path(config).stem
+    return Path("results") / Path(plain_name(as_config(config).suite)).stem
+
+
+def run(
+    config: RunConfig | Mapping[str, Any] | Path | str | None = None,
+    out: Path | str | None = None,
+    progress: Progress | None = None,
+    shard: Shard | None = None,
+) -> Run:
+    """Make and score every clip that a configuration asks for and that the folder does not hold yet.
+
+    Clips and scores that fail are recorded (`Run.failures`), and tried again by the next call. With ``shard`` it is
+    that part of them, in a folder of its own below ``out``, which is the one returned.
+
+    Raises:
+        UsageError: the configuration cannot be used, or the folder holds something else or is in use.
+        MissingError: a model needs what is not installed; the other models' clips are made first.
+        KeyboardInterrupt: interrupted; all that was finished is stored.
+    """
+    settings = as_config(config)
+    folder = Path(out) if out is not None else default_folder(config)
+    progress = progress or Silent()
+    plan = make_plan(settings)
+    about = about_plan(plan)
+    whole: Sequence[tuple[PlannedClip, int]] = ()
+    if shard:
+        folder /= shard.folder
+        whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
+        # So that shards of different configurations can be told apart, with what differs.
+        about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
+        about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
+    with Store.open(folder) as store:
+        replaced = store.adopt(plan, about, whole)
+        if replaced:
+            progress.note(f"{counted(replaced, 'clip')} replaced because what they are made from has changed")
+        if unknown := freeze(store, with_seeds(settings, plan)):
+            progress.note(
+                f"{folder}/config.yaml was lost, and does not say how {', '.join(unknown)} were made; the command that "
+                "made them adds it again"
+            )
+        store.tidy()
+        with make_executor(settings.executor, folder / CRASHES) as executor:
+            missing = generate(store, plan, executor, progress)
+            only = {clip.id for clip in plan.clips}
+            missing += score(
+                store,
+                plan.metrics,
+                settings.reference,
+                settings.common,
+                executor,
+                progress,
+                only,
+                sets=shard is None,
+                shared=settings.shared_recordings,
+            )
+        forget_crashes(store)
+    if missing:
+        raise MissingError("; ".join(dict.fromkeys(missing)))
+    return Run(folder)
+
+
+def rescore(
+    folder: Path | str,
+    config: RunConfig,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Run:
+    """Score all clips of an existing run with the metrics of a configuration, without generating anything.
+
+    Raises:
+        UsageError: there is no run in the folder, or it is in use.
+        MissingError: a metric needs what is not installed; the others are computed first.
+    """
+    folder = Path(folder)
+    Store.read(folder).close()
+    metrics = plan_metrics(config.metrics)
+    with Store.open(folder) as store:
+        store.tidy()
+        with make_executor(config.executor, folder / CRASHES) as executor:
+            missing = score(
+                store,
+                metrics,
+                config.reference,
+                config.common,
+                executor,
+                progress or Silent(),
+                force=force,
+                shared=config.shared_recordings,
+            )
+        freeze_scoring(store, config)
+        forget_crashes(store)
+    if missing:
+        raise MissingError("; ".join(missing))
+    return Run(folder)
+
+
+def forget_crashes(store: Store) -> None:
+    """Remove the stacks of crashes that nothing failed of in the end."""
+    if not store.failures():
+        shutil.rmtree(store.folder / CRASHES, ignore_errors=True)
+
+
+def about_plan(plan: Plan) -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {
+        "suite": plan.suite.ref,
+        "duration": canonical_json(float(plan.duration)),
+        "tunebench": version("tunebench"),
+    }

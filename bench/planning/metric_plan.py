@@ -1,0 +1,234 @@
+"""Metrics resolved against what is installed: what they are called, what they need, and under which key scores lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.contracts.clip_view import View
+from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
+from bench.contracts.entry_points import Plugin
+from bench.contracts.identity import identity_of
+from bench.contracts.metric import ClipMetric, Direction
+from bench.contracts.parameters import bind
+from bench.contracts.plugins import canonical_name, create, find, plain_name, short_name
+from bench.contracts.set_metric import SetMetric
+from bench.errors import UsageError
+from bench.hashing import fingerprint
+from bench.planning.former_identity import former_embedder
+
+if TYPE_CHECKING:  # workers need plans, and no configurations
+    from bench.config.run_config import MetricConfig
+
+
+class ScoreKey(NamedTuple):
+    """What a score is stored under beside its clip: another of any of these is another score."""
+
+    metric: str
+    version: int
+    params_hash: str
+    embedder: str
+
+
+class SetKey(NamedTuple):
+    """What a score of a set of clips is stored under; ``reference`` is empty where nothing is compared with."""
+
+    model: str
+    grouping: str
+    group: str
+    metric: str
+    version: int
+    params_hash: str
+    embedder: str
+    reference: str
+    clips: str
+
+
+@dataclass(frozen=True)
+class PlannedEmbedder:
+    """An embedder that some metric asks for.
+
+    ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
+    """
+
+    ref: EmbedderRef
+    fingerprint: str
+    former: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedMetric:
+    """A column of the leaderboard. ``params`` has the defaults filled in."""
+
+    plugin: Plugin
+    params: Mapping[str, Any]
+    version: int
+    unit: str
+    direction: Direction
+    name: str
+    embedders: tuple[PlannedEmbedder, ...] = ()
+    bounds: tuple[float, float] | None = None
+    hit_or_miss: bool = False
+    of_sets: bool = False
+    needs_reference: bool = False
+
+    @property
+    def ref(self) -> str:
+        """Name and version as in tables: ``harmonic-accuracy@1``."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def base(self) -> str:
+        """The column's name without parameters: of one base only what was asked for last is shown."""
+        return short_name(self.plugin.name)
+
+    @property
+    def params_hash(self) -> str:
+        """Identity of the plugin and its parameters."""
+        return fingerprint(identity_of(self.plugin, self.version, self.params))
+
+    def key(self, view: View) -> ScoreKey:
+        """What its scores are stored under when embeddings are made of ``view``."""
+        embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
+        return ScoreKey(self.name, self.version, self.params_hash, embedder)
+
+
+def embedding_key(embedders: Sequence[str], view: str) -> str:
+    """Identity of what some embedders make of a `View.key`; empty where there are none."""
+    return fingerprint({"embedders": list(embedders), "view": json.loads(view)}) if embedders else ""
+
+
+def plan_metrics(entries: Sequence[MetricConfig]) -> tuple[PlannedMetric, ...]:
+    """Resolve the metrics of a configuration.
+
+    Raises:
+        UsageError: as `plan_metric`, or two of them are one, or would stand under one name.
+        MissingError: as `plan_metric`.
+    """
+    metrics = tuple(plan_metric(entry) for entry in entries)
+    named: dict[str, PlannedMetric] = {}
+    for metric in metrics:
+        other = named.setdefault(metric.ref, metric)
+        if other is metric:
+            continue
+        if (other.plugin, other.params) == (metric.plugin, metric.params):
+            raise UsageError(f"metric '{metric.ref}' is named twice")
+        raise UsageError(
+            f"metrics '{other.plugin.qualified}' and '{metric.plugin.qualified}' are both called {metric.ref}; "
+            "name one of them, or rename one"
+        )
+    return metrics
+
+
+def plan_metric(entry: MetricConfig) -> PlannedMetric:
+    """Resolve one metric.
+
+    Raises:
+        UsageError: an unknown name, version or parameter, of the metric or of an embedder it asks for.
+        MissingError: what it needs is not installed.
+    """
+    plugin = find("metric", entry.name)
+    instance: ClipMetric | SetMetric = create(plugin, entry.params, ClipMetric, SetMetric)
+    kind = type(instance)
+    embedders = tuple(plan_embedder(ref) for ref in instance.embedders)
+    canonical = _canonical(entry.params, instance.embedders)
+    if canonical != entry.params:
+        return plan_metric(entry.model_copy(update={"params": canonical}))
+    defaults = bind(plugin, kind, {}, partly=True)
+    params = bind(plugin, kind, entry.params)
+    _check_attributes(plugin, kind)
+    name = short_name(plugin.name)
+    special = [f"{k}={_short(v)}" for k, v in params.items() if k not in defaults or v != defaults[k]]
+    return PlannedMetric(
+        plugin,
+        params,
+        kind.version,
+        kind.unit,
+        kind.direction,
+        # Numbers of other parameters are other numbers: whoever reads the table sees which.
+        f"{name}[{', '.join(special)}]" if special else name,
+        embedders,
+        instance.bounds if isinstance(instance, ClipMetric) else None,
+        isinstance(instance, ClipMetric) and instance.hit_or_miss,
+        isinstance(instance, SetMetric),
+        isinstance(instance, SetMetric) and instance.needs_reference,
+    )
+
+
+def _check_attributes(plugin: Plugin, kind: type[ClipMetric] | type[SetMetric]) -> None:
+    problems = {
+        "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
+        "unit": not isinstance(kind.unit, str),
+        "direction": kind.direction not in ("higher", "lower", "none"),
+    }
+    for name, wrong in problems.items():
+        if wrong:
+            value = getattr(kind, name)
+            raise UsageError(
+                f"metric '{plugin.name}': its {name} is {value!r}; see bench.ClipMetric for what it may be"
+            )
+
+
+def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
+    """Resolve one embedder.
+
+    Raises:
+        UsageError, MissingError: as `plan_metric`.
+    """
+    embedder = load_embedder(ref)
+    print_ = fingerprint(embedder_identity(ref, embedder))
+    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder))
+    embedder.close()
+    return planned
+
+
+def _canonical(params: Mapping[str, Any], embedders: Sequence[EmbedderRef]) -> dict[str, Any]:
+    """Parameters in which embedders are written one way, since ``musicnn-msd@1`` is no other than ``musicnn-msd``."""
+    names = {ref.name: canonical_name("embedder", ref.name) for ref in embedders}
+    return {key: names.get(value, value) if isinstance(value, str) else value for key, value in params.items()}
+
+
+def _short(value: Any) -> str:
+    """A parameter in a metric's name: the last part of a path that exists here, or of a plugin file's.
+
+    Where a file lies says nothing to others.
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_short(item)}" for key, item in value.items())
+    if isinstance(value, str) and ".py:" in value:
+        return value.rpartition(":")[2]
+    if isinstance(value, str) and ("/" in value or "\\" in value) and Path(value).expanduser().exists():
+        return Path(value).expanduser().resolve().name
+    return str(value)
+
+
+def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
+    """The metrics that names stand for, with the parameters that they are configured with.
+
+    A name may be that of a column: ``kad[embedder=vggish]@1``. What is not configured has its default parameters.
+
+    Raises:
+        UsageError: as `bench.planning.metric_plan.plan_metric`, of what is configured.
+    """
+
+    from bench.config.run_config import MetricConfig
+
+    found = []
+    for name in names:
+        same = [metric for metric in configured if plain_name(metric.name) == plain_name(name)]
+        columns = [metric for metric in configured if "[" in name and plan_metric(metric).ref == name]
+        found += [metric.model_copy(update={"name": name}) for metric in same] or columns or [MetricConfig(name=name)]
+    return found
+
+
+@dataclass(frozen=True)
+class ClipGroup:
+    """Clips that a set metric is computed of: ``members`` are places in the task's list of clips."""
+
+    grouping: str
+    name: str
+    clips: str
+    members: tuple[int, ...]

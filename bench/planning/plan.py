@@ -1,0 +1,228 @@
+"""The plan: every clip that must exist, each with its identity, before anything is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from bench.contracts.entry_points import Plugin
+from bench.contracts.identity import identity_of, only_set, prompt_identity
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.parameters import bind
+from bench.contracts.plugins import create, find
+from bench.contracts.prompt import Prompt, PromptSuite
+from bench.errors import TunebenchError, UsageError
+from bench.hashing import canonical_json, fingerprint
+from bench.planning.metric_plan import PlannedMetric, plan_metrics
+from bench.planning.requests import available_seeds, plan_requests
+
+if TYPE_CHECKING:  # workers need plans, and no configurations
+    from bench.config.run_config import ModelConfig, RunConfig
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A row of the leaderboard.
+
+    ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in
+    Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
+    how many processes may hold it, as the model declares them. ``trained_on`` holds the content hashes of
+    the recordings that it is known to have been trained on. ``own_clips`` says that it plays clips made before, and
+    ``listed`` that the plan asks for exactly those: one that it has no longer is no longer part of the row.
+    """
+
+    label: str
+    plugin: Plugin
+    params: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    rate: int | None
+    batch_size: int
+    speed: float | None
+    max_workers: int | None = None
+    trained_on: frozenset[str] = frozenset()
+    own_clips: bool = False
+    listed: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.identity)
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file.
+
+    ``extra`` is what the model adds to the identity of this clip alone, such as the hash of a file.
+    """
+
+    id: str
+    model: str
+    request: GenerationRequest
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.request.prompt
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Its place in a run, where one clip is at a time: model, prompt and seed."""
+        return self.model, self.prompt.id, self.request.seed
+
+    @property
+    def path(self) -> str:
+        """Where its audio lies, relative to the run folder."""
+        return f"audio/{self.model}/{self.id[:16]}.flac"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a configuration asks for, resolved against what is installed."""
+
+    suite: PromptSuite
+    models: tuple[PlannedModel, ...]
+    metrics: tuple[PlannedMetric, ...]
+    clips: tuple[PlannedClip, ...]
+    duration: float
+
+    def model(self, label: str) -> PlannedModel:
+        return next(model for model in self.models if model.label == label)
+
+    def batches(self) -> Iterator[tuple[PlannedModel, tuple[PlannedClip, ...]]]:
+        """The clips in the chunks in which they are generated; the same plan always gives the same chunks."""
+        for model in self.models:
+            own = [clip for clip in self.clips if clip.model == model.label]
+            for start in range(0, len(own), model.batch_size):
+                yield model, tuple(own[start : start + model.batch_size])
+
+
+def make_plan(config: RunConfig) -> Plan:
+    """Resolve names, fill in defaults and give every clip its identity.
+
+    Raises:
+        UsageError: an unknown name or parameter, or two rows that would hold the same clips.
+        DataError: a suite file with a mistake, or clips made before that cannot be used as they are.
+    """
+    from bench.contracts.prompt_suite import load_suite_named  # it reads YAML, and workers do not
+
+    suite = load_suite_named(config.suite)
+    models, clips = [], []
+    for entry in config.models:
+        planned, instance = _plan_model(entry)
+        seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
+        own = available is not None
+        planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
+        models.append(planned)
+        for request in plan_requests(suite.prompts, seeds, available, config.duration):
+            extra = dict(instance.request_fingerprint(request))
+            clips.append(PlannedClip(clip_id(planned, request, extra), planned.label, request, extra))
+        instance.close()
+    _refuse_same_clips(clips)
+    metrics = plan_metrics(config.metrics)
+    return Plan(suite, tuple(models), metrics, tuple(clips), config.duration)
+
+
+def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
+    plugin = find("model", entry.name)
+    instance: MusicModel = create(plugin, entry.params, MusicModel)
+    params = bind(plugin, type(instance), entry.params)
+    kind = type(instance)
+    identity = model_identity(plugin, instance, params, entry.row)
+    for name, least in (("sample_rate", 1), ("batch_size", 1), ("max_workers", 1)):
+        value = getattr(instance, name)
+        if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
+            raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be a whole number from {least} up")
+    provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
+    planned = PlannedModel(
+        entry.row,
+        plugin,
+        params,
+        identity,
+        provenance,
+        instance.sample_rate,
+        instance.batch_size,
+        kind.typical_speed,
+        instance.max_workers,
+        _trained_on(instance, entry.row),
+    )
+    return planned, instance
+
+
+def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
+    try:
+        hashes = frozenset(model.trained_on())
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(f"model '{row}': its trained_on() raises {type(error).__name__}: {error}") from error
+    if wrong := next((h for h in hashes if not (isinstance(h, str) and _HASH.fullmatch(h))), None):
+        raise UsageError(
+            f"model '{row}': its trained_on() gives {wrong!r}, which is no bench.contracts.audio.content_hash"
+        )
+    return hashes
+
+
+def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:
+    """All that can change what a model plays: the plugin and its version, its parameters, and its weights.
+
+    Args:
+        params: all its parameters, defaults filled in.
+        row: what to call it in an error.
+
+    Raises:
+        UsageError: something of it is no JSON value.
+    """
+    kind = type(model)
+    try:
+        deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
+        named = replace(plugin, name=kind.identity_name or plugin.name)
+        identity = identity_of(named, kind.version, deciding, dict(model.fingerprint()))
+        canonical_json(identity)
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"model '{row}': its parameters and fingerprint must be JSON values ({type(error).__name__}: {error})"
+        ) from error
+    return identity
+
+
+def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 of everything that can change a clip.
+
+    Args:
+        model: the model.
+        request: prompt, seed and duration.
+        extra: what the model adds for this request.
+    """
+    # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
+    rate, seconds = model.rate, request.duration
+    length = {"samples": round(seconds * rate)} if rate else {"seconds": round(seconds, 6)}
+    return fingerprint(
+        only_set(
+            {
+                "model": model.identity,
+                "prompt": prompt_identity(request.prompt),
+                "seed": request.seed,
+                "length": length,
+                # Two systems may have made the same clip, and each row has its own.
+                "row": model.label if model.own_clips else None,
+                "request": extra,
+            }
+        )
+    )
+
+
+def _refuse_same_clips(clips: Sequence[PlannedClip]) -> None:
+    seen: dict[str, PlannedClip] = {}
+    for clip in clips:
+        other = seen.setdefault(clip.id, clip)
+        if other is not clip and other.model != clip.model:
+            raise UsageError(f"models '{other.model}' and '{clip.model}' are the same model with the same parameters")
+        if other is not clip:
+            raise UsageError(f"prompts '{other.prompt.id}' and '{clip.prompt.id}' are the same prompt under two ids")

@@ -1,0 +1,63 @@
+"""The clips that a row of the leaderboard consists of: every prompt with every seed, or those that a model has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.prompt import Prompt
+from bench.errors import TunebenchError, UsageError
+
+
+def available_seeds(model: MusicModel, prompts: Sequence[Prompt], row: str) -> Mapping[str, Collection[int]] | None:
+    """Return what `bench.MusicModel.available` says, checked: seeds by prompt id, or None for a model that makes any.
+
+    Args:
+        model: an instance.
+        prompts: of the suite.
+        row: what to call the model in an error.
+
+    Raises:
+        UsageError: the method raises, or returns something else than whole numbers from 0 to 2⁶³ − 1 by prompt id.
+        DataError: as the method raises it, such as for a manifest with a mistake.
+    """
+    try:
+        found = model.available(prompts)
+        seeds = None if found is None else {id: sorted(set(own)) for id, own in dict(found).items()}
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(f"model '{row}': its available() fails with {type(error).__name__}: {error}") from error
+    ids = {prompt.id for prompt in prompts}
+    for id, own in (seeds or {}).items():
+        if id not in ids:
+            raise UsageError(f"model '{row}': its available() names {id!r:.80}, which is no prompt of the suite")
+        for seed in own:
+            if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+                raise UsageError(f"model '{row}': its available() gives {seed!r:.80} as a seed of '{id}'")
+    return seeds
+
+
+def plan_requests(
+    prompts: Sequence[Prompt],
+    seeds: Sequence[int] | Literal["auto"],
+    available: Mapping[str, Collection[int]] | None,
+    duration: float,
+) -> list[GenerationRequest]:
+    """Return the requests of one row, by prompt and then by seed.
+
+    Args:
+        prompts: of the suite.
+        seeds: asked of every prompt. ``auto`` takes the clips that are available; a prompt without any is asked for
+            with seed 0, so that it counts as one missing clip. A model that makes any clip is asked for seed 0.
+        available: as `available_seeds` returns it.
+        duration: of each clip, in seconds.
+    """
+
+    def asked(prompt: Prompt) -> Collection[int]:
+        if not isinstance(seeds, str):
+            return seeds
+        return (available or {}).get(prompt.id) or (0,)
+
+    return [GenerationRequest(prompt, seed, duration) for prompt in prompts for seed in asked(prompt)]

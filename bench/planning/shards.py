@@ -1,0 +1,76 @@
+"""Shards: the parts of a plan that the jobs of an array make independently, each in a run folder of its own.
+
+A shard takes every n-th batch of the plan, so that each batch is composed as in the whole run and all shards have about
+the same work of every model. `bench.pipeline.merge_shards` joins what they made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.errors import UsageError
+from bench.planning.plan import Plan, PlannedClip
+
+_NAME = re.compile(r"([0-9]{1,9})-of-([0-9]{1,9})")
+
+
+@dataclass(frozen=True, order=True)
+class Shard:
+    """Part ``index`` of ``count``, counted from 1.
+
+    Raises:
+        UsageError: not 1 ≤ index ≤ count.
+    """
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise UsageError(
+                f"there is no shard {self}: shards of {self.count} are 1/{self.count} to {self.count}/{self.count}"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the shard lies, relative to the folder of the whole run."""
+        return Path("shards") / f"{self.index}-of-{self.count}"
+
+
+def parse_shard(text: str) -> Shard:
+    """Read ``3/8``.
+
+    Raises:
+        UsageError: it is not written like that, or there is no such shard.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if not match or not int(match[2]):
+        raise UsageError(f"shard '{text}' is not one; write i/n, such as 3/8 for the third of eight")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def find_shards(folder: Path) -> list[Shard]:
+    """The shards that have a folder in the folder of the whole run, in their order."""
+    names = (_NAME.fullmatch(path.name) for path in (folder / "shards").glob("*-of-*") if path.is_dir())
+    return sorted(Shard(int(name[1]), int(name[2])) for name in names if name)
+
+
+def share_out(plan: Plan, count: int) -> Iterator[tuple[PlannedClip, int]]:
+    """Every clip of a plan, in order, with the index of the shard out of ``count`` that makes it."""
+    for number, (_, clips) in enumerate(plan.batches()):
+        for clip in clips:
+            yield clip, number % count + 1
+
+
+def take_shard(plan: Plan, shard: Shard) -> Plan:
+    """The part of a plan that a shard makes; suite, models and metrics stay whole.
+
+    Its batches are batches of the whole plan: only the last one of a model may be a short one, and that stays last.
+    """
+    return replace(plan, clips=tuple(clip for clip, owner in share_out(plan, shard.count) if owner == shard.index))

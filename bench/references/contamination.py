@@ -1,0 +1,82 @@
+"""Leaks: reference music that a model was trained on, so that a small distance to it is no merit.
+
+A recording is recognised by `bench.contracts.audio.content_hash`, which is of a whole file, decoded at its own rate and
+channels: a reference that was built from the files of a training shares their hashes. A crop of one, another encoding
+or another rate is not recognised, nor are the recordings of a reference that does not list them (one that was
+imported).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import PlannedReference
+from bench.references.file_format import read_tensors
+
+CODE = "W-SHARED"
+
+
+@dataclass(frozen=True)
+class Contamination:
+    """A model and a reference that share recordings: ``shared`` of the reference's ``of``."""
+
+    model: str
+    reference: PlannedReference
+    shared: int
+    of: int
+
+    @property
+    def warning(self) -> Notice:
+        """What every score of this model against this reference must say."""
+        counts = {"shared": self.shared, "of": self.of}
+        return Notice(CODE, {"model": self.model, **counts, "reference": self.reference.name})
+
+    @property
+    def _trained(self) -> str:
+        return f"trained on {self.shared} of the {self.of} recordings of the reference '{self.reference.name}'"
+
+
+def find_contamination(
+    trained_on: Mapping[str, Collection[str]], references: Iterable[PlannedReference]
+) -> tuple[Contamination, ...]:
+    """The models and references that share recordings.
+
+    Args:
+        trained_on: content hashes of the recordings that each model is known to have been trained on.
+        references: what is compared with.
+
+    Raises:
+        DataError: a reference is damaged.
+    """
+    if not any(trained_on.values()):
+        return ()
+    found = []
+    for reference in references:
+        recordings = {content for _, content, _ in read_tensors(reference.path)[1]["recordings"]}
+        for model, trained in trained_on.items():
+            if shared := len(recordings.intersection(trained)):
+                found.append(Contamination(model, reference, shared, len(recordings)))
+    return tuple(found)
+
+
+def refusal(leaks: Sequence[Contamination]) -> str:
+    """Why nothing is compared, and what to do, in a line; one leak or more."""
+    first = leaks[0]
+    others = [f"'{model}'" for model in dict.fromkeys(leak.model for leak in leaks) if model != first.model]
+    also = f" (and {', '.join(others)} on some)" if others else ""
+    return (
+        f"model '{first.model}' was {first._trained}{also}, so its distances to it would flatter it; name another "
+        "reference, or set 'shared_recordings: mark' to compare all the same and mark the scores"
+    )
+
+
+def marks(leaks: Iterable[Contamination], model: str, reference: PlannedReference | None) -> tuple[Notice, ...]:
+    """The warnings for the scores of one model against one reference."""
+    return tuple(leak.warning for leak in leaks if (leak.model, leak.reference) == (model, reference))
+
+
+def marked_with(warnings: Sequence[Notice] | None) -> tuple[Notice, ...] | None:
+    """Those of a score's warnings that are of leaks; None where there is no score."""
+    return None if warnings is None else tuple(w for w in warnings if w.code == CODE)

@@ -1,0 +1,146 @@
+"""A run → everything that the pages of its report say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+from bench.comparison.compare import compare_all
+from bench.comparison.self_comparison import chances
+from bench.contracts.notice import Notice
+from bench.errors import TunebenchError
+from bench.leaderboard.published import published
+from bench.leaderboard.ranks import ranks
+from bench.number_format import seconds_text
+from bench.progress import Progress, Silent
+from bench.report.clip_entries import clip_entries
+from bench.report.context import ClipMedia, ModelEntry, ReportContext, Survey
+from bench.report.doses import read_doses
+from bench.report.methods import Setting, methods
+from bench.report.metric_info import metric_infos
+from bench.report.provenance import about, in_words, made_with, named, seeds_of
+from bench.report.survey_results import read_listeners, strangers
+from bench.report.warnings import cautions
+from bench.scores.aggregate import Cell, read_columns, summarise
+from bench.scores.protocol import protocol_of
+from bench.storage.failures import group_failures
+from bench.storage.store import Store
+
+RATINGS, DOSES = "ratings.csv", "dose-response.json"
+
+
+def collect(
+    store: Store,
+    media: Mapping[str, ClipMedia | str],
+    ratings: Path | None = None,
+    doses: Path | None = None,
+    progress: Progress | None = None,
+) -> ReportContext:
+    """Read a run, test every pair of its models, and put together what its report says.
+
+    Args:
+        store: the run, as it is at one moment.
+        media: what there is to play, by clip id, or in one line why it cannot be played.
+        ratings: of a listening survey; by default ``ratings.csv`` in the run folder, if it is there.
+        doses: written by ``tunebench check metrics --json``; by default ``dose-response.json`` there, likewise.
+
+    Raises:
+        DataError: ratings or doses that were named cannot be used; those that were found are told as a caution.
+    """
+    warnings: list[Notice] = []
+    prompts, progress = store.prompts(), progress or Silent()
+    survey = _survey(store.folder, ratings, {id: prompt.genre or "" for id, prompt in prompts.items()}, warnings)
+    records = _doses(store.folder, doses, warnings)
+    cells, models = _cells(store), _models(store)
+    if survey and (unknown := strangers(survey, {model.label for model in models})):
+        warnings.append(Notice("W-RATINGS", {"source": survey.source, "models": list(unknown)}))
+    labels = [model.label for model in models]
+    pairs = list(combinations(labels, 2))
+    # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
+    comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True)
+    recorded = store.about()
+    content = ReportContext(
+        title=named(store.folder.resolve()),
+        about=about(store),
+        protocol=protocol_of(store),
+        models=models,
+        columns=tuple(read_columns(store)),
+        cells=cells,
+        ranks=ranks(cells, comparisons),
+        comparisons=tuple(comparisons),
+        prompts=tuple(prompts.values()),
+        clips=clip_entries(store, media),
+        cautions=cautions(cells, comparisons, warnings),
+        failures=tuple(group_failures(store.failures())),
+        published=published(),
+        methods=(),
+        survey=survey,
+        doses=records,
+        chances=chances(store, labels, progress) if pairs else {},
+    )
+    setting = Setting(
+        suite=recorded["suite"],
+        duration=seconds_text(recorded["duration"]),
+        tunebench=recorded["tunebench"],
+        seeds=seeds_of(store),
+        instruments=metric_infos(store),
+        made_with=tuple(in_words(facts) for facts, _ in made_with(store)),
+    )
+    return replace(content, methods=methods(content, setting))
+
+
+def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings: list[Notice]) -> Survey | None:
+    if ratings is not None:
+        return read_listeners(ratings, genres)
+    found = run / RATINGS
+    if not found.exists():
+        return None
+    try:
+        return read_listeners(found, genres)
+    except TunebenchError as error:
+        warnings.append(Notice("W-RATINGS", {"problem": _within(run, error)}))
+        return None
+
+
+def _doses(run: Path, doses: Path | None, warnings: list[Notice]) -> tuple[Mapping[str, object], ...]:
+    if doses is not None:
+        return read_doses(doses)
+    found = run / DOSES
+    if not found.exists():
+        return ()
+    try:
+        return read_doses(found)
+    except TunebenchError as error:
+        warnings.append(Notice("W-DOSES", {"problem": _within(run, error)}))
+        return ()
+
+
+def _within(run: Path, error: TunebenchError) -> str:
+    """What an error says, without where the run lies on somebody's disk: pages are shared."""
+    return str(error).replace(f"{run}/", "")
+
+
+def _cells(store: Store) -> tuple[Cell, ...]:
+    """The leaderboard over all prompts, then by genre, then by level."""
+    by_genre, by_level = summarise(store, "genre"), summarise(store, "level")
+    over_all = [cell for cell in by_genre if cell.group == "all"]
+    groups = [cell for cell in (*by_genre, *by_level) if cell.group != "all"]
+    return (*over_all, *groups)
+
+
+def _models(store: Store) -> tuple[ModelEntry, ...]:
+    rows = store.rows(
+        "SELECT label, fingerprint, identity, models.provenance, models.rate, SUM(state = 'made'), COUNT(clips.id) "
+        "FROM models LEFT JOIN clips ON model = label AND state != 'replaced' GROUP BY label ORDER BY position"
+    )
+    return tuple(
+        ModelEntry(label, fingerprint, _indented(identity), _indented(provenance), rate, made or 0, planned)
+        for label, fingerprint, identity, provenance, rate, made, planned in rows
+    )
+
+
+def _indented(text: str) -> str:
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,127 @@
+"""Everything that the pages of a report say, gathered before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.comparison.result import Chance, Comparison
+from bench.contracts.prompt import Prompt
+from bench.leaderboard.published import PublishedRow
+from bench.leaderboard.ranks import RankRange
+from bench.scores.aggregate import Cell, Column
+from bench.scores.protocol import Protocol
+from bench.storage.failures import FailureGroup
+from bench.survey.report import Section
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A row: what it is, where it came from (both as indented JSON), and how many of its clips exist."""
+
+    label: str
+    fingerprint: str
+    identity: str
+    provenance: str
+    rate: int | None
+    made: int
+    planned: int
+
+
+@dataclass(frozen=True)
+class ClipMedia:
+    """What a page needs to play and show a clip.
+
+    Attributes:
+        audio: path of the sound, relative to the report's folder.
+        spectrogram: path of the picture of its mel spectrogram, relative to the report's folder.
+        waveform: for equal slices of the clip, the largest absolute sample, in [0, 1], after ``gain``.
+        duration: in seconds.
+        loudness: integrated loudness as generated, in LUFS, or None for silence and clips too short to tell.
+        gain: what was applied to match the loudness of the prompt's clips, in dB.
+    """
+
+    audio: str
+    spectrogram: str
+    waveform: tuple[float, ...]
+    duration: float
+    loudness: float | None
+    gain: float
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """A planned clip. ``scores`` has a value or a reason for each clip metric; ``media`` is None where it was not made.
+
+    ``problem`` says why there is no clip.
+    """
+
+    id: str
+    model: str
+    prompt: str
+    seed: int
+    media: ClipMedia | None
+    scores: Mapping[str, float | str | None]
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class ScoreWarning:
+    """A warning with its code (``W-SYNTHETIC``), its sentence, and the metrics that it is of."""
+
+    code: str
+    sentence: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Results of a listening survey: what is said, and its comparisons and models as records for drawing."""
+
+    source: str
+    sections: tuple[Section, ...]
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """A run, as its report shows it.
+
+    Attributes:
+        title: name of the run.
+        about: what the run was asked for and made with: suite, duration, seeds, tunebench, Python, machine, libraries.
+        protocol: what numbers of another run must share to be comparable.
+        models: in the order of the run.
+        columns: the metrics, in the order of the run.
+        cells: the leaderboard over all prompts, and for each genre and level.
+        ranks: by (model, metric), the ranks that the tests support.
+        comparisons: of every pair of models, over all prompts and by genre and level.
+        prompts: in the order of the suite.
+        clips: every planned clip, by prompt, then model, then seed.
+        cautions: what must be said beside the numbers.
+        failures: what failed, by model and reason.
+        published: figures of papers, none of which is comparable.
+        methods: paragraphs for a paper.
+        survey: of listeners, where ratings were given.
+        doses: the records of ``tunebench check metrics --json``, where there are such.
+        chances: by (model, metric), over all prompts, the model against itself with other seeds, where it has such.
+    """
+
+    title: str
+    about: Mapping[str, str]
+    protocol: Protocol
+    models: tuple[ModelEntry, ...]
+    columns: tuple[Column, ...]
+    cells: tuple[Cell, ...]
+    ranks: Mapping[tuple[str, str], RankRange]
+    comparisons: tuple[Comparison, ...]
+    prompts: tuple[Prompt, ...]
+    clips: tuple[ClipEntry, ...]
+    cautions: tuple[ScoreWarning, ...]
+    failures: tuple[FailureGroup, ...]
+    published: tuple[PublishedRow, ...]
+    methods: tuple[str, ...]
+    survey: Survey | None
+    doses: tuple[Mapping[str, Any], ...]
+    chances: Mapping[tuple[str, str], Chance] = field(default_factory=dict)

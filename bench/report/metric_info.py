@@ -1,0 +1,171 @@
+"""What the metrics of a run are: what each measures, what its embeddings are made by, and what it compares with."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from bench.config.run_config import MetricConfig
+from bench.contracts.clip_view import view_text
+from bench.contracts.embedder import embedder_identity, load_embedder
+from bench.contracts.identity import plugin_label
+from bench.contracts.plugins import find, installed, is_declared, load
+from bench.contracts.set_metric import Reference
+from bench.errors import DataError, TunebenchError
+from bench.planning.metric_plan import PlannedMetric, embedding_key, plan_metric
+from bench.references.load import ENDING, load_reference
+from bench.storage.store import Store
+from bench.yaml_config import read_yaml
+
+
+@dataclass(frozen=True)
+class ReferenceFacts:
+    """The music that a set metric compares with.
+
+    ``windows`` and ``recordings`` are None where the reference is not to be found any more, or does not say.
+    """
+
+    name: str
+    fingerprint: str
+    windows: int | None
+    recordings: int | None
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A metric of a run.
+
+    Attributes:
+        ref: name and version as in tables.
+        measures: a sentence, or None where this version of it is not installed here.
+        params: all its parameters, without the folders of files.
+        embedders: such as ``musicnn-msd@1``.
+        view: the part of the clips that embeddings are made of, in words; "" where there are none.
+        reference: what it compares with, if it does.
+    """
+
+    ref: str
+    measures: str | None
+    params: Mapping[str, Any]
+    embedders: tuple[str, ...]
+    view: str
+    reference: ReferenceFacts | None
+
+
+def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
+    """The metrics that tables of this run show, in their order."""
+    rows = store.rows(
+        "SELECT plugin, name, version, params_hash, embedder, params, view, reference, reference_name FROM metrics "
+        "WHERE shown ORDER BY position"
+    )
+    references = _references(store.folder, {row[7] for row in rows if row[7]})
+    found = []
+    for plugin, name, version, params_hash, embedder, params, view, reference, reference_name in rows:
+        values: dict[str, Any] = json.loads(params)
+        planned = _as_planned(plugin, values, (version, params_hash, embedder), view)
+        facts = _facts(reference, reference_name, references.get(reference)) if reference else None
+        found.append(
+            MetricInfo(
+                f"{name}@{version}",
+                _purpose(planned) if planned else None,
+                _without_folders(values),
+                tuple(map(_embedder, planned.embedders)) if planned else _named(values),
+                view_text(view),
+                facts,
+            )
+        )
+    return tuple(found)
+
+
+def _as_planned(plugin: str, params: Mapping[str, Any], key: tuple[int, str, str], view: str) -> PlannedMetric | None:
+    """The metric as it is installed here, if it is the very one that made the scores.
+
+    A run may come from anybody: nothing that it names is loaded but what is installed.
+    """
+    if plugin not in installed("metric") or ".py:" in json.dumps(params):
+        return None
+    try:
+        planned = plan_metric(MetricConfig(name=plugin, params=dict(params)))
+    except TunebenchError:
+        return None
+    of = embedding_key([e.fingerprint for e in planned.embedders], view) if view else ""
+    return planned if (planned.version, planned.params_hash, of) == key else None
+
+
+def _purpose(metric: PlannedMetric) -> str | None:
+    """The first paragraph of what the metric says of itself."""
+    documented = load(metric.plugin).__doc__
+    if not documented:
+        return None
+    return " ".join(inspect.cleandoc(documented).split("\n\n")[0].replace("`", "").split()).rstrip(".") or None
+
+
+def _embedder(planned: Any) -> str:
+    identity = embedder_identity(planned.ref, load_embedder(planned.ref))
+    return plugin_label(identity)
+
+
+def _named(params: Mapping[str, Any]) -> tuple[str, ...]:
+    name = params.get("embedder")
+    return (_without_folders(name),) if isinstance(name, str) else ()
+
+
+def _without_folders(value: Any) -> Any:
+    """A parameter without where a file lies on somebody's disk: ``tiny.py:Bands``."""
+    if isinstance(value, Mapping):
+        return {name: _without_folders(item) for name, item in value.items()}
+    if isinstance(value, str) and (value.startswith("~") or PurePath(value).is_absolute()):
+        return PurePath(value).name
+    return value
+
+
+def _facts(mark: str, name: str, reference: Reference | None) -> ReferenceFacts:
+    if reference is None:
+        return ReferenceFacts(name, mark, None, None, False)
+    recordings = len(reference.about.get("recordings", ())) or None
+    windows = None if reference.about.get("windows_at_least") else reference.windows
+    return ReferenceFacts(name, mark, windows, recordings, bool(reference.about.get("synthetic")))
+
+
+def _references(run: Path, wanted: set[str]) -> dict[str, Reference]:
+    """The reference files among those that the run may have used whose content is what its scores were made against."""
+    found: dict[str, Reference] = {}
+    for path in _candidates(run):
+        if wanted <= found.keys():
+            break
+        try:
+            reference = load_reference(path)
+        except (TunebenchError, OSError):
+            continue
+        if reference.fingerprint in wanted:
+            found[reference.fingerprint] = reference
+    return found
+
+
+def _candidates(run: Path) -> Iterator[Path]:
+    yield from sorted((run / "references").glob(f"*{ENDING}"))
+    name = _configured(run)
+    if name is None:
+        return
+    if is_declared("reference", name):
+        try:
+            yield from sorted(Path(load(find("reference", name))()).glob(f"*{ENDING}"))
+        except TunebenchError:
+            return
+        return
+    place = Path(name).expanduser()
+    yield from [place] if place.is_file() else sorted(place.glob(f"*{ENDING}"))
+
+
+def _configured(run: Path) -> str | None:
+    try:
+        config = read_yaml(run / "config.yaml")
+    except DataError:
+        return None
+    name = config.get("reference") if isinstance(config, dict) else None
+    return name if isinstance(name, str) else None

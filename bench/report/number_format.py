@@ -1,0 +1,48 @@
+"""How numbers are written and drawn on the pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from bench import number_format
+from bench.number_format import half_width, number
+
+
+def decimals_for(intervals: Iterable[tuple[float, float]]) -> int:
+    """Decimals, from 1 to 4, that show two digits of the usual half width of these intervals."""
+    return min(4, number_format.decimals_for((high - low) / 2 for low, high in intervals))
+
+
+def digits(largest: float) -> int:
+    """Decimals, from 1 to 3, that show three digits of the largest number of a column."""
+    return max(1, min(3, 2 - math.floor(math.log10(largest)))) if largest else 1
+
+
+def spread(value: float, low: float | None, high: float | None, decimals: int) -> str:
+    """An interval beside its value: ``± 1.2`` where it is even, ``[1.0, 4.5]`` where it is not."""
+    if low is None or high is None:
+        return ""
+    half = half_width(value, low, high)
+    if half is not None:
+        return f"± {number(half, decimals)}"
+    return f"[{number(low, decimals)}, {number(high, decimals)}]"
+
+
+def places(values: Iterable[float | None], margin: float = 5.0) -> Places:
+    """The scale on which these values are drawn, from ``margin`` to 100 − ``margin`` percent of a width."""
+    known = [value for value in values if value is not None]
+    return Places(min(known, default=0.0), max(known, default=0.0), margin)
+
+
+class Places:
+    """A linear scale from values to percent of a width; all in the middle where it has no length."""
+
+    def __init__(self, lowest: float, highest: float, margin: float) -> None:
+        self._lowest, self._length, self._margin = lowest, highest - lowest, margin
+
+    def __call__(self, value: float | None) -> float | None:
+        if value is None:
+            return None
+        share = (value - self._lowest) / self._length if self._length else 0.5
+        return round(self._margin + share * (100 - 2 * self._margin), 1)

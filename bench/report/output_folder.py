@@ -1,0 +1,144 @@
+"""Which files of a folder are ours: a report is built over an earlier one and must touch nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from bench.atomic_write import replace_file
+from bench.errors import UsageError
+from bench.run_lock import take
+
+MARKER = "report.json"
+_LOCK = "report.lock"  # always empty: folders are shared, and this computer's name is nobody's business
+_KIND = "tunebench report"
+_FORMAT = 1
+
+
+class OutputFolder:
+    """The pages of one report's folder, listed in its ``report.json``; sounds and pictures are `bench.report.media`'s.
+
+    One build at a time has it. The list is written before the files are, so that a build that dies leaves none that
+    nobody knows of.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[str]) -> None:
+        self._folder = folder
+        self._files = list(files)
+
+    @classmethod
+    @contextmanager
+    def of(cls, folder: Path) -> Iterator[OutputFolder]:
+        """Make a folder ours for the length of a block: a new or an empty one, or one that holds a report.
+
+        Raises:
+            UsageError: it holds something else, is no folder, cannot be written to, or another build is at work in it.
+        """
+        with writing(folder):
+            _refuse_others(folder)
+            lock = _locked(folder)
+        with lock:
+            with writing(folder):
+                marker = folder / MARKER
+                own = cls(folder, _listed(marker) if marker.exists() else [])
+                own._mark(own._files)
+            yield own
+
+    def replace_with(self, fresh: Path) -> None:
+        """Move all files below ``fresh`` to their places, remove those of the earlier report that are not among them.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        new = sorted(file.relative_to(fresh).as_posix() for file in fresh.rglob("*") if file.is_file())
+        gone = [name for name in self._files if name not in set(new)]
+        self._mark([*new, *gone])
+        # What pages load comes before them, and the first page last.
+        for name in sorted(new, key=lambda name: (name.endswith(".html"), name == "index.html", name)):
+            place = self._folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).replace(place)
+        for name in gone:
+            self._remove(name)
+        for folder in sorted((f for f in fresh.rglob("*") if f.is_dir()), reverse=True):
+            folder.rmdir()
+        fresh.rmdir()
+        self._mark(new)
+
+    def _remove(self, name: str) -> None:
+        """Remove a file, and the folders that it leaves empty."""
+        place = self._folder / name
+        # A list that somebody else wrote must not reach beyond this folder, not through a link either.
+        if not place.parent.resolve().is_relative_to(self._folder.resolve()):
+            return
+        place.unlink(missing_ok=True)
+        for parent in place.relative_to(self._folder).parents:
+            folder = self._folder / parent
+            if folder == self._folder or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+    def _mark(self, files: Sequence[str]) -> None:
+        self._files = list(files)
+        content = {"kind": _KIND, "format": _FORMAT, "files": self._files}
+        replace_file(self._folder / MARKER, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system says about a full or a read-only disk into what the reader can do about it."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {folder}: {error.strerror or error}; make room or rights, or name another folder with --out"
+        ) from error
+
+
+def _refuse_others(folder: Path) -> None:
+    """Make the folder if it does not exist, and leave one alone that holds something else."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    there = {file.name for file in folder.iterdir() if not file.name.endswith(".part")} - {_LOCK}
+    if there and MARKER not in there:
+        raise UsageError(f"{folder} is not empty and no report (it has no {MARKER}); name another folder with --out")
+
+
+def _locked(folder: Path) -> IO[str]:
+    """The folder's lock, held until it is closed."""
+    lock = take(folder / _LOCK)
+    if lock is None:
+        raise UsageError(
+            f"another process is building a report in {folder}; wait for it, or name another folder with --out"
+        )
+    return lock
+
+
+def _listed(marker: Path) -> list[str]:
+    """The files that an earlier build wrote.
+
+    Raises:
+        UsageError: the marker is not one of ours.
+    """
+    problem = UsageError(f"{marker} is not one of a report; name another folder with --out")
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise problem from None
+    if not isinstance(content, dict) or content.get("kind") != _KIND:
+        raise problem
+    if content.get("format") != _FORMAT:
+        raise UsageError(f"{marker} is of another tunebench; name another folder with --out, or remove that report")
+    files = content.get("files")
+    if not isinstance(files, list) or not all(isinstance(name, str) and _inside(name) for name in files):
+        raise problem
+    return files
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name

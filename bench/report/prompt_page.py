@@ -1,0 +1,113 @@
+"""The page of one prompt: its clips with what is heard, seen and scored of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from bench.number_format import number
+from bench.report.context import ClipEntry, ReportContext
+from bench.report.number_format import digits
+from bench.scores.aggregate import Column
+
+
+@dataclass(frozen=True)
+class ShownScore:
+    """A score as text, or the reason why there is none; one of them is empty."""
+
+    column: Column
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShownClip:
+    """A clip as a row. ``audio`` and ``spectrogram`` are addresses from the prompt's page; ``outline`` an SVG path.
+
+    Clips of one ``take`` are heard side by side.
+    """
+
+    entry: ClipEntry
+    take: str
+    audio: str
+    spectrogram: str
+    outline: str
+    loudness: str
+    scores: tuple[ShownScore, ...]
+
+
+def by_prompt(content: ReportContext) -> dict[str, list[ClipEntry]]:
+    """The clips of each prompt, by seed and then in the order of the models."""
+    order = {model.label: place for place, model in enumerate(content.models)}
+    found: dict[str, list[ClipEntry]] = {prompt.id: [] for prompt in content.prompts}
+    for clip in content.clips:
+        found.setdefault(clip.prompt, []).append(clip)
+    for clips in found.values():
+        clips.sort(key=lambda clip: (clip.seed, order.get(clip.model, len(order))))
+    return found
+
+
+def with_decimals(content: ReportContext) -> list[tuple[Column, int]]:
+    """The metrics of single clips, each with the decimals that show three digits of its largest score."""
+    largest: dict[str, float] = {}
+    for clip in content.clips:
+        for ref, value in clip.scores.items():
+            if isinstance(value, int | float):
+                largest[ref] = max(largest.get(ref, 0.0), abs(value))
+    return [(c, digits(largest.get(c.ref, 0.0))) for c in content.columns if not c.of_sets]
+
+
+def shown(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> list[ShownClip]:
+    """The clips of one prompt, those of one take together, their waveforms drawn on one scale."""
+    peak = max((max(clip.media.waveform, default=0.0) for clip in clips if clip.media), default=0.0)
+    taken = takes(clips)
+    order = sorted(range(len(clips)), key=lambda place: int(taken[place]))
+    return [_shown(clips[place], taken[place], columns, peak) for place in order]
+
+
+def takes(clips: Sequence[ClipEntry]) -> list[str]:
+    """What each clip of one prompt is chosen by: its seed; or its place among its model's where those have other seeds.
+
+    Clips made before often have seeds that no two models share, and would never be heard side by side.
+    """
+    seeds: dict[str, list[int]] = {}
+    for clip in clips:
+        seeds.setdefault(clip.model, []).append(clip.seed)
+    most = {seed for own in sorted(seeds.values(), key=len)[-1:] for seed in own}
+    if all(most.issuperset(own) for own in seeds.values()):
+        return [str(clip.seed) for clip in clips]
+    return [str(1 + sorted(seeds[clip.model]).index(clip.seed)) for clip in clips]
+
+
+def _shown(clip: ClipEntry, take: str, columns: Sequence[tuple[Column, int]], peak: float) -> ShownClip:
+    media = clip.media
+    scores = tuple(_score(clip, column, decimals) for column, decimals in columns)
+    if media is None:
+        return ShownClip(clip, take, "", "", "", "", scores)
+    loudness = "no loudness: silent or too short" if media.loudness is None else f"{number(media.loudness, 1)} LUFS"
+    gain = f"{'+' if media.gain > 0 else ''}{number(media.gain, 1)} dB"
+    return ShownClip(
+        clip,
+        take,
+        f"../{quote(media.audio)}",
+        f"../{quote(media.spectrogram)}" if media.spectrogram else "",
+        outline(media.waveform, peak),
+        f"{loudness}, gain {gain}",
+        scores,
+    )
+
+
+def outline(waveform: Sequence[float], peak: float) -> str:
+    """An SVG path around a waveform, mirrored at its middle; x counts slices, y is full at ``peak``, from 0 to 100."""
+    heights = [1 + round(47 * min(1.0, max(0.0, height / (peak or 1.0)))) for height in waveform]
+    steps = [f"V{50 - height}h1" for height in heights]
+    back = [f"V{50 + height}h-1" for height in reversed(heights)]
+    return f"M0 50{''.join(steps)}{''.join(back)}Z" if heights else ""
+
+
+def _score(clip: ClipEntry, column: Column, decimals: int) -> ShownScore:
+    value = clip.scores.get(column.ref)
+    if isinstance(value, int | float):
+        return ShownScore(column, number(float(value), decimals), "")
+    return ShownScore(column, "", value or "not scored")

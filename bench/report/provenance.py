@@ -1,0 +1,116 @@
+"""What a run was asked for and made with, as far as it was recorded, and what its report is built with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.contracts.prompt import Prompt
+from bench.environment import environment
+from bench.number_format import counted, seconds_text
+from bench.storage.store import Store
+
+Seeds = tuple[tuple[int, ...], ...]
+"""The seeds that prompts of one model have, each set of them once: one set where all prompts have the same."""
+
+_OF_A_BATCH = ("batch", "params")  # what the provenance of a clip holds that is not of the computer
+
+
+def about(store: Store) -> dict[str, str]:
+    """Facts in words, by name.
+
+    The computer that builds the report is named as that, never as the one where the clips were made.
+    """
+    recorded, made, planned = store.about(), *_clips(store)
+    return {
+        "suite": f"{recorded.get('suite', 'not recorded')}, {_prompts(list(store.prompts().values()))}",
+        "duration": seconds_text(recorded["duration"]) if "duration" in recorded else "not recorded",
+        "seeds": seeds_in_words(seeds_of(store)),
+        "clips": f"{made} of {planned} made",
+        "tunebench": recorded.get("tunebench", "not recorded"),
+        "clips were made with": "; ".join(
+            f"{in_words(facts)} ({clips} clip{'' if clips == 1 else 's'})" for facts, clips in made_with(store)
+        )
+        or "no clip is made yet",
+        "this report is built with": f"{in_words(environment())}; scores and clips may have been made elsewhere",
+    }
+
+
+def made_with(store: Store) -> list[tuple[dict[str, str], int]]:
+    """What computers and installations made clips, as each clip recorded it, with the number of clips; most first."""
+    counted: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for (provenance,) in store.rows("SELECT provenance FROM clips WHERE state = 'made'"):
+        facts = json.loads(provenance or "{}")
+        counted[tuple(sorted((k, str(v)) for k, v in facts.items() if k not in _OF_A_BATCH))] += 1
+    return [(dict(facts), clips) for facts, clips in counted.most_common()]
+
+
+def seeds_of(store: Store) -> dict[str, Seeds]:
+    """By model, in the order of the run, the seeds that the prompts of its clips have, each set of seeds once."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for model, prompt, seed in store.rows(
+        "SELECT model, prompt, seed FROM clips JOIN models ON label = model WHERE state != 'replaced' "
+        "ORDER BY position, seed"
+    ):
+        found.setdefault(model, {}).setdefault(prompt, []).append(seed)
+    return {model: tuple(dict.fromkeys(map(tuple, prompts.values()))) for model, prompts in found.items()}
+
+
+def seeds_in_words(seeds: Mapping[str, Seeds]) -> str:
+    """``0, 1``, or by model where models have different ones; a long row of neighbours is its ends.
+
+    Where prompts have different seeds, as clips made before may, it is how many clips there are of one.
+    """
+    if len(set(seeds.values())) == 1:
+        return _of_prompts(next(iter(seeds.values())))
+    return "; ".join(f"{model}: {_of_prompts(own)}" for model, own in seeds.items())
+
+
+def _of_prompts(seeds: Seeds) -> str:
+    if len(seeds) == 1:
+        return _numbers(seeds[0])
+    fewest, most = min(map(len, seeds)), max(map(len, seeds))
+    clips = counted(most, "clip")
+    return f"different ones by prompt ({clips if fewest == most else f'{fewest} to {clips}'} a prompt)"
+
+
+def named(path: Path) -> str:
+    """A file's or a folder's name as text that can be written: what is no UTF-8 becomes the replacement character."""
+    return os.fsencode(path.name).decode(errors="replace")
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) > 3 and last - first == len(numbers) - 1:
+        return f"{first} to {last}"
+    return ", ".join(map(str, numbers))
+
+
+def _clips(store: Store) -> tuple[int, int]:
+    ((made, planned),) = store.rows("SELECT SUM(state = 'made'), COUNT(*) FROM clips WHERE state != 'replaced'")
+    return made or 0, planned
+
+
+def _prompts(prompts: Sequence[Prompt]) -> str:
+    genres = len({prompt.genre for prompt in prompts if prompt.genre is not None})
+    levels = sorted({prompt.level for prompt in prompts if prompt.level is not None})
+    parts = [counted(len(prompts), "prompt"), *([counted(genres, "genre")] if genres else [])]
+    return ", ".join([*parts, *([f"level{'' if len(levels) == 1 else 's'} {_numbers(levels)}"] if levels else [])])
+
+
+def in_words(facts: Mapping[str, str]) -> str:
+    """One line; what the computer was is said to be unknown where only its kind was recorded."""
+    computer = [facts.get("processor", ""), f"{facts['cores']} cores" if "cores" in facts else "", facts.get("memory")]
+    known = [part for part in (*computer, facts.get("gpu")) if part]
+    kind = " ".join(part for part in (facts.get("system"), facts.get("machine")) if part)
+    lines = [
+        f"tunebench {facts['tunebench']}" if "tunebench" in facts else "",
+        f"Python {facts['python']}" if "python" in facts else "",
+        f"on {kind}" if kind else "",
+        ", ".join(known) or "processor, memory and GPU not recorded",
+        facts.get("libraries") or "versions of libraries not recorded",
+    ]
+    return ", ".join(line for line in lines if line)

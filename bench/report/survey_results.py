@@ -1,0 +1,36 @@
+"""The listening survey of a run, as ``tunebench survey analyze`` sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bench.report.context import Survey
+from bench.report.provenance import named
+from bench.survey.analysis import analyse, record
+from bench.survey.reading import read_survey
+from bench.survey.report import sections
+
+
+def read_listeners(path: Path, genres: Mapping[str, str]) -> Survey:
+    """Read and analyse ratings or preferences with the defaults of ``tunebench survey analyze``.
+
+    Args:
+        path: the file.
+        genres: by prompt, for a file that names none.
+
+    Raises:
+        DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
+    """
+    survey = read_survey(path)
+    if not survey.genres:
+        known = survey.table["prompt"].map(genres).fillna("")
+        survey = replace(survey, table=survey.table.assign(genre=known))
+    found = analyse(survey)
+    return Survey(named(path), tuple(sections(found)), record(found))
+
+
+def strangers(survey: Survey, models: Collection[str]) -> list[str]:
+    """The models that were rated and that the run does not hold."""
+    return [model for model in survey.record["design"]["models"] if model not in models]

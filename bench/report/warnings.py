@@ -1,0 +1,65 @@
+"""What must be said beside the numbers: every warning once, with its code and the metrics that it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from bench.comparison.result import Comparison
+from bench.contracts.notice import Notice
+from bench.report.context import ScoreWarning
+from bench.scores.aggregate import Cell
+
+_SENTENCES = 3  # with one code, before they are summed up
+
+
+def cautions(
+    cells: Sequence[Cell], comparisons: Iterable[Comparison] = (), others: Sequence[Notice] = ()
+) -> tuple[ScoreWarning, ...]:
+    """Gather warnings in the order in which they appear.
+
+    A warning of a genre or level alone is told where its code is not told of that metric over all prompts, and a
+    warning of comparisons names the pair, or how many there are.
+
+    Args:
+        cells: the leaderboard's estimates.
+        comparisons: of pairs of models.
+        others: warnings that are of no metric, such as of a file that could not be read.
+    """
+    metrics: dict[Notice, dict[str, None]] = {warning: {} for warning in others}
+    told: set[tuple[str, str]] = set()
+    for cell in sorted(cells, key=lambda cell: cell.group != "all"):
+        for warning in cell.estimate.warnings:
+            code, ref = warning.code, cell.column.ref
+            if cell.group == "all" or (code, ref) not in told:
+                metrics.setdefault(warning, {})[ref] = None
+                told.add((code, ref))
+    found = [ScoreWarning(warning.code, warning.text, tuple(refs)) for warning, refs in metrics.items()]
+    return (*found, *_of_pairs(comparisons, metrics))
+
+
+def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> Iterator[ScoreWarning]:
+    """What only comparisons warn of; of many sentences with one code the first, and how many there are."""
+    where: dict[str, dict[str, tuple[dict[tuple[str, str], None], dict[str, None]]]] = {}
+    for one in comparisons:
+        for warning in one.warnings if one.grouping == "all" else ():
+            if warning not in told:
+                sentences = where.setdefault(warning.code, {})
+                pairs, refs = sentences.setdefault(warning.text, ({}, {}))
+                pairs[one.a, one.b] = None
+                refs[one.column.ref] = None
+    for code, sentences in where.items():
+        if len(sentences) > _SENTENCES:
+            every = tuple(dict.fromkeys(ref for _, refs in sentences.values() for ref in refs))
+            first, (pairs, _) = next(iter(sentences.items()))
+            more = f"{len(sentences) - 1} more like it stand beside the comparisons"
+            yield ScoreWarning(code, f"{first} ({_named(pairs)}); {more}", every)
+            continue
+        for sentence, (pairs, refs) in sentences.items():
+            yield ScoreWarning(code, f"{sentence} ({_named(pairs)})", tuple(refs))
+
+
+def _named(pairs: Collection[tuple[str, str]]) -> str:
+    """Which models a warning's A and B are."""
+    a, b = next(iter(pairs))
+    first = f"A is {a}, B is {b}"
+    return first if len(pairs) == 1 else f"{len(pairs)} pairs of models; in the first {first}"

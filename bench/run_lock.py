@@ -1,0 +1,54 @@
+"""A lock on a folder that lasts as long as its holder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+from bench.errors import UsageError
+
+
+def take(path: Path) -> IO[str] | None:
+    """Lock a file, making it if it does not exist; None where another process has.
+
+    The kernel drops the lock when the file is closed or this process dies, however it dies. A disk that knows no locks
+    is refused: a file that only says "taken" would outlive a holder that is killed.
+
+    Raises:
+        OSError: the file cannot be made, or the disk knows no locks.
+    """
+    from filelock import lock_descriptor
+
+    lock = path.open("a+", encoding="utf-8")
+    try:
+        taken = lock_descriptor(lock.fileno(), blocking=False)
+    except BaseException:
+        lock.close()
+        raise
+    if taken:
+        return lock
+    lock.close()
+    return None
+
+
+def take_lock(folder: Path) -> IO[str]:
+    """Make the folder and take its lock, which the kernel drops when this process dies, however it dies.
+
+    Raises:
+        UsageError: another process holds it (named with its host), or the folder cannot be written to.
+    """
+    path = folder / "run.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = take(path)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
+    if lock is None:
+        owner = path.read_text(encoding="utf-8").strip() or "another process"
+        raise UsageError(f"{folder} is in use by {owner}; wait for it or name another folder with --out")
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
+    return lock

@@ -1,0 +1,88 @@
+"""Settings that people write in YAML: strict tables whose mistakes are named with their place and the nearest word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import UsageError, suggestion
+from bench.yaml_config import read_yaml
+
+Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
+"""Squares of the numbers must not overflow; the limit is that of `bench.Score`."""
+
+# Where a setting may be of several kinds, pydantic names the one that was tried between the places.
+_KIND_TRIED = re.compile(r"constrained-\w+|(tuple|list|literal)\[.*\]")
+
+Table = TypeVar("Table", bound="Settings")
+
+
+class Settings(BaseModel):
+    """A frozen table of settings that refuses unknown ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def load_settings(kind: type[Table], path: Path, example: str) -> Table:
+    """Read a YAML file of settings.
+
+    Args:
+        kind: what it must hold.
+        path: the file.
+        example: a line of such a file, for the message where it is no table.
+
+    Raises:
+        UsageError: no such file, or an unknown or impossible setting.
+        DataError: the file is not YAML.
+    """
+    if not path.exists():
+        raise UsageError(f"there is no configuration {path}")
+    content = read_yaml(path)
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: must be a mapping such as '{example}', not a {type(content).__name__}")
+    return parse_settings(kind, content, str(path))
+
+
+def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> Table:
+    """Check a mapping.
+
+    Raises:
+        UsageError: an unknown or impossible setting, named with its place and, where it is near one, the known one.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_explain(kind, error)}") from None
+
+
+def _explain(kind: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = [text for part in first["loc"] if not _KIND_TRIED.fullmatch(text := str(part))]
+    if first["type"] == "extra_forbidden":
+        owner = _table_at(kind, place[:-1])
+        known = [field.alias or name for name, field in owner.model_fields.items()]
+        return f"unknown setting '{'.'.join(place)}'{suggestion(place[-1], known)}; known: {', '.join(known)}"
+    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    return f"{'.'.join(place)}: {message[0].lower()}{message[1:]}" if place else message
+
+
+def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
+    """The table of settings that a place such as ``models.0`` lies in."""
+    for part in place:
+        fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+        if part in fields:
+            kind = next(_tables_in(fields[part].annotation), kind)
+    return kind
+
+
+def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _tables_in(part)

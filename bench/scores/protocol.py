@@ -1,0 +1,145 @@
+"""The protocol of a run: what two papers' numbers must share to be comparable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.contracts.clip_view import View
+from bench.contracts.identity import only_set, prompt_identity
+from bench.contracts.prompt import Prompt
+from bench.hashing import fingerprint, first_difference
+from bench.number_format import counted, seconds_text
+from bench.storage.store import Store
+
+# `bench.contracts.audio.write_flac` lowers what would clip; embedders that normalise say so in their version.
+LOUDNESS = "as-generated"
+_LOUDNESSES = {LOUDNESS: "clips as generated (peaks over full scale lowered)"}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """``id`` is 12 hexadecimal digits of the fingerprint of ``content``; ``line`` is how tables print it."""
+
+    id: str
+    content: Mapping[str, Any]
+    line: str
+
+
+@dataclass(frozen=True)
+class ShownMetric:
+    """A metric that tables show, with all that can move its numbers.
+
+    Attributes:
+        ref: name and version.
+        params_hash: identity of its parameters.
+        embedder: identity of its embedders, empty where it has none.
+        view: the `bench.contracts.clip_view.View.key` of the part of the clips that is embedded; empty where nothing
+        is. reference, reference_name: fingerprint and name of what it compares with; empty where that is nothing.
+    """
+
+    ref: str
+    params_hash: str
+    embedder: str = ""
+    view: str = ""
+    reference: str = ""
+    reference_name: str = ""
+
+
+def protocol_of(store: Store) -> Protocol:
+    """The protocol that the tables of a run follow now.
+
+    Models, seeds and machine are no part of it, nor is the order of anything.
+    """
+    rows = store.rows(
+        "SELECT name || '@' || version, params_hash, embedder, view, reference, reference_name "
+        "FROM metrics WHERE shown ORDER BY position"
+    )
+    about = store.about()
+    return make_protocol(
+        about["suite"], float(about["duration"]), store.prompts().values(), [ShownMetric(*row) for row in rows]
+    )
+
+
+def make_protocol(
+    suite: str, duration: float, prompts: Iterable[Prompt], metrics: Iterable[ShownMetric], loudness: str = LOUDNESS
+) -> Protocol:
+    """Name a protocol.
+
+    Args:
+        suite: for the reader; what counts is the prompts.
+        duration: what was asked for, in seconds.
+        prompts: every prompt.
+        metrics: what tables show.
+        loudness: the code of how loud the clips are that are scored.
+    """
+    metrics = list(metrics)
+    content = {
+        "prompts": {p.id: prompt_identity(p) for p in prompts},
+        "duration": float(duration),
+        "metrics": {m.ref: _metric(m) for m in metrics},
+        "loudness": loudness,
+    }
+    name = fingerprint(content)[:12]
+    views = list(dict.fromkeys(View.of_key(m.view).text for m in metrics if m.view)) or [View().text]
+    said = [suite, seconds_text(duration), " and ".join(views), _loudness(loudness), counted(len(metrics), "metric")]
+    line = f"protocol {name}: {', '.join(said)}"
+    return Protocol(name, content, "; ".join([line, *_references(metrics)]))
+
+
+def difference(ours: Protocol, theirs: Protocol) -> str | None:
+    """The first thing in which two protocols differ, in words; None where numbers of the two are comparable.
+
+    Metrics that only one of them shows are such a thing; `shared_metrics` are comparable all the same.
+    """
+    if ours.id == theirs.id:
+        return None
+    # What all numbers hang on comes first, and what both show before what one does not.
+    for part in ("duration", "loudness", "prompts", "metrics"):
+        here, there = ours.content[part], theirs.content[part]
+        if here == there:
+            continue
+        if not isinstance(here, Mapping):
+            said = seconds_text if part == "duration" else _loudness
+            return f"{part} is {said(here)} and {said(there)}"
+        for name in here:
+            if name in there and here[name] != there[name]:
+                place, was, now = first_difference(here[name], there[name], name)
+                return f"{part}: {place} is {_short(was)} and {_short(now)}"
+        alone = next(name for name in [*here, *there] if (name in here) != (name in there))
+        return f"{part}: only the {'first' if alone in here else 'second'} has {alone}"
+    raise ValueError(f"protocols {ours.id} and {theirs.id} hold the same")
+
+
+def shared_metrics(ours: Protocol, theirs: Protocol) -> tuple[str, ...]:
+    """The metrics whose numbers are comparable between two protocols, in our order; none where the clips are not."""
+    if any(ours.content[part] != theirs.content[part] for part in ("prompts", "duration", "loudness")):
+        return ()
+    other = theirs.content["metrics"]
+    return tuple(ref for ref, key in ours.content["metrics"].items() if other.get(ref) == key)
+
+
+def _metric(metric: ShownMetric) -> dict[str, Any]:
+    """What moves a metric's numbers, as far as it has such things; its view as data."""
+    view = {"view": json.loads(metric.view)} if metric.view else {}
+    own = {"params": metric.params_hash, "embedder": metric.embedder, "reference": metric.reference}
+    return {**only_set(own), **view}
+
+
+def _loudness(code: str) -> str:
+    return _LOUDNESSES.get(code, code)
+
+
+def _references(metrics: Iterable[ShownMetric]) -> list[str]:
+    against: dict[tuple[str, str], list[str]] = {}
+    for metric in metrics:
+        if metric.reference:
+            against.setdefault((metric.reference_name, metric.reference), []).append(metric.ref)
+    return [f"{' and '.join(refs)} against '{name}' {mark[:8]}" for (name, mark), refs in against.items()]
+
+
+def _short(value: str) -> str:
+    """A JSON value, cut where it is a hash or a long text."""
+    return value if len(value) <= 60 else f"{value[:20]}…"

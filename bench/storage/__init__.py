@@ -1,0 +1,1 @@
+"""The run folder: its database, its files, and what workers hand back to be stored."""

@@ -1,0 +1,52 @@
+"""The clips of a run as sets: which of them a set metric is computed of, and the part of each that is embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench.config.run_config import CommonGround
+from bench.contracts.clip_view import View, common_view
+from bench.contracts.prompt import Prompt
+from bench.hashing import fingerprint
+from bench.planning.metric_plan import ClipGroup
+from bench.storage.store import Store, StoredClip
+
+GROUPINGS = ("genre", "level")
+
+
+def view_of(store: Store, ground: CommonGround) -> View:
+    """The part of the clips of a run that embeddings are made of."""
+    if ground.seconds is None:
+        return View(None, ground.band)
+    if ground.seconds != "auto":
+        return View(ground.seconds, ground.band)
+    lengths: dict[str, list[float]] = {}
+    for clip in store.made():
+        lengths.setdefault(clip.model, []).append(clip.duration)
+    return common_view(lengths.values(), ground.band)
+
+
+def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> list[ClipGroup]:
+    """All clips, and those of each genre and each level of the prompts, each with the identity of that set."""
+    places: dict[tuple[str, str], list[int]] = {("all", "all"): []}
+    for prompt in prompts.values():
+        for key in _groups(prompt):
+            places.setdefault(key, [])
+    for place, clip in enumerate(clips):
+        places["all", "all"].append(place)
+        for key in _groups(prompts[clip.prompt]):
+            places[key].append(place)
+    return [
+        ClipGroup(grouping, name, clips_hash(clips[place] for place in members), tuple(members))
+        for (grouping, name), members in places.items()
+    ]
+
+
+def _groups(prompt: Prompt) -> list[tuple[str, str]]:
+    """The groups that a prompt is in, as (grouping, name)."""
+    return [(by, str(value)) for by in GROUPINGS if (value := getattr(prompt, by)) is not None]
+
+
+def clips_hash(clips: Iterable[StoredClip]) -> str:
+    """Identity of a set of clips: the fingerprint of what they sound like, whatever their order."""
+    return fingerprint(sorted(clip.content for clip in clips))

@@ -1,0 +1,160 @@
+"""The SQLite file of a run: its layout, and opening it for one writer or for readers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from bench.errors import DataError, UsageError
+from bench.file_system import on_network
+
+SCHEMA_VERSION = 3
+# What SQLite calls operational though no room and no right would mend it.
+_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
+
+
+def open_database(folder: Path) -> sqlite3.Connection:
+    """Open ``run.db`` for writing, making it if it does not exist; the caller holds the folder's lock.
+
+    Raises:
+        UsageError: it cannot be written to.
+        DataError: it is damaged or of a newer tunebench.
+    """
+    with explained(folder):
+        connection = sqlite3.connect(folder / "run.db", isolation_level=None)
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(folder) else 'WAL'}")
+        connection.execute("PRAGMA synchronous = FULL")
+        if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            schema = (files("bench.storage") / "schema.sql").read_text(encoding="utf-8")
+            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        _check_version(folder, connection)
+        upgrade(folder, connection)
+        connection.execute("PRAGMA foreign_keys = ON")  # now that no table is built anew
+    return connection
+
+
+def read_database(folder: Path) -> sqlite3.Connection:
+    """Open ``run.db`` for reading.
+
+    Raises:
+        UsageError: there is none.
+        DataError: it is damaged or of a newer tunebench.
+    """
+    if not (folder / "run.db").is_file():
+        raise UsageError(f"{folder} is no run folder (it has no run.db); make one with 'tunebench run --out {folder}'")
+    with explained(folder):
+        connection = _open_read_only(folder / "run.db")
+        _check_version(folder, connection)
+    return connection
+
+
+def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The database as it is at this moment, whatever a driver writes from now on; in place of what was given.
+
+    With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
+    network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
+    an older tunebench wrote, as `present_layout` has it.
+    """
+    (journal,), (layout,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "user_version"))
+    if journal == "wal" and layout == SCHEMA_VERSION:
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
+        return connection
+    return _in_memory(folder, connection)
+
+
+def present_layout(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The database, in place of what was given: of an older layout a copy in memory that is brought to the present one.
+
+    The file stays as it is.
+
+    Raises:
+        DataError: it holds what no tunebench wrote.
+    """
+    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    return connection if layout == SCHEMA_VERSION else _in_memory(folder, connection)
+
+
+def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    copy = sqlite3.connect(":memory:")
+    try:
+        connection.backup(copy)
+        upgrade(folder, copy)
+    except BaseException:
+        copy.close()
+        raise
+    connection.close()
+    return copy
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """A WAL database needs a place for its shared memory even to be read; in a read-only folder nobody writes to it."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    return connection
+
+
+def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise DataError(
+            f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
+            "use the tunebench that wrote it"
+        )
+
+
+def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
+    """Bring a database that an older tunebench wrote to the present layout, in one transaction.
+
+    Raises:
+        DataError: it holds what no tunebench wrote; nothing of it is changed.
+    """
+    from bench.storage.schema_upgrades import STEPS
+
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == SCHEMA_VERSION:
+        return
+    connection.isolation_level = None
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for older in range(version, SCHEMA_VERSION):
+            STEPS[older](connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException as error:
+        connection.execute("ROLLBACK")
+        if isinstance(error, DataError):
+            raise damaged(folder, error) from error
+        raise
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn what SQLite says about a full disk or a damaged file into what the reader can do about it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if str(error).startswith(_DAMAGE):
+            raise damaged(folder, error) from error
+        raise UsageError(
+            f"cannot use {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
+            "same command again"
+        ) from error
+    except sqlite3.IntegrityError:
+        raise  # a mistake of ours, not of the disk
+    except sqlite3.DatabaseError as error:
+        raise damaged(folder, error) from error
+
+
+def damaged(folder: Path, what: object) -> DataError:
+    """What is said of a database that is not as it should be."""
+    return DataError(f"{folder}/run.db is damaged ({what}); the audio beside it is not touched")

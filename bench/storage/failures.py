@@ -1,0 +1,107 @@
+"""What failed in a run: rows, and rows of one reason put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.number_format import counted
+
+NAMED = 3  # metrics that a line names
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that failed.
+
+    Attributes:
+        model: the row of the leaderboard.
+        metric: the metric; ``embedding`` where a clip could not be embedded, empty where it could not be made.
+        clip: its prompt and seed; empty where a metric of all clips failed.
+        reason: why, in one line.
+    """
+
+    model: str
+    metric: str
+    clip: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(filter(None, (self.model, self.clip, self.metric)))}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """What failed of one model for one reason.
+
+    Attributes:
+        model: the row of the leaderboard.
+        metrics: as `Failure.metric`, each once.
+        reason: why, in one line.
+        count: how many failures it stands for.
+        clips: how many clips they are of; 0 for a metric of all clips.
+        example: the first one's prompt and seed; empty for a metric of all clips.
+    """
+
+    model: str
+    metrics: tuple[str, ...]
+    reason: str
+    count: int
+    clips: int
+    example: str
+
+    def line(self, reason: str | None = None) -> str:
+        """Such as ``composer, kad, genre-fit: 24 failures of 12 clips, e.g. jazz-2, seed 0: ValueError``."""
+        reason = reason or self.reason
+        if self.count == 1:
+            return str(Failure(self.model, self.metrics[0], self.example, reason))
+        names = [name for name in self.metrics if name]
+        more = [counted(len(names) - NAMED, "more metric")] if len(names) > NAMED else []
+        amount = counted(self.clips, "clip") if self.clips == self.count else counted(self.count, "failure")
+        if self.clips not in (0, self.count):
+            amount += f" of {counted(self.clips, 'clip')}"
+        example = f", e.g. {self.example}" if self.example else ""
+        return f"{', '.join([self.model, *names[:NAMED], *more])}: {amount}{example}: {reason}"
+
+    def __str__(self) -> str:
+        return self.line()
+
+
+def group_failures(failures: Sequence[Failure]) -> list[FailureGroup]:
+    """Put failures of one model and reason together, whatever the metric; those of one reason follow each other.
+
+    What kills the workers of several metrics alike is one failure and stands on one line. The reasons with most
+    failures come first.
+    """
+    found: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        found.setdefault((failure.model, failure.reason), []).append(failure)
+    groups = [
+        FailureGroup(
+            model,
+            tuple(dict.fromkeys(failure.metric for failure in members)),
+            reason,
+            len(members),
+            len({failure.clip for failure in members if failure.clip}),
+            members[0].clip,
+        )
+        for (model, reason), members in found.items()
+    ]
+    weight: dict[str, int] = {}
+    for group in groups:
+        weight[group.reason] = weight.get(group.reason, 0) + group.count
+    place = {reason: place for place, reason in enumerate(weight)}
+    return sorted(groups, key=lambda group: (-weight[group.reason], place[group.reason], -group.count))
+
+
+def failure_lines(groups: Sequence[FailureGroup], most: int) -> list[str]:
+    """A line a group, at most so many, then one that counts the rest. A reason is spelled out once."""
+    lines = [
+        group.line("the same" if place and groups[place - 1].reason == group.reason else None)
+        for place, group in enumerate(groups[:most])
+    ]
+    if rest := groups[most:]:
+        lines.append(
+            f"{counted(sum(group.count for group in rest), 'more failure')}, in {counted(len(rest), 'more line')}"
+        )
+    return lines

@@ -1,0 +1,118 @@
+"""``config.yaml`` of a run folder: what all its rows were made with, and its scores, by however many commands.
+
+A run may be extended by another configuration, so the kept one is what they come to together. The database is what
+counts; the file is for readers, for scoring the run again, and for making the run anew from it. Paths in it mean what
+they meant to the commands: they are relative to the folder that a command is started in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from bench.config.run_config import MetricConfig, ModelConfig, RunConfig, Seeds, load_config
+from bench.errors import TunebenchError
+from bench.planning.plan import Plan
+from bench.storage.store import Store
+
+FILE = "config.yaml"
+
+
+def read_frozen(folder: Path) -> RunConfig | None:
+    """Return the kept configuration of a run; None where it is gone or damaged."""
+    try:
+        return load_config(folder / FILE)
+    except TunebenchError:
+        return None
+
+
+def freeze(store: Store, config: RunConfig) -> list[str]:
+    """Keep a configuration in a run that holds its plan, together with what was kept before.
+
+    Of what was kept before stays what the run still shows: its models, and the metrics in its tables.
+
+    Args:
+        store: of the run, open for writing.
+        config: as `with_seeds` returns it.
+
+    Returns:
+        The models of the run that no kept configuration tells of, as it was lost.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    models = [label for (label,) in store.rows("SELECT label FROM models ORDER BY position")]
+    before = read_frozen(store.folder)
+    if before is not None:
+        shown = {plugin for (plugin,) in store.rows("SELECT DISTINCT plugin FROM metrics WHERE shown")}
+        config = _together(before, config, models, shown)
+    store.freeze(config.as_yaml())
+    return sorted(set(models) - {model.row for model in config.models})
+
+
+def freeze_scoring(store: Store, config: RunConfig) -> None:
+    """Keep what a run was scored with: metrics, reference, the part of the clips, and how leaks are treated.
+
+    Where no configuration is kept nothing is, since how the clips were made is not known.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    before = read_frozen(store.folder)
+    if before is None:
+        return
+    shown = {plugin for (plugin,) in store.rows("SELECT DISTINCT plugin FROM metrics WHERE shown")}
+    scoring = {name: getattr(config, name) for name in ("reference", "common", "shared_recordings")}
+    metrics = _metrics_together([m for m in before.metrics if m.base in shown], config.metrics)
+    store.freeze(before.model_copy(update={**scoring, "metrics": metrics}).as_yaml())
+
+
+def with_seeds(config: RunConfig, plan: Plan) -> RunConfig:
+    """Return the configuration with the seeds that its rows have: ``auto`` stays for rows of clips made before."""
+    listed = {model.label for model in plan.models if model.listed}
+    rows = []
+    for model in config.models:
+        seeds = config.seeds_of(model)
+        rows.append(_with(model, (0,) if isinstance(seeds, str) and model.row not in listed else seeds))
+    return _spread(config, rows)
+
+
+def _together(before: RunConfig, now: RunConfig, models: Sequence[str], shown: Collection[str]) -> RunConfig:
+    rows = {model.row: _with(model, before.seeds_of(model)) for model in before.models if model.row in models}
+    for model in now.models:
+        seeds = now.seeds_of(model)
+        if held := rows.get(model.row):
+            seeds = _seeds_together(held.seeds or seeds, seeds)
+        rows[model.row] = _with(model, seeds)
+    metrics = _metrics_together([metric for metric in before.metrics if metric.base in shown], now.metrics)
+    return _spread(now.model_copy(update={"metrics": metrics}), list(rows.values()))
+
+
+def _seeds_together(one: Seeds, other: Seeds) -> Seeds:
+    """All the seeds; ``auto`` where one is, since a list would ask every prompt for what files of others have."""
+    if isinstance(one, str) or isinstance(other, str):
+        return "auto"
+    return tuple(dict.fromkeys([*one, *other]))
+
+
+def _metrics_together(before: Sequence[MetricConfig], now: Sequence[MetricConfig]) -> tuple[MetricConfig, ...]:
+    """The metrics of both, those of one name as they are asked for now, in their first place."""
+    asked: dict[str, list[MetricConfig]] = {}
+    for metric in now:
+        asked.setdefault(metric.base, []).append(metric)
+    found: list[MetricConfig] = []
+    for metric in before:
+        found += asked.pop(metric.base, []) if metric.base in {m.base for m in now} else [metric]
+    return (*found, *(metric for group in asked.values() for metric in group))
+
+
+def _with(model: ModelConfig, seeds: Seeds) -> ModelConfig:
+    return model.model_copy(update={"seeds": seeds})
+
+
+def _spread(config: RunConfig, rows: Sequence[ModelConfig]) -> RunConfig:
+    """The rows in the configuration, with the seeds that most of them have as those of the run."""
+    ((usual, _),) = Counter(row.seeds for row in rows).most_common(1)
+    models = tuple(row.model_copy(update={"seeds": None}) if row.seeds == usual else row for row in rows)
+    return config.model_copy(update={"seeds": usual, "models": models})

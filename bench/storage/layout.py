@@ -1,0 +1,42 @@
+"""The files of a bundle: which there may be, and what each is called. No other name is ever written or read."""
+
+from __future__ import annotations
+
+import re
+
+from bench.config.run_config import LABEL
+
+FORMAT = 2
+ENDING = ".tunebench.zip"
+
+INDEX = "bundle.json"
+CONFIG = "config.yaml"
+DATABASE = "run.db"
+LEADERBOARD = "leaderboard.json"
+SCORES = "scores.csv"
+
+_AUDIO = re.compile(rf"audio/{LABEL.pattern}/[0-9a-f]{{16}}\.flac")
+_REFERENCE = re.compile(r"references/[0-9a-f]{16}\.safetensors")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def is_audio(name: str) -> bool:
+    return bool(_AUDIO.fullmatch(name))
+
+
+def is_known(name: str) -> bool:
+    """Whether a bundle may hold a file of that name: relative, of few letters, and in no folder but two."""
+    return name in (INDEX, CONFIG, DATABASE, LEADERBOARD, SCORES) or is_audio(name) or bool(_REFERENCE.fullmatch(name))
+
+
+def is_hash(text: object) -> bool:
+    """Whether it is a SHA-256, as clips, contents and references are named by."""
+    return isinstance(text, str) and bool(_SHA256.fullmatch(text))
+
+
+def audio_name(model: str, clip: str) -> str:
+    return f"audio/{model}/{clip[:16]}.flac"
+
+
+def reference_name(fingerprint: str) -> str:
+    return f"references/{fingerprint[:16]}.safetensors"

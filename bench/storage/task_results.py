@@ -1,0 +1,87 @@
+"""What workers hand back: plain values that can be pickled, one class for each outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.contracts.embedder import Vectors
+    from bench.contracts.metric import Estimate
+    from bench.planning.metric_plan import ScoreKey, SetKey
+
+
+@dataclass(frozen=True)
+class ClipMade:
+    """A clip whose file is complete.
+
+    ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash.
+    """
+
+    clip: str
+    content: str
+    rate: int
+    channels: int
+    frames: int
+    peak: float
+    gain: float
+    seconds: float
+    notes: str | None
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ClipFailed:
+    """A clip that could not be made, with the reason in one line."""
+
+    clip: str
+    error: str
+
+
+@dataclass(frozen=True)
+class ClipScored:
+    """One metric on one clip: exactly one of value, reason (undefined) and error (failed) is set."""
+
+    clip: str
+    key: ScoreKey
+    value: float | None = None
+    reason: str | None = None
+    error: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One embedder on one view of a sound: exactly one of vectors, reason (there can be none) and error is set."""
+
+    content: str
+    embedder: str
+    view: str
+    vectors: Vectors | None = None
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ClipScores:
+    """All that one clip was asked for.
+
+    ``unreadable`` says that its file is damaged, and nothing was heard; ``missing`` what is not installed.
+    """
+
+    clip: str
+    scores: Sequence[ClipScored] = ()
+    embedded: Sequence[Embedded] = ()
+    unreadable: str | None = None
+    missing: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class SetScored:
+    """One set metric on one set of clips: exactly one of estimate and error is set."""
+
+    key: SetKey
+    estimate: Estimate | None = None
+    error: str | None = None

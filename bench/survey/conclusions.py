@@ -1,0 +1,85 @@
+"""The sentences that go with an analysis: what may be concluded from it, and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.number_format import counted
+from bench.survey.results import GenreComparison, SurveyComparison, SurveyDesign
+
+FEW_LISTENERS = 5
+# With 10 listeners and 12 prompts the crossed t finds a difference of 0.4 in 35 of 100 surveys.
+_FEW_PROMPTS = 12
+# Times in 100 that the crossed t claims a difference where there is none, by the number of listeners, simulated
+# with strong variances (`bench.stats.crossed`).
+_STRAINED = {2: 11, 3: 8}
+
+
+def conclusions(
+    design: SurveyDesign, comparisons: Sequence[SurveyComparison], genres: Sequence[GenreComparison]
+) -> tuple[str, ...]:
+    """Sentences for one survey, the scope of its claims first."""
+    found = [_scope(design, comparisons)]
+    if len(design.models) < 2:
+        found.append("There is one model only, so that there is nothing to compare.")
+    if any(one.method == "mixed model" for one in comparisons):
+        found.append(
+            "Where cells are missing, a mixed model (REML, Satterthwaite) takes the place of the crossed t; it holds "
+            "if whether a rating is missing has nothing to do with what it would have been."
+        )
+    if comparisons and 2 <= design.listeners <= FEW_LISTENERS:
+        smallest = 2 / 2**design.listeners
+        found.append(
+            f"With {counted(design.listeners, 'listener')}, rank tests on listener means (Wilcoxon, sign flip) cannot "
+            f"reach .05 whatever the ratings: their smallest two-sided p is {smallest:g}".replace("0.", ".")
+            + "."
+        )
+    fewest = min(design.listeners, design.prompts)
+    if fewest in _STRAINED and any(one.p is not None for one in comparisons):
+        kind = "listener" if design.listeners == fewest else "prompt"
+        found.append(
+            f"With {counted(fewest, kind)} the p can be too small: where {kind}s differ strongly, "
+            f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
+        )
+    if any(one.floored for one in comparisons):
+        found.append(
+            "f: the variance that was estimated lies below what listeners or prompts alone would give; that floor is "
+            "used instead, which keeps the test from claiming too much."
+        )
+    if genres:
+        found.append(_genre_power(design))
+    if any(one.equivalence for one in comparisons):
+        found.append(
+            "Equivalence: p is small where the difference is shown to lie within the margin, which must have been "
+            "chosen before the ratings were seen; a large p shows nothing."
+        )
+    return tuple(found)
+
+
+def _scope(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> str:
+    if design.listeners < 2 or design.prompts < 2:
+        few = "one listener" if design.listeners < 2 else "one prompt"
+        return f"With {few} only, nothing can be claimed for others: what is shown describes these answers."
+    if comparisons and all(one.p is None for one in comparisons):
+        return "No difference could be tested, for the reasons below the tables: none is claimed for others."
+    clip = (
+        ""
+        if design.seeds > 1
+        else " Each model played each prompt once, so what another seed would change counts as the prompt's."
+    )
+    return (
+        f"Intervals and tests hold for new listeners and new prompts of the kind asked here "
+        f"({counted(design.listeners, 'listener')}, {counted(design.prompts, 'prompt')}), not for other genres, "
+        f"other kinds of listeners or other settings of the models.{clip}"
+    )
+
+
+def _genre_power(design: SurveyDesign) -> str:
+    fewest, most = min(design.genres.values()), max(design.genres.values())
+    prompts = counted(fewest, "prompt") if fewest == most else f"{fewest} to {most} prompts"
+    gives = "gives" if most == 1 else "give"
+    power = "almost no power" if fewest <= _FEW_PROMPTS else "less power than all prompts together"
+    return (
+        f"The table by genre is exploratory: {prompts} a genre {gives} a test {power}, so that no difference found is "
+        "no sign of no difference. Its p are adjusted over the table (Benjamini–Hochberg)."
+    )

@@ -1,0 +1,169 @@
+"""What lies behind the ratings of an earlier survey: opinions before a scale rounded them and cut off their ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import DataError
+from bench.stats.crossed import crossed_mean
+from bench.stats.survey_model import TYPICAL, OpinionVariances, Scale
+from bench.survey.ratings import Ratings
+
+Array = npt.NDArray[np.float64]
+
+_TERMS = 80
+_HIGHEST_CORRELATION = 0.98
+
+
+class LatentRatings(NamedTuple):
+    """Variances of latent opinions and their mean, in steps of a five-point scale whose middle is 0."""
+
+    variances: OpinionVariances
+    centre: float
+
+
+def estimate_opinion(ratings: Ratings, scales: Sequence[str]) -> LatentRatings:
+    """The opinions that bring about such ratings, averaged over pairs of models and over scales.
+
+    Args:
+        ratings: of two models or more, by two listeners or more on two prompts or more.
+        scales: names of scales in ``ratings``, at least one.
+
+    Raises:
+        DataError: no pair of models has ratings that tell what makes them differ.
+    """
+    found, reasons = [], []
+    for name in scales:
+        cube = ratings.cube(name)
+        scale = whole_scale(ratings, name)
+        for a, b in combinations(range(len(cube)), 2):
+            try:
+                found.append(opinion_behind(cube[a], cube[b], scale))
+            except ValueError as error:
+                reasons.append(f"{name}, {ratings.models[a]} and {ratings.models[b]}: {error}")
+    if not found:
+        why = reasons[0] if reasons else "there is one model only"
+        raise DataError(f"the ratings do not tell what makes them differ: {why}")
+    mean = {part: float(np.mean([vars(opinion.variances)[part] for opinion in found])) for part in vars(TYPICAL)}
+    return LatentRatings(OpinionVariances(**mean), float(np.mean([opinion.centre for opinion in found])))
+
+
+def whole_scale(ratings: Ratings, name: str) -> Scale:
+    """The range of a scale in whole steps."""
+    low, high = ratings.ranges[name]
+    return Scale(int(np.floor(low)), int(np.ceil(high)))
+
+
+def opinion_behind(a: Array, b: Array, scale: Scale) -> LatentRatings:
+    """The opinions behind two models' ratings.
+
+    Mean and variance of the ratings give those of the opinions. Two ratings by one listener, or of one prompt, have a
+    covariance that the crossed components of b − a and of (a + b)/2 tell, and C(ρ) = Σ cₙ²ρⁿ gives the opinions'
+    correlation ρ behind it, cₙ being the Hermite coefficients of the steps of the scale. A yes-or-no question does not
+    tell how wide opinions are spread: there they are as wide as the typical ones.
+
+    Args:
+        a, b: shape (listeners, prompts), ratings on the scale, NaN where missing.
+        scale: of the ratings.
+
+    Raises:
+        ValueError: too few ratings, or equal ones; see `bench.stats.crossed_mean`.
+
+    Source: Lancaster, "The structure of bivariate distributions", Annals of Mathematical Statistics 29 (1958); with
+    thresholds from the margins as in Olsson, "Maximum likelihood estimation of the polychoric correlation coefficient",
+    Psychometrika 44 (1979).
+    """
+    between, level = crossed_mean(b - a), crossed_mean((a + b) / 2)
+    if between.reason:
+        raise ValueError("all differences are equal")
+    own, shared = between.components, level.components
+    total = sum(shared) + sum(own) / 4
+    centre, sd = _margin(level.estimate, total, scale)
+    squares = _hermite_squares((_thresholds(scale) - centre) / sd)
+
+    def latent(covariance: float) -> float:
+        return sd**2 * _correlation(covariance, squares)
+
+    listener = latent(shared.listener - own.listener / 4)
+    prompt = latent(shared.prompt - own.prompt / 4)
+    listener_model = latent(shared.listener + own.listener / 4) - listener
+    prompt_model = latent(shared.prompt + own.prompt / 4) - prompt
+    same_cell = latent(total - sum(own) / 2)
+    residual = max(0.0, sd**2 - same_cell - listener_model - prompt_model)
+    variances = OpinionVariances(listener, prompt, listener_model, prompt_model, residual)
+    return LatentRatings(variances, centre)
+
+
+def mean_difference(effect: float, opinion: LatentRatings, scale: Scale) -> float:
+    """How much mean ratings differ, in steps of the scale, where opinions differ by ``effect``.
+
+    Σₖ Φ((centre + effect/2 − τₖ)/σ) − Φ((centre − effect/2 − τₖ)/σ) over the thresholds τ of the scale.
+    """
+    from scipy.special import ndtr
+
+    away = opinion.centre - _thresholds(scale)
+    sd = sum(vars(opinion.variances).values()) ** 0.5
+    if sd == 0:
+        return float(np.count_nonzero(away + effect / 2 >= 0) - np.count_nonzero(away - effect / 2 >= 0))
+    return float((ndtr((away + effect / 2) / sd) - ndtr((away - effect / 2) / sd)).sum())
+
+
+def _thresholds(scale: Scale) -> Array:
+    """Where one rating ends and the next begins, in steps of a five-point scale."""
+    return (np.arange(scale.low, scale.high) + 0.5 - (scale.low + scale.high) / 2) * scale.step
+
+
+def _margin(mean: float, variance: float, scale: Scale) -> tuple[float, float]:
+    """Mean and standard deviation of normal opinions whose ratings have this mean and variance."""
+    from scipy.optimize import least_squares
+    from scipy.special import ndtr
+
+    thresholds = _thresholds(scale)
+    weights = 2 * np.arange(len(thresholds)) + 1  # k² as a sum over the steps below k
+    typical = sum(vars(TYPICAL).values()) ** 0.5
+    above = mean - scale.low
+
+    def misfit(place: Array) -> Array:
+        reach = ndtr((place[0] - thresholds) / np.exp(place[1]))
+        first = float(reach.sum())
+        second = float((weights * reach).sum()) - first**2
+        spread = place[1] - np.log(typical) if len(thresholds) == 1 else second**0.5 - variance**0.5
+        return np.array([first - above, spread])
+
+    start = [(mean - (scale.low + scale.high) / 2) * scale.step, np.log(typical)]
+    # Wider opinions than these put nearly all ratings at the ends.
+    found = least_squares(misfit, start, bounds=([-12, np.log(0.05)], [12, np.log(8)])).x
+    return float(found[0]), float(np.exp(found[1]))
+
+
+def _hermite_squares(thresholds: Array) -> Array:
+    """cₙ² for n = 1, 2, …: how much of the ratings' variance is of each order in a standard normal opinion."""
+    before, polynomial = np.zeros_like(thresholds), np.exp(-(thresholds**2) / 2) / np.sqrt(2 * np.pi)
+    squares = np.empty(_TERMS)
+    for n in range(1, _TERMS + 1):
+        squares[n - 1] = polynomial.sum() ** 2 / n
+        # Heₙ/√n! times the density, by the three-term recurrence.
+        following = (thresholds * polynomial - np.sqrt(n - 1) * before) / np.sqrt(n)
+        before, polynomial = polynomial, following
+    return squares
+
+
+def _correlation(covariance: float, squares: Array) -> float:
+    """The correlation of opinions, 0 to 0.98, whose ratings have this covariance."""
+    from scipy.optimize import brentq
+
+    orders = np.arange(1, _TERMS + 1)
+
+    def excess(correlation: float) -> float:
+        return float((squares * correlation**orders).sum()) - covariance
+
+    if excess(0.0) >= 0:
+        return 0.0
+    if excess(_HIGHEST_CORRELATION) <= 0:
+        return _HIGHEST_CORRELATION
+    return float(brentq(excess, 0.0, _HIGHEST_CORRELATION, xtol=1e-9))

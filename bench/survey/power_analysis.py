@@ -1,0 +1,182 @@
+"""Planning the next survey: what each number of listeners and prompts can show, and what the cheapest costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from typing import Any
+
+from bench.progress import Progress, Silent
+from bench.stats.power import Design, cheapest_design, fewest_listeners, minimum_detectable, power_cell
+from bench.stats.survey_model import Scale
+from bench.survey.latent_ratings import LatentRatings, mean_difference
+from bench.survey.parallel import compute
+
+MODELS = 2  # that every listener rates on every prompt
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a survey is to find out, from whom.
+
+    Attributes:
+        effect: latent difference between the two models, > 0, in steps of a five-point scale.
+        opinion: what makes ratings differ.
+        scale: of the ratings.
+        target: the power that is wanted, in (.05, 1).
+        runs: simulated surveys for each number, ≥ 1.
+        seed: of the simulation.
+        most: so many listeners can be found, ≥ 2.
+        rating_minutes, listener_minutes: what a rating takes, and what a listener takes besides; ≥ 0.
+    """
+
+    effect: float
+    opinion: LatentRatings
+    scale: Scale = field(default_factory=Scale)
+    target: float = 0.8
+    runs: int = 2000
+    seed: int = 0
+    most: int = 100
+    rating_minutes: float = 0.0
+    listener_minutes: float = 0.0
+
+    @property
+    def timed(self) -> bool:
+        """Whether designs cost minutes; otherwise they cost ratings."""
+        return self.rating_minutes > 0 or self.listener_minutes > 0
+
+    @property
+    def simulation(self) -> dict[str, Any]:
+        """What the functions of `bench.stats.power` simulate with."""
+        variances, centre = self.opinion
+        return {
+            "components": variances, "centre": centre, "scale": self.scale, "runs": self.runs, "seed": self.seed,
+        }  # fmt: skip
+
+    def minutes(self, prompts: int) -> float | None:
+        """What one listener takes, or None where no times are given."""
+        return self.listener_minutes + MODELS * prompts * self.rating_minutes if self.timed else None
+
+    def power_error(self, power: float) -> float:
+        """Standard error of a simulated power; where all surveys or none found it, as if one had been different."""
+        share = min(max(power, 1 / self.runs), 1 - 1 / self.runs)
+        return math.sqrt(share * (1 - share) / self.runs)
+
+    def detectable_error(self) -> float:
+        """Standard error of a detectable difference as a share of it: that of the power over its slope."""
+        from scipy.special import ndtri
+
+        # Power is about Φ(δ/se − z).
+        reached = float(ndtri(self.target))
+        slope = math.exp(-(reached**2) / 2) / math.sqrt(2 * math.pi) * (reached + float(ndtri(0.975)))
+        return self.power_error(self.target) / slope
+
+
+@dataclass(frozen=True)
+class PowerCell:
+    """A size of the survey.
+
+    Attributes:
+        listeners, prompts: every listener rates both models on every prompt.
+        power: share of simulated surveys that find the effect, 0 to 1.
+        detectable: the latent difference found with the target power, in steps of a five-point scale, or None where
+            even the width of the scale is not.
+        detectable_mean: how much mean ratings then differ, in steps of the rating scale.
+    """
+
+    listeners: int
+    prompts: int
+    power: float
+    detectable: float | None
+    detectable_mean: float | None
+
+
+@dataclass(frozen=True)
+class Fewest:
+    """The smallest number of listeners that reaches the target with so many prompts, and its power, or None."""
+
+    prompts: int
+    listeners: int | None
+    power: float | None
+
+
+@dataclass(frozen=True)
+class PowerPlan:
+    """What each size can show.
+
+    Attributes:
+        question: what was asked.
+        effect_mean: how much mean ratings differ where the effect is true, in steps of the rating scale.
+        cells: all listeners × prompts, in the order asked for.
+        fewest: one for each number of prompts.
+        cheapest: of ``cells`` and ``fewest``, or None; it costs ratings, or minutes where times are given.
+    """
+
+    question: Question
+    effect_mean: float
+    cells: tuple[PowerCell, ...]
+    fewest: tuple[Fewest, ...]
+    cheapest: Design | None
+
+
+def plan(
+    listeners: Sequence[int],
+    prompts: Sequence[int],
+    question: Question,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> PowerPlan:
+    """Simulate the crossed t-test on surveys of every number of listeners with every number of prompts.
+
+    The result does not depend on the number of workers.
+
+    Args:
+        listeners, prompts: each 2 or more.
+        question: what is to be found.
+        workers: processes; up to 1 works in this one.
+        progress: told how far it is.
+
+    Raises:
+        ValueError: fewer than two listeners or prompts, or a target that is no power.
+    """
+    progress = progress or Silent()
+    sizes = list(product(dict.fromkeys(listeners), dict.fromkeys(prompts)))
+    jobs: dict[tuple[int, int], Callable[[], PowerCell | Fewest]] = {
+        (n, m): partial(_cell, question, n, m) for n, m in sizes
+    }
+    # A search takes about as long as half the cells of its largest size.
+    jobs |= {(0, m): partial(_fewest, question, m) for m in dict.fromkeys(prompts)}
+    longest_first = sorted(jobs, key=lambda size: -(size[0] or question.most / 2) * size[1])
+    progress.begin("simulating surveys", len(jobs), 0)
+    results = compute([jobs[size] for size in longest_first], workers, progress.advance)
+    found = dict(zip(longest_first, results, strict=True))
+    cells = tuple(cell for size in sizes if isinstance(cell := found[size], PowerCell))
+    fewest = tuple(few for m in dict.fromkeys(prompts) if isinstance(few := found[0, m], Fewest))
+    powers = {(few.listeners, few.prompts): few.power for few in fewest if few.listeners and few.power}
+    powers |= {(cell.listeners, cell.prompts): cell.power for cell in cells}
+    price = (question.rating_minutes, question.listener_minutes) if question.timed else (1.0, 0.0)
+    return PowerPlan(
+        question,
+        mean_difference(question.effect, question.opinion, question.scale),
+        cells,
+        fewest,
+        cheapest_design(powers, question.target, MODELS, *price),
+    )
+
+
+def _power(asked: Question, listeners: int, prompts: int) -> float:
+    return power_cell(listeners, prompts, asked.effect, **asked.simulation)
+
+
+def _cell(asked: Question, listeners: int, prompts: int) -> PowerCell:
+    least = minimum_detectable(listeners, prompts, target=asked.target, **asked.simulation)
+    shown = None if least is None else mean_difference(least, asked.opinion, asked.scale)
+    return PowerCell(listeners, prompts, _power(asked, listeners, prompts), least, shown)
+
+
+def _fewest(asked: Question, prompts: int) -> Fewest:
+    listeners = fewest_listeners(prompts, asked.effect, target=asked.target, most=asked.most, **asked.simulation)
+    return Fewest(prompts, listeners, None if listeners is None else _power(asked, listeners, prompts))

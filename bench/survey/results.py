@@ -1,0 +1,241 @@
+"""What an analysis found, in the order and with the names in which it is written as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
+
+from bench.survey.ratings import Exclusion
+
+
+@dataclass(frozen=True)
+class SurveyDesign:
+    """What was asked of whom.
+
+    Attributes:
+        kind: "ratings" or "preferences".
+        genres: with the number of prompts of each; empty where the file names none.
+        answers: those that count.
+        missing: empty cells of listeners × prompts × models (or pairs that were asked for), on each scale.
+        ranges: lowest and highest possible rating of each scale; empty for preferences.
+        seeds: the most seeds that one model's clips of one prompt had.
+        repeated: answers beyond the first in one cell, such as those to further seeds; they were averaged.
+        excluded: answers left out; ``exclusions`` lists them.
+    """
+
+    kind: Literal["ratings", "preferences"]
+    listeners: int
+    prompts: int
+    models: tuple[str, ...]
+    scales: tuple[str, ...]
+    genres: Mapping[str, int]
+    answers: int
+    missing: Mapping[str, int]
+    ranges: Mapping[str, tuple[float, float]]
+    seeds: int
+    repeated: int
+    excluded: int
+
+
+@dataclass(frozen=True)
+class ModelRating:
+    """One model on one scale: the mean with its crossed interval, and where the ratings lie.
+
+    ``n`` counts rated cells; median and quartiles are over them. ``reason`` says why there is no interval.
+    """
+
+    model: str
+    scale: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    median: float | None
+    q1: float | None
+    q3: float | None
+    n: int
+    missing: int
+    method: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Strength:
+    """One model among preferences: its Bradley–Terry log-strength, the mean over the models 0."""
+
+    model: str
+    scale: str
+    strength: float | None
+    low: float | None
+    high: float | None
+    wins: int
+    ties: int
+    losses: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class VarianceComponents:
+    """Of the differences, each ≥ 0 and in squared rating steps."""
+
+    listener: float
+    prompt: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class EquivalenceTest:
+    """TOST within ±margin: ``p``, and the 90 % interval that must lie within."""
+
+    margin: float
+    p: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SurveyComparison:
+    """b less a on one scale, or the share that preferred b less the share that preferred a.
+
+    Attributes:
+        p_holm: p adjusted over all scales and pairs.
+        method: "crossed t" or "mixed model".
+        floored: whether the variance floor bound.
+        listeners, prompts, cells: what the estimate rests on.
+        missing: the other cells of the survey's listeners × prompts.
+        superiority: chance that b is rated above a in a cell, ties half, with its bootstrap interval.
+        rank_biserial: matched pairs, −1 to 1.
+        d_z: of listener means, of ``d_z_unit``.
+        reason: why there is no test, "" if there is one.
+    """
+
+    a: str
+    b: str
+    scale: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    t: float | None
+    df: float | None
+    p: float | None
+    p_holm: float | None
+    method: str | None
+    se: float | None
+    floored: bool | None
+    listeners: int
+    prompts: int
+    cells: int
+    missing: int
+    superiority: float | None
+    superiority_low: float | None
+    superiority_high: float | None
+    rank_biserial: float | None
+    d_z: float | None
+    d_z_unit: str
+    components: VarianceComponents | None
+    equivalence: EquivalenceTest | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class GenreComparison:
+    """b less a on one scale within the prompts of one genre; ``p_bh`` is adjusted over the whole table."""
+
+    genre: str
+    a: str
+    b: str
+    scale: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_bh: float | None
+    prompts: int
+    method: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the listeners agree on the clips (prompt × model) of one scale; ``reasons`` say why a number is missing.
+
+    Attributes:
+        alpha: Krippendorff's, ordinal.
+        icc: ICC(2,k), of the clips that all listeners rated.
+        kendall_w: of the same clips.
+        clips, complete: rated by two or more listeners, and by all.
+    """
+
+    scale: str
+    alpha: float | None
+    icc: float | None
+    kendall_w: float | None
+    clips: int
+    complete: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OmnibusTest:
+    """Do the models differ at all on one scale? ``p_holm`` is adjusted over the scales."""
+
+    scale: str
+    f: float | None
+    df_models: float | None
+    df_error: float | None
+    p: float | None
+    p_holm: float | None
+    method: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class CustomaryTest:
+    """A usual but mistaken test of one comparison: its p, and how often it is significant at .05 without a difference.
+
+    ``false_positives`` is simulated at this survey's listeners, prompts and variances.
+    """
+
+    a: str
+    b: str
+    scale: str
+    test: str
+    p: float | None
+    false_positives: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that was found; ``claims`` are the sentences that say what may be concluded, and what not."""
+
+    design: SurveyDesign
+    exclusions: tuple[Exclusion, ...]
+    notes: tuple[str, ...]
+    models: tuple[ModelRating, ...] | tuple[Strength, ...]
+    comparisons: tuple[SurveyComparison, ...]
+    agreement: tuple[Agreement, ...]
+    genres: tuple[GenreComparison, ...]
+    omnibus: tuple[OmnibusTest, ...]
+    customary: tuple[CustomaryTest, ...]
+    claims: tuple[str, ...]
+    confidence: float
+
+
+def known(value: float) -> float | None:
+    """The number, or None where there is none."""
+    return float(value) if math.isfinite(value) else None
+
+
+def record(found: Any) -> Any:
+    """Findings as JSON knows them: objects, lists, numbers, ``null``."""
+    if isinstance(found, Exclusion):
+        return {"reason": found.reason, "column": found.column, "count": found.count, "rows": list(found.rows)}
+    if is_dataclass(found):
+        return {field.name: record(getattr(found, field.name)) for field in fields(found)}
+    if isinstance(found, Mapping):
+        return {str(key): record(value) for key, value in found.items()}
+    if isinstance(found, tuple | list):
+        return [record(value) for value in found]
+    return known(found) if isinstance(found, float) else found

@@ -1,0 +1,156 @@
+"""The card of what a training made: what it is a tuning of, what it was trained on, how, and how it did."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.errors import DataError
+from models.checkpoint import CARD
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """The data of a training.
+
+    Attributes:
+        name, format: as the configuration and `models.training.dataset.Dataset` have it.
+        fingerprint: of sounds, captions and recordings, wherever they lie.
+        train, held_out: `bench.contracts.audio.content_hash` of each whole file, sorted, once each.
+        train_recordings, held_out_recordings: how many recordings these come from.
+        skipped: files that could not be used.
+        about: what else the dataset says of itself, such as its licence.
+    """
+
+    name: str
+    format: str
+    fingerprint: str
+    train: list[str]
+    held_out: list[str]
+    train_recordings: int
+    held_out_recordings: int
+    skipped: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Mean squared errors of what the network predicts.
+
+    Attributes:
+        train_last: mean over the last optimizer step.
+        validation: (step, mean, loss at each diffusion time), in the order of the steps.
+        best_step: where the validation loss was lowest; None without validation.
+        base: the validation loss at step 0, which is the base's own; None without validation.
+    """
+
+    train_last: float | None = None
+    validation: list[tuple[int, float, dict[str, float]]] = field(default_factory=list)
+    best_step: int | None = None
+    base: float | None = None
+
+    @property
+    def best(self) -> float | None:
+        """The validation loss of ``best_step``."""
+        return next((loss for step, loss, _ in self.validation if step == self.best_step), None)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a training made.
+
+    Attributes:
+        tunebench: version of tunebench.
+        base: ``kind``, ``checkpoint`` as it was named, and ``repo`` and ``revision``, or ``weights``, the hash of a
+            local folder's weights.
+        objective: what the network predicts.
+        method: ``lora`` or ``full``.
+        rank, alpha, targets, init, dropout: of the adapter; None, or empty, for ``full``.
+        step: whose weights these are; the last one, or the best of the validation.
+        steps, epochs: that were trained.
+        batch, accumulation: examples of one pass over all processes, and passes of one optimizer step.
+        peak_memory_bytes, peak_memory_of: most memory that was in use, and of what: ``cuda`` or ``process``.
+        trainable, parameters: weights that are trained, and all weights of the network with its adapter.
+        machine: device, processor and versions of the libraries.
+        merged: for an adapter that was merged into its base: its ``scale`` and the hashes of its files.
+    """
+
+    base: dict[str, str]
+    objective: str
+    method: str
+    steps: int
+    epochs: float
+    batch: int
+    accumulation: int
+    precision: str
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    seed: int
+    data: TrainedOn
+    losses: Losses
+    epochs_per_hour: float | None
+    seconds: float
+    peak_memory_bytes: int | None
+    peak_memory_of: str | None
+    trainable: int
+    parameters: int
+    machine: dict[str, Any]
+    rank: int | None = None
+    alpha: float | None = None
+    targets: list[str] = field(default_factory=list)
+    init: str | None = None
+    dropout: float | None = None
+    step: int | None = None
+    crop: float | None = None
+    clip_norm: float | None = None
+    guidance_dropout: float | None = None
+    condition: str | None = None
+    ema: float | None = None
+    tunebench: str = field(default_factory=lambda: version("tunebench"))
+    merged: dict[str, Any] | None = None
+    format: int = FORMAT
+
+    @property
+    def trainable_share(self) -> float:
+        """Of all weights, those that are trained."""
+        return self.trainable / self.parameters if self.parameters else 0.0
+
+    def as_json(self) -> str:
+        """The card as ``card.json`` holds it.
+
+        Raises:
+            ValueError: a number that is not finite.
+        """
+        content = {"format": self.format, "tunebench": self.tunebench, **asdict(self)}
+        content["trainable_share"] = self.trainable_share
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_card(path: Path) -> Card:
+    """Read the card of an adapter or checkpoint, given as its folder or as the file itself.
+
+    Raises:
+        DataError: there is none, it is damaged, or it is of a later format.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    file = path / CARD if path.is_dir() else path
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; the folder that a training wrote holds one") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{file}: cannot be read as a card ({error})") from None
+    if isinstance(content, dict) and content.get("format") not in (None, FORMAT):
+        raise DataError(f"{file}: a card of format {content['format']!r}; this tunebench reads format {FORMAT}")
+    try:
+        return TypeAdapter(Card).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the card"
+        raise DataError(f"{file}: {place}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None

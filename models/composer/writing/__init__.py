@@ -1,0 +1,1 @@
+"""How the composer writes: keys and chords, form, rhythm, melody, parts and instruments."""

@@ -1,0 +1,86 @@
+"""What the audio files of a dataset hold: decoded once, remembered by name, size and time of change."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.atomic_write import replace_file
+from bench.contracts.audio import content_hash, read_audio
+from bench.errors import DataError
+
+SILENCE = 1e-3  # a peak below −60 dB of full scale
+FORMAT = 1
+
+
+class IndexedAudio(NamedTuple):
+    """A sound: `bench.contracts.audio.content_hash` of the whole file, and its length."""
+
+    hash: str
+    seconds: float
+
+
+class AudioIndex:
+    """The sounds of files.
+
+    Args:
+        memory: a JSON file in which they are kept for the next time; one that is damaged is begun anew. None keeps
+            them in memory only.
+    """
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self._memory = memory
+        self._known: dict[str, tuple[int, int, IndexedAudio]] = {}
+        self._changed = False
+        if memory is not None:
+            self._known = _remembered(memory)
+
+    def of(self, path: Path) -> IndexedAudio:
+        """The sound of a file.
+
+        Raises:
+            DataError: it cannot be decoded, is truncated, holds samples that are not finite, or is silent.
+        """
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+        name = str(path.resolve())
+        size, changed, sound = self._known.get(name, (-1, -1, None))
+        if sound is not None and (size, changed) == (state.st_size, state.st_mtime_ns):
+            return sound
+        try:
+            audio = read_audio(path)
+        except UnicodeEncodeError:
+            raise DataError(f"{path}: cannot be opened, its name or folder's name is not valid Unicode") from None
+        if audio.peak < SILENCE:
+            raise DataError(f"{path}: silent, its peak is {audio.peak:.2g} of full scale")
+        sound = IndexedAudio(content_hash(audio), audio.duration)
+        self._known[name] = (state.st_size, state.st_mtime_ns, sound)
+        self._changed = True
+        return sound
+
+    def keep(self) -> None:
+        """Write what is new to the memory, if there is one. A disk that does not take it costs time only."""
+        if self._memory is None or not self._changed:
+            return
+        files = {name: [size, changed, *sound] for name, (size, changed, sound) in sorted(self._known.items())}
+        with suppress(OSError, UnicodeEncodeError):
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self._memory, json.dumps({"format": FORMAT, "files": files}, indent=0))
+            self._changed = False
+
+
+def _remembered(memory: Path) -> dict[str, tuple[int, int, IndexedAudio]]:
+    try:
+        content = json.loads(memory.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            return {}
+        return {
+            str(name): (int(size), int(changed), IndexedAudio(str(digest), float(seconds)))
+            for name, (size, changed, digest, seconds) in content["files"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}

@@ -1,0 +1,191 @@
+"""A card in words: the ``README.md`` beside the weights, as the hubs show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from models.card import Card, Losses
+
+# What means something to Markdown (CommonMark 0.31 and GitHub's extensions) within a line, and at the beginning of one.
+_WITHIN = re.compile(r"([\\`*_{}\[\]<>|~#&$@!])")
+_AT_FIRST = re.compile(r"^(\d+(?=[.)](?: |$))|(?=[-+=]))")
+_LICENCE = "What its licence says of weights that are made of its own holds for these."
+_PREDICTED = {"v-prediction": "the velocity v", "epsilon-prediction": "the noise ε"}
+
+
+def escaped(value: Any) -> str:
+    """A value as text that Markdown shows letter for letter, on one line."""
+    return _AT_FIRST.sub(r"\1\\", _WITHIN.sub(r"\\\1", " ".join(str(value).split())))
+
+
+def page(card: Card) -> str:
+    """The card as Markdown, with the header that the Hugging Face hub reads."""
+    tuned = "A LoRA adapter for" if card.method == "lora" and not card.merged else "A tuning of"
+    sections = [
+        f"---\n{yaml.safe_dump(_header(card), sort_keys=False, allow_unicode=True)}---",
+        f"# {tuned} {escaped(card.base['checkpoint'])}",
+        "## Base",
+        _base(card),
+        "## Data",
+        _data(card),
+        "## Training",
+        _training(card),
+        "## How it did",
+        _outcome(card),
+        "## Use",
+        _use(card),
+        f"Written by tunebench {escaped(card.tunebench)}; `card.json` beside this file holds all of it.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def run_entry(card: Card, folder: str) -> str:
+    """The lines that name what was trained in the configuration of a run, beside its base, as YAML."""
+    base = {"checkpoint": card.base["checkpoint"]}
+    if "revision" in card.base:
+        base["revision"] = card.base["revision"]
+    kind = card.base["kind"]
+    adapter = card.method == "lora" and not card.merged
+    tuned = {**base, "adapter": folder} if adapter else {"checkpoint": folder}
+    entries = [{"name": kind, "as": name, "params": params} for name, params in (("base", base), ("tuned", tuned))]
+    lines = (yaml.safe_dump(e, sort_keys=False, default_flow_style=True, width=10**6).strip() for e in entries)
+    return "\n".join(["models:", *(f"  - {line}" for line in lines)])
+
+
+def _header(card: Card) -> dict[str, Any]:
+    header: dict[str, Any] = {"pipeline_tag": "text-to-audio"}
+    if "repo" in card.base:
+        header["base_model"] = card.base["repo"]
+    if card.method == "lora" and not card.merged:
+        header["library_name"] = "peft"
+        header["tags"] = ["lora", card.base["kind"]]
+    else:
+        header["library_name"] = "diffusers"
+        header["tags"] = [card.base["kind"]]
+    return header
+
+
+def _base(card: Card) -> str:
+    base = card.base
+    if "repo" in base:
+        return f"{escaped(base['repo'])}, commit {escaped(base['revision'])}. {_LICENCE}"
+    return (
+        f"A checkpoint of the kind {escaped(base['kind'])} from a local folder, whose weights have the hash "
+        f"{escaped(base.get('weights', 'unknown'))}. {_LICENCE}"
+    )
+
+
+def _data(card: Card) -> str:
+    data = card.data
+    about = {key: value for key, value in data.about.items() if key != "licence"}
+    lines = [
+        f"{escaped(data.name)} ({escaped(data.format)}): {_counted(len(data.train), 'file')} of "
+        f"{_counted(data.train_recordings, 'recording')} were trained on, "
+        f"{_counted(len(data.held_out), 'file')} of {_counted(data.held_out_recordings, 'recording')} held out"
+        + (f", {data.skipped} could not be used." if data.skipped else "."),
+        f"Licence: {escaped(data.about.get('licence') or 'not stated')}.",
+        f"Fingerprint of sounds, captions and recordings: {escaped(data.fingerprint)}.",
+    ]
+    lines += [f"- {escaped(key)}: {escaped(_plain(value))}" for key, value in about.items()]
+    return "\n\n".join(lines[:3]) + ("\n\n" + "\n".join(lines[3:]) if lines[3:] else "")
+
+
+def _training(card: Card) -> str:
+    rows = {
+        "objective": f"{card.objective}: mean squared error of {_PREDICTED.get(card.objective, 'what is predicted')}",
+        "method": _method(card),
+        "weights trained": f"{card.trainable:,} of {card.parameters:,} ({card.trainable_share:.2%})",
+        "steps": f"{card.steps:,} ({card.epochs:.3g} epochs)",
+        "batch": f"{card.batch}" + (f" × {card.accumulation} passes" if card.accumulation > 1 else ""),
+        "optimizer": _plain(card.optimizer),
+        "learning rate": _plain(card.schedule),
+        "crop": "all that the network takes" if card.crop is None else f"{card.crop:g} s",
+        "gradient norm": None if card.clip_norm is None else f"at most {card.clip_norm:g}",
+        "trained without a condition": None if card.guidance_dropout is None else f"{card.guidance_dropout:.0%}",
+        "condition": card.condition,
+        "averaged weights": None if card.ema is None else f"decay {card.ema:g}",
+        "precision": card.precision,
+        "seed": card.seed,
+        "speed": None if card.epochs_per_hour is None else f"{card.epochs_per_hour:.4g} epochs/hour",
+        "time": f"{card.seconds:,.0f} s",
+        "peak memory": _memory(card),
+        "machine": _plain(card.machine),
+    }
+    shown = [f"| {escaped(name)} | {escaped(value)} |" for name, value in rows.items() if value is not None]
+    return "\n".join(["| | |", "|---|---|", *shown])
+
+
+def _method(card: Card) -> str:
+    if card.method != "lora":
+        return "all weights of the network"
+    how = f"LoRA, rank {card.rank}, α {card.alpha:g}, on {', '.join(card.targets)}; start: {card.init}"
+    return how + (f"; merged at scale {card.merged.get('scale', 1):g}" if card.merged else "")
+
+
+def _outcome(card: Card) -> str:
+    losses = card.losses
+    trained = (
+        "" if losses.train_last is None else f"The last step's training loss was {escaped(_four(losses.train_last))}."
+    )
+    if not losses.validation:
+        return f"{trained} No data was held out, so nothing is known of music that it was not trained on.".strip()
+    return f"{verdict(losses)} {trained}".strip() + "\n\n" + _loss_table(losses)
+
+
+def verdict(losses: Losses) -> str:
+    """What became of the validation loss, in a sentence; escaped for Markdown."""
+    if losses.best is None or losses.base is None:
+        return "The validation loss was not taken."
+    change = f", {(losses.best / losses.base - 1) * 100:+.1f} %" if losses.base else ""
+    moved = f"{_four(losses.base)} for the base and {_four(losses.best)} at step {losses.best_step}{change}"
+    return escaped(f"The validation loss, on recordings that were not trained on, is {moved}.")
+
+
+def _loss_table(losses: Losses) -> str:
+    """The validation losses; of many, those of the first, the best and the last steps."""
+    chosen = {losses.validation[0][0], losses.best_step, losses.validation[-1][0]}
+    rows = [row for row in losses.validation if len(losses.validation) <= 12 or row[0] in chosen]
+    times = list(losses.validation[0][2])
+    head = ["step", "mean", *(f"t = {time}" for time in times)]
+    lines = [head, ["---:"] * len(head)]
+    lines += [[f"{step}", _four(mean), *(_four(at[t]) if t in at else "–" for t in times)] for step, mean, at in rows]
+    return "\n".join("| " + " | ".join(c if c == "---:" else escaped(c) for c in line) + " |" for line in lines)
+
+
+def _use(card: Card) -> str:
+    lines = run_entry(card, "THIS_FOLDER")
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", lines)), default=0))
+    loaded = f"In the configuration of a run, beside its base:\n\n{fence}yaml\n{lines}\n{fence}"
+    if card.method != "lora" or card.merged:
+        return loaded
+    return (
+        f"{loaded}\n\n`adapter_model.safetensors` is in peft's format (`PeftModel.from_pretrained`), "
+        "`pytorch_lora_weights.safetensors` in diffusers' (`load_lora_adapter(..., prefix=None)`)."
+    )
+
+
+def _memory(card: Card) -> str | None:
+    if card.peak_memory_bytes is None:
+        return None
+    return f"{card.peak_memory_bytes / 1e9:.3g} GB ({card.peak_memory_of})"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _four(loss: float) -> str:
+    return f"{loss:.4g}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item is not None)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    return str(value)

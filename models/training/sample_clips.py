@@ -1,0 +1,203 @@
+"""Clips while training: fixed prompts and seeds through the network as it is, scored by the benchmark's own metrics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from bench.atomic_write import replace_file
+from bench.config.run_config import MetricConfig
+from bench.contracts.audio import Audio, content_hash, read_audio, write_flac
+from bench.contracts.clip_view import View
+from bench.contracts.model import GenerationRequest
+from bench.contracts.plugins import create, find
+from bench.contracts.prompt import Prompt
+from bench.contracts.prompt_suite import load_suite_named
+from bench.errors import MissingError, UsageError, one_line
+from bench.execution.executors.worker_state import WorkerState
+from bench.execution.score_task import ScoreTask
+from bench.planning.metric_plan import PlannedMetric, plan_metrics
+from bench.progress import Progress, Silent
+from models.pretrained import PretrainedModel
+from models.training.base import Trainee
+from models.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    import torch
+
+SCORES = "scores.json"
+
+
+@dataclass
+class SampleClip:
+    """A clip and what became of it: ``file`` where there is one, ``error`` where it failed, and scores by metric."""
+
+    prompt: str
+    text: str
+    seed: int
+    file: str | None = None
+    error: str | None = None
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class ClipSampler:
+    """Generates and scores the clips of ``validation.clips``.
+
+    The backend that generates them is the one that runs use, with the network in memory in place of the checkpoint's
+    own: there is no second copy of it. Text encoder and decoder are loaded for the purpose and released afterwards.
+
+    Args:
+        config: of the training; what it says of clips is checked here, before anything is trained.
+        trainee: whose network is heard.
+        progress: told of clips that could not be made.
+
+    Raises:
+        UsageError: an unknown suite, metric or parameter, or a metric that no single clip has.
+        MissingError: what a metric needs is not installed.
+    """
+
+    def __init__(self, config: TrainConfig, trainee: Trainee, progress: Progress | None = None) -> None:
+        self._config, self._trainee = config, trainee
+        self._progress = progress or Silent()
+        wanted = config.validation.clips
+        self._metrics = plan_metrics([MetricConfig(name=name) for name in wanted.metrics])
+        for metric in self._metrics:
+            if metric.of_sets:
+                raise UsageError(
+                    f"validation.clips.metrics: '{metric.name}' compares sets of clips with a reference; name metrics "
+                    "of single clips, and score sets by 'tunebench run'"
+                )
+        self._prompts = _spread(load_suite_named(wanted.suite).prompts, wanted.prompts)
+        model = self._model("cpu", "float32")
+        if model.max_duration is not None and wanted.duration > model.max_duration:
+            raise UsageError(
+                f"validation.clips.duration: {wanted.duration:g} s asked for; {config.base.kind} makes at most "
+                f"{model.max_duration:g} s"
+            )
+
+    def sample(self, step: int, network: torch.nn.Module, folder: Path) -> dict[str, float | None]:
+        """Generate the clips, write them as FLAC, and score the files.
+
+        What fails is recorded and ends no training: the scores are then None. The network's modes and the global
+        random generators are afterwards what they were before.
+
+        Args:
+            step: for the record.
+            network: as `Trainee.network`, with what is trained in it.
+            folder: gets the clips and ``scores.json``, which says of each clip and metric the value, or why there is
+                none.
+
+        Returns:
+            Of each metric, as ``name@version``, the mean over prompts; None where no clip has a value.
+
+        Raises:
+            UsageError: the clips are longer than the checkpoint can make.
+            OSError: the disk takes no more.
+        """
+        wanted = self._config.validation.clips
+        requests = [GenerationRequest(p, seed, wanted.duration) for p in self._prompts for seed in wanted.seeds]
+        with undisturbed(network):
+            produced = self._generate(network, requests)
+        folder.mkdir(parents=True, exist_ok=True)
+        bench = WorkerState()
+        clips = [self._heard(request, audio, folder, bench) for request, audio in zip(requests, produced, strict=True)]
+        summary = {metric.ref: _summary(metric, clips) for metric in self._metrics}
+        record = {"step": step, "metrics": summary, "clips": [vars(clip) for clip in clips]}
+        replace_file(folder / SCORES, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return {name: entry["value"] for name, entry in summary.items()}
+
+    def _model(self, device: str, dtype: str) -> PretrainedModel:
+        base, identity = self._config.base, self._trainee.identity
+        params = dict(self._config.validation.clips.params)
+        fixed = {
+            "checkpoint": base.checkpoint,
+            "revision": identity.get("revision", base.revision),
+            "device": device,
+            "dtype": dtype,
+        }
+        for name in (*fixed, "adapter", "adapter_scale"):
+            if name in params:
+                raise UsageError(f"validation.clips.params: '{name}' is that of the training and cannot be set here")
+        model: PretrainedModel = create(find("model", base.kind), {**fixed, **params}, PretrainedModel)
+        return model
+
+    def _generate(self, network: torch.nn.Module, requests: list[GenerationRequest]) -> Sequence[Audio | Exception]:
+        model = self._model(*_place(network))
+        model.play_through(self._trainee.part, network)
+        try:
+            return model.generate(requests)
+        except MissingError as error:
+            return [error] * len(requests)
+        finally:
+            model.close()
+
+    def _heard(
+        self, request: GenerationRequest, audio: Audio | Exception, folder: Path, bench: WorkerState
+    ) -> SampleClip:
+        prompt = request.prompt
+        clip = SampleClip(prompt.id, prompt.text, request.seed)
+        if isinstance(audio, Exception):
+            clip.error = one_line(audio)
+            self._progress.note(f"no clip for prompt '{prompt.id}', seed {request.seed}: {clip.error}")
+            return clip
+        clip.file = f"{prompt.id}-{request.seed}.flac"
+        path = folder / clip.file
+        write_flac(path, audio)
+        content = content_hash(read_audio(path))
+        task = ScoreTask(clip.file, content, path, prompt, None, self._metrics, (), View())
+        for metric, score in zip(self._metrics, task.execute(bench).scores, strict=True):
+            told = {"value": score.value, "reason": score.reason, "error": score.error}
+            clip.scores[metric.ref] = {name: value for name, value in told.items() if value is not None}
+        return clip
+
+
+@contextmanager
+def undisturbed(network: torch.nn.Module) -> Iterator[None]:
+    """A network in evaluation mode; afterwards each of its modules, and torch's generators, are as they were."""
+    import torch
+
+    modes = [(module, module.training) for module in network.modules()]
+    device = next(network.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        network.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
+def _spread(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
+    """So many prompts from all over a suite, whose neighbours are of one genre."""
+    count = min(count, len(prompts))
+    return [prompts[place * len(prompts) // count] for place in range(count)]
+
+
+def _place(network: torch.nn.Module) -> tuple[str, str]:
+    """Device and precision of a network; adapters on top of it are more precise than itself."""
+    own = next(weight for name, weight in network.named_parameters() if ".lora_" not in name)
+    return str(own.device), str(own.dtype).removeprefix("torch.")
+
+
+def _summary(metric: PlannedMetric, clips: Sequence[SampleClip]) -> dict[str, Any]:
+    """The mean over prompts of the means over their seeds, and how many clips are behind it."""
+    by_prompt: dict[str, list[float]] = {}
+    reasons: list[str] = []
+    for clip in clips:
+        score: Mapping[str, Any] = clip.scores.get(metric.ref, {})
+        if "value" in score:
+            by_prompt.setdefault(clip.prompt, []).append(score["value"])
+        else:
+            reasons.append(clip.error or score.get("error") or score.get("reason") or "not scored")
+    return {
+        "value": fmean(fmean(values) for values in by_prompt.values()) if by_prompt else None,
+        "unit": metric.unit,
+        "clips": sum(map(len, by_prompt.values())),
+        "planned": len(clips),
+        **({"reason": reasons[0]} if reasons else {}),
+    }

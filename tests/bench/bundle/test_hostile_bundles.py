@@ -1,0 +1,474 @@
+"""Bundles that are made to do harm, or came broken: one line, exit code 5, nothing written but in a scratch folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import stat
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench import DataError
+from bench.bundle.pack import describe, pack
+from bench.bundle.verification import Verification
+from bench.bundle.verify import verify
+from bench.scores.protocol import protocol_of
+from bench.storage.store import Store
+
+Files = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def files(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The files of a good bundle."""
+    folder = tmp_path_factory.mktemp("good")
+    config = {
+        "models": [{"name": f"{tiny}:Sine", "as": "sine"}],
+        "metrics": ["key-adherence"],
+        "duration": 0.2,
+        "executor": {"workers": 0},
+    }
+    packed = pack(bench.run(config, folder / "run").folder, folder / "b.zip")
+    with zipfile.ZipFile(packed.path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where bundles are unpacked; it must be empty afterwards."""
+    folder = tmp_path / "deep" / "scratch"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def attempt(tmp_path: Path, scratch: Path) -> Callable[[Path], Verification]:
+    """Verify a bundle and make sure that nothing was written outside the scratch folder, nor left in it."""
+
+    def run(bundle: Path) -> Verification:
+        before = _everything(tmp_path)
+        try:
+            return verify(bundle, workers=0)
+        except DataError as error:
+            assert "\n" not in str(error)
+            assert str(error).startswith(str(bundle))
+            assert str(scratch) not in str(error)
+            assert error.exit_code == 5
+            raise
+        finally:
+            assert _everything(tmp_path) == before
+
+    return run
+
+
+Attempt = Callable[[Path], Verification]
+
+
+def _everything(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(p): (p.lstat().st_mode, 0 if p.is_dir() else p.lstat().st_size) for p in folder.rglob("*")}
+
+
+def _index(files: Files) -> bytes:
+    """The index with the right hash of every file."""
+    index = json.loads(files["bundle.json"])
+    index["files"] = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for name, content in files.items()
+        if name != "bundle.json"
+    }
+    return json.dumps(index).encode()
+
+
+def _write(path: Path, files: Files) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../evil.txt", "/tmp/evil.txt", "audio/../../evil.flac", "audio/sine/../../../0123456789abcdef.flac"),
+        *("..\\evil.txt", "C:\\evil.txt", "audio\\sine\\0123456789abcdef.flac", "audio/../0123456789abcdef.flac"),
+        *("evil.py", "audio/", "references/../evil.safetensors", "run.db-wal", "run.db\n", "config.yaml/x", "./run.db"),
+        *(
+            "audio/sine/0123456789abcdef.flac/x",
+            "audio/sine/0123456789abcdeg.flac",
+            "audio/.hidden/0123456789abcdef.flac",
+        ),
+    ],
+)
+def test_no_name_but_a_bundles_own_is_unpacked(files: Files, tmp_path: Path, attempt: Attempt, name: str) -> None:
+    with pytest.raises(DataError, match="which no bundle holds"):
+        attempt(_write(tmp_path / "b.zip", {**files, name: b"evil"}))
+
+
+def test_a_name_that_a_nul_cuts_is_refused(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    bundle = _write(tmp_path / "b.zip", {**files, "run.db_cut": b"evil"})
+    bundle.write_bytes(bundle.read_bytes().replace(b"run.db_cut", b"run.db\0cut"))
+    with pytest.raises(DataError, match="which no bundle holds"):
+        attempt(bundle)
+
+
+def test_a_file_twice_is_refused(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    bundle = _write(tmp_path / "b.zip", {**files, "run.dc": b"evil"})
+    bundle.write_bytes(bundle.read_bytes().replace(b"run.dc", b"run.db"))
+    with pytest.raises(DataError, match=r"run\.db twice"):
+        attempt(bundle)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFDIR])
+def test_links_and_devices_are_refused(files: Files, tmp_path: Path, attempt: Attempt, kind: int) -> None:
+    entry = zipfile.ZipInfo("audio/sine/0123456789abcdef.flac")
+    entry.external_attr = (kind | 0o777) << 16
+    bundle = _write(tmp_path / "b.zip", files)
+    with zipfile.ZipFile(bundle, "a") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    with pytest.raises(DataError, match="a link or a device"):
+        attempt(bundle)
+
+
+@pytest.mark.parametrize(("name", "method"), [("run.db", zipfile.ZIP_BZIP2), ("audio", zipfile.ZIP_DEFLATED)])
+def test_other_compression_is_refused(files: Files, tmp_path: Path, attempt: Attempt, name: str, method: int) -> None:
+    name = next(known for known in files if known.startswith(name))
+    bundle = _write(tmp_path / "b.zip", {known: content for known, content in files.items() if known != name})
+    with zipfile.ZipFile(bundle, "a", method) as archive:
+        archive.writestr(name, files[name])
+    with pytest.raises(DataError, match="compressed in a way that bundles are not"):
+        attempt(bundle)
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "leaderboard.json", "run.db"])
+def test_a_bomb_is_not_unpacked(files: Files, tmp_path: Path, attempt: Attempt, name: str) -> None:
+    bundle = _write(tmp_path / "b.zip", {known: content for known, content in files.items() if known != name})
+    with zipfile.ZipFile(bundle, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as target:
+        for _ in range(16):
+            target.write(bytes(1 << 20))
+    assert bundle.stat().st_size < 1 << 20
+    with pytest.raises(DataError, match="more than it can honestly hold"):
+        attempt(bundle)
+
+
+def test_a_bomb_that_declares_little_stops_there(tmp_path: Path, attempt: Attempt) -> None:
+    large = bytes(8 << 20)
+    bundle = tmp_path / "b.zip"
+    with zipfile.ZipFile(bundle, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("scores.csv", large)
+    content = bundle.read_bytes().replace(struct.pack("<L", len(large)), struct.pack("<L", 5000))
+    bundle.write_bytes(content)
+    with pytest.raises(DataError, match="truncated, damaged or no zip file"):
+        attempt(bundle)
+
+
+def test_files_that_share_their_bytes_are_refused(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    """Many names for one large content: a bomb that no ratio shows."""
+    bundle = tmp_path / "b.zip"
+    sound = next(name for name in files if name.endswith(".flac"))
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr(sound, bytes(1 << 20))
+        for number in range(20):
+            shared = copy(archive.filelist[0])
+            shared.filename = f"audio/sine/{number:016x}.flac"
+            archive.filelist.append(shared)
+    with pytest.raises(DataError, match="overlap"):
+        attempt(bundle)
+
+
+def test_encrypted_files_are_refused(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    bundle = _write(tmp_path / "b.zip", files)
+    content = bytearray(bundle.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    bundle.write_bytes(content)
+    with pytest.raises(DataError, match="is encrypted"):
+        attempt(bundle)
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.9, 0.999])
+def test_a_truncated_bundle(files: Files, tmp_path: Path, attempt: Attempt, share: float) -> None:
+    bundle = _write(tmp_path / "b.zip", files)
+    bundle.write_bytes(bundle.read_bytes()[: int(share * bundle.stat().st_size)])
+    with pytest.raises(DataError, match="truncated, damaged or no zip file"):
+        attempt(bundle)
+
+
+def test_a_flipped_bit(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    bundle = _write(tmp_path / "b.zip", files)
+    content = bytearray(bundle.read_bytes())
+    content[content.index(b"fLaC") + 600] ^= 4
+    bundle.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        attempt(bundle)
+
+
+def test_what_is_no_file(tmp_path: Path, attempt: Attempt) -> None:
+    for path in (tmp_path / "gone.zip", tmp_path):
+        with pytest.raises(DataError, match="no such file"):
+            attempt(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"[]", "no JSON object"),
+        (b"{", "not valid JSON"),
+        (b"\xff", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"format": NaN}', "not valid JSON"),
+        (b'{"format": 9}', "written in format 9, this tunebench reads format 2"),
+        (b'{"format": 1}', "pack the run again with 'tunebench export bundle'"),
+        (b'{"format": 2}', "does not describe a bundle"),
+        (b'{"format": 2, "name": 3, "protocol": {"id": "", "line": ""}, "versions": {}}', "not text"),
+        (
+            b'{"format": 2, "name": "", "protocol": {"id": "", "line": ""}, "versions": {}, "files": []}',
+            "lists no files",
+        ),
+    ],
+)
+def test_an_index_that_is_none(files: Files, tmp_path: Path, attempt: Attempt, content: bytes, match: str) -> None:
+    with pytest.raises(DataError, match=match):
+        attempt(_write(tmp_path / "b.zip", {**files, "bundle.json": content}))
+
+
+def test_a_bundle_without_an_index(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    with pytest.raises(DataError, match=r"it has no bundle\.json"):
+        attempt(_write(tmp_path / "b.zip", {name: c for name, c in files.items() if name != "bundle.json"}))
+
+
+def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -> Path:
+    """A bundle whose database ran a script, sealed with right hashes and, where it can be told, the right protocol."""
+    folder = tmp_path / "altered"
+    folder.mkdir()
+    (folder / "run.db").write_bytes(files["run.db"])
+    connection = sqlite3.connect(folder / "run.db")
+    connection.executescript(f"PRAGMA foreign_keys = OFF; {script}")
+    connection.close()
+    index = json.loads(files["bundle.json"])
+    if protocol:
+        with Store.read(folder) as store:
+            index["protocol"] = dict(describe("run", store, protocol_of(store))["protocol"])
+    # What was read is removed, so that nothing is in the way of looking for what was written.
+    database = (folder / "run.db").read_bytes()
+    for path in folder.iterdir():
+        path.unlink()
+    changed = {**files, "run.db": database, "bundle.json": json.dumps(index).encode()}
+    return _write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)})
+
+
+@pytest.mark.parametrize(
+    ("script", "match"),
+    [
+        ("CREATE TRIGGER t AFTER INSERT ON about BEGIN DELETE FROM clips; END", "a trigger 't', which no run has"),
+        ("ALTER TABLE clips RENAME TO hidden; CREATE VIEW clips AS SELECT * FROM hidden", "which no run has"),
+        (
+            "DROP TABLE set_scores; CREATE VIEW set_scores AS WITH RECURSIVE n(x) AS "
+            "(SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS model FROM n",
+            "a view 'set_scores'",
+        ),
+        ("CREATE VIRTUAL TABLE embeddings2 USING fts5(a)", "which no run has"),
+        ("CREATE TABLE more (x)", "a table 'more', which no run has"),
+        ("ALTER TABLE about ADD COLUMN extra TEXT AS (hex(zeroblob(1000000)))", "computed"),
+        ("PRAGMA user_version = 99", "layout 99"),
+        ("UPDATE clips SET path = '../../../../tmp/evil.flac'", "where no clip of a run is"),
+        ("UPDATE clips SET path = '/etc/passwd'", "where no clip of a run is"),
+        ("UPDATE models SET label = '../x'; UPDATE clips SET model = '../x'", "where no clip of a run is"),
+        ("UPDATE clips SET id = upper(id)", "where no clip of a run is"),
+        ("UPDATE clips SET frames = 1 << 60", "longer than an hour"),
+        ("UPDATE clips SET rate = 'fast'", "clips.rate holds str where INTEGER belongs"),
+        ("UPDATE clips SET content = x'00'", "clips.content holds bytes where TEXT belongs"),
+        ("UPDATE prompts SET id = id || '/b'; UPDATE clips SET prompt = prompt || '/b'", "prompt id"),
+        ("UPDATE prompts SET text = ' '", "text is empty"),
+        ("UPDATE prompts SET level = 1e300", "prompts.level holds float where INTEGER belongs"),
+        ("UPDATE notes SET notes = '[1]'", "the notes of the clip"),
+        ("UPDATE models SET trained_on = '[\"me\"]'", "not named by hashes"),
+        ("UPDATE metrics SET params = '[]'", "no JSON object"),
+        ("UPDATE metrics SET params = '{'", "holds what no run holds"),
+        ("UPDATE metrics SET reference = '../evil'", "not named by a hash"),
+        ("INSERT INTO metrics SELECT plugin, name, version, 'x', embedder, reference, params, unit, direction, "
+         "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss FROM metrics", "one name"),
+        ("UPDATE metrics SET shown = 0", "its table metrics holds rows that no table shows"),
+        ("INSERT INTO scores SELECT clip, metric, 0, params_hash, embedder, 9, NULL, NULL, details, 0 FROM scores",
+         "its table scores holds rows that no table shows"),
+        ("UPDATE scores SET details = '{\"known\": 1, \"known\": 9}'", "a name twice"),
+        ("UPDATE scores SET value = 9e999, reason = NULL", "run.db"),
+        ("DELETE FROM about", "suite and duration"),
+        ("DELETE FROM models", "contradict each other"),
+    ],
+)  # fmt: skip
+def test_a_database_that_no_run_has(files: Files, tmp_path: Path, attempt: Attempt, script: str, match: str) -> None:
+    with pytest.raises(DataError, match=match):
+        attempt(_altered(files, tmp_path, script, protocol=False))
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(100), b"no database at all" * 100])
+def test_a_database_that_is_none(files: Files, tmp_path: Path, attempt: Attempt, content: bytes) -> None:
+    changed = {**files, "run.db": content}
+    with pytest.raises(DataError, match=r"run\.db"):
+        attempt(_write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)}))
+
+
+@pytest.mark.parametrize(
+    ("plugin", "params", "match"),
+    [
+        ("{evil}:Metric", "{{}}", "code that a bundle names is never run"),
+        ("kad", '{{"embedder": "{evil}:Metric"}}', "code that a bundle names is never run"),
+        ("kad", '{{"embedder_params": {{"a": [{{"b": "{evil}:Metric"}}]}}}}', "code that a bundle names is never run"),
+        ("kad", '{{"embedder": "clap", "embedder_params": {{"checkpoint": "{evil}"}}}}', "only with --trust-weights"),
+        ("kad", '{{"embedder": "clap", "embedder_params": {{"checkpoint": "org/weights"}}}}', "only with --trust"),
+        ("unheard-of", "{{}}", "no metric 'unheard-of' is installed here"),
+        ("kad", '{{"embedder": "musicnn-msd", "k": 1}}', "has no parameter 'k'"),
+        ("key-adherence", '{{"x": 1}}', "has no parameter 'x'"),
+        ("tempo-adherence", "{{}}", "here 'tempo-adherence' is tempo-adherence@1"),
+    ],
+)
+def test_nothing_that_a_bundle_names_is_run(
+    files: Files, tmp_path: Path, attempt: Attempt, plugin: str, params: str, match: str
+) -> None:
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Metric: pass\n")
+    plugin, params = plugin.format(evil=evil), params.format(evil=evil)
+    script = (
+        f"UPDATE metrics SET plugin = '{plugin}', name = 'evil', params = '{params}'; UPDATE scores SET metric = 'evil'"
+    )
+    records = json.loads(files["leaderboard.json"])
+    renamed = [{**record, "metric": "evil@1"} for record in records]
+    table = files["scores.csv"].replace(b"key-adherence@1", b"evil@1")
+    changed = {**files, "leaderboard.json": json.dumps(renamed).encode(), "scores.csv": table}
+    found = attempt(_altered(changed, tmp_path, script))
+    assert match in found.unchecked["evil@1"]
+    lacking = () if plugin == "key-adherence" else (f"config.yaml: lacks the metric '{plugin}', which the tables show",)
+    assert found.damage == lacking
+    assert (found.numbers, found.deviations) == (0, ())
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_configuration_is_not_followed(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    """Its models and metrics may be any: none is loaded."""
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Metric: pass\n")
+    config = f"{{models: ['{evil}:Metric'], metrics: ['{evil}:Metric'], suite: '{evil}:Metric', reference: '{evil}'}}"
+    changed = {**files, "config.yaml": config.encode()}
+    found = attempt(_write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)}))
+    assert found.damage == (
+        "config.yaml: its duration is 10 s, the run's is 0.2 s",
+        "config.yaml: the run has no model 'Metric'",
+        "config.yaml: lacks the model 'sine', which the run holds",
+        "config.yaml: lacks the metric 'key-adherence', which the tables show",
+    )
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("config.yaml", b"!!python/object/apply:os.system ['true']", "not valid YAML"),
+        ("config.yaml", b"unknown: 1", "unknown setting"),
+        ("leaderboard.json", b"{}3", "not valid JSON"),
+        ("leaderboard.json", b"[1]", "leaderboard.json is none"),
+        ("leaderboard.json", b'[{"model": "sine"}]', "leaderboard.json is none"),
+        ("leaderboard.json", b'[{"model": "sine", "model": "noise"}]', "a name twice"),
+        (
+            "leaderboard.json",
+            b'[{"model": "m", "metric": "x@1", "grouping": "all", "group": "all", "value": 1e999}]',
+            "value is not finite",
+        ),
+        ("scores.csv", b"key-adherence@1\n1\n", "no table of clips"),
+        ("scores.csv", b"model,prompt,seed,key-adherence@1\nsine,jazz-2,0,nan\n", "no table of clips"),
+        ("scores.csv", b"\xff\xfe", "no table of clips"),
+    ],
+)
+def test_other_files_that_are_not_what_they_should_be(
+    files: Files, tmp_path: Path, attempt: Attempt, name: str, content: bytes, match: str
+) -> None:
+    changed = {**files, name: content}
+    with pytest.raises(DataError, match=match):
+        attempt(_write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)}))
+
+
+@pytest.mark.parametrize("name", ["leaderboard.json", "scores.csv"])
+def test_nothing_stands_in_a_table_twice(files: Files, tmp_path: Path, attempt: Attempt, name: str) -> None:
+    """Readers would take the first, a check the last."""
+    if name == "scores.csv":
+        header, *rows = files[name].splitlines(keepends=True)
+        twice = b"".join([header, *rows, *rows])
+    else:
+        twice = json.dumps(2 * json.loads(files[name])).encode()
+    changed = {**files, name: twice}
+    with pytest.raises(DataError, match="stands there twice"):
+        attempt(_write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)}))
+
+
+@pytest.mark.parametrize(
+    ("column", "match"),
+    [(b"mos@1", "the run has no column 'mos@1'"), (b"model", "columns"), (b"key-adherence@1", "columns")],
+)
+def test_a_column_that_the_run_does_not_have(
+    files: Files, tmp_path: Path, attempt: Attempt, column: bytes, match: str
+) -> None:
+    header, *rows = files["scores.csv"].splitlines()
+    table = b"\r\n".join([header + b"," + column, *(row + b",5.0" for row in rows), b""])
+    changed = {**files, "scores.csv": table}
+    with pytest.raises(DataError, match=match):
+        attempt(_write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)}))
+
+
+def test_audio_that_is_not_what_the_run_says(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    """Each is named, whatever it is, and one that is longer than it should be is not decoded."""
+    first, second, third = sorted(name for name in files if name.endswith(".flac"))[:3]
+    long = tmp_path / "long.flac"
+    import numpy as np
+    import soundfile
+
+    soundfile.write(long, np.zeros(400_000), 8000, subtype="PCM_24")
+    changed = {**files, first: b"fLaC and nothing more", second: long.read_bytes()}
+    del changed[third]
+    stranger = "audio/sine/0123456789abcdef.flac"
+    changed[stranger] = files[first]
+    found = attempt(_write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)}))
+    said = dict(line.split(": ", 1) for line in found.damage)
+    assert said.keys() == {first, second, third, stranger}
+    assert said[second].startswith("has another length")
+    assert said[third] == "is missing"
+    assert said[stranger] == "is no clip of this run"
+
+
+def test_what_is_said_of_the_run_must_follow_from_it(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    """The index, the configuration, the suite's name and the models' fingerprints; what is printed is made here."""
+    index = json.loads(files["bundle.json"])
+    index["protocol"]["line"] = index["protocol"]["line"].replace("quick@1", "genres@1, with listeners")
+    index |= {"models": [], "clips": 1, "planned": 999, "award": "gold"}
+    index["protocol"]["content"] = {}
+    config = files["config.yaml"].replace(b"duration: 0.2", b"duration: 20.0").replace(b"quick@1", b"genres@1")
+    config = config.replace(b"seeds:\n- 0", b"seeds:\n- 0\n- 1")
+    changed = {**files, "bundle.json": json.dumps(index).encode(), "config.yaml": config}
+    script = "UPDATE models SET identity = '{}'; UPDATE about SET value = 'genres@1' WHERE name = 'suite'"
+    found = attempt(_altered(changed, tmp_path, script, protocol=False))
+    assert set(found.damage) == {
+        *(f"bundle.json: {name} is not what follows from the run" for name in ("models", "clips", "planned")),
+        *(f"bundle.json: protocol.{name} is not what follows from the run" for name in ("line", "content")),
+        "bundle.json: has 'award'",
+        "config.yaml: its duration is 20 s, the run's is 0.2 s",
+        "config.yaml: the run has no clips of 'sine' with the seed 1",
+        "run.db: the fingerprint of 'sine' is not that of its identity",
+        "run.db: its prompts are not those of genres@1",
+    }
+    assert "listeners" not in found.protocol
+    other = {**files, "config.yaml": files["config.yaml"].replace(b"quick@1", b"genres@1")}
+    found = attempt(_write(tmp_path / "b.zip", {**other, "bundle.json": _index(other)}))
+    assert found.damage == ("config.yaml: its suite is genres@1, the run's is quick@1",)
+
+
+def test_a_protocol_that_is_not_the_runs(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    index = json.loads(files["bundle.json"])
+    index["protocol"]["id"] = "0123456789ab"
+    found = attempt(_write(tmp_path / "b.zip", {**files, "bundle.json": json.dumps(index).encode()}))
+    assert found.damage == ("bundle.json: protocol.id is not what follows from the run",)

@@ -1,0 +1,350 @@
+"""Set metrics compared: the metric, the vectors and the reference found again, tests kept, and what is said if not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+import bench
+from bench import Audio, UsageError
+from bench.cli import leaderboard
+from bench.comparison.cached_tests import CachedTest, CachedTests
+from bench.comparison.compare import compare, compare_all
+from bench.comparison.result import Comparison
+from bench.contracts.audio import write_flac
+from bench.contracts.clip_view import View
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import gather
+from bench.leaderboard.render import render
+from bench.references.load import load_reference
+from bench.scores.aggregate import read_set_scores
+from bench.storage.store import Store
+from metrics.kernel import KernelAudioDistance
+
+Make = Callable[..., Path]
+PLUGINS = Path(__file__).parents[2] / "plugins"
+LEVELS, BANDS = PLUGINS / "levels.py", f"{PLUGINS / 'tiny.py'}:Bands"
+KAD = {"name": "kad", "params": {"embedder": BANDS}}
+BASE = {"name": f"{LEVELS}:Levels", "as": "base"}
+LOUDER = {"name": f"{LEVELS}:Levels", "as": "louder", "params": {"shift": 0.2, "salt": 1}}
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six recordings of noise, three of jazz and three of rock."""
+    rng, folder = np.random.default_rng(3), tmp_path_factory.mktemp("reference") / "music"
+    for place in range(6):
+        noise = rng.normal(size=4000)
+        level = (0.3 + 0.04 * place) / np.abs(noise).max()
+        write_flac(folder / ("jazz" if place < 3 else "rock") / f"{place}.flac", Audio(level * noise, 8000))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory, music: Path) -> Make:
+    def run(*models: dict[str, Any], **changes: Any) -> Path:
+        config = {
+            "models": list(models),
+            "metrics": [KAD],
+            "seeds": [0, 1],
+            "duration": 0.5,
+            "reference": str(music),
+            "executor": {"workers": 0},
+            **changes,
+        }
+        return bench.run(config, tmp_path_factory.mktemp("run")).folder
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(make: Make) -> Path:
+    return make(BASE, LOUDER)
+
+
+@pytest.fixture(scope="module")
+def plugged(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make a run scored by a distance of a plugin file, whose test is this."""
+
+    def run(test: str) -> Path:
+        plugin = tmp_path_factory.mktemp("plugin") / "mine.py"
+        plugin.write_text(
+            "from bench.contracts.set_metric import Difference\n"
+            "from metrics.kernel import KernelAudioDistance\n"
+            "class Mine(KernelAudioDistance):\n"
+            f"    def difference(self, a, b, reference, seed):\n        {test}\n"
+        )
+        mine = {"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}
+        return make(BASE, LOUDER, metrics=[mine], seeds=[0])
+
+    return run
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    shutil.copytree(made, tmp_path / "copy")
+    (tmp_path / "copy" / "comparisons.json").unlink(missing_ok=True)
+    return tmp_path / "copy"
+
+
+def the_test(folder: Path, **how: Any) -> Comparison:
+    (found,) = compare(folder, "base", "louder", **how)
+    return found
+
+
+def test_it_is_the_metrics_own_difference(folder: Path) -> None:
+    ours = the_test(folder)
+    (file,) = (folder / "references").glob("*.safetensors")
+    reference = load_reference(file)
+    with Store.read(folder) as store:
+        vectors = store.embedded(reference.embedder, View().key)
+        number = {prompt: place for place, prompt in enumerate(sorted(store.prompts()))}
+        sets = [
+            gather(
+                [
+                    (place, number[clip.prompt], np.asarray(vectors[clip.content]))
+                    for place, clip in enumerate(sorted(store.made(), key=lambda c: (c.prompt, c.content)))
+                    if clip.model == label
+                ],
+                reference.embedder,
+            )
+            for label in ("base", "louder")
+        ]
+        shown = read_set_scores(store, None)
+    theirs = KernelAudioDistance(BANDS).difference(*sets, reference, 0)
+    assert (ours.estimate, ours.low, ours.high) == pytest.approx((theirs.estimate, theirs.low, theirs.high))
+    assert (ours.p, ours.null, ours.n) == (theirs.p, theirs.null, 12)
+    assert ours.p_holm == ours.p and ours.p is not None and ours.p < 0.05
+    # Over the same prompts it is what the leaderboard's values differ by.
+    values = [shown[label, ours.column.ref, "all"].value for label in ("base", "louder")]
+    assert [ours.mean_a, ours.mean_b] == values
+    assert ours.estimate == pytest.approx(values[1] - values[0])
+    assert ours.detectable is None and ours.superiority is None
+    assert ours.better == ("base" if ours.estimate > 0 else "louder")
+
+
+def test_the_other_way_round_it_is_mirrored(folder: Path) -> None:
+    one = the_test(folder)
+    (other,) = compare(folder, "louder", "base")
+    assert one.estimate is not None and one.low is not None and one.high is not None
+    assert other.estimate == pytest.approx(-one.estimate)
+    assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
+    assert (other.p, other.n, other.better) == (one.p, one.n, one.better)
+
+
+def test_chance_is_of_the_two_halves_of_the_seeds(folder: Path) -> None:
+    found = the_test(folder)
+    assert found.chance is not None and found.estimate is not None
+    assert found.chance.estimate is not None and found.chance.p is not None
+    assert abs(found.chance.estimate) < abs(found.estimate) and found.chance.p > 0.05
+
+
+def test_two_runs_say_what_one_says(folder: Path, make: Make) -> None:
+    one = the_test(folder)
+    (two,) = compare(make(BASE), "base", "louder", other=make(LOUDER))
+    assert two == one
+
+
+def test_groups_only_when_asked_for(folder: Path) -> None:
+    with Store.read(folder) as store:
+        assert len(compare_all(store, [("base", "louder")], ("genre",))) == 1
+        assert len(compare_all(store, [("base", "louder")], ("genre",), sets_by_group=True)) == 7
+    groups = {c.group: c for c in compare(folder, "base", "louder", by="genre")}
+    assert len(groups) == 7
+    # Jazz is compared with the reference's jazz, as on the leaderboard.
+    jazz = groups["jazz"]
+    assert jazz.estimate == pytest.approx((jazz.mean_b or 0) - (jazz.mean_a or 0))
+    assert jazz.p is None and jazz.reason == "2 shared prompts, a test needs 4"
+
+
+def test_other_numbers_of_seeds_are_named(folder: Path, make: Make) -> None:
+    (found,) = compare(folder, "base", "louder", other=make(LOUDER, seeds=[0]))
+    assert Notice("W-SEEDS", {"a": [2, 2], "b": [1, 1]}) in found.warnings
+
+
+def test_prompts_of_one_only_are_left_out(folder: Path, make: Make) -> None:
+    (found,) = compare(folder, "base", "louder", other=make({**LOUDER, "params": {"flaw": "rock"}}))
+    assert found.n == 10 and (found.mean_a, found.mean_b) == (None, None)
+    assert Notice("W-UNPAIRED", {"only_a": 2, "only_b": 0}) in found.warnings
+
+
+def test_a_metric_without_a_test_says_so(make: Make) -> None:
+    found = the_test(make(BASE, LOUDER, metrics=[f"{PLUGINS / 'tiny.py'}:Spread"]), plugin_files=True)
+    assert (found.estimate, found.reason) == (None, "this metric has no test for differences")
+
+
+class TestKept:
+    def test_a_kept_test_needs_neither_metric_nor_reference(self, folder: Path) -> None:
+        first = the_test(folder)
+        assert len(json.loads((folder / "comparisons.json").read_text())["tests"]) == 2
+        shutil.rmtree(folder / "references")
+        (folder / "config.yaml").unlink()
+        assert the_test(folder) == first
+
+    @pytest.mark.parametrize("absent", [5, 12])
+    def test_a_test_of_clips_that_are_not_embedded_yet_is_not_kept(self, folder: Path, absent: int) -> None:
+        """As in a run that another command extended: once it is scored again, all its clips are tested."""
+        first = the_test(folder)
+        (folder / "comparisons.json").unlink()
+        some = f"SELECT DISTINCT content FROM clips WHERE model = 'louder' ORDER BY prompt, seed LIMIT {2 * absent}"
+        with sqlite3.connect(folder / "run.db") as db:
+            db.execute("CREATE TABLE away AS SELECT * FROM embeddings")
+            db.execute(f"DELETE FROM embeddings WHERE content IN ({some})")
+        found = the_test(folder)
+        assert (found.n, found.p) != (first.n, first.p)
+        with sqlite3.connect(folder / "run.db") as db:
+            db.execute("INSERT OR IGNORE INTO embeddings SELECT * FROM away")
+            db.execute("DROP TABLE away")
+        assert the_test(folder) == first
+
+    @pytest.mark.parametrize(
+        "content", ["", "[]", '{"format": 1, "tests": {"x": {"p": 7}}}', '{"format": 0, "tests": {}}', "\udc80"]
+    )
+    def test_damage_costs_only_time(self, folder: Path, content: str) -> None:
+        first = the_test(folder)
+        (folder / "comparisons.json").write_text(content, errors="surrogateescape")
+        assert the_test(folder) == first
+        assert len(json.loads((folder / "comparisons.json").read_text())["tests"]) == 2
+
+    def test_a_folder_that_takes_nothing_costs_only_time(self, folder: Path) -> None:
+        (folder / "comparisons.json").mkdir()
+        assert the_test(folder).p is not None
+        assert not list(folder.glob(".comparisons.json*"))
+
+    def test_other_clips_are_another_test(self, folder: Path, make: Make) -> None:
+        first = the_test(folder)
+        more = make(BASE, LOUDER, seeds=[0, 1, 2])
+        shutil.copy(folder / "comparisons.json", more / "comparisons.json")
+        assert the_test(more).estimate != first.estimate
+
+    def test_two_writers_keep_both(self, tmp_path: Path) -> None:
+        said = (Notice("W-CLIPS", {"a": 1, "b": 2}), Notice("W-X", {}, "x"))
+        test = CachedTest(estimate=1.0, low=None, high=None, p=None, null="", reason="few", warnings=said, n=3)
+        one, two = CachedTests(tmp_path), CachedTests(tmp_path)
+        one.put("a", test)
+        two.put("b", test)
+        one.save()
+        two.save()
+        assert CachedTests(tmp_path).get("a") == CachedTests(tmp_path).get("b") == test
+
+    @pytest.mark.parametrize(
+        "numbers",
+        [
+            (1e308, -1e308, 1e308, 0.001),
+            (1.0, 2.0, 0.0, 0.5),
+            (3.0, 0.0, 2.0, 0.5),
+            (-1.0, 0.0, 2.0, 0.5),
+            (1.0, 0.0, float("nan"), 0.5),
+            (1.0, 0.0, 2.0, 0.0),
+            (1.0, 0.0, 2.0, 1.5),
+            (1.0, None, 0.0, 0.5),
+        ],
+    )
+    def test_impossible_differences_cost_their_own_row_and_are_not_kept(
+        self, plugged: Callable[[str], Path], numbers: tuple[float | None, ...]
+    ) -> None:
+        said = ", ".join("float('nan')" if number != number else repr(number) for number in numbers)
+        found = the_test(run := plugged(f"return Difference({said}, '')"), plugin_files=True)
+        assert found.estimate is found.p is None
+        assert found.reason is not None and "no estimate within its interval with a p in (0, 1]" in found.reason
+        assert not (run / "comparisons.json").exists()
+
+    def test_what_an_older_tunebench_kept_of_them_is_forgotten(self, folder: Path) -> None:
+        first = the_test(folder)
+        file = folder / "comparisons.json"
+        kept = json.loads(file.read_text())
+        for test in kept["tests"].values():
+            test.update(estimate=1e308, low=-1e308, high=1e308)
+        file.write_text(json.dumps(kept))
+        assert the_test(folder) == first
+
+
+def test_a_leaderboard_runs_plugin_files_where_it_may(plugged: Callable[[str], Path]) -> None:
+    run = plugged("return Difference(1.0, 0.5, 1.5, 0.001, '')")
+    app = Typer()
+    app.command()(leaderboard.command)
+    for options, tied in (([], True), (["--plugin-files"], False)):
+        done = CliRunner().invoke(app, [str(run), "--json", *options], catch_exceptions=False)
+        places = {(row["rank_best"], row["rank_worst"]) for row in json.loads(done.stdout)}
+        assert (places == {(1, 1), (2, 2)}) is not tied
+
+
+class TestReference:
+    def lost(self, folder: Path) -> Path:
+        """The run's reference, moved to where nobody looks for it."""
+        (file,) = (folder / "references").glob("*.safetensors")
+        return Path(shutil.move(file, folder.parent / "elsewhere.safetensors"))
+
+    def test_is_found_where_it_is_named(self, folder: Path, made: Path) -> None:
+        there = self.lost(folder)
+        gone = the_test(folder)
+        assert gone.reason is not None and gone.estimate is None and gone.warnings == ()
+        assert gone.reason.startswith("the reference 'music' that the scores are against (")
+        assert "name its file with --reference" in gone.reason
+        assert the_test(folder, reference=str(there)) == the_test(made)
+
+    def test_another_one_is_not_taken(self, folder: Path, make: Make, tmp_path: Path) -> None:
+        self.lost(folder)
+        write_flac(tmp_path / "noise/0.flac", Audio(np.random.default_rng(1).normal(0, 0.1, 4000), 8000))
+        write_flac(tmp_path / "noise/1.flac", Audio(np.random.default_rng(2).normal(0, 0.1, 4000), 8000))
+        other = make(BASE, LOUDER, reference=str(tmp_path / "noise"))
+        found = the_test(folder, reference=str(other / "references"))
+        assert found.estimate is None and found.reason is not None and "was not found in --reference" in found.reason
+        # Two runs against two references have no common distance.
+        (apart,) = compare(made_again := make(BASE), "base", "louder", other=other)
+        assert apart.reason is not None and apart.reason.startswith("another reference: music (")
+        assert str(made_again) in apart.reason and "noise (" in apart.reason
+
+    def test_no_such_place_is_refused(self, folder: Path) -> None:
+        with pytest.raises(UsageError, match=r"there is no reference 'composr' \(did you mean 'composer'\?\)"):
+            the_test(folder, reference="composr")
+
+    def test_other_views_have_no_common_distance(self, make: Make) -> None:
+        one, two = make(BASE), make(LOUDER, common={"seconds": 0.25})
+        (found,) = compare(one, "base", "louder", other=two)
+        assert found.reason is not None
+        assert found.reason.startswith(f"another view: whole clips in {one} and the first 0.25 s in {two};")
+        (alike,) = compare(make(BASE, common={"seconds": 0.25}), "base", "louder", other=two)
+        assert alike.p is not None
+
+
+def test_a_metric_that_changed_since_is_not_taken(make: Make, tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    text = "from metrics.kernel import KernelAudioDistance\nclass Mine(KernelAudioDistance):\n    pass\n"
+    plugin.write_text(text)
+    run = make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}])
+    plugin.write_text(text + "\n# changed\n")
+    reason = the_test(run, plugin_files=True).reason
+    assert reason is not None and "cannot be made again" in reason and "is no longer what scored" in reason
+    plugin.write_text(text.replace("pass", "def difference(self, a, b, reference, seed):\n        return 1 / 0"))
+    run = make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}])
+    assert the_test(run, plugin_files=True).reason == "ZeroDivisionError: division by zero"
+    assert not (run / "comparisons.json").exists()
+    plugin.write_text(text)
+    assert the_test(
+        make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}]), plugin_files=True
+    ).p
+
+
+def test_a_run_brings_no_code_along(make: Make, tmp_path: Path) -> None:
+    plugin, done = tmp_path / "mine.py", tmp_path / "done"
+    text = "from metrics.kernel import KernelAudioDistance\nclass Mine(KernelAudioDistance):\n    pass\n"
+    plugin.write_text(text)
+    run = make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}])
+    plugin.write_text(f"open({str(done)!r}, 'w').close()\n{text}")
+    reason = the_test(run).reason
+    assert reason is not None and "is a plugin file, which is not run to show a table" in reason
+    render(run)
+    assert not done.exists()
+    plugin.write_text(text)
+    assert the_test(run, plugin_files=True).p == the_test(run).p  # what was kept needs no code

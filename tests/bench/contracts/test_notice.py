@@ -1,0 +1,123 @@
+"""Warnings as data: what is stored is a code with parameters, and the sentence is made of it."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.contracts.notice import _TEXTS, Notice, checked
+from bench.errors import DataError
+
+KNOWN = {
+    "W-BIAS": (
+        {"clips": 40, "needed": 300},
+        "too large by chance at 40 clips (needs 300); compare at equal numbers only",
+    ),
+    "W-CLIPS": ({"a": 10, "b": 20}, "A has 10 clips and B 20; compare at equal numbers"),
+    "W-CONSTANT": ({"windows": 180}, "all 180 windows have the same embedding"),
+    "W-COUNT": (
+        {"reference": "theirs", "windows": 5},
+        "the reference 'theirs' does not say how many windows it is of; by its rank 5 or more",
+    ),
+    "W-DOSES": ({"problem": "d.json: not JSON"}, "d.json: not JSON"),
+    "W-DURATION": ({"a": 10.0, "b": 0.25}, "A was asked for clips of 10 s and B for clips of 0.25 s"),
+    "W-FEW": ({"prompts": 5, "p": 0.0625}, "with 5 prompts p is never below 0.062"),
+    "W-FLOOR": ({"permutations": 999, "p": 0.001}, "999 permutations, so p is never below .001"),
+    "W-LENGTH": ({"a": 0.5, "b": 0.4}, "A's clips are 0.50 s long and B's 0.40 s (medians)"),
+    "W-RANK": (
+        {"of": "reference", "windows": 200, "dimension": 400},
+        "the reference has 200 windows in 400 dimensions, no full covariance",
+    ),
+    "W-RATINGS": ({"source": "r.csv", "models": ["x", "y"]}, "r.csv rates x, y, which this run does not hold"),
+    "W-SEEDS": ({"a": [2, 2], "b": [1, 3]}, "A has 2 seeds and B 1 to 3 seeds a prompt"),
+    "W-SHARED": (
+        {"model": "tuned", "shared": 2, "of": 6, "reference": "music"},
+        "'tuned' was trained on 2 of the 6 recordings of the reference 'music', which flatters it",
+    ),
+    "W-SYNTHETIC": ({"reference": "composer"}, "the reference 'composer' is synthetic music"),
+    "W-UNPAIRED": (
+        {"only_a": 2, "only_b": 1},
+        "3 prompts that only one of the two has are left out (2 of A, 1 of B)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", KNOWN)
+def test_sentences(code: str) -> None:
+    params, text = KNOWN[code]
+    notice = Notice(code, params)
+    assert (notice.text, notice.sentence) == (text, f"{code}: {text}")
+    assert Notice.of_json(json.loads(json.dumps(notice.as_json()))) == notice
+    assert notice.as_json() == {"code": code, "params": params}
+
+
+def test_every_code_of_ours_has_its_sentence_in_the_table() -> None:
+    root = Path(__file__).parents[3]
+    sources = (file for folder in ("bench", "metrics", "models") for file in (root / folder).rglob("*.py"))
+    used = {code for file in sources for code in re.findall(r'Notice\(\s*"(W-[A-Z-]+)"', file.read_text())}
+    # One code is a constant, one is of the examples.
+    assert used - {"W-TINY"} | {"W-SHARED"} == set(_TEXTS)
+    assert _TEXTS.keys() == KNOWN.keys()
+
+
+def test_other_forms_of_a_warning() -> None:
+    assert Notice("W-FEW", {"prompts": 12, "differing": 3}).text.startswith("A and B differ on 3 of the 12 prompts")
+    assert Notice("W-RATINGS", {"problem": "r.csv: empty"}).text == "r.csv: empty"
+    assert Notice("W-RANK", {"of": "clips", "windows": 1, "dimension": 2}).text.startswith("the clips have 1 windows")
+    assert Notice("W-UNPAIRED", {"only_a": 0, "only_b": 1}).text.endswith("is left out (1 of B)")
+
+
+def test_a_plugins_own_code_brings_its_text() -> None:
+    own = Notice("W-MINE", {"clips": 3}, "3 clips, {clips} of them short")
+    assert own.sentence == "W-MINE: 3 clips, {clips} of them short"  # no template: it may come from anybody
+    assert Notice.of_json(own.as_json()) == own
+    assert Notice("W-MINE", {"clips": 3}).text == '{"clips":3}'
+    assert checked(["W-MINE: as before", own, "no code"], "m") == (
+        Notice("W-MINE", {}, "as before"),
+        own,
+        Notice("W-OTHER", {}, "no code"),
+    )
+    with pytest.raises(DataError, match="m gives the warning 3"):
+        checked([3], "m")  # type: ignore[list-item]
+
+
+def test_equal_warnings_are_one() -> None:
+    one, two = Notice("W-SEEDS", {"a": 1, "b": 2}), Notice("W-SEEDS", {"b": 2, "a": 1})
+    assert one == two and len({one, two, Notice("W-SEEDS", {"a": 2, "b": 2})}) == 2
+
+
+@pytest.mark.parametrize("code", ["", "W-", "w-few", "W-FEW: x", "FEW", "W-" + "A" * 99, 7, None])
+def test_what_is_no_code(code: object) -> None:
+    with pytest.raises(DataError):
+        Notice(code)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "stored", [None, "W-FEW", [], {}, {"code": "W-FEW", "more": 1}, {"code": "W-FEW", "params": []}, {"code": 1},
+               {"code": "W-FEW", "params": {"p": float("nan")}}, {"code": "W-FEW", "text": 3}]
+)  # fmt: skip
+def test_what_is_no_stored_warning(stored: object) -> None:
+    with pytest.raises(DataError):
+        Notice.of_json(stored)
+
+
+@given(
+    st.sampled_from(sorted(_TEXTS)),
+    st.dictionaries(
+        st.sampled_from(["a", "b", "p", "of", "only_a", "only_b", "windows", "prompts", "differing", "models", "x"]),
+        st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.lists(st.text()),
+    ),
+)
+def test_strange_parameters_are_shown_and_break_nothing(code: str, params: dict[str, object]) -> None:
+    assert isinstance(Notice(code, params).sentence, str)
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(sys.modules["bench.contracts.notice"]).failed == 0

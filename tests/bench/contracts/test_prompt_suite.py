@@ -1,0 +1,152 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.contracts.prompt import Prompt, PromptSuite
+from bench.contracts.prompt_suite import load_suite
+from bench.errors import DataError
+
+HEAD = "name: mine\nversion: 2\nprompts:\n"
+GOOD = "  - {id: a, text: A slow waltz, genre: classical, level: 1}\n"
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    """Load the given content, which must fail, and return the message after the file's name."""
+
+    def load(content):
+        path = tmp_path / "my.yaml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with pytest.raises(DataError) as caught:
+            load_suite(path)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert len(message) < len(str(path)) + 250
+        assert message.startswith(f"{path}: ")
+        return message.removeprefix(f"{path}: ")
+
+    return load
+
+
+def test_genre_and_level_are_optional(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(HEAD + "  - {id: a, text: A slow waltz}\n")
+    assert load_suite(path).prompts == (Prompt("a", "A slow waltz", None, None),)
+
+
+def test_loads_what_it_says(tmp_path):
+    path = tmp_path / "my.yaml"
+    more = "  - {id: b, text: 'Bossa at 130 bpm in Bb major ', genre: jazz, level: 2, bpm: 130, key: Bb major}\n"
+    path.write_text(HEAD + GOOD + more, encoding="utf-8-sig")
+    assert load_suite(path) == PromptSuite(
+        "mine",
+        2,
+        (
+            Prompt("a", "A slow waltz", "classical", 1),
+            Prompt("b", "Bossa at 130 bpm in Bb major", "jazz", 2, 130, "Bb major"),
+        ),
+    )
+
+
+def test_the_documented_example_loads(tmp_path):
+    import bench.contracts.prompt_suite
+
+    example = bench.contracts.prompt_suite.__doc__.split("::\n\n")[1]
+    path = tmp_path / "lullabies.yaml"
+    path.write_text(re.sub(r"^    ", "", example, flags=re.MULTILINE))
+    suite = load_suite(path)
+    assert (suite.ref, [p.key for p in suite.prompts]) == ("lullabies@1", [None, "F major"])
+
+
+def test_an_unknown_field_suggests_the_known_one(refusal):
+    entry = "  - {id: jazz-3, text: Cool jazz, genre: jazz, level: 3, tempo: 120}\n"
+    third = HEAD + GOOD + GOOD.replace("id: a", "id: b") + entry
+    assert refusal(third) == "prompt 3 ('jazz-3'): unknown field 'tempo' (did you mean 'bpm'?)"
+    assert "did you mean 'level'" in refusal(HEAD + GOOD.replace("level", "levle"))
+    assert "unknown field 'promts' (did you mean 'prompts'?)" in refusal("name: x\nversion: 1\npromts: []\n")
+    assert "unknown field 7" in refusal(HEAD + GOOD.replace("}", ", 7: x}"))
+    assert "unknown field True" in refusal(HEAD + GOOD.replace("}", ", yes: x}"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("level: 1", 'level: "two"', "prompt 1 ('a'): level is 'two', must be a whole number"),
+        ("level: 1", "level: 1.5", "level is 1.5, must be a whole number"),
+        ("level: 1", "level: yes", "level is True, must be a whole number"),
+        ("level: 1", "level: 0", "prompt 1 ('a'): level is 0, must be from 1 to 1000"),
+        ("level: 1", "level: ~", "level is None"),
+        ("id: a", "id: 7", "prompt 1: id is 7, must be text; put it in quotes: id: '...'"),
+        ("id: a", "id: a/b", "prompt 1 ('a/b'): prompt id 'a/b': use letters"),
+        ("id: a,", "", "prompt 1: field 'id' is missing"),
+        (", text: A slow waltz", "", "prompt 1 ('a'): field 'text' is missing"),
+        ("genre: classical", "genre: no", "genre is False, must be text; put it in quotes"),
+        ("text: A slow waltz", "text: ' '", "text is empty"),
+        ("text: A slow waltz", "text: [a, b]", "text is ['a', 'b'], must be text"),
+        ("}", ", bpm: fast}", "bpm is 'fast', must be a number"),
+        ("}", ", bpm: true}", "bpm is True, must be a number"),
+        ("}", ", bpm: .nan}", "bpm is nan, must be in (0, 400]"),
+        ("}", ", bpm: -1}", "bpm is -1, must be in (0, 400]"),
+        ("}", ", key: H-dur}", "prompt 1 ('a'): key is 'H-dur', write it like"),
+        ("}", ", level: 2}", "line 4: not valid YAML ('level' is given twice in one mapping)"),
+    ],
+)
+def test_mistakes_in_a_prompt(refusal, old, new, message):
+    assert message in refusal(HEAD + GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("# nothing\n", "the file is empty"),
+        ("- a\n- b\n", "must be a mapping with name, version, prompts, not ['a', 'b']"),
+        ("just text", "must be a mapping"),
+        ("name: x\nversion: yes\nprompts: []", "version is True, must be a whole number"),
+        ("name: x\nversion: 0\nprompts: [1]", "version is 0, must be 1 or more"),
+        ("name: no\nversion: 1\nprompts: []", "name is False, must be text"),
+        ("name: a@b\nversion: 1\nprompts: [1]", "name is 'a@b', use letters"),
+        ("name: x\nversion: 1\nprompts: []", "prompts is an empty list"),
+        ("name: x\nversion: 1\nprompts: {a: b}", "prompts is {'a': 'b'}, must be a list"),
+        ("name: x\nversion: 1", "field 'prompts' is missing"),
+        (HEAD + "  - just text\n", "prompt 1: must be a mapping with id, text"),
+        (HEAD + GOOD + GOOD, "prompt 2 ('a'): prompt 1 has the same id"),
+        ("name: x\nversion: [1\nprompts: 2\n", "line 3: not valid YAML"),
+        ("name: x\n\tversion: 1\n", "line 2: not valid YAML"),
+        ("name: !!python/object/apply:os.getcwd []\n", "line 1: not valid YAML"),
+        ("name: 2026-13-45\n", "not valid YAML (month must be in 1..12)"),
+        ("[" * 5000, "not valid YAML"),
+        ("? [a]\n: b\n", "line 1: not valid YAML"),
+        (b"\xff\xfe\x00", "not UTF-8 text (byte 0)"),
+        (b"name: \x00", "not valid YAML"),
+    ],
+)
+def test_mistakes_in_a_file(refusal, content, message):
+    assert message in refusal(content)
+
+
+def test_aliases_cannot_blow_up_the_message(refusal):
+    layers = ["  - &a0 [x, x, x, x, x, x, x, x, x]"]
+    layers += [f"  - &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    nested = HEAD + "\n".join(layers)
+    assert "prompt 1: must be a mapping" in refusal(nested)
+    assert "name is [" in refusal(nested.replace("name: mine", "") + "\nname: *a29\n")
+    assert "prompt 1: must be a mapping" in refusal("name: x\nversion: 1\nprompts: &p [*p]\n")
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.yaml: no such file"):
+        load_suite(tmp_path / "gone.yaml")
+    with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
+        load_suite(tmp_path)
+
+
+@given(st.text(alphabet="abc:-{}[]&*!|>'\"#%@`, \n\t0123", max_size=60))
+def test_any_text_loads_or_is_refused_in_one_line(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
+    path.write_text("name: x\nversion: 1\nprompts:\n  - " + text)
+    with pytest.raises(DataError) as caught:  # no such text can hold the four required fields
+        load_suite(path)
+    assert "\n" not in str(caught.value)
