@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class DoseTask:
     embedders: tuple[PlannedEmbedder, ...]
     folder: Path
     doing: ClassVar[str] = "scoring degraded clips"
+    max_workers: ClassVar[int | None] = None
 
     @property
     def size(self) -> int:
@@ -162,7 +163,7 @@ def score_doses(
         ]
         progress.begin("scoring degraded clips", len(tasks), 0)
         # Executors carry whatever has a size and executes; their types name only a run's own tasks.
-        for task, outcome in cast("Any", executor).map(iter(tasks)):
+        for task, outcome in executor.map(iter(tasks)):
             if isinstance(outcome, TaskLost):
                 kind_of_error = MissingError if outcome.why == "missing" else GenerationError
                 raise kind_of_error(f"{task.prompt.id}, {task.kind}: {outcome.message}")

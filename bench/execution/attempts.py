@@ -12,15 +12,15 @@ import random
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
-from bench.execution.executors.base import Executor, TaskLost
+from bench.execution.executors.base import Executor, Task, TaskLost
 from bench.progress import Progress
 
 LIMIT = 5
 
 
-class Divisible(Protocol):
+class Divisible(Task[Any], Protocol):
     """A task that can be tried in pieces."""
 
     @property
@@ -71,8 +71,7 @@ class Attempts(Generic[Attempted]):
     def __iter__(self) -> Iterator[tuple[Attempted, Any]]:
         """Each task or piece with its result, or with a `TaskLost`; what was not tried is one that died."""
         while self._next or self._waiting:  # again where the last ones died and left pieces
-            for done, result in self._executor.map(cast("Iterator[Any]", self._handed_out())):
-                task = cast("Attempted", done)
+            for task, result in self._executor.map(self._handed_out()):
                 if isinstance(result, TaskLost) and result.why == "died":
                     if pieces := task.pieces():
                         self._divide(pieces)

@@ -41,6 +41,10 @@ class GenerateTask:
         return f"{self.model.label}, {', '.join(clips)}"
 
     @property
+    def max_workers(self) -> int | None:
+        return self.model.max_workers
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """What may be at fault where it dies."""
         return (self.model.label,)

@@ -42,6 +42,7 @@ class ScoreTask:
     view: View
     known: Mapping[str, Vectors | str] = field(default_factory=dict)
     doing: ClassVar[str] = "scoring"
+    max_workers: ClassVar[int | None] = None
 
     @property
     def size(self) -> int:
@@ -152,6 +153,7 @@ class SetTask:
     groups: tuple[ClipGroup, ...]
     warnings: tuple[Notice, ...] = ()
     doing: ClassVar[str] = "computing a set metric"
+    max_workers: ClassVar[int | None] = None
 
     @property
     def size(self) -> int:

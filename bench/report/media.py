@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -104,6 +104,7 @@ class MediaTask:
     out: Path
     audio: Format
     doing: ClassVar[str] = "preparing audio and pictures"
+    max_workers: ClassVar[int | None] = None
 
     @property
     def size(self) -> int:
@@ -172,8 +173,8 @@ def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tupl
     config = config.model_copy(update={"workers": min(config.worker_count, len(tasks))})
     try:
         with make_executor(config) as executor:
-            for done, outcome in executor.map(cast("Iterator[Any]", iter(tasks))):
-                yield _taken(cast("MediaTask", done), outcome)
+            for task, outcome in executor.map(iter(tasks)):
+                yield _taken(task, outcome)
     except OSError as error:
         # Tasks tell of what they cannot write themselves.
         raise UsageError(
@@ -181,9 +182,9 @@ def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tupl
         ) from error
 
 
-def _taken(task: MediaTask, outcome: object) -> tuple[MediaTask, Made]:
+def _taken(task: MediaTask, outcome: Made | TaskLost) -> tuple[MediaTask, Made]:
     if not isinstance(outcome, TaskLost):
-        return task, cast("Made", outcome)
+        return task, outcome
     if outcome.why == "missing":
         raise MissingError(outcome.message)
     if outcome.why == "unstorable":

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from bench.execution.task import Task
-from bench.storage.task_results import ClipFailed, ClipMade, ClipScores, SetScored
+if TYPE_CHECKING:
+    from bench.execution.executors.worker_state import WorkerState
 
-Outcome = list[ClipMade | ClipFailed] | ClipScores | list[SetScored]
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Task(Protocol[Result_co]):
+    """What a worker can be asked to do: a value that can be sent to another process or machine.
+
+    A task carries all it needs and returns plain values; it never touches the database.
+    """
+
+    doing: ClassVar[str]
+    """For messages: "scoring"."""
+
+    @property
+    def subject(self) -> str:
+        """What it is done to, for messages."""
+
+    @property
+    def size(self) -> int:
+        """How many clips it is of; the time limit is for each."""
+
+    @property
+    def max_workers(self) -> int | None:
+        """How many workers may hold what it needs; None for any number."""
+
+    def execute(self, state: WorkerState) -> Result_co:
+        """Do it in this process."""
+
+
+AnyTask = TypeVar("AnyTask", bound=Task[Any])
 
 
 @dataclass(frozen=True)
@@ -31,4 +59,5 @@ class Executor(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]: ...
+    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
+        """Yield each task with its result, or with a `TaskLost`."""

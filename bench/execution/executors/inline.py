@@ -7,11 +7,11 @@ import faulthandler
 import io
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-from bench.execution.executors.base import Outcome, TaskLost
+from bench.execution.executors.base import AnyTask
 from bench.execution.executors.perform import perform
 from bench.execution.executors.worker_state import WorkerState
-from bench.execution.task import Task
 
 
 class InlineExecutor:
@@ -36,6 +36,6 @@ class InlineExecutor:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]:
+    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
         for task in tasks:
             yield task, perform(task, self._bench)

@@ -17,15 +17,13 @@ from collections.abc import Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugins import ROOT
 from bench.errors import UsageError
-from bench.execution.executors.base import Outcome, TaskLost
+from bench.execution.executors.base import AnyTask, Task, TaskLost
 from bench.execution.executors.crash import explain_death
-from bench.execution.generate_task import GenerateTask
-from bench.execution.task import Task
 
 # What numerical libraries read once, when they are imported.
 THREAD_VARIABLES = (
@@ -67,12 +65,12 @@ class _Worker:
             raise
         finally:
             theirs.close()
-        self.pipe: Connection[Task, Outcome | TaskLost] = ours
-        self.task: Task | None = None
+        self.pipe: Connection[Task[Any], Any] = ours
+        self.task: Task[Any] | None = None
         self.deadline = float("inf")
         self.started = False
 
-    def give(self, task: Task, timeout: float) -> None:
+    def give(self, task: Task[Any], timeout: float) -> None:
         self.task, self.deadline = task, time.monotonic() + timeout * task.size
         self.pipe.send(task)
 
@@ -121,8 +119,8 @@ class LocalExecutor:
             worker.stop()
         self._workers.clear()
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]:
-        waiting: Task | None = next(tasks, None)
+    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
+        waiting: AnyTask | None = next(tasks, None)
         while waiting is not None or any(worker.task for worker in self._workers):
             while waiting is not None and (worker := self._idle(waiting)):
                 try:
@@ -133,11 +131,9 @@ class LocalExecutor:
                 waiting = next(tasks, None)
             yield from self._finished()
 
-    def _idle(self, task: Task) -> _Worker | None:
+    def _idle(self, task: Task[Any]) -> _Worker | None:
         """A worker for the task; large models take turns in the first ones, so that no two are in memory at once."""
-        count = self._config.worker_count
-        if isinstance(task, GenerateTask):
-            count = min(count, task.model.max_workers or count)
+        count = min(self._config.worker_count, task.max_workers or self._config.worker_count)
         for worker in self._workers[:count]:
             if worker.task is None:
                 return worker
@@ -146,7 +142,7 @@ class LocalExecutor:
             return self._workers[-1]
         return None
 
-    def _finished(self) -> Iterator[tuple[Task, Outcome | TaskLost]]:
+    def _finished(self) -> Iterator[tuple[Any, Any]]:
         busy = {worker.pipe: worker for worker in self._workers if worker.task}
         patience = min(worker.deadline for worker in busy.values()) - time.monotonic()
         ready = wait(list(busy), timeout=max(0.0, patience))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.errors import MissingError, TunebenchError, Unstorable, one_line
-from bench.execution.executors.base import Outcome, TaskLost
+from bench.execution.executors.base import Task, TaskLost
 from bench.execution.executors.worker_state import WorkerState
-from bench.execution.task import Task
 
 
-def perform(task: Task, bench: WorkerState) -> Outcome | TaskLost:
+def perform(task: Task[Any], bench: WorkerState) -> Any:
     """Execute a task and return its results, or why there are none."""
     try:
         return task.execute(bench)

@@ -23,11 +23,10 @@ from typing import Any
 from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugins import ROOT
 from bench.errors import MissingError, UsageError
-from bench.execution.executors.base import Outcome, TaskLost
+from bench.execution.executors.base import AnyTask, Task, TaskLost
 from bench.execution.executors.crash import crashed_stack, explain_crash, signal_of
 from bench.execution.executors.local import THREAD_VARIABLES
 from bench.execution.executors.worker import UNNAMED
-from bench.execution.task import Task
 
 _START_PATIENCE = 600.0  # seconds; a cluster may have to start a machine first
 _MOST_FAILED_STARTS = 3  # as many workers in a row that die before their first task are no accident
@@ -38,12 +37,12 @@ class _Worker:
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
-        self.task: Task | None = None
+        self.task: Task[Any] | None = None
         self.pending: Any = actor.start.remote()
         self.deadline = time.monotonic() + _START_PATIENCE
         self.stack: Path | None = None
 
-    def give(self, task: Task, timeout: float) -> None:
+    def give(self, task: Task[Any], timeout: float) -> None:
         self.task, self.deadline = task, time.monotonic() + timeout * task.size
         self.pending = self.actor.perform.remote(task)
 
@@ -86,8 +85,8 @@ class RayExecutor:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome | TaskLost]]:
-        waiting: deque[Task] = deque()
+    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
+        waiting: deque[AnyTask] = deque()
         while True:
             busy = sum(worker.task is not None for worker in self._workers)
             waiting += islice(tasks, self._count - busy - len(waiting))
@@ -101,7 +100,7 @@ class RayExecutor:
                     worker.give(waiting.popleft(), self._config.timeout)
             yield from self._finished()
 
-    def _finished(self) -> Iterator[tuple[Task, Outcome | TaskLost]]:
+    def _finished(self) -> Iterator[tuple[Any, Any]]:
         pending = {worker.pending: worker for worker in self._workers if worker.pending is not None}
         patience = min(worker.deadline for worker in pending.values()) - time.monotonic()
         ready, _ = self._ray.wait(list(pending), timeout=max(0.0, patience))
@@ -127,7 +126,7 @@ class RayExecutor:
             else:
                 raise UsageError(f"Ray started no worker in {_START_PATIENCE:g} s: there must be {self._request()}")
 
-    def _lost(self, worker: _Worker, task: Task | None, message: str) -> TaskLost:
+    def _lost(self, worker: _Worker, task: Task[Any] | None, message: str) -> TaskLost:
         if task is None:
             self._failed_starts += 1
             if self._failed_starts >= _MOST_FAILED_STARTS:
