@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 # Slow attacks (choirs) leave no onsets that could be placed to a hundredth of a second.
 FAST_ATTACKS = ("classical", "dance", "jazz", "pop", "rock")
-SECONDS = 12
+SECONDS = 15
 PROMPTS = [prompt for prompt in genres().prompts if prompt.level == 5 and prompt.genre in FAST_ATTACKS]
 
 
