@@ -151,7 +151,7 @@ def test_plugins_that_compile_do_so_in_each_workers_own_folder(
     home: Path, tunebench: Command, write_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "plugin.py").write_text(PLUGIN)
-    config = write_config(metrics=[f"{tmp_path}/plugin.py:Compiled"], suite="quick@1")
+    config = write_config(metrics=[f"{tmp_path}/plugin.py:Compiled"], suite="quick@1", executor={"workers": 2})
     ran = tunebench("run", config, HOME=str(home), XDG_CACHE_HOME="")
     assert ran.returncode == 0, ran.stderr
     folders = {Path(line) for line in (tmp_path / "folders.txt").read_text().splitlines()}

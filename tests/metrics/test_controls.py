@@ -17,12 +17,13 @@ pytestmark = pytest.mark.slow
 
 # Slow attacks (choirs) leave no onsets that could be placed to a hundredth of a second.
 FAST_ATTACKS = ("classical", "dance", "jazz", "pop", "rock")
+SECONDS = 15
 PROMPTS = [prompt for prompt in genres().prompts if prompt.level == 5 and prompt.genre in FAST_ATTACKS]
 
 
 @cache
 def clips(model: type[MusicModel], **dose: float) -> list[DecodedClip]:
-    requests = [GenerationRequest(prompt, seed=0, duration=20) for prompt in PROMPTS]
+    requests = [GenerationRequest(prompt, seed=0, duration=SECONDS) for prompt in PROMPTS]
     audios = model(**dose).generate(requests)
     return [
         DecodedClip(audio, prompt, audio.notes)

@@ -257,7 +257,7 @@ def test_a_plot_is_drawn_and_its_name_checked_first(heard_level: tuple[list[Resp
 
 @pytest.mark.slow
 def test_the_command_says_what_a_set_metric_notices(tunebench) -> None:  # type: ignore[no-untyped-def]
-    ran = tunebench("check", "metrics", "--quick", "--metric", "kad", "--duration", "4", "--workers", "2", "--json")
+    ran = tunebench("check", "metrics", "--quick", "--metric", "kad", "--duration", "4", "--workers", "0", "--json")
     assert ran.returncode == 0, ran.stderr
     responses = {r["spoiler"]: r for r in json.loads(ran.stdout)}
     assert list(responses) == list(DEGRADATIONS)

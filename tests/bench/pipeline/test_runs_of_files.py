@@ -17,6 +17,7 @@ import bench
 from bench import UsageError
 from bench.comparison.comparability import unequal
 from bench.comparison.compare import compare
+<<<<<<< HEAD:tests/bench/pipeline/test_runs_of_files.py
 from bench.comparison.run_reader import ComparedRun, RunRow
 from bench.config.run_config import load_config, parse_config
 from bench.pipeline.dry_run import preview
@@ -27,6 +28,19 @@ from bench.planning.shards import Shard
 from bench.report.provenance import seeds_in_words, seeds_of
 from bench.scores.aggregate import Column
 from bench.storage.store import Store
+=======
+from bench.comparison.compared_run import ComparedRun, Row
+from bench.config import load_config, parse_config
+from bench.merge import merge
+from bench.notice import Notice
+from bench.plan import make_plan
+from bench.preview import preview
+from bench.report.about import seeds_in_words, seeds_of
+from bench.requests import available_seeds
+from bench.shards import Shard
+from bench.store import Store
+from bench.summary import Column
+>>>>>>> main:tests/bench/test_own_files.py
 
 IDS = ("jazz-1", "jazz-2", "pop-1", "pop-2")
 LEVELS = {
@@ -208,7 +222,7 @@ class TestChange:
 
         bench.run(config, tmp_path / "run")
         bench.run(config, tmp_path / "run", Listener())
-        assert notes[:2] == ["generating 1", "scoring 0"]  # the missing one is tried again
+        assert notes[:2] == ["generating clips 1", "scoring clips 0"]  # the missing one is tried again
 
     def test_shards_of_files_that_change(self, clips: Make, configure: Configure, tmp_path: Path, tiny: Path) -> None:
         model = {"name": f"{tiny}:Sine", "as": "sine", "seeds": [0, 1]}
@@ -249,7 +263,7 @@ class TestComparing:
             compared = ComparedRun(store)
             varied, single = (RunRow(compared, label, label) for label in ("varied", "single"))
             column = Column("kad@1", "", "lower", of_sets=True)
-            assert unequal(varied, single, column) == ("W-SEEDS: A has 1 to 4 seeds and B 1 seed a prompt",)
+            assert unequal(varied, single, column) == (Notice("W-SEEDS", {"a": [1, 4], "b": [1, 1]}),)
             assert unequal(single, single, column) == ()
             assert [clip.seed for clip in varied.half(IDS, "later")] == [9, 77, 7, 8]
 
