@@ -17,8 +17,8 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def _outcome(done: subprocess.CompletedProcess[str] | None) -> tuple[int, str, str]:
     assert done is not None, "the server has ended"
-    # A stack names the extension modules that were loaded, and the server has loaded more.
-    said = "".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith("Extension modules:"))
+    # A stack ends with who started the command, and names the modules that were loaded.
+    said = done.stderr.partition("\nCurrent thread")[0]
     return done.returncode, done.stdout, said
 
 

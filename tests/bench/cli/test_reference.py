@@ -43,7 +43,7 @@ def test_build_and_show(tunebench: Command, music: Path) -> None:
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == "out/mine.safetensors: 12 windows of 4 recordings, 0 skipped\n"
-    assert "embedding: 4 of 4" in ran.stderr
+    assert "embedding recordings: 4 of 4" in ran.stderr
     shown = json.loads(tunebench("reference", "show", "out/mine.safetensors", "--json").stdout)
     assert shown["embedder"]["params"] == {"floor": -80}
     expected = {

@@ -17,9 +17,9 @@ import bench
 from bench import UsageError
 from bench.comparison.comparability import unequal
 from bench.comparison.compare import compare
-<<<<<<< HEAD:tests/bench/pipeline/test_runs_of_files.py
 from bench.comparison.run_reader import ComparedRun, RunRow
 from bench.config.run_config import load_config, parse_config
+from bench.contracts.notice import Notice
 from bench.pipeline.dry_run import preview
 from bench.pipeline.merge_shards import merge
 from bench.planning.plan import make_plan
@@ -28,19 +28,6 @@ from bench.planning.shards import Shard
 from bench.report.provenance import seeds_in_words, seeds_of
 from bench.scores.aggregate import Column
 from bench.storage.store import Store
-=======
-from bench.comparison.compared_run import ComparedRun, Row
-from bench.config import load_config, parse_config
-from bench.merge import merge
-from bench.notice import Notice
-from bench.plan import make_plan
-from bench.preview import preview
-from bench.report.about import seeds_in_words, seeds_of
-from bench.requests import available_seeds
-from bench.shards import Shard
-from bench.store import Store
-from bench.summary import Column
->>>>>>> main:tests/bench/test_own_files.py
 
 IDS = ("jazz-1", "jazz-2", "pop-1", "pop-2")
 LEVELS = {
