@@ -54,12 +54,16 @@ def protocol_of(store: Store) -> Protocol:
 
     Models, seeds and machine are no part of it, nor is the order of anything.
     """
-    metrics = [
+    about = store.about()
+    return make_protocol(about["suite"], float(about["duration"]), store.prompts().values(), shown_in(store))
+
+
+def shown_in(store: Store) -> list[ShownMetric]:
+    """Return the metrics that the tables of a run show now, in their order."""
+    return [
         ShownMetric(m.ref, m.params_hash, m.embedder, m.view, m.reference, m.reference_name)
         for m in shown_metrics(store)
     ]
-    about = store.about()
-    return make_protocol(about["suite"], float(about["duration"]), store.prompts().values(), metrics)
 
 
 def make_protocol(
