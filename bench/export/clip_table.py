@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.contracts.prompt import Prompt
 from bench.export.own_clips import refuse_strays
 from bench.export.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, planned_rows
@@ -50,9 +50,8 @@ def clip_table(store: Store) -> pd.DataFrame:
     import pandas as pd
 
     refuse_strays(store)
-    clips, prompts = planned_rows(store), store.prompts()
-    rows = [_described(clip, prompts[clip.prompt]) for clip in clips]
-    table = pd.DataFrame(rows, columns=list(DESCRIPTION)).astype(DESCRIPTION)
+    clips = planned_rows(store)
+    table = pd.DataFrame(_descriptions(store, clips), columns=list(DESCRIPTION)).astype(DESCRIPTION)
     scores: dict[str, dict[str, ShownScore]] = {m.ref: {} for m in shown_metrics(store) if not m.of_sets}
     for score in shown_scores(store):
         scores[score.metric][score.clip] = score
@@ -66,12 +65,16 @@ def clip_table(store: Store) -> pd.DataFrame:
     return table
 
 
-def _described(clip: PlannedRow, prompt: Prompt) -> tuple[Any, ...]:
-    """What `DESCRIPTION` names."""
-    asked = (clip.model, clip.prompt, prompt.text, prompt.genre, prompt.level, prompt.bpm, prompt.key, clip.seed)
-    made = clip.state == "made"
-    duration = clip.frames / clip.rate if made and clip.frames and clip.rate else None
-    return (*asked, clip.path if made else None, clip.state, duration, clip.rate if made else None)
+def _descriptions(store: Store, clips: Iterable[PlannedRow]) -> list[tuple[Any, ...]]:
+    """By clip, what `DESCRIPTION` names."""
+    prompts, found = store.prompts(), []
+    for clip in clips:
+        p = prompts[clip.prompt]
+        asked = (clip.model, p.id, p.text, p.genre, p.level, p.bpm, p.key, clip.seed)
+        made = clip.state == "made"
+        duration = clip.frames / clip.rate if made and clip.frames and clip.rate else None
+        found.append((*asked, clip.path if made else None, clip.state, duration, clip.rate if made else None))
+    return found
 
 
 def written(table: pd.DataFrame, style: FileFormat) -> bytes:
