@@ -65,19 +65,12 @@ def shown_metrics(store: Store) -> list[StoredMetric]:
         "direction, of_sets, lowest, highest, hit_or_miss FROM metrics WHERE shown ORDER BY position"
     )
     found = []
-    for plugin, name, version, params, *texts, direction, of_sets, lowest, highest, hit_or_miss in rows:
+    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss in rows:
         try:
             values = json.loads(params)
         except (ValueError, RecursionError):
             raise damaged(store.folder, f"params of {name} in metrics") from None
-        found.append(
-            StoredMetric(
-                *(plugin, name, version, values),
-                *texts,
-                direction=direction,
-                of_sets=bool(of_sets),
-                bounds=None if lowest is None else (lowest, highest),
-                hit_or_miss=bool(hit_or_miss),
-            )
-        )
+        bounds = None if lowest is None else (lowest, highest)
+        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss))
+        found.append(StoredMetric(*fields))
     return found

@@ -104,6 +104,6 @@ def shown_set_scores(store: Store, groupings: Collection[str]) -> list[ShownSetS
         tuple(groupings),
     )
     return [
-        ShownSetScore(*row, warnings=tuple(map(Notice.of_json, json.loads(warnings))), details=json.loads(details))
+        ShownSetScore._make((*row, tuple(map(Notice.of_json, json.loads(warnings))), json.loads(details)))
         for *row, warnings, details in rows
     ]
