@@ -43,13 +43,9 @@ from bench.storage.layout import (
     SCORES,
     reference_name,
 )
+from bench.storage.read_scores import unscored_clips
 from bench.storage.store import Store
 
-_UNSCORED = (
-    "SELECT COUNT(*) FROM clips JOIN metrics ON shown AND NOT of_sets WHERE state = 'made' AND NOT EXISTS (SELECT 1 "
-    "FROM scores WHERE clip = clips.id AND metric = name AND scores.version = metrics.version "
-    "AND scores.params_hash = metrics.params_hash AND scores.embedder = metrics.embedder)"
-)
 _UNEMBEDDED = (
     "SELECT COUNT(*) FROM clips WHERE state = 'made' AND content NOT IN "
     "(SELECT content FROM embeddings WHERE embedder = ? AND view = ?)"
@@ -211,7 +207,7 @@ def _refuse_other_configuration(folder: Path, store: Store) -> None:
 
 def _refuse_unscored(folder: Path, store: Store) -> None:
     """A table with a hole that scoring would fill does not come out of the audio again, nor do ranks left untested."""
-    (absent,) = store.rows(_UNSCORED)[0]
+    absent = len(unscored_clips(store))
     of_sets = [column.ref for column in read_columns(store) if column.of_sets]
     compared = read_set_scores(store, None)
     models = {clip.model for clip in store.made()}

@@ -11,7 +11,7 @@ from bench.errors import MissingError
 from bench.pipeline.run import rescore
 from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
-from bench.scores.protocol import Protocol, ShownMetric, make_protocol
+from bench.scores.protocol import Protocol, ShownMetric, make_protocol, shown_in
 from bench.storage.database import open_database
 from bench.storage.layout import reference_name
 from bench.storage.store import Store
@@ -72,10 +72,7 @@ def show(run: Path, metrics: Sequence[BundledMetric]) -> None:
 
 def protocol_now(store: Store, shown: Sequence[BundledMetric]) -> Protocol:
     """The protocol of a run that was scored again; of metrics that could not be computed it is what the bundle says."""
-    rows = store.rows(
-        "SELECT name || '@' || version, params_hash, embedder, view, reference, reference_name FROM metrics WHERE shown"
-    )
-    here = {row[0]: ShownMetric(*row) for row in rows}
+    here = {metric.ref: metric for metric in shown_in(store)}
     stated = {
         m.ref: ShownMetric(m.ref, m.params_hash, m.embedder, m.view, m.reference, m.reference_name) for m in shown
     }

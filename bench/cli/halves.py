@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -86,10 +85,7 @@ def rows_of(store: Store, settings: RunConfig, card_folder: Path | None = None) 
     """
     from models.card import read_card
 
-    identities = {
-        label: json.loads(identity)
-        for label, identity in store.rows("SELECT label, identity FROM models ORDER BY position")
-    }
+    identities = store.model_identities()
     if card_folder is not None:
         card = read_card(card_folder)
         base, halves = _base_of([card], identities), Halves.of_cards([card], f"by the card in {card_folder}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from bench.contracts.embedder import Vectors
 from bench.errors import UsageError, suggestion
 from bench.planning.metric_plan import embedding_key
 from bench.scores.aggregate import Column, Grouping, read_columns, read_scores, read_set_scores
+from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store, StoredClip
 
 Half = Literal["earlier", "later"]
@@ -48,15 +48,9 @@ class ComparedRun:
             self.clips[clip.model].append(clip)
         self._seeds = {label: _seeds_by_prompt(clips) for label, clips in self.clips.items()}
         self._lengths = {label: median(c.duration for c in clips) for label, clips in self.clips.items() if clips}
-        rows = store.rows(
-            "SELECT plugin, name, version, params_hash, embedder, reference, params FROM metrics "
-            "WHERE shown ORDER BY position"
-        )
         self.metrics = [
-            ComparedMetric(column, plugin, name, version, params_hash, embedder, against, json.loads(params))
-            for column, (plugin, name, version, params_hash, embedder, against, params) in zip(
-                read_columns(store), rows, strict=True
-            )
+            ComparedMetric(column, m.plugin, m.name, m.version, m.params_hash, m.embedder, m.reference, m.params)
+            for column, m in zip(read_columns(store), shown_metrics(store), strict=True)
         ]
         self._means: dict[tuple[str, str, Half | None], dict[str, float]] = {}
         self._vectors: dict[tuple[str, str], Mapping[str, Vectors | str]] = {}
@@ -105,7 +99,7 @@ class ComparedRun:
     def vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
         """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
         key, view = metric.embedder, metric.column.view
-        for (embedder,) in self.store.rows("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,)):
+        for embedder in self.store.embedders(view):
             if view and embedding_key([embedder], view) == key:
                 if (embedder, view) not in self._vectors:
                     self._vectors[embedder, view] = self.store.embedded(embedder, view)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.export.own_clips import refuse_strays
 from bench.export.spreadsheet import as_csv
+from bench.storage.read_clips import PlannedRow, planned_rows
+from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_scores import ShownScore, shown_scores
 from bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -30,16 +34,6 @@ DESCRIPTION: dict[str, str] = {
     "duration": "float64",
     "sample_rate": "Int64",
 }
-_CLIPS = (
-    "SELECT clips.id, model, prompt, text, genre, level, bpm, key, seed, CASE state WHEN 'made' THEN path END, state, "
-    "CASE state WHEN 'made' THEN CAST(frames AS REAL) / clips.rate END, CASE state WHEN 'made' THEN clips.rate END "
-    "FROM clips JOIN models ON label = model JOIN prompts ON prompts.id = prompt "
-    "WHERE state != 'replaced' ORDER BY models.position, clips.rowid"
-)
-_SCORES = (
-    "SELECT clip, value, COALESCE(reason, error) FROM scores WHERE metric = ? AND version = ? AND params_hash = ? "
-    "AND embedder = ?"
-)
 
 
 def clip_table(store: Store) -> pd.DataFrame:
@@ -56,22 +50,31 @@ def clip_table(store: Store) -> pd.DataFrame:
     import pandas as pd
 
     refuse_strays(store)
-    rows = store.rows(_CLIPS)
-    ids = [id for id, *_ in rows]
-    table = pd.DataFrame([row for _, *row in rows], columns=list(DESCRIPTION)).astype(DESCRIPTION)
-    made = table["state"] == "made"
-    for ref, *key in store.rows(
-        "SELECT name || '@' || version, name, version, params_hash, embedder FROM metrics "
-        "WHERE shown AND NOT of_sets ORDER BY position"
-    ):
-        scores = {clip: (value, reason) for clip, value, reason in store.rows(_SCORES, key)}
-        found = [scores.get(id, (None, None)) for id in ids]
-        # The score of a clip that is to be made again is of a sound that is gone.
-        table[ref] = pd.Series([value for value, _ in found], dtype="float64").where(made)
-        reasons = pd.Series([reason for _, reason in found], dtype="string").where(made)
+    clips = planned_rows(store)
+    table = pd.DataFrame(_descriptions(store, clips), columns=list(DESCRIPTION)).astype(DESCRIPTION)
+    scores: dict[str, dict[str, ShownScore]] = {m.ref: {} for m in shown_metrics(store) if not m.of_sets}
+    for score in shown_scores(store):
+        scores[score.metric][score.clip] = score
+    for ref, of_clips in scores.items():
+        found = [of_clips[clip.id] for clip in clips]
+        table[ref] = pd.Series([score.value for score in found], dtype="float64")
+        said = [score.error if score.reason is None else score.reason for score in found]
+        reasons = pd.Series(said, dtype="string")
         if reasons.notna().any():
             table[f"{ref} reason"] = reasons
     return table
+
+
+def _descriptions(store: Store, clips: Iterable[PlannedRow]) -> list[tuple[Any, ...]]:
+    """By clip, what `DESCRIPTION` names."""
+    prompts, found = store.prompts(), []
+    for clip in clips:
+        p = prompts[clip.prompt]
+        asked = (clip.model, p.id, p.text, p.genre, p.level, p.bpm, p.key, clip.seed)
+        made = clip.state == "made"
+        duration = clip.frames / clip.rate if made and clip.frames and clip.rate else None
+        found.append((*asked, clip.path if made else None, clip.state, duration, clip.rate if made else None))
+    return found
 
 
 def written(table: pd.DataFrame, style: FileFormat) -> bytes:

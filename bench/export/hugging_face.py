@@ -100,7 +100,7 @@ def export(
 
 
 def _chosen(store: Store, run: Path, models: Collection[str]) -> list[StoredClip]:
-    known = list(dict.fromkeys(label for (label,) in store.rows("SELECT label FROM models ORDER BY position")))
+    known = store.labels()
     for name in models:
         if name not in known:
             raise UsageError(f"{run} has no model '{name}'{suggestion(name, known)}; it has {', '.join(known)}")

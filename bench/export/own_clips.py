@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from bench.errors import DataError, TunebenchError
 from bench.storage.layout import audio_name, is_audio, is_hash
+from bench.storage.read_clips import stray_clip
 from bench.storage.store import Store, StoredClip
-
-_STRAY = (
-    "SELECT model, prompt FROM clips WHERE state != 'replaced' "
-    "AND (model NOT IN (SELECT label FROM models) OR prompt NOT IN (SELECT id FROM prompts)) LIMIT 1"
-)
 
 
 def own_clips(store: Store) -> list[StoredClip]:
@@ -34,7 +30,8 @@ def own_clips(store: Store) -> list[StoredClip]:
 
 def refuse_strays(store: Store) -> None:
     """Raise DataError where a clip is of a model or prompt that the run does not hold: a table would lack it."""
-    for model, prompt in store.rows(_STRAY):
+    if stray := stray_clip(store):
+        model, prompt = stray
         raise DataError(
             f"{store.folder}/run.db is damaged: it holds a clip of {model!r:.80} for {prompt!r:.80} and no such model "
             "or no such prompt; take it from a backup, or run into another folder"

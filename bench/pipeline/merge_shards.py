@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.atomic_write import duplicate
 from bench.config.run_config import load_config
+from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash import CRASHES
@@ -28,72 +28,11 @@ from bench.planning.metric_plan import plan_metrics
 from bench.planning.shards import Shard, find_shards
 from bench.progress import Progress, Silent
 from bench.storage.frozen_config import FILE, freeze
+from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_plan
+from bench.storage.read_clips import audio_paths, planned_rows
+from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_scores import unscored_clips
 from bench.storage.store import Store
-
-_METRIC = (
-    "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
-    "lowest, highest, hit_or_miss"
-)
-# ``other`` is a shard's database, names without it are the run's.
-_PLAN = (
-    "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name NOT IN ('config', 'listed')",
-    "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
-    "provenance, rate, trained_on FROM other.models ORDER BY position",
-    "UPDATE models SET trained_on = new.trained_on FROM other.models AS new WHERE new.label = models.label",
-    "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
-    "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
-    f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
-    "shown FROM other.metrics WHERE true ORDER BY position "
-    "ON CONFLICT DO UPDATE SET shown = MAX(shown, excluded.shown)",
-    # As when a plan is adopted: of rows that list their clips, one that is not listed any more is replaced.
-    "UPDATE clips SET state = 'replaced' WHERE state != 'replaced' AND model IN (SELECT listed.value FROM "
-    "other.about AS said, json_each(said.value) AS listed WHERE said.name = 'listed') AND (model, prompt, seed) NOT IN "
-    "(SELECT model, prompt, seed FROM other.whole_plan)",
-    # And one clip for each model, prompt and seed; what was there before is kept as replaced.
-    "UPDATE clips SET state = 'replaced' FROM other.whole_plan AS plan WHERE clips.model = plan.model "
-    "AND clips.prompt = plan.prompt AND clips.seed = plan.seed AND clips.id != plan.clip AND state != 'replaced'",
-    "INSERT INTO clips (id, model, prompt, seed, path, state) SELECT clip, model, prompt, seed, path, 'planned' "
-    "FROM other.whole_plan WHERE true ORDER BY position ON CONFLICT (id) DO UPDATE SET state = "
-    "CASE WHEN state != 'replaced' THEN state WHEN content IS NULL THEN 'planned' ELSE 'made' END",
-)
-_NEW = (
-    "SELECT new.id FROM other.clips AS new JOIN clips ON clips.id = new.id "
-    "WHERE new.content IS NOT NULL AND clips.content IS NULL"
-)
-_RESULTS = (
-    f"INSERT OR IGNORE INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, "
-    "position + (SELECT COUNT(*) FROM metrics), 0 FROM other.metrics ORDER BY position",
-    # Clips of an earlier plan, which the whole one of today does not name.
-    "INSERT INTO clips (id, model, prompt, seed, path, state) SELECT id, model, prompt, seed, path, "
-    "CASE WHEN state = 'replaced' OR EXISTS (SELECT 1 FROM clips AS held WHERE held.model = new.model "
-    "AND held.prompt = new.prompt AND held.seed = new.seed AND held.state != 'replaced') THEN 'replaced' "
-    "ELSE 'planned' END FROM other.clips AS new WHERE id NOT IN (SELECT id FROM clips) ORDER BY rowid",
-    f"DELETE FROM scores WHERE clip IN ({_NEW})",
-    f"DELETE FROM notes WHERE clip IN ({_NEW})",
-    "UPDATE clips SET state = CASE clips.state WHEN 'replaced' THEN 'replaced' ELSE 'made' END, content = new.content, "
-    "rate = new.rate, channels = new.channels, frames = new.frames, peak = new.peak, gain = new.gain, "
-    "seconds = new.seconds, error = NULL, provenance = new.provenance "
-    "FROM other.clips AS new WHERE new.id = clips.id AND new.content IS NOT NULL AND clips.content IS NULL",
-    "UPDATE clips SET state = 'failed', error = new.error FROM other.clips AS new "
-    "WHERE new.id = clips.id AND new.state = 'failed' AND clips.state IN ('planned', 'failed')",
-    # What is known of a clip goes with its sound.
-    "INSERT OR IGNORE INTO notes SELECT known.clip, known.notes FROM other.notes AS known "
-    "JOIN other.clips AS new ON new.id = known.clip JOIN clips ON clips.id = new.id AND clips.content = new.content",
-    "INSERT INTO scores SELECT known.clip, metric, version, params_hash, embedder, value, reason, known.error, "
-    "details, known.seconds FROM other.scores AS known JOIN other.clips AS new ON new.id = known.clip "
-    "JOIN clips ON clips.id = new.id AND clips.content = new.content WHERE true ON CONFLICT DO UPDATE SET "
-    "value = excluded.value, reason = excluded.reason, error = excluded.error, details = excluded.details, "
-    "seconds = excluded.seconds WHERE scores.error IS NOT NULL",
-    "INSERT INTO embeddings SELECT * FROM other.embeddings WHERE true ON CONFLICT DO UPDATE SET "
-    "dimension = excluded.dimension, vectors = excluded.vectors, reason = excluded.reason, error = excluded.error "
-    "WHERE embeddings.error IS NOT NULL",
-)
-_UNSCORED = (
-    "SELECT clips.id FROM clips WHERE state = 'made' AND EXISTS (SELECT 1 FROM metrics WHERE shown "
-    "AND NOT of_sets AND NOT EXISTS "
-    "(SELECT 1 FROM scores WHERE clip = clips.id AND metric = name AND scores.version = metrics.version "
-    "AND scores.params_hash = metrics.params_hash))"
-)
 
 
 @dataclass(frozen=True)
@@ -119,13 +58,10 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
     with Store.open(folder) as run:
         _refuse_other_run(run, description)
         run.tidy()
-        with run.joined(first) as database:
-            _refuse_second_name(run, database)
-            for statement in _PLAN:
-                database.execute(statement)
+        join_plan(run, first)
         if (first / FILE).exists():
             freeze(run, load_config(first / FILE))
-        held = {id for (id,) in run.rows("SELECT id FROM clips WHERE content IS NOT NULL")}
+        held = set(audio_paths(run))
         progress.begin("merging shards", len(shards), 0)
         for shard in shards:
             with Store.open(folder / shard.folder) as part:
@@ -172,13 +108,13 @@ def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, in
         )
     begun: list[Shard] = []
     description: dict[str, Any] = {}
-    owners: list[tuple[Any, ...]] = []
+    owners: list[ShardClip] = []
     for shard in found:
         path = folder / shard.folder
         if not (path / "run.db").is_file():
             continue
         with Store.open(path) as part:
-            plan = part.rows("SELECT clip, shard, model, prompt, seed FROM whole_plan ORDER BY position")
+            plan = whole_plan(part)
             if not plan:  # it was stopped before it had planned anything
                 continue
             own = _describe(part)
@@ -196,26 +132,28 @@ def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, in
             a, b = next((a, b) for a, b in zip(owners, plan, strict=True) if a != b)
             raise UsageError(
                 f"{origin} and {path} are not shards of one run: what clips are made from changed between them "
-                f"({a[2]}, {a[3]}, seed {a[4]} is clip {a[0][:16]} of shard {a[1]} and {b[0][:16]} of shard {b[1]}); "
-                "run them again"
+                f"({a.model}, {a.prompt}, seed {a.seed} is clip {a.clip[:16]} of shard {a.shard} and {b.clip[:16]} of "
+                f"shard {b.shard}); run them again"
             )
     if not begun:
         raise UsageError(f"none of the shards in {folder} has begun; run them first")
-    return begun, description, {clip: number for clip, number, *_ in owners}
+    return begun, description, {planned.clip: planned.shard for planned in owners}
 
 
 def _describe(store: Store) -> dict[str, Any]:
     """What must be the same in all shards, the most telling first."""
     about = store.about()
-    prompts = store.rows("SELECT id, text, genre, level, bpm, key FROM prompts")
-    metrics = store.rows("SELECT name, version, params FROM metrics WHERE shown ORDER BY position")
     return {
         **({"suite": about["suite"], "duration": float(about["duration"])} if about else {}),
         **({"config": json.loads(about["config"])} if "config" in about else {}),
-        "models": {label: json.loads(identity) for label, identity in store.rows("SELECT label, identity FROM models")},
-        "metrics": {name: {"version": version, "params": json.loads(params)} for name, version, params in metrics},
-        "prompts": {id: dict(zip(("text", "genre", "level", "bpm", "key"), row, strict=True)) for id, *row in prompts},
+        "models": store.model_identities(),
+        "metrics": {m.name: {"version": m.version, "params": m.params} for m in shown_metrics(store)},
+        "prompts": {prompt.id: _without_id(prompt) for prompt in store.prompts().values()},
     }
+
+
+def _without_id(prompt: Prompt) -> dict[str, Any]:
+    return {name: value for name, value in asdict(prompt).items() if name != "id"}
 
 
 def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
@@ -233,22 +171,9 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
             )
 
 
-def _refuse_second_name(run: Store, database: sqlite3.Connection) -> None:
-    """One clip belongs to one row: those of a model under a second name would be in neither."""
-    for held, planned in database.execute(
-        "SELECT clips.model, plan.model FROM other.whole_plan AS plan JOIN clips ON clips.id = plan.clip "
-        "WHERE plan.model != clips.model LIMIT 1"
-    ):
-        raise UsageError(
-            f"{run.folder} holds the clips of '{planned}' already, as those of '{held}': the same model with the same "
-            "parameters; move the shards to a folder of their own"
-        )
-
-
 def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
     """Give the run the files of the clips that it does not hold, and return their ids."""
-    clips = part.rows("SELECT id, path FROM clips WHERE content IS NOT NULL")
-    missing = {id: path for id, path in clips if id not in held}
+    missing = {id: path for id, path in audio_paths(part).items() if id not in held}
     for path in missing.values():
         try:
             duplicate(part.folder / path, run.folder / path)
@@ -261,12 +186,7 @@ def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
 
 
 def _take_results(run: Store, part: Store, progress: Progress) -> None:
-    with run.joined(part.folder) as database:
-        for statement in _RESULTS:
-            database.execute(statement)
-        (other,) = database.execute(
-            "SELECT COUNT(*) FROM clips JOIN other.clips AS new ON new.id = clips.id AND new.content != clips.content"
-        ).fetchone()
+    other = join_results(run, part.folder)
     if other:
         progress.note(f"{other} clips of {part.folder} were held already and sound different there; those held stay")
 
@@ -280,8 +200,8 @@ def _take_stacks(run: Store, part: Store) -> None:
 
 def _lacking(run: Store, begun: list[Shard], owners: Mapping[str, int]) -> list[str]:
     """What each shard still owes: clips that nobody has tried to make, and clips without scores."""
-    unmade = Counter(owners.get(id) for (id,) in run.rows("SELECT id FROM clips WHERE state = 'planned'"))
-    unscored = Counter(owners.get(id) for (id,) in run.rows(_UNSCORED))
+    unmade = Counter(owners.get(clip.id) for clip in planned_rows(run) if clip.state == "planned")
+    unscored = Counter(owners.get(id) for id in set(unscored_clips(run)))
     lines = []
     for shard in (Shard(index, begun[0].count) for index in range(1, begun[0].count + 1)):
         owed = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench.report.context import ClipEntry, ClipMedia
+from bench.storage.read_clips import planned_rows
+from bench.storage.read_scores import shown_scores
 from bench.storage.store import Store
 
 
@@ -15,27 +17,21 @@ def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[Cl
         media: what there is to play, by clip id, or in one line why it cannot be played.
     """
     scores: dict[str, dict[str, float | str | None]] = {}
-    for clip, metric, value, reason, error in store.rows(
-        "SELECT clips.id, name || '@' || metrics.version, value, reason, s.error FROM clips "
-        "JOIN metrics ON shown AND NOT of_sets LEFT JOIN scores AS s ON clip = clips.id AND s.metric = name "
-        "AND s.version = metrics.version AND s.params_hash = metrics.params_hash AND s.embedder = metrics.embedder "
-        "WHERE state = 'made' ORDER BY metrics.position"
-    ):
-        scores.setdefault(clip, {})[metric] = reason if value is None and reason else value
-        if error:
-            scores[clip][metric] = f"failed: {error}"
-    rows = store.rows(
-        "SELECT clips.id, model, prompt, seed, state, error FROM clips JOIN models ON label = model "
-        "JOIN prompts ON prompts.id = prompt WHERE state != 'replaced' ORDER BY prompts.rowid, position, seed"
-    )
+    for score in shown_scores(store):
+        if score.state == "made":
+            shown = score.reason if score.value is None and score.reason else score.value
+            scores.setdefault(score.clip, {})[score.metric] = f"failed: {score.error}" if score.error else shown
+    prompts = {prompt: place for place, prompt in enumerate(store.prompts())}
+    models = {model: place for place, model in enumerate(store.labels())}
     entries = []
-    for id, model, prompt, seed, state, error in rows:
-        heard = media.get(id) if state == "made" else None
+    for clip in sorted(planned_rows(store), key=lambda clip: (prompts[clip.prompt], models[clip.model], clip.seed)):
+        heard = media.get(clip.id) if clip.state == "made" else None
         playable = heard if isinstance(heard, ClipMedia) else None
         # Where the run lies on somebody's disk is nothing for pages that are shared.
         why = heard.replace(f"{store.folder}/", "") if isinstance(heard, str) else None
-        problem = None if playable else _problem(state, error, why)
-        entries.append(ClipEntry(id, model, prompt, seed, playable, scores.get(id, {}), problem))
+        problem = None if playable else _problem(clip.state, clip.error, why)
+        place = (clip.id, clip.model, clip.prompt, clip.seed)
+        entries.append(ClipEntry(*place, playable, scores.get(clip.id, {}), problem))
     return tuple(entries)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from bench.comparison.compare import compare_all
 from bench.comparison.self_comparison import chances
@@ -27,6 +28,7 @@ from bench.report.warnings import cautions
 from bench.scores.aggregate import Cell, read_columns, summarise
 from bench.scores.protocol import protocol_of
 from bench.storage.failures import group_failures
+from bench.storage.read_models import read_models
 from bench.storage.store import Store
 
 RATINGS, DOSES = "ratings.csv", "dose-response.json"
@@ -132,15 +134,11 @@ def _cells(store: Store) -> tuple[Cell, ...]:
 
 
 def _models(store: Store) -> tuple[ModelEntry, ...]:
-    rows = store.rows(
-        "SELECT label, fingerprint, identity, models.provenance, models.rate, SUM(state = 'made'), COUNT(clips.id) "
-        "FROM models LEFT JOIN clips ON model = label AND state != 'replaced' GROUP BY label ORDER BY position"
-    )
     return tuple(
-        ModelEntry(label, fingerprint, _indented(identity), _indented(provenance), rate, made or 0, planned)
-        for label, fingerprint, identity, provenance, rate, made, planned in rows
+        ModelEntry(m.label, m.fingerprint, _indented(m.identity), _indented(m.provenance), m.rate, m.made, m.planned)
+        for m in read_models(store)
     )
 
 
-def _indented(text: str) -> str:
-    return json.dumps(json.loads(text), indent=2, ensure_ascii=False, sort_keys=True)
+def _indented(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)

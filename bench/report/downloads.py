@@ -18,6 +18,8 @@ from bench.export.spreadsheet import as_csv
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
 from bench.report.metric_info import metric_infos
+from bench.storage.read_clips import PlannedRow, made_rows
+from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -62,15 +64,7 @@ def comparison_records(content: ReportContext) -> list[dict[str, Any]]:
 
 def provenance(content: ReportContext, store: Store) -> dict[str, Any]:
     """What everything came from: models, metrics and clips with their hashes, versions and seeds, and what failed."""
-    names = ("id", "model", "prompt", "seed", "content", "sample_rate", "channels", "frames", "peak", "gain")
-    clips = store.rows(
-        "SELECT id, model, prompt, seed, content, rate, channels, frames, peak, gain, seconds, provenance FROM clips "
-        "WHERE state = 'made' ORDER BY rowid"
-    )
-    metrics = store.rows(
-        "SELECT name || '@' || version, params_hash, embedder FROM metrics WHERE shown ORDER BY position"
-    )
-    keys = {ref: {"params_hash": params, "embedder_key": key} for ref, params, key in metrics}
+    keys = {m.ref: {"params_hash": m.params_hash, "embedder_key": m.embedder} for m in shown_metrics(store)}
     return {
         "title": content.title,
         "about": dict(content.about),
@@ -85,14 +79,17 @@ def provenance(content: ReportContext, store: Store) -> dict[str, Any]:
             for model in content.models
         ],
         "metrics": [{**asdict(one), **keys[one.ref]} for one in metric_infos(store)],
-        "clips": [
-            {**dict(zip(names, row, strict=False)), "seconds": row[-2], "provenance": json.loads(row[-1] or "{}")}
-            for row in clips
-        ],
+        "clips": [_provenance_of(clip) for clip in made_rows(store)],
         "cautions": [asdict(caution) for caution in content.cautions],
         "failures": [asdict(group) for group in content.failures],
         "methods": list(content.methods),
     }
+
+
+def _provenance_of(clip: PlannedRow) -> dict[str, Any]:
+    names = ("id", "model", "prompt", "seed", "content", "rate", "channels", "frames", "peak", "gain", "seconds")
+    found = {"sample_rate" if name == "rate" else name: getattr(clip, name) for name in names}
+    return {**found, "provenance": dict(clip.made_with)}
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from bench.contracts.set_metric import Reference
 from bench.errors import DataError, TunebenchError
 from bench.planning.metric_plan import PlannedMetric, embedding_key, plan_metric
 from bench.references.load import ENDING, load_reference
+from bench.storage.read_metrics import StoredMetric, shown_metrics
 from bench.storage.store import Store
 from bench.yaml_config import read_yaml
 
@@ -59,42 +60,38 @@ class MetricInfo:
 
 def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
     """The metrics that tables of this run show, in their order."""
-    rows = store.rows(
-        "SELECT plugin, name, version, params_hash, embedder, params, view, reference, reference_name FROM metrics "
-        "WHERE shown ORDER BY position"
-    )
-    references = _references(store.folder, {row[7] for row in rows if row[7]})
+    metrics = shown_metrics(store)
+    references = _references(store.folder, {metric.reference for metric in metrics if metric.reference})
     found = []
-    for plugin, name, version, params_hash, embedder, params, view, reference, reference_name in rows:
-        values: dict[str, Any] = json.loads(params)
-        planned = _as_planned(plugin, values, (version, params_hash, embedder), view)
-        facts = _facts(reference, reference_name, references.get(reference)) if reference else None
+    for metric in metrics:
+        planned = _as_planned(metric)
         found.append(
             MetricInfo(
-                f"{name}@{version}",
+                metric.ref,
                 _purpose(planned) if planned else None,
-                _without_folders(values),
-                tuple(map(_embedder, planned.embedders)) if planned else _named(values),
-                view_text(view),
-                facts,
+                _without_folders(metric.params),
+                tuple(map(_embedder, planned.embedders)) if planned else _named(metric.params),
+                view_text(metric.view),
+                _facts(metric, references.get(metric.reference)) if metric.reference else None,
             )
         )
     return tuple(found)
 
 
-def _as_planned(plugin: str, params: Mapping[str, Any], key: tuple[int, str, str], view: str) -> PlannedMetric | None:
+def _as_planned(metric: StoredMetric) -> PlannedMetric | None:
     """The metric as it is installed here, if it is the very one that made the scores.
 
     A run may come from anybody: nothing that it names is loaded but what is installed.
     """
-    if plugin not in installed("metric") or ".py:" in json.dumps(params):
+    if metric.plugin not in installed("metric") or ".py:" in json.dumps(metric.params):
         return None
     try:
-        planned = plan_metric(MetricConfig(name=plugin, params=dict(params)))
+        planned = plan_metric(MetricConfig(name=metric.plugin, params=dict(metric.params)))
     except TunebenchError:
         return None
-    of = embedding_key([e.fingerprint for e in planned.embedders], view) if view else ""
-    return planned if (planned.version, planned.params_hash, of) == key else None
+    of = embedding_key([e.fingerprint for e in planned.embedders], metric.view) if metric.view else ""
+    same = (planned.version, planned.params_hash, of) == (metric.version, metric.params_hash, metric.embedder)
+    return planned if same else None
 
 
 def _purpose(metric: PlannedMetric) -> str | None:
@@ -124,7 +121,8 @@ def _without_folders(value: Any) -> Any:
     return value
 
 
-def _facts(mark: str, name: str, reference: Reference | None) -> ReferenceFacts:
+def _facts(metric: StoredMetric, reference: Reference | None) -> ReferenceFacts:
+    name, mark = metric.reference_name, metric.reference
     if reference is None:
         return ReferenceFacts(name, mark, None, None, False)
     recordings = len(reference.about.get("recordings", ())) or None

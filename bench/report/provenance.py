@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from bench.contracts.prompt import Prompt
 from bench.environment import environment
 from bench.number_format import counted, seconds_text
+from bench.storage.read_clips import made_rows, planned_rows
 from bench.storage.store import Store
 
 Seeds = tuple[tuple[int, ...], ...]
@@ -42,21 +42,17 @@ def about(store: Store) -> dict[str, str]:
 def made_with(store: Store) -> list[tuple[dict[str, str], int]]:
     """What computers and installations made clips, as each clip recorded it, with the number of clips; most first."""
     counted: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for (provenance,) in store.rows("SELECT provenance FROM clips WHERE state = 'made'"):
-        facts = json.loads(provenance or "{}")
-        counted[tuple(sorted((k, str(v)) for k, v in facts.items() if k not in _OF_A_BATCH))] += 1
+    for clip in made_rows(store):
+        counted[tuple(sorted((k, str(v)) for k, v in clip.made_with.items() if k not in _OF_A_BATCH))] += 1
     return [(dict(facts), clips) for facts, clips in counted.most_common()]
 
 
 def seeds_of(store: Store) -> dict[str, Seeds]:
     """By model, in the order of the run, the seeds that the prompts of its clips have, each set of seeds once."""
-    found: dict[str, dict[str, list[int]]] = {}
-    for model, prompt, seed in store.rows(
-        "SELECT model, prompt, seed FROM clips JOIN models ON label = model WHERE state != 'replaced' "
-        "ORDER BY position, seed"
-    ):
-        found.setdefault(model, {}).setdefault(prompt, []).append(seed)
-    return {model: tuple(dict.fromkeys(map(tuple, prompts.values()))) for model, prompts in found.items()}
+    found: dict[str, dict[str, list[int]]] = {label: {} for label in store.labels()}
+    for clip in sorted(planned_rows(store), key=lambda clip: (clip.seed, clip.prompt)):
+        found[clip.model].setdefault(clip.prompt, []).append(clip.seed)
+    return {model: tuple(dict.fromkeys(map(tuple, prompts.values()))) for model, prompts in found.items() if prompts}
 
 
 def seeds_in_words(seeds: Mapping[str, Seeds]) -> str:
@@ -90,8 +86,8 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _clips(store: Store) -> tuple[int, int]:
-    ((made, planned),) = store.rows("SELECT SUM(state = 'made'), COUNT(*) FROM clips WHERE state != 'replaced'")
-    return made or 0, planned
+    clips = planned_rows(store)
+    return sum(clip.state == "made" for clip in clips), len(clips)
 
 
 def _prompts(prompts: Sequence[Prompt]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -13,13 +12,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.contracts.metric import Direction, Estimate
-from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.schema import Finite
 from bench.stats import stratified_t_interval, wilson_interval
 from bench.storage.clip_sets import clip_groups
 from bench.storage.database import damaged
+from bench.storage.read_clips import planned_rows
+from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_scores import ShownSetScore, shown_scores, shown_set_scores
 from bench.storage.store import Store, StoredClip
 
 MINIMUM_PROMPTS = 4
@@ -103,32 +104,18 @@ def refuse_ungrouped(prompts: Iterable[Prompt], by: str | None) -> None:
 
 def read_columns(store: Store) -> list[Column]:
     """The metrics that tables of this run show, in the order in which they were asked for."""
-    rows = store.rows(
-        "SELECT name || '@' || version, unit, direction, of_sets, view, reference_name, lowest, highest, hit_or_miss "
-        "FROM metrics WHERE shown ORDER BY position"
-    )
     return [
-        Column(ref, unit, direction, bool(of_sets), view, against, None if low is None else (low, high), bool(hits))
-        for ref, unit, direction, of_sets, view, against, low, high, hits in rows
+        Column(m.ref, m.unit, m.direction, m.of_sets, m.view, m.reference_name, m.bounds, m.hit_or_miss)
+        for m in shown_metrics(store)
     ]
 
 
 def read_scores(store: Store) -> list[ClipScore]:
     """Every planned clip × shown clip metric; one without a value is in the list too, since it was planned."""
-    rows = store.rows(
-        "SELECT clips.model, name || '@' || metrics.version, clips.prompt, clips.seed, genre, level, value, "
-        "details, COALESCE(reason, scores.error, clips.error) FROM clips "
-        "JOIN models ON models.label = clips.model JOIN prompts ON prompts.id = clips.prompt "
-        "JOIN metrics ON shown AND NOT of_sets "
-        "LEFT JOIN scores ON scores.clip = clips.id AND scores.metric = name AND scores.version = metrics.version "
-        "AND scores.params_hash = metrics.params_hash AND scores.embedder = metrics.embedder "
-        "AND clips.state = 'made' "
-        "WHERE clips.state != 'replaced' ORDER BY models.position, metrics.position, clips.rowid"
-    )
     scores = []
-    for model, metric, prompt, seed, genre, level, value, details, reason in rows:
-        chance, known = _landmarks(store, details)
-        scores.append(ClipScore(model, metric, prompt, genre, level, value, chance, known, seed, reason))
+    for s in shown_scores(store, details=True):
+        chance, known = _landmarks(store, s.details)
+        scores.append(ClipScore(s.model, s.metric, s.prompt, s.genre, s.level, s.value, chance, known, s.seed, s.lacks))
     return scores
 
 
@@ -155,35 +142,19 @@ def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, s
         for model, clips in models.items()
         for group in clip_groups(clips, prompts)
     }
-    rows = store.rows(
-        "SELECT s.model, grouping, member, s.metric || '@' || s.version, s.clips, value, low, high, n, reason, error, "
-        "warnings, details FROM set_scores AS s JOIN metrics AS m ON m.shown AND m.name = s.metric "
-        "AND m.version = s.version AND m.params_hash = s.params_hash AND m.embedder = s.embedder "
-        "AND m.reference = s.reference WHERE grouping IN ('all', ?)",
-        (by or "all",),
-    )
     return {
-        (model, metric, group): _stored(value, low, high, n, reason or error, warnings, details)
-        for model, grouping, group, metric, clips, value, low, high, n, reason, error, warnings, details in rows
-        if now.get((model, grouping, group)) == clips
+        (score.model, score.metric, score.group): _stored(score)
+        for score in shown_set_scores(store, ("all", by or "all"))
+        if now.get((score.model, score.grouping, score.group)) == score.clips
     }
 
 
-def _stored(
-    value: float | None,
-    low: float | None,
-    high: float | None,
-    n: int | None,
-    reason: str | None,
-    warnings: str,
-    details: str,
-) -> Estimate:
+def _stored(score: ShownSetScore) -> Estimate:
     """An estimate as a set metric gave it; a plugin's may be no number that anything can be computed with."""
+    value, low, high, reason = score.value, score.low, score.high, score.reason or score.error
     if any(number is not None and abs(number) >= 1e100 for number in (value, low, high)):
         value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is no number to compute with"
-    return Estimate(
-        value, low, high, n or 0, reason, tuple(map(Notice.of_json, json.loads(warnings))), json.loads(details)
-    )
+    return Estimate(value, low, high, score.n or 0, reason, score.warnings, score.details)
 
 
 def estimate(
@@ -276,14 +247,11 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
 def _planned(store: Store, by: Grouping | None) -> dict[tuple[str, str], int]:
     """How many clips each model should have, in all and in each group."""
     planned: dict[tuple[str, str], int] = {}
-    rows = store.rows(
-        "SELECT model, genre, level FROM clips JOIN models ON label = model JOIN prompts ON prompts.id = prompt "
-        "WHERE state != 'replaced' ORDER BY models.position, clips.rowid"
-    )
-    for model, genre, level in rows:
-        own = {"genre": genre, "level": level}[by] if by else None
+    prompts = store.prompts()
+    for clip in planned_rows(store):
+        own = getattr(prompts[clip.prompt], by) if by else None
         for group in ("all", *([] if own is None else [str(own)])):
-            planned[model, group] = planned.get((model, group), 0) + 1
+            planned[clip.model, group] = planned.get((clip.model, group), 0) + 1
     return planned
 
 

@@ -12,6 +12,7 @@ from bench.contracts.identity import only_set, prompt_identity
 from bench.contracts.prompt import Prompt
 from bench.hashing import fingerprint, first_difference
 from bench.number_format import counted, seconds_text
+from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store
 
 # `bench.contracts.audio.write_flac` lowers what would clip; embedders that normalise say so in their version.
@@ -53,14 +54,16 @@ def protocol_of(store: Store) -> Protocol:
 
     Models, seeds and machine are no part of it, nor is the order of anything.
     """
-    rows = store.rows(
-        "SELECT name || '@' || version, params_hash, embedder, view, reference, reference_name "
-        "FROM metrics WHERE shown ORDER BY position"
-    )
     about = store.about()
-    return make_protocol(
-        about["suite"], float(about["duration"]), store.prompts().values(), [ShownMetric(*row) for row in rows]
-    )
+    return make_protocol(about["suite"], float(about["duration"]), store.prompts().values(), shown_in(store))
+
+
+def shown_in(store: Store) -> list[ShownMetric]:
+    """Return the metrics that the tables of a run show now, in their order."""
+    return [
+        ShownMetric(m.ref, m.params_hash, m.embedder, m.view, m.reference, m.reference_name)
+        for m in shown_metrics(store)
+    ]
 
 
 def make_protocol(

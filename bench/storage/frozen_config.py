@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.config.run_config import MetricConfig, ModelConfig, RunConfig, Seeds, load_config
 from bench.errors import TunebenchError
 from bench.planning.plan import Plan
+from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store
 
 FILE = "config.yaml"
@@ -42,10 +43,10 @@ def freeze(store: Store, config: RunConfig) -> list[str]:
     Raises:
         UsageError: the file cannot be written.
     """
-    models = [label for (label,) in store.rows("SELECT label FROM models ORDER BY position")]
+    models = store.labels()
     before = read_frozen(store.folder)
     if before is not None:
-        shown = {plugin for (plugin,) in store.rows("SELECT DISTINCT plugin FROM metrics WHERE shown")}
+        shown = {metric.plugin for metric in shown_metrics(store)}
         config = _together(before, config, models, shown)
     store.freeze(config.as_yaml())
     return sorted(set(models) - {model.row for model in config.models})
@@ -62,7 +63,7 @@ def freeze_scoring(store: Store, config: RunConfig) -> None:
     before = read_frozen(store.folder)
     if before is None:
         return
-    shown = {plugin for (plugin,) in store.rows("SELECT DISTINCT plugin FROM metrics WHERE shown")}
+    shown = {metric.plugin for metric in shown_metrics(store)}
     scoring = {name: getattr(config, name) for name in ("reference", "common", "shared_recordings")}
     metrics = _metrics_together([m for m in before.metrics if m.base in shown], config.metrics)
     store.freeze(before.model_copy(update={**scoring, "metrics": metrics}).as_yaml())

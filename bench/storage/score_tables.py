@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,15 +13,12 @@ from bench.contracts.notice import Notice
 from bench.contracts.set_metric import PlannedReference
 from bench.hashing import canonical_json
 from bench.planning.metric_plan import PlannedMetric, ScoreKey, SetKey
-from bench.storage.database import explained
+from bench.storage.tables import Tables
 from bench.storage.task_results import ClipScores, SetScored
 
 
-class ScoreTables:
+class ScoreTables(Tables):
     """Reads and writes scores, embeddings and what tables show, one transaction a result."""
-
-    folder: Path
-    _db: sqlite3.Connection
 
     def show(self, metrics: Sequence[PlannedMetric], view: View, references: Mapping[str, PlannedReference]) -> None:
         """Make these the metrics that tables show, in these versions, on this view, against these references.
@@ -101,6 +95,11 @@ class ScoreTables:
                 ],
             )
 
+    def embedders(self, view: str) -> list[str]:
+        """Fingerprints of the embedders that there are vectors of on one `View.key`."""
+        rows = self._db.execute("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,))
+        return [embedder for (embedder,) in rows]
+
     def embedded(self, embedder: str, view: str) -> dict[str, Vectors | str]:
         """By content hash, the vectors of one embedder and one `View.key`, or the reason why there are none."""
         rows = self._db.execute(
@@ -143,15 +142,3 @@ class ScoreTables:
                     "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*r.key, *numbers, r.error, *said),
                 )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with explained(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise

@@ -7,9 +7,8 @@ what the database says is there is there.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,20 +17,18 @@ from typing import IO, Any
 from bench.atomic_write import replace_file
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
-from bench.hashing import canonical_json, first_difference
-from bench.number_format import seconds_text
+from bench.hashing import canonical_json
 from bench.planning.metric_plan import ScoreKey
-from bench.planning.plan import Plan, PlannedClip
+from bench.planning.plan import Plan
 from bench.run_lock import take_lock
+from bench.storage.clip_tables import ClipTables
 from bench.storage.database import as_of_now, explained, open_database, read_database
 from bench.storage.failures import Failure
-from bench.storage.renaming import is_former, present_ids, rename_clips
+from bench.storage.renaming import present_ids
 from bench.storage.score_tables import ScoreTables
 from bench.storage.task_results import ClipFailed, ClipMade
 from bench.storage.validate import check_rows
-
-# Only names that this module gives are ever removed.
-_OUR_FILE = re.compile(r"[0-9a-f]{16}\.flac|\.[0-9a-f]{16}\.flac\.\d+\.part")
+from bench.storage.views import create_views
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class StoredClip:
     notes: str | None
 
 
-class Store(ScoreTables):
+class Store(ClipTables, ScoreTables):
     """The database and files of one run folder. Open it with `Store.open` or `Store.read`."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
@@ -71,7 +68,9 @@ class Store(ScoreTables):
                     f"{folder} holds audio but no run.db, so it is not ours to write to; put a lost run.db back, "
                     "move the folder audio/ elsewhere, or name another folder with --out"
                 )
-            return cls(folder, open_database(folder), lock)
+            connection = open_database(folder)
+            create_views(connection)
+            return cls(folder, connection, lock)
         except BaseException:
             lock.close()
             raise
@@ -88,6 +87,7 @@ class Store(ScoreTables):
         try:
             with explained(folder):
                 connection = as_of_now(folder, connection)
+                create_views(connection)
             check_rows(folder, connection)
         except BaseException:
             connection.close()
@@ -108,89 +108,6 @@ class Store(ScoreTables):
             with explained(self.folder):
                 raise error
 
-    # -- planning ------------------------------------------------------------------------------------------------
-
-    def about(self) -> dict[str, str]:
-        """Facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
-        return dict(self._db.execute("SELECT name, value FROM about"))
-
-    def adopt(self, plan: Plan, about: Mapping[str, str], whole: Sequence[tuple[PlannedClip, int]] = ()) -> int:
-        """Write a plan down, extending what the folder holds, and return how many clips with sound it replaces.
-
-        ``whole`` is for a shard: all clips of the plan that it is a part of, each with the number of its shard.
-
-        Raises:
-            UsageError: the folder holds the same names with another meaning; both are named, nothing is changed.
-        """
-        self.refuse_changes(plan, about)
-        with self._transaction():
-            old_names = rename_clips(self._db, self.folder, plan)
-            for name, value in about.items():
-                self._db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
-            position = self._db.execute("SELECT COUNT(*) FROM models").fetchone()[0]
-            for model in plan.models:
-                row = (model.label, position, model.fingerprint, canonical_json(model.identity))
-                # A model that is there already may have got to know more of its training: it says so from now on.
-                self._db.execute(
-                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on",
-                    (
-                        *row,
-                        canonical_json(_printable(model.provenance)),
-                        model.rate,
-                        canonical_json(sorted(model.trained_on)),
-                    ),
-                )
-                position += 1
-            for p in plan.suite.prompts:
-                row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
-                self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
-            replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
-            replaced += self._add_clips(plan.clips)
-            self._db.execute("DELETE FROM whole_plan")
-            self._db.executemany(
-                "INSERT INTO whole_plan (clip, model, prompt, seed, path, shard) VALUES (?, ?, ?, ?, ?, ?)",
-                ((c.id, c.model, c.prompt.id, c.request.seed, c.path, shard) for c, shard in whole),
-            )
-        for path in old_names:
-            path.unlink(missing_ok=True)
-        return replaced
-
-    def _drop_unlisted(self, plan: Plan, clips: Sequence[PlannedClip]) -> int:
-        """Replace clips of rows whose plan lists all that they have, and lists them no longer: a file that was taken
-        away, or a prompt that had none and has one of another seed now."""
-        listed = {model.label for model in plan.models if model.listed}
-        asked = {clip.place for clip in clips}
-        gone = [
-            (id, state)
-            for id, state, *place in self._db.execute(
-                "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
-            )
-            if place[0] in listed and tuple(place) not in asked
-        ]
-        self._db.executemany("UPDATE clips SET state = 'replaced' WHERE id = ?", ((id,) for id, _ in gone))
-        return sum(state == "made" for _, state in gone)
-
-    def _add_clips(self, clips: Sequence[PlannedClip]) -> int:
-        held = {tuple(place): (id, state) for id, state, *place in self._db.execute(
-            "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
-        )}  # fmt: skip
-        replaced = 0
-        for clip in clips:
-            id, state = held.get(clip.place, (None, None))
-            if id == clip.id:
-                continue
-            if id is not None:
-                self._db.execute("UPDATE clips SET state = 'replaced' WHERE id = ?", (id,))
-                replaced += state == "made"
-            # A file that changed and changed back is the clip it was before.
-            self._db.execute(
-                "INSERT INTO clips (id, model, prompt, seed, path, state) VALUES (?, ?, ?, ?, ?, 'planned') "
-                "ON CONFLICT (id) DO UPDATE SET state = CASE WHEN content IS NULL THEN 'planned' ELSE 'made' END",
-                (clip.id, *clip.place, clip.path),
-            )
-        return replaced
-
     def freeze(self, config: str) -> None:
         """Keep the configuration beside the database, for the reader; the database is what counts."""
         try:
@@ -199,72 +116,6 @@ class Store(ScoreTables):
             raise UsageError(
                 f"cannot write {self.folder}/config.yaml: {error.strerror}; make room or rights"
             ) from error
-
-    def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
-        """Raise UsageError if the folder holds something else under the names that a plan uses."""
-        held = self.about()
-        advice = "use another folder (--out)"
-        for name in ("suite", "duration"):
-            if name in held and held[name] != about[name]:
-                was, now_is = (seconds_text(v) if name == "duration" else v for v in (held[name], about[name]))
-                raise UsageError(f"{self.folder} holds a run with {name} {was}, not {now_is}; {advice}")
-        models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
-        for model in plan.models:
-            if (
-                model.label in models
-                and models[model.label][0] != model.fingerprint
-                and not is_former(models[model.label][1], model)
-            ):
-                place, was, now_is = first_difference(json.loads(models[model.label][1]), model.identity)
-                raise UsageError(
-                    f"{self.folder} holds another model '{model.label}': {place} was {was}, is now {now_is}; "
-                    f"rename it with 'as:' or {advice}"
-                )
-            if model.label in models and models[model.label][2] != model.rate:
-                raise UsageError(
-                    f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
-                    f"rename it with 'as:' or {advice}"
-                )
-        held_by = dict(self._db.execute("SELECT id, model FROM clips"))
-        for clip in plan.clips:
-            if held_by.get(clip.id, clip.model) != clip.model:
-                raise UsageError(
-                    f"{self.folder} holds the clips of '{clip.model}' already, as those of '{held_by[clip.id]}': the "
-                    f"same model with the same parameters; take '{clip.model}' out, or {advice}"
-                )
-        prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
-        for p in plan.suite.prompts:
-            now = (p.text, p.genre, p.level, p.bpm, p.key)
-            if p.id in prompts and prompts[p.id] != now:
-                old, new = next((a, b) for a, b in zip(prompts[p.id], now, strict=True) if a != b)
-                raise UsageError(
-                    f"{self.folder} holds another prompt '{p.id}': {old!r}, now {new!r}; "
-                    f"raise the suite's version and {advice}"
-                )
-
-    # -- clips ---------------------------------------------------------------------------------------------------
-
-    def tidy(self) -> None:
-        """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
-        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
-        made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
-        # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
-        ours = {path.casefold() for path in made}
-        for path in on_disk - made:
-            if path.casefold() not in ours and _OUR_FILE.fullmatch(Path(path).name):
-                (self.folder / path).unlink(missing_ok=True)
-        lost = {path for path in made - on_disk if not (self.folder / path).exists()}
-        with self._transaction():
-            for path in lost:
-                self._db.execute(
-                    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END "
-                    "WHERE path = ?",
-                    (path,),
-                )
-
-    def unmade(self) -> set[str]:
-        """Ids of the clips that are planned or failed."""
-        return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state IN ('planned', 'failed')")}
 
     def record_clips(self, results: Iterable[ClipMade | ClipFailed]) -> None:
         """Store the results of one task in one transaction. A clip whose sound changed loses its old scores."""
@@ -313,6 +164,15 @@ class Store(ScoreTables):
         made = {today.get(clip.id, clip.id) for clip in self.made()}
         return made, {today.get(id, id): keys for id, keys in self.scored().items()}
 
+    def labels(self) -> list[str]:
+        """The models of the run, in their order."""
+        return [label for (label,) in self._db.execute("SELECT label FROM models ORDER BY position")]
+
+    def model_identities(self) -> dict[str, dict[str, Any]]:
+        """By model, in their order, all that can change what it sounds like."""
+        rows = self._db.execute("SELECT label, identity FROM models ORDER BY position")
+        return {label: json.loads(identity) for label, identity in rows}
+
     def trained_on(self) -> dict[str, frozenset[str]]:
         """By model, the content hashes of the recordings that it is known to have been trained on."""
         rows = self._db.execute("SELECT label, trained_on FROM models ORDER BY position")
@@ -329,23 +189,15 @@ class Store(ScoreTables):
 
     def failures(self) -> list[Failure]:
         """A row for each clip, score, embedding and set metric that failed."""
-        clip = "clips.prompt || ', seed ' || clips.seed"
-        same = "metrics.name = metric AND metrics.version = s.version AND metrics.params_hash = s.params_hash"
+        clip = "prompt || ', seed ' || seed"
         queries = (
             f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",
-            f"SELECT model, metric, {clip}, s.error FROM scores AS s JOIN clips ON clips.id = clip "
-            f"JOIN metrics ON {same} AND metrics.embedder = s.embedder "
-            "WHERE s.error IS NOT NULL AND state = 'made' AND shown ORDER BY clips.rowid, metrics.position",
+            f"SELECT model, metric, {clip}, error FROM shown_scores WHERE error IS NOT NULL ORDER BY place, position",
             f"SELECT model, 'embedding', {clip}, e.error FROM embeddings AS e JOIN clips USING (content) "
             "WHERE e.error IS NOT NULL AND state = 'made' ORDER BY clips.rowid",
-            f"SELECT DISTINCT model, metric, '', s.error FROM set_scores AS s JOIN metrics ON {same} "
-            "AND metrics.embedder = s.embedder AND metrics.reference = s.reference WHERE s.error IS NOT NULL AND shown",
+            "SELECT DISTINCT model, metric, '', error FROM shown_set_scores WHERE error IS NOT NULL",
         )
         return [Failure(*row) for query in queries for row in self._db.execute(query)]
-
-    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a reading query; the tables are described in ``schema.sql``."""
-        return self._db.execute(query, parameters).fetchall()
 
     @contextmanager
     def joined(self, other: Path) -> Iterator[sqlite3.Connection]:
@@ -356,10 +208,3 @@ class Store(ScoreTables):
                 yield self._db
         finally:
             self._db.execute("DETACH other")
-
-
-def _printable(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value if isinstance(value, str | int | float | bool | None) else str(value)
-        for name, value in params.items()
-    }

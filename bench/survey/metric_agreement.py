@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -127,9 +128,7 @@ def predict(
     with Store.read(folder) as store:
         columns = read_columns(store)
         scores = _read_scores(store)
-        ((seeds,),) = store.rows(
-            "SELECT MAX(n) FROM (SELECT COUNT(*) AS n FROM clips WHERE state = 'made' GROUP BY model, prompt)"
-        )
+        clips_of_each = Counter((clip.model, clip.prompt) for clip in store.made())
         of_sets = {(metric, model): found.value for (model, metric, _), found in read_set_scores(store, None).items()}
     if not columns or not scores:
         raise DataError(f"{folder} has no {'scores' if scores else 'clips'}; finish it with 'tunebench run' first")
@@ -142,7 +141,8 @@ def predict(
         raise DataError(_nothing_matches(folder, ratings, list(models), list(prompts)))
     rated = set(table["model"])
     notes = list(ratings.notes)
-    if (seeds or 0) > 1 and (table["seed"] == "").any():
+    seeds = max(clips_of_each.values(), default=0)
+    if seeds > 1 and (table["seed"] == "").any():
         notes.append(f"A rating that names no seed is compared with the mean score of the prompt's {seeds} clips.")
     return Predictions(
         listeners=int(table["listener"].nunique()),

@@ -1,0 +1,175 @@
+"""The part of a run's database that holds what it was asked for: its models, prompts and clips."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError
+from bench.hashing import canonical_json, first_difference
+from bench.number_format import seconds_text
+from bench.planning.plan import Plan, PlannedClip
+from bench.storage.renaming import is_former, rename_clips
+from bench.storage.tables import Tables
+
+# Only names that this module gives are ever removed.
+_OUR_FILE = re.compile(r"[0-9a-f]{16}\.flac|\.[0-9a-f]{16}\.flac\.\d+\.part")
+
+
+class ClipTables(Tables):
+    """Writes a plan down as rows, and keeps rows and files in agreement."""
+
+    def about(self) -> dict[str, str]:
+        """Facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
+        return dict(self._db.execute("SELECT name, value FROM about"))
+
+    def adopt(self, plan: Plan, about: Mapping[str, str], whole: Sequence[tuple[PlannedClip, int]] = ()) -> int:
+        """Write a plan down, extending what the folder holds, and return how many clips with sound it replaces.
+
+        ``whole`` is for a shard: all clips of the plan that it is a part of, each with the number of its shard.
+
+        Raises:
+            UsageError: the folder holds the same names with another meaning; both are named, nothing is changed.
+        """
+        self.refuse_changes(plan, about)
+        with self._transaction():
+            old_names = rename_clips(self._db, self.folder, plan)
+            for name, value in about.items():
+                self._db.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
+            position = self._db.execute("SELECT COUNT(*) FROM models").fetchone()[0]
+            for model in plan.models:
+                row = (model.label, position, model.fingerprint, canonical_json(model.identity))
+                # A model that is there already may have got to know more of its training: it says so from now on.
+                self._db.execute(
+                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on",
+                    (
+                        *row,
+                        canonical_json(_printable(model.provenance)),
+                        model.rate,
+                        canonical_json(sorted(model.trained_on)),
+                    ),
+                )
+                position += 1
+            for p in plan.suite.prompts:
+                row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
+                self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
+            replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
+            replaced += self._add_clips(plan.clips)
+            self._db.execute("DELETE FROM whole_plan")
+            self._db.executemany(
+                "INSERT INTO whole_plan (clip, model, prompt, seed, path, shard) VALUES (?, ?, ?, ?, ?, ?)",
+                ((c.id, c.model, c.prompt.id, c.request.seed, c.path, shard) for c, shard in whole),
+            )
+        for path in old_names:
+            path.unlink(missing_ok=True)
+        return replaced
+
+    def _drop_unlisted(self, plan: Plan, clips: Sequence[PlannedClip]) -> int:
+        """Replace clips of rows whose plan lists all that they have, and lists them no longer: a file that was taken
+        away, or a prompt that had none and has one of another seed now."""
+        listed = {model.label for model in plan.models if model.listed}
+        asked = {clip.place for clip in clips}
+        gone = [
+            (id, state)
+            for id, state, *place in self._db.execute(
+                "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
+            )
+            if place[0] in listed and tuple(place) not in asked
+        ]
+        self._db.executemany("UPDATE clips SET state = 'replaced' WHERE id = ?", ((id,) for id, _ in gone))
+        return sum(state == "made" for _, state in gone)
+
+    def _add_clips(self, clips: Sequence[PlannedClip]) -> int:
+        held = {tuple(place): (id, state) for id, state, *place in self._db.execute(
+            "SELECT id, state, model, prompt, seed FROM clips WHERE state != 'replaced'"
+        )}  # fmt: skip
+        replaced = 0
+        for clip in clips:
+            id, state = held.get(clip.place, (None, None))
+            if id == clip.id:
+                continue
+            if id is not None:
+                self._db.execute("UPDATE clips SET state = 'replaced' WHERE id = ?", (id,))
+                replaced += state == "made"
+            # A file that changed and changed back is the clip it was before.
+            self._db.execute(
+                "INSERT INTO clips (id, model, prompt, seed, path, state) VALUES (?, ?, ?, ?, ?, 'planned') "
+                "ON CONFLICT (id) DO UPDATE SET state = CASE WHEN content IS NULL THEN 'planned' ELSE 'made' END",
+                (clip.id, *clip.place, clip.path),
+            )
+        return replaced
+
+    def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
+        """Raise UsageError if the folder holds something else under the names that a plan uses."""
+        held = self.about()
+        advice = "use another folder (--out)"
+        for name in ("suite", "duration"):
+            if name in held and held[name] != about[name]:
+                was, now_is = (seconds_text(v) if name == "duration" else v for v in (held[name], about[name]))
+                raise UsageError(f"{self.folder} holds a run with {name} {was}, not {now_is}; {advice}")
+        models = {row[0]: row[1:] for row in self._db.execute("SELECT label, fingerprint, identity, rate FROM models")}
+        for model in plan.models:
+            if (
+                model.label in models
+                and models[model.label][0] != model.fingerprint
+                and not is_former(models[model.label][1], model)
+            ):
+                place, was, now_is = first_difference(json.loads(models[model.label][1]), model.identity)
+                raise UsageError(
+                    f"{self.folder} holds another model '{model.label}': {place} was {was}, is now {now_is}; "
+                    f"rename it with 'as:' or {advice}"
+                )
+            if model.label in models and models[model.label][2] != model.rate:
+                raise UsageError(
+                    f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
+                    f"rename it with 'as:' or {advice}"
+                )
+        held_by = dict(self._db.execute("SELECT id, model FROM clips"))
+        for clip in plan.clips:
+            if held_by.get(clip.id, clip.model) != clip.model:
+                raise UsageError(
+                    f"{self.folder} holds the clips of '{clip.model}' already, as those of '{held_by[clip.id]}': the "
+                    f"same model with the same parameters; take '{clip.model}' out, or {advice}"
+                )
+        prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
+        for p in plan.suite.prompts:
+            now = (p.text, p.genre, p.level, p.bpm, p.key)
+            if p.id in prompts and prompts[p.id] != now:
+                old, new = next((a, b) for a, b in zip(prompts[p.id], now, strict=True) if a != b)
+                raise UsageError(
+                    f"{self.folder} holds another prompt '{p.id}': {old!r}, now {new!r}; "
+                    f"raise the suite's version and {advice}"
+                )
+
+    def tidy(self) -> None:
+        """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
+        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
+        made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
+        # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
+        ours = {path.casefold() for path in made}
+        for path in on_disk - made:
+            if path.casefold() not in ours and _OUR_FILE.fullmatch(Path(path).name):
+                (self.folder / path).unlink(missing_ok=True)
+        lost = {path for path in made - on_disk if not (self.folder / path).exists()}
+        with self._transaction():
+            for path in lost:
+                self._db.execute(
+                    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END "
+                    "WHERE path = ?",
+                    (path,),
+                )
+
+    def unmade(self) -> set[str]:
+        """Ids of the clips that are planned or failed."""
+        return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state IN ('planned', 'failed')")}
+
+
+def _printable(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, str | int | float | bool | None) else str(value)
+        for name, value in params.items()
+    }

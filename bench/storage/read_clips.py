@@ -1,0 +1,83 @@
+"""The clips that a run should hold, whether they are made or not, as its database has them.
+
+What needs only the audio that exists reads `bench.storage.store.Store.made`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from bench.storage.store import Store
+
+State = Literal["planned", "made", "failed"]
+
+
+class PlannedRow(NamedTuple):
+    """A clip of the present plan, and what is recorded of it as far as it was made.
+
+    Attributes:
+        place: its place in the order in which clips were planned; a number that need not follow the one before.
+        id, model, prompt, seed: which clip it is.
+        state: whether it is made.
+        error: why it is not, where that failed.
+        path: of its audio, relative to the run folder.
+        content: hash of the decoded audio.
+        rate, channels, frames: of the audio: in Hz, a number, a number.
+        peak, gain: before what would clip was lowered, and by what factor it was.
+        seconds: how long it took to make.
+        provenance: what it was made with, as JSON.
+    """
+
+    place: int
+    id: str
+    model: str
+    prompt: str
+    seed: int
+    state: State
+    error: str | None
+    path: str
+    content: str | None
+    rate: int | None
+    channels: int | None
+    frames: int | None
+    peak: float | None
+    gain: float | None
+    seconds: float | None
+    provenance: str | None
+
+    @property
+    def made_with(self) -> Mapping[str, Any]:
+        """What it was made with; nothing where that is not recorded."""
+        found: Mapping[str, Any] = json.loads(self.provenance or "{}")
+        return found
+
+
+def planned_rows(store: Store) -> list[PlannedRow]:
+    """Return the clips of the present plan, models in the order of the run, clips of each as they were planned."""
+    rows = store.rows(
+        "SELECT clips.rowid, clips.id, model, prompt, seed, state, error, path, content, clips.rate, channels, frames, "
+        "peak, gain, seconds, clips.provenance FROM clips JOIN models ON label = model "
+        "JOIN prompts ON prompts.id = prompt WHERE state != 'replaced' ORDER BY models.position, clips.rowid"
+    )
+    return [PlannedRow(*row) for row in rows]
+
+
+def made_rows(store: Store) -> list[PlannedRow]:
+    """Return the clips that are made, in the order in which they were planned."""
+    return sorted((row for row in planned_rows(store) if row.state == "made"), key=lambda row: row.place)
+
+
+def stray_clip(store: Store) -> tuple[str, str] | None:
+    """Return model and prompt of a clip of which the run does not hold one of the two; None where there is none."""
+    rows = store.rows(
+        "SELECT model, prompt FROM clips WHERE state != 'replaced' "
+        "AND (model NOT IN (SELECT label FROM models) OR prompt NOT IN (SELECT id FROM prompts)) LIMIT 1"
+    )
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def audio_paths(store: Store) -> dict[str, str]:
+    """Return by id where the audio of clips is, relative to the run folder; of clips that were replaced, too."""
+    return dict(store.rows("SELECT id, path FROM clips WHERE content IS NOT NULL"))

@@ -1,0 +1,76 @@
+"""The metrics that the tables of a run show, as its database has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.contracts.metric import Direction
+from bench.storage.database import damaged
+from bench.storage.store import Store
+
+
+@dataclass(frozen=True)
+class StoredMetric:
+    """A metric that tables show, and all that tells its scores from others'.
+
+    Attributes:
+        plugin: what computes it.
+        name: the column's own name.
+        version: of the plugin.
+        params: all its parameters.
+        params_hash: identity of the plugin and its parameters.
+        embedder: identity of its embedders and view; empty where it embeds nothing.
+        view: the `bench.contracts.clip_view.View.key` of the part of the clips that is embedded; empty likewise.
+        reference: fingerprint of what it compares with; empty where that is nothing.
+        reference_name: its name, likewise.
+        unit: of its values.
+        direction: which values are better.
+        of_sets: whether it scores sets of clips, not each.
+        bounds: lowest and highest possible value, where there are such.
+        hit_or_miss: whether a clip has one of these two.
+    """
+
+    plugin: str
+    name: str
+    version: int
+    params: Mapping[str, Any]
+    params_hash: str
+    embedder: str
+    view: str
+    reference: str
+    reference_name: str
+    unit: str
+    direction: Direction
+    of_sets: bool
+    bounds: tuple[float, float] | None
+    hit_or_miss: bool
+
+    @property
+    def ref(self) -> str:
+        """Name and version, as tables print them."""
+        return f"{self.name}@{self.version}"
+
+
+def shown_metrics(store: Store) -> list[StoredMetric]:
+    """Return the metrics that tables of a run show, in their order.
+
+    Raises:
+        DataError: the parameters of one are not JSON.
+    """
+    rows = store.rows(
+        "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, unit, "
+        "direction, of_sets, lowest, highest, hit_or_miss FROM metrics WHERE shown ORDER BY position"
+    )
+    found = []
+    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss in rows:
+        try:
+            values = json.loads(params)
+        except (ValueError, RecursionError):
+            raise damaged(store.folder, f"params of {name} in metrics") from None
+        bounds = None if lowest is None else (lowest, highest)
+        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss))
+        found.append(StoredMetric(*fields))
+    return found

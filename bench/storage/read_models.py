@@ -1,0 +1,46 @@
+"""The models of a run, as its database has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.storage.store import Store
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A row of the leaderboard.
+
+    Attributes:
+        label: its name in the run.
+        fingerprint: of its identity.
+        identity: all that can change what it sounds like.
+        provenance: what else is recorded of it.
+        rate: of its audio in Hz, where it is known.
+        made: how many of its clips are made.
+        planned: how many clips should exist.
+    """
+
+    label: str
+    fingerprint: str
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    rate: int | None
+    made: int
+    planned: int
+
+
+def read_models(store: Store) -> list[StoredModel]:
+    """Return the models of a run, in their order."""
+    rows = store.rows(
+        "SELECT label, fingerprint, identity, models.provenance, models.rate, COALESCE(SUM(state = 'made'), 0), "
+        "COUNT(clips.id) FROM models LEFT JOIN clips ON model = label AND state != 'replaced' "
+        "GROUP BY label ORDER BY position"
+    )
+    return [
+        StoredModel(label, mark, json.loads(identity), json.loads(provenance), *numbers)
+        for label, mark, identity, provenance, *numbers in rows
+    ]

@@ -1,0 +1,37 @@
+"""What all parts of a run's database share: its folder, its connection, and transactions on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.storage.database import explained
+
+
+class Tables:
+    """One run's database; each of its parts is a subclass, and `bench.storage.store.Store` is all of them."""
+
+    folder: Path
+    _db: sqlite3.Connection
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a reading query; the tables are described in ``schema.sql``, the views in `bench.storage.views`.
+
+        Queries belong to this room: what others read has a named function here.
+        """
+        return self._db.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with explained(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
