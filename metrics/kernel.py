@@ -81,9 +81,10 @@ def _sigma(x: Windows, y: Windows, bandwidth: Bandwidth) -> float:
 
 def _own_sum(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str) -> tuple[float, int]:
     """Sum of the kernel over the ordered pairs i ≠ j of one set that are of different groups, and their number."""
-    labels = np.arange(len(x)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    if labels.shape != (len(x),):
-        raise DataError(f"the {what} has {len(x)} windows and groups of shape {np.shape(groups)}")
+    given = np.arange(len(x)) if groups is None else np.asarray(groups)
+    if given.shape != (len(x),):
+        raise DataError(f"the {what} has {len(x)} windows and groups of shape {given.shape}")
+    labels = np.unique(given, return_inverse=True)[1]
     if (labels[1:] < labels[:-1]).any():
         order = np.argsort(labels, kind="stable")
         x, labels = x[order], labels[order]
