@@ -34,7 +34,12 @@ def half_width(value: float, low: float, high: float) -> float | None:
 
 def counted(things: int, name: str, several: str = "") -> str:
     """``1 prompt``, ``2 prompts``; ``several`` is for names that do not end in s then."""
-    return f"{things} {name if things == 1 else several or f'{name}s'}"
+    return f"{things} {plural(things, name, several)}"
+
+
+def plural(things: int, name: str, several: str = "") -> str:
+    """The word for so many things, as in `counted`, without their number; of verbs, ``plural(n, "is", "are")``."""
+    return name if things == 1 else several or f"{name}s"
 
 
 def seconds_text(seconds: float | str) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import Literal
 
 Row = Sequence[str]
 WIDTH = 120
@@ -17,11 +18,14 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 
 
-def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
+def text_table(
+    header: Row, rows: Sequence[Row], words: int = 1, *, break_headings: bool = True, width: int | None = None
+) -> str:
     """Columns aligned with spaces; the first ``words`` ones on the left, the others on the right.
 
-    Headings are broken so that a column is as wide as what stands in it, and no cell is ever cut: a narrow terminal
-    wraps lines, a pipe gets them whole.
+    Headings are broken so that a column is as wide as what stands in it, unless they are to stay whole. No cell is cut:
+    a narrow terminal wraps lines, a pipe gets them whole. Only where there is a ``width`` for the whole table, the
+    columns of words are wrapped to keep within it.
     """
     from rich.console import Console
     from rich.table import Table
@@ -29,13 +33,16 @@ def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
 
     table = Table(box=None, pad_edge=False, header_style="")
     for place, title in enumerate(header):
-        width = max((len(row[place]) for row in rows), default=0)
-        heading = title if place < words else _broken(title, width)
-        table.add_column(Text(heading), justify="left" if place < words else "right", no_wrap=True, vertical="bottom")
+        of_words = place < words
+        longest = max((len(row[place]) for row in rows), default=0)
+        heading = title if of_words or not break_headings else _broken(title, longest)
+        whole = width is None or not of_words
+        justify: Literal["left", "right"] = "left" if of_words else "right"
+        table.add_column(Text(heading), justify=justify, no_wrap=whole, overflow="fold", vertical="bottom")
     for row in rows:
         table.add_row(*map(Text, row))
     buffer = io.StringIO()
-    Console(file=buffer, width=100_000, color_system=None).print(table)
+    Console(file=buffer, width=width or 100_000, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
 
 

@@ -24,7 +24,7 @@ from bench.contracts.set_metric import Difference, EmbeddingSet, Reference
 from bench.errors import DataError, Undefined, UsageError
 from bench.number_format import counted
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
-from metrics.kernel_sums import kernel_sum, kernel_sums_between, kernel_sums_to
+from metrics.kernel_sums import kernel_sum_apart, kernel_sums_between, kernel_sums_to
 from metrics.median_distance import median_distance
 from metrics.pairwise import Windows, check_windows
 
@@ -58,15 +58,20 @@ def kernel_audio_distance(
     if x.shape[1] != y.shape[1]:
         raise DataError(f"embeddings of {x.shape[1]} and of {y.shape[1]} dimensions cannot be compared")
     sigma = _sigma(x, y, bandwidth)
-    within = _own_mean(x, groups_evaluated, sigma, "evaluated set") + _own_mean(y, groups_reference, sigma, "reference")
-    return SCALE * (within - 2 * kernel_sum(x, y, sigma) / (len(x) * len(y)))
+    total, pairs = _own_sum(x, groups_evaluated, sigma, "evaluated set")
+    known = _ReferenceKernel.of(y, groups_reference, sigma)
+    across = kernel_sums_to(x, np.zeros(1, dtype=np.int64), y, sigma)
+    # As one unit, whose pairs that do not count are what is left of n².
+    n = float(len(x))
+    sums = _Sums(np.array([[total]]), np.array([n**2 - pairs]), across, np.array([n]), known, len(y))
+    return sums.value(np.ones(1, dtype=bool))
 
 
-def _sigma(x: Windows, y: Windows, bandwidth: Bandwidth, lower: bool = False) -> float:
+def _sigma(x: Windows, y: Windows, bandwidth: Bandwidth) -> float:
     if isinstance(bandwidth, str):
         if bandwidth not in ("reference", "evaluated"):
             raise UsageError(f"bandwidth is '{bandwidth}'; use 'reference', 'evaluated' or a number")
-        sigma = median_distance(y if bandwidth == "reference" else x, lower)
+        sigma = median_distance(y if bandwidth == "reference" else x)
     else:
         sigma = float(bandwidth)
     if not (sigma > 0 and math.isfinite(sigma)):
@@ -74,21 +79,20 @@ def _sigma(x: Windows, y: Windows, bandwidth: Bandwidth, lower: bool = False) ->
     return sigma
 
 
-def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str) -> float:
-    """Mean kernel over the pairs i ≠ j of one set that are of different groups."""
-    pairs = len(x) * (len(x) - 1)
-    total = kernel_sum(x, None, sigma) if pairs else 0.0
-    if groups is not None:
-        labels = np.unique(np.asarray(groups), return_inverse=True)[1]
-        if labels.shape != (len(x),):
-            raise DataError(f"the {what} has {len(x)} windows and groups of shape {np.shape(groups)}")
+def _own_sum(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str) -> tuple[float, int]:
+    """Sum of the kernel over the ordered pairs i ≠ j of one set that are of different groups, and their number."""
+    given = np.arange(len(x)) if groups is None else np.asarray(groups)
+    if given.shape != (len(x),):
+        raise DataError(f"the {what} has {len(x)} windows and groups of shape {given.shape}")
+    labels = np.unique(given, return_inverse=True)[1]
+    if (labels[1:] < labels[:-1]).any():
         order = np.argsort(labels, kind="stable")
-        for part in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
-            pairs -= len(part) * (len(part) - 1)
-            total -= kernel_sum(x[part], None, sigma)
+        x, labels = x[order], labels[order]
+    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]).astype(np.int64)
+    pairs = len(x) ** 2 - int((np.diff(starts, append=len(x)) ** 2).sum())
     if not pairs:
         raise DataError(f"the {what} has no pairs: 2 windows or more are needed, of different groups where those count")
-    return total / pairs
+    return kernel_sum_apart(x, starts, sigma), pairs
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,11 @@ class _ReferenceKernel:
 
     sigma: float
     own: float
+
+    @classmethod
+    def of(cls, windows: Windows, groups: npt.ArrayLike | None, sigma: float) -> _ReferenceKernel:
+        total, pairs = _own_sum(windows, groups, sigma, "reference")
+        return cls(sigma, total / pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +236,7 @@ class KernelAudioDistance(GroupedMetric):
                 whose = "clips" if self.bandwidth == "evaluated" else f"reference '{reference.name}'"
                 raise Undefined(f"the median distance within the {whose} is 0: most windows have the same embedding")
             groups = None if self.all_pairs else own.recordings
-            self._known[key] = _ReferenceKernel(sigma, _own_mean(own.vectors, groups, sigma, "reference"))
+            self._known[key] = _ReferenceKernel.of(own.vectors, groups, sigma)
         return self._known[key]
 
 

@@ -19,12 +19,6 @@ def kernel_blocks(a: Windows, b: Windows | None, bandwidth: float) -> Iterator[B
         yield block
 
 
-def kernel_sum(a: Windows, b: Windows | None, bandwidth: float) -> float:
-    """Sum over all pairs of two sets, or over all ordered pairs i ≠ j of one."""
-    total = sum(float(block.sum()) for _, _, block in kernel_blocks(a, b, bandwidth))
-    return total if b is not None else 2 * total
-
-
 def kernel_sums_to(a: Windows, starts: Starts, b: Windows, bandwidth: float) -> Array:
     """Sum over all pairs of each unit of ``a`` with all of ``b``, shape (units,)."""
     rows = np.zeros(len(a))
@@ -37,13 +31,30 @@ def kernel_sums_to(a: Windows, starts: Starts, b: Windows, bandwidth: float) -> 
 def kernel_sums_between(a: Windows, starts: Starts, bandwidth: float) -> Array:
     """Sum over the ordered pairs i ≠ j of each two units of one set, shape (units, units), symmetric."""
     sums = np.zeros((len(starts), len(starts)))
+    for first, second, part in unit_blocks(a, starts, bandwidth):
+        sums[first : first + len(part), second : second + part.shape[1]] += part
+    both: Array = sums + sums.T
+    return both
+
+
+def kernel_sum_apart(a: Windows, starts: Starts, bandwidth: float) -> float:
+    """Sum over the ordered pairs of one set that are of different units; no table of units is made."""
+    total = 0.0
+    for first, second, part in unit_blocks(a, starts, bandwidth):
+        total += float(part.sum()) - float(np.trace(part, first - second))
+    return 2 * total
+
+
+def unit_blocks(a: Windows, starts: Starts, bandwidth: float) -> Iterator[Block]:
+    """Sums over the pairs i < j of each two units of one set, a block of windows at a time.
+
+    A block is about units ``row …`` and ``column …``; what belongs to two units is the sum over all blocks.
+    """
     for row, column, block in kernel_blocks(a, None, bandwidth):
         first, rows = _local(starts, row, len(block))
         second, columns = _local(starts, column, block.shape[1])
-        part = np.add.reduceat(np.add.reduceat(block, columns, axis=1), rows, axis=0)
-        sums[first : first + len(rows), second : second + len(columns)] += part
-    both: Array = sums + sums.T
-    return both
+        part = block if len(columns) == block.shape[1] else np.add.reduceat(block, columns, axis=1)
+        yield Block(first, second, part if len(rows) == len(part) else np.add.reduceat(part, rows, axis=0))
 
 
 def _local(starts: Starts, begin: int, length: int) -> tuple[int, Starts]:

@@ -76,7 +76,7 @@ def default_run(folder: Path) -> dict[str, Any]:
 def comparison(folder: Path) -> dict[str, Any]:
     """Two rows of sines on twelve prompts: metrics of clips and a set metric, tested."""
     import bench
-    from bench.comparison.compare import compare
+    from bench.comparison.compare import ComparisonOptions, compare
 
     tiny = Path(__file__).parent / "plugins" / "tiny.py"
     out = folder / "run"
@@ -108,7 +108,7 @@ def comparison(folder: Path) -> dict[str, Any]:
         "mean_a",
         "n",
     )
-    found = compare(out, "low", "high", by="genre", plugin_files=True)
+    found = compare(out, "low", "high", options=ComparisonOptions(by="genre", plugin_files=True))
     return {f"{one.column.ref} {one.group}": {name: getattr(one, name) for name in numbers} for one in found}
 
 

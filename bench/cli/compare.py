@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.leaderboard import GroupBy
 
 if TYPE_CHECKING:
+    from bench.comparison.compare import ComparisonOptions
+    from bench.comparison.tables import Style
     from bench.progress import Progress
 
 
@@ -51,12 +53,13 @@ def command(
     Tests of distances take a while the first time, then they are kept in the run folder.
     """
     from bench.cli.progress import shown
+    from bench.comparison.compare import ComparisonOptions
     from bench.errors import UsageError
 
+    options = ComparisonOptions(by.value if by else None, reference, mark, plugin_files)
+    written = ComparisonFormat.json if as_json else style
     with shown() as progress:
-        group = by.value if by else None
-        written = ComparisonFormat.json if as_json else style
-        content = comparison(run, a, b, with_run, group, reference, mark, plugin_files, written.value, progress)
+        content = comparison(run, a, b, with_run, options, written.value, progress)
     if output is None:
         print(content)
         return
@@ -71,14 +74,11 @@ def comparison(
     a: str,
     b: str,
     other: Path | None = None,
-    by: str | None = None,
-    reference: str | None = None,
-    mark: bool = False,
-    plugin_files: bool = False,
-    style: Literal["table", "markdown", "json", "csv"] = "table",
+    options: ComparisonOptions | None = None,
+    style: Style = "table",
     progress: Progress | None = None,
 ) -> str:
-    """Two rows compared, as text; see `bench.comparison.compare.compare`.
+    """Compare two rows, and return the result as text; see `bench.comparison.compare.compare`.
 
     Raises:
         UsageError, DataError: as there; or there is no metric to compare on.
@@ -89,7 +89,7 @@ def comparison(
     from bench.scores.protocol import protocol_of
 
     with opened(run, other) as runs:
-        found = compare_rows(runs, a, b, by, reference, mark, progress, plugin_files)
+        found = compare_rows(runs, a, b, options, progress)
         if not found:
             raise UsageError(f"{run} has no metrics to compare on; score it with 'tunebench score {run}'")
         return render(found, (protocol_of(runs[0].store), protocol_of(runs[1].store)), style)

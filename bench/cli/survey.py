@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import survey_agree, survey_power
-from bench.cli.survey_options import Column, RatingScale, Scales
+from bench.cli.survey_options import Columns, RatingScale, Scales
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -18,16 +18,7 @@ app = typer.Typer(
 @app.command("analyze")
 def analyze(
     file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV or Parquet.")],
-    listener: Column = None,
-    prompt: Column = None,
-    model: Column = None,
-    scale: Column = None,
-    value: Column = None,
-    seed: Column = None,
-    genre: Column = None,
-    a: Column = None,
-    b: Column = None,
-    choice: Column = None,
+    column: Columns = None,
     models: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
     ] = None,
@@ -52,7 +43,7 @@ def analyze(
     """
     import json
 
-    from bench.cli.survey_options import names, ranges
+    from bench.cli.survey_options import columns, names, ranges
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
     from bench.survey.reading import read_survey
@@ -63,10 +54,8 @@ def analyze(
         from bench.survey.plots import FORMATS, check_formats
 
         check_formats(FORMATS[:2])
-    roles = ("listener", "prompt", "model", "scale", "value", "seed", "genre", "a", "b", "choice")
-    given = (listener, prompt, model, scale, value, seed, genre, a, b, choice)
-    columns = {role: column for role, column in zip(roles, given, strict=True) if column is not None}
-    survey = read_survey(file, columns, ranges(rating_scale), names(models, "--models"), names(scales, "--scales"))
+    only = names(models, "--models"), names(scales, "--scales")
+    survey = read_survey(file, columns(column), ranges(rating_scale), *only)
     found = analyse(survey, margin, confidence, omnibus, compare_tests)
     if markdown is not None:
         try:

@@ -7,18 +7,13 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.survey_options import Column, RatingScale, Scales, names, ranges
+from bench.cli.survey_options import Columns, RatingScale, Scales, columns, names, ranges
 
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder whose clips were rated.")],
     file: Annotated[Path, typer.Argument(help="Ratings: CSV, TSV or Parquet; models by their labels in the run.")],
-    listener: Column = None,
-    prompt: Column = None,
-    model: Column = None,
-    scale: Column = None,
-    value: Column = None,
-    seed: Column = None,
+    column: Columns = None,
     scales: Scales = None,
     rating_scale: RatingScale = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
@@ -33,9 +28,7 @@ def command(
     from bench.survey.prediction_table import table
     from bench.survey.reading import read_ratings
 
-    roles = {"listener": listener, "prompt": prompt, "model": model, "scale": scale, "value": value, "seed": seed}
-    columns = {role: column for role, column in roles.items() if column is not None}
-    found = predict(run, read_ratings(file, columns, ranges(rating_scale), scales=names(scales, "--scales")))
+    found = predict(run, read_ratings(file, columns(column), ranges(rating_scale), scales=names(scales, "--scales")))
     if as_json:
         print(json.dumps(found.as_record(), indent=2, ensure_ascii=False, allow_nan=False))
     else:

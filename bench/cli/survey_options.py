@@ -9,8 +9,14 @@ import typer
 if TYPE_CHECKING:
     from bench.survey.rating_range import Range
 
-Column = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="The file's column, where it is not told by itself.")
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="ROLE=NAME",
+        help="A column of FILE that is not told by its name, such as listener=who; may be repeated. Roles: listener, "
+        "prompt, model, scale, value, seed and genre; of preferences a, b and choice instead of model and value.",
+    ),
 ]
 Scales = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns that hold a scale each.")
@@ -19,6 +25,27 @@ RatingScale = Annotated[
     list[str] | None,
     typer.Option(metavar="LOW-HIGH", help="Possible ratings, such as 1-5 or Harmony=1-10; may be repeated."),
 ]
+
+
+def columns(given: list[str] | None) -> dict[str, str]:
+    """Read ``listener=who``: the file's name of each column, by its role.
+
+    Raises:
+        UsageError: a part is missing, there is no such role, or it is given twice.
+    """
+    from bench.errors import UsageError
+    from bench.survey.columns import check_role
+
+    found: dict[str, str] = {}
+    for text in given or []:
+        role, _, name = (part.strip() for part in text.partition("="))
+        if not role or not name:
+            raise UsageError(f"--column is '{text}'; write it like listener=who")
+        check_role(role)
+        if role in found:
+            raise UsageError(f"--column names the {role} twice: '{found[role]}' and '{name}'")
+        found[role] = name
+    return found
 
 
 def names(given: str | None, option: str) -> list[str] | None:

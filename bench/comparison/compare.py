@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,35 +28,46 @@ from bench.storage.store import Store
 Pair = tuple[RunRow, RunRow]
 
 
+@dataclass(frozen=True)
+class ComparisonOptions:
+    """What of two rows is compared, and how.
+
+    Attributes:
+        by: ``genre`` or ``level`` adds rows for each.
+        reference: another place to look for the reference that set metrics were scored against.
+        mark: compare clips of different lengths, and say so on every row, instead of refusing.
+        plugin_files: whether set metrics of plugin files may be loaded; what they say is kept in the run.
+    """
+
+    by: str | None = None
+    reference: str | None = None
+    mark: bool = False
+    plugin_files: bool = False
+
+
 def compare(
     run: Path,
     a: str,
     b: str,
     other: Path | None = None,
-    by: str | None = None,
-    reference: str | None = None,
-    mark: bool = False,
+    options: ComparisonOptions | None = None,
     progress: Progress | None = None,
-    plugin_files: bool = False,
 ) -> list[Comparison]:
-    """B − A on every metric: over all prompts in the order of the columns, then by group.
+    """Compute B − A on every metric: over all prompts in the order of the columns, then by group.
 
     Args:
         run: the folder of a run.
         a, b: rows of it; with ``other``, B is a row of that run.
         other: the folder of another run.
-        by: ``genre`` or ``level`` adds rows for each.
-        reference: another place to look for the reference that set metrics were scored against.
-        mark: compare clips of different lengths, and say so on every row, instead of refusing.
+        options: what to compare, and how; the defaults where there are none.
         progress: told of the tests of set metrics.
-        plugin_files: whether set metrics of plugin files may be loaded; what they say is kept in the run.
 
     Raises:
         UsageError: no such run or row, A and B are one, or the runs cannot be compared at all; the message says why.
         DataError: a damaged run, or a damaged file under ``reference``.
     """
     with opened(run, other) as runs:
-        return compare_rows(runs, a, b, by, reference, mark, progress, plugin_files)
+        return compare_rows(runs, a, b, options, progress)
 
 
 @contextmanager
@@ -76,19 +87,18 @@ def compare_rows(
     runs: tuple[ComparedRun, ComparedRun],
     a: str,
     b: str,
-    by: str | None = None,
-    reference: str | None = None,
-    mark: bool = False,
+    options: ComparisonOptions | None = None,
     progress: Progress | None = None,
-    plugin_files: bool = False,
 ) -> list[Comparison]:
     """As `compare`, of rows of runs that are `opened`."""
+    options = options or ComparisonOptions()
+    by = options.by
     if by is not None and by not in GROUPINGS:
         raise UsageError(f"cannot group by '{by}': use genre or level")
-    if reference is not None:
+    if options.reference is not None:
         from bench.references.find import check_place
 
-        check_place(reference)
+        check_place(options.reference)
     groupings: tuple[Grouping, ...] = () if by is None else ("genre",) if by == "genre" else ("level",)
     first, second = runs
     first.row(a)
@@ -98,12 +108,11 @@ def compare_rows(
             f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.clips)}"
         )
     refuse_ungrouped(first.prompts.values(), by)
-    warnings = refuse(first, second, mark)
+    warnings = refuse(first, second, options.mark)
     names = (a, b) if a != b else _told_apart(a, first.folder, b, second.folder)
     pair = RunRow(first, a, names[0]), RunRow(second, b, names[1])
-    return _compare(
-        [pair], groupings, True, True, SetTests([first, second], reference, plugin_files), progress, warnings
-    )
+    sets = SetTests([first, second], options.reference, options.plugin_files)
+    return _compare([pair], groupings, True, True, sets, progress, warnings)
 
 
 def compare_all(
@@ -124,7 +133,7 @@ def compare_all(
         progress: told of the tests of set metrics.
         chance: whether to compare each A with itself, too.
         sets_by_group: whether set metrics, whose tests take longest, are compared within groups, too.
-        plugin_files: as for `compare`.
+        plugin_files: as in `ComparisonOptions`.
 
     Raises:
         UsageError: as `compare`.

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.errors import DataError
 from bench.hashing import canonical_json
-from bench.number_format import counted
+from bench.number_format import counted, plural
 
 _CODE = re.compile(r"W-[A-Z0-9][A-Z0-9-]{0,39}")
 
@@ -105,7 +105,7 @@ def checked(notices: Sequence[Notice | str], whose: str) -> tuple[Notice, ...]:
 def _unpaired(p: Mapping[str, Any]) -> str:
     alone = p["only_a"] + p["only_b"]
     parts = [f"{number} of {side}" for number, side in ((p["only_a"], "A"), (p["only_b"], "B")) if number]
-    left_out = f"{'is' if alone == 1 else 'are'} left out ({', '.join(parts)})"
+    left_out = f"{plural(alone, 'is', 'are')} left out ({', '.join(parts)})"
     return f"{counted(alone, 'prompt')} that only one of the two has {left_out}"
 
 

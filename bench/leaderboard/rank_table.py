@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from bench.comparison.result import LEVEL, Comparison
 from bench.leaderboard.grid import Grid, columns_of
 from bench.leaderboard.ranks import RankRange, ranked_pairs
-from bench.number_format import NONE
+from bench.number_format import NONE, counted, plural
 from bench.scores.aggregate import Cell
 from bench.stats.multiplicity import holm
 from bench.stats.permutation import smallest_p
@@ -60,7 +60,7 @@ def _out_of_reach(pairs: Sequence[Comparison]) -> Iterator[str]:
         sizes = sorted({tested[place].n for place in beyond})
         prompts = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         yield (
-            f"{len(beyond)} of {len(pairs)} {_pairs(len(pairs))} could not be told apart whatever the data: with "
+            f"{len(beyond)} of {counted(len(pairs), 'pair')} could not be told apart whatever the data: with "
             f"{prompts} prompts p is never below {_p(min(least[place] for place in beyond))} before Holm"
         )
     warnings = dict.fromkeys(warning for pair in tested for warning in pair.warnings)
@@ -70,8 +70,8 @@ def _out_of_reach(pairs: Sequence[Comparison]) -> Iterator[str]:
 def _untested(pairs: Sequence[Comparison]) -> Iterator[str]:
     reasons = Counter(pair.reason or "no test" for pair in pairs if pair.p is None)
     for reason, number in reasons.items():
-        are = "is" if number == 1 else "are"
-        yield f"{number} of {len(pairs)} {_pairs(len(pairs))} {are} not tested: {reason}"
+        are = plural(number, "is", "are")
+        yield f"{number} of {counted(len(pairs), 'pair')} {are} not tested: {reason}"
 
 
 def _pairs(number: int) -> str:

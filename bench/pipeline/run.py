@@ -53,10 +53,11 @@ class Run:
         """
         import pandas as pd
 
-        from bench.comparison.compare import compare
+        from bench.comparison.compare import ComparisonOptions, compare
         from bench.comparison.tables import flat
 
-        return pd.DataFrame([flat(comparison.record()) for comparison in compare(self.folder, a, b, by=by)])
+        found = compare(self.folder, a, b, options=ComparisonOptions(by))
+        return pd.DataFrame([flat(comparison.record()) for comparison in found])
 
     def failures(self) -> list[Failure]:
         """What failed, a row a clip, score, embedding or set metric, each with its reason; empty when all is well.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.contracts.clip_view import View, view_text
-from bench.number_format import counted
+from bench.number_format import counted, plural
 from bench.report.context import ReportContext
 from bench.report.metric_info import MetricInfo, ReferenceFacts
 from bench.report.model_description import described
@@ -68,16 +68,14 @@ def _music(content: ReportContext, setting: Setting) -> str:
     genres = list(dict.fromkeys(prompt.genre for prompt in prompts if prompt.genre is not None))
     levels = [str(level) for level in sorted({prompt.level for prompt in prompts if prompt.level is not None})]
     kinds = [f"{counted(len(genres), 'genre')}: {listed(genres)}"] if genres else []
-    kinds += [f"descriptiveness level{'' if len(levels) == 1 else 's'} {listed(levels)}"] if levels else []
+    kinds += [f"descriptiveness {plural(len(levels), 'level')} {listed(levels)}"] if levels else []
     kinds_said = f" ({'; '.join(kinds)})" if kinds else ""
     one_seed = len(_distinct(setting.seeds)) == 1
     made, planned = sum(model.made for model in content.models), sum(model.planned for model in content.models)
-    what = f"{counted(len(content.models), 'model')} {'was' if len(content.models) == 1 else 'were'} given the"
-    clips, were = counted(planned, "clip"), "was" if planned == 1 else "were"
+    what = f"{counted(len(content.models), 'model')} {plural(len(content.models), 'was', 'were')} given the"
+    clips, were = counted(planned, "clip"), plural(planned, "was", "were")
     there = (
-        f"{'the' if planned == 1 else 'all'} {clips} {were} made"
-        if made == planned
-        else f"{made} of {clips} {were} made"
+        f"{plural(planned, 'the', 'all')} {clips} {were} made" if made == planned else f"{made} of {clips} {were} made"
     )
     return (
         f"Music. {what} {counted(len(prompts), 'text prompt')} of the suite {setting.suite}"
@@ -114,7 +112,7 @@ def _set_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> s
     sentences = [_metric(columns[one.ref], one, content) for one in instruments if one.ref in columns]
     return (
         f"Metrics of sets of clips. {counted(len(columns), 'metric')} "
-        f"{'gives' if len(columns) == 1 else 'give'} one number for all clips of a model. "
+        f"{plural(len(columns), 'gives', 'give')} one number for all clips of a model. "
         + " ".join(f"{sentence}." for sentence in sentences)
     )
 
@@ -161,9 +159,9 @@ def _listeners(content: ReportContext) -> str:
     design = content.survey.record["design"]
     text = (
         f"Listeners. {counted(design['listeners'], 'listener')} gave {counted(design['answers'], 'answer')} that "
-        f"count{'s' if design['answers'] == 1 else ''} ({design['excluded']} excluded) to clips of "
+        f"{plural(design['answers'], 'counts', 'count')} ({design['excluded']} excluded) to clips of "
         f"{counted(design['prompts'], 'prompt')} by {listed(design['models'])}, on the "
-        f"scale{'' if len(design['scales']) == 1 else 's'} {listed(design['scales'])}."
+        f"{plural(len(design['scales']), 'scale')} {listed(design['scales'])}."
     )
     tested = sorted({one["method"] for one in content.survey.record["comparisons"] if one["p"] is not None})
     if tested:
@@ -201,7 +199,7 @@ def _limits(content: ReportContext, setting: Setting) -> str:
     if content.failures:
         number = sum(group.count for group in content.failures)
         sentences.append(
-            f"{counted(number, 'failure')} {'is' if number == 1 else 'are'} left out, of clips or of their scores."
+            f"{counted(number, 'failure')} {plural(number, 'is', 'are')} left out, of clips or of their scores."
         )
     if content.survey is None:
         sentences.append("No listeners were asked; metrics do not say what listeners would prefer.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.contracts.prompt import Prompt
 from bench.environment import environment
-from bench.number_format import counted, seconds_text
+from bench.number_format import counted, plural, seconds_text
 from bench.storage.read_clips import made_rows, planned_rows
 from bench.storage.store import Store
 
@@ -32,7 +32,7 @@ def about(store: Store) -> dict[str, str]:
         "clips": f"{made} of {planned} made",
         "tunebench": recorded.get("tunebench", "not recorded"),
         "clips were made with": "; ".join(
-            f"{in_words(facts)} ({clips} clip{'' if clips == 1 else 's'})" for facts, clips in made_with(store)
+            f"{in_words(facts)} ({counted(clips, 'clip')})" for facts, clips in made_with(store)
         )
         or "no clip is made yet",
         "this report is built with": f"{in_words(environment())}; scores and clips may have been made elsewhere",
@@ -94,7 +94,7 @@ def _prompts(prompts: Sequence[Prompt]) -> str:
     genres = len({prompt.genre for prompt in prompts if prompt.genre is not None})
     levels = sorted({prompt.level for prompt in prompts if prompt.level is not None})
     parts = [counted(len(prompts), "prompt"), *([counted(genres, "genre")] if genres else [])]
-    return ", ".join([*parts, *([f"level{'' if len(levels) == 1 else 's'} {_numbers(levels)}"] if levels else [])])
+    return ", ".join([*parts, *([f"{plural(len(levels), 'level')} {_numbers(levels)}"] if levels else [])])
 
 
 def in_words(facts: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench.comparison.result import Comparison
+from bench.number_format import counted, plural
 from bench.report.context import ReportContext
 from bench.scores.aggregate import MINIMUM_PROMPTS, Cell
 from bench.stats.permutation import EXACT, PERMUTATIONS
@@ -79,7 +80,7 @@ def _tests(comparisons: Sequence[Comparison]) -> list[str]:
         return []
     pairs = len({(one.a, one.b) for one in comparisons})
     found = [
-        f"{pairs} pair{'' if pairs == 1 else 's'} of models {'is' if pairs == 1 else 'are'} compared, over the prompts "
+        f"{counted(pairs, 'pair')} of models {plural(pairs, 'is', 'are')} compared, over the prompts "
         "that both have a value for; differences are the later model less the earlier."
     ]
     if not tested:

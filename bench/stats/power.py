@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,25 +15,11 @@ from bench.stats.survey_model import FIVE_POINT, OpinionVariances, Scale, simula
 _CELLS_AT_A_TIME = 2_000_000
 
 
-def power_cell(
-    listeners: int,
-    prompts: int,
-    effect: float,
-    components: OpinionVariances,
-    scale: Scale = FIVE_POINT,
-    runs: int = 2000,
-    seed: int = 0,
-    level: float = 0.05,
-    centre: float = 0.0,
-) -> float:
-    """The share of simulated surveys in which the crossed t-test finds the difference.
+@dataclass(frozen=True)
+class Simulation:
+    """How surveys are simulated: every listener rates two models on every prompt.
 
-    Equal seeds give equal draws whatever the effect, so power rises smoothly with it; the share's standard error is at
-    most .5/√runs (.011 at 2,000). With effect 0 it is the false-positive rate.
-
-    Args:
-        listeners, prompts: each 2 or more; every listener rates both models on every prompt.
-        effect: latent difference, in steps of a five-point scale.
+    Attributes:
         components: variances of the latent opinion.
         scale: lowest and highest rating.
         runs: simulated surveys, ≥ 1.
@@ -41,37 +28,53 @@ def power_cell(
         centre: mean opinion of both models, in steps of a five-point scale from its middle.
 
     Raises:
-        ValueError: fewer than two listeners or prompts, no runs, or a scale without steps.
+        ValueError: no runs.
+    """
+
+    components: OpinionVariances
+    scale: Scale = FIVE_POINT
+    runs: int = 2000
+    seed: int = 0
+    level: float = 0.05
+    centre: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.runs < 1:
+            raise ValueError(f"power needs simulated surveys, got {self.runs} runs")
+
+
+def power_cell(listeners: int, prompts: int, effect: float, simulation: Simulation) -> float:
+    """Compute the share of simulated surveys in which the crossed t-test finds the difference.
+
+    Equal seeds give equal draws whatever the effect, so power rises smoothly with it; the share's standard error is at
+    most .5/√runs (.011 at 2,000). With effect 0 it is the false-positive rate.
+
+    Args:
+        listeners, prompts: each 2 or more.
+        effect: latent difference, in steps of a five-point scale.
+        simulation: the surveys.
+
+    Raises:
+        ValueError: fewer than two listeners or prompts, or a scale without steps.
 
     Source: Arnold, Hogan, Colford and Hubbard, "Simulation methods to estimate design power", BMC Medical Research
     Methodology 11 (2011).
     """
     if listeners < 2 or prompts < 2:
         raise ValueError(f"the crossed test needs 2 listeners and 2 prompts or more, got {listeners} and {prompts}")
-    if runs < 1:
-        raise ValueError(f"power needs simulated surveys, got {runs} runs")
-    rng = np.random.default_rng(seed)
+    of = simulation
+    rng = np.random.default_rng(of.seed)
     block = max(1, _CELLS_AT_A_TIME // (2 * listeners * prompts))
     found = 0
-    for start in range(0, runs, block):
-        size = min(block, runs - start)
-        p = crossed_p(simulate_differences(rng, size, listeners, prompts, effect, components, scale, centre))
-        found += int((p < level).sum())  # NaN, all differences equal, finds nothing
-    return found / runs
+    for start in range(0, of.runs, block):
+        size = min(block, of.runs - start)
+        p = crossed_p(simulate_differences(rng, size, listeners, prompts, effect, of.components, of.scale, of.centre))
+        found += int((p < of.level).sum())  # NaN, all differences equal, finds nothing
+    return found / of.runs
 
 
-def minimum_detectable(
-    listeners: int,
-    prompts: int,
-    components: OpinionVariances,
-    scale: Scale = FIVE_POINT,
-    runs: int = 2000,
-    seed: int = 0,
-    target: float = 0.8,
-    level: float = 0.05,
-    centre: float = 0.0,
-) -> float | None:
-    """The smallest latent difference found with the target power, to .01 of a step of a five-point scale.
+def minimum_detectable(listeners: int, prompts: int, simulation: Simulation, target: float = 0.8) -> float | None:
+    """Find the smallest latent difference found with the target power, to .01 of a step of a five-point scale.
 
     Found by bracketing on common random numbers: all trial differences meet the same simulated listeners and prompts.
 
@@ -84,13 +87,13 @@ def minimum_detectable(
     from scipy.optimize import brentq
     from scipy.special import ndtri
 
-    if not level < target < 1:
-        raise ValueError(f"the target power lies between the level {level} and 1, got {target}")
-    half = 0.5 / runs
+    if not simulation.level < target < 1:
+        raise ValueError(f"the target power lies between the level {simulation.level} and 1, got {target}")
+    half = 0.5 / simulation.runs
 
     def excess(effect: float) -> float:
         # Nearly straight on this scale, so that few trials are needed.
-        power = power_cell(listeners, prompts, effect, components, scale, runs, seed, level, centre)
+        power = power_cell(listeners, prompts, effect, simulation)
         return float(ndtri(min(max(power, half), 1 - half)) - ndtri(target))
 
     high = 0.25
@@ -103,18 +106,9 @@ def minimum_detectable(
 
 
 def fewest_listeners(
-    prompts: int,
-    effect: float,
-    components: OpinionVariances,
-    scale: Scale = FIVE_POINT,
-    runs: int = 2000,
-    seed: int = 0,
-    target: float = 0.8,
-    most: int = 100,
-    level: float = 0.05,
-    centre: float = 0.0,
+    prompts: int, effect: float, simulation: Simulation, target: float = 0.8, most: int = 100
 ) -> int | None:
-    """The smallest number of listeners that reaches the target power with so many prompts.
+    """Find the smallest number of listeners that reaches the target power with so many prompts.
 
     Returns:
         2 to ``most``; or None where ``most`` listeners are not enough: what is due to the prompts does not shrink with
@@ -125,7 +119,7 @@ def fewest_listeners(
     """
 
     def enough(listeners: int) -> bool:
-        return power_cell(listeners, prompts, effect, components, scale, runs, seed, level, centre) >= target
+        return power_cell(listeners, prompts, effect, simulation) >= target
 
     few, many = 1, 2
     while not enough(many):

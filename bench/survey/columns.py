@@ -49,6 +49,16 @@ PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", "seed", "
 _PREFERENCE_ONLY = ("a", "b", "choice")
 
 
+def check_role(role: str) -> None:
+    """Refuse what is no role of a column.
+
+    Raises:
+        UsageError: it names the roles there are.
+    """
+    if role not in SYNONYMS:
+        raise UsageError(f"a column cannot be the '{role}'{suggestion(role, SYNONYMS)}; roles: {', '.join(SYNONYMS)}")
+
+
 def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str] | None = None) -> Identified:
     """Find the columns and bring the answers into the long form.
 
@@ -58,13 +68,14 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
         scales: columns that hold ratings, a scale each, if they are columns.
 
     Raises:
-        UsageError: a column that was named is not there.
+        UsageError: a column that was named is not there, or no such role.
         DataError: the columns cannot be told; the message shows the form that is always understood.
     """
     for role, name in given.items():
+        check_role(role)
         if name not in table.header:
             raise UsageError(
-                f"--{role} is '{name}', which {table.path} has no column for{suggestion(name, table.header)}; "
+                f"--column {role}={name}: {table.path} has no column '{name}'{suggestion(name, table.header)}; "
                 f"it has {', '.join(table.header)}"
             )
     if webmushra.recognised(table):
@@ -86,8 +97,8 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
     if asked := [role for role in _PREFERENCE_ONLY if role in given]:
         missing = [role for role in _PREFERENCE_ONLY if role not in found]
         raise DataError(
-            f"{table.path}: --{asked[0]} is about preferences, which need a, b and choice; "
-            f"name {' '.join(f'--{role} COLUMN' for role in missing)}, too"
+            f"{table.path}: the role '{asked[0]}' is about preferences, which need a, b and choice; "
+            f"name {_options(missing)}, too"
         )
     roles = {role: found[role] for role in RATING_ROLES if role in found}
     named = [name for name in table.header if plain(name) in SCALE_WORDS and name not in roles.values()]
@@ -95,7 +106,7 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
         if named and "value" in roles:
             raise DataError(
                 f"{table.path}: the ratings may be in '{roles['value']}' or in {', '.join(named)}; "
-                f"say --value {roles['value']} or --scales {','.join(named)}"
+                f"say --column value={roles['value']} or --scales {','.join(named)}"
             )
         wide = named
     if wide:
@@ -112,12 +123,14 @@ def _no_contradiction(given: Mapping[str, str]) -> None:
     holders: dict[str, str] = {}
     for role, name in given.items():
         if (other := holders.setdefault(name, role)) != role:
-            raise UsageError(f"--{other} and --{role} both name the column '{name}'")
+            raise UsageError(f"the column '{name}' is given two roles, {other} and {role}; it can have one")
     ratings, preferences = (
         [role for role in roles if role in given] for roles in (("model", "value"), _PREFERENCE_ONLY)
     )
     if ratings and preferences:
-        raise UsageError(f"--{ratings[0]} is about ratings and --{preferences[0]} about preferences: a file holds one")
+        raise UsageError(
+            f"the role '{ratings[0]}' is about ratings and '{preferences[0]}' about preferences: a file holds one"
+        )
 
 
 def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
@@ -132,7 +145,7 @@ def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -
             if len(fitting) > 1:
                 raise DataError(
                     f"{table.path}: the {role} may be {' or '.join(repr(name) for name in fitting)}; "
-                    f"say which with --{role} COLUMN"
+                    f"say which with {_options([role])}"
                 )
             if fitting:
                 found[role] = fitting[0]
@@ -146,9 +159,14 @@ def _all_there(table: TextTable, roles: Mapping[str, str], needed: Iterable[str]
         raise DataError(
             f"{table.path}: cannot tell which column is the {' and which the '.join(missing)} "
             f"(there are {', '.join(name or '(unnamed)' for name in table.header)}); name "
-            f"{' '.join(f'--{role} COLUMN' for role in missing)}, or columns that hold a scale each with --scales, "
+            f"{_options(missing)}, or columns that hold a scale each with --scales, "
             f"or write the file like this:\n{CANONICAL}"
         )
+
+
+def _options(roles: Iterable[str]) -> str:
+    """The options that name columns of these roles."""
+    return " ".join(f"--column {role}=NAME" for role in roles)
 
 
 def _long(

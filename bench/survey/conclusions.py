@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.number_format import counted
+from bench.number_format import counted, plural
 from bench.survey.results import GenreComparison, SurveyComparison, SurveyDesign
 
 FEW_LISTENERS = 5
@@ -77,7 +77,7 @@ def _scope(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> str
 def _genre_power(design: SurveyDesign) -> str:
     fewest, most = min(design.genres.values()), max(design.genres.values())
     prompts = counted(fewest, "prompt") if fewest == most else f"{fewest} to {most} prompts"
-    gives = "gives" if most == 1 else "give"
+    gives = plural(most, "gives", "give")
     power = "almost no power" if fewest <= _FEW_PROMPTS else "less power than all prompts together"
     return (
         f"The table by genre is exploratory: {prompts} a genre {gives} a test {power}, so that no difference found is "

@@ -228,7 +228,8 @@ def _no_repetitions(sieve: _Sieve, key: list[str], answer: str) -> None:
         return
     differing = records.groupby(key, sort=False)[answer].transform("nunique") > 1
     sieve.exclude(
-        differing, "answered several times, differently (if these are different clips, tell them apart with --seed)"
+        differing,
+        "answered several times, differently (if these are different clips, tell them apart with --column seed=NAME)",
     )
     sieve.exclude(sieve.records.duplicated(key), "a repetition of the same answer")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from bench.number_format import number
 from bench.survey.palette import BAND, COLORS, FAINT, INK, short
 from bench.survey.results import Analysis, SurveyComparison
 
@@ -74,13 +75,9 @@ def _panel(axes: Any, rows: list[SurveyComparison]) -> None:
 
 
 def _numbers(one: SurveyComparison) -> str:
-    text = _signed(one.estimate)
+    text = number(one.estimate, 2, "+")
     if one.low is not None and one.high is not None:
-        text += f" [{_signed(one.low)}, {_signed(one.high)}]"
+        text += f" [{number(one.low, 2, '+')}, {number(one.high, 2, '+')}]"
     if one.p_holm is not None:
         text += "  p < .001" if one.p_holm < 0.001 else f"  p = {one.p_holm:.3f}".replace(" 0.", " .")
     return text
-
-
-def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.2f}".replace("-", "−")

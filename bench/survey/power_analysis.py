@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
-from typing import Any
 
 from bench.progress import Progress, Silent
-from bench.stats.power import Design, cheapest_design, fewest_listeners, minimum_detectable, power_cell
+from bench.stats.power import Design, Simulation, cheapest_design, fewest_listeners, minimum_detectable, power_cell
 from bench.stats.survey_model import Scale
 from bench.survey.latent_ratings import LatentRatings, mean_difference
 from bench.survey.parallel import compute
@@ -49,12 +48,10 @@ class Question:
         return self.rating_minutes > 0 or self.listener_minutes > 0
 
     @property
-    def simulation(self) -> dict[str, Any]:
-        """What the functions of `bench.stats.power` simulate with."""
+    def simulation(self) -> Simulation:
+        """The surveys that are simulated."""
         variances, centre = self.opinion
-        return {
-            "components": variances, "centre": centre, "scale": self.scale, "runs": self.runs, "seed": self.seed,
-        }  # fmt: skip
+        return Simulation(variances, self.scale, self.runs, self.seed, centre=centre)
 
     def minutes(self, prompts: int) -> float | None:
         """What one listener takes, or None where no times are given."""
@@ -168,15 +165,15 @@ def plan(
 
 
 def _power(asked: Question, listeners: int, prompts: int) -> float:
-    return power_cell(listeners, prompts, asked.effect, **asked.simulation)
+    return power_cell(listeners, prompts, asked.effect, asked.simulation)
 
 
 def _cell(asked: Question, listeners: int, prompts: int) -> PowerCell:
-    least = minimum_detectable(listeners, prompts, target=asked.target, **asked.simulation)
+    least = minimum_detectable(listeners, prompts, asked.simulation, asked.target)
     shown = None if least is None else mean_difference(least, asked.opinion, asked.scale)
     return PowerCell(listeners, prompts, _power(asked, listeners, prompts), least, shown)
 
 
 def _fewest(asked: Question, prompts: int) -> Fewest:
-    listeners = fewest_listeners(prompts, asked.effect, target=asked.target, most=asked.most, **asked.simulation)
+    listeners = fewest_listeners(prompts, asked.effect, asked.simulation, asked.target, asked.most)
     return Fewest(prompts, listeners, None if listeners is None else _power(asked, listeners, prompts))

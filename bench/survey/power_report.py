@@ -6,10 +6,9 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+from bench.number_format import NONE, number
 from bench.survey.power_analysis import MODELS, PowerCell, PowerPlan, Question
-
-NONE = "–"
-WIDTH = 120
+from bench.text_table import WIDTH
 
 
 def plan_record(plan: PowerPlan) -> dict[str, Any]:
@@ -134,4 +133,4 @@ def _error(asked: Question, cell: PowerCell) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    return number(value, 2 if abs(value) < 10 else 1)

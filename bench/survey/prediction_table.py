@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bench.number_format import counted, number
 from bench.survey.metric_agreement import LEVELS, Coefficient, Prediction, Predictions
+from bench.text_table import text_table
 
 _ARROWS = {"higher": "↑", "lower": "↓ turned", "none": ""}
 _READING = """\
@@ -17,8 +19,8 @@ and as many other listeners. Of {intervals} for τ, about {chance} would miss 0 
 def table(found: Predictions) -> str:
     """The predictions as text."""
     lines = [
-        f"{found.ratings} ratings: {found.listeners} listeners, {found.prompts} prompts, {len(found.models)} models "
-        f"({', '.join(found.models)})"
+        f"{counted(found.ratings, 'rating')}: {counted(found.listeners, 'listener')}, "
+        f"{counted(found.prompts, 'prompt')}, {counted(len(found.models), 'model')} ({', '.join(found.models)})"
     ]
     lines += [*_unmatched(found), *found.notes]
     for scale in dict.fromkeys(row.scale for row in found.rows):
@@ -61,7 +63,7 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
             for row in own:
                 line += [_written(row.kendall), _written(row.spearman)] if row else ["", ""]
             body.append(line)
-    return [*(_aligned(header, body) if body else []), *_notes(rows), *_conclusion(rows)]
+    return [*([text_table(header, body, break_headings=False)] if body else []), *_notes(rows), *_conclusion(rows)]
 
 
 def _notes(rows: list[Prediction]) -> list[str]:
@@ -87,22 +89,6 @@ def _conclusion(rows: list[Prediction]) -> list[str]:
     return [said + (f"; disagree, below 0: {', '.join(against)}" if against else "")]
 
 
-def _written(number: Coefficient) -> str:
-    if number.value is None:
-        return "–"
-    text = f"{number.value:.2f}"
-    if number.low is not None:
-        text += f" [{number.low:.2f}, {number.high:.2f}]"
-    return text.replace("-", "−")
-
-
-def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
-    """Columns of equal width, the first flush left."""
-    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
-    return [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [header, *rows]
-    ]
+def _written(found: Coefficient) -> str:
+    text = number(found.value, 2)
+    return text if found.low is None else f"{text} [{number(found.low, 2)}, {number(found.high, 2)}]"

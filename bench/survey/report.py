@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from dataclasses import dataclass
 
@@ -21,9 +20,7 @@ from bench.survey.report_tables import (
     strength_rows,
 )
 from bench.survey.results import Analysis, ModelRating, Strength
-from bench.text_table import markdown_table, markdown_text
-
-WIDTH = 120
+from bench.text_table import WIDTH, markdown_table, markdown_text, text_table
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,8 @@ def as_text(analysis: Analysis, width: int = WIDTH) -> str:
     for section in sections(analysis):
         lines = [section.title]
         if section.table:
-            lines.append(_text_table(section.table, width))
+            table = section.table
+            lines.append(text_table(table.header, table.rows, table.words, break_headings=False, width=width))
         lines += [textwrap.fill(text, width, break_on_hyphens=False) for text in section.sentences]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
@@ -107,21 +105,3 @@ def _design(analysis: Analysis) -> tuple[str, ...]:
 def _with_range(analysis: Analysis, scale: str) -> str:
     ends = analysis.design.ranges.get(scale)
     return f"{scale} ({Range(*ends)})" if ends else scale
-
-
-def _text_table(content: Rows, width: int) -> str:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for place, title in enumerate(content.header):
-        words = place < content.words
-        table.add_column(
-            Text(title), justify="left" if words else "right", no_wrap=not words, overflow="fold", vertical="bottom"
-        )
-    for row in content.rows:
-        table.add_row(*map(Text, row))
-    buffer = io.StringIO()
-    Console(file=buffer, width=width, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.number_format import NONE, number
 from bench.survey.ratings import Exclusion
 from bench.survey.results import (
     Agreement,
@@ -16,7 +17,6 @@ from bench.survey.results import (
     SurveyComparison,
 )
 
-NONE = "–"
 _ROWS = 8  # of an exclusion, before "and so many more"
 
 
@@ -50,7 +50,7 @@ def model_rows(found: Sequence[ModelRating]) -> Table:
         [
             one.scale,
             one.model,
-            number(one.mean),
+            number(one.mean, 2),
             interval(one.low, one.high),
             number(one.median, 1),
             f"{number(one.q1, 1)}–{number(one.q3, 1)}" if one.q1 is not None else NONE,
@@ -66,7 +66,7 @@ def model_rows(found: Sequence[ModelRating]) -> Table:
 def strength_rows(found: Sequence[Strength]) -> Table:
     rows = [
         [
-            *(one.scale, one.model, number(one.strength), interval(one.low, one.high)),
+            *(one.scale, one.model, number(one.strength, 2), interval(one.low, one.high)),
             *(str(one.wins), str(one.ties), str(one.losses)),
         ]
         for one in found
@@ -79,7 +79,7 @@ def strength_rows(found: Sequence[Strength]) -> Table:
 def omnibus_rows(found: Sequence[OmnibusTest]) -> Table:
     rows = [
         [
-            *(one.scale, one.method or NONE, number(one.f), number(one.df_models, 1), number(one.df_error, 1)),
+            *(one.scale, one.method or NONE, number(one.f, 2), number(one.df_models, 1), number(one.df_error, 1)),
             *(p_value(one.p), p_value(one.p_holm)),
         ]
         for one in found
@@ -94,9 +94,9 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
         [
             one.scale,
             f"{one.b} − {one.a}",
-            number(one.estimate),
+            number(one.estimate, 2),
             interval(one.low, one.high),
-            number(one.t),
+            number(one.t, 2),
             number(one.df, 1),
             p_value(one.p),
             p_value(one.p_holm),
@@ -116,12 +116,16 @@ def effects(found: Sequence[SurveyComparison]) -> Table:
         [
             one.scale,
             f"{one.b} − {one.a}",
-            number(one.superiority),
+            number(one.superiority, 2),
             interval(one.superiority_low, one.superiority_high),
-            number(one.rank_biserial),
-            number(one.d_z),
+            number(one.rank_biserial, 2),
+            number(one.d_z, 2),
             *(
-                (number(one.components.listener), number(one.components.prompt), number(one.components.residual))
+                (
+                    number(one.components.listener, 2),
+                    number(one.components.prompt, 2),
+                    number(one.components.residual, 2),
+                )
                 if one.components
                 else (NONE,) * 3
             ),
@@ -160,7 +164,7 @@ def customary(found: Sequence[CustomaryTest]) -> Table:
 def genre_differences(found: Sequence[GenreComparison]) -> Table:
     rows = [
         [
-            *(one.scale, f"{one.b} − {one.a}", one.genre, number(one.estimate), interval(one.low, one.high)),
+            *(one.scale, f"{one.b} − {one.a}", one.genre, number(one.estimate, 2), interval(one.low, one.high)),
             *(p_value(one.p), p_value(one.p_bh), str(one.prompts)),
         ]
         for one in found
@@ -174,7 +178,7 @@ def genre_differences(found: Sequence[GenreComparison]) -> Table:
 def agreements(found: Sequence[Agreement]) -> Table:
     rows = [
         [
-            *(one.scale, number(one.alpha), number(one.icc), number(one.kendall_w)),
+            *(one.scale, number(one.alpha, 2), number(one.icc, 2), number(one.kendall_w, 2)),
             *(str(one.clips), str(one.complete)),
         ]
         for one in found
@@ -188,16 +192,8 @@ def agreements(found: Sequence[Agreement]) -> Table:
     return Rows(header, rows, 1), (sentence, *reasons)
 
 
-def number(value: float | None, decimals: int = 2) -> str:
-    """A number as it is printed; the minus has the width of a plus, and −0.00 is 0.00."""
-    if value is None:
-        return NONE
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
 def interval(low: float | None, high: float | None) -> str:
-    return NONE if low is None or high is None else f"[{number(low)}, {number(high)}]"
+    return NONE if low is None or high is None else f"[{number(low, 2)}, {number(high, 2)}]"
 
 
 def p_value(p: float | None) -> str:

@@ -90,7 +90,7 @@ def _listener(table: TextTable) -> str:
                 return own[word]
     raise DataError(
         f"{table.path}: no column tells the listeners apart (there are {', '.join(table.header)}); "
-        "name it with --listener COLUMN"
+        "name it with --column listener=NAME"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.card import Card, Losses, TrainedOn
@@ -16,6 +17,25 @@ if TYPE_CHECKING:
 OBJECTIVES = {"stable-audio": "v-prediction", "audioldm": "epsilon-prediction"}
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How long a training took, all resumed parts together, and what it needed.
+
+    Attributes:
+        steps, epochs, seconds: how long it was trained.
+        step: whose weights are kept.
+        epochs_per_hour: while training, without encoding and validation.
+        peak_memory: bytes, and of what: ``cuda`` or ``process``.
+    """
+
+    steps: int
+    step: int
+    epochs: float
+    seconds: float
+    epochs_per_hour: float | None
+    peak_memory: tuple[int, str] | None
+
+
 def describe(
     config: TrainConfig,
     identity: Mapping[str, str],
@@ -23,15 +43,9 @@ def describe(
     split: Split,
     network: Any,
     losses: Losses,
-    *,
-    steps: int,
-    step: int,
-    epochs: float,
-    seconds: float,
-    epochs_per_hour: float | None,
-    peak_memory: tuple[int, str] | None,
+    effort: Effort,
 ) -> Card:
-    """The card of a training.
+    """Return the card of a training.
 
     Args:
         config: of the training.
@@ -39,25 +53,17 @@ def describe(
         dataset, split: what it was trained on.
         network: the network as it was trained; its weights are counted, and its device is named.
         losses: how it did.
-        steps, epochs, seconds: how long it was trained, all resumed parts together.
-        step: whose weights are kept.
-        epochs_per_hour: while training, without encoding and validation.
-        peak_memory: bytes, and of what: ``cuda`` or ``process``.
+        effort: what it took.
     """
-    lora = config.method == "lora"
     weights = list(network.parameters())
     return Card(
         base={"kind": config.base.kind, "checkpoint": config.base.checkpoint, **identity},
         objective=OBJECTIVES[config.base.kind],
         method=config.method,
-        rank=config.lora.rank if lora else None,
-        alpha=config.alpha if lora else None,
-        targets=list(config.targets) if lora else [],
-        init=config.lora.init if lora else None,
-        dropout=config.lora.dropout if lora else None,
-        step=step,
-        steps=steps,
-        epochs=epochs,
+        **_lora_fields(config),
+        step=effort.step,
+        steps=effort.steps,
+        epochs=effort.epochs,
         batch=config.batch,
         accumulation=config.accumulation,
         precision=config.precision,
@@ -71,14 +77,25 @@ def describe(
         seed=config.seed,
         data=trained_on(config, dataset, split),
         losses=losses,
-        epochs_per_hour=epochs_per_hour,
-        seconds=seconds,
-        peak_memory_bytes=peak_memory[0] if peak_memory else None,
-        peak_memory_of=peak_memory[1] if peak_memory else None,
+        epochs_per_hour=effort.epochs_per_hour,
+        seconds=effort.seconds,
+        peak_memory_bytes=effort.peak_memory[0] if effort.peak_memory else None,
+        peak_memory_of=effort.peak_memory[1] if effort.peak_memory else None,
         trainable=sum(w.numel() for w in weights if w.requires_grad),
         parameters=sum(w.numel() for w in weights),
         machine=machine(str(weights[0].device)),
     )
+
+
+def _lora_fields(config: TrainConfig) -> dict[str, Any]:
+    """The values of a card that only a training with LoRA has."""
+    if config.method != "lora":
+        return {"rank": None, "alpha": None, "targets": [], "init": None, "dropout": None}
+    lora = config.lora
+    return {
+        "rank": lora.rank, "alpha": config.alpha, "targets": list(config.targets), "init": lora.init,
+        "dropout": lora.dropout,
+    }  # fmt: skip
 
 
 def trained_on(config: TrainConfig, dataset: Dataset, split: Split) -> TrainedOn:

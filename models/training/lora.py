@@ -5,8 +5,6 @@ Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.errors import MissingError, UsageError, one_line
@@ -60,24 +58,6 @@ def check_targets(network: torch.nn.Module, config: TrainConfig) -> None:
 def trainable(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """What is trained, by name, in the network's order."""
     return {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
-
-
-@contextmanager
-def switched_off(network: torch.nn.Module) -> Iterator[None]:
-    """Let a network with LoRA factors compute what it does without them until the block ends."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    layers = [layer for layer in network.modules() if isinstance(layer, BaseTunerLayer)]
-    frozen = {weight for weight in network.parameters() if not weight.requires_grad}
-    for layer in layers:
-        layer.enable_adapters(False)
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.enable_adapters(True)
-        for weight in network.parameters():
-            weight.requires_grad_(weight not in frozen)
 
 
 def _inject(network: Any, config: TrainConfig) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bench.number_format import plural
+
 if TYPE_CHECKING:
     from models.card import Card, Losses
 
@@ -176,7 +178,7 @@ def _memory(card: Card) -> str | None:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {plural(count, what)}"
 
 
 def _four(loss: float) -> str:

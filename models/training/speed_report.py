@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from bench.text_table import text_table
 from models.training.speed import ArmSpeed, SpeedComparison
 from models.training.speed_arm import METHODS
 
@@ -69,7 +70,7 @@ def table(comparison: SpeedComparison) -> str:
         ("optimizer's state", "optimizer_bytes", _bytes, "optimizer"),
         ("weights trained", "trainable", lambda n: f"{n:,}", None),
     ]
-    cells = [["", "LoRA", "full", "LoRA's gain"]]
+    header, cells = ["", "LoRA", "full", "LoRA's gain"], []
     for title, name, shown, ratio in rows:
         values = [arms[method][name] for method in METHODS]
         times = ratios[ratio] if ratio else None
@@ -79,11 +80,6 @@ def table(comparison: SpeedComparison) -> str:
     rates = PUBLISHED["epochs_per_hour"]
     assert isinstance(rates, dict)
     cells.append(["epochs/hour, published*", *(f"{rates[m]:g}" for m in METHODS), f"{PUBLISHED['ratio']:g}×"])
-    widths = [max(len(row[place]) for row in cells) for place in range(4)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in cells
-    ]
     machine = comparison.device
     notes = [
         f"{comparison.checkpoint}, {comparison.precision}, on {machine['device']} ({machine['cpu']}); "
@@ -98,7 +94,7 @@ def table(comparison: SpeedComparison) -> str:
     for method in METHODS:
         if comparison.arms[method].best is None:
             notes.insert(2, f"{method}: not even one example fits into the limit; raise --memory-limit.")
-    return "\n".join([*lines, "", *notes])
+    return "\n".join([text_table(header, cells, break_headings=False), "", *notes])
 
 
 def _arm(comparison: SpeedComparison, arm: ArmSpeed) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from models.training.base import Trainee
 from models.training.batches import Batches
 from models.training.config import TrainConfig
 from models.training.dataset import Dataset, Split
-from models.training.describe import describe
+from models.training.describe import Effort, describe
 from models.training.ema import Ema
 from models.training.history import History
 from models.training.interruption import Interruption
@@ -225,12 +225,14 @@ class Trainer:
             self.split,
             self.network,
             history.losses(),
-            steps=history.step,
-            step=history.step if history.best_step is None else history.best_step,
-            epochs=self._epochs(),
-            seconds=history.seconds,
-            epochs_per_hour=self._epochs_per_hour(),
-            peak_memory=(history.peak_memory, peak_memory(self.accelerator.device)[1]),
+            Effort(
+                steps=history.step,
+                step=history.step if history.best_step is None else history.best_step,
+                epochs=self._epochs(),
+                seconds=history.seconds,
+                epochs_per_hour=self._epochs_per_hour(),
+                peak_memory=(history.peak_memory, peak_memory(self.accelerator.device)[1]),
+            ),
         )
 
     def _set(self, weights: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderOobleck
+from peft.tuners.tuners_utils import BaseTunerLayer
 
 from bench.progress import Silent
 from bench.stats.intervals import Interval, t_interval
@@ -18,7 +19,6 @@ from models.training.config import TrainConfig, parse_train_config
 from models.training.data import load_dataset
 from models.training.latents import LatentCache
 from models.training.loop import train
-from models.training.lora import switched_off
 from models.training.processes import accelerate
 from models.training.registry import open_trainee
 from models.training.split import split
@@ -106,8 +106,10 @@ def lesson(room: Path, base: Path, seed: int, clips: int = 32, steps: int = 120)
     run.run()
     before, after = run.history.judgements
     assert run.validation is not None
-    with switched_off(run.network):
-        off = run.validation.judge(run.network, before.step)
+    for layer in run.network.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.enable_adapters(False)
+    off = run.validation.judge(run.network, before.step)
     return Lesson(before.loss, after.loss, off == before)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import bench
 from bench import UsageError
-from bench.comparison.compare import compare, compare_all
+from bench.comparison.compare import ComparisonOptions, compare, compare_all
 from bench.comparison.pending import PendingComparison, finish
 from bench.comparison.result import Comparison
 from bench.comparison.run_reader import ComparedRun
@@ -119,26 +119,26 @@ class TestNumbers:
 
     def test_groups_are_compared_by_themselves(self, make: Make) -> None:
         run = make(BASE, LOUDER, suite="genres@1", seeds=[0])
-        found = compare(run, "base", "louder", by="genre")
+        found = compare(run, "base", "louder", options=ComparisonOptions(by="genre"))
         assert [c.group for c in found[:2]] == ["all", "all"]
         assert [c.group for c in found[2::2]] == ["choral", "classical", "dance", "jazz", "pop", "rock"]
         a, b = (prompt_means(run, m, where="genre = 'jazz'") for m in ("base", "louder"))
         jazz = by_metric(found, "jazz")["Peak@1"]
         assert jazz.n == 6 and jazz.p == all_signs_p([b[p] - a[p] for p in a])
         assert by_metric(found) == by_metric(compare(run, "base", "louder"))
-        levels = compare(run, "base", "louder", by="level")
+        levels = compare(run, "base", "louder", options=ComparisonOptions(by="level"))
         assert sorted({c.group for c in levels if c.grouping == "level"}) == ["1", "2", "3", "4", "5", "6"]
 
     def test_adjustments_are_over_metrics_and_over_groups(self, make: Make) -> None:
         run = make(BASE, LOUDER, suite="genres@1", seeds=[0])
-        found = compare(run, "base", "louder", by="genre")
+        found = compare(run, "base", "louder", options=ComparisonOptions(by="genre"))
         whole, groups = found[:2], found[2:]
         assert [c.p_holm for c in whole] == pytest.approx(holm([c.p for c in whole]).tolist())
         assert [c.p_bh for c in groups] == pytest.approx(benjamini_hochberg([c.p for c in groups]).tolist())
         assert {c.p_bh for c in whole} == {c.p_holm for c in groups} == {None}
 
     def test_few_prompts_get_no_test(self, folder: Path) -> None:
-        found = by_metric(compare(folder, "base", "louder", by="genre"), "jazz")["Peak@1"]
+        found = by_metric(compare(folder, "base", "louder", options=ComparisonOptions(by="genre")), "jazz")["Peak@1"]
         assert found.estimate is not None and found.n == 2
         assert (found.low, found.p, found.p_bh, found.detectable) == (None, None, None, None)
         assert found.reason == "2 shared prompts, a test needs 4"
@@ -164,7 +164,9 @@ class TestNumbers:
 class TestLaws:
     def test_the_other_way_round_everything_is_mirrored(self, folder: Path) -> None:
         for one, other in zip(
-            compare(folder, "base", "louder", by="genre"), compare(folder, "louder", "base", by="genre"), strict=True
+            compare(folder, "base", "louder", options=ComparisonOptions(by="genre")),
+            compare(folder, "louder", "base", options=ComparisonOptions(by="genre")),
+            strict=True,
         ):
             assert (other.a, other.b, other.column, other.group) == (one.b, one.a, one.column, one.group)
             assert other.estimate == -(one.estimate or 0.0)
@@ -181,12 +183,12 @@ class TestLaws:
         with Store.read(folder) as store:
             found = compare_all(store, pairs, ("genre",))
         for place, (a, b) in enumerate(pairs):
-            assert found[14 * place : 14 * (place + 1)] == compare(folder, a, b, by="genre")
+            assert found[14 * place : 14 * (place + 1)] == compare(folder, a, b, options=ComparisonOptions(by="genre"))
 
     def test_two_runs_say_what_one_says(self, folder: Path, make: Make) -> None:
         first, second = make(row("x", salt=7), BASE), make(LOUDER)
-        together = compare(folder, "base", "louder", by="level")
-        assert compare(first, "base", "louder", other=second, by="level") == together
+        together = compare(folder, "base", "louder", options=ComparisonOptions(by="level"))
+        assert compare(first, "base", "louder", other=second, options=ComparisonOptions(by="level")) == together
 
     def test_the_suites_other_version_is_no_other_prompt(self, make: Make, tmp_path: Path) -> None:
         prompts = [{"id": f"p{i}", "text": f"tune {i}", "genre": "pop", "level": 1} for i in range(8)]
@@ -211,7 +213,7 @@ class TestMarks:
         assert found.estimate == pytest.approx(np.mean([b[p] - a[p] for p in b]))
 
     def test_nothing_in_common_is_a_reason(self, folder: Path) -> None:
-        rock = by_metric(compare(folder, "base", "flawed", by="genre"), "rock")["Peak@1"]
+        rock = by_metric(compare(folder, "base", "flawed", options=ComparisonOptions(by="genre")), "rock")["Peak@1"]
         assert (rock.estimate, rock.n, rock.reason) == (None, 0, "no clip of 'flawed' has a value")
 
     def test_five_prompts_can_settle_nothing(self, make: Make, tmp_path: Path) -> None:
@@ -230,7 +232,7 @@ class TestMarks:
         one, two = make(BASE), make(LOUDER, duration=0.2)
         with pytest.raises(UsageError, match=r"clips of 0\.1 s in .* and of 0\.2 s in .* --mark"):
             compare(one, "base", "louder", other=two)
-        found = compare(one, "base", "louder", other=two, by="genre", mark=True)
+        found = compare(one, "base", "louder", other=two, options=ComparisonOptions(by="genre", mark=True))
         assert len(found) == 14
         assert all(Notice("W-DURATION", {"a": 0.1, "b": 0.2}) in c.warnings for c in found)
 
@@ -254,7 +256,7 @@ class TestRefusals:
         with pytest.raises(UsageError, match="is no run folder"):
             compare(folder, "base", "louder", other=tmp_path)
         with pytest.raises(UsageError, match="cannot group by 'mood'"):
-            compare(folder, "base", "louder", by="mood")
+            compare(folder, "base", "louder", options=ComparisonOptions(by="mood"))
         with pytest.raises(UsageError, match="cannot be compared with itself"):
             compare(folder, "base", "base", other=folder / ".." / folder.name)
 

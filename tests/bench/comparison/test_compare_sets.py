@@ -18,7 +18,7 @@ import bench
 from bench import Audio, UsageError
 from bench.cli import leaderboard
 from bench.comparison.cached_tests import CachedTest, CachedTests
-from bench.comparison.compare import compare, compare_all
+from bench.comparison.compare import ComparisonOptions, compare, compare_all
 from bench.comparison.result import Comparison
 from bench.contracts.audio import write_flac
 from bench.contracts.clip_view import View
@@ -98,7 +98,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 
 def the_test(folder: Path, **how: Any) -> Comparison:
-    (found,) = compare(folder, "base", "louder", **how)
+    (found,) = compare(folder, "base", "louder", options=ComparisonOptions(**how))
     return found
 
 
@@ -159,7 +159,7 @@ def test_groups_only_when_asked_for(folder: Path) -> None:
     with Store.read(folder) as store:
         assert len(compare_all(store, [("base", "louder")], ("genre",))) == 1
         assert len(compare_all(store, [("base", "louder")], ("genre",), sets_by_group=True)) == 7
-    groups = {c.group: c for c in compare(folder, "base", "louder", by="genre")}
+    groups = {c.group: c for c in compare(folder, "base", "louder", options=ComparisonOptions(by="genre"))}
     assert len(groups) == 7
     # Jazz is compared with the reference's jazz, as on the leaderboard.
     jazz = groups["jazz"]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import bench
 from bench.cli import compare as cli
-from bench.comparison.compare import compare
+from bench.comparison.compare import ComparisonOptions, compare
 from bench.comparison.result import Chance, Comparison
 from bench.comparison.tables import findings, p_text, render
 from bench.contracts.notice import Notice
@@ -55,7 +55,7 @@ def rendered(folder: Path) -> Callable[..., str]:
     def write(style: Any, by: str | None = None) -> str:
         with Store.read(folder) as store:
             protocol = protocol_of(store)
-        return render(compare(folder, "base", "tuned", by=by), (protocol, protocol), style)
+        return render(compare(folder, "base", "tuned", options=ComparisonOptions(by=by)), (protocol, protocol), style)
 
     return write
 

@@ -20,7 +20,7 @@ import yaml
 
 import bench
 from bench import DataError, UsageError
-from bench.comparison.compare import compare
+from bench.comparison.compare import ComparisonOptions, compare
 from bench.comparison.result import Comparison
 from bench.environment import environment
 from bench.export.clip_table import written as exported
@@ -130,7 +130,7 @@ def test_every_pair_is_compared_as_the_command_compares_it(folder: Path, content
     for a, b in expected:
         for by in ("genre", "level"):
             found = [c for c in content.comparisons if (c.a, c.b) == (a, b) and c.grouping in ("all", by)]
-            assert found == compare(folder, a, b, by=by)
+            assert found == compare(folder, a, b, options=ComparisonOptions(by=by))
     assert {ref for _, ref in content.ranks} == {"Peak@1", "kad@1"}
 
 

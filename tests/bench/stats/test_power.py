@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats.power import cheapest_design, fewest_listeners, minimum_detectable, power_cell
+from bench.stats.power import Simulation, cheapest_design, fewest_listeners, minimum_detectable, power_cell
 from bench.stats.survey_model import (
-    FIVE_POINT,
     TYPICAL,
     OpinionVariances,
     Scale,
@@ -26,53 +25,65 @@ NOTHING = OpinionVariances(0.0, 0.0, 0.0, 0.0, 0.0)
 @pytest.mark.parametrize(("listeners", "power"), [(3, 0.21), (5, 0.44), (10, 0.71), (20, 0.87), (30, 0.92)])
 def test_power_by_listeners(listeners: int, power: float) -> None:
     """Reference: an independent simulation of 36 prompts, latent difference 0.4, five-point scale."""
-    assert power_cell(listeners, 36, 0.4, TYPICAL, seed=1) == pytest.approx(power, abs=0.05)
+    assert power_cell(listeners, 36, 0.4, Simulation(TYPICAL, seed=1)) == pytest.approx(power, abs=0.05)
 
 
 @pytest.mark.parametrize(("prompts", "power"), [(6, 0.14), (12, 0.35), (36, 0.72), (72, 0.83)])
 def test_power_by_prompts(prompts: int, power: float) -> None:
-    assert power_cell(10, prompts, 0.4, TYPICAL, seed=1) == pytest.approx(power, abs=0.06)
+    assert power_cell(10, prompts, 0.4, Simulation(TYPICAL, seed=1)) == pytest.approx(power, abs=0.06)
 
 
 def test_without_an_effect_power_is_the_size() -> None:
-    assert 0.03 <= power_cell(5, 36, 0.0, TYPICAL) <= 0.07
+    assert 0.03 <= power_cell(5, 36, 0.0, Simulation(TYPICAL)) <= 0.07
 
 
 def test_common_draws_make_power_rise_with_the_effect() -> None:
-    powers = [power_cell(5, 12, effect, TYPICAL, runs=500) for effect in np.linspace(0, 1.5, 7)]
+    powers = [power_cell(5, 12, effect, Simulation(TYPICAL, runs=500)) for effect in np.linspace(0, 1.5, 7)]
     assert powers == sorted(powers)
-    assert power_cell(5, 12, 0.5, TYPICAL, runs=500) == power_cell(5, 12, 0.5, TYPICAL, runs=500)
-    assert power_cell(5, 12, 0.5, TYPICAL, runs=500) != power_cell(5, 12, 0.5, TYPICAL, runs=500, seed=1)
+    assert power_cell(5, 12, 0.5, Simulation(TYPICAL, runs=500)) == power_cell(
+        5, 12, 0.5, Simulation(TYPICAL, runs=500)
+    )
+    assert power_cell(5, 12, 0.5, Simulation(TYPICAL, runs=500)) != power_cell(
+        5, 12, 0.5, Simulation(TYPICAL, runs=500, seed=1)
+    )
 
 
 def test_power_without_variances_is_all_or_nothing() -> None:
-    assert power_cell(3, 4, 2.0, NOTHING, runs=10) == 0  # all differences equal: no interval, nothing found
-    assert power_cell(3, 4, 2.0, OpinionVariances(0, 0, 0, 0, 0.01), Scale(1, 1001), runs=10) == 1
+    assert power_cell(3, 4, 2.0, Simulation(NOTHING, runs=10)) == 0  # all differences equal: no interval, nothing found
+    assert power_cell(3, 4, 2.0, Simulation(OpinionVariances(0, 0, 0, 0, 0.01), Scale(1, 1001), runs=10)) == 1
 
 
 def test_it_goes_to_other_processes() -> None:
-    function, arguments = pickle.loads(pickle.dumps((power_cell, (5, 6, 0.4, TYPICAL, FIVE_POINT, 200, 3))))
-    assert function(*arguments) == power_cell(5, 6, 0.4, TYPICAL, FIVE_POINT, 200, 3)
+    function, arguments = pickle.loads(pickle.dumps((power_cell, (5, 6, 0.4, Simulation(TYPICAL, runs=200, seed=3)))))
+    assert function(*arguments) == power_cell(5, 6, 0.4, Simulation(TYPICAL, runs=200, seed=3))
 
 
 def test_the_minimum_detectable_difference_has_the_target_power() -> None:
-    least = minimum_detectable(10, 36, TYPICAL, seed=2)
+    least = minimum_detectable(10, 36, Simulation(TYPICAL, seed=2))
     assert least is not None
-    assert power_cell(10, 36, least - 0.02, TYPICAL, seed=2) < 0.8 < power_cell(10, 36, least + 0.02, TYPICAL, seed=2)
-    more = minimum_detectable(30, 36, TYPICAL, seed=2)
+    assert (
+        power_cell(10, 36, least - 0.02, Simulation(TYPICAL, seed=2))
+        < 0.8
+        < power_cell(10, 36, least + 0.02, Simulation(TYPICAL, seed=2))
+    )
+    more = minimum_detectable(30, 36, Simulation(TYPICAL, seed=2))
     assert more is not None
     assert more < least
-    assert minimum_detectable(2, 2, TYPICAL, runs=300) is None
+    assert minimum_detectable(2, 2, Simulation(TYPICAL, runs=300)) is None
     with pytest.raises(ValueError, match="target"):
-        minimum_detectable(5, 6, TYPICAL, target=0.01)
+        minimum_detectable(5, 6, Simulation(TYPICAL), target=0.01)
 
 
 def test_the_fewest_listeners_reach_the_target_and_one_fewer_does_not() -> None:
-    few = fewest_listeners(36, 0.4, TYPICAL, runs=1000)
+    few = fewest_listeners(36, 0.4, Simulation(TYPICAL, runs=1000))
     assert few is not None
-    assert power_cell(few, 36, 0.4, TYPICAL, runs=1000) >= 0.8 > power_cell(few - 1, 36, 0.4, TYPICAL, runs=1000)
+    assert (
+        power_cell(few, 36, 0.4, Simulation(TYPICAL, runs=1000))
+        >= 0.8
+        > power_cell(few - 1, 36, 0.4, Simulation(TYPICAL, runs=1000))
+    )
     # What six prompts are worth, no number of listeners can mend.
-    assert fewest_listeners(6, 0.4, TYPICAL, runs=300) is None
+    assert fewest_listeners(6, 0.4, Simulation(TYPICAL, runs=300)) is None
 
 
 def test_the_cheapest_design() -> None:
@@ -88,7 +99,7 @@ def test_the_cheapest_design() -> None:
 @pytest.mark.parametrize(("listeners", "prompts", "runs"), [(1, 36, 10), (5, 1, 10), (5, 36, 0)])
 def test_impossible_surveys_are_refused(listeners: int, prompts: int, runs: int) -> None:
     with pytest.raises(ValueError, match="needs"):
-        power_cell(listeners, prompts, 0.4, TYPICAL, runs=runs)
+        power_cell(listeners, prompts, 0.4, Simulation(TYPICAL, runs=runs))
 
 
 @pytest.mark.parametrize("scale", [Scale(1, 5), Scale(1, 10), Scale(0, 1)])
@@ -121,7 +132,7 @@ def test_the_variances_come_back_from_the_mean_squares() -> None:
 
 def test_a_scale_needs_steps_and_variances_are_not_negative() -> None:
     with pytest.raises(ValueError, match="no steps"):
-        power_cell(5, 6, 0.4, TYPICAL, Scale(3, 3))
+        power_cell(5, 6, 0.4, Simulation(TYPICAL, Scale(3, 3)))
     with pytest.raises(ValueError, match="0 or more"):
         OpinionVariances(0.1, 0.1, -0.1, 0.1, 0.1)
 

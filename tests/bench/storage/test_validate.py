@@ -16,7 +16,7 @@ import pytest
 import bench
 from bench import Audio
 from bench.cli.compare import comparison
-from bench.comparison.compare import compare
+from bench.comparison.compare import ComparisonOptions, compare
 from bench.contracts.audio import write_flac
 from bench.errors import DataError, UsageError
 from bench.export.hugging_face import export
@@ -48,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "executor": {"workers": 0},
     }
     folder = bench.run(config, tmp_path_factory.mktemp("integrity") / "run").folder
-    compare(folder, "base", "tuned", plugin_files=True)
+    compare(folder, "base", "tuned", options=ComparisonOptions(plugin_files=True))
     return folder
 
 
@@ -126,13 +126,13 @@ def test_a_command_leaves_with_one_line(change: Callable[[str], Path], tunebench
 class TestFolders:
     def test_a_configuration_that_is_gone_or_damaged_costs_nothing(self, change: Callable[[str], Path]) -> None:
         folder = change("")
-        first = compare(folder, "base", "tuned", plugin_files=True)
+        first = compare(folder, "base", "tuned", options=ComparisonOptions(plugin_files=True))
         (folder / "config.yaml").unlink()
         for content in (None, b"", b"\xff\xfe\x00", b"[[[", b"metrics: 3"):
             if content is not None:
                 (folder / "config.yaml").write_bytes(content)
             (folder / "comparisons.json").unlink()
-            assert compare(folder, "base", "tuned", plugin_files=True) == first
+            assert compare(folder, "base", "tuned", options=ComparisonOptions(plugin_files=True)) == first
 
     def test_one_run_by_two_paths_is_one(self, made: Path, tmp_path: Path) -> None:
         link, beside = tmp_path / "link", tmp_path / "beside"

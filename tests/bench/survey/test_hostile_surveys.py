@@ -130,8 +130,8 @@ def test_a_range_below_zero_is_legible(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"listener": "value", "value": "value"}, "--listener and --value both name"),
-        ({"value": "value", "choice": "scale"}, "--value is about ratings and --choice about preferences"),
+        ({"listener": "value", "value": "value"}, "'value' is given two roles, listener and value"),
+        ({"value": "value", "choice": "scale"}, "'value' is about ratings and 'choice' about preferences"),
     ],
 )
 def test_contradictions_are_refused(columns: dict[str, str], message: str, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_contradictions_are_refused(columns: dict[str, str], message: str, tmp_p
 
 def test_half_a_preference_is_asked_for_the_rest(tmp_path: Path) -> None:
     survey().to_csv(tmp_path / "r.csv", index=False)
-    with pytest.raises(DataError, match=r"--choice is about preferences.*name --a COLUMN --b COLUMN, too"):
+    with pytest.raises(DataError, match=r"'choice' is about preferences.*name --column a=NAME --column b=NAME, too"):
         read_survey(tmp_path / "r.csv", {"choice": "value"})
 
 

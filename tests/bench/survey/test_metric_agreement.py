@@ -230,7 +230,7 @@ def test_command_prints_json_that_says_what_the_table_says(
         columns={"listener": "who", "value": "stars"}
     )
     file = save(both, tmp_path / "ratings.csv")
-    options = ("--listener", "who", "--value", "stars", "--rating-scale", "1-5")
+    options = ("--column", "listener=who", "--column", "value=stars", "--rating-scale", "1-5")
     told = tunebench("survey", "agree", run, file, *options, "--json")
     assert told.returncode == 0, told.stderr
     record = json.loads(told.stdout)

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.errors import DataError, TunebenchError
-from bench.stats.power import power_cell
+from bench.stats.power import Simulation, power_cell
 from bench.stats.survey_model import TYPICAL, OpinionVariances, Scale, simulate_ratings
 from bench.survey.latent_ratings import (
     LatentRatings,
@@ -154,9 +154,9 @@ def test_power_is_students_where_listeners_are_all_that_varies() -> None:
 def test_the_plan_holds_what_was_asked(planned: PowerPlan, question: Question) -> None:
     assert [(cell.listeners, cell.prompts) for cell in planned.cells] == [(n, m) for n in (4, 8, 16) for m in (6, 18)]
     for cell in planned.cells:
-        assert cell.power == power_cell(cell.listeners, cell.prompts, 0.6, TYPICAL, runs=200)
+        assert cell.power == power_cell(cell.listeners, cell.prompts, 0.6, Simulation(TYPICAL, runs=200))
         assert cell.detectable is not None
-        reached = power_cell(cell.listeners, cell.prompts, cell.detectable, TYPICAL, runs=200)
+        reached = power_cell(cell.listeners, cell.prompts, cell.detectable, Simulation(TYPICAL, runs=200))
         assert reached == pytest.approx(0.8, abs=0.03)
         assert cell.detectable_mean == mean_difference(cell.detectable, question.opinion, Scale())
 
@@ -166,7 +166,7 @@ def test_fewest_listeners_are_enough_and_one_less_is_not(planned: PowerPlan) -> 
     assert (scarce.prompts, scarce.listeners, scarce.power) == (6, None, None)
     assert enough.listeners is not None
     assert enough.power is not None
-    assert enough.power >= 0.8 > power_cell(enough.listeners - 1, 18, 0.6, TYPICAL, runs=200)
+    assert enough.power >= 0.8 > power_cell(enough.listeners - 1, 18, 0.6, Simulation(TYPICAL, runs=200))
 
 
 def test_cheapest_design_costs_ratings_or_minutes(question: Question) -> None:

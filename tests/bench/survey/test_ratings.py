@@ -83,8 +83,10 @@ def test_columns_that_were_named_win(write: Callable[..., Path]) -> None:
     path = write("listener,rater,clip,model,value\nx,r1,c,a,1\nx,r2,c,a,2\nx,r1,c,b,3\nx,r2,c,b,4\n")
     found = read_ratings(path, {"listener": "rater", "prompt": "clip"})
     assert found.listeners == ("r1", "r2")
-    with pytest.raises(UsageError, match=r"--prompt is 'clib', which .* \(did you mean 'clip'\?\)"):
+    with pytest.raises(UsageError, match=r"--column prompt=clib: .* has no column 'clib' \(did you mean 'clip'\?\)"):
         read_ratings(path, {"prompt": "clib"})
+    with pytest.raises(UsageError, match="did you mean 'listener'"):  # or a column would be passed over
+        read_ratings(path, {"listner": "rater"})
 
 
 @pytest.mark.parametrize(
@@ -92,8 +94,11 @@ def test_columns_that_were_named_win(write: Callable[..., Path]) -> None:
     [
         ("x,prompt,model,value", "cannot tell which column is the listener"),
         ("a1,a2,a3,a4", "the listener and which the prompt and which the model and which the value"),
-        ("rater,subject,prompt,model", "the listener may be 'rater' or 'subject'; say which with --listener COLUMN"),
-        ("listener,prompt,model,rating,Harmony", "say --value rating or --scales Harmony"),
+        (
+            "rater,subject,prompt,model",
+            "the listener may be 'rater' or 'subject'; say which with --column listener=NAME",
+        ),
+        ("listener,prompt,model,rating,Harmony", "say --column value=rating or --scales Harmony"),
         ("listener,prompt,model,model", "the column 'model' is there twice"),
         ("listener,prompt,model,", "column 4 has no name"),
     ],
@@ -169,7 +174,10 @@ def test_everything_excluded_is_named_with_row_and_column(write: Callable[..., P
         "no listener": (42,),
         "the listener rated one model only": (43,),
         "a repetition of the same answer": (44,),
-        "answered several times, differently (if these are different clips, tell them apart with --seed)": (7, 45),
+        "answered several times, differently (if these are different clips, tell them apart with --column seed=NAME)": (
+            7,
+            45,
+        ),
     }
     by_reason = {one.reason: one for one in found.exclusions}
     assert by_reason["off the rating scale"].column == "value"

@@ -37,7 +37,7 @@ from models.checkpoint import identity
 from models.pretrained import PretrainedModel
 from models.training.config import TrainConfig, parse_train_config
 from models.training.dataset import Dataset, Example, Split
-from models.training.describe import describe
+from models.training.describe import Effort, describe
 from models.training.lora import prepare
 from models.training.merging import merge
 from models.training.model_card import escaped, page, run_entry
@@ -95,10 +95,8 @@ def card_of(folder: Path, kind: str, network: Any, **settings: Any) -> Card:
     dataset = Dataset("songs", (train, held), {"a": "1" * 64, "b": "2" * 64}, about={"licence": "CC0-1.0"})
     losses = Losses(1.5, [(0, 2.0, {"0.1": 2.5, "0.5": 1.5}), (2, 1.0, {"0.1": 1.2, "0.5": 0.8})], 2, 2.0)
     named = identity(str(folder / kind), None)
-    return describe(
-        wanted, named, dataset, Split((train,), (held,)), network, losses,
-        steps=2, step=2, epochs=16.0, seconds=3.25, epochs_per_hour=1234.5, peak_memory=(10**9, "process"),
-    )  # fmt: skip
+    effort = Effort(2, 2, epochs=16.0, seconds=3.25, epochs_per_hour=1234.5, peak_memory=(10**9, "process"))
+    return describe(wanted, named, dataset, Split((train,), (held,)), network, losses, effort)
 
 
 def played(kind: str, network: Any = None, **params: Any) -> list[np.ndarray]:
