@@ -163,7 +163,7 @@ def score_doses(
         ]
         progress.begin("scoring degraded clips", len(tasks), 0)
         # Executors carry whatever has a size and executes; their types name only a run's own tasks.
-        for task, outcome in executor.map(iter(tasks)):
+        for task, outcome in executor.map((task, task) for task in tasks):
             if isinstance(outcome, TaskLost):
                 kind_of_error = MissingError if outcome.why == "missing" else GenerationError
                 raise kind_of_error(f"{task.prompt.id}, {task.kind}: {outcome.message}")

@@ -15,7 +15,7 @@ from bench.contracts.embedder import Vectors
 from bench.errors import MissingError
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash import CRASHES
-from bench.execution.score import embed
+from bench.execution.score import Scoring
 from bench.hashing import fingerprint
 from bench.planning.metric_plan import PlannedEmbedder
 from bench.progress import Progress
@@ -76,7 +76,7 @@ def embed_clips(
         lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view.key)
     if lacking:
         with Store.open(run) as store, make_executor(settings.executor, run / CRASHES) as executor:
-            if missing := embed(store, embedder, view, executor, progress, models):
+            if missing := Scoring(store, view, executor, progress).embed(embedder, models):
                 raise MissingError("; ".join(missing))
     with Store.read(run) as store:
         prompts, vectors = store.prompts(), store.embedded(embedder.fingerprint, view.key)
