@@ -121,7 +121,8 @@ def _references(
     metrics: Sequence[PlannedMetric], name: str, kept_in: Path | None, progress: Any
 ) -> dict[str, Reference]:
     """The reference that each set metric compares with, by the metric's name and version."""
-    from bench.references.load import find_reference, load_reference
+    from bench.references.find import find_reference
+    from bench.references.load import load_reference
 
     needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in metrics if metric.needs_reference}
     found = {

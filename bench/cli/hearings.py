@@ -20,7 +20,7 @@ from bench.hashing import fingerprint
 from bench.planning.metric_plan import PlannedEmbedder
 from bench.progress import Progress
 from bench.recordings import Recording
-from bench.references.build import MAX_BAD, build_reference
+from bench.references.build import MAX_BAD, ReferenceOptions, build_reference
 from bench.references.file_format import read_tensors
 from bench.references.load import ENDING, load_reference
 from bench.storage.clip_sets import view_of
@@ -111,8 +111,8 @@ def embed_dataset(
     path = kept_in / f"{fingerprint([sounds, view.key])[:16]}.{embedder.fingerprint[:8]}{ENDING}"
     if not path.is_file():
         recordings = [Recording(example.id, example.path, example.genre) for example in dataset.examples]
-        share = max(MAX_BAD, data.bad_share)
-        build_reference(recordings, embedder.ref, path, dataset.name, max_bad=share, view=view, progress=progress)
+        options = ReferenceOptions(max_bad=max(MAX_BAD, data.bad_share), view=view)
+        build_reference(recordings, embedder.ref, path, dataset.name, options, progress)
     embeddings = load_reference(path).embeddings
     assert embeddings is not None
     of = {example.id: example for example in dataset.examples}

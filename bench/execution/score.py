@@ -16,7 +16,7 @@ from bench.execution.score_task import ScoreTask, SetTask
 from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
-from bench.references.load import find_reference
+from bench.references.find import find_reference
 from bench.storage.clip_sets import clip_groups
 from bench.storage.store import Store, StoredClip
 

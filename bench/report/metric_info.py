@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -13,11 +13,11 @@ from bench.config.run_config import MetricConfig
 from bench.contracts.clip_view import view_text
 from bench.contracts.embedder import embedder_identity, load_embedder
 from bench.contracts.identity import plugin_label
-from bench.contracts.plugins import find, installed, is_declared, load
+from bench.contracts.plugins import installed, load
 from bench.contracts.set_metric import Reference
 from bench.errors import DataError, TunebenchError
 from bench.planning.metric_plan import PlannedMetric, embedding_key, plan_metric
-from bench.references.load import ENDING, load_reference
+from bench.references.find import find_by_fingerprint
 from bench.storage.store import Store
 from bench.yaml_config import read_yaml
 
@@ -63,12 +63,15 @@ def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
         "SELECT plugin, name, version, params_hash, embedder, params, view, reference, reference_name FROM metrics "
         "WHERE shown ORDER BY position"
     )
-    references = _references(store.folder, {row[7] for row in rows if row[7]})
+    wanted = {row[7] for row in rows if row[7]}
+    places = [store.folder / "references", _configured(store.folder)]
+    references = find_by_fingerprint(wanted, filter(None, places))
     found = []
     for plugin, name, version, params_hash, embedder, params, view, reference, reference_name in rows:
         values: dict[str, Any] = json.loads(params)
         planned = _as_planned(plugin, values, (version, params_hash, embedder), view)
-        facts = _facts(reference, reference_name, references.get(reference)) if reference else None
+        held = references[reference][1] if reference in references else None
+        facts = _facts(reference, reference_name, held) if reference else None
         found.append(
             MetricInfo(
                 f"{name}@{version}",
@@ -130,36 +133,6 @@ def _facts(mark: str, name: str, reference: Reference | None) -> ReferenceFacts:
     recordings = len(reference.about.get("recordings", ())) or None
     windows = None if reference.about.get("windows_at_least") else reference.windows
     return ReferenceFacts(name, mark, windows, recordings, bool(reference.about.get("synthetic")))
-
-
-def _references(run: Path, wanted: set[str]) -> dict[str, Reference]:
-    """The reference files among those that the run may have used whose content is what its scores were made against."""
-    found: dict[str, Reference] = {}
-    for path in _candidates(run):
-        if wanted <= found.keys():
-            break
-        try:
-            reference = load_reference(path)
-        except (TunebenchError, OSError):
-            continue
-        if reference.fingerprint in wanted:
-            found[reference.fingerprint] = reference
-    return found
-
-
-def _candidates(run: Path) -> Iterator[Path]:
-    yield from sorted((run / "references").glob(f"*{ENDING}"))
-    name = _configured(run)
-    if name is None:
-        return
-    if is_declared("reference", name):
-        try:
-            yield from sorted(Path(load(find("reference", name))()).glob(f"*{ENDING}"))
-        except TunebenchError:
-            return
-        return
-    place = Path(name).expanduser()
-    yield from [place] if place.is_file() else sorted(place.glob(f"*{ENDING}"))
 
 
 def _configured(run: Path) -> str | None:
