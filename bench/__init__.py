@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from bench.contracts.prompt import Prompt, PromptSuite
     from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric
     from bench.errors import DataError, GenerationError, MissingError, TunebenchError, Undefined, UsageError
+    from bench.execution.score_audio import AudioScores, score_audio
     from bench.pipeline.run import Run, run
 
 _HOMES = {
     "Audio": "contracts.audio",
+    "AudioScores": "execution.score_audio",
     "ClipMetric": "contracts.metric",
     "DataError": "errors",
     "DecodedClip": "contracts.metric",
@@ -53,10 +55,12 @@ _HOMES = {
     "load_config": "config.run_config",
     "read_audio": "contracts.audio",
     "run": "pipeline.run",
+    "score_audio": "execution.score_audio",
 }
 
 __all__ = [
     "Audio",
+    "AudioScores",
     "ClipMetric",
     "DataError",
     "DecodedClip",
@@ -86,6 +90,7 @@ __all__ = [
     "load_config",
     "read_audio",
     "run",
+    "score_audio",
 ]
 
 

@@ -1,6 +1,6 @@
-"""Spoiling music by known doses and hearing it: known-truth clips → what every metric and embedder says of them.
+"""Degrade music by known doses and score it: known-truth clips → what every metric and embedder says of them.
 
-Each clip is spoiled in every way of `metrics.degradation_kinds` at every dose, with the same random draws at each dose,
+Each clip is degraded in every way of `metrics.degradation_kinds` at every dose, with the same draws at each dose,
 and is written, read back and scored exactly as in a run.
 """
 
@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from bench.contracts.audio import Audio, write_flac
-from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt
-from bench.errors import GenerationError, MissingError
-from bench.execution.executors.base import Executor, TaskLost
-from bench.execution.executors.worker_state import WorkerState
-from bench.execution.score_task import ScoreTask
-from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
+from bench.errors import GenerationError
+from bench.execution.score_audio import AudioScores, score_audio
 from bench.progress import Progress
-from bench.storage.task_results import ClipScores
 from metrics.degradation_kinds import Degradation
 from metrics.degradations import chance_of, replaced
 from metrics.sensitivity import Values
@@ -36,10 +31,11 @@ CLEAN = "clean"
 
 
 @dataclass(frozen=True)
-class DoseTask:
-    """One clip, spoiled in one way at every dose (or clean), written to ``folder`` and heard.
+class DegradedClip:
+    """One clip, degraded in one way at one dose (or clean); calling it makes it and writes it to ``folder``.
 
-    ``place`` is the prompt's, ``other`` is what another genre's music is made for; no ``spoiler`` means clean.
+    ``place`` is the prompt's, ``other`` is what another genre's music is made for; no ``spoiler`` means clean. ``dose``
+    is a place in the doses of the spoiler.
     """
 
     place: int
@@ -48,57 +44,39 @@ class DoseTask:
     seed: int
     duration: float
     spoiler: Degradation | None
-    metrics: tuple[PlannedMetric, ...]
-    embedders: tuple[PlannedEmbedder, ...]
+    dose: int
     folder: Path
-    doing: ClassVar[str] = "scoring degraded clips"
-    max_workers: ClassVar[int | None] = None
+
+    def __str__(self) -> str:
+        return f"{self.prompt.id} seed {self.seed}, {', '.join(self.key)}"
 
     @property
-    def size(self) -> int:
-        return len(self.labels)
+    def key(self) -> tuple[str, str]:
+        """The kind of damage and its dose, as they are written."""
+        return (self.spoiler.name, self.spoiler.labels[self.dose]) if self.spoiler else (CLEAN, CLEAN)
 
-    @property
-    def subject(self) -> str:
-        """What is scored, for a crash report."""
-        return f"{self.prompt.id} seed {self.seed}, {self.kind}, with {', '.join(m.ref for m in self.metrics)}"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What the results are of, in order."""
-        return self.spoiler.labels if self.spoiler else (CLEAN,)
-
-    @property
-    def kind(self) -> str:
-        return self.spoiler.name if self.spoiler else CLEAN
-
-    def execute(self, bench: WorkerState) -> list[ClipScores]:
-        """One result for each dose, in order.
+    def __call__(self) -> Path:
+        """Make the clip and return its file.
 
         Raises:
             MissingError: the composer cannot play here.
         """
-        return [self._heard(label, audio, bench) for label, audio in self._spoiled()]
+        kind, label = self.key
+        path = self.folder / kind / label.replace("−", "-") / f"{self.prompt.id}_{self.seed}.flac"
+        write_flac(path, self._degraded())
+        return path
 
-    def _spoiled(self) -> Iterator[tuple[str, Audio]]:
+    def _degraded(self) -> Audio:
         clean = _played("composer", "", 0.0, self.prompt, self.seed, self.duration)
         spoiler = self.spoiler
         if spoiler is None:
-            yield CLEAN, clean
-            return
-        for dose, label in zip(spoiler.doses, spoiler.labels, strict=True):
-            if spoiler.model:
-                yield label, _played(spoiler.model, spoiler.parameter, dose, self.prompt, self.seed, self.duration)
-            elif spoiler.spoil:
-                yield label, spoiler.spoil(clean, dose, chance_of(spoiler.name, self.prompt.id, self.seed))
-            else:
-                yield label, replaced(clean, _played("composer", "", 0.0, self.other, self.seed, self.duration), dose)
-
-    def _heard(self, label: str, audio: Audio, bench: WorkerState) -> ClipScores:
-        path = self.folder / self.kind / label.replace("−", "-") / f"{self.prompt.id}_{self.seed}.flac"
-        write_flac(path, audio)
-        task = ScoreTask(str(path), str(path), path, self.prompt, None, self.metrics, self.embedders, View())
-        return task.execute(bench)
+            return clean
+        dose = spoiler.doses[self.dose]
+        if spoiler.model:
+            return _played(spoiler.model, spoiler.parameter, dose, self.prompt, self.seed, self.duration)
+        if spoiler.spoil:
+            return spoiler.spoil(clean, dose, chance_of(spoiler.name, self.prompt.id, self.seed))
+        return replaced(clean, _played("composer", "", 0.0, self.other, self.seed, self.duration), dose)
 
 
 @lru_cache(maxsize=8)
@@ -112,10 +90,10 @@ def _played(name: str, parameter: str, dose: float, prompt: Prompt, seed: int, d
 
 @dataclass
 class DoseScores:
-    """All that was heard, by (kind of damage, dose).
+    """All scores, by (kind of damage, dose).
 
-    ``values``: of each metric, shape (prompts, seeds), NaN where undefined. ``vectors``: of each embedder's
-    fingerprint, by (place of the prompt, seed). ``problems``: why a metric has no value, the first time.
+    ``values``: of each metric, shape (prompts, seeds), NaN where undefined. ``vectors``: of each set metric, by (place
+    of the prompt, seed). ``problems``: why a metric has no value, the first time.
     """
 
     values: dict[tuple[str, str], dict[str, Values]] = field(default_factory=dict)
@@ -126,66 +104,65 @@ class DoseScores:
 def score_doses(
     prompts: Sequence[Prompt],
     spoilers: Sequence[Degradation],
-    metrics: Sequence[PlannedMetric],
-    executor: Executor,
+    metrics: Sequence[str],
     progress: Progress,
     duration: float = 10.0,
     folder: Path | None = None,
     seeds: int = 1,
+    workers: int | None = 0,
 ) -> DoseScores:
-    """Spoil and score clips of each prompt.
+    """Degrade and score clips of each prompt.
 
     Args:
         prompts: of several genres; another genre's music is that of the next prompt of another genre and equal level.
         spoilers: kinds of damage.
-        metrics: of clips and of sets.
-        executor: where it is done.
+        metrics: names of metrics of clips and of sets.
         progress: shows how far it is.
         duration: of each clip in seconds.
-        folder: where the spoiled clips stay, to be listened to; None keeps none.
+        folder: where the degraded clips stay, to be listened to; None keeps none.
         seeds: clips of each prompt.
+        workers: processes; 0 works in this one, None takes every core.
 
     Raises:
+        UsageError: an unknown metric.
         MissingError: the composer cannot play here.
         GenerationError: a clip could not be made or written.
     """
-    clip_metrics = tuple(metric for metric in metrics if not metric.of_sets)
-    embedders = tuple({m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.of_sets}.values())
-    kinds: list[Degradation | None] = [None, *spoilers]
-    heard = DoseScores()
+    found = DoseScores()
     with tempfile.TemporaryDirectory() as temporary:
-        keep = folder or Path(temporary)
-        tasks = [
-            DoseTask(place, prompt, another_genre(prompts, prompt), seed, duration, kind, clip_metrics, embedders, keep)
-            for place, prompt in enumerate(prompts)
-            for seed in range(seeds)
-            for kind in kinds
-        ]
-        progress.begin("scoring degraded clips", len(tasks), 0)
-        # Executors carry whatever has a size and executes; their types name only a run's own tasks.
-        for task, outcome in executor.map(iter(tasks)):
-            if isinstance(outcome, TaskLost):
-                kind_of_error = MissingError if outcome.why == "missing" else GenerationError
-                raise kind_of_error(f"{task.prompt.id}, {task.kind}: {outcome.message}")
-            for label, clip in zip(task.labels, outcome, strict=True):
-                if clip.unreadable:
-                    raise GenerationError(f"{task.prompt.id}, {task.kind}: {clip.unreadable}")
-                _note(heard, (task.kind, label), task, (len(prompts), seeds), clip)
-            progress.advance(1)
-    return heard
+        clips = list(_clips(prompts, spoilers, duration, folder or Path(temporary), seeds))
+        asked = [clip.prompt for clip in clips]
+        with closing(score_audio(clips, metrics, asked, workers=workers, progress=progress)) as scored:
+            for clip, scores in zip(clips, scored, strict=True):
+                if scores.error:
+                    raise GenerationError(f"{clip}: {scores.error}")
+                _note(found, clip, (len(prompts), seeds), scores)
+    return found
 
 
-def _note(heard: DoseScores, key: tuple[str, str], task: DoseTask, shape: tuple[int, int], clip: ClipScores) -> None:
-    values, vectors = heard.values.setdefault(key, {}), heard.vectors.setdefault(key, {})
-    for metric, score in zip(task.metrics, clip.scores, strict=True):
-        table = values.setdefault(metric.ref, np.full(shape, np.nan))
-        if score.value is not None:
-            table[task.place, task.seed] = score.value
+def _clips(
+    prompts: Sequence[Prompt], spoilers: Sequence[Degradation], duration: float, folder: Path, seeds: int
+) -> Iterator[DegradedClip]:
+    for place, prompt in enumerate(prompts):
+        other = another_genre(prompts, prompt)
+        for seed in range(seeds):
+            yield DegradedClip(place, prompt, other, seed, duration, None, 0, folder)
+            for spoiler in spoilers:
+                for dose in range(len(spoiler.doses)):
+                    yield DegradedClip(place, prompt, other, seed, duration, spoiler, dose, folder)
+
+
+def _note(found: DoseScores, clip: DegradedClip, shape: tuple[int, int], scores: AudioScores) -> None:
+    values, vectors = found.values.setdefault(clip.key, {}), found.vectors.setdefault(clip.key, {})
+    for metric in (*scores.scores, *scores.errors):
+        table = values.setdefault(metric, np.full(shape, np.nan))
+        score = scores.scores.get(metric)
+        if score is not None and score.value is not None:
+            table[clip.place, clip.seed] = score.value
         else:
-            heard.problems.setdefault(metric.ref, str(score.error or score.reason))
-    for embedded in clip.embedded:
-        if embedded.vectors is not None:
-            vectors.setdefault(embedded.embedder, {})[task.place, task.seed] = embedded.vectors
+            found.problems.setdefault(metric, str(score.reason if score else scores.errors[metric]))
+    for metric, vector in scores.vectors.items():
+        vectors.setdefault(metric, {})[clip.place, clip.seed] = vector
 
 
 def another_genre(prompts: Sequence[Prompt], prompt: Prompt) -> Prompt:

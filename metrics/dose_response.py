@@ -10,10 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.contracts.metric import Direction, Estimate
-from bench.contracts.plugins import create
+from bench.contracts.metric import ClipMetric, Direction, Estimate
 from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric, gather
-from bench.planning.metric_plan import PlannedMetric
 from metrics.degradation_kinds import Degradation
 from metrics.dose_listening import CLEAN, DoseScores
 from metrics.sensitivity import Values, paired_p, rank_correlation, smallest_detected
@@ -62,26 +60,27 @@ class Response:
 def respond(
     heard: DoseScores,
     spoilers: Sequence[Degradation],
-    metrics: Sequence[PlannedMetric],
+    metrics: Mapping[str, ClipMetric | SetMetric],
     references: Mapping[str, Reference],
 ) -> list[Response]:
-    """What was heard → one response for each metric and kind of damage.
+    """Return one response for each metric and kind of damage.
 
     Args:
-        heard: from `listen`, with the same spoilers and metrics.
+        heard: from `score_doses`, with the same spoilers and metrics.
         spoilers: kinds of damage.
-        metrics: of clips and of sets.
-        references: by the fingerprint of the embedder.
+        metrics: of clips and of sets, by ``name@version``.
+        references: what set metrics compare with, likewise.
     """
     found = []
-    for metric in metrics:
-        answers = (
-            _of_sets(heard, spoilers, metric, references) if metric.of_sets else _of_clips(heard, spoilers, metric)
-        )
+    for name, metric in metrics.items():
+        if isinstance(metric, SetMetric):
+            answers = _of_sets(heard, spoilers, name, metric, references.get(name))
+        else:
+            answers = _of_clips(heard, spoilers, name)
         scale = [value for answer in answers for value in answer.means if value is not None]
         # Rounding noise has ranks too: less than a thousandth of the widest response counts as none.
         tolerance = 1e-3 * (max(scale) - min(scale)) if scale else 0.0
-        found += [_response(metric, spoiler, a, tolerance) for spoiler, a in zip(spoilers, answers, strict=True)]
+        found += [_response(name, metric, spoiler, a, tolerance) for spoiler, a in zip(spoilers, answers, strict=True)]
     return found
 
 
@@ -98,12 +97,12 @@ class _Answer:
     problem: str | None
 
 
-def _of_clips(heard: DoseScores, spoilers: Sequence[Degradation], metric: PlannedMetric) -> list[_Answer]:
+def _of_clips(heard: DoseScores, spoilers: Sequence[Degradation], metric: str) -> list[_Answer]:
     from bench.stats import t_interval
 
     answers = []
     for spoiler in spoilers:
-        values = np.stack([_prompt_means(heard.values[key][metric.ref]) for key in _keys(spoiler)], axis=1)
+        values = np.stack([_prompt_means(heard.values[key][metric]) for key in _keys(spoiler)], axis=1)
         known = [column[np.isfinite(column)] for column in values.T]
         changes = [change[np.isfinite(change)] for change in (values[:, 1:] - values[:, :1]).T]
         intervals = [t_interval(change) if len(change) > 1 else None for change in changes]
@@ -115,28 +114,25 @@ def _of_clips(heard: DoseScores, spoilers: Sequence[Degradation], metric: Planne
                 [float(change.mean()) if len(change) else None for change in changes],
                 [(interval.low, interval.high) if interval else (None, None) for interval in intervals],
                 [paired_p(change) for change in changes],
-                heard.problems.get(metric.ref),
+                heard.problems.get(metric),
             )
         )
     return answers
 
 
 def _of_sets(
-    heard: DoseScores, spoilers: Sequence[Degradation], metric: PlannedMetric, references: Mapping[str, Reference]
+    heard: DoseScores, spoilers: Sequence[Degradation], name: str, metric: SetMetric, reference: Reference | None
 ) -> list[_Answer]:
-    embedder = metric.embedders[0].fingerprint
-    instance: SetMetric = create(metric.plugin, metric.params, SetMetric)
-    reference = references.get(embedder)
+    # Sets of one embedder are compared with each other and with a reference that says which it is.
+    embedder = reference.embedder if reference else metric.embedders[0].share_name
 
     def gathered(key: tuple[str, str]) -> EmbeddingSet | None:
-        vectors = heard.vectors[key].get(embedder, {})
+        vectors = heard.vectors[key].get(name, {})
         clips = [(number, place, vectors[place, seed]) for number, (place, seed) in enumerate(sorted(vectors))]
         return gather(clips, embedder) if clips else None
 
     def evaluated(clips: EmbeddingSet | None) -> Estimate:
-        return (
-            instance.evaluate(clips, reference) if clips else Estimate(None, None, None, 0, "no clip has an embedding")
-        )
+        return metric.evaluate(clips, reference) if clips else Estimate(None, None, None, 0, "no clip has an embedding")
 
     nothing = Difference(None, None, None, None, "")
     clean = gathered((CLEAN, CLEAN))
@@ -146,7 +142,7 @@ def _of_sets(
         sets = [gathered(key) for key in _keys(spoiler)]
         estimates = [baseline, *map(evaluated, sets[1:])]
         changes = [
-            instance.difference(clean, clips, reference, seed=0)
+            metric.difference(clean, clips, reference, seed=0)
             if clean and clips and baseline.value is not None and estimate.value is not None
             else nothing
             for clips, estimate in zip(sets[1:], estimates[1:], strict=True)
@@ -178,10 +174,12 @@ def _prompt_means(values: Values) -> Values:
     return means
 
 
-def _response(metric: PlannedMetric, spoiler: Degradation, answer: _Answer, tolerance: float) -> Response:
+def _response(
+    name: str, metric: ClipMetric | SetMetric, spoiler: Degradation, answer: _Answer, tolerance: float
+) -> Response:
     detected = smallest_detected(answer.effects, answer.p)
     return Response(
-        metric.ref,
+        name,
         metric.unit,
         metric.direction,
         spoiler.name,

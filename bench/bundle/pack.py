@@ -22,14 +22,13 @@ from bench.bundle.zip_file import write_files
 from bench.config.run_config import load_config
 from bench.contracts.plugins import installed
 from bench.environment import environment
-from bench.errors import DataError, TunebenchError, UsageError
+from bench.errors import DataError, UsageError
 from bench.export.clip_table import clip_table, written
 from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_board, read_cells, records
 from bench.planning.metric_plan import embedding_key
 from bench.progress import Progress, Silent
-from bench.references.find import files_at
-from bench.references.load import load_reference
+from bench.references.find import find_by_fingerprint
 from bench.scores.aggregate import read_columns, read_set_scores
 from bench.scores.protocol import Protocol, protocol_of
 from bench.storage.database import explained, present_layout, read_database
@@ -238,20 +237,13 @@ def _references(store: Store, folder: Path) -> dict[str, Path]:
     """The files of the references that shown metrics compare with, found by their content."""
     rows = store.rows("SELECT DISTINCT reference, reference_name FROM metrics WHERE shown AND reference != ''")
     wanted: dict[str, str] = dict(rows)
-    found: dict[str, Path] = {}
     configured = load_config(folder / CONFIG).reference if (folder / CONFIG).exists() else ""
     places: list[str | Path] = [folder / "references", configured, *installed("reference")]
-    for path in (path for place in places if place and len(found) < len(wanted) for path in files_at(place)):
-        try:
-            fingerprint = load_reference(path).fingerprint
-        except TunebenchError:
-            continue  # it lies there and is none
-        if fingerprint in wanted:
-            found.setdefault(reference_name(fingerprint), path)
+    found = find_by_fingerprint(wanted, filter(None, places))
     for fingerprint, name in wanted.items():
-        if reference_name(fingerprint) not in found:
+        if fingerprint not in found:
             raise DataError(
                 f"{folder}: the reference '{name}' that it was compared with is nowhere as it was; compare with what "
                 "there is now by 'tunebench score'"
             )
-    return found
+    return {reference_name(fingerprint): path for fingerprint, (path, _) in found.items()}

@@ -12,8 +12,9 @@ from bench.cli import conformance, memorisation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench.contracts.metric import ClipMetric
     from bench.contracts.prompt import Prompt
-    from bench.contracts.set_metric import Reference
+    from bench.contracts.set_metric import Reference, SetMetric
     from bench.planning.metric_plan import PlannedMetric
     from metrics.degradation_kinds import Degradation
     from metrics.dose_response import Response
@@ -52,10 +53,8 @@ def metrics(
 
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
-    from bench.config.run_config import ExecutorConfig
     from bench.contracts.prompt_suite import load_suite_named
     from bench.errors import UsageError
-    from bench.execution.executors.choose import make_executor
     from metrics.degradation_kinds import DEGRADATIONS, fewer
     from metrics.dose_listening import score_doses
     from metrics.dose_response import respond
@@ -73,9 +72,9 @@ def metrics(
     prompts = [prompt for prompt in load_suite_named("genres@1").prompts if prompt.level in levels]
     with shown() as progress, all_or_nothing():
         references = _references(chosen, reference, dose_dir, progress)
-        with make_executor(ExecutorConfig(workers=workers)) as executor:
-            heard = score_doses(prompts, spoilers, chosen, executor, progress, duration, dose_dir, seeds)
-    responses = respond(heard, spoilers, chosen, references)
+        names = [metric.plugin.qualified for metric in chosen]
+        scored = score_doses(prompts, spoilers, names, progress, duration, dose_dir, seeds, workers)
+    responses = respond(scored, spoilers, _instances(chosen), references)
     if plot is not None:
         from metrics.dose_plot import draw
 
@@ -109,16 +108,27 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
     return found
 
 
+def _instances(metrics: Sequence[PlannedMetric]) -> dict[str, ClipMetric | SetMetric]:
+    """The metrics themselves, by name and version."""
+    from bench.contracts.metric import ClipMetric
+    from bench.contracts.plugins import create
+    from bench.contracts.set_metric import SetMetric
+
+    return {metric.ref: create(metric.plugin, metric.params, ClipMetric, SetMetric) for metric in metrics}
+
+
 def _references(
     metrics: Sequence[PlannedMetric], name: str, kept_in: Path | None, progress: Any
 ) -> dict[str, Reference]:
-    """The reference of each embedder that a set metric compares in, by the embedder's fingerprint."""
-    from bench.references.load import find_reference, load_reference
+    """The reference that each set metric compares with, by the metric's name and version."""
+    from bench.references.find import find_reference
+    from bench.references.load import load_reference
 
     needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in metrics if metric.needs_reference}
-    return {
+    found = {
         key: load_reference(find_reference(name, embedder, kept_in, progress).path) for key, embedder in needed.items()
     }
+    return {metric.ref: found[metric.embedders[0].fingerprint] for metric in metrics if metric.needs_reference}
 
 
 def _report(
@@ -157,7 +167,7 @@ def _report(
     if seen and seen[0] < len(prompts):
         lines.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
     lines += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
-    lines += [warning.sentence for reference in references.values() for warning in reference.warnings]
+    lines += dict.fromkeys(warning.sentence for reference in references.values() for warning in reference.warnings)
     return "\n".join(lines)
 
 

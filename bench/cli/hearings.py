@@ -15,12 +15,12 @@ from bench.contracts.embedder import Vectors
 from bench.errors import MissingError
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash import CRASHES
-from bench.execution.score import embed
+from bench.execution.score import Scoring
 from bench.hashing import fingerprint
 from bench.planning.metric_plan import PlannedEmbedder
 from bench.progress import Progress
 from bench.recordings import Recording
-from bench.references.build import MAX_BAD, build_reference
+from bench.references.build import MAX_BAD, ReferenceOptions, build_reference
 from bench.references.file_format import read_tensors
 from bench.references.load import ENDING, load_reference
 from bench.storage.clip_sets import view_of
@@ -76,7 +76,7 @@ def embed_clips(
         lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view.key)
     if lacking:
         with Store.open(run) as store, make_executor(settings.executor, run / CRASHES) as executor:
-            if missing := embed(store, embedder, view, executor, progress, models):
+            if missing := Scoring(store, view, executor, progress).embed(embedder, models):
                 raise MissingError("; ".join(missing))
     with Store.read(run) as store:
         prompts, vectors = store.prompts(), store.embedded(embedder.fingerprint, view.key)
@@ -111,8 +111,8 @@ def embed_dataset(
     path = kept_in / f"{fingerprint([sounds, view.key])[:16]}.{embedder.fingerprint[:8]}{ENDING}"
     if not path.is_file():
         recordings = [Recording(example.id, example.path, example.genre) for example in dataset.examples]
-        share = max(MAX_BAD, data.bad_share)
-        build_reference(recordings, embedder.ref, path, dataset.name, max_bad=share, view=view, progress=progress)
+        options = ReferenceOptions(max_bad=max(MAX_BAD, data.bad_share), view=view)
+        build_reference(recordings, embedder.ref, path, dataset.name, options, progress)
     embeddings = load_reference(path).embeddings
     assert embeddings is not None
     of = {example.id: example for example in dataset.examples}

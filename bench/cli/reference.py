@@ -59,7 +59,7 @@ def build(
     from bench.errors import UsageError
     from bench.recordings import GenreFrom as GenreSource
     from bench.recordings import recordings_in, recordings_of
-    from bench.references.build import build_reference
+    from bench.references.build import ReferenceOptions, build_reference
 
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
     target = _output(out)
@@ -67,17 +67,10 @@ def build(
         raise UsageError(f"there is no folder or manifest {source}")
     recordings = recordings_in(source, genres) if source.is_dir() else recordings_of(source, genres)
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"source": source.resolve().name}}
+    options = ReferenceOptions(statistics_only, max_bad, about=about)
     with shown() as progress, all_or_nothing():
-        built = build_reference(
-            recordings,
-            EmbedderRef(embedder, _params(param)),
-            target,
-            name or out.stem,
-            statistics_only=statistics_only,
-            max_bad=max_bad,
-            about=about,
-            progress=progress,
-        )
+        ref = EmbedderRef(embedder, _params(param))
+        built = build_reference(recordings, ref, target, name or out.stem, options, progress)
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
 
 

@@ -22,8 +22,7 @@ from bench.hashing import fingerprint
 from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination
-from bench.references.find import search
-from bench.references.load import load_reference
+from bench.references.find import find_by_fingerprint
 from bench.storage.store import StoredClip
 
 SEED = 0
@@ -200,15 +199,17 @@ class SetTests:
             places: list[str | Path] = [self._place] if self._place else []
             places += [config.reference for config in self._configs if config]
             places += [run.folder / "references" for run in self._runs]
-            planned = search(shown.reference, embedder, (*places, *installed("reference")))
-            if planned is None:
+            found = find_by_fingerprint({shown.reference}, (*places, *installed("reference")), embedder)
+            if shown.reference not in found:
                 where = f"--reference {self._place}, " if self._place else ""
                 raise UsageError(
                     f"the reference '{shown.column.reference}' that the scores are against "
                     f"({shown.reference[:12]}) was not found in {where}the configuration or the run; name its file "
                     "with --reference, or score anew with 'tunebench score'"
                 )
-            self._references[shown.reference] = planned, load_reference(planned.path)
+            path, reference = found[shown.reference]
+            planned = PlannedReference(reference.name, path.resolve(), reference.fingerprint)
+            self._references[shown.reference] = planned, reference
         return self._references[shown.reference]
 
 

@@ -10,31 +10,32 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
-from bench.execution.executors.base import Executor, Task, TaskLost
+from bench.errors import UsageError
+from bench.execution.executors.base import Executor, Result, Result_co, Task, TaskLost
 from bench.progress import Progress
 
 LIMIT = 5
 
 
-class Divisible(Task[Any], Protocol):
+class Divisible(Task[Result_co], Protocol[Result_co]):
     """A task that can be tried in pieces."""
 
     @property
     def causes(self) -> tuple[str, ...]:
         """What may be at fault where it dies: a model, or metrics and embedders."""
 
-    def pieces(self) -> list[Any]:
+    def pieces(self) -> Sequence[Divisible[Result_co]]:
         """The same work in its smallest pieces; none if it is one."""
 
-    def without(self, causes: Collection[str]) -> Any | None:
+    def without(self, causes: Collection[str]) -> Divisible[Result_co] | None:
         """What is left of it where those are not to be touched."""
 
-
-Attempted = TypeVar("Attempted", bound=Divisible)
+    def lost(self, error: str) -> Result_co:
+        """The result where nothing could be done, for that reason."""
 
 
 @dataclass
@@ -44,51 +45,60 @@ class _Record:
     died: int = 0
     worked: int = 0
     given_up: str = ""
-    dropped: bool = False
 
     @property
     def suspect(self) -> bool:
         return self.died > self.worked
 
 
-class Attempts(Generic[Attempted]):
+class Attempts(Generic[Result]):
     """The results of tasks, one for each or for each of its pieces, in any order.
 
     Args:
         tasks: what is to be done.
         executor: where it is done.
         progress: told what is given up.
+
+    Attributes:
+        missing: by cause, what it needs that is not installed. What is still to be tried of that cause is left out.
     """
 
-    def __init__(self, tasks: Iterable[Attempted], executor: Executor, progress: Progress) -> None:
+    def __init__(self, tasks: Iterable[Divisible[Result]], executor: Executor, progress: Progress) -> None:
+        self.missing: dict[str, str] = {}
         self._executor, self._progress = executor, progress
         self._waiting = deque(tasks)
-        self._next: deque[Attempted] = deque()
-        self._not_tried: list[tuple[Attempted, TaskLost]] = []
+        self._next: deque[Divisible[Result]] = deque()
+        self._not_tried: list[tuple[Divisible[Result], Result]] = []
         self._records: defaultdict[str, _Record] = defaultdict(_Record)
         self._mixed: set[str] = set()
 
-    def __iter__(self) -> Iterator[tuple[Attempted, Any]]:
-        """Each task or piece with its result, or with a `TaskLost`; what was not tried is one that died."""
+    def __iter__(self) -> Iterator[tuple[Divisible[Result], Result]]:
+        """Yield each task or piece with its result, which is `Divisible.lost` where it died or was not tried.
+
+        Raises:
+            UsageError: the disk took no more, or a plugin refuses to work.
+        """
         while self._next or self._waiting:  # again where the last ones died and left pieces
-            for task, result in self._executor.map(self._handed_out()):
-                if isinstance(result, TaskLost) and result.why == "died":
-                    if pieces := task.pieces():
-                        self._divide(pieces)
-                        continue
+            for task, result in self._executor.map((task, task) for task in self._handed_out()):
+                if not isinstance(result, TaskLost):
+                    self._note_work(task.causes)
+                    yield task, result
+                elif result.why == "died" and (pieces := task.pieces()):
+                    self._divide(pieces)
+                    continue
+                elif result.why == "died":
                     self._note_death(task.causes[0], result.message)
+                    yield task, task.lost(result.message)
+                elif result.why == "missing":
+                    self._note_work(task.causes)
+                    self.missing |= dict.fromkeys(task.causes, result.message)
+                    yield task, task.lost(result.message)
                 else:
-                    for cause in task.causes:
-                        self._records[cause].worked += 1
-                yield task, result
+                    raise UsageError(result.message)
                 yield from self._taken()
             yield from self._taken()
 
-    def drop(self, cause: str) -> None:
-        """Leave out, without a result, what is still to be tried of a cause."""
-        self._records[cause].dropped = True
-
-    def _handed_out(self) -> Iterator[Attempted]:
+    def _handed_out(self) -> Iterator[Divisible[Result]]:
         while self._next or self._waiting:
             task = (self._next or self._waiting).popleft()
             records = {cause: self._records[cause] for cause in task.causes}
@@ -100,15 +110,15 @@ class Attempts(Generic[Attempted]):
                 continue
             (record, *_) = records.values()
             if len(records) == 1 and record.given_up:
-                self._not_tried.append((task, TaskLost("died", record.given_up)))
-            elif not (len(records) == 1 and record.dropped):
+                self._not_tried.append((task, task.lost(record.given_up)))
+            elif not records.keys() <= self.missing.keys():
                 yield task
 
-    def _taken(self) -> Iterator[tuple[Attempted, TaskLost]]:
+    def _taken(self) -> Iterator[tuple[Divisible[Result], Result]]:
         yield from self._not_tried
         self._not_tried.clear()
 
-    def _divide(self, pieces: list[Attempted]) -> None:
+    def _divide(self, pieces: Sequence[Divisible[Result]]) -> None:
         """Try a piece of each cause next; the other pieces of a cause come last, since they are much like it."""
         self._mix({cause for piece in pieces for cause in piece.causes})
         seen: set[str] = set()
@@ -126,6 +136,10 @@ class Attempts(Generic[Attempted]):
         random.shuffle(tasks)
         for place, task in zip(places, tasks, strict=True):
             self._waiting[place] = task
+
+    def _note_work(self, causes: Iterable[str]) -> None:
+        for cause in causes:
+            self._records[cause].worked += 1
 
     def _note_death(self, cause: str, why: str) -> None:
         self._mix({cause})

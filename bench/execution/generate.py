@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from bench.errors import UsageError
 from bench.execution.attempts import Attempts
-from bench.execution.executors.base import Executor, TaskLost
+from bench.execution.executors.base import Executor
 from bench.execution.generate_task import GenerateTask
 from bench.planning.plan import Plan
 from bench.progress import Progress
 from bench.storage.store import Store
-from bench.storage.task_results import ClipFailed
 
 
 def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -> list[str]:
@@ -20,8 +18,6 @@ def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -
     """
     unmade = store.unmade()
     wanted = [clip for clip in plan.clips if clip.id in unmade]
-    missing: dict[str, str] = {}
-
     tasks = [
         GenerateTask(model, clips, absent, store.folder.resolve())
         for model, clips in plan.batches()
@@ -29,14 +25,7 @@ def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -
     ]
     progress.begin("generating clips", len(plan.clips), len(plan.clips) - len(wanted))
     attempts = Attempts(tasks, executor, progress)
-    for task, result in attempts:
-        if isinstance(result, TaskLost):
-            if result.why == "missing":
-                missing[task.model.label] = f"model '{task.model.label}': {result.message}"
-                attempts.drop(task.model.label)
-            elif result.why != "died":
-                raise UsageError(result.message)
-            result = [ClipFailed(clip.id, result.message) for clip in task.absent]
-        store.record_clips(result)
-        progress.advance(len(task.wanted))
-    return list(missing.values())
+    for _, clips in attempts:
+        store.record_clips(clips)
+        progress.advance(len(clips))
+    return [f"model '{model}': {message}" for model, message in attempts.missing.items()]

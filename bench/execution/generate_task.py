@@ -64,6 +64,10 @@ class GenerateTask:
         """What is left of it where those are not to be touched."""
         return None if self.model.label in causes else self
 
+    def lost(self, error: str) -> list[ClipMade | ClipFailed]:
+        """The results when nothing could be generated."""
+        return [ClipFailed(clip.id, error) for clip in self.absent]
+
     def execute(self, bench: WorkerState) -> list[ClipMade | ClipFailed]:
         """Generate and store the clips; one that fails is a `ClipFailed`.
 

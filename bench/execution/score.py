@@ -1,178 +1,185 @@
-"""Giving scores to clips and sets of clips that have none."""
+"""Compute the scores that clips and sets of clips of a run lack."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
-from bench.config.run_config import CommonGround, Shared
+from bench.config.run_config import Shared
 from bench.contracts.clip_view import View
 from bench.contracts.set_metric import PlannedReference
 from bench.errors import UsageError
 from bench.execution.attempts import Attempts
-from bench.execution.executors.base import Executor, TaskLost
+from bench.execution.executors.base import Executor
 from bench.execution.score_task import ScoreTask, SetTask
 from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
-from bench.references.load import find_reference
-from bench.storage.clip_sets import clip_groups, view_of
+from bench.references.find import find_reference
+from bench.storage.clip_sets import clip_groups
 from bench.storage.store import Store, StoredClip
 
 
-def score(
-    store: Store,
-    metrics: Sequence[PlannedMetric],
-    reference: str,
-    ground: CommonGround,
-    executor: Executor,
-    progress: Progress,
-    only: set[str] | None = None,
-    force: bool = False,
-    sets: bool = True,
-    shared: Shared = "refuse",
-) -> list[str]:
-    """Score the clips, then the sets of clips, that lack a score, and return what is not installed here.
+@dataclass(frozen=True)
+class Scoring:
+    """Scores what a run lacks and stores it.
 
-    ``force`` scores all again.
-
-    Args:
-        reference: what set metrics compare with: a name, a folder of audio, or a reference file.
-        ground: the part of the clips that embeddings are made of.
-        only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of them.
-        sets: whether to compute set metrics; a part of a run has no use for them.
-        shared: what to do where the reference holds recordings that a model was trained on: refuse, or mark its scores.
-
-    Raises:
-        UsageError: a metric or the reference cannot be used at all, or is refused.
-        DataError: the reference is damaged.
+    Attributes:
+        store: the run, open for writing.
+        view: the part of the clips that embeddings are made of.
+        executor: where it is computed.
+        progress: shows how far it is.
+        force: compute again what is stored.
     """
-    view = view_of(store, ground)
-    set_metrics = [metric for metric in metrics if metric.of_sets and sets]
-    needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in set_metrics if metric.needs_reference}
-    references = {
-        name: find_reference(reference, embedder, store.folder / "references", progress, view)
-        for name, embedder in needed.items()
-    }
-    asked = {clip.model for clip in store.made(only)}
-    leaks = find_contamination({m: held for m, held in store.trained_on().items() if m in asked}, references.values())
-    if leaks and shared == "refuse":
-        raise UsageError(refusal(leaks))
-    store.show([metric for metric in metrics if sets or not metric.of_sets], view, references)
-    missing = _score_clips(store, metrics, view, executor, progress, only, force)
-    if set_metrics:
-        _score_sets(store, set_metrics, view, references, leaks, executor, progress, asked, force)
-    return missing
 
+    store: Store
+    view: View
+    executor: Executor
+    progress: Progress
+    force: bool = False
 
-def _score_clips(
-    store: Store,
-    metrics: Sequence[PlannedMetric],
-    view: View,
-    executor: Executor,
-    progress: Progress,
-    only: set[str] | None,
-    force: bool,
-) -> list[str]:
-    clips = store.made(only)
-    prompts = store.prompts()
-    scored = {} if force else store.scored()
-    embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
-    held = {name: set() if force else store.embedded_keys(name, view.key) for name in embedders}
-    tasks: list[ScoreTask] = []
-    for clip in clips:
-        keys = scored.get(clip.id, set())
-        absent = tuple(m for m in metrics if not m.of_sets and m.key(view) not in keys)
-        unheard = tuple(e for name, e in embedders.items() if clip.content not in held[name])
-        if absent or unheard:
-            path = store.folder.resolve() / clip.path
-            tasks.append(
-                ScoreTask(clip.id, clip.content, path, prompts[clip.prompt], clip.notes, absent, unheard, view)
+    def score(
+        self,
+        metrics: Sequence[PlannedMetric],
+        reference: str,
+        only: set[str] | None = None,
+        sets: bool = True,
+        shared: Shared = "refuse",
+    ) -> list[str]:
+        """Score the clips, then the sets of clips, that lack a score, and return what is not installed here.
+
+        Args:
+            metrics: of clips and of sets.
+            reference: what set metrics compare with: a name, a folder of audio, or a reference file.
+            only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of
+                them.
+            sets: whether to compute set metrics; a part of a run has no use for them.
+            shared: what to do where the reference holds recordings that a model was trained on: refuse, or mark its
+                scores.
+
+        Raises:
+            UsageError: a metric or the reference cannot be used at all, or is refused.
+            DataError: the reference is damaged.
+        """
+        store, asked = self.store, {clip.model for clip in self.store.made(only)}
+        set_metrics = [metric for metric in metrics if metric.of_sets and sets]
+        references = self._references(reference, set_metrics)
+        trained_on = {model: held for model, held in store.trained_on().items() if model in asked}
+        leaks = find_contamination(trained_on, references.values())
+        if leaks and shared == "refuse":
+            raise UsageError(refusal(leaks))
+        store.show([metric for metric in metrics if sets or not metric.of_sets], self.view, references)
+        missing = self._score_clips(metrics, only)
+        if set_metrics:
+            self._score_sets(set_metrics, references, leaks, asked)
+        return missing
+
+    def embed(self, embedder: PlannedEmbedder, models: Collection[str]) -> list[str]:
+        """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
+        prompts, held = self.store.prompts(), self._embedded_keys(embedder.fingerprint)
+        clips = {clip.content: clip for clip in self.store.made() if clip.model in models}
+        folder = self.store.folder.resolve()
+        tasks = [
+            ScoreTask(c.id, c.content, folder / c.path, prompts[c.prompt], None, (), (embedder,), self.view)
+            for c in clips.values()
+            if c.content not in held
+        ]
+        self.progress.begin("embedding clips", len(clips), len(clips) - len(tasks))
+        return self._record_clips(tasks)
+
+    def _references(self, name: str, metrics: Sequence[PlannedMetric]) -> dict[str, PlannedReference]:
+        """The reference of each embedder that a metric compares in, by the embedder's fingerprint."""
+        needed = {m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.needs_reference}
+        kept_in = self.store.folder / "references"
+        return {key: find_reference(name, e, kept_in, self.progress, self.view) for key, e in needed.items()}
+
+    def _embedded_keys(self, embedder: str) -> set[str]:
+        return set() if self.force else self.store.embedded_keys(embedder, self.view.key)
+
+    def _score_clips(self, metrics: Sequence[PlannedMetric], only: set[str] | None) -> list[str]:
+        clips = self.store.made(only)
+        prompts = self.store.prompts()
+        scored = {} if self.force else self.store.scored()
+        embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
+        held = {name: self._embedded_keys(name) for name in embedders}
+        folder = self.store.folder.resolve()
+        tasks: list[ScoreTask] = []
+        for c in clips:
+            keys = scored.get(c.id, set())
+            absent = tuple(m for m in metrics if not m.of_sets and m.key(self.view) not in keys)
+            embed = tuple(e for name, e in embedders.items() if c.content not in held[name])
+            if absent or embed:
+                prompt = prompts[c.prompt]
+                tasks.append(ScoreTask(c.id, c.content, folder / c.path, prompt, c.notes, absent, embed, self.view))
+        if not self.force:
+            tasks = self._with_known_vectors(tasks)
+        self.progress.begin("scoring clips", len(clips), len(clips) - len(tasks))
+        return self._record_clips(tasks)
+
+    def _record_clips(self, tasks: Sequence[ScoreTask]) -> list[str]:
+        missing: list[str] = []
+        lacking = {task.clip: len(task.causes) for task in tasks}
+        attempts = Attempts(tasks, self.executor, self.progress)
+        for task, result in attempts:
+            self.store.record_heard(result)
+            missing += result.missing
+            lacking[result.clip] -= len(task.causes)
+            if not lacking[result.clip]:  # a clip that is tried in pieces is one clip
+                self.progress.advance(1)
+        return list(dict.fromkeys([*missing, *attempts.missing.values()]))
+
+    def _with_known_vectors(self, tasks: Sequence[ScoreTask]) -> list[ScoreTask]:
+        """The tasks with the vectors that are stored already and that one of their metrics asks for."""
+        metrics = chain.from_iterable(task.metrics for task in tasks)
+        wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
+        held = {embedder: self.store.embedded(embedder, self.view.key) for embedder in wanted}
+        return [
+            replace(
+                task, known={name: vectors[task.content] for name, vectors in held.items() if task.content in vectors}
             )
-    if not force:
-        tasks = _with_known_vectors(store, tasks, view)
-    progress.begin("scoring clips", len(clips), len(clips) - len(tasks))
-    return _hear(store, tasks, executor, progress)
+            for task in tasks
+        ]
 
+    def _score_sets(
+        self,
+        metrics: Sequence[PlannedMetric],
+        references: Mapping[str, PlannedReference],
+        leaks: Sequence[Contamination],
+        asked: set[str],
+    ) -> None:
+        tasks = self._set_tasks(metrics, references, leaks, asked)
+        self.progress.begin("computing set metrics", len(tasks), 0)
+        for _, result in Attempts(tasks, self.executor, self.progress):
+            self.store.record_set_scores(result)
+            self.progress.advance(1)
 
-def embed(
-    store: Store, embedder: PlannedEmbedder, view: View, executor: Executor, progress: Progress, models: Collection[str]
-) -> list[str]:
-    """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
-    prompts, held = store.prompts(), store.embedded_keys(embedder.fingerprint, view.key)
-    clips = {clip.content: clip for clip in store.made() if clip.model in models}
-    tasks = [
-        ScoreTask(c.id, c.content, store.folder.resolve() / c.path, prompts[c.prompt], None, (), (embedder,), view)
-        for c in clips.values()
-        if c.content not in held
-    ]
-    progress.begin("embedding clips", len(clips), len(clips) - len(tasks))
-    return _hear(store, tasks, executor, progress)
-
-
-def _hear(store: Store, tasks: list[ScoreTask], executor: Executor, progress: Progress) -> list[str]:
-    missing: list[str] = []
-    lacking = {task.clip: len(task.causes) for task in tasks}
-    for task, heard in Attempts(tasks, executor, progress):
-        if isinstance(heard, TaskLost):
-            if heard.why != "died":
-                raise UsageError(heard.message)
-            heard = task.lost(heard.message)
-        store.record_heard(heard)
-        missing += heard.missing
-        lacking[task.clip] -= len(task.causes)
-        if not lacking[task.clip]:  # a clip that is tried in pieces is one clip
-            progress.advance(1)
-    return list(dict.fromkeys(missing))
-
-
-def _with_known_vectors(store: Store, tasks: Sequence[ScoreTask], view: View) -> list[ScoreTask]:
-    """The tasks with the vectors that are stored already and that one of their metrics asks for."""
-    metrics = chain.from_iterable(task.metrics for task in tasks)
-    wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
-    held = {embedder: store.embedded(embedder, view.key) for embedder in wanted}
-    return [
-        replace(task, known={name: vectors[task.content] for name, vectors in held.items() if task.content in vectors})
-        for task in tasks
-    ]
-
-
-def _score_sets(
-    store: Store,
-    metrics: Sequence[PlannedMetric],
-    view: View,
-    references: Mapping[str, PlannedReference],
-    leaks: Sequence[Contamination],
-    executor: Executor,
-    progress: Progress,
-    asked: set[str],
-    force: bool,
-) -> None:
-    prompts = store.prompts()
-    number = {prompt: place for place, prompt in enumerate(prompts)}
-    models: dict[str, list[StoredClip]] = {}
-    for clip in store.made():
-        models.setdefault(clip.model, []).append(clip)
-    vectors = {m.embedders[0].fingerprint: store.embedded(m.embedders[0].fingerprint, view.key) for m in metrics}
-    held = {} if force else store.set_scored()
-    tasks: list[SetTask] = []
-    for model in (name for name in models if name in asked):
-        for metric in metrics:
-            embedder = metric.embedders[0].fingerprint
-            against = references[embedder] if metric.needs_reference else None
-            clips = tuple((number[clip.prompt], vectors[embedder].get(clip.content)) for clip in models[model])
-            groups = tuple(clip_groups(models[model], prompts))
-            task = SetTask(model, metric, view, against, clips, groups, marks(leaks, model, against))
-            # A score from before it was known what the model was trained on lacks its mark.
-            absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
-            if absent:
-                tasks.append(replace(task, groups=absent))
-    progress.begin("computing set metrics", len(tasks), 0)
-    for task, result in Attempts(tasks, executor, progress):
-        if isinstance(result, TaskLost):
-            if result.why != "died":
-                raise UsageError(result.message)
-            result = task.lost(result.message)
-        store.record_set_scores(result)
-        progress.advance(1)
+    def _set_tasks(
+        self,
+        metrics: Sequence[PlannedMetric],
+        references: Mapping[str, PlannedReference],
+        leaks: Sequence[Contamination],
+        asked: set[str],
+    ) -> list[SetTask]:
+        """A task for each model and metric that lack the score of a set, with the sets that lack it."""
+        store, prompts = self.store, self.store.prompts()
+        number = {prompt: place for place, prompt in enumerate(prompts)}
+        models: dict[str, list[StoredClip]] = {}
+        for clip in store.made():
+            models.setdefault(clip.model, []).append(clip)
+        embedders = {metric.embedders[0].fingerprint for metric in metrics}
+        vectors = {name: store.embedded(name, self.view.key) for name in embedders}
+        held = {} if self.force else store.set_scored()
+        tasks: list[SetTask] = []
+        for model in (name for name in models if name in asked):
+            for metric in metrics:
+                embedder = metric.embedders[0].fingerprint
+                against = references[embedder] if metric.needs_reference else None
+                clips = tuple((number[clip.prompt], vectors[embedder].get(clip.content)) for clip in models[model])
+                groups = tuple(clip_groups(models[model], prompts))
+                task = SetTask(model, metric, self.view, against, clips, groups, marks(leaks, model, against))
+                # A score from before it was known what the model was trained on lacks its mark.
+                absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
+                if absent:
+                    tasks.append(replace(task, groups=absent))
+        return tasks

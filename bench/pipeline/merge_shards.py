@@ -21,12 +21,13 @@ from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash import CRASHES
-from bench.execution.score import score
+from bench.execution.score import Scoring
 from bench.hashing import first_difference
 from bench.pipeline.run import Run, forget_crashes
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.shards import Shard, find_shards
 from bench.progress import Progress, Silent
+from bench.storage.clip_sets import view_of
 from bench.storage.frozen_config import FILE, freeze
 from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_plan
 from bench.storage.read_clips import audio_paths, planned_rows
@@ -88,9 +89,8 @@ def _hear_together(run: Store, progress: Progress) -> list[str]:
     if not metrics:
         return []
     with make_executor(settings.executor, run.folder / CRASHES) as executor:
-        return score(
-            run, metrics, settings.reference, settings.common, executor, progress, shared=settings.shared_recordings
-        )
+        scoring = Scoring(run, view_of(run, settings.common), executor, progress)
+        return scoring.score(metrics, settings.reference, shared=settings.shared_recordings)
 
 
 def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, int]]:

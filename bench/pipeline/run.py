@@ -14,13 +14,14 @@ from bench.errors import MissingError
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash import CRASHES
 from bench.execution.generate import generate
-from bench.execution.score import score
+from bench.execution.score import Scoring
 from bench.hashing import canonical_json
 from bench.number_format import counted
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
 from bench.progress import Progress, Silent
+from bench.storage.clip_sets import view_of
 from bench.storage.failures import Failure
 from bench.storage.frozen_config import freeze, freeze_scoring, with_seeds
 from bench.storage.store import Store
@@ -128,18 +129,9 @@ def run(
         store.tidy()
         with make_executor(settings.executor, folder / CRASHES) as executor:
             missing = generate(store, plan, executor, progress)
-            only = {clip.id for clip in plan.clips}
-            missing += score(
-                store,
-                plan.metrics,
-                settings.reference,
-                settings.common,
-                executor,
-                progress,
-                only,
-                sets=shard is None,
-                shared=settings.shared_recordings,
-            )
+            only, sets = {clip.id for clip in plan.clips}, shard is None
+            scoring = Scoring(store, view_of(store, settings.common), executor, progress)
+            missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
@@ -164,16 +156,8 @@ def rescore(
     with Store.open(folder) as store:
         store.tidy()
         with make_executor(config.executor, folder / CRASHES) as executor:
-            missing = score(
-                store,
-                metrics,
-                config.reference,
-                config.common,
-                executor,
-                progress or Silent(),
-                force=force,
-                shared=config.shared_recordings,
-            )
+            scoring = Scoring(store, view_of(store, config.common), executor, progress or Silent(), force)
+            missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
         forget_crashes(store)
     if missing:

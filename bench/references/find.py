@@ -1,52 +1,101 @@
-"""Finding again the reference that stored scores are against, by its fingerprint."""
+"""Find references: by an installed name, a file, a folder of files, a folder of audio, or by fingerprint."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from bench.contracts.clip_view import View
+from bench.contracts.identity import plugin_label
 from bench.contracts.plugins import find, installed, is_declared, load
-from bench.contracts.set_metric import PlannedReference
+from bench.contracts.set_metric import PlannedReference, Reference
 from bench.errors import TunebenchError, UsageError, suggestion
-from bench.hashing import fingerprint
+from bench.hashing import fingerprint, first_difference
 from bench.references.file_format import read_tensors
 from bench.references.load import ENDING, load_reference
 
+if TYPE_CHECKING:
+    from bench.planning.metric_plan import PlannedEmbedder
+    from bench.progress import Progress
 
-def search(wanted: str, embedder: str, places: Iterable[str | Path]) -> PlannedReference | None:
-    """The reference with the fingerprint ``wanted``, or None where it lies in none of the places.
+
+def find_reference(
+    name: str,
+    embedder: PlannedEmbedder,
+    kept_in: Path | None = None,
+    progress: Progress | None = None,
+    view: View | None = None,
+) -> PlannedReference:
+    """Find the reference that a name stands for, as embedded by one embedder.
 
     Args:
-        wanted: fingerprint of the reference's content.
-        embedder: fingerprint of the embedder that it is of; other files are not read to their end.
-        places: names of installed references, reference files, and folders of such, in the order of looking.
+        name: an installed reference (``composer``), a reference file, a folder of reference files (one an embedder), or
+            a folder of audio, which is embedded now and kept in ``kept_in``. What is installed goes before a folder of
+            the same name; write ``./name`` for that.
+        embedder: the one that the metric is defined on.
+        kept_in: where what is made of a folder of audio is kept; it is made again when a file in it has changed.
+        progress: shows how far the embedding is.
+        view: the part of each clip that is embedded; of a folder of audio, too. A file holds what it was made of.
+
+    Raises:
+        UsageError: nothing has that name, or it was embedded by another embedder or version.
+        DataError: a reference file or audio that cannot be used.
+        MissingError: the embedder's weights are not there.
     """
-    for place in places:
-        for file in files_at(place):
-            try:
-                if fingerprint(read_tensors(file)[1].get("embedder")) != embedder:
-                    continue
-                reference = load_reference(file)
-            except TunebenchError:
-                continue
-            if reference.fingerprint == wanted:
-                return PlannedReference(reference.name, file.resolve(), reference.fingerprint)
-    return None
+    path = _path(name)
+    if path.is_file():
+        return _of_file(path, embedder)
+    if is_declared("reference", name):
+        return _of_folder(find("reference", name).name, path, embedder)
+    if any(reference_files(path)):
+        return _of_folder(path.name, path, embedder)
+    if not path.is_dir():
+        raise UsageError(f"{_unknown(name)}; or a reference file, or a folder of audio")
+    if kept_in is None:
+        raise UsageError(f"{path} is a folder of audio; embed it first with 'tunebench reference build {path}'")
+    return _of_audio(path, embedder, view or View(), kept_in, progress)
 
 
-def files_at(place: str | Path) -> Iterator[Path]:
-    """The reference files that a name or path stands for."""
-    if isinstance(place, str) and is_declared("reference", place):
+def find_by_fingerprint(
+    wanted: Collection[str], places: Iterable[str | Path], embedder: str | None = None
+) -> dict[str, tuple[Path, Reference]]:
+    """Find the references that stored scores are against, by the fingerprint of their content.
+
+    Places that do not exist, and files that cannot be read, are passed over.
+
+    Args:
+        wanted: fingerprints.
+        places: names of installed references, reference files, and folders of such, in the order of looking.
+        embedder: fingerprint of the embedder that they are of, if known; other files are not read to their end.
+
+    Returns:
+        By fingerprint, the file and what it holds; without those that are in none of the places.
+    """
+    found: dict[str, tuple[Path, Reference]] = {}
+    for path in _readable(places):
+        if len(found) == len(set(wanted)):
+            break
         try:
-            folder = Path(load(find("reference", place))())
-        except TunebenchError:
-            return
-    else:
-        folder = Path(place).expanduser()
-    if folder.is_file():
-        yield folder
-    else:
-        yield from sorted(folder.glob(f"*{ENDING}"))
+            if embedder is not None and fingerprint(read_tensors(path)[1].get("embedder")) != embedder:
+                continue
+            reference = load_reference(path)
+        except (TunebenchError, OSError):
+            continue
+        if reference.fingerprint in wanted:
+            found.setdefault(reference.fingerprint, (path, reference))
+    return found
+
+
+def reference_files(place: str | Path) -> Iterator[Path]:
+    """Yield the reference files of an installed name, of a folder, or the one that is named itself.
+
+    Raises:
+        UsageError, MissingError: an installed reference cannot be loaded.
+    """
+    path = _path(place)
+    yield from [path] if path.is_file() else sorted(path.glob(f"*{ENDING}"))
 
 
 def check_place(place: str) -> None:
@@ -56,12 +105,82 @@ def check_place(place: str) -> None:
         UsageError: it does not exist, or holds none.
         DataError: a file of it is damaged.
     """
-    files = list(files_at(place))
+    files = list(reference_files(place))
     if not files:
-        known = installed("reference")
-        raise UsageError(
-            f"there is no reference '{place}'{suggestion(place, known)}: name an installed one "
-            f"({', '.join(known)}), a reference file, or a folder of such"
-        )
+        raise UsageError(f"{_unknown(place)}; or a reference file, or a folder of such")
     for file in files:
         read_tensors(file)
+
+
+def _path(place: str | Path) -> Path:
+    """The folder of an installed reference, or the path itself."""
+    if isinstance(place, str) and is_declared("reference", place):
+        return Path(load(find("reference", place))())
+    return Path(place).expanduser()
+
+
+def _readable(places: Iterable[str | Path]) -> Iterator[Path]:
+    for place in places:
+        try:
+            files = list(reference_files(place))
+        except (TunebenchError, OSError, ValueError):  # a path with a zero byte is a ValueError
+            continue
+        yield from files
+
+
+def _of_file(path: Path, embedder: PlannedEmbedder) -> PlannedReference:
+    reference = load_reference(path)
+    if reference.embedder != embedder.fingerprint:
+        raise UsageError(f"{path} {_other_embedder(reference.about['embedder'], embedder)}")
+    return PlannedReference(reference.name, path.resolve(), reference.fingerprint)
+
+
+def _of_folder(name: str, folder: Path, embedder: PlannedEmbedder) -> PlannedReference:
+    have = []
+    for file in reference_files(folder):
+        _, about = read_tensors(file)
+        if fingerprint(about["embedder"]) == embedder.fingerprint:
+            return _of_file(file, embedder)
+        have.append(about["embedder"])
+    if len(have) == 1:
+        raise UsageError(f"reference '{name}' {_other_embedder(have[0], embedder)}")
+    raise UsageError(
+        f"reference '{name}' was never embedded by {embedder.ref.name}; it has "
+        f"{', '.join(plugin_label(identity) for identity in have) or 'no files'}; {_build(embedder)}"
+    )
+
+
+def _of_audio(
+    folder: Path, embedder: PlannedEmbedder, view: View, kept_in: Path, progress: Progress | None
+) -> PlannedReference:
+    from bench.recordings import recordings_in, state_of
+    from bench.references.build import ReferenceOptions, build_reference
+
+    recordings = recordings_in(folder, "folder")
+    # The state of the files is kept beside the vectors: a file that changed must not keep its old embedding.
+    about = {"state": state_of(recordings), "view": json.loads(view.key)}
+    name = folder.resolve().name
+    path = kept_in / f"{name}.{embedder.fingerprint[:8]}{ENDING}"
+    if not path.is_file() or not about.items() <= read_tensors(path)[1].items():
+        build_reference(recordings, embedder.ref, path, name, ReferenceOptions(view=view, about=about), progress)
+    return _of_file(path, embedder)
+
+
+def _other_embedder(identity: Mapping[str, Any], embedder: PlannedEmbedder) -> str:
+    from bench.contracts.embedder import embedder_identity, load_embedder
+
+    wanted = embedder_identity(embedder.ref, load_embedder(embedder.ref))
+    place, theirs, ours = first_difference(json.loads(json.dumps(identity)), wanted)
+    return (
+        f"was embedded by {plugin_label(identity)}, {embedder.ref.name} is needed ({place}: {theirs}, not {ours}); "
+        f"{_build(embedder)}"
+    )
+
+
+def _build(embedder: PlannedEmbedder) -> str:
+    return f"make one with 'tunebench reference build AUDIO --embedder {embedder.ref.name}'"
+
+
+def _unknown(name: str) -> str:
+    known = installed("reference")
+    return f"there is no reference '{name}'{suggestion(name, known)}; known: {', '.join(known)}"

@@ -173,7 +173,7 @@ def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tupl
     config = config.model_copy(update={"workers": min(config.worker_count, len(tasks))})
     try:
         with make_executor(config) as executor:
-            for task, outcome in executor.map(iter(tasks)):
+            for task, outcome in executor.map((task, task) for task in tasks):
                 yield _taken(task, outcome)
     except OSError as error:
         # Tasks tell of what they cannot write themselves.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -13,11 +13,11 @@ from bench.config.run_config import MetricConfig
 from bench.contracts.clip_view import view_text
 from bench.contracts.embedder import embedder_identity, load_embedder
 from bench.contracts.identity import plugin_label
-from bench.contracts.plugins import find, installed, is_declared, load
+from bench.contracts.plugins import installed, load
 from bench.contracts.set_metric import Reference
 from bench.errors import DataError, TunebenchError
 from bench.planning.metric_plan import PlannedMetric, embedding_key, plan_metric
-from bench.references.load import ENDING, load_reference
+from bench.references.find import find_by_fingerprint
 from bench.storage.read_metrics import StoredMetric, shown_metrics
 from bench.storage.store import Store
 from bench.yaml_config import read_yaml
@@ -61,10 +61,12 @@ class MetricInfo:
 def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
     """The metrics that tables of this run show, in their order."""
     metrics = shown_metrics(store)
-    references = _references(store.folder, {metric.reference for metric in metrics if metric.reference})
+    places = [store.folder / "references", _configured(store.folder)]
+    references = find_by_fingerprint({m.reference for m in metrics if m.reference}, filter(None, places))
     found = []
     for metric in metrics:
         planned = _as_planned(metric)
+        held = references[metric.reference][1] if metric.reference in references else None
         found.append(
             MetricInfo(
                 metric.ref,
@@ -72,7 +74,7 @@ def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
                 _without_folders(metric.params),
                 tuple(map(_embedder, planned.embedders)) if planned else _named(metric.params),
                 view_text(metric.view),
-                _facts(metric, references.get(metric.reference)) if metric.reference else None,
+                _facts(metric, held) if metric.reference else None,
             )
         )
     return tuple(found)
@@ -128,36 +130,6 @@ def _facts(metric: StoredMetric, reference: Reference | None) -> ReferenceFacts:
     recordings = len(reference.about.get("recordings", ())) or None
     windows = None if reference.about.get("windows_at_least") else reference.windows
     return ReferenceFacts(name, mark, windows, recordings, bool(reference.about.get("synthetic")))
-
-
-def _references(run: Path, wanted: set[str]) -> dict[str, Reference]:
-    """The reference files among those that the run may have used whose content is what its scores were made against."""
-    found: dict[str, Reference] = {}
-    for path in _candidates(run):
-        if wanted <= found.keys():
-            break
-        try:
-            reference = load_reference(path)
-        except (TunebenchError, OSError):
-            continue
-        if reference.fingerprint in wanted:
-            found[reference.fingerprint] = reference
-    return found
-
-
-def _candidates(run: Path) -> Iterator[Path]:
-    yield from sorted((run / "references").glob(f"*{ENDING}"))
-    name = _configured(run)
-    if name is None:
-        return
-    if is_declared("reference", name):
-        try:
-            yield from sorted(Path(load(find("reference", name))()).glob(f"*{ENDING}"))
-        except TunebenchError:
-            return
-        return
-    place = Path(name).expanduser()
-    yield from [place] if place.is_file() else sorted(place.glob(f"*{ENDING}"))
 
 
 def _configured(run: Path) -> str | None:

@@ -11,17 +11,15 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from bench.atomic_write import replace_file
-from bench.config.run_config import MetricConfig
-from bench.contracts.audio import Audio, content_hash, read_audio, write_flac
-from bench.contracts.clip_view import View
+from bench.contracts.audio import Audio, write_flac
+from bench.contracts.metric import ClipMetric
 from bench.contracts.model import GenerationRequest
-from bench.contracts.plugins import create, find
+from bench.contracts.plugins import create, find, short_name
 from bench.contracts.prompt import Prompt
 from bench.contracts.prompt_suite import load_suite_named
+from bench.contracts.set_metric import SetMetric
 from bench.errors import MissingError, UsageError, one_line
-from bench.execution.executors.worker_state import WorkerState
-from bench.execution.score_task import ScoreTask
-from bench.planning.metric_plan import PlannedMetric, plan_metrics
+from bench.execution.score_audio import AudioScores, score_audio
 from bench.progress import Progress, Silent
 from models.pretrained import PretrainedModel
 from models.training.base import Trainee
@@ -65,13 +63,8 @@ class ClipSampler:
         self._config, self._trainee = config, trainee
         self._progress = progress or Silent()
         wanted = config.validation.clips
-        self._metrics = plan_metrics([MetricConfig(name=name) for name in wanted.metrics])
-        for metric in self._metrics:
-            if metric.of_sets:
-                raise UsageError(
-                    f"validation.clips.metrics: '{metric.name}' compares sets of clips with a reference; name metrics "
-                    "of single clips, and score sets by 'tunebench run'"
-                )
+        score_audio([], wanted.metrics)  # checks them
+        self._units = dict(map(_unit, wanted.metrics))
         self._prompts = _spread(load_suite_named(wanted.suite).prompts, wanted.prompts)
         model = self._model("cpu", "float32")
         if model.max_duration is not None and wanted.duration > model.max_duration:
@@ -104,9 +97,12 @@ class ClipSampler:
         with undisturbed(network):
             produced = self._generate(network, requests)
         folder.mkdir(parents=True, exist_ok=True)
-        bench = WorkerState()
-        clips = [self._heard(request, audio, folder, bench) for request, audio in zip(requests, produced, strict=True)]
-        summary = {metric.ref: _summary(metric, clips) for metric in self._metrics}
+        clips = [self._written(request, audio, folder) for request, audio in zip(requests, produced, strict=True)]
+        there = [(clip, request) for clip, request in zip(clips, requests, strict=True) if clip.file]
+        files, prompts = [folder / str(clip.file) for clip, _ in there], [request.prompt for _, request in there]
+        for (clip, _), scored in zip(there, score_audio(files, wanted.metrics, prompts), strict=True):
+            clip.scores = {ref: _as_json(scored, ref) for ref in self._units}
+        summary = {ref: _summary(ref, unit, clips) for ref, unit in self._units.items()}
         record = {"step": step, "metrics": summary, "clips": [vars(clip) for clip in clips]}
         replace_file(folder / SCORES, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return {name: entry["value"] for name, entry in summary.items()}
@@ -136,9 +132,7 @@ class ClipSampler:
         finally:
             model.close()
 
-    def _heard(
-        self, request: GenerationRequest, audio: Audio | Exception, folder: Path, bench: WorkerState
-    ) -> SampleClip:
+    def _written(self, request: GenerationRequest, audio: Audio | Exception, folder: Path) -> SampleClip:
         prompt = request.prompt
         clip = SampleClip(prompt.id, prompt.text, request.seed)
         if isinstance(audio, Exception):
@@ -146,13 +140,7 @@ class ClipSampler:
             self._progress.note(f"no clip for prompt '{prompt.id}', seed {request.seed}: {clip.error}")
             return clip
         clip.file = f"{prompt.id}-{request.seed}.flac"
-        path = folder / clip.file
-        write_flac(path, audio)
-        content = content_hash(read_audio(path))
-        task = ScoreTask(clip.file, content, path, prompt, None, self._metrics, (), View())
-        for metric, score in zip(self._metrics, task.execute(bench).scores, strict=True):
-            told = {"value": score.value, "reason": score.reason, "error": score.error}
-            clip.scores[metric.ref] = {name: value for name, value in told.items() if value is not None}
+        write_flac(folder / clip.file, audio)
         return clip
 
 
@@ -184,19 +172,43 @@ def _place(network: torch.nn.Module) -> tuple[str, str]:
     return str(own.device), str(own.dtype).removeprefix("torch.")
 
 
-def _summary(metric: PlannedMetric, clips: Sequence[SampleClip]) -> dict[str, Any]:
+def _unit(name: str) -> tuple[str, str]:
+    """Name and version, and the unit, of a metric of single clips.
+
+    Raises:
+        UsageError: it is a metric of sets.
+    """
+    plugin = find("metric", name)
+    metric: ClipMetric | SetMetric = create(plugin, {}, ClipMetric, SetMetric)
+    if isinstance(metric, SetMetric):
+        raise UsageError(
+            f"validation.clips.metrics: '{name}' compares sets of clips with a reference; name metrics of single "
+            "clips, and score sets by 'tunebench run'"
+        )
+    return f"{short_name(plugin.name)}@{metric.version}", metric.unit
+
+
+def _as_json(scored: AudioScores, metric: str) -> dict[str, Any]:
+    """A metric's value, the reason why it is undefined, or the error that it failed with."""
+    score = scored.scores.get(metric)
+    if score is None:
+        return {"error": scored.error or scored.errors[metric]}
+    return {"reason": score.reason} if score.value is None else {"value": score.value}
+
+
+def _summary(metric: str, unit: str, clips: Sequence[SampleClip]) -> dict[str, Any]:
     """The mean over prompts of the means over their seeds, and how many clips are behind it."""
     by_prompt: dict[str, list[float]] = {}
     reasons: list[str] = []
     for clip in clips:
-        score: Mapping[str, Any] = clip.scores.get(metric.ref, {})
+        score: Mapping[str, Any] = clip.scores.get(metric, {})
         if "value" in score:
             by_prompt.setdefault(clip.prompt, []).append(score["value"])
         else:
             reasons.append(clip.error or score.get("error") or score.get("reason") or "not scored")
     return {
         "value": fmean(fmean(values) for values in by_prompt.values()) if by_prompt else None,
-        "unit": metric.unit,
+        "unit": unit,
         "clips": sum(map(len, by_prompt.values())),
         "planned": len(clips),
         **({"reason": reasons[0]} if reasons else {}),

@@ -157,7 +157,7 @@ class Trainer:
         if self.accelerator.is_main_process and self.listener is not None:
             step = self.history.step
             with self._averaged():
-                scores = self.listener.hear(step, self.network, self.out / "clips" / f"step-{step:08d}")
+                scores = self.listener.sample(step, self.network, self.out / "clips" / f"step-{step:08d}")
             if log is not None:
                 log.write("clips", step, scores=scores)
         self.accelerator.wait_for_everyone()

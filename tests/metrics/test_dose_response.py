@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.config.run_config import ExecutorConfig, MetricConfig
 from bench.contracts.audio import Audio
+from bench.contracts.metric import ClipMetric
 from bench.contracts.notes import Notes
+from bench.contracts.plugins import create, find
 from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import UsageError
-from bench.execution.executors.choose import make_executor
-from bench.planning.metric_plan import plan_metric
 from bench.progress import Silent
 from metrics.degradation_kinds import DEGRADATIONS, fewer
 from metrics.degradations import chance_of, clipped, dulled, looped, noisy, quieter, replaced
@@ -217,10 +216,10 @@ def heard_level(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> tuple[l
     folder = tmp_path_factory.mktemp("doses")
     prompts = [p for p in load_suite_named("genres@1").prompts if p.level == 5]
     spoilers = [DEGRADATIONS["gain"], DEGRADATIONS["genre"]]
-    metrics = [plan_metric(MetricConfig(name=f"{tiny}:{name}")) for name in ("Peak", "Frames")]
-    with make_executor(ExecutorConfig(workers=0)) as executor:
-        heard = score_doses(prompts, spoilers, metrics, executor, Silent(), 2.0, folder)
-    return respond(heard, spoilers, metrics, {}), folder
+    names = [f"{tiny}:{name}" for name in ("Peak", "Frames")]
+    metrics = {f"{name.rpartition(':')[2]}@1": create(find("metric", name), {}, ClipMetric) for name in names}
+    scored = score_doses(prompts, spoilers, names, Silent(), 2.0, folder)
+    return respond(scored, spoilers, metrics, {}), folder
 
 
 def test_a_metric_of_level_answers_to_level_and_one_of_length_to_nothing(
@@ -271,7 +270,7 @@ def test_an_interrupted_check_says_that_nothing_was_kept(tunebench_path: str, tm
     command = [tunebench_path, "check", "metrics", "--quick", "--metric", "melodic-complexity", "--workers", "1"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
-        assert "scoring degraded clips: 0 of 54" in running.stderr.readline()
+        assert "scoring audio: 0 of 102" in running.stderr.readline()
         running.send_signal(signal.SIGINT)
         output, errors = running.communicate(timeout=60)
     assert running.returncode == 130

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from bench.execution.executors.worker_state import WorkerState
 
+Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
+Key = TypeVar("Key")
 
 
 class Task(Protocol[Result_co]):
@@ -37,9 +39,6 @@ class Task(Protocol[Result_co]):
         """Do it in this process."""
 
 
-AnyTask = TypeVar("AnyTask", bound=Task[Any])
-
-
 @dataclass(frozen=True)
 class TaskLost:
     """A task without a result.
@@ -53,11 +52,11 @@ class TaskLost:
 
 
 class Executor(Protocol):
-    """Runs tasks, a bounded number at a time, and yields each with its result as it finishes, in any order."""
+    """Runs tasks, a bounded number at a time, and yields the result of each as it finishes, in any order."""
 
     def __enter__(self) -> Executor: ...
 
     def __exit__(self, *_: object) -> None: ...
 
-    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
-        """Yield each task with its result, or with a `TaskLost`."""
+    def map(self, tasks: Iterator[tuple[Key, Task[Result]]]) -> Iterator[tuple[Key, Result | TaskLost]]:
+        """Yield the result of each task, or a `TaskLost`, with the key that the caller gave the task."""

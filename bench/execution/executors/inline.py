@@ -7,9 +7,8 @@ import faulthandler
 import io
 import sys
 from collections.abc import Iterator
-from typing import Any
 
-from bench.execution.executors.base import AnyTask
+from bench.execution.executors.base import Key, Result, Task, TaskLost
 from bench.execution.executors.perform import perform
 from bench.execution.executors.worker_state import WorkerState
 
@@ -36,6 +35,6 @@ class InlineExecutor:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
-        for task in tasks:
-            yield task, perform(task, self._bench)
+    def map(self, tasks: Iterator[tuple[Key, Task[Result]]]) -> Iterator[tuple[Key, Result | TaskLost]]:
+        for key, task in tasks:
+            yield key, perform(task, self._bench)

@@ -22,7 +22,7 @@ from typing import IO, Any
 from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugins import ROOT
 from bench.errors import UsageError
-from bench.execution.executors.base import AnyTask, Task, TaskLost
+from bench.execution.executors.base import Key, Result, Task, TaskLost
 from bench.execution.executors.crash import explain_death
 
 # What numerical libraries read once, when they are imported.
@@ -66,12 +66,13 @@ class _Worker:
         finally:
             theirs.close()
         self.pipe: Connection[Task[Any], Any] = ours
+        self.key: Any = None
         self.task: Task[Any] | None = None
         self.deadline = float("inf")
         self.started = False
 
-    def give(self, task: Task[Any], timeout: float) -> None:
-        self.task, self.deadline = task, time.monotonic() + timeout * task.size
+    def give(self, key: object, task: Task[Any], timeout: float) -> None:
+        self.key, self.task, self.deadline = key, task, time.monotonic() + timeout * task.size
         self.pipe.send(task)
 
     def stop(self) -> None:
@@ -119,12 +120,12 @@ class LocalExecutor:
             worker.stop()
         self._workers.clear()
 
-    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
-        waiting: AnyTask | None = next(tasks, None)
+    def map(self, tasks: Iterator[tuple[Key, Task[Result]]]) -> Iterator[tuple[Key, Result | TaskLost]]:
+        waiting = next(tasks, None)
         while waiting is not None or any(worker.task for worker in self._workers):
-            while waiting is not None and (worker := self._idle(waiting)):
+            while waiting is not None and (worker := self._idle(waiting[1])):
                 try:
-                    worker.give(waiting, self._config.timeout)
+                    worker.give(*waiting, self._config.timeout)
                 except OSError:  # it died while idle: the task never started
                     self._replace_idle(worker)
                     continue
@@ -147,21 +148,18 @@ class LocalExecutor:
         patience = min(worker.deadline for worker in busy.values()) - time.monotonic()
         ready = wait(list(busy), timeout=max(0.0, patience))
         for worker in [busy[pipe] for pipe in ready if isinstance(pipe, Connection)]:
-            task = worker.task
-            assert task is not None
             try:
                 result = worker.pipe.recv()
                 worker.task, worker.started, self._failed_starts = None, True, 0
             except (EOFError, OSError):
                 result = TaskLost("died", worker.exit_reason(self._crashes))
                 self._terminate(worker)
-            yield task, result
+            yield worker.key, result
         for worker in list(self._workers):
             if worker.task and worker.deadline <= time.monotonic():
-                task = worker.task
                 self._terminate(worker)
-                limit = self._config.timeout * task.size
-                yield task, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+                limit = self._config.timeout * worker.task.size
+                yield worker.key, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
 
     def _replace_idle(self, worker: _Worker) -> None:
         worker.task = None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.errors import MissingError, TunebenchError, Unstorable, one_line
-from bench.execution.executors.base import Task, TaskLost
+from bench.execution.executors.base import Result, Task, TaskLost
 from bench.execution.executors.worker_state import WorkerState
 
 
-def perform(task: Task[Any], bench: WorkerState) -> Any:
+def perform(task: Task[Result], bench: WorkerState) -> Result | TaskLost:
     """Execute a task and return its results, or why there are none."""
     try:
         return task.execute(bench)

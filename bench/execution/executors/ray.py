@@ -23,7 +23,7 @@ from typing import Any
 from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugins import ROOT
 from bench.errors import MissingError, UsageError
-from bench.execution.executors.base import AnyTask, Task, TaskLost
+from bench.execution.executors.base import Key, Result, Task, TaskLost
 from bench.execution.executors.crash import crashed_stack, explain_crash, signal_of
 from bench.execution.executors.local import THREAD_VARIABLES
 from bench.execution.executors.worker import UNNAMED
@@ -37,13 +37,14 @@ class _Worker:
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
+        self.key: Any = None
         self.task: Task[Any] | None = None
         self.pending: Any = actor.start.remote()
         self.deadline = time.monotonic() + _START_PATIENCE
         self.stack: Path | None = None
 
-    def give(self, task: Task[Any], timeout: float) -> None:
-        self.task, self.deadline = task, time.monotonic() + timeout * task.size
+    def give(self, key: object, task: Task[Any], timeout: float) -> None:
+        self.key, self.task, self.deadline = key, task, time.monotonic() + timeout * task.size
         self.pending = self.actor.perform.remote(task)
 
 
@@ -85,8 +86,8 @@ class RayExecutor:
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
-    def map(self, tasks: Iterator[AnyTask]) -> Iterator[tuple[AnyTask, Any]]:
-        waiting: deque[AnyTask] = deque()
+    def map(self, tasks: Iterator[tuple[Key, Task[Result]]]) -> Iterator[tuple[Key, Result | TaskLost]]:
+        waiting: deque[tuple[Key, Task[Result]]] = deque()
         while True:
             busy = sum(worker.task is not None for worker in self._workers)
             waiting += islice(tasks, self._count - busy - len(waiting))
@@ -97,7 +98,7 @@ class RayExecutor:
                 self._workers.append(_Worker(self._actor.remote(str(ROOT), crashes)))
             for worker in self._workers:
                 if waiting and worker.pending is None:
-                    worker.give(waiting.popleft(), self._config.timeout)
+                    worker.give(*waiting.popleft(), self._config.timeout)
             yield from self._finished()
 
     def _finished(self) -> Iterator[tuple[Any, Any]]:
@@ -115,12 +116,12 @@ class RayExecutor:
                 result = self._lost(worker, task, _last_line(error))
                 self._terminate(worker)
             if task is not None:
-                yield task, result
+                yield worker.key, result
         for worker in [w for w in self._workers if w.pending is not None and w.deadline <= time.monotonic()]:
             if worker.task is not None:
                 self._terminate(worker)
                 limit = self._config.timeout * worker.task.size
-                yield worker.task, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+                yield worker.key, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
             elif self._started:
                 worker.deadline = math.inf  # there is no room for it yet; the others go on
             else:

@@ -15,7 +15,7 @@ from bench.contracts.embedder import EmbedderRef
 from bench.contracts.notice import Notice
 from bench.errors import DataError, UsageError
 from bench.recordings import Recording, recordings_in, recordings_of
-from bench.references.build import build_reference
+from bench.references.build import ReferenceOptions, build_reference
 from bench.references.file_format import ReferenceWriter
 from bench.references.import_npz import import_statistics
 from bench.references.load import load_reference
@@ -93,15 +93,14 @@ def test_the_same_sound_twice_is_one_recording(music: Path, tmp_path: Path) -> N
 
 def test_silence_is_skipped_with_its_reason(music: Path, tmp_path: Path) -> None:
     soundfile.write(music / "silent.wav", np.zeros(8000), 8000)
-    built = build_reference(recordings_in(music), REF, tmp_path / "r.safetensors", "r", max_bad=0.2)
+    built = build_reference(recordings_in(music), REF, tmp_path / "r.safetensors", "r", ReferenceOptions(max_bad=0.2))
     assert built.skipped == ("silent.wav: silent",)
 
 
 def test_statistics_only_is_the_gaussian_of_the_whole(music: Path, tmp_path: Path) -> None:
     for name, statistics_only in (("whole", False), ("gaussian", True)):
-        build_reference(
-            recordings_in(music), REF, tmp_path / f"{name}.safetensors", name, statistics_only=statistics_only
-        )
+        options = ReferenceOptions(statistics_only)
+        build_reference(recordings_in(music), REF, tmp_path / f"{name}.safetensors", name, options)
     whole, gaussian = (load_reference(tmp_path / f"{name}.safetensors") for name in ("whole", "gaussian"))
     np.testing.assert_array_equal(gaussian.mean, whole.mean)
     np.testing.assert_array_equal(gaussian.covariance, whole.covariance)

@@ -199,7 +199,7 @@ def test_a_plugin_file_is_its_class_and_its_content(tmp_path: Path) -> None:
 
 def test_built_in_ids_are_for_good() -> None:
     """Names of our own clips, metrics, embedders, reference and protocol: moving or renaming a module changes none."""
-    from bench.references.load import find_reference
+    from bench.references.find import find_reference
     from bench.scores.protocol import ShownMetric, make_protocol
 
     plan = make_plan(parse_config({"suite": "quick@1", "duration": 10}))

@@ -24,7 +24,7 @@ from bench.errors import UsageError
 from bench.pipeline.run import default_folder
 from bench.planning.metric_plan import PlannedMetric, metrics_named, plan_embedder, plan_metric, plan_metrics
 from bench.planning.plan import make_plan
-from bench.references.load import find_reference
+from bench.references.find import find_reference
 
 BUZZ = Path(__file__).parents[2] / "data" / "plugin" / "tunebench-buzz"
 Groups = Mapping[str, Mapping[str, str]]

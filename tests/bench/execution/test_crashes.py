@@ -309,28 +309,34 @@ class Work:
         left = tuple(cause for cause in self.causes if cause not in causes)
         return replace(self, causes=left) if left else None
 
+    def lost(self, error: str) -> str:
+        return error
+
 
 class Table:
     """An executor of work whose outcome is known; it has two tasks at a time, as two workers do."""
 
-    def __init__(self) -> None:
-        self.deaths = 0
+    def __init__(self, lacks: frozenset[str] = frozenset()) -> None:
+        self.deaths, self.lacks = 0, lacks
 
     def __enter__(self) -> Table:
         return self
 
     def __exit__(self, *_: object) -> None: ...
 
-    def map(self, tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
-        busy: list[Work] = []
-        while (task := next(tasks, None)) or busy:
-            if task:
-                busy.append(task)
-            if len(busy) == 2 or not task:
-                done = busy.pop(0)
+    def map(self, tasks: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+        busy: list[tuple[Any, Work]] = []
+        while (given := next(tasks, None)) or busy:
+            if given:
+                busy.append(given)
+            if len(busy) == 2 or not given:
+                key, done = busy.pop(0)
                 died = not done.deadly.isdisjoint(done.causes)
                 self.deaths += died
-                yield done, TaskLost("died", "it crashed: do this") if died else "fine"
+                if not self.lacks.isdisjoint(done.causes):
+                    yield key, TaskLost("missing", "not installed")
+                else:
+                    yield key, TaskLost("died", "it crashed: do this") if died else "fine"
 
 
 def _attempted(deadly: Callable[[int], set[str]], clips: int = 200) -> tuple[Table, dict[tuple[int, str], str]]:
@@ -341,7 +347,7 @@ def _attempted(deadly: Callable[[int], set[str]], clips: int = 200) -> tuple[Tab
     for done, result in Attempts(work, table, Silent()):
         for cause in done.causes:
             assert (done.clip, cause) not in found, "tried twice"
-            found[done.clip, cause] = result.message if isinstance(result, TaskLost) else result
+            found[done.clip, cause] = result
     assert set(found) == {(clip, cause) for clip in range(clips) for cause in causes}
     return table, found
 
@@ -381,6 +387,15 @@ def test_what_mostly_dies_is_given_up_in_the_end() -> None:
     table, found = _attempted(lambda clip: {"a"} if clip % 20 else set(), clips=400)
     assert table.deaths < 300
     assert sum(result == "fine" for result in found.values()) >= 3 * 400
+
+
+def test_what_needs_more_than_is_installed_is_tried_no_further() -> None:
+    work = [Work(clip, (cause,), frozenset()) for clip in range(50) for cause in ("a", "b")]
+    attempts = Attempts(work, Table(frozenset("a")), Silent())
+    counts = Counter((task.causes, result) for task, result in attempts)
+    assert counts.pop((("a",), "not installed")) <= 2  # as many as were under way
+    assert counts == {(("b",), "fine"): 50}
+    assert attempts.missing == {"a": "not installed"}
 
 
 # -- what is said ----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from bench.pipeline.run import rescore
 from bench.planning.plan import make_plan
 from bench.planning.shards import Shard
 from bench.recordings import recordings_in
-from bench.references.build import build_reference
+from bench.references.build import ReferenceOptions, build_reference
 from bench.storage.store import Store
 
 Command = Callable[..., Any]
@@ -170,7 +170,8 @@ def test_files_of_embeddings_or_of_statistics_alone_are_seen_and_other_sounds_ar
     tmp_path: Path, config: dict[str, Any], tiny: Path, music: Path, lessons: Path
 ) -> None:
     ref = EmbedderRef(f"{tiny}:Bands")
-    build_reference(recordings_in(music), ref, tmp_path / "gauss.safetensors", "gauss", statistics_only=True)
+    options = ReferenceOptions(statistics_only=True)
+    build_reference(recordings_in(music), ref, tmp_path / "gauss.safetensors", "gauss", options)
     metrics = [{"name": "fad", "params": {"embedder": f"{tiny}:Bands"}}]
     with pytest.raises(UsageError, match="2 of the 6 recordings of the reference 'gauss'"):
         bench.run({**config, "reference": str(tmp_path / "gauss.safetensors"), "metrics": metrics}, tmp_path / "out")

@@ -17,7 +17,8 @@ from bench.errors import DataError, UsageError
 from bench.hashing import fingerprint
 from bench.planning.metric_plan import PlannedEmbedder, plan_embedder
 from bench.references.file_format import ReferenceWriter
-from bench.references.load import find_reference, load_reference, save_reference
+from bench.references.find import check_place, find_by_fingerprint, find_reference, reference_files
+from bench.references.load import load_reference
 
 SPECTRUM = Path(__file__).parents[2] / "plugins" / "spectrum.py"
 REF = EmbedderRef(f"{SPECTRUM}:Spectrum")
@@ -29,6 +30,7 @@ def rows(windows: int = 20, dimension: int = 4, seed: int = 0) -> np.ndarray:
 
 
 def write(path: Path, *, statistics_only: bool = False, seed: int = 0, **about: object) -> Path:
+    path.parent.mkdir(exist_ok=True)
     with ReferenceWriter(path, statistics_only) as writer:
         writer.add("a.wav", "aa", "jazz", rows(7, seed=seed))
         writer.add("b.wav", "bb", "rock", rows(5, seed=seed + 1))
@@ -90,16 +92,6 @@ def test_the_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
     first = load_reference(write(tmp_path / "a.safetensors")).fingerprint
     assert load_reference(write(tmp_path / "b.safetensors", licence="other words")).fingerprint == first
     assert load_reference(write(tmp_path / "c.safetensors", seed=9)).fingerprint != first
-
-
-def test_saving_what_was_loaded_gives_the_same_reference(tmp_path: Path) -> None:
-    for statistics_only in (False, True):
-        first = load_reference(write(tmp_path / "a.safetensors", statistics_only=statistics_only, synthetic=True))
-        save_reference(first, tmp_path / "b.safetensors")
-        again = load_reference(tmp_path / "b.safetensors")
-        assert again.fingerprint == first.fingerprint
-        assert again.about == first.about
-        assert again.warnings == first.warnings
 
 
 def test_synthetic_music_says_so(tmp_path: Path) -> None:
@@ -229,3 +221,38 @@ def test_what_cannot_be_found_says_what_can(tmp_path: Path, music: Path) -> None
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no audio in it"):
         find_reference(str(tmp_path / "empty"), planned(), tmp_path)
+
+
+def test_a_reference_is_found_by_its_fingerprint_wherever_it_lies(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a" / "first.safetensors"), write(tmp_path / "b" / "second.safetensors", seed=5)
+    (tmp_path / "a" / "damaged.safetensors").write_bytes(first.read_bytes()[:100])
+    (tmp_path / "a" / "again.safetensors").write_bytes(second.read_bytes())
+    wanted = {load_reference(file).fingerprint: file for file in (first, second)}
+    places: list[str | Path] = ["nowhere", "no\0where", tmp_path / "a", str(second)]
+    found = find_by_fingerprint([*wanted, "unknown"], places)
+    assert {key: path for key, (path, _) in found.items()} == {
+        load_reference(first).fingerprint: first,
+        load_reference(second).fingerprint: tmp_path / "a" / "again.safetensors",  # the first place that has it
+    }
+    assert all(reference.fingerprint == key for key, (_, reference) in found.items())
+    assert find_by_fingerprint(wanted, places, fingerprint(IDENTITY)).keys() == wanted.keys()
+    assert find_by_fingerprint(wanted, places, "another embedder") == find_by_fingerprint((), places) == {}
+    (shipped,) = reference_files("composer")
+    assert list(find_by_fingerprint([load_reference(shipped).fingerprint], ["composer"])) == [
+        load_reference(shipped).fingerprint
+    ]
+
+
+def test_files_of_a_name_a_file_and_a_folder(tmp_path: Path, music: Path) -> None:
+    file = write(tmp_path / "kept" / "r.safetensors")
+    assert list(reference_files(file)) == list(reference_files(tmp_path / "kept")) == [file]
+    assert [path.suffix for path in reference_files("composer")] == [".safetensors"]
+    assert list(reference_files(music)) == list(reference_files("nowhere")) == []
+    for place in ("composer", str(file), str(tmp_path / "kept")):
+        check_place(place)
+    for place in (str(music), "nowhere", "compser"):
+        with pytest.raises(UsageError):
+            check_place(place)
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(DataError):
+        check_place(str(file))

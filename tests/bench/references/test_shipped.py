@@ -13,7 +13,8 @@ from bench.contracts.prompt_suite import load_suite_named
 from bench.contracts.set_metric import Reference
 from bench.errors import UsageError
 from bench.planning.metric_plan import plan_embedder
-from bench.references.load import find_reference, load_reference
+from bench.references.find import find_reference
+from bench.references.load import load_reference
 from metrics.references import composer
 from metrics.references.__main__ import DURATION, EMBEDDER, FIRST_SEED, SEEDS
 

@@ -395,7 +395,7 @@ def test_listening_hears_the_network_in_memory_and_leaves_no_trace(folder: Path,
     weights = [weight.data_ptr() for weight in network.parameters()]
     state = torch.random.get_rng_state()
 
-    means = listener.hear(7, network, tmp_path / "clips")
+    means = listener.sample(7, network, tmp_path / "clips")
 
     assert torch.equal(torch.random.get_rng_state(), state)
     assert [module.training for module in network.modules()] == modes
@@ -433,7 +433,7 @@ def test_listening_tells_why_there_is_no_value(folder: Path, tmp_path: Path) -> 
     trainee = tuned(folder, "audioldm")
     for weight in trainee.network.parameters():
         weight.data.fill_(float("nan"))
-    heard = ClipSampler(config(folder, "audioldm", validation=clips_of()), trainee).hear(1, trainee.network, tmp_path)
+    heard = ClipSampler(config(folder, "audioldm", validation=clips_of()), trainee).sample(1, trainee.network, tmp_path)
     assert heard == {"harmonic-accuracy@1": None, "Peak@1": None}
     record = json.loads((tmp_path / SCORES).read_text())
     assert "not finite" in record["metrics"]["harmonic-accuracy@1"]["reason"]

@@ -1,0 +1,183 @@
+"""Score audio that belongs to no run: files, audio in memory, or audio that is made where it is scored."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from bench.config.run_config import ExecutorConfig, MetricConfig
+from bench.contracts.audio import Audio, write_flac
+from bench.contracts.clip_view import View
+from bench.contracts.embedder import Vectors
+from bench.contracts.metric import Score
+from bench.contracts.prompt import Prompt
+from bench.errors import MissingError, Undefined, UsageError
+from bench.execution.executors.base import TaskLost
+from bench.execution.executors.choose import make_executor
+from bench.execution.executors.worker_state import WorkerState
+from bench.execution.score_task import ScoreTask
+from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric, plan_metrics
+from bench.progress import Progress, Silent
+from bench.storage.task_results import ClipScores
+
+Source = Audio | Path | str | Callable[[], Audio | Path]
+"""What can be scored; a callable makes it in the worker, and must be picklable where there are workers."""
+
+
+@dataclass(frozen=True)
+class AudioScores:
+    """What one piece of audio got; every metric is in one of ``scores``, ``vectors`` and ``errors``.
+
+    Attributes:
+        scores: by metric, as ``name@version``: its value, or the reason why it is undefined.
+        vectors: by set metric, its embedder's vectors, shape (windows, dimension), for `bench.SetMetric.evaluate`.
+        errors: by metric, why it failed; of a set metric, why there are no vectors.
+        error: why nothing was computed: the audio cannot be read or made, or its worker died.
+    """
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    vectors: dict[str, Vectors] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+
+
+def score_audio(
+    audio: Sequence[Source],
+    metrics: Sequence[str | MetricConfig],
+    prompts: Sequence[Prompt] | None = None,
+    *,
+    workers: int | None = 0,
+    progress: Progress | None = None,
+) -> Generator[AudioScores, None, None]:
+    """Score audio with some metrics, and yield what each piece got, in order, as soon as it is there.
+
+    Audio in memory is written as FLAC and read back, so that it gets the scores that a model's clip gets in a run.
+    Embeddings are made of the whole audio.
+
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100, dtype=np.float32)
+    >>> for scored in score_audio([Audio(tone[None], 44100), "nowhere.wav"], ["harmonic-accuracy"]):
+    ...     print(scored.error or scored.scores["harmonic-accuracy@1"].reason)
+    1 notes, needs 20
+    nowhere.wav: no such file
+
+    Args:
+        audio: files, audio in memory, or callables that return one of these and are called where it is scored.
+        metrics: names of metrics, or entries of a configuration. They are checked before anything is scored, also where
+            ``audio`` is empty.
+        prompts: what was asked for, one for each piece of audio. Without prompts, a metric that reads the text is
+            undefined.
+        workers: processes; 0 works in this one, None takes every core that this process may use.
+        progress: shows how far it is.
+
+    Raises:
+        UsageError: an unknown metric or parameter, not as many prompts as audio, or a disk that takes no more.
+        MissingError: a metric, or a callable of ``audio``, needs what is not installed.
+    """
+    entries = [MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics]
+    planned = plan_metrics(entries)
+    if prompts is not None and len(prompts) != len(audio):
+        raise UsageError(f"score_audio: {len(prompts)} prompts for {len(audio)} pieces of audio; give one for each")
+    embedders = {m.embedders[0].fingerprint: m.embedders[0] for m in planned if m.of_sets}
+    of_clips = tuple(metric for metric in planned if not metric.of_sets)
+    tasks = [
+        _AudioTask(
+            Path(source) if isinstance(source, str) else source,
+            prompts[place] if prompts is not None else _NoPrompt("none", ""),
+            of_clips,
+            tuple(embedders.values()),
+        )
+        for place, source in enumerate(audio)
+    ]
+    return _scored(tasks, planned, ExecutorConfig(workers=workers), progress or Silent())
+
+
+def _scored(
+    tasks: Sequence[_AudioTask], metrics: Sequence[PlannedMetric], config: ExecutorConfig, progress: Progress
+) -> Generator[AudioScores, None, None]:
+    progress.begin("scoring audio", len(tasks), 0)
+    early: dict[int, AudioScores] = {}
+    following = 0
+    with make_executor(config) as executor:
+        for place, result in executor.map(enumerate(tasks)):
+            if isinstance(result, TaskLost) and result.why in ("missing", "unstorable"):
+                kind = MissingError if result.why == "missing" else UsageError
+                raise kind(f"{tasks[place].source}: {result.message}")
+            early[place] = AudioScores(error=result.message) if isinstance(result, TaskLost) else _of(result, metrics)
+            progress.advance(1)
+            while following in early:
+                yield early.pop(following)
+                following += 1
+
+
+def _of(result: ClipScores, metrics: Sequence[PlannedMetric]) -> AudioScores:
+    if result.unreadable:
+        return AudioScores(error=result.unreadable)
+    found = AudioScores()
+    for metric, scored in zip((metric for metric in metrics if not metric.of_sets), result.scores, strict=True):
+        if scored.error is not None:
+            found.errors[metric.ref] = scored.error
+        else:
+            found.scores[metric.ref] = Score(scored.value, scored.reason, scored.details)
+    embedded = {one.embedder: one for one in result.embedded}
+    for metric in (metric for metric in metrics if metric.of_sets):
+        one = embedded[metric.embedders[0].fingerprint]
+        if one.vectors is not None:
+            found.vectors[metric.ref] = one.vectors
+        else:
+            found.errors[metric.ref] = str(one.error or one.reason)
+    return found
+
+
+class _NoPrompt(Prompt):
+    """Stands where no prompt was given: there is no text that a score could be of."""
+
+    def __post_init__(self) -> None: ...
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "text":
+            raise Undefined("no prompt was given")
+        return super().__getattribute__(name)
+
+
+@dataclass(frozen=True)
+class _AudioTask:
+    """Make, where it is a callable, and score one piece of audio."""
+
+    audio: Audio | Path | Callable[[], Audio | Path]
+    prompt: Prompt
+    metrics: tuple[PlannedMetric, ...]
+    embedders: tuple[PlannedEmbedder, ...]
+    doing: ClassVar[str] = "scoring audio"
+    max_workers: ClassVar[int | None] = None
+
+    @property
+    def size(self) -> int:
+        return 1
+
+    @property
+    def source(self) -> str:
+        """What the audio is, for messages."""
+        return "audio in memory" if isinstance(self.audio, Audio) else str(self.audio)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.source} with {', '.join(metric.ref for metric in self.metrics)}"
+
+    def execute(self, state: WorkerState) -> ClipScores:
+        """Raises MissingError and others: whatever the callable raises."""
+        audio = self.audio() if callable(self.audio) else self.audio
+        if isinstance(audio, Path):
+            return self._task(audio, None).execute(state)
+        notes = audio.notes.to_json() if audio.notes else None
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "audio.flac"
+            write_flac(path, audio)
+            return self._task(path, notes).execute(state)
+
+    def _task(self, path: Path, notes: str | None) -> ScoreTask:
+        name = str(path)
+        return ScoreTask(name, name, path, self.prompt, notes, self.metrics, self.embedders, View())
