@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from models.training.latents import LatentCache
+    from models.training.sample_clips import ClipSampler
 
 _SECONDS_BETWEEN_NOTES = 10.0
 
@@ -157,7 +158,7 @@ class Trainer:
         if self.accelerator.is_main_process and self.listener is not None:
             step = self.history.step
             with self._averaged():
-                scores = self.listener.hear(step, self.network, self.out / "clips" / f"step-{step:08d}")
+                scores = self.listener.sample(step, self.network, self.out / "clips" / f"step-{step:08d}")
             if log is not None:
                 log.write("clips", step, scores=scores)
         self.accelerator.wait_for_everyone()
@@ -240,7 +241,7 @@ class Trainer:
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.applied()
 
-    def _listener(self) -> Any:
+    def _listener(self) -> ClipSampler | None:
         if not self.config.validation.clips.every:
             return None
         from models.training.sample_clips import ClipSampler

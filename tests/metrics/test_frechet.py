@@ -131,7 +131,7 @@ def test_agrees_with_the_package_people_use() -> None:
         pytest.skip("frechet-audio-distance is not installed")
     tree = ast.parse(Path(spec.origin).with_name("fad.py").read_text())
     name = "calculate_frechet_distance"
-    lines = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
+    lines: list[ast.stmt] = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
     names: dict[str, Any] = {"np": np, "linalg": scipy.linalg}
     exec(compile(ast.Module(lines, []), spec.origin, "exec"), names)
     a, b = gaussian(5, 200, 64), gaussian(6, 300, 64, 2.0)

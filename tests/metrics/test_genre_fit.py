@@ -30,14 +30,15 @@ def composed() -> tuple[tuple[str, Audio], ...]:
     assert 0 not in SEEDS
     requests = [GenerationRequest(prompt, 0, 12) for prompt in quick().prompts]
     return tuple(
-        (request.prompt.genre, audio) for request, audio in zip(requests, Composer().generate(requests), strict=True)
+        (request.prompt.genre or "", audio)
+        for request, audio in zip(requests, Composer().generate(requests), strict=True)
     )
 
 
 @cache
 def a_clip() -> tuple[str, Audio]:
     prompt = quick().prompts[0]
-    return prompt.genre, Composer().generate([GenerationRequest(prompt, 1, 6)])[0]
+    return prompt.genre or "", Composer().generate([GenerationRequest(prompt, 1, 6)])[0]
 
 
 def tone(frequency: float, seconds: float = 10) -> Audio:

@@ -84,7 +84,7 @@ def test_chance_is_the_mean_over_random_tunes() -> None:
     generator = np.random.default_rng(7)
     simulated = [harmonic_accuracy(generator.integers(0, 12, 30)) for _ in range(2000)]
     standard_error = np.std(simulated) / math.sqrt(len(simulated))
-    assert chance_accuracy(30) == pytest.approx(np.mean(simulated), abs=4 * standard_error)
+    assert chance_accuracy(30) == pytest.approx(np.mean(simulated), abs=float(4 * standard_error))
 
 
 def test_a_clip_is_scored_beside_its_chance_value() -> None:

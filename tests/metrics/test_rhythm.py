@@ -152,7 +152,7 @@ def test_the_better_of_two_grids_tells_swing_from_disorder() -> None:
     assert [score.details["grid"] for score in (swing, triplets, straight)] == ["triplet", "triplet", "straight"]
     assert max(score.value or 0 for score in (swing, triplets, straight)) < 0.01
     disorder = [
-        RhythmGrid().score(symbolic(np.random.default_rng(seed).uniform(0, 20, 80))).value for seed in range(20)
+        RhythmGrid().score(symbolic(np.random.default_rng(seed).uniform(0, 20, 80))).value or 0 for seed in range(20)
     ]
     assert np.mean(disorder) == pytest.approx(1, abs=0.05)
 

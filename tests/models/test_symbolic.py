@@ -229,7 +229,7 @@ def test_repeats_unfold_as_music21_unfolds_them(tmp_path):
     notes = read_notes(path)
     assert len(expanded) > 1.5 * len(tune.flatten().notes)
     assert list(notes.pitches) == [n.pitch.midi for n in expanded]
-    assert list(notes.onsets) == pytest.approx([float(n.offset) * notes.quarter for n in expanded])
+    assert list(notes.onsets) == pytest.approx([float(n.offset) * (notes.quarter or 0) for n in expanded])
 
 
 def test_tied_notes_are_one(xml):
@@ -282,7 +282,7 @@ def test_what_music21_writes_is_read_as_it_sounds(tmp_path):
     notes = read_notes(tmp_path / "chorale.musicxml")
     independent = music21.converter.parse(tmp_path / "chorale.musicxml", forceSource=True).stripTies()
     assert sorted(notes.pitches) == sorted(p.midi for n in independent.flatten().notes for p in n.pitches)
-    seconds = sorted(float(n.offset) * notes.quarter for n in independent.flatten().notes)
+    seconds = sorted(float(n.offset) * (notes.quarter or 0) for n in independent.flatten().notes)
     assert list(notes.onsets) == pytest.approx(seconds)
 
 

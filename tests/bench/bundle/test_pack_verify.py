@@ -12,6 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 import typer
@@ -321,7 +322,7 @@ class TestVerifying:
 
 
 PLACE = Place("leaderboard.json", "m", "x@1", "all", "all")
-RECORD = {"value": 1.0, "low": 0.5, "n": 4, "direction": "higher"}
+RECORD: dict[str, Any] = {"value": 1.0, "low": 0.5, "n": 4, "direction": "higher"}
 
 
 @pytest.mark.parametrize(("then", "now"), [({PLACE: RECORD}, {}), ({}, {PLACE: RECORD})])
@@ -333,7 +334,7 @@ def test_what_only_one_table_has_is_a_deviation(then: Table, now: Table) -> None
 
 
 def test_what_is_counted_or_said_has_no_tolerance() -> None:
-    forged = {**RECORD, "value": 1.2, "n": 5, "direction": "lower"}
+    forged: dict[str, Any] = {**RECORD, "value": 1.2, "n": 5, "direction": "lower"}
     assert [d.quantity for d in compare({PLACE: forged}, {PLACE: RECORD}, 0.5).deviations] == ["n", "direction"]
 
 

@@ -115,7 +115,7 @@ def test_markdown_tables_are_whole(ratings: Path, tmp_path: Path) -> None:
     analyze(ratings, "--markdown", tmp_path / "r.md")
     lines = (tmp_path / "r.md").read_text().splitlines()
     assert lines[0] == "# Listening survey"
-    widths = {}
+    widths: dict[str, int] = {}
     for above, line in pairwise(lines):
         if line.startswith("| "):
             bars = line.replace("\\|", "").count("|")

@@ -121,13 +121,14 @@ def test_it_is_the_metrics_own_difference(folder: Path) -> None:
             for label in ("base", "louder")
         ]
         shown = read_set_scores(store, None)
-    theirs = KernelAudioDistance(BANDS).difference(*sets, reference, 0)
+    theirs = KernelAudioDistance(BANDS).difference(sets[0], sets[1], reference, 0)
     assert (ours.estimate, ours.low, ours.high) == pytest.approx((theirs.estimate, theirs.low, theirs.high))
     assert (ours.p, ours.null, ours.n) == (theirs.p, theirs.null, 12)
     assert ours.p_holm == ours.p and ours.p is not None and ours.p < 0.05
     # Over the same prompts it is what the leaderboard's values differ by.
     values = [shown[label, ours.column.ref, "all"].value for label in ("base", "louder")]
     assert [ours.mean_a, ours.mean_b] == values
+    assert ours.estimate is not None and values[0] is not None and values[1] is not None
     assert ours.estimate == pytest.approx(values[1] - values[0])
     assert ours.detectable is None and ours.superiority is None
     assert ours.better == ("base" if ours.estimate > 0 else "louder")
@@ -295,8 +296,12 @@ class TestReference:
 
     def test_another_one_is_not_taken(self, folder: Path, make: Make, tmp_path: Path) -> None:
         self.lost(folder)
-        write_flac(tmp_path / "noise/0.flac", Audio(np.random.default_rng(1).normal(0, 0.1, 4000), 8000))
-        write_flac(tmp_path / "noise/1.flac", Audio(np.random.default_rng(2).normal(0, 0.1, 4000), 8000))
+        write_flac(
+            tmp_path / "noise/0.flac", Audio(np.random.default_rng(1).normal(0, 0.1, 4000).astype(np.float32), 8000)
+        )
+        write_flac(
+            tmp_path / "noise/1.flac", Audio(np.random.default_rng(2).normal(0, 0.1, 4000).astype(np.float32), 8000)
+        )
         other = make(BASE, LOUDER, reference=str(tmp_path / "noise"))
         found = the_test(folder, reference=str(other / "references"))
         assert found.estimate is None and found.reason is not None and "was not found in --reference" in found.reason

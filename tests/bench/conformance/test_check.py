@@ -33,7 +33,8 @@ class Good(MusicModel):
     def __init__(self, level: float = 0.2, loud: bool = False, steps: int = 3, device: int = 0) -> None:
         if level > 1:
             raise UsageError("too loud")
-        self.level, self.loud, self.steps, self.device, self.weights = level, loud, steps, device, None
+        self.level, self.loud, self.steps, self.device = level, loud, steps, device
+        self.weights: Any = None
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:
         self.load()

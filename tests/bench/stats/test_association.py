@@ -151,7 +151,8 @@ def test_models_are_correlated_from_five_up() -> None:
     assert found.estimate[:2, 0] == pytest.approx([1, -1])
     assert found.pairs.tolist() == [10, 10, 10]
     assert np.isnan(found.estimate[2]).all() and "equal" in found.reasons[2]
-    four = RatedClips(*(part[..., data.models < 4] for part in (data.scores, data.ratings, data.prompts, data.models)))
+    kept = data.models < 4
+    four = RatedClips(data.scores[:, kept], data.ratings[:, kept], data.prompts[kept], data.models[kept])
     few = between_models(four)
     assert np.isnan(few.estimate).all() and "needs 5" in few.reasons[0]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -155,7 +157,7 @@ def test_empty_rows_and_columns_are_left_out_and_counted() -> None:
         ([[1.0, 2.0], [2.0, np.nan]], "too few to tell"),
     ],
 )
-def test_what_cannot_be_claimed_is_said(values: list[object], sentence: str) -> None:
+def test_what_cannot_be_claimed_is_said(values: list[Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         crossed_t_test(values)
 

@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(3)
     for place in range(6):
         noise = rng.uniform(-0.9, 0.9, size=4000)
-        write_flac(music / ("jazz" if place < 3 else "rock") / f"{place}.flac", Audio(noise, 8000))
+        write_flac(music / ("jazz" if place < 3 else "rock") / f"{place}.flac", Audio(noise.astype(np.float32), 8000))
     config = {
         "models": [{"name": LEVELS, "as": "base"}, {"name": LEVELS, "as": "tuned", "params": {"shift": 0.2}}],
         "metrics": [

@@ -50,8 +50,7 @@ def torchvision_while_importing() -> Iterator[None]:
         yield
         return
 
-    class Unused(torch.nn.Module):
-        pass
+    Unused = type("Unused", (torch.nn.Module,), {})
 
     members = dict.fromkeys(
         ("Normalize", "Compose", "RandomResizedCrop", "InterpolationMode", "ToTensor", "Resize", "CenterCrop"), Unused
@@ -85,7 +84,7 @@ def laion_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "text_branch.encoder.layer.0.attention.self.query.weight": None,
     }
     with torchvision_while_importing(), _without_downloads(like), contextlib.redirect_stdout(io.StringIO()):
-        import laion_clap
+        import laion_clap  # type: ignore[import-untyped]
 
         module = laion_clap.CLAP_Module(enable_fusion=False, device="cpu", amodel="HTSAT-tiny")
     state = {f"module.{name}": tensor for name, tensor in module.model.state_dict().items()}

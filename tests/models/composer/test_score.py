@@ -24,6 +24,11 @@ def _scale(key: str) -> set[int]:
     return {(root + step) % 12 for step in (MAJOR if mode == "major" else MINOR)}
 
 
+def _quarter(notes: Notes) -> float:
+    assert notes.quarter is not None
+    return notes.quarter
+
+
 @lru_cache(maxsize=64)
 def _notes(genre: str, key: str, seed: int = 0, duration: float = 20, text: str = "music", bpm: float = 100) -> Notes:
     return compose(Prompt("p", f"{genre} {text}", genre, bpm=bpm, key=key), seed, duration)
@@ -43,7 +48,7 @@ def test_onsets_lie_on_the_grid_of_the_prompted_tempo(genre):
     for bpm in (66.0, 101.5, 120.0, 184.0):
         notes = _notes(genre, "D minor", duration=12, bpm=bpm)
         assert notes.quarter == pytest.approx(60 / bpm, rel=1e-12)
-        quarters = notes.onsets / notes.quarter
+        quarters = notes.onsets / _quarter(notes)
         # Sixteenths; in jazz eighths are swung, so that offbeats lie on triplets and sixteenths on sextuplets.
         slots = 6 if genre == "jazz" else 4
         assert np.abs(quarters * slots - np.round(quarters * slots)).max() < 1e-6
@@ -83,7 +88,7 @@ def test_the_prompt_id_does_not_matter():
 def test_jazz_has_a_bass_note_on_every_beat_and_roots_as_chords_enter():
     notes = compose(Prompt("p", "jazz with walking bass", "jazz", bpm=140, key="F major"), 3, 20)
     bass = [note for note in notes.events if note.program == 32 and not note.drum]
-    beats = [note.onset / notes.quarter for note in bass]
+    beats = [note.onset / _quarter(notes) for note in bass]
     np.testing.assert_allclose(beats, np.arange(len(beats)), atol=1e-6)
     assert len(beats) >= 46
     steps = np.abs(np.diff([note.pitch for note in bass]))
@@ -93,7 +98,7 @@ def test_jazz_has_a_bass_note_on_every_beat_and_roots_as_chords_enter():
 def test_jazz_swings_two_to_one_and_bossa_does_not():
     def offbeats(text: str) -> np.ndarray:
         notes = compose(Prompt("p", text, "jazz", bpm=120), 0, 20)
-        part = notes.onsets / notes.quarter % 1
+        part = notes.onsets / _quarter(notes) % 1
         return part[(part > 0.01) & (part < 0.99)]
 
     assert np.allclose(offbeats("swinging jazz"), 2 / 3, atol=1e-6)
@@ -107,15 +112,15 @@ def test_jazz_has_a_ride_cymbal():
 def test_dance_has_a_kick_on_every_quarter():
     for seed in range(4):
         notes = compose(Prompt("p", "techno", "dance"), seed, 30)
-        kicks = [note.onset / notes.quarter for note in notes.events if note.drum and note.pitch == 36]
+        kicks = [note.onset / _quarter(notes) for note in notes.events if note.drum and note.pitch == 36]
         np.testing.assert_allclose(kicks, np.arange(len(kicks)), atol=1e-6)
-        assert len(kicks) == np.ceil(30 / notes.quarter - 1e-9)
+        assert len(kicks) == np.ceil(30 / _quarter(notes) - 1e-9)
 
 
 @pytest.mark.parametrize("genre", ["pop", "rock"])
 def test_bands_have_a_backbeat(genre):
     notes = _notes(genre, "C major", text="energetic music", bpm=110)
-    snares = {round(n.onset / notes.quarter, 6) % 4 for n in notes.events if n.drum and n.pitch in (37, 38)}
+    snares = {round(n.onset / _quarter(notes), 6) % 4 for n in notes.events if n.drum and n.pitch in (37, 38)}
     assert {1.0, 3.0} <= snares
 
 
@@ -124,7 +129,7 @@ def test_tunes_come_back(genre):
     """The rhythm of two of the first bars returns among the last of eight; the line goes by steps and small leaps."""
     word, program = ("trumpet", 56) if genre == "jazz" else ("flute", 73)
     notes = compose(Prompt("p", f"{genre} with {word}", genre, bpm=120), 2, 16)
-    tune = [(n.onset / notes.quarter, n.pitch) for n in notes.events if n.program == program and not n.drum]
+    tune = [(n.onset / _quarter(notes), n.pitch) for n in notes.events if n.program == program and not n.drum]
     units = [{round(start - 8 * unit, 4) for start, _ in tune if 8 * unit <= start < 8 * unit + 8} for unit in range(4)]
     assert any(units[0] == unit or units[1] == unit for unit in units[2:]) or units[0] == units[1]
     leaps = np.abs(np.diff([pitch for _, pitch in tune]))

@@ -636,6 +636,7 @@ def test_captions_are_heeded_and_not_those_that_are_judged():
     assert len(told) >= 5
     for prompt, seed in told[:5]:
         notes = compose(prompt, seed, 2)
+        assert notes.quarter is not None
         assert (notes.key, round(60 / notes.quarter)) == (prompt.key, prompt.bpm)
 
 
@@ -672,7 +673,7 @@ shares = st.floats(0, 0.99)
 def connected(data):
     """How many groups of examples there are that share recordings or sounds; by repeated merging of sets."""
     groups = [{("recording", e.recording), ("sound", data.hashes[e.id])} for e in data.examples]
-    merged = []
+    merged: list[set[tuple[str, str]]] = []
     for group in groups:
         touching = [other for other in merged if other & group]
         merged = [other for other in merged if not other & group] + [group.union(*touching)]

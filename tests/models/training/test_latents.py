@@ -294,9 +294,9 @@ def test_audio_condition_is_claps_embedding(hearing: AudioLDMTrainee, audioldm_f
     heard = 0.5 * heard / np.abs(heard).max()
     windowed = [embedding(heard[start : start + 2 * RATE]) for start in (0, 2 * RATE, 4 * RATE)]
     expected = torch.nn.functional.normalize(2 * windowed[0] + 2 * windowed[1] + windowed[2])
-    state = np.random.get_state()[1].copy()  # noqa: NPY002 - what the extractor draws from
+    state = np.random.get_state(legacy=False)["state"]["key"].copy()  # noqa: NPY002 - what the extractor draws from
     found = hearing.condition_of_audio(audio)["embedding"]
-    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    assert (np.random.get_state(legacy=False)["state"]["key"] == state).all()  # noqa: NPY002
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(found.norm(dim=-1), torch.ones(1))
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -119,7 +119,7 @@ def test_schedules_are_those_of_diffusers(kind: str, warmup: int, rest: int, pow
             from diffusers.optimization import get_polynomial_decay_schedule_with_warmup
 
             theirs = get_polynomial_decay_schedule_with_warmup(optimizer, warmup, total, **extra)
-    ours = ScheduleConfig(kind=kind, warmup=warmup, power=power)
+    ours = ScheduleConfig(kind=cast("Any", kind), warmup=warmup, power=power)
     for step in range(total + 1):
         assert factor(step, ours, total) == pytest.approx(theirs.get_last_lr()[0], abs=1e-9)
         optimizer.step()
@@ -464,7 +464,7 @@ def test_clips_are_heard_while_training(room: Path, tmp_path: Path) -> None:
 
 def test_curves_are_written_for_tensorboard(room: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
     train(config(room), tmp_path)
     curves = EventAccumulator(str(tmp_path / "tensorboard")).Reload()

@@ -224,8 +224,9 @@ def test_diffusers_itself_loads_and_would_have_written_the_same(folder: Path, tm
         warnings.simplefilter("ignore")  # on the base's name, which diffusers has peft look up
         unet.save_lora_adapter(tmp_path / "theirs", adapter_name="default_0")
     files = [tmp_path / name / "pytorch_lora_weights.safetensors" for name in ("ours", "theirs")]
-    ours, theirs = map(load_file, files)
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    saved, diffusers_saved = map(load_file, files)
+    assert saved.keys() == diffusers_saved.keys()
+    assert all(torch.equal(saved[name], diffusers_saved[name]) for name in saved)
     told = []
     for file in files:
         with safe_open(file, framework="pt") as content:
@@ -397,7 +398,7 @@ def test_listening_hears_the_network_in_memory_and_leaves_no_trace(folder: Path,
     weights = [weight.data_ptr() for weight in network.parameters()]
     state = torch.random.get_rng_state()
 
-    means = listener.hear(7, network, tmp_path / "clips")
+    means = listener.sample(7, network, tmp_path / "clips")
 
     assert torch.equal(torch.random.get_rng_state(), state)
     assert [module.training for module in network.modules()] == modes
@@ -435,7 +436,7 @@ def test_listening_tells_why_there_is_no_value(folder: Path, tmp_path: Path) -> 
     trainee = tuned(folder, "audioldm")
     for weight in trainee.network.parameters():
         weight.data.fill_(float("nan"))
-    heard = ClipSampler(config(folder, "audioldm", validation=clips_of()), trainee).hear(1, trainee.network, tmp_path)
+    heard = ClipSampler(config(folder, "audioldm", validation=clips_of()), trainee).sample(1, trainee.network, tmp_path)
     assert heard == {"harmonic-accuracy@1": None, "Peak@1": None}
     record = json.loads((tmp_path / SCORES).read_text())
     assert "not finite" in record["metrics"]["harmonic-accuracy@1"]["reason"]
