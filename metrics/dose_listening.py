@@ -1,4 +1,4 @@
-"""Spoiling music by known doses and hearing it: known-truth clips → what every metric and embedder says of them.
+"""Spoil music by known doses and score it: known-truth clips → scores and vectors.
 
 Each clip is spoiled in every way of `metrics.degradation_kinds` at every dose, with the same random draws at each dose,
 and is written, read back and scored exactly as in a run.
@@ -37,7 +37,7 @@ CLEAN = "clean"
 
 @dataclass(frozen=True)
 class DoseTask:
-    """One clip, spoiled in one way at every dose (or clean), written to ``folder`` and heard.
+    """One clip, spoiled in one way at every dose (or clean), written to ``folder`` and scored.
 
     ``place`` is the prompt's, ``other`` is what another genre's music is made for; no ``spoiler`` means clean.
     """
@@ -112,7 +112,7 @@ def _played(name: str, parameter: str, dose: float, prompt: Prompt, seed: int, d
 
 @dataclass
 class DoseScores:
-    """All that was heard, by (kind of damage, dose).
+    """All scores and vectors, by (kind of damage, dose).
 
     ``values``: of each metric, shape (prompts, seeds), NaN where undefined. ``vectors``: of each embedder's
     fingerprint, by (place of the prompt, seed). ``problems``: why a metric has no value, the first time.

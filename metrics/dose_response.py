@@ -65,7 +65,7 @@ def respond(
     metrics: Sequence[PlannedMetric],
     references: Mapping[str, Reference],
 ) -> list[Response]:
-    """What was heard → one response for each metric and kind of damage.
+    """Scores and vectors → one response for each metric and kind of damage.
 
     Args:
         heard: from `listen`, with the same spoilers and metrics.

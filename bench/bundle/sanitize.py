@@ -141,7 +141,7 @@ def _check(store: Store) -> None:
         try:
             Notes.from_json(notes)
         except (TunebenchError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise DataError(f"the notes of the clip {clip[:16]} are none ({error})") from None
+            raise DataError(f"the notes of the clip {clip[:16]} are invalid ({error})") from None
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def packed_leaderboard(folder: Path) -> Table:
     try:
         return leaderboard_table(records)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise DataError(f"its {LEADERBOARD} is none ({error})") from None
+        raise DataError(f"its {LEADERBOARD} is invalid ({error})") from None
 
 
 def packed_scores(folder: Path, metrics: Collection[str]) -> Table:

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from bench.survey.rating_range import Range
 
 Column = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="The file's column, where it is not told by itself.")
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Column of the file that holds this; needed only where its name does not say so."
+    ),
 ]
 Scales = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns that hold a scale each.")

@@ -47,14 +47,14 @@ def command(
         list[str] | None,
         typer.Option(metavar="ROLE=NAME", help="A column of FILE, such as listener=who; may be repeated."),
     ] = None,
-    target: Annotated[float, typer.Option(help="Power that is wanted.")] = 0.8,
+    target: Annotated[float, typer.Option(help="Power to reach.")] = 0.8,
     most: Annotated[
-        int, typer.Option("--most-listeners", min=2, max=_LARGEST, help="So many can be found at most.")
+        int, typer.Option("--most-listeners", min=2, max=_LARGEST, help="Maximum number of listeners.")
     ] = 100,
-    rating_minutes: Annotated[float, typer.Option(min=0, help="What one rating takes, to count minutes.")] = 0.0,
-    listener_minutes: Annotated[float, typer.Option(min=0, help="What a listener takes besides.")] = 0.0,
+    rating_minutes: Annotated[float, typer.Option(min=0, help="Minutes that one rating takes.")] = 0.0,
+    listener_minutes: Annotated[float, typer.Option(min=0, help="Minutes that a listener takes besides.")] = 0.0,
     runs: Annotated[int, typer.Option(min=100, help="Simulated surveys for each number.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:

@@ -30,10 +30,10 @@ def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[Cl
     )
     entries = []
     for id, model, prompt, seed, state, error in rows:
-        heard = media.get(id) if state == "made" else None
-        playable = heard if isinstance(heard, ClipMedia) else None
+        found = media.get(id) if state == "made" else None
+        playable = found if isinstance(found, ClipMedia) else None
         # Where the run lies on somebody's disk is nothing for pages that are shared.
-        why = heard.replace(f"{store.folder}/", "") if isinstance(heard, str) else None
+        why = found.replace(f"{store.folder}/", "") if isinstance(found, str) else None
         problem = None if playable else _problem(state, error, why)
         entries.append(ClipEntry(id, model, prompt, seed, playable, scores.get(id, {}), problem))
     return tuple(entries)

@@ -146,8 +146,8 @@ def explained(folder: Path) -> Iterator[None]:
         if str(error).startswith(_DAMAGE):
             raise damaged(folder, error) from error
         raise UsageError(
-            f"cannot use {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
-            "same command again"
+            f"cannot use {folder}/run.db ({error}); what was stored before is safe: free disk space or fix "
+            "permissions, then run the same command again"
         ) from error
     except sqlite3.IntegrityError:
         raise  # a mistake of ours, not of the disk

@@ -68,7 +68,7 @@ class Store(ScoreTables):
         try:
             if not (folder / "run.db").exists() and any((folder / "audio").glob("*/*")):
                 raise UsageError(
-                    f"{folder} holds audio but no run.db, so it is not ours to write to; put a lost run.db back, "
+                    f"{folder} holds audio but no run.db, so it was not created by tunebench; put a lost run.db back, "
                     "move the folder audio/ elsewhere, or name another folder with --out"
                 )
             return cls(folder, open_database(folder), lock)
@@ -197,7 +197,7 @@ class Store(ScoreTables):
             replace_file(self.folder / "config.yaml", config)
         except OSError as error:
             raise UsageError(
-                f"cannot write {self.folder}/config.yaml: {error.strerror}; make room or rights"
+                f"cannot write {self.folder}/config.yaml: {error.strerror}; free disk space or fix permissions"
             ) from error
 
     def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Loudness normalisation: what every embedder here hears is at −14 LUFS.
+"""Loudness normalisation: every embedder here is given audio at −14 LUFS.
 
 Embeddings move with the level of the audio, farther than from one piece of music to the next, so without this a
 distance between two sets would measure how loud they are.

@@ -52,7 +52,7 @@ def test_a_prompt_that_asks_for_nothing_cannot_be_missed() -> None:
 
 def test_silence_has_neither_tempo_nor_key() -> None:
     assert TempoAdherence().score(clip(bpm=120)).reason == "no beat found"
-    assert KeyAdherence().score(clip(key="C major")).reason == "no key heard"
+    assert KeyAdherence().score(clip(key="C major")).reason == "no key found"
 
 
 def test_symbolic_music_is_taken_at_its_word() -> None:

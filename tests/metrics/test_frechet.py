@@ -194,7 +194,7 @@ def test_a_clip_repeated_is_the_same_distance_scaled_by_its_covariance_alone() -
         ([np.nan, 0], np.eye(2), "not finite"),
         ([0, 0], [[1, np.inf], [np.inf, 1]], "not finite"),
         ([0, 0], np.eye(3), "shape"),
-        ([0, 0], [[1, 2], [2, 1]], "negative eigenvalue"),
+        ([0, 0], [[1, 2], [2, 1]], "positive semi-definite"),
         ([0, 0], [[1, 0.5], [0, 1]], "symmetric"),
         ([0], [[1]], "2 dimensions|1 and of 2|of 1"),
     ],

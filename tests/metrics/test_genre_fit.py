@@ -77,10 +77,10 @@ def test_a_genre_without_tags_has_a_reason() -> None:
 def test_log_odds_are_means_over_tags_and_over_the_clip() -> None:
     """By the networks' own tag probabilities, patch by patch."""
     from metrics.embedders.musicnn import log_mel_patches, run_network
-    from metrics.embedders.windows import heard
+    from metrics.embedders.windows import network_input
 
     _, audio = a_clip()
-    patches = log_mel_patches(heard(audio, 16_000))
+    patches = log_mel_patches(network_input(audio, 16_000))
     tags = {
         (training, name): np.log(p / (1 - p)).mean()
         for training in ("msd", "mtt")
@@ -133,5 +133,5 @@ def test_unknown_genres_are_refused() -> None:
         genre_margin(np.zeros(6), "polka")
     with pytest.raises(DataError, match="polka"):
         confusion_table(["polka"], [None])
-    with pytest.raises(DataError, match="2 genres asked for and 1 heard"):
+    with pytest.raises(DataError, match="2 genres asked for and 1 found"):
         confusion_table(["jazz", "pop"], ["jazz"])
