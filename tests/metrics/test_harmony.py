@@ -1,4 +1,5 @@
 import math
+from re import findall
 
 import numpy as np
 import pytest
@@ -100,11 +101,11 @@ def test_a_clip_is_scored_beside_its_chance_value() -> None:
 
 def test_few_notes_are_a_reason_and_not_a_number() -> None:
     score = HarmonicAccuracy().score(symbolic([60] * 19))
-    assert (score.value, score.reason) == (None, "19 notes, needs 20")
+    assert (score.value, findall(r"\d+", score.reason or "")) == (None, ["19", "20"])
     assert HarmonicAccuracy().score(symbolic([60] * 20)).value == 100
 
 
 def test_drums_have_no_pitch() -> None:
     events = tuple(Note(0.1 * i, 0.1, 38, drum=True) for i in range(100))
     clip = DecodedClip(Audio(SILENCE, 44_100), PROMPT, Notes(events, origin="symbolic"))
-    assert HarmonicAccuracy().score(clip).reason == "0 notes, needs 20"
+    assert findall(r"\d+", HarmonicAccuracy().score(clip).reason or "") == ["0", "20"]

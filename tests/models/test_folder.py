@@ -306,8 +306,9 @@ def test_a_manifest_naming_a_missing_file_fails_that_clip(tmp_path):
     manifest(tmp_path, "prompt,file", "jazz-3,one.wav", "pop-1,two.wav", "pop-2,three.wav")
     good, *bad = FolderModel(tmp_path, "clips.csv").generate([request(), request("pop-1"), request("pop-2")])
     assert isinstance(good, Audio)
-    assert str(bad[0]) == f"{tmp_path / 'two.wav'}: there is no such file (for prompt 'pop-1', seed 0)"
-    assert "three.wav: there is no such file" in str(bad[1])
+    for error, file in zip(bad, ("two.wav", "three.wav"), strict=True):
+        assert isinstance(error, GenerationError) and str(tmp_path / file) in str(error)
+    assert "'pop-1'" in str(bad[0])
 
 
 @pytest.mark.parametrize(

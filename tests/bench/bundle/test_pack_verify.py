@@ -179,8 +179,7 @@ class TestPacking:
             finally:
                 sys.setprofile(None)
             assert left.value.exit_code == 130
-            said = capsys.readouterr().err.splitlines()[-1]
-            assert said == "interrupted; nothing was kept, the same command begins anew"
+            assert "interrupted" in capsys.readouterr().err.splitlines()[-1]
         assert list(tmp_path.iterdir()) == []
 
     def test_what_is_gone_is_named_and_nothing_is_left_behind(self, run: Path, tmp_path: Path) -> None:
@@ -276,7 +275,7 @@ class TestVerifying:
         one, other = [name for name in files if name.startswith("audio/base/")][:2]
         files[one] = files[other]
         found = verify(sealed(files, tmp_path / "b.zip"), workers=0)
-        assert found.damage == (f"{one}: does not sound like the clip that was scored",)
+        assert [line.partition(":")[0] for line in found.damage] == [one]
         values = [d for d in found.deviations if d.quantity == "value"]
         assert values and {d.place.model for d in values} == {"base"}
         assert not found.holds
@@ -289,7 +288,7 @@ class TestVerifying:
                 if name != "config.yaml":
                     archive.writestr(name, content)
         found = verify(tmp_path / "b.zip")
-        assert found.damage == ("config.yaml: is missing", "scores.csv: is not as it was packed")
+        assert [line.partition(":")[0] for line in found.damage] == ["config.yaml", "scores.csv"]
         assert found.numbers == 0
 
     def test_another_reference_is_not_compared_with(self, bundle: Path, tmp_path: Path) -> None:
@@ -299,7 +298,8 @@ class TestVerifying:
         content[-1] ^= 0x01  # the exponent of the last float of the embeddings
         files[name] = bytes(content)
         found = verify(sealed(files, tmp_path / "b.zip"), workers=0)
-        assert found.damage == (f"{name}: holds another reference than kad@1 was compared with",)
+        (line,) = found.damage
+        assert line.startswith(f"{name}: ") and "kad@1" in line
         assert found.deviations == ()
         assert found.numbers > 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations, product
 from pathlib import Path
+from re import findall
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ class TestNumbers:
     def test_intervals_stay_within_what_a_difference_can_be(self, make: Make) -> None:
         models = row("silent", shift=-0.39), row("full", shift=0.5)
         c = by_metric(compare(make(*models, seeds=[0]), "silent", "full"))["Loud@1"]
-        assert (c.estimate, c.low, c.reason) == (100.0, None, "the same difference for every prompt: no interval")
+        assert (c.estimate, c.low, bool(c.reason)) == (100.0, None, True)
         assert c.p == 2 / 2**12
 
     def test_groups_are_compared_by_themselves(self, make: Make) -> None:
@@ -146,7 +147,7 @@ class TestNumbers:
         found = by_metric(compare(folder, "base", "louder", by="genre"), "jazz")["Peak@1"]
         assert found.estimate is not None and found.n == 2
         assert (found.low, found.p, found.p_bh, found.detectable) == (None, None, None, None)
-        assert found.reason == "2 shared prompts, a test needs 4"
+        assert findall(r"\d+", found.reason or "") == ["2", "4"]
 
     def test_chance_is_a_against_itself(self, folder: Path) -> None:
         c = by_metric(compare(folder, "base", "louder"))["Peak@1"]
@@ -217,7 +218,8 @@ class TestMarks:
 
     def test_nothing_in_common_is_a_reason(self, folder: Path) -> None:
         rock = by_metric(compare(folder, "base", "flawed", by="genre"), "rock")["Peak@1"]
-        assert (rock.estimate, rock.n, rock.reason) == (None, 0, "no clip of 'flawed' has a value")
+        assert (rock.estimate, rock.n) == (None, 0)
+        assert rock.reason is not None and "'flawed'" in rock.reason
 
     def test_five_prompts_can_settle_nothing(self, make: Make, tmp_path: Path) -> None:
         prompts = [{"id": f"p{i}", "text": f"tune {i}", "genre": "pop", "level": 1} for i in range(5)]
@@ -309,9 +311,8 @@ class TestMismatches:
 
     def test_a_metric_that_one_run_lacks(self, make: Make) -> None:
         one, two = make(BASE), make(LOUDER, metrics=[LOUD])
-        assert self.found(one, two, "Peak@1").reason == (
-            f"only {one} has this metric; score both runs alike with 'tunebench score'"
-        )
+        reason = self.found(one, two, "Peak@1").reason
+        assert reason is not None and str(one) in reason and "tunebench score" in reason
         (loud, peak) = compare(two, "louder", "base", other=one)
         assert loud.estimate is not None and peak.reason is not None and peak.reason.startswith(f"only {one} has")
 

@@ -312,7 +312,7 @@ class TestPromptsWithoutGenreAndLevel:
         with Store.read(run) as store:
             assert store.rows("SELECT DISTINCT grouping FROM set_scores") == [("all",)]
             reasons = store.rows("SELECT DISTINCT reason FROM scores WHERE metric = 'genre-fit'")
-            assert reasons == [("the prompt has no genre",)]
+            assert len(reasons) == 1 and "genre" in str(reasons[0])
         for by in ("genre", "level"):
             with pytest.raises(UsageError, match=f"no prompt of this suite has a {by}"):
                 read_board(run, by)

@@ -19,6 +19,7 @@ from bench.comparison.comparability import unequal
 from bench.comparison.compare import compare
 from bench.comparison.run_reader import ComparedRun, RunRow
 from bench.config.run_config import load_config, parse_config
+from bench.contracts.notice import Notice
 from bench.pipeline.dry_run import preview
 from bench.pipeline.merge_shards import merge
 from bench.planning.plan import make_plan
@@ -249,7 +250,7 @@ class TestComparing:
             compared = ComparedRun(store)
             varied, single = (RunRow(compared, label, label) for label in ("varied", "single"))
             column = Column("kad@1", "", "lower", of_sets=True)
-            assert unequal(varied, single, column) == ("W-SEEDS: A has 1 to 4 seeds and B 1 seed a prompt",)
+            assert unequal(varied, single, column) == (Notice("W-SEEDS", {"a": [1, 4], "b": [1, 1]}),)
             assert unequal(single, single, column) == ()
             assert [clip.seed for clip in varied.half(IDS, "later")] == [9, 77, 7, 8]
 

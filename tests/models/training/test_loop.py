@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from re import findall
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -387,9 +388,8 @@ def test_out_of_memory_cuts_passes_and_keeps_the_gradients(room: Path, tmp_path:
     assert [line["loss"] for line in logged(tmp_path / "narrow", "train")] == pytest.approx(
         [line["loss"] for line in logged(tmp_path / "wide", "train")], rel=1e-4
     )
-    assert [line["why"] for line in logged(tmp_path / "narrow", "recovery")] == [
-        "out of memory: passes of 2 examples instead of 6, with the same gradients"
-    ]
+    (recovery,) = logged(tmp_path / "narrow", "recovery")
+    assert findall(r"\d+", recovery["why"]) == ["2", "6"]
     assert read(max(checkpoints(tmp_path / "narrow" / "checkpoints"))).state["optimization"]["at_once"] == 2
     hopeless = training(room, tmp_path / "hopeless", config(room, data={"path": str(room / "data"), "validation": 0}))
     hopeless.network.register_forward_pre_hook(Narrow(0), with_kwargs=True)
