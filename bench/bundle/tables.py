@@ -80,7 +80,7 @@ def packed_scores(folder: Path, metrics: Collection[str]) -> Table:
     try:
         return _scores((folder / SCORES).read_bytes().decode(), metrics)
     except (csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"its {SCORES} is no table of clips ({error})") from None
+        raise DataError(f"its {SCORES} is not a table of clips ({error})") from None
 
 
 def scores_now(folder: Path, metrics: Collection[str]) -> Table:

@@ -162,7 +162,7 @@ def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
         raise UsageError(f"model '{row}': its trained_on() raises {type(error).__name__}: {error}") from error
     if wrong := next((h for h in hashes if not (isinstance(h, str) and _HASH.fullmatch(h))), None):
         raise UsageError(
-            f"model '{row}': its trained_on() gives {wrong!r}, which is no bench.contracts.audio.content_hash"
+            f"model '{row}': its trained_on() gives {wrong!r}, which is not a bench.contracts.audio.content_hash"
         )
     return hashes
 

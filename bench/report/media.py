@@ -69,7 +69,7 @@ def prepare(
         MissingError: Pillow is not installed.
     """
     if wrong := next((clip.id for clip in clips if not _ID.fullmatch(clip.id)), None):
-        raise DataError(f"{run}: run.db names a clip {wrong!r}, which is no SHA-256; the database was tampered with")
+        raise DataError(f"{run}: run.db names a clip {wrong!r}, which is not a SHA-256; the database was tampered with")
     _refuse_unknown(audio)
     tasks = [MediaTask(run, tuple(group), out, audio) for group in _by_prompt(clips)]
     progress = progress or Silent()

@@ -44,7 +44,9 @@ def read_database(folder: Path) -> sqlite3.Connection:
         DataError: it is damaged or of a newer tunebench.
     """
     if not (folder / "run.db").is_file():
-        raise UsageError(f"{folder} is no run folder (it has no run.db); make one with 'tunebench run --out {folder}'")
+        raise UsageError(
+            f"{folder} is not a run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
+        )
     with explained(folder):
         connection = _open_read_only(folder / "run.db")
         _check_version(folder, connection)

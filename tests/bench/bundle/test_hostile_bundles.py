@@ -219,7 +219,7 @@ def test_what_is_no_file(tmp_path: Path, attempt: Attempt) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"[]", "no JSON object"),
+        (b"[]", "JSON object"),
         (b"{", "not valid JSON"),
         (b"\xff", "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
@@ -290,7 +290,7 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
         ("UPDATE prompts SET level = 1e300", "prompts.level holds float where INTEGER belongs"),
         ("UPDATE notes SET notes = '[1]'", "the notes of the clip"),
         ("UPDATE models SET trained_on = '[\"me\"]'", "not named by hashes"),
-        ("UPDATE metrics SET params = '[]'", "no JSON object"),
+        ("UPDATE metrics SET params = '[]'", "JSON object"),
         ("UPDATE metrics SET params = '{'", "holds what no run holds"),
         ("UPDATE metrics SET reference = '../evil'", "not named by a hash"),
         ("INSERT INTO metrics SELECT plugin, name, version, 'x', embedder, reference, params, unit, direction, "
@@ -380,9 +380,9 @@ def test_a_configuration_is_not_followed(files: Files, tmp_path: Path, attempt: 
             b'[{"model": "m", "metric": "x@1", "grouping": "all", "group": "all", "value": 1e999}]',
             "value is not finite",
         ),
-        ("scores.csv", b"key-adherence@1\n1\n", "no table of clips"),
-        ("scores.csv", b"model,prompt,seed,key-adherence@1\nsine,jazz-2,0,nan\n", "no table of clips"),
-        ("scores.csv", b"\xff\xfe", "no table of clips"),
+        ("scores.csv", b"key-adherence@1\n1\n", "table of clips"),
+        ("scores.csv", b"model,prompt,seed,key-adherence@1\nsine,jazz-2,0,nan\n", "table of clips"),
+        ("scores.csv", b"\xff\xfe", "table of clips"),
     ],
 )
 def test_other_files_that_are_not_what_they_should_be(

@@ -191,7 +191,7 @@ class TestPacking:
         with pytest.raises(DataError, match=f"{path} is gone"):
             pack(broken, tmp_path / "b.zip")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
-        with pytest.raises(UsageError, match="is no run folder"):
+        with pytest.raises(UsageError, match="is not a run folder"):
             pack(tmp_path, tmp_path / "b.zip")
 
 

@@ -137,7 +137,7 @@ def test_plots(ratings: Path, tmp_path: Path) -> None:
         (["--models", "tuned,"], 2, "--models is 'tuned,'; write it like base,tuned"),
         (["--scales", "Melody"], 2, "has no scale 'Melody'"),
         (["--listener", "who"], 2, "--listener is 'who', which"),
-        (["--rating-scale", "5"], 2, "'5' is no rating scale"),
+        (["--rating-scale", "5"], 2, "'5' is not a rating scale"),
         (["--rating-scale", "1-5", "--rating-scale", "1-7"], 2, "each names its scale"),
         (["--margin", "-1"], 2, "the margin is a difference above 0"),
         (["--confidence", "95"], 2, "a share between 0 and 1"),

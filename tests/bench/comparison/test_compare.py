@@ -256,9 +256,9 @@ class TestRefusals:
             compare(folder, a, b)
 
     def test_what_is_no_run_group_or_second_run(self, folder: Path, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="is no run folder"):
+        with pytest.raises(UsageError, match="is not a run folder"):
             compare(tmp_path, "base", "louder")
-        with pytest.raises(UsageError, match="is no run folder"):
+        with pytest.raises(UsageError, match="is not a run folder"):
             compare(folder, "base", "louder", other=tmp_path)
         with pytest.raises(UsageError, match="cannot group by 'mood'"):
             compare(folder, "base", "louder", by="mood")

@@ -206,5 +206,5 @@ def test_order_is_that_of_the_configuration(folder: Path) -> None:
 
 
 def test_folder_without_a_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no run folder"):
+    with pytest.raises(UsageError, match="is not a run folder"):
         leaderboard(tmp_path)
