@@ -35,7 +35,7 @@ def _notes(genre: str, key: str, seed: int = 0, duration: float = 20, text: str 
 
 
 @pytest.mark.parametrize("genre", STYLES)
-def test_notes_fit_the_prompted_key(genre):
+def test_notes_fit_the_prompted_key(genre: str) -> None:
     for seed, key in enumerate(KEYS):
         notes = _notes(genre, key, seed)
         inside = np.isin(notes.pitches % 12, list(_scale(key)))
@@ -44,7 +44,7 @@ def test_notes_fit_the_prompted_key(genre):
 
 
 @pytest.mark.parametrize("genre", STYLES)
-def test_onsets_lie_on_the_grid_of_the_prompted_tempo(genre):
+def test_onsets_lie_on_the_grid_of_the_prompted_tempo(genre: str) -> None:
     for bpm in (66.0, 101.5, 120.0, 184.0):
         notes = _notes(genre, "D minor", duration=12, bpm=bpm)
         assert notes.quarter == pytest.approx(60 / bpm, rel=1e-12)
@@ -55,7 +55,7 @@ def test_onsets_lie_on_the_grid_of_the_prompted_tempo(genre):
 
 
 @pytest.mark.parametrize("genre", STYLES)
-def test_there_is_enough_music_at_once(genre):
+def test_there_is_enough_music_at_once(genre: str) -> None:
     for seed in range(4):
         notes = _notes(genre, KEYS[seed], seed, 10, bpm=100)
         assert notes.onsets[0] < 0.01
@@ -67,25 +67,25 @@ def test_there_is_enough_music_at_once(genre):
 
 
 @pytest.mark.parametrize("genre", STYLES)
-def test_a_longer_piece_begins_like_a_shorter_one(genre):
+def test_a_longer_piece_begins_like_a_shorter_one(genre: str) -> None:
     short, long = (_notes(genre, "C major", 1, duration).events for duration in (7, 47))
     assert [note for note in long if note.onset < 7] == list(short)
 
 
 @pytest.mark.parametrize("genre", STYLES)
-def test_seed_and_text_make_another_piece(genre):
+def test_seed_and_text_make_another_piece(genre: str) -> None:
     piece = _notes(genre, "C major", 0, 10)
     assert compose(Prompt("p", f"{genre} music", genre, bpm=100, key="C major"), 0, 10) == piece
     assert _notes(genre, "C major", 1, 10).events != piece.events
     assert _notes(genre, "C major", 0, 10, "music indeed").events != piece.events
 
 
-def test_the_prompt_id_does_not_matter():
+def test_the_prompt_id_does_not_matter() -> None:
     first, second = (compose(Prompt(id, "calm jazz", "jazz"), 0, 5) for id in ("a", "b"))
     assert first == second
 
 
-def test_jazz_has_a_bass_note_on_every_beat_and_roots_as_chords_enter():
+def test_jazz_has_a_bass_note_on_every_beat_and_roots_as_chords_enter() -> None:
     notes = compose(Prompt("p", "jazz with walking bass", "jazz", bpm=140, key="F major"), 3, 20)
     bass = [note for note in notes.events if note.program == 32 and not note.drum]
     beats = [note.onset / _quarter(notes) for note in bass]
@@ -95,7 +95,7 @@ def test_jazz_has_a_bass_note_on_every_beat_and_roots_as_chords_enter():
     assert 0 < np.median(steps) <= 4 and steps.max() <= 12
 
 
-def test_jazz_swings_two_to_one_and_bossa_does_not():
+def test_jazz_swings_two_to_one_and_bossa_does_not() -> None:
     def offbeats(text: str) -> np.ndarray:
         notes = compose(Prompt("p", text, "jazz", bpm=120), 0, 20)
         part = notes.onsets / _quarter(notes) % 1
@@ -105,11 +105,11 @@ def test_jazz_swings_two_to_one_and_bossa_does_not():
     assert np.allclose(offbeats("bossa nova jazz") * 4 % 1, 0, atol=1e-6)
 
 
-def test_jazz_has_a_ride_cymbal():
+def test_jazz_has_a_ride_cymbal() -> None:
     assert sum(note.drum and note.pitch == 51 for note in _notes("jazz", "C major").events) > 40
 
 
-def test_dance_has_a_kick_on_every_quarter():
+def test_dance_has_a_kick_on_every_quarter() -> None:
     for seed in range(4):
         notes = compose(Prompt("p", "techno", "dance"), seed, 30)
         kicks = [note.onset / _quarter(notes) for note in notes.events if note.drum and note.pitch == 36]
@@ -118,14 +118,14 @@ def test_dance_has_a_kick_on_every_quarter():
 
 
 @pytest.mark.parametrize("genre", ["pop", "rock"])
-def test_bands_have_a_backbeat(genre):
+def test_bands_have_a_backbeat(genre: str) -> None:
     notes = _notes(genre, "C major", text="energetic music", bpm=110)
     snares = {round(n.onset / _quarter(notes), 6) % 4 for n in notes.events if n.drum and n.pitch in (37, 38)}
     assert {1.0, 3.0} <= snares
 
 
 @pytest.mark.parametrize("genre", ["classical", "jazz", "pop", "rock", "dance"])
-def test_tunes_come_back(genre):
+def test_tunes_come_back(genre: str) -> None:
     """The rhythm of two of the first bars returns among the last of eight; the line goes by steps and small leaps."""
     word, program = ("trumpet", 56) if genre == "jazz" else ("flute", 73)
     notes = compose(Prompt("p", f"{genre} with {word}", genre, bpm=120), 2, 16)
@@ -136,7 +136,7 @@ def test_tunes_come_back(genre):
     assert np.mean(leaps <= 4) > 0.6 and leaps.max() <= 16
 
 
-def test_suite_prompts_get_their_tempo_and_key():
+def test_suite_prompts_get_their_tempo_and_key() -> None:
     for prompt in genres().prompts:
         notes = compose(prompt, 0, 10)
         if prompt.bpm:
@@ -149,7 +149,7 @@ def test_suite_prompts_get_their_tempo_and_key():
 
 
 @pytest.mark.parametrize("genre", STYLES)
-def test_nobody_strikes_one_key_twice_at_once(genre):
+def test_nobody_strikes_one_key_twice_at_once(genre: str) -> None:
     last: dict[tuple[int, bool, int], float] = {}
     for note in _notes(genre, "C major", 2).events:
         key = note.program, note.drum, note.pitch
