@@ -29,9 +29,10 @@ simulate: dev ## thousands of simulations of each statistic
 learn: dev ## trainings long enough to learn something
 	$(LONG) -m learn
 
-lint: dev ## style, types, and what runs on other machines
+lint: dev ## style, spelling, types, rooms, and what runs on other machines
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell bench models metrics prompts results/published results/recipes tests docs .ci .github *.md *.toml *.py Makefile Dockerfile
 	$(BIN)/shellcheck .ci/run .ci/install .ci/find-python
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

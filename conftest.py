@@ -25,7 +25,7 @@ class StandstillWatch:
         if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
             self._seconds += LONGER
         # The terminal's: while tests run, descriptor 2 leads to where pytest captures output.
-        self._stderr = os.dup(sys.__stderr__.fileno())
+        self._stderr = os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2)
         self.start()
 
     def start(self) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bench.execution.score_audio import AudioScores, score_audio
     from bench.pipeline.run import Run, run
 
+    __version__: str
+
 _HOMES = {
     "Audio": "contracts.audio",
     "AudioScores": "execution.score_audio",
@@ -87,6 +89,7 @@ __all__ = [
     "TunebenchError",
     "Undefined",
     "UsageError",
+    "__version__",
     "load_config",
     "read_audio",
     "run",
@@ -95,6 +98,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tunebench")
     if name not in _HOMES:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
     return getattr(import_module(f"bench.{_HOMES[name]}"), name)

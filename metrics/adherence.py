@@ -24,14 +24,14 @@ def tempo_matches(bpm: float, asked: float, octaves: bool = False) -> bool:
     return any(abs(bpm - asked * factor) <= TOLERANCE * asked * factor for factor in factors)
 
 
-def key_score(heard: Key, asked: Key) -> float:
+def key_score(found: Key, asked: Key) -> float:
     """The MIREX audio key detection score: exact 1, a fifth above .5, relative .3, parallel .2, otherwise 0.
 
     >>> key_score(Key.named("A minor"), Key.named("C major"))
     0.3
     """
-    interval = (heard.tonic - asked.tonic) % 12
-    if heard.minor == asked.minor:
+    interval = (found.tonic - asked.tonic) % 12
+    if found.minor == asked.minor:
         return {0: 1.0, 7: 0.5}.get(interval, 0.0)
     relative = 3 if asked.minor else 9
     return {relative: 0.3, 0: 0.2}.get(interval, 0.0)
@@ -41,7 +41,7 @@ class TempoAdherence(ClipMetric):
     """100 if the clip's tempo lies within 4 % of the prompted one, else 0, so that means are percentages of
     clips.
 
-    Undefined where the prompt states no tempo or the clip has no beat. Details: ``bpm`` as heard, ``asked``,
+    Undefined where the prompt states no tempo or the clip has no beat. Details: ``bpm`` as found, ``asked``,
     ``octave_tolerant`` (100 or 0, half and double tempo counting as right), ``confidence`` in [0, 5.32], and
     ``known``.
     """
@@ -88,7 +88,7 @@ class KeyAdherence(ClipMetric):
     """The MIREX-weighted score, in percent, of the clip's key against the prompted one.
 
     100 for the key itself, 50 for the one a fifth above, 30 for the relative and 20 for the parallel key,
-    else 0. Undefined where the prompt states no key or nothing is heard. Details: ``key`` as heard,
+    else 0. Undefined where the prompt states no key or no key is found. Details: ``key`` as found,
     ``asked``, the estimate's ``strength`` in [0, 1], ``chance`` of a random key, and ``known``.
     """
 
@@ -109,15 +109,15 @@ class KeyAdherence(ClipMetric):
         played = None if notes is None or notes.key is None else Key.named(notes.key)
         if notes is not None and notes.origin == "symbolic" and played is not None:
             return Score.of(100 * key_score(played, asked), key=str(played), asked=str(asked), notes="symbolic")
-        heard = key_estimation.key_of(clip)
-        if heard is None:
-            return Score.undefined("no key heard", asked=str(asked))
+        found = key_estimation.key_of(clip)
+        if found is None:
+            return Score.undefined("no key found", asked=str(asked))
         known = {} if played is None else {"known": 100 * key_score(played, asked)}
         return Score.of(
-            100 * key_score(heard.key, asked),
-            key=str(heard.key),
+            100 * key_score(found.key, asked),
+            key=str(found.key),
             asked=str(asked),
-            strength=heard.strength,
+            strength=found.strength,
             chance=CHANCE_KEY,
             **known,
         )

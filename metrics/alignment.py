@@ -1,4 +1,4 @@
-"""CLAP score: how near audio lies to the text it was asked for, as one checkpoint of CLAP hears it.
+"""CLAP score: how near audio lies to the text it was asked for, as one checkpoint of CLAP measures it.
 
 Y. Wu, K. Chen, T. Zhang, Y. Hui, T. Berg-Kirkpatrick, S. Dubnov: Large-Scale Contrastive Language-Audio Pretraining
 with Feature Fusion and Keyword-to-Caption Augmentation. ICASSP 2023. Which checkpoint listens moves the score more than
@@ -58,7 +58,7 @@ def clap_score(
 class ClapScore(ClipMetric):
     """How near the clip is to its prompt's text: the cosine of their CLAP embeddings, in [−1, 1].
 
-    Details: ``windows`` (how many were heard).
+    Details: ``windows`` (how many were embedded).
 
     Args:
         checkpoint: of the embedder; always part of the metric's name.

@@ -90,7 +90,7 @@ def _played(name: str, parameter: str, dose: float, prompt: Prompt, seed: int, d
 
 @dataclass
 class DoseScores:
-    """All scores, by (kind of damage, dose).
+    """All scores and vectors, by (kind of damage, dose).
 
     ``values``: of each metric, shape (prompts, seeds), NaN where undefined. ``vectors``: of each set metric, by (place
     of the prompt, seed). ``problems``: why a metric has no value, the first time.

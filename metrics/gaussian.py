@@ -101,7 +101,7 @@ class Gaussian:
             pass
         values, vectors = eigh(square, check_finite=False)
         if values[0] < -1e-5 * max(largest, values[-1]):
-            raise DataError(f"the covariance has a negative eigenvalue ({values[0]:.3g}), so it is none")
+            raise DataError(f"the covariance is not positive semi-definite (smallest eigenvalue {values[0]:.3g})")
         kept = values > rounding * values[-1]
         return cls(centre, np.sqrt(values[kept])[:, np.newaxis] * vectors.T[kept])
 

@@ -1,7 +1,7 @@
 """What the tagger says about music of known genre, against which genre fit is read.
 
 The music is synthetic: the rule-based composer's, over the 36 prompts of ``genres@1``, with seeds that no run should
-use. Where the tagger hears real music of a genre differently, the centre is off by as much, for every model alike.
+use. Where the tagger places real music of a genre differently, the centre is off by as much, for every model alike.
 Rebuild it with::
 
     python -P -m metrics.genre_calibration

@@ -1,4 +1,4 @@
-"""Genre fit: whether a music tagger hears the genre that was asked for.
+"""Genre fit: whether a music tagger finds the genre that was asked for.
 
 It is a tagger's opinion, not a listener's: musicnn (Pons and Serra, 2019) reports 50 tags of last.fm and 50 of
 MagnaTagATune, of which twelve name one of the six genres. Some tags are given freely and some hardly ever, to noise as
@@ -31,7 +31,7 @@ def calibrated(log_odds: npt.NDArray[np.float64], by: Calibration | None = None)
 
 
 def genre_margin(standard: npt.NDArray[np.float64], genre: str) -> float:
-    """How far ``genre`` lies above the best other genre, in standard deviations; positive where it is heard.
+    """How far ``genre`` lies above the best other genre, in standard deviations; positive where it is found.
 
     Args:
         standard: calibrated log-odds of the six `GENRES`, shape (6,).
@@ -49,8 +49,8 @@ def genre_margin(standard: npt.NDArray[np.float64], genre: str) -> float:
     return float(standard[place] - np.delete(standard, place).max())
 
 
-def confusion_table(asked: Sequence[str], heard: Sequence[str | None]) -> npt.NDArray[np.int64]:
-    """How often which genre was heard: rows as asked for, columns as heard, shape (6, 7).
+def confusion_table(asked: Sequence[str], found: Sequence[str | None]) -> npt.NDArray[np.int64]:
+    """How often which genre was found: rows as asked for, columns as found, shape (6, 7).
 
     Both in the order of `GENRES`; the last column counts clips in which no genre stands out (None).
 
@@ -60,23 +60,23 @@ def confusion_table(asked: Sequence[str], heard: Sequence[str | None]) -> npt.ND
     >>> confusion_table(["jazz", "jazz", "pop"], ["jazz", None, "rock"])[3]
     array([0, 0, 0, 1, 0, 0, 1])
     """
-    if len(asked) != len(heard):
-        raise DataError(f"{len(asked)} genres asked for and {len(heard)} heard")
+    if len(asked) != len(found):
+        raise DataError(f"{len(asked)} genres asked for and {len(found)} found")
     columns = (*GENRES, None)
-    unknown = [genre for genre in asked if genre not in GENRES] + [genre for genre in heard if genre not in columns]
+    unknown = [genre for genre in asked if genre not in GENRES] + [genre for genre in found if genre not in columns]
     if unknown:
         raise DataError(f"genre {unknown[0]!r} is none of {', '.join(GENRES)}")
     table = np.zeros((len(GENRES), len(columns)), dtype=np.int64)
-    for row, column in zip(asked, heard, strict=True):
+    for row, column in zip(asked, found, strict=True):
         table[GENRES.index(row), columns.index(column)] += 1
     return table
 
 
 class GenreFit(ClipMetric):
-    """How far a tagger hears the prompt's genre above the best other one, in SD of synthetic calibration music.
+    """How far a tagger puts the prompt's genre above the best other one, in SD of synthetic calibration music.
 
     Undefined where the prompt has no genre or none of the six, and where no genre stands out. Details: ``top1`` (the
-    genre heard), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).
+    genre found), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).
     """
 
     version = 1

@@ -136,7 +136,7 @@ def _check_architecture(checkpoint: str, folder: Path, wanted: str) -> None:
     else:
         raise MissingError(
             f"checkpoint '{checkpoint}': neither model_index.json nor config.json in {folder}; "
-            "it is no checkpoint for diffusers or transformers, or only part of one"
+            "it is not a checkpoint for diffusers or transformers, or only part of one"
         )
     if found != wanted:
         fitting = next((name for name, architecture in ARCHITECTURES.items() if architecture == found), None)

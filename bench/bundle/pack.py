@@ -182,7 +182,7 @@ def _target(file: Path, name: str) -> Path:
     if not file.parent.is_dir():
         raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
     if not os.access(file.parent, os.W_OK):
-        raise UsageError(f"cannot write {file}: {file.parent} is not yours to write to; name another file")
+        raise UsageError(f"cannot write {file}: no permission to write to {file.parent}; name another file")
     return file
 
 

@@ -100,7 +100,7 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
             raise DataError("a metric's name or version is not of its type")
         given = json.loads(params)
         if not isinstance(given, dict):
-            raise DataError(f"the parameters of {name} are no JSON object")
+            raise DataError(f"the parameters of {name} are not a JSON object")
         params_hash, embedder, view, reference, reference_name = rest
         if view:
             View.of_key(view)
@@ -122,7 +122,7 @@ def _check(store: Store) -> None:
     if not {"suite", "duration"} <= store.about().keys():
         raise DataError("it does not say its suite and duration")
     if not 0 < float(store.about()["duration"]) < math.inf:
-        raise DataError("its duration is no length of time")
+        raise DataError("its duration is not a length of time")
     store.prompts()  # a Prompt checks itself
     for label, hashes in store.rows("SELECT label, trained_on FROM models"):
         if not all(is_hash(content) for content in list(json.loads(hashes))):
@@ -141,7 +141,7 @@ def _check(store: Store) -> None:
         try:
             Notes.from_json(notes)
         except (TunebenchError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise DataError(f"the notes of the clip {clip[:16]} are none ({error})") from None
+            raise DataError(f"the notes of the clip {clip[:16]} are invalid ({error})") from None
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def packed_leaderboard(folder: Path) -> Table:
     try:
         return leaderboard_table(records)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise DataError(f"its {LEADERBOARD} is none ({error})") from None
+        raise DataError(f"its {LEADERBOARD} is invalid ({error})") from None
 
 
 def packed_scores(folder: Path, metrics: Collection[str]) -> Table:
@@ -80,7 +80,7 @@ def packed_scores(folder: Path, metrics: Collection[str]) -> Table:
     try:
         return _scores((folder / SCORES).read_bytes().decode(), metrics)
     except (csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"its {SCORES} is no table of clips ({error})") from None
+        raise DataError(f"its {SCORES} is not a table of clips ({error})") from None
 
 
 def scores_now(folder: Path, metrics: Collection[str]) -> Table:

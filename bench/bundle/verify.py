@@ -166,7 +166,7 @@ def _listen(store: Store, unpacked: Unpacked, progress: Progress) -> tuple[int, 
 
     clips = store.rows("SELECT path, content, rate, channels, frames FROM clips WHERE state = 'made'")
     problems = [
-        f"{name}: is no clip of this run"
+        f"{name}: is not a clip of this run"
         for name in sorted({*filter(is_audio, unpacked.files)} - {c[0] for c in clips})
     ]
     progress.begin("decoding clips", len(clips), 0)

@@ -81,7 +81,7 @@ def unpack(bundle: Path, folder: Path) -> Unpacked:
         del files[INDEX]
         index = read_json(folder / INDEX)
         if not isinstance(index, dict):
-            raise DataError(f"its {INDEX} is no JSON object")
+            raise DataError(f"its {INDEX} is not a JSON object")
     return Unpacked(index, files)
 
 

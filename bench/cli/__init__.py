@@ -30,7 +30,7 @@ from bench.cli import (
     train,
     verify,
 )
-from bench.errors import TunebenchError
+from bench.errors import INTERRUPTED, FailuresRecorded, TunebenchError, Unstorable
 from bench.library_setup import set_up_libraries
 
 app = typer.Typer(
@@ -74,6 +74,16 @@ def _root(
     del version
 
 
+def _tell(error: TunebenchError) -> int:
+    """Print an error, for programs too where they asked for JSON and got no result, and return its exit status."""
+    print(f"tunebench: {error}", file=sys.stderr)
+    if "--json" in sys.argv and not isinstance(error, FailuresRecorded):  # which follows a result
+        import json
+
+        print(json.dumps({"error": {"code": error.code, "message": str(error)}}, ensure_ascii=False))
+    return error.exit_code
+
+
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that the outcome has (see `bench.errors`)."""
     # A batch system warns before it kills; that is treated as Ctrl-C, so what is finished is stored.
@@ -86,13 +96,11 @@ def main() -> NoReturn:
     except SystemExit as leaving:
         code = leaving.code
     except KeyboardInterrupt:  # before a command had begun
-        code = 130
+        code = INTERRUPTED
     except TunebenchError as error:
-        print(f"tunebench: {error}", file=sys.stderr)
-        code = error.exit_code
+        code = _tell(error)
     except OSError as error:
-        print(f"tunebench: {error}", file=sys.stderr)
-        code = 2
+        code = _tell(Unstorable(str(error)))
     code = streams.finish(code)
     # Python looks for cycles among all objects before it ends: a second's work once torch and diffusers are imported.
     gc.freeze()

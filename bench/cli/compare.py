@@ -44,7 +44,7 @@ def command(
         bool,
         typer.Option("--plugin-files", help="Run plugin files that the run's configuration names for distances."),
     ] = False,
-    style: Annotated[ComparisonFormat, typer.Option("--format", help="How to write it.")] = ComparisonFormat.table,
+    style: Annotated[ComparisonFormat, typer.Option("--format", help="Output format.")] = ComparisonFormat.table,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:

@@ -18,7 +18,7 @@ Models = Annotated[list[str] | None, typer.Option(help="Only this model's clips;
 @app.command("scores")
 def scores(
     run: Run,
-    file: Annotated[Path, typer.Argument(help="Where it goes; its ending says how: .csv, .parquet or .json.")],
+    file: Annotated[Path, typer.Argument(help="File to write; its ending is the format: .csv, .parquet or .json.")],
 ) -> None:
     """Write one table of all planned clips: what was asked for, where the audio is, and every score."""
     from bench.atomic_write import replacing
@@ -112,7 +112,7 @@ def midi(
         try:
             played = to_midi(Notes.from_json(clip.notes))
         except (DataError, ValueError, TypeError, KeyError, IndexError, RecursionError, ArithmeticError) as error:
-            raise DataError(f"{run}: the notes of the clip {clip.id[:16]} are none ({one_line(error)})") from None
+            raise DataError(f"{run}: the notes of the clip {clip.id[:16]} are invalid ({one_line(error)})") from None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as temporary:

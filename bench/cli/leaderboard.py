@@ -30,7 +30,7 @@ class GroupBy(StrEnum):
 def command(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
     by: Annotated[GroupBy | None, typer.Option(help="Add rows for each genre or level of the prompts.")] = None,
-    style: Annotated[LeaderboardFormat, typer.Option("--format", help="How to write it.")] = LeaderboardFormat.table,
+    style: Annotated[LeaderboardFormat, typer.Option("--format", help="Output format.")] = LeaderboardFormat.table,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     with_published: Annotated[
         bool, typer.Option("--with-published", help="Append what papers report, which is not comparable.")

@@ -39,9 +39,9 @@ def command(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Argument(help="For prompts: whose; a name, or a YAML file.  [default: a run's]", show_default=False),
+        typer.Argument(help="For prompts: the suite; a name, or a YAML file.  [default: a run's]", show_default=False),
     ] = None,
-    style: Annotated[Style, typer.Option("--format", help="How to write it.")] = Style.table,
+    style: Annotated[Style, typer.Option("--format", help="Output format.")] = Style.table,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
 ) -> None:
     """List the installed models, metrics, embedders, suites and references; of one kind, with their parameters.

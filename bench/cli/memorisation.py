@@ -19,7 +19,7 @@ def command(
         Path | None,
         typer.Option(help="Folder whose card.json says what was trained on.  [default: each row's own]"),
     ] = None,
-    embedder: Annotated[str, typer.Option(help="What hears the similarity.")] = "musicnn-msd",
+    embedder: Annotated[str, typer.Option(help="Embedder used for similarity.")] = "musicnn-msd",
     model: Annotated[list[str] | None, typer.Option(help="Only this row, and its base; may be repeated.")] = None,
     base: Annotated[
         str | None, typer.Option(help="The row that others are compared with.  [default: that of their checkpoint]")

@@ -14,7 +14,7 @@ ratio: distance to the nearest training example over that to the nearest held-ou
 It shows nearness to the ear of one embedder, in windows of a few seconds: sound and style before melody. High values
 are a reason to listen, no proof of copying; a tune in another sound may go unseen, and so may a copy shorter than a
 window. Copying is diluted in the mean, here to {share:.0%}, by comparing equally many; the list of clips is not. All
-this is so if the held-out recordings were drawn at random, and the base had not heard the dataset before."""
+this is so if the held-out recordings were drawn at random, and the base was not trained on the dataset before."""
 
 
 def table(found: dict[str, Any]) -> str:

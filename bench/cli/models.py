@@ -22,7 +22,7 @@ def make_tiny(
     adapter: Annotated[
         Path | None, typer.Option(help="Write a LoRA adapter for it into this folder too.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the weights.")] = 0,
 ) -> None:
     """Write a checkpoint of a few hundred kilobytes with random weights, which plays noise.
 

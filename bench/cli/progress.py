@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bench.cli.streams import plugins_to_stderr
+from bench.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -96,7 +97,7 @@ def shown() -> Iterator[RunProgress]:
             yield display
     except KeyboardInterrupt:
         print("interrupted; all that was finished is stored, the same command goes on from there", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

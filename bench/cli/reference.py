@@ -19,9 +19,7 @@ Params = Annotated[
 Out = Annotated[Path, typer.Option(help="The reference file to write, *.safetensors.")]
 Name = Annotated[str | None, typer.Option(help="The name in tables.  [default: the output file's]")]
 Licence = Annotated[str, typer.Option(help="A note on the licence of the music.")]
-Synthetic = Annotated[
-    bool, typer.Option("--synthetic", help="Say with every score that the music was made by a machine.")
-]
+Synthetic = Annotated[bool, typer.Option("--synthetic", help="Mark the reference as synthetic music in every table.")]
 
 
 class GenreFrom(StrEnum):
@@ -82,7 +80,7 @@ def import_(
     param: Params = None,
     model: Annotated[str | None, typer.Option(help="Which of several models' statistics.")] = None,
     windows: Annotated[
-        int | None, typer.Option(min=2, help="How many windows they are of; the file does not say.")
+        int | None, typer.Option(min=2, help="Number of windows behind the statistics; the file does not say.")
     ] = None,
     name: Name = None,
     licence: Licence = "",

@@ -61,7 +61,7 @@ def command(
         from bench.cli.score_clips import clips_config, run_name
 
         if force and targets[0].exists():
-            raise UsageError(f"--force is for run folders, and {targets[0]} is none (it has no run.db)")
+            raise UsageError(f"--force is for run folders, and {targets[0]} is not one (it has no run.db)")
         settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)
         folder = out or Path("results") / run_name(targets, name or [])
         with shown() as progress:

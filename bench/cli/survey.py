@@ -27,7 +27,7 @@ def analyze(
     margin: Annotated[
         float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="Random seed of the intervals.")] = 0.95,
     omnibus: Annotated[bool, typer.Option("--omnibus", help="Test whether the models differ at all, too.")] = False,
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")

@@ -43,12 +43,12 @@ Earlier = Annotated[
     Path | None, typer.Option("--from", metavar="FILE", help="Estimate that from the ratings of an earlier survey.")
 ]
 Models = Annotated[str | None, typer.Option(metavar="A,B,…", help="Only these models of FILE.")]
-Target = Annotated[float, typer.Option(help="Power that is wanted.")]
+Target = Annotated[float, typer.Option(help="Power to reach.")]
 Most = Annotated[int, typer.Option("--most-listeners", min=2, max=_LARGEST, help="Maximum number of listeners.")]
-RatingMinutes = Annotated[float, typer.Option(min=0, help="What one rating takes, to count minutes.")]
-ListenerMinutes = Annotated[float, typer.Option(min=0, help="What a listener takes besides.")]
+RatingMinutes = Annotated[float, typer.Option(min=0, help="Minutes that one rating takes.")]
+ListenerMinutes = Annotated[float, typer.Option(min=0, help="Minutes that a listener takes besides.")]
 Runs = Annotated[int, typer.Option(min=100, help="Simulated surveys for each number.")]
-Seed = Annotated[int, typer.Option(min=0, help="Random seed of the simulation.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
 
 def command(

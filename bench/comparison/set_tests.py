@@ -144,7 +144,7 @@ class SetTests:
             )
         except ValueError as error:
             raise DataError(
-                f"the difference is {found}, which is no estimate within its interval with a p in (0, 1]"
+                f"the difference is {found}, which is not an estimate within its interval with a p in (0, 1]"
             ) from error
 
     def _vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:

@@ -18,7 +18,7 @@ _SAME_LENGTH = 0.05  # seconds: a frame of padding more or less makes no clip lo
 
 @dataclass(frozen=True)
 class View:
-    """What is heard of a clip.
+    """The part of a clip that is scored.
 
     Attributes:
         seconds: only so much from the beginning; None for all.
@@ -29,7 +29,7 @@ class View:
     band: float | None = None
 
     def of(self, audio: Audio) -> Audio:
-        """The part of the audio that is heard, at its own rate."""
+        """Return the part of the audio that is scored, at its own rate."""
         import soxr
 
         if self.seconds is not None:
@@ -86,7 +86,7 @@ def _number(value: float | None) -> float | None:
 def common_view(durations: Iterable[Sequence[float]], band: float | None = None) -> View:
     """The longest beginning that every model has: the shortest of the models' median clip lengths.
 
-    A single short clip does not cut everybody else's; it is heard as it is.
+    A single short clip does not cut everybody else's; it is scored as it is.
 
     Args:
         durations: for each model the lengths of its clips in seconds.

@@ -68,7 +68,7 @@ def _real(name: str, value: Any) -> float:
     real = isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
     number = float(value) if real and abs(value) < 1e100 else None
     if number is None:
-        raise DataError(f"score {name} is {value!r}; give a reason instead of what is no finite number")
+        raise DataError(f"score {name} is {value!r}: must be finite; use Score.undefined() where there is no value")
     return number
 
 

@@ -36,7 +36,7 @@ class MusicModel(ABC):
         batch_size: how many requests `generate` likes to get at once; an instance attribute may override it.
         max_workers: how many processes of one machine may hold the model at once, 1 for one that fills a GPU or takes
             gigabytes; None for any number. An instance attribute may override it.
-        provenance_params: parameters that cannot change what is heard (device, paths, batch size); they are recorded
+        provenance_params: parameters that cannot change the sound (device, paths, batch size); they are recorded
             but are no part of a clip's identity.
         typical_speed: seconds of audio made in one second on one CPU core, a rough figure for time estimates before
             the first clip is made; None if it depends on the machine.

@@ -98,7 +98,7 @@ def checked(notices: Sequence[Notice | str], whose: str) -> tuple[Notice, ...]:
     """
     for notice in notices:
         if not isinstance(notice, Notice | str):
-            raise DataError(f"{whose} gives the warning {notice!r:.60}, which is no bench.Notice")
+            raise DataError(f"{whose} gives the warning {notice!r:.60}, which is not a bench.Notice")
     return tuple(Notice.of_sentence(notice) if isinstance(notice, str) else notice for notice in notices)
 
 

@@ -43,7 +43,7 @@ class Prompt:
         try:
             self.text.encode()
         except UnicodeEncodeError:
-            raise DataError(f"prompt '{self.id}': text holds half a character (a lone surrogate)") from None
+            raise DataError(f"prompt '{self.id}': text contains an unpaired surrogate") from None
         if self.genre is not None and (not self.genre.strip() or not self.genre.isprintable() or self.genre == "all"):
             raise DataError(f"prompt '{self.id}': genre is {self.genre!r}, must be a printable word other than 'all'")
         if self.level is not None and not 1 <= self.level <= 1000:

@@ -98,8 +98,8 @@ class GenerateTask:
             content = content_hash(read_audio(path))
         except OSError as error:
             raise Unstorable(
-                f"cannot write {path}: {error.strerror}; the clips made before are safe: make room or rights, "
-                "then run the same command again"
+                f"cannot write {path}: {error.strerror}; the clips made before are safe: free disk space or fix "
+                "permissions, then run the same command again"
             ) from error
         return ClipMade(
             clip.id,

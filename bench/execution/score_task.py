@@ -1,4 +1,4 @@
-"""Hearing clips: the tasks of scoring and embedding one clip, and of computing a set metric of many."""
+"""The tasks of scoring and embedding one clip, and of computing a set metric of many."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScor
 
 @dataclass(frozen=True)
 class ScoreTask:
-    """Hear one clip: score its file with some metrics, and embed it with some embedders.
+    """Score the file of one clip with some metrics, and embed it with some embedders.
 
     ``known`` holds the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
     """
@@ -75,7 +75,7 @@ class ScoreTask:
         return ClipScores(self.clip, scores, embedded, missing=missing)
 
     def lost(self, error: str) -> ClipScores:
-        """The result when nothing could be heard."""
+        """Return the result of a clip that could not be scored."""
         return ClipScores(
             self.clip,
             [self._failed(metric, error) for metric in self.metrics],

@@ -43,7 +43,7 @@ def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
 
 
 def rank_notes(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> list[str]:
-    """By metric, which pairs had no test, and which could not be told apart by theirs whatever the data."""
+    """By metric, which pairs had no test, and which cannot reach significance with so few prompts."""
     said: dict[str, list[str]] = {}
     for ref, pairs in ranked_pairs(cells, comparisons)[1].items():
         for text in (*_out_of_reach(pairs), *_untested(pairs)):
@@ -60,7 +60,7 @@ def _out_of_reach(pairs: Sequence[Comparison]) -> Iterator[str]:
         sizes = sorted({tested[place].n for place in beyond})
         prompts = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         yield (
-            f"{len(beyond)} of {counted(len(pairs), 'pair')} could not be told apart whatever the data: with "
+            f"{len(beyond)} of {counted(len(pairs), 'pair')} cannot reach significance: with "
             f"{prompts} prompts p is never below {_p(min(least[place] for place in beyond))} before Holm"
         )
     warnings = dict.fromkeys(warning for pair in tested for warning in pair.warnings)

@@ -180,7 +180,7 @@ def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
         except OSError as error:
             raise UsageError(
                 f"cannot write {run.folder / path}: {error.strerror}; nothing is lost: "
-                "make room or rights, then merge again"
+                "free disk space or fix permissions, then merge again"
             ) from error
     return set(missing)
 

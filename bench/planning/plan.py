@@ -28,7 +28,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class PlannedModel:
     """A row of the leaderboard.
 
-    ``identity`` is all that can change what is heard; ``provenance`` is the rest of its parameters. ``rate`` is in
+    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters. ``rate`` is in
     Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
     how many processes may hold it, as the model declares them. ``trained_on`` holds the content hashes of
     the recordings that it is known to have been trained on. ``own_clips`` says that it plays clips made before, and
@@ -162,7 +162,7 @@ def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
         raise UsageError(f"model '{row}': its trained_on() raises {type(error).__name__}: {error}") from error
     if wrong := next((h for h in hashes if not (isinstance(h, str) and _HASH.fullmatch(h))), None):
         raise UsageError(
-            f"model '{row}': its trained_on() gives {wrong!r}, which is no bench.contracts.audio.content_hash"
+            f"model '{row}': its trained_on() gives {wrong!r}, which is not a bench.contracts.audio.content_hash"
         )
     return hashes
 

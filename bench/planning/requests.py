@@ -32,7 +32,7 @@ def available_seeds(model: MusicModel, prompts: Sequence[Prompt], row: str) -> M
     ids = {prompt.id for prompt in prompts}
     for id, own in (seeds or {}).items():
         if id not in ids:
-            raise UsageError(f"model '{row}': its available() names {id!r:.80}, which is no prompt of the suite")
+            raise UsageError(f"model '{row}': its available() names {id!r:.80}, which is not a prompt of the suite")
         for seed in own:
             if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
                 raise UsageError(f"model '{row}': its available() gives {seed!r:.80} as a seed of '{id}'")

@@ -32,7 +32,7 @@ def import_statistics(
     """Write mean and covariance from an ``.npz`` file as a reference file, and return the number of windows.
 
     The arrays are ``mu`` and ``cov`` (or ``sigma``); fadtk keeps one pair for each embedding model in one file, as
-    ``<model>.mu`` and ``<model>.cov``. Who made them must have heard exactly what ``ref`` hears: the file does not say.
+    ``<model>.mu`` and ``<model>.cov``. They must be of exactly the embedder ``ref``: the file does not say.
 
     Args:
         source: the file; pickled objects in it are refused.
@@ -116,4 +116,4 @@ def _check(mean: Array, covariance: Array, dimension: int, embedder: str, source
     if np.abs(covariance - covariance.T).max() > 1e-6 * scale:
         raise DataError(f"{source}: the covariance is not symmetric")
     if float(np.linalg.eigvalsh(covariance).min()) < -1e-5 * scale:
-        raise DataError(f"{source}: the covariance has negative eigenvalues, so it is none")
+        raise DataError(f"{source}: the covariance is not positive semi-definite")

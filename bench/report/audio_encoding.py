@@ -14,7 +14,7 @@ from bench.report.loudness import CEILING
 Format = Literal["flac", "mp3"]
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-"""In Hz: the rates of MPEG audio. What lies above is not heard, and doubles the size of a page."""
+"""In Hz: the rates of MPEG audio. What lies above is inaudible, and doubles the size of a page."""
 
 _FULL_SCALE = 2**15
 _LARGEST = int(_FULL_SCALE * 10 ** (CEILING / 20))  # dither must not pass the ceiling either

@@ -25,10 +25,10 @@ def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[Cl
     models = {model: place for place, model in enumerate(store.labels())}
     entries = []
     for clip in sorted(planned_rows(store), key=lambda clip: (prompts[clip.prompt], models[clip.model], clip.seed)):
-        heard = media.get(clip.id) if clip.state == "made" else None
-        playable = heard if isinstance(heard, ClipMedia) else None
+        found = media.get(clip.id) if clip.state == "made" else None
+        playable = found if isinstance(found, ClipMedia) else None
         # Where the run lies on somebody's disk is nothing for pages that are shared.
-        why = heard.replace(f"{store.folder}/", "") if isinstance(heard, str) else None
+        why = found.replace(f"{store.folder}/", "") if isinstance(found, str) else None
         problem = None if playable else _problem(clip.state, clip.error, why)
         place = (clip.id, clip.model, clip.prompt, clip.seed)
         entries.append(ClipEntry(*place, playable, scores.get(clip.id, {}), problem))

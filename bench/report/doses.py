@@ -74,7 +74,7 @@ def read_doses(path: Path) -> tuple[dict[str, Any], ...]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def _first(error: ValidationError) -> str:

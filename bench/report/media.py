@@ -69,7 +69,7 @@ def prepare(
         MissingError: Pillow is not installed.
     """
     if wrong := next((clip.id for clip in clips if not _ID.fullmatch(clip.id)), None):
-        raise DataError(f"{run}: run.db names a clip {wrong!r}, which is no SHA-256; the database was tampered with")
+        raise DataError(f"{run}: run.db names a clip {wrong!r}, which is not a SHA-256; the database was tampered with")
     _refuse_unknown(audio)
     tasks = [MediaTask(run, tuple(group), out, audio) for group in _by_prompt(clips)]
     progress = progress or Silent()
@@ -90,7 +90,8 @@ def prepare(
             record.keep([task.key for task in tasks])
     except OSError as error:
         raise UsageError(
-            f"cannot write {error.filename or out}: {error.strerror}; make room or rights, or name another --out"
+            f"cannot write {error.filename or out}: {error.strerror}; free disk space or fix permissions, or name "
+            "another --out"
         ) from error
     return {clip.id: found[clip.id] for clip in clips}
 
@@ -135,25 +136,27 @@ class MediaTask:
             Unstorable: the disk is full or read-only.
         """
         made: dict[str, ClipMedia | str] = {}
-        heard: list[tuple[StoredClip, Audio, Loudness]] = []
+        decoded: list[tuple[StoredClip, Audio, Loudness]] = []
         for clip in self.clips:
             try:
                 sound = playable(_read(self.run, clip))
-                heard.append((clip, sound, measure(sound.samples, sound.rate)))
+                decoded.append((clip, sound, measure(sound.samples, sound.rate)))
             except DataError as error:
                 made[clip.id] = str(error)
-        wanted = target([level for *_, level in heard])
-        gains = [gain(level, wanted) for *_, level in heard]
-        spectra = [mel_spectrogram(s.samples, s.rate) + g for (_, s, _), g in zip(heard, gains, strict=True)]
+        wanted = target([level for *_, level in decoded])
+        gains = [gain(level, wanted) for *_, level in decoded]
+        spectra = [mel_spectrogram(s.samples, s.rate) + g for (_, s, _), g in zip(decoded, gains, strict=True)]
         brightest = max([FAINTEST, *(float(spectrum.max()) for spectrum in spectra)])
-        for (clip, sound, level), by, spectrum in zip(heard, gains, spectra, strict=True):
+        for (clip, sound, level), by, spectrum in zip(decoded, gains, spectra, strict=True):
             audio, image = _paths(clip, self.audio)
             seed = int(clip.content[:16], 16)
             try:
                 _write(self.out / audio, encoded(sound, by, self.audio, seed))
                 _write(self.out / image, picture(spectrum, brightest))
             except OSError as error:
-                raise Unstorable(f"cannot write {self.out / audio}: {error.strerror}; make room or rights") from error
+                raise Unstorable(
+                    f"cannot write {self.out / audio}: {error.strerror}; free disk space or fix permissions"
+                ) from error
             waveform = np.minimum(outline(sound.samples) * 10 ** (by / 20), 1)
             shape = tuple(round(float(value), 3) for value in waveform)
             made[clip.id] = ClipMedia(audio, image, shape, sound.duration, level.loudness, by)

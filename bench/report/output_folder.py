@@ -94,7 +94,8 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(
-            f"cannot write {folder}: {error.strerror or error}; make room or rights, or name another folder with --out"
+            f"cannot write {folder}: {error.strerror or error}; free disk space or fix permissions, or name "
+            "another folder with --out"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The page of one prompt: its clips with what is heard, seen and scored of each."""
+"""The page of one prompt: its clips, each with player, pictures and scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ShownScore:
 class ShownClip:
     """A clip as a row. ``audio`` and ``spectrogram`` are addresses from the prompt's page; ``outline`` an SVG path.
 
-    Clips of one ``take`` are heard side by side.
+    Clips of one ``take`` are played side by side.
     """
 
     entry: ClipEntry
@@ -69,7 +69,7 @@ def shown(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> 
 def takes(clips: Sequence[ClipEntry]) -> list[str]:
     """What each clip of one prompt is chosen by: its seed; or its place among its model's where those have other seeds.
 
-    Clips made before often have seeds that no two models share, and would never be heard side by side.
+    Clips made before often have seeds that no two models share, and would never be played side by side.
     """
     seeds: dict[str, list[int]] = {}
     for clip in clips:

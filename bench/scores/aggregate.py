@@ -153,7 +153,7 @@ def _stored(score: ShownSetScore) -> Estimate:
     """An estimate as a set metric gave it; a plugin's may be no number that anything can be computed with."""
     value, low, high, reason = score.value, score.low, score.high, score.reason or score.error
     if any(number is not None and abs(number) >= 1e100 for number in (value, low, high)):
-        value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is no number to compute with"
+        value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is not a number to compute with"
     return Estimate(value, low, high, score.n or 0, reason, score.warnings, score.details)
 
 

@@ -41,7 +41,7 @@ def krippendorff_alpha(ratings: npt.ArrayLike, level: str = "ordinal") -> float:
     if level == "ratio" and (x < 0).any():
         raise ValueError("a ratio scale has no values below 0")
     if x.shape[0] < 2:
-        raise ValueError("one rater: there is nobody to agree with")
+        raise ValueError("one rater: agreement needs 2")
     x = x[:, (~np.isnan(x)).sum(axis=0) >= 2]
     present = ~np.isnan(x)
     if not present.any():
@@ -96,7 +96,7 @@ def icc(ratings: npt.ArrayLike, kind: str = "2,k") -> float:
     x = _complete(_ratings(ratings, "targets, raters"), "an intraclass correlation")
     n, k = x.shape
     if k < 2:
-        raise ValueError("one rater: there is nobody to agree with")
+        raise ValueError("one rater: agreement needs 2")
     if n < 2:
         raise ValueError("one target: whether raters tell targets apart cannot be seen")
     if np.ptp(x) == 0:
@@ -145,7 +145,7 @@ def kendall_w(ratings: npt.ArrayLike) -> float:
     x = _complete(_ratings(ratings, "raters, units"), "Kendall's W")
     m, n = x.shape
     if m < 2:
-        raise ValueError("one rater: there is nobody to agree with")
+        raise ValueError("one rater: agreement needs 2")
     if n < 2:
         raise ValueError("one unit: there is no order to agree on")
     ranks, ties = np.zeros(n), 0.0
@@ -180,7 +180,7 @@ def _ratings(ratings: npt.ArrayLike, axes: str) -> Array:
     if x.ndim != 2 or not x.size:
         raise ValueError(f"ratings of shape ({axes}) are needed, got {x.shape}")
     if np.isinf(x).any():
-        raise ValueError("an infinite value is no rating")
+        raise ValueError("an infinite value is not a rating")
     if np.isnan(x).all():
         raise ValueError("all ratings are missing: there is nothing to agree on")
     return x

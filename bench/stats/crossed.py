@@ -166,7 +166,7 @@ def _with_values(x: Array) -> Array:
     if x.ndim != 2:
         raise ValueError(f"values of shape (listeners, prompts) are needed, got {x.shape}")
     if np.isinf(x).any():
-        raise ValueError("an infinite value is no rating")
+        raise ValueError("an infinite value is not a rating")
     present = ~np.isnan(x)
     if not present.any():
         raise ValueError("no listener rated anything here: there is nothing to say")

@@ -44,7 +44,9 @@ def read_database(folder: Path) -> sqlite3.Connection:
         DataError: it is damaged or of a newer tunebench.
     """
     if not (folder / "run.db").is_file():
-        raise UsageError(f"{folder} is no run folder (it has no run.db); make one with 'tunebench run --out {folder}'")
+        raise UsageError(
+            f"{folder} is not a run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
+        )
     with explained(folder):
         connection = _open_read_only(folder / "run.db")
         _check_version(folder, connection)
@@ -146,8 +148,8 @@ def explained(folder: Path) -> Iterator[None]:
         if str(error).startswith(_DAMAGE):
             raise damaged(folder, error) from error
         raise UsageError(
-            f"cannot use {folder}/run.db ({error}); what was stored before is safe: make room or rights, then run the "
-            "same command again"
+            f"cannot use {folder}/run.db ({error}); what was stored before is safe: free disk space or fix "
+            "permissions, then run the same command again"
         ) from error
     except sqlite3.IntegrityError:
         raise  # a mistake of ours, not of the disk

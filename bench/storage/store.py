@@ -65,7 +65,7 @@ class Store(ClipTables, ScoreTables):
         try:
             if not (folder / "run.db").exists() and any((folder / "audio").glob("*/*")):
                 raise UsageError(
-                    f"{folder} holds audio but no run.db, so it is not ours to write to; put a lost run.db back, "
+                    f"{folder} holds audio but no run.db, so it was not created by tunebench; put a lost run.db back, "
                     "move the folder audio/ elsewhere, or name another folder with --out"
                 )
             connection = open_database(folder)
@@ -114,7 +114,7 @@ class Store(ClipTables, ScoreTables):
             replace_file(self.folder / "config.yaml", config)
         except OSError as error:
             raise UsageError(
-                f"cannot write {self.folder}/config.yaml: {error.strerror}; make room or rights"
+                f"cannot write {self.folder}/config.yaml: {error.strerror}; free disk space or fix permissions"
             ) from error
 
     def record_clips(self, results: Iterable[ClipMade | ClipFailed]) -> None:

@@ -68,7 +68,7 @@ class Embedded:
 class ClipScores:
     """All that one clip was asked for.
 
-    ``unreadable`` says that its file is damaged, and nothing was heard; ``missing`` what is not installed.
+    ``unreadable`` says that its file is damaged, so that nothing was scored; ``missing`` what is not installed.
     """
 
     clip: str

@@ -88,7 +88,7 @@ def _misfits(db: sqlite3.Connection) -> Iterator[str]:
         if db.execute(f"SELECT 1 FROM {table} WHERE {' OR '.join(wrong.values())} LIMIT 1").fetchone():
             for name, test in wrong.items():
                 if db.execute(f"SELECT 1 FROM {table} WHERE {test} LIMIT 1").fetchone():
-                    yield f"{table} has a {name} that is none"
+                    yield f"{table}.{name} has an invalid value"
     for child in _WITH_PARENTS:
         for _, _, parent, _ in db.execute(f"PRAGMA foreign_key_check({child})"):
             yield f"{child} names a row that {parent} lacks"

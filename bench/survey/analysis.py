@@ -75,7 +75,7 @@ def _models(
 
 
 def _clip(survey: Ratings | Preferences) -> list[str]:
-    """The columns that name what was heard, but for its seed."""
+    """The columns that name the clip that was rated, but for its seed."""
     return ["prompt", "model"] if isinstance(survey, Ratings) else ["prompt", "a", "b"]
 
 

@@ -81,5 +81,5 @@ def _genre_power(design: SurveyDesign) -> str:
     power = "almost no power" if fewest <= _FEW_PROMPTS else "less power than all prompts together"
     return (
         f"The table by genre is exploratory: {prompts} a genre {gives} a test {power}, so that no difference found is "
-        "no sign of no difference. Its p are adjusted over the table (Benjamini–Hochberg)."
+        "no sign of no difference. The p-values are adjusted over the table (Benjamini–Hochberg)."
     )

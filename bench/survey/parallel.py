@@ -58,7 +58,7 @@ def compute(jobs: Sequence[Callable[[], Result]], workers: int, done: Callable[[
 
 @contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
-    """Processes that are started meanwhile never hear Ctrl-C, which reaches all of a terminal; this one does later."""
+    """Processes that are started meanwhile ignore Ctrl-C, which reaches all of a terminal; this one does later."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

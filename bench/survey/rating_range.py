@@ -28,7 +28,7 @@ class Range(NamedTuple):
         """
         found = _WRITTEN.fullmatch(text)
         if found is None:
-            raise UsageError(f"'{text}' is no rating scale; write it like 1-5, 1-10 or 0-100")
+            raise UsageError(f"'{text}' is not a rating scale; write it like 1-5, 1-10 or 0-100")
         low, high = (float(part.replace("−", "-")) for part in found.groups())
         if not low < high:
             raise UsageError(f"the rating scale '{text}' must rise from its lowest to its highest rating")

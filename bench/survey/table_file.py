@@ -66,7 +66,7 @@ def _text(path: Path, content: bytes) -> TextTable:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     if "\0" in text:
-        raise DataError(f"{path}: holds binary zeros, so it is no table of text, or a damaged one")
+        raise DataError(f"{path}: holds binary zeros, so it is not a table of text, or a damaged one")
     first = next((line for line in text.splitlines() if line.strip()), "")
     named = first.lower().startswith("sep=") and len(first) == 5
     separator = first[4] if named else max(SEPARATORS, key=lambda mark: _cells(first, mark))

@@ -63,7 +63,7 @@ def identify(table: TextTable, given: Mapping[str, str]) -> Identified:
 
 
 def _doubtful_listeners(records: pd.DataFrame) -> str:
-    """Who hears the hidden reference too rarely: below 90 in more than 15 % of the trials; a sentence, or "".
+    """Say who rates the hidden reference too low: below 90 in more than 15 % of the trials; a sentence, or "".
 
     Source: ITU-R BS.1534-3, §4.1.2.
     """

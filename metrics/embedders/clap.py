@@ -123,7 +123,7 @@ class ClapEmbedder(WaveformEmbedder):
             raise MissingError(f"{self._folder}: preprocessor_config.json is missing; download it too") from error
         if (extractor.sampling_rate, extractor.nb_max_samples) != (self.rate, round(self.window * self.rate)):
             raise DataError(
-                f"{self._folder}: its network hears {extractor.nb_max_samples} samples at {extractor.sampling_rate} Hz "
+                f"{self._folder}: its network takes {extractor.nb_max_samples} samples at {extractor.sampling_rate} Hz "
                 f"and clap cuts windows of {self.window:g} s at {self.rate} Hz"
             )
         return extractor

@@ -1,4 +1,4 @@
-"""Loudness normalisation: what every embedder here hears is at −14 LUFS.
+"""Loudness normalisation: every embedder here is given audio at −14 LUFS.
 
 Embeddings move with the level of the audio, farther than from one piece of music to the next, so without this a
 distance between two sets would measure how loud they are.
@@ -35,7 +35,7 @@ def levelled(samples: Samples, rate: int) -> Samples:
     if peak < SILENCE:
         raise Undefined("silent")
     if peak > OVERLOAD:
-        raise Undefined(f"a peak of {peak:.2g} times full scale is no audio")
+        raise Undefined(f"a peak of {peak:.2g} times full scale is not audio")
     if len(samples) < BLOCK * rate:
         raise Undefined(f"{len(samples) / rate:.2f} s of audio, needs {BLOCK} s")
     full_scale = samples.astype(np.float64) / peak

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.embedder import Embedder, Vectors
 from bench.mel import mel_filters, mel_spectrogram
-from metrics.embedders.windows import finite, heard
+from metrics.embedders.windows import finite, network_input
 from metrics.networks.onnx import load_network
 from metrics.notes.trial import try_out
 
@@ -46,7 +46,7 @@ _HALF_MAX = float(np.finfo(np.float16).max)
 def log_mel_patches(samples: Samples) -> npt.NDArray[np.float32]:
     """The network's input, shape (patches ≥ 1, 187, 96), of mono audio at 16 kHz.
 
-    Patches do not overlap. What is left after the last whole one is not heard, as in the original, and audio shorter
+    Patches do not overlap. What is left after the last whole one is left out, as in the original, and audio shorter
     than a patch is followed by zeros.
     """
     power = mel_spectrogram(samples, mel_filters(RATE, FFT, MELS), HOP)
@@ -102,7 +102,7 @@ def _session(training: Training) -> Any:
     return load_network(weights, SHA256[training], "musicnn 0.1.0")
 
 
-# Both networks hear one front end; what it made of a clip goes with the clip.
+# Both networks have one front end; what it made of a clip goes with the clip.
 _fronts: WeakKeyDictionary[Audio, npt.NDArray[np.float32]] = WeakKeyDictionary()
 
 
@@ -119,7 +119,7 @@ class _Musicnn(Embedder):
 
     def embed(self, audio: Audio) -> Vectors:
         if audio not in _fronts:
-            _fronts[audio] = log_mel_patches(heard(audio, RATE))
+            _fronts[audio] = log_mel_patches(network_input(audio, RATE))
         patches = _fronts[audio]
         return finite(run_network(patches, self.training)[1], f"musicnn-{self.training}")
 

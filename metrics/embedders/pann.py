@@ -123,7 +123,7 @@ def _networks() -> ModuleType:
             name, folder / "__init__.py", submodule_search_locations=[str(folder)]
         )
         if spec is None or spec.loader is None:
-            raise MissingError(f"{folder} is no Python package; reinstall frechet-audio-distance")
+            raise MissingError(f"{folder} is not a Python package; reinstall frechet-audio-distance")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         sys.modules[name] = module

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Embedder, Vectors
-from metrics.embedders.windows import cut, finite, heard
+from metrics.embedders.windows import cut, finite, network_input
 from metrics.networks.checkpoint import checkpoint_file, fill, hash_of, load_state, required
 
 RATE = 16_000
@@ -34,7 +34,7 @@ class VGGish(Embedder):
     """VGGish: 128 numbers for each 0.96 s of mono audio at 16 kHz and −14 LUFS.
 
     They are taken before the last ReLU and without the PCA and 8-bit rounding, as frechet-audio-distance takes them.
-    What is left after the last whole example is not heard; audio shorter than one is followed by zeros.
+    What is left after the last whole example is left out; audio shorter than one is followed by zeros.
 
     Args:
         checkpoint: path of ``vggish-10086976.pth``; by default in the working folder.
@@ -59,7 +59,7 @@ class VGGish(Embedder):
     def embed(self, audio: Audio) -> Vectors:
         network = self._network
         torch = required("torch", "laion")
-        samples = heard(audio, RATE)
+        samples = network_input(audio, RATE)
         if len(samples) < EXAMPLE:
             samples = cut(samples, EXAMPLE, 1)[0]
         examples = required("torchvggish.vggish_input", "laion").waveform_to_examples(samples, RATE, False)

@@ -36,8 +36,8 @@ def cut(samples: Samples, length: int, count: int) -> Samples:
     return padded.reshape(count, length)
 
 
-def heard(audio: Audio, rate: int) -> Samples:
-    """What a network at ``rate`` Hz hears: mono at −14 LUFS, shape (round(duration · rate),) whatever a resampler adds.
+def network_input(audio: Audio, rate: int) -> Samples:
+    """Return what a network at ``rate`` Hz is given: mono at −14 LUFS, exactly round(duration · rate) frames.
 
     Raises:
         Undefined: as `metrics.embedders.loudness.levelled`.
@@ -57,10 +57,10 @@ def finite(vectors: Vectors, embedder: str) -> Vectors:
 
 
 class WaveformEmbedder(Embedder):
-    """An embedder whose network hears windows of a mono waveform.
+    """An embedder whose network takes windows of a mono waveform.
 
     Class attributes, which may be instance attributes:
-        rate: sample rate in Hz that the network hears.
+        rate: sample rate in Hz that the network takes.
         window: length of a window and of the hop, in seconds.
         batch_size: windows in one call of the network.
     """
@@ -74,7 +74,7 @@ class WaveformEmbedder(Embedder):
         """Vectors, shape (windows, dimension), of windows of shape (windows, frames)."""
 
     def embed(self, audio: Audio) -> Vectors:
-        windows = cut(heard(audio, self.rate), round(self.window * self.rate), len(self.weights(audio)))
+        windows = cut(network_input(audio, self.rate), round(self.window * self.rate), len(self.weights(audio)))
         batches = [self._vectors(windows[i : i + self.batch_size]) for i in range(0, len(windows), self.batch_size)]
         return finite(np.concatenate(batches), type(self).__name__)
 

@@ -56,14 +56,14 @@ class Key:
 
 @dataclass(frozen=True)
 class EstimatedKey:
-    """The key that was heard and the correlation with its profile, in [0, 1]."""
+    """The key that was found and the correlation with its profile, in [0, 1]."""
 
     key: Key
     strength: float
 
 
 def key_of(clip: DecodedClip) -> EstimatedKey | None:
-    """The clip's key, estimated once, or None where there is nothing to hear it in.
+    """The clip's key, estimated once, or None where no pitches are found.
 
     Raises:
         MissingError: essentia is not installed.

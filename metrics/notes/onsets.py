@@ -2,7 +2,7 @@
 
 The algorithm of librosa 0.11's ``onset_detect``, after S. Böck, F. Krebs, M. Schedl: Evaluating the Online Capabilities
 of Onset Detection Methods. ISMIR 2012. Onsets are not taken from the transcribed notes: their frames are twice as long,
-and a slow attack is heard late by a varying time.
+and a slow attack is detected late by a varying time.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def detect_onsets(samples: Samples) -> Onsets:
 def spectral_flux(samples: Samples) -> Flux:
     """Compute how much louder the bands become from frame to frame, in dB and on average, shape (1 + samples // 128,).
 
-    Bands that become quieter count as unchanged. Windows are centred on their frames and hear an onset half a window
+    Bands that become quieter count as unchanged. Windows are centred on their frames and show an onset half a window
     early, so every change is moved that much later.
 
     Args:

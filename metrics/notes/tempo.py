@@ -28,7 +28,7 @@ FOLD = 70.0
 
 @dataclass(frozen=True)
 class Tempo:
-    """What the tracker heard.
+    """What the tracker found.
 
     Attributes:
         bpm: beats a minute as tracked, in [30, 300].

@@ -43,7 +43,7 @@ Posterior = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TranscribedNote:
-    """One note that was heard: onset and duration in seconds, MIDI pitch 21–108, amplitude (mean posterior)
+    """One note that was transcribed: onset and duration in seconds, MIDI pitch 21–108, amplitude (mean posterior)
     in (0, 1]."""
 
     onset: float
@@ -54,7 +54,7 @@ class TranscribedNote:
 
 @dataclass(frozen=True)
 class Transcription:
-    """The notes heard in a clip, ordered by onset, then pitch."""
+    """The notes found in a clip, ordered by onset, then pitch."""
 
     notes: tuple[TranscribedNote, ...]
 

@@ -1,4 +1,4 @@
-"""Trying out what metrics hear with, so that their ``require`` says what is missing before any clip is scored."""
+"""Try out what metrics analyse audio with, so that their ``require`` says what is missing before any clip is scored."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def try_key() -> None:
     try_out(key.VERSION, key.estimate_key, key.RATE)
 
 
-def try_out(name: str, hear: Callable[[Samples], object], rate: int) -> None:
-    """Let a part hear a tenth of a second of noise, for which it imports and loads all that it uses on clips.
+def try_out(name: str, analyse: Callable[[Samples], object], rate: int) -> None:
+    """Have a part analyse a tenth of a second of noise, for which it imports and loads all that it uses on clips.
 
     Args:
         name: the part, such as ``basic-pitch@1``.
-        hear: takes mono audio, float32 of shape (frames,).
+        analyse: takes mono audio, float32 of shape (frames,).
         rate: of that audio in Hz.
 
     Raises:
@@ -44,7 +44,7 @@ def try_out(name: str, hear: Callable[[Samples], object], rate: int) -> None:
     """
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, rate // 10).astype(np.float32)
     try:
-        hear(noise)
+        analyse(noise)
     except ImportError as error:
         raise MissingError(
             f"{name} needs {error.name or 'a package'}, which cannot be imported ({error}); reinstall tunebench"

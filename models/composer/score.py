@@ -34,13 +34,13 @@ def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
     quarter = 60 / brief.bpm
     straight = not style.swing or "bossa" in brief.traits
     form = _form(style, brief)
-    heard: Counter[str] = Counter()
+    repeats: Counter[str] = Counter()
     events: list[Note] = []
     begin, place = 0.0, 0
     while begin * quarter < duration:
         letter = form[place % len(form)]
-        section = _section(letter, heard[letter], style, brief, name)
-        heard[letter] += 1
+        section = _section(letter, repeats[letter], style, brief, name)
+        repeats[letter] += 1
         notes = style.arrange(section, brief, named_generator(f"{name}:arrangement:{place}"))
         for note in _one_key_once(notes):
             start, end = begin + note.onset, begin + note.onset + note.duration

@@ -62,7 +62,7 @@ def seat(program: int, drum: bool) -> float:
 
 
 def is_close(program: int, drum: bool) -> bool:
-    """Whether an instrument is miked close, so that little of the room is heard around it."""
+    """Whether an instrument is miked close, so that it has little of the room around it."""
     return drum or program in _CLOSE
 
 

@@ -56,9 +56,9 @@ class ClapConditioner:
         """
         import soxr
 
-        hears = int(self._extractor.sampling_rate)
-        if rate != hears:
-            samples = soxr.resample(samples, rate, hears)
+        wanted = int(self._extractor.sampling_rate)
+        if rate != wanted:
+            samples = soxr.resample(samples, rate, wanted)
         size = int(self._extractor.nb_max_samples)
         parts = [samples[start : start + size] for start in range(0, len(samples), size)]
         total = torch.stack([len(part) * self._window(part) for part in parts]).sum(dim=0)

@@ -120,8 +120,8 @@ def list_composed(config: DataConfig, sounds: AudioIndex, progress: Progress, fo
             write_flac(path, audio)
         except OSError as error:
             raise UsageError(
-                f"cannot write {path}: {error.strerror}; the clips composed before are kept: make room or rights, then "
-                "run the same command again"
+                f"cannot write {path}: {error.strerror}; the clips composed before are kept: free disk space or fix "
+                "permissions, then run the same command again"
             ) from error
         progress.advance(1)
     examples = tuple(

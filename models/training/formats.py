@@ -57,7 +57,7 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
     if endings is None and not path.is_dir():
         raise UsageError(f"data: format {kind} is a folder, and '{config.path}' is a file")
     if endings is not None and not (path.is_file() and path.suffix.lower() in endings):
-        raise UsageError(f"data: format {kind} is a {' or '.join(endings)} file, and '{config.path}' is none")
+        raise UsageError(f"data: format {kind} is a {' or '.join(endings)} file, and '{config.path}' is not")
     audio = config.audio and config.audio.expanduser()
     if audio is not None and kind in ("captions", "audiofolder"):
         raise UsageError(f"data: 'audio' is not for format {kind}, whose audio lies in its folder")

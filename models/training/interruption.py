@@ -1,4 +1,4 @@
-"""Ctrl-C and a batch system's warning, heard without losing the step that is being computed."""
+"""Ctrl-C and a batch system's warning, obeyed without losing the step that is being computed."""
 
 from __future__ import annotations
 

@@ -140,5 +140,6 @@ class LatentShards:
 
     def _unusable(self, error: OSError) -> UsageError:
         return UsageError(
-            f"cannot use the cache {self._folder}: {error.strerror or error}; make room, or keep it on another disk"
+            f"cannot use the cache {self._folder}: {error.strerror or error}; free disk space, or keep it on another "
+            "disk"
         )

@@ -51,7 +51,7 @@ class ClipSampler:
 
     Args:
         config: of the training; what it says of clips is checked here, before anything is trained.
-        trainee: whose network is heard.
+        trainee: whose network generates the clips.
         progress: told of clips that could not be made.
 
     Raises:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from models.training.latents import LatentCache
+    from models.training.sample_clips import ClipSampler
 
 _SECONDS_BETWEEN_NOTES = 10.0
 
@@ -242,7 +243,7 @@ class Trainer:
     def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.applied()
 
-    def _listener(self) -> Any:
+    def _listener(self) -> ClipSampler | None:
         if not self.config.validation.clips.every:
             return None
         from models.training.sample_clips import ClipSampler

@@ -100,7 +100,7 @@ def part_name(base: Path) -> str:
     for name in ("transformer", "unet"):
         if name in parts:
             return name
-    raise UsageError(f"checkpoint '{base}' is no pipeline with a transformer or a UNet that could be replaced")
+    raise UsageError(f"checkpoint '{base}' is not a pipeline with a transformer or a UNet that could be replaced")
 
 
 @contextmanager

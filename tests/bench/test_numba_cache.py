@@ -61,7 +61,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder that was empty when four processes started at once and compiled librosa."""
     pytest.importorskip("llvmlite")
     homes = tmp_path_factory.mktemp("homes")
-    command = [sys.executable, "-P", COLD_START, "--quick", "--homes", homes]
+    command = [sys.executable, "-P", str(COLD_START), "--quick", "--homes", str(homes)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return homes / "home-0"
@@ -70,8 +70,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_default_run_imports_nothing_that_compiles_and_leaves_the_home_folder_empty(tmp_path: Path) -> None:
     """Composed music, scored by all default metrics; the program itself looks at what was imported."""
     home, folder = tmp_path / "home", tmp_path / "working"
-    home.mkdir(), folder.mkdir()
-    command = [sys.executable, "-P", COLD_START, "--one", "score"]
+    home.mkdir()
+    folder.mkdir()
+    command = [sys.executable, "-P", str(COLD_START), "--one", "score"]
     environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": ""}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr

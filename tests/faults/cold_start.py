@@ -56,7 +56,7 @@ def fresh_environment(folder: Path) -> str:
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = str(folder / "bin" / "python")
     install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    constraints = ["--constraint", ROOT / "constraints.txt"]
+    constraints = ["--constraint", str(ROOT / "constraints.txt")]
     subprocess.run([*install, *constraints, ROOT, "librosa"], check=True)
     subprocess.run([*install, "--no-deps", "--requirement", ROOT / "constraints-nodeps.txt"], check=True)
     return python
@@ -159,11 +159,11 @@ def compile_and_compare() -> None:
     from metrics.notes.onsets import HOP, RATE, detect_onsets
 
     set_up_libraries()
-    import librosa
+    from librosa.onset import onset_detect
 
     samples = np.random.default_rng(0).standard_normal(5 * RATE).astype(np.float32)
     samples *= np.sin(2 * np.pi * 2 * np.arange(len(samples)) / RATE) > 0
-    ours, theirs = detect_onsets(samples), librosa.onset.onset_detect(y=samples, sr=RATE, hop_length=HOP, units="time")
+    ours, theirs = detect_onsets(samples), onset_detect(y=samples, sr=RATE, hop_length=HOP, units="time")
     if not len(ours) or not np.array_equal(ours, theirs):
         sys.exit(f"librosa's onsets are {theirs}, ours {ours}")
 

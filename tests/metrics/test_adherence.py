@@ -46,13 +46,15 @@ def test_a_tempo_is_right_within_four_percent(bpm: float, exact: bool, tolerant:
 
 
 def test_a_prompt_that_asks_for_nothing_cannot_be_missed() -> None:
-    assert TempoAdherence().score(clip()).reason == "the prompt states no tempo"
-    assert KeyAdherence().score(clip()).reason == "the prompt states no key"
+    tempo, key = TempoAdherence().score(clip()), KeyAdherence().score(clip())
+    assert tempo.value is key.value is None
+    assert "tempo" in (tempo.reason or "") and "key" in (key.reason or "")
 
 
 def test_silence_has_neither_tempo_nor_key() -> None:
-    assert TempoAdherence().score(clip(bpm=120)).reason == "no beat found"
-    assert KeyAdherence().score(clip(key="C major")).reason == "no key heard"
+    tempo, key = TempoAdherence().score(clip(bpm=120)), KeyAdherence().score(clip(key="C major"))
+    assert tempo.value is key.value is None
+    assert "beat" in (tempo.reason or "") and "key" in (key.reason or "")
 
 
 def test_symbolic_music_is_taken_at_its_word() -> None:

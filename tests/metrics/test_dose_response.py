@@ -6,7 +6,9 @@ import json
 import pickle
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.contracts.audio import Audio
-from bench.contracts.metric import ClipMetric
+from bench.contracts.metric import ClipMetric, Direction
 from bench.contracts.notes import Notes
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt_suite import load_suite_named
@@ -85,7 +87,7 @@ def test_noise_has_its_level_and_is_the_same_at_every_dose() -> None:
 
 def test_a_loop_repeats_its_first_quarters() -> None:
     rng = np.random.default_rng(0)
-    clean = Audio(rng.normal(0, 0.1, (2, 4 * RATE)), RATE, Notes((), quarter=0.4))
+    clean = Audio(rng.normal(0, 0.1, (2, 4 * RATE)).astype(np.float32), RATE, Notes((), quarter=0.4))
     spoiled = looped(clean, 2)
     length = round(0.8 * RATE)
     assert spoiled.samples.shape == clean.samples.shape
@@ -197,11 +199,11 @@ def test_another_genre_keeps_the_level() -> None:
 
 
 def test_improved_means_better_when_spoiled() -> None:
-    def response(direction: str, first: float, last: float, detected: str | None = "1") -> Response:
+    def response(direction: Direction, first: float, last: float, detected: str | None = "1") -> Response:
         return Response(
             "m@1", "", direction, "noise", (CLEAN, "1"), (first, last), (4, 4), (None, 0.0), (None, 1.0), (None, 0.01),
             1.0, detected,
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
 
     assert response("higher", 1, 2).improved
     assert response("lower", 2, 1).improved
@@ -255,7 +257,7 @@ def test_a_plot_is_drawn_and_its_name_checked_first(heard_level: tuple[list[Resp
 
 
 @pytest.mark.slow
-def test_the_command_says_what_a_set_metric_notices(tunebench) -> None:  # type: ignore[no-untyped-def]
+def test_the_command_says_what_a_set_metric_notices(tunebench: Callable[..., Any]) -> None:
     ran = tunebench("check", "metrics", "--quick", "--metric", "kad", "--duration", "4", "--workers", "0", "--json")
     assert ran.returncode == 0, ran.stderr
     responses = {r["spoiler"]: r for r in json.loads(ran.stdout)}

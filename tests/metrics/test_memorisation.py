@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, pairwise
+from re import findall
 
 import numpy as np
 import numpy.typing as npt
@@ -168,13 +169,13 @@ class TestJudgement:
         # The same shift for every prompt leaves nothing to be unsure of.
         assert judged.value == pytest.approx(0.25)
         assert (judged.prompts, judged.low) == (5, None)
-        assert judged.reason == "the same value for every prompt of a genre"
+        assert judged.reason and "same value" in judged.reason
         assert a.excess_over(audit(base, 4, [7, 8, 9, 10, 11, 12])) is None
         assert a.excess_over(a) == (0.0, None, None, 1.0, 6, judged.reason)
 
     def test_few_prompts_have_no_interval(self) -> None:
         judged = audit(unaware(np.random.default_rng(7), 6, 8), 4, [0, 0, 1, 1, 2, 2]).excess()
-        assert (judged.low, judged.reason) == (None, "3 prompts, an interval needs 4")
+        assert (judged.low, findall(r"\d+", judged.reason or "")) == (None, ["3", "4"])
 
     def test_copies_are_found_though_most_recordings_are_on_their_side(self) -> None:
         rng = np.random.default_rng(8)

@@ -1,4 +1,5 @@
 import math
+from re import findall
 
 import numpy as np
 import pytest
@@ -152,17 +153,16 @@ def test_the_better_of_two_grids_tells_swing_from_disorder() -> None:
     assert [score.details["grid"] for score in (swing, triplets, straight)] == ["triplet", "triplet", "straight"]
     assert max(score.value or 0 for score in (swing, triplets, straight)) < 0.01
     disorder = [
-        RhythmGrid().score(symbolic(np.random.default_rng(seed).uniform(0, 20, 80))).value for seed in range(20)
+        RhythmGrid().score(symbolic(np.random.default_rng(seed).uniform(0, 20, 80))).value or 0 for seed in range(20)
     ]
     assert np.mean(disorder) == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("metric", [RhythmicInconsistency(), RhythmGrid()])
 def test_few_onsets_are_a_reason_and_never_nothing(metric: RhythmicInconsistency) -> None:
-    assert metric.score(symbolic(np.arange(15) * 0.5)).reason == "15 onsets, needs 16"
-    chords = np.repeat(np.arange(8) * 0.5, 4)
-    assert metric.score(symbolic(chords)).reason == "8 onsets, needs 16"
-    assert metric.score(symbolic(np.empty(0))).reason == "0 onsets, needs 16"
+    for onsets, number in ((np.arange(15) * 0.5, "15"), (np.repeat(np.arange(8) * 0.5, 4), "8"), (np.empty(0), "0")):
+        score = metric.score(symbolic(onsets))
+        assert (score.value, findall(r"\d+", score.reason or "")) == (None, [number, "16"])
     assert metric.score(symbolic(np.arange(30) * 0.5, quarter=None)).reason == "no beat found"
 
 

@@ -5,9 +5,11 @@ Windows lie in clips and clips in prompts, with variances .4 (prompt), .2 (clip)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from re import findall
 from typing import Any
 
 import numpy as np
@@ -87,8 +89,9 @@ def true_kad(of: Reference, shift: float, sigma: float) -> float:
     return float(100 * (within + np.exp(-squared / (2 * s))[others].mean() - 2 * across))
 
 
-def covered(lows: npt.ArrayLike, highs: npt.ArrayLike, truth: float) -> float:
-    return float(((np.asarray(lows) <= truth) & (truth <= np.asarray(highs))).mean())
+def covered(lows: Sequence[float | None], highs: Sequence[float | None], truth: float) -> float:
+    ends = np.array([lows, highs], dtype=float)
+    return float(((ends[0] <= truth) & (truth <= ends[1])).mean())
 
 
 def slack(runs: int) -> float:
@@ -114,7 +117,7 @@ def test_the_interval_of_fad_covers_its_expectation_at_this_number_of_prompts(ru
     of, metric = fixed_reference(), FrechetAudioDistance()
     rng = np.random.default_rng(2)
     estimates = [metric.evaluate(music(rng, 36, 2, 4, 0.4), of) for _ in range(runs)]
-    expectation = float(np.mean([estimate.value for estimate in estimates]))
+    expectation = float(np.mean(np.array([estimate.value for estimate in estimates], dtype=float)))
     share = covered([e.low for e in estimates], [e.high for e in estimates], expectation)
     assert 0.92 - slack(runs) <= share <= 0.97 + slack(runs)
 
@@ -286,26 +289,31 @@ def test_a_straight_line_is_extrapolated_exactly() -> None:
 def test_fad_infinity_is_refused_with_too_few_clips(clips: int, d: int, needs: int) -> None:
     rng = np.random.default_rng(10)
     estimate = FrechetAudioDistanceInfinity().evaluate(music(rng, clips, 2, 1, 0.0, d), reference(rng, 40, 2, d))
-    assert (estimate.value, estimate.reason) == (None, f"{2 * clips} clips, the line over 1/clips needs {needs}")
+    found = findall(r"\d+", estimate.reason or "")
+    assert estimate.value is None and {str(2 * clips), str(needs)} <= set(found)
 
 
 def test_too_few_prompts_are_a_reason() -> None:
     of, rng = fixed_reference(), np.random.default_rng(11)
     clips = music(rng, 30, 1, 3)
     one, three = clips.part(clips.groups < 1), clips.part(clips.groups < 3)
-    assert KernelAudioDistance().evaluate(one, of).reason == "1 prompt, needs 2"
-    assert KernelAudioDistanceKadtk().evaluate(one.part(np.arange(3) < 1), of).reason == "1 window, needs 2"
-    assert FrechetAudioDistance().evaluate(three, of).reason == "3 prompts, FAD needs 24; KAD does with fewer"
+    for metric, few, numbers in (
+        (KernelAudioDistance(), one, ["1", "2"]),
+        (KernelAudioDistanceKadtk(), one.part(np.arange(3) < 1), ["1", "2"]),
+        (FrechetAudioDistance(), three, ["3", "24"]),
+    ):
+        estimate = metric.evaluate(few, of)
+        assert (estimate.value, findall(r"\d+", estimate.reason or "")) == (None, numbers)
     some = KernelAudioDistance().evaluate(three, of)
     assert some.value is not None
-    assert (some.low, some.high, some.reason) == (None, None, "3 prompts, an interval needs 4")
+    assert (some.low, some.high, findall(r"\d+", some.reason or "")) == (None, None, ["3", "4"])
     none = clips.part(clips.groups < 0)
     for kind in EVERY:
         assert kind().evaluate(none, of).value is None
         difference = kind().difference(three, three, of, 0)
         assert difference.p is None and difference.reason
     alone = replace(of, fingerprint="alone", embeddings=windows_of(of).part(windows_of(of).recordings == 0))
-    assert KernelAudioDistance().evaluate(clips, alone).reason == "the reference has 1 recording, needs 2"
+    assert findall(r"\d+", KernelAudioDistance().evaluate(clips, alone).reason or "") == ["1", "2"]
 
 
 def test_differences_are_over_the_prompts_that_both_have() -> None:
@@ -313,7 +321,7 @@ def test_differences_are_over_the_prompts_that_both_have() -> None:
     a, b = music(rng, 12, 1, 3), music(rng, 12, 2, 3)
     metric = KernelAudioDistance()
     apart = metric.difference(a.part(a.groups < 5), b.part(b.groups > 6), of, 0)
-    assert (apart.estimate, apart.reason) == (None, "no prompt that both have clips of")
+    assert apart.estimate is None and apart.reason
     difference = metric.difference(a, b.part(b.groups > 1), of, 0)
     shared = metric.difference(a.part(a.groups > 1), b.part(b.groups > 1), of, 0)
     assert difference.estimate == shared.estimate
@@ -410,7 +418,7 @@ def test_fad_does_with_a_reference_that_is_only_a_gaussian_but_not_with_a_spoile
         metric.evaluate(clips, replace(of, fingerprint="nan", mean=np.full(D, np.nan)))
     still = metric.evaluate(clips, replace(of, fingerprint="still", covariance=np.zeros((D, D))))
     assert still.value is None and "same embedding" in str(still.reason)
-    with pytest.raises(DataError, match="negative eigenvalue"):
+    with pytest.raises(DataError, match="positive semi-definite"):
         metric.evaluate(clips, replace(of, fingerprint="neg", covariance=-np.eye(D)))
 
 

@@ -78,7 +78,7 @@ def merged(folder: Path, factors: Mapping[str, tuple[torch.Tensor, torch.Tensor]
     """The answer of the network with W + scale · B·A, which is what LoRA is defined to be."""
     model = network(folder)
     for name, (down, up) in factors.items():
-        model.get_submodule(name).weight.data += scale * (up @ down)
+        model.get_submodule(name).get_parameter("weight").data += scale * (up @ down)
     return played(model)
 
 

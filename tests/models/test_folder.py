@@ -1,5 +1,10 @@
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pretty_midi
@@ -8,6 +13,7 @@ import soundfile
 
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest
+from bench.contracts.notes import Notes
 from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, UsageError
 from models.folder import FolderModel
@@ -15,11 +21,15 @@ from models.folder import FolderModel
 RATE = 16_000
 
 
-def request(id="jazz-3", seed=0, duration=10.0, text="Cool, quiet jazz"):
+def request(
+    id: str = "jazz-3", seed: int = 0, duration: float = 10.0, text: str = "Cool, quiet jazz"
+) -> GenerationRequest:
     return GenerationRequest(Prompt(id, text, "jazz"), seed, duration)
 
 
-def write(path, seconds=0.5, rate=RATE, channels=1, level=0.5, **how):
+def write(
+    path: Path, seconds: float = 0.5, rate: int = RATE, channels: int = 1, level: float = 0.5, **how: Any
+) -> Path:
     path.parent.mkdir(exist_ok=True)
     time = np.arange(round(seconds * rate))[:, np.newaxis] / rate
     tone = level * np.sin(2 * np.pi * 440 * time) * np.ones(channels)
@@ -27,7 +37,7 @@ def write(path, seconds=0.5, rate=RATE, channels=1, level=0.5, **how):
     return path
 
 
-def write_midi(path, notes=4):
+def write_midi(path: Path, notes: int = 4) -> Path:
     midi = pretty_midi.PrettyMIDI(initial_tempo=120)
     piano = pretty_midi.Instrument(0)
     piano.notes += [pretty_midi.Note(90, 60 + i, i * 0.5, i * 0.5 + 0.5) for i in range(notes)]
@@ -36,13 +46,19 @@ def write_midi(path, notes=4):
     return path
 
 
-def one(model, wanted=None):
+def one(model: FolderModel, wanted: GenerationRequest | None = None) -> Audio:
     (result,) = model.generate([wanted or request()])
+    assert isinstance(result, Audio), result
     return result
 
 
-def failure(model, wanted=None):
-    result = one(model, wanted)
+def notes_of(audio: Audio) -> Notes:
+    assert audio.notes is not None
+    return audio.notes
+
+
+def failure(model: FolderModel, wanted: GenerationRequest | None = None) -> str:
+    (result,) = model.generate([wanted or request()])
     assert isinstance(result, GenerationError)
     assert "\n" not in str(result)
     return str(result)
@@ -54,23 +70,28 @@ def failure(model, wanted=None):
 @pytest.mark.parametrize(
     "name", ["jazz-3.wav", "jazz-3_0.wav", "jazz-3-seed0.wav", "jazz-3_seed0.WAV", "jazz-3_00.Flac"]
 )
-def test_seed_zero_by_name(tmp_path, name):
+def test_seed_zero_by_name(tmp_path: Path, name: str) -> None:
     write(tmp_path / name)
     audio = one(FolderModel(tmp_path))
     assert (audio.rate, audio.frames, audio.notes) == (RATE, RATE // 2, None)
 
 
-def test_seeds_by_name(tmp_path):
+def _sound(result: Audio | GenerationError) -> Audio:
+    assert isinstance(result, Audio)
+    return result
+
+
+def test_seeds_by_name(tmp_path: Path) -> None:
     for seed, seconds in ((0, 0.1), (1, 0.2), (12, 0.3)):
         write(tmp_path / f"jazz-3_{seed}.wav", seconds)
     write(tmp_path / "jazz-3-seed7.wav", 0.4)
     results = FolderModel(tmp_path).generate([request(seed=seed) for seed in (12, 7, 0, 1)])
-    assert [round(audio.duration, 6) for audio in results] == [0.3, 0.4, 0.1, 0.2]
+    assert [round(_sound(audio).duration, 6) for audio in results] == [0.3, 0.4, 0.1, 0.2]
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3", "aiff", "aif", "opus"])
-def test_audio_formats(tmp_path, ending):
-    how = {"opus": {"format": "OGG", "subtype": "OPUS"}, "aif": {"format": "AIFF"}}.get(ending, {})
+def test_audio_formats(tmp_path: Path, ending: str) -> None:
+    how: dict[str, Any] = {"opus": {"format": "OGG", "subtype": "OPUS"}, "aif": {"format": "AIFF"}}.get(ending, {})
     write(tmp_path / f"jazz-3.{ending}", **how)
     audio = one(FolderModel(tmp_path))
     assert abs(np.sqrt(np.mean(audio.mono() ** 2)) - 0.5 / np.sqrt(2)) < 0.03
@@ -79,7 +100,7 @@ def test_audio_formats(tmp_path, ending):
 @pytest.mark.parametrize(
     "names", [("jazz-3.wav", "jazz-3.flac"), ("jazz-3.wav", "jazz-3_0.wav"), ("jazz-3_0.wav", "jazz-3-seed00.wav")]
 )
-def test_two_files_for_one_clip_are_an_error(tmp_path, names):
+def test_two_files_for_one_clip_are_an_error(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         write(tmp_path / name)
     model = FolderModel(tmp_path)
@@ -90,7 +111,7 @@ def test_two_files_for_one_clip_are_an_error(tmp_path, names):
     assert isinstance(one(model, request("pop-1")), GenerationError)
 
 
-def test_a_missing_file_fails_its_own_clip(tmp_path):
+def test_a_missing_file_fails_its_own_clip(tmp_path: Path) -> None:
     write(tmp_path / "jazz-3.wav")
     found, missing = FolderModel(tmp_path).generate([request(), request("pop-1", seed=2)])
     assert isinstance(found, Audio)
@@ -100,7 +121,7 @@ def test_a_missing_file_fails_its_own_clip(tmp_path):
     assert str(missing).endswith("; its files (1): jazz-3.wav")
 
 
-def test_the_message_shows_what_is_there_instead(tmp_path):
+def test_the_message_shows_what_is_there_instead(tmp_path: Path) -> None:
     assert failure(FolderModel(tmp_path)).endswith("; it is empty")
     for name in "abcdef":
         write(tmp_path / f"{name}.wav")
@@ -111,12 +132,12 @@ def test_the_message_shows_what_is_there_instead(tmp_path):
     assert said.endswith("; its files (8): jazz-3.m4a, x jazz-3.wav, a.wav, b.wav, …")
 
 
-def test_a_folder_named_like_a_clip_is_no_clip(tmp_path):
+def test_a_folder_named_like_a_clip_is_no_clip(tmp_path: Path) -> None:
     (tmp_path / "jazz-3.wav").mkdir()
     assert "no file for prompt 'jazz-3'" in failure(FolderModel(tmp_path))
 
 
-def test_there_must_be_a_folder(tmp_path):
+def test_there_must_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"path '.*/gone' does not exist"):
         FolderModel(tmp_path / "gone")
@@ -129,7 +150,7 @@ def test_there_must_be_a_folder(tmp_path):
 # What is heard
 
 
-def test_longer_clips_are_cropped_and_shorter_ones_kept(tmp_path):
+def test_longer_clips_are_cropped_and_shorter_ones_kept(tmp_path: Path) -> None:
     path = write(tmp_path / "jazz-3.wav", seconds=2)
     model = FolderModel(tmp_path)
     assert np.array_equal(one(model, request(duration=0.75)).samples, read_audio(path).samples[:, : RATE * 3 // 4])
@@ -147,7 +168,7 @@ def test_longer_clips_are_cropped_and_shorter_ones_kept(tmp_path):
         {"subtype": "FLOAT", "level": 3},
     ],
 )
-def test_unusual_audio_is_played_as_it_is(tmp_path, how):
+def test_unusual_audio_is_played_as_it_is(tmp_path: Path, how: Any) -> None:
     path = write(tmp_path / "jazz-3.wav", **how)
     audio = one(FolderModel(tmp_path))
     assert np.array_equal(audio.samples, read_audio(path).samples)
@@ -155,13 +176,13 @@ def test_unusual_audio_is_played_as_it_is(tmp_path, how):
     assert audio.frames == round(how.get("seconds", 0.5) * audio.rate)
 
 
-def truncated_flac(path):
+def truncated_flac(path: Path) -> None:
     content = write(path.with_suffix(".flac"), seconds=3).read_bytes()
     path.with_suffix(".flac").unlink()
     path.write_bytes(content[: len(content) // 2])
 
 
-def nan(path):
+def nan(path: Path) -> None:
     soundfile.write(path, np.full((100, 1), np.nan, np.float32), RATE, subtype="FLOAT")
 
 
@@ -177,7 +198,7 @@ def nan(path):
         (lambda path: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), "cannot be decoded as audio"),
     ],
 )
-def test_damaged_audio_fails_its_own_clip(tmp_path, spoil, reason):
+def test_damaged_audio_fails_its_own_clip(tmp_path: Path, spoil: Callable[[Path], object], reason: str) -> None:
     spoil(tmp_path / "jazz-3.wav")
     write(tmp_path / "pop-1.wav")
     bad, good = FolderModel(tmp_path).generate([request(), request("pop-1")])
@@ -190,34 +211,34 @@ def test_damaged_audio_fails_its_own_clip(tmp_path, spoil, reason):
 # Scores
 
 
-def test_midi_is_scored_on_its_notes_and_heard(tmp_path):
+def test_midi_is_scored_on_its_notes_and_heard(tmp_path: Path) -> None:
     write_midi(tmp_path / "jazz-3.mid")
     audio = one(FolderModel(tmp_path))
-    assert audio.notes.origin == "symbolic"
-    assert audio.notes.quarter == pytest.approx(0.5)
-    assert list(audio.notes.pitches) == [60, 61, 62, 63]
-    assert list(audio.notes.onsets) == pytest.approx([0, 0.5, 1, 1.5], abs=0.005)
+    assert notes_of(audio).origin == "symbolic"
+    assert notes_of(audio).quarter == pytest.approx(0.5)
+    assert list(notes_of(audio).pitches) == [60, 61, 62, 63]
+    assert list(notes_of(audio).onsets) == pytest.approx([0, 0.5, 1, 1.5], abs=0.005)
     assert 2 <= audio.duration < 10
     assert 0.01 < audio.peak <= 1
 
 
-def test_symbolic_clips_are_cropped(tmp_path):
+def test_symbolic_clips_are_cropped(tmp_path: Path) -> None:
     write_midi(tmp_path / "jazz-3.MID", notes=40)
     audio = one(FolderModel(tmp_path), request(duration=1.2))
     assert audio.duration == pytest.approx(1.2, abs=1e-4)
-    assert list(audio.notes.pitches) == [60, 61, 62]
-    assert max(n.onset + n.duration for n in audio.notes.events) <= 1.2 + 1e-9
+    assert list(notes_of(audio).pitches) == [60, 61, 62]
+    assert max(n.onset + n.duration for n in notes_of(audio).events) <= 1.2 + 1e-9
 
 
 @pytest.mark.parametrize("ending", ["musicxml", "xml", "mxl"])
-def test_musicxml_is_scored_on_its_notes(tmp_path, ending):
+def test_musicxml_is_scored_on_its_notes(tmp_path: Path, ending: str) -> None:
     import music21
 
     part = music21.stream.Part([music21.note.Note(pitch) for pitch in (67, 66, 64, 62)])
     part.write("mxl" if ending == "mxl" else "musicxml", tmp_path / f"jazz-3.{ending}")
     audio = one(FolderModel(tmp_path))
-    assert (audio.notes.origin, audio.notes.quarter) == ("symbolic", 0.5)
-    assert list(audio.notes.pitches) == [67, 66, 64, 62]
+    assert (notes_of(audio).origin, notes_of(audio).quarter) == ("symbolic", 0.5)
+    assert list(notes_of(audio).pitches) == [67, 66, 64, 62]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +251,7 @@ def test_musicxml_is_scored_on_its_notes(tmp_path, ending):
         ("jazz-3.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><score-partwise>&b;</score-partwise>', "entity 'b'"),
     ],
 )
-def test_damaged_scores_fail_their_own_clip(tmp_path, name, content, reason):
+def test_damaged_scores_fail_their_own_clip(tmp_path: Path, name: str, content: Any, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
     write(tmp_path / "pop-1.wav")
     bad, good = FolderModel(tmp_path).generate([request(), request("pop-1")])
@@ -243,13 +264,13 @@ def test_damaged_scores_fail_their_own_clip(tmp_path, name, content, reason):
 # Manifests
 
 
-def manifest(folder, *rows, name="clips.csv"):
+def manifest(folder: Path, *rows: str, name: str = "clips.csv") -> Path:
     path = folder / name
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
 
-def test_a_csv_manifest_by_id_and_by_text(tmp_path):
+def test_a_csv_manifest_by_id_and_by_text(tmp_path: Path) -> None:
     write(tmp_path / "one.wav", 0.1)
     write(tmp_path / "sub" / "Zwölf.wav", 0.2)
     manifest(
@@ -260,32 +281,33 @@ def test_a_csv_manifest_by_id_and_by_text(tmp_path):
     )
     for name in ("clips.csv", tmp_path / "clips.csv"):
         results = FolderModel(tmp_path, name).generate([request(), request(seed=4)])
-        assert [round(audio.duration, 6) for audio in results] == [0.1, 0.2]
+        assert [round(_sound(audio).duration, 6) for audio in results] == [0.1, 0.2]
 
 
-def test_a_manifest_written_by_a_spreadsheet(tmp_path):
+def test_a_manifest_written_by_a_spreadsheet(tmp_path: Path) -> None:
     write(tmp_path / "one.wav")
     (tmp_path / "clips.csv").write_bytes(b"\xef\xbb\xbfprompt,file\r\njazz-3,one.wav\r\n\r\n")
-    assert isinstance(one(FolderModel(tmp_path, "clips.csv")), Audio)
+    one(FolderModel(tmp_path, "clips.csv"))
 
 
-def test_a_manifest_is_found_in_the_working_folder_too(tmp_path, monkeypatch):
+def test_a_manifest_is_found_in_the_working_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "audio" / "one.wav")
     manifest(tmp_path, "prompt,file", "jazz-3,audio/one.wav")
     monkeypatch.chdir(tmp_path)
-    assert isinstance(one(FolderModel("audio", "clips.csv")), Audio)
+    one(FolderModel("audio", "clips.csv"))
 
 
-def test_a_jsonl_manifest(tmp_path):
+def test_a_jsonl_manifest(tmp_path: Path) -> None:
     write(tmp_path / "one.wav", 0.1)
     write_midi(tmp_path / "two.mid")
     rows = [{"prompt": "jazz-3", "file": "one.wav"}, {"prompt": "jazz-3", "file": "two.mid", "seed": 1, "by": "me"}]
     manifest(tmp_path, json.dumps(rows[0]), "", json.dumps(rows[1]), name="clips.jsonl")
     sound, score = FolderModel(tmp_path, "clips.jsonl").generate([request(), request(seed=1)])
-    assert (round(sound.duration, 6), len(score.notes.events)) == (0.1, 4)
+    notes = _sound(score).notes
+    assert notes is not None and (round(_sound(sound).duration, 6), len(notes.events)) == (0.1, 4)
 
 
-def test_names_do_not_count_beside_a_manifest(tmp_path):
+def test_names_do_not_count_beside_a_manifest(tmp_path: Path) -> None:
     write(tmp_path / "jazz-3.wav")
     write(tmp_path / "one.wav")
     manifest(tmp_path, "prompt,file", "pop-1,one.wav")
@@ -294,14 +316,15 @@ def test_names_do_not_count_beside_a_manifest(tmp_path):
     assert said.endswith("its lines (1): 'pop-1', seed 0")
 
 
-def test_a_manifest_naming_a_missing_file_fails_that_clip(tmp_path):
+def test_a_manifest_naming_a_missing_file_fails_that_clip(tmp_path: Path) -> None:
     write(tmp_path / "one.wav")
     (tmp_path / "three.wav").mkdir()
     manifest(tmp_path, "prompt,file", "jazz-3,one.wav", "pop-1,two.wav", "pop-2,three.wav")
     good, *bad = FolderModel(tmp_path, "clips.csv").generate([request(), request("pop-1"), request("pop-2")])
     assert isinstance(good, Audio)
-    assert str(bad[0]) == f"{tmp_path / 'two.wav'}: there is no such file (for prompt 'pop-1', seed 0)"
-    assert "three.wav: there is no such file" in str(bad[1])
+    for error, file in zip(bad, ("two.wav", "three.wav"), strict=True):
+        assert isinstance(error, GenerationError) and str(tmp_path / file) in str(error)
+    assert "'pop-1'" in str(bad[0])
 
 
 @pytest.mark.parametrize(
@@ -346,7 +369,7 @@ def test_a_manifest_naming_a_missing_file_fails_that_clip(tmp_path):
         ("clips.jsonl", ['{"prompt": "a", "file": "b.wav", "seed": 1.5}'], "line 1: seed is '1.5'"),
     ],
 )
-def test_mistakes_in_a_manifest(tmp_path, name, rows, message):
+def test_mistakes_in_a_manifest(tmp_path: Path, name: str, rows: Any, message: str) -> None:
     path = manifest(tmp_path, *rows, name=name)
     with pytest.raises(DataError) as caught:
         FolderModel(tmp_path, name).generate([request()])
@@ -355,7 +378,7 @@ def test_mistakes_in_a_manifest(tmp_path, name, rows, message):
     assert "\n" not in str(caught.value)
 
 
-def test_other_manifests(tmp_path):
+def test_other_manifests(tmp_path: Path) -> None:
     manifest(tmp_path, "{}", name="clips.json")
     with pytest.raises(UsageError, match=r"a manifest is a \.csv or a \.jsonl file"):
         FolderModel(tmp_path, "clips.json").generate([request()])
@@ -364,7 +387,7 @@ def test_other_manifests(tmp_path):
         FolderModel(tmp_path, "clips.csv").generate([request()])
 
 
-def test_an_id_and_a_text_of_one_prompt_are_two_files(tmp_path):
+def test_an_id_and_a_text_of_one_prompt_are_two_files(tmp_path: Path) -> None:
     manifest(tmp_path, "prompt,file", "jazz-3,a.wav", '"Cool, quiet jazz",b.wav')
     with pytest.raises(DataError, match=r"two files for prompt 'jazz-3', seed 0: '.*a\.wav' and '.*b\.wav'"):
         FolderModel(tmp_path, "clips.csv").generate([request()])
@@ -376,7 +399,7 @@ def test_an_id_and_a_text_of_one_prompt_are_two_files(tmp_path):
 PROMPTS = [Prompt("jazz", "Cool, quiet jazz", "jazz"), Prompt("jazz_1", "Loud", "jazz"), Prompt("pop-2", "Pop", "pop")]
 
 
-def test_the_seeds_of_each_prompt_are_those_of_its_files(tmp_path):
+def test_the_seeds_of_each_prompt_are_those_of_its_files(tmp_path: Path) -> None:
     for name in ("jazz_7", "jazz-seed0", "pop-2_3", "pop-2_2147483648", "zzz"):
         write(tmp_path / f"{name}.wav", 0.1)
     model = FolderModel(tmp_path)
@@ -385,7 +408,7 @@ def test_the_seeds_of_each_prompt_are_those_of_its_files(tmp_path):
     assert model.available(PROMPTS[:1]) == {"jazz": [0, 7]}
 
 
-def test_a_name_that_is_an_id_belongs_to_that_prompt_alone(tmp_path):
+def test_a_name_that_is_an_id_belongs_to_that_prompt_alone(tmp_path: Path) -> None:
     """``jazz_1.wav`` is the prompt ``jazz_1``, not the seed 1 of ``jazz`` besides."""
     for name in ("jazz", "jazz_1", "jazz_1_1"):
         write(tmp_path / f"{name}.wav", 0.1)
@@ -394,7 +417,7 @@ def test_a_name_that_is_an_id_belongs_to_that_prompt_alone(tmp_path):
     assert model.available([PROMPTS[0], PROMPTS[2]]) == {"jazz": [0, 1]}
 
 
-def test_seeds_that_no_run_can_store_are_no_seeds(tmp_path):
+def test_seeds_that_no_run_can_store_are_no_seeds(tmp_path: Path) -> None:
     write(tmp_path / f"pop-2_{2**63}.wav", 0.1)
     assert FolderModel(tmp_path).available(PROMPTS) == {}
     manifest(tmp_path, "prompt,file,seed", f"pop-2,a.wav,{2**63 - 1}")
@@ -402,7 +425,7 @@ def test_seeds_that_no_run_can_store_are_no_seeds(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["clips.csv", "clips.jsonl"])
-def test_a_manifest_says_what_there_is_by_id_or_text(tmp_path, name):
+def test_a_manifest_says_what_there_is_by_id_or_text(tmp_path: Path, name: str) -> None:
     rows = [("jazz", "a.wav", 5), ("Cool, quiet jazz", "b.wav", 3), ("Loud", "a.wav", 9), ("nothing", "c.wav", 0)]
     if name.endswith("csv"):
         manifest(tmp_path, "prompt,file,seed", *(f'"{prompt}",{file},{seed}' for prompt, file, seed in rows), name=name)
@@ -414,7 +437,7 @@ def test_a_manifest_says_what_there_is_by_id_or_text(tmp_path, name):
     assert model.unused(PROMPTS) == ["c.wav"]
 
 
-def test_a_manifest_of_several_models_is_asked_for_one(tmp_path):
+def test_a_manifest_of_several_models_is_asked_for_one(tmp_path: Path) -> None:
     for place, name in enumerate("ab", 1):
         write(tmp_path / f"{name}.wav", place / 10)
     manifest(tmp_path, "model,prompt,file,seed", "base,jazz-3,a.wav,0", "GPT 4,jazz-3,b.wav,0", "GPT 4,jazz-3,a.wav,1")
@@ -434,19 +457,19 @@ def test_a_manifest_of_several_models_is_asked_for_one(tmp_path):
         FolderModel(tmp_path, "plain.csv", "base").available(prompts)
 
 
-def test_a_manifest_that_names_one_model_needs_no_more(tmp_path):
+def test_a_manifest_that_names_one_model_needs_no_more(tmp_path: Path) -> None:
     write(tmp_path / "a.wav")
     manifest(tmp_path, "model,prompt,file", "base,jazz-3,a.wav")
-    assert isinstance(one(FolderModel(tmp_path, "clips.csv")), Audio)
+    one(FolderModel(tmp_path, "clips.csv"))
     manifest(tmp_path, "model,prompt,file", " ,jazz-3,a.wav")
-    assert isinstance(one(FolderModel(tmp_path, "clips.csv")), Audio)
+    one(FolderModel(tmp_path, "clips.csv"))
 
 
 # Links
 
 
 @pytest.mark.parametrize("how", ["name", "manifest"])
-def test_links_do_not_lead_out_of_the_folder(tmp_path, how):
+def test_links_do_not_lead_out_of_the_folder(tmp_path: Path, how: Any) -> None:
     outside = write(tmp_path / "secret.wav")
     folder = tmp_path / "clips"
     folder.mkdir()
@@ -457,14 +480,14 @@ def test_links_do_not_lead_out_of_the_folder(tmp_path, how):
     assert model.request_fingerprint(request()) == {"missing": True}
 
 
-def test_links_inside_the_folder_and_to_the_folder_work(tmp_path):
+def test_links_inside_the_folder_and_to_the_folder_work(tmp_path: Path) -> None:
     write(tmp_path / "clips" / "sub.wav")
     (tmp_path / "clips" / "jazz-3.wav").symlink_to("sub.wav")
     (tmp_path / "alias").symlink_to("clips")
-    assert isinstance(one(FolderModel(tmp_path / "alias")), Audio)
+    one(FolderModel(tmp_path / "alias"))
 
 
-def test_links_to_nothing_and_to_themselves(tmp_path):
+def test_links_to_nothing_and_to_themselves(tmp_path: Path) -> None:
     (tmp_path / "a.wav").symlink_to("a.wav")
     (tmp_path / "b.wav").symlink_to("gone.wav")
     manifest(tmp_path, "prompt,file", "jazz-3,a.wav", "pop-1,b.wav", f"pop-2,{'x' * 300}.wav")
@@ -477,7 +500,7 @@ def test_links_to_nothing_and_to_themselves(tmp_path):
 # Identity
 
 
-def test_the_fingerprint_follows_the_content(tmp_path):
+def test_the_fingerprint_follows_the_content(tmp_path: Path) -> None:
     path = write(tmp_path / "jazz-3.wav")
     model = FolderModel(tmp_path)
     first = model.request_fingerprint(request())
@@ -490,6 +513,6 @@ def test_the_fingerprint_follows_the_content(tmp_path):
     assert again == {"sha256": sha256((tmp_path / "jazz-3_0.wav").read_bytes()).hexdigest()}
 
 
-def test_where_the_files_lie_is_no_part_of_the_identity():
+def test_where_the_files_lie_is_no_part_of_the_identity() -> None:
     assert FolderModel.provenance_params == {"path", "manifest", "model"}
     assert FolderModel.sample_rate is None

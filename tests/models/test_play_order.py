@@ -1,3 +1,6 @@
+from __future__ import annotations
+
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -9,7 +12,7 @@ from models.play_order import Signs, play_order, read_signs
 OPEN, CLOSE = Signs(opens=True), Signs(times=2)
 
 
-def ending(*passes, closes=True):
+def ending(*passes: int, closes: bool = True) -> Signs:
     return Signs(endings=set(passes), times=2 if closes else 1)
 
 
@@ -49,7 +52,7 @@ def ending(*passes, closes=True):
         ([OPEN, Signs(), OPEN, CLOSE], [0, 1, 2, 3, 2, 3]),
     ],
 )
-def test_known_forms(signs, order):
+def test_known_forms(signs: list[Signs], order: Any) -> None:
     assert play_order(signs) == order
 
 
@@ -68,24 +71,24 @@ SIGNS = st.builds(
 
 
 @given(st.lists(SIGNS, max_size=12))
-def test_any_signs_come_to_an_end(signs):
+def test_any_signs_come_to_an_end(signs: list[Signs]) -> None:
     assert set(play_order(signs)) <= set(range(len(signs)))
 
 
 @given(st.lists(st.builds(Signs, opens=st.booleans(), times=st.integers(1, 4)), max_size=12))
-def test_repeats_alone_leave_nothing_out(signs):
+def test_repeats_alone_leave_nothing_out(signs: list[Signs]) -> None:
     order = play_order(signs)
     assert list(dict.fromkeys(order)) == list(range(len(signs)))
     assert len(order) <= 4 * len(signs)
 
 
-def test_endless_repeats_are_refused():
+def test_endless_repeats_are_refused() -> None:
     with pytest.raises(ValueError, match="longer than 20000 measures"):
         play_order([Signs(times=10**9)])
 
 
-def test_signs_of_all_parts_count():
-    def barline(content):
+def test_signs_of_all_parts_count() -> None:
+    def barline(content: str) -> str:
         return f"<measure><barline>{content}</barline></measure>"
 
     forward, backward = '<repeat direction="forward"/>', '<repeat direction="backward" times="3"/>'

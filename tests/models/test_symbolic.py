@@ -1,4 +1,9 @@
+from __future__ import annotations
+
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -7,16 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench import Notes
 from bench.errors import DataError
 from models.symbolic import read_notes
 
+Read = Callable[..., Notes]
 PART_LIST = '<part-list><score-part id="P1"><part-name>Piano</part-name></score-part></part-list>'
 ATTRIBUTES = "<attributes><divisions>2</divisions><time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
 FORWARD = '<barline location="left"><repeat direction="forward"/></barline>'
 BACKWARD = '<barline location="right"><repeat direction="backward"/></barline>'
 
 
-def pitch(name, eighths=2, more="", before=""):
+def pitch(name: str, eighths: int = 2, more: str = "", before: str = "") -> str:
     step, alter, octave = name[0], {"#": 1, "b": -1}.get(name[1:-1], 0), name[-1]
     return (
         f"<note>{before}<pitch><step>{step}</step><alter>{alter}</alter><octave>{octave}</octave></pitch>"
@@ -24,11 +31,11 @@ def pitch(name, eighths=2, more="", before=""):
     )
 
 
-def tempo(bpm):
+def tempo(bpm: float) -> str:
     return f'<direction><sound tempo="{bpm}"/></direction>'
 
 
-def score(*measures, parts=None):
+def score(*measures: str, parts: Any = None) -> str:
     """MusicXML of one part (or of several), a string a measure."""
     parts = parts or {"P1": measures}
     names = "".join(f'<score-part id="{name}"><part-name>{name}</part-name></score-part>' for name in parts)
@@ -42,26 +49,26 @@ def score(*measures, parts=None):
 
 
 @pytest.fixture
-def xml(tmp_path):
-    def read(content, duration=np.inf):
+def xml(tmp_path: Path) -> Read:
+    def read(content: str, duration: float = np.inf) -> Notes:
         (tmp_path / "x.musicxml").write_text(content, encoding="utf-8")
         return read_notes(tmp_path / "x.musicxml", duration)
 
     return read
 
 
-def sounding(notes):
+def sounding(notes: Notes) -> list[tuple[int, float, float]]:
     return [(note.pitch, round(note.onset, 6), round(note.duration, 6)) for note in notes.events]
 
 
-def names(notes):
+def names(notes: Notes) -> list[int]:
     return [note.pitch for note in notes.events]
 
 
 # MIDI
 
 
-def test_midi_notes_come_back(tmp_path):
+def test_midi_notes_come_back(tmp_path: Path) -> None:
     midi = pretty_midi.PrettyMIDI(initial_tempo=90, resolution=480)
     violin, drums = pretty_midi.Instrument(40), pretty_midi.Instrument(0, is_drum=True)
     violin.notes += [pretty_midi.Note(100, 67, 0.5, 1.0), pretty_midi.Note(64, 72, 1.0, 2.0)]
@@ -79,24 +86,24 @@ def test_midi_notes_come_back(tmp_path):
     assert list(notes.pitches) == [67, 72]
 
 
-def file_with(tmp_path, *tracks, kind=1, ticks=480):
+def file_with(tmp_path: Path, *tracks: Any, kind: int = 1, ticks: int = 480) -> Path:
     file = mido.MidiFile(type=kind, ticks_per_beat=ticks)
     file.tracks += [mido.MidiTrack(track) for track in tracks]
     file.save(tmp_path / "x.mid")
     return tmp_path / "x.mid"
 
 
-def quarter_notes(count, pitch=60):
+def quarter_notes(count: int, pitch: int = 60) -> list[Any]:
     message = mido.Message
     pairs = [(message("note_on", note=pitch), message("note_off", note=pitch, time=480)) for _ in range(count)]
     return [event for pair in pairs for event in pair]
 
 
-def set_tempo(bpm, ticks=0):
+def set_tempo(bpm: float, ticks: int = 0) -> Any:
     return mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm), time=ticks)
 
 
-def test_midi_tempo_changes_on_any_track_count(tmp_path):
+def test_midi_tempo_changes_on_any_track_count(tmp_path: Path) -> None:
     path = file_with(tmp_path, quarter_notes(4), [set_tempo(60), set_tempo(120, 960)])
     notes = read_notes(path)
     assert list(notes.onsets) == pytest.approx([0, 1, 2, 2.5])
@@ -104,17 +111,17 @@ def test_midi_tempo_changes_on_any_track_count(tmp_path):
     assert read_notes(path, 2).quarter == 1.0, "constant as far as the excerpt goes"
 
 
-def test_midi_without_a_tempo_is_at_120(tmp_path):
+def test_midi_without_a_tempo_is_at_120(tmp_path: Path) -> None:
     notes = read_notes(file_with(tmp_path, quarter_notes(3)))
     assert (list(notes.onsets), notes.quarter) == ([0, 0.5, 1], 0.5)
 
 
-def test_a_repeated_tempo_is_no_change(tmp_path):
+def test_a_repeated_tempo_is_no_change(tmp_path: Path) -> None:
     path = file_with(tmp_path, [set_tempo(100), set_tempo(100, 480)], quarter_notes(4))
     assert read_notes(path).quarter == pytest.approx(0.6)
 
 
-def test_an_excerpt_ends_where_it_ends(tmp_path):
+def test_an_excerpt_ends_where_it_ends(tmp_path: Path) -> None:
     notes = read_notes(file_with(tmp_path, quarter_notes(8)), 1.25)
     assert sounding(notes) == [(60, 0, 0.5), (60, 0.5, 0.5), (60, 1.0, 0.25)]
 
@@ -134,7 +141,7 @@ def test_an_excerpt_ends_where_it_ends(tmp_path):
         (b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\0\x0b\xff\xff\xff\x7f\x90\x3c\x40\0\xff\x2f\0", "it is likely corrupt"),
     ],
 )
-def test_damaged_midi_is_refused_by_name(tmp_path, content, reason):
+def test_damaged_midi_is_refused_by_name(tmp_path: Path, content: Any, reason: str) -> None:
     (tmp_path / "x.mid").write_bytes(content)
     with pytest.raises(DataError) as caught:
         read_notes(tmp_path / "x.mid")
@@ -142,7 +149,7 @@ def test_damaged_midi_is_refused_by_name(tmp_path, content, reason):
     assert reason in str(caught.value)
 
 
-def test_music_that_starts_late_is_named(tmp_path):
+def test_music_that_starts_late_is_named(tmp_path: Path) -> None:
     path = file_with(tmp_path, [mido.Message("note_on", note=60, time=4800), mido.Message("note_off", note=60, time=9)])
     with pytest.raises(DataError, match="holds no notes in its first 3 s"):
         read_notes(path, 3)
@@ -150,7 +157,7 @@ def test_music_that_starts_late_is_named(tmp_path):
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(position=st.integers(0, 200), value=st.integers(0, 255))
-def test_a_flipped_byte_gives_notes_or_a_refusal(tmp_path, position, value):
+def test_a_flipped_byte_gives_notes_or_a_refusal(tmp_path: Path, position: int, value: int) -> None:
     path = file_with(tmp_path, [set_tempo(100)], quarter_notes(6))
     content = bytearray(path.read_bytes())
     content[position % len(content)] = value
@@ -166,7 +173,7 @@ def test_a_flipped_byte_gives_notes_or_a_refusal(tmp_path, position, value):
 # MusicXML
 
 
-def test_musicxml_pitches_and_times(xml):
+def test_musicxml_pitches_and_times(xml: Read) -> None:
     notes = xml(score(tempo(90) + pitch("C4") + pitch("F#4", 1) + pitch("Bb3", 1) + pitch("C5", 4)))
     beat = 60 / 90
     assert notes.origin == "symbolic"
@@ -176,25 +183,25 @@ def test_musicxml_pitches_and_times(xml):
     assert notes.events[-1].duration == pytest.approx(2 * beat)
 
 
-def test_musicxml_without_a_tempo_is_at_120(xml):
+def test_musicxml_without_a_tempo_is_at_120(xml: Read) -> None:
     assert xml(score(pitch("C4") * 4)).quarter == 0.5
 
 
-def test_musicxml_tempo_changes(xml):
+def test_musicxml_tempo_changes(xml: Read) -> None:
     notes = xml(score(tempo(60) + pitch("C4") * 4, tempo(120) + pitch("D4") * 4))
     assert list(notes.onsets) == pytest.approx([0, 1, 2, 3, 4, 4.5, 5, 5.5])
     assert notes.quarter is None
     assert xml(score(tempo(60) + pitch("C4") * 4, tempo(120) + pitch("D4") * 4), 4).quarter == 1.0
 
 
-def test_repeats_are_played(xml):
+def test_repeats_are_played(xml: Read) -> None:
     notes = xml(score(FORWARD + pitch("C4", 8), pitch("D4", 8) + BACKWARD, pitch("E4", 8)))
     assert names(notes) == [60, 62, 60, 62, 64]
     assert list(notes.onsets) == [0, 2, 4, 6, 8]
 
 
-def test_first_and_second_endings(xml):
-    def ending(number, body, repeat=""):
+def test_first_and_second_endings(xml: Read) -> None:
+    def ending(number: Any, body: str, repeat: str = "") -> str:
         return (
             f'<barline location="left"><ending number="{number}" type="start"/></barline>{body}'
             f'<barline location="right"><ending number="{number}" type="stop"/>{repeat}</barline>'
@@ -205,21 +212,21 @@ def test_first_and_second_endings(xml):
     assert names(xml(score(FORWARD + pitch("C4", 8), first, second))) == [60, 62, 60, 64]
 
 
-def test_parts_stay_together_where_only_one_of_them_repeats(xml):
+def test_parts_stay_together_where_only_one_of_them_repeats(xml: Read) -> None:
     upper = [FORWARD + pitch("C5", 8) + BACKWARD, pitch("D5", 8)]
     notes = xml(score(parts={"P1": upper, "P2": [pitch("C3", 8), pitch("D3", 8)]}))
     once = [(48, 0, 2), (72, 0, 2), (48, 2, 2), (72, 2, 2), (50, 4, 2), (74, 4, 2)]
     assert sounding(notes) == once
 
 
-def test_da_capo_takes_up_the_tempo_of_the_beginning(xml):
+def test_da_capo_takes_up_the_tempo_of_the_beginning(xml: Read) -> None:
     jump = '<direction><sound dacapo="yes"/></direction>'
     notes = xml(score(tempo(60) + pitch("C4", 8), tempo(120) + pitch("D4", 8) + jump))
     assert sounding(notes) == [(60, 0, 4), (62, 4, 2), (60, 6, 4), (62, 10, 2)]
     assert notes.quarter is None
 
 
-def test_repeats_unfold_as_music21_unfolds_them(tmp_path):
+def test_repeats_unfold_as_music21_unfolds_them(tmp_path: Path) -> None:
     import music21
 
     path = tmp_path / "tune.musicxml"  # with first and second endings
@@ -229,35 +236,35 @@ def test_repeats_unfold_as_music21_unfolds_them(tmp_path):
     notes = read_notes(path)
     assert len(expanded) > 1.5 * len(tune.flatten().notes)
     assert list(notes.pitches) == [n.pitch.midi for n in expanded]
-    assert list(notes.onsets) == pytest.approx([float(n.offset) * notes.quarter for n in expanded])
+    assert list(notes.onsets) == pytest.approx([float(n.offset) * (notes.quarter or 0) for n in expanded])
 
 
-def test_tied_notes_are_one(xml):
+def test_tied_notes_are_one(xml: Read) -> None:
     start, stop = '<tie type="start"/>', '<tie type="stop"/>'
     notes = xml(score(pitch("C4", 8, start), pitch("C4", 4, stop) + pitch("C4", 4)))
     assert sounding(notes) == [(60, 0, 3), (60, 3, 1)]
 
 
-def test_a_chord_may_be_tied_in_part(xml):
+def test_a_chord_may_be_tied_in_part(xml: Read) -> None:
     start, stop, chord = '<tie type="start"/>', '<tie type="stop"/>', "<chord/>"
     first = pitch("C4", 8, start) + pitch("E4", 8, before=chord)
     second = pitch("C4", 8, stop) + pitch("F4", 8, before=chord)
     assert sorted(sounding(xml(score(first, second)))) == [(60, 0, 4), (64, 0, 2), (65, 2, 2)]
 
 
-def test_transposing_instruments_sound_at_concert_pitch(xml):
+def test_transposing_instruments_sound_at_concert_pitch(xml: Read) -> None:
     in_b_flat = "<attributes><transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose></attributes>"
     assert names(xml(score(in_b_flat + pitch("C5", 8)))) == [70]
 
 
-def test_grace_notes_and_chord_symbols_do_not_count(xml):
+def test_grace_notes_and_chord_symbols_do_not_count(xml: Read) -> None:
     symbol = "<harmony><root><root-step>G</root-step></root><kind>dominant</kind></harmony>"
     grace = pitch("D5").replace("<duration>2</duration>", "").replace("<note>", "<note><grace/>")
     assert names(xml(score(symbol + grace + pitch("C5", 8)))) == [72]
 
 
-def test_drums_are_told_by_their_place_on_the_staff(xml):
-    def hit(step, octave):
+def test_drums_are_told_by_their_place_on_the_staff(xml: Read) -> None:
+    def hit(step: str, octave: int) -> str:
         place = f"<display-step>{step}</display-step><display-octave>{octave}</display-octave>"
         return f"<note><unpitched>{place}</unpitched><duration>2</duration></note>"
 
@@ -266,7 +273,7 @@ def test_drums_are_told_by_their_place_on_the_staff(xml):
     assert len(notes.pitches) == 0
 
 
-def test_compressed_scores_are_the_same(tmp_path, xml):
+def test_compressed_scores_are_the_same(tmp_path: Path, xml: Read) -> None:
     content = score(pitch("C4", 8), pitch("E4", 8))
     container = '<container><rootfiles><rootfile full-path="in/score.xml"/></rootfiles></container>'
     with zipfile.ZipFile(tmp_path / "x.mxl", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -275,14 +282,14 @@ def test_compressed_scores_are_the_same(tmp_path, xml):
     assert read_notes(tmp_path / "x.mxl") == xml(content)
 
 
-def test_what_music21_writes_is_read_as_it_sounds(tmp_path):
+def test_what_music21_writes_is_read_as_it_sounds(tmp_path: Path) -> None:
     import music21
 
     music21.corpus.parse("bwv66.6").write("musicxml", tmp_path / "chorale.musicxml")
     notes = read_notes(tmp_path / "chorale.musicxml")
     independent = music21.converter.parse(tmp_path / "chorale.musicxml", forceSource=True).stripTies()
     assert sorted(notes.pitches) == sorted(p.midi for n in independent.flatten().notes for p in n.pitches)
-    seconds = sorted(float(n.offset) * notes.quarter for n in independent.flatten().notes)
+    seconds = sorted(float(n.offset) * (notes.quarter or 0) for n in independent.flatten().notes)
     assert list(notes.onsets) == pytest.approx(seconds)
 
 
@@ -304,7 +311,7 @@ def test_what_music21_writes_is_read_as_it_sounds(tmp_path):
         ('<!DOCTYPE s SYSTEM "http://localhost:1/s.dtd">' + score("&a;"), "undefined entity"),
     ],
 )
-def test_damaged_or_hostile_musicxml_is_refused(xml, content, reason):
+def test_damaged_or_hostile_musicxml_is_refused(xml: Read, content: Any, reason: str) -> None:
     with pytest.raises(DataError) as caught:
         xml(content)
     assert "x.musicxml: " in str(caught.value)
@@ -312,7 +319,7 @@ def test_damaged_or_hostile_musicxml_is_refused(xml, content, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_the_usual_document_type_is_no_threat(xml):
+def test_the_usual_document_type_is_no_threat(xml: Read) -> None:
     doctype = (
         '<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE score-partwise PUBLIC '
         '"-//Recordare//DTD MusicXML 3.1 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">'
@@ -320,14 +327,14 @@ def test_the_usual_document_type_is_no_threat(xml):
     assert names(xml(doctype + score(pitch("C4", 8)))) == [60]
 
 
-def mxl(path, **members):
+def mxl(path: Path, **members: Any) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name.replace("__", "/"), content)
     return path
 
 
-def test_a_zip_bomb_is_not_unpacked(tmp_path):
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     container = '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
     members = {"META-INF__container.xml": container, "s.xml": b" " * 65_000_000}
     with pytest.raises(DataError, match="larger than 64 MB when decompressed"):
@@ -343,12 +350,12 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
         {"META-INF__container.xml": "not xml"},
     ],
 )
-def test_archives_that_hold_no_score(tmp_path, members):
+def test_archives_that_hold_no_score(tmp_path: Path, members: Any) -> None:
     with pytest.raises(DataError, match=r"x\.mxl: cannot be read as MusicXML"):
         read_notes(mxl(tmp_path / "x.mxl", **members))
 
 
-def test_a_damaged_archive(tmp_path):
+def test_a_damaged_archive(tmp_path: Path) -> None:
     path = mxl(tmp_path / "x.mxl", **{"META-INF__container.xml": "<container/>" * 50})
     content = bytearray(path.read_bytes())
     content[60:70] = bytes(10)
@@ -360,7 +367,7 @@ def test_a_damaged_archive(tmp_path):
         read_notes(path)
 
 
-def test_a_file_beyond_all_measure(tmp_path):
+def test_a_file_beyond_all_measure(tmp_path: Path) -> None:
     with (tmp_path / "x.xml").open("wb") as file:
         file.truncate(16_000_001)
     with pytest.raises(DataError, match="larger than 16 MB"):

@@ -95,7 +95,7 @@ class Sine(MusicModel):
                 case "empty":
                     return Audio(np.zeros((1, 0), dtype=np.float32), 8000)
                 case "loud":
-                    return Audio(samples * 20, 8000)
+                    return Audio(samples * np.float32(20), 8000)
                 case "type":
                     return "not audio"  # type: ignore[return-value]
         notes = Notes((Note(0.0, request.duration, 60),), quarter=0.5, key="C major")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import yaml
 
 from bench.cli.recipe import command
 from bench.config.recipe import Recipe, load_recipe, shipped, values_at
-from bench.config.run_config import RunConfig
+from bench.config.run_config import MetricConfig, ModelConfig, RunConfig
+from bench.contracts.entry_points import Kind
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import find, load
 from bench.contracts.prompt_suite import load_suite_named
@@ -77,7 +78,9 @@ def test_every_parameter_says_whether_the_source_states_it(name: str) -> None:
     lines = text.splitlines()
     stated = load_recipe(name).stated
     wrong = []
-    for path, line in leaves(yaml.compose(text, yaml.SafeLoader)):
+    root = yaml.compose(text, yaml.SafeLoader)
+    assert root is not None
+    for path, line in leaves(root):
         if path.partition(".")[0] in OURS:
             continue
         comment = lines[line].partition("  # ")[2]
@@ -139,7 +142,8 @@ def test_the_figures_of_the_audioldm_paper() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_models_and_metrics_take_what_the_recipe_gives_them(name: str) -> None:
     run = run_of(load_recipe(name))
-    for kind, entries in (("model", run.models), ("metric", run.metrics)):
+    kinds: list[tuple[Kind, Sequence[ModelConfig | MetricConfig]]] = [("model", run.models), ("metric", run.metrics)]
+    for kind, entries in kinds:
         for entry in entries:
             plugin = find(kind, entry.name)
             bind(plugin, load(plugin), entry.params)

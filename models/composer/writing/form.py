@@ -33,7 +33,7 @@ class Section:
 
     Attributes:
         letter: which material it plays; sections of one letter share harmony and melody.
-        repeat: how often this letter has been heard before.
+        repeat: how often this letter came before.
         beats: quarters in a bar.
         bars: number of bars.
         harmony: chords from beginning to end without gaps.

@@ -85,7 +85,7 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tunebench: Command, write_con
         (["run", "param.yaml"], 2, "has no parameter 'shar' (did you mean 'share'?)"),
         (["run", "broken.yaml"], 5, "not valid YAML"),
         (["run", "prompts.yaml"], 5, "mine.yaml"),
-        (["leaderboard", "nowhere"], 2, "nowhere is no run folder"),
+        (["leaderboard", "nowhere"], 2, "nowhere is not a run folder"),
         (["leaderboard", "nowhere", "--by", "mood"], 2, "mood"),
         (["score", "nowhere"], 2, "there is no run folder, folder or manifest nowhere"),
         (["list", "songs"], 2, "songs"),

@@ -91,11 +91,11 @@ class World:
             soundfile.write(root / f"honest/{prompt.id}.flac", piece(100 + place), RATE)
             self.source[prompt.id] = self.trained[place % len(self.trained)]
             self._copy(prompt.id, piece(int(self.source[prompt.id][:2])), place % 3)
-        rows = {"honest": {}, "copies": {"adapter": "tuned"}}
-        self.config = {
+        parameters: dict[str, dict[str, str]] = {"honest": {}, "copies": {"adapter": "tuned"}}
+        self.config: dict[str, Any] = {
             "models": [
                 {"name": f"{root}/tape.py:Tape", "as": name, "params": {"path": str(root / name), **params}}
-                for name, params in rows.items()
+                for name, params in parameters.items()
             ],
             "metrics": ["diversity"],
             "duration": 5,
@@ -113,7 +113,14 @@ class World:
             soundfile.write(self.root / f"copies/{prompt}.flac", sound[round(WINDOW / 2 * RATE) :], RATE)
 
     def audit(self, data: Path | str | None = None, **options: Any) -> list[dict[str, Any]]:
-        given = {"card": None, "embedder": "musicnn-msd", "models": [], "base": None, "pairs": 12, "workers": None}
+        given: dict[str, Any] = {
+            "card": None,
+            "embedder": "musicnn-msd",
+            "models": [],
+            "base": None,
+            "pairs": 12,
+            "workers": None,
+        }
         run = options.pop("run", self.run)
         return audit(run, str(data or self.data), **{**given, **options}, progress=Silent())
 
@@ -123,7 +130,11 @@ class World:
         held_out = self.halves.held_out if held_out is None else held_out
         data = TrainedOn("list.csv", "manifest", "f" * 64, sorted(train), sorted(held_out), len(train), len(held_out))
         base = {"kind": "stable-audio", "checkpoint": "elsewhere", "weights": "b" * 64}
-        settings = dict.fromkeys([*Card.__dataclass_fields__], None) | {"base": base, "data": data, "losses": Losses()}
+        settings: dict[str, Any] = dict.fromkeys([*Card.__dataclass_fields__], None) | {
+            "base": base,
+            "data": data,
+            "losses": Losses(),
+        }
         settings |= {"objective": "v-prediction", "method": "lora", "precision": "fp32", "tunebench": "0", "format": 1}
         settings |= dict.fromkeys(("steps", "batch", "accumulation", "seed", "trainable", "parameters"), 1)
         settings |= dict.fromkeys(("epochs", "seconds"), 1.0) | {

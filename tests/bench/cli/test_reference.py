@@ -88,7 +88,8 @@ def test_the_same_sound_twice_is_one_recording(music: Path, tmp_path: Path) -> N
     (music / "jazz" / "copy.flac").write_bytes((music / "jazz" / "0.flac").read_bytes())
     built = build_reference(recordings_in(music), REF, tmp_path / "r.safetensors", "r")
     assert (built.recordings, built.windows) == (4, 12)
-    assert built.skipped == ("jazz/copy.flac: the same sound as jazz/0.flac",)
+    (skipped,) = built.skipped
+    assert skipped.startswith("jazz/copy.flac: ") and "jazz/0.flac" in skipped
 
 
 def test_silence_is_skipped_with_its_reason(music: Path, tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_ratings_that_are_named_must_be_readable(run: Path, tmp_path: Path) -> N
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    assert "is no run folder" in str(refused(tmp_path))
+    assert "is not a run folder" in str(refused(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

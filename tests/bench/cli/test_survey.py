@@ -115,7 +115,7 @@ def test_markdown_tables_are_whole(ratings: Path, tmp_path: Path) -> None:
     analyze(ratings, "--markdown", tmp_path / "r.md")
     lines = (tmp_path / "r.md").read_text().splitlines()
     assert lines[0] == "# Listening survey"
-    widths = {}
+    widths: dict[str, int] = {}
     for above, line in pairwise(lines):
         if line.startswith("| "):
             bars = line.replace("\\|", "").count("|")
@@ -140,7 +140,7 @@ def test_plots(ratings: Path, tmp_path: Path) -> None:
         (["--column", "who"], 2, "write it like listener=who"),
         (["--column", "listner=who"], 2, "did you mean 'listener'?); roles: listener, prompt, model, scale, value"),
         (["--column", "value=model", "--column", "value=value"], 2, "names the value twice: 'model' and 'value'"),
-        (["--rating-scale", "5"], 2, "'5' is no rating scale"),
+        (["--rating-scale", "5"], 2, "'5' is not a rating scale"),
         (["--rating-scale", "1-5", "--rating-scale", "1-7"], 2, "each names its scale"),
         (["--margin", "-1"], 2, "the margin is a difference above 0"),
         (["--confidence", "95"], 2, "a share between 0 and 1"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations, product
 from pathlib import Path
+from re import findall
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,11 @@ def all_signs_p(differences: list[float]) -> float:
     return float(np.mean(sums >= abs(d.sum()) - 1e-9))
 
 
+def known(p: float | None) -> float:
+    assert p is not None
+    return p
+
+
 class TestNumbers:
     def test_are_those_of_another_computation(self, folder: Path) -> None:
         from scipy.stats import ttest_1samp
@@ -97,7 +103,7 @@ class TestNumbers:
         assert ours.effect == pytest.approx(np.mean(d) / np.std(d, ddof=1))
         assert ours.superiority == np.mean(np.array(d) > 0)
         assert (ours.mean_a, ours.mean_b) == pytest.approx((np.mean(list(a.values())), np.mean(list(b.values()))))
-        assert ours.better == "louder" and 3 < ours.estimate < 7
+        assert ours.better == "louder" and ours.estimate is not None and 3 < ours.estimate < 7
         assert ours.detectable is not None and 0 < ours.detectable < 5
 
     def test_hits_and_misses_are_tested_exactly(self, make: Make) -> None:
@@ -114,7 +120,7 @@ class TestNumbers:
     def test_intervals_stay_within_what_a_difference_can_be(self, make: Make) -> None:
         models = row("silent", shift=-0.39), row("full", shift=0.5)
         c = by_metric(compare(make(*models, seeds=[0]), "silent", "full"))["Loud@1"]
-        assert (c.estimate, c.low, c.reason) == (100.0, None, "the same difference for every prompt: no interval")
+        assert (c.estimate, c.low, bool(c.reason)) == (100.0, None, True)
         assert c.p == 2 / 2**12
 
     def test_groups_are_compared_by_themselves(self, make: Make) -> None:
@@ -133,21 +139,21 @@ class TestNumbers:
         run = make(BASE, LOUDER, suite="genres@1", seeds=[0])
         found = compare(run, "base", "louder", options=ComparisonOptions(by="genre"))
         whole, groups = found[:2], found[2:]
-        assert [c.p_holm for c in whole] == pytest.approx(holm([c.p for c in whole]).tolist())
-        assert [c.p_bh for c in groups] == pytest.approx(benjamini_hochberg([c.p for c in groups]).tolist())
+        assert [c.p_holm for c in whole] == pytest.approx(holm([known(c.p) for c in whole]).tolist())
+        assert [c.p_bh for c in groups] == pytest.approx(benjamini_hochberg([known(c.p) for c in groups]).tolist())
         assert {c.p_bh for c in whole} == {c.p_holm for c in groups} == {None}
 
     def test_few_prompts_get_no_test(self, folder: Path) -> None:
         found = by_metric(compare(folder, "base", "louder", options=ComparisonOptions(by="genre")), "jazz")["Peak@1"]
         assert found.estimate is not None and found.n == 2
         assert (found.low, found.p, found.p_bh, found.detectable) == (None, None, None, None)
-        assert found.reason == "2 shared prompts, a test needs 4"
+        assert findall(r"\d+", found.reason or "") == ["2", "4"]
 
     def test_chance_is_a_against_itself(self, folder: Path) -> None:
         c = by_metric(compare(folder, "base", "louder"))["Peak@1"]
         early, late = (prompt_means(folder, "base", where=f"seed = {seed}") for seed in (0, 1))
         d = [late[p] - early[p] for p in early]
-        assert c.chance is not None and c.estimate is not None
+        assert c.chance is not None and c.chance.estimate is not None and c.estimate is not None
         assert c.chance.estimate == pytest.approx(np.mean(d))
         assert c.chance.p == all_signs_p(d)
         assert c.chance.low is not None and c.chance.high is not None and c.chance.low < 0 < c.chance.high
@@ -214,7 +220,8 @@ class TestMarks:
 
     def test_nothing_in_common_is_a_reason(self, folder: Path) -> None:
         rock = by_metric(compare(folder, "base", "flawed", options=ComparisonOptions(by="genre")), "rock")["Peak@1"]
-        assert (rock.estimate, rock.n, rock.reason) == (None, 0, "no clip of 'flawed' has a value")
+        assert (rock.estimate, rock.n) == (None, 0)
+        assert rock.reason is not None and "'flawed'" in rock.reason
 
     def test_five_prompts_can_settle_nothing(self, make: Make, tmp_path: Path) -> None:
         prompts = [{"id": f"p{i}", "text": f"tune {i}", "genre": "pop", "level": 1} for i in range(5)]
@@ -251,9 +258,9 @@ class TestRefusals:
             compare(folder, a, b)
 
     def test_what_is_no_run_group_or_second_run(self, folder: Path, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="is no run folder"):
+        with pytest.raises(UsageError, match="is not a run folder"):
             compare(tmp_path, "base", "louder")
-        with pytest.raises(UsageError, match="is no run folder"):
+        with pytest.raises(UsageError, match="is not a run folder"):
             compare(folder, "base", "louder", other=tmp_path)
         with pytest.raises(UsageError, match="cannot group by 'mood'"):
             compare(folder, "base", "louder", options=ComparisonOptions(by="mood"))
@@ -306,9 +313,8 @@ class TestMismatches:
 
     def test_a_metric_that_one_run_lacks(self, make: Make) -> None:
         one, two = make(BASE), make(LOUDER, metrics=[LOUD])
-        assert self.found(one, two, "Peak@1").reason == (
-            f"only {one} has this metric; score both runs alike with 'tunebench score'"
-        )
+        reason = self.found(one, two, "Peak@1").reason
+        assert reason is not None and str(one) in reason and "tunebench score" in reason
         (loud, peak) = compare(two, "louder", "base", other=one)
         assert loud.estimate is not None and peak.reason is not None and peak.reason.startswith(f"only {one} has")
 

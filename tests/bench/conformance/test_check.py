@@ -33,7 +33,8 @@ class Good(MusicModel):
     def __init__(self, level: float = 0.2, loud: bool = False, steps: int = 3, device: int = 0) -> None:
         if level > 1:
             raise UsageError("too loud")
-        self.level, self.loud, self.steps, self.device, self.weights = level, loud, steps, device, None
+        self.level, self.loud, self.steps, self.device = level, loud, steps, device
+        self.weights: Any = None
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:
         self.load()
@@ -236,15 +237,16 @@ def test_good_model_passes_everything() -> None:
     report.confirm()
     details = {finding.check: finding.detail for finding in report.findings}
     assert [finding.outcome for finding in report.findings] == ["pass"] * len(CHECKS)
-    assert details["fingerprint"] == "changes with level, loud, steps; not with device"
-    assert details["close"] == "4.0 MB of arrays are gone"
+    changing, _, same = details["fingerprint"].partition(";")
+    assert "level, loud, steps" in changing and "device" in same
+    assert "4.0 MB" in details["close"]
 
 
 def test_refusal_is_quoted() -> None:
     report = check(Refusing)
     report.confirm()
     (said,) = [finding.detail for finding in report.findings if finding.check == "impossible"]
-    assert said == "1 ns of music: hardly a sample; 6 s of music (max_duration is 3 s): at most 3 s"
+    assert "hardly a sample" in said and "at most 3 s" in said
 
 
 def test_failures_say_what_was_found() -> None:

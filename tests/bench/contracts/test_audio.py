@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 from hypothesis import given
@@ -14,7 +15,7 @@ from bench import Audio, DataError, Note, Notes, read_audio
 from bench.contracts.audio import content_hash, write_flac
 
 
-def _noise(channels: int = 2, frames: int = 1000, seed: int = 0) -> np.ndarray:
+def _noise(channels: int = 2, frames: int = 1000, seed: int = 0) -> npt.NDArray[np.float32]:
     return np.random.default_rng(seed).uniform(-0.9, 0.9, (channels, frames)).astype(np.float32)
 
 
@@ -31,7 +32,7 @@ def test_flac_keeps_24_bits(tmp_path: Path, rate: int, channels: int) -> None:
 
 
 def test_audio_louder_than_full_scale_is_scaled_and_the_gain_returned(tmp_path: Path) -> None:
-    audio = Audio(4 * _noise(), 8000)
+    audio = Audio(np.float32(4) * _noise(), 8000)
     gain = write_flac(tmp_path / "a.flac", audio)
     assert gain == pytest.approx(1 / audio.peak)
     back = read_audio(tmp_path / "a.flac")

@@ -184,8 +184,8 @@ def test_a_plugin_file_is_its_class_and_its_content(tmp_path: Path) -> None:
     configs = [parse_config({"models": [{"name": f"{file}:Sine", "as": "sine"}], "metrics": []}) for file in files]
     one, two = map(make_plan, configs)
     assert [clip.id for clip in one.clips] == [clip.id for clip in two.clips]
-    for name, params in (("Peak", {}), ("Spread", {})):
-        keys = {plan_metric(MetricConfig(name=f"{file}:{name}", params=params)).params_hash for file in files}
+    for name in ("Peak", "Spread"):
+        keys = {plan_metric(MetricConfig(name=f"{file}:{name}")).params_hash for file in files}
         assert len(keys) == 1
     assert len({plan_embedder(EmbedderRef(f"{file}:Bands")).fingerprint for file in files}) == 1
     # A parameter that names a plugin file is what is in it, too.
@@ -312,7 +312,7 @@ class TestPromptsWithoutGenreAndLevel:
         with Store.read(run) as store:
             assert store.rows("SELECT DISTINCT grouping FROM set_scores") == [("all",)]
             reasons = store.rows("SELECT DISTINCT reason FROM scores WHERE metric = 'genre-fit'")
-            assert reasons == [("the prompt has no genre",)]
+            assert len(reasons) == 1 and "genre" in str(reasons[0])
         for by in ("genre", "level"):
             with pytest.raises(UsageError, match=f"no prompt of this suite has a {by}"):
                 read_board(run, by)
@@ -371,4 +371,4 @@ def test_two_names_of_one_model_give_one_identity() -> None:
 
 class Silent(MusicModel):
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio]:
-        return [Audio(np.zeros((1, 8)), 8) for _ in requests]
+        return [Audio(np.zeros((1, 8), np.float32), 8) for _ in requests]

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from bench.contracts.notice import _TEXTS, Notice, checked
 from bench.errors import DataError
 
-KNOWN = {
+KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "W-BIAS": (
         {"clips": 40, "needed": 300},
         "too large by chance at 40 clips (needs 300); compare at equal numbers only",

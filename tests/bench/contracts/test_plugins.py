@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import ClipMetric, MissingError, MusicModel, UsageError
+from bench.contracts.entry_points import Kind
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find, installed, load
 
@@ -17,7 +18,7 @@ PACKAGE = Path(__file__).parents[2] / "plugin_package"
 
 
 @pytest.mark.parametrize("kind", ["model", "metric", "suite"])
-def test_every_built_in_loads_and_has_a_docstring(kind: str) -> None:
+def test_every_built_in_loads_and_has_a_docstring(kind: Kind) -> None:
     plugins = installed(kind)
     assert plugins
     for plugin in plugins.values():

@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -342,9 +342,10 @@ class Table:
 def _attempted(deadly: Callable[[int], set[str]], clips: int = 200) -> tuple[Table, dict[tuple[int, str], str]]:
     causes = ("a", "b", "c", "d")
     table = Table()
-    work = [Work(clip, causes, frozenset(deadly(clip))) for clip in range(clips)]
+    work: list[Any] = [Work(clip, causes, frozenset(deadly(clip))) for clip in range(clips)]
     found: dict[tuple[int, str], str] = {}
-    for done, result in Attempts(work, table, Silent()):
+    attempts: Iterable[tuple[Any, Any]] = Attempts[Any](work, table, Silent())
+    for done, result in attempts:
         for cause in done.causes:
             assert (done.clip, cause) not in found, "tried twice"
             found[done.clip, cause] = result
@@ -390,8 +391,8 @@ def test_what_mostly_dies_is_given_up_in_the_end() -> None:
 
 
 def test_what_needs_more_than_is_installed_is_tried_no_further() -> None:
-    work = [Work(clip, (cause,), frozenset()) for clip in range(50) for cause in ("a", "b")]
-    attempts = Attempts(work, Table(frozenset("a")), Silent())
+    work: list[Any] = [Work(clip, (cause,), frozenset()) for clip in range(50) for cause in ("a", "b")]
+    attempts = Attempts[Any](work, Table(frozenset("a")), Silent())
     counts = Counter((task.causes, result) for task, result in attempts)
     assert counts.pop((("a",), "not installed")) <= 2  # as many as were under way
     assert counts == {(("b",), "fine"): 50}

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -137,10 +138,10 @@ def test_values_that_are_no_numbers_fail_alone(tmp_path: Path, plugin: Callable[
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    score = Score.of(np.float32(0.25), chance=np.int64(3))
+    score = Score.of(cast("float", np.float32(0.25)), chance=np.int64(3))
     assert (score.value, score.details["chance"]) == (0.25, 3.0)
     assert type(score.value) is float
-    assert Score(np.float64(2)).value == 2
+    assert Score(cast("float", np.float64(2))).value == 2
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_sets_of_clips_can_be_compared_by_the_vectors(tones: list[Path], tiny: P
 def test_what_cannot_be_scored_says_why_and_costs_only_itself(tones: list[Path], tiny: Path, tmp_path: Path) -> None:
     lost = tmp_path / "lost.wav"
     bad = MetricConfig(name=f"{tiny}:Spread", params={"bad": "undefined"})
-    names = [f"{tiny}:Peak", MetricConfig(name=f"{tiny}:Fragile", params={"where": ""}), bad]
+    names: list[str | MetricConfig] = [f"{tiny}:Peak", MetricConfig(name=f"{tiny}:Fragile", params={"where": ""}), bad]
     first, second, third = bench.score_audio([tones[0], lost, partial(bench.read_audio, lost)], names)
     assert first.scores["Peak@1"].value == pytest.approx(12.5, abs=0.1)
     assert first.error is None

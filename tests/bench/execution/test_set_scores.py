@@ -56,6 +56,7 @@ def test_stored_vectors_are_the_embedders(tmp_path: Path, config: Write, tiny: P
     embedder = load_embedder(EmbedderRef(f"{tiny}:Bands"))
     rows = _rows(run.folder, "SELECT path, dimension, vectors FROM embeddings JOIN clips USING (content)")
     for path, dimension, vectors in rows:
+        assert isinstance(vectors, bytes) and isinstance(dimension, int)
         stored = np.frombuffer(vectors, dtype="<f4").reshape(-1, dimension)
         assert np.array_equal(stored, embedder.embed(read_audio(run.folder / str(path))))
 
@@ -89,7 +90,7 @@ def test_silent_reasons_and_failures(tmp_path: Path, config: Write, tiny: Path) 
     table = run.leaderboard().set_index("metric")
     undefined = table.loc["Spread[bad=undefined]@1"]
     assert np.isnan(undefined.value) and undefined.n == 0
-    assert undefined.note == "no clip has an embedding"
+    assert "embedding" in undefined.note
     assert sum((f.metric, f.reason) == ("embedding", "ZeroDivisionError: no bands") for f in run.failures()) == 12
 
 
@@ -139,7 +140,7 @@ class TestView:
 
     @given(st.floats(0.1, 5), st.sampled_from([8000, 44_100]))
     def test_cut_is_of_the_length_asked(self, seconds: float, rate: int) -> None:
-        audio = Audio(np.ones(4 * rate), rate)
+        audio = Audio(np.ones(4 * rate, np.float32), rate)
         assert View(seconds).of(audio).frames == min(4 * rate, round(seconds * rate))
 
     def test_common_beginning_is_that_of_the_shorter_model(self) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from bench.export.hugging_face import export
 from bench.storage.store import Store
 
 HOSTILE = "a: \"b\" | 'c'\n---\nlicense: mit # <script>alert(1)</script> \u202e {x: [1, 2]}"
-SUITE = {
+SUITE: dict[str, Any] = {
     "name": "small",
     "version": 1,
     "prompts": [

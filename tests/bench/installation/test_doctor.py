@@ -139,7 +139,7 @@ def test_without_torch_devices_say_how_to_find_out() -> None:
         "from bench.installation.doctor import _devices; print(_devices()['cuda'])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    assert ran.stdout.strip() == "not known without torch: pip install 'tunebench[diffusion]'"
+    assert "pip install 'tunebench[diffusion]'" in ran.stdout
 
 
 @pytest.mark.parametrize("kind", ["model", "metric", "embedder"])

@@ -61,7 +61,8 @@ def rows_of(table: str) -> list[list[str]]:
     body = re.search(r"\\begin\{tabular\}\{l+r*\}\n(.*)\\end\{tabular\}", table, re.DOTALL)
     assert body
     rows: list[list[str]] = []
-    cells, cell, depth, place = [], "", 0, 0
+    cells: list[str] = []
+    cell, depth, place = "", 0, 0
     text = re.sub(r"\\(toprule|midrule|bottomrule)\n", "", body[1])
     while place < len(text):
         two, one = text[place : place + 2], text[place]

@@ -13,8 +13,9 @@ import yaml
 import bench
 from bench import UsageError
 from bench.contracts.metric import Estimate
+from bench.leaderboard.grid import grid
 from bench.leaderboard.ranks import RankRange
-from bench.leaderboard.render import COLUMNS, grid, leaderboard, read_board, read_cells, render
+from bench.leaderboard.render import COLUMNS, leaderboard, read_board, read_cells, render
 from bench.scores.aggregate import Cell, Column
 
 
@@ -205,5 +206,5 @@ def test_order_is_that_of_the_configuration(folder: Path) -> None:
 
 
 def test_folder_without_a_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no run folder"):
+    with pytest.raises(UsageError, match="is not a run folder"):
         leaderboard(tmp_path)

@@ -187,10 +187,9 @@ def test_an_unfinished_shard_is_named(config: dict[str, Any], tmp_path: Path) ->
         database.execute("DELETE FROM scores WHERE clip = (SELECT MIN(clip) FROM scores)")
     next((out / "shards/3-of-3/audio/low").iterdir()).unlink()
 
-    assert merge(out).lacking == [
-        "shard 2/3 is not finished: 1 clips not scored",
-        "shard 3/3 is not finished: 1 clips not made",
-    ]
+    second, third = merge(out).lacking
+    assert "2/3" in second and "1 clips not scored" in second
+    assert "3/3" in third and "1 clips not made" in third
 
 
 def test_a_failed_clip_is_carried_over_and_mended_by_a_later_merge(

@@ -50,7 +50,7 @@ def music(tmp_path: Path) -> Path:
     rng = np.random.default_rng(3)
     for place in range(6):
         genre = "jazz" if place < 3 else "rock"
-        write_flac(tmp_path / f"music/{genre}/{place}.flac", Audio(rng.normal(0, 0.05, 8000), 8000))
+        write_flac(tmp_path / f"music/{genre}/{place}.flac", Audio(rng.normal(0, 0.05, 8000).astype(np.float32), 8000))
     return tmp_path / "music"
 
 
@@ -58,7 +58,7 @@ def music(tmp_path: Path) -> Path:
 def lessons(tmp_path: Path, music: Path) -> Path:
     """What a model was trained on: two of the recordings, and one that is nowhere else."""
     heard = [read_audio(music / name) for name in ("jazz/0.flac", "rock/4.flac")]
-    other = Audio(np.random.default_rng(4).normal(0, 0.05, 8000), 8000)
+    other = Audio(np.random.default_rng(4).normal(0, 0.05, 8000).astype(np.float32), 8000)
     path = tmp_path / "lessons.txt"
     path.write_text("\n".join(content_hash(audio) for audio in (*heard, other)))
     return path
@@ -253,7 +253,7 @@ class TestCards:
         from models.stable_audio import StableAudio
 
         (tmp_path / "full").mkdir()
-        tuned = {"checkpoint": str(tmp_path / "full"), "adapter": str(adapter)}
+        tuned: dict[str, Any] = {"checkpoint": str(tmp_path / "full"), "adapter": str(adapter)}
         assert StableAudio(**tuned).trained_on() == frozenset()
         (adapter / "card.json").write_text(self.card("a" * 64, "b" * 64, held_out=("c" * 64,)))
         assert StableAudio(**tuned).trained_on() == {"a" * 64, "b" * 64}

@@ -130,7 +130,7 @@ def _chances() -> dict[tuple[str, str], Chance]:
 
 
 def _cells(rng: np.random.Generator) -> Iterator[Cell]:
-    genres = dict.fromkeys(prompt.genre for prompt in PROMPTS)
+    genres = dict.fromkeys(prompt.genre or "" for prompt in PROMPTS)
     for group, (place, model), column in product(("all", *genres, "1", "2"), enumerate(MODELS), COLUMNS):
         planned = 12 if group == "all" else 6
         if column is UNSCORED:
@@ -147,7 +147,8 @@ def _cells(rng: np.random.Generator) -> Iterator[Cell]:
 
 
 def _comparisons(rng: np.random.Generator) -> Iterator[Comparison]:
-    groups = (("all", "all"), ("genre", PROMPTS[0].genre), ("genre", PROMPTS[3].genre), ("level", "1"), ("level", "2"))
+    first, other = PROMPTS[0].genre or "", PROMPTS[3].genre or ""
+    groups = (("all", "all"), ("genre", first), ("genre", other), ("level", "1"), ("level", "2"))
     for (a, b), column, (grouping, group) in product(combinations(MODELS, 2), COLUMNS, groups):
         if column is UNSCORED:
             missing = "no prompt that both have a value for"

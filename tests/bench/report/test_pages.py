@@ -18,9 +18,10 @@ from bench.comparison.result import Comparison
 from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError
+from bench.number_format import number
 from bench.report.context import ClipEntry, ReportContext
 from bench.report.loudness import RULE
-from bench.report.number_format import decimals_for, number, places, spread
+from bench.report.number_format import decimals_for, places, spread
 from bench.report.page import as_json, write_pages
 from bench.report.prompt_page import outline, shown, takes
 from bench.report.warnings import cautions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from re import findall
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_no_interval_below_four_prompts() -> None:
     ours = estimate([_score(i, float(i)) for i in range(3)])
     assert ours.value == 1.0
     assert ours.low is None and ours.high is None
-    assert ours.reason == "3 prompts, an interval needs 4"
+    assert findall(r"\d+", ours.reason or "") == ["3", "4"]
     reasons = ["3 notes, needs 20", "silent", "5 notes, needs 20", "3 notes, needs 20", None]
     none = estimate([replace(_score(number, None), reason=reason) for number, reason in enumerate(reasons)])
     assert (none.value, none.n) == (None, 0)
@@ -65,10 +66,11 @@ def test_hits_and_misses_have_wilsons_interval() -> None:
 def test_intervals_stay_within_the_bounds() -> None:
     ours = estimate([_score(i, value) for i, value in enumerate([99.0, 100.0, 100.0, 60.0])], (0.0, 100.0))
     assert ours.high == 100.0
-    assert estimate([_score(i, value) for i, value in enumerate([99.0, 100.0, 100.0, 60.0])]).high > 100
+    high = estimate([_score(i, value) for i, value in enumerate([99.0, 100.0, 100.0, 60.0])]).high
+    assert high is not None and high > 100
 
 
 def test_one_value_for_all_says_nothing_about_another() -> None:
     ours = estimate([_score(i, 7.0) for i in range(9)])
     assert (ours.value, ours.low, ours.high) == (7.0, None, None)
-    assert ours.reason == "the same value for every prompt"
+    assert ours.reason and "same value" in ours.reason

@@ -6,6 +6,7 @@ import random
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -57,7 +58,7 @@ def test_neither_order_nor_the_names_of_things_matter(rng: random.Random, name: 
         [{"text": "Jazz in the dark"}, {"genre": "blues"}, {"level": 9}, {"bpm": None}, {"bpm": 90.0}, {"key": None}]
     ),
 )
-def test_a_changed_prompt_is_another_protocol(place: int, change: dict[str, object]) -> None:
+def test_a_changed_prompt_is_another_protocol(place: int, change: dict[str, Any]) -> None:
     prompts = [replace(p, **change) if i == place else p for i, p in enumerate(PROMPTS)]
     theirs = make_protocol("genres@1", 20.0, prompts, METRICS)
     assert theirs.id != OURS.id
@@ -98,7 +99,7 @@ def test_differences_are_said_in_words() -> None:
 def test_a_run_its_merged_shards_its_scores_again_and_its_rows_by_other_names_are_one_protocol(
     tmp_path: Path, tiny: Path
 ) -> None:
-    config = {
+    config: dict[str, Any] = {
         "suite": "quick@1",
         "models": [{"name": f"{tiny}:Sine", "as": "one"}, {"name": f"{tiny}:Sine", "as": "two", "params": {"hz": 90}}],
         "metrics": [f"{tiny}:Peak", f"{tiny}:Loudest", f"{tiny}:Spread"],

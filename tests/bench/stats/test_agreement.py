@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from bench.stats.agreement import icc, kendall_w, krippendorff_alpha
 
-_ = math.nan
+_: Any = math.nan
 # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: 4 observers, 12 units, missing data.
 KRIPPENDORFF = np.array(
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -130,7 +132,8 @@ def test_the_variance_is_never_below_either_floor(x: np.ndarray) -> None:
 
 def test_all_differences_equal_is_an_estimate_without_interval() -> None:
     test = crossed_t_test(np.full((4, 3), 0.1))
-    assert (test.estimate, test.se, test.reason) == (pytest.approx(0.1), 0.0, "all values are equal")
+    assert (test.estimate, test.se) == (pytest.approx(0.1), 0.0)
+    assert "equal" in test.reason
     assert np.isnan([test.t, test.p, test.df, test.low, test.high]).all()
     assert np.isnan(crossed_p(np.full((4, 3), 0.1)))
 
@@ -146,8 +149,8 @@ def test_empty_rows_and_columns_are_left_out_and_counted() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ([[1.0, 2.0, 3.0]], "only one listener: whether other listeners would agree cannot be claimed"),
-        ([[1.0], [2.0]], "only one prompt: whether it holds for other prompts cannot be claimed"),
+        ([[1.0, 2.0, 3.0]], "only one listener"),
+        ([[1.0], [2.0]], "only one prompt"),
         ([[1.0, np.nan], [np.nan, np.nan]], "only one listener"),
         ([[np.nan, np.nan]], "no listener rated anything"),
         ([[1.0, np.inf], [0.0, 1.0]], "infinite"),
@@ -155,7 +158,7 @@ def test_empty_rows_and_columns_are_left_out_and_counted() -> None:
         ([[1.0, 2.0], [2.0, np.nan]], "too few to tell"),
     ],
 )
-def test_what_cannot_be_claimed_is_said(values: list[object], sentence: str) -> None:
+def test_what_cannot_be_claimed_is_said(values: list[Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         crossed_t_test(values)
 

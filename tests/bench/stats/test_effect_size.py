@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,7 +55,9 @@ def test_missing_cells_count_for_nothing() -> None:
 
 def test_standardised_difference_is_t_without_the_number_of_units() -> None:
     d = np.random.default_rng(0).normal(0.5, 1, (6, 9))
-    for unit, values in (("listener", d.mean(axis=1)), ("prompt", d.mean(axis=0)), ("cell", d.ravel())):
+    units: list[tuple[Literal["listener", "prompt", "cell"], np.ndarray]]
+    units = [("listener", d.mean(axis=1)), ("prompt", d.mean(axis=0)), ("cell", d.ravel())]
+    for unit, values in units:
         t = stats.ttest_1samp(values, 0).statistic
         assert standardised_difference(d, unit) == pytest.approx(t / len(values) ** 0.5)
 

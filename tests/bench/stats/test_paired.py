@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from bench import EmbeddingSet, Reference
 from bench.stats.paired import (
-    EXACT,
     PairedTest,
     detectable_difference,
     paired_test,
@@ -20,6 +19,7 @@ from bench.stats.paired import (
     sign_flip_p,
     sign_flips,
 )
+from bench.stats.permutation import EXACT
 
 Array = npt.NDArray[np.float64]
 RUNS = 2000

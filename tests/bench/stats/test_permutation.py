@@ -37,7 +37,7 @@ def test_p_of_all_swaps_is_the_exact_one() -> None:
 @pytest.mark.parametrize("pairs", [2, 4, 9])
 def test_half_of_all_swaps_give_the_p_of_all(pairs: int) -> None:
     """Of a statistic that is no mean: the difference of two medians, squared with its sign."""
-    values = np.random.default_rng(pairs).normal([[0], [0.8]], 1, (2, pairs))
+    values = np.random.default_rng(pairs).normal([[0.0], [0.8]], 1, (2, pairs))
 
     def statistic(swapped: np.ndarray) -> float:
         a, b = np.where(swapped, values[::-1], values)

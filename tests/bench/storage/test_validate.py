@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(3)
     for place in range(6):
         noise = rng.uniform(-0.9, 0.9, size=4000)
-        write_flac(music / ("jazz" if place < 3 else "rock") / f"{place}.flac", Audio(noise, 8000))
+        write_flac(music / ("jazz" if place < 3 else "rock") / f"{place}.flac", Audio(noise.astype(np.float32), 8000))
     config = {
         "models": [{"name": LEVELS, "as": "base"}, {"name": LEVELS, "as": "tuned", "params": {"shift": 0.2}}],
         "metrics": [
@@ -71,12 +71,12 @@ DAMAGE = [
     ("UPDATE metrics SET params = '[]'", "params of 'Peak' in metrics"),
     ("UPDATE metrics SET direction = 'sideways'", "direction of 'Peak' in metrics"),
     ("UPDATE metrics SET lowest = 0, highest = NULL", "bounds of 'Peak' in metrics"),
-    ("UPDATE metrics SET shown = 'x'", "metrics has a shown that is none"),
+    ("UPDATE metrics SET shown = 'x'", "metrics.shown has an invalid value"),
     ("DELETE FROM prompts WHERE rowid = 1", "clips names a row that prompts lacks"),
     ("DELETE FROM models WHERE label = 'base'", "clips names a row that models lacks"),
     ("UPDATE models SET trained_on = '[[]]'", "trained_on of 'base' in models"),
     ("UPDATE models SET provenance = ''", "provenance of 'base' in models"),
-    ("UPDATE prompts SET level = 'high'", "prompts has a level that is none"),
+    ("UPDATE prompts SET level = 'high'", "prompts.level has an invalid value"),
     ("UPDATE prompts SET text = ' '", "text is empty"),
     ("UPDATE clips SET frames = 0", "of a clip that is made of '"),
     ("UPDATE clips SET rate = 0", "of a clip that is made of '"),
@@ -84,9 +84,9 @@ DAMAGE = [
     ("UPDATE clips SET state = 'lost'", "state of '"),
     ("UPDATE clips SET provenance = '1'", "provenance of '"),
     ("DELETE FROM about", "about does not say its suite and duration"),
-    ("UPDATE scores SET value = 'x'", "scores has a value that is none"),
-    ("UPDATE scores SET value = 1e308", "scores has a value that is none"),
-    ("UPDATE scores SET reason = x'00', value = NULL", "scores has a reason that is none"),
+    ("UPDATE scores SET value = 'x'", "scores.value has an invalid value"),
+    ("UPDATE scores SET value = 1e308", "scores.value has an invalid value"),
+    ("UPDATE scores SET reason = x'00', value = NULL", "scores.reason has an invalid value"),
     ("UPDATE scores SET details = '[1,\"chance\"]'", "details in scores"),
     ('UPDATE scores SET details = \'{"chance": "high"}\'', "details in scores"),
     ("UPDATE scores SET details = '{\"known\": 1e999}'", "details in scores"),
@@ -113,7 +113,7 @@ def test_what_no_run_holds_is_damage_to_every_reader(change: Callable[[str], Pat
             read()
         message = str(caught.value)
         assert said in message and "\n" not in message
-        assert "make room" not in message
+        assert "disk space" not in message
 
 
 def test_a_command_leaves_with_one_line(change: Callable[[str], Path], tunebench: Callable[..., Any]) -> None:
@@ -184,7 +184,7 @@ class TestWhatIsSound:
         folder = change("UPDATE set_scores SET value = 9e999, high = 1e308")
         cells = [cell for cell in read_board(folder).cells if cell.column.of_sets]
         assert cells and all(cell.estimate.value is cell.estimate.high is None for cell in cells)
-        assert cells[0].estimate.reason is not None and "is no number to compute with" in cells[0].estimate.reason
+        assert cells[0].estimate.reason is not None and "is not a number to compute with" in cells[0].estimate.reason
 
 
 class Meanwhile(Silent):

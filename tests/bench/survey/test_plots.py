@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, combinations, product
 from pathlib import Path
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import matplotlib
@@ -17,6 +18,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.text import Text
 
@@ -68,6 +70,14 @@ def preferences() -> Preferences:
     return Preferences(pd.DataFrame(rows, columns=columns), (), (), ("x", "y", "z"))
 
 
+def xs(line: Line2D) -> list[float]:
+    return list(np.asarray(line.get_xdata(), dtype=float))
+
+
+def ys(line: Line2D) -> list[float]:
+    return list(np.asarray(line.get_ydata(), dtype=float))
+
+
 def analysed(found: Ratings | Preferences, margin: float | None = None) -> Analysis:
     return analyse(found, margin, resamples=50)
 
@@ -82,7 +92,7 @@ def test_bars_are_the_means_of_all_prompts_and_of_each_genre() -> None:
     for axes, scale in zip(figure.axes, ratings.scales, strict=True):
         assert [label.get_text().replace("\n", " ") for label in figure.axes[-1].get_xticklabels()] == groups
         bars = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_height() != 1]
-        whiskers = [line for line in axes.lines if len(set(line.get_xdata())) == 1]
+        whiskers = [line for line in axes.lines if len(set(xs(line))) == 1]
         cube = ratings.cube(scale)
         expected = [
             crossed_mean(cube[model][:, [group in ("all prompts", ratings.genres[p]) for p in ratings.prompts]])
@@ -91,15 +101,15 @@ def test_bars_are_the_means_of_all_prompts_and_of_each_genre() -> None:
         assert [bar.get_y() + bar.get_height() for bar in bars] == pytest.approx([one.estimate for one in expected])
         assert {bar.get_y() for bar in bars} == {1}
         for line, one in zip(whiskers, expected, strict=True):
-            assert list(line.get_ydata()) == pytest.approx([max(one.low, 1), min(one.high, 5)])
+            assert list(ys(line)) == pytest.approx([max(one.low, 1), min(one.high, 5)])
 
 
 def test_an_interval_beyond_the_scale_is_cut_off_without_a_cap() -> None:
     ratings = survey(prompts=6)
     found = analysed(ratings)
-    found = replace(found, models=tuple(replace(one, low=2.0, high=9.0) for one in found.models))
+    found = replace(found, models=cast("Any", tuple(replace(one, low=2.0, high=9.0) for one in found.models)))
     figure = genres(replace(ratings, table=ratings.table.assign(genre="")), found)
-    lines = [sorted(map(float, line.get_ydata())) for line in figure.axes[0].lines]
+    lines = [sorted(map(float, ys(line))) for line in figure.axes[0].lines]
     assert lines == [[2, 5], [2, 2]] * 2
 
 
@@ -110,13 +120,14 @@ def test_differences_are_drawn_with_interval_margin_and_sign() -> None:
     for axes, scale in zip(figure.axes, ratings.scales, strict=True):
         rows = [one for one in found.comparisons if one.scale == scale]
         assert [label.get_text() for label in axes.get_yticklabels()] == ["x − base", "y − base", "y − x"]
-        lines = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 2]
+        lines = [line for line in axes.lines if len(xs(line)) == 2 and line.get_linewidth() == 2]
         points = [line for line in axes.lines if line.get_marker() == "o"]
-        assert [list(line.get_xdata()) for line in lines] == [[one.low, one.high] for one in rows]
-        assert [float(line.get_xdata()[0]) for line in points] == [one.estimate for one in rows]
+        assert [list(xs(line)) for line in lines] == [[one.low, one.high] for one in rows]
+        assert [float(xs(line)[0]) for line in points] == [one.estimate for one in rows]
         solid = [line.get_markerfacecolor() != "white" for line in points]
         assert solid == [one.p_holm is not None and one.p_holm < 0.05 for one in rows]
         (band,) = [patch for patch in axes.patches if isinstance(patch, Rectangle | Polygon)]
+        assert isinstance(band, Rectangle)
         assert (band.get_x(), band.get_width()) == pytest.approx((-0.3, 0.6))
     assert any(one.p_holm is not None and one.p_holm < 0.05 for one in found.comparisons)
     assert "±0.3" in figure.axes[-1].get_xlabel()
@@ -181,7 +192,7 @@ def check_readable(figure: Figure) -> None:
             box = text.get_window_extent(renderer)
             assert box.x0 >= -1 and box.y0 >= -1, text.get_text()
             assert box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1, text.get_text()
-            assert text.get_fontsize() >= 8
+            assert float(text.get_fontsize()) >= 8
     for of_axis in labels:
         boxes = [label.get_window_extent(renderer) for label in of_axis if label.get_text()]
         assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))

@@ -256,7 +256,7 @@ def test_plans_from_an_earlier_survey(tunebench: Command, tmp_path: Path) -> Non
         (("--listeners", "5,1"), 2, "--listeners is '5,1'"),
         (("--prompts", "six"), 2, "--prompts is 'six'"),
         (("--scale", "1-5.5"), 2, "whole numbers"),
-        (("--scale", "5"), 2, "no rating scale"),
+        (("--scale", "5"), 2, "rating scale"),
         (("--effect", "-1"), 2, "above 0"),
         (("--effect", "nan"), 2, "above 0"),
         (("--target", "1"), 2, "between 0.05 and 1"),

@@ -66,7 +66,7 @@ def test_every_form_gives_the_same_ratings(form: str, tmp_path: Path) -> None:
     assert found.exclusions == ()
     for scale in SCALES:
         for model, listener, prompt in product(range(2), range(3), range(3)):
-            names = (LISTENERS[listener], PROMPTS[prompt], MODELS[model], scale)
+            names = [LISTENERS[listener], PROMPTS[prompt], MODELS[model], scale]
             row = frame[(frame[["listener", "prompt", "model", "scale"]] == names).all(axis=1)]
             assert found.cube(scale)[model, listener, prompt] == row["value"].item()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ RATE = 48_000
 WINDOW = 10 * RATE
 
 
-def tokenizer_of(entries: int) -> transformers.RobertaTokenizer:
+def tokenizer_of(entries: int) -> Any:
     """A byte-level tokenizer of RoBERTa's kind with a vocabulary of that many entries."""
     from tokenizers.pre_tokenizers import ByteLevel
 
@@ -86,7 +87,7 @@ def music() -> Audio:
 
 
 def test_windows_are_fixed_and_each_is_heard_by_itself(embedder: ClapEmbedder, music: Audio, checkpoint: Path) -> None:
-    from metrics.embedders.windows import heard
+    from metrics.embedders.windows import network_input
 
     vectors = embedder.embed(music)
     assert vectors.shape == (3, embedder.dimension) == (3, 24)
@@ -95,7 +96,7 @@ def test_windows_are_fixed_and_each_is_heard_by_itself(embedder: ClapEmbedder, m
     np.random.seed(1)  # noqa: NPY002 - the extractor of transformers draws from the global generator
     np.testing.assert_array_equal(embedder.embed(music), vectors)
     # The same by hand with the model itself: cut, extract, project, normalise.
-    samples = np.pad(heard(music, RATE), (0, 3 * WINDOW))
+    samples = np.pad(network_input(music, RATE), (0, 3 * WINDOW))
     model = transformers.ClapModel.from_pretrained(checkpoint).eval()
     extractor = transformers.ClapFeatureExtractor.from_pretrained(checkpoint)
     for number, vector in enumerate(vectors):

@@ -12,7 +12,7 @@ from bench.contracts.embedder import EmbedderRef, load_embedder
 from bench.contracts.plugins import installed
 from bench.errors import MissingError, Undefined, UsageError
 from metrics.embedders.loudness import TARGET, levelled
-from metrics.embedders.windows import cut, heard, shares
+from metrics.embedders.windows import cut, network_input, shares
 from metrics.networks.checkpoint import required
 
 RATE = 48_000
@@ -54,7 +54,7 @@ def test_the_level_it_comes_at_does_not_matter(gain: float, pause: float, seed: 
         (np.full(RATE, 9e-5, dtype=np.float32), "silent"),
         (np.zeros(0, dtype=np.float32), "silent"),
         (sine(440, 0.3), r"0\.30 s of audio, needs 0\.4 s"),
-        (sine(440, 1, 1e7), "no audio"),
+        (sine(440, 1, 1e7), "not audio"),
         (sine(0.01, 30), "nothing audible"),
     ],
 )
@@ -90,7 +90,7 @@ def test_windows_are_the_audio_in_order_followed_by_zeros(length: int, frames: i
 def test_what_is_heard_is_as_long_as_the_audio(frames: int, rate: int) -> None:
     audio = Audio(sine(300, frames / rate, 0.5, rate)[:frames], rate)
     if audio.duration >= 0.41:
-        assert len(heard(audio, 16_000)) == round(audio.duration * 16_000)
+        assert len(network_input(audio, 16_000)) == round(audio.duration * 16_000)
 
 
 def test_the_embedders_are_found_by_name_and_load_nothing_until_used() -> None:

@@ -19,7 +19,7 @@ from bench.errors import DataError, MissingError, UsageError
 from metrics.embedders.laion import ClapLaion, _without_downloads
 from metrics.embedders.pann import PANN
 from metrics.embedders.vggish import VGGish
-from metrics.embedders.windows import heard
+from metrics.embedders.windows import network_input
 from metrics.networks.checkpoint import load_state
 
 torch = pytest.importorskip("torch")
@@ -50,8 +50,7 @@ def torchvision_while_importing() -> Iterator[None]:
         yield
         return
 
-    class Unused(torch.nn.Module):
-        pass
+    Unused = type("Unused", (torch.nn.Module,), {})
 
     members = dict.fromkeys(
         ("Normalize", "Compose", "RandomResizedCrop", "InterpolationMode", "ToTensor", "Resize", "CenterCrop"), Unused
@@ -85,7 +84,7 @@ def laion_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "text_branch.encoder.layer.0.attention.self.query.weight": None,
     }
     with torchvision_while_importing(), _without_downloads(like), contextlib.redirect_stdout(io.StringIO()):
-        import laion_clap
+        import laion_clap  # type: ignore[import-untyped]
 
         module = laion_clap.CLAP_Module(enable_fusion=False, device="cpu", amodel="HTSAT-tiny")
     state = {f"module.{name}": tensor for name, tensor in module.model.state_dict().items()}
@@ -116,7 +115,7 @@ def test_laion_hears_fixed_windows_one_by_one(laion: ClapLaion) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     np.random.seed(1)  # noqa: NPY002 - the package crops with the global generator
     np.testing.assert_array_equal(laion.embed(audio), vectors)
-    last = np.pad(heard(audio, 48_000)[480_000:], (0, 480_000 - 144_000))
+    last = np.pad(network_input(audio, 48_000)[480_000:], (0, 480_000 - 144_000))
     with torch.no_grad():
         direct = laion._network.model.get_audio_embedding([{"waveform": torch.from_numpy(last)}]).numpy()
     np.testing.assert_allclose(vectors[1], direct[0], atol=1e-5)
@@ -190,7 +189,7 @@ def test_pann_gives_one_vector_a_window(pann: PANN) -> None:
     vectors = pann.embed(audio)
     assert vectors.shape == (2, 2048)
     np.testing.assert_array_equal(pann.embed(audio), vectors)
-    first = torch.from_numpy(heard(audio, 16_000)[:160_000])[None]
+    first = torch.from_numpy(network_input(audio, 16_000)[:160_000])[None]
     with torch.no_grad():
         direct = pann._network(first, None)["embedding"].numpy()
     np.testing.assert_allclose(vectors[0], direct[0], atol=1e-4 * np.abs(direct).max())
@@ -215,7 +214,7 @@ def test_vggish_is_the_released_network_without_its_last_relu(tmp_path: Path) ->
     vectors = vggish.embed(audio)
     assert vectors.shape == (len(vggish.weights(audio)), 128) == (3, 128)
     with torch.no_grad():
-        whole = network(examples(heard(audio, 16_000), 16_000)).numpy()
+        whole = network(examples(network_input(audio, 16_000), 16_000)).numpy()
     np.testing.assert_allclose(np.maximum(vectors, 0), whole, atol=1e-5)
     assert (vectors < 0).any()
     short = tone(0.6)

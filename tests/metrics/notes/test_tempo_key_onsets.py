@@ -153,7 +153,7 @@ def test_channels_that_cancel_are_silence() -> None:
 @pytest.mark.slow
 def test_white_noise_is_never_good() -> None:
     noise = np.random.default_rng(0).normal(0, 0.2, (2, 20 * 44_100))
-    clip = DecodedClip(Audio(noise, 44_100), PROMPT)
+    clip = DecodedClip(Audio(noise.astype(np.float32), 44_100), PROMPT)
     for metric in (HarmonicAccuracy(), RhythmicInconsistency(), RhythmGrid()):
         score = metric.score(clip)
         if score.value is not None:

@@ -31,7 +31,7 @@ def _slices(events: tuple[Note, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize("key", ["C major", "Eb major", "A minor", "F# minor", "B major", "D minor"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_choirs_sing_four_parts_in_range_without_parallels(key, seed):
+def test_choirs_sing_four_parts_in_range_without_parallels(key: str, seed: int) -> None:
     slices = _slices(compose(Prompt("p", "hymn for choir", "choral", bpm=72, key=key), seed, 110).events)
     for voice, (low, high) in enumerate(RANGES):
         assert slices[:, voice].min() >= low and slices[:, voice].max() <= high
@@ -43,14 +43,14 @@ def test_choirs_sing_four_parts_in_range_without_parallels(key, seed):
             assert not (moved and intervals in ((0, 0), (7, 7))), (before, after)
 
 
-def test_sections_end_on_the_tonic_chord():
+def test_sections_end_on_the_tonic_chord() -> None:
     notes = compose(Prompt("p", "hymn for choir", "choral", bpm=60, key="G major"), 0, 31)
     slices = _slices(notes.events)
     last = [row for row, onset in zip(slices, sorted({n.onset for n in notes.events}), strict=True) if onset < 32][-1]
     assert {pitch % 12 for pitch in last} <= {7, 11, 2} and last[0] % 12 == 7 and last[3] % 12 == 7
 
 
-def test_parallels_are_found():
+def test_parallels_are_found() -> None:
     fifths = np.array([[67, 64, 60, 48], [69, 65, 62, 50]])  # soprano and tenor g-c, a-d
     assert parallels(fifths) == [0]
     contrary = np.array([[67, 64, 60, 48], [67, 65, 59, 50]])

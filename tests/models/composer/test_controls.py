@@ -33,7 +33,7 @@ def _chance() -> np.random.Generator:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.4])
-def test_the_asked_share_of_pitched_notes_moves(share):
+def test_the_asked_share_of_pitched_notes_moves(share: float) -> None:
     spoiled = off_key(SCORE, share, _chance())
     moved = _moved(spoiled)
     # Eleven in twelve draws are another pitch class.
@@ -43,21 +43,21 @@ def test_the_asked_share_of_pitched_notes_moves(share):
         assert abs(old.pitch - new.pitch) <= 6 and (not old.drum or old == new)
 
 
-def test_new_pitch_classes_are_uniform():
+def test_new_pitch_classes_are_uniform() -> None:
     moved = _moved(off_key(SCORE, 0.4, _chance()))
     counts = np.bincount([pitch % 12 for pitch in moved.values()], minlength=12)
     expected = len(moved) / 12
     assert ((counts - expected) ** 2 / expected).sum() < 31.3  # chi-squared, 11 degrees of freedom, p = .001
 
 
-def test_doses_are_nested():
+def test_doses_are_nested() -> None:
     doses = [_moved(off_key(SCORE, share, _chance())) for share in (0.1, 0.2, 0.4)]
     for less, more in pairwise(doses):
         assert less.items() <= more.items() and len(less) < len(more)
 
 
 @pytest.mark.parametrize("sd", [0.02, 0.08])
-def test_onsets_move_by_the_asked_deviation(sd):
+def test_onsets_move_by_the_asked_deviation(sd: float) -> None:
     late = Notes(tuple(note._replace(onset=note.onset + 5) for note in SCORE.events), quarter=0.5)
     moved = loose(late, sd, _chance())
     # Sorting by onset may swap neighbours, so compare by identity of what does not change: mean and spread do not.
@@ -66,14 +66,14 @@ def test_onsets_move_by_the_asked_deviation(sd):
     assert abs(shifts.mean()) < 4 * sd / np.sqrt(len(shifts))
 
 
-def test_larger_deviations_scale_smaller_ones():
+def test_larger_deviations_scale_smaller_ones() -> None:
     sparse = Notes(tuple(Note(10.0 + place, 0.5, 60) for place in range(50)), quarter=0.5)
     small, large = (loose(sparse, sd, _chance()).onsets - sparse.onsets for sd in (0.02, 0.08))
     np.testing.assert_allclose(4 * small, large, atol=1e-9)
 
 
 @pytest.mark.parametrize("genre", STYLES)
-def test_controls_play_the_same_score(genre):
+def test_controls_play_the_same_score(genre: str) -> None:
     request = GenerationRequest(Prompt("p", f"lively {genre} music", genre, bpm=110), 0, 8.0)
     clean, offkey, late = (
         model.generate([request])[0] for model in (Composer(), OffKeyComposer(share=0.3), LooseComposer(sd=0.06))
@@ -89,18 +89,18 @@ def test_controls_play_the_same_score(genre):
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 0.41, float("nan")])
-def test_shares_out_of_range_are_refused(share):
+def test_shares_out_of_range_are_refused(share: float) -> None:
     with pytest.raises(UsageError, match=r"share.*\(0, 0\.4\]"):
         OffKeyComposer(share=share)
 
 
 @pytest.mark.parametrize("sd", [0.0, -0.1, 0.081, float("inf")])
-def test_deviations_out_of_range_are_refused(sd):
+def test_deviations_out_of_range_are_refused(sd: float) -> None:
     with pytest.raises(UsageError, match=r"sd.*\(0, 0\.08\]"):
         LooseComposer(sd=sd)
 
 
-def test_noise_is_white_stereo_at_minus_twenty_decibels():
+def test_noise_is_white_stereo_at_minus_twenty_decibels() -> None:
     prompt = Prompt("p", "anything", "pop")
     noise, other = (Noise().generate([GenerationRequest(prompt, seed, 2.0)])[0] for seed in (0, 1))
     assert (noise.rate, noise.channels, noise.frames) == (44_100, 2, 88_200) and noise.notes is None

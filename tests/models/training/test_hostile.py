@@ -137,7 +137,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
 def test_a_full_disk_is_told_of_by_the_curves_themselves(tmp_path: Path) -> None:
     """In the step that it happens in, not by a thread's traceback at the end."""
     pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from re import findall
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_schedules_are_those_of_diffusers(kind: str, warmup: int, rest: int, pow
             from diffusers.optimization import get_polynomial_decay_schedule_with_warmup
 
             theirs = get_polynomial_decay_schedule_with_warmup(optimizer, warmup, total, **extra)
-    ours = ScheduleConfig(kind=kind, warmup=warmup, power=power)
+    ours = ScheduleConfig(kind=cast("Any", kind), warmup=warmup, power=power)
     for step in range(total + 1):
         assert factor(step, ours, total) == pytest.approx(theirs.get_last_lr()[0], abs=1e-9)
         optimizer.step()
@@ -389,9 +390,8 @@ def test_out_of_memory_cuts_passes_and_keeps_the_gradients(room: Path, tmp_path:
     assert [line["loss"] for line in logged(tmp_path / "narrow", "train")] == pytest.approx(
         [line["loss"] for line in logged(tmp_path / "wide", "train")], rel=1e-4
     )
-    assert [line["why"] for line in logged(tmp_path / "narrow", "recovery")] == [
-        "out of memory: passes of 2 examples instead of 6, with the same gradients"
-    ]
+    (recovery,) = logged(tmp_path / "narrow", "recovery")
+    assert findall(r"\d+", recovery["why"]) == ["2", "6"]
     assert read(max(checkpoints(tmp_path / "narrow" / "checkpoints"))).state["optimization"]["at_once"] == 2
     hopeless = training(room, tmp_path / "hopeless", config(room, data={"path": str(room / "data"), "validation": 0}))
     hopeless.network.register_forward_pre_hook(Narrow(0), with_kwargs=True)
@@ -466,7 +466,7 @@ def test_clips_are_heard_while_training(room: Path, tmp_path: Path) -> None:
 
 def test_curves_are_written_for_tensorboard(room: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
     train(config(room), tmp_path)
     curves = EventAccumulator(str(tmp_path / "tensorboard")).Reload()

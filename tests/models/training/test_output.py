@@ -222,8 +222,9 @@ def test_diffusers_itself_loads_and_would_have_written_the_same(folder: Path, tm
         warnings.simplefilter("ignore")  # on the base's name, which diffusers has peft look up
         unet.save_lora_adapter(tmp_path / "theirs", adapter_name="default_0")
     files = [tmp_path / name / "pytorch_lora_weights.safetensors" for name in ("ours", "theirs")]
-    ours, theirs = map(load_file, files)
-    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    saved, diffusers_saved = map(load_file, files)
+    assert saved.keys() == diffusers_saved.keys()
+    assert all(torch.equal(saved[name], diffusers_saved[name]) for name in saved)
     told = []
     for file in files:
         with safe_open(file, framework="pt") as content:
