@@ -19,7 +19,7 @@ def command(
         Path | None,
         typer.Option(help="Folder whose card.json says what was trained on.  [default: each row's own]"),
     ] = None,
-    embedder: Annotated[str, typer.Option(help="What hears the similarity.")] = "musicnn-msd",
+    embedder: Annotated[str, typer.Option(help="Embedder used for similarity.")] = "musicnn-msd",
     model: Annotated[list[str] | None, typer.Option(help="Only this row, and its base; may be repeated.")] = None,
     base: Annotated[
         str | None, typer.Option(help="The row that others are compared with.  [default: that of their checkpoint]")
@@ -35,12 +35,13 @@ def command(
     """
     import json
 
-    from bench.cli.memorisation_audit import audit
     from bench.cli.memorisation_table import table
     from bench.cli.progress import shown
+    from models.training.memorisation import AuditRequest, audit_memorisation
 
+    request = AuditRequest(run, data, adapter_card, embedder, model or (), base, pairs, workers)
     with shown() as progress:
-        found = audit(run, data, adapter_card, embedder, model or [], base, pairs, workers, progress)
+        found = audit_memorisation(request, progress)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -238,3 +238,10 @@ def parse_config(content: dict[str, Any], source: str = "configuration") -> RunC
         UsageError: as for `load_config`.
     """
     return parse_settings(RunConfig, content, source)
+
+
+def with_workers(settings: RunConfig, workers: int | None) -> RunConfig:
+    """The configuration with the number of workers replaced, if one is given."""
+    if workers is None:
+        return settings
+    return settings.model_copy(update={"executor": settings.executor.model_copy(update={"workers": workers})})
