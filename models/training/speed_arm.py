@@ -9,11 +9,13 @@ import statistics
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import MissingError, TunebenchError
+from bench.process_lifetime import end_with_pipe
 from models.training.config import TrainConfig
 from models.training.dataset import Dataset
 
@@ -81,6 +83,8 @@ def serve(connection: Connection, config: TrainConfig, dataset: Dataset, folder:
     from models.training.hardware import machine
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked decides
+    if (parent := parent_process()) is not None:
+        end_with_pipe(parent.sentinel)  # encoding a dataset may take hours
     try:
         arm = Arm(config, dataset, folder)
         connection.send(machine(arm.device))
