@@ -39,6 +39,18 @@ def text_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
 
 
+def aligned(header: Row, rows: Sequence[Row], words: int = 1) -> list[str]:
+    """Return the lines of a table whose headings stay whole; the first ``words`` columns are on the left."""
+    widths = [max(len(row[place]) for row in (header, *rows)) for place in range(len(header))]
+    return [
+        "  ".join(
+            cell.ljust(width) if place < words else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    ]
+
+
 def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, indent: int = 2) -> str:
     """Names on the left, and beside each its paragraphs, broken so that lines are at most ``width`` columns long.
 

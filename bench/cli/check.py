@@ -130,6 +130,8 @@ def _report(
     references: dict[str, Reference],
 ) -> str:
     """Two tables, of correlations and of smallest doses, and what the words in them mean."""
+    from bench.text_table import aligned
+
     of = {(response.metric, response.spoiler): response for response in responses}
     arrows = {"higher": " ↑", "lower": " ↓", "none": ""}
     rows = {metric.ref: f"{metric.ref}{arrows[metric.direction]}" for metric in metrics}
@@ -139,10 +141,10 @@ def _report(
         f"{len(prompts)} prompts, {duration:g} s each, played by the composer and spoiled",
         "",
         "Rank correlation with the dose (1: always rises with it, −1: always falls, 0: does not follow it)",
-        *_table(["metric", *names], [[rows[m], *(_correlation(of[m, s]) for s in names)] for m in rows]),
+        *aligned(["metric", *names], [[rows[m], *(_correlation(of[m, s]) for s in names)] for m in rows]),
         "",
         "Smallest dose detected (·: not even the largest; +: the metric calls the spoiled music better)",
-        *_table(["metric", *names], [[rows[m], *(_detected(of[m, s]) for s in names)] for m in rows]),
+        *aligned(["metric", *names], [[rows[m], *(_detected(of[m, s]) for s in names)] for m in rows]),
         "",
         "Doses, after the clean clip",
         *(f"  {s.name:<9} {s.about}: {', '.join(s.labels)} {s.unit}" for s in spoilers),
@@ -169,14 +171,3 @@ def _detected(response: Response) -> str:
     if response.correlation is None:
         return "–"
     return "·" if response.detected is None else f"{response.detected}{'+' if response.improved else ''}"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
-    return [
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in [header, *rows]
-    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.text_table import aligned
+
 if TYPE_CHECKING:
     from bench.memorisation.records import AuditRecord, Interval
 
@@ -42,7 +44,7 @@ def table(found: AuditRecord) -> str:
         f"{found['embedder']}, {found['view']}: {found['trained']} recordings trained on and {found['held_out']} held "
         f"out, {found['divided']}; compared {found['compared']} with {found['compared']}",
         "",
-        *_aligned(header, rows, 1),
+        *aligned(header, rows),
     ]
     notes = dict.fromkeys([row["note"] for row in found["models"]] + [row["note"] for row in found["differences"]])
     lines += [f"no interval: {note}" for note in notes if note]
@@ -52,7 +54,7 @@ def table(found: AuditRecord) -> str:
     lines += ["", _READING.format(share=share)]
     if found["pairs"]:
         lines += ["", "Most suspicious clips, each with the training example that it is nearest to; times are about"]
-        lines += _aligned(
+        lines += aligned(
             ["model", "clip", "at", "example", "at", "similarity", "held out", "ratio"],
             [
                 [
@@ -80,15 +82,3 @@ def _written(value: float, low: float | None, high: float | None, decimals: int)
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
-def _aligned(header: list[str], rows: list[list[str]], left: int) -> list[str]:
-    """Columns of equal width, the first ``left`` of them flush left."""
-    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
-    return [
-        "  ".join(
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [header, *rows]
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.survey.metric_agreement import LEVELS, Coefficient, Prediction, Predictions
+from bench.text_table import aligned
 
 _ARROWS = {"higher": "↑", "lower": "↓ turned", "none": ""}
 _READING = """\
@@ -61,7 +62,7 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
             for row in own:
                 line += [_written(row.kendall), _written(row.spearman)] if row else ["", ""]
             body.append(line)
-    return [*(_aligned(header, body) if body else []), *_notes(rows), *_conclusion(rows)]
+    return [*(aligned(header, body) if body else []), *_notes(rows), *_conclusion(rows)]
 
 
 def _notes(rows: list[Prediction]) -> list[str]:
@@ -94,15 +95,3 @@ def _written(number: Coefficient) -> str:
     if number.low is not None:
         text += f" [{number.low:.2f}, {number.high:.2f}]"
     return text.replace("-", "−")
-
-
-def _aligned(header: list[str], rows: list[list[str]]) -> list[str]:
-    """Columns of equal width, the first flush left."""
-    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
-    return [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [header, *rows]
-    ]

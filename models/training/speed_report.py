@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from bench.text_table import aligned
 from models.training.speed import ArmSpeed, SpeedComparison
 from models.training.speed_arm import METHODS
 
@@ -69,7 +70,7 @@ def table(comparison: SpeedComparison) -> str:
         ("optimizer's state", "optimizer_bytes", _bytes, "optimizer"),
         ("weights trained", "trainable", lambda n: f"{n:,}", None),
     ]
-    cells = [["", "LoRA", "full", "LoRA's gain"]]
+    cells: list[list[str]] = []
     for title, name, shown, ratio in rows:
         values = [arms[method][name] for method in METHODS]
         times = ratios[ratio] if ratio else None
@@ -79,11 +80,7 @@ def table(comparison: SpeedComparison) -> str:
     rates = PUBLISHED["epochs_per_hour"]
     assert isinstance(rates, dict)
     cells.append(["epochs/hour, published*", *(f"{rates[m]:g}" for m in METHODS), f"{PUBLISHED['ratio']:g}×"])
-    widths = [max(len(row[place]) for row in cells) for place in range(4)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in cells
-    ]
+    lines = aligned(["", "LoRA", "full", "LoRA's gain"], cells)
     machine = comparison.device
     notes = [
         f"{comparison.checkpoint}, {comparison.precision}, on {machine['device']} ({machine['cpu']}); "
