@@ -30,16 +30,16 @@ def environment() -> dict[str, str]:
 @cache
 def _lasting() -> dict[str, str]:
     """What stays as long as this process runs."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = total_memory()
     facts = {
         "tunebench": version("tunebench"),
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
         "processor": processor(),
-        "cores": str(cores or ""),
-        "memory": _memory(),
-        "libraries": ", ".join(f"{name} {found}" for name in LIBRARIES if (found := _version(name))),
+        "cores": str(usable_cores()),
+        "memory": f"{memory / 1e9:.0f} GB" if memory else "",
+        "libraries": ", ".join(f"{name} {found}" for name in LIBRARIES if (found := package_version(name))),
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -56,11 +56,38 @@ def processor() -> str:
     return platform.processor()
 
 
-def _memory() -> str:
+def usable_cores() -> int:
+    """Return how many cores this process may use; macOS cannot tell, there it is how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def total_memory() -> int | None:
+    """Return the bytes of memory in this computer; None where the system does not say."""
     try:
-        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
-        return ""
+        return None
+
+
+def available_memory() -> int | None:
+    """Return the bytes that a new process may use without swapping; None where the system does not say (not Linux)."""
+    return proc_bytes(Path("/proc/meminfo"), "MemAvailable")
+
+
+def proc_bytes(file: Path, name: str) -> int | None:
+    """Return a number of bytes that Linux gives in a file, in kB; None where it does not."""
+    with suppress(OSError):
+        if found := re.search(rf"^{name}:\s+(\d+) kB", file.read_text(), re.MULTILINE):
+            return int(found[1]) * 1024
+    return None
+
+
+def package_version(name: str) -> str | None:
+    """Return the version of an installed package; None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _gpu() -> str:
@@ -68,10 +95,3 @@ def _gpu() -> str:
     if torch is None or not torch.cuda.is_available():
         return ""
     return ", ".join(torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count()))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

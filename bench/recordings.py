@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bench.errors import DataError, UsageError
 from bench.hashing import fingerprint
+from bench.text_file import read_text
 
 ENDINGS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
 
@@ -65,8 +67,9 @@ def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[R
     if rows is None:
         raise UsageError(f"{manifest}: a manifest is a .csv or a .jsonl file; a folder of audio will do too")
     found: dict[str, Recording] = {}
+    text = read_text(manifest)
     try:
-        for line, row in rows(manifest):
+        for line, row in rows(StringIO(text, newline="")):
             file, genre = row.get("file"), row.get("genre") or None
             if not isinstance(file, str) or not file.strip():
                 raise DataError(f"line {line}: no file named in the column 'file'")
@@ -77,10 +80,6 @@ def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[R
             recording = Recording(Path(file.strip()).as_posix(), manifest.parent / file.strip(), genre and str(genre))
             if found.setdefault(recording.id, recording) is not recording:
                 raise DataError(f"line {line}: '{recording.id}' is named twice")
-    except UnicodeDecodeError:
-        raise DataError(f"{manifest}: not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{manifest}: cannot be read ({error.strerror})") from None
     except (csv.Error, ValueError) as error:
         raise DataError(f"{manifest}: not a valid {manifest.suffix[1:].upper()} file ({error})") from None
     except DataError as error:
@@ -96,18 +95,16 @@ def state_of(recordings: Sequence[Recording]) -> str:
     return fingerprint(states)
 
 
-def _csv_rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with manifest.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            yield reader.line_num, row
+def _csv_rows(manifest: StringIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    reader = csv.DictReader(manifest)
+    for row in reader:
+        yield reader.line_num, row
 
 
-def _json_rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with manifest.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise DataError(f'line {number}: not an object like {{"file": "a.wav", "genre": "jazz"}}')
-                yield number, row
+def _json_rows(manifest: StringIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(manifest, 1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise DataError(f'line {number}: not an object like {{"file": "a.wav", "genre": "jazz"}}')
+            yield number, row

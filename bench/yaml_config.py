@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bench.errors import DataError
+from bench.text_file import read_text
 
 if TYPE_CHECKING:
     _Safe = yaml.SafeLoader
@@ -23,14 +24,7 @@ def read_yaml(path: Path) -> Any:
     Raises:
         DataError: no such file, or not YAML; the message names the file and the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    text = read_text(path)
     try:
         content = yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:

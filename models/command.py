@@ -44,12 +44,12 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from bench import process_lifetime
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, UsageError
 from models.folder import AUDIO_ENDINGS
 
-_GUARD = Path(__file__).with_name("guard.py")
 _COMPLETE = 0.99  # of the duration: what a failed command leaves shorter than this may be a file cut off
 
 
@@ -168,7 +168,7 @@ class CommandModel(MusicModel):
     def _run(self, command: list[str], log: Path, limit: float) -> _Ending:
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_GUARD), *command],
+                [sys.executable, "-I", "-S", process_lifetime.__file__, *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -6,10 +6,12 @@ import csv
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple, TextIO
 
 from bench.errors import DataError, UsageError, suggestion
+from bench.text_file import read_text
 
 MAX_SEED = 2**63 - 1
 """What a run can store."""
@@ -44,22 +46,16 @@ def read_manifest(path: Path) -> list[Entry]:
         raise UsageError(f"{path}: a manifest is a .csv or a .jsonl file")
     entries: dict[tuple[str | None, str, int], Entry] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for line, row in rows(file):
-                entry = _entry(line, row)
-                first = entries.setdefault((entry.model, entry.prompt, entry.seed), entry)
-                if first is not entry:
-                    whose = f" of model '{entry.model}'" if entry.model else ""
-                    raise _Mistake(
-                        line,
-                        f"'{entry.prompt}', seed {entry.seed}{whose} is '{first.file}' on line {first.line} already",
-                    )
+        for line, row in rows(StringIO(read_text(path), newline="")):
+            entry = _entry(line, row)
+            first = entries.setdefault((entry.model, entry.prompt, entry.seed), entry)
+            if first is not entry:
+                whose = f" of model '{entry.model}'" if entry.model else ""
+                raise _Mistake(
+                    line, f"'{entry.prompt}', seed {entry.seed}{whose} is '{first.file}' on line {first.line} already"
+                )
     except _Mistake as mistake:
         raise DataError(f"{path}: line {mistake.line}: {mistake}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     if not entries:
         raise DataError(f"{path}: the manifest names no files")
     found = list(entries.values())

@@ -35,12 +35,13 @@ def command(
     """
     import json
 
-    from bench.cli.memorisation_audit import audit
     from bench.cli.memorisation_table import table
     from bench.cli.progress import shown
+    from models.training.memorisation import AuditRequest, audit_memorisation
 
+    request = AuditRequest(run, data, adapter_card, embedder, model or (), base, pairs, workers)
     with shown() as progress:
-        found = audit(run, data, adapter_card, embedder, model or [], base, pairs, workers, progress)
+        found = audit_memorisation(request, progress)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:

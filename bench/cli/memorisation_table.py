@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+from bench.text_table import text_table
+
+if TYPE_CHECKING:
+    from bench.memorisation.records import AuditRecord, Interval
 
 _READING = """\
 excess: by how much the nearest recording trained on is more similar (cosine, 1 is the same) than the nearest held out,
@@ -11,36 +16,37 @@ music of its kind. probability: that the nearest is one trained on; 0.5 by chanc
 recordings gives an excess as high; it asks whether it matters which ones were held out, the interval does not.
 ratio: distance to the nearest training example over that to the nearest held-out recording; near 0 is a copy.
 
-It shows nearness to the ear of one embedder, in windows of a few seconds: sound and style before melody. High values
+It shows nearness as one embedder measures it, in windows of a few seconds: sound and style before melody. High values
 are a reason to listen, no proof of copying; a tune in another sound may go unseen, and so may a copy shorter than a
 window. Copying is diluted in the mean, here to {share:.0%}, by comparing equally many; the list of clips is not. All
-this is so if the held-out recordings were drawn at random, and the base was not trained on the dataset before."""
+this is so if the held-out recordings were drawn at random, and the base had not been trained on the dataset before."""
 
 
-def table(found: dict[str, Any]) -> str:
-    """One record of `bench.cli.memorisation_audit.audit` as text."""
+def table(found: AuditRecord) -> str:
+    """Return what was found for one division of the recordings as text."""
     header = ["model", "nearest trained", "nearest held out", "excess", "p", "probability", "prompts"]
     rows = [
         [
             row["model"],
             f"{row['nearest_trained']:.4f}",
             f"{row['nearest_held_out']:.4f}",
-            *_excess(row),
+            *_excess(row["excess"], row),
             _written(row["probability"], row["probability_low"], row["probability_high"], 2),
             str(row["prompts"]),
         ]
         for row in found["models"]
     ]
     rows += [
-        [f"{row['b']} − {row['a']}", "", "", *_excess(row), "", str(row["prompts"])] for row in found["differences"]
+        [f"{row['b']} − {row['a']}", "", "", *_excess(row["estimate"], row), "", str(row["prompts"])]
+        for row in found["differences"]
     ]
     lines = [
         f"{found['embedder']}, {found['view']}: {found['trained']} recordings trained on and {found['held_out']} held "
         f"out, {found['divided']}; compared {found['compared']} with {found['compared']}",
         "",
-        *_aligned(header, rows, 1),
+        text_table(header, rows, break_headings=False),
     ]
-    notes = {row["note"]: row.get("model", row.get("b")) for row in (*found["models"], *found["differences"])}
+    notes = dict.fromkeys([row["note"] for row in found["models"]] + [row["note"] for row in found["differences"]])
     lines += [f"no interval: {note}" for note in notes if note]
     if not found["differences"]:
         lines.append("no difference: no row is the base of another; name one with --base")
@@ -48,25 +54,26 @@ def table(found: dict[str, Any]) -> str:
     lines += ["", _READING.format(share=share)]
     if found["pairs"]:
         lines += ["", "Most suspicious clips, each with the training example that it is nearest to; times are about"]
-        lines += _aligned(
-            ["model", "clip", "at", "example", "at", "similarity", "held out", "ratio"],
-            [
+        lines.append(
+            text_table(
+                ["model", "clip", "at", "example", "at", "similarity", "held out", "ratio"],
                 [
-                    *(pair["model"], pair["clip"], _clock(pair["clip_time"])),
-                    *(pair["example"], _clock(pair["example_time"])),
-                    *(f"{pair[key]:.4f}" for key in ("similarity", "held_out")),
-                    f"{pair['ratio']:.2f}",
-                ]
-                for pair in found["pairs"]
-            ],
-            2,
+                    [
+                        *(pair["model"], pair["clip"], _clock(pair["clip_time"])),
+                        *(pair["example"], _clock(pair["example_time"])),
+                        *(f"{pair['similarity']:.4f}", f"{pair['held_out']:.4f}", f"{pair['ratio']:.2f}"),
+                    ]
+                    for pair in found["pairs"]
+                ],
+                2,
+                break_headings=False,
+            )
         )
     return "\n".join(lines)
 
 
-def _excess(row: dict[str, Any]) -> list[str]:
-    value = row["excess"] if "excess" in row else row["estimate"]
-    return [_written(value, row["low"], row["high"], 4), f"{row['p']:.3f}"]
+def _excess(value: float, interval: Interval) -> list[str]:
+    return [_written(value, interval["low"], interval["high"], 4), f"{interval['p']:.3f}"]
 
 
 def _written(value: float, low: float | None, high: float | None, decimals: int) -> str:
@@ -78,15 +85,3 @@ def _written(value: float, low: float | None, high: float | None, decimals: int)
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
-def _aligned(header: list[str], rows: list[list[str]], left: int) -> list[str]:
-    """Columns of equal width, the first ``left`` of them flush left."""
-    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
-    return [
-        "  ".join(
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [header, *rows]
-    ]

@@ -40,6 +40,7 @@ def command(
     The same command resumes a run that was stopped, and retries what failed.
     """
     from bench.cli.progress import shown
+    from bench.config.run_config import with_workers
     from bench.errors import MissingError
     from bench.pipeline.run import as_config, default_folder, run
     from bench.planning.shards import parse_shard
@@ -59,13 +60,6 @@ def command(
             print_leaderboard(folder, as_json)
         raise
     conclude(finished, as_json)
-
-
-def with_workers(settings: RunConfig, workers: int | None) -> RunConfig:
-    """The configuration with the number of workers replaced, if one is given."""
-    if workers is None:
-        return settings
-    return settings.model_copy(update={"executor": settings.executor.model_copy(update={"workers": workers})})
 
 
 def conclude(finished: Run, as_json: bool) -> None:

@@ -44,7 +44,8 @@ def command(
     columns prompt, file and, where there are several, seed and model. Each folder and each model makes a row.
     """
     from bench.cli.progress import shown
-    from bench.cli.run import conclude, with_workers
+    from bench.cli.run import conclude
+    from bench.config.run_config import with_workers
     from bench.errors import UsageError
     from bench.pipeline.run import rescore, run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bench.config.sweep import combinations, problem, suffix
 from bench.contracts.plugins import plain_name, short_name
+from bench.environment import usable_cores
 from bench.schema import Settings, load_settings, parse_settings
 
 DEFAULT_METRICS = (
@@ -141,10 +141,7 @@ class ExecutorConfig(Settings):
 
     @property
     def worker_count(self) -> int:
-        if self.workers is not None:
-            return self.workers
-        # macOS cannot tell which cores a process may use.
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cores() if self.workers is None else self.workers
 
 
 class CommonGround(Settings):
@@ -238,3 +235,10 @@ def parse_config(content: dict[str, Any], source: str = "configuration") -> RunC
         UsageError: as for `load_config`.
     """
     return parse_settings(RunConfig, content, source)
+
+
+def with_workers(settings: RunConfig, workers: int | None) -> RunConfig:
+    """The configuration with the number of workers replaced, if one is given."""
+    if workers is None:
+        return settings
+    return settings.model_copy(update={"executor": settings.executor.model_copy(update={"workers": workers})})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import requires
 from pathlib import Path
 
 from bench.contracts.entry_points import Kind, declared, unreadable_packages
+from bench.environment import available_memory, package_version, total_memory, usable_cores
 from bench.installation.readiness import readiness
 
 _EXTERNAL = {"tinysoundfont": "pip install --no-deps tinysoundfont"}
@@ -39,25 +39,17 @@ def _machine() -> dict[str, str]:
         disk = f"{shutil.disk_usage(here).free / 1e9:.0f} GB in {here}"
     except OSError:
         disk = "the working folder is gone"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    available = _available_memory()
+    memory, available = total_memory(), available_memory()
+    sizes = [f"{memory / 1e9:.0f} GB"] if memory else ["not known"]
+    if available is not None:
+        sizes.append(f"{available / 1e9:.0f} GB available")
     return {
         "system": platform.platform(),
         "python": f"{platform.python_version()} ({sys.executable})",
-        "cores": str(cores),
-        "memory": f"{memory:.0f} GB" + (f", {available:.0f} GB available" if available is not None else ""),
+        "cores": str(usable_cores()),
+        "memory": ", ".join(sizes),
         "free disk": disk,
     }
-
-
-def _available_memory() -> float | None:
-    """What a new process may use without swapping, in GB, where the system says so (Linux)."""
-    try:
-        found = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return int(found[1]) / 1e6 if found else None
 
 
 def _devices() -> dict[str, str]:
@@ -94,22 +86,13 @@ def _packages() -> dict[str, str]:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]  # type: ignore[index]  # metadata always begins with a name
         extra = requirement.partition("extra ==")[2].strip(" '\"")
         if extra != "dev":
-            facts[name] = _version(
-                name,
-                f"missing: pip install 'tunebench[{extra}]'" if extra else "missing: reinstall tunebench",
-            )
+            remedy = f"pip install 'tunebench[{extra}]'" if extra else "reinstall tunebench"
+            facts[name] = package_version(name) or f"missing: {remedy}"
     for name, command in _EXTERNAL.items():
-        facts[name] = _version(name, f"missing: {command}")
+        facts[name] = package_version(name) or f"missing: {command}"
     for name, problem in unreadable_packages().items():
         facts[name] = f"its list of plugins (entry_points.txt) cannot be read ({problem}); reinstall it"
     return facts
-
-
-def _version(name: str, otherwise: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return otherwise
 
 
 def _plugins(kind: Kind) -> dict[str, str]:

@@ -93,28 +93,33 @@ def _models(content: ReportContext) -> str:
 
 
 def _clip_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> str:
-    columns = {column.ref: column for column in content.columns if not column.of_sets}
+    columns, sentences = _described(content, instruments, of_sets=False)
     if not columns:
         return ""
-    sentences = [_metric(columns[one.ref], one, content) for one in instruments if one.ref in columns]
     return (
         f"Metrics of clips. Each clip {'was' if scored(content) else 'is to be'} scored by "
         f"{counted(len(columns), 'metric')}. A clip "
-        "on which a metric is undefined has a reason instead of a number and counts for nothing. "
-        + " ".join(f"{sentence}." for sentence in sentences)
+        "on which a metric is undefined has a reason instead of a number and counts for nothing. " + sentences
     )
 
 
 def _set_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> str:
-    columns = {column.ref: column for column in content.columns if column.of_sets}
+    columns, sentences = _described(content, instruments, of_sets=True)
     if not columns:
         return ""
-    sentences = [_metric(columns[one.ref], one, content) for one in instruments if one.ref in columns]
     return (
         f"Metrics of sets of clips. {counted(len(columns), 'metric')} "
-        f"{plural(len(columns), 'gives', 'give')} one number for all clips of a model. "
-        + " ".join(f"{sentence}." for sentence in sentences)
+        f"{plural(len(columns), 'gives', 'give')} one number for all clips of a model. " + sentences
     )
+
+
+def _described(
+    content: ReportContext, instruments: Sequence[MetricInfo], *, of_sets: bool
+) -> tuple[dict[str, Column], str]:
+    """The metrics of one kind, and a sentence on each."""
+    columns = {column.ref: column for column in content.columns if column.of_sets == of_sets}
+    sentences = [f"{_metric(columns[one.ref], one, content)}." for one in instruments if one.ref in columns]
+    return columns, " ".join(sentences)
 
 
 def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from bench.errors import UsageError
+from bench.process_lifetime import end_with_pipe
 
 Result = TypeVar("Result")
 
@@ -37,9 +36,7 @@ def compute(jobs: Sequence[Callable[[], Result]], workers: int, done: Callable[[
             done(1)
         return results
     theirs, ours = Pipe(duplex=False)
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), get_context("spawn"), initializer=_live_as_long_as, initargs=(theirs,)
-    )
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=_end_with, initargs=(theirs,))
     with ours, theirs, pool:
         try:
             with _ctrl_c_waits():
@@ -66,13 +63,6 @@ def _ctrl_c_waits() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _live_as_long_as(other_end: Connection) -> None:
+def _end_with(pipe: Connection) -> None:
     """End as soon as the driver's end of the pipe is closed, by it or by its death."""
-    threading.Thread(target=_follow, args=(other_end,), daemon=True).start()
-
-
-def _follow(other_end: Connection) -> None:
-    try:
-        other_end.recv_bytes()
-    except (EOFError, OSError):
-        os._exit(1)
+    end_with_pipe(pipe.fileno())

@@ -20,9 +20,10 @@ from typing import Any, ClassVar
 from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
 from bench.errors import DataError
+from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
-from metrics.networks.checkpoint import checkpoint_file, fill, hash_of, load_state, required
+from metrics.networks.checkpoint import checkpoint_file, fill, load_state, required
 
 PUBLISHED = "music_audioset_epoch_15_esc_90.14.pt"
 SOURCE = "https://huggingface.co/lukewys/laion_clap"
@@ -32,7 +33,7 @@ _LAYER = re.compile(r"text_branch\.encoder\.layer\.(\d+)\.")
 _UNUSED = "text_branch.embeddings.position_ids"
 
 
-class ClapLaion(WaveformEmbedder):
+class ClapLaion(LocalCheckpoint, WaveformEmbedder):
     """CLAP by laion-clap: a vector of length 1 for each 10 s of mono audio at 48 kHz and −14 LUFS, and for each text.
 
     The last window is followed by zeros.
@@ -80,15 +81,6 @@ class ClapLaion(WaveformEmbedder):
                 list(texts), tokenizer=lambda batch: tokenize(tokenizer, batch)
             )
         return finite(vectors, "clap-laion")
-
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"weights": hash_of([self._file])}
-
-    def check_weights(self) -> None:
-        self._file  # noqa: B018 - looks for it
-
-    def close(self) -> None:
-        self.__dict__.pop("_network", None)
 
     def _vectors(self, windows: Samples) -> Vectors:
         torch, network = required("torch", "laion"), self._network

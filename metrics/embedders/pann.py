@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +17,9 @@ from typing import Any, NamedTuple
 from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
 from bench.errors import MissingError, UsageError
+from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.windows import WaveformEmbedder
-from metrics.networks.checkpoint import checkpoint_file, fill, hash_of, load_state, required
+from metrics.networks.checkpoint import checkpoint_file, fill, load_state, required
 
 SOURCE = "https://zenodo.org/records/3987831"
 
@@ -38,7 +38,7 @@ VARIANTS = {
 }
 
 
-class PANN(WaveformEmbedder):
+class PANN(LocalCheckpoint, WaveformEmbedder):
     """PANN's CNN14: 2048 numbers for each 10 s of mono audio at −14 LUFS, before the tagging layer.
 
     The last window is followed by zeros.
@@ -72,15 +72,6 @@ class PANN(WaveformEmbedder):
         self.checkpoint = checkpoint or self.variant.published
         self.device = device
         self.batch_size = batch_size
-
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"weights": hash_of([self._file])}
-
-    def check_weights(self) -> None:
-        self._file  # noqa: B018 - looks for it
-
-    def close(self) -> None:
-        self.__dict__.pop("_network", None)
 
     @property
     def _file(self) -> Path:

@@ -7,7 +7,6 @@ package torchvggish, with a checkpoint of the user's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from bench.contracts.audio import Audio
-from bench.contracts.embedder import Embedder, Vectors
+from bench.contracts.embedder import Vectors
+from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.windows import cut, finite, network_input
-from metrics.networks.checkpoint import checkpoint_file, fill, hash_of, load_state, required
+from metrics.networks.checkpoint import checkpoint_file, fill, load_state, required
 
 RATE = 16_000
 EXAMPLE = 15_600
@@ -30,7 +30,7 @@ PUBLISHED = "vggish-10086976.pth"
 SOURCE = "https://github.com/harritaylor/torchvggish/releases/tag/v0.1"
 
 
-class VGGish(Embedder):
+class VGGish(LocalCheckpoint):
     """VGGish: 128 numbers for each 0.96 s of mono audio at 16 kHz and −14 LUFS.
 
     They are taken before the last ReLU and without the PCA and 8-bit rounding, as frechet-audio-distance takes them.
@@ -71,15 +71,6 @@ class VGGish(Embedder):
     def weights(self, audio: Audio) -> Vectors:
         frames = round(audio.duration * RATE)
         return np.full(max(1, 1 + (frames - EXAMPLE) // HOP), min(1.0, frames / EXAMPLE), dtype=np.float32)
-
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"weights": hash_of([self._file])}
-
-    def check_weights(self) -> None:
-        self._file  # noqa: B018 - looks for it
-
-    def close(self) -> None:
-        self.__dict__.pop("_network", None)
 
     @property
     def _file(self) -> Path:

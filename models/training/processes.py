@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,6 @@ from models.device import choose_device
 from models.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    import torch
     from accelerate import Accelerator
 
 _PATIENCE = timedelta(days=2)  # for one process that encodes a large dataset while the others wait
@@ -43,21 +40,3 @@ def accelerate(config: TrainConfig) -> Accelerator:
         mixed_precision={"fp32": "no"}.get(config.precision, config.precision),
         kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
     )
-
-
-def forget_peak(device: torch.device) -> None:
-    """Let what a CUDA device holds now be the most so far; a process cannot forget its peak."""
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def peak_memory(device: torch.device) -> tuple[int, str]:
-    """Most bytes in use so far, and of what: the tensors on a CUDA device, or else the whole process."""
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device), "cuda"
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "process"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import statistics
 import time
-from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import MissingError, TunebenchError
+from bench.process_lifetime import end_with_pipe
 from models.training.config import TrainConfig
 from models.training.dataset import Dataset
+from models.training.hardware import machine, peak_memory, recent_peak, restart_peak, usable_memory
 
 if TYPE_CHECKING:
     import torch
@@ -78,9 +79,9 @@ def serve(connection: Connection, config: TrainConfig, dataset: Dataset, folder:
 
     Once the arm is ready, it says what it runs on. One of our errors is sent in place of an answer.
     """
-    from models.training.hardware import machine
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked decides
+    if (parent := parent_process()) is not None:
+        end_with_pipe(parent.sentinel)  # encoding a dataset may take hours
     try:
         arm = Arm(config, dataset, folder)
         connection.send(machine(arm.device))
@@ -137,10 +138,10 @@ class Arm:
                 self._prepare(batch)
                 for _ in range(WARM_UP):
                     self._timed_step()
-            _reset_peak(self._device)
+            restart_peak(self._device)
             seconds = tuple(self._timed_step() for _ in range(steps))
             fits = self._optimization.at_once == batch
-            return Timing(batch, seconds, _peak(self._device)) if fits else None
+            return Timing(batch, seconds, recent_peak(self._device)) if fits else None
         except MissingError:  # not even one example
             return None
         finally:
@@ -148,13 +149,11 @@ class Arm:
 
     def size(self) -> Size:
         """What is trained, and how much memory its optimizer needs; after the first steps."""
-        from models.training.processes import peak_memory
-
         parameters = sum(weight.numel() for weight in self._trainee.network.parameters())
         trainable = sum(weight.numel() for weight in self._weights.values())
         averages = self._ema.average.values() if self._ema is not None else ()
         optimizer = sum(value.nbytes for value in (*self._state(), *averages))
-        return Size(trainable, parameters, optimizer, peak_memory(self._device)[1], available(self._device))
+        return Size(trainable, parameters, optimizer, peak_memory(self._device)[1], usable_memory(self._device))
 
     def _prepare(self, batch: int) -> None:
         from models.training.batches import Batches
@@ -211,40 +210,3 @@ class Arm:
 
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-
-
-def available(device: torch.device) -> int:
-    """Bytes that a training may use: of a CUDA device all, of the computer what is free now."""
-    import torch
-
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[1])
-    free = _told(Path("/proc/meminfo"), "MemAvailable")
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 if free is None else free
-
-
-def _reset_peak(device: torch.device) -> None:
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with suppress(OSError):  # Linux alone can forget the peak of loading the checkpoint
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak(device: torch.device) -> int:
-    from models.training.processes import peak_memory
-
-    if device.type != "cuda" and (now := _told(Path("/proc/self/status"), "VmHWM")) is not None:
-        return now
-    return peak_memory(device)[0]
-
-
-def _told(file: Path, name: str) -> int | None:
-    """A number of bytes that Linux tells in a file, in kB."""
-    with suppress(OSError):
-        for line in file.read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-    return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError
+from bench.text_file import read_text
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,7 @@ def read_table(path: Path) -> Table:
         ".jsonl": _jsonl_rows,
         ".json": _json_rows,
     }
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    rows = tuple(readers[path.suffix.lower()](path, text))
+    rows = tuple(readers[path.suffix.lower()](path, read_text(path)))
     if not rows:
         raise DataError(f"{path}: it names no files")
     return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.cells)), rows)

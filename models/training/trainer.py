@@ -19,11 +19,11 @@ from models.training.config import TrainConfig
 from models.training.dataset import Dataset, Split
 from models.training.describe import Effort, describe
 from models.training.ema import Ema
+from models.training.hardware import forget_peak, peak_memory
 from models.training.history import History
 from models.training.interruption import Interruption
 from models.training.log import Log
 from models.training.optimizer_step import Optimization
-from models.training.processes import forget_peak, peak_memory
 from models.training.resume import identity, newest
 from models.training.validation import Validation
 

@@ -36,8 +36,8 @@ THREAD_VARIABLES = (
 # Our root goes first, so that a folder of the user's called models/ cannot hide ours; -P keeps the working folder out.
 # From the first import on, a crash leaves its stack.
 _START = (
-    "import faulthandler, sys; sys.argv[4] and faulthandler.enable(int(sys.argv[4])); sys.path.insert(0, sys.argv[1]); "
-    "from bench.execution.executors.worker import serve; serve(int(sys.argv[2]), int(sys.argv[3]))"
+    "import faulthandler, sys; sys.argv[3] and faulthandler.enable(int(sys.argv[3])); sys.path.insert(0, sys.argv[1]); "
+    "from bench.execution.executors.worker import serve; serve(int(sys.argv[2]))"
 )
 _LEAVING = 60.0  # seconds that a worker which has closed its pipe may take to end, as where its memory is dumped
 _MOST_FAILED_STARTS = 3  # as many workers in a row that die before their first task are no accident
@@ -51,12 +51,12 @@ class _Worker:
         self._stack = _nameless_file()
         passed = [theirs.fileno(), *([self._stack.fileno()] if self._stack else [])]
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
-        command = [sys.executable, "-P", "-c", _START, str(ROOT), str(passed[0]), str(os.getpid())]
+        command = [sys.executable, "-P", "-c", _START, str(ROOT), str(passed[0])]
         command += [str(passed[1]) if self._stack else ""]
         # What a model prints goes to the driver's stderr, since stdout is for results.
         try:
             self.process = subprocess.Popen(
-                command, pass_fds=passed, env=environment, stdin=subprocess.DEVNULL, stdout=2, process_group=0
+                command, pass_fds=passed, env=environment, stdin=subprocess.PIPE, stdout=2, process_group=0
             )
         except OSError:
             ours.close()
@@ -79,6 +79,8 @@ class _Worker:
         self.pipe.close()
         self.process.kill()
         self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         if self._stack:
             self._stack.close()
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import signal
 import socket
-import sys
-import threading
-import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
@@ -17,6 +13,7 @@ from typing import IO
 from bench.execution.executors.perform import perform
 from bench.execution.executors.worker_state import WorkerState
 from bench.library_setup import set_up_libraries
+from bench.process_lifetime import end_with_stdin
 
 UNNAMED = ".worker-"
 """How the names of files begin that hold a stack only if a worker crashes."""
@@ -36,12 +33,11 @@ def open_stack_file(crashes: str) -> IO[str] | None:
         return None
 
 
-def serve(descriptor: int, driver: int) -> None:
-    """Answer tasks that arrive on the pipe ``descriptor`` from the process ``driver``."""
+def serve(descriptor: int) -> None:
+    """Answer tasks that arrive on the pipe ``descriptor``, as long as the driver keeps standard input open."""
     # Ctrl-C reaches the whole process group: the driver decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_driver()
-    threading.Thread(target=_follow, args=(driver,), daemon=True).start()
+    end_with_stdin()
     set_up_libraries()
     pipe = Connection(descriptor)
     bench = WorkerState()
@@ -51,17 +47,3 @@ def serve(descriptor: int, driver: int) -> None:
             pipe.send(perform(task, bench))
         except (EOFError, OSError):
             return
-
-
-def _die_with_driver() -> None:
-    """Ask Linux to kill this process with its driver, which no plugin that hogs the interpreter can prevent."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def _follow(driver: int) -> None:
-    """End this process as soon as its driver is gone, even in the middle of a task."""
-    while os.getppid() == driver:
-        time.sleep(0.2)
-    os._exit(1)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.memorisation import (
+from bench.memorisation.copying import (
     RESPLITS,
     SEED,
     Audit,

@@ -1,0 +1,88 @@
+"""Do the models of a run play back what they were trained on? From a run and a training to the records of an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.memorisation.compare import compare
+from bench.memorisation.embeddings import AuditedDataset, DatasetFile
+from bench.memorisation.records import AuditRecord
+from bench.memorisation.run_rows import AuditedRun, only, require_row, with_base
+from bench.progress import Progress, Silent
+from models.training.config import DataConfig
+from models.training.data import load_dataset
+from models.training.dataset import Dataset
+from models.training.halves import halves_by_split, read_data, rows_by_cards
+
+EMBEDDER = "musicnn-msd"
+"""Computes the similarity unless another embedder is named."""
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """What to audit.
+
+    Attributes:
+        run: a run folder with clips of the base and of what was tuned.
+        data: what was trained on: the training's configuration, its section ``data``, a folder, a manifest or
+            ``composer``.
+        card: folder whose ``card.json`` says what was trained on; None takes each row's own.
+        embedder: computes the similarity.
+        models: only these rows and their bases; all where empty.
+        base: the row that others are compared with; None takes that of their checkpoint.
+        pairs: how many suspicious clips of each row to list, ≥ 0.
+        workers: processes that embed clips; None takes the number in the run's configuration.
+    """
+
+    run: Path
+    data: str
+    card: Path | None = None
+    embedder: str = EMBEDDER
+    models: Sequence[str] = ()
+    base: str | None = None
+    pairs: int = 5
+    workers: int | None = None
+
+
+def audit_memorisation(request: AuditRequest, progress: Progress | None = None) -> list[AuditRecord]:
+    """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
+
+    Which is which says the card of each row's adapter or checkpoint; without any, the split of the training's
+    configuration. What is embedded is kept in the run folder. `bench.memorisation.copying` describes the method:
+
+        found = audit_memorisation(AuditRequest(Path("results/tuned"), "train.yaml", base="base"))
+        print(found[0]["differences"][0]["estimate"])
+
+    Args:
+        request: the run, the dataset and the choices.
+        progress: shows how far it is; None shows nothing.
+
+    Returns:
+        A record for each way in which rows have the recordings divided, ready for JSON.
+
+    Raises:
+        UsageError: no run, row or dataset of that name, or nothing to compare.
+        DataError: a card or the dataset is damaged.
+        MissingError: what the embedder needs is not installed.
+    """
+    progress = progress or Silent()
+    data, seed = read_data(request.data)
+    run = AuditedRun.read(request.run, request.embedder, request.workers)
+    rows = with_base(rows_by_cards(run, request.card), request.base)
+    for label in request.models:
+        require_row(label, rows)
+    dataset = load_dataset(data, progress, run.cache)
+    if not any(row.halves for row in rows):
+        halves, base = halves_by_split(dataset, data, seed), request.base
+        rows = [row if row.label == base else replace(row, halves=halves, base=base) for row in rows]
+    return compare(run, only(rows, request.models), _audited(dataset, data), request.pairs, progress)
+
+
+def _audited(dataset: Dataset, data: DataConfig) -> AuditedDataset:
+    files = tuple(
+        DatasetFile(example.id, example.path, example.recording, dataset.hashes[example.id], example.genre)
+        for example in dataset.examples
+    )
+    return AuditedDataset(dataset.name, files, data.bad_share)
