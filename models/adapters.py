@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import MissingError, UsageError
-from models import checkpoint
+from models import base_checkpoint
 from models.adapter_files import CONFIG, AdapterFile, Layer, read_adapter, weight_file
 from models.hub import HUB_ID
 
@@ -28,10 +28,10 @@ def identity(path: Path) -> dict[str, str]:
         UsageError: there is no adapter.
     """
     file = weight_file(path.expanduser())
-    found = {"weights": checkpoint.hash_file(file)}
+    found = {"weights": base_checkpoint.hash_file(file)}
     config = file.parent / CONFIG
     if file.name.startswith("adapter_model") and config.is_file():
-        found["config"] = checkpoint.hash_file(config)
+        found["config"] = base_checkpoint.hash_file(config)
     return found
 
 
@@ -45,7 +45,7 @@ def load_adapter(module: Module, path: Path, scale: float, base_identity: Mappin
         module: the network that the adapter was trained on: a transformer, a UNet, a decoder.
         path: the adapter's folder or file, as `models.adapter_files.read_adapter` reads it.
         scale: factor on the adapter's contribution, beside its own α/rank; 1 is as trained.
-        base_identity: as `models.checkpoint.identity` gives it for the network's checkpoint.
+        base_identity: as `models.base_checkpoint.identity` gives it for the network's checkpoint.
 
     Raises:
         UsageError: there is no adapter, or it was trained on another base or for other shapes.
@@ -83,7 +83,7 @@ def _check_base(adapter: AdapterFile, base: Mapping[str, str]) -> None:
     if folder.is_dir():
         # peft notes the folder of the network itself, which in a pipeline's folder is a part.
         whole = folder.parent if (folder.parent / "model_index.json").is_file() else folder
-        other = base.get("weights", "") not in ("", checkpoint.identity(str(whole), None)["weights"])
+        other = base.get("weights", "") not in ("", base_checkpoint.identity(str(whole), None)["weights"])
     else:
         other = bool(HUB_ID.fullmatch(named)) and base.get("repo", named) != named
     if other:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError
-from models.checkpoint import CARD
+from models.base_checkpoint import CARD
 
 FORMAT = 1
 

@@ -19,9 +19,9 @@ from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import GenerationError, MissingError, TunebenchError, UsageError
 from models import adapters
 from models.adapter_files import weight_file
+from models.base_checkpoint import CARD, identity, locate, require_local
 from models.batching import in_batches, out_of_memory, release_memory
 from models.card import Card, read_card
-from models.checkpoint import CARD, identity, locate, require_local
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
 from models.quiet import quiet_libraries
 

@@ -148,7 +148,7 @@ def training(folder: Path) -> dict[str, Any]:
     from bench.contracts.audio import Audio, write_flac
     from models import tiny
     from models.training.config import parse_train_config
-    from models.training.loop import train
+    from models.training.train import train
 
     torch.set_num_threads(1)
     tiny.make("stable-audio", folder / "base")

@@ -70,7 +70,7 @@ def command(
 
 
 def _train(trainings: Trainings, out: Path, progress: Progress) -> dict[str, Path]:
-    from models.training.loop import train
+    from models.training.train import train
 
     trained = {}
     for label, config in trainings.items():

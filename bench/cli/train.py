@@ -35,8 +35,8 @@ def run(
 
     settings = _settings(config)
     from models.card import read_card
-    from models.training.loop import train
     from models.training.model_card import run_entry
+    from models.training.train import train
 
     with shown() as progress:
         trained = train(settings, out, progress)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.execution.attempts import Attempts
 from bench.execution.executors.base import Executor
 from bench.execution.generate_task import GenerateTask
+from bench.execution.retries import Attempts
 from bench.planning.plan import Plan
 from bench.progress import Progress
 from bench.storage.store import Store

@@ -10,8 +10,8 @@ from bench.config.run_config import Shared
 from bench.contracts.clip_view import View
 from bench.contracts.set_metric import PlannedReference
 from bench.errors import UsageError
-from bench.execution.attempts import Attempts
 from bench.execution.executors.base import Executor
+from bench.execution.retries import Attempts
 from bench.execution.score_task import ScoreTask, SetTask
 from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.progress import Progress

@@ -12,7 +12,7 @@ from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.errors import MissingError
 from bench.execution.executors.choose import make_executor
-from bench.execution.executors.crash import CRASHES
+from bench.execution.executors.crash_report import CRASHES
 from bench.execution.score import Scoring
 from bench.hashing import fingerprint
 from bench.memorisation.run_rows import AuditedRun

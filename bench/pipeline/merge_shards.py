@@ -20,7 +20,7 @@ from bench.config.run_config import load_config
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.choose import make_executor
-from bench.execution.executors.crash import CRASHES
+from bench.execution.executors.crash_report import CRASHES
 from bench.execution.score import Scoring
 from bench.hashing import first_difference
 from bench.pipeline.run import Run, forget_crashes

@@ -12,7 +12,7 @@ from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.plugins import plain_name
 from bench.errors import MissingError
 from bench.execution.executors.choose import make_executor
-from bench.execution.executors.crash import CRASHES
+from bench.execution.executors.crash_report import CRASHES
 from bench.execution.generate import generate
 from bench.execution.score import Scoring
 from bench.hashing import canonical_json

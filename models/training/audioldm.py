@@ -51,7 +51,7 @@ class AudioLDMTrainee(Trainee):
 
     Args:
         folder: a whole checkpoint.
-        identity: as `models.checkpoint.identity` gives it.
+        identity: as `models.base_checkpoint.identity` gives it.
         dtype: of the network's weights.
         clap: a CLAP checkpoint whose embedding of the sound is the condition; None for that of the caption.
 

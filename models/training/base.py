@@ -63,7 +63,7 @@ class Trainee(ABC):
             (`condition_of_audio`).
         network: what is tuned; adapters are put into it by the loop. The objective calls it through ``forward`` below,
             so that a wrapped one (for several processes) can stand in.
-        identity: as `models.checkpoint.identity` gives it.
+        identity: as `models.base_checkpoint.identity` gives it.
         rate, channels: what audio the autoencoder takes, in Hz.
         frame_seconds: length of one latent frame.
         longest: most latent frames that the network takes.

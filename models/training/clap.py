@@ -13,7 +13,7 @@ import torch
 
 from bench.contracts.audio import Samples
 from bench.errors import DataError
-from models.checkpoint import identity, locate
+from models.base_checkpoint import identity, locate
 
 
 class ClapConditioner:

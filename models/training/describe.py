@@ -49,7 +49,7 @@ def describe(
 
     Args:
         config: of the training.
-        identity: of the base, as `models.checkpoint.identity` gives it.
+        identity: of the base, as `models.base_checkpoint.identity` gives it.
         dataset, split: what it was trained on.
         network: the network as it was trained; its weights are counted, and its device is named.
         losses: how it did.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import MissingError, UsageError
 from models import adapters
 from models.adapter_files import read_adapter
+from models.base_checkpoint import CARD, identity, locate
 from models.card import Card, read_card
-from models.checkpoint import CARD, identity, locate
 from models.quiet import quiet_libraries
 from models.training.weights import part_name, save_checkpoint
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.atomic_write import replace_file
+from models.base_checkpoint import CARD, locate
 from models.card import Card
-from models.checkpoint import CARD, locate
 from models.training.config import TrainConfig
 from models.training.weights import save_adapter, save_checkpoint
 

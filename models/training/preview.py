@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from models.checkpoint import PINNED
+from models.base_checkpoint import PINNED
 from models.training.base import Trainee
 from models.training.composed import commissions
 from models.training.config import BaseConfig, TrainConfig
@@ -38,7 +38,7 @@ class TrainingPreview:
 
 
 def preview(config: TrainConfig) -> TrainingPreview:
-    """What `models.training.loop.train` would do with a configuration.
+    """What `models.training.train.train` would do with a configuration.
 
     Raises:
         UsageError: no such dataset, or a genre that is not composed.

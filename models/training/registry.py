@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from bench.errors import MissingError, TunebenchError, one_line
-from models.checkpoint import identity, locate
+from models.base_checkpoint import identity, locate
 
 if TYPE_CHECKING:
     from models.training.base import Trainee

@@ -79,7 +79,7 @@ def compare_speed(
         progress: told of each batch that is tried.
 
     Raises:
-        UsageError, DataError, MissingError: as `models.training.loop.train`.
+        UsageError, DataError, MissingError: as `models.training.train.train`.
     """
     progress = progress or Silent()
     dataset = load_dataset(config.data, progress)

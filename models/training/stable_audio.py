@@ -34,7 +34,7 @@ class StableAudioTrainee(Trainee):
 
     Args:
         folder: a whole checkpoint.
-        identity: as `models.checkpoint.identity` gives it.
+        identity: as `models.base_checkpoint.identity` gives it.
         dtype: of the network's weights.
 
     Raises:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from bench.atomic_write import replace_file
 from bench.errors import UsageError
 from models.adapter_files import CONFIG
+from models.base_checkpoint import CARD
 from models.card import Card
-from models.checkpoint import CARD
 from models.training.model_card import page
 
 if TYPE_CHECKING:

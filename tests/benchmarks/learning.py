@@ -18,10 +18,10 @@ from models.quiet import quiet_libraries
 from models.training.config import TrainConfig, parse_train_config
 from models.training.data import load_dataset
 from models.training.latents import LatentCache
-from models.training.loop import train
 from models.training.processes import accelerate
 from models.training.registry import open_trainee
 from models.training.split import split
+from models.training.train import train
 from models.training.trainer import Trainer
 
 KNOWN = ("choral", "classical", "jazz", "pop", "rock")

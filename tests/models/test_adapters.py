@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from bench.errors import DataError, UsageError
 from models import tiny
 from models.adapters import identity, load_adapter
-from models.checkpoint import identity as base_identity
+from models.base_checkpoint import identity as base_identity
 
 torch.set_num_threads(1)
 

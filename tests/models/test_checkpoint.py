@@ -20,7 +20,7 @@ pytest.importorskip("diffusers")
 
 from bench.errors import MissingError, UsageError
 from models import tiny
-from models.checkpoint import PINNED, identity, locate
+from models.base_checkpoint import PINNED, identity, locate
 from models.device import choose_device, choose_dtype, dtype_name
 from models.hub import wanted_files
 
@@ -180,7 +180,7 @@ def hub() -> Iterator[str]:
 SCRIPT = """
 import sys
 from bench.errors import TunebenchError
-from models.checkpoint import identity, locate
+from models.base_checkpoint import identity, locate
 for line in sys.stdin.read().split("\\n"):
     call, repo, revision = line.split()
     revision = None if revision == "-" else revision

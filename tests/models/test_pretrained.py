@@ -65,9 +65,9 @@ class Ramp(PretrainedModel):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A checkpoint of an architecture that only exists here."""
-    from models import checkpoint
+    from models import base_checkpoint
 
-    monkeypatch.setitem(checkpoint.ARCHITECTURES, "ramp", "Ramp")
+    monkeypatch.setitem(base_checkpoint.ARCHITECTURES, "ramp", "Ramp")
     (tmp_path / "config.json").write_text('{"architectures": ["Ramp"]}')
     torch.save({}, tmp_path / "pytorch_model.bin")
     return str(tmp_path)

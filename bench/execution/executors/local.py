@@ -23,7 +23,7 @@ from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugins import ROOT
 from bench.errors import UsageError
 from bench.execution.executors.base import Key, Result, Task, TaskLost
-from bench.execution.executors.crash import explain_death
+from bench.execution.executors.crash_report import explain_death
 
 # What numerical libraries read once, when they are imported.
 THREAD_VARIABLES = (

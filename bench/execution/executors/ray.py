@@ -24,7 +24,7 @@ from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugins import ROOT
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.base import Key, Result, Task, TaskLost
-from bench.execution.executors.crash import crashed_stack, explain_crash, signal_of
+from bench.execution.executors.crash_report import crashed_stack, explain_crash, signal_of
 from bench.execution.executors.local import THREAD_VARIABLES
 from bench.execution.executors.worker import UNNAMED
 

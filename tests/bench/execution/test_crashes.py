@@ -16,9 +16,9 @@ import pytest
 
 import bench
 from bench.contracts.plugins import ROOT
-from bench.execution.attempts import LIMIT, Attempts
 from bench.execution.executors.base import TaskLost
-from bench.execution.executors.crash import crashed_stack, culprit, explain_death, signal_of
+from bench.execution.executors.crash_report import crashed_stack, culprit, explain_death, signal_of
+from bench.execution.retries import LIMIT, Attempts
 from bench.progress import Silent
 from bench.storage.failures import Failure, failure_lines, group_failures
 

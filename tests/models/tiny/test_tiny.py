@@ -18,7 +18,7 @@ from bench.errors import UsageError
 from models import tiny
 from models.adapter_files import read_adapter
 from models.adapters import load_adapter
-from models.checkpoint import identity, locate
+from models.base_checkpoint import identity, locate
 from models.tiny.vocabulary import roberta_tokenizer, t5_tokenizer
 from prompts import genres
 

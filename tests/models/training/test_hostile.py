@@ -24,8 +24,8 @@ from models import tiny
 from models.training.config import TrainConfig, parse_train_config
 from models.training.interruption import Interruption
 from models.training.log import Log
-from models.training.loop import train
 from models.training.musiccaps import list_musiccaps
+from models.training.train import train
 
 torch.set_num_threads(1)
 

@@ -44,13 +44,13 @@ from models.training.data import load_dataset
 from models.training.dataset import Example
 from models.training.ema import Ema
 from models.training.latents import LatentCache
-from models.training.loop import train
 from models.training.lora import prepare, trainable
 from models.training.processes import accelerate
 from models.training.registry import open_trainee
 from models.training.rng import generator
 from models.training.schedule import factor
 from models.training.split import split
+from models.training.train import train
 from models.training.trainer import Trainer
 
 torch.set_num_threads(1)
@@ -486,7 +486,7 @@ import torch
 
 torch.set_num_threads(1)
 from models.training.config import load_train_config
-from models.training.loop import train
+from models.training.train import train
 
 train(load_train_config(Path(sys.argv[1])), Path(sys.argv[2]))
 group = f"{torch.distributed.get_backend()} {torch.distributed.get_world_size()}"

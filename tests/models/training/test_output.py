@@ -32,8 +32,8 @@ from bench.errors import DataError, UsageError
 from metrics.harmony import HarmonicAccuracy
 from models import tiny
 from models.adapters import load_adapter
+from models.base_checkpoint import identity
 from models.card import Card, Losses, read_card
-from models.checkpoint import identity
 from models.pretrained import PretrainedModel
 from models.training.config import TrainConfig, parse_train_config
 from models.training.dataset import Dataset, Example, Split

@@ -30,7 +30,7 @@ from bench.progress import Silent
 from models import tiny
 from models.training.checkpoint import checkpoints, read
 from models.training.config import TrainConfig, parse_train_config
-from models.training.loop import train
+from models.training.train import train
 
 torch.set_num_threads(1)
 
@@ -169,7 +169,7 @@ def test_a_killed_training_goes_on(room: Path, tmp_path: Path, undisturbed: Call
     (tmp_path / "train.yaml").write_text(config(room, **settings).as_yaml())
     program = (
         "import sys; from pathlib import Path; from models.training.config import load_train_config; "
-        "from models.training.loop import train; train(load_train_config(Path(sys.argv[1])), Path(sys.argv[2]))"
+        "from models.training.train import train; train(load_train_config(Path(sys.argv[1])), Path(sys.argv[2]))"
     )
     out = tmp_path / "out"
     command = [sys.executable, "-c", program, str(tmp_path / "train.yaml"), str(out)]
