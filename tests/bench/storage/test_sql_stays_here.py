@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = ("bench", "models", "metrics", "prompts")
+PACKAGES = ("bench", "models", "metrics", "prompts", "results")
 ROOMS = (ROOT / "bench" / "storage", ROOT / "bench" / "bundle")
 STATEMENT = re.compile(
     r"\b(SELECT\s+\S+.*\sFROM\s|SELECT\s+(DISTINCT|COUNT|MAX|SUM)\b|INSERT\s+(OR\s+[A-Z]+\s+)?INTO\s|UPDATE\s+\S+\s+SET\s"
