@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.contracts.metric import Score
 from bench.contracts.prompt import Prompt
-from bench.errors import MissingError, Undefined, UsageError
+from bench.errors import DataError, MissingError, Undefined, UsageError
 from bench.execution.executors.base import TaskLost
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.worker_state import WorkerState
@@ -74,9 +75,12 @@ def score_audio(
         progress: shows how far it is.
 
     Raises:
-        UsageError: an unknown metric or parameter, not as many prompts as audio, or a disk that takes no more.
+        UsageError: an unknown metric or parameter, not as many prompts as audio, a callable that cannot be sent to a
+            worker, or a disk that takes no more.
         MissingError: a metric, or a callable of ``audio``, needs what is not installed.
     """
+    if isinstance(audio, str) or isinstance(metrics, str):
+        raise UsageError("score_audio takes lists: score_audio(['take.wav'], ['harmonic-accuracy'])")
     entries = [MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics]
     planned = plan_metrics(entries)
     if prompts is not None and len(prompts) != len(audio):
@@ -92,7 +96,11 @@ def score_audio(
         )
         for place, source in enumerate(audio)
     ]
-    return _scored(tasks, planned, ExecutorConfig(workers=workers), progress or Silent())
+    config = ExecutorConfig(workers=workers)
+    if config.worker_count:
+        for task in tasks:
+            task.check_sendable()
+    return _scored(tasks, planned, config, progress or Silent())
 
 
 def _scored(
@@ -161,17 +169,37 @@ class _AudioTask:
     @property
     def source(self) -> str:
         """What the audio is, for messages."""
-        return "audio in memory" if isinstance(self.audio, Audio) else str(self.audio)
+        return "audio in memory" if isinstance(self.audio, Audio) else getattr(self.audio, "__name__", str(self.audio))
 
     @property
     def subject(self) -> str:
         return f"{self.source} with {', '.join(metric.ref for metric in self.metrics)}"
 
+    def check_sendable(self) -> None:
+        """Raise UsageError where no worker could be given the callable."""
+        if callable(self.audio):
+            try:
+                pickle.dumps(self.audio)
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise UsageError(
+                    f"{self.source} cannot be sent to a worker ({error}): use a function that a module defines, or "
+                    "workers=0"
+                ) from error
+
     def execute(self, state: WorkerState) -> ClipScores:
-        """Raises MissingError and others: whatever the callable raises."""
+        """Make the audio and score it.
+
+        Raises:
+            DataError: there is none in it, or the callable returned something else.
+            Exception: what the callable raises.
+        """
         audio = self.audio() if callable(self.audio) else self.audio
         if isinstance(audio, Path):
             return self._task(audio, None).execute(state)
+        if not isinstance(audio, Audio):
+            raise DataError(f"{self.source} returned {type(audio).__name__}, not bench.Audio or a Path")
+        if not audio.frames:
+            raise DataError("the audio has no frames")
         notes = audio.notes.to_json() if audio.notes else None
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "audio.flac"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +120,28 @@ def test_a_metric_of_the_text_is_undefined_without_a_prompt(tones: list[Path], t
 def test_metrics_are_checked_before_anything_is_scored(metrics: list[str | MetricConfig]) -> None:
     with pytest.raises(bench.UsageError):
         bench.score_audio([], metrics)
+
+
+def test_what_cannot_be_asked_is_refused(tones: list[Path], tiny: Path) -> None:
+    names = [f"{tiny}:Peak"]
+    for audio, metrics in ((str(tones[0]), names), (tones, names[0])):
+        with pytest.raises(bench.UsageError):
+            bench.score_audio(audio, metrics)
+    with pytest.raises(bench.UsageError, match="cannot be sent to a worker"):
+        bench.score_audio([lambda: tones[0]], names, workers=1)
+
+
+def test_callables_may_return_what_is_no_audio(tones: list[Path], tiny: Path) -> None:
+    def lacking() -> Path:
+        raise bench.MissingError("a synthesiser is not installed")
+
+    silent = bench.Audio(np.zeros((1, 0), np.float32), 8000)
+    sources: list[Any] = [lambda: 5, silent, lambda: tones[0]]
+    number, empty, fine = bench.score_audio(sources, [f"{tiny}:Peak"])
+    assert number.error and empty.error and not (number.scores or empty.scores)
+    assert fine.scores["Peak@1"].value == pytest.approx(12.5, abs=0.1)
+    with pytest.raises(bench.MissingError, match="synthesiser"):
+        list(bench.score_audio([lacking], [f"{tiny}:Peak"]))
 
 
 def test_prompts_are_one_for_each_piece_of_audio(tones: list[Path], tiny: Path) -> None:
