@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.number_format import with_interval
 from bench.survey.metric_agreement import LEVELS, Coefficient, Prediction, Predictions
 from bench.text_table import aligned
 
@@ -60,7 +61,7 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
             direction = next(row.direction for row in rows if row.metric == metric)
             line = [f"{metric} {_ARROWS[direction]}".rstrip()]
             for row in own:
-                line += [_written(row.kendall), _written(row.spearman)] if row else ["", ""]
+                line += [_shown(row.kendall), _shown(row.spearman)] if row else ["", ""]
             body.append(line)
     return [*(aligned(header, body) if body else []), *_notes(rows), *_conclusion(rows)]
 
@@ -88,10 +89,5 @@ def _conclusion(rows: list[Prediction]) -> list[str]:
     return [said + (f"; disagree, below 0: {', '.join(against)}" if against else "")]
 
 
-def _written(number: Coefficient) -> str:
-    if number.value is None:
-        return "–"
-    text = f"{number.value:.2f}"
-    if number.low is not None:
-        text += f" [{number.low:.2f}, {number.high:.2f}]"
-    return text.replace("-", "−")
+def _shown(found: Coefficient) -> str:
+    return with_interval(found.value, found.low, found.high, 2)

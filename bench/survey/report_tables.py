@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.number_format import NONE, first_few, number
 from bench.survey.ratings import Exclusion
 from bench.survey.results import (
     Agreement,
@@ -16,7 +17,6 @@ from bench.survey.results import (
     SurveyComparison,
 )
 
-NONE = "–"
 _ROWS = 8  # of an exclusion, before "and so many more"
 
 
@@ -188,14 +188,6 @@ def agreements(found: Sequence[Agreement]) -> Table:
     return Rows(header, rows, 1), (sentence, *reasons)
 
 
-def number(value: float | None, decimals: int = 2) -> str:
-    """A number as it is printed; the minus has the width of a plus, and −0.00 is 0.00."""
-    if value is None:
-        return NONE
-    text = f"{value:.{decimals}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
 def interval(low: float | None, high: float | None) -> str:
     return NONE if low is None or high is None else f"[{number(low)}, {number(high)}]"
 
@@ -215,8 +207,4 @@ def _reasons(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     for place, reason in found:
         if reason:
             where.setdefault(reason, []).append(place)
-    return tuple(f"{'; '.join(_some(places))}: {reason}." for reason, places in where.items())
-
-
-def _some(places: Sequence[str], most: int = 4) -> list[str]:
-    return [*places[:most], *([f"and {len(places) - most} more"] if len(places) > most else [])]
+    return tuple(f"{'; '.join(first_few(places, 4))}: {reason}." for reason, places in where.items())
