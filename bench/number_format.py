@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Literal
 
@@ -47,7 +47,19 @@ def seconds_text(seconds: float | str) -> str:
     return f"{float(seconds):.12g} s"
 
 
-def number(value: float | None, decimals: int, sign: Literal["", "+"] = "") -> str:
+def first_few(names: Sequence[str], most: int) -> list[str]:
+    """The first names, and how many more there are."""
+    return [*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])]
+
+
+def with_interval(value: float | None, low: float | None, high: float | None, decimals: int) -> str:
+    """A number with its interval, where there is one: ``0.25 [−0.10, 0.60]``."""
+    if low is None or high is None:
+        return number(value, decimals)
+    return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+
+
+def number(value: float | None, decimals: int = 2, sign: Literal["", "+"] = "") -> str:
     """A number for people to read, ``–`` where there is none; what is rounded to nothing has no sign.
 
     >>> number(-2.345, 2), number(-0.04, 1), number(1e99, 1), number(1.234e-9, 11)

@@ -6,11 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingError, UsageError
+from bench.hashing import hash_file
 from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, commit, snapshot
 
 ARCHITECTURES = {
@@ -100,19 +100,6 @@ def identity(checkpoint: str, revision: str | None) -> dict[str, str]:
     if revision is None or not _COMMIT.fullmatch(revision):
         revision = commit(checkpoint, revision)
     return {"repo": checkpoint, "revision": revision}
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes; computed once for each size and time of change."""
-    status = path.stat()
-    return _hash_file(path.resolve(), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _hash_file(path: Path, size: int, changed: int) -> str:
-    del size, changed
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _weight_files(folder: Path) -> list[Path]:

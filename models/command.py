@@ -30,7 +30,6 @@ the folder ``{out}``. Another ending than ``.wav`` may be used. A whole program:
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -40,7 +39,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,6 +46,7 @@ from bench import process_lifetime
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, UsageError
+from bench.hashing import hash_file
 from models.folder import AUDIO_ENDINGS
 
 _COMPLETE = 0.99  # of the duration: what a failed command leaves shorter than this may be a file cut off
@@ -119,8 +118,7 @@ class CommandModel(MusicModel):
                 file = self.cwd / name
                 with contextlib.suppress(OSError, ValueError):
                     if name and file.is_file() and (place or _is_script(file)):
-                        state = file.stat()
-                        hashes[part] = _hash(file.resolve(), state.st_size, state.st_mtime_ns)
+                        hashes[part] = hash_file(file)
         return {"files": hashes}
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
@@ -246,11 +244,3 @@ def _last_words(log: Path) -> str:
 def _is_script(file: Path) -> bool:
     with file.open("rb") as content:
         return content.read(2) == b"#!"
-
-
-@cache
-def _hash(file: Path, size: int, modified: int) -> str:
-    """SHA-256 of a file's content; weights of some gigabytes are read once, as long as size and time stay."""
-    del size, modified
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, UsageError
+from bench.hashing import hash_file
 from models.known_names import KnownNames
 from models.manifest import MAX_SEED, entries_of
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
@@ -69,7 +69,6 @@ class FolderModel(MusicModel):
                 f"folder model: model '{model}' is for a manifest with a column 'model'; name the manifest"
             )
         self.model = model
-        self._hashes: dict[tuple[Path, int, int], str] = {}
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
         """Read one file for each request.
@@ -114,18 +113,9 @@ class FolderModel(MusicModel):
         if file is None or self._problem(file):
             return {"missing": True}
         try:
-            return {"sha256": self._hash(file)}
+            return {"sha256": hash_file(file)}
         except OSError:
             return {"missing": True}
-
-    def _hash(self, file: Path) -> str:
-        """SHA-256 of a file, computed once as long as it stays as it is: a manifest may name it many times."""
-        about = file.stat()
-        key = file, about.st_mtime_ns, about.st_size
-        if key not in self._hashes:
-            with file.open("rb") as content:
-                self._hashes[key] = hashlib.file_digest(content, "sha256").hexdigest()
-        return self._hashes[key]
 
     def _clip(self, request: GenerationRequest) -> Audio | GenerationError:
         prompt, seed = request.prompt, request.seed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.number_format import with_interval
 from bench.text_table import text_table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def table(found: AuditRecord) -> str:
             f"{row['nearest_trained']:.4f}",
             f"{row['nearest_held_out']:.4f}",
             *_excess(row["excess"], row),
-            _written(row["probability"], row["probability_low"], row["probability_high"], 2),
+            with_interval(row["probability"], row["probability_low"], row["probability_high"], 2),
             str(row["prompts"]),
         ]
         for row in found["models"]
@@ -73,14 +74,7 @@ def table(found: AuditRecord) -> str:
 
 
 def _excess(value: float, interval: Interval) -> list[str]:
-    return [_written(value, interval["low"], interval["high"], 4), f"{interval['p']:.3f}"]
-
-
-def _written(value: float, low: float | None, high: float | None, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    if low is not None:
-        text += f" [{low:.{decimals}f}, {high:.{decimals}f}]"
-    return text.replace("-", "−")
+    return [with_interval(value, interval["low"], interval["high"], 4), f"{interval['p']:.3f}"]
 
 
 def _clock(seconds: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from bench.comparison.result import LEVEL, Comparison
-from bench.number_format import NONE, decimals_for, number
+from bench.number_format import NONE, decimals_for, first_few, number
 from bench.scores.protocol import Protocol
 from bench.text_table import markdown_table, markdown_text, paragraph, text_table
 
@@ -161,11 +161,10 @@ def _footnotes(comparisons: Sequence[Comparison]) -> list[str]:
         for text in (*([c.reason] if c.reason else []), *(w.sentence for w in c.warnings)):
             said.setdefault(text, []).append(place)
     every = len(comparisons)
-    return [f"{'all' if every > 1 and len(at) == every else ', '.join(_some(at))}: {text}" for text, at in said.items()]
-
-
-def _some(places: Sequence[str], most: int = 6) -> list[str]:
-    return [*places[:most], *([f"and {len(places) - most} more"] if len(places) > most else [])]
+    return [
+        f"{'all' if every > 1 and len(at) == every else ', '.join(first_few(at, 6))}: {text}"
+        for text, at in said.items()
+    ]
 
 
 def _difference(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:

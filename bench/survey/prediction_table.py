@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.number_format import counted, number
+from bench.number_format import counted, with_interval
 from bench.survey.metric_agreement import LEVELS, Coefficient, Prediction, Predictions
 from bench.text_table import text_table
 
@@ -61,7 +61,7 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
             direction = next(row.direction for row in rows if row.metric == metric)
             line = [f"{metric} {_ARROWS[direction]}".rstrip()]
             for row in own:
-                line += [_written(row.kendall), _written(row.spearman)] if row else ["", ""]
+                line += [_shown(row.kendall), _shown(row.spearman)] if row else ["", ""]
             body.append(line)
     return [*([text_table(header, body, break_headings=False)] if body else []), *_notes(rows), *_conclusion(rows)]
 
@@ -89,6 +89,5 @@ def _conclusion(rows: list[Prediction]) -> list[str]:
     return [said + (f"; disagree, below 0: {', '.join(against)}" if against else "")]
 
 
-def _written(found: Coefficient) -> str:
-    text = number(found.value, 2)
-    return text if found.low is None else f"{text} [{number(found.low, 2)}, {number(found.high, 2)}]"
+def _shown(found: Coefficient) -> str:
+    return with_interval(found.value, found.low, found.high, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.number_format import NONE, number
+from bench.number_format import NONE, first_few, number
 from bench.survey.ratings import Exclusion
 from bench.survey.results import (
     Agreement,
@@ -211,8 +211,4 @@ def _reasons(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     for place, reason in found:
         if reason:
             where.setdefault(reason, []).append(place)
-    return tuple(f"{'; '.join(_some(places))}: {reason}." for reason, places in where.items())
-
-
-def _some(places: Sequence[str], most: int = 4) -> list[str]:
-    return [*places[:most], *([f"and {len(places) - most} more"] if len(places) > most else [])]
+    return tuple(f"{'; '.join(first_few(places, 4))}: {reason}." for reason, places in where.items())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.errors import DataError, MissingError
+from bench.hashing import hash_file
 from bench.library_setup import set_up_libraries
 
 
@@ -62,15 +62,8 @@ def checkpoint_file(path: str, published: str, source: str) -> Path:
 
 def hash_of(files: Iterable[Path]) -> str:
     """SHA-256 over the contents of files, whatever they are called and wherever they lie."""
-    contents = sorted(_hash(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    contents = sorted(hash_file(file) for file in files)
     return contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
-
-
-@cache
-def _hash(file: Path, size: int, changed: int) -> str:
-    del size, changed  # only so that a file that was replaced is read again
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_state(file: Path, inner: str) -> dict[str, Any]:

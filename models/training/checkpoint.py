@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError
-from bench.hashing import fingerprint
+from bench.hashing import fingerprint, hash_bytes_of
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ def write(folder: Path, step: int, tables: Tables, state: Mapping[str, Any]) -> 
             file = temporary / f"{name}.safetensors"
             save_file({key: value.detach().cpu().contiguous() for key, value in table.items()}, file)
             _flush(file)
-        content = {"step": step, "files": {file.name: _hash(file) for file in temporary.iterdir()}, **state}
+        content = {"step": step, "files": {file.name: hash_bytes_of(file) for file in temporary.iterdir()}, **state}
         (temporary / _STATE).write_text(json.dumps({"sha256": fingerprint(content), **content}, allow_nan=False))
         _flush(temporary / _STATE)
         _flush(temporary)
@@ -88,7 +88,7 @@ def read(path: Path) -> Checkpoint:
     try:
         content = json.loads((path / _STATE).read_bytes())
         sound = content.pop("sha256") == fingerprint(content)
-        sound = sound and all(_hash(path / name) == digest for name, digest in content["files"].items())
+        sound = sound and all(hash_bytes_of(path / name) == digest for name, digest in content["files"].items())
         if not sound:
             raise DataError(f"checkpoint {path} is damaged")
         tables = {name.removesuffix(".safetensors"): load_file(path / name) for name in content.pop("files")}
@@ -124,13 +124,6 @@ def discard_others(folder: Path, steps: Collection[int | None]) -> None:
     kept = {path_of(folder, step) for step in steps if step is not None}
     for path in set(checkpoints(folder)) - kept:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _hash(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

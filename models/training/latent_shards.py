@@ -21,9 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from bench.errors import UsageError
-from bench.hashing import canonical_json
+from bench.hashing import canonical_json, hash_file
 from bench.progress import Progress
-from models.base_checkpoint import hash_file
 
 MOST_ENTRIES = 64  # in a shard; what a killed process loses at most
 MOST_BYTES = 256 * 2**20
