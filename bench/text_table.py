@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 Row = Sequence[str]
-WIDTH = 120
+PROSE_WIDTH = 120
+"""Characters to a line of prose beneath a table; tables themselves are as wide as they need."""
 
 # What Markdown takes as more than text: marks anywhere, ends of words in italics, links, and what begins a block.
 _MARKS = re.compile(r"[\\|*`~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|^[#>]|^[+-](?=[\s-]|$)|^(?<!\d)\d{1,9}[.)](?=\s|$)")
@@ -88,7 +89,7 @@ def markdown_text(text: str) -> str:
 
 def paragraph(text: str) -> str:
     """Prose in lines of a readable width."""
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, PROSE_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _broken(title: str, width: int) -> str:

@@ -14,6 +14,7 @@ from bench.errors import DataError, UsageError, suggestion
 from bench.survey.long_format import Identified
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Exclusion, Preferences, Ratings, natural
+from bench.survey.word_scale import as_numbers, is_word_of_scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-", "–", "."))
-# The categories of ITU-T P.800's absolute category rating.
-_ACR = {"excellent": "5", "good": "4", "fair": "3", "poor": "2", "bad": "1"}
 # No scale reaches so far, and the squares of such numbers leave what a computer can count in.
 _LARGEST, _SMALLEST = 1e9, 1e-9
 _TIES = frozenset(("tie", "same", "equal", "undecided", "no preference", "neither", "both", "="))
@@ -151,11 +150,11 @@ def _numbers(sieve: _Sieve, identified: Identified, notes: list[str]) -> npt.NDA
     """The ratings as numbers; what is none is excluded."""
     import pandas as pd
 
-    words = sieve.records["text"].str.lower()
-    acr = words.isin(_ACR)
-    if acr.any():
+    texts = sieve.records["text"]
+    words = is_word_of_scale(texts)
+    if words.any():
         notes.append("Excellent, good, fair, poor and bad are read as 5, 4, 3, 2 and 1 (ITU-T P.800).")
-    texts = words.map(_ACR).where(acr, sieve.records["text"])
+        texts = as_numbers(texts)
     if identified.decimal_comma:
         texts = texts.str.replace(r"^([-+]?\d+),(\d+)$", r"\1.\2", regex=True)
     # Underscores and hexadecimals are numbers to Python, not to anybody who rates.

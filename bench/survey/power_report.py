@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.number_format import NONE, number
 from bench.survey.power_analysis import MODELS, PowerCell, PowerPlan, Question
-from bench.text_table import WIDTH
+from bench.text_table import PROSE_WIDTH
 
 
 def plan_record(plan: PowerPlan) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def plan_text(plan: PowerPlan, source: str) -> str:
             "",
             *differences,
             "",
-            *(textwrap.fill(line, WIDTH) for line in (_cheapest(plan, target), _method(plan, source))),
+            *(textwrap.fill(line, PROSE_WIDTH) for line in (_cheapest(plan, target), _method(plan, source))),
         ]
     )
 

@@ -20,7 +20,7 @@ from bench.survey.report_tables import (
     strength_rows,
 )
 from bench.survey.results import Analysis, ModelRating, Strength
-from bench.text_table import WIDTH, markdown_table, markdown_text, text_table
+from bench.text_table import PROSE_WIDTH, markdown_table, markdown_text, text_table
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def sections(analysis: Analysis) -> list[Section]:
     return [*found, Section("What this shows", None, analysis.claims)]
 
 
-def as_text(analysis: Analysis, width: int = WIDTH) -> str:
+def as_text(analysis: Analysis, width: int = PROSE_WIDTH) -> str:
     """For a terminal of this many columns."""
     parts = []
     for section in sections(analysis):
