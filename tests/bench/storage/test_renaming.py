@@ -27,7 +27,7 @@ from bench.references.load import load_reference
 from bench.storage.store import Store
 
 OLD = Path(__file__).parents[2] / "data" / "runs" / "layout-2"
-NAMES = ("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "note", "warnings")
+NAMES = ("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "warnings")
 
 
 @pytest.fixture
