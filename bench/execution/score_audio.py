@@ -25,7 +25,8 @@ from bench.progress import Progress, Silent
 from bench.storage.task_results import ClipScores
 
 Source = Audio | Path | str | Callable[[], Audio | Path]
-"""What can be scored; a callable makes it in the worker, and must be picklable where there are workers."""
+"""What can be scored. A callable makes it in the worker: where there are workers, it must be picklable, and defined by an
+installed package."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
 
+from bench.errors import one_line
+from bench.execution.executors.base import TaskLost
 from bench.execution.executors.perform import perform
 from bench.execution.executors.worker_state import WorkerState
 from bench.library_setup import set_up_libraries
@@ -43,7 +45,16 @@ def serve(descriptor: int) -> None:
     bench = WorkerState()
     while True:
         try:
-            task = pipe.recv()
-            pipe.send(perform(task, bench))
+            pipe.send(_received_and_done(pipe, bench))
         except (EOFError, OSError):
             return
+
+
+def _received_and_done(pipe: Connection, bench: WorkerState) -> object:
+    try:
+        task = pipe.recv()
+    except (EOFError, OSError):
+        raise
+    except Exception as error:  # it names what only the driver can import, such as a function of a script
+        return TaskLost("refused", f"a worker cannot load it ({one_line(error)}): define it in an installed package")
+    return perform(task, bench)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from functools import partial
 from pathlib import Path
@@ -129,6 +130,21 @@ def test_what_cannot_be_asked_is_refused(tones: list[Path], tiny: Path) -> None:
             bench.score_audio(audio, metrics)
     with pytest.raises(bench.UsageError, match="cannot be sent to a worker"):
         bench.score_audio([lambda: tones[0]], names, workers=1)
+
+
+def test_a_function_that_workers_cannot_import_says_so(
+    tones: list[Path], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_the_user.py").write_text(
+        f"from pathlib import Path\ndef made():\n    return Path({str(tones[0])!r})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    made = importlib.import_module("of_the_user").made
+    refused, fine = bench.score_audio([made, tones[1]], [f"{tiny}:Frames"], workers=1)
+    assert refused.error and "No module named 'of_the_user'" in refused.error
+    assert fine.scores["Frames@1"].value == 9000
+    (here,) = bench.score_audio([made], [f"{tiny}:Frames"])
+    assert here.scores["Frames@1"].value == 8000
 
 
 def test_callables_may_return_what_is_no_audio(tones: list[Path], tiny: Path) -> None:
