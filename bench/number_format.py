@@ -38,7 +38,11 @@ def counted(things: int, name: str, several: str = "") -> str:
 
 
 def plural(things: int, name: str, several: str = "") -> str:
-    """The word for so many things, as in `counted`, without their number; of verbs, ``plural(n, "is", "are")``."""
+    """Return the word for so many things, as in `counted`, without their number.
+
+    >>> plural(1, "prompt"), plural(0, "prompt"), plural(2, "is", "are")
+    ('prompt', 'prompts', 'are')
+    """
     return name if things == 1 else several or f"{name}s"
 
 

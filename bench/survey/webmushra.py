@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.survey.long_format import Identified, plain, records
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ def identify(table: TextTable, given: Mapping[str, str]) -> Identified:
 
     Raises:
         DataError: nothing in the rows tells the listeners apart.
+        UsageError: another column was given than the one that webMUSHRA writes a role to.
     """
     header = set(table.header)
     roles = {"listener": given.get("listener") or _listener(table), "prompt": "trial_id"}
     extra = {role: given[role] for role in ("prompt", "scale", "seed", "genre") if role in given}
     if header >= _PAIRED:
         roles |= {"a": "choice_reference", "b": "choice_non_reference", **extra}
+        _no_others(table, given, {**roles, "choice": "choice_answer"})
         frame = records(table, roles, "choice_answer", None if "scale" in extra else "preference")
         # The answer names the reference "correct", however the two were labelled.
         words = {"correct": "a", "incorrect": "b", "undecided": "tie", "unknown": ""}
@@ -54,12 +56,20 @@ def identify(table: TextTable, given: Mapping[str, str]) -> Identified:
     mushra = header >= _MUSHRA
     roles |= {"model": "rating_stimulus" if mushra else "stimuli", **extra}
     answer = "rating_score" if mushra else "stimuli_rating"
+    _no_others(table, given, {**roles, "value": answer})
     frame = records(table, roles, answer, None if "scale" in extra else "MUSHRA" if mushra else "rating")
     controls = frozenset(name for name in frame["model"].unique() if mushra and _CONTROL.fullmatch(name))
     notes = _notes("MUSHRA" if mushra else "Likert", roles)
     if mushra and (doubt := _doubtful_listeners(frame)):
         notes = (*notes, doubt)
     return Identified(table.path, "ratings", frame, roles, notes, table.decimal_comma, controls)
+
+
+def _no_others(table: TextTable, given: Mapping[str, str], told: Mapping[str, str]) -> None:
+    for role, name in given.items():
+        if told.get(role) != name:
+            what = f"is in '{told[role]}'" if role in told else "is none"
+            raise UsageError(f"--column {role}={name}: {table.path} is a file of webMUSHRA, in which the {role} {what}")
 
 
 def _doubtful_listeners(records: pd.DataFrame) -> str:

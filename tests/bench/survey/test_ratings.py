@@ -315,6 +315,10 @@ def test_webmushra(write: Callable[..., Path]) -> None:
     assert found.exclusions[0].reason.startswith("hidden reference or anchor")
     assert any("below 90" in note and "u2 (100 %)" in note and "u1" not in note for note in found.notes)
     assert read_ratings(path, models=["reference", "C1"]).cube("MUSHRA")[0].tolist() == [[95, 95], [40, 40]]
+    assert read_ratings(path, {"listener": "session_uuid", "value": "rating_score"}).listeners == ("u1", "u2")
+    for role, name in (("value", "rating_time"), ("model", "trial_id"), ("choice", "rating_score")):
+        with pytest.raises(UsageError, match=f"--column {role}={name}: .* webMUSHRA"):  # or it would be passed over
+            read_ratings(path, {role: name})
 
 
 def test_webmushra_paired_comparison(write: Callable[..., Path]) -> None:
