@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import bench
-from bench.contracts.plugins import ROOT
+from bench.contracts.plugin_modules import ROOT
 from bench.execution.attempts import LIMIT, Attempts
 from bench.execution.executors.base import TaskLost
 from bench.execution.executors.crash import crashed_stack, culprit, explain_death, signal_of
