@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.contracts.audio import Samples
 from bench.errors import UsageError
-from models.batching import clip_generator, clip_noise
+from models.batching import clip_generator, clip_noise, joined
 from models.diffusers_pipeline import DiffusersModel
-from models.pretrained import PretrainedModel, joined
+from models.pretrained import PretrainedModel
 
 if TYPE_CHECKING:
     import torch
 
-    from models.pretrained import Condition
+    from models.batching import Condition
 
 TRAINED_SECONDS = 10.24  # length of the clips that all published checkpoints were trained on
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import UsageError
 from bench.library_setup import set_up_libraries
 from models.audioldm import AudioLDM
+from models.batching import joined
 from models.diffusers_pipeline import DiffusersModel
-from models.pretrained import joined
 
 if TYPE_CHECKING:
     import torch
 
-    from models.pretrained import Condition
+    from models.batching import Condition
 
 _LANGUAGE_TOKENS = 8  # of the published checkpoints, where the configuration does not say
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bench.contracts.audio import Audio
+import numpy as np
+
+from bench.contracts.audio import Audio, Samples
 from bench.contracts.model import GenerationRequest
 from bench.errors import GenerationError
 
 if TYPE_CHECKING:
     import torch
 
+    Condition = Mapping[str, torch.Tensor]  # what the text became, each tensor with a batch dimension of 1
     BatchRun = Callable[[Sequence[GenerationRequest]], Sequence[Audio | GenerationError]]
 
 
@@ -126,3 +129,34 @@ class BrownianNoise:
         increments = torch.stack([path(min(begin, end), max(begin, end)) for path in self._paths])
         scaled: torch.Tensor = increments * (sign / abs(end - begin) ** 0.5)
         return scaled
+
+
+def joined(conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
+    """The conditions of several clips as one batch; sequences are padded with zeros at the end, masks included."""
+    import torch
+
+    def stacked(name: str) -> torch.Tensor:
+        tensors = [condition[name] for condition in conditions]
+        if tensors[0].ndim == 2 and "mask" not in name:
+            return torch.cat(tensors)
+        longest = max(tensor.shape[1] for tensor in tensors)
+        wide = [(0, 0) * (tensor.ndim - 2) + (0, longest - tensor.shape[1]) for tensor in tensors]
+        return torch.cat([torch.nn.functional.pad(t, w) for t, w in zip(tensors, wide, strict=True)])
+
+    return {name: stacked(name) for name in conditions[0]}
+
+
+def trimmed(wave: Samples, request: GenerationRequest, rate: int) -> Audio | GenerationError:
+    """The clip that was asked for out of what the network made, shape (channels, samples)."""
+    frames = round(request.duration * rate)
+    wave = wave[:, :frames]
+    if wave.shape[1] < frames:
+        return GenerationError(
+            f"prompt '{request.prompt.id}', seed {request.seed}: the network made {wave.shape[1] / rate:g} s of the "
+            f"{request.duration:g} s asked for; shorten the duration"
+        )
+    if not np.isfinite(wave).all():
+        return GenerationError(
+            f"prompt '{request.prompt.id}', seed {request.seed}: the network's output is not finite; set dtype: float32"
+        )
+    return Audio(wave, rate)

@@ -7,8 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from models.pretrained import PretrainedModel, check_vocabulary
+from models.pretrained import PretrainedModel
 from models.quiet import quiet_libraries
+from models.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
     import torch

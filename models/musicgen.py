@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts.audio import Samples
 from models.adapter_files import read_adapter
-from models.batching import clip_generator
-from models.pretrained import PretrainedModel, check_vocabulary, joined
+from models.batching import clip_generator, joined
+from models.pretrained import PretrainedModel
+from models.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
     import torch
 
-    from models.pretrained import Condition
+    from models.batching import Condition
 
 MAX_SECONDS = 30.0  # length of the clips it was trained on
 

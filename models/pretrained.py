@@ -12,15 +12,13 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import GenerationError, MissingError, TunebenchError, UsageError
 from models import adapters
 from models.adapter_files import weight_file
 from models.base_checkpoint import CARD, identity, locate, require_local
-from models.batching import in_batches, out_of_memory, release_memory
+from models.batching import in_batches, out_of_memory, release_memory, trimmed
 from models.card import Card, read_card
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
 from models.quiet import quiet_libraries
@@ -28,7 +26,7 @@ from models.quiet import quiet_libraries
 if TYPE_CHECKING:
     import torch
 
-    Condition = Mapping[str, torch.Tensor]  # what the text became, each tensor with a batch dimension of 1
+    from models.batching import Condition
 
 KEPT_CONDITIONS = 256  # prompts; a plan asks for all seeds of a prompt in a row
 
@@ -243,49 +241,3 @@ class PretrainedModel(MusicModel):
     @abstractmethod
     def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:
         """Clips of one length, shape (clips, channels, samples); row i depends on condition i and seed i alone."""
-
-
-def joined(conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
-    """The conditions of several clips as one batch; sequences are padded with zeros at the end, masks included."""
-    import torch
-
-    def stacked(name: str) -> torch.Tensor:
-        tensors = [condition[name] for condition in conditions]
-        if tensors[0].ndim == 2 and "mask" not in name:
-            return torch.cat(tensors)
-        longest = max(tensor.shape[1] for tensor in tensors)
-        wide = [(0, 0) * (tensor.ndim - 2) + (0, longest - tensor.shape[1]) for tensor in tensors]
-        return torch.cat([torch.nn.functional.pad(t, w) for t, w in zip(tensors, wide, strict=True)])
-
-    return {name: stacked(name) for name in conditions[0]}
-
-
-def trimmed(wave: Samples, request: GenerationRequest, rate: int) -> Audio | GenerationError:
-    """The clip that was asked for out of what the network made, shape (channels, samples)."""
-    frames = round(request.duration * rate)
-    wave = wave[:, :frames]
-    if wave.shape[1] < frames:
-        return GenerationError(
-            f"prompt '{request.prompt.id}', seed {request.seed}: the network made {wave.shape[1] / rate:g} s of the "
-            f"{request.duration:g} s asked for; shorten the duration"
-        )
-    if not np.isfinite(wave).all():
-        return GenerationError(
-            f"prompt '{request.prompt.id}', seed {request.seed}: the network's output is not finite; set dtype: float32"
-        )
-    return Audio(wave, rate)
-
-
-def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
-    """Refuse a tokenizer without its vocabulary, which transformers silently replaces by the special tokens alone.
-
-    Raises:
-        MissingError: it knows less than half as many tokens as its encoder embeds, or more.
-    """
-    config = getattr(encoder.config, "text_config", encoder.config)
-    known, embedded = len(tokenizer), config.vocab_size
-    if not embedded / 2 <= known <= embedded:
-        raise MissingError(
-            f"{where}: the tokenizer knows {known} tokens, its encoder {embedded}; vocabulary files are missing or "
-            "belong to another model: download the checkpoint again"
-        )

@@ -16,7 +16,7 @@ from models.diffusers_pipeline import DiffusersModel
 if TYPE_CHECKING:
     import torch
 
-    from models.pretrained import Condition
+    from models.batching import Condition
 
 LONGEST = 512.0  # seconds that the timing condition can express
 

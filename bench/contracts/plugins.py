@@ -8,24 +8,18 @@ meant. Nothing is imported until it is loaded, so that a broken plugin breaks on
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from bench.contracts.entry_points import Kind, Plugin, declared, package_name
 from bench.contracts.parameters import bind
+from bench.contracts.plugin_modules import import_file, import_installed
 from bench.errors import MissingError, TunebenchError, UsageError, suggestion
-
-ROOT = Path(__file__).resolve().parents[2]
-OWN_MODULES = frozenset({"models", "metrics", "prompts", "results"})
 
 _VERSIONED = re.compile(r"(.+)@([0-9]{1,9})")
 _TARGET = re.compile(r"[\w.]+:[\w.]+")
@@ -145,7 +139,7 @@ def load(plugin: Plugin) -> Any:
         )
     location, _, attribute = plugin.target.rpartition(":")
     try:
-        module = _load_file(plugin, Path(location)) if plugin.source else _load_module(location)
+        module = import_file(plugin, Path(location)) if plugin.source else import_installed(location)
         try:
             thing = reduce(getattr, attribute.split("."), module)
         except AttributeError:
@@ -189,42 +183,6 @@ def other_version(plugin: Plugin, have: str) -> str:
         f"{plugin.kind} '{wanted}' is not installed, '{have}' is; use that, or the {plugin.distribution} that had "
         f"'{wanted}'"
     )
-
-
-def _load_module(name: str) -> ModuleType:
-    top = name.partition(".")[0]
-    if top in OWN_MODULES:
-        _refuse_shadow(top)
-    return importlib.import_module(name)
-
-
-def _refuse_shadow(package: str) -> None:
-    """Our package names are common ones: make sure that Python finds ours and not a folder of the user's."""
-    spec = importlib.util.find_spec(package)
-    places = list(spec.submodule_search_locations or []) if spec else []
-    found = Path(spec.origin).parent if spec and spec.origin else Path(places[0]) if places else None
-    if found is None or found.resolve() != ROOT / package:
-        raise UsageError(
-            f"the folder {found} hides tunebench's own package '{package}'; start with 'tunebench …' or "
-            f"'python -P -m bench …', or work in another folder"
-        )
-
-
-def _load_file(plugin: Plugin, file: Path) -> ModuleType:
-    name = f"tunebench_plugin_{plugin.source}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{file} cannot be imported as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def load_class(plugin: Plugin, *contracts: type) -> Any:

@@ -13,7 +13,6 @@ import torch
 from bench.contracts.audio import Samples
 from bench.errors import UsageError
 from models.audioldm import TRAINED_SECONDS, text_embedding
-from models.pretrained import check_vocabulary
 from models.training.base import Batch, Latent, Trainee
 from models.training.clap import ClapConditioner
 from models.training.mel import log_mel
@@ -27,6 +26,7 @@ from models.training.objectives import (
 )
 from models.training.waveform import fitted, padded
 from models.training.windows import encoded
+from models.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
     from bench.contracts.audio import Audio

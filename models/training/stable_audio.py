@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bench.errors import UsageError
-from models.pretrained import check_vocabulary
 from models.quiet import quiet_libraries
 from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import cosine_level, noised, squared_error, velocity, without
 from models.training.waveform import fitted, padded
 from models.training.windows import encoded
+from models.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
     from bench.contracts.audio import Audio

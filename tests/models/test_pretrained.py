@@ -19,8 +19,10 @@ import torch
 from bench import Audio, GenerationRequest, Prompt
 from bench.contracts.audio import Samples
 from bench.errors import GenerationError, MissingError, UsageError
-from models.pretrained import PretrainedModel, check_vocabulary, joined, trimmed
+from models.batching import joined, trimmed
+from models.pretrained import PretrainedModel
 from models.quiet import quiet_libraries
+from models.vocabulary import check_vocabulary
 
 RATE = 100  # Hz
 

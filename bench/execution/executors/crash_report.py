@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, distribution, packages_dist
 from pathlib import Path
 
 from bench.atomic_write import replace_file
-from bench.contracts.plugins import OWN_MODULES, ROOT
+from bench.contracts.plugin_modules import OWN_MODULES, ROOT
 
 CRASHES = "crashes"
 """Where a run folder keeps the stacks."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.config.run_config import ExecutorConfig
-from bench.contracts.plugins import ROOT
+from bench.contracts.plugin_modules import ROOT
 from bench.errors import UsageError
 from bench.execution.executors.base import Key, Result, Task, TaskLost
 from bench.execution.executors.crash_report import explain_death

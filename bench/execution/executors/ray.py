@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.config.run_config import ExecutorConfig
-from bench.contracts.plugins import ROOT
+from bench.contracts.plugin_modules import ROOT
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.base import Key, Result, Task, TaskLost
 from bench.execution.executors.crash_report import crashed_stack, explain_crash, signal_of

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import bench
-from bench.contracts.plugins import ROOT
+from bench.contracts.plugin_modules import ROOT
 from bench.execution.executors.base import TaskLost
 from bench.execution.executors.crash_report import crashed_stack, culprit, explain_death, signal_of
 from bench.execution.retries import LIMIT, Attempts
