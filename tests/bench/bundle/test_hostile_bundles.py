@@ -372,8 +372,8 @@ def test_a_configuration_is_not_followed(files: Files, tmp_path: Path, attempt: 
         ("config.yaml", b"!!python/object/apply:os.system ['true']", "not valid YAML"),
         ("config.yaml", b"unknown: 1", "unknown setting"),
         ("leaderboard.json", b"{}3", "not valid JSON"),
-        ("leaderboard.json", b"[1]", "leaderboard.json is none"),
-        ("leaderboard.json", b'[{"model": "sine"}]', "leaderboard.json is none"),
+        ("leaderboard.json", b"[1]", "leaderboard.json is invalid"),
+        ("leaderboard.json", b'[{"model": "sine"}]', "leaderboard.json is invalid"),
         ("leaderboard.json", b'[{"model": "sine", "model": "noise"}]', "a name twice"),
         (
             "leaderboard.json",

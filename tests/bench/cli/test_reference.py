@@ -170,7 +170,7 @@ def test_statistics_that_are_none_are_refused(tmp_path: Path) -> None:
         "8 dimensions": {"mu": mean[:5], "cov": covariance[:5, :5]},
         "not finite": {"mu": mean * np.nan, "cov": covariance},
         "not symmetric": {"mu": mean, "cov": crooked},
-        "negative eigenvalues": {"mu": mean, "cov": negative},
+        "positive semi-definite": {"mu": mean, "cov": negative},
         "no arrays mu and cov": {"mu": mean},
     }
     for message, arrays in cases.items():
