@@ -8,6 +8,9 @@ import os
 # Thread pools read these when their library is loaded.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
+# The tests start hundreds of processes, which are not to compile our modules each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 import contextlib
 import gc
 import json
@@ -26,6 +29,8 @@ from bench.library_setup import set_up_libraries
 
 # librosa is what several tests compare with, and the suite's processes may import it at once.
 set_up_libraries()
+
+sys.dont_write_bytecode = False
 
 # What tests are given, not tests: without this, the examples in their docstrings would be looked for.
 collect_ignore = ["benchmarks", "plugin_package", "plugins"]

@@ -79,7 +79,8 @@ def test_same_results_as_local_workers(tiny: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("bad", ["abort", "exit", "hang"])
 def test_a_worker_that_dies_or_hangs_costs_its_own_clip_only(tiny: Path, tmp_path: Path, bad: str) -> None:
-    finished = run(config(tiny, bad=bad, timeout=3), tmp_path / "out")
+    batch = 1 if bad == "hang" else 3  # a batch is given the time of all its clips
+    finished = run(config(tiny, bad=bad, batch=batch, timeout=3), tmp_path / "out")
 
     (failure,) = finished.failures()
     reasons = {

@@ -27,6 +27,16 @@ from bench.storage.store import Store
 Write = Callable[..., Path]
 
 PROCESSES = {"workers": 2}
+BAD = {
+    "raise": "RuntimeError: the model stumbled over two lines",
+    "error": "this one prompt cannot be played",
+    "abort": "the worker was killed by SIGABRT",
+    "exit": "the worker ended with exit code 7",
+    "nan": "samples that are not finite",
+    "empty": "audio without frames",
+    "type": "not bench.Audio but str",
+}
+"""How one clip of the tiny model goes wrong, and what is said of it."""
 
 
 def _contents(folder: Path) -> dict[str, Any]:
@@ -128,24 +138,16 @@ def test_changed_prompt_is_refused_and_new_prompts_extend(tmp_path: Path, write_
 
 
 @pytest.mark.parametrize(
-    ("bad", "error"),
+    ("bad", "batch", "error"),
     [
-        ("raise", "RuntimeError: the model stumbled over two lines"),
-        ("error", "this one prompt cannot be played"),
-        ("abort", "the worker was killed by SIGABRT"),
-        ("exit", "the worker ended with exit code 7"),
-        ("hang", "took longer than 4 s"),
-        ("nan", "samples that are not finite"),
-        ("empty", "audio without frames"),
-        ("type", "not bench.Audio but str"),
+        *((bad, batch, error) for bad, error in BAD.items() for batch in (1, 5)),
+        # Given the time of two clips, and after that, alone, of one.
+        ("hang", 2, "took longer than 4 s"),
     ],
 )
-@pytest.mark.parametrize("batch", [1, 5])
 def test_one_bad_clip_costs_only_itself_and_is_tried_again(
-    tmp_path: Path, tiny: Path, write_config: Write, bad: str, error: str, batch: int
+    tmp_path: Path, tiny: Path, write_config: Write, bad: str, batch: int, error: str
 ) -> None:
-    if bad == "hang":
-        batch = min(batch, 2)  # it is given the time of all its clips
     out, executor = tmp_path / "out", {"workers": 2, "timeout": 4 if bad == "hang" else 60}
     run = bench.run(write_config(models=_models(tiny, bad=bad, batch=batch), executor=executor), out)
     (failure,) = run.failures()
@@ -433,7 +435,8 @@ def test_silence_and_odd_files_are_scored_or_have_a_reason(tmp_path: Path) -> No
     (clips / "dance-2.wav").write_text("no audio")
     (clips / "dance-5.wav").touch()
     soundfile.write(clips / "choral-2.wav", np.array([0.0, np.nan] * 500), 8000, subtype="FLOAT")
-    run = bench.run({"models": [{"name": "folder", "params": {"path": str(clips)}}]}, tmp_path / "out")
+    models = [{"name": "folder", "params": {"path": str(clips)}}]
+    run = bench.run({"models": models, "executor": {"workers": 0}}, tmp_path / "out")
     failures = run.failures()
     with Store.read(run.folder) as store:
         assert len(store.made()) == len(edges)
