@@ -25,8 +25,8 @@ from bench.progress import Progress, Silent
 from bench.storage.task_results import ClipScores
 
 Source = Audio | Path | str | Callable[[], Audio | Path]
-"""What can be scored. A callable makes it in the worker: where there are workers, it must be picklable, and
-defined in an installed package."""
+"""What can be scored. A callable makes it in the worker: where there are workers, it must be picklable and defined by
+an installed package."""
 
 
 @dataclass(frozen=True)
