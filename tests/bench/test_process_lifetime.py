@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,30 @@ ours.close()
         process.stdin.write("go\n")
         process.stdin.flush()
         assert process.wait(30) == 1
+
+
+def test_a_process_of_multiprocessing_ends_with_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text(
+        """
+import multiprocessing, os, sys, time
+sys.platform = "one that ends no process with its parent"
+from bench.process_lifetime import end_with_pipe
+
+def wait():
+    end_with_pipe(multiprocessing.parent_process().sentinel)
+    print("waiting", flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=wait, daemon=True).start()
+    time.sleep(60)
+"""
+    )
+    command = [sys.executable, str(tmp_path / "child.py")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "waiting\n"
+        parent.kill()
+        # The child holds the other end of this pipe until it ends.
+        assert parent.stdout.read() == ""
