@@ -265,7 +265,7 @@ class TestWhatAModelSaysItHas:
     @pytest.mark.parametrize(
         ("said", "message"),
         [
-            ("{'jazz-9': [0]}", "'jazz-9', which is no prompt"),
+            ("{'jazz-9': [0]}", "'jazz-9', which is not a prompt"),
             ("{'jazz-1': [-1]}", "-1 as a seed of 'jazz-1'"),
             ("{'jazz-1': [2**63]}", "9223372036854775808 as a seed"),
             ("{'jazz-1': [1.5]}", "1.5 as a seed"),

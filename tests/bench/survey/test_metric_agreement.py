@@ -216,7 +216,7 @@ def test_when_nothing_matches_it_says_what_to_do(
 
 
 def test_a_folder_without_a_run_or_clips_is_refused(answers: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run folder"):
+    with pytest.raises(UsageError, match="not a run folder"):
         predicted(tmp_path, answers, tmp_path)
     Store.open(tmp_path / "empty").close()
     with pytest.raises(DataError, match="no clips; finish it"):
