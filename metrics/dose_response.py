@@ -58,7 +58,7 @@ class Response:
 
 
 def respond(
-    heard: DoseScores,
+    scored: DoseScores,
     spoilers: Sequence[Degradation],
     metrics: Mapping[str, ClipMetric | SetMetric],
     references: Mapping[str, Reference],
@@ -66,7 +66,7 @@ def respond(
     """Return one response for each metric and kind of damage.
 
     Args:
-        heard: from `score_doses`, with the same spoilers and metrics.
+        scored: from `score_doses`, with the same spoilers and metrics.
         spoilers: kinds of damage.
         metrics: of clips and of sets, by ``name@version``.
         references: what set metrics compare with, likewise.
@@ -74,9 +74,9 @@ def respond(
     found = []
     for name, metric in metrics.items():
         if isinstance(metric, SetMetric):
-            answers = _of_sets(heard, spoilers, name, metric, references.get(name))
+            answers = _of_sets(scored, spoilers, name, metric, references.get(name))
         else:
-            answers = _of_clips(heard, spoilers, name)
+            answers = _of_clips(scored, spoilers, name)
         scale = [value for answer in answers for value in answer.means if value is not None]
         # Rounding noise has ranks too: less than a thousandth of the widest response counts as none.
         tolerance = 1e-3 * (max(scale) - min(scale)) if scale else 0.0
@@ -97,12 +97,12 @@ class _Answer:
     problem: str | None
 
 
-def _of_clips(heard: DoseScores, spoilers: Sequence[Degradation], metric: str) -> list[_Answer]:
+def _of_clips(scored: DoseScores, spoilers: Sequence[Degradation], metric: str) -> list[_Answer]:
     from bench.stats import t_interval
 
     answers = []
     for spoiler in spoilers:
-        values = np.stack([_prompt_means(heard.values[key][metric]) for key in _keys(spoiler)], axis=1)
+        values = np.stack([_prompt_means(scored.values[key][metric]) for key in _keys(spoiler)], axis=1)
         known = [column[np.isfinite(column)] for column in values.T]
         changes = [change[np.isfinite(change)] for change in (values[:, 1:] - values[:, :1]).T]
         intervals = [t_interval(change) if len(change) > 1 else None for change in changes]
@@ -114,20 +114,20 @@ def _of_clips(heard: DoseScores, spoilers: Sequence[Degradation], metric: str) -
                 [float(change.mean()) if len(change) else None for change in changes],
                 [(interval.low, interval.high) if interval else (None, None) for interval in intervals],
                 [paired_p(change) for change in changes],
-                heard.problems.get(metric),
+                scored.problems.get(metric),
             )
         )
     return answers
 
 
 def _of_sets(
-    heard: DoseScores, spoilers: Sequence[Degradation], name: str, metric: SetMetric, reference: Reference | None
+    scored: DoseScores, spoilers: Sequence[Degradation], name: str, metric: SetMetric, reference: Reference | None
 ) -> list[_Answer]:
     # Sets of one embedder are compared with each other and with a reference that says which it is.
     embedder = reference.embedder if reference else metric.embedders[0].share_name
 
     def gathered(key: tuple[str, str]) -> EmbeddingSet | None:
-        vectors = heard.vectors[key].get(name, {})
+        vectors = scored.vectors[key].get(name, {})
         clips = [(number, place, vectors[place, seed]) for number, (place, seed) in enumerate(sorted(vectors))]
         return gather(clips, embedder) if clips else None
 

@@ -44,7 +44,7 @@ def genre_margin(standard: npt.NDArray[np.float64], genre: str) -> float:
     0.5
     """
     if genre not in GENRES:
-        raise DataError(f"genre {genre!r} is none of {', '.join(GENRES)}")
+        raise DataError(f"genre {genre!r} is not one of {', '.join(GENRES)}")
     place = GENRES.index(genre)
     return float(standard[place] - np.delete(standard, place).max())
 
@@ -65,7 +65,7 @@ def confusion_table(asked: Sequence[str], found: Sequence[str | None]) -> npt.ND
     columns = (*GENRES, None)
     unknown = [genre for genre in asked if genre not in GENRES] + [genre for genre in found if genre not in columns]
     if unknown:
-        raise DataError(f"genre {unknown[0]!r} is none of {', '.join(GENRES)}")
+        raise DataError(f"genre {unknown[0]!r} is not one of {', '.join(GENRES)}")
     table = np.zeros((len(GENRES), len(columns)), dtype=np.int64)
     for row, column in zip(asked, found, strict=True):
         table[GENRES.index(row), columns.index(column)] += 1

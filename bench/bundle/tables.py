@@ -44,7 +44,7 @@ def leaderboard_table(records: Iterable[Mapping[str, Any]]) -> Table:
     """The records of a leaderboard, each with its ``grouping``.
 
     Raises:
-        KeyError, TypeError, ValueError, OverflowError: a record is none, or stands there twice.
+        KeyError, TypeError, ValueError, OverflowError: a record cannot be read, or stands there twice.
     """
     table: Table = {}
     for record in records:
@@ -93,7 +93,7 @@ def stored_scores(folder: Path) -> Table:
     """What the database of a run holds: shown metrics, their scores, and their scores of sets.
 
     Raises:
-        DataError: what should be JSON is none.
+        DataError: invalid JSON.
     """
     table: Table = {}
     try:

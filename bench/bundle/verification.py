@@ -134,7 +134,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Value]]:
     """The numbers and texts in a JSON value by their paths; what is empty is a value, too.
 
     Raises:
-        TypeError, ValueError, OverflowError: a number that is not finite, or what is no JSON.
+        TypeError, ValueError, OverflowError: a number that is not finite, or a value that is not JSON.
     """
     if isinstance(value, dict | list) and value:
         for key, item in value.items() if isinstance(value, dict) else ((f"[{i}]", v) for i, v in enumerate(value)):

@@ -101,7 +101,7 @@ def as_json(text: str) -> Any:
     """JSON that every reader reads alike.
 
     Raises:
-        ValueError: it is none, holds numbers that are not finite, or a name twice in one object.
+        ValueError: it is not JSON, holds numbers that are not finite, or a name twice in one object.
     """
 
     def refuse(constant: str) -> float:

@@ -8,7 +8,7 @@ from bench.number_format import with_interval
 from bench.text_table import text_table
 
 if TYPE_CHECKING:
-    from bench.memorisation.records import AuditRecord, Interval
+    from bench.memorisation.records import AuditRecord, IntervalRecord
 
 _READING = """\
 excess: by how much the nearest recording trained on is more similar (cosine, 1 is the same) than the nearest held out,
@@ -73,7 +73,7 @@ def table(found: AuditRecord) -> str:
     return "\n".join(lines)
 
 
-def _excess(value: float, interval: Interval) -> list[str]:
+def _excess(value: float, interval: IntervalRecord) -> list[str]:
     return [with_interval(value, interval["low"], interval["high"], 4), f"{interval['p']:.3f}"]
 
 

@@ -14,8 +14,9 @@ Columns = Annotated[
     typer.Option(
         "--column",
         metavar="ROLE=NAME",
-        help="A column of FILE that is not told by its name, such as listener=who; may be repeated. Roles: listener, "
-        "prompt, model, scale, value, seed and genre; of preferences a, b and choice instead of model and value.",
+        help="Column of FILE that holds a role, where its name does not say so, such as listener=who; may be repeated. "
+        "Roles: listener, prompt, model, scale, value, seed and genre; of preferences a, b and choice instead of model "
+        "and value.",
     ),
 ]
 Scales = Annotated[
@@ -68,7 +69,7 @@ def ranges(given: list[str] | None) -> dict[str, Range] | Range | None:
     """Read ``1-5``, the range of all scales, or one ``Harmony=1-10`` for each.
 
     Raises:
-        UsageError: a range that is none, several without the name of a scale, or two for one scale.
+        UsageError: not a range, several without the name of a scale, or two for one scale.
     """
     from bench.errors import UsageError
     from bench.survey.rating_range import Range

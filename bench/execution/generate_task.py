@@ -68,14 +68,14 @@ class GenerateTask:
         """The results when nothing could be generated."""
         return [ClipFailed(clip.id, error) for clip in self.absent]
 
-    def execute(self, bench: WorkerState) -> list[ClipMade | ClipFailed]:
+    def execute(self, state: WorkerState) -> list[ClipMade | ClipFailed]:
         """Generate and store the clips; one that fails is a `ClipFailed`.
 
         Raises:
             MissingError: the model cannot run here at all.
             Unstorable: the disk is full or read-only.
         """
-        model = bench.use(self.model)
+        model = state.use(self.model)
         requests = [clip.request for clip in self.clips]
         started = time.perf_counter()
         produced = _generate(model, requests)

@@ -122,7 +122,7 @@ class Scoring:
         lacking = {task.clip: len(task.causes) for task in tasks}
         attempts = Attempts(tasks, self.executor, self.progress)
         for task, result in attempts:
-            self.store.record_heard(result)
+            self.store.record_clip_scores(result)
             missing += result.missing
             lacking[result.clip] -= len(task.causes)
             if not lacking[result.clip]:  # a clip that is tried in pieces is one clip

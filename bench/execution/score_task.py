@@ -59,7 +59,7 @@ class ScoreTask:
         """What may be at fault where it dies: the metrics and embedders."""
         return (*(metric.ref for metric in self.metrics), *(_cause(e) for e in self.embedders))
 
-    def execute(self, bench: WorkerState) -> ClipScores:
+    def execute(self, state: WorkerState) -> ClipScores:
         """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
         try:
             audio = read_audio(self.path)
@@ -68,10 +68,10 @@ class ScoreTask:
         notes = Notes.from_json(self.notes) if self.notes else None
         embedders = [*self.embedders, *(e for metric in self.metrics for e in metric.embedders)]
         known = {e.ref.share_name: self.known[e.fingerprint] for e in embedders if e.fingerprint in self.known}
-        clip = DecodedClip(audio, self.prompt, notes, bench.embedder, self.view, known)
+        clip = DecodedClip(audio, self.prompt, notes, state.embedder, self.view, known)
         missing: list[str] = []
         embedded = [self._embed(embedder, clip, missing) for embedder in self.embedders]
-        scores = [self._score(bench, metric, clip, missing) for metric in self.metrics]
+        scores = [self._score(state, metric, clip, missing) for metric in self.metrics]
         return ClipScores(self.clip, scores, embedded, missing=missing)
 
     def lost(self, error: str) -> ClipScores:
@@ -111,10 +111,10 @@ class ScoreTask:
                 missing.append(f"embedder '{planned.ref.name}': {error}")
             return Embedded(*key, error=one_line(error))
 
-    def _score(self, bench: WorkerState, planned: PlannedMetric, clip: DecodedClip, missing: list[str]) -> ClipScored:
+    def _score(self, state: WorkerState, planned: PlannedMetric, clip: DecodedClip, missing: list[str]) -> ClipScored:
         started = time.perf_counter()
         try:
-            score = bench.metric(planned).score(clip)
+            score = state.metric(planned).score(clip)
             if not isinstance(score, Score):
                 raise TypeError(f"returned {type(score).__name__}, not bench.Score")
             details = _plain(score.details)
@@ -177,9 +177,9 @@ class SetTask:
         """What is left of it where those metrics are not to be touched."""
         return None if self.metric.ref in causes else self
 
-    def execute(self, bench: WorkerState) -> list[SetScored]:
+    def execute(self, state: WorkerState) -> list[SetScored]:
         """One result a group; a group that raises fails alone."""
-        return [self._score(bench, group) for group in self.groups]
+        return [self._score(state, group) for group in self.groups]
 
     def lost(self, error: str) -> list[SetScored]:
         """The results when nothing could be computed."""
@@ -190,10 +190,10 @@ class SetTask:
         reference = self.reference.fingerprint if self.reference else ""
         return SetKey(self.model, group.grouping, group.name, *self.metric.key(self.view), reference, group.clips)
 
-    def _score(self, bench: WorkerState, group: ClipGroup) -> SetScored:
+    def _score(self, state: WorkerState, group: ClipGroup) -> SetScored:
         try:
-            metric = bench.set_metric(self.metric)
-            reference = bench.reference(self.reference) if self.reference else None
+            metric = state.set_metric(self.metric)
+            reference = state.reference(self.reference) if self.reference else None
             if reference and group.grouping == "genre":
                 reference = reference.of_genre(group.name)
             members = [(place, *self.clips[place]) for place in group.members]

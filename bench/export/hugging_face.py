@@ -65,7 +65,9 @@ def export(
         DataError: no clip is made, or the audio of one is gone.
     """
     if not _LICENCE.fullmatch(licence):
-        raise UsageError(f"licence {licence!r} is none of the hub's identifiers; write it like 'cc-by-4.0' or 'other'")
+        raise UsageError(
+            f"licence {licence!r} is not one of the hub's identifiers; write it like 'cc-by-4.0' or 'other'"
+        )
     progress = progress or Silent()
     with Store.read(run) as store:
         chosen = _chosen(store, run, models)

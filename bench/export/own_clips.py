@@ -12,7 +12,7 @@ def own_clips(store: Store) -> list[StoredClip]:
     """The made clips, in the order of the plan.
 
     Raises:
-        DataError: as `refuse_strays`, or a clip lies where none of ours does, or is of a prompt that is none.
+        DataError: as `refuse_strays`, or a clip lies where none of ours does, or is of an unknown prompt.
     """
     refuse_strays(store)
     try:

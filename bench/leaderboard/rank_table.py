@@ -74,10 +74,6 @@ def _untested(pairs: Sequence[Comparison]) -> Iterator[str]:
         yield f"{number} of {counted(len(pairs), 'pair')} {are} not tested: {reason}"
 
 
-def _pairs(number: int) -> str:
-    return "pair" if number == 1 else "pairs"
-
-
 def _p(p: float) -> str:
     return f"{p:.2g}".removeprefix("0")
 

@@ -11,7 +11,7 @@ from bench.contracts.audio import read_audio
 from bench.errors import UsageError
 from bench.memorisation.copying import Audit, CopyingEstimate, Suspect, best_windows, similarities
 from bench.memorisation.embeddings import AuditedDataset, EmbeddedClip, EmbeddedDataset, embed_clips, embed_dataset
-from bench.memorisation.records import AuditRecord, DifferenceRecord, Interval, PairRecord, RowRecord
+from bench.memorisation.records import AuditRecord, DifferenceRecord, IntervalRecord, PairRecord, RowRecord
 from bench.memorisation.run_rows import AuditedRow, AuditedRun, Halves
 from bench.progress import Progress, Silent
 
@@ -183,5 +183,5 @@ def _differences(audits: Mapping[str, Audit], tuned: Mapping[str, str | None]) -
     ]
 
 
-def _interval(found: CopyingEstimate) -> Interval:
+def _interval(found: CopyingEstimate) -> IntervalRecord:
     return {"low": found.low, "high": found.high, "p": found.p, "prompts": found.prompts, "note": found.reason}

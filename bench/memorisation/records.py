@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 
-class Interval(TypedDict):
+class IntervalRecord(TypedDict):
     """A 95 % interval over prompts.
 
     ``low`` and ``high`` are None where ``note`` says why; ``p`` is one-sided, None where nothing is tested.
@@ -18,7 +18,7 @@ class Interval(TypedDict):
     note: str | None
 
 
-class RowRecord(Interval):
+class RowRecord(IntervalRecord):
     """A row of the run.
 
     Attributes:
@@ -39,7 +39,7 @@ class RowRecord(Interval):
     probability_high: float | None
 
 
-class DifferenceRecord(Interval):
+class DifferenceRecord(IntervalRecord):
     """The excess of row ``b``, which was trained on these recordings, less that of its base ``a``."""
 
     a: str

@@ -45,7 +45,7 @@ class DoseResponse(BaseModel):
             if len(getattr(self, name)) != len(self.doses):
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries for {len(self.doses)} doses")
         if self.detected is not None and self.detected not in self.doses:
-            raise ValueError(f"detected is '{self.detected}', which is none of the doses")
+            raise ValueError(f"detected is '{self.detected}', which is not one of the doses")
         return self
 
 

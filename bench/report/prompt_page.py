@@ -13,7 +13,7 @@ from bench.scores.aggregate import Column
 
 
 @dataclass(frozen=True)
-class ShownScore:
+class ScoreText:
     """A score as text, or the reason why there is none; one of them is empty."""
 
     column: Column
@@ -34,7 +34,7 @@ class ShownClip:
     spectrogram: str
     outline: str
     loudness: str
-    scores: tuple[ShownScore, ...]
+    scores: tuple[ScoreText, ...]
 
 
 def by_prompt(content: ReportContext) -> dict[str, list[ClipEntry]]:
@@ -106,8 +106,8 @@ def outline(waveform: Sequence[float], peak: float) -> str:
     return f"M0 50{''.join(steps)}{''.join(back)}Z" if heights else ""
 
 
-def _score(clip: ClipEntry, column: Column, decimals: int) -> ShownScore:
+def _score(clip: ClipEntry, column: Column, decimals: int) -> ScoreText:
     value = clip.scores.get(column.ref)
     if isinstance(value, int | float):
-        return ShownScore(column, number(float(value), decimals), "")
-    return ShownScore(column, "", value or "not scored")
+        return ScoreText(column, number(float(value), decimals), "")
+    return ScoreText(column, "", value or "not scored")

@@ -74,7 +74,7 @@ def _of_prompts(seeds: Seeds) -> str:
 
 
 def named(path: Path) -> str:
-    """A file's or a folder's name as text that can be written: what is no UTF-8 becomes the replacement character."""
+    """A file's or a folder's name as text that can be written: invalid UTF-8 becomes the replacement character."""
     return os.fsencode(path.name).decode(errors="replace")
 
 

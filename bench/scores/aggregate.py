@@ -210,7 +210,7 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
 
     Raises:
         UsageError: nothing was planned in the folder yet.
-        DataError: the details of a score are none.
+        DataError: the details of a score are invalid.
     """
     if not store.about():
         raise UsageError(f"nothing is planned in {store.folder} yet; run the command that made it again")

@@ -16,7 +16,6 @@ from bench.stats.crossed import crossed_p
 from bench.stats.survey_model import FIVE_POINT, OpinionVariances, Scale, simulate_ratings
 
 Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 # Sign patterns double with every listener; 2¹² of them are still instant.
 _EXACT_UP_TO = 12

@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Vector = npt.NDArray[np.float64]
-
 
 class Interval(NamedTuple):
     """A mean with its confidence interval; ``low`` and ``high`` are NaN where there is too little to say."""

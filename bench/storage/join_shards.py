@@ -80,7 +80,7 @@ class ShardClip(NamedTuple):
 
 
 def whole_plan(shard: Store) -> list[ShardClip]:
-    """Return the whole plan that a shard is a part of; empty where nothing is planned yet, and in what is no shard."""
+    """Return the whole plan that a shard is a part of; empty in a run that is not a shard, or has no plan yet."""
     rows = shard.rows("SELECT clip, shard, model, prompt, seed FROM whole_plan ORDER BY position")
     return [ShardClip(*row) for row in rows]
 

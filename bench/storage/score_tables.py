@@ -60,13 +60,13 @@ class ScoreTables(Tables):
             held.setdefault(clip, set()).add(ScoreKey(*key))
         return held
 
-    def record_heard(self, heard: ClipScores) -> None:
+    def record_clip_scores(self, found: ClipScores) -> None:
         """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
         with self._transaction():
-            if heard.unreadable:
+            if found.unreadable:
                 self._db.execute(
                     "UPDATE clips SET state = 'failed', content = NULL, error = ? WHERE id = ?",
-                    (heard.unreadable, heard.clip),
+                    (found.unreadable, found.clip),
                 )
                 return
             self._db.executemany(
@@ -75,7 +75,7 @@ class ScoreTables(Tables):
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (s.clip, *s.key, s.value, s.reason, s.error, canonical_json(dict(s.details)), s.seconds)
-                    for s in heard.scores
+                    for s in found.scores
                 ],
             )
             self._db.executemany(
@@ -91,7 +91,7 @@ class ScoreTables(Tables):
                         e.reason,
                         e.error,
                     )
-                    for e in heard.embedded
+                    for e in found.embedded
                 ],
             )
 

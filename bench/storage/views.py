@@ -14,7 +14,7 @@ _KEY = "s.metric = m.name AND s.version = m.version AND s.params_hash = m.params
 VIEWS = (
     # A row for each clip of the present plan and each shown metric of single clips; place is the clip's in the plan,
     # position the metric's in tables. Where there is no score its columns are NULL, even details, which every score
-    # has. The score of a clip that is to be made again is of a sound that is gone, so there it is none.
+    # has. The score of a clip that is to be made again is of a sound that is gone, so it is not shown.
     "CREATE TEMP VIEW shown_scores AS SELECT c.rowid AS place, c.id AS clip, c.model, c.prompt, c.seed, c.state, "
     "c.error AS clip_error, m.position, m.name AS metric, m.version, s.value, s.reason, s.error, s.details "
     "FROM main.clips AS c JOIN main.metrics AS m ON m.shown AND NOT m.of_sets "

@@ -50,7 +50,7 @@ _PREFERENCE_ONLY = ("a", "b", "choice")
 
 
 def check_role(role: str) -> None:
-    """Refuse what is no role of a column.
+    """Refuse unknown roles of columns.
 
     Raises:
         UsageError: it names the roles there are.

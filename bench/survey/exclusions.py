@@ -60,7 +60,7 @@ def screen(
     models: Sequence[str] | None = None,
     scales: Collection[str] | None = None,
 ) -> Ratings | Preferences:
-    """Keep the answers that count; the arguments are those of `bench.survey.ratings.read_survey`.
+    """Keep the answers that count; the arguments are those of `bench.survey.reading.read_survey`.
 
     Raises:
         UsageError: a model or scale that was asked for is not in the file.
@@ -147,7 +147,7 @@ def _tell_prompts_apart(sieve: _Sieve, notes: list[str]) -> None:
 
 
 def _numbers(sieve: _Sieve, identified: Identified, notes: list[str]) -> npt.NDArray[np.float64]:
-    """The ratings as numbers; what is none is excluded."""
+    """Return the ratings as numbers; what is not a number is excluded."""
     import pandas as pd
 
     texts = sieve.records["text"]
@@ -205,7 +205,7 @@ def _off_range(
 
 
 def _choices(sieve: _Sieve) -> npt.NDArray[np.float64]:
-    """1 for b, −1 for a, 0 for none; what is none of these is excluded."""
+    """Return 1 for b, −1 for a, 0 for a tie; every other answer is excluded."""
     records = sieve.records
     text = records["text"].str.lower()
 

@@ -68,7 +68,7 @@ def identify(table: TextTable, given: Mapping[str, str]) -> Identified:
 def _no_others(table: TextTable, given: Mapping[str, str], told: Mapping[str, str]) -> None:
     for role, name in given.items():
         if told.get(role) != name:
-            what = f"is in '{told[role]}'" if role in told else "is none"
+            what = f"is in '{told[role]}'" if role in told else "does not exist"
             raise UsageError(f"--column {role}={name}: {table.path} is a file of webMUSHRA, in which the {role} {what}")
 
 

@@ -6,12 +6,9 @@ Latents z and noise ε meet at a level (α, σ) with α² + σ² = 1 as x = αz 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-
-Condition = Mapping[str, torch.Tensor]
 
 
 class NoiseLevel(NamedTuple):

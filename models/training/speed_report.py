@@ -20,8 +20,6 @@ PUBLISHED = {
     "why": "another machine, dataset, batch and length; theirs leaves batch, rank and steps unreported",
 }
 
-_Figure = Callable[[ArmSpeed], float | None]
-
 
 def report(comparison: SpeedComparison) -> dict[str, Any]:
     """The comparison as plain values. Ratios are how many times better LoRA is: faster, or smaller."""

@@ -7,10 +7,10 @@ from bench.execution.executors.base import Result, Task, TaskLost
 from bench.execution.executors.worker_state import WorkerState
 
 
-def perform(task: Task[Result], bench: WorkerState) -> Result | TaskLost:
+def perform(task: Task[Result], state: WorkerState) -> Result | TaskLost:
     """Execute a task and return its results, or why there are none."""
     try:
-        return task.execute(bench)
+        return task.execute(state)
     except MissingError as error:
         return TaskLost("missing", str(error))
     except Unstorable as error:

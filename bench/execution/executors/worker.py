@@ -42,19 +42,19 @@ def serve(descriptor: int) -> None:
     end_with_stdin()
     set_up_libraries()
     pipe = Connection(descriptor)
-    bench = WorkerState()
+    state = WorkerState()
     while True:
         try:
-            pipe.send(_received_and_done(pipe, bench))
+            pipe.send(_received_and_done(pipe, state))
         except (EOFError, OSError):
             return
 
 
-def _received_and_done(pipe: Connection, bench: WorkerState) -> object:
+def _received_and_done(pipe: Connection, state: WorkerState) -> object:
     try:
         task = pipe.recv()
     except (EOFError, OSError):
         raise
     except Exception as error:  # it names what only the driver can import, such as a function of a script
         return TaskLost("refused", f"a worker cannot load it ({one_line(error)}): define it in an installed package")
-    return perform(task, bench)
+    return perform(task, state)
