@@ -18,9 +18,9 @@ data           DataError           5            data that cannot be used
 interrupted    (none)              130          Ctrl-C, or a signal to end
 =============  ==================  ===========  =====================================
 
-In Python, ``error.code`` and ``error.exit_code`` hold them. A command with ``--json`` that one of these errors ends before it
-has a result prints ``{"error": {"code": …, "message": …}}`` in its place; options that do not exist, and Ctrl-C, have only their
-exit status.
+In Python, ``error.code`` and ``error.exit_code`` hold them. A command with ``--json`` that one of these errors ends
+before it has a result prints ``{"error": {"code": …, "message": …}}`` in its place; options that do not exist, and
+Ctrl-C, have only their exit status.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.storage.layout import INDEX, is_audio, is_known
 
 _BLOCK = 1 << 20
@@ -65,10 +65,13 @@ def unpack(bundle: Path, folder: Path) -> Unpacked:
     """Write the files of a bundle into an empty folder, none of them outside it.
 
     Raises:
+        UsageError: it is a folder.
         DataError: no bundle, a truncated or damaged one, or one that is made to do harm: names that a bundle does not
             have, a name twice, links, encryption, contents larger than they can honestly be.
     """
     if not bundle.is_file():
+        if bundle.is_dir():
+            raise UsageError(f"{bundle} is a folder; pack a run with 'tunebench export bundle {bundle} FILE.zip'")
         raise DataError(f"{bundle}: no such file")
     with _explained(bundle), zipfile.ZipFile(bundle) as archive:
         entries = archive.infolist()

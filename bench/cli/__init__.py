@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import signal
 import sys
@@ -89,6 +90,8 @@ def main() -> NoReturn:
     # A batch system warns before it kills; that is treated as Ctrl-C, so what is finished is stored.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     streams.prepare()
+    # Plugins are loaded here too: native code of theirs that crashes must not end the command without a word.
+    faulthandler.enable()
     set_up_libraries()
     code: int | str | None = 0
     try:

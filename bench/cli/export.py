@@ -56,10 +56,11 @@ def bundle(
     from bench.bundle.pack import pack
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
+    from bench.number_format import counted
 
     with shown() as progress, all_or_nothing():
         packed = pack(run, file, partial, progress)
-    lacking = f"; {packed.lacking} planned clips are not in it" if packed.lacking else ""
+    lacking = f"; {counted(packed.lacking, 'planned clip')} left out" if packed.lacking else ""
     print(f"{packed.path}: {packed.clips} clips, {packed.size / 1e6:.1f} MB{lacking}")
 
 

@@ -59,12 +59,13 @@ def command(
         with shown() as progress:
             finished = rescore(target, settings, progress, force)
     else:
-        from bench.cli.score_clips import clips_config, run_name
+        from bench.cli.score_clips import clips_config, refuse_other_clips, run_name
 
         if force and targets[0].exists():
             raise UsageError(f"--force is for run folders, and {targets[0]} is not one (it has no run.db)")
         settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)
         folder = out or Path("results") / run_name(targets, name or [])
+        refuse_other_clips(settings, folder)
         with shown() as progress:
             finished = run(settings, folder, progress)
     conclude(finished, as_json)

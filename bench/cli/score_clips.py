@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.config.run_config import RunConfig, parse_config
+from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import UsageError
 from bench.number_format import counted
+from bench.storage.frozen_config import FILE
 from models.clip_rows import ClipRow, Coverage, clip_rows, coverage, folders_of_clips, label_of, manifests_in, name_of
 from models.folder import ENDINGS
 from models.manifest import some
@@ -66,6 +67,35 @@ def run_name(targets: Sequence[Path], names: Sequence[str]) -> str:
     if len(name) > _LONGEST_NAME:
         raise UsageError(f"the names of {len(targets)} targets are too long for a run folder's; name one with --out")
     return name
+
+
+def refuse_other_clips(config: RunConfig, folder: Path) -> None:
+    """Refuse to put clips from elsewhere in the place of a run folder's row; rows that are gone are named on stderr.
+
+    Raises:
+        UsageError: the folder has a row of the same name that was read from another place.
+        DataError: the folder's configuration is damaged.
+    """
+    if not (folder / FILE).is_file():
+        return
+    held = {entry.row: entry.params for entry in load_config(folder / FILE).models if entry.name == "folder"}
+    for entry in config.models:
+        before, now = (_place(params) for params in (held.get(entry.row, entry.params), entry.params))
+        if before != now:
+            raise UsageError(
+                f"{folder} holds '{entry.row}' as read from {before}, not from {now}; name another folder with --out, "
+                "or another row with --name"
+            )
+    places = {_place(entry.params) for entry in config.models}
+    rows = {entry.row for entry in config.models}
+    for row, params in held.items():
+        if row not in rows and _place(params) in places:
+            print(f"{row}: no longer in {_place(params)}; its row stays as it was", file=sys.stderr)
+
+
+def _place(params: Mapping[str, Any]) -> Path:
+    """The folder or manifest that a row's clips are read from."""
+    return (Path(params["path"]) / (params.get("manifest") or "")).resolve()
 
 
 def _say(row: ClipRow, found: Coverage, suite: str, prompts: int) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.contracts.metric import Direction, Estimate
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
+from bench.number_format import counted
 from bench.schema import Finite
 from bench.stats import stratified_t_interval, wilson_interval
 from bench.storage.clip_sets import clip_groups
@@ -115,7 +116,8 @@ def read_scores(store: Store) -> list[ClipScore]:
     scores = []
     for s in shown_scores(store, details=True):
         chance, known = _landmarks(store, s.details)
-        scores.append(ClipScore(s.model, s.metric, s.prompt, s.genre, s.level, s.value, chance, known, s.seed, s.lacks))
+        lacks = "not made yet; go on with 'tunebench run'" if s.state == "planned" else s.lacks
+        scores.append(ClipScore(s.model, s.metric, s.prompt, s.genre, s.level, s.value, chance, known, s.seed, lacks))
     return scores
 
 
@@ -168,28 +170,28 @@ def estimate(
     another prompt would have.
     """
     prompts: dict[str, tuple[str | None, list[float]]] = {}
-    counted = 0
+    clips = 0
     for score in scores:
         if score.value is not None:
             prompts.setdefault(score.prompt, (score.genre, []))[1].append(score.value)
-            counted += 1
+            clips += 1
     if not prompts:
         return Estimate(None, None, None, 0, _why_none(scores))
     means = [math.fsum(values) / len(values) for _, values in prompts.values()]
     if len(prompts) < MINIMUM_PROMPTS:
-        reason = f"{len(prompts)} prompts, an interval needs {MINIMUM_PROMPTS}"
-        return Estimate(math.fsum(means) / len(means), None, None, counted, reason)
+        reason = f"{counted(len(prompts), 'prompt')}, an interval needs {MINIMUM_PROMPTS}"
+        return Estimate(math.fsum(means) / len(means), None, None, clips, reason)
     if hit_or_miss and bounds and set(means) <= set(bounds):
         lowest, highest = bounds
         share = wilson_interval(means.count(highest), len(means))
         mean, low, high = (lowest + (highest - lowest) * x for x in share[:3])
-        return Estimate(mean, low, high, counted)
+        return Estimate(mean, low, high, clips)
     interval = stratified_t_interval(means, [genre or "" for genre, _ in prompts.values()])
     if math.isnan(interval.low) or interval.low == interval.high:
         reason = "the same value for every prompt" if max(means) == min(means) else "the same value within every genre"
-        return Estimate(interval.mean, None, None, counted, reason)
+        return Estimate(interval.mean, None, None, clips, reason)
     lowest, highest = bounds or (-math.inf, math.inf)
-    return Estimate(interval.mean, max(interval.low, lowest), min(interval.high, highest), counted)
+    return Estimate(interval.mean, max(interval.low, lowest), min(interval.high, highest), clips)
 
 
 def _why_none(scores: Sequence[ClipScore]) -> str:

@@ -48,7 +48,12 @@ class Compiled(ClipMetric):
 def python(code: str, **environment: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "XDG_CACHE_HOME": "", **{name: str(value) for name, value in environment.items()}},
+        env={
+            **os.environ,
+            "XDG_CACHE_HOME": "",
+            "NUMBA_CACHE_DIR": "",
+            **{name: str(value) for name, value in environment.items()},
+        },
         capture_output=True,
         text=True,
         timeout=300,

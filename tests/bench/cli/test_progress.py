@@ -46,7 +46,7 @@ def test_progress_never_passes_its_total(tunebench: Command, write_config: Calla
     """Though clips are tried again, a metric at a time."""
     bad = {"how": "exit", "where": ""}
     metrics = [f"{tiny}:Peak", f"{tiny}:Frames", {"name": f"{tiny}:Fragile", "params": bad}]
-    ran = tunebench("run", write_config(metrics=metrics, duration=0.25))
+    ran = tunebench("run", write_config(metrics=metrics, duration=0.25, executor={"workers": 2}))
     counts = re.findall(r"^(.*): (\d+) of (\d+)(.*)$", ran.stderr, re.MULTILINE)
     assert counts and all(int(done) <= int(total) for _, done, total, _ in counts)
     finished = [(stage, done) for stage, done, total, said in counts if "took" in said]

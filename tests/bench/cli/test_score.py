@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
 import bench
 from bench.cli.score import command
@@ -156,3 +157,21 @@ def test_names_that_do_not_fit(clips: Make, score: Score) -> None:
     assert "1 name for 2 rows" in refused(score, one, two, name=["x"])
     many = [clips(f"{'long' * 10}{number}", *IDS) for number in range(4)]
     assert "--out" in refused(score, *many)
+
+
+def test_clips_of_another_folder_do_not_take_a_rows_place(
+    tunebench: Callable[..., Any], tmp_path: Path, tiny: Path
+) -> None:
+    suite = {"name": "one", "version": 1, "prompts": [{"id": "a-1", "text": "a tune", "genre": "pop", "level": 1}]}
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(suite))
+    for place in ("here", "there"):
+        (tmp_path / place / "mine").mkdir(parents=True)
+        soundfile.write(tmp_path / place / "mine" / "a-1.wav", np.zeros(800), 8000)
+    own = ("--suite", "one.yaml", "--metric", f"{tiny}:Frames", "--workers", "0")
+    first = tunebench("score", "here/mine", *own)
+    assert first.returncode == 0, first.stderr
+    refused = tunebench("score", "there/mine", *own)
+    assert refused.returncode == 2
+    assert "here/mine" in refused.stderr and "--out" in refused.stderr
+    assert tunebench("score", "there/mine", *own, "--out", "other").returncode == 0
+    assert tunebench("score", "here/mine", *own).stdout == first.stdout

@@ -63,7 +63,7 @@ class TestForeignFolders:
         (folder / "audio" / "train").mkdir(parents=True)
         for i in range(3):
             soundfile.write(folder / "audio" / "train" / f"song{i}.flac", np.zeros(80), 8000)
-        with pytest.raises(UsageError, match=r"holds audio but no run\.db, so it is not ours"):
+        with pytest.raises(UsageError, match=r"holds audio but no run\.db, so it was not created"):
             bench.run(write_config(), folder)
         assert len(list(folder.glob("audio/train/*.flac"))) == 3
 
