@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_quickstart_prints_the_leaderboard_of_the_readme(tmp_path: Path) -> None:
     """`make quickstart` in an empty folder, with an environment that is already set up."""
     shutil.copy(ROOT / "Makefile", tmp_path)

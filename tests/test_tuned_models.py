@@ -53,7 +53,7 @@ def _contents(folder: Path) -> dict[tuple[str, str, int], str]:
     return {(model, prompt, seed): content for model, prompt, seed, content in rows}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(8)
 def test_one_leaderboard_of_base_tuned_and_composer(checkpoints: Path, tmp_path: Path) -> None:
     models: list[object] = ["composer"]
     for kind in KINDS:

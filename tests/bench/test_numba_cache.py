@@ -88,6 +88,7 @@ def kept(home: Path) -> set[str]:
     return {path.name for path in (home / ".cache" / "tunebench" / "numba").iterdir()}
 
 
+@pytest.mark.slow(30)  # the fixture
 def test_four_processes_at_once_compile_once(home: Path) -> None:
     (compiled,) = (home / ".cache" / "tunebench" / "numba").glob("*/")
     assert len(list(compiled.rglob("*.nbi"))) >= 12

@@ -13,7 +13,7 @@ from models.composer import Composer
 from models.composer.controls import LooseComposer, Noise, OffKeyComposer
 from prompts import genres
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(4)
 
 # Slow attacks (choirs) leave no onsets that could be placed to a hundredth of a second.
 FAST_ATTACKS = ("classical", "dance", "jazz", "pop", "rock")

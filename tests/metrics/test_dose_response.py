@@ -256,7 +256,7 @@ def test_a_plot_is_drawn_and_its_name_checked_first(heard_level: tuple[list[Resp
         check_plot(tmp_path / "doses.txt")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(10)
 def test_the_command_says_what_a_set_metric_notices(tunebench: Callable[..., Any]) -> None:
     ran = tunebench("check", "metrics", "--quick", "--metric", "kad", "--duration", "4", "--workers", "0", "--json")
     assert ran.returncode == 0, ran.stderr

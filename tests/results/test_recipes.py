@@ -282,7 +282,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return room
 
 
-@pytest.mark.slow
+@pytest.mark.slow(6)
 @pytest.mark.parametrize(
     ("name", "kind", "more", "labels"),
     [

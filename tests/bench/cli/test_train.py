@@ -58,7 +58,7 @@ def write_training(checkpoint: Path, tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.mark.slow
+@pytest.mark.slow(8)
 def test_train_run_says_how_to_name_it_in_a_run(
     tunebench: Command, write_training: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -76,7 +76,7 @@ def test_train_run_says_how_to_name_it_in_a_run(
     assert (tmp_path / "out/adapter/adapter_model.safetensors").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 def test_speed_measures_both_arms(tunebench: Command, write_training: Callable[..., Path], tmp_path: Path) -> None:
     # A limit that a process with torch in it exceeds at once, so that the search for the best batch is short.
     write_training()
@@ -91,7 +91,7 @@ def test_speed_measures_both_arms(tunebench: Command, write_training: Callable[.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "songs", "train.yaml"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(10)
 def test_an_interrupted_training_leaves_with_130_and_goes_on(
     tunebench: Command, tunebench_path: str, write_training: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from bench.storage.store import Store
 ray = pytest.importorskip("ray")
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(4),
     # Ray 2.49, the last for Intel Macs, leaves files open.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -495,7 +495,7 @@ torch.distributed.destroy_process_group()
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 def test_two_processes_give_the_losses_of_one(room: Path, tmp_path: Path) -> None:
     wanted = config(room, steps=4, batch=4, accumulation=2)
     (tmp_path / "train.yaml").write_text(wanted.as_yaml())

@@ -145,6 +145,7 @@ numpy.savez(out, **clips)
 """
 
 
+@pytest.mark.slow(10)
 def test_loaded_in_a_fresh_process_it_plays_the_same(both: dict[str, SimpleNamespace], tmp_path: Path) -> None:
     out = tmp_path / "clips.npz"
     models = [str(part) for saved in both.values() for part in (saved.kind, saved.base, saved.path)]

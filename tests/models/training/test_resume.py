@@ -163,7 +163,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     assert any(name.startswith("made/") for name in tensors)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(7)
 def test_a_killed_training_goes_on(room: Path, tmp_path: Path, undisturbed: Callable[[dict[str, Any]], Path]) -> None:
     settings = {"checkpoint": {"every": 1}, "steps": 400, "validation": {"every": 500, "times": [0.5]}}
     (tmp_path / "train.yaml").write_text(config(room, **settings).as_yaml())
