@@ -126,7 +126,7 @@ class ExecutorConfig(Settings):
     kind: Literal["local", "ray"] = "local"
     workers: Annotated[int, Field(ge=0, le=4096)] | None = None
     threads: Annotated[int, Field(ge=1)] = 1
-    timeout: Annotated[float, Field(gt=0)] = 1800
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800
     address: str | None = None
     gpus: Annotated[float, Field(ge=0, le=64)] = 0
 

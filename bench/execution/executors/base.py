@@ -13,6 +13,10 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 Key = TypeVar("Key")
 
+LONGEST_WAIT = 3600.0
+"""Seconds to wait for results at once. The time limit of a task of many clips may be longer, but not what an operating
+system can wait for."""
+
 
 class Task(Protocol[Result_co]):
     """What a worker can be asked to do: a value that can be sent to another process or machine.

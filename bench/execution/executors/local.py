@@ -22,7 +22,7 @@ from typing import IO, Any
 from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugin_modules import ROOT
 from bench.errors import UsageError
-from bench.execution.executors.base import Key, Result, Task, TaskLost
+from bench.execution.executors.base import LONGEST_WAIT, Key, Result, Task, TaskLost
 from bench.execution.executors.crash_report import explain_death
 
 # What numerical libraries read once, when they are imported.
@@ -148,7 +148,7 @@ class LocalExecutor:
     def _finished(self) -> Iterator[tuple[Any, Any]]:
         busy = {worker.pipe: worker for worker in self._workers if worker.task}
         patience = min(worker.deadline for worker in busy.values()) - time.monotonic()
-        ready = wait(list(busy), timeout=max(0.0, patience))
+        ready = wait(list(busy), timeout=min(max(0.0, patience), LONGEST_WAIT))
         for worker in [busy[pipe] for pipe in ready if isinstance(pipe, Connection)]:
             try:
                 result = worker.pipe.recv()

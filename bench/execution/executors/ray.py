@@ -23,7 +23,7 @@ from typing import Any
 from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugin_modules import ROOT
 from bench.errors import MissingError, UsageError
-from bench.execution.executors.base import Key, Result, Task, TaskLost
+from bench.execution.executors.base import LONGEST_WAIT, Key, Result, Task, TaskLost
 from bench.execution.executors.crash_report import crashed_stack, explain_crash, signal_of
 from bench.execution.executors.local import THREAD_VARIABLES
 from bench.execution.executors.worker import UNNAMED
@@ -104,7 +104,7 @@ class RayExecutor:
     def _finished(self) -> Iterator[tuple[Any, Any]]:
         pending = {worker.pending: worker for worker in self._workers if worker.pending is not None}
         patience = min(worker.deadline for worker in pending.values()) - time.monotonic()
-        ready, _ = self._ray.wait(list(pending), timeout=max(0.0, patience))
+        ready, _ = self._ray.wait(list(pending), timeout=min(max(0.0, patience), LONGEST_WAIT))
         for worker in (pending[reference] for reference in ready):
             task, worker.task = worker.task, None
             try:

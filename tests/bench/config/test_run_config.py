@@ -51,6 +51,8 @@ def test_example_of_the_documentation(tmp_path: Path) -> None:
         ({"duration": "long"}, "duration: "),
         ({"executor": {"kind": "slurm"}}, "executor.kind: "),
         ({"executor": {"timeout": -1}}, "executor.timeout: "),
+        ({"executor": {"timeout": float("inf")}}, "executor.timeout: "),
+        ({"executor": {"timeout": float("nan")}}, "executor.timeout: "),
     ],
 )
 def test_mistakes_are_named(content: dict[str, object], message: str) -> None:

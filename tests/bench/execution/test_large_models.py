@@ -63,3 +63,12 @@ def test_limit_above_one_is_kept(tmp_path: Path, write_config: Write) -> None:
 def test_limit_must_be_a_number(tmp_path: Path, write_config: Write) -> None:
     with pytest.raises(UsageError, match="its max_workers is 0, must be a whole number from 1 up"):
         _run(tmp_path, write_config, 0)
+
+
+@pytest.mark.parametrize("timeout", [3e6, 1e18, 1.7e308])
+def test_time_limits_longer_than_a_system_can_wait_are_no_limits(
+    timeout: float, tmp_path: Path, write_config: Write
+) -> None:
+    """The limit of a set metric is that of one clip times its clips; 1,194 of them took it past what poll() accepts."""
+    config = write_config(seeds=[0], executor={"workers": 2, "timeout": timeout})
+    assert bench.run(config, tmp_path / "out").failures() == []
