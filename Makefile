@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 LONG := $(BIN)/python -m pytest -n 2 --dist loadfile -o faulthandler_timeout=3600
 export PYTHON
 
-.PHONY: quickstart test test-fast faults simulate learn lint format bench help clean core dev
+.PHONY: quickstart test test-fast faults simulate learn lint format docs bench help clean core dev
 
 quickstart: core ## install, then make a leaderboard of real music
 	@$(BIN)/tunebench run
@@ -40,6 +40,10 @@ lint: dev ## style, spelling, types, rooms, and what runs on other machines
 	$(BIN)/mypy
 	$(BIN)/python tests/house/measure.py
 	$(BIN)/lint-imports --no-cache
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+docs: dev ## the site of the documentation, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 format: dev ## mend the style
 	$(BIN)/ruff check --fix .
@@ -52,7 +56,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 clean: ## remove the virtual environment and the caches
-	rm -rf $(VENV) $(VENV).installing .pytest_cache .mypy_cache .ruff_cache
+	rm -rf site $(VENV) $(VENV).installing .pytest_cache .mypy_cache .ruff_cache
 
 # The virtual environment with what a user needs, and with what the checks need too.
 core dev:

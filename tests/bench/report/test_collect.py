@@ -446,7 +446,7 @@ def test_doses_are_read_as_they_were_written(tmp_path: Path) -> None:
         ({"defined": [1, 2, -1]}, "0.defined.2"),
         ({"p": [None, 2.0, None]}, "0.p.1"),
         ({"correlation": 2}, "0.correlation"),
-        ({"detected": "99"}, "none of the doses"),
+        ({"detected": "99"}, "not one of the doses"),
         ({"improved": "yes"}, "0.improved"),
         ({"script": "<script>"}, "0.script"),
     ],
