@@ -14,7 +14,6 @@ from bench.scores.aggregate import Cell, Column
 
 ALL = "all"
 DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
-ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from bench.contracts.clip_view import View, view_text
 from bench.number_format import counted, plural
 from bench.report.context import ReportContext
+from bench.report.leaderboard_page import DIRECTIONS
 from bench.report.metric_info import MetricInfo, ReferenceFacts
 from bench.report.model_description import described
 from bench.report.provenance import Seeds, seeds_in_words
 from bench.report.statistics import scored, statistics
 from bench.scores.aggregate import Cell, Column
-
-_BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _described(
 
 def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> str:
     """What one metric is, without a full stop."""
-    unit = [part for part in (column.unit, _BETTER[column.direction]) if part]
+    unit = [part for part in (column.unit, DIRECTIONS[column.direction]) if part]
     text = f"{column.ref} ({', '.join(unit)})"
     if instrument.measures:
         text += f": {instrument.measures[0].lower() if _is_word(instrument.measures) else instrument.measures[0]}"

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError
+from bench.leaderboard.grid import ARROWS
 from bench.report.compare_page import pairs
 from bench.report.context import ReportContext
 from bench.report.distributions import prompt_means, spreads
-from bench.report.leaderboard_page import ARROWS, DIRECTIONS, PromptGroup, groups
+from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, groups
 from bench.report.loudness import RULE
 from bench.report.prompt_page import by_prompt, shown, with_decimals
 from bench.storage.failures import failure_lines

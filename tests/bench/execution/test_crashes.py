@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -428,3 +429,12 @@ def test_metrics_of_all_clips_and_clips_without_metric_have_lines_too() -> None:
     assert failure_lines(group_failures(of_sets), 10) == ["m, v, w, x, 2 more metrics: 5 failures: no"]
     assert failure_lines(group_failures(of_sets[:1]), 10) == ["m, v: no"]
     assert failure_lines(group_failures(_failures(2, metric="")), 10) == ["m: 2 clips, e.g. jazz-0, seed 0: no"]
+
+
+def test_a_plugin_that_crashes_while_it_is_loaded_shows_its_stack(
+    tunebench: Callable[..., Any], tmp_path: Path, write_config: Write
+) -> None:
+    (tmp_path / "early.py").write_text("import ctypes\nctypes.string_at(0)\n")
+    ran = tunebench("run", write_config(models=[f"{tmp_path}/early.py:Model"]), afresh=True)
+    assert ran.returncode == -signal.SIGSEGV
+    assert "early.py" in ran.stderr

@@ -46,16 +46,6 @@ torch.set_num_threads(1)
 RATE = 8000
 
 
-@pytest.fixture(scope="module")
-def stable_audio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make("stable-audio", tmp_path_factory.mktemp("checkpoints") / "base")
-
-
-@pytest.fixture(scope="module")
-def audioldm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make("audioldm", tmp_path_factory.mktemp("checkpoints") / "base")
-
-
 def opened(kind: str, folder: Path, **settings: Any) -> Any:
     base = {"kind": kind, "checkpoint": str(folder)}
     return open_trainee(parse_train_config({"base": base, "data": {"path": "composer"}, "steps": 1, **settings}))

@@ -22,7 +22,6 @@ import torch
 from diffusers import AudioLDMPipeline, AutoencoderOobleck, DDIMScheduler, StableAudioPipeline
 
 from bench.errors import MissingError, UsageError
-from models import tiny
 from models.training.base import Batch, Trainee
 from models.training.config import parse_train_config
 from models.training.objectives import (
@@ -40,16 +39,6 @@ from models.training.registry import open_trainee
 torch.set_num_threads(1)
 
 CAPTION, OTHER = "a slow sad piano with soft strings", "techno"
-
-
-@pytest.fixture(scope="module")
-def stable_audio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make("stable-audio", tmp_path_factory.mktemp("checkpoints") / "base")
-
-
-@pytest.fixture(scope="module")
-def audioldm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make("audioldm", tmp_path_factory.mktemp("checkpoints") / "base")
 
 
 def opened(kind: str, folder: Path, **settings: Any) -> Trainee:
