@@ -119,8 +119,6 @@ def _scores(text: str, metrics: Collection[str], clips: int) -> Table:
     if strange := [name for name in header if name not in DESCRIPTION and name.removesuffix(_REASON) not in metrics]:
         raise ValueError(f"the run has no column {strange[0]!r:.80}")
     for number, fields in enumerate(rows, 1):
-        if number > clips:
-            raise ValueError(f"it has more rows than the run has clips, {clips}")
         row = dict(zip(header, fields, strict=True))
         clip = f"{row['prompt']}, seed {row['seed']}"
         said: dict[str, dict[str, Any]] = {"": {}}
@@ -133,6 +131,8 @@ def _scores(text: str, metrics: Collection[str], clips: int) -> Table:
                 said.setdefault(name, {})["value"] = _read(field, "float64")
         for metric, values in said.items():
             _put(table, Place(SCORES, row["model"], metric, "clip", clip), values)
+        if number > clips:
+            raise ValueError(f"it has more rows than the run has clips, {clips}")
     return table
 
 

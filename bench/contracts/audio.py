@@ -112,7 +112,7 @@ class Audio:
 def content_hash(audio: Audio) -> str:
     """SHA-256 over the sample rate, the shape and the little-endian float32 samples; names the sound, not the file."""
     digest = hashlib.sha256(f"{audio.rate}:{audio.channels}:{audio.frames}:".encode())
-    digest.update(audio.samples.astype("<f4", copy=False).reshape(-1).view(np.uint8))
+    digest.update(audio.samples.astype("<f4", copy=False).reshape(-1).data)
     return digest.hexdigest()
 
 
@@ -186,7 +186,7 @@ def _wanted(file: soundfile.SoundFile, seconds: float) -> int:
     """
     most = MAX_SAMPLES // file.channels
     # Cut as `Audio.cropped` cuts.
-    wanted = round(seconds * file.samplerate) if seconds * file.samplerate < file.frames else file.frames
+    wanted: int = round(seconds * file.samplerate) if seconds * file.samplerate < file.frames else file.frames
     if wanted >= _UNKNOWN:
         raise DataError("its header does not say how long it is; encode it again")
     if wanted > most:
