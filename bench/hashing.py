@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bench.regular_file import open_regular
+
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no white space and no NaN: equal values give equal text.
@@ -25,14 +27,14 @@ def fingerprint(value: Any) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes; computed once for each size and time of change."""
+    """SHA-256 of a regular file's bytes; computed once for each size and time of change."""
     status = path.stat()
     return _hash_unchanged(path.resolve(), status.st_size, status.st_mtime_ns)
 
 
 def hash_bytes_of(path: Path) -> str:
     """SHA-256 of a file's bytes as they are now."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -223,10 +223,10 @@ def _clip(out: Path, name: str, request: GenerationRequest, ending: _Ending, log
     try:
         if not made:
             raise DataError(f"made no file {name}")
-        audio = read_audio(made[0])
+        audio = read_audio(made[0], request.duration)
         if ending.code != 0 and audio.duration < _COMPLETE * request.duration:
             raise DataError(f"left {made[0].name} with {audio.duration:.3g} s of {request.duration:g} s")
-        return audio.cropped(request.duration)
+        return audio
     except DataError as error:
         problem = str(error).replace(f"{out}{os.sep}", "")
         return GenerationError(f"the command {ending}: {problem}; {_last_words(log)}")

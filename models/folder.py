@@ -225,7 +225,7 @@ def _names_of(prompt: Prompt) -> tuple[str, ...]:
 
 def _played(file: Path, duration: float) -> Audio:
     if file.suffix.lower() not in (*MIDI_ENDINGS, *MUSICXML_ENDINGS):
-        return read_audio(file).cropped(duration)
+        return read_audio(file, duration)
     from models.composer.render import render
 
     notes = read_notes(file, duration)

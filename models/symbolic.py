@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.contracts.notes import Note, Notes
 from bench.errors import DataError
+from bench.regular_file import read_bytes
 from models.musicxml import Tempo, parse_musicxml
 
 MIDI_ENDINGS = (".mid", ".midi")
@@ -34,8 +35,7 @@ def read_notes(path: Path, duration: float = math.inf) -> Notes:
         OSError: the file cannot be opened.
     """
     kind, parse = ("MIDI", parse_midi) if path.suffix.lower() in MIDI_ENDINGS else ("MusicXML", parse_musicxml)
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
+    content = read_bytes(path, MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise DataError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, too large for a score")
     if not content:

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from bench.atomic_write import replace_file
 from bench.contracts.notice import Notice
+from bench.regular_file import read_bytes
 from bench.schema import Finite, Settings
 
 FORMAT = 3
@@ -71,7 +72,7 @@ class CachedTests:
 
     def _read(self) -> dict[str, CachedTest]:
         try:
-            kept = TypeAdapter(_CacheFile).validate_json(self._path.read_bytes())
+            kept = TypeAdapter(_CacheFile).validate_json(read_bytes(self._path))
         except (OSError, ValidationError):
             return {}
         return dict(kept.tests) if kept.format == FORMAT else {}
