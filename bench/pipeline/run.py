@@ -128,9 +128,10 @@ def run(
             )
         store.tidy()
         with make_executor(settings.executor, folder / CRASHES) as executor:
-            missing = generate(store, plan, executor, progress)
+            missing = generate(store, plan, executor, progress, settings.executor)
             only, sets = {clip.id for clip in plan.clips}, shard is None
-            scoring = Scoring(store, view_of(store, settings.common), executor, progress)
+            view, retries = view_of(store, settings.common), settings.executor.retries
+            scoring = Scoring(store, view, executor, progress, retries=retries)
             missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
         forget_crashes(store)
     if missing:
@@ -156,7 +157,8 @@ def rescore(
     with Store.open(folder) as store:
         store.tidy()
         with make_executor(config.executor, folder / CRASHES) as executor:
-            scoring = Scoring(store, view_of(store, config.common), executor, progress or Silent(), force)
+            view, retries = view_of(store, config.common), config.executor.retries
+            scoring = Scoring(store, view, executor, progress or Silent(), force, retries)
             missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
         forget_crashes(store)
