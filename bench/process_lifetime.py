@@ -69,6 +69,7 @@ class Guarded:
         self, command: Sequence[str], memory: int | None = None, pass_fds: Sequence[int] = (), **options: Any
     ) -> None:
         self.ended, theirs = os.pipe()
+        self._status = os.fdopen(self.ended, "rb", buffering=0)
         guard = [sys.executable, "-I", "-S", __file__, str(theirs), str(memory or 0)]
         try:
             # A group of its own, since Ctrl-C reaches all of the terminal's: the driver decides what happens then.
@@ -76,7 +77,7 @@ class Guarded:
                 [*guard, *command], stdin=subprocess.PIPE, pass_fds=[theirs, *pass_fds], process_group=0, **options
             )
         except BaseException:
-            os.close(self.ended)
+            self._status.close()
             raise
         finally:
             os.close(theirs)
@@ -91,7 +92,7 @@ class Guarded:
         while not select.select([self.ended], [], [], max(0.0, min(deadline - time.monotonic(), _LONGEST_WAIT)))[0]:
             if time.monotonic() >= deadline:
                 raise TimeoutError
-        told = os.read(self.ended, 100).split()
+        told = self._status.read(100).split()
         code = self._guard.wait()
         return Ending(int(told[0]), int(told[1])) if len(told) == 2 else Ending(code)
 
@@ -104,7 +105,7 @@ class Guarded:
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
-        os.close(self.ended)
+        self._status.close()
 
 
 def end_with_pipe(descriptor: int) -> None:
