@@ -5,11 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
-
-from bench.regular_file import open_regular
 
 
 def canonical_json(value: Any) -> str:
@@ -37,24 +33,6 @@ def fingerprint_of_fields(fields: Mapping[str, str]) -> str:
     """
     text = ",".join(f'"{name}":{fields[name]}' for name in sorted(fields))
     return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a regular file's bytes; computed once for each size and time of change."""
-    status = path.stat()
-    return _hash_unchanged(path.resolve(), status.st_size, status.st_mtime_ns)
-
-
-def hash_bytes_of(path: Path) -> str:
-    """SHA-256 of a file's bytes as they are now."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@lru_cache(maxsize=1 << 16)
-def _hash_unchanged(path: Path, size: int, changed: int) -> str:
-    del size, changed  # only so that a file that was replaced is read again
-    return hash_bytes_of(path)
 
 
 def first_difference(old: Any, new: Any, place: str = "") -> tuple[str, str, str]:

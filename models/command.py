@@ -45,7 +45,7 @@ from typing import ClassVar
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, TransientError, UsageError
-from bench.hashing import hash_file
+from bench.file_hash import hash_file
 from bench.process_lifetime import Guarded
 from models.folder import AUDIO_ENDINGS
 

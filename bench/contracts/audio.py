@@ -8,7 +8,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -117,12 +117,13 @@ def content_hash(audio: Audio) -> str:
     return digest.hexdigest()
 
 
-def read_audio(path: Path, seconds: float = math.inf) -> Audio:
+def read_audio(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) -> Audio:
     """Decode a file that libsndfile knows (wav, flac, ogg, opus, mp3, aiff).
 
     Args:
         path: the file.
         seconds: how much is needed, from the beginning; no more is decoded, and what follows is not looked at.
+        file: the same file, if it is open already.
 
     Raises:
         DataError: missing, empty, truncated or not audio, more than `MAX_SAMPLES`, with samples that are not finite, or
@@ -133,9 +134,9 @@ def read_audio(path: Path, seconds: float = math.inf) -> Audio:
     try:
         if check_regular(path) == 0:
             raise DataError(f"{path}: the file is empty")
-        with soundfile.SoundFile(path) as file:
-            samples = _decoded(file, seconds)
-            rate = file.samplerate
+        with soundfile.SoundFile(path if file is None else file) as sound:
+            samples = _decoded(sound, seconds)
+            rate = sound.samplerate
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     except FileNotFoundError:
@@ -210,7 +211,8 @@ def as_stored(audio: Audio) -> tuple[Audio, float]:
     The gain is 1 unless the peak exceeds full scale; then the audio is scaled to fit.
     """
     gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
-    steps = np.rint(audio.samples * np.float32(gain) * np.float32(_FULL_SCALE))
+    # Adding 0 makes 0 of −0, which a file cannot hold.
+    steps = np.rint(audio.samples * np.float32(gain) * np.float32(_FULL_SCALE)) + np.float32(0)
     return Audio(np.clip(steps, -_FULL_SCALE, _FULL_SCALE - 1) / np.float32(_FULL_SCALE), audio.rate, audio.notes), gain
 
 

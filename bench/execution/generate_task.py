@@ -13,6 +13,7 @@ from bench.contracts.model import GenerationRequest, MusicModel
 from bench.environment import environment
 from bench.errors import DataError, MissingError, Unstorable, may_pass, one_line
 from bench.execution.executors.worker_state import WorkerState
+from bench.file_hash import FileChanged, hashed_files
 from bench.planning.plan import PlannedClip, PlannedModel
 from bench.storage.clip_file import write_clip
 from bench.storage.task_results import ClipFailed, ClipMade
@@ -91,13 +92,17 @@ class GenerateTask:
             MissingError: the model cannot run here at all.
             Unstorable: the disk is full or read-only.
         """
-        model = state.use(self.model)
         requests = [clip.request for clip in self.clips]
-        started = time.perf_counter()
-        produced = _generate(model, requests)
-        seconds = (time.perf_counter() - started) / len(requests)
+        try:
+            model = state.use(self.model)
+            started = time.perf_counter()
+            produced = _generate(model, requests)
+            seconds = (time.perf_counter() - started) / len(requests)
+            state.check_used(self.model)
+        except FileChanged as error:
+            return self.lost(one_line(error))
         return [
-            self._store(clip, audio, seconds)
+            self._store(clip, _as_planned(model, clip, audio), seconds)
             for clip, audio in zip(self.clips, produced, strict=True)
             if clip.id in self.wanted
         ]
@@ -143,6 +148,19 @@ class GenerateTask:
                 "params": {k: str(v) for k, v in self.model.provenance.items()},
             },
         )
+
+
+def _as_planned(model: MusicModel, clip: PlannedClip, audio: Audio | Exception) -> Audio | Exception:
+    """The clip that was made, or an error where it is of another file than was planned."""
+    if isinstance(audio, Exception):
+        return audio
+    try:
+        with hashed_files() as files:
+            same = dict(model.request_fingerprint(clip.request)) == clip.extra
+    except Exception as error:  # it is a plugin's
+        return error
+    what = ", ".join(map(str, files)) or f"what makes seed {clip.request.seed} of prompt '{clip.prompt.id}'"
+    return audio if same else FileChanged(f"{what} changed since planning; run the same command again")
 
 
 def _generate(model: MusicModel, requests: Sequence[GenerationRequest]) -> list[Audio | Exception]:

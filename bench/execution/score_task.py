@@ -21,6 +21,7 @@ from bench.contracts.prompt import Prompt
 from bench.contracts.set_metric import PlannedReference, gather
 from bench.errors import DataError, MissingError, Undefined, may_pass, one_line
 from bench.execution.executors.worker_state import WorkerState
+from bench.file_hash import FileChanged
 from bench.planning.metric_plan import ClipGroup, PlannedEmbedder, PlannedMetric, SetKey
 from bench.storage.clip_file import made_audio
 from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScored
@@ -73,8 +74,13 @@ class ScoreTask:
         known = {e.ref.share_name: self.known[e.fingerprint] for e in embedders if e.fingerprint in self.known}
         clip = DecodedClip(audio, self.prompt, notes, state.embedder, self.view, known)
         missing: list[str] = []
+        state.expect(embedders)
         embedded = [self._embed(embedder, clip, missing) for embedder in self.embedders]
         scores = [self._score(state, metric, clip, missing) for metric in self.metrics]
+        try:
+            state.check_embedders()
+        except FileChanged as error:
+            return self.lost(one_line(error))
         return ClipScores(self.clip, scores, embedded, missing=missing)
 
     def lost(self, error: str) -> ClipScores:

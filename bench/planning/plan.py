@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.entry_points import Plugin
@@ -14,6 +15,7 @@ from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
 from bench.errors import TunebenchError, UsageError
+from bench.file_hash import HashedFile, hashed_files
 from bench.hashing import canonical_json, fingerprint, fingerprint_of_fields
 from bench.planning.metric_plan import PlannedMetric, plan_metrics
 from bench.planning.requests import available_seeds, plan_requests
@@ -32,7 +34,8 @@ class PlannedModel:
     Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
     how many processes may hold it, as the model declares them. ``trained_on`` holds the content hashes of
     the recordings that it is known to have been trained on. ``own_clips`` says that it plays clips made before, and
-    ``listed`` that the plan asks for exactly those: one that it has no longer is no longer part of the row.
+    ``listed`` that the plan asks for exactly those: one that it has no longer is no longer part of the row. ``files``
+    are those that the identity rests on, such as weights.
     """
 
     label: str
@@ -47,6 +50,7 @@ class PlannedModel:
     trained_on: frozenset[str] = frozenset()
     own_clips: bool = False
     listed: bool = False
+    files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -143,7 +147,8 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
     instance: MusicModel = create(plugin, entry.params, MusicModel)
     params = bind(plugin, type(instance), entry.params)
     kind = type(instance)
-    identity = model_identity(plugin, instance, params, entry.row)
+    with hashed_files() as files:
+        identity = model_identity(plugin, instance, params, entry.row)
     for name, least in (("sample_rate", 1), ("batch_size", 1), ("max_workers", 1)):
         value = getattr(instance, name)
         if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
@@ -160,6 +165,7 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         kind.typical_speed,
         instance.max_workers,
         _trained_on(instance, entry.row),
+        files=files,
     )
     return planned, instance
 
