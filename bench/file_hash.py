@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,11 +69,11 @@ def hash_file(path: Path, lasting: bool = False) -> str:
 
 @contextmanager
 def open_hashed(path: Path) -> Iterator[tuple[io.BufferedReader, HashedFile]]:
-    """Open a regular file to read the very bytes that its hash is of, whatever is put in its place meanwhile.
+    """Open a regular file to read the very bytes that its hash is of, wherever a link to it leads meanwhile.
 
     Raises:
         OSError: as `hash_file`.
-        FileChanged: it was written to before the end of the block.
+        FileChanged: it was written to, or taken away, before the end of the block.
     """
     with open_regular(path) as file:
         found = _hash_open(file, lasting=False)
@@ -145,12 +144,12 @@ def _hash_open(file: io.BufferedReader, lasting: bool) -> HashedFile:
             _hashes.clear()
         _hashes[state] = found
         if lasting:
-            _cache().put(_key(state), found.encode())
-            _cache().trim()
+            kept_here = _cache()
+            kept_here.put(_key(state), found.encode())
+            kept_here.trim()
     return HashedFile(found, state)
 
 
-@cache
 def _cache() -> UserCache:
     return UserCache("file-hashes", _MOST_BYTES)
 
