@@ -16,6 +16,9 @@ Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: resul
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
 ]
+PluginFiles = Annotated[
+    bool, typer.Option("--plugin-files", help="Run plugin files that the run's configuration names.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
 
 MOST_LINES = 10  # about what failed
@@ -57,12 +60,12 @@ def command(
     except MissingError:
         # What could be made here was made, and is worth a look.
         if part is None and (folder / "run.db").exists():
-            print_leaderboard(folder, as_json)
+            print_leaderboard(folder, as_json, plugin_files=True)
         raise
-    conclude(finished, as_json)
+    conclude(finished, as_json, plugin_files=True)
 
 
-def conclude(finished: Run, as_json: bool) -> None:
+def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
     """Print the leaderboard and what failed.
 
     Raises:
@@ -74,7 +77,7 @@ def conclude(finished: Run, as_json: bool) -> None:
     from bench.number_format import counted
     from bench.storage.failures import failure_lines, group_failures
 
-    print_leaderboard(finished.folder, as_json)
+    print_leaderboard(finished.folder, as_json, plugin_files)
     if not as_json:
         print(f"\n{finished.folder}: run.db, audio/, config.yaml", file=sys.stderr)
     failures = finished.failures()
@@ -86,13 +89,13 @@ def conclude(finished: Run, as_json: bool) -> None:
         raise FailuresRecorded(f"{what} failed, for {why}; the same command tries again")
 
 
-def print_leaderboard(folder: Path, as_json: bool) -> None:
+def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> None:
     """Print the leaderboard; tests of set metrics that were not made yet show their progress."""
     from bench.cli.progress import shown
     from bench.leaderboard.render import render
 
     with shown() as progress:
-        table = render(folder, "json" if as_json else "table", progress=progress, plugin_files=True)
+        table = render(folder, "json" if as_json else "table", progress=progress, plugin_files=plugin_files)
     print(table, flush=True)
 
 

@@ -12,7 +12,7 @@ from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store
 
 
-def store_set_tests(store: Store, progress: Progress) -> None:
+def store_set_tests(store: Store, progress: Progress, plugin_files: bool = False) -> None:
     """Test every pair of models, and each model against itself, on every set metric over all prompts.
 
     What is stored already is not made again, and what belongs to clips that the run no longer has is removed. Of more
@@ -22,6 +22,7 @@ def store_set_tests(store: Store, progress: Progress) -> None:
     Args:
         store: the run, open for writing.
         progress: told of the tests.
+        plugin_files: whether set metrics of plugin files may be loaded.
     """
     if not any(metric.of_sets for metric in shown_metrics(store)):
         return
@@ -34,5 +35,5 @@ def store_set_tests(store: Store, progress: Progress) -> None:
     wanted = [SetRequest(metric, a, b) for metric in metrics for a, b in pairs] if len(pairs) <= MOST_PAIRS else []
     if pairs:
         wanted += [itself for m in metrics for row in rows if (itself := halves_request(row, m, prompts))]
-    SetTests([run], None, plugin_files=True, keep=store).answer(wanted, progress)
+    SetTests([run], None, plugin_files=plugin_files, keep=store).answer(wanted, progress)
     store.drop_other_set_tests({request.key for request in wanted})

@@ -135,7 +135,7 @@ def run(
             scoring = Scoring(store, view, executor, progress, retries=retries)
             missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
         if sets:
-            store_set_tests(store, progress)
+            store_set_tests(store, progress, plugin_files=True)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
@@ -147,8 +147,11 @@ def rescore(
     config: RunConfig,
     progress: Progress | None = None,
     force: bool = False,
+    plugin_files: bool = False,
 ) -> Run:
     """Score all clips of an existing run with the metrics of a configuration, without generating anything.
+
+    ``plugin_files`` allows to test set metrics of plugin files that the run's own configuration names.
 
     Raises:
         UsageError: there is no run in the folder, or it is in use.
@@ -164,7 +167,7 @@ def rescore(
             scoring = Scoring(store, view, executor, progress, force, retries)
             missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
-        store_set_tests(store, progress)
+        store_set_tests(store, progress, plugin_files)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))
