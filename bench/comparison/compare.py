@@ -176,7 +176,8 @@ def _compare(
                         blank = replace(blank, reason=reason, warnings=warnings)
                         drafts.append(PendingComparison((number, grouping), blank))
                         continue
-                    blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column)))
+                    marks = (*a.run.marks(a.label), *b.run.marks(b.label))
+                    blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column), *marks))
                     draft = _of_set if metric.column.of_sets else _of_clips
                     drafts.append(draft((number, grouping), blank, a, b, metric, prompts, chance))
     return finish(drafts, sets, progress or Silent())

@@ -10,9 +10,11 @@ from statistics import median
 from typing import Any, Literal
 
 from bench.contracts.embedder import Vectors
+from bench.contracts.notice import Notice
 from bench.errors import UsageError, suggestion
 from bench.planning.metric_plan import embedding_key
 from bench.scores.aggregate import Column, Grouping, read_columns, read_scores, read_set_scores
+from bench.scores.clip_marks import Group, clip_marks
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store, StoredClip
 
@@ -75,6 +77,10 @@ class ComparedRun:
         """Median length of a model's clips, in seconds."""
         return self._lengths.get(label)
 
+    def marks(self, label: str) -> tuple[Notice, ...]:
+        """What must be said of a model's clips: that they have another length or rate than they should."""
+        return self._marks.get((label, "all", "all"), ())
+
     def means(self, label: str, ref: str, half: Half | None = None) -> Mapping[str, float]:
         """By prompt, a clip metric's mean over the seeds that have a value, or over one half of the prompt's seeds."""
         key = label, ref, half
@@ -105,6 +111,10 @@ class ComparedRun:
                     self._vectors[embedder, view] = self.store.embedded(embedder, view)
                 return embedder, self._vectors[embedder, view]
         return "", {}
+
+    @cached_property
+    def _marks(self) -> Mapping[Group, tuple[Notice, ...]]:
+        return clip_marks(self.store)
 
     @cached_property
     def _values(self) -> Mapping[tuple[str, str], Mapping[str, list[tuple[int, float]]]]:

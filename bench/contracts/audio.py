@@ -25,6 +25,8 @@ Samples = npt.NDArray[np.float32]
 
 MAX_RATE = 655_350  # FLAC's limit, in Hz
 MAX_CHANNELS = 8  # FLAC's limit
+LENGTH_PRECISION = 0.01
+"""Seconds: how exactly a duration that was asked for is kept."""
 _FULL_SCALE = 2**23  # of 24-bit samples
 MAX_SAMPLES = 2**30
 """Most samples of one file that are held, all channels together: three hours in stereo at 48 kHz, 4 GB. A small file
@@ -45,7 +47,7 @@ class Audio:
         notes: the notes that were played, when whoever made the audio knows them; otherwise None.
 
     Raises:
-        DataError: another shape or rate, or a sample that is not finite.
+        DataError: another shape or rate, or a sample that is complex or not finite.
     """
 
     samples: Samples
@@ -53,6 +55,8 @@ class Audio:
     notes: Notes | None = None
 
     def __post_init__(self) -> None:
+        if np.iscomplexobj(self.samples):
+            raise DataError("audio holds complex samples, must be real; take the real part of an inverse transform")
         samples = np.ascontiguousarray(self.samples, dtype=np.float32)
         if samples.ndim == 1:
             samples = samples[np.newaxis]

@@ -115,6 +115,15 @@ def _few(p: Mapping[str, Any]) -> str:
     return f"with {p['prompts']} prompts p is never below {p['p']:.3f}"
 
 
+def _clip_length(p: Mapping[str, Any]) -> str:
+    kinds = [f"{number} {kind}" for number, kind in ((p["shorter"], "shorter"), (p["longer"], "longer")) if number]
+    lengths = dict.fromkeys(f"{p[name]:.12g}" for name in ("shortest", "longest"))
+    return (
+        f"of {counted(p['of'], 'clip')} of '{p['model']}', {' and '.join(kinds)} "
+        f"than the {p['asked']:.12g} s asked for ({' to '.join(lengths)} s)"
+    )
+
+
 def _rank(p: Mapping[str, Any]) -> str:
     whose = {"clips": "the clips have", "reference": "the reference has"}[p["of"]]
     return f"{whose} {p['windows']} windows in {p['dimension']} dimensions, no full covariance"
@@ -133,6 +142,11 @@ def _ratings(p: Mapping[str, Any]) -> str:
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-BIAS": lambda p: (
         f"too large by chance at {p['clips']} clips (needs {p['needed']}); compare at equal numbers only"
+    ),
+    "W-CLIP-LENGTH": _clip_length,
+    "W-CLIP-RATE": lambda p: (
+        f"{p['clips']} of {counted(p['of'], 'clip')} of '{p['model']}' have {' or '.join(map(str, p['rates']))} Hz, "
+        f"not the {p['declared']} Hz that it declares"
     ),
     "W-CLIPS": lambda p: f"A has {p['a']} clips and B {p['b']}; compare at equal numbers",
     "W-CONSTANT": lambda p: f"all {p['windows']} windows have the same embedding",

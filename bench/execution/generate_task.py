@@ -16,6 +16,7 @@ from bench.execution.executors.worker_state import WorkerState
 from bench.file_hash import FileChanged, hashed_files
 from bench.planning.plan import PlannedClip, PlannedModel
 from bench.storage.clip_file import write_clip
+from bench.storage.read_clips import RETURNED
 from bench.storage.task_results import ClipFailed, ClipMade
 
 
@@ -119,11 +120,11 @@ class GenerateTask:
 
     def _written(self, clip: PlannedClip, audio: Audio, seconds: float) -> ClipMade:
         path = self.folder / clip.path
-        frames, audio = audio.frames, audio.cropped(clip.request.duration)
-        if not frames:
+        returned, audio = audio, audio.cropped(clip.request.duration)
+        if not returned.frames:
             raise DataError("the model returned audio without frames")
         if not audio.frames:
-            raise DataError(f"no frame is left of {frames} in {clip.request.duration:g} s at {audio.rate} Hz")
+            raise DataError(f"no frame is left of {returned.frames} in {clip.request.duration:g} s at {audio.rate} Hz")
         try:
             label = write_clip(path, clip.id, audio)
         except OSError as error:
@@ -145,6 +146,7 @@ class GenerateTask:
                 **environment(),
                 "batch": len(self.clips),
                 "tries": self.tries,
+                **({RETURNED: returned.duration} if returned.frames > audio.frames else {}),
                 "params": {k: str(v) for k, v in self.model.provenance.items()},
             },
         )

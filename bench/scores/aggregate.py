@@ -6,16 +6,18 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.contracts.metric import Direction, Estimate
+from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.number_format import counted
 from bench.schema import Finite
+from bench.scores.clip_marks import clip_marks
 from bench.stats import stratified_t_interval, wilson_interval
 from bench.storage.clip_sets import clip_groups
 from bench.storage.database import damaged
@@ -222,13 +224,15 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
             gathered.setdefault((score.model, score.metric, group), []).append(score)
     of_sets = read_set_scores(store, by)
     columns = read_columns(store)
+    marks = clip_marks(store, ("all", *([by] if by else [])))
     cells = []
     for (model, group), planned in _planned(store, by).items():
+        marked = marks.get((model, "all" if group == "all" else by or "all", group), ())
         for column in columns:
             if column.of_sets:
                 none = Estimate(None, None, None, 0, "not computed for these clips: run 'tunebench score'")
                 found = of_sets.get((model, column.ref, group), none)
-                cells.append(Cell(model, column, group, found, planned, None, None))
+                cells.append(Cell(model, column, group, _with(found, marked), planned, None, None))
             else:
                 scores = gathered[model, column.ref, group]
                 known, chance = _mean(scores, "known"), _mean(scores, "chance")
@@ -237,13 +241,17 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
                         model,
                         column,
                         group,
-                        estimate(scores, column.bounds, column.hit_or_miss),
+                        _with(estimate(scores, column.bounds, column.hit_or_miss), marked),
                         planned,
                         chance,
                         known,
                     )
                 )
     return cells
+
+
+def _with(found: Estimate, marked: tuple[Notice, ...]) -> Estimate:
+    return replace(found, warnings=(*found.warnings, *marked)) if marked else found
 
 
 def _planned(store: Store, by: Grouping | None) -> dict[tuple[str, str], int]:

@@ -11,6 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 from bench.storage.store import Store
 
+RETURNED = "returned_seconds"
+"""What the provenance of a clip that was cut holds: how long it was, in seconds."""
+
 State = Literal["planned", "made", "failed"]
 
 
@@ -62,6 +65,29 @@ def planned_rows(store: Store) -> list[PlannedRow]:
         "JOIN prompts ON prompts.id = prompt WHERE state != 'replaced' ORDER BY models.position, clips.rowid"
     )
     return [PlannedRow(*row) for row in rows]
+
+
+class ClipForm(NamedTuple):
+    """The form of a clip that is made: of which model and prompt, how long it was when the model returned it, its rate.
+
+    ``seconds`` is more than what is stored where the clip was cut to the run's duration.
+    """
+
+    model: str
+    prompt: str
+    seconds: float
+    rate: int
+
+
+def clip_forms(store: Store) -> list[ClipForm]:
+    """Return the form of each clip of the present plan that is made."""
+    rows = store.rows(
+        "SELECT model, prompt, coalesce(CASE WHEN instr(provenance, :name) THEN CASE json_type(provenance, :path) "
+        "WHEN 'real' THEN min(json_extract(provenance, :path), 1e9) END END, CAST(frames AS REAL) / rate), rate "
+        "FROM clips WHERE state = 'made'",
+        {"name": f'"{RETURNED}"', "path": f"$.{RETURNED}"},
+    )
+    return [ClipForm(*row) for row in rows]
 
 
 def made_rows(store: Store) -> list[PlannedRow]:
