@@ -13,7 +13,7 @@ from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
-from bench.errors import TunebenchError, UsageError
+from bench.errors import TunebenchError, UsageError, one_line
 from bench.hashing import canonical_json, fingerprint
 from bench.planning.metric_plan import PlannedMetric, plan_metrics
 from bench.planning.requests import available_seeds, plan_requests
@@ -118,13 +118,25 @@ def make_plan(config: RunConfig) -> Plan:
         own = available is not None
         planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
-        for request in plan_requests(suite.prompts, seeds, available, config.duration):
-            extra = dict(instance.request_fingerprint(request))
-            clips.append(PlannedClip(clip_id(planned, request, extra), planned.label, request, extra))
+        requests = plan_requests(suite.prompts, seeds, available, config.duration)
+        clips += [_plan_clip(planned, instance, request) for request in requests]
         instance.close()
     _refuse_same_clips(clips)
     metrics = plan_metrics(config.metrics)
     return Plan(suite, tuple(models), metrics, tuple(clips), config.duration)
+
+
+def _plan_clip(planned: PlannedModel, instance: MusicModel, request: GenerationRequest) -> PlannedClip:
+    try:
+        extra = dict(instance.request_fingerprint(request))
+        return PlannedClip(clip_id(planned, request, extra), planned.label, request, extra)
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"model '{planned.label}': the request_fingerprint of {request.prompt.id} must be a mapping of JSON values "
+            f"({one_line(error)})"
+        ) from error
 
 
 def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
@@ -187,7 +199,7 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
         raise
     except Exception as error:
         raise UsageError(
-            f"model '{row}': its parameters and fingerprint must be JSON values ({type(error).__name__}: {error})"
+            f"model '{row}': its parameters and fingerprint must be JSON values ({one_line(error)})"
         ) from error
     return identity
 
