@@ -184,7 +184,10 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
         UsageError, MissingError: as `plan_metric`.
     """
     embedder = load_embedder(ref)
-    print_ = fingerprint(embedder_identity(ref, embedder))
+    try:
+        print_ = fingerprint(embedder_identity(ref, embedder))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"embedder '{ref.name}': its fingerprint must be JSON values ({one_line(error)})") from error
     planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder))
     embedder.close()
     return planned

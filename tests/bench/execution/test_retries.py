@@ -276,6 +276,13 @@ def test_impossible_settings_are_refused(executor: dict[str, object]) -> None:
         parse_config({"executor": executor})
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused(number: float) -> None:
+    for config in ({"duration": number}, {"common": {"seconds": number}}, {"common": {"band": number}}):
+        with pytest.raises(UsageError):
+            parse_config(config)
+
+
 def test_defaults_are_those_of_the_docs() -> None:
     defaults = ExecutorConfig()
     assert (defaults.retries, defaults.fail_limit, defaults.memory) == (2, None, None)
