@@ -12,9 +12,13 @@ def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no white space and no NaN: equal values give equal text.
 
     Raises:
-        TypeError, ValueError: something JSON cannot hold, or a float that is not finite.
+        TypeError, ValueError: something JSON cannot hold, a float that is not finite, or text with an unpaired
+            surrogate.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    if not text.isascii():
+        text.encode()
+    return text
 
 
 def fingerprint(value: Any) -> str:

@@ -65,7 +65,7 @@ def _limit(limit: float) -> float:
 
 
 Memory = Annotated[int, Field(ge=1, lt=2**60, strict=True), BeforeValidator(_bytes)]
-FailLimit = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_limit)]
+FailLimit = Annotated[float, Field(gt=0), AfterValidator(_limit)]
 
 
 class ModelConfig(Settings):
@@ -155,7 +155,7 @@ class ExecutorConfig(Settings):
     kind: Literal["local", "ray"] = "local"
     workers: Annotated[int, Field(ge=0, le=4096)] | None = None
     threads: Annotated[int, Field(ge=1)] = 1
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800
+    timeout: Annotated[float, Field(gt=0)] = 1800
     retries: Annotated[int, Field(ge=0, le=20)] = 2
     fail_limit: FailLimit | None = None
     memory: Memory | None = None
@@ -239,8 +239,6 @@ class RunConfig(Settings):
                 if list(items).count(item) > 1:
                     hint = "; give each its own name with 'as:'" if what == "model" else ""
                     raise ValueError(f"{what} '{item}' is named twice{hint}")
-        if not math.isfinite(self.duration):
-            raise ValueError("duration must be finite")
         return self
 
     def seeds_of(self, model: ModelConfig) -> tuple[int, ...] | Literal["auto"]:

@@ -168,8 +168,15 @@ class DecodedClip:
 
     @property
     def viewed(self) -> Audio:
-        """The part of the audio that embeddings are made of."""
-        return self.share("view", lambda: self._view.of(self.audio))
+        """The part of the audio that embeddings are made of.
+
+        Raises:
+            DataError: no frame is left of it.
+        """
+        viewed = self.share("view", lambda: self._view.of(self.audio))
+        if not viewed.frames:
+            raise DataError(f"no frame of the clip lies in the part that is compared ({self._view.text})")
+        return viewed
 
 
 class ClipMetric(ABC):

@@ -68,7 +68,8 @@ class _Record:
 
 
 class Attempts(Generic[Result]):
-    """The results of tasks, one for each or for each of its pieces, in any order.
+    """The results of tasks, one for each or for each of its pieces, in any order. Of what is tried again, there is one
+    each time, of the part that is settled.
 
     Args:
         tasks: what is to be done.
@@ -108,9 +109,10 @@ class Attempts(Generic[Result]):
             yield from self._taken()
 
     def give_up(self, cause: str, why: str) -> None:
-        """Try nothing more of a cause, and give that as the reason."""
-        self._records[cause].given_up = why
-        self._progress.note(f"{cause} is {why}")
+        """Try nothing more of a cause, and give that as the reason, unless there is one already."""
+        if cause not in self.missing and not self._records[cause].given_up:
+            self._records[cause].given_up = why
+            self._progress.note(f"{cause} is {why}")
 
     def _settled(
         self, task: Divisible[Result], result: Result | TaskLost

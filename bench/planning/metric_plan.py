@@ -16,9 +16,10 @@ from bench.contracts.metric import ClipMetric, Direction
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import canonical_name, create, find, plain_name, short_name
 from bench.contracts.set_metric import SetMetric
-from bench.errors import UsageError
+from bench.errors import UsageError, one_line
 from bench.file_hash import HashedFile, hashed_files
-from bench.hashing import fingerprint
+from bench.hashing import canonical_json, fingerprint
+from bench.plain_text import plain_line
 from bench.planning.former_identity import former_embedder
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
@@ -151,6 +152,10 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     defaults = bind(plugin, kind, {}, partly=True)
     params = bind(plugin, kind, entry.params)
     _check_attributes(plugin, kind)
+    try:
+        canonical_json(dict(params))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"metric '{plugin.name}': its parameters must be JSON values ({one_line(error)})") from error
     name = short_name(plugin.name)
     special = [f"{k}={_short(v)}" for k, v in params.items() if k not in defaults or v != defaults[k]]
     return PlannedMetric(
@@ -172,14 +177,14 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
 def _check_attributes(plugin: Plugin, kind: type[ClipMetric] | type[SetMetric]) -> None:
     problems = {
         "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
-        "unit": not isinstance(kind.unit, str),
+        "unit": not isinstance(kind.unit, str) or plain_line(kind.unit) != kind.unit,
         "direction": kind.direction not in ("higher", "lower", "none"),
     }
     for name, wrong in problems.items():
         if wrong:
             value = getattr(kind, name)
             raise UsageError(
-                f"metric '{plugin.name}': its {name} is {value!r}; see bench.ClipMetric for what it may be"
+                f"metric '{plugin.name}': its {name} is {value!r:.60}; see bench.ClipMetric for what it may be"
             )
 
 
@@ -190,8 +195,11 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
         UsageError, MissingError: as `plan_metric`.
     """
     embedder = load_embedder(ref)
-    with hashed_files() as files:
-        print_ = fingerprint(embedder_identity(ref, embedder))
+    try:
+        with hashed_files() as files:
+            print_ = fingerprint(embedder_identity(ref, embedder))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"embedder '{ref.name}': its fingerprint must be JSON values ({one_line(error)})") from error
     planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder), files)
     embedder.close()
     return planned

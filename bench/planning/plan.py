@@ -14,7 +14,7 @@ from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
-from bench.errors import TunebenchError, UsageError
+from bench.errors import TunebenchError, UsageError, one_line
 from bench.file_hash import HashedFile, hashed_files
 from bench.hashing import canonical_json, fingerprint, fingerprint_of_fields
 from bench.planning.metric_plan import PlannedMetric, plan_metrics
@@ -133,13 +133,28 @@ def make_plan(config: RunConfig) -> Plan:
         models.append(planned)
         id_of = ClipIds(planned, config.duration)
         for request in plan_requests(suite.prompts, seeds, available, config.duration):
-            extra = dict(instance.request_fingerprint(request)) or _NOTHING
+            extra = _request_identity(instance, request, planned.label)
             id = id_of(texts[request.prompt.id], request.seed, extra)
             clips.append(PlannedClip(id, planned.label, request, extra))
         instance.close()
     _refuse_same_clips(models, texts, clips)
     metrics = plan_metrics(config.metrics)
     return Plan(suite, tuple(models), metrics, tuple(clips), config.duration)
+
+
+def _request_identity(model: MusicModel, request: GenerationRequest, row: str) -> Mapping[str, Any]:
+    try:
+        extra = dict(model.request_fingerprint(request)) or _NOTHING
+        if extra:
+            canonical_json(extra)
+        return extra
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"model '{row}': the request_fingerprint of {request.prompt.id} must be a mapping of JSON values "
+            f"({one_line(error)})"
+        ) from error
 
 
 def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
@@ -204,7 +219,7 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
         raise
     except Exception as error:
         raise UsageError(
-            f"model '{row}': its parameters and fingerprint must be JSON values ({type(error).__name__}: {error})"
+            f"model '{row}': its parameters and fingerprint must be JSON values ({one_line(error)})"
         ) from error
     return identity
 

@@ -101,7 +101,9 @@ class _Worker:
             return TaskLost("died", _WENT_ON)
         if ending.memory and self._memory:
             used, limit = memory_text(ending.memory), memory_text(self._memory)
-            return TaskLost("died", f"the worker used {used} of memory (executor.memory: {limit})", may_pass=True)
+            return TaskLost(
+                "died", f"the worker used {used} of memory, more than the {limit} of executor.memory", may_pass=True
+            )
         dump = ""
         if self._stack:
             self._stack.seek(0)
