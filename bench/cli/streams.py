@@ -1,4 +1,4 @@
-"""Output streams that bear closed files, ASCII terminals, readers that leave, plugins that print and texts that command."""
+"""Output streams that bear closed files, ASCII terminals, readers that leave, plugins that print and hostile texts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The tables of a report as files for other programs: CSV, JSON, and where everything came from.
 
-A text that a spreadsheet would take for a formula is preceded by an apostrophe in CSV, unless it is an id, and is as it is
-in JSON.
+A text that a spreadsheet would take for a formula is preceded by an apostrophe in CSV, unless it is an id.
+In JSON it is as it is.
 """
 
 from __future__ import annotations
