@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,8 @@ def read_adapter(path: Path) -> AdapterFile:
     if any("/" in name for name in layers):
         layers = _diffusers_layers(layers)
     for name, layer in layers.items():
+        if not all(map(_is_usable, (layer.down, layer.up, layer.magnitude))):
+            raise DataError(f"adapter '{path}': layer '{name}' holds what is no finite floating-point number")
         down, up = layer.down, layer.up
         if down is None or up is None or min(down.ndim, up.ndim) < 2 or down.shape[0] != up.shape[1]:
             raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not belong together")
@@ -139,7 +142,36 @@ def _settings(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         raise DataError(f"adapter '{file}': its configuration is not a JSON object") from error
     if not isinstance(settings, dict):
         raise DataError(f"adapter '{file}': its configuration is not a table")
+    if wrong := next((name for name, fits in _SETTINGS.items() if not fits(settings.get(name))), None):
+        raise DataError(f"adapter '{file}': {wrong} in its configuration is {settings[wrong]!r:.80}")
     return settings
+
+
+def _is_usable(factor: torch.Tensor | None) -> bool:
+    return factor is None or (factor.is_floating_point() and bool(factor.float().isfinite().all()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_pattern(value: Any) -> bool:
+    if not isinstance(value, dict) or not all(map(_is_number, value.values())):
+        return False
+    try:
+        return all(re.compile(name) for name in value)
+    except re.error:
+        return False
+
+
+# What is read of peft's configuration, and which values it takes where it is set.
+_SETTINGS: Mapping[str, Callable[[Any], bool]] = {
+    "r": lambda value: value is None or _is_number(value),
+    "lora_alpha": lambda value: value is None or _is_number(value),
+    "rank_pattern": lambda value: value is None or _is_pattern(value),
+    "alpha_pattern": lambda value: value is None or _is_pattern(value),
+    "base_model_name_or_path": lambda value: value is None or (isinstance(value, str) and value.isprintable()),
+}
 
 
 def _place(key: str, value: torch.Tensor, layers: dict[str, Layer]) -> bool:

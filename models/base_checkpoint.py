@@ -121,9 +121,9 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _check_architecture(checkpoint: str, folder: Path, wanted: str) -> None:
     index, config = folder / "model_index.json", folder / "config.json"
-    if index.is_file():
+    if index.exists():
         found = read_object(index).get("_class_name")
-    elif config.is_file():
+    elif config.exists():
         named = read_object(config).get("architectures")
         found = named[0] if isinstance(named, list) and named else None
     else:
@@ -149,7 +149,7 @@ def _is_complete(folder: Path) -> bool:
 def _incomplete(folder: Path) -> Iterator[str]:
     """What is missing, in words; what is damaged is an error."""
     index = folder / "model_index.json"
-    if not index.is_file():
+    if not index.exists():
         yield from _incomplete_weights(folder, "")
         return
     for name, entry in read_object(index).items():
@@ -165,7 +165,7 @@ def _incomplete(folder: Path) -> Iterator[str]:
 
 
 def _incomplete_weights(folder: Path, where: str) -> Iterator[str]:
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").exists():
         yield f"no {where}config.json"
     indices = [path for path in folder.glob("*.index.json") if ".fp16." not in path.name]
     shards = {name for path in indices for name in _shards(path)}
