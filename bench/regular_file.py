@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 _KINDS = {
@@ -16,7 +16,7 @@ _KINDS = {
 }
 
 
-def open_regular(path: Path) -> io.BufferedReader:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading in binary; a link is followed, and nothing is waited for.
 
     Raises:

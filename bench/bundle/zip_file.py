@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from bench.errors import DataError, UsageError
 from bench.regular_file import open_regular
@@ -33,9 +33,6 @@ _MOST_PARTS = 1 << 21  # of a JSON text: names, values, lists and objects
 
 class _Bundle(io.BufferedReader):
     """A file that is not read in pieces larger than the directory of an honest bundle, which zipfile reads at once."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)  # type: ignore[arg-type]  # any reader will do
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MOST_DIRECTORY:
@@ -88,7 +85,7 @@ def unpack(bundle: Path, folder: Path) -> Unpacked:
     """
     if bundle.is_dir():
         raise UsageError(f"{bundle} is a folder; pack a run with 'tunebench export bundle {bundle} FILE.zip'")
-    with _explained(bundle), _Bundle(open_regular(bundle)) as file, zipfile.ZipFile(file) as archive:
+    with _explained(bundle), _Bundle(open_regular(bundle).detach()) as file, zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         _check(entries, os.fstat(file.fileno()).st_size)
         if sum(entry.file_size for entry in entries) > shutil.disk_usage(folder).free:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.export.own_clips import refuse_strays
-from bench.export.spreadsheet import as_csv
+from bench.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, planned_rows
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.read_scores import ShownScore, shown_scores
@@ -80,7 +80,7 @@ def _descriptions(store: Store, clips: Iterable[PlannedRow]) -> list[tuple[Any, 
 def written(table: pd.DataFrame, style: FileFormat) -> bytes:
     """A table as the content of a file; what is missing is an empty field of CSV and ``null`` in Parquet and JSON.
 
-    In CSV a text that a spreadsheet would take for a formula is preceded by an apostrophe.
+    In CSV a text that a spreadsheet would take for a formula is preceded by an apostrophe, unless it is an id.
     """
     if style == "parquet":
         buffer = io.BytesIO()

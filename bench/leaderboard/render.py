@@ -17,6 +17,7 @@ from bench.leaderboard.rank_table import rank_grid, rank_notes, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
 from bench.scores.aggregate import Cell, Grouping, refuse_ungrouped, summarise
 from bench.scores.protocol import Protocol, protocol_of
+from bench.spreadsheet import as_csv
 from bench.storage.store import Store
 from bench.text_table import markdown_table, markdown_text, paragraph, text_table
 
@@ -162,7 +163,7 @@ def render(
             found = [{**record, "published": False} for record in found] + published_records(published())
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
-        return str(_frame(board).to_csv(index=False)).rstrip("\n")
+        return as_csv(_frame(board), "\n").decode().rstrip("\n")
     if style == "parquet":
         buffer = io.BytesIO()
         _frame(board).to_parquet(buffer, index=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError
 from bench.leaderboard.grid import ARROWS
+from bench.printable import printable
 from bench.report.compare_page import pairs
 from bench.report.context import ReportContext
 from bench.report.distributions import prompt_means, spreads
@@ -66,6 +67,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # not Markup, which is ours
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -24,7 +24,6 @@ from bench.comparison.compare import ComparisonOptions, compare
 from bench.comparison.result import Comparison
 from bench.environment import environment
 from bench.export.clip_table import written as exported
-from bench.export.spreadsheet import as_csv
 from bench.leaderboard.render import leaderboard
 from bench.report import collect as gathering
 from bench.report.compare_page import pairs
@@ -32,6 +31,7 @@ from bench.report.context import ClipMedia, ReportContext
 from bench.report.doses import read_doses
 from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
 from bench.scores.protocol import protocol_of
+from bench.spreadsheet import as_csv
 from bench.storage.store import Store
 from bench.survey.analysis import analyse, record
 from bench.survey.reading import read_survey
@@ -497,6 +497,15 @@ def test_any_text_that_could_be_a_formula_is_guarded() -> None:
         cell.replace("\r", "\n") for cell in [*guarded, *texts[8:]]
     ]
     assert read.number.tolist() == list(table.number)
+
+
+def test_ids_stay_as_they_join_tables() -> None:
+    ids = ["-0Gj8-vB1q4", "_-kssA-FOzU", "jazz-1"]
+    table = pd.DataFrame({"prompt": ids, "text": ["-soft", "_calm", "=SUM(1)"], "value": [-1.5, None, 1e-300]})
+    read = pd.read_csv(io.BytesIO(as_csv(table)))
+    assert read.prompt.tolist() == ids
+    assert read.text.tolist() == ["'-soft", "_calm", "'=SUM(1)"]
+    assert read.value.tolist() == pytest.approx([-1.5, float("nan"), 1e-300], nan_ok=True, rel=1e-15)
 
 
 def test_a_lone_carriage_return_breaks_no_row_of_an_export() -> None:
