@@ -222,3 +222,19 @@ def test_a_change_that_was_cut_off_is_told_and_not_shown(finished: Path, locked:
     Store.open(torn).close()
     with Store.read(torn) as store:
         assert store.rows("SELECT COUNT(*) FROM scores WHERE value = 0.109375") == [(0,)]
+
+
+def test_a_run_without_scores_says_what_to_do(tunebench: Command, write_config: Callable[..., Path]) -> None:
+    config = write_config(metrics=[])
+    assert tunebench("run", config, "--out", "run").returncode == 0
+    for style in ("table", "json"):
+        done = tunebench("leaderboard", "run", "--format", style)
+        assert (done.returncode, done.stdout) == (2, "") and "tunebench score run" in done.stderr
+
+
+def test_a_bundle_tells_what_failed(tunebench: Command, write_config: Callable[..., Path], tiny: Path) -> None:
+    config = write_config(metrics=[f"{tiny}:Fragile"])
+    assert tunebench("run", config, "--out", "run").returncode == 4
+    done = tunebench("export", "bundle", "run")
+    assert done.returncode == 0 and "2 failures" in done.stdout
+    assert "\nfailed: sine, Fragile" in done.stderr and "ZeroDivisionError" in done.stderr
