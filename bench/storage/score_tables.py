@@ -52,13 +52,14 @@ class ScoreTables(Tables):
                     ),
                 )
 
-    def scored(self) -> dict[str, set[ScoreKey]]:
-        """For each clip id, what needs no scoring: a value or a reason exists."""
-        held: dict[str, set[ScoreKey]] = {}
-        rows = self._db.execute("SELECT clip, metric, version, params_hash, embedder FROM scores WHERE error IS NULL")
-        for clip, *key in rows:
-            held.setdefault(clip, set()).add(ScoreKey(*key))
-        return held
+    def unscored(self, key: ScoreKey) -> set[str]:
+        """Ids of the clips that are made and have neither a value under a key nor a reason why there is none."""
+        rows = self._db.execute(
+            "SELECT id FROM clips WHERE state = 'made' AND NOT EXISTS (SELECT 1 FROM scores WHERE clip = id AND "
+            "metric = ? AND version = ? AND params_hash = ? AND embedder = ? AND error IS NULL)",
+            key,
+        )
+        return {id for (id,) in rows}
 
     def record_clip_scores(self, found: ClipScores) -> None:
         """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
