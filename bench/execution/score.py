@@ -99,17 +99,15 @@ class Scoring:
         return set() if self.force else self.store.embedded_keys(embedder, self.view.key)
 
     def _score_clips(self, metrics: Sequence[PlannedMetric], clips: Sequence[StoredClip]) -> list[str]:
-        absent: dict[str, list[PlannedMetric]] = {}
-        for metric in (m for m in metrics if not m.of_sets):
-            lacking = (clip.id for clip in clips) if self.force else self.store.unscored(metric.key(self.view))
-            for id in lacking:
-                absent.setdefault(id, []).append(metric)
+        of_clips = {metric.key(self.view): metric for metric in metrics if not metric.of_sets}
+        lacking = {} if self.force else self.store.unscored(of_clips)
         embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
         held = {name: self._embedded_keys(name) for name in embedders}
         prompts, folder = self.store.prompts(), self.store.folder.resolve()
         tasks: list[ScoreTask] = []
         for c in clips:
-            own = tuple(absent.get(c.id, ()))
+            absent = of_clips if self.force else lacking.get(c.id, ())
+            own = tuple(metric for key, metric in of_clips.items() if key in absent)
             embed = tuple(e for name, e in embedders.items() if c.content not in held[name])
             if own or embed:
                 prompt = prompts[c.prompt]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.storage.read_clips import clip_places
 from bench.storage.read_metrics import shown_metrics
-from bench.storage.read_scores import Array, ScoreColumn, lacking_reasons, score_column
+from bench.storage.read_scores import Array, ScoreColumn, lacking_reasons, score_columns
 from bench.storage.store import Store
 
 Places = npt.NDArray[np.intp]
@@ -17,7 +18,7 @@ Places = npt.NDArray[np.intp]
 
 
 class ClipScores:
-    """What the shown metrics say of each clip of the present plan, read as far as it is asked for.
+    """What the shown metrics say of each clip of the present plan, read when it is first asked for.
 
     Attributes:
         prompts: ids of the prompts of the clips.
@@ -29,7 +30,6 @@ class ClipScores:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._metrics = {metric.ref: metric for metric in shown_metrics(store)}
-        self._columns: dict[str, ScoreColumn] = {}
         labels: dict[str, int] = {label: place for place, label in enumerate(store.labels())}
         prompts: dict[str, int] = {}
         clips = (
@@ -48,10 +48,11 @@ class ClipScores:
 
     def column(self, ref: str) -> ScoreColumn:
         """All clips' scores by a metric of clips, which is named with its version."""
-        if ref not in self._columns:
-            metric = self._metrics[ref]
-            self._columns[ref] = score_column(self._store, metric.name, metric.version)
         return self._columns[ref]
+
+    @cached_property
+    def _columns(self) -> Mapping[str, ScoreColumn]:
+        return score_columns(self._store)
 
     def by_prompt(self, ref: str, clips: Places) -> dict[str, list[float]]:
         """The scores of some clips that have one, by prompt, in the order of the first of each prompt's clips."""

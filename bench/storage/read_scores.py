@@ -83,7 +83,7 @@ class ShownSetScore(NamedTuple):
 def shown_scores(store: Store) -> list[ShownScore]:
     """Return every clip of the present plan × shown clip metric: by model, then metric, then clip, as they are listed.
 
-    Of large runs `score_column` reads the numbers alone, in a tenth of the time and memory.
+    Of large runs `score_columns` reads the numbers alone, in a tenth of the time and memory.
     """
     rows = store.rows(
         "SELECT clip, model, prompt, seed, genre, level, state, metric || '@' || version, value, reason, error, "
@@ -107,41 +107,40 @@ class ScoreColumn(NamedTuple):
 
 
 def _landmark(name: str) -> str:
-    """SQL for a number in the details of a score: +Inf where there is none, −Inf where it is no number or no JSON."""
-    found = f"json_extract(details, '$.{name}')"
-    kind = f"json_type(details, '$.{name}')"
+    """SQL for a number in the details of a score: −Inf where there is none, +Inf where it is no number or no JSON."""
+    found, kind = (f"{function}(details, '$.{name}')" for function in ("json_extract", "json_type"))
     return (
         # Most details are long and have no such thing.
-        f"CASE WHEN NOT coalesce(instr(details, '\"{name}\"'), 0) THEN 9e999 "
-        "WHEN NOT json_valid(details) THEN -9e999 WHEN json_type(details) != 'object' THEN -9e999 "
-        f"WHEN coalesce({kind}, 'null') = 'null' THEN 9e999 "
-        f"WHEN {kind} IN ('integer', 'real') AND abs({found}) < 1e100 THEN {found} ELSE -9e999 END"
+        f"CASE WHEN NOT instr(details, '\"{name}\"') THEN -9e999 WHEN {kind} IN ('integer', 'real') THEN {found} "
+        f"WHEN json_type(details) != 'object' OR {kind} != 'null' THEN 9e999 ELSE -9e999 END"
     )
 
 
-def score_column(store: Store, metric: str, version: int, landmarks: bool = True) -> ScoreColumn:
-    """Return a shown metric's scores of the clips of the present plan, in the order in which clips were planned.
+def score_columns(store: Store) -> dict[str, ScoreColumn]:
+    """Return the scores of the clips of the present plan, in their order, by shown clip metric and its version.
 
-    A column is read a row at a time and takes 24 bytes a clip, however many clips there are.
-
-    Args:
-        store: of the run.
-        metric, version: which.
-        landmarks: whether ``chance`` and ``known`` are read, too.
+    The table is read once, a row at a time: what is kept of a score are three numbers.
 
     Raises:
         DataError: the details of a score are damaged.
     """
-    parts = [_landmark(name) if landmarks else "9e999" for name in ("chance", "known")]
+    metrics = store.rows("SELECT rowid, name || '@' || version FROM metrics WHERE shown AND NOT of_sets ORDER BY rowid")
+    numbers = np.array([number for number, _ in metrics], dtype=np.int64)
+    clips = store.each("SELECT rowid FROM clips WHERE state != 'replaced' ORDER BY rowid")
+    places = np.fromiter((place for (place,) in clips), dtype=np.int64)
+    names = ("place", "number", *ScoreColumn._fields)
+    kinds = [(name, np.float64 if name in ScoreColumn._fields else np.int64) for name in names]
     rows = store.each(
-        f"SELECT ifnull(value, 9e999), {', '.join(parts)} FROM shown_scores WHERE metric = ? AND version = ? "
-        "ORDER BY place",
-        (metric, version),
+        f"SELECT place, number, ifnull(value, -9e999), {_landmark('chance')}, {_landmark('known')} FROM held_scores"
     )
-    table = np.fromiter(rows, dtype=np.dtype([(name, np.float64) for name in ScoreColumn._fields]))
-    if (table["chance"] == -np.inf).any() or (table["known"] == -np.inf).any():
-        raise damaged(store.folder, f"details in scores of {metric}")
-    return ScoreColumn(*(np.where(table[name] == np.inf, np.nan, table[name]) for name in ScoreColumn._fields))
+    found = np.fromiter(rows, dtype=np.dtype(kinds))
+    where = np.searchsorted(numbers, found["number"]), np.searchsorted(places, found["place"])
+    if any((found[name] >= 1e100).any() for name in ("chance", "known")):
+        raise damaged(store.folder, "details in scores: chance or known is not a number")
+    table = np.full((len(ScoreColumn._fields), len(numbers), len(places)), np.nan)
+    for number, name in enumerate(ScoreColumn._fields):
+        table[(number, *where)] = np.where(found[name] == -np.inf, np.nan, found[name])
+    return {ref: ScoreColumn(*table[:, place]) for place, (_, ref) in enumerate(metrics)}
 
 
 def lacking_reasons(store: Store, metric: str, version: int) -> list[tuple[str, str, str | None]]:

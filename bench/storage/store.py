@@ -189,7 +189,7 @@ class Store(ClipTables, ScoreTables):
         clip = "prompt || ', seed ' || seed"
         queries = (
             f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",
-            f"SELECT model, metric, {clip}, error FROM failed_scores ORDER BY place, position",
+            f"SELECT model, metric, {clip}, error FROM held_scores WHERE error IS NOT NULL ORDER BY place, position",
             f"SELECT model, 'embedding', {clip}, e.error FROM embeddings AS e JOIN clips USING (content) "
             "WHERE e.error IS NOT NULL AND state = 'made' ORDER BY clips.rowid",
             "SELECT DISTINCT model, metric, '', error FROM shown_set_scores WHERE error IS NOT NULL",

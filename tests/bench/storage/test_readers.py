@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from bench.contracts.notice import Notice
@@ -24,7 +23,7 @@ from bench.storage.join_shards import whole_plan
 from bench.storage.read_clips import audio_paths, clip_places, made_rows, planned_rows, stray_clip
 from bench.storage.read_metrics import StoredMetric, shown_metrics
 from bench.storage.read_models import StoredModel, read_models
-from bench.storage.read_scores import ShownScore, score_column, shown_scores, shown_set_scores, unscored_clips
+from bench.storage.read_scores import ShownScore, score_columns, shown_scores, shown_set_scores, unscored_clips
 from bench.storage.store import Store
 
 MODELS = [("late", 1), ("early", 0), ("bare", 2)]
@@ -129,15 +128,14 @@ def test_scores_are_those_of_the_plan_and_of_shown_metrics(store: Store) -> None
 def test_a_column_has_an_entry_for_each_clip_of_the_plan(store: Store) -> None:
     assert [place.prompt for place in clip_places(store)] == [s.prompt for s in _in_order(store)]
     for name, version in (("first", 2), ("second", 1)):
-        column = score_column(store, name, version)
+        column = score_columns(store)[f"{name}@{version}"]
         known = [s.value for s in _in_order(store, f"{name}@{version}")]
         assert column.value.tolist() == pytest.approx([math.nan if v is None else v for v in known], nan_ok=True)
     scored = {("first", 2): {"a", "b"}, ("second", 1): {"a"}}
     ids = [s.clip for s in _in_order(store, "first@2")]
     for (name, version), clips in scored.items():
-        chance = score_column(store, name, version).chance
+        chance = score_columns(store)[f"{name}@{version}"].chance
         assert {id: value for id, value in zip(ids, chance, strict=True) if value == value} == dict.fromkeys(clips, 0.1)
-        assert np.isnan(score_column(store, name, version, landmarks=False).chance).all()
 
 
 def _in_order(store: Store, metric: str = "first@2") -> list[ShownScore]:
