@@ -16,6 +16,7 @@ from bench.leaderboard.grid import footnotes, grid
 from bench.leaderboard.rank_table import rank_grid, rank_notes, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
 from bench.scores.aggregate import Cell, Grouping, refuse_ungrouped, summarise
+from bench.scores.clip_scores import ClipScores
 from bench.scores.protocol import Protocol, protocol_of
 from bench.storage.store import Store
 from bench.text_table import markdown_table, markdown_text, paragraph, text_table
@@ -59,9 +60,10 @@ def read_board(
 
     with _read(folder, by) as store:
         refuse_ungrouped(store.prompts().values(), by)
-        cells = _cells(store, by)
+        scores = ClipScores(store)
+        cells = _cells(store, by, scores)
         pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
-        tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files)
+        tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files, scores=scores)
         return Board(cells, ranks(cells, tested), protocol_of(store), tested)
 
 
@@ -201,9 +203,9 @@ def _read(folder: Path, by: str | None) -> Store:
     return Store.read(folder)
 
 
-def _cells(store: Store, by: str | None) -> list[Cell]:
+def _cells(store: Store, by: str | None, scores: ClipScores | None = None) -> list[Cell]:
     grouping: Grouping | None = by  # type: ignore[assignment]
-    return sorted(summarise(store, grouping), key=lambda cell: (cell.group != "all", cell.group))
+    return sorted(summarise(store, grouping, scores), key=lambda cell: (cell.group != "all", cell.group))
 
 
 def _page(board: Board, by: str | None, markdown: bool, with_published: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,9 +86,9 @@ class PlannedMetric:
         """The column's name without parameters: of one base only what was asked for last is shown."""
         return short_name(self.plugin.name)
 
-    @property
+    @cached_property
     def params_hash(self) -> str:
-        """Identity of the plugin and its parameters."""
+        """Identity of the plugin and its parameters; asked for with every score, so it is computed once."""
         return fingerprint(identity_of(self.plugin, self.version, self.params))
 
     def key(self, view: View) -> ScoreKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -52,13 +53,37 @@ class ScoreTables(Tables):
                     ),
                 )
 
-    def scored(self) -> dict[str, set[ScoreKey]]:
-        """For each clip id, what needs no scoring: a value or a reason exists."""
-        held: dict[str, set[ScoreKey]] = {}
-        rows = self._db.execute("SELECT clip, metric, version, params_hash, embedder FROM scores WHERE error IS NULL")
-        for clip, *key in rows:
-            held.setdefault(clip, set()).add(ScoreKey(*key))
-        return held
+    def unscored(
+        self, keys: Collection[ScoreKey], former: Mapping[ScoreKey, ScoreKey] | None = None
+    ) -> dict[str, set[ScoreKey]]:
+        """By id, of the clips that are made, the keys under which there is neither a value nor a reason for none.
+
+        Clips that lack nothing are left out, and not looked at one by one.
+
+        Args:
+            keys: what is asked for.
+            former: keys of an older layout, and what each is called today.
+        """
+        if not keys:
+            return {}
+        places = ", ".join(["(?, ?, ?, ?)"] * len(keys))
+        whole = self._db.execute(
+            f"SELECT clip FROM scores WHERE error IS NULL AND (metric, version, params_hash, embedder) IN (VALUES "
+            f"{places}) GROUP BY clip HAVING COUNT(*) = ?",
+            (*chain.from_iterable(keys), len(keys)),
+        )
+        complete = {clip for (clip,) in whole}
+        lacking: dict[str, set[ScoreKey]] = {}
+        for (id,) in self._db.execute("SELECT id FROM clips WHERE state = 'made'"):
+            if id in complete:
+                continue
+            held = self._db.execute(
+                "SELECT metric, version, params_hash, embedder FROM scores WHERE clip = ? AND error IS NULL", (id,)
+            )
+            found = {ScoreKey(*key) for key in held}
+            if absent := set(keys) - found - {new for old, new in (former or {}).items() if old in found}:
+                lacking[id] = absent
+        return lacking
 
     def record_clip_scores(self, found: ClipScores) -> None:
         """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
