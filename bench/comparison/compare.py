@@ -22,6 +22,7 @@ from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.progress import Progress, Silent
 from bench.scores.aggregate import Grouping, refuse_ungrouped
+from bench.scores.clip_scores import ClipScores
 from bench.storage.clip_sets import GROUPINGS
 from bench.storage.store import Store
 
@@ -105,7 +106,7 @@ def compare_rows(
     second.row(b)
     if first is second and a == b:
         raise UsageError(
-            f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.clips)}"
+            f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.labels)}"
         )
     refuse_ungrouped(first.prompts.values(), by)
     warnings = refuse(first, second, options.mark)
@@ -123,6 +124,7 @@ def compare_all(
     chance: bool = True,
     sets_by_group: bool = False,
     plugin_files: bool = False,
+    scores: ClipScores | None = None,
 ) -> list[Comparison]:
     """As `compare`, of many pairs (A, B) of one run, one pair after the other.
 
@@ -136,11 +138,12 @@ def compare_all(
         chance: whether to compare each A with itself, too.
         sets_by_group: whether set metrics, whose tests take longest, are compared within groups, too.
         plugin_files: as in `ComparisonOptions`.
+        scores: of its clips, where the caller reads them, too.
 
     Raises:
         UsageError: as `compare`.
     """
-    run = ComparedRun(store)
+    run = ComparedRun(store, scores)
     rows = [(RunRow(run, run.row(a), a), RunRow(run, run.row(b), b)) for a, b in pairs]
     return _compare(rows, groupings, sets_by_group, chance, SetTests([run], None, plugin_files), progress, ())
 

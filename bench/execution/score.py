@@ -64,7 +64,8 @@ class Scoring:
             UsageError: a metric or the reference cannot be used at all, or is refused.
             DataError: the reference is damaged.
         """
-        store, asked = self.store, {clip.model for clip in self.store.made(only)}
+        store, clips = self.store, self.store.made(only)
+        asked = {clip.model for clip in clips}
         set_metrics = [metric for metric in metrics if metric.of_sets and sets]
         references = self._references(reference, set_metrics)
         trained_on = {model: held for model, held in store.trained_on().items() if model in asked}
@@ -72,7 +73,7 @@ class Scoring:
         if leaks and shared == "refuse":
             raise UsageError(refusal(leaks))
         store.show([metric for metric in metrics if sets or not metric.of_sets], self.view, references)
-        missing = self._score_clips(metrics, only)
+        missing = self._score_clips(metrics, clips)
         if set_metrics:
             self._score_sets(set_metrics, references, leaks, asked)
         return missing
@@ -86,21 +87,20 @@ class Scoring:
     def _embedded_keys(self, embedder: str) -> set[str]:
         return set() if self.force else self.store.embedded_keys(embedder, self.view.key)
 
-    def _score_clips(self, metrics: Sequence[PlannedMetric], only: set[str] | None) -> list[str]:
-        clips = self.store.made(only)
-        prompts = self.store.prompts()
-        scored = {} if self.force else self.store.scored()
+    def _score_clips(self, metrics: Sequence[PlannedMetric], clips: Sequence[StoredClip]) -> list[str]:
+        of_clips = {metric.key(self.view): metric for metric in metrics if not metric.of_sets}
+        lacking = {} if self.force else self.store.unscored(of_clips)
         embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
         held = {name: self._embedded_keys(name) for name in embedders}
-        folder = self.store.folder.resolve()
+        prompts, folder = self.store.prompts(), self.store.folder.resolve()
         tasks: list[ScoreTask] = []
         for c in clips:
-            keys = scored.get(c.id, set())
-            absent = tuple(m for m in metrics if not m.of_sets and m.key(self.view) not in keys)
+            absent = of_clips if self.force else lacking.get(c.id, ())
+            own = tuple(metric for key, metric in of_clips.items() if key in absent)
             embed = tuple(e for name, e in embedders.items() if c.content not in held[name])
-            if absent or embed:
+            if own or embed:
                 prompt = prompts[c.prompt]
-                tasks.append(ScoreTask(c.id, c.content, folder / c.path, prompt, c.notes, absent, embed, self.view))
+                tasks.append(ScoreTask(c.id, c.content, folder / c.path, prompt, c.notes, own, embed, self.view))
         if not self.force:
             tasks = self._with_known_vectors(tasks)
         self.progress.begin("scoring clips", len(clips), len(clips) - len(tasks))

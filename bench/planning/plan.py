@@ -260,7 +260,7 @@ def prompt_text(prompt: Prompt) -> str:
     return canonical_json(prompt_identity(prompt))
 
 
-def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any]) -> str:
+def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] = _NOTHING) -> str:
     """The id of a clip on its own, as `ClipIds` has it."""
     return ClipIds(model, request.duration)(prompt_text(request.prompt), request.seed, extra)
 

@@ -6,7 +6,7 @@ What needs only the audio that exists reads `bench.storage.store.Store.made`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from bench.storage.store import Store
@@ -55,6 +55,29 @@ class PlannedRow(NamedTuple):
         """What it was made with; nothing where that is not recorded."""
         found: Mapping[str, Any] = json.loads(self.provenance or "{}")
         return found
+
+
+class ClipPlace(NamedTuple):
+    """A clip of the present plan: what it is asked for, and whether it is made."""
+
+    model: str
+    prompt: str
+    seed: int
+    made: bool
+
+
+def clip_places(store: Store) -> Iterator[ClipPlace]:
+    """Yield the clips of the present plan in the order in which they were planned."""
+    rows = store.each("SELECT model, prompt, seed, state = 'made' FROM clips WHERE state != 'replaced' ORDER BY rowid")
+    return (ClipPlace(model, prompt, seed, bool(made)) for model, prompt, seed, made in rows)
+
+
+def clip_lengths(store: Store) -> dict[str, list[float]]:
+    """Return by model the lengths of the clips that are made, in seconds; nothing of a model that has none."""
+    lengths: dict[str, list[float]] = {}
+    for model, seconds in store.each("SELECT model, CAST(frames AS REAL) / rate FROM clips WHERE state = 'made'"):
+        lengths.setdefault(model, []).append(seconds)
+    return lengths
 
 
 def planned_rows(store: Store) -> list[PlannedRow]:

@@ -48,7 +48,7 @@ def _to_3(db: sqlite3.Connection) -> None:
 
 def _to_4(db: sqlite3.Connection) -> None:
     """Tests of set metrics have a table."""
-    db.execute("CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL) WITHOUT ROWID")
+    db.execute("CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID")
 
 
 STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}

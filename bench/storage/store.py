@@ -18,7 +18,6 @@ from bench.atomic_write import replace_file
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.hashing import canonical_json
-from bench.planning.metric_plan import ScoreKey
 from bench.planning.plan import Plan
 from bench.run_lock import take_lock
 from bench.storage.clip_tables import ClipTables
@@ -32,7 +31,7 @@ from bench.storage.validate import check_rows
 from bench.storage.views import create_views
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredClip:
     """A clip whose audio exists, its length in seconds, and the notes JSON if somebody knew them."""
 
@@ -188,11 +187,9 @@ class Store(ClipTables, ScoreTables):
         )
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
 
-    def held(self, plan: Plan) -> tuple[set[str], dict[str, set[ScoreKey]]]:
-        """Ids of the clips that exist, and by id what they are scored with, once `adopt` has given a plan's its ids."""
-        today = present_ids(self._db, plan)
-        made = {today.get(clip.id, clip.id) for clip in self.made()}
-        return made, {today.get(id, id): keys for id, keys in self.scored().items()}
+    def present_ids(self, plan: Plan) -> dict[str, str]:
+        """Of clips that are named as in an older layout, the id that `adopt` will give them."""
+        return present_ids(self._db, plan)
 
     def labels(self) -> list[str]:
         """The models of the run, in their order."""
@@ -222,7 +219,7 @@ class Store(ClipTables, ScoreTables):
         clip = "prompt || ', seed ' || seed"
         queries = (
             f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",
-            f"SELECT model, metric, {clip}, error FROM shown_scores WHERE error IS NOT NULL ORDER BY place, position",
+            f"SELECT model, metric, {clip}, error FROM held_scores WHERE error IS NOT NULL ORDER BY place, position",
             f"SELECT model, 'embedding', {clip}, e.error FROM embeddings AS e JOIN clips USING (content) "
             "WHERE e.error IS NOT NULL AND state = 'made' ORDER BY clips.rowid",
             "SELECT DISTINCT model, metric, '', error FROM shown_set_scores WHERE error IS NOT NULL",

@@ -24,6 +24,10 @@ class Tables:
         """
         return self._db.execute(query, parameters).fetchall()
 
+    def each(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """As `rows`, a row at a time: for as many as there are clips × metrics."""
+        return iter(self._db.execute(query, parameters))
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with explained(self.folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -19,10 +20,10 @@ from bench.report.clip_entries import clip_entries
 from bench.report.provenance import made_with, seeds_of
 from bench.storage.failures import Failure
 from bench.storage.join_shards import whole_plan
-from bench.storage.read_clips import audio_paths, made_rows, planned_rows, stray_clip
+from bench.storage.read_clips import audio_paths, clip_places, made_rows, planned_rows, stray_clip
 from bench.storage.read_metrics import StoredMetric, shown_metrics
 from bench.storage.read_models import StoredModel, read_models
-from bench.storage.read_scores import shown_scores, shown_set_scores, unscored_clips
+from bench.storage.read_scores import ShownScore, score_columns, shown_scores, shown_set_scores, unscored_clips
 from bench.storage.store import Store
 
 MODELS = [("late", 1), ("early", 0), ("bare", 2)]
@@ -124,10 +125,23 @@ def test_scores_are_those_of_the_plan_and_of_shown_metrics(store: Store) -> None
     assert {(s.clip, s.genre, s.level) for s in shown_scores(store)} >= {("a", "jazz", 1), ("b", None, None)}
 
 
-def test_details_are_read_where_they_are_asked_for(store: Store) -> None:
-    assert {s.details for s in shown_scores(store)} == {None}
-    held = {(s.clip, s.metric): s.details for s in shown_scores(store, details=True) if s.details is not None}
-    assert held == dict.fromkeys([("b", "first@2"), ("a", "first@2"), ("a", "second@1")], '{"chance": 0.1}')
+def test_a_column_has_an_entry_for_each_clip_of_the_plan(store: Store) -> None:
+    assert [place.prompt for place in clip_places(store)] == [s.prompt for s in _in_order(store)]
+    for name, version in (("first", 2), ("second", 1)):
+        column = score_columns(store)[f"{name}@{version}"]
+        known = [s.value for s in _in_order(store, f"{name}@{version}")]
+        assert column.value.tolist() == pytest.approx([math.nan if v is None else v for v in known], nan_ok=True)
+    scored = {("first", 2): {"a", "b"}, ("second", 1): {"a"}}
+    ids = [s.clip for s in _in_order(store, "first@2")]
+    for (name, version), clips in scored.items():
+        chance = score_columns(store)[f"{name}@{version}"].chance
+        assert {id: value for id, value in zip(ids, chance, strict=True) if value == value} == dict.fromkeys(clips, 0.1)
+
+
+def _in_order(store: Store, metric: str = "first@2") -> list[ShownScore]:
+    """The scores of one metric, as clips were planned."""
+    place = {row.id: row.place for row in planned_rows(store)}
+    return sorted((s for s in shown_scores(store) if s.metric == metric), key=lambda s: place[s.clip])
 
 
 def test_a_clip_is_unscored_once_for_each_metric(store: Store) -> None:
