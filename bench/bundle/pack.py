@@ -32,6 +32,7 @@ from bench.references.find import find_by_fingerprint
 from bench.scores.aggregate import read_columns, read_set_scores
 from bench.scores.protocol import Protocol, protocol_of
 from bench.storage.database import explained, present_layout, read_database
+from bench.storage.failures import Failure
 from bench.storage.layout import (
     CONFIG,
     DATABASE,
@@ -54,12 +55,21 @@ GROUPINGS = ("all", "genre", "level")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was written: where, its size in bytes, the clips in it, and how many planned ones are not."""
+    """A bundle that was written.
+
+    Attributes:
+        path: where.
+        size: in bytes.
+        clips: how many are in it.
+        lacking: how many planned ones are not.
+        failures: what failed in the run and has no score in the bundle.
+    """
 
     path: Path
     size: int
     clips: int
     lacking: int
+    failures: tuple[Failure, ...]
 
 
 def pack(folder: Path, file: Path | None = None, partial: bool = False, progress: Progress | None = None) -> Bundle:
@@ -101,6 +111,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             found = leaderboard_records(copy, folder, protocol, progress)
             (copy / LEADERBOARD).write_bytes(_json(found))
             (copy / SCORES).write_bytes(written(clip_table(store), "csv"))
+            failures = tuple(store.failures())
             about = {**describe(name, store, protocol), "versions": versions()}
             files: dict[str, Path] = {
                 **clips,
@@ -113,7 +124,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
         try:
             with replacing(file) as temporary:
                 _write(temporary, files, about, progress)
-            return Bundle(file, file.stat().st_size, len(clips), planned - len(clips))
+            return Bundle(file, file.stat().st_size, len(clips), planned - len(clips), failures)
         except OSError as error:
             raise UsageError(f"cannot write {file}: {error.strerror or error}; name another file") from error
 

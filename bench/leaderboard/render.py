@@ -50,8 +50,8 @@ def read_board(
 ) -> Board:
     """A run's leaderboard.
 
-    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics, which take about a
-    second a pair and are kept in the run folder; those of plugin files are only made where ``plugin_files`` allows it.
+    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics that the run does not
+    hold yet; those of plugin files are only made where ``plugin_files`` allows it.
 
     Raises:
         UsageError: as `read_cells`, or no prompt has what the table is split by.
@@ -151,11 +151,32 @@ def render(
     Raises:
         UsageError: as `read_cells`, or a style that cannot keep published figures apart.
     """
+    return rendered(read_board(folder, by, progress, plugin_files), style, by, with_published)
+
+
+def refuse_unscored(folder: Path, board: Board) -> None:
+    """Refuse a leaderboard that would have no rows.
+
+    Raises:
+        UsageError: the run has no scores; the message says how to make some.
+    """
+    if not board.cells:
+        raise UsageError(
+            f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its "
+            "configuration, and with --metric NAME others"
+        )
+
+
+def rendered(board: Board, style: Format = "table", by: str | None = None, with_published: bool = False) -> str | bytes:
+    """As `render`, of a leaderboard that was read.
+
+    Raises:
+        UsageError: a style that cannot keep published figures apart.
+    """
     if with_published and style not in ("table", "markdown", "json"):
         raise UsageError(
             f"{style} would mix published figures with measured rows; use table, markdown or json with them"
         )
-    board = read_board(folder, by, progress, plugin_files)
     if style == "json":
         found = records(board.cells, board.ranks, board.protocol)
         if with_published:

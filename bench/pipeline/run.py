@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.comparison.store_tests import store_set_tests
 from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.plugins import plain_name
 from bench.errors import MissingError
@@ -17,6 +18,7 @@ from bench.execution.generate import generate
 from bench.execution.score import Scoring
 from bench.hashing import canonical_json
 from bench.number_format import counted
+from bench.pipeline.rates import keep_rates
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
@@ -132,6 +134,9 @@ def run(
             only, sets = {clip.id for clip in plan.clips}, shard is None
             scoring = Scoring(store, view_of(store, settings.common), executor, progress)
             missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
+        if sets:
+            store_set_tests(store, progress)
+        keep_rates(store, plan)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
@@ -159,6 +164,7 @@ def rescore(
             scoring = Scoring(store, view_of(store, config.common), executor, progress or Silent(), force)
             missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
+        store_set_tests(store, progress or Silent())
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from bench.errors import DataError, UsageError
 from bench.file_system import on_network
+from bench.storage.quiet_reading import UnsharedReader, open_to_read
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+_SMALL = 64_000_000  # bytes: copied in 50 ms
 # What SQLite calls operational though no room and no right would mend it.
 _DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
 
@@ -37,7 +39,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
 
 
 def read_database(folder: Path) -> sqlite3.Connection:
-    """Open ``run.db`` for reading.
+    """Open ``run.db`` for reading; nothing is written into the folder.
 
     Raises:
         UsageError: there is none.
@@ -48,7 +50,7 @@ def read_database(folder: Path) -> sqlite3.Connection:
             f"{folder} is not a run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
         )
     with explained(folder):
-        connection = _open_read_only(folder / "run.db")
+        connection = open_to_read(folder)
         _check_version(folder, connection)
     return connection
 
@@ -58,10 +60,14 @@ def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connectio
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
-    an older tunebench wrote, as `present_layout` has it.
+    an older tunebench wrote, as `present_layout` has it, and a small one that nobody was writing to: of a large one an
+    `UnsharedReader` tells when a driver has changed it meanwhile.
     """
-    (journal,), (layout,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "user_version"))
-    if journal == "wal" and layout == SCHEMA_VERSION:
+    ask = ("journal_mode", "user_version", "page_count", "page_size")
+    journal, layout, pages, size = (connection.execute(f"PRAGMA {of}").fetchone()[0] for of in ask)
+    large = isinstance(connection, UnsharedReader) and pages * size > _SMALL
+    shared = journal == "wal" and not isinstance(connection, UnsharedReader)
+    if (large or shared) and layout == SCHEMA_VERSION:
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
         return connection
@@ -90,17 +96,6 @@ def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connecti
         raise
     connection.close()
     return copy
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """A WAL database needs a place for its shared memory even to be read; in a read-only folder nobody writes to it."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-    except sqlite3.OperationalError:
-        connection.close()
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    return connection
 
 
 def _check_version(folder: Path, connection: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.contracts.notice import Notice
 from bench.contracts.set_metric import PlannedReference
-from bench.hashing import canonical_json
+from bench.hashing import canonical_json, fingerprint
 from bench.planning.metric_plan import PlannedMetric, ScoreKey, SetKey
 from bench.storage.tables import Tables
 from bench.storage.task_results import ClipScores, SetScored
@@ -84,6 +84,13 @@ class ScoreTables(Tables):
             if absent := set(keys) - found - {new for old, new in (former or {}).items() if old in found}:
                 lacking[id] = absent
         return lacking
+
+    def seconds_per_score(self) -> dict[str, float]:
+        """By ``params_hash``, the mean time that a metric took for a clip, in seconds, without its embedding."""
+        rows = self._db.execute(
+            "SELECT params_hash, AVG(seconds) FROM scores WHERE error IS NULL AND seconds IS NOT NULL GROUP BY params_hash"
+        )
+        return dict(rows)
 
     def record_clip_scores(self, found: ClipScores) -> None:
         """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
@@ -167,3 +174,27 @@ class ScoreTables(Tables):
                     "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*r.key, *numbers, r.error, *said),
                 )
+
+    def set_test(self, key: str) -> str | None:
+        """The test of a difference of a set metric that is stored under a key, as JSON; None where it is damaged."""
+        row = self._db.execute(
+            "SELECT CAST(test AS BLOB), CAST(digest AS BLOB) FROM set_tests WHERE key = ?", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        text = bytes(row[0]).decode(errors="replace")
+        return text if fingerprint([key, text]).encode() == row[1] else None
+
+    def store_set_test(self, key: str, test: str) -> None:
+        """Store one test, which takes seconds to make again, in a transaction of its own."""
+        with self._transaction():
+            row = (key, test, fingerprint([key, test]))
+            self._db.execute("INSERT OR REPLACE INTO set_tests (key, test, digest) VALUES (?, ?, ?)", row)
+
+    def drop_other_set_tests(self, keys: Collection[str]) -> None:
+        """Remove the tests of sets of clips that the run no longer has."""
+        others = "FROM set_tests WHERE key NOT IN (SELECT value FROM json_each(?))"
+        kept = (canonical_json(sorted(keys)),)
+        if self._db.execute(f"SELECT 1 {others} LIMIT 1", kept).fetchone():
+            with self._transaction():
+                self._db.execute(f"DELETE {others}", kept)

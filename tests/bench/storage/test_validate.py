@@ -124,14 +124,17 @@ def test_a_command_leaves_with_one_line(change: Callable[[str], Path], tunebench
 
 
 class TestFolders:
-    def test_a_configuration_that_is_gone_or_damaged_costs_nothing(self, change: Callable[[str], Path]) -> None:
-        folder = change("")
+    def test_a_configuration_that_is_gone_or_damaged_costs_nothing(
+        self, change: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        folder = change("DELETE FROM set_tests")
         first = compare(folder, "base", "tuned", options=ComparisonOptions(plugin_files=True))
         (folder / "config.yaml").unlink()
         for content in (None, b"", b"\xff\xfe\x00", b"[[[", b"metrics: 3"):
             if content is not None:
                 (folder / "config.yaml").write_bytes(content)
-            (folder / "comparisons.json").unlink()
+            shutil.rmtree(tmp_path / "cache")
             assert compare(folder, "base", "tuned", options=ComparisonOptions(plugin_files=True)) == first
 
     def test_one_run_by_two_paths_is_one(self, made: Path, tmp_path: Path) -> None:
@@ -162,7 +165,8 @@ class TestWhatIsSound:
 
     def test_an_older_layout(self, change: Callable[[str], Path], made: Path) -> None:
         folder = change(
-            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; PRAGMA user_version = 1; "
+            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
+            "PRAGMA user_version = 1; "
             "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
             "UPDATE set_scores SET warnings = (SELECT json_group_array(json_extract(value, '$.code') || ': ' || "
             "json_extract(value, '$.text')) FROM json_each(warnings)); "
