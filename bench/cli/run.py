@@ -16,7 +16,7 @@ Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: resul
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard, or what --dry-run says, as JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
 
 MOST_LINES = 10  # about what failed
 
@@ -110,23 +110,24 @@ def print_leaderboard(folder: Path, as_json: bool) -> None:
 
 def _print_preview(plan: RunPreview, folder: Path) -> None:
     from bench.cli.progress import duration
-    from bench.number_format import counted
+    from bench.number_format import counted, first_few
 
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):
         print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")
     print(f"{plan.to_score} clips to score")
-    about, workers = duration(plan.known_seconds), counted(plan.workers, "worker")
+    about = f"about {duration(plan.known_seconds)} with {counted(plan.workers, 'worker')}"
     if plan.unknown:
-        names = ", ".join(stage.name for stage in plan.unknown)
-        print(f"time: unknown, as {names} was never measured here; the rest takes about {about} with {workers}")
-        print(f"  state it with {' '.join(f'--rate {stage.row}=SECONDS_PER_CLIP' for stage in plan.unknown)}")
+        names = ", ".join(first_few([stage.row for stage in plan.unknown], MOST_LINES))
+        print(f"time: unknown, since no run here has measured a clip of {names}; all else takes {about}")
+        print(f"  state it with --rate {plan.unknown[0].row}=SECONDS_PER_CLIP")
     else:
-        print(f"time: about {about} with {workers}")
-    for stage in plan.stages:
-        if stage.clips and stage.rate and stage.seconds is not None:
+        print(f"time: {about}")
+    timed = [stage for stage in plan.stages if stage.clips and stage.rate]
+    for stage in sorted(timed, key=lambda stage: -(stage.seconds or 0))[:MOST_LINES]:
+        if stage.rate:
             each = f"{stage.rate.seconds:.3g} s a clip, {stage.rate.source}"
-            print(f"  {stage.name}: {duration(stage.seconds)} ({each})")
+            print(f"  {stage.name}: {duration(stage.seconds or 0)} ({each})")
     if plan.dominant:
         stage, share = plan.dominant
-        print(f"most of it: {stage.name}, {share:.0%}")
+        print(f"most of it: {stage.name}, {100 * share:.0f} %")
     print(f"disk: at most {plan.bytes / 1e6:.0f} MB in {folder}")

@@ -82,7 +82,7 @@ class RunPreview:
 
     @property
     def dominant(self) -> tuple[Stage, float] | None:
-        """The stage that takes longest and its share of the time; None where the time is not known, or none is needed."""
+        """The stage that takes longest and its share of the time; None where that is not known, or is none."""
         longest = max(self.stages, key=lambda stage: stage.seconds or 0.0)
         return (longest, (longest.seconds or 0.0) / self.seconds) if self.seconds else None
 

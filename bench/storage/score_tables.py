@@ -88,7 +88,8 @@ class ScoreTables(Tables):
     def seconds_per_score(self) -> dict[str, float]:
         """By ``params_hash``, the mean time that a metric took for a clip, in seconds, without its embedding."""
         rows = self._db.execute(
-            "SELECT params_hash, AVG(seconds) FROM scores WHERE error IS NULL AND seconds IS NOT NULL GROUP BY params_hash"
+            "SELECT params_hash, AVG(seconds) FROM scores WHERE error IS NULL AND seconds IS NOT NULL "
+            "GROUP BY params_hash"
         )
         return dict(rows)
 
