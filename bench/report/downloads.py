@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
 from bench.export.clip_table import clip_table, json_lines, written
-from bench.export.spreadsheet import as_csv
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
 from bench.report.metric_info import metric_infos

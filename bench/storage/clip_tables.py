@@ -10,6 +10,7 @@ from bench.errors import UsageError
 from bench.hashing import canonical_json, first_difference
 from bench.number_format import seconds_text
 from bench.planning.plan import Plan, PlannedClip
+from bench.storage.orphans import audio_files
 from bench.storage.renaming import is_former, rename_clips
 from bench.storage.tables import Tables
 
@@ -49,9 +50,10 @@ class ClipTables(Tables):
                     ),
                 )
                 position += 1
-            for p in plan.suite.prompts:
-                row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
-                self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)",
+                ((p.id, p.text, p.genre, p.level, p.bpm, p.key) for p in plan.suite.prompts),
+            )
             replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
             replaced += self._add_clips(plan.clips)
             self._db.execute("DELETE FROM whole_plan")
@@ -143,7 +145,7 @@ class ClipTables(Tables):
     def plan_lost(self) -> None:
         """Plan the clips again whose audio is gone."""
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
-        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
+        on_disk = set(audio_files(self.folder))
         lost = {path for path in made - on_disk if not (self.folder / path).exists()}
         with self._transaction():
             for path in lost:

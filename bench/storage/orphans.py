@@ -6,9 +6,11 @@ backup or lost its write-ahead log. Whole audio is never removed.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,13 +86,22 @@ def _without_row(folder: Path, known: Collection[str]) -> list[str]:
     # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
     ours = {path.casefold() for path in known}
     found: list[str] = []
-    for file in (folder / "audio").glob("*/*"):
-        path = file.relative_to(folder).as_posix()
-        if _PART.fullmatch(file.name):
-            file.unlink(missing_ok=True)
-        elif _CLIP.fullmatch(file.name) and path.casefold() not in ours:
+    for path in audio_files(folder):
+        name = path.rpartition("/")[2]
+        if _PART.fullmatch(name):
+            (folder / path).unlink(missing_ok=True)
+        elif _CLIP.fullmatch(name) and path.casefold() not in ours:
             found.append(path)
     return sorted(found)
+
+
+def audio_files(folder: Path) -> Iterator[str]:
+    """Every file of the audio of a run, relative to its folder; as text, since there are as many as clips."""
+    with suppress(FileNotFoundError), os.scandir(folder / "audio") as models:
+        for model in models:
+            if model.is_dir():
+                with os.scandir(model.path) as files:
+                    yield from (f"audio/{model.name}/{file.name}" for file in files)
 
 
 def _unknown(folder: Path) -> Iterator[str]:
