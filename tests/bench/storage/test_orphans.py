@@ -172,3 +172,36 @@ class TestLabel:
         write_flac(tmp_path / "a.flac", Audio(np.zeros((1, 8), np.float32), 8000), comment)
         assert read_label(tmp_path / "a.flac") is None
         assert read_clip(tmp_path / "a.flac") is None
+
+
+class _CopyAfter:
+    """Progress that copies the database without its log once so many clips are made."""
+
+    def __init__(self, folder: Path, kept: Path, clips: int) -> None:
+        self._folder, self._kept, self._left = folder, kept, clips
+
+    def begin(self, stage: str, total: int, done: int) -> None: ...
+
+    def note(self, message: str) -> None: ...
+
+    def advance(self, count: int) -> None:
+        self._left -= count
+        if self._left == 0:
+            shutil.copy(self._folder / "run.db", self._kept)
+
+
+@pytest.mark.parametrize("clips", [1, 7, 12])
+def test_a_lost_write_ahead_log_costs_no_audio(tmp_path: Path, write_config: Write, clips: int) -> None:
+    config, folder, kept = write_config(), tmp_path / "out", tmp_path / "kept.db"
+    bench.run(config, folder, _CopyAfter(folder, kept, clips))
+    audio, scores = _audio(folder), _scores(folder)
+    for file in folder.glob("run.db*"):
+        file.unlink()
+    shutil.copy(kept, folder / "run.db")
+    try:
+        run = bench.run(config, folder)
+    except DataError:  # all that it knew was in the log
+        assert _audio(folder) == audio
+    else:
+        assert run.failures() == []
+        assert (_audio(folder), _scores(folder)) == (audio, scores)
