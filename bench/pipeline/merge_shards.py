@@ -7,6 +7,7 @@ shards stay as they are and may be removed afterwards.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import shutil
 from collections import Counter
@@ -32,6 +33,7 @@ from bench.progress import Progress, Silent
 from bench.storage.clip_sets import view_of
 from bench.storage.frozen_config import FILE, freeze
 from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_plan
+from bench.storage.orphans import set_aside
 from bench.storage.read_clips import audio_paths, planned_rows
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.read_scores import unscored_clips
@@ -75,7 +77,7 @@ def merge(folder: Path | str, progress: Progress | None = None, plugin_files: bo
         for shard in shards:
             with Store.open(folder / shard.folder) as part:
                 part.tidy()
-                held |= _take_audio(run, part, held)
+                held |= _take_audio(run, part, held, progress)
                 _take_results(run, part, progress)
                 _take_stacks(run, part)
             progress.advance(1)
@@ -196,11 +198,14 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
             )
 
 
-def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
+def _take_audio(run: Store, part: Store, held: set[str], progress: Progress) -> set[str]:
     """Give the run the files of the clips that it does not hold, and return their ids."""
     missing = {id: path for id, path in audio_paths(part).items() if id not in held}
     for path in missing.values():
         try:
+            held_file = run.folder / path
+            if held_file.is_file() and not filecmp.cmp(part.folder / path, held_file, shallow=False):
+                progress.note(f"{held_file} belongs to no clip, and now lies in {set_aside(run.folder, path)}")
             duplicate(part.folder / path, run.folder / path)
         except OSError as error:
             raise UsageError(

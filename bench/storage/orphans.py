@@ -65,7 +65,7 @@ def settle_orphans(folder: Path, known: Collection[str], wanted: Mapping[str, st
         OSError: a file cannot be moved.
     """
     misplaced = [path for path in _without_row(folder, known) if wanted.get(_named_by(folder / path)) != path]
-    set_aside = [_set_aside(folder, path) for path in misplaced]
+    aside = [set_aside(folder, path) for path in misplaced]
     places = [path for path in wanted.values() if (folder / path).is_file()]
     for path in sorted(_unknown(folder)) if len(places) < len(wanted) else ():
         target = wanted.get(_named_by(folder / path))
@@ -77,8 +77,8 @@ def settle_orphans(folder: Path, known: Collection[str], wanted: Mapping[str, st
         found = list(threads.map(read_clip, (folder / path for path in places)))
     for path, clip in zip(places, found, strict=True):
         if clip is None:
-            set_aside.append(_set_aside(folder, path))
-    moved = [path for path in dict.fromkeys(set_aside) if (folder / path).exists()]
+            aside.append(set_aside(folder, path))
+    moved = [path for path in dict.fromkeys(aside) if (folder / path).exists()]
     return Settled([clip for clip in found if clip is not None], moved)
 
 
@@ -113,8 +113,12 @@ def _named_by(file: Path) -> str:
     return label.clip if label else ""
 
 
-def _set_aside(folder: Path, path: str) -> str:
-    """Move a file to where no clip lies; the name says where it was. Returns its new path."""
+def set_aside(folder: Path, path: str) -> str:
+    """Move audio of a run folder to where no clip lies; the name says where it was. Returns its new path.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
     _, model, name = path.split("/")
     stem = f"{model}-{name.removesuffix('.flac')}"
     target, number = f"{UNKNOWN}/{stem}.flac", 1

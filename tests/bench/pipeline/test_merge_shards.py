@@ -543,3 +543,15 @@ def test_audio_is_copied_where_it_cannot_be_linked(
     merge(out, plugin_files=True)
     shutil.rmtree(other_disk / "1-of-3")
     assert_same_run(out, undisturbed)
+
+
+def test_audio_in_the_place_of_a_shards_clip_is_set_aside(tmp_path: Path, write_config: Callable[..., Path]) -> None:
+    out, config = tmp_path / "out", write_config()
+    run(config, out, shard=Shard(1, 2))
+    merge(out)
+    second = run(config, out, shard=Shard(2, 2))
+    path = next(second.folder.glob("audio/sine/*.flac"))
+    (out / "audio/sine" / path.name).write_bytes(b"somebody's")
+    assert merge(out).lacking == []
+    assert (out / "audio/unknown" / f"sine-{path.name}").read_bytes() == b"somebody's"
+    assert (out / "audio/sine" / path.name).read_bytes() == path.read_bytes()
