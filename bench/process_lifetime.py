@@ -70,7 +70,8 @@ class Guarded:
     ) -> None:
         self.ended, theirs = os.pipe()
         self._status = os.fdopen(self.ended, "rb", buffering=0)
-        guard = [sys.executable, "-I", "-S", __file__, str(theirs), str(memory or 0)]
+        files = ",".join(map(str, [theirs, *pass_fds]))
+        guard = [sys.executable, "-I", "-S", __file__, files, str(memory or 0)]
         try:
             # A group of its own, since Ctrl-C reaches all of the terminal's: the driver decides what happens then.
             self._guard = subprocess.Popen(
@@ -138,7 +139,7 @@ def _when_closed(descriptor: int, end: Callable[[], None]) -> None:
 # -- the guard -------------------------------------------------------------------------------------------------------
 
 
-def _guard(status: int, limit: int, command: list[str]) -> None:
+def _guard(status: int, passed: Sequence[int], limit: int, command: list[str]) -> None:
     """Run a command while standard input is open, and tell how it ended once nothing of it is left."""
     os.set_inheritable(status, False)
     woken, wake = os.pipe()
@@ -148,12 +149,12 @@ def _guard(status: int, limit: int, command: list[str]) -> None:
         signal.signal(number, lambda *_: None)
     if _LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    code, used = _watch(command, woken, limit)
+    code, used = _watch(command, passed, woken, limit)
     with suppress(OSError):  # the driver is gone
         os.write(status, b"%d %d" % (code, used))
 
 
-def _watch(command: list[str], woken: int, limit: int) -> tuple[int, int]:
+def _watch(command: list[str], passed: Sequence[int], woken: int, limit: int) -> tuple[int, int]:
     try:
         child = subprocess.Popen(
             command,
@@ -165,7 +166,8 @@ def _watch(command: list[str], woken: int, limit: int) -> tuple[int, int]:
     except OSError as error:
         print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)
         return 126, 0
-    _close_passed(keep=woken)
+    for descriptor in passed:  # whoever has the other end sees when the command lets go of it
+        os.close(descriptor)
     code: int | None = None
     used = 0
     while code is None:
@@ -179,14 +181,6 @@ def _watch(command: list[str], woken: int, limit: int) -> tuple[int, int]:
     code = code if code is not None else ended
     child.returncode = code  # it was waited for here
     return code, used if used > limit else 0
-
-
-def _close_passed(keep: int) -> None:
-    """Close what only the command is to hold, so that whoever has the other end sees that it has let go."""
-    for descriptor in range(3, keep):
-        with suppress(OSError):
-            if os.get_inheritable(descriptor):
-                os.close(descriptor)
 
 
 def _reaped(child: int) -> tuple[int | None, bool]:
@@ -272,4 +266,5 @@ def _share(process: int, resident: int) -> int:
 
 
 if __name__ == "__main__":
-    _guard(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    _status, *_passed = map(int, sys.argv[1].split(","))
+    _guard(_status, _passed, int(sys.argv[2]), sys.argv[3:])

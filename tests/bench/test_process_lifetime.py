@@ -239,9 +239,11 @@ def test_waiting_has_a_limit_and_may_have_none(start: Start) -> None:
 
 def test_passed_files_reach_the_command_and_close_with_it(start: Start) -> None:
     reading, writing = os.pipe()
-    guard = start(f"os.write({writing}, b'here'); assert sys.stdin.read() == ''", pass_fds=[writing])
+    body = f"os.write({writing}, b'here'); os.close({writing}); assert sys.stdin.read() == ''; time.sleep(600)"
+    guard = start(body, pass_fds=[writing])
     os.close(writing)
-    assert guard.wait(60) == Ending(0)
     assert os.read(reading, 10) == b"here"
-    assert os.read(reading, 10) == b""
+    assert os.read(reading, 10) == b""  # although the command goes on, and so does its guard
+    with pytest.raises(TimeoutError):
+        guard.wait(0)
     os.close(reading)

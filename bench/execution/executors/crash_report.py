@@ -133,8 +133,9 @@ def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject
     assert frame is not None
     seen = f"{name} in {frame} while {doing}"
     file = _keep(f"{name}-{frame.where}", frames, f"{seen}: {subject}", dump, folder)
-    stack = f"; its stack is in {CRASHES}/{file}" if file else ""
-    return f"{seen}{f': reinstall it ({_reinstall(frame.library)})' if frame.library else ''}{stack}"
+    advice = [f"reinstall it ({_reinstall(frame.library)})"] if frame.library else []
+    advice += [f"its stack is in {CRASHES}/{file}"] if file else []
+    return f"{seen}: {'; '.join(advice)}" if advice else seen
 
 
 @cache
