@@ -10,10 +10,11 @@ from pathlib import Path
 
 from bench.errors import DataError, UsageError
 from bench.file_system import on_network
+from bench.storage.digests import write_digests
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # What SQLite calls operational though no room and no right would mend it.
-_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
+_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8", "user-defined")
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
@@ -29,7 +30,9 @@ def open_database(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             schema = (files("bench.storage") / "schema.sql").read_text(encoding="utf-8")
-            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION};")
+            write_digests(connection)
+            connection.execute("COMMIT")
         _check_version(folder, connection)
         upgrade(folder, connection)
         connection.execute("PRAGMA foreign_keys = ON")  # now that no table is built anew
@@ -108,7 +111,7 @@ def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
     if not 1 <= version <= SCHEMA_VERSION:
         raise DataError(
             f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
-            "use the tunebench that wrote it"
+            f"use the tunebench that wrote it, or 'tunebench check run {folder}' if none did"
         )
 
 
@@ -130,6 +133,8 @@ def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         for older in range(version, SCHEMA_VERSION):
             STEPS[older](connection)
+        if version < SCHEMA_VERSION:
+            write_digests(connection)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:
@@ -159,4 +164,6 @@ def explained(folder: Path) -> Iterator[None]:
 
 def damaged(folder: Path, what: object) -> DataError:
     """What is said of a database that is not as it should be."""
-    return DataError(f"{folder}/run.db is damaged ({what}); the audio beside it is not touched")
+    return DataError(
+        f"{folder}/run.db is damaged ({what}); 'tunebench check run {folder} --repair' makes it anew from what is whole"
+    )
