@@ -19,6 +19,7 @@ Samples = npt.NDArray[np.float32]
 
 MAX_RATE = 655_350  # FLAC's limit, in Hz
 MAX_CHANNELS = 8  # FLAC's limit
+_FULL_SCALE = 2**23  # of 24-bit samples
 _OGG_CUT = re.compile(r"^Ogg ?: .*(end-of-stream bit|End-Of-Stream flag)", re.MULTILINE)
 
 
@@ -134,6 +135,22 @@ def read_audio(path: Path) -> Audio:
         raise DataError(f"{path}: {error}") from None
 
 
+def read_known(path: Path, content: str) -> Audio:
+    """Decode a file that must hold known audio.
+
+    Args:
+        path: of the file.
+        content: `content_hash` of the audio.
+
+    Raises:
+        DataError: as `read_audio`, or the file holds other audio.
+    """
+    audio = read_audio(path)
+    if content_hash(audio) != content:
+        raise DataError(f"{path}: holds other audio than was made for this clip; put the file back, or make it again")
+    return audio
+
+
 def _truncated(read: int, promised: int, log: str) -> bool:
     """libsndfile reads what there is of a cut file and says only in its log that there should have been more."""
     chunk = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
@@ -143,20 +160,51 @@ def _truncated(read: int, promised: int, log: str) -> bool:
     return bool(_OGG_CUT.search(log)) or (promised < 2**62 and read < promised - 2 * 1152)
 
 
-def write_flac(path: Path, audio: Audio) -> float:
-    """Write 24-bit FLAC so that a reader sees either the whole file or none, and return the gain that was applied.
+def as_stored(audio: Audio) -> tuple[Audio, float]:
+    """The audio as a 24-bit FLAC file gives it back, bit for bit, and the gain that was applied.
 
     The gain is 1 unless the peak exceeds full scale; then the audio is scaled to fit.
-    The file is written under a temporary name, flushed to disk, and renamed.
+    """
+    gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
+    steps = np.rint(audio.samples * np.float32(gain) * np.float32(_FULL_SCALE))
+    return Audio(np.clip(steps, -_FULL_SCALE, _FULL_SCALE - 1) / np.float32(_FULL_SCALE), audio.rate, audio.notes), gain
+
+
+def write_flac(path: Path, audio: Audio, comment: str = "") -> float:
+    """Write 24-bit FLAC so that a reader sees either the whole file or none, and return the gain that was applied.
+
+    The samples become those of `as_stored`. The file is written under a temporary name, flushed to disk, and renamed.
+
+    Args:
+        path: of the file; its folder is made.
+        audio: what is written.
+        comment: a text to keep in the file, which `read_comment` returns.
     """
     import soundfile
 
-    gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
+    stored, gain = as_stored(audio)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Encoded in memory first: a full disk is then an ordinary OSError of write() and not a codec's riddle.
     encoded = io.BytesIO()
-    samples = audio.samples.T * np.float32(gain)
-    soundfile.write(encoded, samples, audio.rate, format="FLAC", subtype="PCM_24")
+    with soundfile.SoundFile(encoded, "w", stored.rate, stored.channels, "PCM_24", format="FLAC") as file:
+        if comment:
+            file.comment = comment
+        file.write(stored.samples.T)
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.getbuffer())
     return gain
+
+
+def read_comment(path: Path) -> str:
+    """The text that was kept in an audio file, read without decoding it; empty where there is none.
+
+    Raises:
+        DataError: missing, or not audio.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            return str(file.comment)
+    except (soundfile.SoundFileError, RuntimeError, OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as audio ({str(error).rstrip('.').split(': ')[-1]})") from error

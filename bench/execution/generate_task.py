@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from bench.contracts.audio import Audio, content_hash, read_audio, write_flac
+from bench.contracts.audio import Audio
 from bench.contracts.model import GenerationRequest, MusicModel
 from bench.environment import environment
 from bench.errors import DataError, MissingError, Unstorable, one_line
 from bench.execution.executors.worker_state import WorkerState
 from bench.planning.plan import PlannedClip, PlannedModel
+from bench.storage.clip_file import write_clip
 from bench.storage.task_results import ClipFailed, ClipMade
 
 
@@ -94,8 +95,7 @@ class GenerateTask:
         path = self.folder / clip.path
         audio = audio.cropped(clip.request.duration)
         try:
-            gain = write_flac(path, audio)
-            content = content_hash(read_audio(path))
+            label = write_clip(path, clip.id, audio)
         except OSError as error:
             raise Unstorable(
                 f"cannot write {path}: {error.strerror}; the clips made before are safe: free disk space or fix "
@@ -103,14 +103,14 @@ class GenerateTask:
             ) from error
         return ClipMade(
             clip.id,
-            content,
+            label.content,
             audio.rate,
             audio.channels,
             audio.frames,
-            audio.peak,
-            gain,
+            label.peak,
+            label.gain,
             seconds,
-            audio.notes.to_json() if audio.notes else None,
+            label.notes,
             {
                 **environment(),
                 "batch": len(self.clips),

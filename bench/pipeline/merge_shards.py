@@ -58,7 +58,7 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
     first = folder / shards[0].folder
     with Store.open(folder) as run:
         _refuse_other_run(run, description)
-        run.tidy()
+        run.plan_lost()
         join_plan(run, first)
         if (first / FILE).exists():
             freeze(run, load_config(first / FILE))
@@ -71,6 +71,8 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
                 _take_results(run, part, progress)
                 _take_stacks(run, part)
             progress.advance(1)
+        if told := run.settle_orphans().told:
+            progress.note(told)
         missing = _hear_together(run, progress)
         forget_crashes(run)
         if missing:

@@ -126,7 +126,7 @@ def run(
                 f"{folder}/config.yaml was lost, and does not say how {', '.join(unknown)} were made; the command that "
                 "made them adds it again"
             )
-        store.tidy()
+        _tidy(store, progress)
         with make_executor(settings.executor, folder / CRASHES) as executor:
             missing = generate(store, plan, executor, progress)
             only, sets = {clip.id for clip in plan.clips}, shard is None
@@ -150,19 +150,27 @@ def rescore(
         UsageError: there is no run in the folder, or it is in use.
         MissingError: a metric needs what is not installed; the others are computed first.
     """
-    folder = Path(folder)
+    folder, progress = Path(folder), progress or Silent()
     Store.read(folder).close()
     metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
-        store.tidy()
+        _tidy(store, progress)
         with make_executor(config.executor, folder / CRASHES) as executor:
-            scoring = Scoring(store, view_of(store, config.common), executor, progress or Silent(), force)
+            scoring = Scoring(store, view_of(store, config.common), executor, progress, force)
             missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))
     return Run(folder)
+
+
+def _tidy(store: Store, progress: Progress) -> None:
+    settled = store.tidy()
+    if settled.adopted:
+        progress.note(f"{counted(len(settled.adopted), 'clip')} whose rows were lost taken over from their files")
+    if settled.told:
+        progress.note(settled.told)
 
 
 def forget_crashes(store: Store) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
@@ -14,9 +12,6 @@ from bench.number_format import seconds_text
 from bench.planning.plan import Plan, PlannedClip
 from bench.storage.renaming import is_former, rename_clips
 from bench.storage.tables import Tables
-
-# Only names that this module gives are ever removed.
-_OUR_FILE = re.compile(r"[0-9a-f]{16}\.flac|\.[0-9a-f]{16}\.flac\.\d+\.part")
 
 
 class ClipTables(Tables):
@@ -145,15 +140,10 @@ class ClipTables(Tables):
                     f"raise the suite's version and {advice}"
                 )
 
-    def tidy(self) -> None:
-        """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
-        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
+    def plan_lost(self) -> None:
+        """Plan the clips again whose audio is gone."""
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
-        # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
-        ours = {path.casefold() for path in made}
-        for path in on_disk - made:
-            if path.casefold() not in ours and _OUR_FILE.fullmatch(Path(path).name):
-                (self.folder / path).unlink(missing_ok=True)
+        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
         lost = {path for path in made - on_disk if not (self.folder / path).exists()}
         with self._transaction():
             for path in lost:

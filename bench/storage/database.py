@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -44,8 +44,9 @@ def read_database(folder: Path) -> sqlite3.Connection:
 
     Raises:
         UsageError: there is none.
-        DataError: it is damaged or of a newer tunebench.
+        DataError: it is lost, damaged or of a newer tunebench.
     """
+    refuse_lost_database(folder)
     if not (folder / "run.db").is_file():
         raise UsageError(
             f"{folder} is not a run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
@@ -54,6 +55,27 @@ def read_database(folder: Path) -> sqlite3.Connection:
         connection = _open_read_only(folder / "run.db")
         _check_version(folder, connection)
     return connection
+
+
+def refuse_lost_database(folder: Path) -> None:
+    """Check that audio in a run folder has a database with clips beside it.
+
+    Raises:
+        DataError: there is audio, but ``run.db`` is gone, empty, or knows of no clip.
+    """
+    if not any((folder / "audio").glob("*/*")):
+        return
+    path, problem = folder / "run.db", "there is no run.db beside it"
+    if path.exists():
+        with explained(folder), closing(_open_read_only(path)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            if "clips" in tables and connection.execute("SELECT 1 FROM clips").fetchone():
+                return
+        problem = "its run.db knows of no clip"
+    raise DataError(
+        f"{folder} holds audio, but {problem}; put the lost run.db and its run.db-wal back, or make it anew from the "
+        f"audio with 'tunebench check run {folder} --repair'; if the audio is not a run's, name another folder"
+    )
 
 
 def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:

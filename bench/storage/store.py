@@ -22,8 +22,9 @@ from bench.planning.metric_plan import ScoreKey
 from bench.planning.plan import Plan
 from bench.run_lock import take_lock
 from bench.storage.clip_tables import ClipTables
-from bench.storage.database import as_of_now, explained, open_database, read_database
+from bench.storage.database import as_of_now, explained, open_database, read_database, refuse_lost_database
 from bench.storage.failures import Failure
+from bench.storage.orphans import Settled, settle_orphans
 from bench.storage.renaming import present_ids
 from bench.storage.score_tables import ScoreTables
 from bench.storage.task_results import ClipFailed, ClipMade
@@ -54,20 +55,21 @@ class Store(ClipTables, ScoreTables):
         self._lock = lock
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
+    def open(cls, folder: Path, anew: bool = False) -> Store:
         """Open a run folder for writing, making it if it does not exist.
+
+        Args:
+            folder: the run's.
+            anew: begin a new database although there is audio of a lost one, to repair the run.
 
         Raises:
             UsageError: another driver is at work in it, or it cannot be written to.
-            DataError: its database is damaged or of a newer tunebench.
+            DataError: its database is lost, damaged or of a newer tunebench.
         """
         lock = take_lock(folder)
         try:
-            if not (folder / "run.db").exists() and any((folder / "audio").glob("*/*")):
-                raise UsageError(
-                    f"{folder} holds audio but no run.db, so it was not created by tunebench; put a lost run.db back, "
-                    "move the folder audio/ elsewhere, or name another folder with --out"
-                )
+            if not anew:
+                refuse_lost_database(folder)
             connection = open_database(folder)
             create_views(connection)
             return cls(folder, connection, lock)
@@ -131,7 +133,8 @@ class Store(ClipTables, ScoreTables):
                 if before != result.content:
                     self._db.execute("DELETE FROM scores WHERE clip = ?", (result.clip,))
                 self._db.execute(
-                    "UPDATE clips SET state = 'made', content = ?, rate = ?, channels = ?, frames = ?, peak = ?, "
+                    "UPDATE clips SET state = CASE state WHEN 'replaced' THEN state ELSE 'made' END, "
+                    "content = ?, rate = ?, channels = ?, frames = ?, peak = ?, "
                     "gain = ?, seconds = ?, error = NULL, provenance = ? WHERE id = ?",
                     (
                         result.content,
@@ -148,6 +151,33 @@ class Store(ClipTables, ScoreTables):
                 self._db.execute("DELETE FROM notes WHERE clip = ?", (result.clip,))
                 if result.notes is not None:
                     self._db.execute("INSERT INTO notes VALUES (?, ?)", (result.clip, result.notes))
+
+    def tidy(self) -> Settled:
+        """Make files and rows agree: plan again what has lost its audio, and settle audio that no row vouches for.
+
+        Raises:
+            UsageError: a file cannot be moved.
+        """
+        self.plan_lost()
+        return self.settle_orphans()
+
+    def settle_orphans(self) -> Settled:
+        """Take audio without a row into the run where it is a clip's, and set the rest of it aside.
+
+        Raises:
+            UsageError: a file cannot be moved.
+        """
+        known = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
+        wanted = dict(self._db.execute("SELECT id, path FROM clips WHERE content IS NULL"))
+        try:
+            settled = settle_orphans(self.folder, known, wanted)
+        except OSError as error:
+            raise UsageError(
+                f"cannot move {error.filename}: {error.strerror}; nothing is lost: free disk space or fix permissions, "
+                "then run the same command again"
+            ) from error
+        self.record_clips(settled.adopted)
+        return settled
 
     def made(self, ids: set[str] | None = None) -> list[StoredClip]:
         """Clips whose audio exists, in the order in which they were planned; only those in ``ids`` if given."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class ClipMade:
     """A clip whose file is complete.
 
-    ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash.
+    ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash. ``seconds`` that it took to make
+    are None, and ``provenance`` is empty, where its row was lost and made again from the file.
     """
 
     clip: str
@@ -26,7 +27,7 @@ class ClipMade:
     frames: int
     peak: float
     gain: float
-    seconds: float
+    seconds: float | None
     notes: str | None
     provenance: Mapping[str, Any]
 

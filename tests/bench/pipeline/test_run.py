@@ -209,7 +209,9 @@ def test_audio_and_rows_are_made_to_agree(tmp_path: Path, write_config: Write) -
     (out / "audio/sine/.0123456789abcdef.flac.123.part").write_bytes(b"a write that was cut short")
     bench.run(write_config(), out)
     assert _contents(out) == before
-    assert len(_files(out)) == 12
+    stray = out / "audio/unknown/sine-0123456789abcdef.flac"
+    assert stray.read_bytes() == b"nobody vouches for this"
+    assert len(_files(out)) == 12 + 1
 
 
 def test_works_inside_the_calling_process(tmp_path: Path, write_config: Write) -> None:
