@@ -180,7 +180,7 @@ def explained(folder: Path) -> Iterator[None]:
         ) from error
     except sqlite3.IntegrityError:
         raise  # a mistake of ours, not of the disk
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         raise damaged(folder, error) from error
 
 

@@ -205,8 +205,18 @@ def _block(key: Any) -> str:
 def _digest(db: sqlite3.Connection, table: str) -> str:
     """SQL for the digest of rows of a table, all of its columns."""
     db.create_aggregate("rows_digest", -1, _RowsDigest)  # type: ignore[arg-type]
-    columns = [name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")]
-    return f"rows_digest({', '.join(columns)})"
+    columns = db.execute(f"PRAGMA main.table_info({table})").fetchall()
+    return f"rows_digest({', '.join(_as_bytes(name, kind) for _, name, kind, *_ in columns)})"
+
+
+def _as_bytes(column: str, kind: str) -> str:
+    """SQL for a value that tells its type and that Python can take whatever is in it: a damaged text need not be UTF-8.
+
+    Texts where they belong become blobs, which is as fast as can be; what is in the wrong place becomes hexadecimal.
+    """
+    if kind == "TEXT":
+        return f"CASE WHEN typeof({column}) = 'blob' THEN hex({column}) ELSE CAST({column} AS BLOB) END"
+    return f"CASE WHEN typeof({column}) = 'text' THEN hex({column}) ELSE {column} END"
 
 
 def _checksum(table: str, block: str, rows: int, digest: str) -> str:
