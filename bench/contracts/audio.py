@@ -135,22 +135,6 @@ def read_audio(path: Path) -> Audio:
         raise DataError(f"{path}: {error}") from None
 
 
-def read_known(path: Path, content: str) -> Audio:
-    """Decode a file that must hold known audio.
-
-    Args:
-        path: of the file.
-        content: `content_hash` of the audio.
-
-    Raises:
-        DataError: as `read_audio`, or the file holds other audio.
-    """
-    audio = read_audio(path)
-    if content_hash(audio) != content:
-        raise DataError(f"{path}: holds other audio than was made for this clip; put the file back, or make it again")
-    return audio
-
-
 def _truncated(read: int, promised: int, log: str) -> bool:
     """libsndfile reads what there is of a cut file and says only in its log that there should have been more."""
     chunk = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", log, re.MULTILINE)

@@ -209,4 +209,4 @@ class _AudioTask:
 
     def _task(self, path: Path, notes: str | None) -> ScoreTask:
         name = str(path)
-        return ScoreTask(name, name, path, self.prompt, notes, self.metrics, self.embedders, View())
+        return ScoreTask(name, "", path, self.prompt, notes, self.metrics, self.embedders, View())

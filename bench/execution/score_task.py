@@ -22,6 +22,7 @@ from bench.errors import DataError, MissingError, Undefined, one_line
 from bench.execution.executors.worker_state import WorkerState
 from bench.hashing import canonical_json
 from bench.planning.metric_plan import ClipGroup, PlannedEmbedder, PlannedMetric, SetKey
+from bench.storage.clip_file import made_audio
 from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScored
 
 
@@ -29,7 +30,8 @@ from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScor
 class ScoreTask:
     """Score the file of one clip with some metrics, and embed it with some embedders.
 
-    ``known`` holds the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
+    ``content`` is the hash of the audio that the file must hold; where it is empty, any audio will do. ``known`` holds
+    the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
     """
 
     clip: str
@@ -62,7 +64,7 @@ class ScoreTask:
     def execute(self, state: WorkerState) -> ClipScores:
         """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
         try:
-            audio = read_audio(self.path)
+            audio = made_audio(self.path, self.content) if self.content else read_audio(self.path)
         except DataError as error:
             return ClipScores(self.clip, unreadable=str(error))
         notes = Notes.from_json(self.notes) if self.notes else None

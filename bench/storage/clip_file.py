@@ -7,18 +7,24 @@ and are never taken for a clip where none does.
 
 from __future__ import annotations
 
+import io
 import json
 import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.contracts.audio import Audio, as_stored, content_hash, read_audio, read_comment, write_flac
 from bench.contracts.notes import Notes
+from bench.environment import usable_cores
 from bench.errors import DataError
 from bench.hashing import canonical_json
 from bench.storage.task_results import ClipMade
 
 _KEY = "tunebench"
+THREADS = min(8, usable_cores())
+"""How many files are decoded at a time; decoding and hashing leave the interpreter to other threads."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +92,55 @@ def read_clip(path: Path) -> ClipMade | None:
         return None
     shape = (audio.rate, audio.channels, audio.frames)
     return ClipMade(label.clip, label.content, *shape, label.peak, label.gain, None, label.notes, {})
+
+
+def made_audio(path: Path, content: str) -> Audio:
+    """Decode a clip's file, and check that it holds what was made.
+
+    Args:
+        path: of the file.
+        content: `bench.contracts.audio.content_hash` of the clip, as its row has it.
+
+    Raises:
+        DataError: the file is missing, damaged, or holds other audio; the message names it.
+    """
+    audio = read_audio(path)
+    if content_hash(audio) != content:
+        raise _other_audio(path)
+    return audio
+
+
+def made_files(clips: Sequence[tuple[Path, str]]) -> Iterator[bytes]:
+    """The bytes of clips' files, in order, once their samples are checked: what is checked is what is returned.
+
+    Args:
+        clips: path and content hash of each.
+
+    Raises:
+        DataError: a file is missing, damaged, or holds other audio; the message names it.
+    """
+    with ThreadPoolExecutor(THREADS) as threads:
+        for start in range(0, len(clips), 2 * THREADS):  # not more in memory than are decoded soon
+            yield from threads.map(_made_file, clips[start : start + 2 * THREADS])
+
+
+def _made_file(clip: tuple[Path, str]) -> bytes:
+    import soundfile
+
+    path, content = clip
+    try:
+        file = path.read_bytes()
+        samples, rate = soundfile.read(io.BytesIO(file), dtype="float32", always_2d=True)
+        found = content_hash(Audio(samples.T, rate))
+    except (DataError, soundfile.SoundFileError, RuntimeError, OSError) as error:
+        raise DataError(f"{path}: cannot be read as audio ({str(error).rstrip('.').split(': ')[-1]})") from error
+    if found != content:
+        raise _other_audio(path)
+    return file
+
+
+def _other_audio(path: Path) -> DataError:
+    return DataError(
+        f"{path}: holds other audio than was made for this clip; put the file back, or have the clip made again: "
+        "'tunebench check run --repair'"
+    )

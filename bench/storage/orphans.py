@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.environment import usable_cores
-from bench.storage.clip_file import read_clip, read_label
+from bench.storage.clip_file import THREADS, read_clip, read_label
 from bench.storage.task_results import ClipMade
 
 UNKNOWN = "audio/unknown"
@@ -72,8 +71,7 @@ def settle_orphans(folder: Path, known: Collection[str], wanted: Mapping[str, st
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).rename(folder / target)
             places.append(target)
-    # Decoding and hashing leave the interpreter to other threads.
-    with ThreadPoolExecutor(min(8, usable_cores())) as threads:
+    with ThreadPoolExecutor(THREADS) as threads:
         found = list(threads.map(read_clip, (folder / path for path in places)))
     for path, clip in zip(places, found, strict=True):
         if clip is None:

@@ -125,6 +125,8 @@ class TestPacking:
         holed = tmp_path / "holed"
         shutil.copytree(run, holed)
         with sqlite3.connect(holed / "run.db") as db:
+            for (path,) in db.execute("SELECT path FROM clips WHERE prompt = 'jazz-1'").fetchall():
+                (holed / path).unlink()
             db.execute("UPDATE clips SET state = 'planned', content = NULL WHERE prompt = 'jazz-1'")
         with pytest.raises(UsageError, match=r"2 of 8 clips in .*holed are not made.*--partial"):
             pack(holed, tmp_path / "b.zip")
