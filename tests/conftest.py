@@ -26,6 +26,7 @@ import hypothesis
 import pytest
 
 from bench.library_setup import set_up_libraries
+from bench.user_cache import cache_folder
 
 # librosa is what several tests compare with, and the suite's processes may import it at once.
 set_up_libraries()
@@ -49,6 +50,22 @@ if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would the commands that they interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for caches in which nothing that tunebench computed is kept yet; what libraries keep there stays."""
+    numba = cache_folder("numba")
+    numba.mkdir(parents=True, exist_ok=True)
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "tunebench").mkdir()
+    (folder / "tunebench" / "numba").symlink_to(numba)
+    for other in numba.parents[1].iterdir():
+        if other.name != "tunebench":
+            (folder / other.name).symlink_to(other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

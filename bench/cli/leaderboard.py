@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Print the leaderboard: means over prompts with 95 % intervals, how many clips count, chance, ceiling and ranks.
 
-    Ranks come from tests of every pair of models; those of distances take a while the first time, then they are kept.
+    Ranks come from tests of every pair of models; 'run' and 'score' make and store those of distances.
     """
     from bench.cli.progress import shown
     from bench.errors import UsageError

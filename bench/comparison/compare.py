@@ -16,7 +16,7 @@ from bench.comparison.pending import PendingComparison, finish
 from bench.comparison.result import Comparison
 from bench.comparison.run_reader import ComparedMetric, ComparedRun, RunRow
 from bench.comparison.self_comparison import clips_itself, set_itself
-from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
+from bench.comparison.set_tests import MOST_PAIRS, ClipSet, SetRequest, SetTests
 from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
@@ -36,7 +36,7 @@ class ComparisonOptions:
         by: ``genre`` or ``level`` adds rows for each.
         reference: another place to look for the reference that set metrics were scored against.
         mark: compare clips of different lengths, and say so on every row, instead of refusing.
-        plugin_files: whether set metrics of plugin files may be loaded; what they say is kept in the run.
+        plugin_files: whether set metrics of plugin files may be loaded.
     """
 
     by: str | None = None
@@ -126,6 +126,8 @@ def compare_all(
 ) -> list[Comparison]:
     """As `compare`, of many pairs (A, B) of one run, one pair after the other.
 
+    Of more than `bench.comparison.set_tests.MOST_PAIRS` pairs, none is tested on set metrics; each says so.
+
     Args:
         store: the run, which is read once.
         pairs: labels of its rows.
@@ -153,6 +155,14 @@ def _compare(
     warnings: tuple[Notice, ...],
 ) -> list[Comparison]:
     drafts: list[PendingComparison] = []
+    many = (
+        ""
+        if len(pairs) <= MOST_PAIRS
+        else (
+            f"{len(pairs):,} pairs are too many to test on distances, {MOST_PAIRS} are tested at most; "
+            f"'tunebench compare {pairs[0][0].run.folder} A B' tests two rows"
+        )
+    )
     for number, (a, b) in enumerate(pairs):
         shared = {id: prompt for id, prompt in a.run.prompts.items() if id in b.run.prompts}
         metrics = matched(a.run, b.run)
@@ -162,8 +172,8 @@ def _compare(
                     if metric.column.of_sets and grouping != "all" and not sets_by_group:
                         continue
                     blank = _blank(a, b, metric, grouping, group)
-                    if mismatch:
-                        blank = replace(blank, reason=mismatch, warnings=warnings)
+                    if reason := mismatch or (many if metric.column.of_sets else ""):
+                        blank = replace(blank, reason=reason, warnings=warnings)
                         drafts.append(PendingComparison((number, grouping), blank))
                         continue
                     blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column)))

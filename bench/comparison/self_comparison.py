@@ -67,7 +67,15 @@ def set_itself(
     family: tuple[int, str], blank: Comparison, row: RunRow, metric: ComparedMetric, prompts: Sequence[str]
 ) -> PendingComparison | None:
     """As `clips_itself`, of a set metric."""
+    request = halves_request(row, metric, prompts, blank.grouping, blank.group)
+    return PendingComparison(family, blank, request=request) if request else None
+
+
+def halves_request(
+    row: RunRow, metric: ComparedMetric, prompts: Sequence[str], grouping: str = "all", group: str = "all"
+) -> SetRequest | None:
+    """The test of a set metric between the halves of a row's seeds; None where no prompt has two clips."""
     if not row.has_halves:
         return None
     early, late = (ClipSet.of(row.name, row.half(prompts, half)) for half in HALVES)
-    return PendingComparison(family, blank, request=SetRequest(metric, early, late, blank.grouping, blank.group))
+    return SetRequest(metric, early, late, grouping, group)

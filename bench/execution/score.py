@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.execution.executors.base import Executor
 from bench.execution.retries import Attempts
 from bench.execution.score_task import ScoreTask, SetTask
-from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
+from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
 from bench.references.find import find_reference
@@ -74,19 +74,6 @@ class Scoring:
         if set_metrics:
             self._score_sets(set_metrics, references, leaks, asked)
         return missing
-
-    def embed(self, embedder: PlannedEmbedder, models: Collection[str]) -> list[str]:
-        """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
-        prompts, held = self.store.prompts(), self._embedded_keys(embedder.fingerprint)
-        clips = {clip.content: clip for clip in self.store.made() if clip.model in models}
-        folder = self.store.folder.resolve()
-        tasks = [
-            ScoreTask(c.id, c.content, folder / c.path, prompts[c.prompt], None, (), (embedder,), self.view)
-            for c in clips.values()
-            if c.content not in held
-        ]
-        self.progress.begin("embedding clips", len(clips), len(clips) - len(tasks))
-        return self._record_clips(tasks)
 
     def _references(self, name: str, metrics: Sequence[PlannedMetric]) -> dict[str, PlannedReference]:
         """The reference of each embedder that a metric compares in, by the embedder's fingerprint."""

@@ -49,8 +49,8 @@ def read_board(
 ) -> Board:
     """A run's leaderboard.
 
-    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics, which take about a
-    second a pair and are kept in the run folder; those of plugin files are only made where ``plugin_files`` allows it.
+    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics that the run does not
+    hold yet; those of plugin files are only made where ``plugin_files`` allows it.
 
     Raises:
         UsageError: as `read_cells`, or no prompt has what the table is split by.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.atomic_write import duplicate
+from bench.comparison.store_tests import store_set_tests
 from bench.config.run_config import load_config
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, UsageError
@@ -92,7 +93,9 @@ def _hear_together(run: Store, progress: Progress) -> list[str]:
         return []
     with make_executor(settings.executor, run.folder / CRASHES) as executor:
         scoring = Scoring(run, view_of(run, settings.common), executor, progress)
-        return scoring.score(metrics, settings.reference, shared=settings.shared_recordings)
+        missing = scoring.score(metrics, settings.reference, shared=settings.shared_recordings)
+    store_set_tests(run, progress)
+    return missing
 
 
 def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, int]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.comparison.store_tests import store_set_tests
 from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.plugins import plain_name
 from bench.errors import MissingError
@@ -132,6 +133,8 @@ def run(
             only, sets = {clip.id for clip in plan.clips}, shard is None
             scoring = Scoring(store, view_of(store, settings.common), executor, progress)
             missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
+        if sets:
+            store_set_tests(store, progress)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
@@ -159,6 +162,7 @@ def rescore(
             scoring = Scoring(store, view_of(store, config.common), executor, progress, force)
             missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
+        store_set_tests(store, progress or Silent())
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.errors import DataError, UsageError
 from bench.file_system import on_network
 from bench.storage.digests import write_digests
+from bench.storage.quiet_reading import UnsharedReader, open_to_read
 
 SCHEMA_VERSION = 4
 # What SQLite calls operational though no room and no right would mend it.
@@ -40,7 +41,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
 
 
 def read_database(folder: Path) -> sqlite3.Connection:
-    """Open ``run.db`` for reading.
+    """Open ``run.db`` for reading; nothing is written into the folder.
 
     Raises:
         UsageError: there is none.
@@ -52,7 +53,7 @@ def read_database(folder: Path) -> sqlite3.Connection:
             f"{folder} is not a run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
         )
     with explained(folder):
-        connection = _open_read_only(folder / "run.db")
+        connection = open_to_read(folder)
         _check_version(folder, connection)
     return connection
 
@@ -83,10 +84,10 @@ def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connectio
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
-    an older tunebench wrote, as `present_layout` has it.
+    an older tunebench wrote, as `present_layout` has it. An `UnsharedReader` keeps nobody waiting.
     """
     (journal,), (layout,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "user_version"))
-    if journal == "wal" and layout == SCHEMA_VERSION:
+    if (journal == "wal" or isinstance(connection, UnsharedReader)) and layout == SCHEMA_VERSION:
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
         return connection
@@ -115,17 +116,6 @@ def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connecti
         raise
     connection.close()
     return copy
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """A WAL database needs a place for its shared memory even to be read; in a read-only folder nobody writes to it."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-    except sqlite3.OperationalError:
-        connection.close()
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    return connection
 
 
 def _check_version(folder: Path, connection: sqlite3.Connection) -> None:

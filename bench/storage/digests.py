@@ -33,6 +33,7 @@ _BLOCKS: Mapping[str, _Blocks] = {
     "notes": _Blocks(("clip",), "rowid"),
     "scores": _Blocks(("clip",), "clip"),
     "embeddings": _Blocks(("content", "embedder", "view"), "rowid"),
+    "set_tests": _Blocks(("key",), "key"),
 }
 
 

@@ -80,3 +80,7 @@ CREATE TABLE digests (
     table_name TEXT NOT NULL, block TEXT NOT NULL, rows INTEGER NOT NULL, digest TEXT NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (table_name, block)
 ) WITHOUT ROWID;
+
+-- Tests of the difference of two sets of clips by a set metric, which take seconds each, as JSON. key covers the metric,
+-- the reference and the clips of both sets; what the embeddings of these clips are, the run says.
+CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL) WITHOUT ROWID;

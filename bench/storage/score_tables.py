@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -145,3 +145,19 @@ class ScoreTables(Tables):
                     "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*r.key, *numbers, r.error, *said),
                 )
+
+    def set_tests(self) -> dict[str, str]:
+        """By key, the tests of differences of set metrics that are stored, as JSON."""
+        return dict(self._db.execute("SELECT key, test FROM set_tests"))
+
+    def store_set_test(self, key: str, test: str) -> None:
+        """Store one test, which takes seconds to make again, in a transaction of its own."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO set_tests VALUES (?, ?)", (key, test))
+
+    def drop_other_set_tests(self, keys: Collection[str]) -> None:
+        """Remove the tests of sets of clips that the run no longer has."""
+        gone = [(key,) for key in self.set_tests() if key not in keys]
+        if gone:
+            with self._transaction():
+                self._db.executemany("DELETE FROM set_tests WHERE key = ?", gone)

@@ -162,7 +162,8 @@ class TestWhatIsSound:
 
     def test_an_older_layout(self, change: Callable[[str], Path], made: Path) -> None:
         folder = change(
-            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; PRAGMA user_version = 1; "
+            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
+            "PRAGMA user_version = 1; "
             "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
             "UPDATE set_scores SET warnings = (SELECT json_group_array(json_extract(value, '$.code') || ': ' || "
             "json_extract(value, '$.text')) FROM json_each(warnings)); "
