@@ -68,7 +68,7 @@ def refuse_lost_database(folder: Path) -> None:
         return
     path, problem = folder / "run.db", "there is no run.db beside it"
     if path.exists():
-        with explained(folder), closing(_open_read_only(path)) as connection:
+        with explained(folder), closing(open_to_read(folder)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
             if "clips" in tables and connection.execute("SELECT 1 FROM clips").fetchone():
                 return

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
 
+_SEPARATED = " || '|' || "
 SCHEMA = "sqlite_master"
 """What the digest of the tables' definitions is kept under."""
 
@@ -56,7 +57,7 @@ class Mismatch:
         what = f"{self.table} of {self.block[:16]}" if self.block else self.table
         return {
             "rows": f"{what}: edited or damaged",
-            "digest": f"{what}: their digest is damaged, they are not",
+            "digest": f"{what}: the digest is damaged, the rows are not",
             "lost": f"{what}: lost",
             "added": f"{what}: not written by tunebench, or their digest is lost",
         }[self.kind]
@@ -94,18 +95,20 @@ def mismatches(db: sqlite3.Connection, table: str) -> Iterator[Mismatch]:
             "SELECT block, rows, digest, checksum FROM main.digests WHERE table_name = ?", (table,)
         )
     }
-    vouched = {checksum for _, _, checksum in stored.values()}
+    vouched: set[str] | None = None
     for block, rows, digest in _present(db, table):
         held, checksum = stored.pop(block, None), _checksum(table, block, rows, digest)
         if held == (rows, digest, checksum):
             continue
+        if vouched is None:
+            vouched = {value for (value,) in db.execute("SELECT checksum FROM main.digests")}
         # The checksum is of the digest and so of the rows: either of the two that is whole vouches for them.
         if checksum in vouched or (held is not None and held[:2] == (rows, digest)):
             yield Mismatch(table, block, "digest")
         else:
             yield Mismatch(table, block, "rows" if held else "added")
-    for block in stored:
-        yield Mismatch(table, block, "lost")
+    for block, (rows, digest, checksum) in stored.items():
+        yield Mismatch(table, block, "lost" if checksum == _checksum(table, block, rows, digest) else "digest")
 
 
 def write_digests(db: sqlite3.Connection) -> None:
@@ -119,6 +122,13 @@ def write_digests(db: sqlite3.Connection) -> None:
                 for block, rows, digest in _present(db, table)
             ],
         )
+
+
+def remove_block(db: sqlite3.Connection, block: Mismatch) -> None:
+    """Delete the rows of a block that are there."""
+    columns = _blocks(block.table).key
+    where = f"{_SEPARATED.join(columns)} = ?" if columns else "? = ''"
+    db.execute(f"DELETE FROM main.{block.table} WHERE {where}", (block.block,))
 
 
 class ChangedBlocks:
@@ -177,9 +187,7 @@ def _present(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, int, str
         return
     key = "".join(f"{column}, " for column in _blocks(table).key)
     grouped = f" GROUP BY {_blocks(table).grouped}" if key else ""
-    for *values, rows, digest in db.execute(
-        f"SELECT {key}COUNT(*), {_digest(db, table)} FROM main.{table}{grouped}"
-    ):
+    for *values, rows, digest in db.execute(f"SELECT {key}COUNT(*), {_digest(db, table)} FROM main.{table}{grouped}"):
         if rows:
             yield _block(values), rows, digest
 

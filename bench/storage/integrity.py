@@ -14,14 +14,15 @@ LARGE = frozenset({"embeddings", "notes", "whole_plan"})
 
 
 def check_integrity(folder: Path, db: sqlite3.Connection, tables: Collection[str]) -> None:
-    """Check that rows are as tunebench wrote them; ``folder`` is for the message.
+    """Check that the rows of tables, and the definitions of all, are as they were; ``folder`` is for the message.
 
     Raises:
         DataError: a block of rows is damaged or was edited, or the file is damaged; the message names the first.
     """
     with explained(folder):
-        for found in find_damage(db, tables):
-            raise damaged(folder, found)
+        for table in (SCHEMA, *sorted(tables)):
+            for found in damage_of(db, table):
+                raise damaged(folder, found)
 
 
 def check_free_pages(folder: Path, db: sqlite3.Connection) -> None:
@@ -37,8 +38,8 @@ def check_free_pages(folder: Path, db: sqlite3.Connection) -> None:
                 raise damaged(folder, line)
 
 
-def find_damage(db: sqlite3.Connection, tables: Collection[str]) -> Iterator[Mismatch | str]:
-    """Compare tables, and the definitions of all, with their digests, and their indexes with their rows.
+def damage_of(db: sqlite3.Connection, table: str) -> Iterator[Mismatch | str]:
+    """Compare a table, or the definitions of all (`SCHEMA`), with the digests, and the table's indexes with its rows.
 
     Yields:
         Blocks that differ, and what is wrong with the structure of the file, in words.
@@ -46,16 +47,12 @@ def find_damage(db: sqlite3.Connection, tables: Collection[str]) -> Iterator[Mis
     Raises:
         sqlite3.Error: something cannot be read at all.
     """
-    yield from mismatches(db, SCHEMA)
-    lacking = set(tables) - set(digested_tables(db))
-    yield from (f"no such table: {table}" for table in sorted(lacking))
-    for table in sorted(set(tables) - lacking):
-        yield from mismatches(db, table)
-        # Rows are found by indexes, and these are in no digest. A table without rowid is itself the only one it has.
-        if not _without_rowid(db, table):
-            for (line,) in db.execute(f"PRAGMA main.integrity_check({table})").fetchall():
-                if line != "ok":
-                    yield f"{table}: {line}"
+    yield from mismatches(db, table)
+    # Rows are found by indexes, which no digest is of. A table without rowid is itself the only one that it has.
+    if table != SCHEMA and not _without_rowid(db, table):
+        for (line,) in db.execute(f"PRAGMA main.integrity_check({table})").fetchall():
+            if line != "ok":
+                yield f"{table}: {line}"
 
 
 def readable_tables(db: sqlite3.Connection) -> set[str]:
@@ -66,5 +63,3 @@ def readable_tables(db: sqlite3.Connection) -> set[str]:
 def _without_rowid(db: sqlite3.Connection, table: str) -> bool:
     rows = db.execute("SELECT 1 FROM main.sqlite_master WHERE type = 'index' AND tbl_name = ?", (table,))
     return rows.fetchone() is None
-
-

@@ -1,0 +1,114 @@
+"""What of a damaged database is whole, in a new one.
+
+All rows that can be read are copied, with their digests; then those that the digests do not vouch for are removed. So
+damage to indexes, definitions, pages and rows is one case.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import DataError
+from bench.storage.clip_tables import PLAN_AGAIN
+from bench.storage.database import open_database, upgrade
+from bench.storage.digests import Mismatch, digested_tables, mismatches, remove_block, write_digests
+
+# Rows of a table that is one block are not told apart, so all of them go.
+_OF_CLIPS = ("scores", "notes")
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What a new database lacks of the damaged one.
+
+    Attributes:
+        removed: blocks that were damaged or lost.
+        vouched: False where the digests were lost, so that rows were taken as they are.
+    """
+
+    removed: tuple[Mismatch, ...]
+    vouched: bool
+
+    def lacks(self, *tables: str) -> bool:
+        """Whether rows of one of these tables are gone."""
+        return any(block.table in tables for block in self.removed)
+
+
+def salvage(damaged: Path, folder: Path) -> Salvaged:
+    """Write ``run.db`` into a folder that has none, with what is whole of a damaged database, which is changed.
+
+    Raises:
+        UsageError: the disk takes no more.
+    """
+    target = open_database(folder)
+    try:
+        target.execute("PRAGMA foreign_keys = OFF")
+        with suppress(sqlite3.Error, UnicodeDecodeError, DataError), closing(sqlite3.connect(damaged)) as old:
+            upgrade(damaged.parent, old)  # of an older layout, if that much can be read
+        _restore_definitions(damaged, target)
+        target.execute("BEGIN")
+        target.execute("DELETE FROM digests")
+        tables = digested_tables(target)
+        removed: list[Mismatch] = []
+        complete = [_copy(damaged, target, table) for table in ("digests", *tables)][0]
+        (digests,) = target.execute("SELECT COUNT(*) FROM digests").fetchone()
+        if not target.execute("SELECT 1 FROM models").fetchone():
+            removed.append(Mismatch("models", "", "lost"))
+        for table in tables if digests else ():
+            for block in list(mismatches(target, table)):
+                # Rows without a digest are somebody else's only if no digest is lost.
+                if block.kind == "digest" or (block.kind == "added" and not complete):
+                    continue
+                remove_block(target, block)
+                removed.append(block)
+                if table == "notes":  # its audio may hold them, or the clip is made again
+                    target.execute(PLAN_AGAIN, (block.block,))
+        for table in _OF_CLIPS:
+            target.execute(f"DELETE FROM {table} WHERE clip NOT IN (SELECT id FROM clips)")
+        write_digests(target)
+        target.execute("COMMIT")
+    finally:
+        target.close()
+    return Salvaged(tuple(removed), bool(digests) and complete)
+
+
+def _restore_definitions(damaged: Path, target: sqlite3.Connection) -> None:
+    """Give the damaged database the tables' definitions as they should be, as far as their names can be read."""
+    rows = target.execute("SELECT type, tbl_name, sql, name FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(damaged, isolation_level=None)) as old:
+        old.execute("PRAGMA writable_schema = ON")
+        old.executemany("UPDATE sqlite_master SET type = ?, tbl_name = ?, sql = ? WHERE name = ?", rows)
+
+
+def _copy(damaged: Path, target: sqlite3.Connection, table: str) -> bool:
+    """Copy the rows of a table that can be read; returns whether that was possible to the end."""
+    described = target.execute(f"PRAGMA table_info({table})").fetchall()
+    columns = [name for _, name, *_ in described]
+    keys = [name for _, name, *_, key in sorted(described, key=lambda row: row[-1]) if key]
+    if target.execute("SELECT 1 FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", (table,)).fetchone():
+        columns, keys = ["rowid", *columns], ["rowid"]
+    whole = True
+    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    with closing(sqlite3.connect(damaged)) as old:
+        # A text that is no UTF-8 is damaged anyway; its row must not hide those behind it.
+        old.text_factory = lambda text: text.decode(errors="replace")
+        # From both ends, each as far as it can be read.
+        for direction in ("ASC", "DESC"):
+            order = ", ".join(f"{key} {direction}" for key in keys)
+            try:
+                for row in _rows(old, f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED ORDER BY {order}"):
+                    with suppress(sqlite3.Error):
+                        target.execute(insert, row)
+                break
+            except (sqlite3.Error, UnicodeDecodeError):
+                whole = False
+    return whole
+
+
+def _rows(old: sqlite3.Connection, query: str) -> Iterator[tuple[object, ...]]:
+    old.execute("PRAGMA writable_schema = ON")  # or one damaged definition hides all tables
+    yield from old.execute(query)
