@@ -84,7 +84,7 @@ def repair_run(folder: Path, plugin_files: bool = False) -> Repaired:
 
 
 def _rebuild(folder: Path, replan: bool, plugin_files: bool, damaged: bool) -> tuple[Path | None, bool]:
-    """Put a new database in the place of the damaged one; returns where that is kept, and whether digests were whole."""
+    """Put a new database in the damaged one's place; returns where that is kept, and whether it had its digests."""
     lock = take_lock(folder)
     try:
         with tempfile.TemporaryDirectory(prefix=".repair-", dir=folder) as scratch:
@@ -115,8 +115,8 @@ def _plan_anew(folder: Path, database: Path, plugin_files: bool) -> None:
     """Plan the clips of a run's configuration in a database that lies elsewhere."""
     if not (folder / FILE).exists():
         raise DataError(
-            f"{folder}/run.db lacks what was planned, and {FILE} is lost; put one of them back, or move the folder away "
-            "and make the run again. Nothing was changed"
+            f"{folder}/run.db lacks what was planned, and {FILE} is lost; put one of them back, or make the run "
+            "again in another folder. Nothing was changed"
         )
     config = load_config(folder / FILE)
     if not plugin_files:
@@ -124,6 +124,7 @@ def _plan_anew(folder: Path, database: Path, plugin_files: bool) -> None:
     plan, about, whole = planned_run(config, shard_of(folder))
     with Store.open(database) as store:
         store.adopt(plan, about, whole)
+        store.keep_order(plan.clips)
 
 
 def _refuse_plugin_files(folder: Path, config: RunConfig) -> None:

@@ -102,6 +102,17 @@ class ClipTables(Tables):
             )
         return replaced
 
+    def keep_order(self, clips: Sequence[PlannedClip]) -> None:
+        """Give clips of a plan whose rows were lost their places between the others again, where these are free."""
+        places: dict[str, int] = dict(self._db.execute("SELECT id, rowid FROM clips"))
+        taken, before = set(places.values()), 0
+        with self._transaction():
+            for clip in clips:
+                if places[clip.id] > before + 1 and before + 1 not in taken:
+                    self._db.execute("UPDATE clips SET rowid = ? WHERE id = ?", (before + 1, clip.id))
+                    places[clip.id] = before + 1
+                before = places[clip.id]
+
     def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
         """Raise UsageError if the folder holds something else under the names that a plan uses."""
         held = self.about()

@@ -18,6 +18,7 @@ from bench.storage.integrity import damage_of
 from bench.storage.orphans import UNKNOWN
 
 _ANEW = "written anew from config.yaml"
+_REBUILT = "made anew from what can be read of it, from the audio, and from config.yaml"
 _AGAIN = "forgotten, so that 'tunebench score' computes them again"
 _REMEDIES = {
     SCHEMA: "the rows are copied into a new database",
@@ -64,13 +65,7 @@ def inspect_database(folder: Path) -> list[Finding]:
             return [_finding(found) for found in _all_damage(db)]
     except DataError as error:
         said = one_line(error.__cause__) if error.__cause__ else str(error)
-        return [
-            Finding(
-                "run.db",
-                said.split(";")[0],
-                "made anew from what can be read of it, from the audio, and from config.yaml",
-            )
-        ]
+        return [Finding("run.db", said.split(";")[0], _REBUILT)]
 
 
 def inspect_audio(folder: Path, clips: Mapping[str, tuple[str, str]]) -> dict[str, Finding]:
@@ -109,7 +104,7 @@ def inspect_orphans(folder: Path, clips: Mapping[str, tuple[str, str]]) -> list[
     return [
         Finding(path, "no row of run.db is of it", remedy)
         for path in found
-        if path.casefold() not in known and not path.startswith((f"{UNKNOWN}/", ".")) and not Path(path).name[0] == "."
+        if path.casefold() not in known and not path.startswith(f"{UNKNOWN}/") and not Path(path).name.startswith(".")
     ]
 
 

@@ -15,7 +15,15 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.storage.clip_tables import PLAN_AGAIN
 from bench.storage.database import open_database, upgrade
-from bench.storage.digests import Mismatch, digested_tables, mismatches, remove_block, write_digests
+from bench.storage.digests import (
+    SCHEMA,
+    Mismatch,
+    digested_tables,
+    mismatches,
+    remove_block,
+    same_definitions,
+    write_digests,
+)
 
 # Rows of a table that is one block are not told apart, so all of them go.
 _OF_CLIPS = ("scores", "notes")
@@ -43,18 +51,20 @@ def salvage(damaged: Path, folder: Path) -> Salvaged:
 
     Raises:
         UsageError: the disk takes no more.
+        DataError: it is of a newer tunebench.
     """
     target = open_database(folder)
     try:
         target.execute("PRAGMA foreign_keys = OFF")
-        with suppress(sqlite3.Error, UnicodeDecodeError, DataError), closing(sqlite3.connect(damaged)) as old:
-            upgrade(damaged.parent, old)  # of an older layout, if that much can be read
+        _upgrade(damaged, target)
         _restore_definitions(damaged, target)
         target.execute("BEGIN")
         target.execute("DELETE FROM digests")
         tables = digested_tables(target)
         removed: list[Mismatch] = []
-        complete = [_copy(damaged, target, table) for table in ("digests", *tables)][0]
+        complete = _copy(damaged, target, "digests")
+        for table in tables:
+            _copy(damaged, target, table)
         (digests,) = target.execute("SELECT COUNT(*) FROM digests").fetchone()
         if not target.execute("SELECT 1 FROM models").fetchone():
             removed.append(Mismatch("models", "", "lost"))
@@ -74,6 +84,22 @@ def salvage(damaged: Path, folder: Path) -> Salvaged:
     finally:
         target.close()
     return Salvaged(tuple(removed), bool(digests) and complete)
+
+
+def _upgrade(damaged: Path, target: sqlite3.Connection) -> None:
+    """Bring a database of an older layout to the present one, if it can be read; refuse one of a newer layout."""
+    with closing(sqlite3.connect(damaged)) as old:
+        try:
+            (layout,) = old.execute("PRAGMA user_version").fetchone()
+            (present,) = target.execute("PRAGMA user_version").fetchone()
+            if 1 <= layout < present:
+                upgrade(damaged.parent, old)
+            # The number alone may be damaged.
+            newer = layout > present and not any(mismatches(old, SCHEMA)) and not same_definitions(old, target)
+        except (sqlite3.Error, UnicodeDecodeError, DataError):
+            return
+    if newer:
+        raise DataError(f"run.db has layout {layout}, this tunebench knows {present}; use the tunebench that wrote it")
 
 
 def _restore_definitions(damaged: Path, target: sqlite3.Connection) -> None:

@@ -17,6 +17,7 @@ from bench.errors import DataError
 from bench.export.clip_table import clip_table
 from bench.report.clip_entries import clip_entries
 from bench.report.provenance import made_with, seeds_of
+from bench.storage.digests import write_digests
 from bench.storage.failures import Failure
 from bench.storage.join_shards import whole_plan
 from bench.storage.read_clips import audio_paths, made_rows, planned_rows, stray_clip
@@ -90,6 +91,8 @@ def fill(folder: Path) -> None:
             "'{\"k\": 1}')",
             [(*row, warning) for row in SETS],
         )
+        db.commit()
+        write_digests(db)
         db.commit()
 
 
@@ -229,6 +232,8 @@ def test_parameters_that_are_no_json_are_told(folder: Path, tmp_path: Path, para
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("UPDATE metrics SET params = ? WHERE name = 'first'", (params,))
         db.commit()
+        write_digests(db)
+        db.commit()
     with Store.open(run) as store, pytest.raises(DataError, match="first"):
         shown_metrics(store)
 
@@ -238,6 +243,8 @@ def test_a_stray_clip_is_found(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, run)
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("DELETE FROM prompts WHERE id = 'p2'")
+        db.commit()
+        write_digests(db)
         db.commit()
     with Store.open(run) as store:
         assert stray_clip(store) in [("late", "p2"), ("early", "p2")]
@@ -260,6 +267,8 @@ def test_a_reader_sees_one_moment(folder: Path, tmp_path: Path) -> None:
     with Store.read(run) as before, Store.open(run):
         with closing(sqlite3.connect(run / "run.db")) as db:
             db.execute("UPDATE scores SET value = 0.75 WHERE clip = 'a' AND value = 0.25")
+            db.commit()
+            write_digests(db)
             db.commit()
         with Store.read(run) as after:
             found = [{s.value for s in shown_scores(at)} - {None} for at in (before, after)]

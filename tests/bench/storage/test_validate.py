@@ -23,6 +23,7 @@ from bench.export.hugging_face import export
 from bench.leaderboard.render import read_board, render
 from bench.progress import Silent
 from bench.scores.aggregate import summarise
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -61,6 +62,8 @@ def change(made: Path, tmp_path: Path) -> Callable[[str], Path]:
         shutil.copytree(made, folder)
         with closing(sqlite3.connect(folder / "run.db")) as db:
             db.executescript(f"PRAGMA ignore_check_constraints = ON; {script}")
+            write_digests(db)
+            db.commit()
         return folder
 
     return changed
@@ -198,6 +201,8 @@ class Meanwhile(Silent):
         super().begin(stage, total, done)
         with closing(sqlite3.connect(self._folder / "run.db", timeout=0)) as db:
             db.execute("UPDATE metrics SET shown = 1 - shown WHERE name = 'Peak'")
+            db.commit()
+            write_digests(db)
             db.commit()
 
 
