@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 
 from bench.pipeline.run import run
-from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 
@@ -19,7 +18,6 @@ def test_a_run_of_the_first_layout_is_read_and_extended(tmp_path: Path) -> None:
             "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
             "PRAGMA user_version = 1;"
         )
-        write_digests(database)
     with Store.read(tmp_path) as store:
         clips = store.made()
         assert store.trained_on() == {"noise": frozenset()}

@@ -91,7 +91,6 @@ def fill(folder: Path) -> None:
             "'{\"k\": 1}')",
             [(*row, warning) for row in SETS],
         )
-        db.commit()
         write_digests(db)
         db.commit()
 
@@ -231,7 +230,6 @@ def test_parameters_that_are_no_json_are_told(folder: Path, tmp_path: Path, para
     shutil.copytree(folder, run)
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("UPDATE metrics SET params = ? WHERE name = 'first'", (params,))
-        db.commit()
         write_digests(db)
         db.commit()
     with Store.open(run) as store, pytest.raises(DataError, match="first"):
@@ -243,7 +241,6 @@ def test_a_stray_clip_is_found(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, run)
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("DELETE FROM prompts WHERE id = 'p2'")
-        db.commit()
         write_digests(db)
         db.commit()
     with Store.open(run) as store:
@@ -257,6 +254,8 @@ def test_views_are_of_the_connection_and_not_of_the_file(folder: Path, tmp_path:
         assert not db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
         # What a file brings under the name of a view is not what is read.
         db.execute("CREATE TABLE shown_scores AS SELECT 'forged' AS clip")
+        write_digests(db)
+        db.commit()
     with Store.read(run) as store:
         assert "forged" not in {score.clip for score in shown_scores(store)}
 
@@ -267,7 +266,6 @@ def test_a_reader_sees_one_moment(folder: Path, tmp_path: Path) -> None:
     with Store.read(run) as before, Store.open(run):
         with closing(sqlite3.connect(run / "run.db")) as db:
             db.execute("UPDATE scores SET value = 0.75 WHERE clip = 'a' AND value = 0.25")
-            db.commit()
             write_digests(db)
             db.commit()
         with Store.read(run) as after:

@@ -24,7 +24,6 @@ from bench.pipeline.run import rescore
 from bench.planning.former_identity import view_of_words
 from bench.planning.plan import make_plan
 from bench.references.load import load_reference
-from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 OLD = Path(__file__).parents[2] / "data" / "runs" / "layout-2"
@@ -97,7 +96,6 @@ def test_it_goes_on_without_generating(old: Path) -> None:
 def test_vectors_are_not_computed_again(old: Path) -> None:
     with sqlite3.connect(old / "run.db") as db:
         db.execute("UPDATE embeddings SET vectors = zeroblob(length(vectors)) WHERE vectors IS NOT NULL")
-        write_digests(db)
     bench.run("run.yaml", old)
     with sqlite3.connect(old / "run.db") as db:
         assert not any(any(vectors) for (vectors,) in db.execute("SELECT vectors FROM embeddings"))
@@ -176,7 +174,6 @@ def test_the_reference_of_an_older_format_is_refused(old: Path) -> None:
 def test_the_first_layout_is_read_too(old: Path) -> None:
     with sqlite3.connect(old / "run.db") as db:
         db.executescript("ALTER TABLE models DROP COLUMN trained_on; PRAGMA user_version = 1;")
-        write_digests(db)
     assert same(values(old), kept())
     bench.run("run.yaml", old)
     assert same(values(old), kept())
@@ -185,7 +182,6 @@ def test_the_first_layout_is_read_too(old: Path) -> None:
 def test_what_no_tunebench_wrote_is_damage(old: Path) -> None:
     with sqlite3.connect(old / "run.db") as db:
         db.execute("UPDATE metrics SET view = 'the last 3 s' WHERE view != ''")
-        write_digests(db)
     for act in (lambda: Store.read(old), lambda: Store.open(old)):
         with pytest.raises(DataError, match="damaged"):
             act()

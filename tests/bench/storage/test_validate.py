@@ -62,8 +62,9 @@ def change(made: Path, tmp_path: Path) -> Callable[[str], Path]:
         shutil.copytree(made, folder)
         with closing(sqlite3.connect(folder / "run.db")) as db:
             db.executescript(f"PRAGMA ignore_check_constraints = ON; {script}")
-            write_digests(db)
-            db.commit()
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'digests'").fetchone():
+                write_digests(db)
+                db.commit()
         return folder
 
     return changed
@@ -201,7 +202,6 @@ class Meanwhile(Silent):
         super().begin(stage, total, done)
         with closing(sqlite3.connect(self._folder / "run.db", timeout=0)) as db:
             db.execute("UPDATE metrics SET shown = 1 - shown WHERE name = 'Peak'")
-            db.commit()
             write_digests(db)
             db.commit()
 
