@@ -22,7 +22,8 @@ def read_yaml(path: Path) -> Any:
     """The content of a YAML file; None if it is empty.
 
     Raises:
-        DataError: no such file, or not YAML; the message names the file and the line.
+        UsageError: no such file.
+        DataError: not YAML; the message names the file and the line.
     """
     text = read_text(path)
     try:

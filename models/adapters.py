@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import MissingError, UsageError
-from bench.hashing import hash_file
+from bench.file_hash import hash_file
 from models import base_checkpoint
 from models.adapter_files import CONFIG, AdapterFile, Layer, read_adapter, weight_file
 from models.hub import HUB_ID
@@ -29,10 +29,10 @@ def identity(path: Path) -> dict[str, str]:
         UsageError: there is no adapter.
     """
     file = weight_file(path.expanduser())
-    found = {"weights": hash_file(file)}
+    found = {"weights": hash_file(file, lasting=True)}
     config = file.parent / CONFIG
     if file.name.startswith("adapter_model") and config.is_file():
-        found["config"] = hash_file(config)
+        found["config"] = hash_file(config, lasting=True)
     return found
 
 

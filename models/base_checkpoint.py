@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingError, UsageError
-from bench.hashing import hash_file
+from bench.file_hash import hash_file
 from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, commit, snapshot
 
 ARCHITECTURES = {
@@ -82,7 +82,7 @@ def identity(checkpoint: str, revision: str | None) -> dict[str, str]:
     """What identifies the weights: the hash of a local folder's weight files, or a hub id and its commit.
 
     Needs neither torch nor, where the commit is given or the checkpoint is cached, a network. Hashes of unchanged
-    files are kept for the life of the process.
+    files are kept in the user's cache.
 
     Raises:
         UsageError: no such folder, checkpoint or revision.
@@ -92,7 +92,7 @@ def identity(checkpoint: str, revision: str | None) -> dict[str, str]:
     if local.is_dir():
         digest = hashlib.sha256()
         for path in _weight_files(local):
-            digest.update(f"{path.relative_to(local).as_posix()}:{hash_file(path)}\n".encode())
+            digest.update(f"{path.relative_to(local).as_posix()}:{hash_file(path, lasting=True)}\n".encode())
         return {"weights": digest.hexdigest()}
     if not HUB_ID.fullmatch(checkpoint):
         raise UsageError(f"checkpoint '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")

@@ -27,6 +27,9 @@ from bench.storage.store import Store
 MAX_SAMPLES = 3600 * 48_000 * 2
 """An hour in stereo: a small file of silence can decode to more than any memory holds."""
 
+MAX_ROW = 1 << 23
+"""Bytes of a row, or of a value in it: more than the longest notes or details have."""
+
 _OURS = frozenset({*TABLES, "embeddings", "whole_plan", "digests", "set_tests"})
 _SOUNDS = ("about", "models", "prompts", "clips", "notes")
 
@@ -60,6 +63,7 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
         source = read_database(unpacked)
         try:
             source.execute("PRAGMA trusted_schema = OFF")
+            source.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
             _refuse_programs(source)
             shown = _read_shown(source)
             copy_rows(source, folder, _SOUNDS)

@@ -14,7 +14,7 @@ from bench.errors import GenerationError
 Json = Any  # what json.dumps takes: None, bool, int, finite float, str, list, dict with str keys
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """What a model is asked for: a prompt, a seed ≥ 0 that all randomness comes from, and a duration in seconds > 0."""
 

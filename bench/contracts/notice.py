@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.contracts.plain_json import plain_json
 from bench.errors import DataError
 from bench.hashing import canonical_json
 from bench.number_format import counted, plural
+from bench.plain_text import plain_line
 
 _CODE = re.compile(r"W-[A-Z0-9][A-Z0-9-]{0,39}")
 
@@ -25,7 +27,7 @@ class Notice:
     Attributes:
         code: such as ``W-RANK``: ``W-`` and capital letters, digits or hyphens.
         params: JSON values that the text is made of.
-        own_text: the text, for a code that tunebench does not know.
+        own_text: the text in one line, for a code that tunebench does not know.
 
     Raises:
         DataError: another form of code, or parameters that are no JSON values.
@@ -42,13 +44,11 @@ class Notice:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.code, str) and _CODE.fullmatch(self.code)):
-            raise DataError(f"a warning's code is {self.code!r}, write it like 'W-RANK'")
+            raise DataError(f"a warning's code is {self.code!r:.60}, write it like 'W-RANK'")
         if not (isinstance(self.own_text, str) and isinstance(self.params, Mapping)):
             raise DataError(f"{self.code}: a warning takes a mapping of parameters and a text")
-        try:
-            canonical_json(dict(self.params))
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{self.code}: its parameters must be JSON values ({error})") from error
+        object.__setattr__(self, "params", plain_json(self.params, f"the parameters of {self.code}"))
+        object.__setattr__(self, "own_text", plain_line(self.own_text))
 
     def __hash__(self) -> int:
         return hash((self.code, canonical_json(dict(self.params)), self.own_text))

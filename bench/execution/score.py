@@ -31,6 +31,7 @@ class Scoring:
         executor: where it is computed.
         progress: shows how far it is.
         force: compute again what is stored.
+        retries: how often what failed for a reason that may pass is tried again.
     """
 
     store: Store
@@ -38,6 +39,7 @@ class Scoring:
     executor: Executor
     progress: Progress
     force: bool = False
+    retries: int = 0
 
     def score(
         self,
@@ -107,11 +109,11 @@ class Scoring:
     def _record_clips(self, tasks: Sequence[ScoreTask]) -> list[str]:
         missing: list[str] = []
         lacking = {task.clip: len(task.causes) for task in tasks}
-        attempts = Attempts(tasks, self.executor, self.progress)
+        attempts = Attempts(tasks, self.executor, self.progress, self.retries)
         for task, result in attempts:
             self.store.record_clip_scores(result)
             missing += result.missing
-            lacking[result.clip] -= len(task.causes)
+            lacking[result.clip] -= len(task.causes) if result.unreadable else len(result.scores) + len(result.embedded)
             if not lacking[result.clip]:  # a clip that is tried in pieces is one clip
                 self.progress.advance(1)
         return list(dict.fromkeys([*missing, *attempts.missing.values()]))
@@ -137,9 +139,9 @@ class Scoring:
     ) -> None:
         tasks = self._set_tasks(metrics, references, leaks, asked)
         self.progress.begin("computing set metrics", len(tasks), 0)
-        for _, result in Attempts(tasks, self.executor, self.progress):
+        for _, result in Attempts(tasks, self.executor, self.progress, self.retries):
             self.store.record_set_scores(result)
-            self.progress.advance(1)
+            self.progress.advance(1 if result else 0)
 
     def _set_tasks(
         self,

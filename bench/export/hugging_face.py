@@ -22,6 +22,7 @@ from bench.export.dataset_card import dataset_card
 from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_cells
 from bench.progress import Progress, Silent
+from bench.regular_file import read_bytes
 from bench.scores.protocol import protocol_of
 from bench.storage.clip_file import made_files
 from bench.storage.store import Store, StoredClip
@@ -123,10 +124,10 @@ def _ours(folder: Path) -> set[str]:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return set()
     try:
-        names = json.loads((folder / _MARK).read_text(encoding="utf-8"))["files"]
+        names = json.loads(read_bytes(folder / _MARK))["files"]
         # Whoever wrote the list, nothing but what is named as ours is removed.
         return {name for name in names if isinstance(name, str) and _AUDIO.fullmatch(name)}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{folder} holds something else than an export of tunebench; name a new folder") from None
 
 

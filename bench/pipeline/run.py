@@ -123,9 +123,10 @@ def run(
             )
         _tidy(store, progress)
         with make_executor(settings.executor, folder / CRASHES) as executor:
-            missing = generate(store, plan, executor, progress)
+            missing = generate(store, plan, executor, progress, settings.executor)
             only, sets = {clip.id for clip in plan.clips}, shard is None
-            scoring = Scoring(store, view_of(store, settings.common), executor, progress)
+            view, retries = view_of(store, settings.common), settings.executor.retries
+            scoring = Scoring(store, view, executor, progress, retries=retries)
             missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
         if sets:
             store_set_tests(store, progress)
@@ -153,10 +154,11 @@ def rescore(
     with Store.open(folder) as store:
         _tidy(store, progress)
         with make_executor(config.executor, folder / CRASHES) as executor:
-            scoring = Scoring(store, view_of(store, config.common), executor, progress, force)
+            view, retries = view_of(store, config.common), config.executor.retries
+            scoring = Scoring(store, view, executor, progress, force, retries)
             missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
-        store_set_tests(store, progress or Silent())
+        store_set_tests(store, progress)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))

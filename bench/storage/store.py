@@ -139,8 +139,8 @@ class Store(ClipTables, ScoreTables):
             for result in results:
                 if isinstance(result, ClipFailed):
                     self._db.execute(
-                        "UPDATE clips SET state = 'failed', error = ? WHERE id = ?",
-                        (result.error, result.clip),
+                        "UPDATE clips SET state = 'failed', error = ?, provenance = ? WHERE id = ?",
+                        (result.error, canonical_json({"tries": result.tries}), result.clip),
                     )
                     continue
                 (before,) = self._db.execute("SELECT content FROM clips WHERE id = ?", (result.clip,)).fetchone()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, MissingError
-from bench.hashing import hash_file
+from bench.file_hash import hash_file
 from bench.library_setup import set_up_libraries
 
 
@@ -62,7 +62,7 @@ def checkpoint_file(path: str, published: str, source: str) -> Path:
 
 def hash_of(files: Iterable[Path]) -> str:
     """SHA-256 over the contents of files, whatever they are called and wherever they lie."""
-    contents = sorted(hash_file(file) for file in files)
+    contents = sorted(hash_file(file, lasting=True) for file in files)
     return contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
 
 

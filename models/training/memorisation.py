@@ -53,7 +53,8 @@ def audit_memorisation(request: AuditRequest, progress: Progress | None = None) 
     """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
 
     Which is which says the card of each row's adapter or checkpoint; without any, the split of the training's
-    configuration. What is embedded is kept in the user's folder for caches. `bench.memorisation.copying` describes the method:
+    configuration. What is embedded is kept in the user's folder for caches. `bench.memorisation.copying` describes the
+    method:
 
         found = audit_memorisation(AuditRequest(Path("results/tuned"), "train.yaml", base="base"))
         print(found[0]["differences"][0]["estimate"])
