@@ -50,15 +50,13 @@ class CachedTests:
     """
 
     def __init__(self, stores: Iterable[Store], keep: Store | None = None) -> None:
-        self._stored: dict[str, str] = {}
-        for store in stores:
-            self._stored |= store.set_tests()
+        self._stores = tuple(stores)
         self._keep = keep
         self._cache = UserCache("set-tests", _MOST_BYTES)
 
     def stored(self, key: str) -> CachedTest | None:
         """Return the test that one of the runs holds."""
-        return _read(self._stored.get(key))
+        return next((found for store in self._stores if (found := _read(store.set_test(key)))), None)
 
     def cached(self, key: str) -> CachedTest | None:
         """Return the test that the user's cache holds."""

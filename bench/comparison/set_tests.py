@@ -251,5 +251,5 @@ def _cache_key(key: str, request: SetRequest, vectors: Mapping[str, Vectors | st
         found = vectors.get(content)
         digest.update(repr(found if found is None or isinstance(found, str) else found.shape).encode())
         if found is not None and not isinstance(found, str):
-            digest.update(np.ascontiguousarray(found))
+            digest.update(np.ascontiguousarray(found).data)
     return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.export.own_clips import refuse_strays
@@ -89,4 +89,26 @@ def written(table: pd.DataFrame, style: FileFormat) -> bytes:
     if style == "csv":
         return as_csv(table)
     rows: list[dict[str, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
-    return (json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return json_lines(rows).encode()
+
+
+def json_lines(value: Sequence[Any] | Mapping[str, Any]) -> str:
+    """Return JSON in which each row of a list, and of the lists in an object, has a line of its own.
+
+    Indented JSON takes ten times as long, which is seconds for a table of 100,000 clips.
+    """
+    if isinstance(value, Mapping):
+        items = (
+            f"{_compact(name)}: {_rows(item) if isinstance(item, list) else _compact(item)}"
+            for name, item in value.items()
+        )
+        return "{\n" + ",\n".join(items) + "\n}\n"
+    return _rows(value) + "\n"
+
+
+def _rows(items: Sequence[Any]) -> str:
+    return "[\n" + ",\n".join(map(_compact, items)) + "\n]" if items else "[]"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -14,6 +14,7 @@ from bench.storage.digests import write_digests
 from bench.storage.quiet_reading import UnsharedReader, open_to_read
 
 SCHEMA_VERSION = 4
+_SMALL = 64_000_000  # bytes: copied in 50 ms
 # What SQLite calls operational though no room and no right would mend it.
 _DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8", "user-defined")
 
@@ -84,10 +85,14 @@ def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connectio
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
-    an older tunebench wrote, as `present_layout` has it. An `UnsharedReader` keeps nobody waiting.
+    an older tunebench wrote, as `present_layout` has it, and a small one that nobody was writing to: of a large one an
+    `UnsharedReader` tells when a driver has changed it meanwhile.
     """
-    (journal,), (layout,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "user_version"))
-    if (journal == "wal" or isinstance(connection, UnsharedReader)) and layout == SCHEMA_VERSION:
+    ask = ("journal_mode", "user_version", "page_count", "page_size")
+    journal, layout, pages, size = (connection.execute(f"PRAGMA {of}").fetchone()[0] for of in ask)
+    large = isinstance(connection, UnsharedReader) and pages * size > _SMALL
+    shared = journal == "wal" and not isinstance(connection, UnsharedReader)
+    if (large or shared) and layout == SCHEMA_VERSION:
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
         return connection

@@ -26,6 +26,7 @@ class UnsharedReader(sqlite3.Connection):
 
     _path: Path
     _logged: bool
+    _watched = False
     _state: tuple[Any, ...]
 
     @classmethod
@@ -45,8 +46,9 @@ class UnsharedReader(sqlite3.Connection):
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("SELECT 1 FROM sqlite_master").fetchall()
         except BaseException:
-            sqlite3.Connection.close(connection)
+            connection.close()
             raise
+        connection._watched = True
         return connection
 
     def close(self) -> None:
@@ -56,7 +58,8 @@ class UnsharedReader(sqlite3.Connection):
             UsageError: the database has changed since it was opened, so that what was read may be of two states.
         """
         super().close()
-        if _state_of(self._path, self._logged) != self._state:
+        watched, self._watched = self._watched, False
+        if watched and _state_of(self._path, self._logged) != self._state:
             raise UsageError(f"{self._path} changed while it was read, as a driver began work; run the same again")
 
 
@@ -69,7 +72,7 @@ def open_to_read(folder: Path) -> sqlite3.Connection:
     """
     path = (folder / "run.db").resolve()
     # A log is there as long as a driver has the database open.
-    if _has_log_format(path) and not (_log(path).exists() and is_held(folder)):
+    if _has_log_format(path) and not (_log(path).exists() and is_held(path.parent)):
         return UnsharedReader.of(path)
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
     try:

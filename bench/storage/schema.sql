@@ -82,5 +82,6 @@ CREATE TABLE digests (
 ) WITHOUT ROWID;
 
 -- Tests of the difference of two sets of clips by a set metric, which take seconds each, as JSON. key covers the metric,
--- the reference and the clips of both sets; what the embeddings of these clips are, the run says.
-CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL) WITHOUT ROWID;
+-- the reference and the clips of both sets; what the embeddings of these clips are, the run says. digest is the SHA-256
+-- of key and test: a test that is damaged is made again.
+CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;

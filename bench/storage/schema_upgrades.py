@@ -52,7 +52,7 @@ def _to_4(db: sqlite3.Connection) -> None:
         "DROP TABLE digests",
         "CREATE TABLE digests (table_name TEXT NOT NULL, block TEXT NOT NULL, rows INTEGER NOT NULL, "
         "digest TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (table_name, block)) WITHOUT ROWID",
-        "CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID",
     ):
         db.execute(statement)
 

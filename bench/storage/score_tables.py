@@ -11,7 +11,7 @@ from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.contracts.notice import Notice
 from bench.contracts.set_metric import PlannedReference
-from bench.hashing import canonical_json
+from bench.hashing import canonical_json, fingerprint
 from bench.planning.metric_plan import PlannedMetric, ScoreKey, SetKey
 from bench.storage.tables import Tables
 from bench.storage.task_results import ClipScores, SetScored
@@ -146,18 +146,26 @@ class ScoreTables(Tables):
                     (*r.key, *numbers, r.error, *said),
                 )
 
-    def set_tests(self) -> dict[str, str]:
-        """By key, the tests of differences of set metrics that are stored, as JSON."""
-        return dict(self._db.execute("SELECT key, test FROM set_tests"))
+    def set_test(self, key: str) -> str | None:
+        """The test of a difference of a set metric that is stored under a key, as JSON; None where it is damaged."""
+        row = self._db.execute(
+            "SELECT CAST(test AS BLOB), CAST(digest AS BLOB) FROM set_tests WHERE key = ?", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        text = bytes(row[0]).decode(errors="replace")
+        return text if fingerprint([key, text]).encode() == row[1] else None
 
     def store_set_test(self, key: str, test: str) -> None:
         """Store one test, which takes seconds to make again, in a transaction of its own."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO set_tests VALUES (?, ?)", (key, test))
+            row = (key, test, fingerprint([key, test]))
+            self._db.execute("INSERT OR REPLACE INTO set_tests (key, test, digest) VALUES (?, ?, ?)", row)
 
     def drop_other_set_tests(self, keys: Collection[str]) -> None:
         """Remove the tests of sets of clips that the run no longer has."""
-        gone = [(key,) for key in self.set_tests() if key not in keys]
-        if gone:
+        others = "FROM set_tests WHERE key NOT IN (SELECT value FROM json_each(?))"
+        kept = (canonical_json(sorted(keys)),)
+        if self._db.execute(f"SELECT 1 {others} LIMIT 1", kept).fetchone():
             with self._transaction():
-                self._db.executemany("DELETE FROM set_tests WHERE key = ?", gone)
+                self._db.execute(f"DELETE {others}", kept)
