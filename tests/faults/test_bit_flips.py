@@ -52,7 +52,7 @@ def printed(run: Path) -> tuple[str, ...]:
         clips = written(clip_table(store), "csv").decode()
         failures = [str(failure) for failure in store.failures()]
     compared = [comparison.record() for comparison in compare(run, "base", "tuned")]
-    return (render(run, "json", by="genre"), json.dumps(compared), clips, *failures)
+    return (str(render(run, "json", by="genre")), json.dumps(compared), clips, *failures)
 
 
 def flip(run: Path, whole: bytes, rng: np.random.Generator) -> int:
@@ -84,4 +84,3 @@ def test_no_flipped_bit_changes_a_printed_number(made: Path, tmp_path: Path, cou
             assert after == before, place
             told["unchanged"] += 1
     assert min(told.values()) > 0, told  # some bits are of free space, and some of rows
-    print(dict(told))
