@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -111,6 +111,9 @@ class Store(ClipTables, ScoreTables):
 
     def close(self) -> None:
         """Close the database; what was written is in ``run.db`` itself then, unless somebody is reading it."""
+        if self._lock:
+            with suppress(sqlite3.Error):  # a full disk: the log stays, and holds it
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
         if self._lock:
             self._lock.close()
