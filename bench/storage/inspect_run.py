@@ -31,7 +31,6 @@ _REMEDIES = {
     "metrics": "'tunebench score' shows them again",
     "scores": _AGAIN,
     "set_scores": _AGAIN,
-    "set_tests": _AGAIN,
     "embeddings": _AGAIN,
 }
 

@@ -17,6 +17,7 @@ from bench.storage.clip_tables import PLAN_AGAIN
 from bench.storage.database import open_database, upgrade
 from bench.storage.digests import (
     SCHEMA,
+    SELF_CHECKED,
     Mismatch,
     digested_tables,
     mismatches,
@@ -63,7 +64,7 @@ def salvage(damaged: Path, folder: Path) -> Salvaged:
         tables = digested_tables(target)
         removed: list[Mismatch] = []
         complete = _copy(damaged, target, "digests")
-        for table in tables:
+        for table in (*tables, *(SELF_CHECKED - {"digests"})):
             _copy(damaged, target, table)
         (digests,) = target.execute("SELECT COUNT(*) FROM digests").fetchone()
         if not target.execute("SELECT 1 FROM models").fetchone():

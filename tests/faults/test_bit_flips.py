@@ -13,10 +13,12 @@ import pytest
 import bench
 from bench import Audio
 from bench.comparison.compare import ComparisonOptions, compare
+from bench.config.run_config import load_config
 from bench.contracts.audio import write_flac
 from bench.errors import DataError
 from bench.export.clip_table import clip_table, written
 from bench.leaderboard.render import render
+from bench.pipeline.repair_run import inspect_run, repair_run
 from bench.storage.store import Store
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
@@ -84,3 +86,20 @@ def test_no_flipped_bit_changes_a_printed_number(made: Path, tmp_path: Path, cou
             assert after == before, place
             told["unchanged"] += 1
     assert min(told.values()) > 0, told  # some bits are of free space, and some of rows
+
+
+@pytest.mark.parametrize("count", [5, pytest.param(300, marks=pytest.mark.faults)], ids=["short", "full"])
+@pytest.mark.slow(4)
+def test_a_run_is_repaired_after_any_flip(made: Path, tmp_path: Path, count: int) -> None:
+    """What a repair forgets is computed again, and nothing else changes."""
+    run = tmp_path / "run"
+    before, rng = printed(made), np.random.default_rng(count + 1)
+    for _ in range(count):
+        shutil.rmtree(run, ignore_errors=True)
+        shutil.copytree(made, run)
+        place = flip(run, (made / "run.db").read_bytes(), rng)
+        repaired = repair_run(run, plugin_files=True)
+        assert repaired.unmade == 0 and not repaired.settled.set_aside, place
+        assert inspect_run(run) == [], place
+        bench.run(load_config(run / "config.yaml"), run)
+        assert printed(run) == before, place
