@@ -62,29 +62,27 @@ def salvage(damaged: Path, folder: Path) -> Salvaged:
         target.execute("BEGIN")
         target.execute("DELETE FROM digests")
         tables = digested_tables(target)
-        removed: list[Mismatch] = []
         complete = _copy(damaged, target, "digests")
         for table in (*tables, *(SELF_CHECKED - {"digests"})):
             _copy(damaged, target, table)
-        (digests,) = target.execute("SELECT COUNT(*) FROM digests").fetchone()
+        complete = complete and target.execute("SELECT 1 FROM digests").fetchone() is not None
+        found = [block for table in tables for block in mismatches(target, table) if block.kind != "digest"]
+        # Rows without a digest are somebody else's, unless digests are lost and the rows are not where the damage is.
+        trusted = {table for table in tables if not complete and _is_sound(damaged, table)}
+        removed = [block for block in found if block.kind != "added" or block.table not in trusted]
+        for block in removed:
+            remove_block(target, block)
+            if block.table == "notes":  # its audio may hold them, or the clip is made again
+                target.execute(PLAN_AGAIN, (block.block,))
         if not target.execute("SELECT 1 FROM models").fetchone():
             removed.append(Mismatch("models", "", "lost"))
-        for table in tables if digests else ():
-            for block in list(mismatches(target, table)):
-                # Rows without a digest are somebody else's only if no digest is lost.
-                if block.kind == "digest" or (block.kind == "added" and not complete):
-                    continue
-                remove_block(target, block)
-                removed.append(block)
-                if table == "notes":  # its audio may hold them, or the clip is made again
-                    target.execute(PLAN_AGAIN, (block.block,))
         for table in _OF_CLIPS:
             target.execute(f"DELETE FROM {table} WHERE clip NOT IN (SELECT id FROM clips)")
         write_digests(target)
         target.execute("COMMIT")
     finally:
         target.close()
-    return Salvaged(tuple(removed), bool(digests) and complete)
+    return Salvaged(tuple(removed), set(found) <= set(removed))
 
 
 def _upgrade(damaged: Path, target: sqlite3.Connection) -> None:
@@ -134,6 +132,15 @@ def _copy(damaged: Path, target: sqlite3.Connection, table: str) -> bool:
             except (sqlite3.Error, UnicodeDecodeError):
                 whole = False
     return whole
+
+
+def _is_sound(damaged: Path, table: str) -> bool:
+    """Whether the pages of a table are whole, as far as that can be told without digests."""
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(damaged)) as old:
+        (pages,), (size,) = (old.execute(f"PRAGMA {of}").fetchone() for of in ("page_count", "page_size"))
+        lines = old.execute(f"PRAGMA quick_check({table})").fetchall()
+        return lines == [("ok",)] and damaged.stat().st_size == pages * size
+    return False
 
 
 def _rows(old: sqlite3.Connection, query: str) -> Iterator[tuple[object, ...]]:
