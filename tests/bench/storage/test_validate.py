@@ -85,7 +85,7 @@ DAMAGE = [
     ("UPDATE clips SET frames = 0", "of a clip that is made of '"),
     ("UPDATE clips SET rate = 0", "of a clip that is made of '"),
     ("UPDATE clips SET content = NULL", "of a clip that is made of '"),
-    ("UPDATE clips SET state = 'lost'", "state of '"),
+    ("UPDATE clips SET state = 'lost'", "CHECK constraint failed in clips"),
     ("UPDATE clips SET provenance = '1'", "provenance of '"),
     ("DELETE FROM about", "about does not say its suite and duration"),
     ("UPDATE scores SET value = 'x'", "scores.value has an invalid value"),
