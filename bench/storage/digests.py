@@ -147,7 +147,7 @@ class ChangedBlocks:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._keys: dict[str, set[tuple[Any, ...]]] = {}
+        self._keys: dict[str, dict[tuple[Any, ...], None]] = {}  # in order, so that equal runs are equal files
         db.create_function("note_change", -1, self._note)
         db.execute("PRAGMA recursive_triggers = ON")  # or REPLACE removes rows without a trigger
         for table in digested_tables(db):
@@ -162,7 +162,7 @@ class ChangedBlocks:
                 )
 
     def _note(self, table: str, *key: Any) -> None:
-        self._keys.setdefault(table, set()).add(key)
+        self._keys.setdefault(table, {})[key] = None
 
     def write_digests(self) -> None:
         """Write the digests of the blocks that have changed, in the caller's transaction, before it is committed."""
@@ -174,8 +174,9 @@ class ChangedBlocks:
                 block = _block(key)
                 if rows:
                     self._db.execute(
-                        "INSERT OR REPLACE INTO main.digests (table_name, block, rows, digest, checksum) "
-                        "VALUES (?, ?, ?, ?, ?)",
+                        "INSERT INTO main.digests (table_name, block, rows, digest, checksum) VALUES (?, ?, ?, ?, ?) "
+                        "ON CONFLICT (table_name, block) DO UPDATE SET rows = excluded.rows, "
+                        "digest = excluded.digest, checksum = excluded.checksum WHERE checksum != excluded.checksum",
                         (table, block, rows, digest, _checksum(table, block, rows, digest)),
                     )
                 else:
