@@ -150,7 +150,10 @@ class ChangedBlocks:
         self._keys: dict[str, dict[tuple[Any, ...], None]] = {}  # in order, so that equal runs are equal files
         db.create_function("note_change", -1, self._note)
         db.execute("PRAGMA recursive_triggers = ON")  # or REPLACE removes rows without a trigger
+        self._present: dict[str, str] = {}  # by table, the query of one block as it is
         for table in digested_tables(db):
+            where = " AND ".join(f"{column} = ?" for column in _blocks(table).key) or "true"
+            self._present[table] = f"SELECT COUNT(*), {_digest(db, table)} FROM main.{table} WHERE {where}"
             for event, sides in (("INSERT", ("NEW",)), ("DELETE", ("OLD",)), ("UPDATE", ("OLD", "NEW"))):
                 calls = (
                     f"SELECT note_change('{table}'{''.join(f', {side}.{column}' for column in _blocks(table).key)});"
@@ -167,10 +170,8 @@ class ChangedBlocks:
     def write_digests(self) -> None:
         """Write the digests of the blocks that have changed, in the caller's transaction, before it is committed."""
         for table, keys in self._keys.items():
-            where = " AND ".join(f"{column} = ?" for column in _blocks(table).key) or "true"
-            query = f"SELECT COUNT(*), {_digest(self._db, table)} FROM main.{table} WHERE {where}"
             for key in keys:
-                rows, digest = self._db.execute(query, key).fetchone()
+                rows, digest = self._db.execute(self._present[table], key).fetchone()
                 block = _block(key)
                 if rows:
                     self._db.execute(
