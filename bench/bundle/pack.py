@@ -95,6 +95,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             file = _target(file or Path(), name)
             with Store.read(folder) as store:
                 own_clips(store)
+                store.check("notes")
             with explained(folder):
                 copy_rows(source, copy)
         except DataError as error:

@@ -110,15 +110,9 @@ def run(
     settings = as_config(config)
     folder = Path(out) if out is not None else default_folder(config)
     progress = progress or Silent()
-    plan = make_plan(settings)
-    about = about_plan(plan)
-    whole: Sequence[tuple[PlannedClip, int]] = ()
+    plan, about, whole = planned_run(settings, shard)
     if shard:
         folder /= shard.folder
-        whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
-        # So that shards of different configurations can be told apart, with what differs.
-        about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
-        about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
     with Store.open(folder) as store:
         replaced = store.adopt(plan, about, whole)
         if replaced:
@@ -182,6 +176,25 @@ def _tidy(store: Store, progress: Progress) -> None:
         progress.note(f"{counted(len(settled.adopted), 'clip')} whose rows were lost taken over from their files")
     if settled.told:
         progress.note(settled.told)
+
+
+def planned_run(
+    settings: RunConfig, shard: Shard | None = None
+) -> tuple[Plan, dict[str, str], Sequence[tuple[PlannedClip, int]]]:
+    """What `bench.storage.store.Store.adopt` takes: a plan, facts about it, and of a shard the whole plan.
+
+    Raises:
+        UsageError, DataError: as `bench.planning.plan.make_plan`.
+    """
+    plan = make_plan(settings)
+    about = about_plan(plan)
+    if shard is None:
+        return plan, about, ()
+    whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
+    # So that shards of different configurations can be told apart, with what differs.
+    about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
+    about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
+    return plan, about, whole
 
 
 def forget_crashes(store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.errors import UsageError
@@ -13,6 +13,10 @@ from bench.planning.plan import Plan, PlannedClip
 from bench.storage.orphans import audio_files
 from bench.storage.renaming import is_former, rename_clips
 from bench.storage.tables import Tables
+
+PLAN_AGAIN = (
+    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END WHERE id = ?"
+)
 
 
 class ClipTables(Tables):
@@ -100,6 +104,17 @@ class ClipTables(Tables):
             )
         return replaced
 
+    def keep_order(self, clips: Sequence[PlannedClip]) -> None:
+        """Give clips of a plan whose rows were lost their places between the others again, where these are free."""
+        places: dict[str, int] = dict(self._db.execute("SELECT id, rowid FROM clips"))
+        taken, before = set(places.values()), 0
+        with self._transaction():
+            for clip in clips:
+                if places[clip.id] > before + 1 and before + 1 not in taken:
+                    self._db.execute("UPDATE clips SET rowid = ? WHERE id = ?", (before + 1, clip.id))
+                    places[clip.id] = before + 1
+                before = places[clip.id]
+
     def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
         """Raise UsageError if the folder holds something else under the names that a plan uses."""
         held = self.about()
@@ -147,13 +162,17 @@ class ClipTables(Tables):
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
         on_disk = set(audio_files(self.folder))
         lost = {path for path in made - on_disk if not (self.folder / path).exists()}
+        self.plan_again(id for id, (path, _) in self.recorded_audio().items() if path in lost)
+
+    def plan_again(self, clips: Iterable[str]) -> None:
+        """Plan clips again, by their ids, of which the audio is lost or is another's."""
         with self._transaction():
-            for path in lost:
-                self._db.execute(
-                    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END "
-                    "WHERE path = ?",
-                    (path,),
-                )
+            self._db.executemany(PLAN_AGAIN, ((id,) for id in clips))
+
+    def recorded_audio(self) -> dict[str, tuple[str, str]]:
+        """By id, the path and content hash of the clips that were made."""
+        rows = self._db.execute("SELECT id, path, content FROM clips WHERE content IS NOT NULL ORDER BY rowid")
+        return {id: (path, content) for id, path, content in rows}
 
     def unmade(self) -> set[str]:
         """Ids of the clips that are planned or failed."""

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from bench.errors import DataError, UsageError
 from bench.file_system import on_network
+from bench.storage.digests import write_digests
 from bench.storage.quiet_reading import UnsharedReader, open_to_read
 
 SCHEMA_VERSION = 4
 _SMALL = 64_000_000  # bytes: copied in 50 ms
 # What SQLite calls operational though no room and no right would mend it.
-_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
+_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8", "user-defined")
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
@@ -31,7 +32,9 @@ def open_database(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             schema = (files("bench.storage") / "schema.sql").read_text(encoding="utf-8")
-            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION};")
+            write_digests(connection)
+            connection.execute("COMMIT")
         _check_version(folder, connection)
         upgrade(folder, connection)
         connection.execute("PRAGMA foreign_keys = ON")  # now that no table is built anew
@@ -125,7 +128,7 @@ def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
     if not 1 <= version <= SCHEMA_VERSION:
         raise DataError(
             f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
-            "use the tunebench that wrote it"
+            f"use the tunebench that wrote it, or 'tunebench check run {folder}' if none did"
         )
 
 
@@ -147,6 +150,8 @@ def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         for older in range(version, SCHEMA_VERSION):
             STEPS[older](connection)
+        if version < SCHEMA_VERSION:
+            write_digests(connection)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:
@@ -170,10 +175,12 @@ def explained(folder: Path) -> Iterator[None]:
         ) from error
     except sqlite3.IntegrityError:
         raise  # a mistake of ours, not of the disk
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         raise damaged(folder, error) from error
 
 
 def damaged(folder: Path, what: object) -> DataError:
     """What is said of a database that is not as it should be."""
-    return DataError(f"{folder}/run.db is damaged ({what}); the audio beside it is not touched")
+    return DataError(
+        f"{folder}/run.db is damaged ({what}); 'tunebench check run {folder} --repair' makes it anew from what is whole"
+    )

@@ -47,8 +47,14 @@ def _to_3(db: sqlite3.Connection) -> None:
 
 
 def _to_4(db: sqlite3.Connection) -> None:
-    """Tests of set metrics have a table."""
-    db.execute("CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID")
+    """Digests are written, those of the rows that are there by whoever upgrades; tests of set metrics have a table."""
+    for statement in (
+        "DROP TABLE digests",
+        "CREATE TABLE digests (table_name TEXT NOT NULL, block TEXT NOT NULL, rows INTEGER NOT NULL, "
+        "digest TEXT NOT NULL, checksum TEXT NOT NULL, PRIMARY KEY (table_name, block)) WITHOUT ROWID",
+        "CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID",
+    ):
+        db.execute(statement)
 
 
 STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}

@@ -130,11 +130,13 @@ class ScoreTables(Tables):
 
     def embedders(self, view: str) -> list[str]:
         """Fingerprints of the embedders that there are vectors of on one `View.key`."""
+        self.check("embeddings")
         rows = self._db.execute("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,))
         return [embedder for (embedder,) in rows]
 
     def embedded(self, embedder: str, view: str) -> dict[str, Vectors | str]:
         """By content hash, the vectors of one embedder and one `View.key`, or the reason why there are none."""
+        self.check("embeddings")
         rows = self._db.execute(
             "SELECT content, dimension, vectors, reason FROM embeddings "
             "WHERE embedder = ? AND view = ? AND error IS NULL",
@@ -147,6 +149,7 @@ class ScoreTables(Tables):
 
     def embedded_keys(self, embedder: str, view: str) -> set[str]:
         """Content hashes that need no embedding by one embedder on one view."""
+        self.check("embeddings")
         rows = self._db.execute(
             "SELECT content FROM embeddings WHERE embedder = ? AND view = ? AND error IS NULL", (embedder, view)
         )

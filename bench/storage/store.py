@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +22,9 @@ from bench.planning.plan import Plan
 from bench.run_lock import take_lock
 from bench.storage.clip_tables import ClipTables
 from bench.storage.database import as_of_now, explained, open_database, read_database, refuse_lost_database
+from bench.storage.digests import ChangedBlocks, digested_tables
 from bench.storage.failures import Failure
+from bench.storage.integrity import check_free_pages, check_integrity, readable_tables
 from bench.storage.orphans import Settled, settle_orphans
 from bench.storage.renaming import present_ids
 from bench.storage.score_tables import ScoreTables
@@ -70,8 +72,14 @@ class Store(ClipTables, ScoreTables):
             if not anew:
                 refuse_lost_database(folder)
             connection = open_database(folder)
+            with explained(folder):
+                tables = digested_tables(connection)
+            check_integrity(folder, connection, tables)
+            check_free_pages(folder, connection)
             create_views(connection)
-            return cls(folder, connection, lock)
+            store = cls(folder, connection, lock)
+            store._changed = ChangedBlocks(connection)
+            return store
         except BaseException:
             lock.close()
             raise
@@ -89,13 +97,22 @@ class Store(ClipTables, ScoreTables):
             with explained(folder):
                 connection = as_of_now(folder, connection)
                 create_views(connection)
+                tables = readable_tables(connection)
+                unchecked = frozenset(digested_tables(connection)) - tables
+            check_integrity(folder, connection, tables)
             check_rows(folder, connection)
         except BaseException:
             connection.close()
             raise
-        return cls(folder, connection, None)
+        store = cls(folder, connection, None)
+        store._unchecked = unchecked
+        return store
 
     def close(self) -> None:
+        """Close the database; what was written is in ``run.db`` itself then, unless somebody is reading it."""
+        if self._lock:
+            with suppress(sqlite3.Error):  # a full disk: the log stays, and holds it
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
         if self._lock:
             self._lock.close()
@@ -180,6 +197,7 @@ class Store(ClipTables, ScoreTables):
 
     def made(self, ids: set[str] | None = None) -> list[StoredClip]:
         """Clips whose audio exists, in the order in which they were planned; only those in ``ids`` if given."""
+        self.check("notes")
         rows = self._db.execute(
             "SELECT id, model, prompt, seed, path, content, CAST(frames AS REAL) / rate, notes "
             "FROM clips LEFT JOIN notes ON clip = id "
@@ -220,6 +238,7 @@ class Store(ClipTables, ScoreTables):
 
     def failures(self) -> list[Failure]:
         """A row for each clip, score, embedding and set metric that failed."""
+        self.check("embeddings")
         clip = "prompt || ', seed ' || seed"
         queries = (
             f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",

@@ -22,6 +22,7 @@ from bench.leaderboard.render import read_cells, records
 from bench.pipeline.merge_shards import merge
 from bench.pipeline.run import run
 from bench.planning.shards import Shard
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 SEEDS = [0, 1]
@@ -65,7 +66,7 @@ def contents(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
             columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] != "seconds"]
             order = "rowid" if table == "clips" else ", ".join(columns)
             found[table] = database.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}").fetchall()
-    del found["whole_plan"]
+    del found["whole_plan"], found["digests"]  # which are of how long things took, too
     return found
 
 
@@ -78,6 +79,7 @@ def contents_of(folder: Path, columns: str, table: str) -> list[tuple[Any, ...]]
 def edited(folder: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(folder / "run.db", isolation_level=None)) as database:
         yield database
+        write_digests(database)
 
 
 def sounds(folder: Path) -> dict[str, tuple[str, str]]:

@@ -15,6 +15,7 @@ import bench
 from bench import Audio, DataError, read_audio
 from bench.contracts.audio import as_stored, content_hash, write_flac
 from bench.storage.clip_file import read_clip, read_label, write_clip
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 Write = Callable[..., Path]
@@ -55,6 +56,7 @@ def _forget(folder: Path, clips: int) -> list[str]:
                 "peak = NULL, gain = NULL, seconds = NULL, provenance = NULL WHERE id = ?",
                 (id,),
             )
+        write_digests(db)
     return [path for _, path in gone]
 
 

@@ -18,6 +18,7 @@ from bench.errors import DataError
 from bench.export.clip_table import clip_table
 from bench.report.clip_entries import clip_entries
 from bench.report.provenance import made_with, seeds_of
+from bench.storage.digests import write_digests
 from bench.storage.failures import Failure
 from bench.storage.join_shards import whole_plan
 from bench.storage.read_clips import audio_paths, clip_places, made_rows, planned_rows, stray_clip
@@ -91,6 +92,7 @@ def fill(folder: Path) -> None:
             "'{\"k\": 1}')",
             [(*row, warning) for row in SETS],
         )
+        write_digests(db)
         db.commit()
 
 
@@ -242,6 +244,7 @@ def test_parameters_that_are_no_json_are_told(folder: Path, tmp_path: Path, para
     shutil.copytree(folder, run)
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("UPDATE metrics SET params = ? WHERE name = 'first'", (params,))
+        write_digests(db)
         db.commit()
     with Store.open(run) as store, pytest.raises(DataError, match="first"):
         shown_metrics(store)
@@ -252,6 +255,7 @@ def test_a_stray_clip_is_found(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, run)
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("DELETE FROM prompts WHERE id = 'p2'")
+        write_digests(db)
         db.commit()
     with Store.open(run) as store:
         assert stray_clip(store) in [("late", "p2"), ("early", "p2")]
@@ -264,6 +268,8 @@ def test_views_are_of_the_connection_and_not_of_the_file(folder: Path, tmp_path:
         assert not db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
         # What a file brings under the name of a view is not what is read.
         db.execute("CREATE TABLE shown_scores AS SELECT 'forged' AS clip")
+        write_digests(db)
+        db.commit()
     with Store.read(run) as store:
         assert "forged" not in {score.clip for score in shown_scores(store)}
 
@@ -274,6 +280,7 @@ def test_a_reader_sees_one_moment(folder: Path, tmp_path: Path) -> None:
     with Store.read(run) as before, Store.open(run):
         with closing(sqlite3.connect(run / "run.db")) as db:
             db.execute("UPDATE scores SET value = 0.75 WHERE clip = 'a' AND value = 0.25")
+            write_digests(db)
             db.commit()
         with Store.read(run) as after:
             found = [{s.value for s in shown_scores(at)} - {None} for at in (before, after)]

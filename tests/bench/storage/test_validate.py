@@ -23,6 +23,7 @@ from bench.export.hugging_face import export
 from bench.leaderboard.render import read_board, render
 from bench.progress import Silent
 from bench.scores.aggregate import summarise
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -61,6 +62,9 @@ def change(made: Path, tmp_path: Path) -> Callable[[str], Path]:
         shutil.copytree(made, folder)
         with closing(sqlite3.connect(folder / "run.db")) as db:
             db.executescript(f"PRAGMA ignore_check_constraints = ON; {script}")
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'digests'").fetchone():
+                write_digests(db)
+                db.commit()
         return folder
 
     return changed
@@ -81,7 +85,7 @@ DAMAGE = [
     ("UPDATE clips SET frames = 0", "of a clip that is made of '"),
     ("UPDATE clips SET rate = 0", "of a clip that is made of '"),
     ("UPDATE clips SET content = NULL", "of a clip that is made of '"),
-    ("UPDATE clips SET state = 'lost'", "state of '"),
+    ("UPDATE clips SET state = 'lost'", "CHECK constraint failed in clips"),
     ("UPDATE clips SET provenance = '1'", "provenance of '"),
     ("DELETE FROM about", "about does not say its suite and duration"),
     ("UPDATE scores SET value = 'x'", "scores.value has an invalid value"),
@@ -201,6 +205,7 @@ class Meanwhile(Silent):
         super().begin(stage, total, done)
         with closing(sqlite3.connect(self._folder / "run.db", timeout=0)) as db:
             db.execute("UPDATE metrics SET shown = 1 - shown WHERE name = 'Peak'")
+            write_digests(db)
             db.commit()
 
 
