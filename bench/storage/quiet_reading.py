@@ -17,6 +17,10 @@ from bench.run_lock import is_held
 _WAL_HEADER = 32  # bytes: it is written anew when the log begins again, and never when the log grows
 
 
+class ChangedMeanwhileError(UsageError):
+    """A database changed while it was read, so that what was read may be of two states."""
+
+
 class UnsharedReader(sqlite3.Connection):
     """A connection to a database that nobody writes to; closing it makes sure that nobody has.
 
@@ -55,12 +59,14 @@ class UnsharedReader(sqlite3.Connection):
         """Close the connection.
 
         Raises:
-            UsageError: the database has changed since it was opened, so that what was read may be of two states.
+            ChangedMeanwhileError: the database has changed since it was opened.
         """
         super().close()
         watched, self._watched = self._watched, False
         if watched and _state_of(self._path, self._logged) != self._state:
-            raise UsageError(f"{self._path} changed while it was read, as a driver began work; run the same again")
+            raise ChangedMeanwhileError(
+                f"{self._path} changed while it was read, as a driver began work; run the same again"
+            )
 
 
 def open_to_read(folder: Path) -> sqlite3.Connection:

@@ -20,7 +20,8 @@ import bench
 from bench import UsageError
 from bench.comparison.compare import ComparisonOptions, compare
 from bench.leaderboard.render import render
-from bench.storage.quiet_reading import UnsharedReader, open_to_read
+from bench.storage.database import as_of_now
+from bench.storage.quiet_reading import ChangedMeanwhileError, UnsharedReader, open_to_read
 from bench.storage.store import Store
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -176,8 +177,19 @@ class TestDriverThatBegins:
 
     def test_a_large_run_that_changed_is_not_shown(self, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bench.storage.database._SMALL", 0)
-        with pytest.raises(UsageError), Store.read(finished), Store.open(finished) as driver:
+        with pytest.raises(ChangedMeanwhileError), Store.read(finished), Store.open(finished) as driver:
             driver.drop_other_set_tests(())
+
+    def test_a_small_run_that_changes_is_read_again(self, finished: Path) -> None:
+        """A driver ends between the opening of the database and its copying."""
+        with Store.open(finished) as driver:
+            driver.drop_other_set_tests(())
+            folder = Path(shutil.copytree(finished, finished.with_name("copy")))
+        reader = open_to_read(folder)
+        assert isinstance(reader, UnsharedReader)
+        Store.open(folder).close()  # moves the log into the database
+        with closing(as_of_now(folder, reader)) as db:
+            assert db.execute("SELECT COUNT(*) FROM set_tests").fetchone() == (0,)
 
     def test_a_log_that_begins_or_grows_changes_nothing(self, finished: Path) -> None:
         with closing(open_to_read(finished)) as reader, closing(sqlite3.connect(finished / "run.db")) as db:
