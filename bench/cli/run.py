@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from bench.config.run_config import RunConfig
+    from bench.pipeline.dry_run import RunPreview
     from bench.pipeline.run import Run
-    from bench.planning.shards import Shard
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
 Workers = Annotated[
@@ -27,11 +27,18 @@ def command(
         typer.Argument(help="A YAML configuration; without one, the composer and its controls on quick@1."),
     ] = None,
     out: Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be made, and make nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print clips, time and disk, and make nothing.")] = False,
     workers: Workers = None,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Make part I of N only, as in an array job; 'tunebench merge' joins them."),
+    ] = None,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROW=SECONDS",
+            help="With --dry-run: seconds that a clip of a row takes, or 'scoring' of a clip; may be repeated.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +48,7 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.config.run_config import with_workers
-    from bench.errors import MissingError
+    from bench.errors import MissingError, UsageError
     from bench.pipeline.run import as_config, default_folder, run
     from bench.planning.shards import parse_shard
 
@@ -49,8 +56,13 @@ def command(
     settings = with_workers(as_config(config), workers)
     folder = out or default_folder(config)
     if dry_run:
-        _print_preview(settings, folder, part)
+        from bench.pipeline.dry_run import preview
+
+        plan = preview(settings, folder, part, rate or ())
+        print(json.dumps(plan.record(), indent=2)) if as_json else _print_preview(plan, folder)
         return
+    if rate:
+        raise UsageError("--rate is for --dry-run, which says how long a run will take; a run itself measures it")
     try:
         with shown() as progress:
             finished = run(settings, folder, progress, part)
@@ -96,16 +108,26 @@ def print_leaderboard(folder: Path, as_json: bool) -> None:
     print(table, flush=True)
 
 
-def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
+def _print_preview(plan: RunPreview, folder: Path) -> None:
     from bench.cli.progress import duration
-    from bench.pipeline.dry_run import preview
+    from bench.number_format import counted, first_few
 
-    plan = preview(settings, folder, shard)
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):
         print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")
     print(f"{plan.to_score} clips to score")
-    if plan.seconds is None:
-        print("time: not known before the first clip of each model is made")
+    about = f"about {duration(plan.known_seconds)} with {counted(plan.workers, 'worker')}"
+    if plan.unknown:
+        names = ", ".join(first_few([stage.row for stage in plan.unknown], MOST_LINES))
+        print(f"time: unknown, since no run here has measured a clip of {names}; all else takes {about}")
+        print(f"  state it with --rate {plan.unknown[0].row}=SECONDS_PER_CLIP")
     else:
-        print(f"time: about {duration(plan.seconds)}")
+        print(f"time: {about}")
+    timed = [stage for stage in plan.stages if stage.clips and stage.rate]
+    for stage in sorted(timed, key=lambda stage: -(stage.seconds or 0))[:MOST_LINES]:
+        if stage.rate:
+            each = f"{stage.rate.seconds:.3g} s a clip, {stage.rate.source}"
+            print(f"  {stage.name}: {duration(stage.seconds or 0)} ({each})")
+    if plan.dominant:
+        stage, share = plan.dominant
+        print(f"most of it: {stage.name}, {100 * share:.0f} %")
     print(f"disk: at most {plan.bytes / 1e6:.0f} MB in {folder}")

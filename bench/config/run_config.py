@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bench.config.sweep import combinations, problem, suffix
 from bench.contracts.plugins import plain_name, short_name
 from bench.environment import usable_cores
 from bench.schema import Settings, load_settings, parse_settings
+from bench.yaml_config import write_yaml
 
 DEFAULT_METRICS = (
     "harmonic-accuracy",
@@ -201,8 +201,8 @@ class RunConfig(Settings):
             ("model", rows),
             ("metric", [f"{plain_name(m.name)} {m.params}" if m.params else plain_name(m.name) for m in self.metrics]),
         ):
-            for item in items:
-                if list(items).count(item) > 1:
+            for item, times in Counter(items).items():
+                if times > 1:
                     hint = "; give each its own name with 'as:'" if what == "model" else ""
                     raise ValueError(f"{what} '{item}' is named twice{hint}")
         if not math.isfinite(self.duration):
@@ -215,7 +215,7 @@ class RunConfig(Settings):
 
     def as_yaml(self) -> str:
         """The whole configuration, defaults included, as it is frozen in the run folder."""
-        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+        return write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
 def load_config(path: Path) -> RunConfig:

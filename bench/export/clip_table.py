@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from bench.export.own_clips import refuse_strays
 from bench.export.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, planned_rows
 from bench.storage.read_metrics import shown_metrics
-from bench.storage.read_scores import ShownScore, shown_scores
+from bench.storage.read_scores import lacking, score_columns
 from bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -50,18 +52,18 @@ def clip_table(store: Store) -> pd.DataFrame:
     import pandas as pd
 
     refuse_strays(store)
-    clips = planned_rows(store)
+    clips, scores = planned_rows(store), score_columns(store)
     table = pd.DataFrame(_descriptions(store, clips), columns=list(DESCRIPTION)).astype(DESCRIPTION)
-    scores: dict[str, dict[str, ShownScore]] = {m.ref: {} for m in shown_metrics(store) if not m.of_sets}
-    for score in shown_scores(store):
-        scores[score.metric][score.clip] = score
-    for ref, of_clips in scores.items():
-        found = [of_clips[clip.id] for clip in clips]
-        table[ref] = pd.Series([score.value for score in found], dtype="float64")
-        said = [score.error if score.reason is None else score.reason for score in found]
-        reasons = pd.Series(said, dtype="string")
-        if reasons.notna().any():
-            table[f"{ref} reason"] = reasons
+    # Columns are in the order of the whole plan, the table has one model after the other.
+    order = np.argsort(np.argsort([clip.place for clip in clips]))
+    at = {clip.place: row for row, clip in enumerate(clips)}
+    for metric in (m for m in shown_metrics(store) if not m.of_sets):
+        table[metric.ref] = scores[metric.ref].value[order]
+        reasons: list[str | None] = [None] * len(clips)
+        for clip in lacking(store, metric.ref):
+            reasons[at[clip.place]] = clip.error if clip.reason is None else clip.reason
+        if any(reason is not None for reason in reasons):
+            table[f"{metric.ref} reason"] = pd.Series(reasons, dtype="string")
     return table
 
 

@@ -18,6 +18,7 @@ from bench.execution.generate import generate
 from bench.execution.score import Scoring
 from bench.hashing import canonical_json
 from bench.number_format import counted
+from bench.pipeline.rates import keep_rates
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
@@ -135,6 +136,7 @@ def run(
             missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
         if sets:
             store_set_tests(store, progress)
+        keep_rates(store, plan)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))

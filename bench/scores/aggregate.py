@@ -80,6 +80,9 @@ def read_columns(store: Store) -> list[Column]:
 
 def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, str], Estimate]:
     """The estimates of shown set metrics by (model, metric, group), of the clips that the run holds now."""
+    scores = shown_set_scores(store, ("all", by or "all"))
+    if not scores:
+        return {}
     prompts = store.prompts()
     models: dict[str, list[StoredClip]] = {}
     for clip in store.made():
@@ -91,7 +94,7 @@ def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, s
     }
     return {
         (score.model, score.metric, score.group): _stored(score)
-        for score in shown_set_scores(store, ("all", by or "all"))
+        for score in scores
         if now.get((score.model, score.grouping, score.group)) == score.clips
     }
 
@@ -188,8 +191,8 @@ def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | Non
                 if values:
                     found = estimate(values, genres, column.bounds, column.hit_or_miss)
                 else:
-                    lacking = scores.reasons(column.ref, model)
-                    own = [why for prompt, why in lacking if group == "all" or groups.get(prompt) == group]
+                    lacking = scores.lacking(column.ref, model)
+                    own = [clip.why for clip in lacking if group in ("all", groups.get(clip.prompt))]
                     found = Estimate(None, None, None, 0, why_none(own))
                 chance, known = (_mean(of_clips[clips]) for of_clips in (table.chance, table.known))
                 cells.append(Cell(model, column, group, found, len(clips), chance, known))

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.storage.read_clips import clip_places
-from bench.storage.read_metrics import shown_metrics
-from bench.storage.read_scores import Array, ScoreColumn, lacking_reasons, score_columns
+from bench.storage.read_scores import Array, Lacking, ScoreColumn, lacking, score_columns
 from bench.storage.store import Store
 
 Places = npt.NDArray[np.intp]
@@ -29,7 +28,6 @@ class ClipScores:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._metrics = {metric.ref: metric for metric in shown_metrics(store)}
         labels: dict[str, int] = {label: place for place, label in enumerate(store.labels())}
         prompts: dict[str, int] = {}
         clips = (
@@ -58,11 +56,9 @@ class ClipScores:
         """The scores of some clips that have one, by prompt, in the order of the first of each prompt's clips."""
         return {self.prompts[place]: own for place, own in grouped(self.prompt[clips], self.column(ref).value[clips])}
 
-    def reasons(self, ref: str, model: str) -> list[tuple[str, str | None]]:
-        """Of each of a model's clips that has no score, the prompt and why, as far as it is known."""
-        metric = self._metrics[ref]
-        lacking = lacking_reasons(self._store, metric.name, metric.version)
-        return [(prompt, why) for label, prompt, why in lacking if label == model]
+    def lacking(self, ref: str, model: str) -> list[Lacking]:
+        """A model's clips that have no score, and why, as far as it is known."""
+        return [clip for clip in lacking(self._store, ref) if clip.model == model]
 
 
 def grouped(groups: Places, values: Array) -> list[tuple[int, list[float]]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +56,10 @@ class ClipTables(Tables):
                     ),
                 )
                 position += 1
-            for p in plan.suite.prompts:
-                row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
-                self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)",
+                ((p.id, p.text, p.genre, p.level, p.bpm, p.key) for p in plan.suite.prompts),
+            )
             replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
             replaced += self._add_clips(plan.clips)
             self._db.execute("DELETE FROM whole_plan")
@@ -147,7 +150,7 @@ class ClipTables(Tables):
 
     def tidy(self) -> None:
         """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
-        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
+        on_disk = set(_audio_files(self.folder))
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
         # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
         ours = {path.casefold() for path in made}
@@ -166,6 +169,15 @@ class ClipTables(Tables):
     def unmade(self) -> set[str]:
         """Ids of the clips that are planned or failed."""
         return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state IN ('planned', 'failed')")}
+
+
+def _audio_files(folder: Path) -> Iterator[str]:
+    """Every file of the audio of a run, relative to its folder; as text, since there are as many as clips."""
+    with suppress(FileNotFoundError), os.scandir(folder / "audio") as models:
+        for model in models:
+            if model.is_dir():
+                with os.scandir(model.path) as files:
+                    yield from (f"audio/{model.name}/{file.name}" for file in files)
 
 
 def _printable(params: Mapping[str, Any]) -> dict[str, Any]:

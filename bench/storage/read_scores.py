@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,20 +143,39 @@ def score_columns(store: Store) -> dict[str, ScoreColumn]:
     return {ref: ScoreColumn(*table[:, place]) for place, (_, ref) in enumerate(metrics)}
 
 
-def lacking_reasons(store: Store, metric: str, version: int) -> list[tuple[str, str, str | None]]:
-    """Return the clips of the present plan that a shown metric has no value of: model, prompt, and why, if known."""
-    rows = store.rows(
-        "SELECT model, prompt, state, reason, error, clip_error FROM shown_scores "
-        "WHERE metric = ? AND version = ? AND value IS NULL ORDER BY place",
-        (metric, version),
+class Lacking(NamedTuple):
+    """A clip of the present plan that a shown metric has no value of.
+
+    Attributes:
+        place: its place in the order of the plan, as `bench.storage.read_clips.PlannedRow.place`.
+        model, prompt, state: which clip it is, and whether it is made.
+        reason, error, clip_error: as in `ShownScore`.
+    """
+
+    place: int
+    model: str
+    prompt: str
+    state: State
+    reason: str | None
+    error: str | None
+    clip_error: str | None
+
+    @property
+    def why(self) -> str | None:
+        """Why, as far as it is known."""
+        if self.state == "planned":
+            return "not made yet; go on with 'tunebench run'"
+        return next((text for text in (self.reason, self.error, self.clip_error) if text is not None), None)
+
+
+def lacking(store: Store, metric: str) -> Iterator[Lacking]:
+    """Yield the clips of the present plan that a shown metric, named with its version, has no value of."""
+    rows = store.each(
+        "SELECT place, model, prompt, state, reason, error, clip_error FROM shown_scores "
+        "WHERE metric || '@' || version = ? AND value IS NULL ORDER BY place",
+        (metric,),
     )
-    return [(model, prompt, _lacks(state, *texts)) for model, prompt, state, *texts in rows]
-
-
-def _lacks(state: State, *texts: str | None) -> str | None:
-    if state == "planned":
-        return "not made yet; go on with 'tunebench run'"
-    return next((text for text in texts if text is not None), None)
+    return (Lacking(*row) for row in rows)
 
 
 def unscored_clips(store: Store) -> list[str]:

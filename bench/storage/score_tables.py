@@ -85,6 +85,14 @@ class ScoreTables(Tables):
                 lacking[id] = absent
         return lacking
 
+    def seconds_per_score(self) -> dict[str, float]:
+        """By ``params_hash``, the mean time that a metric took for a clip, in seconds, without its embedding."""
+        rows = self._db.execute(
+            "SELECT params_hash, AVG(seconds) FROM scores WHERE error IS NULL AND seconds IS NOT NULL "
+            "GROUP BY params_hash"
+        )
+        return dict(rows)
+
     def record_clip_scores(self, found: ClipScores) -> None:
         """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
         with self._transaction():

@@ -157,6 +157,10 @@ class Store(ClipTables, ScoreTables):
         )
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
 
+    def made_ids(self) -> set[str]:
+        """Ids of the clips whose audio exists."""
+        return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state = 'made'")}
+
     def present_ids(self, plan: Plan) -> dict[str, str]:
         """Of clips that are named as in an older layout, the id that `adopt` will give them."""
         return present_ids(self._db, plan)
