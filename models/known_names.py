@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import islice
 
 _SHOWN = 4
 _LOOKED_THROUGH = 1000  # names, for one that holds what was asked for; of more, those that begin with it are found
@@ -30,7 +31,8 @@ class KnownNames:
             place for place in range(first, min(first + _SHOWN, len(self))) if self._lowered[place].startswith(sought)
         ]
         if len(self) <= _LOOKED_THROUGH:
-            likely += [place for place, name in enumerate(self._lowered) if sought in name and place not in likely]
+            holding = (place for place, name in enumerate(self._lowered) if sought in name and place not in likely)
+            likely += tuple(islice(holding, _SHOWN - len(likely)))
         others = [place for place in range(min(len(self), 2 * _SHOWN)) if place not in likely]
         shown = [self._names[place] for place in (likely + others)[:_SHOWN]]
         return ", ".join(shown) + (", …" if len(self) > _SHOWN else "")

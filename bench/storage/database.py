@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
 from bench.errors import DataError, UsageError
 from bench.file_system import on_network
 from bench.storage.digests import write_digests
-from bench.storage.quiet_reading import UnsharedReader, open_to_read
+from bench.storage.quiet_reading import ChangedMeanwhileError, UnsharedReader, open_to_read
 
 SCHEMA_VERSION = 4
+_TRIES = 3  # to copy one while drivers begin and end
 _SMALL = 64_000_000  # bytes: copied in 50 ms
 # What SQLite calls operational though no room and no right would mend it.
 _DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8", "user-defined")
@@ -96,6 +97,10 @@ def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connectio
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
         return connection
+    for _ in range(_TRIES):
+        with suppress(ChangedMeanwhileError):
+            return _in_memory(folder, connection)
+        connection = read_database(folder)
     return _in_memory(folder, connection)
 
 
@@ -116,10 +121,11 @@ def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connecti
     try:
         connection.backup(copy)
         upgrade(folder, copy)
+        connection.close()
     except BaseException:
         copy.close()
+        connection.close()
         raise
-    connection.close()
     return copy
 
 

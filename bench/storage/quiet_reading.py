@@ -7,27 +7,29 @@ are watched, and what was read of a file that changed meanwhile is never shown.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
-from typing import Any
 
 from bench.errors import UsageError
 from bench.run_lock import is_held
 
-_WAL_HEADER = 32  # bytes: it is written anew when the log begins again, and never when the log grows
+
+class ChangedMeanwhileError(UsageError):
+    """A database changed while it was read, so that what was read may be of two states."""
 
 
 class UnsharedReader(sqlite3.Connection):
     """A connection to a database that nobody writes to; closing it makes sure that nobody has.
 
     Without a log, SQLite takes the file for one that never changes. With one (a driver was killed, or the disk became
-    read-only), the log's index is kept in the memory of this process.
+    read-only), both are copied to a temporary folder and read there: SQLite may remove a log that it finds empty.
     """
 
     _path: Path
-    _logged: bool
-    _watched = False
-    _state: tuple[Any, ...]
+    _state: tuple[int, ...] | None = None
+    _copy: tempfile.TemporaryDirectory[str] | None = None
 
     @classmethod
     def of(cls, path: Path) -> UnsharedReader:
@@ -35,32 +37,69 @@ class UnsharedReader(sqlite3.Connection):
 
         Raises:
             sqlite3.Error: it cannot be opened.
+            ChangedMeanwhileError: it changed while it was copied.
+            UsageError: there is no room for a copy.
         """
-        logged = _size(_log(path)) > 0
-        state = _state_of(path, logged)
-        how = "mode=ro&vfs=unix-none" if logged else "mode=ro&immutable=1"
-        connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, factory=cls)
-        connection._path, connection._logged, connection._state = path, logged, state
+        if _size(_log(path)) > 0:
+            return cls._of_copy(path)
+        state = _state_of(path)
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, factory=cls)
+        connection._path = path
         try:
-            if logged:
-                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("SELECT 1 FROM sqlite_master").fetchall()
         except BaseException:
             connection.close()
             raise
-        connection._watched = True
+        connection._state = state
+        return connection
+
+    @classmethod
+    def _of_copy(cls, path: Path) -> UnsharedReader:
+        folder = tempfile.TemporaryDirectory(prefix="tunebench-")
+        try:
+            before = _state_of(path), _state_of(_log(path))
+            try:
+                for file in (path, _log(path)):
+                    shutil.copyfile(file, Path(folder.name, file.name))
+                after = _state_of(path), _state_of(_log(path))
+            except FileNotFoundError:  # a driver has put the log away
+                after = None
+            if after != before:
+                raise _changed(path)
+            connection = sqlite3.connect(Path(folder.name, path.name), factory=cls)
+            connection._copy = folder
+        except OSError as error:
+            folder.cleanup()
+            raise UsageError(
+                f"cannot copy {path}, whose driver was killed, to {folder.name} to read it: {error.strerror or error}; "
+                "free disk space, or name a larger disk with TMPDIR"
+            ) from error
+        except BaseException:
+            folder.cleanup()
+            raise
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def close(self) -> None:
         """Close the connection.
 
         Raises:
-            UsageError: the database has changed since it was opened, so that what was read may be of two states.
+            ChangedMeanwhileError: the database has changed since it was opened.
         """
         super().close()
-        watched, self._watched = self._watched, False
-        if watched and _state_of(self._path, self._logged) != self._state:
-            raise UsageError(f"{self._path} changed while it was read, as a driver began work; run the same again")
+        if self._copy is not None:
+            self._copy.cleanup()
+        state, self._state = self._state, None
+        if state is not None and _state_of(self._path) != state:
+            raise _changed(self._path)
+
+
+def _changed(path: Path) -> ChangedMeanwhileError:
+    return ChangedMeanwhileError(f"{path} changed while it was read, as a driver began work; run the same again")
 
 
 def open_to_read(folder: Path) -> sqlite3.Connection:
@@ -71,8 +110,9 @@ def open_to_read(folder: Path) -> sqlite3.Connection:
         UsageError: a change was cut off half way, which only who may write can undo.
     """
     path = (folder / "run.db").resolve()
-    # A log is there as long as a driver has the database open.
-    if _has_log_format(path) and not (_log(path).exists() and is_held(path.parent)):
+    # A log is there as long as a driver has the database open. SQLite removes the log of a database that was emptied.
+    logged = _size(_log(path)) > 0
+    if (logged or _has_log_format(path)) and not (_log(path).exists() and is_held(path.parent)):
         return UnsharedReader.of(path)
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
     try:
@@ -109,14 +149,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _state_of(path: Path, logged: bool) -> tuple[Any, ...]:
-    """What changes whenever what is read of a database does; that its log grows changes nothing."""
+def _state_of(path: Path) -> tuple[int, ...]:
     found = path.stat()
-    state = found.st_ino, found.st_size, found.st_mtime_ns
-    if not logged:
-        return state
-    try:
-        with _log(path).open("rb") as file:
-            return *state, file.read(_WAL_HEADER)
-    except OSError:
-        return *state, b""
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench import UsageError
+from bench import DataError, UsageError
 from bench.comparison.compare import ComparisonOptions, compare
 from bench.leaderboard.render import render
-from bench.storage.quiet_reading import UnsharedReader, open_to_read
+from bench.storage.database import as_of_now
+from bench.storage.quiet_reading import ChangedMeanwhileError, UnsharedReader, open_to_read
 from bench.storage.store import Store
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -176,8 +177,17 @@ class TestDriverThatBegins:
 
     def test_a_large_run_that_changed_is_not_shown(self, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bench.storage.database._SMALL", 0)
-        with pytest.raises(UsageError), Store.read(finished), Store.open(finished) as driver:
+        with pytest.raises(ChangedMeanwhileError), Store.read(finished), Store.open(finished) as driver:
             driver.drop_other_set_tests(())
+
+    def test_a_small_run_that_changes_is_read_again(self, finished: Path) -> None:
+        """A driver ends between the opening of the database and its copying."""
+        reader = open_to_read(finished)
+        assert isinstance(reader, UnsharedReader)
+        with Store.open(finished) as driver:
+            driver.drop_other_set_tests(())
+        with closing(as_of_now(finished, reader)) as db:
+            assert db.execute("SELECT COUNT(*) FROM set_tests").fetchone() == (0,)
 
     def test_a_log_that_begins_or_grows_changes_nothing(self, finished: Path) -> None:
         with closing(open_to_read(finished)) as reader, closing(sqlite3.connect(finished / "run.db")) as db:
@@ -201,6 +211,23 @@ class TestDriverThatBegins:
         later.start()
         Store.open(killed).close()
         later.join()
+
+
+@pytest.mark.parametrize("log", [b"", b"x" * 5000, None])
+@pytest.mark.parametrize("database", [b"", b"SQLite", None])
+def test_damage_is_not_tidied_away_by_reading(killed: Path, log: bytes | None, database: bytes | None) -> None:
+    """SQLite removes a log in which it finds nothing, and that of an empty database."""
+    for content, name in ((log, "run.db-wal"), (database, "run.db")):
+        if content is not None:
+            (killed / name).write_bytes(content)
+    before = state(killed)
+    try:
+        Store.read(killed).close()
+    except DataError:
+        assert database is not None
+    else:
+        assert database is None
+    assert state(killed) == before
 
 
 def test_a_change_that_was_cut_off_is_told_and_not_shown(finished: Path, locked: Callable[[Path], Path]) -> None:

@@ -21,11 +21,13 @@ from bench import Audio, UsageError
 from bench.cli import leaderboard
 from bench.comparison.compare import ComparisonOptions, compare, compare_all
 from bench.comparison.result import Comparison
+from bench.comparison.store_tests import store_set_tests
 from bench.contracts.audio import write_flac
 from bench.contracts.clip_view import View
 from bench.contracts.notice import Notice
 from bench.contracts.set_metric import gather
 from bench.leaderboard.render import render
+from bench.progress import Silent
 from bench.references.load import load_reference
 from bench.scores.aggregate import read_set_scores
 from bench.storage.digests import write_digests
@@ -415,3 +417,16 @@ def test_a_run_brings_no_code_along(make: Make, tmp_path: Path) -> None:
     assert not done.exists()
     plugin.write_text(text)
     assert the_test(run, plugin_files=True).p == the_test(run).p  # what was kept needs no code
+
+
+def test_too_many_pairs_are_told_and_not_tested(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("compare", "store_tests"):
+        monkeypatch.setattr(f"bench.comparison.{module}.MOST_PAIRS", 0)
+    forget(folder)
+    with Store.open(folder) as store:
+        store_set_tests(store, Silent())
+    assert len(stored(folder)) == 2  # each row against itself
+    with Store.read(folder) as store:
+        (found,) = compare_all(store, [("base", "louder")])
+    assert found.p is None and found.reason is not None and "tunebench compare" in found.reason
+    assert "tunebench compare" in str(render(folder)) and not cache.exists()

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +252,7 @@ class TestHuggingFace:
 
 def _altered(run: Path, folder: Path, script: str) -> Path:
     shutil.copytree(run, folder)
-    with sqlite3.connect(folder / "run.db") as db:
+    with closing(sqlite3.connect(folder / "run.db")) as db:
         db.executescript(f"PRAGMA foreign_keys = OFF; {script}")
         write_digests(db)
     return folder
