@@ -15,6 +15,7 @@ from bench.pipeline.dry_run import preview
 from bench.pipeline.rates import parse_rates
 
 Write = Callable[..., Path]
+Command = Callable[..., subprocess.CompletedProcess[str]]
 LARGE = Path(__file__).parents[2] / "plugins" / "large.py"
 
 
@@ -71,7 +72,7 @@ def test_no_rate(text: str) -> None:
         parse_rates([text], ["m"])
 
 
-def test_a_row_may_hold_the_sign(tmp_path: Path) -> None:
+def test_a_row_may_hold_the_sign() -> None:
     assert parse_rates(["sao[scale=0.25]=3", "scoring=1e-3"], ["sao[scale=0.25]"]) == {
         "sao[scale=0.25]": 3.0,
         "scoring": 0.001,
