@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -111,7 +112,7 @@ def test_four_times_the_clips_are_about_four_times_the_work(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     PATHS[path](runs[FEW])  # what is imported and cached once is no part of it
-    few, many = (_work(lambda at=at: PATHS[path](runs[at]), monkeypatch) for at in (FEW, TIMES * FEW))
+    few, many = (_work(partial(PATHS[path], runs[at]), monkeypatch) for at in (FEW, TIMES * FEW))
     assert many <= MOST * few
 
 
