@@ -1,15 +1,16 @@
 """How time grows with the number of clips, and what the largest runs take.
 
-Exponents are of the processor time of this process, which other work on the machine does not change: the slope between
-10,000 and 100,000 clips, where what every command takes at its start weighs least. Limits of seconds and memory are of
-the real command, started anew.
+Exponents are of the processor time of this process, which other work on the machine changes little: the slope of a line
+through the logarithms at three sizes. As in `timeit`, the collector of reference cycles is at rest meanwhile. Limits of
+seconds and memory are of the real command, started anew.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
-import math
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from large_run import Size, build_run, write_config
 from row import Row
 
@@ -46,7 +48,7 @@ def measure() -> Iterator[Row]:
             for what, taken in _paths(folder / str(clips), clips):
                 seconds.setdefault(what, []).append(taken)
         for what, each in seconds.items():
-            slope = math.log(each[-1] / each[-2], SIZES[-1] / SIZES[-2])
+            slope = float(np.polyfit(np.log(SIZES), np.log(each), 1)[0])
             note = ", ".join(f"{n:,}: {s:.3g} s" for n, s in zip(SIZES, each, strict=True))
             yield Row(f"growth of {what}", slope, "exponent", EXPONENT, "lower", note)
         yield from _commands(folder / str(SIZES[-1]))
@@ -87,10 +89,13 @@ def _timed(work: Work) -> float:
     """The processor time of a piece of work, in seconds; the least of three where it takes little."""
     taken: list[float] = []
     while not taken or (len(taken) < 3 and sum(taken) < 0.5):
+        gc.collect()
+        gc.disable()
         begin = time.process_time()
         with contextlib.redirect_stderr(io.StringIO()):
             work()
         taken.append(time.process_time() - begin)
+        gc.enable()
     return min(taken)
 
 
@@ -102,20 +107,27 @@ def _commands(folder: Path) -> Iterator[Row]:
     yield from _limits(f"exporting scores of {size}", 20, 1, "export", "scores", out, folder / "scores.csv")
 
 
+# What a process takes at most counts from its fork: of this large one, it would be as large.
+_SMALL_PARENT = """
+import json, os, resource, subprocess, sys, time
+begin = time.perf_counter()
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+
+
 def _limits(what: str, seconds: float, gigabytes: float, *arguments: str | Path) -> Iterator[Row]:
     """The command's wall time and its largest resident memory."""
-    tunebench = Path(sys.executable).parent / "tunebench"
-    begin = time.perf_counter()
-    started = subprocess.Popen([tunebench, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(started.pid, 0)
-    taken = time.perf_counter() - begin
-    started.returncode = os.waitstatus_to_exitcode(status)
-    if started.returncode:
-        raise RuntimeError(f"{arguments[0]} left with {started.returncode}")
+    command = [sys.executable, "-c", _SMALL_PARENT, Path(sys.executable).parent / "tunebench", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    code, taken, processor, resident = json.loads(done.stdout)
+    if code:
+        raise RuntimeError(f"{arguments[0]} left with {code}")
     unit = 1 if sys.platform == "darwin" else 1024
-    note = f"of which {used.ru_utime + used.ru_stime:.1f} s of processor time; load {os.getloadavg()[0]:.1f}"
+    note = f"of which {processor:.1f} s of processor time; load {os.getloadavg()[0]:.1f}"
     yield Row(what, taken, "s", seconds, "lower", note)
-    yield Row("… its memory", used.ru_maxrss * unit / 1e9, "GB", gigabytes, "lower", "largest resident")
+    yield Row("… its memory", resident * unit / 1e9, "GB", gigabytes, "lower", "largest resident")
 
 
 def _fast_disk() -> Path | None:
