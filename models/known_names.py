@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 _SHOWN = 4
-_LOOKED_THROUGH = 1000  # names, for one that holds what was asked for; of more, those that begin with it are found
+_LOOKED_THROUGH = 100  # names, for one that holds what was asked for; of more, those that begin with it are found
 
 
 class KnownNames:

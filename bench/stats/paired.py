@@ -138,7 +138,8 @@ def _as_far_at_random(sizes: Array, found: Array, permutations: int, rng: np.ran
     for start in range(0, sizes.shape[1], _ROWS):
         rows = sizes[:, start : start + _ROWS]
         sums += rows @ _random_signs(rows.shape[1], permutations, rng).astype(np.float64)
-    return np.count_nonzero(np.abs(sums) >= found[:, np.newaxis], axis=1)
+    count: npt.NDArray[np.int64] = np.count_nonzero(np.abs(sums) >= found[:, np.newaxis], axis=1)
+    return count
 
 
 def paired_test(differences: npt.ArrayLike) -> PairedTest:

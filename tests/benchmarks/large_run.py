@@ -9,6 +9,7 @@ there and empty, unless ``--no-files`` leaves files out, which every command but
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ def build_run(folder: Path, size: Size, files: bool = True) -> Path:
     """
     settings = load_config(write_config(folder, size))
     plan, run = make_plan(settings), folder / "run"
+    shutil.rmtree(run, ignore_errors=True)
     with Store.open(run) as store:
         store.rows("PRAGMA synchronous = OFF")  # a power failure may cost it
         store.adopt(plan, about_plan(plan))
