@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ COMMANDS = set(map(chr, [*range(32), 127, *range(128, 160), *range(0x202A, 0x202
     "\t\n"
 )
 
-texts = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from(sorted(COMMANDS) + ["\r\n"])))
+texts = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from([*sorted(COMMANDS), "\n"])))
 
 
 @given(texts)
@@ -52,7 +51,6 @@ def test_a_stream_counts_what_it_was_given(parts: list[str]) -> None:
 
 def test_tables_and_pages_hold_no_commands() -> None:
     for made in (text_table(["a"], [[HOSTILE]]), markdown_text(HOSTILE), escaped(HOSTILE)):
-        assert not any(unicodedata.category(sign) == "Cc" for sign in made)
         assert not COMMANDS & set(made)
 
 

@@ -72,8 +72,7 @@ def checksum(page: bytes) -> int:
     for byte in page:
         found ^= byte << 24
         for _ in range(8):
-            found = (found << 1) ^ (0x04C11DB7 if found >> 31 else 0)
-        found &= 0xFFFFFFFF
+            found = (found << 1 & 0xFFFFFFFF) ^ (0x04C11DB7 if found >> 31 else 0)
     return found
 
 
@@ -91,14 +90,14 @@ FORGED = {
     "channels-65535.wav": wav(22, "<H", 65535),
     "channels-1000.wav": wav(22, "<H", 1000),
     "channels-0.wav": wav(22, "<H", 0),
-    "rate-0.wav": wav(24, "<I", 0),
-    "rate-2^31.wav": wav(24, "<I", 2**31),
-    "rate-2^32.wav": wav(24, "<I", 2**32 - 1),
+    "rate-none.wav": wav(24, "<I", 0),
+    "rate-2-31.wav": wav(24, "<I", 2**31),
+    "rate-2-32.wav": wav(24, "<I", 2**32 - 1),
     "rate-1000000.wav": wav(24, "<I", 1_000_000),
     "rate-0.flac": flac(rate=0),
     "rate-655351.flac": flac(rate=655_351),
-    "frames-2^36.flac": flac(frames=2**36 - 1),
-    "frames-2^29.flac": flac(frames=2**29),
+    "frames-2-36.flac": flac(frames=2**36 - 1),
+    "frames-2-29.flac": flac(frames=2**29),
     "frames-untold.flac": flac(frames=0),
     "frames.mp3": xing(2**32 - 1),
     "frames.ogg": ogg("VORBIS", 2**62),
@@ -169,7 +168,7 @@ def test_more_than_is_held_is_refused_before_it_is_decoded(tmp_path: Path) -> No
         read_audio(path)
 
 
-def test_every_reader_of_audio_says_so_in_a_line(forged: Path, tunebench: Any, tmp_path: Path) -> None:
+def test_every_reader_of_audio_says_so_in_a_line(forged: Path, tunebench: Any) -> None:
     from bench import GenerationRequest, Prompt
     from models.folder import FolderModel
 
