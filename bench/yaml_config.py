@@ -18,6 +18,9 @@ else:
     _Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+_MOST_PARTS = 10_000_000
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; None if it is empty.
 
@@ -28,6 +31,8 @@ def read_yaml(path: Path) -> Any:
     text = read_text(path)
     try:
         content = yaml.load(text, _Loader)
+        if "*" in text and _parts(content, {}) > _MOST_PARTS:
+            raise ValueError(f"its aliases stand for more than {_MOST_PARTS:,} values")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
@@ -36,6 +41,17 @@ def read_yaml(path: Path) -> Any:
         # ValueError: an impossible date or an endless number; RecursionError: thousands of nested brackets.
         raise DataError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     return content
+
+
+def _parts(value: Any, known: dict[int, int]) -> int:
+    """How many values a value holds when every alias is written out; a few lines can stand for more than there is
+    memory."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 1  # where it holds itself
+        known[id(value)] += sum(_parts(item, known) for item in (value.values() if isinstance(value, dict) else value))
+    return known[id(value)]
 
 
 class _Loader(_Safe):

@@ -20,6 +20,7 @@ from bench.errors import DataError, GenerationError
 RATE = 44_100
 SOUND = np.random.default_rng(0).normal(0, 0.1, (RATE, 2)).astype(np.float32)
 MB = 1 << 20
+SPECTRUM = f"{Path(__file__).parents[2] / 'plugins' / 'spectrum.py'}:Spectrum"
 
 PEAK = """
 import sys
@@ -178,7 +179,7 @@ def test_every_reader_of_audio_says_so_in_a_line(forged: Path, tunebench: Any) -
             (made,) = model.generate([GenerationRequest(Prompt(name.rpartition(".")[0], "x"), 0, 1.0)])
             assert isinstance(made, GenerationError), name
             assert len(str(made).splitlines()) == 1
-    built = tunebench("reference", "build", forged, "--embedder", "loudness", "--out", "r.safetensors")
+    built = tunebench("reference", "build", forged, "--embedder", SPECTRUM, "--out", "r.safetensors")
     assert built.returncode == 5
     assert "Traceback" not in built.stderr
 
