@@ -64,7 +64,8 @@ def find(kind: Kind, name: str) -> Plugin:
     plain, version = (versioned[1], int(versioned[2])) if versioned else (name, None)
     path, separator, attribute = plain.rpartition(":")
     if separator and path.endswith(".py"):
-        file = Path(path).expanduser().resolve()
+        given = Path(path).expanduser()
+        file = given.resolve() if given.exists() else given  # a link to itself does not
         if not file.is_file():
             raise UsageError(f"{kind} '{plain}': there is no file {file}")
         try:

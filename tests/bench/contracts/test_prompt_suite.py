@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.contracts.prompt import Prompt, PromptSuite
 from bench.contracts.prompt_suite import load_suite
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 
 Refusal = Callable[[str | bytes], str]
 HEAD = "name: mine\nversion: 2\nprompts:\n"
@@ -143,7 +143,7 @@ def test_aliases_cannot_blow_up_the_message(refusal: Refusal) -> None:
 
 
 def test_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.yaml: no such file"):
+    with pytest.raises(UsageError, match=r"gone\.yaml: no such file"):
         load_suite(tmp_path / "gone.yaml")
     with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
         load_suite(tmp_path)

@@ -410,7 +410,7 @@ def test_files_that_were_found_are_a_caution_and_files_that_were_named_an_error(
         gather(copy, {}, ratings=copy / "ratings.csv")
     with pytest.raises(DataError, match=r"dose-response\.json: 0\.metric"):
         gather(copy, {}, doses=copy / "dose-response.json")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(UsageError):
         gather(copy, {}, doses=tmp_path / "none.json")
 
 

@@ -272,7 +272,7 @@ class TestMistakes:
             world.audit(models=["copy"])
         with pytest.raises(UsageError, match="no row 'sao'"):
             world.audit(base="sao")
-        with pytest.raises(DataError, match=r"nowhere\.yaml: no such file"):
+        with pytest.raises(UsageError, match=r"nowhere\.yaml: no such file"):
             world.audit("nowhere.yaml")
         with pytest.raises(UsageError, match="nowhere"):
             world.audit("nowhere")
