@@ -5,9 +5,9 @@ output and exit code, as a process that a shell starts.
 
 Usage: ``python -P command_server.py PATH_OF_TUNEBENCH``. A line of stdin is a request, JSON with ``arguments``,
 ``environment``, ``folder``, and the files ``output`` and ``errors`` to write to; the line of stdout that answers it is
-the exit code as `subprocess` gives it. A request with ``background`` is answered at once with the number of the process,
-and ``{"wait_for": NUMBER}`` with its exit code. The server ends where a library that it imported has started threads,
-since only a process without them can be forked.
+the exit code as `subprocess` gives it. A request with ``background`` is answered at once with the number of the
+process, and ``{"wait_for": NUMBER}`` with its exit code. The server ends where a library that it imported has started
+threads, since only a process without them can be forked.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_damaged_ratings(trials: Trials, bench_run: Bench, tmp_path: Path, count
 @amounts(6, 100)
 def test_damaged_bundles(trials: Trials, bench_run: Bench, tmp_path: Path, count: int) -> None:
     packed = tmp_path / "packed.tunebench.zip"
-    bench_run.call("export", "bundle", bench_run.run, "-o", packed, codes={0})
+    bench_run.call("export", "bundle", bench_run.run, packed, codes={0})
     original, path = packed.read_bytes(), tmp_path / "b.tunebench.zip"
 
     def trial(rng: np.random.Generator) -> None:
