@@ -88,7 +88,7 @@ def _make_fifo(folder: Path, rng: np.random.Generator) -> None:
     os.mkfifo(path)
 
 
-def _one(change: Callable[[Path, np.random.Generator], None]) -> Callable[[Path, np.random.Generator], None]:
+def _one(change: Callable[[Path, np.random.Generator], object]) -> Callable[[Path, np.random.Generator], None]:
     def changed(folder: Path, rng: np.random.Generator) -> None:
         change(_clips(folder, rng, 1)[0], rng)
 
