@@ -137,7 +137,7 @@ def test_aliases_cannot_blow_up_the_message(refusal: Refusal) -> None:
     layers = ["  - &a0 [x, x, x, x, x, x, x, x, x]"]
     layers += [f"  - &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
     nested = HEAD + "\n".join(layers)
-    assert "prompt 1: must be a mapping" in refusal(nested)
+    assert "aliases" in refusal(nested)
     assert "name is [" in refusal(nested.replace("name: mine", "") + "\nname: *a29\n")
     assert "prompt 1: must be a mapping" in refusal("name: x\nversion: 1\nprompts: &p [*p]\n")
 
