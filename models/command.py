@@ -154,11 +154,12 @@ class CommandModel(MusicModel):
     def _program(self) -> str:
         name = self.command[0]
         beside = os.sep in name
-        found = shutil.which(self.cwd / name) if beside else shutil.which(name)
+        # Absolute, since a path loses the "./" that says that it is not to be looked for on the PATH.
+        found = shutil.which((self.cwd / name).absolute() if beside else name)
         if found is None:
             where = f"executable file {self.cwd / name}" if beside else f"program '{name}' on the PATH"
             raise MissingError(f"command model: there is no {where}; install it, or name another in 'command'")
-        return str(Path(found).absolute())
+        return str(Path(found).absolute())  # of the PATH, which may hold relative folders
 
     def _log(self, first: GenerationRequest) -> Path:
         if self.logs is None:

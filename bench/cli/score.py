@@ -61,7 +61,12 @@ def command(
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
         from bench.cli.score_clips import clips_config, refuse_other_clips, run_name
+        from bench.storage.database import refuse_lost_database
+        from bench.storage.frozen_config import FILE
 
+        for target in targets:
+            if (target / FILE).exists():
+                refuse_lost_database(target)
         if force and targets[0].exists():
             raise UsageError(f"--force is for run folders, and {targets[0]} is not one (it has no run.db)")
         settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)

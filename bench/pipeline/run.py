@@ -23,7 +23,9 @@ from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
 from bench.progress import Progress, Silent
+from bench.references.find import check_reference
 from bench.storage.clip_sets import view_of
+from bench.storage.database import read_database
 from bench.storage.failures import Failure
 from bench.storage.frozen_config import freeze, freeze_scoring, with_seeds
 from bench.storage.store import Store
@@ -113,6 +115,8 @@ def run(
     plan, about, whole = planned_run(settings, shard)
     if shard:
         folder /= shard.folder
+    else:
+        check_reference(settings.reference, plan.metrics)
     with Store.open(folder) as store:
         replaced = store.adopt(plan, about, whole)
         if replaced:
@@ -154,7 +158,7 @@ def rescore(
         MissingError: a metric needs what is not installed; the others are computed first.
     """
     folder, progress = Path(folder), progress or Silent()
-    Store.read(folder).close()
+    read_database(folder).close()
     metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
         _tidy(store, progress)
