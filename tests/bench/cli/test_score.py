@@ -17,7 +17,7 @@ import yaml
 import bench
 from bench.cli.score import command
 from bench.config.run_config import load_config
-from bench.errors import FailuresRecorded, UsageError
+from bench.errors import DataError, FailuresRecorded, UsageError
 
 IDS = ("choral-2", "jazz-2", "pop-2", "rock-2")
 Make = Callable[..., Path]
@@ -115,6 +115,13 @@ def test_a_run_folder_among_others_is_refused(clips: Make, score: Score) -> None
     score(folder, out=Path("out"))
     said = refused(score, folder, "out")
     assert "out is a run folder" in said and "--out out" in said
+
+
+def test_a_run_that_lost_its_database_is_not_taken_for_clips(clips: Make, score: Score) -> None:
+    score(clips("one", *IDS), out=Path("out"))
+    Path("out", "run.db").unlink()
+    with pytest.raises(DataError):
+        score("out")
 
 
 @pytest.mark.parametrize(
