@@ -51,7 +51,7 @@ def command(
     from bench.pipeline.run import rescore, run
 
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
-    if any((target / "run.db").is_file() for target in targets):
+    if any(map(_is_run, targets)):
         target = _one_run(targets)
         for option, value in own.items():
             if value is not None:
@@ -61,12 +61,7 @@ def command(
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
         from bench.cli.score_clips import clips_config, refuse_other_clips, run_name
-        from bench.storage.database import refuse_lost_database
-        from bench.storage.frozen_config import FILE
 
-        for target in targets:
-            if (target / FILE).exists():
-                refuse_lost_database(target)
         if force and targets[0].exists():
             raise UsageError(f"--force is for run folders, and {targets[0]} is not one (it has no run.db)")
         settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)
@@ -77,10 +72,25 @@ def command(
     conclude(finished, as_json, plugin_files)
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run's and not one of clips.
+
+    Raises:
+        DataError: it is one that lost its database.
+    """
+    from bench.storage.database import refuse_lost_database
+    from bench.storage.frozen_config import FILE
+
+    there = (folder / "run.db").is_file()
+    if not there and (folder / FILE).exists():
+        refuse_lost_database(folder)
+    return there
+
+
 def _one_run(targets: list[Path]) -> Path:
     from bench.errors import UsageError
 
-    runs = [target for target in targets if (target / "run.db").is_file()]
+    runs = [target for target in targets if _is_run(target)]
     if len(targets) > 1:
         raise UsageError(
             f"{runs[0]} is a run folder, which is scored by itself: 'tunebench score {runs[0]}'; to add rows to it, "

@@ -15,11 +15,12 @@ from bench.errors import UsageError
 from bench.leaderboard.grid import footnotes, grid
 from bench.leaderboard.rank_table import rank_grid, rank_notes, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
-from bench.scores.aggregate import Cell, Grouping, refuse_ungrouped, summarise
+from bench.scores.aggregate import Cell, Grouping, parse_grouping, refuse_ungrouped, summarise
 from bench.scores.clip_scores import ClipScores
 from bench.scores.protocol import Protocol, protocol_of
 from bench.spreadsheet import as_csv
 from bench.storage.store import Store
+from bench.storage.unrecorded import note_unrecorded
 from bench.text_table import markdown_table, markdown_text, paragraph, text_table
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def board_of(
     """
     from bench.comparison.compare import compare_all
 
-    grouping = _grouping(by)
+    grouping = parse_grouping(by)
+    note_unrecorded(store, progress)
     refuse_ungrouped(store.prompts().values(), by)
     scores = ClipScores(store)
     cells = _cells(store, grouping, scores)
@@ -86,7 +88,7 @@ def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
     Raises:
         UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
     """
-    grouping = _grouping(by)
+    grouping = parse_grouping(by)
     with Store.read(folder) as store:
         return _cells(store, grouping)
 
@@ -209,12 +211,6 @@ def rendered(board: Board, style: Format = "table", by: str | None = None, with_
 
         return latex_table(board.cells, board.ranks, board.protocol, by)
     return _page(board, by, style == "markdown", with_published)
-
-
-def _grouping(by: str | None) -> Grouping | None:
-    if by is None or by == "genre" or by == "level":
-        return by
-    raise UsageError(f"cannot group by '{by}': use genre or level")
 
 
 def _cells(store: Store, grouping: Grouping | None, scores: ClipScores | None = None) -> list[Cell]:
