@@ -25,10 +25,10 @@ from bench.planning.shards import Shard, share_out, take_shard
 from bench.progress import Progress, Silent
 from bench.references.find import check_reference
 from bench.storage.clip_sets import view_of
-from bench.storage.database import read_database
 from bench.storage.failures import Failure
 from bench.storage.frozen_config import freeze, freeze_scoring, with_seeds
 from bench.storage.store import Store
+from bench.storage.validate import check_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +158,7 @@ def rescore(
         MissingError: a metric needs what is not installed; the others are computed first.
     """
     folder, progress = Path(folder), progress or Silent()
-    read_database(folder).close()
+    check_run(folder)
     metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
         _tidy(store, progress)

@@ -65,7 +65,7 @@ class Store(ClipTables, ScoreTables):
 
         Raises:
             UsageError: another driver is at work in it, or it cannot be written to.
-            DataError: its database is lost, damaged, holds what no run holds, or is of a newer tunebench.
+            DataError: its database is lost, damaged or of a newer tunebench.
         """
         lock = take_lock(folder)
         try:
@@ -76,7 +76,6 @@ class Store(ClipTables, ScoreTables):
                 tables = digested_tables(connection)
             check_integrity(folder, connection, tables)
             check_free_pages(folder, connection)
-            check_rows(folder, connection)
             create_views(connection)
             store = cls(folder, connection, lock)
             store._changed = ChangedBlocks(connection)
