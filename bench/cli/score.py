@@ -102,15 +102,16 @@ def _one_run(targets: list[Path]) -> Path:
 def _of_run(folder: Path, metrics: list[str] | None, plugin_files: bool) -> RunConfig:
     """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
     from bench.config.plugin_files import refuse_plugin_files
-    from bench.config.run_config import RunConfig, load_config, parse_config
+    from bench.config.run_config import RunConfig, parse_config
     from bench.contracts.plugins import plain_name
     from bench.errors import UsageError
     from bench.planning.metric_plan import metrics_named
+    from bench.storage.frozen_config import FILE, load_frozen
 
-    frozen = folder / "config.yaml"
+    frozen = folder / FILE
     if not frozen.exists() and not metrics:
         raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
-    settings = load_config(frozen) if frozen.exists() else RunConfig()
+    settings = load_frozen(folder) if frozen.exists() else RunConfig()
     configured = settings.metrics if frozen.exists() else ()
     if not plugin_files:
         plain = {plain_name(name) for name in metrics or ()}
