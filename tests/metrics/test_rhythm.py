@@ -266,7 +266,9 @@ def test_swing_is_told_from_disorder() -> None:
     swing, triplets, straight = (
         RhythmGrid().score(symbolic(beats * 0.5)) for beats in (SWING, TRIPLETS, np.arange(80) / 4)
     )
-    assert [score.details["lines_ms"] for score in (swing, triplets, straight)] == pytest.approx([500 / 3, 500 / 3, 125])
+    assert [score.details["lines_ms"] for score in (swing, triplets, straight)] == pytest.approx(
+        [500 / 3, 500 / 3, 125]
+    )
     disorder = [
         RhythmGrid().score(symbolic(np.random.default_rng(seed).uniform(0, 20, 80))).value or 0 for seed in range(20)
     ]
