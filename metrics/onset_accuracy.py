@@ -10,7 +10,7 @@ from bench.contracts.audio import Audio
 from bench.contracts.metric import DecodedClip
 from bench.contracts.prompt import Prompt
 from metrics.notes.grid import Times
-from metrics.notes.onsets import PAUSE_SECONDS, Attacks, onsets_of
+from metrics.notes.onsets import PAUSE, Attacks, onsets_of
 
 TOLERANCE = 0.05
 """Seconds by which a heard onset may be off and still count as found, as in MIREX."""
@@ -53,7 +53,7 @@ def apart(onsets: Times) -> Times:
     """Ascending onsets, of which those that follow another within 30 ms count as one with it."""
     kept: list[float] = []
     for onset in np.sort(onsets).tolist():
-        if not kept or onset - kept[-1] > PAUSE_SECONDS:
+        if not kept or onset - kept[-1] > PAUSE:
             kept.append(onset)
     return np.array(kept)
 

@@ -22,9 +22,6 @@ from metrics.notes.signal import sounding
 VERSION = "superflux@1"
 
 RATE = 22_050
-HOP = 128
-"""5.8 ms; a parabola through the highest value and its neighbors places an onset more finely."""
-
 RANGE = 80.0
 """dB below the loudest band at any time: what is quieter counts as silence."""
 
@@ -34,12 +31,11 @@ LOWEST = 27.5
 THRESHOLD = 0.05
 """How far a peak rises above the mean around it, as a share of the range of the flux."""
 
-PAUSE_SECONDS = 0.03
-PAUSE = int(PAUSE_SECONDS * RATE) // HOP
-"""Frames in 30 ms: a peak is the highest value within so many frames, and is followed by none in as many."""
+PAUSE = 0.03
+"""Seconds: a peak is the highest value within so many, and is followed by none in as many."""
 
-AROUND = int(0.1 * RATE) // HOP
-"""Frames in 100 ms: the mean that a peak rises above is over so many on either side."""
+AROUND = 0.1
+"""Seconds: the mean that a peak rises above is over so many on either side."""
 
 CLEAR_RISE = 2.5
 """dB by which a sharp attack rises, in the median and averaged over bands: lone pianos and plucked strings reach it,
@@ -57,17 +53,21 @@ Attacks = Literal["sharp", "soft", "unclear"]
 
 
 class Setting(NamedTuple):
-    """How the flux is computed: samples in a window, mel bands, frames back to what is compared with, and how many
-    neighboring bands there the loudest is taken from (which hides vibrato; 1 for none)."""
+    """How the flux is computed: samples in a window and from one to the next, mel bands, frames back to what is
+    compared with, and how many neighboring bands there the loudest is taken from (which hides vibrato; 1 for none)."""
 
     window: int
+    hop: int
     bands: int
     lag: int
     width: int
 
+    def frames(self, seconds: float) -> int:
+        return int(seconds * RATE) // self.hop
 
-SHARP = Setting(window=512, bands=64, lag=2, width=3)
-SOFT = Setting(window=2048, bands=128, lag=6, width=1)
+
+SHARP = Setting(window=512, hop=64, bands=64, lag=4, width=3)
+SOFT = Setting(window=2048, hop=128, bands=128, lag=6, width=1)
 
 
 class HeardOnsets(NamedTuple):
@@ -110,9 +110,11 @@ def find_onsets(samples: Samples, setting: Setting) -> HeardOnsets:
     """Find the onsets of mono audio at 22,050 Hz with one setting, however little they rise."""
     padded = np.pad(samples, (0, max(0, setting.window - len(samples))))
     flux = spectral_flux(padded, setting)
-    peaks = pick_peaks(flux)
-    rise = float(np.median((flux - _mean_around(flux))[peaks])) if len(peaks) else 0.0
-    return HeardOnsets(_between_frames(flux, peaks) * HOP / RATE, "sharp" if setting == SHARP else "soft", rise)
+    around = setting.frames(AROUND)
+    peaks = pick_peaks(flux, setting.frames(PAUSE), around)
+    rise = float(np.median((flux - _mean_around(flux, around))[peaks])) if len(peaks) else 0.0
+    times = _between_frames(flux, peaks) * setting.hop / RATE
+    return HeardOnsets(times, "sharp" if setting == SHARP else "soft", rise)
 
 
 def spectral_flux(samples: Samples, setting: Setting = SHARP) -> Flux:
@@ -125,11 +127,11 @@ def spectral_flux(samples: Samples, setting: Setting = SHARP) -> Flux:
         setting: windows, bands, lag and neighbors.
 
     Returns:
-        Shape (1 + samples // 128,); nothing rises in the first ``lag`` frames.
+        Shape (1 + samples // hop,); nothing rises in the first ``lag`` frames.
     """
     from scipy.ndimage import maximum_filter1d
 
-    power = mel_spectrogram(samples, mel_filters(RATE, setting.window, setting.bands, LOWEST), HOP)
+    power = mel_spectrogram(samples, mel_filters(RATE, setting.window, setting.bands, LOWEST), setting.hop)
     level = 10 * np.log10(np.maximum(power, 1e-10))
     level = np.maximum(level, level.max() - RANGE)
     before = maximum_filter1d(level, setting.width, axis=1)
@@ -137,27 +139,29 @@ def spectral_flux(samples: Samples, setting: Setting = SHARP) -> Flux:
     return np.pad(rises, (min(setting.lag, len(level)), 0))
 
 
-def pick_peaks(flux: Flux) -> npt.NDArray[np.intp]:
+def pick_peaks(flux: Flux, pause: int, around: int) -> npt.NDArray[np.intp]:
     """Return the frames of the peaks, ascending, shape (peaks,); a constant flux has none.
 
     Args:
         flux: shape (frames,), one or more.
+        pause: frames on either side within which a peak is the highest value, and the least between two.
+        around: frames on either side whose mean it rises above.
     """
     scaled = flux - flux.min()
     if not scaled.any():
         return np.empty(0, dtype=np.intp)
     scaled /= scaled.max()
-    highest = _windows(scaled, PAUSE).max(axis=1)
+    highest = _windows(scaled, pause).max(axis=1)
     peaks: list[np.intp] = []
-    for frame in np.flatnonzero((scaled == highest) & (scaled >= _mean_around(scaled) + THRESHOLD)):
-        if not peaks or frame - peaks[-1] > PAUSE:
+    for frame in np.flatnonzero((scaled == highest) & (scaled >= _mean_around(scaled, around) + THRESHOLD)):
+        if not peaks or frame - peaks[-1] > pause:
             peaks.append(frame)
     return np.array(peaks, dtype=np.intp)
 
 
-def _mean_around(flux: Flux) -> npt.NDArray[np.float64]:
-    count = _windows(np.ones(len(flux)), AROUND).sum(axis=1)
-    mean: npt.NDArray[np.float64] = _windows(flux, AROUND).sum(axis=1, dtype=np.float64) / count
+def _mean_around(flux: Flux, around: int) -> npt.NDArray[np.float64]:
+    count = _windows(np.ones(len(flux)), around).sum(axis=1)
+    mean: npt.NDArray[np.float64] = _windows(flux, around).sum(axis=1, dtype=np.float64) / count
     return mean
 
 

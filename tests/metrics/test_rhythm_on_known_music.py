@@ -112,7 +112,7 @@ def test_straight_drums_lie_on_lines_at_any_tempo(bpm: float, division: str, fon
     for kit in (24, 32, 40, 48) if font == "composer's" else (0, 16, 32, 48):
         notes = drums(kit, bpm, DIVISIONS[division], seed=3)
         audio = render(notes, SECONDS) if font == "composer's" else played_on(second_soundfont(), notes)
-        assert grid(audio) <= 0.155, kit
+        assert grid(audio) <= 0.15, kit
 
 
 @pytest.mark.simulate

@@ -15,12 +15,12 @@ from bench.contracts.model import GenerationRequest
 from bench.mel import mel_filters, mel_spectrogram
 from metrics.notes.onsets import (
     AROUND,
-    HOP,
     LOWEST,
     PAUSE,
     RATE,
     SHARP,
     SOFT,
+    THRESHOLD,
     Setting,
     detect_onsets,
     find_onsets,
@@ -41,7 +41,7 @@ def librosas_flux(samples: np.ndarray, setting: Setting) -> np.ndarray:
     from librosa import power_to_db
     from librosa.onset import onset_strength
 
-    power = mel_spectrogram(samples, mel_filters(RATE, setting.window, setting.bands, LOWEST), HOP).T
+    power = mel_spectrogram(samples, mel_filters(RATE, setting.window, setting.bands, LOWEST), setting.hop).T
     level = power_to_db(power)
     strength = onset_strength(S=level, sr=RATE, lag=setting.lag, max_size=setting.width, center=False)
     return np.asarray(strength)
@@ -73,16 +73,18 @@ def test_the_flux_is_the_one_that_librosa_computes(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_peaks_of_any_curve_are_those_that_librosa_picks(seed: int) -> None:
+@pytest.mark.parametrize("setting", [SHARP, SOFT], ids=["sharp", "soft"])
+def test_peaks_of_any_curve_are_those_that_librosa_picks(seed: int, setting: Setting) -> None:
     from librosa.util import peak_pick
 
     rng = np.random.default_rng(seed)
     curve = rng.gamma(0.5 + seed, size=(1000, 5, 60)[seed % 3]).astype(np.float32)
     scaled = (curve - curve.min()) / np.ptp(curve)
+    pause, around = (setting.frames(seconds) for seconds in (PAUSE, AROUND))
     theirs = peak_pick(
-        scaled, pre_max=PAUSE, post_max=PAUSE + 1, pre_avg=AROUND, post_avg=AROUND + 1, wait=PAUSE, delta=0.05
+        scaled, pre_max=pause, post_max=pause + 1, pre_avg=around, post_avg=around + 1, wait=pause, delta=THRESHOLD
     )
-    assert pick_peaks(curve).tolist() == theirs.tolist() != []
+    assert pick_peaks(curve, pause, around).tolist() == theirs.tolist() != []
 
 
 def bursts(times: np.ndarray, seconds: float = 2.0) -> np.ndarray:
@@ -112,7 +114,7 @@ def test_onsets_are_counted_from_the_clips_beginning_whatever_silence_is_around(
 def test_silence_and_a_constant_have_no_onsets() -> None:
     silent = onsets_of(DecodedClip(Audio(np.zeros((1, 8000), np.float32), 8000), PROMPT))
     assert (silent.times.size, silent.attacks) == (0, "unclear")
-    assert pick_peaks(np.full(50, 3, dtype=np.float32)).size == 0
+    assert pick_peaks(np.full(50, 3, dtype=np.float32), 5, 17).size == 0
 
 
 def test_noise_has_no_attack_that_could_be_placed() -> None:
