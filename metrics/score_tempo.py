@@ -18,7 +18,10 @@ DOUBT = 0.25
 """By how much, of what random onsets reach, other lines must be nearer than those of the stated tempo."""
 
 SLIP = 0.25
-"""Lines by which others may drift over the clip and still count as those of the stated tempo."""
+"""Lines by which others may drift over the clip and still count as fractions of the stated quarter."""
+
+SCATTERED = 0.75
+"""Of chance: notes that are farther from the stated lines fall anywhere between its beats."""
 
 SLOWEST = 70.0
 """bpm from which to its double a tempo is counted that only the spacing of lines is known of."""
@@ -50,7 +53,8 @@ def score_tempo(clip: DecodedClip) -> ScoreTempo | None:
 def check_tempo(onsets: Times, quarter: float | None) -> ScoreTempo:
     """Compare the lines of a stated quarter note with the best lines of any spacing.
 
-    The stated one stands unless others are clearly nearer to the notes and are no fraction of it.
+    The stated one stands unless others are clearly nearer to the notes. Fifths of a quarter are nearer to uneven swing
+    at its tempo, too, which keeps to its beats; there it stands as well.
 
     Args:
         onsets: seconds, in any order.
@@ -64,7 +68,8 @@ def check_tempo(onsets: Times, quarter: float | None) -> ScoreTempo:
     free = find_lines(onsets, Search.ANY)
     if quarter is None or stated is None:
         return ScoreTempo(folded_quarter(free), "no constant tempo is stated", free)
-    if free.value > stated.value - DOUBT or _is_fraction(free, quarter, onsets):
+    keeps_to_beats = stated.value < SCATTERED and _is_fraction(free, quarter, onsets)
+    if free.value > stated.value - DOUBT or keeps_to_beats:
         return ScoreTempo(quarter, None, stated)
     reason = (
         f"the stated {60 / quarter:g} bpm do not fit the notes: {stated.value:.2f} of chance,"
@@ -84,7 +89,7 @@ def folded_quarter(found: Found) -> float | None:
 
 
 def _is_fraction(found: Found, quarter: float, onsets: Times) -> bool:
-    """Whether lines are those that divide the quarter evenly, as far as the clip can tell."""
+    """Whether lines divide the quarter evenly, as far as the clip can tell."""
     parts = round(quarter / found.lines.spacing)
     passed = float(onsets.max() - onsets.min()) / found.lines.spacing
     return parts >= 1 and abs(quarter / parts / found.lines.spacing - 1) * passed <= SLIP
