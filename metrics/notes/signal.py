@@ -41,15 +41,19 @@ def sounding_part(samples: Samples, rate: int) -> tuple[int, int]:
     """First and last frame, exclusive, of the music and of up to 50 ms before it; what is 60 dB below the peak is
     silence.
 
-    Levels are root mean squares over 10 ms, so that single clicks and dither do not count as music.
+    Levels are standard deviations over 10 ms, so that single clicks, dither and an offset do not count as music.
 
     Args:
         samples: mono with a peak of 1, shape (frames,), at least one.
         rate: in Hz.
     """
     length = max(1, round(_FRAME * rate))
-    power = np.add.reduceat(np.square(samples, dtype=np.float64), np.arange(0, len(samples), length)) / length
-    loud = np.flatnonzero(power >= QUIET**2)
+    starts = np.arange(0, len(samples), length)
+    mean, square = (
+        np.add.reduceat(values, starts) / np.diff(starts, append=len(samples))
+        for values in (samples.astype(np.float64), np.square(samples, dtype=np.float64))
+    )
+    loud = np.flatnonzero(square - mean**2 >= QUIET**2)
     if not len(loud):
         return 0, len(samples)
     return max(0, int(loud[0]) - _LEAD) * length, min(len(samples), (int(loud[-1]) + 1) * length)
