@@ -15,7 +15,7 @@ from metrics.notes.grid import Times, fit_phase
 from metrics.notes.tempo import tempo_of
 from metrics.notes.trial import try_onsets, try_tempo
 from metrics.rhythm_lines import Found, Search, distinct, find_lines
-from metrics.score_tempo import MIN_ONSETS, score_tempo
+from metrics.score_tempo import MIN_ONSETS, ScoreTempo, score_tempo
 
 SIXTEENTHS = 4
 """Lines in a quarter note, by the definition of rhythmic inconsistency."""
@@ -75,21 +75,26 @@ class _RhythmMetric(ClipMetric):
         try_tempo()
 
     def score(self, clip: DecodedClip) -> Score:
-        if (tempo := score_tempo(clip)) is not None:
-            details: dict[str, Any] = {"notes": "symbolic", "onsets": len(distinct(clip.notes.onsets))}  # type: ignore[union-attr]
-            if tempo.reason:
-                details["tempo_reason"] = tempo.reason
-            if tempo.found is None:
-                return Score.undefined(f"{details['onsets']} onsets, needs {MIN_ONSETS}", **details)
-            return self._score(tempo.found, None if tempo.reason else tempo.quarter, clip, details)
+        tempo = score_tempo(clip)
+        return self._of_audio(clip) if tempo is None else self._of_notes(clip, tempo)
+
+    def _of_notes(self, clip: DecodedClip, tempo: ScoreTempo) -> Score:
+        details: dict[str, Any] = {"notes": "symbolic", "onsets": tempo.onsets}
+        if tempo.reason:
+            details["tempo_reason"] = tempo.reason
+        if tempo.found is None:
+            return Score.undefined(f"{tempo.onsets} onsets, needs {MIN_ONSETS}", **details)
+        return self._score(tempo.found, None if tempo.reason else tempo.quarter, clip, details)
+
+    def _of_audio(self, clip: DecodedClip) -> Score:
         heard = onset_detection.onsets_of(clip)
-        details = {"notes": onset_detection.VERSION, "onsets": len(heard.times), "attacks": heard.attacks}
+        count = len(heard.times)
+        details: dict[str, Any] = {"notes": onset_detection.VERSION, "onsets": count, "attacks": heard.attacks}
         if heard.attacks == "unclear" and heard.rise:
-            return Score.undefined(
-                f"attacks rise by {heard.rise:.1f} dB, needs {onset_detection.SOFT_RISE:g} to place them", **details
-            )
-        if details["onsets"] < MIN_ONSETS:
-            return Score.undefined(f"{details['onsets']} onsets, needs {MIN_ONSETS}", **details)
+            needed = f"needs {onset_detection.SOFT_RISE:g} to place them"
+            return Score.undefined(f"attacks rise by {heard.rise:.1f} dB, {needed}", **details)
+        if count < MIN_ONSETS:
+            return Score.undefined(f"{count} onsets, needs {MIN_ONSETS}", **details)
         beat = tempo_of(clip)
         if beat is None:
             return Score.undefined("no beat found", **details)

@@ -32,11 +32,13 @@ class ScoreTempo:
     """What is known of the tempo of notes.
 
     Attributes:
+        onsets: how many the notes have; those of a chord count once.
         quarter: its length in seconds, as stated or as estimated; None where it changes or cannot be told.
         reason: why the stated one is not used; None where it is.
         found: lines of the notes; None below 16 onsets.
     """
 
+    onsets: int
     quarter: float | None
     reason: str | None
     found: Found | None
@@ -60,22 +62,23 @@ def check_tempo(onsets: Times, quarter: float | None) -> ScoreTempo:
         onsets: seconds, in any order.
         quarter: as stated, in seconds; None where none is, or where it changes.
     """
-    if len(distinct(onsets)) < MIN_ONSETS:
-        return ScoreTempo(quarter, None if quarter else "no constant tempo is stated", None)
+    count = len(distinct(onsets))
+    if count < MIN_ONSETS:
+        return ScoreTempo(count, quarter, None if quarter else "no constant tempo is stated", None)
     stated = find_lines(onsets, Search.KNOWN, quarter) if quarter else None
     if quarter and stated and stated.value <= DOUBT:
-        return ScoreTempo(quarter, None, stated)
+        return ScoreTempo(count, quarter, None, stated)
     free = find_lines(onsets, Search.ANY)
     if quarter is None or stated is None:
-        return ScoreTempo(folded_quarter(free), "no constant tempo is stated", free)
+        return ScoreTempo(count, folded_quarter(free), "no constant tempo is stated", free)
     keeps_to_beats = stated.value < SCATTERED and _is_fraction(free, quarter, onsets)
     if free.value > stated.value - DOUBT or keeps_to_beats:
-        return ScoreTempo(quarter, None, stated)
+        return ScoreTempo(count, quarter, None, stated)
     reason = (
         f"the stated {60 / quarter:g} bpm do not fit the notes: {stated.value:.2f} of chance,"
         f" {free.value:.2f} with lines {1000 * free.lines.spacing:.1f} ms apart"
     )
-    return ScoreTempo(folded_quarter(free), reason, free)
+    return ScoreTempo(count, folded_quarter(free), reason, free)
 
 
 def folded_quarter(found: Found) -> float | None:
