@@ -115,6 +115,17 @@ def _few(p: Mapping[str, Any]) -> str:
     return f"with {p['prompts']} prompts p is never below {p['p']:.3f}"
 
 
+def _genres(p: Mapping[str, Any]) -> str:
+    clips, music = ([genre or "none" for genre in p[side]] for side in ("clips", "music"))
+    if not p["common"]:
+        return (
+            f"the clips and the reference '{p['reference']}' have no genre in common, so that all clips are compared with "
+            "all of it"
+        )
+    aside = [f"{whose} of genre {', '.join(names)}" for whose, names in (("clips", clips), ("music", music)) if names]
+    return f"left aside, since only one side has it: {' and '.join(aside)} (the reference is '{p['reference']}')"
+
+
 def _rank(p: Mapping[str, Any]) -> str:
     whose = {"clips": "the clips have", "reference": "the reference has"}[p["of"]]
     return f"{whose} {p['windows']} windows in {p['dimension']} dimensions, no full covariance"
@@ -145,6 +156,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-FLOOR": lambda p: (
         f"{p['permutations']} permutations, so p is never below {format(p['p'], 'g').removeprefix('0')}"
     ),
+    "W-GENRES": _genres,
     "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
     "W-RANK": _rank,
     "W-RATINGS": _ratings,

@@ -243,7 +243,7 @@ def test_the_bandwidth_of_the_evaluated_set_is_for_comparison_only() -> None:
     expected = kernel_audio_distance(clips.vectors, windows_of(of).vectors, estimate.details["bandwidth"])
     assert estimate.value == pytest.approx(expected, abs=1e-9)
     assert "kernel of its own" in str(metric.difference(clips, clips, of, 0).reason)
-    assert KernelAudioDistance(bandwidth=2.0).evaluate(clips, of).details == {"bandwidth": 2.0}
+    assert KernelAudioDistance(bandwidth=2.0).evaluate(clips, of).details == {"bandwidth": 2.0, "genres": []}
     for wrong in ("median", 0.0, np.inf):
         with pytest.raises(UsageError, match="bandwidth"):
             KernelAudioDistance(bandwidth=wrong)  # type: ignore[arg-type]
@@ -442,4 +442,4 @@ def test_names_lead_to_metrics_that_choose_their_embedder(name: str) -> None:
     assert kind().embedders[0].name == "musicnn-msd"
     (ref,) = kind(embedder="clap", embedder_params={"checkpoint": "x"}).embedders
     assert (ref.name, ref.params) == ("clap", {"checkpoint": "x"})
-    assert kind.version == 1
+    assert kind.version == (2 if name == "kad" else 1)
