@@ -59,9 +59,7 @@ class Grouped:
         return cls.in_order(evaluated, order, evaluated.groups)
 
     @classmethod
-    def in_order(
-        cls, evaluated: EmbeddingSet, order: npt.NDArray[np.int64], units: npt.NDArray[np.int64]
-    ) -> Grouped:
+    def in_order(cls, evaluated: EmbeddingSet, order: npt.NDArray[np.int64], units: npt.NDArray[np.int64]) -> Grouped:
         """The windows in an order that keeps those of a unit together; ``units`` says which each is of."""
         units = units[order]
         return cls(
@@ -211,8 +209,8 @@ class GroupedMetric(SetMetric):
         del reference
         return evaluated
 
-    def left_aside(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
-        """What must be said about the windows, of either side, that it does not look at."""
+    def cautions(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
+        """What must be said of how it compares these two, such as which windows it does not look at."""
         del evaluated, reference
         return ()
 
@@ -221,11 +219,11 @@ class GroupedMetric(SetMetric):
         return Grouped.of(evaluated)
 
     def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
-        aside = self.left_aside(evaluated, reference)
+        said = self.cautions(evaluated, reference)
         evaluated = self.considered(evaluated, reference)
         clips = len(np.unique(evaluated.recordings))
         try:
-            warnings = (*self.check(evaluated, reference), *aside)
+            warnings = (*self.check(evaluated, reference), *said)
             windows = self.grouped(evaluated)
             contributions = self.contributions(windows, reference)
             prompts = len(windows.starts)
@@ -253,7 +251,7 @@ class GroupedMetric(SetMetric):
         """
         if a.embedder != b.embedder:
             raise UsageError(f"A is embedded by {a.embedder} and B by {b.embedder}; embed both by one")
-        aside = (*self.left_aside(a, reference), *self.left_aside(b, reference))
+        said = (*self.cautions(a, reference), *self.cautions(b, reference))
         a, b = self.considered(a, reference), self.considered(b, reference)
         shared = np.intersect1d(a.groups, b.groups)
         if not len(shared):
@@ -261,7 +259,7 @@ class GroupedMetric(SetMetric):
         alone = {f"only_{name}": len(np.setdiff1d(side.groups, shared)) for name, side in (("a", a), ("b", b))}
         a, b = a.part(np.isin(a.groups, shared)), b.part(np.isin(b.groups, shared))
         try:
-            warnings = tuple(dict.fromkeys([*self.check(a, reference), *self.check(b, reference), *aside]))
+            warnings = tuple(dict.fromkeys([*self.check(a, reference), *self.check(b, reference), *said]))
             windows = self.grouped(a) + self.grouped(b)
             contributions = self.contributions(windows, reference)
             units = len(windows.starts) // 2
@@ -281,9 +279,7 @@ class GroupedMetric(SetMetric):
         if not np.isfinite(left_out).all():
             return Difference(estimate, None, None, None, "", _HANGS, warnings)
         strata = contributions.strata
-        _, low, high, _ = jackknife_interval(
-            estimate, left_out, strata=None if strata is None else strata[:units]
-        )
+        _, low, high, _ = jackknife_interval(estimate, left_out, strata=None if strata is None else strata[:units])
         permutations = self.permutations(a)
         if units > EXACT and permutations < PERMUTATIONS:
             least = smallest_p(units, permutations)

@@ -11,7 +11,8 @@ efficient evaluation metric for audio generation" (2025), whose toolkit is kadtk
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -93,7 +94,7 @@ def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str)
 
 
 class KernelAudioDistance(GroupedMetric):
-    """KAD that reads 0 where two sets come from one distribution: every genre counts alike, and pairs of one prompt not.
+    """KAD that reads 0 where two sets come from one distribution: genres count alike, and pairs of one prompt do not.
 
     Windows of one clip are no independent draws, nor are clips of one prompt, so pairs of one prompt are left out on
     both sides and across; of a reference that does not know its prompts, pairs of one recording. Genres that clips and
@@ -145,18 +146,21 @@ class KernelAudioDistance(GroupedMetric):
         return warnings
 
     def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
-        shared = self._shared_genres(evaluated, reference)
+        shared = self._shared(evaluated, reference)
         return evaluated.part(_of_genres(evaluated, shared)) if shared else evaluated
 
-    def left_aside(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
+    def cautions(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         if reference is None or reference.embeddings is None or self.all_pairs:
             return ()
-        shared = self._shared_genres(evaluated, reference)
-        clips, music = _genres(evaluated), _genres(reference.embeddings)
-        if set(clips) == set(music) or not (any(clips) and any(music)):
-            return ()
-        params = {"reference": reference.name, "common": list(shared)}
-        return (Notice("W-GENRES", {**params, "clips": _apart(clips, shared), "music": _apart(music, shared)}),)
+        clips, music = genre_counts(evaluated), genre_counts(reference.embeddings)
+        shared = shared_genres(clips, music)
+        found: tuple[Notice, ...] = ()
+        if any(clips) and any(music) and set(clips) != set(music):
+            alone = {"clips": [g for g in clips if g not in shared], "music": [g for g in music if g not in shared]}
+            found = (Notice("W-GENRES", {"reference": reference.name, "common": list(shared), **alone}),)
+        if not shared and len(clips) > 1 and max(clips.values()) == 1:
+            found = (*found, Notice("W-ONE-EACH", {"reference": reference.name, "genres": len(clips)}))
+        return found
 
     def grouped(self, evaluated: EmbeddingSet) -> Grouped:
         return Grouped.of(evaluated) if self.all_pairs else in_bundles(evaluated)
@@ -164,7 +168,7 @@ class KernelAudioDistance(GroupedMetric):
     def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
         own = embeddings_of(reference)
         assert reference is not None
-        shared = () if self.all_pairs else _shared(windows, own)
+        shared = self._shared(windows, reference)
         known = self._reference_cells(windows, reference, own, shared)
         genres = [] if self.all_pairs else [windows.genres.get(g, "") for g in windows.groups[windows.starts].tolist()]
         numbers = np.unique(genres, return_inverse=True)[1] if genres else np.zeros(len(windows.starts), dtype=np.int64)
@@ -185,10 +189,10 @@ class KernelAudioDistance(GroupedMetric):
     def _across(self, side: Side, reference: Side, sigma: float) -> Pairs:
         return pairs_across(side, reference, sigma)
 
-    def _shared_genres(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[str, ...]:
+    def _shared(self, evaluated: EmbeddingSet | Grouped, reference: Reference | None) -> tuple[str, ...]:
         if reference is None or reference.embeddings is None or self.all_pairs:
             return ()
-        return _shared(evaluated, reference.embeddings)
+        return shared_genres(genre_counts(evaluated), genre_counts(reference.embeddings))
 
     def _reference_side(self, own: EmbeddingSet, shared: tuple[str, ...]) -> Side:
         """The windows of a reference by genre, in the order of ``shared``, or all as one."""
@@ -264,18 +268,14 @@ def embeddings_of(reference: Reference | None) -> EmbeddingSet:
     return reference.embeddings
 
 
-def _genres(of: EmbeddingSet | Grouped) -> list[str]:
-    """Genres of the windows of a set, in alphabetical order; the empty text for those without."""
-    return sorted({of.genres.get(group, "") for group in np.unique(of.groups).tolist()})
+def genre_counts(of: EmbeddingSet | Grouped) -> dict[str, int]:
+    """How many groups of each genre a set has, in alphabetical order; the empty text stands for none."""
+    return dict(sorted(Counter(of.genres.get(group, "") for group in np.unique(of.groups).tolist()).items()))
 
 
-def _shared(evaluated: EmbeddingSet | Grouped, reference: EmbeddingSet) -> tuple[str, ...]:
+def shared_genres(clips: Iterable[str], music: Iterable[str]) -> tuple[str, ...]:
     """Genres of both, in alphabetical order."""
-    return tuple(sorted(set(_genres(evaluated)) & set(_genres(reference)) - {""}))
-
-
-def _apart(genres: Sequence[str], shared: Sequence[str]) -> list[str]:
-    return [genre for genre in genres if genre not in shared]
+    return tuple(sorted(set(clips) & set(music) - {""}))
 
 
 def _of_genres(of: EmbeddingSet, genres: Sequence[str]) -> npt.NDArray[np.bool_]:

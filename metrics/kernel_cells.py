@@ -104,8 +104,8 @@ class KernelCells(Contributions):
         prompts = swaps.shape[1]
         if not self._balanced(prompts):
             return super().apart(swaps)
-        # Every choice has the same numbers of pairs. With v = −s on A's units and s on B's (s = ±1 a prompt), B's choice
-        # is (1 + v)/2 and A's (1 − v)/2: the difference of their quadratic forms is 1ᵀ(table)v, linear in s.
+        # Every choice has the same numbers of pairs. With v = −s on A's units and s on B's (s = ±1 a prompt), B's
+        # choice is (1 + v)/2 and A's (1 − v)/2: the difference of their quadratic forms is 1ᵀ(table)v, linear in s.
         everything = np.r_[np.zeros(prompts, dtype=bool), np.ones(prompts, dtype=bool)][np.newaxis]
         units, member = everything.astype(np.float64), self._member
         own_counts = _by_genre(units, self.between.counts, member)

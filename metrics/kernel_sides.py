@@ -74,11 +74,11 @@ def pairs_between(side: Side, sigma: float) -> Pairs:
     """Of each two units of one side, the pairs of windows i ≠ j that count, and the sums of the kernel over them."""
     sums = kernel_sums_between(side.vectors, side.starts, sigma, side.groups)
     counts = np.outer(side.counts, side.counts)
-    own = side.counts
+    own: Array = side.counts
     if side.groups is not None:
         runs = starts_of(side.groups)
         sizes = np.diff(runs, append=len(side.groups)).astype(np.float64)
-        own = np.bincount(np.searchsorted(side.starts, runs, "right") - 1, sizes**2, len(side.starts))
+        own = np.bincount(np.searchsorted(side.starts, runs, "right") - 1, sizes**2, len(side.starts)).astype(float)
     counts[np.diag_indices(len(counts))] -= own
     return Pairs(sums, counts)
 

@@ -11,7 +11,7 @@ from bench.atomic_write import replace_file
 from bench.contracts.notice import Notice
 from bench.schema import Finite, Settings
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the same sets would be tested in another way."""
 
 

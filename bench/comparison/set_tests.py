@@ -115,13 +115,14 @@ class SetTests:
         metric = self._metric(request.metric)
         prompts = sorted({prompt for prompt, _ in request.a.clips + request.b.clips})
         number = {prompt: place for place, prompt in enumerate(prompts)}
+        known_prompts = {id: prompt for run in reversed(self._runs) for id, prompt in run.prompts.items()}
         sets = []
         for side in (request.a, request.b):
             known = [(place, number[p], vectors.get(content)) for place, (p, content) in enumerate(side.clips)]
             usable = [(place, group, v) for place, group, v in known if v is not None and not isinstance(v, str)]
             if not usable:
                 return _without(f"no clip of '{side.name}' has an embedding")
-            sets.append(gather(usable, embedder))
+            sets.append(gather(usable, embedder, {place: known_prompts[prompt] for prompt, place in number.items()}))
         reference: Reference | None = None
         leaks: tuple[Contamination, ...] = ()
         if request.metric.reference:

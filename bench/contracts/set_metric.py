@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -75,8 +75,8 @@ class Reference:
         windows: how many windows mean and covariance are of.
         mean: float64, shape (dimension,).
         covariance: float64, shape (dimension, dimension), ddof = 1.
-        embeddings: the windows themselves, grouped by prompt where that is known and otherwise by recording, or None where
-            only the Gaussian was kept.
+        embeddings: the windows themselves, grouped by prompt where that is known and otherwise by recording, or None
+            where only the Gaussian was kept.
         genres: genre of each recording by its number, where known.
         warnings: what every score against it must say, as in `bench.Estimate`.
         about: licence, provenance, hashes of the recordings.
@@ -178,7 +178,17 @@ def gather(
     recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in clips])
     groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in clips])
     vectors = np.concatenate([vectors for *_, vectors in clips])
-    known = prompts or {}
-    genres = {number: prompt.genre for number, prompt in known.items() if prompt.genre is not None}
-    texts = {number: prompt.text for number, prompt in known.items()}
-    return EmbeddingSet(vectors, recordings, groups, embedder, genres, texts)
+    return EmbeddingSet(vectors, recordings, groups, embedder, **labels_of(prompts or {}))
+
+
+class Labels(TypedDict):
+    """What is known of groups, as `EmbeddingSet` takes it."""
+
+    genres: dict[int, str]
+    prompts: dict[int, str]
+
+
+def labels_of(prompts: Mapping[int, Prompt]) -> Labels:
+    """Genres and texts of groups that are prompts, by their number."""
+    genres = {number: prompt.genre for number, prompt in prompts.items() if prompt.genre is not None}
+    return {"genres": genres, "prompts": {number: prompt.text for number, prompt in prompts.items()}}

@@ -3,8 +3,8 @@
 Tensors: ``mean`` (dimension,) and ``covariance`` (dimension, dimension), float64, ddof = 1, of all windows; and, unless
 only these were kept, ``recordings`` (windows,), int64, and ``embeddings`` (windows, dimension), float32. The metadata
 hold one JSON text under ``tunebench``: format, name, embedder, windows, recordings (id, hash of the sound, genre),
-licence, provenance, and whether the music is synthetic; where the music was made of prompts, ``prompts``, the text of each
-recording's or null.
+licence, provenance, and whether the music is synthetic; where the music was made of prompts, ``prompts``, the text of
+each recording's or null.
 """
 
 from __future__ import annotations

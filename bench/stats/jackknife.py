@@ -54,7 +54,7 @@ def jackknife_interval(
     centred = values - (np.bincount(labels, values) / counts)[labels]
     parts = (counts - 1) / counts * np.bincount(labels, centred**2)
     variance = float(parts.sum())
-    df = float((counts - 1).sum())
+    df = float(len(values) - len(counts))
     if len(counts) > 1 and variance > 0:
         df = variance**2 / float((parts**2 / (counts - 1)).sum())
     reach = float(stdtrit(df, (1 + level) / 2)) * variance**0.5
