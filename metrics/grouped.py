@@ -132,11 +132,6 @@ class Contributions(ABC):
             found.append(self.values(choices))
         return np.concatenate(found)
 
-    @property
-    def strata(self) -> npt.NDArray[np.int64] | None:
-        """What each unit was chosen within, shape (units,), where the metric gives strata fixed weights."""
-        return None
-
     def details(self) -> Mapping[str, Any]:
         """What explains the numbers."""
         return {}
@@ -238,7 +233,7 @@ class GroupedMetric(SetMetric):
         left_out = contributions.left_out(everything)
         if not np.isfinite(left_out).all():
             return Estimate(value, None, None, clips, _HANGS, warnings, details)
-        _, low, high, _ = jackknife_interval(value, left_out, strata=contributions.strata)
+        _, low, high, _ = jackknife_interval(value, left_out)
         return Estimate(value, low, high, clips, None, warnings, details)
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
@@ -278,8 +273,7 @@ class GroupedMetric(SetMetric):
         left_out = contributions.left_out(of_b) - contributions.left_out(~of_b)
         if not np.isfinite(left_out).all():
             return Difference(estimate, None, None, None, "", _HANGS, warnings)
-        strata = contributions.strata
-        _, low, high, _ = jackknife_interval(estimate, left_out, strata=None if strata is None else strata[:units])
+        _, low, high, _ = jackknife_interval(estimate, left_out)
         permutations = self.permutations(a)
         if units > EXACT and permutations < PERMUTATIONS:
             least = smallest_p(units, permutations)

@@ -51,10 +51,6 @@ class ReferenceCells:
     sigma: float
     own: Pairs
 
-    @property
-    def by_genre(self) -> bool:
-        return len(self.own.sums) > 1
-
 
 @dataclass(frozen=True, eq=False)
 class KernelCells(Contributions):
@@ -88,12 +84,11 @@ class KernelCells(Contributions):
             _by_genre(units, self.between.sums[table], member), _by_genre(units, self.between.counts[table], member)
         )
         across = Pairs(
-            np.stack([(units * of) @ self.across.sums[used] for of in member.T], axis=1),
-            np.stack([(units * of) @ self.across.counts[used] for of in member.T], axis=1),
+            _to_reference(units, self.across.sums[used], member), _to_reference(units, self.across.counts[used], member)
         )
         weights, present = self._weights(own, across, units @ member > 0)
         within = (weights * own.means).sum(axis=(1, 2))
-        if self.known.by_genre:
+        if self._by_genre:
             rest = (weights * (self.known.own.means - across.means - across.means.transpose(0, 2, 1))).sum(axis=(1, 2))
         else:
             rest = self.known.own.means[0, 0] - 2 * (present * across.means[:, :, 0]).sum(axis=1)
@@ -109,12 +104,12 @@ class KernelCells(Contributions):
         everything = np.r_[np.zeros(prompts, dtype=bool), np.ones(prompts, dtype=bool)][np.newaxis]
         units, member = everything.astype(np.float64), self._member
         own_counts = _by_genre(units, self.between.counts, member)
-        across_counts = np.stack([(units * of) @ self.across.counts for of in member.T], axis=1)
+        across_counts = _to_reference(units, self.across.counts, member)
         own, across = Pairs(np.zeros_like(own_counts), own_counts), Pairs(np.zeros_like(across_counts), across_counts)
         weights, present = self._weights(own, across, units @ member > 0)
         each = _divided(weights[0], own_counts[0])
         linear = (self.between.sums * each[np.ix_(self.genres, self.genres)]).sum(axis=1)
-        if self.known.by_genre:
+        if self._by_genre:
             outer = _divided(2 * weights[0], across_counts[0])
         else:
             outer = _divided(2 * present[0][:, np.newaxis], across_counts[0])
@@ -122,12 +117,13 @@ class KernelCells(Contributions):
         result: Array = SCALE * ((1 - 2.0 * swaps) @ (linear[prompts:] - linear[:prompts]))
         return result
 
-    @property
-    def strata(self) -> npt.NDArray[np.int64]:
-        return self.genres
-
     def details(self) -> Mapping[str, Any]:
         return {"bandwidth": self.known.sigma, **self.about}
+
+    @property
+    def _by_genre(self) -> bool:
+        """Whether the reference has cells too; a single genre is one either way."""
+        return len(self.known.own.sums) == int(self.genres.max()) + 1
 
     @property
     def _member(self) -> Array:
@@ -138,16 +134,18 @@ class KernelCells(Contributions):
     def _balanced(self, prompts: int) -> bool:
         """Whether it makes no difference to the numbers of pairs which of the two a prompt's clips are of."""
         own, across = self.between.counts, self.across.counts
-        return all(
-            np.array_equal(own[:prompts, :prompts], other)
-            for other in (own[prompts:, prompts:], own[prompts:, :prompts])
-        ) and np.array_equal(across[:prompts], across[prompts:])
+        others = ~np.eye(prompts, dtype=bool)  # a prompt's clips of the one are never together with those of the other
+        return (
+            np.array_equal(own[:prompts, :prompts], own[prompts:, prompts:])
+            and np.array_equal(own[:prompts, :prompts][others], own[:prompts, prompts:][others])
+            and np.array_equal(across[:prompts], across[prompts:])
+        )
 
     def _weights(self, own: Pairs, across: Pairs, there: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
         """Weights of the cells of each choice, shape (choices, genres, genres), and of the genres; not a number where
         no cell has pairs."""
         usable = own.counts > 0
-        if self.known.by_genre:
+        if self._by_genre:
             both = across.counts > 0
             usable = usable & both & both.transpose(0, 2, 1) & (self.known.own.counts > 0)
         number = there.sum(axis=1)
@@ -165,7 +163,14 @@ class KernelCells(Contributions):
 
 def _by_genre(units: Array, table: Array, member: Array) -> Array:
     """Σ over chosen units u of one genre and v of another of table[u, v], shape (choices, genres, genres)."""
-    return np.stack([((units * of) @ table * units) @ member for of in member.T], axis=1)
+    own = (np.flatnonzero(of) for of in member.T)
+    return np.stack([(units[:, of] @ table[of] * units) @ member for of in own], axis=1)
+
+
+def _to_reference(units: Array, table: Array, member: Array) -> Array:
+    """Σ over chosen units of one genre of table[u, h], shape (choices, genres, genres of the reference)."""
+    own = (np.flatnonzero(of) for of in member.T)
+    return np.stack([units[:, of] @ table[of] for of in own], axis=1)
 
 
 def _divided(numbers: Array, counts: Array) -> Array:

@@ -142,9 +142,9 @@ def _cause(embedder: PlannedEmbedder) -> str:
 class SetTask:
     """One set metric on one model's clips, whole and by group.
 
-    A clip is its prompt's number and where in the file ``vectors`` its own lie, or the reason why it has none; None where nobody
-    tried. ``prompts`` says what the numbers are. ``warnings`` are what every score of this model against this reference
-    must say.
+    A clip is its prompt's number and where in the file ``vectors`` its own lie, or why it has none; None where
+    nobody tried. ``prompts`` says what the numbers are. ``warnings`` are what every score of this model against this
+    reference must say.
     """
 
     model: str

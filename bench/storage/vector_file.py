@@ -55,9 +55,12 @@ def read_vectors(path: Path, rows: Sequence[Rows]) -> Vectors:
     if len(dimensions) > 1:
         raise DataError(f"the clips have embeddings of {dimensions[0]} and of {dimensions[-1]} dimensions")
     flat = np.asarray(np.memmap(path, dtype="<f4", mode="r"))
+    vectors: Vectors
     if all(one.end == following.first for one, following in pairwise(rows)):
-        return flat[rows[0].first : rows[-1].end].reshape(-1, dimensions[0])
-    return np.concatenate([flat[own.first : own.end] for own in rows]).reshape(-1, dimensions[0])
+        vectors = flat[rows[0].first : rows[-1].end]
+    else:
+        vectors = np.concatenate([flat[own.first : own.end] for own in rows])
+    return vectors.reshape(-1, dimensions[0])
 
 
 @contextmanager
