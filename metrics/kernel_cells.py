@@ -86,7 +86,32 @@ class KernelCells(Contributions):
         across = Pairs(
             _to_reference(units, self.across.sums[used], member), _to_reference(units, self.across.counts[used], member)
         )
-        weights, present = self._weights(own, across, units @ member > 0)
+        return self._combined(own, across, units @ member > 0)
+
+    def left_out(self, chosen: Chosen) -> Array:
+        # What a unit contributes is taken from the sums of all, in place of a product of all units for each.
+        member, genres = self._member[chosen], self.genres[chosen]
+        each = np.arange(len(genres))
+        tables = []
+        for table in (self.between.sums, self.between.counts):
+            own = table[np.ix_(chosen, chosen)]
+            to_genre = own @ member
+            without = np.repeat((member.T @ to_genre)[np.newaxis], len(each), axis=0)
+            without[each, genres] -= to_genre
+            without[each, :, genres] -= to_genre
+            without[each, genres, genres] += own[each, each]
+            tables.append(without)
+        for table in (self.across.sums, self.across.counts):
+            without = np.repeat((member.T @ table[chosen])[np.newaxis], len(each), axis=0)
+            without[each, genres] -= table[chosen]
+            tables.append(without)
+        there = np.repeat(member.sum(axis=0)[np.newaxis], len(each), axis=0)
+        there[each, genres] -= 1
+        return self._combined(Pairs(*tables[:2]), Pairs(*tables[2:]), there > 0)
+
+    def _combined(self, own: Pairs, across: Pairs, there: npt.NDArray[np.bool_]) -> Array:
+        """The distance of each choice from its sums by genre."""
+        weights, present = self._weights(own, across, there)
         within = (weights * own.means).sum(axis=(1, 2))
         if self._by_genre:
             rest = (weights * (self.known.own.means - across.means - across.means.transpose(0, 2, 1))).sum(axis=(1, 2))

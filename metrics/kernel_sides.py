@@ -86,7 +86,9 @@ def pairs_between(side: Side, sigma: float) -> Pairs:
 def pairs_across(a: Side, b: Side, sigma: float) -> Pairs:
     """Of each unit of one side with each of the other, the pairs of windows of different prompts, and the sums."""
     counts = np.outer(a.counts, b.counts)
-    labels = _common_labels(a, b)
+    labels = None
+    if a.groups is not None and b.groups is not None:
+        labels = common_labels(a.groups, a.prompts, b.groups, b.prompts)
     if labels is None:
         return Pairs(kernel_sums_across(a.vectors, a.starts, b.vectors, b.starts, sigma), counts)
     number = int(labels[0].max()) + 1
@@ -94,20 +96,26 @@ def pairs_across(a: Side, b: Side, sigma: float) -> Pairs:
     return Pairs(kernel_sums_across(a.vectors, a.starts, b.vectors, b.starts, sigma, labels), counts)
 
 
-def _common_labels(a: Side, b: Side) -> tuple[Places, Places] | None:
-    """Of each window of two sides, the number of its prompt among those of both; −1 and −2 where only one has it."""
-    if a.groups is None or b.groups is None:
-        return None
-    texts = {a.prompts[g] for g in np.unique(a.groups).tolist() if g in a.prompts}
-    texts &= {b.prompts[g] for g in np.unique(b.groups).tolist() if g in b.prompts}
+def common_labels(
+    a: Places, a_prompts: Mapping[int, str], b: Places, b_prompts: Mapping[int, str]
+) -> tuple[Places, Places] | None:
+    """Of each window of two sides, the number of its prompt among those of both; −1 and −2 where only one has it.
+
+    None where they have none in common.
+
+    Args:
+        a, b: the group of each window, shape (windows,).
+        a_prompts, b_prompts: text of each group's prompt by its number, where known.
+    """
+    texts = {a_prompts[group] for group in np.unique(a).tolist() if group in a_prompts}
+    texts &= {b_prompts[group] for group in np.unique(b).tolist() if group in b_prompts}
     if not texts:
         return None
     number = {text: place for place, text in enumerate(sorted(texts))}
     found = []
-    for side, none in ((a, -1), (b, -2)):
-        assert side.groups is not None
-        groups, inverse = np.unique(side.groups, return_inverse=True)
-        codes = [number.get(side.prompts.get(group, ""), none) for group in groups.tolist()]
+    for windows, prompts, none in ((a, a_prompts, -1), (b, b_prompts, -2)):
+        groups, inverse = np.unique(windows, return_inverse=True)
+        codes = [number.get(prompts.get(group, ""), none) for group in groups.tolist()]
         found.append(np.array(codes, dtype=np.int64)[inverse])
     return found[0], found[1]
 

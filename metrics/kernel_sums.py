@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from metrics.pairwise import Array, Block, Windows, scaled_blocks
+from metrics.pairwise import Array, Block, Windows, of_one_label, scaled_blocks, sums_of_rows
 
 Places = npt.NDArray[np.int64]
 
@@ -64,19 +64,17 @@ def kernel_sums_across(
 
 def _leave_out(block: Array, a: Places | None, b: Places | None, row: int, column: int) -> None:
     """Set to 0 what belongs to two windows of one label."""
-    if a is None or b is None:
-        return
-    rows, columns = a[row : row + len(block)], b[column : column + block.shape[1]]
-    # Most blocks have no label in common, and need no comparison of every pair.
-    if len(np.intersect1d(rows, columns)):
-        block[rows[:, np.newaxis] == columns] = 0.0
+    if a is not None and b is not None:
+        alike = of_one_label(a[row : row + len(block)], b[column : column + block.shape[1]])
+        if alike is not None:
+            block[alike] = 0.0
 
 
 def _by_units(starts: Places, b_starts: Places, row: int, column: int, block: Array) -> Block:
-    """Sums over the windows of each two units in a block; rows first, which lie in memory side by side."""
+    """Sums over the windows of each two units in a block."""
     first, rows = _local(starts, row, len(block))
     second, columns = _local(b_starts, column, block.shape[1])
-    part = block if len(rows) == len(block) else np.add.reduceat(block, rows, axis=0)
+    part = block if len(rows) == len(block) else sums_of_rows(block, rows)
     return Block(first, second, part if len(columns) == part.shape[1] else np.add.reduceat(part, columns, axis=1))
 
 
