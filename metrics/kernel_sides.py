@@ -44,13 +44,6 @@ class Side:
         """Windows of each unit, shape (units,)."""
         return np.diff(self.starts, append=len(self.vectors)).astype(np.float64)
 
-    def part(self, first: int, last: int) -> Side:
-        """Units from ``first`` up to ``last``."""
-        begin = int(self.starts[first])
-        end = int(self.starts[last]) if last < len(self.starts) else len(self.vectors)
-        groups = None if self.groups is None else self.groups[begin:end]
-        return Side(self.vectors[begin:end], self.starts[first:last] - begin, groups, self.prompts)
-
 
 def in_bundles(evaluated: EmbeddingSet) -> Grouped:
     """The windows by genre, and within it by prompt; of more than `MOST_UNITS` prompts, neighbours are one unit."""

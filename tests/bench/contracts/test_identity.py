@@ -85,7 +85,7 @@ METRICS = {
 }
 PROTOCOL = "2eb61895f20a"
 EMBEDDER = "4af81df1716090b4"
-REFERENCE = "c64e18c8c87aa0a0"
+REFERENCE = "2ed69242b637a561"
 
 
 def install(folder: Path, module: str, distribution: str) -> None:
