@@ -344,7 +344,7 @@ class TestVersions:
             MetricConfig(name="kad"),
             MetricConfig(name="tunebench/kad", params={"embedder": "tunebench/musicnn-msd@1"}),
         ]
-        with pytest.raises(UsageError, match="metric 'kad@1' is named twice"):
+        with pytest.raises(UsageError, match="metric 'kad@2' is named twice"):
             plan_metrics(entries)
 
     def test_rows_are_labelled_without_version(self) -> None:
