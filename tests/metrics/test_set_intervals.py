@@ -429,6 +429,27 @@ def test_a_reference_tells_its_warnings() -> None:
     assert KernelAudioDistance().difference(clips, clips, of, 0).warnings == of.warnings
 
 
+@pytest.mark.parametrize("block", [7, 64, 4096])
+@pytest.mark.parametrize("kept", [0, 1 << 24])
+def test_fad_is_the_same_however_its_windows_are_read(block: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer windows than dimensions, and more; all of them, without one prompt, and half of them."""
+    for d in (5, 150):
+        rng = np.random.default_rng(d)
+        clips, of = music(rng, 26, 1, 4, 0.2, d), reference(rng, 80, 3, d)
+        chosen = np.vstack([np.ones(26), np.arange(26) > 0, np.arange(26) % 2]).astype(bool)
+        metric = FrechetAudioDistance()
+        found = metric.contributions(metric.grouped(clips), of)
+        values = found.values(chosen), found.value(chosen[0])
+        with monkeypatch.context() as patch:
+            patch.setattr("metrics.frechet.BLOCK", block)
+            patch.setattr("metrics.frechet.KEPT", kept)
+            again = metric.contributions(metric.grouped(clips), of)
+            assert again.values(chosen) == pytest.approx(values[0], rel=1e-9 if d == 150 else 1e-12)
+            assert again.value(chosen[0]) == pytest.approx(values[1], rel=1e-12)
+        own = windows_of(of).vectors
+        assert values[1] == pytest.approx(frechet_audio_distance(clips.vectors, own, "exact"), rel=1e-10)
+
+
 def test_equal_sets_have_no_difference() -> None:
     clips = music(np.random.default_rng(18), 8, 2, 3)
     difference = KernelAudioDistance().difference(clips, clips, fixed_reference(), 0)
