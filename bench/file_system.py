@@ -43,7 +43,7 @@ def kind(folder: Path, listing: str) -> str:
     'nfs4'
     """
     kinds = {}
-    for line in listing.splitlines():
+    for line in listing.split("\n"):  # names may hold what else ends a line
         if mac := re.fullmatch(r".+? on (/.*) \((\w+)[^()]*\)", line):
             kinds[mac[1]] = mac[2]
         elif len(linux := line.split(" ")) >= 3:
@@ -58,6 +58,8 @@ def mounts() -> str:
         listed = Path("/proc/mounts")
         if listed.is_file():
             return listed.read_text(encoding="utf-8", errors="surrogateescape")
-        return subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=True, timeout=10).stdout
+        return subprocess.run(
+            ["/sbin/mount"], capture_output=True, encoding="utf-8", errors="surrogateescape", check=True, timeout=10
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Literal
 
+from bench.printable import printable
+
 Row = Sequence[str]
 PROSE_WIDTH = 120
 """Characters to a line of prose beneath a table; tables themselves are as wide as they need."""
@@ -41,7 +43,7 @@ def text_table(
         justify: Literal["left", "right"] = "left" if of_words else "right"
         table.add_column(Text(heading), justify=justify, no_wrap=whole, overflow="fold", vertical="bottom")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     buffer = io.StringIO()
     Console(file=buffer, width=width or 100_000, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
@@ -83,7 +85,7 @@ def markdown_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
 
 def markdown_text(text: str) -> str:
     """Text in one line as a cell or a paragraph of Markdown: what others wrote in it is never markup, nor HTML."""
-    line = _TAG.sub("&lt;", _ENTITY.sub("&amp;", " ".join(text.split())))
+    line = _TAG.sub("&lt;", _ENTITY.sub("&amp;", printable(" ".join(text.split()))))
     return _MARKS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", line)
 
 

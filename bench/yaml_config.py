@@ -13,20 +13,28 @@ from bench.text_file import read_text
 
 if TYPE_CHECKING:
     _Safe = yaml.SafeLoader
+    _Dumper = yaml.SafeDumper
 else:
     # libyaml's, where PyYAML was built with it: a suite of 100,000 prompts reads ten times faster.
     _Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+_MOST_PARTS = 10_000_000
 
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; None if it is empty.
 
     Raises:
-        DataError: no such file, or not YAML; the message names the file and the line.
+        UsageError: no such file.
+        DataError: not YAML; the message names the file and the line.
     """
     text = read_text(path)
     try:
         content = yaml.load(text, _Loader)
+        if "*" in text and _parts(content, {}) > _MOST_PARTS:
+            raise ValueError(f"its aliases stand for more than {_MOST_PARTS:,} values")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
@@ -35,6 +43,23 @@ def read_yaml(path: Path) -> Any:
         # ValueError: an impossible date or an endless number; RecursionError: thousands of nested brackets.
         raise DataError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     return content
+
+
+def write_yaml(content: Any) -> str:
+    """Plain values as YAML, in the order that they have."""
+    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _parts(value: Any, known: dict[int, int]) -> int:
+    """How many values a value holds when every alias is written out; a few lines can stand for more than there is
+    memory."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = 1  # where it holds itself
+        known[id(value)] += sum(_parts(item, known) for item in (value.values() if isinstance(value, dict) else value))
+    return known[id(value)]
 
 
 class _Loader(_Safe):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError
+from bench.weights_file import load_weights, read_object
 
 if TYPE_CHECKING:
     import torch
@@ -71,13 +73,13 @@ def weight_file(path: Path) -> Path:
     Raises:
         UsageError: there is none, or none of a format that is read.
     """
-    if path.is_file():
+    if not path.exists():
+        raise UsageError(f"adapter '{path}' does not exist; give the folder or file that the training wrote")
+    if not path.is_dir():
         if path.suffix not in (".safetensors", ".bin", ".ckpt"):
             raise UsageError(f"adapter '{path}': a .safetensors, .bin or .ckpt file, or a folder with one, is needed")
         return path
-    if not path.is_dir():
-        raise UsageError(f"adapter '{path}' does not exist; give the folder or file that the training wrote")
-    found = [path / name for name in NAMES if (path / name).is_file()] or sorted(path.glob("*.ckpt"))
+    found = [path / name for name in NAMES if (path / name).exists()] or sorted(path.glob("*.ckpt"))
     if not found or (found[0].suffix == ".ckpt" and len(found) > 1):
         problem = f"holds {len(found)} .ckpt files, name one" if found else f"holds none of {', '.join(NAMES)}, *.ckpt"
         raise UsageError(f"adapter '{path}' {problem}")
@@ -107,48 +109,69 @@ def read_adapter(path: Path) -> AdapterFile:
     if any("/" in name for name in layers):
         layers = _diffusers_layers(layers)
     for name, layer in layers.items():
-        if layer.down is None or layer.up is None or layer.down.shape[0] != layer.up.shape[1]:
+        if not all(map(_is_usable, (layer.down, layer.up, layer.magnitude))):
+            raise DataError(f"adapter '{path}': layer '{name}' holds what is no finite floating-point number")
+        down, up = layer.down, layer.up
+        if down is None or up is None or min(down.ndim, up.ndim) < 2 or down.shape[0] != up.shape[1]:
             raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not belong together")
     return AdapterFile(path, layers, settings)
 
 
 def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     import torch
-    from safetensors import SafetensorError, safe_open
 
-    try:
-        if file.suffix == ".safetensors":
-            with safe_open(file, framework="pt") as content:
-                return {key: content.get_tensor(key) for key in content.keys()}, content.metadata() or {}  # noqa: SIM118
-        loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"adapter '{file}' is cut short or damaged ({' '.join(str(error).split())[:120]})") from error
-    except Exception as error:  # what unpickling damaged or hostile bytes raises is anybody's guess
-        raise DataError(
-            f"adapter '{file}' holds more than weights, or is damaged, and is not read; save it as safetensors"
-        ) from error
+    loaded, metadata = load_weights(file)
     loaded = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise DataError(f"adapter '{file}' is not a table of weights")
-    return loaded, {}
+    return loaded, metadata
 
 
 def _settings(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     config = file.parent / CONFIG
     try:
         if file.name.startswith("adapter_model"):
-            if not config.is_file():
+            if not config.exists():
                 raise UsageError(f"adapter '{file}' has no {CONFIG} beside it; copy it from where it was trained")
-            settings = json.loads(config.read_text(encoding="utf-8"))
+            settings: Any = read_object(config)
         else:
             settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
             # A pipeline's file holds the settings of each of its networks, prefixed by their names.
             settings = {re.sub(r"^(unet|transformer)\.", "", key): value for key, value in settings.items()}
-    except ValueError as error:
-        raise DataError(f"adapter '{file}': its configuration is not JSON") from error
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise DataError(f"adapter '{file}': its configuration is not a JSON object") from error
     if not isinstance(settings, dict):
         raise DataError(f"adapter '{file}': its configuration is not a table")
+    if wrong := next((name for name, fits in _SETTINGS.items() if not fits(settings.get(name))), None):
+        raise DataError(f"adapter '{file}': {wrong} in its configuration is {settings[wrong]!r:.80}")
     return settings
+
+
+def _is_usable(factor: torch.Tensor | None) -> bool:
+    return factor is None or (factor.is_floating_point() and bool(factor.float().isfinite().all()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_pattern(value: Any) -> bool:
+    if not isinstance(value, dict) or not all(map(_is_number, value.values())):
+        return False
+    try:
+        return all(re.compile(name) for name in value)
+    except re.error:
+        return False
+
+
+# What is read of peft's configuration, and which values it takes where it is set.
+_SETTINGS: Mapping[str, Callable[[Any], bool]] = {
+    "r": lambda value: value is None or _is_number(value),
+    "lora_alpha": lambda value: value is None or _is_number(value),
+    "rank_pattern": lambda value: value is None or _is_pattern(value),
+    "alpha_pattern": lambda value: value is None or _is_pattern(value),
+    "base_model_name_or_path": lambda value: value is None or (isinstance(value, str) and value.isprintable()),
+}
 
 
 def _place(key: str, value: torch.Tensor, layers: dict[str, Layer]) -> bool:
@@ -168,7 +191,7 @@ def _place(key: str, value: torch.Tensor, layers: dict[str, Layer]) -> bool:
     if match := _MAGNITUDE.fullmatch(stripped):
         layers.setdefault(match["layer"], Layer()).magnitude = value
         return True
-    if match := _ALPHA.fullmatch(stripped):
+    if (match := _ALPHA.fullmatch(stripped)) and value.numel() == 1:
         layers.setdefault(match["layer"].removesuffix(".lora"), Layer()).alpha = float(value)
         return True
     return False

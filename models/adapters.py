@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import MissingError, UsageError
-from bench.hashing import hash_file
+from bench.weights_file import hash_weights
 from models import base_checkpoint
 from models.adapter_files import CONFIG, AdapterFile, Layer, read_adapter, weight_file
 from models.hub import HUB_ID
@@ -27,12 +27,13 @@ def identity(path: Path) -> dict[str, str]:
 
     Raises:
         UsageError: there is no adapter.
+        DataError: one of its files cannot be read.
     """
     file = weight_file(path.expanduser())
-    found = {"weights": hash_file(file)}
+    found = {"weights": hash_weights(file)}
     config = file.parent / CONFIG
-    if file.name.startswith("adapter_model") and config.is_file():
-        found["config"] = hash_file(config)
+    if file.name.startswith("adapter_model") and config.exists():
+        found["config"] = hash_weights(config)
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.contracts.audio import Samples
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
 from models.batching import clip_generator, clip_noise, joined
 from models.diffusers_pipeline import DiffusersModel
 from models.pretrained import PretrainedModel
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from models.batching import Condition
 
 TRAINED_SECONDS = 10.24  # length of the clips that all published checkpoints were trained on
+_LONGEST_TEXT = 1_000_000  # tokens
 
 
 @dataclass(eq=False)
@@ -75,6 +76,11 @@ class AudioLDM(DiffusersModel):
         return f"{super()._maximum()}, or raise max_duration above the {TRAINED_SECONDS:g} s of its training"
 
     def _check(self, pipeline: Any) -> None:
+        if pipeline.tokenizer.model_max_length > _LONGEST_TEXT:  # transformers' word for: it does not say
+            raise DataError(
+                f"checkpoint '{self.checkpoint}': its tokenizer/tokenizer_config.json does not say how long texts are "
+                "(model_max_length); download it again"
+            )
         scheduler = pipeline.scheduler
         if hasattr(scheduler, "noise_sampler"):  # one Brownian path for the whole batch
             problem = "draws one noise for all clips of a batch"

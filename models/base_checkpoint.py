@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from bench.errors import MissingError, UsageError
-from bench.hashing import hash_file
+from bench.errors import DataError, MissingError, UsageError
+from bench.weights_file import AGAIN, check_file, check_weights, hash_weights, read_object
 from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, commit, snapshot
 
 ARCHITECTURES = {
@@ -25,6 +23,7 @@ PINNED = {"stabilityai/stable-audio-open-1.0": "f21265c1e2710b3bd2386596943f0007
 CARD = "card.json"  # beside weights that were trained here: what on, and how
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_PART = re.compile(r"\w+")
 _NO_WEIGHTS = re.compile(r"(Scheduler|Tokenizer|TokenizerFast|FeatureExtractor|Processor)$")
 
 
@@ -40,6 +39,7 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     Raises:
         UsageError: no such folder, checkpoint or revision, or a checkpoint of another architecture.
         MissingError: gated and not logged in, no network, or half downloaded.
+        DataError: a file of it is damaged; the message names it.
     """
     local = Path(checkpoint).expanduser()
     if local.exists() or not HUB_ID.fullmatch(checkpoint):
@@ -53,6 +53,9 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     _check_architecture(checkpoint, local, ARCHITECTURES.get(what, what))
     if missing := next(_incomplete(local), None):
         raise MissingError(f"checkpoint '{checkpoint}' is incomplete: {missing} in {local}; {advice}")
+    for path in _weight_files(local):
+        if path.suffix != ".bin" or path.name.startswith(("pytorch_model", "diffusion_pytorch_model")):
+            check_file(path)
     return local
 
 
@@ -62,6 +65,7 @@ def require_local(checkpoint: str, revision: str | None) -> None:
     Raises:
         UsageError: it is neither a folder nor a hub id.
         MissingError: it is a hub id that is not in the cache, or incomplete.
+        DataError: its weights or its configurations are damaged.
     """
     folder = Path(checkpoint).expanduser()
     if not folder.is_dir():
@@ -87,12 +91,13 @@ def identity(checkpoint: str, revision: str | None) -> dict[str, str]:
     Raises:
         UsageError: no such folder, checkpoint or revision.
         MissingError: the commit cannot be found out.
+        DataError: a file of the folder cannot be read.
     """
     local = Path(checkpoint).expanduser()
     if local.is_dir():
         digest = hashlib.sha256()
         for path in _weight_files(local):
-            digest.update(f"{path.relative_to(local).as_posix()}:{hash_file(path)}\n".encode())
+            digest.update(f"{path.relative_to(local).as_posix()}:{hash_weights(path)}\n".encode())
         return {"weights": digest.hexdigest()}
     if not HUB_ID.fullmatch(checkpoint):
         raise UsageError(f"checkpoint '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")
@@ -116,10 +121,11 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _check_architecture(checkpoint: str, folder: Path, wanted: str) -> None:
     index, config = folder / "model_index.json", folder / "config.json"
-    if index.is_file():
-        found = _json(index).get("_class_name")
-    elif config.is_file():
-        found = next(iter(_json(config).get("architectures") or ()), None)
+    if index.exists():
+        found = read_object(index).get("_class_name")
+    elif config.exists():
+        named = read_object(config).get("architectures")
+        found = named[0] if isinstance(named, list) and named else None
     else:
         raise MissingError(
             f"checkpoint '{checkpoint}': neither model_index.json nor config.json in {folder}; "
@@ -136,19 +142,21 @@ def _check_architecture(checkpoint: str, folder: Path, wanted: str) -> None:
 def _is_complete(folder: Path) -> bool:
     try:
         return next(_incomplete(folder), None) is None
-    except MissingError:
+    except (DataError, MissingError):
         return False
 
 
 def _incomplete(folder: Path) -> Iterator[str]:
-    """What is missing or cut short, in words."""
+    """What is missing, in words; what is damaged is an error."""
     index = folder / "model_index.json"
-    if not index.is_file():
+    if not index.exists():
         yield from _incomplete_weights(folder, "")
         return
-    for name, entry in _json(index).items():
-        if name.startswith("_") or not isinstance(entry, list) or entry[1] is None:
+    for name, entry in read_object(index).items():
+        if name.startswith("_") or not isinstance(entry, list) or entry[1:] == [None]:
             continue
+        if not _PART.fullmatch(name) or len(entry) != 2 or not isinstance(entry[1], str):
+            raise DataError(f"{index}: damaged, its part {name[:60]!r} is no folder and class; {AGAIN}")
         part = folder / name
         if not part.is_dir() or not any(part.iterdir()):
             yield f"no {name}/"
@@ -157,40 +165,23 @@ def _incomplete(folder: Path) -> Iterator[str]:
 
 
 def _incomplete_weights(folder: Path, where: str) -> Iterator[str]:
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").exists():
         yield f"no {where}config.json"
     indices = [path for path in folder.glob("*.index.json") if ".fp16." not in path.name]
-    shards = {name for path in indices for name in _json(path).get("weight_map", {}).values()}
+    shards = {name for path in indices for name in _shards(path)}
     weights = [folder / name for name in sorted(shards)] or [p for e in WEIGHT_ENDINGS for p in folder.glob(f"*{e}")]
     if not weights:
         yield f"no weights in {where or '.'}"
     for path in weights:
-        if not path.is_file():
+        if path.exists():
+            check_weights(path)
+        else:
             yield f"no {where}{path.name}"
-        elif path.suffix == ".safetensors" and not _whole(path):
-            yield f"{where}{path.name} is cut short"
 
 
-def _whole(path: Path) -> bool:
-    """Whether a safetensors file is as long as its header says."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= size - 8:
-            return False
-        try:
-            header = json.loads(file.read(length))
-        except ValueError:
-            return False
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    return size == 8 + length + max(ends, default=0)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
-        raise MissingError(f"{path} is cut short or damaged; download the checkpoint again") from None
-    if not isinstance(content, dict):
-        raise MissingError(f"{path} is not a checkpoint's index; download the checkpoint again")
-    return content
+def _shards(index: Path) -> list[str]:
+    """The files beside an index that it says the weights are in."""
+    places = read_object(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(n, str) and Path(n).name == n for n in places.values()):
+        raise DataError(f"{index}: damaged, its weight_map does not name files beside it; {AGAIN}")
+    return list(places.values())

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
+from bench.regular_file import read_bytes
 from models.base_checkpoint import CARD
 
 FORMAT = 1
@@ -135,17 +136,18 @@ def read_card(path: Path) -> Card:
     """Read the card of an adapter or checkpoint, given as its folder or as the file itself.
 
     Raises:
-        DataError: there is none, it is damaged, or it is of a later format.
+        UsageError: there is none.
+        DataError: it is damaged, or it is of a later format.
     """
     from pydantic import TypeAdapter, ValidationError
 
     file = path / CARD if path.is_dir() else path
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read_bytes(file))
     except FileNotFoundError:
-        raise DataError(f"{file}: no such file; the folder that a training wrote holds one") from None
-    except (ValueError, OSError) as error:
-        raise DataError(f"{file}: cannot be read as a card ({error})") from None
+        raise UsageError(f"{file}: no such file; the folder that a training wrote holds one") from None
+    except (ValueError, RecursionError, OSError) as error:
+        raise DataError(f"{file}: cannot be read as a card ({getattr(error, 'strerror', None) or error})") from None
     if isinstance(content, dict) and content.get("format") not in (None, FORMAT):
         raise DataError(f"{file}: a card of format {content['format']!r}; this tunebench reads format {FORMAT}")
     try:

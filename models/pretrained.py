@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.model import GenerationRequest, Json, MusicModel
-from bench.errors import GenerationError, MissingError, TunebenchError, UsageError
+from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError, one_line
 from models import adapters
 from models.adapter_files import weight_file
 from models.base_checkpoint import CARD, identity, locate, require_local
@@ -150,6 +150,7 @@ class PretrainedModel(MusicModel):
         Raises:
             UsageError: a clip longer than the maximum, or a checkpoint or adapter that does not fit.
             MissingError: weights or software that are not here, or not enough memory for the weights.
+        DataError: the checkpoint or the adapter is damaged.
         """
         for request in requests:
             if self.max_duration is not None and request.duration > self.max_duration:
@@ -193,10 +194,14 @@ class PretrainedModel(MusicModel):
             raise
         except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
             if out_of_memory(error):
-                problem = f"does not fit into the memory of {device}; set dtype: bfloat16, or another device"
-            else:
-                problem = f"cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-            raise MissingError(f"checkpoint '{self.checkpoint}' {problem}") from error
+                raise MissingError(
+                    f"checkpoint '{self.checkpoint}' does not fit into the memory of {device}; set dtype: bfloat16, or "
+                    "another device"
+                ) from error
+            raise DataError(
+                f"checkpoint '{self.checkpoint}' cannot be loaded ({one_line(error)[:200]}); {folder} is "
+                "damaged, or not of these libraries' versions: download it again"
+            ) from error
         self._condition = lru_cache(maxsize=KEPT_CONDITIONS)(self._encode)
 
     def _adapted(self, module: torch.nn.Module) -> torch.nn.Module:

@@ -8,11 +8,13 @@ whether the last are right.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.errors import DataError
 from bench.storage.database import open_database
+from bench.storage.digests import write_digests
 
 TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "set_scores")
 """All that a bundle holds, each after those that it refers to."""
@@ -32,7 +34,6 @@ _ROWS = {
 }
 _ORDER = {"scores": "clip, metric, version, params_hash, embedder"}  # it has no rowid
 _KINDS: dict[str, type | tuple[type, ...]] = {"TEXT": str, "INTEGER": int, "REAL": (float, int)}
-_AT_ONCE = 10_000
 
 
 def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] = TABLES, every: bool = False) -> None:
@@ -63,6 +64,7 @@ def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] 
         target.execute(
             "UPDATE metrics SET position = (SELECT COUNT(*) FROM metrics AS m WHERE m.position < metrics.position)"
         )
+        write_digests(target)
         target.execute("COMMIT")
         target.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.IntegrityError as error:
@@ -78,10 +80,13 @@ def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: s
     which, order = _ROWS.get(table, "true"), _ORDER.get(table, "rowid")
     rows = source.execute(f"SELECT {', '.join(wanted)} FROM {table} WHERE {which} ORDER BY {order}")
     insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
-    while batch := rows.fetchmany(_AT_ONCE):
-        for row in batch:
+
+    def checked() -> Iterator[tuple[Any, ...]]:
+        for row in rows:
             for value, (name, kind) in zip(row, columns, strict=True):
                 # SQLite itself lets any column hold anything.
                 if value is not None and not isinstance(value, _KINDS[kind]):
                     raise DataError(f"{table}.{name} holds {type(value).__name__} where {kind} belongs")
-        target.executemany(insert, batch)
+            yield row
+
+    target.executemany(insert, checked())

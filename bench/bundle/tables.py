@@ -67,18 +67,19 @@ def packed_leaderboard(folder: Path) -> Table:
         raise DataError(f"its {LEADERBOARD} is invalid ({error})") from None
 
 
-def packed_scores(folder: Path, metrics: Collection[str]) -> Table:
+def packed_scores(folder: Path, metrics: Collection[str], clips: int) -> Table:
     """What ``scores.csv`` says.
 
     Args:
         folder: where it is.
         metrics: the clip metrics that it may have columns of.
+        clips: how many rows it may have.
 
     Raises:
-        DataError: it is no table of clips, has other columns, or says something twice.
+        DataError: it is no table of clips, has other columns or more rows, or says something twice.
     """
     try:
-        return _scores((folder / SCORES).read_bytes().decode(), metrics)
+        return _scores((folder / SCORES).read_bytes().decode(), metrics, clips)
     except (csv.Error, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"its {SCORES} is not a table of clips ({error})") from None
 
@@ -86,7 +87,8 @@ def packed_scores(folder: Path, metrics: Collection[str]) -> Table:
 def scores_now(folder: Path, metrics: Collection[str]) -> Table:
     """What the table of clips of a run says now, read back from the very text that would be packed."""
     with Store.read(folder) as store:
-        return _scores(written(clip_table(store), "csv").decode(), metrics)
+        clips = clip_table(store)
+        return _scores(written(clips, "csv").decode(), metrics, len(clips))
 
 
 def stored_scores(folder: Path) -> Table:
@@ -108,7 +110,7 @@ def stored_scores(folder: Path) -> Table:
     return table
 
 
-def _scores(text: str, metrics: Collection[str]) -> Table:
+def _scores(text: str, metrics: Collection[str], clips: int) -> Table:
     table: Table = {}
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = next(rows, [])
@@ -116,7 +118,7 @@ def _scores(text: str, metrics: Collection[str]) -> Table:
         raise ValueError("its columns are not those of clips")
     if strange := [name for name in header if name not in DESCRIPTION and name.removesuffix(_REASON) not in metrics]:
         raise ValueError(f"the run has no column {strange[0]!r:.80}")
-    for fields in rows:
+    for number, fields in enumerate(rows, 1):
         row = dict(zip(header, fields, strict=True))
         clip = f"{row['prompt']}, seed {row['seed']}"
         said: dict[str, dict[str, Any]] = {"": {}}
@@ -129,6 +131,8 @@ def _scores(text: str, metrics: Collection[str]) -> Table:
                 said.setdefault(name, {})["value"] = _read(field, "float64")
         for metric, values in said.items():
             _put(table, Place(SCORES, row["model"], metric, "clip", clip), values)
+        if number > clips:
+            raise ValueError(f"it has more rows than the run has clips, {clips}")
     return table
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 TOLERANCE = 1e-6
 _SMALLEST = 1e-6  # numbers below are compared as if they were this large: rounding errors of a zero are no difference
 
+_LONGEST_NAME = 1000  # characters; the names of all that stands in a list or object begin with its own
+
 SCOPE = (
     "a bundle that verifies has numbers that follow from the audio and notes in it; who packed it, which models played "
     "and how long they took is what it says: hashes inside a file cannot show that"
@@ -134,8 +136,10 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Value]]:
     """The numbers and texts in a JSON value by their paths; what is empty is a value, too.
 
     Raises:
-        TypeError, ValueError, OverflowError: a number that is not finite, or a value that is not JSON.
+        TypeError, ValueError, OverflowError: a number that is not finite, a path too long, or a value that is not JSON.
     """
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"{name[:40]!r}… is a name of more than {_LONGEST_NAME} characters")
     if isinstance(value, dict | list) and value:
         for key, item in value.items() if isinstance(value, dict) else ((f"[{i}]", v) for i, v in enumerate(value)):
             yield from leaves(item, f"{name}.{key}")

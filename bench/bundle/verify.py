@@ -74,7 +74,9 @@ def _verify(
         # Nothing is computed with what is known to be wrong; a clip's own numbers show what became of it.
         return Verification(name, "", len(unpacked.files), damage=tuple(damage))
     shown = rebuild(files, run)
-    then = packed_leaderboard(files) | packed_scores(files, [m.ref for m in shown if not m.of_sets])
+    with Store.read(run) as store:
+        ((planned_clips,),) = store.rows("SELECT COUNT(*) FROM clips")
+    then = packed_leaderboard(files) | packed_scores(files, [m.ref for m in shown if not m.of_sets], planned_clips)
     then |= stored_scores(files)
     config = _config(files)
     for folder in ("audio", "references"):

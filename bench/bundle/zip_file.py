@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import stat
 import zipfile
@@ -16,14 +17,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.errors import DataError, UsageError
-from bench.storage.layout import INDEX, is_audio, is_known
+from bench.regular_file import open_regular
+from bench.storage.layout import CONFIG, INDEX, LEADERBOARD, SCORES, is_audio, is_known
 
 _BLOCK = 1 << 20
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
-# A database, a table or a text shrinks to a tenth; a file that grows to a hundred times its size is made to.
-_MOST_GROWTH = 100
+# A text shrinks to a twentieth, a database to a tenth; what grows to so many times its size is made to.
+_MOST_GROWTH, _MOST_DATABASE_GROWTH = 100, 40
 _FREE = 1 << 20  # bytes that a small file may grow to whatever it is made of
-_MOST_JSON = 1 << 28  # bytes
+# Python takes twenty times the size of a JSON text for what stands in it, and a hundred times that of YAML.
+_MOST = {INDEX: 1 << 25, LEADERBOARD: 1 << 25, CONFIG: 1 << 19, SCORES: 1 << 27}  # bytes
+_MOST_DIRECTORY = 1 << 25  # bytes: of 300,000 clips
+_MOST_PARTS = 1 << 21  # of a JSON text: names, values, lists and objects
+
+
+class _Bundle(io.BufferedReader):
+    """A file that is not read in pieces larger than the directory of an honest bundle, which zipfile reads at once."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _MOST_DIRECTORY:
+            raise DataError(f"its directory has {size} bytes, more than that of a bundle")
+        return super().read(size)
 
 
 class Packed(NamedTuple):
@@ -65,17 +79,15 @@ def unpack(bundle: Path, folder: Path) -> Unpacked:
     """Write the files of a bundle into an empty folder, none of them outside it.
 
     Raises:
-        UsageError: it is a folder.
+        UsageError: there is no such file, or it is a folder.
         DataError: no bundle, a truncated or damaged one, or one that is made to do harm: names that a bundle does not
             have, a name twice, links, encryption, contents larger than they can honestly be.
     """
-    if not bundle.is_file():
-        if bundle.is_dir():
-            raise UsageError(f"{bundle} is a folder; pack a run with 'tunebench export bundle {bundle} FILE.zip'")
-        raise DataError(f"{bundle}: no such file")
-    with _explained(bundle), zipfile.ZipFile(bundle) as archive:
+    if bundle.is_dir():
+        raise UsageError(f"{bundle} is a folder; pack a run with 'tunebench export bundle {bundle} FILE.zip'")
+    with _explained(bundle), _Bundle(open_regular(bundle).detach()) as file, zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
-        _check(entries, bundle.stat().st_size)
+        _check(entries, os.fstat(file.fileno()).st_size)
         if sum(entry.file_size for entry in entries) > shutil.disk_usage(folder).free:
             raise DataError(f"unpacked it would fill the disk that {folder} is on; set TMPDIR to a larger one")
         files = {entry.filename: _extract(archive, entry, folder) for entry in entries}
@@ -95,7 +107,10 @@ def read_json(path: Path) -> Any:
         DataError: as `as_json` raises ValueError.
     """
     try:
-        return as_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if sum(text.count(mark) for mark in "[{:,") > _MOST_PARTS:
+            raise ValueError("it has more parts than that of any bundle")
+        return as_json(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path.name} is not valid JSON ({str(error).splitlines()[0]})") from None
 
@@ -136,8 +151,9 @@ def _check(entries: list[zipfile.ZipInfo], size: int) -> None:
         stored = entry.compress_type == zipfile.ZIP_STORED
         if not stored and (entry.compress_type != zipfile.ZIP_DEFLATED or is_audio(name)):
             raise DataError(f"{name} is compressed in a way that bundles are not")
-        most = entry.compress_size if stored else entry.compress_size * _MOST_GROWTH + _FREE
-        if entry.file_size > (min(most, _MOST_JSON) if name.endswith(".json") else most):
+        growth = _MOST_GROWTH if name in _MOST else _MOST_DATABASE_GROWTH
+        most = entry.compress_size if stored else entry.compress_size * growth + _FREE
+        if entry.file_size > min(most, _MOST.get(name, most)):
             raise DataError(f"{name} would unpack to {entry.file_size} bytes, more than it can honestly hold")
     if sum(entry.compress_size for entry in entries) > size:
         raise DataError("its files overlap")
@@ -164,6 +180,8 @@ def _explained(bundle: Path) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{bundle}: {error}") from None
+    except FileNotFoundError:
+        raise UsageError(f"{bundle}: no such file") from None
     # What zipfile raises over a file that is made up or cut off depends on where.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         said = str(error).rstrip(".") or type(error).__name__

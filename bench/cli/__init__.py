@@ -33,6 +33,7 @@ from bench.cli import (
 )
 from bench.errors import INTERRUPTED, FailuresRecorded, TunebenchError, Unstorable
 from bench.library_setup import set_up_libraries
+from bench.printable import printable_line
 
 app = typer.Typer(
     name="tunebench",
@@ -77,7 +78,7 @@ def _root(
 
 def _tell(error: TunebenchError) -> int:
     """Print an error, for programs too where they asked for JSON and got no result, and return its exit status."""
-    print(f"tunebench: {error}", file=sys.stderr)
+    print(f"tunebench: {printable_line(str(error))}", file=sys.stderr)
     if "--json" in sys.argv and not isinstance(error, FailuresRecorded):  # which follows a result
         import json
 

@@ -138,12 +138,10 @@ def _print_json(records: list[dict[str, Any]]) -> None:
 
 
 def _print_csv(columns: tuple[str, ...], records: list[dict[str, Any]]) -> None:
-    import csv
     import json
-    import sys
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    for record in records:
-        values = (record[column] for column in columns)
-        writer.writerow([json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in values])
+    from bench.spreadsheet import csv_text
+
+    rows = [[record[column] for column in columns] for record in records]
+    texts = [[json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in row] for row in rows]
+    print(csv_text(columns, texts), end="")

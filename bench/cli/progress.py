@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.cli.streams import plugins_to_stderr
+from bench.cli.streams import drawing, plugins_to_stderr
 from bench.errors import INTERRUPTED
+from bench.printable import printable_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -62,7 +63,7 @@ class Bar:
             self._display.update(self._task, advance=count, left=left)
 
     def note(self, message: str) -> None:
-        self._display.console.print(message, markup=False, highlight=False)
+        self._display.console.print(printable_line(message), markup=False, highlight=False)
 
 
 class Lines:
@@ -86,7 +87,7 @@ class Lines:
             self.note(f"{count_so_far}, {end}" if end else count_so_far)
 
     def note(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        print(printable_line(message), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -115,5 +116,5 @@ def _display() -> Iterator[RunProgress]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[left]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as display:
+    with drawing() as terminal, Progress(*columns, console=Console(file=terminal)) as display:
         yield Bar(display)

@@ -1,11 +1,23 @@
-"""Output streams that bear closed files, ASCII terminals, readers that leave and plugins that print."""
+"""Output streams that bear closed files, ASCII terminals, readers that leave, plugins that print and hostile texts."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
+
+from bench.printable import printable
+
+
+class PrintableStream(io.TextIOWrapper):
+    """A stream to which texts from anywhere can be written: see `bench.printable.printable`."""
+
+    def write(self, text: str, /) -> int:
+        super().write(printable(text))
+        return len(text)
 
 
 def prepare() -> None:
@@ -14,9 +26,10 @@ def prepare() -> None:
         stream = getattr(sys, name)
         if stream is None:  # it was closed: `>&-`
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - it lives as long as the process
-        elif hasattr(stream, "reconfigure"):
+        elif isinstance(stream, io.TextIOWrapper):
+            encoding, buffering = stream.encoding, stream.line_buffering
             # A table in a terminal that knows no ± is still a table.
-            stream.reconfigure(errors="replace")
+            setattr(sys, name, PrintableStream(stream.detach(), encoding, "replace", line_buffering=buffering))
 
 
 def finish(code: int | str | None) -> int | str | None:
@@ -35,6 +48,13 @@ def finish(code: int | str | None) -> int | str | None:
             # Python would try once more while shutting down, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0 if gone else code
+
+
+@contextmanager
+def drawing() -> Iterator[TextIO]:
+    """While the body runs, a stream to stderr for whoever commands the terminal on purpose."""
+    with os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace") as stream:
+        yield stream
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def command(
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.errors import DataError, MissingError
+    from bench.printable import printable_line
 
     with shown() as progress, all_or_nothing():
         found = verify(bundle, tolerance, workers, trust_weights, progress)
@@ -49,7 +50,7 @@ def command(
         record["deviations"] = [{**d.place._asdict(), **_values(d)} for d in found.deviations]
         print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False), flush=True)
     else:
-        print("\n".join(_printable(line) for line in _lines(found)), flush=True)
+        print("\n".join(map(printable_line, _lines(found))), flush=True)
     if not found.holds:
         wrong = [
             *([f"{len(found.damage)} things are damaged or do not fit the run"] if found.damage else []),
@@ -57,7 +58,7 @@ def command(
         ]
         raise DataError(f"{bundle}: {' and '.join(wrong)}")
     if found.unchecked:
-        raise MissingError(f"{bundle}: {', '.join(map(_printable, found.unchecked))} cannot be computed here")
+        raise MissingError(f"{bundle}: {', '.join(found.unchecked)} cannot be computed here")
 
 
 def _lines(found: Verification) -> list[str]:
@@ -105,8 +106,3 @@ def _written(value: str | float | None) -> str:
 
 def _some(lines: list[str]) -> list[str]:
     return lines if len(lines) <= _MOST else [*lines[:_MOST], f"… and {len(lines) - _MOST} more; --json has all"]
-
-
-def _printable(line: str) -> str:
-    """A terminal obeys control characters, and a bundle may hold any."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)

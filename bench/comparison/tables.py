@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -11,6 +9,7 @@ from typing import Any, Literal
 from bench.comparison.result import LEVEL, Comparison
 from bench.number_format import NONE, decimals_for, first_few, number
 from bench.scores.protocol import Protocol
+from bench.spreadsheet import csv_text
 from bench.text_table import markdown_table, markdown_text, paragraph, text_table
 
 Style = Literal["table", "markdown", "json", "csv"]
@@ -201,9 +200,6 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _csv(found: Sequence[dict[str, Any]]) -> str:
-    buffer = io.StringIO()
     rows = [flat(record) for record in found]
-    writer = csv.DictWriter(buffer, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue().rstrip("\n")
+    columns = list(rows[0]) if rows else []
+    return csv_text(columns, ([row[name] for name in columns] for row in rows)).rstrip("\n")

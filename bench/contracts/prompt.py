@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.errors import DataError
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _KEY = re.compile(r"[A-G][#b]? (major|minor)")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from bench.leaderboard.grid import ceiling, chance, columns_of, decimals_of, footnotes, shown_groups, symmetric
 from bench.leaderboard.ranks import RankRange
 from bench.number_format import number
+from bench.printable import printable
 from bench.scores.aggregate import Cell, Column
 from bench.scores.protocol import Protocol
 
@@ -38,8 +39,8 @@ _WIDE = 4  # columns that a single column of a paper has room for
 
 def escaped(text: str) -> str:
     """Text that LaTeX prints as it is, in a cell or a caption; letters of other scripts are left to the engine."""
-    parts = _LIGATURE.sub("\\1\0", " ".join(text.split()))
-    return "".join("{}" if sign == "\0" else _SPECIAL.get(sign, sign) for sign in parts if sign == "\0" or sign >= " ")
+    parts = _LIGATURE.sub("\\1\0", printable(" ".join(text.split())))
+    return "".join("{}" if sign == "\0" else _SPECIAL.get(sign, sign) for sign in parts)
 
 
 def latex_table(

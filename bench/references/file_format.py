@@ -185,7 +185,7 @@ def read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any
         if found != FORMAT:
             raise DataError(f"{path}: written in format {found}, this tunebench reads format {FORMAT}; {again}")
         return _mapped(path), about
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a reference that this tunebench wrote ({error}); {again}") from error
 
 

@@ -16,6 +16,7 @@ from bench.references.file_format import write_tensors
 
 Array = npt.NDArray[np.float64]
 
+_MOST_BYTES = 1 << 30  # a hundred models of 1,024 dimensions
 _MEANS, _COVARIANCES = ("mu", "mean"), ("cov", "sigma", "covariance")
 
 
@@ -79,8 +80,10 @@ def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
             opened = np.load(file, allow_pickle=False)
             if not isinstance(opened, np.lib.npyio.NpzFile):
                 raise DataError(f"{source}: a single array, not an .npz file with a mean and a covariance")
+            if sum(entry.file_size for entry in opened.zip.infolist()) > _MOST_BYTES:
+                raise DataError(f"{source}: larger than {_MOST_BYTES >> 20} MB when unpacked, too large for statistics")
             return {name: opened[name] for name in opened.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else "cut short"
         raise DataError(f"{source}: truncated or not an .npz file ({reason})") from error
 

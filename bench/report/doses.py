@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
+from bench.regular_file import read_bytes
 
 _Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e100, le=1e100)]
 _Word = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -56,14 +57,17 @@ def read_doses(path: Path) -> tuple[dict[str, Any], ...]:
     """Read the records of dose and response, each checked field by field.
 
     Raises:
-        DataError: the file cannot be read, or holds something else; the message names the place.
+        UsageError: no such file.
+        DataError: it cannot be read, or holds something else; the message names the place.
     """
     again = "write it with 'tunebench check metrics --json'"
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         json.loads(content, parse_constant=_refuse)
         # From the text, so that a JSON list may stand for a tuple while everything else stays strict.
         found = _RESPONSES.validate_json(content)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; {again}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {again}") from None
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """The tables of a report as files for other programs: CSV, JSON, and where everything came from.
 
-A text that a spreadsheet would take for a formula is preceded by an apostrophe in CSV, and is as it is in JSON.
+A text that a spreadsheet would take for a formula is preceded by an apostrophe in CSV, unless it is an id.
+In JSON it is as it is.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
-from bench.export.clip_table import clip_table, written
-from bench.export.spreadsheet import as_csv
+from bench.export.clip_table import clip_table, json_lines, written
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
 from bench.report.metric_info import metric_infos
+from bench.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, made_rows
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store
@@ -99,5 +100,5 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(flat)
 
 
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+def _write_json(path: Path, value: Sequence[Any] | Mapping[str, Any]) -> None:
+    path.write_text(json_lines(value), encoding="utf-8")

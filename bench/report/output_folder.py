@@ -10,6 +10,7 @@ from typing import IO
 
 from bench.atomic_write import replace_file
 from bench.errors import UsageError
+from bench.regular_file import read_bytes
 from bench.run_lock import take
 
 MARKER = "report.json"
@@ -127,8 +128,8 @@ def _listed(marker: Path) -> list[str]:
     """
     problem = UsageError(f"{marker} is not one of a report; name another folder with --out")
     try:
-        content = json.loads(marker.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
+        content = json.loads(read_bytes(marker))
+    except (OSError, ValueError, RecursionError):
         raise problem from None
     if not isinstance(content, dict) or content.get("kind") != _KIND:
         raise problem

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
+from bench.regular_file import read_bytes
 
 SEPARATORS = (",", ";", "\t")
 
@@ -39,12 +40,13 @@ def read_table(path: Path) -> TextTable:
     """Read a file, telling what it is by its name and its first line.
 
     Raises:
+        UsageError: no such file.
         DataError: it cannot be read, is damaged, has no rows, or has a column twice or without a name.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise UsageError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     parquet = content.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq")

@@ -21,6 +21,7 @@ import numpy as np
 from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
 from bench.errors import DataError, MissingError
+from bench.weights_file import check_file, damaged
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
 from metrics.networks.checkpoint import hash_of, required
@@ -106,10 +107,13 @@ class ClapEmbedder(WaveformEmbedder):
     @cached_property
     def _config(self) -> Any:
         transformers = required("transformers", "diffusion")
+        for file in sorted(self._folder.iterdir()):
+            if file.suffix in (".safetensors", ".json", ".txt") or file.match("pytorch_model*.bin"):
+                check_file(file)
         try:
             config = transformers.AutoConfig.from_pretrained(self._folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self._folder}: its config.json cannot be read ({str(error).splitlines()[0]})") from error
+        except Exception as error:  # a damaged file makes the libraries stumble anywhere
+            raise damaged(self._folder / "config.json", error) from error
         if config.model_type != "clap":
             raise DataError(f"{self._folder}: holds a model of type {config.model_type}, not clap")
         return config
@@ -145,6 +149,8 @@ class ClapEmbedder(WaveformEmbedder):
             )
         except OSError as error:
             raise MissingError(f"{self._folder}: holds no weights (model.safetensors); download them too") from error
+        except Exception as error:
+            raise damaged(self._folder, error) from error
         # transformers fills what a checkpoint lacks with random numbers and carries on.
         if lacking := sorted(report["missing_keys"]):
             raise DataError(f"{self._folder}: the checkpoint lacks {lacking[0]} and {len(lacking) - 1} more tensors")

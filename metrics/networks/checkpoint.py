@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, MissingError
-from bench.hashing import hash_file
 from bench.library_setup import set_up_libraries
+from bench.weights_file import hash_weights, load_weights
 
 
 def required(module: str, extra: str, *names: str) -> Any:
@@ -52,7 +52,7 @@ def checkpoint_file(path: str, published: str, source: str) -> Path:
         MissingError: there is no such file; the message says where to get it and where to put it.
     """
     file = Path(path).expanduser().absolute()
-    if not file.is_file():
+    if not file.exists():
         raise MissingError(
             f"there is no checkpoint {file}; download {published} from {source} and put it there, or give its place "
             f"as the parameter 'checkpoint'"
@@ -62,7 +62,7 @@ def checkpoint_file(path: str, published: str, source: str) -> Path:
 
 def hash_of(files: Iterable[Path]) -> str:
     """SHA-256 over the contents of files, whatever they are called and wherever they lie."""
-    contents = sorted(hash_file(file) for file in files)
+    contents = sorted(hash_weights(file) for file in files)
     return contents[0] if len(contents) == 1 else hashlib.sha256("".join(contents).encode()).hexdigest()
 
 
@@ -76,17 +76,9 @@ def load_state(file: Path, inner: str) -> dict[str, Any]:
     Raises:
         DataError: it is no checkpoint, or holds objects that only running code could restore.
     """
-    torch = required("torch", "diffusion")
-    from pickle import UnpicklingError
-
-    try:
-        # Training scripts save the epoch and the best score as numpy scalars next to the tensors.
-        with torch.serialization.safe_globals(_numpy_globals()):
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{file}: not a checkpoint that can be loaded safely ({str(error).splitlines()[0]}); download it again"
-        ) from error
+    required("torch", "diffusion")
+    # Training scripts save the epoch and the best score as numpy scalars next to the tensors.
+    state, _ = load_weights(file, _numpy_globals())
     tensors = state.get(inner, state) if isinstance(state, Mapping) else None
     if not isinstance(tensors, Mapping) or not tensors:
         raise DataError(f"{file}: holds no tensors; download it again")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bench.atomic_write import replace_file
 from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError
+from bench.regular_file import read_bytes
 
 SILENCE = 1e-3  # a peak below −60 dB of full scale
 FORMAT = 1
@@ -51,10 +52,7 @@ class AudioIndex:
         size, changed, sound = self._known.get(name, (-1, -1, None))
         if sound is not None and (size, changed) == (state.st_size, state.st_mtime_ns):
             return sound
-        try:
-            audio = read_audio(path)
-        except UnicodeEncodeError:
-            raise DataError(f"{path}: cannot be opened, its name or folder's name is not valid Unicode") from None
+        audio = read_audio(path)
         if audio.peak < SILENCE:
             raise DataError(f"{path}: silent, its peak is {audio.peak:.2g} of full scale")
         sound = IndexedAudio(content_hash(audio), audio.duration)
@@ -75,7 +73,7 @@ class AudioIndex:
 
 def _remembered(memory: Path) -> dict[str, tuple[int, int, IndexedAudio]]:
     try:
-        content = json.loads(memory.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(memory))
         if content["format"] != FORMAT:
             return {}
         return {

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError
-from bench.hashing import fingerprint, hash_bytes_of
+from bench.file_hash import hash_bytes_of
+from bench.hashing import fingerprint
+from bench.regular_file import read_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -83,16 +85,17 @@ def read(path: Path) -> Checkpoint:
     Raises:
         DataError: it is not as it was written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        content = json.loads((path / _STATE).read_bytes())
+        content = json.loads(read_bytes(path / _STATE))
         sound = content.pop("sha256") == fingerprint(content)
         sound = sound and all(hash_bytes_of(path / name) == digest for name, digest in content["files"].items())
         if not sound:
             raise DataError(f"checkpoint {path} is damaged")
         tables = {name.removesuffix(".safetensors"): load_file(path / name) for name in content.pop("files")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise DataError(f"checkpoint {path} is damaged ({type(error).__name__})") from None
     return Checkpoint(path, content.pop("step"), tables, content)
 
@@ -100,8 +103,8 @@ def read(path: Path) -> Checkpoint:
 def read_state(path: Path) -> dict[str, Any]:
     """Everything but the tensors of a checkpoint; empty where it cannot be read."""
     try:
-        content: dict[str, Any] = json.loads((path / _STATE).read_bytes())
-    except (OSError, ValueError):
+        content: dict[str, Any] = json.loads(read_bytes(path / _STATE))
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if content.pop("sha256", None) == fingerprint(content) else {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError, UsageError
+from bench.weights_file import read_object
 from models import adapters
 from models.adapter_files import read_adapter
 from models.base_checkpoint import CARD, identity, locate
@@ -105,7 +105,7 @@ def _network(base: Path) -> torch.nn.Module:
     import torch
 
     name = part_name(base)
-    kind: Any = getattr(diffusers, json.loads((base / "model_index.json").read_bytes())[name][1])
+    kind: Any = getattr(diffusers, read_object(base / "model_index.json")[name][1])
     with quiet_libraries():
         network: torch.nn.Module = kind.from_pretrained(base / name, torch_dtype=torch.float32, local_files_only=True)
     return network

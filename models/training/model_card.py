@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bench.number_format import plural
+from bench.printable import printable
 
 if TYPE_CHECKING:
     from models.card import Card, Losses
@@ -22,7 +23,7 @@ _PREDICTED = {"v-prediction": "the velocity v", "epsilon-prediction": "the noise
 
 def escaped(value: Any) -> str:
     """A value as text that Markdown shows letter for letter, on one line."""
-    return _AT_FIRST.sub(r"\1\\", _WITHIN.sub(r"\\\1", " ".join(str(value).split())))
+    return _AT_FIRST.sub(r"\1\\", _WITHIN.sub(r"\\\1", printable(" ".join(str(value).split()))))
 
 
 def page(card: Card) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from bench.errors import MissingError, TunebenchError, one_line
+from bench.errors import DataError, MissingError, TunebenchError, one_line
 from models.base_checkpoint import identity, locate
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def open_trainee(config: TrainConfig) -> Trainee:
 
     Raises:
         UsageError: no such checkpoint, or one of another kind or objective.
-        MissingError: a checkpoint that is not here or damaged, or software that is not installed.
+        MissingError: a checkpoint that is not here, or software that is not installed.
+        DataError: a damaged checkpoint.
     """
     base = config.base
     try:
@@ -44,6 +45,7 @@ def open_trainee(config: TrainConfig) -> Trainee:
     except TunebenchError:
         raise
     except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
-        raise MissingError(
-            f"checkpoint '{base.checkpoint}' cannot be loaded ({one_line(error)[:200]}); download it again"
+        raise DataError(
+            f"checkpoint '{base.checkpoint}' cannot be loaded ({one_line(error)[:200]}); {folder} is damaged, "
+            "or not of these libraries' versions: download it again"
         ) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.atomic_write import replace_file
 from bench.errors import UsageError
+from bench.weights_file import read_object
 from models.adapter_files import CONFIG
 from models.base_checkpoint import CARD
 from models.card import Card
@@ -96,7 +97,7 @@ def part_name(base: Path) -> str:
         UsageError: the folder is no pipeline that has one.
     """
     index = base / "model_index.json"
-    parts = json.loads(index.read_bytes()) if index.is_file() else {}
+    parts = read_object(index) if index.is_file() else {}
     for name in ("transformer", "unet"):
         if name in parts:
             return name

@@ -18,6 +18,8 @@ filer:/export/home /home nfs4 rw,vers=4.2 0 0
 gluster1:/v /scratch fuse.glusterfs rw 0 0
 /dev/sdb1 /home/fast xfs rw 0 0
 tmpfs /home/fast tmpfs rw 0 0
+filer:/tabs /mnt/a\\011b\\012c\\134d nfs rw 0 0
+filer:/ends /mnt/ef g nfs4 rw 0 0
 """
 MACOS = """\
 /dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
@@ -38,6 +40,8 @@ filer:/export on /Volumes/export (nfs, nodev, nosuid)
         (LINUX, "/home2", "ext4"),
         (LINUX, "/home/fast/results", "tmpfs"),  # the later mount covers the earlier one
         (LINUX, "/mnt/my files/results", "cifs"),
+        (LINUX, "/mnt/a\tb\nc\\d/results", "nfs"),
+        (LINUX, "/mnt/e\x0cf\u2028g/results", "nfs4"),
         (LINUX, "/scratch", "fuse.glusterfs"),
         (MACOS, "/Users/me", "apfs"),
         (MACOS, "/Volumes/a share on disk (1)/results", "smbfs"),

@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from bench.errors import MissingError, UsageError
+from bench.errors import DataError, MissingError, UsageError
 from models import tiny
 from models.base_checkpoint import PINNED, identity, locate
 from models.device import choose_device, choose_dtype, dtype_name
@@ -60,7 +60,7 @@ def test_a_folder_without_a_part_is_incomplete(copy: Path, part: str, message: s
 def test_weights_that_are_cut_short_are_noticed(copy: Path, keep: int) -> None:
     weights = copy / "transformer" / "diffusion_pytorch_model.safetensors"
     os.truncate(weights, keep if keep >= 0 else weights.stat().st_size - 1)
-    with pytest.raises(MissingError, match=r"transformer/diffusion_pytorch_model\.safetensors is cut short"):
+    with pytest.raises(DataError, match=r"transformer/diffusion_pytorch_model\.safetensors: "):
         locate(str(copy), None, "stable-audio")
 
 
@@ -93,7 +93,7 @@ def test_what_is_no_checkpoint_is_told_apart(copy: Path, tmp_path: Path) -> None
     with pytest.raises(MissingError, match=r"neither model_index\.json nor config\.json"):
         locate(str(tmp_path / "empty"), None, "stable-audio")
     (copy / "model_index.json").write_text('{"_class_name": "Stab')
-    with pytest.raises(MissingError, match="cut short or damaged"):
+    with pytest.raises(DataError, match=r"model_index\.json: damaged"):
         locate(str(copy), None, "stable-audio")
 
 

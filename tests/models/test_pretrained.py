@@ -18,7 +18,7 @@ import torch
 
 from bench import Audio, GenerationRequest, Prompt
 from bench.contracts.audio import Samples
-from bench.errors import GenerationError, MissingError, UsageError
+from bench.errors import DataError, GenerationError, MissingError, UsageError
 from models.batching import joined, trimmed
 from models.pretrained import PretrainedModel
 from models.quiet import quiet_libraries
@@ -123,7 +123,7 @@ def test_a_checkpoint_that_cannot_be_opened_says_why_in_a_line(folder: str, monk
         monkeypatch.setattr(Ramp, "_open", opened)
 
     fail(KeyError("weight\nof a layer"))
-    with pytest.raises(MissingError, match=r"cannot be loaded \(KeyError: .*weight") as caught:
+    with pytest.raises(DataError, match=r"cannot be loaded \(KeyError: .*weight") as caught:
         Ramp(folder).generate([request(0)])
     assert "\n" not in str(caught.value)
     fail(torch.OutOfMemoryError("tried to allocate"))

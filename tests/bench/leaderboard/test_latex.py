@@ -13,6 +13,7 @@ from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.leaderboard.latex import escaped, latex_table
 from bench.leaderboard.ranks import RankRange
+from bench.printable import printable
 from bench.scores.aggregate import Cell, Column
 from bench.scores.protocol import Protocol, ShownMetric, make_protocol
 
@@ -50,7 +51,7 @@ def printed(source: str) -> str:
 
 @given(st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("\\{}[]*&%$#_~^<>|\"'`-,?!−±× \n"))))
 def test_escaped_text_prints_as_it_is(text: str) -> None:
-    visible = "".join(sign for sign in " ".join(text.split()) if sign >= " ")
+    visible = printable(" ".join(text.split()))
     source = escaped(text)
     assert printed(source) == visible
     assert not re.search(r"--|''(?!\})|``|,,|[?!]`", source)

@@ -24,7 +24,6 @@ from bench.comparison.compare import ComparisonOptions, compare
 from bench.comparison.result import Comparison
 from bench.environment import environment
 from bench.export.clip_table import written as exported
-from bench.export.spreadsheet import as_csv
 from bench.leaderboard.render import leaderboard
 from bench.report import collect as gathering
 from bench.report.compare_page import pairs
@@ -32,6 +31,8 @@ from bench.report.context import ClipMedia, ReportContext
 from bench.report.doses import read_doses
 from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
 from bench.scores.protocol import protocol_of
+from bench.spreadsheet import as_csv
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 from bench.survey.analysis import analyse, record
 from bench.survey.reading import read_survey
@@ -197,6 +198,7 @@ def test_the_computer_of_the_report_is_not_the_computer_of_the_run(copy: Path) -
     for place, id in enumerate(ids):
         facts = {"batch": 1, "params": {"device": "cpu"}, **(elsewhere if place else {"machine": "z80"})}
         database.execute("UPDATE clips SET provenance = ? WHERE id = ?", (json.dumps(facts), id))
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(copy, {})
@@ -268,6 +270,7 @@ def test_methods_of_what_is_not_scored_yet(small: Callable[..., Path]) -> None:
     run = small(seeds=[3])
     database = sqlite3.connect(run / "run.db")
     database.execute("DELETE FROM scores")
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(run, {})
@@ -321,6 +324,7 @@ def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
     run = small("blues", suite=str(tmp_path / "blues.yaml"), models=models)
     database = sqlite3.connect(run / "run.db")
     database.execute("UPDATE clips SET frames = 2 * frames WHERE model = '900'")
+    write_digests(database)
     database.commit()
     database.close()
     text = "\n".join(gather(run, {}).methods)
@@ -341,6 +345,7 @@ def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None
     database = sqlite3.connect(run / "run.db")
     provenance = {"checkpoint": "owner/name", "adapter": "/home/someone/adapters/jazz"}
     database.execute("UPDATE models SET identity = ?, provenance = ?", (json.dumps(identity), json.dumps(provenance)))
+    write_digests(database)
     database.commit()
     database.close()
     assert gather(run, {}).methods[1] == (
@@ -359,6 +364,7 @@ def test_a_run_names_no_code_that_a_report_would_load(small: Callable[..., Path]
         "NULL, NULL, 0 FROM metrics",
         (json.dumps({"embedder": f"{trap}:Trap", "embedder_params": None, "bandwidth": "reference"}),),
     )
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(run, {})
@@ -404,7 +410,7 @@ def test_files_that_were_found_are_a_caution_and_files_that_were_named_an_error(
         gather(copy, {}, ratings=copy / "ratings.csv")
     with pytest.raises(DataError, match=r"dose-response\.json: 0\.metric"):
         gather(copy, {}, doses=copy / "dose-response.json")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(UsageError):
         gather(copy, {}, doses=tmp_path / "none.json")
 
 
@@ -497,6 +503,15 @@ def test_any_text_that_could_be_a_formula_is_guarded() -> None:
         cell.replace("\r", "\n") for cell in [*guarded, *texts[8:]]
     ]
     assert read.number.tolist() == list(table.number)
+
+
+def test_ids_stay_as_they_join_tables() -> None:
+    ids = ["-0Gj8-vB1q4", "_-kssA-FOzU", "jazz-1"]
+    table = pd.DataFrame({"prompt": ids, "text": ["-soft", "_calm", "=SUM(1)"], "value": [-1.5, None, 1e-300]})
+    read = pd.read_csv(io.BytesIO(as_csv(table)))
+    assert read.prompt.tolist() == ids
+    assert read.text.tolist() == ["'-soft", "_calm", "'=SUM(1)"]
+    assert read.value.tolist() == pytest.approx([-1.5, float("nan"), 1e-300], nan_ok=True, rel=1e-15)
 
 
 def test_a_lone_carriage_return_breaks_no_row_of_an_export() -> None:

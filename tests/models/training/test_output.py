@@ -339,7 +339,7 @@ def test_a_card_comes_back(saved: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
         read_card(tmp_path)
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(UsageError, match="no such file"):
         read_card(tmp_path / "nowhere")
 
 

@@ -1,0 +1,61 @@
+"""Opening files that somebody named: regular ones only, since a pipe or a device has no end to wait for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file for reading in binary; a link is followed, and nothing is waited for.
+
+    Raises:
+        OSError: there is none, it is a folder, a pipe, a socket or a device, or it may not be read; ``strerror`` says
+            which.
+    """
+    # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check(path, os.fstat(descriptor))
+        return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: Path, most: int = -1) -> bytes:
+    """Return the content of a regular file, or its first ``most`` bytes.
+
+    Raises:
+        OSError: as `open_regular`, or reading fails.
+    """
+    with open_regular(path) as file:
+        return file.read(most)
+
+
+def check_regular(path: Path) -> int:
+    """Check that a library may open a path, a regular file or a link to one; return its size in bytes.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    with open_regular(path) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, f"it is {_KINDS.get(kind, 'no file')}, not a regular file", str(path))

@@ -1,0 +1,49 @@
+"""CSV that a spreadsheet opens without computing anything, and that every reader takes apart into the same rows.
+
+Sources: OWASP, "CSV Injection"; RFC 4180 (2005).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IDS = frozenset({"id", "prompt"})
+"""Columns of prompts' ids. They join tables, may begin with ``-``, and hold nothing that a formula needs: letters,
+digits, ``.``, ``_`` and ``-``, as `bench.Prompt` sees to."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], line_end: str = "\n") -> str:
+    """Rows as CSV below the names of their columns; what is None is an empty field.
+
+    A text, or a name of a column, that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break is preceded by an
+    apostrophe, unless it stands in one of the columns `IDS`. Numbers stay numbers.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator=line_end)
+    writer.writerow(map(_guarded, columns))
+    free = [column not in IDS for column in columns]
+    for row in rows:
+        writer.writerow([_guarded(value) if text else value for value, text in zip(row, free, strict=True)])
+    return buffer.getvalue()
+
+
+def as_csv(table: pd.DataFrame, line_end: str = "\r\n") -> bytes:
+    """A table as `csv_text` writes it, in UTF-8; what is missing is an empty field.
+
+    Only with the line ends of RFC 4180 is a lone carriage return within a text quoted, too.
+    """
+    values = table.astype(object).where(table.notna(), None)
+    return csv_text(list(table.columns), values.itertuples(index=False, name=None), line_end).encode()
+
+
+def _guarded(value: Any) -> Any:
+    """A text as a spreadsheet shows it unchanged; anything else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
