@@ -18,7 +18,7 @@ from metrics.kernel import KernelAudioDistance
 from metrics.kernel_block import KernelAudioDistanceBlock
 from metrics.pairwise import COLUMNS, ROWS
 
-SIZES = (5_000, 10_000, 20_000)
+SIZES = (3_000, 6_000, 12_000)
 DIMENSION = 200
 SQUARE, LINEAR = 2.1, 1.1
 
@@ -32,7 +32,7 @@ def measure() -> Iterator[Row]:
     ):
         yield from quadratic(metric, products)
     yield from linear(
-        "kad-block", lambda: KernelAudioDistanceBlock(bandwidth=20.0, block=5000), (10_000, 20_000, 40_000)
+        "kad-block", lambda: KernelAudioDistanceBlock(bandwidth=20.0, block=2500), (10_000, 20_000, 40_000)
     )
     yield from linear("fad", FrechetAudioDistance, SIZES)
     yield from memory()
@@ -44,7 +44,7 @@ def quadratic(make: Callable[[], SetMetric], products: Callable[[int], float]) -
     seconds, ratios = [], []
     for n in SIZES:
         sets = music(n, 1), as_reference(music(n, 2))
-        pairs = [(timed(lambda: make().evaluate(*sets)), products(n)) for _ in range(3 if n < 20_000 else 1)]  # noqa: B023
+        pairs = [(timed(lambda: make().evaluate(*sets)), products(n)) for _ in range(3 if n < 12_000 else 1)]  # noqa: B023
         seconds.append(float(np.median([ours for ours, _ in pairs])))
         ratios.append(float(np.median([ours / theirs for ours, theirs in pairs])))
     note = ", ".join(f"{n:,}: {s:.3g} s" for n, s in zip(SIZES, seconds, strict=True)) + f", d = {DIMENSION}"
