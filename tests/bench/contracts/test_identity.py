@@ -81,11 +81,11 @@ METRICS = {
     "tempo-adherence@2": ["f6ea8e5762a0", ""],
     "key-adherence@1": ["3de6eb1e2104", ""],
     "genre-fit@1": ["b23b4ca8637a", "086c4468a88e"],
-    "kad@1": ["90c7f28d3564", "801f83b6e455"],
+    "kad@2": ["2e075120d96c", "801f83b6e455"],
 }
-PROTOCOL = "d22fde26f6e8"
+PROTOCOL = "b19e9d4766b2"
 EMBEDDER = "4af81df1716090b4"
-REFERENCE = "c64e18c8c87aa0a0"
+REFERENCE = "2ed69242b637a561"
 
 
 def install(folder: Path, module: str, distribution: str) -> None:
