@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import Audio, DecodedClip, Prompt
+from bench.cli.onset_table import onset_table
 from bench.contracts.model import GenerationRequest
 from bench.mel import mel_filters, mel_spectrogram
 from metrics.notes.onsets import (
@@ -143,6 +144,15 @@ def test_instruments_are_heard_with_the_setting_that_suits_them(
     assert accuracy.recall >= recall
     assert accuracy.precision >= 0.95
     assert accuracy.spread is not None and accuracy.spread <= spread
+
+
+@pytest.mark.slow(5)
+def test_check_metrics_shows_what_is_heard_of_every_instrument() -> None:
+    lines = onset_table(quick=True).splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines[2:-1]}
+    assert set(rows) == set(INSTRUMENTS)
+    assert rows["drums"][:6] == ["struck", "120", "4.0", "sharp", "1.00", "1.00"]
+    assert rows["trumpet"][3] == "soft"
 
 
 def test_bands_are_heard_as_they_play() -> None:
