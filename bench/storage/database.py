@@ -84,7 +84,7 @@ def refuse_lost_database(folder: Path) -> None:
     Raises:
         DataError: there is audio, but ``run.db`` is gone, empty, or knows of no clip.
     """
-    if not any((folder / "audio").glob("*/*")):
+    if not any((folder / "audio").glob("*/*")) or holds_cut_off_change(folder):
         return
     path, problem = folder / "run.db", "there is no run.db beside it"
     if path.exists():
@@ -97,6 +97,12 @@ def refuse_lost_database(folder: Path) -> None:
         f"{folder} holds audio, but {problem}; put the lost run.db and its run.db-wal back, or make it anew from the "
         f"audio with 'tunebench check run {folder} --repair'; if the audio is not a run's, name another folder"
     )
+
+
+def holds_cut_off_change(folder: Path) -> bool:
+    """Whether a change of ``run.db`` was cut off half way, which only opening it for writing undoes."""
+    journal = folder / "run.db-journal"
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from bench.storage.database import damaged, explained, present_layout, read_database
+from bench.storage.database import damaged, explained, holds_cut_off_change, present_layout, read_database
 
 # Embeddings are the bulk of a database and are checked where they are used; plans of shards are read by merge alone.
 _TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "set_scores")
@@ -76,6 +76,8 @@ def check_run(folder: Path) -> None:
         UsageError: there is no run in the folder.
         DataError: its database is damaged, holds what no run holds, or is of a newer tunebench.
     """
+    if (folder / "run.db").is_file() and holds_cut_off_change(folder):
+        return
     with closing(present_layout(folder, read_database(folder))) as db:
         check_rows(folder, db)
 
