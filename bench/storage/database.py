@@ -72,8 +72,7 @@ def undo_cut_off_change(folder: Path) -> None:
         UsageError: the folder cannot be written to.
         DataError: the database is damaged.
     """
-    journal = folder / "run.db-journal"
-    if journal.is_file() and journal.stat().st_size and (folder / "run.db").is_file():
+    if holds_cut_off_change(folder):
         with explained(folder), closing(sqlite3.connect(folder / "run.db")) as connection:
             connection.execute("SELECT 1 FROM sqlite_master").fetchall()
 
@@ -84,7 +83,7 @@ def refuse_lost_database(folder: Path) -> None:
     Raises:
         DataError: there is audio, but ``run.db`` is gone, empty, or knows of no clip.
     """
-    if not any((folder / "audio").glob("*/*")) or holds_cut_off_change(folder):
+    if not any((folder / "audio").glob("*/*")):
         return
     path, problem = folder / "run.db", "there is no run.db beside it"
     if path.exists():
@@ -102,7 +101,7 @@ def refuse_lost_database(folder: Path) -> None:
 def holds_cut_off_change(folder: Path) -> bool:
     """Whether a change of ``run.db`` was cut off half way, which only opening it for writing undoes."""
     journal = folder / "run.db-journal"
-    return journal.exists() and journal.stat().st_size > 0
+    return (folder / "run.db").is_file() and journal.is_file() and journal.stat().st_size > 0
 
 
 def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:

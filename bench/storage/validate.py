@@ -76,7 +76,7 @@ def check_run(folder: Path) -> None:
         UsageError: there is no run in the folder.
         DataError: its database is damaged, holds what no run holds, or is of a newer tunebench.
     """
-    if (folder / "run.db").is_file() and holds_cut_off_change(folder):
+    if holds_cut_off_change(folder):
         return
     with closing(present_layout(folder, read_database(folder))) as db:
         check_rows(folder, db)
