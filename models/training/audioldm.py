@@ -13,6 +13,7 @@ import torch
 from bench.contracts.audio import Samples
 from bench.errors import UsageError
 from models.audioldm import TRAINED_SECONDS, text_embedding
+from models.pipeline_parts import open_pipeline
 from models.training.base import Batch, Latent, Trainee
 from models.training.clap import ClapConditioner
 from models.training.mel import log_mel
@@ -66,9 +67,7 @@ class AudioLDMTrainee(Trainee):
     channels = 1
 
     def __init__(self, folder: Path, identity: Mapping[str, str], dtype: torch.dtype, clap: str | None = None) -> None:
-        from diffusers import AudioLDMPipeline
-
-        pipeline = AudioLDMPipeline.from_pretrained(str(folder), torch_dtype=torch.float32, local_files_only=True)
+        pipeline = open_pipeline("AudioLDMPipeline", folder, torch.float32)
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         self._predicts = _prediction(folder, pipeline.scheduler.config)
         self._cumulative = pipeline.scheduler.alphas_cumprod.float()

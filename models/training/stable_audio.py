@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bench.errors import UsageError
+from models.pipeline_parts import open_pipeline
 from models.quiet import quiet_libraries
 from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import cosine_level, noised, squared_error, velocity, without
@@ -47,9 +48,7 @@ class StableAudioTrainee(Trainee):
     part = "transformer"
 
     def __init__(self, folder: Path, identity: Mapping[str, str], dtype: torch.dtype) -> None:
-        from diffusers import StableAudioPipeline
-
-        pipeline = StableAudioPipeline.from_pretrained(str(folder), torch_dtype=torch.float32, local_files_only=True)
+        pipeline = open_pipeline("StableAudioPipeline", folder, torch.float32)
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         _check_objective(folder, pipeline.scheduler.config)
         vae, transformer = pipeline.vae, pipeline.transformer
