@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import DataError
 from bench.library_setup import set_up_libraries
 from bench.network_weights import load_network
+from bench.quiet import quiet_libraries
 from bench.weights_file import read_object
-from models.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ def open_pipeline(
 
     with quiet_libraries():
         kind = getattr(diffusers, name)
-        classes = _networks(kind, folder) | {part: getattr(transformers, n) for part, n in (kinds or {}).items()}
+        classes = network_classes(kind, folder) | {part: getattr(transformers, n) for part, n in (kinds or {}).items()}
         networks = {
             part: load_network(network, folder / part, torch_dtype=dtype)
             for part, network in classes.items()
@@ -47,8 +47,12 @@ def open_pipeline(
         return kind.from_pretrained(str(folder), local_files_only=True, torch_dtype=dtype, **networks, **given)
 
 
-def _networks(pipeline: Any, folder: Path) -> dict[str, Any]:
-    """The classes of the networks that a pipeline's folder names, by the names of the parts."""
+def network_classes(pipeline: Any, folder: Path) -> dict[str, Any]:
+    """The classes of the networks that a pipeline's folder names, by the names of the parts.
+
+    Raises:
+        DataError: the folder names a class that these versions of the libraries lack.
+    """
     found = {}
     for part, entry in read_object(folder / "model_index.json").items():
         if not isinstance(entry, list) or entry[1:] == [None]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bench.errors import UsageError
+from bench.quiet import quiet_libraries
 from models.pipeline_parts import open_pipeline
-from models.quiet import quiet_libraries
 from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import cosine_level, noised, squared_error, velocity, without
 from models.training.waveform import fitted, padded

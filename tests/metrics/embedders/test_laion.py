@@ -72,6 +72,12 @@ def torchvision_while_importing() -> Iterator[None]:
             del sys.modules[name]
 
 
+class SmallLaion(ClapLaion):
+    """With a text network of one layer."""
+
+    layers = 1
+
+
 @pytest.fixture(scope="module")
 def laion_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package's own smallest network with one text layer, saved as its training script saves it."""
@@ -79,11 +85,7 @@ def laion_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not importlib.util.find_spec("laion_clap"):
         pytest.skip("laion-clap is not installed")
     torch.manual_seed(5)
-    like = {
-        "text_branch.embeddings.word_embeddings.weight": range(WORDS),
-        "text_branch.encoder.layer.0.attention.self.query.weight": None,
-    }
-    with torchvision_while_importing(), _without_downloads(like), contextlib.redirect_stdout(io.StringIO()):
+    with torchvision_while_importing(), _without_downloads(WORDS, 1), contextlib.redirect_stdout(io.StringIO()):
         import laion_clap  # type: ignore[import-untyped]
 
         module = laion_clap.CLAP_Module(enable_fusion=False, device="cpu", amodel="HTSAT-tiny")
@@ -103,7 +105,7 @@ def laion(laion_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> C
     words += [f"<word {number}>" for number in range(WORDS - len(words) - 1)] + ["<mask>"]
     vocabulary = {word: number for number, word in enumerate(words)}
     transformers.RobertaTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
-    return ClapLaion(str(laion_checkpoint), amodel="HTSAT-tiny", tokenizer=str(folder))
+    return SmallLaion(str(laion_checkpoint), amodel="HTSAT-tiny", tokenizer=str(folder))
 
 
 def test_laion_hears_fixed_windows_one_by_one(laion: ClapLaion) -> None:
@@ -143,7 +145,7 @@ def test_laion_refuses_a_tokenizer_that_is_not_there(
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(MissingError, match="has 5 entries, the text encoder 50,265"):
-        ClapLaion(str(laion_checkpoint), amodel="HTSAT-tiny", tokenizer=str(tmp_path)).embed_text(["slow jazz"])
+        SmallLaion(str(laion_checkpoint), amodel="HTSAT-tiny", tokenizer=str(tmp_path)).embed_text(["slow jazz"])
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_pann_gives_one_vector_a_window(pann: PANN) -> None:
 def test_pann_of_an_unknown_rate_or_another_network_is_refused(pann: PANN) -> None:
     with pytest.raises(UsageError, match="32000"):
         PANN(rate=44_100)
-    with pytest.raises(DataError, match="is of another network than Cnn14 "):
+    with pytest.raises(DataError, match="Cnn14"):
         PANN(pann.checkpoint, rate=32_000).embed(tone(1))
 
 
