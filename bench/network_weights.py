@@ -133,8 +133,9 @@ def _overlooked(stored: Mapping[str, Any], network: Any) -> set[str]:
     It looks for what T5's encoder leaves out, all that has "decoder" in its name, in MusicGen's own decoder too.
     """
     patterns = getattr(network, "_keys_to_ignore_on_load_unexpected", None) or ()
-    own = {*network.state_dict(), *(name for name, _ in network.named_buffers())}
-    hidden = {name for name in stored.keys() - own if any(re.search(pattern, name) for pattern in patterns)}
+    own = {_plain(name) for name in (*network.state_dict(), *(name for name, _ in network.named_buffers()))}
+    others = [name for name in stored if _plain(name) not in own]
+    hidden = {name for name in others if any(re.search(pattern, name) for pattern in patterns)}
     if not hidden:
         return set()
     places = [(f"{place}." if place else "", module) for place, module in network.named_modules()]

@@ -205,6 +205,60 @@ def test_pann_of_an_unknown_rate_or_another_network_is_refused(pann: PANN) -> No
         PANN(pann.checkpoint, rate=32_000).embed(tone(1))
 
 
+@pytest.mark.parametrize("change", ["removed", "NaN"])
+@pytest.mark.parametrize(
+    ("network", "inner", "name"),
+    [
+        ("laion", "state_dict", "module.text_branch.encoder.layer.0.output.dense.bias"),
+        ("pann", "model", "conv_block3.bn1.running_var"),
+        ("vggish", None, "features.3.bias"),
+    ],
+)
+def test_a_tensor_that_is_missing_or_not_finite_is_refused_by_name(
+    network: str,
+    inner: str | None,
+    name: str,
+    change: str,
+    vggish_checkpoint: Path,
+    laion: ClapLaion,
+    pann: PANN,
+    tmp_path: Path,
+) -> None:
+    whole = {"laion": laion.checkpoint, "pann": pann.checkpoint, "vggish": str(vggish_checkpoint)}[network]
+    content = torch.load(whole, mmap=True, weights_only=False)
+    state = content[inner] if inner else content
+    tensor = state.pop(name)
+    if change == "NaN":
+        state[name] = torch.full_like(tensor, float("nan"))
+    torch.save(content, tmp_path / "changed.pt")
+    made = {
+        "laion": lambda place: SmallLaion(place, amodel="HTSAT-tiny", tokenizer=laion.tokenizer),
+        "pann": lambda place: PANN(place, rate=16_000),
+        "vggish": VGGish,
+    }[network](str(tmp_path / "changed.pt"))
+    with pytest.raises(DataError) as caught:
+        made.embed(tone(1))
+    assert f"'{name.removeprefix('module.')}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_layer_that_is_missing_as_a_whole_makes_no_smaller_network(laion_checkpoint: Path) -> None:
+    class TwoLayers(SmallLaion):
+        layers = 2
+
+    with pytest.raises(DataError, match=r"'text_branch\.encoder\.layer\.1\."):
+        TwoLayers(str(laion_checkpoint), amodel="HTSAT-tiny").embed(tone(1))
+
+
+@pytest.fixture(scope="module")
+def vggish_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    released = pytest.importorskip("torchvggish.torchvggish")
+    torch.manual_seed(2)
+    path = tmp_path_factory.mktemp("vggish") / "vggish.pth"
+    torch.save(released.VGG(released.make_layers(), postprocess=False).state_dict(), path)
+    return path
+
+
 def test_vggish_is_the_released_network_without_its_last_relu(tmp_path: Path) -> None:
     released = pytest.importorskip("torchvggish.torchvggish")
     examples = pytest.importorskip("torchvggish.vggish_input").waveform_to_examples
