@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -13,12 +14,16 @@ from bench.errors import UsageError
 from bench.execution.executors.base import Executor
 from bench.execution.retries import Attempts
 from bench.execution.score_task import ScoreTask, SetTask
-from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
+from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
 from bench.references.find import find_reference
 from bench.storage.clip_sets import clip_groups
 from bench.storage.store import Store, StoredClip
+from bench.storage.vector_file import PATTERN, VectorFile, written
+
+MANY = 2000
+"""Of more clips a model, each set of clips is a task of its own."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Scoring:
         executor: where it is computed.
         progress: shows how far it is.
         force: compute again what is stored.
+        retries: how often what failed for a reason that may pass is tried again.
     """
 
     store: Store
@@ -38,6 +44,7 @@ class Scoring:
     executor: Executor
     progress: Progress
     force: bool = False
+    retries: int = 0
 
     def score(
         self,
@@ -62,7 +69,8 @@ class Scoring:
             UsageError: a metric or the reference cannot be used at all, or is refused.
             DataError: the reference is damaged.
         """
-        store, asked = self.store, {clip.model for clip in self.store.made(only)}
+        store, clips = self.store, self.store.made(only)
+        asked = {clip.model for clip in clips}
         set_metrics = [metric for metric in metrics if metric.of_sets and sets]
         references = self._references(reference, set_metrics)
         trained_on = {model: held for model, held in store.trained_on().items() if model in asked}
@@ -70,23 +78,10 @@ class Scoring:
         if leaks and shared == "refuse":
             raise UsageError(refusal(leaks))
         store.show([metric for metric in metrics if sets or not metric.of_sets], self.view, references)
-        missing = self._score_clips(metrics, only)
+        missing = self._score_clips(metrics, clips)
         if set_metrics:
             self._score_sets(set_metrics, references, leaks, asked)
         return missing
-
-    def embed(self, embedder: PlannedEmbedder, models: Collection[str]) -> list[str]:
-        """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
-        prompts, held = self.store.prompts(), self._embedded_keys(embedder.fingerprint)
-        clips = {clip.content: clip for clip in self.store.made() if clip.model in models}
-        folder = self.store.folder.resolve()
-        tasks = [
-            ScoreTask(c.id, c.content, folder / c.path, prompts[c.prompt], None, (), (embedder,), self.view)
-            for c in clips.values()
-            if c.content not in held
-        ]
-        self.progress.begin("embedding clips", len(clips), len(clips) - len(tasks))
-        return self._record_clips(tasks)
 
     def _references(self, name: str, metrics: Sequence[PlannedMetric]) -> dict[str, PlannedReference]:
         """The reference of each embedder that a metric compares in, by the embedder's fingerprint."""
@@ -97,21 +92,20 @@ class Scoring:
     def _embedded_keys(self, embedder: str) -> set[str]:
         return set() if self.force else self.store.embedded_keys(embedder, self.view.key)
 
-    def _score_clips(self, metrics: Sequence[PlannedMetric], only: set[str] | None) -> list[str]:
-        clips = self.store.made(only)
-        prompts = self.store.prompts()
-        scored = {} if self.force else self.store.scored()
+    def _score_clips(self, metrics: Sequence[PlannedMetric], clips: Sequence[StoredClip]) -> list[str]:
+        of_clips = {metric.key(self.view): metric for metric in metrics if not metric.of_sets}
+        lacking = {} if self.force else self.store.unscored(of_clips)
         embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
         held = {name: self._embedded_keys(name) for name in embedders}
-        folder = self.store.folder.resolve()
+        prompts, folder = self.store.prompts(), self.store.folder.resolve()
         tasks: list[ScoreTask] = []
         for c in clips:
-            keys = scored.get(c.id, set())
-            absent = tuple(m for m in metrics if not m.of_sets and m.key(self.view) not in keys)
+            absent = of_clips if self.force else lacking.get(c.id, ())
+            own = tuple(metric for key, metric in of_clips.items() if key in absent)
             embed = tuple(e for name, e in embedders.items() if c.content not in held[name])
-            if absent or embed:
+            if own or embed:
                 prompt = prompts[c.prompt]
-                tasks.append(ScoreTask(c.id, c.content, folder / c.path, prompt, c.notes, absent, embed, self.view))
+                tasks.append(ScoreTask(c.id, c.content, folder / c.path, prompt, c.notes, own, embed, self.view))
         if not self.force:
             tasks = self._with_known_vectors(tasks)
         self.progress.begin("scoring clips", len(clips), len(clips) - len(tasks))
@@ -120,11 +114,11 @@ class Scoring:
     def _record_clips(self, tasks: Sequence[ScoreTask]) -> list[str]:
         missing: list[str] = []
         lacking = {task.clip: len(task.causes) for task in tasks}
-        attempts = Attempts(tasks, self.executor, self.progress)
+        attempts = Attempts(tasks, self.executor, self.progress, self.retries)
         for task, result in attempts:
             self.store.record_clip_scores(result)
             missing += result.missing
-            lacking[result.clip] -= len(task.causes)
+            lacking[result.clip] -= len(task.causes) if result.unreadable else len(result.scores) + len(result.embedded)
             if not lacking[result.clip]:  # a clip that is tried in pieces is one clip
                 self.progress.advance(1)
         return list(dict.fromkeys([*missing, *attempts.missing.values()]))
@@ -148,11 +142,34 @@ class Scoring:
         leaks: Sequence[Contamination],
         asked: set[str],
     ) -> None:
-        tasks = self._set_tasks(metrics, references, leaks, asked)
-        self.progress.begin("computing set metrics", len(tasks), 0)
-        for _, result in Attempts(tasks, self.executor, self.progress):
-            self.store.record_set_scores(result)
-            self.progress.advance(1)
+        with self._vectors({metric.embedders[0].fingerprint for metric in metrics}, asked) as vectors:
+            tasks = self._set_tasks(metrics, references, leaks, asked, vectors)
+            self.progress.begin("computing set metrics", len(tasks), 0)
+            for _, result in Attempts(tasks, self.executor, self.progress, self.retries):
+                self.store.record_set_scores(result)
+                self.progress.advance(1 if result else 0)
+
+    @contextmanager
+    def _vectors(self, embedders: Collection[str], asked: set[str]) -> Iterator[dict[str, VectorFile]]:
+        """By embedder, the vectors of the clips of some models in a file that workers read."""
+        store = self.store
+        contents: dict[str, dict[str, None]] = {}  # in order, each once
+        for clip in store.made():
+            if clip.model in asked:
+                contents.setdefault(clip.model, {})[clip.content] = None
+        in_order = list(dict.fromkeys(chain.from_iterable(contents.values())))
+        for left in store.folder.glob(PATTERN):
+            left.unlink(missing_ok=True)
+        with ExitStack() as files:
+            found = {}
+            for name in embedders:
+                path = store.folder / PATTERN.replace("*", name[:16])
+                try:
+                    file = written(path, store.each_embedded(name, self.view.key, in_order))
+                    found[name] = files.enter_context(file)
+                except OSError as error:
+                    raise UsageError(f"cannot write {path}: {error.strerror}; free disk space") from error
+            yield found
 
     def _set_tasks(
         self,
@@ -160,26 +177,32 @@ class Scoring:
         references: Mapping[str, PlannedReference],
         leaks: Sequence[Contamination],
         asked: set[str],
+        vectors: Mapping[str, VectorFile],
     ) -> list[SetTask]:
-        """A task for each model and metric that lack the score of a set, with the sets that lack it."""
+        """A task for each model and metric that lack the score of a set, with the sets that lack it.
+
+        Of many clips each set is a task of its own, so that they are computed side by side.
+        """
         store, prompts = self.store, self.store.prompts()
         number = {prompt: place for place, prompt in enumerate(prompts)}
+        numbered = dict(enumerate(prompts.values()))
         models: dict[str, list[StoredClip]] = {}
         for clip in store.made():
             models.setdefault(clip.model, []).append(clip)
-        embedders = {metric.embedders[0].fingerprint for metric in metrics}
-        vectors = {name: store.embedded(name, self.view.key) for name in embedders}
         held = {} if self.force else store.set_scored()
         tasks: list[SetTask] = []
         for model in (name for name in models if name in asked):
             for metric in metrics:
                 embedder = metric.embedders[0].fingerprint
                 against = references[embedder] if metric.needs_reference else None
-                clips = tuple((number[clip.prompt], vectors[embedder].get(clip.content)) for clip in models[model])
+                file = vectors[embedder]
+                clips = tuple((number[clip.prompt], file.rows.get(clip.content)) for clip in models[model])
                 groups = tuple(clip_groups(models[model], prompts))
-                task = SetTask(model, metric, self.view, against, clips, groups, marks(leaks, model, against))
+                used = {place: numbered[place] for place, _ in clips}
+                said = marks(leaks, model, against)
+                task = SetTask(model, metric, self.view, against, file.path, clips, used, groups, said)
                 # A score from before it was known what the model was trained on lacks its mark.
                 absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
-                if absent:
-                    tasks.append(replace(task, groups=absent))
+                parts = [(group,) for group in absent] if len(clips) > MANY else [absent] if absent else []
+                tasks += [replace(task, groups=part) for part in parts]
         return tasks

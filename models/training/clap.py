@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from bench import interrupts
 from bench.contracts.audio import Samples
 from bench.network_weights import load_network
 from models.base_checkpoint import identity, locate
@@ -38,6 +39,7 @@ class ClapConditioner:
         self._extractor = ClapFeatureExtractor.from_pretrained(str(folder), local_files_only=True)
         self._network = network.float().requires_grad_(False).eval()
 
+    @interrupts.held()
     def embed(self, samples: Samples, rate: int) -> torch.Tensor:
         """The sound's embedding, of unit length, shape (1, dimension).
 

@@ -30,6 +30,7 @@ from bench.cli.export import bundle as export_bundle
 from bench.cli.verify import command
 from bench.pipeline.run import rescore
 from bench.scores.protocol import protocol_of
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 SUITE = {
@@ -125,7 +126,10 @@ class TestPacking:
         holed = tmp_path / "holed"
         shutil.copytree(run, holed)
         with sqlite3.connect(holed / "run.db") as db:
+            for (path,) in db.execute("SELECT path FROM clips WHERE prompt = 'jazz-1'").fetchall():
+                (holed / path).unlink()
             db.execute("UPDATE clips SET state = 'planned', content = NULL WHERE prompt = 'jazz-1'")
+            write_digests(db)
         with pytest.raises(UsageError, match=r"2 of 8 clips in .*holed are not made.*--partial"):
             pack(holed, tmp_path / "b.zip")
         with pytest.raises(UsageError, match=r"2 scores in .* are not computed yet; run 'tunebench score"):
@@ -208,7 +212,7 @@ class TestVerifying:
     def test_a_changed_number_is_found(self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         files = contents(bundle)
         records = json.loads(files["leaderboard.json"])
-        changed = next(r for r in records if r["metric"] == "kad@1" and r["group"] == "pop" and r["model"] == "base")
+        changed = next(r for r in records if r["metric"] == "kad@2" and r["group"] == "pop" and r["model"] == "base")
         changed["value"] *= 1.01
         files["leaderboard.json"] = json.dumps(records).encode()
         text = files["scores.csv"].decode().splitlines()
@@ -224,7 +228,7 @@ class TestVerifying:
         record = json.loads(capsys.readouterr().out)
         assert record["damage"] == [] and record["holds"] is False
         first, second = record["deviations"]
-        assert [first[name] for name in Place._fields] == ["leaderboard.json", "base", "kad@1", "genre", "pop"]
+        assert [first[name] for name in Place._fields] == ["leaderboard.json", "base", "kad@2", "genre", "pop"]
         assert first["quantity"] == "value"
         assert first["relative"] == pytest.approx(0.01 / 1.01)
         assert (second["grouping"], second["group"], second["then"]) == ("clip", "jazz-1, seed 0", 7.5)
@@ -256,6 +260,7 @@ class TestVerifying:
                 "UPDATE metrics SET unit = 'fish', direction = 'lower', lowest = 0, highest = 1, hit_or_miss = 1 - "
                 "hit_or_miss WHERE NOT of_sets; UPDATE metrics SET reference_name = 'MusicCaps' WHERE of_sets"
             )
+            write_digests(db)
         files["run.db"] = (tmp_path / "run.db").read_bytes()
         found = verify(sealed(files, tmp_path / "b.zip"), workers=0)
         named: dict[str, set[str]] = {}
@@ -299,7 +304,7 @@ class TestVerifying:
         files[name] = bytes(content)
         found = verify(sealed(files, tmp_path / "b.zip"), workers=0)
         (line,) = found.damage
-        assert line.startswith(f"{name}: ") and "kad@1" in line
+        assert line.startswith(f"{name}: ") and "kad@2" in line
         assert found.deviations == ()
         assert found.numbers > 0
 

@@ -81,11 +81,11 @@ METRICS = {
     "tempo-adherence@1": ["3b38062bc498", ""],
     "key-adherence@1": ["3de6eb1e2104", ""],
     "genre-fit@1": ["b23b4ca8637a", "086c4468a88e"],
-    "kad@1": ["90c7f28d3564", "801f83b6e455"],
+    "kad@2": ["2e075120d96c", "801f83b6e455"],
 }
-PROTOCOL = "2eb61895f20a"
+PROTOCOL = "79f6d73d3008"
 EMBEDDER = "4af81df1716090b4"
-REFERENCE = "c64e18c8c87aa0a0"
+REFERENCE = "2ed69242b637a561"
 
 
 def install(folder: Path, module: str, distribution: str) -> None:

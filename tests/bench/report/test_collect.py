@@ -32,6 +32,7 @@ from bench.report.doses import read_doses
 from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
 from bench.scores.protocol import protocol_of
 from bench.spreadsheet import as_csv
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 from bench.survey.analysis import analyse, record
 from bench.survey.reading import read_survey
@@ -131,7 +132,7 @@ def test_every_pair_is_compared_as_the_command_compares_it(folder: Path, content
         for by in ("genre", "level"):
             found = [c for c in content.comparisons if (c.a, c.b) == (a, b) and c.grouping in ("all", by)]
             assert found == compare(folder, a, b, options=ComparisonOptions(by=by))
-    assert {ref for _, ref in content.ranks} == {"Peak@1", "kad@1"}
+    assert {ref for _, ref in content.ranks} == {"Peak@1", "kad@2"}
 
 
 def test_every_model_has_its_chance_whichever_way_round_a_pair_is_shown(folder: Path, content: ReportContext) -> None:
@@ -182,7 +183,7 @@ def test_every_planned_clip_has_scores_or_says_why_not(folder: Path) -> None:
 def test_a_warning_is_told_once_with_its_metrics(content: ReportContext) -> None:
     synthetic = [caution for caution in content.cautions if caution.code == "W-SYNTHETIC"]
     assert len(synthetic) == 1
-    assert synthetic[0].metrics == ("kad@1",)
+    assert synthetic[0].metrics == ("kad@2",)
     assert "'composer'" in synthetic[0].sentence
     left_out = [caution for caution in content.cautions if caution.code == "W-UNPAIRED"]
     assert left_out
@@ -197,6 +198,7 @@ def test_the_computer_of_the_report_is_not_the_computer_of_the_run(copy: Path) -
     for place, id in enumerate(ids):
         facts = {"batch": 1, "params": {"device": "cpu"}, **(elsewhere if place else {"machine": "z80"})}
         database.execute("UPDATE clips SET provenance = ? WHERE id = ?", (json.dumps(facts), id))
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(copy, {})
@@ -268,6 +270,7 @@ def test_methods_of_what_is_not_scored_yet(small: Callable[..., Path]) -> None:
     run = small(seeds=[3])
     database = sqlite3.connect(run / "run.db")
     database.execute("DELETE FROM scores")
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(run, {})
@@ -321,6 +324,7 @@ def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
     run = small("blues", suite=str(tmp_path / "blues.yaml"), models=models)
     database = sqlite3.connect(run / "run.db")
     database.execute("UPDATE clips SET frames = 2 * frames WHERE model = '900'")
+    write_digests(database)
     database.commit()
     database.close()
     text = "\n".join(gather(run, {}).methods)
@@ -341,6 +345,7 @@ def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None
     database = sqlite3.connect(run / "run.db")
     provenance = {"checkpoint": "owner/name", "adapter": "/home/someone/adapters/jazz"}
     database.execute("UPDATE models SET identity = ?, provenance = ?", (json.dumps(identity), json.dumps(provenance)))
+    write_digests(database)
     database.commit()
     database.close()
     assert gather(run, {}).methods[1] == (
@@ -359,6 +364,7 @@ def test_a_run_names_no_code_that_a_report_would_load(small: Callable[..., Path]
         "NULL, NULL, 0 FROM metrics",
         (json.dumps({"embedder": f"{trap}:Trap", "embedder_params": None, "bandwidth": "reference"}),),
     )
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(run, {})
@@ -541,4 +547,4 @@ def test_provenance_names_every_sound_by_its_hash(folder: Path, content: ReportC
     assert origin["protocol"]["id"] == content.protocol.id
     assert origin["models"][1]["identity"]["params"] == {"share": 0.4}
     kad = origin["metrics"][2]
-    assert (kad["ref"], kad["embedders"], kad["reference"]["windows"]) == ("kad@1", ["musicnn-msd@1"], 864)
+    assert (kad["ref"], kad["embedders"], kad["reference"]["windows"]) == ("kad@2", ["musicnn-msd@1"], 864)
