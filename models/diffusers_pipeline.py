@@ -7,9 +7,10 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bench.contracts.prompt import Prompt
 from models.pipeline_parts import open_pipeline
 from models.pretrained import PretrainedModel
-from models.vocabulary import check_vocabulary
+from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +70,11 @@ class DiffusersModel(PretrainedModel):
         setattr(pipeline, self.tuned, self._adapted(getattr(pipeline, self.tuned)))
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)
+
+    def unread_tokens(self, prompt: Prompt) -> int:
+        if self._network is None:
+            self._load()
+        return max(unread_tokens(getattr(self._network, tokenizer), prompt.text) for tokenizer in self.encoders)
 
     def _check(self, pipeline: Any) -> None:
         """Raise UsageError if the checkpoint cannot be used; each subclass knows its own reasons."""

@@ -27,7 +27,7 @@ from models.training.objectives import (
 )
 from models.training.waveform import fitted, padded
 from models.training.windows import encoded
-from models.vocabulary import check_vocabulary
+from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
     from bench.contracts.audio import Audio
@@ -124,6 +124,9 @@ class AudioLDMTrainee(Trainee):
         if self._clap is None:
             return super().condition_of_audio(audio)
         return {"embedding": self._clap.embed(self._levelled(audio), self.rate)}
+
+    def unread_tokens(self, caption: str) -> int:
+        return unread_tokens(self._encoders.tokenizer, caption)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
         """``embedding``, shape (batch, dimension)."""

@@ -16,7 +16,7 @@ from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import cosine_level, noised, squared_error, velocity, without
 from models.training.waveform import fitted, padded
 from models.training.windows import encoded
-from models.vocabulary import check_vocabulary
+from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
     from bench.contracts.audio import Audio
@@ -94,6 +94,9 @@ class StableAudioTrainee(Trainee):
         with torch.no_grad(), quiet_libraries():
             states = pipeline.encode_prompt(caption, pipeline.text_encoder.device, do_classifier_free_guidance=False)
         return {"text": states[:, : len(tokens)].float().cpu().contiguous()}
+
+    def unread_tokens(self, caption: str) -> int:
+        return unread_tokens(self._encoders.tokenizer, caption)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
         """``text``, shape (batch, tokens, dimension): zeros follow each caption up to the tokenizer's length."""

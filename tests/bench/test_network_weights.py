@@ -1,4 +1,4 @@
-"""Networks filled from a checkpoint: exactly, or an error that names the tensor; NaN and infinities wherever they are."""
+"""Networks filled from a checkpoint: exactly, or an error that names the tensor, as NaN and infinities are named."""
 
 from __future__ import annotations
 
