@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import DataError
+from bench.errors import DataError, MissingError
 from bench.library_setup import set_up_libraries
 from bench.network_weights import load_network
 from bench.quiet import quiet_libraries
@@ -30,6 +30,7 @@ def open_pipeline(
         given: parts that are not loaded, by their names in the pipeline; None for one that is not needed.
 
     Raises:
+        MissingError: this version of diffusers has no such pipeline.
         DataError: a network lacks a tensor or holds one that it should not, as `bench.network_weights.load_network`.
     """
     set_up_libraries()  # diffusers imports librosa for some pipelines, where that is installed
@@ -37,7 +38,12 @@ def open_pipeline(
     import transformers
 
     with quiet_libraries():
-        kind = getattr(diffusers, name)
+        kind = getattr(diffusers, name, None)
+        if kind is None:
+            raise MissingError(
+                f"diffusers {diffusers.__version__} has no {name}; install a version that has it: "
+                "pip install 'tunebench[diffusion]'"
+            )
         classes = network_classes(kind, folder) | {part: getattr(transformers, n) for part, n in (kinds or {}).items()}
         networks = {
             part: load_network(network, folder / part, torch_dtype=dtype)

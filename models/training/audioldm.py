@@ -82,6 +82,7 @@ class AudioLDMTrainee(Trainee):
         self.frame_seconds = self._hop * self._shrink / self.rate
         self.longest = round(TRAINED_SECONDS / self.frame_seconds)
         self._dtype = dtype
+        self._tokenizer = pipeline.tokenizer
         self._encoders: Any = pipeline
         pipeline.unet = pipeline.vocoder = None
         self._nothing = self.condition("")["embedding"]
@@ -126,7 +127,7 @@ class AudioLDMTrainee(Trainee):
         return {"embedding": self._clap.embed(self._levelled(audio), self.rate)}
 
     def unread_tokens(self, caption: str) -> int:
-        return unread_tokens(self._encoders.tokenizer, caption)
+        return unread_tokens(self._tokenizer, caption)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
         """``embedding``, shape (batch, dimension)."""

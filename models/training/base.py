@@ -99,7 +99,7 @@ class Trainee(ABC):
 
     @abstractmethod
     def unread_tokens(self, caption: str) -> int:
-        """How many tokens at the end of a caption `condition` does not read."""
+        """How many tokens at the end of a caption `condition` does not read; also once the encoders are let go of."""
 
     def condition_of_audio(self, audio: Audio) -> Condition:
         """What the network is told of a sound, where `conditioned_on` says so; as `condition`."""

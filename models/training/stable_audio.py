@@ -65,6 +65,7 @@ class StableAudioTrainee(Trainee):
         self._rotary_width = int(pipeline.rotary_embed_dim)
         self._tokens = int(pipeline.tokenizer.model_max_length)
         self._timing = pipeline.projection_model
+        self._tokenizer = pipeline.tokenizer
         self._encoders: Any = pipeline
         pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
 
@@ -96,7 +97,7 @@ class StableAudioTrainee(Trainee):
         return {"text": states[:, : len(tokens)].float().cpu().contiguous()}
 
     def unread_tokens(self, caption: str) -> int:
-        return unread_tokens(self._encoders.tokenizer, caption)
+        return unread_tokens(self._tokenizer, caption)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
         """``text``, shape (batch, tokens, dimension): zeros follow each caption up to the tokenizer's length."""

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from bench import GenerationRequest, MusicModel, Prompt
 from bench.contracts.plugins import create, find
-from bench.errors import DataError
+from bench.errors import DataError, MissingError
 from bench.network_weights import load_network
 from models import tiny
 from models.pipeline_parts import network_classes
@@ -149,6 +149,17 @@ def test_nothing_is_trained_or_merged_on_a_part_that_is_not_finite(
         with pytest.raises(DataError, match=f"'{name}'"):
             merge(adapter, tmp_path / "merged", str(folder))
         assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("kind", ["audioldm", "stable-audio"])
+def test_a_library_without_the_pipeline_is_named_and_not_the_checkpoint(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    pipeline = {"audioldm": "AudioLDMPipeline", "stable-audio": "StableAudioPipeline"}[kind]
+    monkeypatch.setattr(diffusers, pipeline, None)
+    base = {"kind": kind, "checkpoint": str(checkpoints[kind])}
+    with pytest.raises(MissingError, match=rf"{diffusers.__version__} has no {pipeline}.*tunebench\[diffusion\]"):
+        open_trainee(parse_train_config({"base": base, "data": {"path": "composer"}, "steps": 1}))
 
 
 def same(one: Any, other: Any) -> bool:
