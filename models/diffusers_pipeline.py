@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.contracts.prompt import Prompt
+from bench.errors import UsageError
+from bench.number_format import counted
 from models.pipeline_parts import open_pipeline
 from models.pretrained import PretrainedModel
 from models.vocabulary import check_vocabulary, unread_tokens
@@ -67,6 +69,12 @@ class DiffusersModel(PretrainedModel):
         self._check(pipeline)
         for tokenizer, encoder in self.encoders.items():
             check_vocabulary(getattr(pipeline, tokenizer), getattr(pipeline, encoder), folder / tokenizer)
+            unread = unread_tokens(getattr(pipeline, tokenizer), self.negative_prompt or "") if self.guided else 0
+            if unread:
+                raise UsageError(
+                    f"{self.kind}: negative_prompt is {counted(unread, 'token')} longer than the text encoder of "
+                    f"checkpoint '{self.checkpoint}' reads; shorten it"
+                )
         setattr(pipeline, self.tuned, self._adapted(getattr(pipeline, self.tuned)))
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)

@@ -176,8 +176,8 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         "music like it reads below 0"
     ),
     "W-PROMPT-CUT": lambda p: (
-        f"'{p['model']}' read {p['prompts']} of {counted(p['of'], 'prompt')} in part, all but the last "
-        f"{counted(p['tokens'], 'token')} or fewer: shorten them"
+        f"'{p['model']}' did not read the end of {p['prompts']} of {counted(p['of'], 'prompt')}, "
+        f"up to {counted(p['tokens'], 'token')}: shorten them"
     ),
     "W-RANK": _rank,
     "W-RATINGS": _ratings,

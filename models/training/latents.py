@@ -107,8 +107,8 @@ class LatentCache:
         self.unread = {caption: tokens for caption, tokens in unread.items() if tokens}
         if self.unread:
             progress.note(
-                f"{len(self.unread)} of {counted(len(captions), 'caption')} are read in part, all but the last "
-                f"{counted(max(self.unread.values()), 'token')} or fewer: shorten them"
+                f"the end of {len(self.unread)} of {counted(len(captions), 'caption')} is not read, "
+                f"up to {counted(max(self.unread.values()), 'token')}: shorten them"
             )
 
 

@@ -13,6 +13,7 @@ pytest.importorskip("torchsde")
 
 from bench import Audio, GenerationRequest, MusicModel, Prompt
 from bench.contracts.plugins import create, find
+from bench.errors import UsageError
 from models import tiny
 from models.vocabulary import unread_tokens
 
@@ -55,6 +56,16 @@ def test_prompts_that_differ_in_what_is_unread_give_one_clip_and_are_counted(kin
     assert model.unread_tokens(prompt(long + "drums")) == expected > 100
     assert model.unread_tokens(prompt("a slow sad piano")) == 0
     assert not np.array_equal(played(model, "a slow sad piano"), clips[0])
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_a_negative_prompt_that_would_be_cut_is_refused_where_it_has_an_effect(
+    kind: str, models: dict[str, Any]
+) -> None:
+    params = {"checkpoint": models[kind].checkpoint, "device": "cpu", "steps": 1, "negative_prompt": "bad " * 300}
+    with pytest.raises(UsageError, match="negative_prompt"):
+        played(create(find("model", kind), params, MusicModel), "techno")
+    played(create(find("model", kind), {**params, "guidance": 1.0}, MusicModel), "techno")
 
 
 def test_musicgen_reads_texts_to_their_end(models: dict[str, Any]) -> None:
