@@ -121,6 +121,30 @@ def test_each_change_of_a_tensor_is_refused_by_name(
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "part", "inner", "key", "named"),
+    [
+        ("musicgen", WHOLE, "decoder", "num_hidden_layers", "'decoder.model.decoder.layers.1."),
+        ("musicgen", WHOLE, "text_encoder", "num_layers", "'text_encoder.encoder.block.1."),
+        ("stable-audio", "transformer", None, "num_layers", "'transformer_blocks.1."),
+        ("audioldm", "text_encoder", None, "num_hidden_layers", "'text_model.encoder.layer.1."),
+        ("audioldm2", "language_model", None, "n_layer", "'transformer.h.1."),
+    ],
+)
+def test_weights_of_more_layers_than_the_configuration_says_are_not_used_in_part(
+    checkpoints: dict[str, Path], tmp_path: Path, kind: str, part: str, inner: str | None, key: str, named: str
+) -> None:
+    folder = Path(shutil.copytree(checkpoints[kind] / part, tmp_path / "copy"))
+    config = json.loads((folder / "config.json").read_text())
+    settings = config[inner] if inner else config
+    assert settings[key] == 2
+    settings[key] = 1
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError) as caught:
+        load_network(network_class(checkpoints[kind], part), folder)
+    assert named in str(caught.value)
+
+
 @pytest.mark.parametrize(("kind", "part"), PARTS)
 def test_no_clip_is_made_with_a_part_that_is_not_whole(
     checkpoints: dict[str, Path], tmp_path: Path, kind: str, part: str, capfd: pytest.CaptureFixture[str]
