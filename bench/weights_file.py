@@ -51,13 +51,14 @@ def check_weights(path: Path) -> None:
         raise DataError(f"{path}: not a file of weights ({size} bytes, none of PyTorch's formats); {AGAIN}")
 
 
-def load_weights(path: Path, allowed: Sequence[Any] = ()) -> tuple[Any, dict[str, str]]:
+def load_weights(path: Path, allowed: Sequence[Any] = (), values: bool = True) -> tuple[Any, dict[str, str]]:
     """Read a file of weights onto the CPU, after `check_weights`.
 
     Args:
         path: a safetensors file, or one of ``torch.save``.
         allowed: classes that may stand beside the tensors in the latter, as `torch.serialization.safe_globals` takes
             them.
+        values: False for shapes and types alone, which is quick: the tensors' values are not to be used then.
 
     Returns:
         What is in it, a table of tensors for safetensors, and the texts of the header of safetensors.
@@ -74,7 +75,7 @@ def load_weights(path: Path, allowed: Sequence[Any] = ()) -> tuple[Any, dict[str
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
         with torch.serialization.safe_globals(list(allowed)):
-            return torch.load(path, map_location="cpu", weights_only=True), {}
+            return torch.load(path, map_location="cpu" if values else "meta", weights_only=True), {}
     except Exception as error:  # what unpickling damaged or hostile bytes raises is anybody's guess
         raise DataError(
             f"{path}: holds more than weights, or is damaged, and is not read ({one_line(error)[:160]}); {AGAIN}, or "
