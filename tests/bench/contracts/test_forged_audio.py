@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.contracts.audio import MAX_SAMPLES, read_audio
+from bench.contracts.audio import read_audio
+from bench.decoding.decode import MAX_SAMPLES
 from bench.errors import DataError, GenerationError
 
 RATE = 44_100
