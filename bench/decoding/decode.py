@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from bench.decoding.file_kind import FLAC, HEAD, MPEG, OGG, WAV, FileKind, kind_of
 from bench.decoding.flac import whole_flac
 from bench.decoding.mpeg import whole_mpeg
 from bench.decoding.ogg import links_of
 from bench.decoding.second_decoder import SecondDecoder
 from bench.decoding.wav import SLACK, placeholder, whole_wav
 from bench.errors import DataError, MissingError
+from bench.file_kind import FLAC, HEAD, MPEG, OGG, WAV, FileKind, kind_of
 from bench.regular_file import open_regular
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import os
 import struct
 from typing import BinaryIO, NamedTuple
 
-from bench.decoding.file_kind import id3_size
 from bench.decoding.spliced_file import SplicedFile
 from bench.errors import DataError
+from bench.file_kind import id3_size
 
 TOLERANCE = 2
 """Frames by which a header's count may be off: an encoder's padding, or its own frame."""

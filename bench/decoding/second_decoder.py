@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from bench.decoding.file_kind import FileKind, mpeg4_name
 from bench.errors import DataError, MissingError
+from bench.file_kind import FileKind, mpeg4_name
 
 if TYPE_CHECKING:
     from av.container import InputContainer

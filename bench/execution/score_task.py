@@ -151,7 +151,10 @@ class ScoreTask:
                 missing.append(f"metric '{planned.name}': {one_line(error)}")
             return replace(self._failed(planned, one_line(error)), may_pass=may_pass(error))
         seconds = time.perf_counter() - started
-        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, score.details, seconds)
+        details = dict(score.details)
+        if clip.notes is not None and clip.notes.unended:
+            details["unended_notes"] = clip.notes.unended
+        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, details, seconds)
 
     def _failed(self, planned: PlannedMetric, error: str) -> ClipScored:
         return ClipScored(self.clip, planned.key(self.view), error=error)
