@@ -7,6 +7,9 @@ from typing import NamedTuple
 HEAD = 4096
 """Bytes from the beginning of a file that `kind_of` needs."""
 
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".m4a", ".aac", ".mp4", ".webm", ".wma")
+"""Endings that a file of sound may have; those from ``.m4a`` on need the extra ``formats``."""
+
 LFS_POINTER = b"version https://git-lfs.github.com"
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bench.errors import DataError, UsageError
+from bench.file_kind import AUDIO_ENDINGS
+from bench.file_names import as_on_disk
 from bench.hashing import fingerprint
 from bench.text_file import read_text
 
-ENDINGS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
+ENDINGS = frozenset(AUDIO_ENDINGS)
 
 GenreFrom = Literal["folder", "manifest"]
 
@@ -77,7 +79,9 @@ def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[R
                 genre = Path(file).parts[0] if len(Path(file).parts) > 1 else None
             elif genre_from == "manifest" and genre is None:
                 raise DataError(f"line {line}: no genre in the column 'genre'")
-            recording = Recording(Path(file.strip()).as_posix(), manifest.parent / file.strip(), genre and str(genre))
+            recording = Recording(
+                Path(file.strip()).as_posix(), as_on_disk(manifest.parent / file.strip()), genre and str(genre)
+            )
             if found.setdefault(recording.id, recording) is not recording:
                 raise DataError(f"line {line}: '{recording.id}' is named twice")
     except (csv.Error, ValueError) as error:

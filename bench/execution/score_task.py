@@ -67,7 +67,7 @@ class ScoreTask:
         """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
         try:
             audio = made_audio(self.path, self.content) if self.content else read_audio(self.path)
-        except DataError as error:
+        except (DataError, MissingError) as error:
             return ClipScores(self.clip, unreadable=str(error))
         notes = Notes.from_json(self.notes) if self.notes else None
         embedders = [*self.embedders, *(e for metric in self.metrics for e in metric.embedders)]
