@@ -1,4 +1,4 @@
-"""Names of files with accents, which systems spell in two ways: é as one code point (NFC), or as e and an accent (NFD)."""
+"""Names of files with accents, which systems spell in two ways: é is one code point (NFC), or e and an accent (NFD)."""
 
 from __future__ import annotations
 

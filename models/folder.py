@@ -18,7 +18,7 @@ from bench.file_hash import HashedFile, hash_file, note_hash, open_hashed
 from bench.file_kind import AUDIO_ENDINGS
 from bench.file_names import as_on_disk, same_spelling
 from models.known_names import KnownNames
-from models.manifest import MAX_SEED, entries_of
+from models.manifest import MAX_SEED, entries_of, some
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
 
 ENDINGS = (*AUDIO_ENDINGS, *MIDI_ENDINGS, *MUSICXML_ENDINGS)
@@ -190,6 +190,14 @@ class FolderModel(MusicModel):
             raise DataError(f"{self.folder}: the folder cannot be listed ({error.strerror})") from None
 
     @cached_property
+    def _without_files(self) -> str:
+        """What is said of a folder without any file."""
+        folders = sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())
+        if not folders:
+            return "it is empty"
+        return f"it holds folders only ({some(folders)}), whose files are reached through a manifest"
+
+    @cached_property
     def _files(self) -> Mapping[str, Mapping[int, list[str]]]:
         """Id or text of a prompt → seed → the files that answer it, relative to the manifest or the folder."""
         index: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -222,7 +230,7 @@ class FolderModel(MusicModel):
         expected = [f"{id}_{seed}.wav", f"{id}-seed{seed}.wav"]
         if seed == 0:
             expected.insert(0, f"{id}.wav")
-        there = f"its files ({len(self._known)}): {self._known.nearest(id)}" if self._names else "it is empty"
+        there = f"its files ({len(self._known)}): {self._known.nearest(id)}" if self._names else self._without_files
         return (
             f"no file for prompt '{id}', seed {seed} in {self.folder}: expected {' or '.join(expected)}, "
             f"or another ending of {' '.join(ENDINGS)}; {there}"

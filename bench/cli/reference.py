@@ -54,13 +54,15 @@ def build(
     A file with genre labels serves both for all genres together and for each by itself. A recording that cannot be
     used is named and left out; the others are written, with exit status 4.
     """
+    import sys
+
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.contracts.embedder import EmbedderRef
     from bench.errors import FailuresRecorded, UsageError
-    from bench.number_format import counted
+    from bench.number_format import counted, first_few
     from bench.recordings import GenreFrom as GenreSource
-    from bench.recordings import recordings_in, recordings_of
+    from bench.recordings import folders_of, recordings_in, recordings_of
     from bench.references.build import ReferenceOptions, build_reference
 
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
@@ -74,6 +76,9 @@ def build(
         ref = EmbedderRef(embedder, _params(param))
         built = build_reference(recordings, ref, target, name or out.stem, options, progress)
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
+    if genres is None and (folders := folders_of(recordings)):
+        names = ", ".join(first_few(folders, 5))
+        print(f"its audio lies in folders ({names}); --genre-from folder takes these for genres", file=sys.stderr)
     if built.bad:
         raise FailuresRecorded(f"{counted(built.bad, 'recording')} left out of {out}: see above")
 
