@@ -39,12 +39,6 @@ _STARTS = {
     b"ADIF": FileKind("AAC", "aac"),
     b"\x1a\x45\xdf\xa3": FileKind("WebM or Matroska", "matroska"),
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": FileKind("Windows Media", "asf"),
-    b"wvpk": FileKind("WavPack", "wv"),
-    b"MAC ": FileKind("Monkey's Audio", "ape"),
-    b"TTA1": FileKind("True Audio", "tta"),
-    b"#!AMR": FileKind("AMR", "amr"),
-    b"FLV\x01": FileKind("Flash video", "flv"),
-    b"\x0b\x77": FileKind("AC-3", "ac3"),
     LFS_POINTER: FileKind("a Git LFS pointer", remedy="run 'git lfs pull' in its repository"),
     b"MThd": FileKind("MIDI", remedy=_NOTES.format(".mid")),
     b"PK\x03\x04": FileKind("a ZIP archive", remedy="unpack it"),
@@ -54,7 +48,7 @@ _STARTS = {
     b"\xff\xd8\xff\xe0": FileKind("a picture", remedy=_AGAIN),
 }
 _ZEROS = FileKind("zero bytes", remedy=f"its content was lost; {_AGAIN}")
-_CODECS = {b"alac": "ALAC", b"mp4a": "AAC", b"ac-3": "AC-3", b"Opus": "Opus"}
+_CODECS = {b"alac": "ALAC", b"mp4a": "AAC"}
 
 
 def kind_of(head: bytes) -> FileKind:
@@ -75,9 +69,7 @@ def kind_of(head: bytes) -> FileKind:
         return MPEG if head[1] & 0x06 else FileKind("AAC", "aac")
     if head.startswith(b"ID3"):
         return _behind_tag(head)
-    return (
-        _of_text(head) if head.strip(b"\0") else FileKind("zero bytes only", remedy=f"its content was lost; {_AGAIN}")
-    )
+    return _of_text(head) if head.strip(b"\0") else _ZEROS
 
 
 def mpeg4_name(content: bytes) -> str:

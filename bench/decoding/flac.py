@@ -33,7 +33,7 @@ def whole_flac(file: BinaryIO, seconds: float) -> BinaryIO:
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
     head = file.read(_INFO)
-    if len(head) < _INFO or head[4] & 0x7F != 0:
+    if len(head) < _INFO or head[:5] not in (b"fLaC\0", b"fLaC\x80"):
         return file
     packed = int.from_bytes(head[18:26], "big")
     stated = packed & (1 << 36) - 1

@@ -82,7 +82,10 @@ def _first_frame(file: BinaryIO) -> tuple[int, _Frame] | None:
     place = 0
     while True:
         file.seek(place)
-        if not (size := id3_size(file.read(10))):
+        head = file.read(10)
+        if head.startswith(b"fLaC"):  # behind a tag that belongs to MP3
+            return None
+        if not (size := id3_size(head)):
             return _next_frame(file, place)
         place += size
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Block = npt.NDArray[np.float32]
 
 _LOOKED_THROUGH = 1 << 20  # bytes at either end, for what describes the tracks
-_LOST = 0.1
+_LOST = 0.05
 """Seconds by which the audio may be shorter than its container says: what an encoder adds at either end."""
 
 
@@ -46,6 +46,7 @@ class SecondDecoder:
 
     def __init__(self, file: BinaryIO, kind: FileKind) -> None:
         self._held = name_of(file, kind)
+        self._bare = kind.demuxer == "aac"
         try:
             import av
         except ImportError:
@@ -63,12 +64,17 @@ class SecondDecoder:
             self.close()
             raise DataError(f"holds {self._held} with {len(tracks) or 'no'} audio tracks; give it one")
         self._track = tracks[0]
+        if self._track.codec_context is None:
+            self.close()
+            raise DataError(f"holds {self._held} of a codec that cannot be decoded")
         self.rate = int(self._track.rate or 0)
         self.channels = int(self._track.channels or 0)
 
     @property
     def stated(self) -> float | None:
         """Seconds of audio that the container says it has; None where it does not say."""
+        if self._bare:  # frames without a container, whose length FFmpeg guesses
+            return None
         if self._track.duration and self._track.time_base:
             return float(self._track.duration * self._track.time_base)
         return self._container.duration / 1e6 if self._container.duration else None

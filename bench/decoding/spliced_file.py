@@ -42,11 +42,11 @@ class SplicedFile(io.RawIOBase):
         wanted = min(len(buffer), self._length - self._place)
         if wanted <= 0:
             return 0
-        if self._place < len(self._head):
-            part = self._head[self._place : self._place + wanted]
-        else:
-            self._file.seek(self._start + self._place - len(self._head))
-            part = self._file.read(wanted)
+        # A short read would be the end of the file to libsndfile.
+        part = self._head[self._place : self._place + wanted]
+        if len(part) < wanted:
+            self._file.seek(self._start + max(self._place - len(self._head), 0))
+            part += self._file.read(wanted - len(part))
         buffer[: len(part)] = part
         self._place += len(part)
         return len(part)

@@ -33,8 +33,8 @@ def import_statistics(
     """Write mean and covariance from an ``.npz`` file as a reference file, and return the number of windows.
 
     The arrays are ``mu`` and ``cov`` (or ``sigma``); fadtk keeps one pair for each embedding model in one file, as
-    ``<model>.mu`` and ``<model>.cov``, and stable-audio-metrics calls them ``mu_ref`` and ``sigma_ref``. They must be of
-    exactly the embedder ``ref``: the file does not say.
+    ``<model>.mu`` and ``<model>.cov``, and stable-audio-metrics calls them ``mu_ref`` and ``sigma_ref``. They must be
+    of exactly the embedder ``ref``: the file does not say.
 
     Args:
         source: the file; pickled objects in it are refused.

@@ -129,7 +129,7 @@ def test_the_message_shows_what_is_there_instead(tmp_path: Path) -> None:
     (tmp_path / "jazz-3.xyz").touch()
     said = failure(FolderModel(tmp_path))
     assert "expected jazz-3.wav or jazz-3_0.wav or jazz-3-seed0.wav" in said
-    assert said.endswith("; its files (8): jazz-3.m4a, x jazz-3.wav, a.wav, b.wav, …")
+    assert said.endswith("; its files (8): jazz-3.xyz, x jazz-3.wav, a.wav, b.wav, …")
 
 
 def test_a_folder_named_like_a_clip_is_no_clip(tmp_path: Path) -> None:
