@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from bench.contracts.audio import Audio, read_audio
 from bench.errors import DataError, MissingError
@@ -110,3 +111,19 @@ def test_without_it_the_message_names_what_to_install(tmp_path: Path, content: b
     ran = subprocess.run([sys.executable, "-c", WITHOUT, path], capture_output=True, text=True, check=True, timeout=60)
     assert ran.stdout.startswith(f"{MissingError.exit_code} {path}: ")
     assert held in ran.stdout and "tunebench[formats]" in ran.stdout
+
+
+def test_one_such_file_costs_its_own_clip_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench import GenerationError, GenerationRequest, Prompt, score_audio
+    from models.folder import FolderModel
+
+    monkeypatch.setitem(sys.modules, "av", None)
+    (tmp_path / "a.m4a").write_bytes(M4A)
+    soundfile.write(tmp_path / "b.wav", np.zeros(8000), 8000)
+    requests = [GenerationRequest(Prompt(name, "x"), 0, 1.0) for name in "ab"]
+    refused, played = FolderModel(tmp_path).generate(requests)
+    assert isinstance(refused, GenerationError) and "tunebench[formats]" in str(refused)
+    assert isinstance(played, Audio)
+    unread, read = score_audio([tmp_path / "a.m4a", tmp_path / "b.wav"], ["melodic-complexity"])
+    assert unread.error is not None and "tunebench[formats]" in unread.error
+    assert read.error is None and read.scores
