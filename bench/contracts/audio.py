@@ -89,23 +89,13 @@ class Audio:
 
         Where the channels cancel each other (stereo in antiphase), it is the loudest of them instead.
         """
-        mixed = self._mixed()
+        mixed = mix(self.samples)
         if rate is None or rate == self.rate or not len(mixed):
             return mixed
         import soxr
 
         resampled: Samples = soxr.resample(mixed, self.rate, rate)
         return resampled
-
-    def _mixed(self) -> Samples:
-        mean: Samples = self.samples.mean(axis=0, dtype=np.float32)
-        if self.channels == 1 or not self.frames:
-            return mean
-        powers = [float(np.dot(channel, channel)) for channel in self.samples]
-        if float(np.dot(mean, mean)) >= MIXED_AWAY * sum(powers) / self.channels:
-            return mean
-        loudest: Samples = self.samples[int(np.argmax(powers))]
-        return loudest
 
     def cropped(self, duration: float) -> Audio:
         """The first ``duration`` seconds; audio that is shorter is returned as it is.
@@ -117,6 +107,23 @@ class Audio:
             return self
         notes = self.notes and replace(self.notes, events=tuple(n for n in self.notes.events if n.onset < duration))
         return Audio(self.samples[:, :frames], self.rate, notes)
+
+
+def mix(samples: Samples) -> Samples:
+    """Return one channel of several: their mean, or the loudest of them where they cancel each other there.
+
+    Args:
+        samples: shape (channels, frames).
+    """
+    mean: Samples = samples.mean(axis=0, dtype=np.float32)
+    channels, frames = samples.shape
+    if channels == 1 or not frames:
+        return mean
+    powers = [float(np.dot(channel, channel)) for channel in samples]
+    if float(np.dot(mean, mean)) >= MIXED_AWAY * sum(powers) / channels:
+        return mean
+    loudest: Samples = samples[int(np.argmax(powers))]
+    return loudest
 
 
 def content_hash(audio: Audio) -> str:

@@ -64,7 +64,7 @@ def decode(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) 
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except ValueError:
-        raise DataError(f"{path}: cannot be opened, its name or folder's name is not valid Unicode") from None
+        raise DataError(f"{path}: cannot be opened, no file can be called that") from None
     except MemoryError:
         raise DataError(f"{path}: does not fit into memory") from None
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import cache
 from typing import BinaryIO
 
 from bench.decoding.spliced_file import SplicedFile
@@ -18,6 +19,11 @@ _INFO = 26
 _TAIL = 1 << 16
 _LONGEST_BLOCK = 1 << 22  # bytes: 65,535 samples of 8 channels take fewer
 _ID3V1 = 128
+_LONGEST_HEADER, _SHORTEST_BLOCK = 16, 8  # bytes
+_SYNC = b"\xff"
+_MOST_PLACES, _MOST_HEADERS = 100_000, 8
+"""Places that are looked at, and headers among them whose blocks are, so that no crafted file takes long. A tail of
+sound has some hundred places, and rarely a header that is none."""
 
 
 def whole_flac(file: BinaryIO, seconds: float) -> BinaryIO:
@@ -60,35 +66,34 @@ def _samples_to_the_end(file: BinaryIO, length: int, block: int) -> int | None:
     """
     file.seek(max(length - _ID3V1, 0))
     end = length - _ID3V1 if file.read(3) == b"TAG" else length
-    tail = _TAIL
+    tail, places, headers = _TAIL, 0, 0
     while True:
         file.seek(max(end - tail, 0))
         content = file.read(min(tail, end))
         place, view = len(content), memoryview(content)
-        while (place := content.rfind(b"\xff", 0, place)) >= 0:
-            samples = _end_of_block(view[place:], block)
-            if samples is not None:
+        while (place := content.rfind(_SYNC, 0, place)) >= 0 and places < _MOST_PLACES and headers < _MOST_HEADERS:
+            places += 1
+            samples = _end_by_header(view[place : place + _LONGEST_HEADER], block)
+            if samples is None:
+                continue
+            headers += 1
+            if _crc(view[place:-2], 16, 0x8005) == int.from_bytes(view[-2:], "big"):
                 return samples
-        if tail >= min(_LONGEST_BLOCK, end):
+        if tail >= min(_LONGEST_BLOCK, end) or place >= 0:
             return None
         tail *= 8
 
 
-def _end_of_block(content: memoryview, block: int) -> int | None:
-    """Samples up to the end of a block, if ``content`` is one from its first byte to its last."""
-    if len(content) < 8 or content[1] & 0xFE != 0xF8:
+def _end_by_header(head: memoryview, block: int) -> int | None:
+    """Samples up to the end of a block, by its header; None where ``head`` is none."""
+    if len(head) < _SHORTEST_BLOCK or head[1] & 0xFE != 0xF8:
         return None
-    number, taken = _coded_number(content[4:])
-    size, used = _block_size(content[2] >> 4, content[4 + taken : 6 + taken])
-    rate = {12: 1, 13: 2, 14: 2}.get(content[2] & 0x0F, 0)
-    end = 4 + taken + used + rate
-    if not taken or not size or len(content) < end + 3:
+    number, taken = _coded_number(head[4:])
+    size, used = _block_size(head[2] >> 4, head[4 + taken : 6 + taken])
+    end = 4 + taken + used + {12: 1, 13: 2, 14: 2}.get(head[2] & 0x0F, 0)
+    if not taken or not size or len(head) <= end or _crc(head[:end], 8, 0x07) != head[end]:
         return None
-    if _crc(content[:end], 8, 0x07) != content[end]:
-        return None
-    if _crc(content[:-2], 16, 0x8005) != int.from_bytes(content[-2:], "big"):
-        return None
-    return (number if content[1] & 1 else number * block) + size
+    return (number if head[1] & 1 else number * block) + size
 
 
 def _coded_number(content: memoryview) -> tuple[int, int]:
@@ -118,16 +123,14 @@ def _block_size(code: int, behind: memoryview) -> tuple[int, int]:
 
 
 def _crc(content: memoryview, bits: int, polynomial: int) -> int:
-    table = _TABLES.setdefault(bits, _crc_table(bits, polynomial))
+    table = _crc_table(bits, polynomial)
     mask, found = (1 << bits) - 1, 0
     for byte in content:
         found = (found << 8 & mask) ^ table[found >> bits - 8 ^ byte]
     return found
 
 
-_TABLES: dict[int, list[int]] = {}
-
-
+@cache
 def _crc_table(bits: int, polynomial: int) -> list[int]:
     mask, table = (1 << bits) - 1, []
     for byte in range(256):

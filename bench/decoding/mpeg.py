@@ -28,7 +28,7 @@ _BIT_RATES = {  # kbit/s, by version 1 or not, and by layer
 }
 _RATES = (44_100, 48_000, 32_000)  # Hz, of version 1
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
-_JUNK = 1 << 16  # bytes between frames that are looked through for the next
+_NEAR, _JUNK = 1 << 10, 1 << 16  # bytes between frames that are looked through for the next, first and at most
 
 
 class _Frame(NamedTuple):
@@ -92,8 +92,12 @@ def _first_frame(file: BinaryIO) -> tuple[int, _Frame] | None:
 
 def _next_frame(file: BinaryIO, place: int) -> tuple[int, _Frame] | None:
     """The nearest frame from ``place`` on that another frame, or the end, follows."""
+    return _next_within(file, place, _NEAR) or _next_within(file, place, _JUNK)
+
+
+def _next_within(file: BinaryIO, place: int, most: int) -> tuple[int, _Frame] | None:
     file.seek(place)
-    content = file.read(_JUNK)
+    content = file.read(most)
     at = content.find(b"\xff")
     while at >= 0:
         frame = _frame(content[at : at + 4])
