@@ -58,12 +58,15 @@ def whole_mpeg(file: BinaryIO, seconds: float) -> BinaryIO:
         seconds: how much of it is needed; frames behind that are not counted.
 
     Raises:
-        DataError: it ends within a frame, or before its header says, or changes its rate or channels midway.
+        DataError: it holds no frames, ends within one or before its header says, or changes its rate or channels.
     """
     length = file.seek(0, os.SEEK_END)
     begin = _first_frame(file)
     if begin is None:
-        return file
+        file.seek(0)
+        if file.read(3) == b"ID3":  # of another format, as far as is known
+            return file
+        raise DataError("cannot be decoded as audio (no frames of MPEG audio that tell their bit rate)")
     place, frame = begin
     file.seek(place)
     stated = _stated(file.read(frame.size))
