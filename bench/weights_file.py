@@ -14,11 +14,11 @@ from typing import Any
 
 from bench.errors import DataError, MissingError, TunebenchError, one_line
 from bench.file_hash import hash_file
+from bench.file_kind import LFS_POINTER
 from bench.regular_file import open_regular, read_bytes
 
 AGAIN = "download it again"
 
-_POINTER = b"version https://git-lfs.github.com"
 _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 _ZIP = b"PK\x03\x04"
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")  # as torch.save wrote before version 1.6
@@ -158,7 +158,7 @@ def _beginning(path: Path) -> tuple[bytes, int]:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {AGAIN}") from None
     if not head.strip(b"\0"):
         raise DataError(f"{path}: {'holds zeros only' if head else 'empty'}; {AGAIN}")
-    if head.startswith(_POINTER):
+    if head.startswith(LFS_POINTER):
         raise DataError(f"{path}: a pointer of Git LFS and not the file itself; run 'git lfs pull', or {AGAIN}")
     if _WEB_PAGE.match(head):
         raise DataError(f"{path}: a web page and not the file itself; {AGAIN}")

@@ -46,8 +46,8 @@ from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, TransientError, UsageError
 from bench.file_hash import hash_file
+from bench.file_kind import AUDIO_ENDINGS
 from bench.process_lifetime import Guarded, lasting_temporary_folder
-from models.folder import AUDIO_ENDINGS
 
 TRY_AGAIN = 75
 """The exit code of a command whose missing clips may be made later: EX_TEMPFAIL of sysexits.h."""
@@ -227,7 +227,7 @@ def _clip(out: Path, name: str, request: GenerationRequest, ending: _Ending, log
         if ending.code != 0 and audio.duration < _COMPLETE * request.duration:
             raise DataError(f"left {made[0].name} with {audio.duration:.3g} s of {request.duration:g} s")
         return audio
-    except DataError as error:
+    except (DataError, MissingError) as error:
         problem = str(error).replace(f"{out}{os.sep}", "")
         return ending.error(f"the command {ending}: {problem}; {_last_words(log)}")
 

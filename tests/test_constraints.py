@@ -20,7 +20,9 @@ SYSTEMS = {
     "Mac": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64"},
     "Intel Mac": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "x86_64"},
 }
-EXTRAS = {name: {"diffusion", "report", "ray", "dev"} for name in SYSTEMS} | {"Intel Mac": {"report", "ray", "dev"}}
+EXTRAS = {name: {"diffusion", "formats", "report", "ray", "dev"} for name in SYSTEMS} | {
+    "Intel Mac": {"formats", "report", "ray", "dev"}
+}
 
 
 def _lines(file: str) -> list[Requirement]:

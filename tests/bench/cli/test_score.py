@@ -159,6 +159,20 @@ def test_a_manifest_in_a_folder_of_folders_is_named(clips: Make, score: Score) -
     assert "tunebench score x/list.csv --suite quick@1" in refused(score, "x")
 
 
+def test_folders_named_after_genres_are_no_systems(
+    clips: Make, score: Score, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for genre in ("jazz", "Pop"):
+        clips(f"x/{genre}", *IDS)
+    said = refused(score, "x")
+    assert "Pop, jazz" in said and "manifest" in said and "tunebench score" not in said
+    clips("y", *IDS)
+    clips("y/more", *IDS)
+    with contextlib.suppress(FailuresRecorded):
+        command([Path("y")], suite="quick@1", metric=["melodic-complexity"], workers=0)
+    assert "more" in capsys.readouterr().err
+
+
 def test_clips_of_no_prompt_are_no_run(clips: Make, score: Score) -> None:
     Path("list.csv").write_text("prompt,file\nsomething,a.wav\n")
     assert "bar.wav, foo.wav in x: none is named after a prompt" in refused(score, clips("x", "foo", "bar"))
