@@ -3,9 +3,9 @@
 It is a tagger's opinion, not a listener's: musicnn (Pons and Serra, 2019) reports 50 tags of last.fm and 50 of
 MagnaTagATune, of which twelve name one of the six genres. Some tags are given freely and some hardly ever, to noise as
 well, so the log-odds are read against calibration music of known genre. What is shipped is synthetic (see
-`metrics.genre_calibration`), and human music takes its place where it is given (`metrics.human_music`): margins compare
-models over the same prompts and are no probability of a genre. Whether there is music at all is not the tagger's to say,
-since it gives tags to noise, too, and hardly any to some music (see `metrics.notes.presence`).
+`metrics.genre_calibration`); human music takes its place where it is given (`metrics.human_music`). Margins compare
+models over the same prompts and are no probability of a genre. Whether there is music at all is not for the tagger to
+say, which gives tags to noise, too, and hardly any to some music (see `metrics.notes.presence`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
 from metrics.genre_calibration import Calibration, calibration
 from metrics.genre_tags import GENRES, MSD, MTT, genre_log_odds
-from metrics.human_music import read_human_music
+from metrics.human_music import MIN_RECORDINGS, read_human_music
 from metrics.notes.presence import why_no_music
 from metrics.notes.trial import try_transcriber
 
@@ -93,7 +93,7 @@ class GenreFit(ClipMetric):
     embedders = (MSD, MTT)
 
     def __init__(self, calibration: str | None = None) -> None:
-        self._calibration = None if calibration is None else read_human_music(Path(calibration)).genres
+        self._calibration = None if calibration is None else _human_calibration(Path(calibration))
 
     @classmethod
     def require(cls) -> None:
@@ -112,3 +112,12 @@ class GenreFit(ClipMetric):
         top1 = GENRES[int(standard.argmax())]
         details: dict[str, Any] = {"top1": top1, "fits": top1 == genre, "log_odds": log_odds}
         return Score.of(genre_margin(standard, genre), **details)
+
+
+def _human_calibration(path: Path) -> Calibration:
+    known = read_human_music(path).genres
+    if known is None:
+        raise DataError(
+            f"{path} holds no calibration of genres: each of {', '.join(GENRES)} needs {MIN_RECORDINGS} clips"
+        )
+    return known

@@ -113,10 +113,10 @@ class HarmonicAccuracy(ClipMetric):
     then hold ``accuracy`` (the plain percent), ``range`` and ``in_range``.
 
     Symbolic notes count once each; undefined below 20 of them. Audio counts by how long each pitch class sounds, tuned
-    to A = 440 Hz; undefined below 3 s in all, or a tenth of the clip. Undefined, too, below 3 pitch classes, which always fit a scale. Details:
-    ``scales`` (all best ones), ``margin`` over the best other scale in points, ``chance`` for as much random music,
-    ``corrected`` = 100 (value − chance) / (100 − chance), ``notes`` (what was counted), ``note_count`` or ``seconds``,
-    ``tuning`` in cents above A = 440 Hz, and ``known`` where it is.
+    to A = 440 Hz; undefined below 3 s in all, or a tenth of the clip. Undefined, too, below 3 pitch classes, which
+    always fit a scale. Details: ``scales`` (all best ones), ``margin`` over the best other scale in points, ``chance``
+    for as much random music, ``corrected`` = 100 (value − chance) / (100 − chance), ``notes`` (what was counted),
+    ``note_count`` or ``seconds``, ``tuning`` in cents above A = 440 Hz, and ``known`` where it is.
     """
 
     version = 2
