@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
 from bench.number_format import counted
-from metrics.harmony_chance import chance_of_sound
 from metrics.human_music import read_human_music
 from metrics.notes.key import TONICS
 from metrics.notes.pitch_classes import MIN_CLASSES, MIN_SOUNDING, SOURCE, Classes, heard_classes, sounding_of
 from metrics.notes.pitches import Pitches, known_pitches, validated_pitches
 from metrics.notes.trial import try_transcriber
 from metrics.notes.tuning import tuning_of
+from metrics.random_music import chance_accuracy_of_sound
 
 MIN_NOTES = 20
 """Below this even random pitches score above 77 %."""
@@ -79,6 +80,18 @@ def best_scales(classes: Classes) -> list[str]:
     matches = _MEMBERS @ classes
     best = matches.max() * (1 - 1e-12)
     return [name for name, match in zip(_NAMES, matches, strict=True) if match >= best]
+
+
+def in_best_scale(chords: Classes, classes: Classes) -> npt.NDArray[np.bool_]:
+    """Whether all tones of a chord belong to one of the best scales, shape (chords,).
+
+    Args:
+        chords: 1 where a pitch class belongs to the chord, else 0, shape (chords, 12).
+        classes: weights that the scales are matched with, as for `scale_share`.
+    """
+    best = [_MEMBERS[_NAMES.index(name)] for name in best_scales(classes)]
+    inside: npt.NDArray[np.bool_] = np.any([chords @ scale == chords.sum(axis=1) for scale in best], axis=0)
+    return inside
 
 
 def key_margin(classes: Classes) -> float:
@@ -170,7 +183,7 @@ def _of_sound(clip: DecodedClip) -> Score:
     needed = max(MIN_SECONDS, MIN_SOUNDING * clip.audio.duration)
     if seconds < needed:
         return Score.undefined(f"pitches sound for {seconds:.1f} s, needs {needed:.3g}", **details)
-    return _scored(sounding, heard_classes(sounding), chance_of_sound(seconds), details)
+    return _scored(sounding, heard_classes(sounding), chance_accuracy_of_sound(seconds), details)
 
 
 def _scored(classes: Classes, distinct: int, chance: float, details: Mapping[str, Any]) -> Score:

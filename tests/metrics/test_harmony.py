@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from re import findall
@@ -22,8 +23,8 @@ from metrics.harmony import (
     key_margin,
     scale_share,
 )
-from metrics.harmony_chance import CHANCE, SECONDS, chance_of_sound
 from metrics.human_music import MIN_RECORDINGS, read_human_music, summarise_music
+from metrics.random_music import ACCURACY, CHORDS, SECONDS, chance_accuracy_of_sound, chance_chords_in_key, simulate
 
 PROMPT = Prompt("p", "a tune", "piano")
 SILENCE = np.zeros((1, 44_100), dtype=np.float32)
@@ -144,17 +145,17 @@ def test_the_margin_is_what_the_best_set_of_classes_has_over_the_second(weights:
     assert scale_share(np.array(weights)) == pytest.approx(100 * shares[0] / sum(weights))
 
 
-def test_chance_of_sound_falls_with_its_amount_and_ends_at_the_table() -> None:
-    assert [chance_of_sound(seconds) for seconds in (1, *SECONDS, 1000)] == [CHANCE[0], *CHANCE, CHANCE[-1]]
-    assert list(CHANCE) == sorted(CHANCE, reverse=True)
+@pytest.mark.parametrize(("chance", "table"), [(chance_accuracy_of_sound, ACCURACY), (chance_chords_in_key, CHORDS)])
+def test_chance_of_sound_falls_with_its_amount(chance: Callable[[float], float], table: tuple[float, ...]) -> None:
+    assert [chance(seconds) for seconds in (1, *SECONDS, 1000)] == [table[0], *table, table[-1]]
+    assert list(table) == sorted(table, reverse=True)
 
 
 @pytest.mark.simulate
 def test_chance_is_what_random_music_reads() -> None:
-    from metrics.harmony_chance import simulate
-
     for seconds, values in simulate().items():
-        assert np.mean(values) == pytest.approx(chance_of_sound(seconds), abs=1.5)
+        expected = chance_accuracy_of_sound(seconds), chance_chords_in_key(seconds)
+        assert values.mean(axis=0).tolist() == pytest.approx(expected, abs=1.0)
 
 
 def human(tmp_path: Path, low: float) -> str:
