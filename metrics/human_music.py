@@ -133,7 +133,7 @@ def measure(folder: Path) -> HumanMusic:
         raise UsageError(f"{folder}: no such folder")
     found = [recording for recording in recordings_in(folder, "folder") if recording.genre]
     genres = [str(recording.genre).casefold() for recording in found]
-    prompts = [Prompt(recording.id, recording.id, genre) for recording, genre in zip(found, genres, strict=True)]
+    prompts = [Prompt(f"recording-{place}", "human music", genre) for place, genre in enumerate(genres)]
     accuracy, log_odds = np.full(len(found), np.nan), np.full((len(found), len(GENRES)), np.nan)
     shipped = calibration()
     scored = score_audio([recording.path for recording in found], ["harmonic-accuracy", "genre-fit"], prompts)

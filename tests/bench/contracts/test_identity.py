@@ -73,17 +73,17 @@ CLIPS = {
     "composer": "0f94c68947e493d3",
 }
 METRICS = {
-    "harmonic-accuracy@1": ["e95045f58f51", ""],
-    "melodic-complexity@1": ["5c6844c6558c", ""],
-    "pitch-variety@1": ["c0fa9d2a42a1", ""],
+    "harmonic-accuracy@2": ["801506347411", ""],
+    "melodic-complexity@2": ["17e89138b4c0", ""],
+    "pitch-variety@2": ["1a0ad925dc3d", ""],
     "rhythmic-inconsistency@1": ["8f2031585366", ""],
     "rhythm-grid@1": ["06e89d221e91", ""],
     "tempo-adherence@1": ["3b38062bc498", ""],
-    "key-adherence@1": ["3de6eb1e2104", ""],
-    "genre-fit@1": ["b23b4ca8637a", "086c4468a88e"],
+    "key-adherence@2": ["519341a1c0c4", ""],
+    "genre-fit@2": ["0c99defb6b7b", "086c4468a88e"],
     "kad@1": ["90c7f28d3564", "801f83b6e455"],
 }
-PROTOCOL = "2eb61895f20a"
+PROTOCOL = "6ff6542d6fc0"
 EMBEDDER = "4af81df1716090b4"
 REFERENCE = "c64e18c8c87aa0a0"
 
