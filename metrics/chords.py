@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.harmony import MIN_SECONDS, in_best_scale
+from metrics.harmony_chance import chance_chords_in_key
 from metrics.notes import chords as chord_finding
 from metrics.notes import tempo as tempo_tracking
 from metrics.notes.chords import STEP, Chords
 from metrics.notes.pitch_classes import MIN_SOUNDING
 from metrics.notes.trial import try_tempo, try_transcriber
 from metrics.notes.tuning import tuning_of
-from metrics.random_music import chance_chords_in_key
 
 BAR = 4
 """Beats in a bar, for the rate of changes."""

@@ -22,13 +22,13 @@ import numpy.typing as npt
 from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
 from bench.number_format import counted
+from metrics.harmony_chance import chance_accuracy_of_sound
 from metrics.human_music import read_human_music
 from metrics.notes.key import TONICS
 from metrics.notes.pitch_classes import MIN_CLASSES, MIN_SOUNDING, SOURCE, Classes, heard_classes, sounding_of
 from metrics.notes.pitches import Pitches, known_pitches, validated_pitches
 from metrics.notes.trial import try_transcriber
 from metrics.notes.tuning import tuning_of
-from metrics.random_music import chance_accuracy_of_sound
 
 MIN_NOTES = 20
 """Below this even random pitches score above 77 %."""

@@ -1,10 +1,6 @@
-"""What the metrics of harmony read from random music, played and listened to: their chance.
+"""``python -P -m metrics.random_music``: play random music and print what the metrics of harmony read from it.
 
-Random pitches fit a scale less the more of them there are, but more than a draw of pitch classes would: harmonics of
-what sounds are heard, too, and most of them lie in a scale. So chance is the mean over music whose every note has a
-random pitch class. Make the tables anew with::
-
-    python -P -m metrics.random_music
+The means are the tables of `metrics.harmony_chance`. It takes some minutes.
 """
 
 from __future__ import annotations
@@ -15,6 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from metrics.chords import chords_in_key
+from metrics.harmony import scale_share
+from metrics.harmony_chance import SECONDS
+from metrics.notes.chords import chords_in
+from metrics.notes.pitch_classes import class_frames
+from metrics.notes.transcription import frame_times
+
 MODEL, SHARE = "composer-offkey", 1.0
 SUITE = "genres"
 SEEDS = (2_000_000, 2_000_001)
@@ -24,34 +27,9 @@ LENGTH = 30.0
 PARTS = 4
 """Parts of a clip that are read at each amount of sound."""
 
-SECONDS = (3, 6, 12, 24, 48)
-ACCURACY = (81.3, 76.6, 72.1, 69.0, 66.4)
-CHORDS = (25.0, 20.0, 15.0, 12.0, 9.0)
-"""Means of harmonic-accuracy and chords-in-key, in percent, over random music in which so many SECONDS sound."""
-
-
-def chance_accuracy_of_sound(seconds: float) -> float:
-    """Mean harmonic accuracy, in percent, of random music; straight lines over the logarithm, at the ends the nearest.
-
-    Args:
-        seconds: that pitches sound for, added over pitches, > 0.
-    """
-    return float(np.interp(np.log(seconds), np.log(SECONDS), ACCURACY))
-
-
-def chance_chords_in_key(seconds: float) -> float:
-    """Mean of chords-in-key, in percent, of random music; as `chance_accuracy_of_sound`."""
-    return float(np.interp(np.log(seconds), np.log(SECONDS), CHORDS))
-
 
 def simulate() -> dict[int, npt.NDArray[np.float64]]:
     """Both metrics, shape (parts, 2), of parts of random music, by how many seconds of pitch sound in them."""
-    from metrics.chords import chords_in_key
-    from metrics.harmony import scale_share
-    from metrics.notes.chords import chords_in
-    from metrics.notes.pitch_classes import class_frames
-    from metrics.notes.transcription import frame_times
-
     found: dict[int, list[tuple[float, float]]] = {seconds: [] for seconds in SECONDS}
     for number, posterior in enumerate(_random_music()):
         total = np.concatenate([[0.0], np.cumsum(class_frames(posterior).sum(axis=1))])

@@ -114,7 +114,7 @@ def posteriors_of(clip: DecodedClip) -> Posteriors | None:
         if samples is None:
             return None
         sounding, beginning = posteriors(samples)
-        # A clip that was retuned is longer or shorter than it was.
+        # A clip whose tuning was corrected is longer or shorter than it was.
         pace = clip.audio.duration * RATE / len(samples)
         return Posteriors(sounding, beginning, frame_times(len(sounding)) * pace)
 

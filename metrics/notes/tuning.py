@@ -73,10 +73,10 @@ def _in_tune(clip: DecodedClip, rate: int) -> Samples | None:
     samples, cents = audible(clip, rate), tuning_of(clip)
     if samples is None or abs(cents) <= NEGLIGIBLE:
         return samples
-    return retuned(samples, rate, -cents)
+    return detuned(samples, rate, -cents)
 
 
-def retuned(samples: Samples, rate: int, cents: float) -> Samples:
+def detuned(samples: Samples, rate: int, cents: float) -> Samples:
     """Play mono audio, shape (frames,), faster by so many cents; negative is slower."""
     import soxr
 

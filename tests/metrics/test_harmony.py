@@ -23,8 +23,9 @@ from metrics.harmony import (
     key_margin,
     scale_share,
 )
+from metrics.harmony_chance import ACCURACY, CHORDS, SECONDS, chance_accuracy_of_sound, chance_chords_in_key
 from metrics.human_music import MIN_RECORDINGS, read_human_music, summarise_music
-from metrics.random_music import ACCURACY, CHORDS, SECONDS, chance_accuracy_of_sound, chance_chords_in_key, simulate
+from metrics.random_music import simulate
 
 PROMPT = Prompt("p", "a tune", "piano")
 SILENCE = np.zeros((1, 44_100), dtype=np.float32)

@@ -13,7 +13,7 @@ from metrics.harmony import HarmonicAccuracy
 from metrics.melody import MelodicComplexity
 from metrics.notes.key import key_of
 from metrics.notes.transcription import transcription_of
-from metrics.notes.tuning import CERTAIN, RATE, estimate_tuning, in_tune, retuned, tuning_of
+from metrics.notes.tuning import CERTAIN, RATE, detuned, estimate_tuning, in_tune, tuning_of
 from models.composer import Composer
 from prompts import genres
 
@@ -35,7 +35,7 @@ def played(place: int, cents: float) -> DecodedClip:
     prompt = PROMPTS[place]
     (audio,) = Composer().generate([GenerationRequest(prompt, 7, SECONDS)])
     samples = audio.mono()
-    sound = retuned(samples, audio.rate, cents) if cents else samples
+    sound = detuned(samples, audio.rate, cents) if cents else samples
     return DecodedClip(Audio(sound, audio.rate), prompt)
 
 
@@ -46,8 +46,8 @@ def test_the_deviation_of_a_chord_is_found_to_two_cents(cents: float) -> None:
     assert agreement > 10 * CERTAIN
 
 
-def test_retuned_music_is_at_440_again() -> None:
-    sharp = retuned(chord(0), RATE, 30)
+def test_corrected_music_is_at_440_again() -> None:
+    sharp = detuned(chord(0), RATE, 30)
     assert estimate_tuning(sharp)[0] == pytest.approx(30, abs=2)
     clip = DecodedClip(Audio(sharp, RATE), Prompt("p", "a chord"))
     straight = in_tune(clip, RATE)
@@ -66,17 +66,17 @@ def test_noise_and_silence_have_no_tuning() -> None:
 @pytest.mark.slow(8)
 @pytest.mark.parametrize(("place", "cents"), [(0, -45), (1, A432), (1, 45)])
 def test_another_tuning_changes_no_metric(place: int, cents: float) -> None:
-    plain, detuned = played(place, 0), played(place, cents)
-    assert tuning_of(detuned) - tuning_of(plain) == pytest.approx(cents, abs=2)
-    (was, now) = (HarmonicAccuracy().score(clip) for clip in (plain, detuned))
+    plain, other = played(place, 0), played(place, cents)
+    assert tuning_of(other) - tuning_of(plain) == pytest.approx(cents, abs=2)
+    (was, now) = (HarmonicAccuracy().score(clip) for clip in (plain, other))
     assert now.value == pytest.approx(was.value, abs=0.7)
     assert now.details["scales"] == was.details["scales"]
-    (was, now) = (MelodicComplexity().score(clip) for clip in (plain, detuned))
+    (was, now) = (MelodicComplexity().score(clip) for clip in (plain, other))
     assert now.value == pytest.approx(was.value, abs=2)
     assert now.details["note_count"] == pytest.approx(was.details["note_count"], rel=0.1)
-    keys = [key_of(clip) for clip in (plain, detuned)]
+    keys = [key_of(clip) for clip in (plain, other)]
     assert keys[0] is not None and keys[1] is not None and keys[0].key == keys[1].key
-    assert KeyAdherence().score(detuned).value == KeyAdherence().score(plain).value
+    assert KeyAdherence().score(other).value == KeyAdherence().score(plain).value
 
 
 def test_notes_keep_their_times_in_the_clip() -> None:
