@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
-from metrics.harmony import MIN_SECONDS, in_best_scale
+from metrics.harmony import in_best_scale
 from metrics.harmony_chance import chance_chords_in_key
 from metrics.notes import chords as chord_finding
 from metrics.notes import tempo as tempo_tracking
 from metrics.notes.chords import STEP, Chords
-from metrics.notes.pitch_classes import MIN_SOUNDING
+from metrics.notes.pitch_classes import needed_seconds
 from metrics.notes.trial import try_tempo, try_transcriber
 from metrics.notes.tuning import tuning_of
 
@@ -43,7 +43,7 @@ class ChordsInKey(ClipMetric):
     Known are major, minor, and three kinds of seventh chords. Undefined below 3 s of pitch in all, or a tenth of the
     clip. Details: ``clear`` (percent of the time with a clear chord of any key), ``in_key`` (percent of this that is
     in key), ``changes_per_bar`` of four beats and the ``bpm`` they are counted at, where there is a tempo, ``chords``
-    (the first 64), ``chance``, and ``tuning`` in cents above A = 440 Hz.
+    (the first 64), ``chance``, ``notes`` (what was counted), and ``tuning`` in cents above A = 440 Hz of audio.
     """
 
     version = 1
@@ -58,8 +58,11 @@ class ChordsInKey(ClipMetric):
 
     def score(self, clip: DecodedClip) -> Score:
         chords = chord_finding.chords_of(clip)
-        seconds, needed = float(chords.seconds.sum()), max(MIN_SECONDS, MIN_SOUNDING * clip.audio.duration)
-        details: dict[str, Any] = {"notes": chord_finding.VERSION, "seconds": seconds, "tuning": tuning_of(clip)}
+        seconds, needed = float(chords.seconds.sum()), needed_seconds(clip)
+        symbolic = clip.notes is not None and clip.notes.origin == "symbolic"
+        details: dict[str, Any] = {"notes": "symbolic" if symbolic else chord_finding.VERSION, "seconds": seconds}
+        if not symbolic:
+            details["tuning"] = tuning_of(clip)
         if seconds < needed:
             return Score.undefined(f"pitches sound for {seconds:.1f} s, needs {needed:.3g}", **details)
         clear, value = chords_in_key(chords)

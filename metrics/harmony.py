@@ -25,16 +25,13 @@ from bench.number_format import counted
 from metrics.harmony_chance import chance_accuracy_of_sound
 from metrics.human_music import read_human_music
 from metrics.notes.key import TONICS
-from metrics.notes.pitch_classes import MIN_CLASSES, MIN_SOUNDING, SOURCE, Classes, heard_classes, sounding_of
+from metrics.notes.pitch_classes import MIN_CLASSES, SOURCE, Classes, heard_classes, needed_seconds, sounding_of
 from metrics.notes.pitches import Pitches, known_pitches, validated_pitches
 from metrics.notes.trial import try_transcriber
 from metrics.notes.tuning import tuning_of
 
 MIN_NOTES = 20
 """Below this even random pitches score above 77 %."""
-
-MIN_SECONDS = 3.0
-"""The least that must sound, added over pitches; ten seconds of noise or drums hold 0.6 at most."""
 
 SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -180,7 +177,7 @@ def _of_sound(clip: DecodedClip) -> Score:
     details: dict[str, Any] = {"notes": SOURCE, "seconds": seconds, "tuning": tuning_of(clip)}
     if (known := known_pitches(clip)) is not None:
         details["known"] = harmonic_accuracy(known)
-    needed = max(MIN_SECONDS, MIN_SOUNDING * clip.audio.duration)
+    needed = needed_seconds(clip)
     if seconds < needed:
         return Score.undefined(f"pitches sound for {seconds:.1f} s, needs {needed:.3g}", **details)
     return _scored(sounding, heard_classes(sounding), chance_accuracy_of_sound(seconds), details)

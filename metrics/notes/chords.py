@@ -8,12 +8,14 @@ posteriors in place of a chromagram.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.contracts.metric import DecodedClip
+from bench.contracts.notes import Notes
 from metrics.notes.key import TONICS
 from metrics.notes.note_creation import LOWEST_PITCH
 from metrics.notes.pitch_classes import Classes, class_frames
@@ -78,13 +80,15 @@ class Chords:
 
 
 def chords_of(clip: DecodedClip) -> Chords:
-    """The clip's chords, found once; silence has none.
+    """The clip's chords, found once, of its own notes where it is a file of notes; silence has none.
 
     Raises:
         MissingError: the transcriber's weights are missing or are not those of this version.
     """
 
     def compute() -> Chords:
+        if clip.notes is not None and clip.notes.origin == "symbolic":
+            return chords_of_notes(clip.notes)
         heard = posteriors_of(clip)
         return find_chords(NOTHING, NOTHING) if heard is None else chords_in(heard.sounding, heard.times)
 
@@ -96,6 +100,20 @@ def chords_in(posterior: Posterior, times: npt.NDArray[np.float64]) -> Chords:
     steps = (times / STEP).astype(np.int64)
     low = np.where(np.arange(posterior.shape[1]) + LOWEST_PITCH < BASS_BELOW, posterior, 0)
     return find_chords(*(_summed(class_frames(part), steps) for part in (posterior, low)))
+
+
+def chords_of_notes(notes: Notes) -> Chords:
+    """The chords of known notes, each as loud as any other; drums have none."""
+    pitched = [note for note in notes.events if not note.drum]
+    count = math.ceil(max((note.onset + note.duration for note in pitched), default=0.0) / STEP)
+    sounding, bass = np.zeros((count, 12)), np.zeros((count, 12))
+    starts = np.arange(count) * STEP
+    for note in pitched:
+        overlap = (np.minimum(starts + STEP, note.onset + note.duration) - np.maximum(starts, note.onset)).clip(0)
+        sounding[:, note.pitch % 12] += overlap
+        if note.pitch < BASS_BELOW:
+            bass[:, note.pitch % 12] += overlap
+    return find_chords(sounding, bass)
 
 
 def find_chords(sounding: Classes, bass: Classes) -> Chords:

@@ -7,10 +7,14 @@ import numpy.typing as npt
 
 from bench.contracts.metric import DecodedClip
 from metrics.notes.note_creation import LOWEST_PITCH
+from metrics.notes.signal import sounding
 from metrics.notes.transcription import HOP, RATE, VERSION, Posterior, posteriors_of
 
 THRESHOLD = 0.35
 """Posterior above which a pitch counts as sounding."""
+
+MIN_SECONDS = 3.0
+"""The least that must sound for any harmony, added over pitches."""
 
 MIN_SOUNDING = 0.1
 """Seconds of pitch, added over pitches, in a second of music; noise and drums hold 0.06 at most, music 0.3 or more."""
@@ -51,3 +55,12 @@ def sounding_of(clip: DecodedClip) -> Classes:
 def heard_classes(sounding: Classes) -> int:
     """How many pitch classes have at least 5 % of what sounds, 0 to 12; ``sounding`` as `sounding_of` gives it."""
     return int(np.count_nonzero(sounding >= HEARD_SHARE * sounding.sum())) if sounding.any() else 0
+
+
+def needed_seconds(clip: DecodedClip) -> float:
+    """How long pitches must sound, added over pitches, for the clip to have any harmony.
+
+    It is 3 s, or more for a clip that is longer than 30 s without the silence around it: noise gathers pitches, too.
+    """
+    heard = sounding(clip, RATE)
+    return MIN_SECONDS if heard is None else max(MIN_SECONDS, MIN_SOUNDING * len(heard[0]) / RATE)

@@ -7,7 +7,7 @@ import numpy as np
 from bench.contracts.audio import Samples
 from bench.contracts.metric import DecodedClip
 from metrics.notes.pitch_classes import MIN_CLASSES, MIN_SOUNDING, heard_classes, sounding_of
-from metrics.notes.signal import audible
+from metrics.notes.signal import sounding
 
 RATE = 16_000
 
@@ -27,16 +27,17 @@ def why_no_music(clip: DecodedClip) -> str | None:
     Raises:
         MissingError: the transcriber's weights are missing or are not those of this version.
     """
-    samples = audible(clip, RATE)
-    if samples is None:
+    heard = sounding(clip, RATE)
+    if heard is None:
         return "silence"
+    samples, _ = heard
     duration = len(samples) / RATE
     if strokes(samples) >= MIN_STROKES * duration:
         return None
-    sounding = sounding_of(clip)
-    if sounding.sum() < MIN_SOUNDING * duration:
+    classes = sounding_of(clip)
+    if classes.sum() < MIN_SOUNDING * duration:
         return "no music: neither pitches nor strokes"
-    if heard_classes(sounding) < MIN_CLASSES:
+    if heard_classes(classes) < MIN_CLASSES:
         return f"no music: fewer than {MIN_CLASSES} pitch classes and no strokes"
     return None
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import Audio, DecodedClip, GenerationRequest, Prompt, Score
+from bench.contracts.notes import Note, Notes
 from metrics.chords import ChordsInKey, chords_in_key
 from metrics.notes.chords import NAMES, NOTHING, QUALITIES, Chords, find_chords
 from metrics.notes.key import TONICS
@@ -76,6 +77,21 @@ def test_a_moment_without_sound_has_no_share() -> None:
     chords = find_chords(sounding, np.zeros_like(sounding))
     assert chords.steps.sum() == 20
     assert chords_in_key(chords) == (100, 100)
+
+
+def test_a_file_of_notes_is_read_as_it_is_written() -> None:
+    events = [
+        Note(2 * bar, 2, pitch)
+        for bar, pitches in enumerate([(48, 60, 64, 67), (53, 60, 65, 69), (43, 62, 65, 71), (48, 60, 64, 67)])
+        for pitch in pitches
+    ]
+    drums = [Note(0.5 * beat, 0.1, 38, drum=True) for beat in range(16)]
+    notes = Notes((*events, *drums), origin="symbolic", quarter=0.5)
+    clip = DecodedClip(Audio(np.zeros((1, 8000), dtype=np.float32), 8000), Prompt("p", "a cadence"), notes)
+    score = ChordsInKey().score(clip)
+    assert score.value == 100
+    assert score.details["chords"] == ["C", "F", "G7", "C"]
+    assert (score.details["bpm"], score.details["changes_per_bar"]) == (120, 0.75)
 
 
 def test_silence_has_no_chords() -> None:

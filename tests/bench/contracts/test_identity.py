@@ -76,16 +76,16 @@ METRICS = {
     "harmonic-accuracy@2": ["801506347411", ""],
     "melodic-complexity@2": ["17e89138b4c0", ""],
     "pitch-variety@2": ["1a0ad925dc3d", ""],
-    "rhythmic-inconsistency@1": ["8f2031585366", ""],
-    "rhythm-grid@1": ["06e89d221e91", ""],
-    "tempo-adherence@1": ["3b38062bc498", ""],
+    "rhythmic-inconsistency@2": ["f9705ba11717", ""],
+    "rhythm-grid@2": ["73a28d8e641c", ""],
+    "tempo-adherence@2": ["f6ea8e5762a0", ""],
     "key-adherence@2": ["519341a1c0c4", ""],
     "genre-fit@2": ["0c99defb6b7b", "086c4468a88e"],
-    "kad@1": ["90c7f28d3564", "801f83b6e455"],
+    "kad@2": ["2e075120d96c", "801f83b6e455"],
 }
-PROTOCOL = "6ff6542d6fc0"
+PROTOCOL = "82595b0d53ac"
 EMBEDDER = "4af81df1716090b4"
-REFERENCE = "c64e18c8c87aa0a0"
+REFERENCE = "2ed69242b637a561"
 
 
 def install(folder: Path, module: str, distribution: str) -> None:
