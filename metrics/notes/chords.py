@@ -107,12 +107,12 @@ def chords_of_notes(notes: Notes) -> Chords:
     pitched = [note for note in notes.events if not note.drum]
     count = math.ceil(max((note.onset + note.duration for note in pitched), default=0.0) / STEP)
     sounding, bass = np.zeros((count, 12)), np.zeros((count, 12))
-    starts = np.arange(count) * STEP
-    for note in pitched:
-        overlap = (np.minimum(starts + STEP, note.onset + note.duration) - np.maximum(starts, note.onset)).clip(0)
-        sounding[:, note.pitch % 12] += overlap
-        if note.pitch < BASS_BELOW:
-            bass[:, note.pitch % 12] += overlap
+    for onset, duration, pitch, *_ in pitched:
+        steps = np.arange(int(onset / STEP), min(count, math.ceil((onset + duration) / STEP)))
+        overlap = np.minimum((steps + 1) * STEP, onset + duration) - np.maximum(steps * STEP, onset)
+        sounding[steps, pitch % 12] += overlap.clip(0)
+        if pitch < BASS_BELOW:
+            bass[steps, pitch % 12] += overlap.clip(0)
     return find_chords(sounding, bass)
 
 

@@ -281,7 +281,7 @@ class TestVersions:
         [
             ("model", "composer", 1),
             ("model", "folder", 2),
-            ("metric", "harmonic-accuracy", 1),
+            ("metric", "harmonic-accuracy", 2),
             ("metric", "kad", 2),
             ("embedder", "musicnn-msd", 1),
         ],
