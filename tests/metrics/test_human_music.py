@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from bench import Prompt, score_audio
+from bench.config.run_config import MetricConfig
 from metrics.genre_tags import GENRES
 from metrics.harmony import harmonic_accuracy
 from metrics.human_music import MIN_RECORDINGS, RANGE, main, read_human_music, summarise_music
@@ -51,6 +53,14 @@ def test_a_folder_of_genres_becomes_ranges(
     expected = np.percentile([harmonic_accuracy(pitches) for pitches in played], RANGE)
     assert known.harmony["blues"] == pytest.approx(tuple(expected), abs=5)
     assert known.genres is None
+    takes = [tmp_path / "Blues" / f"take {number}.wav" for number in (0, 1)]
+    metric = MetricConfig(name="harmonic-accuracy", params={"ranges": str(tmp_path / "human.json")})
+    prompts = [Prompt(f"p-{number}", "a tune", "blues") for number in (0, 1)]
+    for scored in score_audio(takes, [metric], prompts):
+        ((name, score),) = scored.scores.items()
+        assert name.startswith("harmonic-accuracy")
+        assert score.details["range"] == list(known.harmony["blues"])
+        assert score.value == min(score.details["accuracy"], known.harmony["blues"][0])
 
 
 def test_wrong_use_has_its_exit_status(
