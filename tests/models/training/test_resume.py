@@ -41,6 +41,11 @@ LORA = {
     "schedule": {"kind": "cosine", "warmup": 2},
     "checkpoint": {"every": 2, "keep": 2},
 }
+DORA = {
+    "lora": {"rank": 2, "dora": True, "targets": ".*(to_[qkv]|conv).*"},
+    "precision": "bf16",
+    "checkpoint": {"every": 2},
+}
 FULL = {"method": "full", "ema": 0.9, "checkpoint": {"every": 3}, "optimizer": {"lr": 1e-3}}
 PLAIN = {"checkpoint": {"every": 2, "keep": 3}}
 
@@ -145,7 +150,7 @@ def undisturbed(room: Path) -> Callable[[dict[str, Any]], Path]:
     return folder
 
 
-@pytest.mark.parametrize("settings", [LORA, FULL], ids=["lora", "full with averaged weights"])
+@pytest.mark.parametrize("settings", [LORA, DORA, FULL], ids=["lora", "with magnitudes", "full with averaged weights"])
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     room: Path, tmp_path: Path, settings: dict[str, Any], undisturbed: Callable[[dict[str, Any]], Path]
 ) -> None:
