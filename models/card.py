@@ -71,8 +71,8 @@ class Card:
             local folder's weights.
         objective: what the network predicts.
         method: ``lora`` or ``full``.
-        rank, alpha, targets, init, dropout, dora: of the adapter, as `models.training.config.LoraConfig` has them; None, or
-            empty, for ``full``.
+        rank, alpha, targets, init, dropout, dora: of the adapter, as `models.training.config.LoraConfig` has them;
+            None, or empty, for ``full``.
         step: whose weights these are; the last one, or the best of the validation.
         steps, epochs: that were trained.
         batch, accumulation: examples of one pass over all processes, and passes of one optimizer step.

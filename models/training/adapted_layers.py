@@ -1,4 +1,4 @@
-"""Which layers of a network LoRA adapts: those of some names, those that a regular expression matches, or all linear."""
+"""Which layers of a network LoRA adapts: those of some names, those that an expression matches, or all linear ones."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ def prepare(trainee: Trainee, config: TrainConfig) -> None:
 
     With LoRA in half precision the frozen weights are converted; what is trained is always in float32. The second
     factor is zero, so that the network computes what it did before, bit for bit. The first one is drawn from the
-    training's seed. With DoRA each adapted layer's weight W + α/rank · B·A is brought to magnitudes that are trained, one
-    for each of its outputs, and that are those of W at first.
+    training's seed. With DoRA the rows of W + α/rank · B·A are scaled to magnitudes that are trained, one for each
+    output of the layer; at first they are those of W.
 
     Raises:
         UsageError: a name that is to be adapted is no layer's.
@@ -81,9 +81,7 @@ def _inject(network: Any, config: TrainConfig) -> None:
         try:
             inject_adapter_in_model(settings, network)
         except ValueError as error:  # a layer of a kind that has no low-rank form
-            raise UsageError(
-                f"lora.targets: {config.targets if isinstance(config.targets, str) else ', '.join(config.targets)}: {one_line(error)[:200]}"
-            ) from None
+            raise UsageError(f"lora.targets: {config.targets!r}: {one_line(error)[:200]}") from None
     for weight in trainable(network).values():
         weight.data = weight.data.float()
     if config.lora.dora:
