@@ -35,15 +35,18 @@ class BaseConfig(Settings):
 class DataConfig(Settings):
     """What is trained on.
 
-    path: a folder of audio with captions in same-named ``.txt`` files or in ``metadata.csv`` or ``.jsonl``, a manifest
-    (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, or ``composer`` for music that is composed now.
+    path: a folder of audio with captions in same-named ``.txt`` or ``.json`` files or in ``metadata.csv`` or
+    ``.jsonl``, a manifest (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, a folder of latents that
+    stable-audio-tools encoded (``pre_encode.py``), or ``composer`` for music that is composed now.
     format: how to read it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres,
     clips and seconds: of composed music only. validation: share of the recordings that are held out, or ``eval`` for
     MusicCaps' own evaluation clips. bad_share: share of files that may be unreadable before the training refuses.
     """
 
     path: str
-    format: Literal["auto", "captions", "manifest", "audiofolder", "audioldm", "musiccaps", "composer"] = "auto"
+    format: Literal["auto", "captions", "manifest", "audiofolder", "audioldm", "musiccaps", "latents", "composer"] = (
+        "auto"
+    )
     audio: Path | None = None
     genres: tuple[str, ...] = ()
     clips: Count = 60

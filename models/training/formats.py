@@ -10,6 +10,7 @@ from typing import Literal
 from bench.errors import DataError, UsageError
 from bench.recordings import recordings_in
 from models.training.config import DataConfig
+from models.training.dataset import Skipped
 from models.training.examples import (
     LONGEST_CAPTION,
     PARTS,
@@ -21,10 +22,13 @@ from models.training.examples import (
     relative,
     skip,
 )
+from models.training.latent_files import ENDINGS as LATENT_ENDINGS
+from models.training.latent_files import latents_in, read_description, read_details, source_of
 from models.training.musiccaps import is_musiccaps, list_musiccaps
+from models.training.recording_groups import series
 from models.training.tables import Table, TableRow, read_object, read_table
 
-FileFormat = Literal["captions", "manifest", "audiofolder", "audioldm", "musiccaps"]
+FileFormat = Literal["captions", "manifest", "audiofolder", "audioldm", "musiccaps", "latents"]
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 LARGEST_SIDECAR = 2**20  # bytes of a JSON file beside an audio file
@@ -61,14 +65,16 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
     if endings is not None and not (path.is_file() and path.suffix.lower() in endings):
         raise UsageError(f"data: format {kind} is a {' or '.join(endings)} file, and '{config.path}' is not")
     audio = config.audio and config.audio.expanduser()
-    if audio is not None and kind in ("captions", "audiofolder"):
-        raise UsageError(f"data: 'audio' is not for format {kind}, whose audio lies in its folder")
+    if audio is not None and kind in ("captions", "audiofolder", "latents"):
+        raise UsageError(f"data: 'audio' is not for format {kind}, whose files lie in its folder")
     if audio is not None and not audio.is_dir():
         raise UsageError(f"data: there is no folder 'audio: {audio}'")
     if kind == "captions":
         return kind, _captions(path)
     if kind == "audiofolder":
         return kind, _audiofolder(path)
+    if kind == "latents":
+        return kind, _latents(path)
     if kind == "musiccaps":
         return kind, list_musiccaps(path, audio)
     table = read_table(path)
@@ -91,10 +97,13 @@ def detect(path: Path) -> FileFormat:
         raise DataError(f"{path}: no dataset; a manifest is a .csv or .jsonl file, AudioLDM's a .json file")
     if any(_metadata(path)):
         return "audiofolder"
+    latents = latents_in(path)
     tables = sorted(item.name for item in path.iterdir() if item.suffix.lower() in (".csv", ".jsonl", ".json"))
     try:
         audio = recordings_in(path)
     except DataError:
+        if latents:
+            return "latents"
         if not tables:
             raise
         audio = []
@@ -160,6 +169,39 @@ def _audiofolder(folder: Path) -> Listing:
             file = (inside / item.file).as_posix()
             named.append(replace(item, file=file, part=item.part or _part(file)))
     return list_files(_name(folder), folder, named)
+
+
+def _latents(folder: Path) -> Listing:
+    """Latents, whose recording is the file that they were encoded from, or its series."""
+    home, found = home_of(folder), latents_in(folder)
+    if not found:
+        raise DataError(
+            f"{folder}: no latents in it: {' or '.join(LATENT_ENDINGS)} files with a .json file beside each"
+        )
+    named: list[Named] = []
+    sources: dict[str, str | None] = {}
+    unusable: list[Skipped] = []
+    for path in found:
+        file = path.relative_to(folder).as_posix()
+        try:
+            if problem := file_problem(path.with_suffix(".json"), home):
+                raise DataError(problem)
+            table = read_description(path)
+            named += [replace(item, file=file) for item in _named(table, lambda _: "")]
+            sources[file] = source_of(table.rows[0])
+        except DataError as error:
+            unusable.append(skip(file, str(error).replace(f"{path.with_suffix('.json')}: ", f"{path.stem}.json: ")))
+    numbered = series({source for source in sources.values() if source})
+    named = [replace(item, recording=item.recording or numbered.get(sources[item.file] or "")) for item in named]
+    listing = list_files(_name(folder), folder, named, unusable)
+    told = read_details(folder)
+    arguments = told.get("args") if isinstance(told.get("args"), dict) else {}
+    encoder = Path(str((arguments or {}).get("ckpt_path") or "an autoencoder that is not told")).name
+    about = {
+        "encoded_with": encoder,
+        "sounds": "not known, only latents: recordings shared with a reference set are not found",
+    }
+    return replace(listing, about={**listing.about, **about})
 
 
 def _metadata(folder: Path) -> list[Path]:
