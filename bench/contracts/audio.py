@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from bench import interrupts
 from bench.atomic_write import replacing
 from bench.contracts.notes import Notes
 from bench.errors import DataError
@@ -92,6 +93,7 @@ class Audio:
         """Largest absolute sample; 0 for audio without frames."""
         return float(np.abs(self.samples).max(initial=0.0))
 
+    @interrupts.held()
     def mono(self, rate: int | None = None) -> Samples:
         """Mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given."""
         mixed: Samples = self.samples.mean(axis=0, dtype=np.float32)
@@ -121,6 +123,7 @@ def content_hash(audio: Audio) -> str:
     return digest.hexdigest()
 
 
+@interrupts.held()
 def read_audio(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) -> Audio:
     """Decode a file that libsndfile knows (wav, flac, ogg, opus, mp3, aiff).
 
@@ -220,6 +223,7 @@ def as_stored(audio: Audio) -> tuple[Audio, float]:
     return Audio(np.clip(steps, -_FULL_SCALE, _FULL_SCALE - 1) / np.float32(_FULL_SCALE), audio.rate, audio.notes), gain
 
 
+@interrupts.held()
 def write_flac(path: Path, audio: Audio, comment: str = "") -> float:
     """Write 24-bit FLAC so that a reader sees either the whole file or none, and return the gain that was applied.
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.atomic_write import replacing
+from bench.config.plugin_files import ALLOW, named_plugin_files
 from bench.config.run_config import RunConfig, load_config
-from bench.contracts.plugins import find
 from bench.errors import DataError, UsageError
 from bench.pipeline.run import planned_run
 from bench.planning.shards import shard_of
@@ -128,13 +128,8 @@ def _plan_anew(folder: Path, database: Path, plugin_files: bool) -> None:
 
 
 def _refuse_plugin_files(folder: Path, config: RunConfig) -> None:
-    plugins = [find("model", model.name) for model in config.models]
-    plugins += [find("metric", metric.name) for metric in config.metrics]
-    for plugin in plugins:
-        if plugin.source:
-            raise UsageError(
-                f"planning the clips of {folder} anew runs '{Path(plugin.target).name}'; allow it with --plugin-files"
-            )
+    if file := next(named_plugin_files(config.model_dump(mode="json")), None):
+        raise UsageError(f"planning the clips of {folder} anew runs '{file}'; if you trust it, allow it with {ALLOW}")
 
 
 def _keep(folder: Path) -> Path:

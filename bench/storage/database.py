@@ -56,7 +56,11 @@ def read_database(folder: Path) -> sqlite3.Connection:
         )
     with explained(folder):
         connection = open_to_read(folder)
-        _check_version(folder, connection)
+        try:
+            _check_version(folder, connection)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 

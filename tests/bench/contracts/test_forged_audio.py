@@ -68,7 +68,7 @@ def xing(frames: int) -> bytes:
     return bytes(content)
 
 
-def checksum(page: bytes) -> int:
+def checksum(page: bytes | bytearray) -> int:
     found = 0
     for byte in page:
         found ^= byte << 24
