@@ -7,7 +7,7 @@ import hashlib
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,13 +71,7 @@ def list_musiccaps(path: Path, audio: Path | None) -> Listing:
     evaluation: dict[str, bool] = {}
     used: set[Path] = set()
     for row in table.rows:
-        ytid = row.text("ytid")
-        if not _YTID.fullmatch(ytid):
-            raise DataError(f"{row.place}: ytid is {ytid[:40]!r}, must be 11 letters, digits, '-' or '_'")
-        if ytid in evaluation:
-            contradiction = evaluation[ytid] != _flag(row)
-            more = ", and once for evaluation, once not: a leak" if contradiction else ""
-            raise DataError(f"{row.place}: {ytid} is listed twice{more}")
+        ytid = _new_id(row, evaluation)
         evaluation[ytid] = _flag(row)
         caption = " ".join(row.text("caption").split())
         stretch = _seconds(row, "start_s"), _seconds(row, "end_s")
@@ -106,6 +100,17 @@ def list_musiccaps(path: Path, audio: Path | None) -> Listing:
         "recording": "the ytid",
     }
     return Listing("MusicCaps", tuple(examples), tuple(unusable), tuple(absent), longest, about)
+
+
+def _new_id(row: TableRow, before: Mapping[str, bool]) -> str:
+    """The id of a row, which no row before it has; those are known with whether they are for evaluation."""
+    ytid = row.text("ytid")
+    if not _YTID.fullmatch(ytid):
+        raise DataError(f"{row.place}: ytid is {ytid[:40]!r}, must be 11 letters, digits, '-' or '_'")
+    if ytid in before:
+        more = ", and once for evaluation, once not: a leak" if before[ytid] != _flag(row) else ""
+        raise DataError(f"{row.place}: {ytid} is listed twice{more}")
+    return ytid
 
 
 def ids_in_name(stem: str) -> dict[str, tuple[float, float] | None]:
