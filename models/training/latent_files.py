@@ -126,7 +126,8 @@ def _values(path: Path) -> npt.NDArray[np.float32]:
 
     if path.suffix.lower() == ".npy":
         try:
-            found = np.load(path, mmap_mode="r", allow_pickle=False)  # a forged header takes no memory
+            # No pickle and no archive, which `numpy.load` would look for; and a forged header takes no memory.
+            found = np.lib.format.open_memmap(path, mode="r")
         except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
             raise DataError(f"{path}: not an array of numbers, or damaged ({str(error)[:100]})") from None
     else:
@@ -137,8 +138,8 @@ def _values(path: Path) -> npt.NDArray[np.float32]:
             raise DataError(f"{path}: holds {len(tensors)} tensors; a latent is one")
         (tensor,) = tensors.values()
         found = tensor.float().numpy() if tensor.is_floating_point() else tensor.numpy()
-    if not isinstance(found, np.ndarray) or found.ndim != 2 or not all(found.shape):
-        raise DataError(f"{path}: of shape {getattr(found, 'shape', 'unknown')}; a latent is (channels, frames)")
+    if found.ndim != 2 or not all(found.shape):
+        raise DataError(f"{path}: of shape {found.shape}; a latent is (channels, frames)")
     if not np.issubdtype(found.dtype, np.floating):
         raise DataError(
             f"{path}: whole numbers, as of a discrete autoencoder; latents of a continuous one are trained on"

@@ -164,6 +164,7 @@ MISTAKES: dict[str, Callable[[Path], object]] = {
     "not finite": lambda path: np.save(path, latent(0) * np.float32("nan")),
     "not an array": a_pickle,
     "or damaged": a_forged_header,
+    "damaged (": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)),
 }
 
 
