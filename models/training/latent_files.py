@@ -127,7 +127,7 @@ def _values(path: Path) -> npt.NDArray[np.float32]:
     if path.suffix.lower() == ".npy":
         try:
             # No pickle and no archive, which `numpy.load` would look for; and a forged header takes no memory.
-            found = np.lib.format.open_memmap(path, mode="r")
+            found = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
         except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
             raise DataError(f"{path}: not an array of numbers, or damaged ({str(error)[:100]})") from None
     else:

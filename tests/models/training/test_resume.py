@@ -168,6 +168,22 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     assert any(name.startswith("made/") for name in tensors)
 
 
+def test_settings_that_came_later_leave_a_training_as_it_was(room: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    train(config(room, steps=2), out)
+    note = out / "finished.json"
+    content = json.loads(note.read_text())
+    assert content["config"]["lora"].pop("dora") is False  # as before there were magnitudes
+    note.write_text(json.dumps(content))
+    made = (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
+    watcher = Watcher()
+    assert train(config(room, steps=2), out, watcher).steps == 2 and watcher.done is None
+    assert (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == made
+    assert "dora" not in read(max(checkpoints(out / "checkpoints"))).state["identity"]["settings"]["lora"]
+    with pytest.raises(UsageError, match="dora"):
+        train(config(room, steps=3, lora={"rank": 2, "dora": True}), out)
+
+
 @pytest.mark.slow(7)
 def test_a_killed_training_goes_on(room: Path, tmp_path: Path, undisturbed: Callable[[dict[str, Any]], Path]) -> None:
     settings = {"checkpoint": {"every": 1}, "steps": 400, "validation": {"every": 500, "times": [0.5]}}
