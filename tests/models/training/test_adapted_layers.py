@@ -21,6 +21,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from bench.errors import UsageError
+from models import tiny
 from models.training.adapted_layers import adapted_layers
 from models.training.base import Batch
 from models.training.config import TrainConfig, parse_train_config
@@ -58,27 +59,40 @@ def adapted(checkpoint: Path, targets: Any) -> dict[str, torch.nn.Module]:
     return {name: part.get_base_layer() for name, part in parts if isinstance(part, LoraLayer)}
 
 
-def layers(checkpoint: Path, kinds: tuple[type[torch.nn.Module], ...]) -> set[str]:
-    network = open_trainee(config(checkpoint)).network
+@pytest.fixture(scope="module")
+def network(stable_audio_folder: Path) -> nn.Module:
+    return tiny.network("stable-audio", stable_audio_folder)
+
+
+@pytest.fixture(scope="module")
+def unet(audioldm_folder: Path) -> nn.Module:
+    return tiny.network("audioldm", audioldm_folder)
+
+
+def layers(network: nn.Module, *kinds: type[nn.Module]) -> set[str]:
     return {name for name, part in network.named_modules() if isinstance(part, kinds)}
 
 
 def test_all_linear_is_every_linear_layer(checkpoint: Path) -> None:
-    assert set(adapted(checkpoint, "all-linear")) == layers(checkpoint, (nn.Linear,))
+    found = adapted(checkpoint, "all-linear")
+    assert set(found) == layers(open_trainee(config(checkpoint)).network, nn.Linear)
 
 
 @pytest.mark.parametrize(
     "pattern", [r".*\.to_[qk]", r".*conv.*", r"(?i).*PROJ.*", r"(transformer_blocks|mid_block)\..*"]
 )
-def test_a_regular_expression_is_matched_with_whole_names(checkpoint: Path, pattern: str) -> None:
-    names = layers(checkpoint, (nn.Linear, nn.Conv1d, nn.Conv2d))
-    assert set(adapted(checkpoint, pattern)) == {name for name in names if re.fullmatch(pattern, name)} != set()
+def test_a_regular_expression_is_matched_with_whole_names(network: nn.Module, unet: nn.Module, pattern: str) -> None:
+    for part in (network, unet):
+        names = layers(part, nn.Linear, nn.Conv1d, nn.Conv2d)
+        found = adapted_layers(part, pattern)
+        assert isinstance(found, list)
+        assert set(found) == {name for name in names if re.fullmatch(pattern, name)} != set()
 
 
 def test_every_layer_in_the_transformer_as_loraw_adapts_them(stable_audio_folder: Path) -> None:
     found = adapted(stable_audio_folder, r"transformer_blocks\..*|proj_in|proj_out")
     outside = {"preprocess_conv", "postprocess_conv", "timestep_proj", "global_proj", "cross_attention_proj"}
-    everything = layers(stable_audio_folder, (nn.Linear, nn.Conv1d))
+    everything = layers(tiny.network("stable-audio", stable_audio_folder), nn.Linear, nn.Conv1d)
     assert set(found) == {name for name in everything if name.partition(".")[0] not in outside}
 
 
@@ -92,16 +106,20 @@ def test_every_layer_in_the_transformer_as_loraw_adapts_them(stable_audio_folder
         (r"(\w|\w\w|\.|\w\.)+[\da-c]{3}", "takes more than"),  # would go on for ever
         (["to_q", "to_queue"], "to_queue"),
         ([""], "nothing"),
-        (["transformer_blocks.0"], "transformer_blocks.0"),
     ],
 )
 def test_targets_that_are_no_layers_are_refused_with_those_that_are_near(
-    stable_audio_folder: Path, targets: Any, says: str
+    network: nn.Module, targets: Any, says: str
 ) -> None:
-    wanted = config(stable_audio_folder, lora={"rank": 2, "targets": targets})
     with pytest.raises(UsageError) as refused:
-        prepare(open_trainee(wanted), wanted)
+        adapted_layers(network, targets if isinstance(targets, str) else tuple(targets))
     assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_what_is_no_layer_but_a_part_of_the_network_is_refused(stable_audio_folder: Path) -> None:
+    wanted = config(stable_audio_folder, lora={"targets": ["transformer_blocks.0"]})
+    with pytest.raises(UsageError, match=r"transformer_blocks\.0"):
+        prepare(open_trainee(wanted), wanted)
 
 
 @pytest.mark.parametrize("lora", [{"targets": ""}, {"targets": 5}, {"targets": [1]}, {"dora": "yes please"}])
@@ -168,13 +186,13 @@ def test_a_new_adapter_with_magnitudes_leaves_the_base_bit_for_bit(checkpoint: P
     assert {name for name in weights if "magnitude" in name or "lora_B" in name} <= learning
 
 
-def test_a_dry_run_counts_magnitudes(checkpoint: Path) -> None:
-    wanted = config(checkpoint, lora={"rank": 2, "dora": True, "targets": "all-linear"})
+def test_a_dry_run_counts_magnitudes(audioldm_folder: Path, unet: nn.Module) -> None:
+    lora = {"rank": 2, "targets": "all-linear"}
+    plain, wanted = (config(audioldm_folder, lora=lora | {"dora": dora}) for dora in (False, True))
     trainee = open_trainee(wanted)
     prepare(trainee, wanted)
-    told = preview(wanted).weights
-    assert told is not None
+    told, without = preview(wanted).weights, preview(plain).weights
+    assert told is not None and without is not None
     assert told.trained == sum(weight.numel() for weight in trainable(trainee.network).values())
-    without = preview(config(checkpoint, lora={"rank": 2, "targets": "all-linear"})).weights
-    linear = [part for part in open_trainee(wanted).network.modules() if isinstance(part, nn.Linear)]
-    assert without is not None and told.trained - without.trained == sum(part.out_features for part in linear)
+    outputs = sum(part.out_features for part in unet.modules() if isinstance(part, nn.Linear))
+    assert told.trained - without.trained == outputs

@@ -23,7 +23,7 @@ pytest.importorskip("diffusers")
 pytest.importorskip("peft")
 
 import torch
-from diffusers import AudioLDMPipeline, StableAudioPipeline
+from diffusers import AudioLDMPipeline, StableAudioDiTModel, StableAudioPipeline, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from bench import Audio, GenerationRequest, Prompt
@@ -423,6 +423,19 @@ def test_the_ways_of_loading_on_the_card_work_as_they_are_printed(
     setattr(plain, part, network.eval())
     for heard in sounds:
         np.testing.assert_allclose(heard, sound(plain), atol=1e-4)
+
+
+def test_diffusers_has_a_loader_for_one_base_as_the_card_says() -> None:
+    assert not hasattr(StableAudioDiTModel, "load_lora_adapter") and hasattr(UNet2DConditionModel, "load_lora_adapter")
+
+
+def test_a_base_of_the_hub_is_loaded_at_its_commit(saved: SimpleNamespace) -> None:
+    base = {"kind": saved.kind, "checkpoint": "owner/name", "repo": "owner/name", "revision": "0" * 40}
+    for language, code in blocks(page(replace(saved.card, base=base))):
+        if language == "python":
+            assert f".from_pretrained('owner/name', revision='{'0' * 40}')" in code and ast.parse(code)
+        else:
+            assert {row["params"]["revision"] for row in yaml.safe_load(code)["models"]} == {"0" * 40}
 
 
 def sound(pipeline: Any) -> np.ndarray:
