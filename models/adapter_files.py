@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError
 from bench.weights_file import load_weights, read_object
+from models.adapter_names import FORMATS, LORAW, OTHER_KINDS, Factors
 from models.adapter_settings import check_settings
 
 if TYPE_CHECKING:
@@ -34,57 +35,12 @@ _STATE = re.compile(r"(pytorch_)?model\.(safetensors|bin)")
 _ENDINGS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth")
 
 
-@dataclass(frozen=True)
-class Factors:
-    """How a format names what it saves of a layer: regular expressions of what stands behind the layer's name."""
-
-    format: str
-    down: str
-    up: str
-    magnitude: str = r"(?!)"
-    ignored: str = r"(?!)"
-
-
-_PEFT_NAME = r"(?:\.default)?"  # a training's state has the adapter's name, peft's own files have not
-FORMATS = (
-    Factors(
-        "peft",
-        rf"\.lora_A{_PEFT_NAME}\.weight",
-        rf"\.lora_B{_PEFT_NAME}\.weight",
-        rf"\.lora_magnitude_vector{_PEFT_NAME}(?:\.weight)?",
-    ),
-    Factors("peft, embeddings", rf"\.lora_embedding_A{_PEFT_NAME}", rf"\.lora_embedding_B{_PEFT_NAME}"),
-    Factors("diffusers before 0.26", r"\.lora\.down\.weight", r"\.lora\.up\.weight"),
-    Factors("diffusers' text encoders", r"\.lora_linear_layer\.down\.weight", r"\.lora_linear_layer\.up\.weight"),
-    # The layer's own name ends in _lora, see `models.adapter_names`.
-    Factors("diffusers before 0.18", r"(?<=_lora)\.down\.weight", r"(?<=_lora)\.up\.weight"),
-    Factors("kohya and ComfyUI", r"\.lora_down\.weight", r"\.lora_up\.weight", r"\.dora_scale"),
-    # LoRAW multiplies by the weight of `dora_mag` alone, its bias has no effect.
-    Factors("LoRAW", r"/lora_down\.weight", r"/lora_up\.weight", r"/dora_mag\.weight", r"/dora_mag\.bias"),
-)
-_LORAW = FORMATS[-1]
 _ALPHA = re.compile(r"(?P<layer>.+?)(?:\.lora)?\.alpha")
 _PATTERNS = [
     (re.compile(rf"(?P<layer>.+?)(?:{ending})"), row, role)
     for row in FORMATS
     for role, ending in (("down", row.down), ("up", row.up), ("magnitude", row.magnitude), ("ignored", row.ignored))
 ]
-
-# What is not LoRA, told by a part of its names.
-_OTHERS = {
-    "hada_": "LoHa",
-    "lokr_": "LoKr",
-    "lora_mid": "LoCon with a core between its factors",
-    "oft_": "OFT",
-    "boft_": "BOFT",
-    "ia3": "IA3",
-    "vera_": "VeRA",
-    "lora_diag": "KaSA",
-    "lora_B.bias": "biases of LoRA factors (lora_bias)",
-    "lora_B.default.bias": "biases of LoRA factors (lora_bias)",
-    "modules_to_save": "whole layers (modules_to_save)",
-    ".diff": "differences of whole weights",
-}
 
 
 @dataclass
@@ -167,7 +123,9 @@ def weight_file(path: Path) -> Path:
     for ending in _ENDINGS if not found else ():
         found = found or sorted(path.glob(f"*{ending}"))
     if len(found) != 1:
-        what = f"holds {len(found)} files of weights, name one" if found else f"holds none of {', '.join(NAMES)}, *.ckpt"
+        what = (
+            f"holds {len(found)} files of weights, name one" if found else f"holds none of {', '.join(NAMES)}, *.ckpt"
+        )
         raise UsageError(f"adapter '{path}' {what}")
     return found[0]
 
@@ -213,7 +171,7 @@ def read_adapter(path: Path) -> AdapterFile:
             raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not belong together")
     by_peft = bool(settings) or bool(_STATE.fullmatch(file.name))
     alone = any(layer.alpha is None for layer in layers.values()) and "lora_alpha" not in settings
-    assumed = alone and (by_peft or _LORAW.format in formats)
+    assumed = alone and (by_peft or LORAW.format in formats)
     return AdapterFile(path, layers, settings, rest, PEFT_ALPHA if by_peft else None, assumed)
 
 
@@ -229,7 +187,7 @@ def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
                 f"adapter '{path}' is in the format of Stable Audio 3's trainer ('{key[:100]}'), which no model here "
                 "reads; it was trained on a model that is not one of them"
             )
-        for mark, kind in _OTHERS.items():
+        for mark, kind in OTHER_KINDS.items():
             if mark in key:
                 raise UsageError(f"adapter '{path}' holds {kind}, such as '{key[:100]}'; only LoRA and DoRA are read")
 
@@ -287,7 +245,7 @@ def _place(key: str, value: torch.Tensor, layers: dict[str, Layer]) -> str | Non
     """Put a weight where it belongs and return its format; None if it belongs nowhere."""
     for pattern, row, role in _PATTERNS:
         if match := pattern.fullmatch(key):
-            layer = layers.setdefault(_name(match["layer"], row), Layer(scales_bias=row is _LORAW))
+            layer = layers.setdefault(_name(match["layer"], row), Layer(scales_bias=row is LORAW))
             layer.embedding |= "embedding" in row.format
             if role != "ignored":
                 setattr(layer, role, value)
@@ -300,7 +258,7 @@ def _place(key: str, value: torch.Tensor, layers: dict[str, Layer]) -> str | Non
 
 def _name(written: str, row: Factors) -> str:
     """A layer's name with dots, since LoRAW writes it like a path."""
-    return written.replace("/", ".") if row is _LORAW else written
+    return written.replace("/", ".") if row is LORAW else written
 
 
 def layer_settings(settings: Mapping[str, Any], part: str) -> Mapping[str, Any]:

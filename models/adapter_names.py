@@ -42,6 +42,52 @@ class Match:
     wrapper: str
 
 
+@dataclass(frozen=True)
+class Factors:
+    """How a format names what it saves of a layer: regular expressions of what stands behind the layer's name."""
+
+    format: str
+    down: str
+    up: str
+    magnitude: str = r"(?!)"
+    ignored: str = r"(?!)"
+
+
+_PEFT_NAME = r"(?:\.default)?"  # a training's state has the adapter's name, peft's own files have not
+FORMATS = (
+    Factors(
+        "peft",
+        rf"\.lora_A{_PEFT_NAME}\.weight",
+        rf"\.lora_B{_PEFT_NAME}\.weight",
+        rf"\.lora_magnitude_vector{_PEFT_NAME}(?:\.weight)?",
+    ),
+    Factors("peft, embeddings", rf"\.lora_embedding_A{_PEFT_NAME}", rf"\.lora_embedding_B{_PEFT_NAME}"),
+    Factors("diffusers before 0.26", r"\.lora\.down\.weight", r"\.lora\.up\.weight"),
+    Factors("diffusers' text encoders", r"\.lora_linear_layer\.down\.weight", r"\.lora_linear_layer\.up\.weight"),
+    # The layer's own name ends in _lora, see `models.adapter_names`.
+    Factors("diffusers before 0.18", r"(?<=_lora)\.down\.weight", r"(?<=_lora)\.up\.weight"),
+    Factors("kohya and ComfyUI", r"\.lora_down\.weight", r"\.lora_up\.weight", r"\.dora_scale"),
+    # LoRAW multiplies by the weight of `dora_mag` alone, its bias has no effect.
+    Factors("LoRAW", r"/lora_down\.weight", r"/lora_up\.weight", r"/dora_mag\.weight", r"/dora_mag\.bias"),
+)
+LORAW = FORMATS[-1]
+# What is not LoRA, told by a part of its names.
+OTHER_KINDS = {
+    "hada_": "LoHa",
+    "lokr_": "LoKr",
+    "lora_mid": "LoCon with a core between its factors",
+    "oft_": "OFT",
+    "boft_": "BOFT",
+    "ia3": "IA3",
+    "vera_": "VeRA",
+    "lora_diag": "KaSA",
+    "lora_B.bias": "biases of LoRA factors (lora_bias)",
+    "lora_B.default.bias": "biases of LoRA factors (lora_bias)",
+    "modules_to_save": "whole layers (modules_to_save)",
+    ".diff": "differences of whole weights",
+}
+
+
 Naming = Callable[[str], Iterator[tuple[str, tuple[int, int]]]]
 
 _WHOLE = (0, 1)
@@ -151,7 +197,9 @@ class LayerNames:
 
     def __init__(self, parts: Mapping[str, torch.nn.Module]) -> None:
         self.main = next(iter(parts))
-        self._weights = {part: module.state_dict() for part, module in parts.items()}
+        self._weights: dict[str, dict[str, torch.Tensor]] = {
+            part: module.state_dict() for part, module in parts.items()
+        }
         self._layers = {part: _adaptable(module) for part, module in parts.items()}
         self._tables = {part: list(_tables(part, layers)) for part, layers in self._layers.items()}
 
@@ -181,8 +229,8 @@ class LayerNames:
         """The parameter or buffer of this name in a training's state, in which peft's layers wrap the network's."""
         for _, part, rest in _unwrapped(name.replace(".base_layer.", "."), self.main):
             for root in ROOTS:
-                if (found := self._weights.get(part, {}).get(root + rest)) is not None:
-                    return found
+                if root + rest in self._weights.get(part, ()):
+                    return self._weights[part][root + rest]
         return None
 
 
@@ -215,7 +263,7 @@ def _tables(
 
 
 def _unwrapped(name: str, main: str) -> Iterator[tuple[str, str, str]]:
-    """What was taken off, the part that is spoken of, and the rest of the name, from the longest rest to the shortest."""
+    """What was taken off, the part that is spoken of, and the rest of the name; the longest rest comes first."""
     taken, part, rest = "", main, name
     while True:
         yield taken, part, rest

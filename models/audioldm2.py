@@ -37,6 +37,7 @@ class AudioLDM2(AudioLDM):
     needs = (*DiffusersModel.needs, "diffusers:AudioLDM2Pipeline", "transformers:GPT2LMHeadModel")
     pipeline = "AudioLDM2Pipeline"
     encoders = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}  # noqa: RUF012 - never changed
+    beside = ("language_model",)
 
     checkpoint: str = "cvssp/audioldm2"
     _: KW_ONLY

@@ -26,6 +26,7 @@ class DiffusersModel(PretrainedModel):
         pipeline: name of the class in diffusers.
         tuned: the part of the pipeline that adapters change, such as ``transformer``.
         encoders: tokenizer → encoder, by their names in the pipeline.
+        beside: further parts that an adapter may change.
 
     Args:
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
@@ -40,6 +41,8 @@ class DiffusersModel(PretrainedModel):
     pipeline: ClassVar[str]
     tuned: ClassVar[str]
     encoders: ClassVar[Mapping[str, str]] = {"tokenizer": "text_encoder"}
+
+    beside: ClassVar[tuple[str, ...]] = ()
 
     _: KW_ONLY
     guidance: float = 1.0
@@ -65,7 +68,8 @@ class DiffusersModel(PretrainedModel):
         self._check(pipeline)
         for tokenizer, encoder in self.encoders.items():
             check_vocabulary(getattr(pipeline, tokenizer), getattr(pipeline, encoder), folder / tokenizer)
-        setattr(pipeline, self.tuned, self._adapted(getattr(pipeline, self.tuned)))
+        others = [name for name in (*self.encoders.values(), *self.beside) if name != self.tuned]
+        self._adapt({name: getattr(pipeline, name) for name in (self.tuned, *others)})
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)
 

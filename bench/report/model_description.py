@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any
 
@@ -29,7 +30,15 @@ def described(model: ModelEntry) -> str:
         parts.append(checkpoint)
     if adapter is not None:
         weight = "" if scale is None else f" at scale {_short(scale)}"
-        parts.append(f"adapter {_named(provenance.get('adapter'))}{_hashes(adapter)}{weight}")
+        several = isinstance(adapter, list)
+        given = provenance.get("adapter")
+        named = given if isinstance(given, list) and given else [given]
+        told = [
+            f"{_adapter_name(name)}{_adapter(own)}"
+            for own, name in zip_longest(adapter if several else [adapter], named)
+            if own is not None
+        ]
+        parts.append(f"adapter{'s' * several} {' + '.join(told)}{weight}")
     if source := named.get("source"):
         parts.append(f"from a plugin file {_hash(source)}")
     parts += [f"{name} {_short(value)}" for name, value in identity.items() if value not in (None, {}, [], "")]
@@ -49,6 +58,20 @@ def _checkpoint(identity: dict[str, Any], given: object) -> str:
 def _named(given: object) -> str:
     """What a folder is called, without where it lies on somebody's disk."""
     return f"'{PurePath(given).name}' " if isinstance(given, str) and PurePath(given).name else ""
+
+
+def _adapter_name(given: object) -> str:
+    return _named(given.get("path") if isinstance(given, Mapping) else given)
+
+
+def _adapter(identity: object) -> str:
+    """The hashes of one adapter, or its revision, and the weight that it has among several."""
+    if not isinstance(identity, Mapping):
+        return _hashes(identity)
+    hashes = {name: own for name, own in identity.items() if name not in ("weight", "repo", "revision")}
+    times = f" times {_short(identity['weight'])}" if "weight" in identity else ""
+    where = f"of {_short(identity['repo'])} at revision {str(identity.get('revision'))[:_DIGITS]}"
+    return (where if "repo" in identity else _hashes(hashes)) + times
 
 
 def _hashes(value: object) -> str:

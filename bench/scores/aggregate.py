@@ -6,12 +6,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.contracts.metric import Direction, Estimate
+from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.number_format import counted
@@ -21,6 +22,7 @@ from bench.storage.clip_sets import clip_groups
 from bench.storage.database import damaged
 from bench.storage.read_clips import planned_rows
 from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_models import read_notices
 from bench.storage.read_scores import ShownSetScore, shown_scores, shown_set_scores
 from bench.storage.store import Store, StoredClip
 
@@ -221,14 +223,14 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
         for group in filter(None, dict.fromkeys(("all", score.group(by)))):
             gathered.setdefault((score.model, score.metric, group), []).append(score)
     of_sets = read_set_scores(store, by)
-    columns = read_columns(store)
+    columns, said = read_columns(store), read_notices(store)
     cells = []
     for (model, group), planned in _planned(store, by).items():
         for column in columns:
             if column.of_sets:
                 none = Estimate(None, None, None, 0, "not computed for these clips: run 'tunebench score'")
                 found = of_sets.get((model, column.ref, group), none)
-                cells.append(Cell(model, column, group, found, planned, None, None))
+                cells.append(Cell(model, column, group, _with(found, said[model]), planned, None, None))
             else:
                 scores = gathered[model, column.ref, group]
                 known, chance = _mean(scores, "known"), _mean(scores, "chance")
@@ -237,13 +239,18 @@ def summarise(store: Store, by: Grouping | None = None) -> list[Cell]:
                         model,
                         column,
                         group,
-                        estimate(scores, column.bounds, column.hit_or_miss),
+                        _with(estimate(scores, column.bounds, column.hit_or_miss), said[model]),
                         planned,
                         chance,
                         known,
                     )
                 )
     return cells
+
+
+def _with(found: Estimate, said: tuple[Notice, ...]) -> Estimate:
+    """An estimate with what its model says of itself."""
+    return replace(found, warnings=(*found.warnings, *said)) if said else found
 
 
 def _planned(store: Store, by: Grouping | None) -> dict[tuple[str, str], int]:
