@@ -32,10 +32,10 @@ def described(model: ModelEntry) -> str:
         weight = "" if scale is None else f" at scale {_short(scale)}"
         several = isinstance(adapter, list)
         given = provenance.get("adapter")
-        named = given if isinstance(given, list) and given else [given]
+        entries: list[Any] = given if isinstance(given, list) and given else [given]
         told = [
             f"{_adapter_name(name)}{_adapter(own)}"
-            for own, name in zip_longest(adapter if several else [adapter], named)
+            for own, name in zip_longest(adapter if several else [adapter], entries)
             if own is not None
         ]
         parts.append(f"adapter{'s' * several} {' + '.join(told)}{weight}")
