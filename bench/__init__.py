@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from bench.contracts.notice import Notice
     from bench.contracts.prompt import Prompt, PromptSuite
     from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric
-    from bench.errors import DataError, GenerationError, MissingError, TunebenchError, Undefined, UsageError
+    from bench.errors import (
+        DataError,
+        GenerationError,
+        MissingError,
+        TransientError,
+        TunebenchError,
+        Undefined,
+        UsageError,
+    )
     from bench.execution.score_audio import AudioScores, score_audio
     from bench.pipeline.run import Run, run
 
@@ -51,6 +59,7 @@ _HOMES = {
     "RunConfig": "config.run_config",
     "Score": "contracts.metric",
     "SetMetric": "contracts.set_metric",
+    "TransientError": "errors",
     "TunebenchError": "errors",
     "Undefined": "errors",
     "UsageError": "errors",
@@ -86,6 +95,7 @@ __all__ = [
     "RunConfig",
     "Score",
     "SetMetric",
+    "TransientError",
     "TunebenchError",
     "Undefined",
     "UsageError",

@@ -13,6 +13,7 @@ storage        Unstorable          2            the disk does not take what is w
 missing        MissingError        3            a dependency or weights are missing
 failures       FailuresRecorded    4            finished, with failures recorded
 generation     GenerationError     4            a clip could not be generated
+transient      TransientError      4            it failed for a reason that may pass
 undefined      Undefined           4            there is no value, for a reason
 data           DataError           5            data that cannot be used
 interrupted    (none)              130          Ctrl-C, or a signal to end
@@ -28,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
+
+from bench.plain_text import plain_line
 
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C or a signal ended, as shells have it: 128 and the number of SIGINT."""
@@ -75,6 +78,17 @@ class GenerationError(TunebenchError):
     exit_code = 4
 
 
+class TransientError(GenerationError):
+    """Something failed for a reason that may pass: a service is busy, a device is in use.
+
+    A model, metric or embedder raises it, or a model returns it for one of its requests; what it was asked for is tried
+    again after a while (``executor.retries``).
+    """
+
+    code = "transient"
+    exit_code = 4
+
+
 class Undefined(TunebenchError):
     """There is no value, and the reason why is the result: a silent clip has no embedding."""
 
@@ -96,8 +110,21 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says in one printable line: ours as they are, others with their class."""
-    text = " ".join(str(error).split()).encode(errors="replace").decode()
+    """Return what an error says in one printable line of bounded length: ours as they are, others with their class."""
+    try:
+        text = str(error)
+    except Exception:  # it is a plugin's
+        text = ""
+    name = type(error).__name__
     if isinstance(error, TunebenchError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return plain_line(text) or name
+    return plain_line(f"{name}: {text}" if text.strip() else name)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same may succeed when it is tried again: a `TransientError`, or memory that ran out.
+
+    The class by which PyTorch says so is known by its name, since only a plugin has imported it.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, TransientError | MemoryError) or "OutOfMemoryError" in names

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
-
-from bench.regular_file import open_regular
 
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no white space and no NaN: equal values give equal text.
 
     Raises:
-        TypeError, ValueError: something JSON cannot hold, or a float that is not finite.
+        TypeError, ValueError: something JSON cannot hold, a float that is not finite, or text with an unpaired
+            surrogate.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    if not text.isascii():
+        text.encode()
+    return text
 
 
 def fingerprint(value: Any) -> str:
@@ -26,22 +26,17 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a regular file's bytes; computed once for each size and time of change."""
-    status = path.stat()
-    return _hash_unchanged(path.resolve(), status.st_size, status.st_mtime_ns)
+def fingerprint_of_fields(fields: Mapping[str, str]) -> str:
+    """The fingerprint of a mapping of which each value is canonical JSON already.
 
+    Args:
+        fields: names of plain letters, which JSON writes as they are, and the text of each value.
 
-def hash_bytes_of(path: Path) -> str:
-    """SHA-256 of a file's bytes as they are now."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@lru_cache(maxsize=1 << 16)
-def _hash_unchanged(path: Path, size: int, changed: int) -> str:
-    del size, changed  # only so that a file that was replaced is read again
-    return hash_bytes_of(path)
+    >>> fingerprint_of_fields({"b": "[1]", "a": "2"}) == fingerprint({"a": 2, "b": [1]})
+    True
+    """
+    text = ",".join(f'"{name}":{fields[name]}' for name in sorted(fields))
+    return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()
 
 
 def first_difference(old: Any, new: Any, place: str = "") -> tuple[str, str, str]:

@@ -70,10 +70,11 @@ def _private_folder() -> Path:
     import tempfile
 
     from bench.run_lock import take
+    from bench.user_cache import cache_folder
 
     alive: IO[str] | None = None
     try:
-        root = _root()
+        root = cache_folder("numba")
         root.mkdir(parents=True, exist_ok=True)
         with _wait_for(root / "lock"):
             _remove_leftovers(root)
@@ -94,11 +95,6 @@ def _private_folder() -> Path:
 
     atexit.register(remove)
     return folder
-
-
-def _root() -> Path:
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "tunebench" / "numba"
 
 
 def _wait_for(path: Path) -> IO[str]:

@@ -51,6 +51,15 @@ def seconds_text(seconds: float | str) -> str:
     return f"{float(seconds):.12g} s"
 
 
+def memory_text(size: float) -> str:
+    """Bytes for people to read.
+
+    >>> memory_text(8.314e9), memory_text(5.04e7)
+    ('8.31 GB', '50.4 MB')
+    """
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
+
+
 def first_few(names: Sequence[str], most: int) -> list[str]:
     """The first names, and how many more there are."""
     return [*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])]

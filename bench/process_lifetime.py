@@ -1,22 +1,112 @@
-"""Processes that never outlive whoever started them.
+"""Processes that never outlive whoever started them, and whose end is seen at once.
 
 Whoever starts such a process holds one end of a pipe. The system closes that end when the holder is gone, for whatever
 reason; no process can be killed too suddenly for that to work.
 
-As a program, ``process_lifetime.py PROGRAM ARGUMENT …`` runs a command of which nothing stays: it is started as leader
-of a process group, with the pipe as its standard input, and kills the whole group when the pipe is closed.
+As a program, this file is a guard: it runs a command, ends it when the pipe is closed, and kills all that the command
+has started as soon as it ends. On Linux that includes what has left for a session of its own: the guard becomes the
+parent of every process below it that loses its own. Elsewhere it is the command's process group. `Guarded` starts one.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_LINUX = sys.platform == "linux"
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_LOOKS = 0.1 if _LINUX else 1.0  # seconds between two looks at the memory in use
+_LONGEST_WAIT = 3600.0  # seconds at once; a limit may be longer than what a system can wait for
+_LEAVING = 10.0  # seconds that killed processes may take; one that waits for a broken disk is left
+
+
+class Ending(NamedTuple):
+    """How a guarded command ended.
+
+    Attributes:
+        code: its exit code, minus the signal that ended it, or 126 if it could not be started.
+        memory: bytes that it and its children used where that was more than they may; otherwise 0.
+    """
+
+    code: int
+    memory: int = 0
+
+
+class Guarded:
+    """A command under guard: of all that it starts, nothing stays when it ends, is stopped, or this process is gone.
+
+    The command's standard input is empty.
+
+    Args:
+        command: program and arguments, which no shell reads.
+        memory: bytes that it and its children may have resident, looked at ten times a second; it is killed at more.
+            Pages that several of them share count once, as far as the system tells. None for no limit.
+        pass_fds: file descriptors that it inherits.
+        options: of `subprocess.Popen`: env, cwd, stdout, stderr.
+
+    Attributes:
+        ended: a file descriptor that becomes readable when the command has ended, no matter who still holds its pipes.
+
+    Raises:
+        OSError: no process can be started.
+    """
+
+    def __init__(
+        self, command: Sequence[str], memory: int | None = None, pass_fds: Sequence[int] = (), **options: Any
+    ) -> None:
+        self.ended, theirs = os.pipe()
+        self._status = os.fdopen(self.ended, "rb", buffering=0)
+        files = ",".join(map(str, [theirs, *pass_fds]))
+        guard = [sys.executable, "-I", "-S", __file__, files, str(memory or 0)]
+        try:
+            # A group of its own, since Ctrl-C reaches all of the terminal's: the driver decides what happens then.
+            self._guard = subprocess.Popen(
+                [*guard, *command], stdin=subprocess.PIPE, pass_fds=[theirs, *pass_fds], process_group=0, **options
+            )
+        except BaseException:
+            self._status.close()
+            raise
+        finally:
+            os.close(theirs)
+
+    def wait(self, limit: float = math.inf) -> Ending:
+        """Wait for the command's end, but no longer than ``limit`` seconds. To be called no more when it has ended.
+
+        Raises:
+            TimeoutError: it has not ended by then.
+        """
+        deadline = time.monotonic() + limit
+        while not select.select([self.ended], [], [], max(0.0, min(deadline - time.monotonic(), _LONGEST_WAIT)))[0]:
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+        told = self._status.read(100).split()
+        code = self._guard.wait()
+        return Ending(int(told[0]), int(told[1])) if len(told) == 2 else Ending(code)
+
+    def stop(self) -> None:
+        """End the command and all it has started, if it has not ended, and close what is open."""
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        try:
+            self._guard.wait(2 * _LEAVING)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
+        self._status.close()
 
 
 def end_with_pipe(descriptor: int) -> None:
@@ -28,28 +118,12 @@ def end_with_pipe(descriptor: int) -> None:
         descriptor: the end to read from, which only the holder of the other end may write to; it may be closed later.
     """
     if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        _end_with_parent()
     _when_closed(os.dup(descriptor), lambda: os._exit(1))
 
 
-def end_with_stdin() -> None:
-    """Do so for the pipe that is this process's standard input; to whoever reads that later, it is empty."""
-    end_with_pipe(0)
-    empty = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(empty, 0)
-    os.close(empty)
-
-
-def run(command: list[str]) -> int:
-    """Run a command and return its exit code: 128 + n if signal n ended it, 126 if it cannot be started."""
-    _when_closed(0, lambda: os.killpg(0, signal.SIGKILL))
-    try:
-        code = subprocess.call(command, stdin=subprocess.DEVNULL)
-    except OSError as error:
-        print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)
-        return 126
-    return code if code >= 0 else 128 - code
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _when_closed(descriptor: int, end: Callable[[], None]) -> None:
@@ -62,5 +136,135 @@ def _when_closed(descriptor: int, end: Callable[[], None]) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+# -- the guard -------------------------------------------------------------------------------------------------------
+
+
+def _guard(status: int, passed: Sequence[int], limit: int, command: list[str]) -> None:
+    """Run a command while standard input is open, and tell how it ended once nothing of it is left."""
+    os.set_inheritable(status, False)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    if _LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    code, used = _watch(command, passed, woken, limit)
+    with suppress(OSError):  # the driver is gone
+        os.write(status, b"%d %d" % (code, used))
+
+
+def _watch(command: list[str], passed: Sequence[int], woken: int, limit: int) -> tuple[int, int]:
+    try:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            close_fds=False,  # it gets what was passed on to here
+            process_group=0,
+            preexec_fn=_end_with_parent if _LINUX else None,  # there are no threads here
+        )
+    except OSError as error:
+        print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)
+        return 126, 0
+    for descriptor in passed:  # whoever has the other end sees when the command lets go of it
+        os.close(descriptor)
+    code: int | None = None
+    used = 0
+    while code is None:
+        ready, _, _ = select.select([0, woken], [], [], _LOOKS if limit else None)
+        if 0 in ready or (woken in ready and signal.SIGTERM in os.read(woken, 1000)):
+            break
+        code, _ = _reaped(child.pid)
+        if limit and code is None and (used := _memory(_family(), limit)) > limit:
+            break
+    ended = _end_family(child.pid)
+    code = code if code is not None else ended
+    child.returncode = code  # it was waited for here
+    return code, used if used > limit else 0
+
+
+def _reaped(child: int) -> tuple[int | None, bool]:
+    """The exit code of the command if it has just ended, and whether any process is left; all that ended are reaped."""
+    code = None
+    try:
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            if found[0] == child:
+                code = os.waitstatus_to_exitcode(found[1])
+    except ChildProcessError:
+        return code, False
+    return code, True
+
+
+def _end_family(child: int) -> int:
+    """Kill whatever is left below this process, and return the exit code of the command if it was among it."""
+    code, left, deadline = None, True, time.monotonic() + _LEAVING
+    while left and time.monotonic() < deadline:
+        # Of a group that is only waiting to be reaped, macOS says that killing it is not permitted.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        for process in _family() if _LINUX else ():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        ended, left = _reaped(child)
+        code = code if ended is None else ended
+        time.sleep(0.002 if left else 0)
+    return code if code is not None else -signal.SIGKILL
+
+
+def _family() -> dict[int, int]:
+    """The processes below this one, each with the bytes that it has resident."""
+    found: dict[int, int] = {}
+    below = _children_in_proc if Path(f"/proc/self/task/{os.getpid()}/children").exists() else _children_by_ps()
+    waiting = [os.getpid()]
+    while waiting:
+        for process, resident in below(waiting.pop()):
+            if process not in found:
+                found[process] = resident
+                waiting.append(process)
+    return found
+
+
+def _children_in_proc(parent: int) -> list[tuple[int, int]]:
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in Path(f"/proc/{parent}/task").iterdir():
+            with suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
+    return [(process, _resident(process)) for process in found]
+
+
+def _resident(process: int) -> int:
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _children_by_ps() -> Callable[[int], list[tuple[int, int]]]:
+    children: dict[int, list[tuple[int, int]]] = {}
+    with suppress(OSError):
+        listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,rss="], stdout=subprocess.PIPE, text=True, check=False)
+        for process, parent, kilobytes in (map(int, line.split()) for line in listing.stdout.splitlines()):
+            children.setdefault(parent, []).append((process, 1024 * kilobytes))
+    return lambda parent: children.get(parent, [])
+
+
+def _memory(family: dict[int, int], limit: int) -> int:
+    """The bytes that processes use together: what is resident, and where that is too much, what each has its share of.
+
+    The share takes a walk through all pages, which is dear.
+    """
+    if sum(family.values()) <= limit:
+        return sum(family.values())
+    return sum(_share(process, resident) for process, resident in family.items())
+
+
+def _share(process: int, resident: int) -> int:
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return resident
+
+
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    _status, *_passed = map(int, sys.argv[1].split(","))
+    _guard(_status, _passed, int(sys.argv[2]), sys.argv[3:])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 from typing import IO
 
 from bench.errors import UsageError
+
+_NAME = "run.lock"
+_TRIES, _PAUSE = 3, 0.02  # seconds: a reader that looks whether the lock is held holds it for a moment itself
 
 
 def take(path: Path) -> IO[str] | None:
@@ -33,16 +37,38 @@ def take(path: Path) -> IO[str] | None:
     return None
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the lock of a folder, as `take_lock` takes it; nothing is written.
+
+    A disk that knows no locks has none that is held.
+    """
+    import fcntl
+
+    try:
+        with (folder / _NAME).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def take_lock(folder: Path) -> IO[str]:
     """Make the folder and take its lock, which the kernel drops when this process dies, however it dies.
 
     Raises:
         UsageError: another process holds it (named with its host), or the folder cannot be written to.
     """
-    path = folder / "run.lock"
+    path = folder / _NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = take(path)
+        for _ in range(_TRIES):
+            if lock is not None:
+                break
+            time.sleep(_PAUSE)
+            lock = take(path)
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
     if lock is None:

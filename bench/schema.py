@@ -22,9 +22,9 @@ Table = TypeVar("Table", bound="Settings")
 
 
 class Settings(BaseModel):
-    """A frozen table of settings that refuses unknown ones."""
+    """A frozen table of settings that refuses unknown ones, and numbers that are not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 def load_settings(kind: type[Table], path: Path, example: str) -> Table:

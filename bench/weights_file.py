@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError, MissingError, TunebenchError, one_line
-from bench.hashing import hash_file
+from bench.file_hash import hash_file
 from bench.regular_file import open_regular, read_bytes
 
 AGAIN = "download it again"
@@ -96,14 +96,14 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def hash_weights(path: Path) -> str:
-    """SHA-256 of a file of a checkpoint, as `bench.hashing.hash_file` has it.
+    """SHA-256 of a file of a checkpoint, as `bench.file_hash.hash_file` has it, kept in the user's cache.
 
     Raises:
         MissingError: there is no such file.
         DataError: it is no regular file, or cannot be read.
     """
     try:
-        return hash_file(path)
+        return hash_file(path, lasting=True)
     except FileNotFoundError:
         raise MissingError(f"{path}: no such file; {AGAIN}") from None
     except OSError as error:

@@ -31,23 +31,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from bench import process_lifetime
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
-from bench.errors import DataError, GenerationError, MissingError, UsageError
-from bench.hashing import hash_file
+from bench.errors import DataError, GenerationError, MissingError, TransientError, UsageError
+from bench.file_hash import hash_file
+from bench.process_lifetime import Guarded
 from models.folder import AUDIO_ENDINGS
+
+TRY_AGAIN = 75
+"""The exit code of a command whose missing clips may be made later: EX_TEMPFAIL of sysexits.h."""
 
 _COMPLETE = 0.99  # of the duration: what a failed command leaves shorter than this may be a file cut off
 
@@ -56,8 +59,10 @@ class CommandModel(MusicModel):
     """Runs a program of yours that turns a file of requests into audio files; `models.command` describes both.
 
     A clip whose file is missing or cannot be decoded fails with the exit code and the last line that was printed; the
-    other files are used, even after a failure or a time-out. Audio longer than requested is cropped. Whatever the
-    command started is killed when it ends, takes too long, or tunebench itself is gone.
+    other files are used, even after a failure or a time-out. What is missing after exit code 75 (EX_TEMPFAIL: a service
+    is busy) is tried again, see ``executor.retries``. Audio longer than requested is cropped. Whatever the command
+    started is killed when it ends, takes too long, or tunebench itself is gone; but for macOS, where what has left for
+    a session of its own stays.
 
     A clip's identity covers the command, the content of every file it names, and ``revision``. What lies in folders,
     and what is installed beside the program, cannot be seen from here: change ``revision`` when it changes.
@@ -99,8 +104,8 @@ class CommandModel(MusicModel):
         for path in ("{requests}", "{out}"):
             if not any(path in part for part in self.command[1:]):
                 raise UsageError(f"command model: no argument of {self.command} holds {path}, which stands for a path")
-        if not timeout > 0:
-            raise UsageError(f"command model: timeout is {timeout}, must be more than 0 seconds")
+        if not 0 < timeout < math.inf:
+            raise UsageError(f"command model: timeout is {timeout}, must be a finite number of seconds above 0")
         self.revision, self.timeout, self.batch_size = revision, timeout, batch_size
         self.cwd = Path(cwd).expanduser() if cwd is not None else Path()
         if not self.cwd.is_dir():
@@ -165,42 +170,36 @@ class CommandModel(MusicModel):
 
     def _run(self, command: list[str], log: Path, limit: float) -> _Ending:
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", process_lifetime.__file__, *command],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.cwd,
-                process_group=0,
-            )
+            process = Guarded(command, stdout=output, stderr=subprocess.STDOUT, cwd=self.cwd)
             try:
-                return _Ending(process.wait(limit))
-            except subprocess.TimeoutExpired:
+                return _Ending(process.wait(limit).code)
+            except TimeoutError:
                 return _Ending(None, limit)
             finally:
                 # What the command left running would go on to write into a folder that is about to be removed.
-                # Of a group that is only waiting to be reaped, macOS says that killing it is not permitted.
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                assert process.stdin is not None
-                process.stdin.close()
+                process.stop()
 
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a command ended: with an exit code, or None when it was stopped after ``limit`` seconds."""
+    """How a command ended: as `Guarded.wait` says, or with None when it was stopped after ``limit`` seconds."""
 
     code: int | None
     limit: float = 0.0
 
+    @property
+    def error(self) -> type[GenerationError]:
+        """What its missing clips fail with: it may do better next time if it says so, or if the system killed it."""
+        return TransientError if self.code in (TRY_AGAIN, -signal.SIGKILL) else GenerationError
+
     def __str__(self) -> str:
         if self.code is None:
             return f"took longer than {self.limit:g} s (timeout × clips) and was stopped"
+        number = -self.code if self.code < 0 else self.code - 128  # as shells tell of a signal
         name = ""
         with contextlib.suppress(ValueError):
-            name = f" ({signal.Signals(self.code - 128).name})"
-        return f"ended with exit code {self.code}{name}"
+            name = f" ({signal.Signals(number).name})"
+        return f"ended with exit code {128 - self.code if self.code < 0 else self.code}{name}"
 
 
 def _line(request: GenerationRequest, file: str) -> dict[str, Json]:
@@ -229,7 +228,7 @@ def _clip(out: Path, name: str, request: GenerationRequest, ending: _Ending, log
         return audio
     except DataError as error:
         problem = str(error).replace(f"{out}{os.sep}", "")
-        return GenerationError(f"the command {ending}: {problem}; {_last_words(log)}")
+        return ending.error(f"the command {ending}: {problem}; {_last_words(log)}")
 
 
 def _last_words(log: Path) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, UsageError
-from bench.hashing import hash_file
+from bench.file_hash import HashedFile, hash_file, note_hash, open_hashed
 from models.known_names import KnownNames
 from models.manifest import MAX_SEED, entries_of
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
@@ -69,6 +69,7 @@ class FolderModel(MusicModel):
                 f"folder model: model '{model}' is for a manifest with a column 'model'; name the manifest"
             )
         self.model = model
+        self._played: dict[Path, HashedFile] = {}
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
         """Read one file for each request.
@@ -108,8 +109,14 @@ class FolderModel(MusicModel):
         return sorted(set().union(*files.values()) - used)
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
-        """The hash of the clip's file: another content under the same name is another clip."""
+        """The hash of the clip's file: another content under the same name is another clip.
+
+        Once it was played it is the hash of what was played.
+        """
         file = self._found(request)
+        if file is not None and (played := self._played.pop(file, None)):
+            note_hash(file, played)
+            return {"sha256": played.sha256}
         if file is None or self._problem(file):
             return {"missing": True}
         try:
@@ -125,7 +132,9 @@ class FolderModel(MusicModel):
         if problem := self._problem(file):
             return GenerationError(f"{file}: {problem} (for prompt '{prompt.id}', seed {seed})")
         try:
-            return _played(file, request.duration)
+            with open_hashed(file) as (opened, found):
+                self._played[file] = found
+                return _play(file, opened, request.duration)
         except DataError as error:
             return GenerationError(str(error))
         except OSError as error:
@@ -223,11 +232,11 @@ def _names_of(prompt: Prompt) -> tuple[str, ...]:
     return tuple(dict.fromkeys((prompt.id, prompt.text.strip())))
 
 
-def _played(file: Path, duration: float) -> Audio:
+def _play(file: Path, opened: BinaryIO, duration: float) -> Audio:
     if file.suffix.lower() not in (*MIDI_ENDINGS, *MUSICXML_ENDINGS):
-        return read_audio(file, duration)
+        return read_audio(file, duration, opened)
     from models.composer.render import render
 
-    notes = read_notes(file, duration)
+    notes = read_notes(file, duration, opened)
     sound = render(notes).cropped(duration)
     return Audio(sound.samples, sound.rate, notes)

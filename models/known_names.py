@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import islice
 
 _SHOWN = 4
+_LOOKED_THROUGH = 100  # names, for one that holds what was asked for; of more, those that begin with it are found
 
 
 class KnownNames:
-    """Names in alphabetical order, of which a message shows a few."""
+    """Names in alphabetical order, of which a message shows a few.
+
+    It may be asked for every prompt of a long suite, so that an answer takes no longer where there are many names.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = sorted(names)
-        lowered = [f"{name.lower()}\0" for name in self._names]
-        self._text = "".join(lowered)
-        self._starts = [0, *accumulate(map(len, lowered))]
+        self._names = sorted(names, key=lambda name: (name.lower(), name))
+        self._lowered = [name.lower() for name in self._names]
 
     def __len__(self) -> int:
         return len(self._names)
 
     def nearest(self, id: str) -> str:
-        """The first few, those that contain ``id`` before the others; one search through the text, as it may be asked
-        for every prompt of a long suite."""
-        likely: list[int] = []
-        at = self._text.find(id.lower())
-        while at >= 0 and len(likely) < _SHOWN:
-            likely.append(bisect_right(self._starts, at) - 1)
-            at = self._text.find(id.lower(), self._starts[likely[-1] + 1])
+        """The first few: those that begin with ``id`` before those that contain it, and these before the others."""
+        sought = id.lower()
+        first = bisect_left(self._lowered, sought)
+        likely = [
+            place for place in range(first, min(first + _SHOWN, len(self))) if self._lowered[place].startswith(sought)
+        ]
+        if len(self) <= _LOOKED_THROUGH:
+            holding = (place for place, name in enumerate(self._lowered) if sought in name and place not in likely)
+            likely += tuple(islice(holding, _SHOWN - len(likely)))
         others = [place for place in range(min(len(self), 2 * _SHOWN)) if place not in likely]
         shown = [self._names[place] for place in (likely + others)[:_SHOWN]]
         return ", ".join(shown) + (", …" if len(self) > _SHOWN else "")

@@ -6,7 +6,9 @@ import csv
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from io import StringIO
+from itertools import chain
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple, TextIO
 
@@ -80,8 +82,9 @@ def entries_of(path: Path, model: str | None) -> list[Entry]:
         UsageError: as `read_manifest`, or it names no such model, or several and ``model`` is None.
         DataError: as `read_manifest`.
     """
-    entries = read_manifest(path)
-    known = models_in(entries)
+    status = path.stat()
+    entries = _entries_by_model(path, status.st_size, status.st_mtime_ns)
+    known = [name for name in entries if name is not None]
     if model is None and len(known) > 1:
         raise UsageError(
             f"{path} holds clips of {len(known)} models ({some(known)}): score them as a row each with "
@@ -90,7 +93,17 @@ def entries_of(path: Path, model: str | None) -> list[Entry]:
     if model is not None and model not in known:
         names = f"{suggestion(model, known)}; it names {some(known)}" if known else ": it has no column 'model'"
         raise UsageError(f"{path} holds no clips of model '{model}'{names}")
-    return [entry for entry in entries if model is None or entry.model == model]
+    return list(entries[model]) if model is not None else list(chain.from_iterable(entries.values()))
+
+
+@lru_cache(maxsize=4)
+def _entries_by_model(path: Path, size: int, changed: int) -> Mapping[str | None, Sequence[Entry]]:
+    """The lines of each model: of a manifest of many, each is a row that asks for its own."""
+    del size, changed  # only so that a manifest that was replaced is read again
+    found: dict[str | None, list[Entry]] = {}
+    for entry in read_manifest(path):
+        found.setdefault(entry.model, []).append(entry)
+    return found
 
 
 def some(names: Sequence[str]) -> str:

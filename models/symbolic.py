@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bench.contracts.notes import Note, Notes
 from bench.errors import DataError
@@ -20,8 +20,9 @@ MUSICXML_ENDINGS = (".musicxml", ".mxl", ".xml")
 MAX_BYTES = 16_000_000  # plain MusicXML of a symphonic movement takes some 10 MB
 
 
-def read_notes(path: Path, duration: float = math.inf) -> Notes:
-    """Read the notes that start in the first ``duration`` seconds of a MIDI or MusicXML file.
+def read_notes(path: Path, duration: float = math.inf, file: BinaryIO | None = None) -> Notes:
+    """Read the notes that start in the first ``duration`` seconds of a MIDI or MusicXML file, from ``file`` if it is
+    open already.
 
     The ending of the file's name decides which of the two it is; `parse_midi` and `parse_musicxml` say what
     counts as a note.
@@ -35,7 +36,7 @@ def read_notes(path: Path, duration: float = math.inf) -> Notes:
         OSError: the file cannot be opened.
     """
     kind, parse = ("MIDI", parse_midi) if path.suffix.lower() in MIDI_ENDINGS else ("MusicXML", parse_musicxml)
-    content = read_bytes(path, MAX_BYTES + 1)
+    content = read_bytes(path, MAX_BYTES + 1) if file is None else file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise DataError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, too large for a score")
     if not content:

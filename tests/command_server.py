@@ -5,8 +5,9 @@ output and exit code, as a process that a shell starts.
 
 Usage: ``python -P command_server.py PATH_OF_TUNEBENCH``. A line of stdin is a request, JSON with ``arguments``,
 ``environment``, ``folder``, and the files ``output`` and ``errors`` to write to; the line of stdout that answers it is
-the exit code as `subprocess` gives it. The server ends where a library that it imported has started threads, since
-only a process without them can be forked.
+the exit code as `subprocess` gives it. A request with ``background`` is answered at once with the number of the
+process, and ``{"wait_for": NUMBER}`` with its exit code. The server ends where a library that it imported has started
+threads, since only a process without them can be forked.
 """
 
 from __future__ import annotations
@@ -40,12 +41,19 @@ def serve(tunebench: str) -> None:
     gc.freeze()  # or each child would copy the memory of all objects by counting references to them
     for line in sys.stdin:
         request = json.loads(line)
+        if "wait_for" in request:
+            print(_exit_code(request["wait_for"]), flush=True)
+            continue
         prepare(MORE.get(next(iter(request["arguments"]), ""), ()))
         child = os.fork()
         if child == 0:
             become(tunebench, request)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(child if request.get("background") else _exit_code(child), flush=True)
+
+
+def _exit_code(child: int) -> int:
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def prepare(modules: tuple[str, ...]) -> None:

@@ -20,12 +20,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from bench.library_setup import set_up_libraries
+from bench.user_cache import cache_folder
 
 # librosa is what several tests compare with, and the suite's processes may import it at once.
 set_up_libraries()
@@ -49,6 +51,22 @@ if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would the commands that they interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for caches in which nothing that tunebench computed is kept yet; what libraries keep there stays."""
+    numba = cache_folder("numba")
+    numba.mkdir(parents=True, exist_ok=True)
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "tunebench").mkdir()
+    (folder / "tunebench" / "numba").symlink_to(numba)
+    for other in numba.parents[1].iterdir():
+        if other.name != "tunebench":
+            (folder / other.name).symlink_to(other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,6 +114,29 @@ def tunebench_path() -> str:
     return str(Path(sys.executable).parent / "tunebench")
 
 
+@dataclass(frozen=True)
+class Started:
+    """A command that was started and may be running."""
+
+    server: CommandServer
+    process: int
+    command: list[str]
+    files: dict[str, Path]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it is still there."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, number)
+
+    def wait(self) -> subprocess.CompletedProcess[str]:
+        """Return what it did, once it has ended."""
+        code = self.server.wait_for(self.process)
+        printed, said = (file.read_text() for file in self.files.values())
+        for file in self.files.values():
+            file.unlink()
+        return subprocess.CompletedProcess(self.command, code, printed, said)
+
+
 class CommandServer:
     """Runs commands in processes that `command_server.py` forks."""
 
@@ -112,25 +153,49 @@ class CommandServer:
             text=True,
             start_new_session=True,
         )
+        self._started = 0
 
     def run(self, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str] | None:
         """Return what a command did; None where the server has ended, since it cannot fork."""
-        server, files = self._server, self._files
-        assert server.stdin is not None and server.stdout is not None
+        answer = self._ask(self._request(arguments, folder, self._files))
+        if not answer:
+            return None
+        printed, said = (file.read_text() for file in self._files.values())
+        return subprocess.CompletedProcess([self._path, *arguments], int(answer), printed, said)
+
+    def start(self, arguments: list[str], folder: Path) -> Started:
+        """Start a command that writes what it prints to files in ``folder``, and return while it runs.
+
+        Raises:
+            RuntimeError: the server has ended.
+        """
+        self._started += 1
+        files = {name: folder / f".{name}-{self._started}" for name in self._files}
+        answer = self._ask({**self._request(arguments, folder, files), "background": True})
+        if not answer:
+            raise RuntimeError("the command server has ended")
+        return Started(self, int(answer), [self._path, *arguments], files)
+
+    def wait_for(self, process: int) -> int:
+        """Wait for a command that was started, and return its exit code."""
+        return int(self._ask({"wait_for": process}))
+
+    def _request(self, arguments: list[str], folder: Path, files: dict[str, Path]) -> dict[str, object]:
         for file in files.values():
             file.write_bytes(b"")
-        request = {"arguments": arguments, "folder": str(folder), "environment": dict(os.environ)}
-        request |= {name: str(file) for name, file in files.items()}
+        texts = {name: str(file) for name, file in files.items()}
+        return {"arguments": arguments, "folder": str(folder), "environment": dict(os.environ), **texts}
+
+    def _ask(self, request: dict[str, object]) -> str:
+        """What the server answers; nothing where it has ended."""
+        server = self._server
+        assert server.stdin is not None and server.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(request), file=server.stdin, flush=True)
         if not select.select([server.stdout], [], [], self.TIMEOUT)[0]:
             os.killpg(server.pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired([self._path, *arguments], self.TIMEOUT)
-        answer = server.stdout.readline()
-        if not answer:
-            return None
-        printed, said = (file.read_text() for file in files.values())
-        return subprocess.CompletedProcess([self._path, *arguments], int(answer), printed, said)
+            raise subprocess.TimeoutExpired([self._path, str(request.get("arguments"))], self.TIMEOUT)
+        return server.stdout.readline()
 
     def close(self) -> None:
         """End the server."""

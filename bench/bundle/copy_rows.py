@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.errors import DataError
 from bench.storage.database import open_database
+from bench.storage.digests import write_digests
 
 TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "set_scores")
 """All that a bundle holds, each after those that it refers to."""
@@ -63,6 +64,7 @@ def copy_rows(source: sqlite3.Connection, folder: Path, tables: Collection[str] 
         target.execute(
             "UPDATE metrics SET position = (SELECT COUNT(*) FROM metrics AS m WHERE m.position < metrics.position)"
         )
+        write_digests(target)
         target.execute("COMMIT")
         target.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.IntegrityError as error:

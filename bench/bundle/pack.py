@@ -31,7 +31,9 @@ from bench.progress import Progress, Silent
 from bench.references.find import find_by_fingerprint
 from bench.scores.aggregate import read_columns, read_set_scores
 from bench.scores.protocol import Protocol, protocol_of
+from bench.storage.clip_file import made_files
 from bench.storage.database import explained, present_layout, read_database
+from bench.storage.failures import Failure
 from bench.storage.layout import (
     CONFIG,
     DATABASE,
@@ -54,12 +56,21 @@ GROUPINGS = ("all", "genre", "level")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was written: where, its size in bytes, the clips in it, and how many planned ones are not."""
+    """A bundle that was written.
+
+    Attributes:
+        path: where.
+        size: in bytes.
+        clips: how many are in it.
+        lacking: how many planned ones are not.
+        failures: what failed in the run and has no score in the bundle.
+    """
 
     path: Path
     size: int
     clips: int
     lacking: int
+    failures: tuple[Failure, ...]
 
 
 def pack(folder: Path, file: Path | None = None, partial: bool = False, progress: Progress | None = None) -> Bundle:
@@ -73,7 +84,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
 
     Raises:
         UsageError: no run in the folder, clips are missing and ``partial`` is false, or the disk does not take it.
-        DataError: a file that belongs to the run is gone, its rows contradict each other, or it holds no clips.
+        DataError: a file of the run is gone or holds other audio, its rows contradict each other, or it holds no clips.
     """
     name = folder.resolve().name
     source = present_layout(folder, read_database(folder))
@@ -84,6 +95,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             file = _target(file or Path(), name)
             with Store.read(folder) as store:
                 own_clips(store)
+                store.check("notes")
             with explained(folder):
                 copy_rows(source, copy)
         except DataError as error:
@@ -92,7 +104,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
         finally:
             source.close()
         with Store.read(copy) as store:
-            clips = {clip.path: folder / clip.path for clip in own_clips(store)}
+            clips = {clip.path: clip.content for clip in own_clips(store)}
             (planned,) = store.rows("SELECT COUNT(*) FROM clips")[0]
             _refuse_holes(folder, len(clips), planned, partial)
             _refuse_other_configuration(folder, store)
@@ -101,9 +113,10 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             found = leaderboard_records(copy, folder, protocol, progress)
             (copy / LEADERBOARD).write_bytes(_json(found))
             (copy / SCORES).write_bytes(written(clip_table(store), "csv"))
+            failures = tuple(store.failures())
             about = {**describe(name, store, protocol), "versions": versions()}
             files: dict[str, Path] = {
-                **clips,
+                **{path: folder / path for path in clips},
                 **_references(store, folder),
                 CONFIG: folder / CONFIG,
                 **{made: copy / made for made in (DATABASE, LEADERBOARD, SCORES)},
@@ -112,8 +125,8 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
         progress.begin("packing files", len(files), 0)
         try:
             with replacing(file) as temporary:
-                _write(temporary, files, about, progress)
-            return Bundle(file, file.stat().st_size, len(clips), planned - len(clips))
+                _write(temporary, files, clips, about, progress)
+            return Bundle(file, file.stat().st_size, len(clips), planned - len(clips), failures)
         except OSError as error:
             raise UsageError(f"cannot write {file}: {error.strerror or error}; name another file") from error
 
@@ -153,10 +166,15 @@ def describe(name: str, store: Store, protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, files: Mapping[str, Path], about: Mapping[str, Any], progress: Progress) -> None:
+def _write(
+    path: Path, files: Mapping[str, Path], clips: Mapping[str, str], about: Mapping[str, Any], progress: Progress
+) -> None:
+    """Write the files, those of clips once they are checked: ``clips`` has their content hashes by name."""
     described: dict[str, dict[str, Any]] = {}
+    audio = made_files([(files[name], clips[name]) for name in sorted(clips)])
+    contents = ((name, next(audio) if name in clips else file) for name, file in sorted(files.items()))
     with zipfile.ZipFile(path, "w") as archive:
-        for name, packed in write_files(archive, sorted(files.items())):
+        for name, packed in write_files(archive, contents):
             described[name] = packed._asdict()
             progress.advance(1)
         list(write_files(archive, [(INDEX, _json({**about, "files": described}))]))

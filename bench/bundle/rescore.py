@@ -13,6 +13,7 @@ from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.scores.protocol import Protocol, ShownMetric, make_protocol, shown_in
 from bench.storage.database import open_database
+from bench.storage.digests import write_digests
 from bench.storage.layout import reference_name
 from bench.storage.store import Store
 
@@ -60,12 +61,15 @@ def show(run: Path, metrics: Sequence[BundledMetric]) -> None:
     """Make the tables of a run show these metrics, whichever of them were scored together, and no others."""
     database = open_database(run)
     try:
+        database.execute("BEGIN")
         database.execute("UPDATE metrics SET shown = 0")
         database.executemany(
             "UPDATE metrics SET shown = 1, position = ? WHERE name = ? AND version = ? AND params_hash = ? "
             "AND embedder = ? AND reference = ?",
             [(place, m.name, m.version, m.params_hash, m.embedder, m.reference) for place, m in enumerate(metrics)],
         )
+        write_digests(database)
+        database.execute("COMMIT")
     finally:
         database.close()
 

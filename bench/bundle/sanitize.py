@@ -11,7 +11,7 @@ import math
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ MAX_SAMPLES = 3600 * 48_000 * 2
 MAX_ROW = 1 << 23
 """Bytes of a row, or of a value in it: more than the longest notes or details have."""
 
-_OURS = frozenset({*TABLES, "embeddings", "whole_plan", "digests"})
+_OURS = frozenset({*TABLES, "embeddings", "whole_plan", "digests", "set_tests"})
 _SOUNDS = ("about", "models", "prompts", "clips", "notes")
 
 
@@ -59,7 +59,7 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
     Raises:
         DataError: the database is damaged, or holds what no run holds.
     """
-    with _explained(unpacked):
+    with _explained(unpacked), ExitStack() as scratch:
         source = read_database(unpacked)
         try:
             source.execute("PRAGMA trusted_schema = OFF")
@@ -69,11 +69,11 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
             copy_rows(source, folder, _SOUNDS)
             with Store.read(folder) as store:
                 _check(store)
-            with tempfile.TemporaryDirectory(dir=folder) as ours:
-                copy_rows(source, Path(ours), every=True)
-                (Path(ours) / DATABASE).replace(unpacked / DATABASE)
+            ours = Path(scratch.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+            copy_rows(source, ours, every=True)
         finally:
             source.close()
+        (ours / DATABASE).replace(unpacked / DATABASE)
     return shown
 
 

@@ -1,4 +1,4 @@
-"""``tunebench check``: do metrics and models behave as they must?"""
+"""``tunebench check``: do metrics and models behave as they must, and are runs whole?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import conformance, memorisation
+from bench.cli import check_run, conformance, memorisation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from metrics.degradation_kinds import Degradation
     from metrics.dose_response import Response
 
-app = typer.Typer(help="Check that metrics and models behave as they must.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check that metrics and models behave as they must, and that runs are whole.", no_args_is_help=True
+)
 app.command("model")(conformance.command)
 app.command("memorisation")(memorisation.command)
+app.command("run")(check_run.command)
 
 
 @app.command("metrics")

@@ -50,7 +50,8 @@ def command(
 ) -> None:
     """Compare two rows on every metric: the difference B − A with its interval, a test, and what it could have found.
 
-    Tests of distances take a while the first time, then they are kept in the run folder.
+    Tests of distances that the run does not hold take a while the first time, then they are kept in the user's folder
+    for caches.
     """
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions

@@ -53,15 +53,22 @@ def bundle(
 
     'tunebench verify' computes its tables again from the audio. Nothing in it can show who packed it or what played.
     """
+    import sys
+
     from bench.bundle.pack import pack
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
+    from bench.cli.run import MOST_LINES
     from bench.number_format import counted
+    from bench.storage.failures import failure_lines, group_failures
 
     with shown() as progress, all_or_nothing():
         packed = pack(run, file, partial, progress)
     lacking = f"; {counted(packed.lacking, 'planned clip')} left out" if packed.lacking else ""
-    print(f"{packed.path}: {packed.clips} clips, {packed.size / 1e6:.1f} MB{lacking}")
+    failed = f"; {counted(len(packed.failures), 'failure')} packed as such" if packed.failures else ""
+    print(f"{packed.path}: {packed.clips} clips, {packed.size / 1e6:.1f} MB{lacking}{failed}")
+    for line in failure_lines(group_failures(packed.failures), MOST_LINES):
+        print(f"failed: {line}", file=sys.stderr)
 
 
 @app.command("hf")

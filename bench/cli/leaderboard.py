@@ -43,16 +43,19 @@ def command(
 ) -> None:
     """Print the leaderboard: means over prompts with 95 % intervals, how many clips count, chance, ceiling and ranks.
 
-    Ranks come from tests of every pair of models; those of distances take a while the first time, then they are kept.
+    Ranks come from tests of every pair of models; 'run' and 'score' make and store those of distances.
     """
     from bench.cli.progress import shown
     from bench.errors import UsageError
-    from bench.leaderboard.render import render
+    from bench.leaderboard.render import read_board, refuse_unscored, rendered
 
     if as_json:
         style = LeaderboardFormat.json
     with shown() as progress:
-        content = render(folder, style.value, by.value if by else None, with_published, progress, plugin_files)
+        grouping = by.value if by else None
+        board = read_board(folder, grouping, progress, plugin_files)
+    refuse_unscored(folder, board)
+    content = rendered(board, style.value, grouping, with_published)
     if output is None:
         if isinstance(content, bytes):
             raise UsageError("parquet is not for the terminal; name a file with --output")

@@ -31,7 +31,7 @@ def command(
     """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
 
     Which is which says the card beside each row's adapter; without one, the split of the training's configuration.
-    What is embedded is kept in the run folder.
+    What is embedded is kept in the user's folder for caches.
     """
     import json
 

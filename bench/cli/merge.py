@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.run import AsJson
+from bench.cli.run import AsJson, PluginFiles
 
 
 def command(
     folder: Annotated[Path, typer.Argument(help="The folder that 'tunebench run --shard' was given with --out.")],
+    plugin_files: PluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Join what the shards of a run have made and scored, then print the leaderboard.
@@ -26,10 +27,10 @@ def command(
     from bench.pipeline.merge_shards import merge
 
     with shown() as progress:
-        merged = merge(folder, progress)
+        merged = merge(folder, progress, plugin_files)
     for line in merged.lacking:
         print(line, file=sys.stderr)
-    conclude(merged.run, as_json)
+    conclude(merged.run, as_json, plugin_files)
     if merged.lacking:
         more = f" (and {len(merged.lacking) - 1} more)" if len(merged.lacking) > 1 else ""
         raise FailuresRecorded(

@@ -57,7 +57,7 @@ def command(
         finished = run(recipe.run_config(trained), out / "run", progress)
     failed: FailuresRecorded | None = None
     try:
-        conclude(finished, as_json=False)
+        conclude(finished, as_json=False, plugin_files=True)
     except FailuresRecorded as recorded:  # what was made is worth comparing all the same
         failed = recorded
     _print_comparisons(recipe, finished.folder)

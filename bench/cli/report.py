@@ -14,6 +14,7 @@ class AudioFormat(StrEnum):
 
     flac = "flac"
     mp3 = "mp3"
+    none = "none"
 
 
 def command(
@@ -30,7 +31,9 @@ def command(
             help="What 'check metrics --json' printed.  [default: RUN/dose-response.json, if it is there]",
         ),
     ] = None,
-    audio: Annotated[AudioFormat, typer.Option(help="flac is as good as it can be, mp3 is small.")] = AudioFormat.flac,
+    audio: Annotated[
+        AudioFormat, typer.Option(help="flac is as good as it can be, mp3 is small, none is quick.")
+    ] = AudioFormat.flac,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
     ] = None,
@@ -43,11 +46,13 @@ def command(
     import sys
 
     from bench.cli.progress import shown
+    from bench.report.audio_encoding import Format
     from bench.report.build import build_report
     from bench.report.size import folder_size
 
+    kinds: dict[AudioFormat, Format] = {AudioFormat.flac: "flac", AudioFormat.mp3: "mp3"}
     with shown() as progress:
-        folder = build_report(run, out, ratings, doses, audio.value, workers, progress)
+        folder = build_report(run, out, ratings, doses, kinds.get(audio), workers, progress)
     weight = folder_size(folder)
     print(folder / "index.html")
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from bench.config.run_config import RunConfig
+    from bench.pipeline.dry_run import RunPreview
     from bench.pipeline.run import Run
-    from bench.planning.shards import Shard
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
+]
+PluginFiles = Annotated[
+    bool, typer.Option("--plugin-files", help="Run plugin files that the run's configuration names.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
 
@@ -27,11 +30,18 @@ def command(
         typer.Argument(help="A YAML configuration; without one, the composer and its controls on quick@1."),
     ] = None,
     out: Out = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be made, and make nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print clips, time and disk, and make nothing.")] = False,
     workers: Workers = None,
     shard: Annotated[
         str | None,
         typer.Option(metavar="I/N", help="Make part I of N only, as in an array job; 'tunebench merge' joins them."),
+    ] = None,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROW=SECONDS",
+            help="With --dry-run: seconds that a clip of a row takes, or 'scoring' of a clip; may be repeated.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +51,7 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.config.run_config import with_workers
-    from bench.errors import MissingError
+    from bench.errors import MissingError, UsageError
     from bench.pipeline.run import as_config, default_folder, run
     from bench.planning.shards import parse_shard
 
@@ -49,20 +59,25 @@ def command(
     settings = with_workers(as_config(config), workers)
     folder = out or default_folder(config)
     if dry_run:
-        _print_preview(settings, folder, part)
+        from bench.pipeline.dry_run import preview
+
+        plan = preview(settings, folder, part, rate or ())
+        print(json.dumps(plan.record(), indent=2)) if as_json else _print_preview(plan, folder)
         return
+    if rate:
+        raise UsageError("--rate is for --dry-run, which says how long a run will take; a run itself measures it")
     try:
         with shown() as progress:
             finished = run(settings, folder, progress, part)
     except MissingError:
         # What could be made here was made, and is worth a look.
         if part is None and (folder / "run.db").exists():
-            print_leaderboard(folder, as_json)
+            print_leaderboard(folder, as_json, plugin_files=True)
         raise
-    conclude(finished, as_json)
+    conclude(finished, as_json, plugin_files=True)
 
 
-def conclude(finished: Run, as_json: bool) -> None:
+def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
     """Print the leaderboard and what failed.
 
     Raises:
@@ -74,7 +89,7 @@ def conclude(finished: Run, as_json: bool) -> None:
     from bench.number_format import counted
     from bench.storage.failures import failure_lines, group_failures
 
-    print_leaderboard(finished.folder, as_json)
+    print_leaderboard(finished.folder, as_json, plugin_files)
     if not as_json:
         print(f"\n{finished.folder}: run.db, audio/, config.yaml", file=sys.stderr)
     failures = finished.failures()
@@ -86,26 +101,36 @@ def conclude(finished: Run, as_json: bool) -> None:
         raise FailuresRecorded(f"{what} failed, for {why}; the same command tries again")
 
 
-def print_leaderboard(folder: Path, as_json: bool) -> None:
+def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> None:
     """Print the leaderboard; tests of set metrics that were not made yet show their progress."""
     from bench.cli.progress import shown
     from bench.leaderboard.render import render
 
     with shown() as progress:
-        table = render(folder, "json" if as_json else "table", progress=progress, plugin_files=True)
+        table = render(folder, "json" if as_json else "table", progress=progress, plugin_files=plugin_files)
     print(table, flush=True)
 
 
-def _print_preview(settings: RunConfig, folder: Path, shard: Shard | None) -> None:
+def _print_preview(plan: RunPreview, folder: Path) -> None:
     from bench.cli.progress import duration
-    from bench.pipeline.dry_run import preview
+    from bench.number_format import counted, first_few
 
-    plan = preview(settings, folder, shard)
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):
         print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")
     print(f"{plan.to_score} clips to score")
-    if plan.seconds is None:
-        print("time: not known before the first clip of each model is made")
+    about = f"about {duration(plan.known_seconds)} with {counted(plan.workers, 'worker')}"
+    if plan.unknown:
+        names = ", ".join(first_few([stage.row for stage in plan.unknown], MOST_LINES))
+        print(f"time: unknown, since no run here has measured a clip of {names}; all else takes {about}")
+        print(f"  state it with --rate {plan.unknown[0].row}=SECONDS_PER_CLIP")
     else:
-        print(f"time: about {duration(plan.seconds)}")
+        print(f"time: {about}")
+    timed = [stage for stage in plan.stages if stage.clips and stage.rate]
+    for stage in sorted(timed, key=lambda stage: -(stage.seconds or 0))[:MOST_LINES]:
+        if stage.rate:
+            each = f"{stage.rate.seconds:.3g} s a clip, {stage.rate.source}"
+            print(f"  {stage.name}: {duration(stage.seconds or 0)} ({each})")
+    if plan.dominant:
+        stage, share = plan.dominant
+        print(f"most of it: {stage.name}, {100 * share:.0f} %")
     print(f"disk: at most {plan.bytes / 1e6:.0f} MB in {folder}")

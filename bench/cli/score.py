@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.run import AsJson, Out, Workers
+from bench.cli.run import AsJson, Out, PluginFiles, Workers
 
 if TYPE_CHECKING:
     from bench.config.run_config import RunConfig
@@ -36,6 +36,7 @@ def command(
     ] = None,
     out: Out = None,
     workers: Workers = None,
+    plugin_files: PluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Score the clips of a run again, or score audio that was made elsewhere.
@@ -55,9 +56,9 @@ def command(
         for option, value in own.items():
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
-        settings = with_workers(_of_run(target, metric), workers)
+        settings = with_workers(_of_run(target, metric, plugin_files), workers)
         with shown() as progress:
-            finished = rescore(target, settings, progress, force)
+            finished = rescore(target, settings, progress, force, plugin_files)
     else:
         from bench.cli.score_clips import clips_config, refuse_other_clips, run_name
 
@@ -68,7 +69,7 @@ def command(
         refuse_other_clips(settings, folder)
         with shown() as progress:
             finished = run(settings, folder, progress)
-    conclude(finished, as_json)
+    conclude(finished, as_json, plugin_files)
 
 
 def _one_run(targets: list[Path]) -> Path:
@@ -83,9 +84,11 @@ def _one_run(targets: list[Path]) -> Path:
     return runs[0]
 
 
-def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
+def _of_run(folder: Path, metrics: list[str] | None, plugin_files: bool) -> RunConfig:
     """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
+    from bench.config.plugin_files import refuse_plugin_files
     from bench.config.run_config import RunConfig, load_config, parse_config
+    from bench.contracts.plugins import plain_name
     from bench.errors import UsageError
     from bench.planning.metric_plan import metrics_named
 
@@ -93,8 +96,14 @@ def _of_run(folder: Path, metrics: list[str] | None) -> RunConfig:
     if not frozen.exists() and not metrics:
         raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
     settings = load_config(frozen) if frozen.exists() else RunConfig()
+    configured = settings.metrics if frozen.exists() else ()
+    if not plugin_files:
+        plain = {plain_name(name) for name in metrics or ()}
+        # To find the column that 'kad[embedder=vggish]@1' means, all of them are planned.
+        every = not plain or any("[" in name for name in plain)
+        asked = [metric for metric in configured if every or plain_name(metric.name) in plain]
+        refuse_plugin_files(frozen, asked, metrics or ())
     if not metrics:
         return settings
-    configured = settings.metrics if frozen.exists() else ()
     chosen = [metric.model_dump() for metric in metrics_named(metrics, configured)]
     return parse_config({**settings.model_dump(by_alias=True), "metrics": chosen})

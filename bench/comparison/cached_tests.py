@@ -1,19 +1,21 @@
-"""Tests of set metrics, kept beside the run: they take seconds each, and tables are looked at often."""
+"""Tests of set metrics that were made before: those stored in the runs, and those in the user's folder for caches."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from bench.atomic_write import replace_file
 from bench.contracts.notice import Notice
-from bench.regular_file import read_bytes
 from bench.schema import Finite, Settings
+from bench.storage.store import Store
+from bench.user_cache import UserCache
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the same sets would be tested in another way."""
+
+_MOST_BYTES = 64_000_000  # some 50,000 tests
 
 
 class CachedTest(Settings):
@@ -36,43 +38,47 @@ class CachedTest(Settings):
         return self
 
 
-class _CacheFile(Settings):
-    format: int
-    tests: dict[str, CachedTest]
-
-
 class CachedTests:
-    """The file ``comparisons.json`` of a run folder: a convenience, so that damage or a lack of rights costs only time.
+    """Tests by key.
 
-    Keys must cover all that can change a result.
+    Those of a run are found by the key alone, since a run says itself what its embeddings are. The user's cache is for
+    all runs, so what is kept there is found by a key that covers the embeddings, too. What is damaged is made again.
+
+    Args:
+        stores: the runs whose tests are looked at.
+        keep: the run that new tests are stored in, open for writing; None keeps them in the user's cache.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "comparisons.json"
-        self._tests = self._read()
-        self._changed = False
+    def __init__(self, stores: Iterable[Store], keep: Store | None = None) -> None:
+        self._stores = tuple(stores)
+        self._keep = keep
+        self._cache = UserCache("set-tests", _MOST_BYTES)
 
-    def get(self, key: str) -> CachedTest | None:
-        return self._tests.get(key)
+    def stored(self, key: str) -> CachedTest | None:
+        """Return the test that one of the runs holds."""
+        return next((found for store in self._stores if (found := _read(store.set_test(key)))), None)
 
-    def put(self, key: str, test: CachedTest) -> None:
-        self._tests[key] = test
-        self._changed = True
+    def cached(self, key: str) -> CachedTest | None:
+        """Return the test that the user's cache holds."""
+        return _read(self._cache.get(key))
 
-    def save(self) -> None:
-        """Write what is new, beside what another process may have written meanwhile."""
-        if not self._changed:
-            return
-        kept = _CacheFile(format=FORMAT, tests={**self._read(), **self._tests})
-        try:
-            replace_file(self._path, kept.model_dump_json(indent=1) + "\n")
-        except OSError:
-            return
-        self._changed = False
+    def put(self, key: str, cache_key: str, test: CachedTest) -> None:
+        """Keep a test."""
+        text = test.model_dump_json()
+        if self._keep is not None:
+            self._keep.store_set_test(key, text)
+        else:
+            self._cache.put(cache_key, text.encode())
 
-    def _read(self) -> dict[str, CachedTest]:
-        try:
-            kept = TypeAdapter(_CacheFile).validate_json(read_bytes(self._path))
-        except (OSError, ValidationError):
-            return {}
-        return dict(kept.tests) if kept.format == FORMAT else {}
+    def finish(self) -> None:
+        """Keep the cache within its size."""
+        self._cache.trim()
+
+
+def _read(text: str | bytes | None) -> CachedTest | None:
+    if text is None:
+        return None
+    try:
+        return CachedTest.model_validate_json(text)
+    except ValidationError:
+        return None

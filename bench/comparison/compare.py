@@ -16,12 +16,13 @@ from bench.comparison.pending import PendingComparison, finish
 from bench.comparison.result import Comparison
 from bench.comparison.run_reader import ComparedMetric, ComparedRun, RunRow
 from bench.comparison.self_comparison import clips_itself, set_itself
-from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
+from bench.comparison.set_tests import MOST_PAIRS, ClipSet, SetRequest, SetTests
 from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.progress import Progress, Silent
 from bench.scores.aggregate import Grouping, refuse_ungrouped
+from bench.scores.clip_scores import ClipScores
 from bench.storage.clip_sets import GROUPINGS
 from bench.storage.store import Store
 
@@ -36,7 +37,7 @@ class ComparisonOptions:
         by: ``genre`` or ``level`` adds rows for each.
         reference: another place to look for the reference that set metrics were scored against.
         mark: compare clips of different lengths, and say so on every row, instead of refusing.
-        plugin_files: whether set metrics of plugin files may be loaded; what they say is kept in the run.
+        plugin_files: whether set metrics of plugin files may be loaded.
     """
 
     by: str | None = None
@@ -105,7 +106,7 @@ def compare_rows(
     second.row(b)
     if first is second and a == b:
         raise UsageError(
-            f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.clips)}"
+            f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.labels)}"
         )
     refuse_ungrouped(first.prompts.values(), by)
     warnings = refuse(first, second, options.mark)
@@ -123,8 +124,11 @@ def compare_all(
     chance: bool = True,
     sets_by_group: bool = False,
     plugin_files: bool = False,
+    scores: ClipScores | None = None,
 ) -> list[Comparison]:
     """As `compare`, of many pairs (A, B) of one run, one pair after the other.
+
+    Of more than `bench.comparison.set_tests.MOST_PAIRS` pairs, none is tested on set metrics; each says so.
 
     Args:
         store: the run, which is read once.
@@ -134,11 +138,12 @@ def compare_all(
         chance: whether to compare each A with itself, too.
         sets_by_group: whether set metrics, whose tests take longest, are compared within groups, too.
         plugin_files: as in `ComparisonOptions`.
+        scores: of its clips, where the caller reads them, too.
 
     Raises:
         UsageError: as `compare`.
     """
-    run = ComparedRun(store)
+    run = ComparedRun(store, scores)
     rows = [(RunRow(run, run.row(a), a), RunRow(run, run.row(b), b)) for a, b in pairs]
     return _compare(rows, groupings, sets_by_group, chance, SetTests([run], None, plugin_files), progress, ())
 
@@ -153,6 +158,14 @@ def _compare(
     warnings: tuple[Notice, ...],
 ) -> list[Comparison]:
     drafts: list[PendingComparison] = []
+    many = (
+        ""
+        if len(pairs) <= MOST_PAIRS
+        else (
+            f"{len(pairs):,} pairs are too many to test on distances, {MOST_PAIRS} are tested at most; "
+            f"'tunebench compare {pairs[0][0].run.folder} A B' tests two rows"
+        )
+    )
     for number, (a, b) in enumerate(pairs):
         shared = {id: prompt for id, prompt in a.run.prompts.items() if id in b.run.prompts}
         metrics = matched(a.run, b.run)
@@ -162,11 +175,12 @@ def _compare(
                     if metric.column.of_sets and grouping != "all" and not sets_by_group:
                         continue
                     blank = _blank(a, b, metric, grouping, group)
-                    if mismatch:
-                        blank = replace(blank, reason=mismatch, warnings=warnings)
+                    if reason := mismatch or (many if metric.column.of_sets else ""):
+                        blank = replace(blank, reason=reason, warnings=warnings)
                         drafts.append(PendingComparison((number, grouping), blank))
                         continue
-                    blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column)))
+                    marks = (*a.run.marks(a.label), *b.run.marks(b.label))
+                    blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column), *marks))
                     draft = _of_set if metric.column.of_sets else _of_clips
                     drafts.append(draft((number, grouping), blank, a, b, metric, prompts, chance))
     return finish(drafts, sets, progress or Silent())

@@ -9,10 +9,16 @@ from functools import cached_property
 from statistics import median
 from typing import Any, Literal
 
+import numpy as np
+
 from bench.contracts.embedder import Vectors
+from bench.contracts.notice import Notice
 from bench.errors import UsageError, suggestion
 from bench.planning.metric_plan import embedding_key
-from bench.scores.aggregate import Column, Grouping, read_columns, read_scores, read_set_scores
+from bench.scores.aggregate import Column, Grouping, read_columns, read_set_scores
+from bench.scores.clip_marks import Group, clip_marks
+from bench.scores.clip_scores import ClipScores, Places
+from bench.storage.read_clips import clip_lengths
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store, StoredClip
 
@@ -35,26 +41,42 @@ class ComparedMetric:
 
 
 class ComparedRun:
-    """One run, read as far as it is asked for; the store stays its owner's to close."""
+    """One run, read as far as it is asked for; the store stays its owner's to close.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: of the run.
+        scores: of its clips, where the caller reads them, too.
+    """
+
+    def __init__(self, store: Store, scores: ClipScores | None = None) -> None:
         self.store = store
         self.folder = store.folder
         self.about = store.about()
         self.prompts = store.prompts()
         self.trained_on = store.trained_on()
-        self.clips: dict[str, list[StoredClip]] = {label: [] for label in self.trained_on}
-        for clip in store.made():
-            self.clips[clip.model].append(clip)
-        self._seeds = {label: _seeds_by_prompt(clips) for label, clips in self.clips.items()}
-        self._lengths = {label: median(c.duration for c in clips) for label, clips in self.clips.items() if clips}
+        self.scores = scores or ClipScores(store)
+        self._lengths = {label: median(seconds) for label, seconds in clip_lengths(store).items()}
         self.metrics = [
             ComparedMetric(column, m.plugin, m.name, m.version, m.params_hash, m.embedder, m.reference, m.params)
             for column, m in zip(read_columns(store), shown_metrics(store), strict=True)
         ]
+        self._seeds: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self._means: dict[tuple[str, str, Half | None], dict[str, float]] = {}
         self._vectors: dict[tuple[str, str], Mapping[str, Vectors | str]] = {}
         self._set_values: dict[str, Mapping[tuple[str, str, str], float | None]] = {}
+
+    @property
+    def labels(self) -> list[str]:
+        """Its rows."""
+        return list(self.trained_on)
+
+    @cached_property
+    def clips(self) -> Mapping[str, Sequence[StoredClip]]:
+        """The clips that are made, by row."""
+        clips: dict[str, list[StoredClip]] = {label: [] for label in self.labels}
+        for clip in self.store.made():
+            clips[clip.model].append(clip)
+        return clips
 
     def row(self, label: str) -> str:
         """The label, if the run has such a row.
@@ -62,31 +84,51 @@ class ComparedRun:
         Raises:
             UsageError: it has none; the message suggests the nearest.
         """
-        if label not in self.clips:
-            known = ", ".join(self.clips) or "no models"
-            raise UsageError(f"{self.folder} has no row '{label}'{suggestion(label, self.clips)}; it has: {known}")
+        if label not in self.trained_on:
+            known = ", ".join(self.labels) or "no models"
+            raise UsageError(f"{self.folder} has no row '{label}'{suggestion(label, self.labels)}; it has: {known}")
         return label
 
     def seeds(self, label: str) -> Mapping[str, tuple[int, ...]]:
         """By prompt, the seeds of a model's clips in ascending order."""
+        if label not in self._seeds:
+            clips = self._made(label)
+            seeds: dict[str, list[int]] = {}
+            for prompt, seed in zip(self.scores.prompt[clips].tolist(), self.scores.seed[clips].tolist(), strict=True):
+                seeds.setdefault(self.scores.prompts[prompt], []).append(seed)
+            self._seeds[label] = {prompt: tuple(sorted(own)) for prompt, own in seeds.items()}
         return self._seeds[label]
 
     def length(self, label: str) -> float | None:
         """Median length of a model's clips, in seconds."""
         return self._lengths.get(label)
 
+    def marks(self, label: str) -> tuple[Notice, ...]:
+        """What must be said of a model's clips: that they have another length or rate than they should."""
+        return self._marks.get((label, "all", "all"), ())
+
     def means(self, label: str, ref: str, half: Half | None = None) -> Mapping[str, float]:
         """By prompt, a clip metric's mean over the seeds that have a value, or over one half of the prompt's seeds."""
         key = label, ref, half
         if key not in self._means:
-            found: dict[str, float] = {}
-            seeds = self._seeds[label]
-            for prompt, values in self._values.get((label, ref), {}).items():
-                chosen = [value for seed, value in values if half is None or seed in half_of(seeds[prompt], half)]
-                if chosen:
-                    found[prompt] = math.fsum(chosen) / len(chosen)
-            self._means[key] = found
+            clips = self._made(label) if half is None else self._half(label, half)
+            found = self.scores.by_prompt(ref, clips)
+            self._means[key] = {prompt: math.fsum(values) / len(values) for prompt, values in found.items()}
         return self._means[key]
+
+    def _made(self, label: str) -> Places:
+        clips = self.scores.clips(label)
+        made: Places = clips[self.scores.made[clips]]
+        return made
+
+    def _half(self, label: str, half: Half) -> Places:
+        """A model's clips with one half of the seeds of their prompt."""
+        clips = self._made(label)
+        chosen = {prompt: frozenset(half_of(seeds, half)) for prompt, seeds in self.seeds(label).items()}
+        pairs = zip(self.scores.prompt[clips].tolist(), self.scores.seed[clips].tolist(), strict=True)
+        kept = [seed in chosen[self.scores.prompts[prompt]] for prompt, seed in pairs]
+        own: Places = clips[np.array(kept, dtype=np.bool_)]
+        return own
 
     def set_value(self, label: str, ref: str, grouping: str, group: str) -> float | None:
         """What the leaderboard shows of a set metric."""
@@ -107,13 +149,8 @@ class ComparedRun:
         return "", {}
 
     @cached_property
-    def _values(self) -> Mapping[tuple[str, str], Mapping[str, list[tuple[int, float]]]]:
-        found: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = {}
-        for score in read_scores(self.store):
-            if score.value is not None:
-                of_prompts = found.setdefault((score.model, score.metric), {})
-                of_prompts.setdefault(score.prompt, []).append((score.seed, score.value))
-        return found
+    def _marks(self) -> Mapping[Group, tuple[Notice, ...]]:
+        return clip_marks(self.store)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +171,8 @@ class RunRow:
 
     def half(self, prompts: Iterable[str], half: Half) -> list[StoredClip]:
         """Its clips of some prompts with the earlier or the later half of each prompt's seeds."""
-        seeds = self.seeds()
-        return [clip for clip in self.made(prompts) if clip.seed in half_of(seeds[clip.prompt], half)]
+        chosen = {prompt: frozenset(half_of(seeds, half)) for prompt, seeds in self.seeds().items()}
+        return [clip for clip in self.made(prompts) if clip.seed in chosen[clip.prompt]]
 
     @property
     def has_halves(self) -> bool:
@@ -151,10 +188,3 @@ def half_of(seeds: Sequence[int], half: Half) -> Sequence[int]:
     """
     size = len(seeds) // 2
     return seeds[:size] if half == "earlier" else seeds[len(seeds) - size :]
-
-
-def _seeds_by_prompt(clips: Iterable[StoredClip]) -> dict[str, tuple[int, ...]]:
-    seeds: dict[str, list[int]] = {}
-    for clip in clips:
-        seeds.setdefault(clip.prompt, []).append(clip.seed)
-    return {prompt: tuple(sorted(own)) for prompt, own in seeds.items()}

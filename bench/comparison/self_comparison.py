@@ -11,13 +11,18 @@ from bench.comparison.result import Chance, Comparison
 from bench.comparison.run_reader import ComparedMetric, ComparedRun, Half, RunRow
 from bench.comparison.set_tests import ClipSet, SetRequest, SetTests
 from bench.progress import Progress, Silent
+from bench.scores.clip_scores import ClipScores
 from bench.storage.store import Store
 
 HALVES: tuple[Half, Half] = ("earlier", "later")
 
 
 def chances(
-    store: Store, labels: Iterable[str], progress: Progress | None = None, plugin_files: bool = False
+    store: Store,
+    labels: Iterable[str],
+    progress: Progress | None = None,
+    plugin_files: bool = False,
+    scores: ClipScores | None = None,
 ) -> dict[tuple[str, str], Chance]:
     """By (row, metric), over all prompts, what `bench.comparison.compare.compare` says of its A.
 
@@ -28,11 +33,12 @@ def chances(
         labels: rows of it.
         progress: told of the tests of set metrics.
         plugin_files: as for `bench.comparison.compare.compare`.
+        scores: of its clips, where the caller reads them, too.
 
     Raises:
         UsageError: the run has no such row.
     """
-    run = ComparedRun(store)
+    run = ComparedRun(store, scores)
     prompts = list(run.prompts)
     drafts: list[PendingComparison] = []
     for row in (RunRow(run, run.row(label), label) for label in labels):
@@ -67,7 +73,15 @@ def set_itself(
     family: tuple[int, str], blank: Comparison, row: RunRow, metric: ComparedMetric, prompts: Sequence[str]
 ) -> PendingComparison | None:
     """As `clips_itself`, of a set metric."""
+    request = halves_request(row, metric, prompts, blank.grouping, blank.group)
+    return PendingComparison(family, blank, request=request) if request else None
+
+
+def halves_request(
+    row: RunRow, metric: ComparedMetric, prompts: Sequence[str], grouping: str = "all", group: str = "all"
+) -> SetRequest | None:
+    """The test of a set metric between the halves of a row's seeds; None where no prompt has two clips."""
     if not row.has_halves:
         return None
     early, late = (ClipSet.of(row.name, row.half(prompts, half)) for half in HALVES)
-    return PendingComparison(family, blank, request=SetRequest(metric, early, late, blank.grouping, blank.group))
+    return SetRequest(metric, early, late, grouping, group)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 
@@ -23,10 +26,13 @@ from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination
 from bench.references.find import find_by_fingerprint
-from bench.storage.store import StoredClip
+from bench.storage.store import Store, StoredClip
 
 SEED = 0
 """Names the permutations of every test of set metrics."""
+
+MOST_PAIRS = 190
+"""Pairs of models, those of 20, that are tested on set metrics together: each test takes up to some seconds."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,11 @@ class ClipSet:
     def of(cls, name: str, clips: Iterable[StoredClip], trained_on: frozenset[str] = frozenset()) -> ClipSet:
         return cls(name, tuple(sorted((clip.prompt, clip.content) for clip in clips)), trained_on)
 
+    @cached_property
+    def key(self) -> str:
+        """Covers all of it."""
+        return fingerprint([self.name, self.clips, sorted(self.trained_on)])
+
 
 @dataclass(frozen=True)
 class SetRequest:
@@ -54,14 +65,14 @@ class SetRequest:
 
     @property
     def key(self) -> str:
-        """Covers all that can change the result."""
+        """Covers all that can change the result in one run."""
         m = self.metric
         return fingerprint(
             {
                 "format": [FORMAT, SEED],
                 "metric": [m.name, m.version, m.params_hash, m.embedder, m.column.view, m.reference],
                 "group": [self.grouping, self.group],
-                "sets": [[side.name, side.clips, sorted(side.trained_on)] for side in (self.a, self.b)],
+                "sets": [self.a.key, self.b.key],
             }
         )
 
@@ -70,17 +81,24 @@ class SetTests:
     """Answers requests from what is kept, and otherwise computes them with what the runs hold.
 
     Args:
-        runs: where vectors, configurations and references are looked for; the first keeps the results.
+        runs: where vectors, configurations, references and earlier results are looked for.
         reference: another place to look for the reference.
         plugin_files: whether metrics of plugin files may be loaded. A run may come from anywhere, and looking at its
             tables must not run code that its configuration names.
+        keep: the run that stores the results, open for writing; None keeps them in the user's folder for caches.
     """
 
-    def __init__(self, runs: Sequence[ComparedRun], reference: str | None = None, plugin_files: bool = False) -> None:
+    def __init__(
+        self,
+        runs: Sequence[ComparedRun],
+        reference: str | None = None,
+        plugin_files: bool = False,
+        keep: Store | None = None,
+    ) -> None:
         self._plugin_files = plugin_files
         self._runs = list(dict.fromkeys(runs))
         self._place = reference
-        self._kept = CachedTests(self._runs[0].folder)
+        self._kept = CachedTests([run.store for run in self._runs], keep)
         self._configs = [_config_of(run.folder) for run in self._runs]
         self._metrics: dict[tuple[str, str], SetMetric] = {}
         self._references: dict[str, tuple[PlannedReference, Reference]] = {}
@@ -89,7 +107,7 @@ class SetTests:
         """One result a request; where there is none it says why."""
         keys = [request.key for request in requests]
         wanted = dict(zip(keys, requests, strict=True))
-        found = {key: kept for key in wanted if (kept := self._kept.get(key))}
+        found = {key: kept for key in wanted if (kept := self._kept.stored(key))}
         progress.begin("testing set metrics", len(wanted), len(found))
         try:
             for key, request in wanted.items():
@@ -97,18 +115,19 @@ class SetTests:
                     found[key] = self._test(request, key)
                     progress.advance(1)
         finally:
-            self._kept.save()
+            self._kept.finish()
         return [found[key] for key in keys]
 
     def _test(self, request: SetRequest, key: str) -> CachedTest:
         try:
             embedder, vectors = self._vectors(request.metric)
-            test = self._compute(request, embedder, vectors)
+            cache_key = _cache_key(key, request, vectors)
+            test = self._kept.cached(cache_key) or self._compute(request, embedder, vectors)
         except Exception as error:  # a plugin may raise anything, and costs its own rows only
             return _without(one_line(error))
         # Clips that are embedded later, as in a run that is extended, make it another test.
         if all(content in vectors for _, content in request.a.clips + request.b.clips):
-            self._kept.put(key, test)
+            self._kept.put(key, cache_key, test)
         return test
 
     def _compute(self, request: SetRequest, embedder: str, vectors: Mapping[str, Vectors | str]) -> CachedTest:
@@ -223,3 +242,14 @@ def _config_of(folder: Path) -> RunConfig | None:
 
 def _without(reason: str) -> CachedTest:
     return CachedTest(estimate=None, low=None, high=None, p=None, null="", reason=reason, warnings=(), n=0)
+
+
+def _cache_key(key: str, request: SetRequest, vectors: Mapping[str, Vectors | str]) -> str:
+    """A key that holds in all runs: it covers what the clips' embeddings are, and who computes."""
+    digest = hashlib.sha256(f"{version('tunebench')} {key}".encode())
+    for _, content in request.a.clips + request.b.clips:
+        found = vectors.get(content)
+        digest.update(repr(found if found is None or isinstance(found, str) else found.shape).encode())
+        if found is not None and not isinstance(found, str):
+            digest.update(np.ascontiguousarray(found).data)
+    return digest.hexdigest()

@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from bench.config.sweep import combinations, problem, suffix
 from bench.contracts.plugins import plain_name, short_name
 from bench.environment import usable_cores
 from bench.schema import Settings, load_settings, parse_settings
+from bench.yaml_config import write_yaml
 
 DEFAULT_METRICS = (
     "harmonic-accuracy",
@@ -44,6 +44,28 @@ def _distinct(seeds: tuple[int, ...] | Literal["auto"]) -> tuple[int, ...] | Lit
 
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 Seeds = Annotated[Annotated[tuple[Seed, ...], Field(min_length=1)] | Literal["auto"], AfterValidator(_distinct)]
+
+
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kKMGT]?)(i?)B")
+
+
+def _bytes(size: Any) -> Any:
+    """Bytes of a size such as ``8 GB`` (of 1000) or ``8 GiB`` (of 1024)."""
+    if not isinstance(size, str):
+        return size
+    if not (found := _SIZE.fullmatch(size.strip())):
+        raise ValueError(f"'{size}' is no size; write it like 8 GB")
+    return round(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper() or " "))
+
+
+def _limit(limit: float) -> float:
+    if limit >= 1 and limit % 1:
+        raise ValueError(f"{limit:g} is neither a number of clips nor a share below 1")
+    return limit
+
+
+Memory = Annotated[int, Field(ge=1, lt=2**60, strict=True), BeforeValidator(_bytes)]
+FailLimit = Annotated[float, Field(gt=0), AfterValidator(_limit)]
 
 
 class ModelConfig(Settings):
@@ -119,14 +141,24 @@ class ExecutorConfig(Settings):
 
     kind: ``local`` processes or ``ray``. workers: how many; 0 works inside the calling process; None takes every core
     that this process may use, or the whole cluster. threads: of numerical libraries in each worker. timeout: seconds a
-    clip may take before its worker is killed. For Ray only: address of the cluster, without which one is started on
-    this machine, and gpus that each worker holds, which may be a fraction.
+    clip may take before its worker is killed. retries: how often something is tried again that failed for a reason
+    that may pass, such as a service that is busy, memory that ran out, or a worker that is lost. fail_limit: of how
+    many failed clips on the rest of a model is not tried in this run; below 1, of which share of the clips that it is
+    to make; None for no limit. For local workers only: memory that each and its children may use, such as ``8 GB``, or
+    in bytes; more costs it the clip that it is at. For Ray only: address of the cluster, without which one is started
+    on this machine, and gpus that each worker holds, which may be a fraction.
+
+    There is no limit of memory unless it is set: what a model rightly needs goes from 0.2 to 80 GB, and a limit that is
+    guessed would fail clips that were fine.
     """
 
     kind: Literal["local", "ray"] = "local"
     workers: Annotated[int, Field(ge=0, le=4096)] | None = None
     threads: Annotated[int, Field(ge=1)] = 1
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1800
+    timeout: Annotated[float, Field(gt=0)] = 1800
+    retries: Annotated[int, Field(ge=0, le=20)] = 2
+    fail_limit: FailLimit | None = None
+    memory: Memory | None = None
     address: str | None = None
     gpus: Annotated[float, Field(ge=0, le=64)] = 0
 
@@ -135,6 +167,8 @@ class ExecutorConfig(Settings):
         for name in ("address", "gpus"):
             if self.kind != "ray" and getattr(self, name):
                 raise ValueError(f"'{name}' is for kind: ray; local workers see all GPUs of this machine")
+        if self.kind == "ray" and self.memory:
+            raise ValueError("'memory' is for local workers; Ray watches the memory of its nodes itself")
         if self.gpus > 1 and self.gpus % 1:
             raise ValueError(f"gpus is {self.gpus:g}: a fraction of one GPU, or whole ones")
         return self
@@ -201,12 +235,10 @@ class RunConfig(Settings):
             ("model", rows),
             ("metric", [f"{plain_name(m.name)} {m.params}" if m.params else plain_name(m.name) for m in self.metrics]),
         ):
-            for item in items:
-                if list(items).count(item) > 1:
+            for item, times in Counter(items).items():
+                if times > 1:
                     hint = "; give each its own name with 'as:'" if what == "model" else ""
                     raise ValueError(f"{what} '{item}' is named twice{hint}")
-        if not math.isfinite(self.duration):
-            raise ValueError("duration must be finite")
         return self
 
     def seeds_of(self, model: ModelConfig) -> tuple[int, ...] | Literal["auto"]:
@@ -215,7 +247,7 @@ class RunConfig(Settings):
 
     def as_yaml(self) -> str:
         """The whole configuration, defaults included, as it is frozen in the run folder."""
-        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+        return write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
 def load_config(path: Path) -> RunConfig:

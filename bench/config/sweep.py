@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -34,9 +35,8 @@ def problem(values: Any) -> str | None:
     for value in values:
         if not isinstance(value, Value) or (isinstance(value, float) and not math.isfinite(value)):
             return f"{value!r} must be a finite number, text, true, false or null"
-    texts = [_text(value) for value in values]
-    for text in texts:
-        if texts.count(text) > 1:
+    for text, times in Counter(map(_text, values)).items():
+        if times > 1:
             return f"two of its values would be called '{text}'"
     return None
 

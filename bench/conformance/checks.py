@@ -12,13 +12,12 @@ import numpy as np
 
 from bench.conformance.memory import arrays, megabytes
 from bench.conformance.model_factory import ModelFactory
-from bench.contracts.audio import Audio, content_hash
+from bench.contracts.audio import LENGTH_PRECISION, Audio, content_hash
 from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, TunebenchError, one_line
 
 TOLERANCE = 1e-4  # of full scale: how far a clip may move when its batch changes
-PRECISION = 0.01  # seconds: how exactly a duration is kept
 SILENCE = 1e-3  # a peak below -60 dB
 NEGLIGIBLE = 1.0  # MB of arrays that a model may hold before it has loaded anything, or leave behind
 
@@ -122,9 +121,9 @@ class ModelChecks:
     def _keeps_duration(self) -> str:
         half = self._generate([GenerationRequest(self.prompt, 0, self.duration / 2)])
         for clip, seconds in [*((clip, self.duration) for clip in self.clips), (half[0], self.duration / 2)]:
-            if abs(clip.duration - seconds) > PRECISION:
+            if abs(clip.duration - seconds) > LENGTH_PRECISION:
                 raise _Failed(f"{clip.duration:.4g} s when {seconds:.4g} s were asked for")
-        return f"{self.duration:g} s and {self.duration / 2:g} s are kept within {PRECISION * 1000:g} ms"
+        return f"{self.duration:g} s and {self.duration / 2:g} s are kept within {LENGTH_PRECISION * 1000:g} ms"
 
     def _keeps_rate(self) -> str:
         assert self.model is not None
@@ -187,7 +186,7 @@ class ModelChecks:
             return f"{wish}: {error}"
         except Exception as error:
             raise _Failed(f"{wish} raises {type(error).__name__} ({error}), not a GenerationError") from None
-        if isinstance(result, Audio) and result.duration > PRECISION:
+        if isinstance(result, Audio) and result.duration > LENGTH_PRECISION:
             raise _Failed(f"{wish} gives {result.duration:.3g} s instead of a GenerationError")
         return f"{wish}: {result if isinstance(result, Exception) else 'hardly a sample'}"
 

@@ -8,11 +8,12 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from bench import interrupts
 from bench.atomic_write import replacing
 from bench.contracts.notes import Notes
 from bench.errors import DataError
@@ -25,6 +26,9 @@ Samples = npt.NDArray[np.float32]
 
 MAX_RATE = 655_350  # FLAC's limit, in Hz
 MAX_CHANNELS = 8  # FLAC's limit
+LENGTH_PRECISION = 0.01
+"""Seconds: how exactly a duration that was asked for is kept."""
+_FULL_SCALE = 2**23  # of 24-bit samples
 MAX_SAMPLES = 2**30
 """Most samples of one file that are held, all channels together: three hours in stereo at 48 kHz, 4 GB. A small file
 of silence can decode to more than any memory holds."""
@@ -44,7 +48,7 @@ class Audio:
         notes: the notes that were played, when whoever made the audio knows them; otherwise None.
 
     Raises:
-        DataError: another shape or rate, or a sample that is not finite.
+        DataError: another shape or rate, or a sample that is complex or not finite.
     """
 
     samples: Samples
@@ -52,6 +56,8 @@ class Audio:
     notes: Notes | None = None
 
     def __post_init__(self) -> None:
+        if np.iscomplexobj(self.samples):
+            raise DataError("audio holds complex samples, must be real; take the real part of an inverse transform")
         samples = np.ascontiguousarray(self.samples, dtype=np.float32)
         if samples.ndim == 1:
             samples = samples[np.newaxis]
@@ -87,6 +93,7 @@ class Audio:
         """Largest absolute sample; 0 for audio without frames."""
         return float(np.abs(self.samples).max(initial=0.0))
 
+    @interrupts.held()
     def mono(self, rate: int | None = None) -> Samples:
         """Mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given."""
         mixed: Samples = self.samples.mean(axis=0, dtype=np.float32)
@@ -116,12 +123,14 @@ def content_hash(audio: Audio) -> str:
     return digest.hexdigest()
 
 
-def read_audio(path: Path, seconds: float = math.inf) -> Audio:
+@interrupts.held()
+def read_audio(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) -> Audio:
     """Decode a file that libsndfile knows (wav, flac, ogg, opus, mp3, aiff).
 
     Args:
         path: the file.
         seconds: how much is needed, from the beginning; no more is decoded, and what follows is not looked at.
+        file: the same file, if it is open already.
 
     Raises:
         DataError: missing, empty, truncated or not audio, more than `MAX_SAMPLES`, with samples that are not finite, or
@@ -132,9 +141,9 @@ def read_audio(path: Path, seconds: float = math.inf) -> Audio:
     try:
         if check_regular(path) == 0:
             raise DataError(f"{path}: the file is empty")
-        with soundfile.SoundFile(path) as file:
-            samples = _decoded(file, seconds)
-            rate = file.samplerate
+        with soundfile.SoundFile(path if file is None else file) as sound:
+            samples = _decoded(sound, seconds)
+            rate = sound.samplerate
     except DataError as error:
         raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     except FileNotFoundError:
@@ -203,20 +212,53 @@ def _truncated(read: int, promised: int, log: str) -> bool:
     return bool(_OGG_CUT.search(log)) or read < promised - 2 * 1152
 
 
-def write_flac(path: Path, audio: Audio) -> float:
-    """Write 24-bit FLAC so that a reader sees either the whole file or none, and return the gain that was applied.
+def as_stored(audio: Audio) -> tuple[Audio, float]:
+    """The audio as a 24-bit FLAC file gives it back, bit for bit, and the gain that was applied.
 
     The gain is 1 unless the peak exceeds full scale; then the audio is scaled to fit.
-    The file is written under a temporary name, flushed to disk, and renamed.
+    """
+    gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
+    # Adding 0 makes 0 of −0, which a file cannot hold.
+    steps = np.rint(audio.samples * np.float32(gain) * np.float32(_FULL_SCALE)) + np.float32(0)
+    return Audio(np.clip(steps, -_FULL_SCALE, _FULL_SCALE - 1) / np.float32(_FULL_SCALE), audio.rate, audio.notes), gain
+
+
+@interrupts.held()
+def write_flac(path: Path, audio: Audio, comment: str = "") -> float:
+    """Write 24-bit FLAC so that a reader sees either the whole file or none, and return the gain that was applied.
+
+    The samples become those of `as_stored`. The file is written under a temporary name, flushed to disk, and renamed.
+
+    Args:
+        path: of the file; its folder is made.
+        audio: what is written.
+        comment: a text to keep in the file, which `read_comment` returns.
     """
     import soundfile
 
-    gain = min(1.0, 1.0 / audio.peak) if audio.peak > 1 else 1.0
+    stored, gain = as_stored(audio)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Encoded in memory first: a full disk is then an ordinary OSError of write() and not a codec's riddle.
     encoded = io.BytesIO()
-    samples = audio.samples.T * np.float32(gain)
-    soundfile.write(encoded, samples, audio.rate, format="FLAC", subtype="PCM_24")
+    with soundfile.SoundFile(encoded, "w", stored.rate, stored.channels, "PCM_24", format="FLAC") as file:
+        if comment:
+            file.comment = comment
+        file.write(stored.samples.T)
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.getbuffer())
     return gain
+
+
+def read_comment(path: Path) -> str:
+    """The text that was kept in an audio file, read without decoding it; empty where there is none.
+
+    Raises:
+        DataError: missing, or not audio.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            return str(file.comment)
+    except (soundfile.SoundFileError, RuntimeError, OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as audio ({str(error).rstrip('.').split(': ')[-1]})") from error

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bench import interrupts
 from bench.contracts.audio import Audio
 from bench.contracts.identity import only_set
 from bench.errors import DataError
@@ -28,6 +29,7 @@ class View:
     seconds: float | None = None
     band: float | None = None
 
+    @interrupts.held()
     def of(self, audio: Audio) -> Audio:
         """Return the part of the audio that is scored, at its own rate."""
         import soxr

@@ -68,7 +68,10 @@ class Embedder(ABC):
         raise UsageError(f"the embedder {type(self).__name__} has no text side ({len(texts)} texts given); use clap")
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """What else identifies the embedder beside class, version and parameters: the weights' hash."""
+        """What else identifies the embedder beside class, version and parameters: the weights' hash.
+
+        Asked where a run is planned, and by each worker before and after it embeds, as of a model.
+        """
         return {}
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing

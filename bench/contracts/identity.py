@@ -8,7 +8,6 @@ use it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts.entry_points import package_name
 from bench.errors import UsageError
+from bench.file_hash import hash_file
 
 if TYPE_CHECKING:
     from bench.contracts.entry_points import Plugin
@@ -80,7 +80,7 @@ def portable(value: Any) -> Any:
         path, _, attribute = re.sub(r"@[0-9]+$", "", value).rpartition(":")
         file = Path(path).expanduser()
         if file.is_file():
-            return {"class": attribute, "source": hashlib.sha256(file.read_bytes()).hexdigest()}
+            return {"class": attribute, "source": hash_file(file)}
     return value
 
 

@@ -14,8 +14,10 @@ from bench.contracts.clip_view import View
 from bench.contracts.embedder import Embedder, EmbedderRef, Vectors, load_embedder
 from bench.contracts.notes import Notes
 from bench.contracts.notice import Notice
+from bench.contracts.plain_json import plain_json
 from bench.contracts.prompt import Prompt
-from bench.errors import DataError, Undefined
+from bench.errors import DataError, Undefined, one_line
+from bench.plain_text import plain_line
 
 Direction = Literal["higher", "lower", "none"]
 T = TypeVar("T")
@@ -27,10 +29,12 @@ class Score:
 
     ``details`` holds what explains the number (winning scales, tempo, confidence). Two keys have a meaning to the
     leaderboard: ``chance``, the value that music without structure would get here, and ``known``, the value on the
-    notes that the audio was rendered from.
+    notes that the audio was rendered from. They are kept as `bench.contracts.plain_json` makes them, the reason as one
+    line.
 
     Raises:
-        DataError: both or neither are set, or a number in value or details is not finite.
+        DataError: both or neither are set, a number in value or details is not finite, or the details are no JSON
+            values or too many.
     """
 
     value: float | None
@@ -41,16 +45,15 @@ class Score:
         if (self.value is None) == (self.reason is None):
             raise DataError("a score needs either a value or a reason")
         if self.reason is not None and not (isinstance(self.reason, str) and self.reason.strip()):
-            raise DataError(f"a score's reason is {self.reason!r}, must say in words why there is no value")
+            raise DataError(f"a score's reason is {self.reason!r:.60}, must say in words why there is no value")
+        if self.reason is not None:
+            object.__setattr__(self, "reason", plain_line(self.reason))
         if self.value is not None:
-            object.__setattr__(self, "value", _real("value", self.value))
+            object.__setattr__(self, "value", finite_number("value", self.value))
         details = dict(self.details)
         for name in {"chance", "known"} & details.keys():
-            details[name] = _real(name, details[name])
-        for name, number in details.items():
-            if isinstance(number, float):
-                _real(name, number)
-        object.__setattr__(self, "details", details)
+            details[name] = finite_number(name, details[name])
+        object.__setattr__(self, "details", plain_json(details, "the details of a score"))
 
     @classmethod
     def of(cls, value: float, **details: Any) -> Score:
@@ -62,13 +65,17 @@ class Score:
         return cls(None, reason, details)
 
 
-def _real(name: str, value: Any) -> float:
-    """A finite float that sums of many cannot overflow, from whatever kind of number a metric computes with."""
+def finite_number(name: str, value: Any) -> float:
+    """A finite float that sums of many cannot overflow, from whatever kind of number a metric computes with.
+
+    Raises:
+        DataError: it is something else.
+    """
     # float() would take a string or True.
     real = isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
     number = float(value) if real and abs(value) < 1e100 else None
     if number is None:
-        raise DataError(f"score {name} is {value!r}: must be finite; use Score.undefined() where there is no value")
+        raise DataError(f"score {name} is {value!r:.60}: must be finite; use Score.undefined() where there is no value")
     return number
 
 
@@ -79,6 +86,9 @@ class Estimate:
     ``value``, ``low`` and ``high`` are in the metric's unit; ``n`` counts the clips behind it. ``value`` is None when
     nothing counted, ``low`` and ``high`` are None when there is too little to say how sure it is; ``reason`` says why.
     ``warnings`` are what tables show beside the number.
+
+    Raises:
+        DataError: the details are no JSON values, or too many.
     """
 
     value: float | None
@@ -88,6 +98,12 @@ class Estimate:
     reason: str | None = None
     warnings: tuple[Notice, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.reason, str):
+            object.__setattr__(self, "reason", plain_line(self.reason))
+        if self.details:
+            object.__setattr__(self, "details", plain_json(self.details, "the details of an estimate"))
 
 
 class DecodedClip:
@@ -144,7 +160,7 @@ class DecodedClip:
             try:
                 self._vectors[ref.share_name] = self.embedder(ref).embed(self.viewed)
             except Undefined as none:
-                self._vectors[ref.share_name] = str(none)
+                self._vectors[ref.share_name] = one_line(none)
         known = self._vectors[ref.share_name]
         if isinstance(known, str):
             raise Undefined(known)
@@ -152,8 +168,15 @@ class DecodedClip:
 
     @property
     def viewed(self) -> Audio:
-        """The part of the audio that embeddings are made of."""
-        return self.share("view", lambda: self._view.of(self.audio))
+        """The part of the audio that embeddings are made of.
+
+        Raises:
+            DataError: no frame is left of it.
+        """
+        viewed = self.share("view", lambda: self._view.of(self.audio))
+        if not viewed.frames:
+            raise DataError(f"no frame of the clip lies in the part that is compared ({self._view.text})")
+        return viewed
 
 
 class ClipMetric(ABC):

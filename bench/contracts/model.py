@@ -15,7 +15,7 @@ from bench.errors import GenerationError
 Json = Any  # what json.dumps takes: None, bool, int, finite float, str, list, dict with str keys
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """What a model is asked for: a prompt, a seed ≥ 0 that all randomness comes from, and a duration in seconds > 0."""
 
@@ -93,11 +93,18 @@ class MusicModel(ABC):
         return None
 
     def fingerprint(self) -> Mapping[str, Json]:
-        """What else identifies the model beside class, version and parameters: the weights' revision or hash."""
+        """What else identifies the model beside class, version and parameters: the weights' revision or hash.
+
+        Asked where a run is planned, and by each worker before and after it generates: a change costs the clips. Hash
+        files with `bench.file_hash.hash_file`, which is quick where nothing changed, and messages name the file.
+        """
         return {}
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
-        """What else identifies one clip beside prompt, seed and duration, such as the hash of a file."""
+        """What else identifies one clip beside prompt, seed and duration, such as the hash of a file.
+
+        Asked where a run is planned, and again once the clip is made: then it is of the bytes that were used.
+        """
         del request
         return {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -11,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import DataError
+from bench.plain_text import plain_line
 
 
 class Note(NamedTuple):
     """One note.
 
-    onset and duration are in seconds (onset ≥ 0, duration > 0), pitch is a MIDI number 0–127 (60 = middle C),
-    velocity 1–127, program a General MIDI program 0–127. For drums, pitch is the General MIDI percussion key.
+    onset and duration are in seconds (onset ≥ 0, duration > 0, both finite), pitch is a MIDI number 0–127 (60 = middle
+    C), velocity 1–127, program a General MIDI program 0–127. For drums, pitch is the General MIDI percussion key.
     """
 
     onset: float
@@ -41,7 +43,7 @@ class Notes:
         key: such as ``F# minor``, when known.
 
     Raises:
-        DataError: a note outside the ranges given at `Note`.
+        DataError: a note outside the ranges given at `Note`, or an impossible quarter.
     """
 
     events: tuple[Note, ...]
@@ -50,10 +52,13 @@ class Notes:
     key: str | None = None
 
     def __post_init__(self) -> None:
-        for note in self.events:
-            if not (note.onset >= 0 and note.duration > 0 and 0 <= note.pitch <= 127 and 1 <= note.velocity <= 127):
-                raise DataError(f"impossible note {note}: see bench.Note for the ranges")
-        object.__setattr__(self, "events", tuple(sorted(self.events)))
+        object.__setattr__(self, "events", tuple(sorted(map(_checked, self.events))))
+        if self.quarter is not None:
+            object.__setattr__(self, "quarter", float(self.quarter))
+            if not 0 < self.quarter < math.inf:
+                raise DataError(f"a quarter note of {self.quarter} s: must be more than 0 and finite")
+        if self.key is not None:
+            object.__setattr__(self, "key", plain_line(str(self.key), 80))
 
     @cached_property
     def pitches(self) -> npt.NDArray[np.int64]:
@@ -75,3 +80,19 @@ class Notes:
         content = json.loads(text)
         events = tuple(Note(*event) for event in content["events"])
         return cls(events, content["origin"], content["quarter"], content["key"])
+
+
+def _checked(note: Note) -> Note:
+    """The note in Python's own numbers, whatever it was computed with."""
+    try:
+        plain = Note(
+            float(note.onset), float(note.duration), int(note.pitch), int(note.velocity), int(note.program),
+            bool(note.drum),
+        )  # fmt: skip
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise DataError(f"impossible note {note!r:.200}: see bench.Note") from None
+    in_range = 0 <= plain.pitch <= 127 and 1 <= plain.velocity <= 127 and 0 <= plain.program <= 127
+    whole = (plain.pitch, plain.velocity, plain.program) == (note.pitch, note.velocity, note.program)
+    if not (in_range and whole and 0 <= plain.onset < math.inf and 0 < plain.duration < math.inf):
+        raise DataError(f"impossible note {note!r:.200}: see bench.Note for the ranges")
+    return plain

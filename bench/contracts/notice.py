@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.contracts.plain_json import plain_json
 from bench.errors import DataError
 from bench.hashing import canonical_json
 from bench.number_format import counted, plural
+from bench.plain_text import plain_line
 
 _CODE = re.compile(r"W-[A-Z0-9][A-Z0-9-]{0,39}")
 
@@ -25,7 +27,7 @@ class Notice:
     Attributes:
         code: such as ``W-RANK``: ``W-`` and capital letters, digits or hyphens.
         params: JSON values that the text is made of.
-        own_text: the text, for a code that tunebench does not know.
+        own_text: the text in one line, for a code that tunebench does not know.
 
     Raises:
         DataError: another form of code, or parameters that are no JSON values.
@@ -42,13 +44,11 @@ class Notice:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.code, str) and _CODE.fullmatch(self.code)):
-            raise DataError(f"a warning's code is {self.code!r}, write it like 'W-RANK'")
+            raise DataError(f"a warning's code is {self.code!r:.60}, write it like 'W-RANK'")
         if not (isinstance(self.own_text, str) and isinstance(self.params, Mapping)):
             raise DataError(f"{self.code}: a warning takes a mapping of parameters and a text")
-        try:
-            canonical_json(dict(self.params))
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{self.code}: its parameters must be JSON values ({error})") from error
+        object.__setattr__(self, "params", plain_json(self.params, f"the parameters of {self.code}"))
+        object.__setattr__(self, "own_text", plain_line(self.own_text))
 
     def __hash__(self) -> int:
         return hash((self.code, canonical_json(dict(self.params)), self.own_text))
@@ -115,6 +115,15 @@ def _few(p: Mapping[str, Any]) -> str:
     return f"with {p['prompts']} prompts p is never below {p['p']:.3f}"
 
 
+def _clip_length(p: Mapping[str, Any]) -> str:
+    kinds = [f"{number} {kind}" for number, kind in ((p["shorter"], "shorter"), (p["longer"], "longer")) if number]
+    lengths = dict.fromkeys(f"{p[name]:.12g}" for name in ("shortest", "longest"))
+    return (
+        f"of {counted(p['of'], 'clip')} of '{p['model']}', {' and '.join(kinds)} "
+        f"than the {p['asked']:.12g} s asked for ({' to '.join(lengths)} s)"
+    )
+
+
 def _rank(p: Mapping[str, Any]) -> str:
     whose = {"clips": "the clips have", "reference": "the reference has"}[p["of"]]
     return f"{whose} {p['windows']} windows in {p['dimension']} dimensions, no full covariance"
@@ -141,6 +150,11 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "W-BIAS": lambda p: (
         f"too large by chance at {p['clips']} clips (needs {p['needed']}); compare at equal numbers only"
+    ),
+    "W-CLIP-LENGTH": _clip_length,
+    "W-CLIP-RATE": lambda p: (
+        f"{p['clips']} of {counted(p['of'], 'clip')} of '{p['model']}' have {' or '.join(map(str, p['rates']))} Hz, "
+        f"not the {p['declared']} Hz that it declares"
     ),
     "W-CLIPS": lambda p: f"A has {p['a']} clips and B {p['b']}; compare at equal numbers",
     "W-CONSTANT": lambda p: f"all {p['windows']} windows have the same embedding",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from bench.contracts.entry_points import Plugin
 from bench.errors import UsageError
+from bench.file_hash import FileChanged
+from bench.regular_file import read_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN_MODULES = frozenset({"models", "metrics", "prompts", "results"})
@@ -41,16 +45,23 @@ def _refuse_shadow(package: str) -> None:
 
 
 def import_file(plugin: Plugin, file: Path) -> ModuleType:
-    """Import the file that a plugin names, once for each content.
+    """Import the file that a plugin names, once for each content: what is run is what was hashed.
 
     Raises:
-        UsageError: it is no Python file.
+        FileChanged: the file is not the one that the plugin was found in.
+        UsageError: it is gone, or no Python file.
         Exception: whatever it raises.
     """
     name = f"tunebench_plugin_{plugin.source}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
+    try:
+        content = read_bytes(file)
+    except OSError as error:
+        raise UsageError(f"{plugin.kind} '{plugin.name}': {file} cannot be read ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != plugin.source:
+        raise FileChanged(f"{file} changed since planning; run the same command again")
+    spec = importlib.util.spec_from_file_location(name, file, loader=_Bytes(name, file, content))
     if spec is None or spec.loader is None:
         raise UsageError(f"{file} cannot be imported as Python")
     module = importlib.util.module_from_spec(spec)
@@ -61,3 +72,18 @@ def import_file(plugin: Plugin, file: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+class _Bytes(SourceFileLoader):
+    """Loads a module from bytes, and never from what Python compiled earlier, which it knows by size and time alone."""
+
+    def __init__(self, name: str, file: Path, content: bytes) -> None:
+        super().__init__(name, str(file))
+        self._content = content
+
+    def get_data(self, path: str) -> bytes:
+        return self._content if path == self.path else super().get_data(path)
+
+    def get_code(self, fullname: str) -> CodeType:
+        del fullname
+        return self.source_to_code(self._content, self.path)

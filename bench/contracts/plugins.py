@@ -7,7 +7,6 @@ meant. Nothing is imported until it is loaded, so that a broken plugin breaks on
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from bench.contracts.entry_points import Kind, Plugin, declared, package_name
 from bench.contracts.parameters import bind
 from bench.contracts.plugin_modules import import_file, import_installed
 from bench.errors import MissingError, TunebenchError, UsageError, suggestion
+from bench.file_hash import hash_file
 
 _VERSIONED = re.compile(r"(.+)@([0-9]{1,9})")
 _TARGET = re.compile(r"[\w.]+:[\w.]+")
@@ -68,7 +68,10 @@ def find(kind: Kind, name: str) -> Plugin:
         file = given.resolve() if given.exists() else given  # a link to itself does not
         if not file.is_file():
             raise UsageError(f"{kind} '{plain}': there is no file {file}")
-        source = hashlib.sha256(file.read_bytes()).hexdigest()
+        try:
+            source = hash_file(file)
+        except OSError as error:
+            raise UsageError(f"{kind} '{plain}': {file} cannot be read ({error.strerror})") from error
         return Plugin(kind, plain, f"{file}:{attribute}", source=source, version=version)
     candidates = _candidates(kind, plain)
     if len(candidates) == 1:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
+from bench.config.run_config import ExecutorConfig
 from bench.execution.executors.base import Executor
 from bench.execution.generate_task import GenerateTask
 from bench.execution.retries import Attempts
+from bench.number_format import counted
 from bench.planning.plan import Plan
 from bench.progress import Progress
 from bench.storage.store import Store
+from bench.storage.task_results import ClipFailed
 
 
-def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -> list[str]:
+def generate(
+    store: Store, plan: Plan, executor: Executor, progress: Progress, config: ExecutorConfig | None = None
+) -> list[str]:
     """Make the clips that do not exist and return what models miss to run here.
+
+    ``config`` says how often a clip is tried again, and how many of a model may fail before the rest is left.
 
     Raises:
         UsageError: the disk took no more, or a model refuses to work; what was made is stored.
@@ -24,8 +34,28 @@ def generate(store: Store, plan: Plan, executor: Executor, progress: Progress) -
         if (absent := frozenset(clip.id for clip in clips if clip.id in unmade))
     ]
     progress.begin("generating clips", len(plan.clips), len(plan.clips) - len(wanted))
-    attempts = Attempts(tasks, executor, progress)
-    for _, clips in attempts:
+    config = config or ExecutorConfig()
+    attempts = Attempts(tasks, executor, progress, config.retries)
+    asked = Counter(clip.model for clip in wanted)
+    failed: Counter[str] = Counter()
+    tried: Counter[str] = Counter()
+    for task, clips in attempts:
         store.record_clips(clips)
         progress.advance(len(clips))
+        model, errors = task.causes[0], [clip.error for clip in clips if isinstance(clip, ClipFailed)]
+        tried[model] += len(clips)
+        before, failed[model] = failed[model], failed[model] + len(errors)
+        if before < _most_failures(config.fail_limit, asked[model]) <= failed[model]:
+            attempts.give_up(
+                model,
+                f"not tried, since {failed[model]} of {counted(tried[model], 'clip')} failed (executor.fail_limit: "
+                f"{config.fail_limit:g}), the last: {errors[-1]}",
+            )
     return [f"model '{model}': {message}" for model, message in attempts.missing.items()]
+
+
+def _most_failures(limit: float | None, clips: int) -> float:
+    """The number of failed clips at which a model is given up; a limit below 1 is a share of the clips to make."""
+    if limit is None:
+        return math.inf
+    return limit if limit >= 1 else max(1, math.ceil(limit * clips))

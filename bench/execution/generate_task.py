@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from bench.contracts.audio import Audio, content_hash, read_audio, write_flac
+from bench.contracts.audio import Audio
 from bench.contracts.model import GenerationRequest, MusicModel
 from bench.environment import environment
-from bench.errors import DataError, MissingError, Unstorable, one_line
+from bench.errors import DataError, MissingError, Unstorable, may_pass, one_line
 from bench.execution.executors.worker_state import WorkerState
+from bench.file_hash import FileChanged, hashed_files
 from bench.planning.plan import PlannedClip, PlannedModel
+from bench.storage.clip_file import write_clip
+from bench.storage.read_clips import RETURNED
 from bench.storage.task_results import ClipFailed, ClipMade
 
 
@@ -28,6 +31,7 @@ class GenerateTask:
     clips: tuple[PlannedClip, ...]
     wanted: frozenset[str]
     folder: Path
+    tries: int = 1
     doing: ClassVar[str] = "generating"
 
     @property
@@ -66,7 +70,21 @@ class GenerateTask:
 
     def lost(self, error: str) -> list[ClipMade | ClipFailed]:
         """The results when nothing could be generated."""
-        return [ClipFailed(clip.id, error) for clip in self.absent]
+        return [ClipFailed(clip.id, error, self.tries) for clip in self.absent]
+
+    def again(self) -> GenerateTask:
+        """The same, for one more try."""
+        return replace(self, tries=self.tries + 1)
+
+    def unsettled(self, made: list[ClipMade | ClipFailed]) -> tuple[list[ClipMade | ClipFailed], list[GenerateTask]]:
+        """The results that stay, and what is worth another try, a clip at a time."""
+        passing = {result.clip for result in made if isinstance(result, ClipFailed) and result.may_pass}
+        pieces = [
+            replace(self, clips=(clip,), wanted=frozenset({clip.id}), tries=self.tries + 1)
+            for clip in self.clips
+            if clip.id in passing
+        ]
+        return [result for result in made if result.clip not in passing], pieces
 
     def execute(self, state: WorkerState) -> list[ClipMade | ClipFailed]:
         """Generate and store the clips; one that fails is a `ClipFailed`.
@@ -75,27 +93,40 @@ class GenerateTask:
             MissingError: the model cannot run here at all.
             Unstorable: the disk is full or read-only.
         """
-        model = state.use(self.model)
         requests = [clip.request for clip in self.clips]
-        started = time.perf_counter()
-        produced = _generate(model, requests)
-        seconds = (time.perf_counter() - started) / len(requests)
+        try:
+            model = state.use(self.model)
+            started = time.perf_counter()
+            produced = _generate(model, requests)
+            seconds = (time.perf_counter() - started) / len(requests)
+            state.check_used(self.model)
+        except FileChanged as error:
+            return self.lost(one_line(error))
         return [
-            self._store(clip, audio, seconds)
+            self._store(clip, _as_planned(model, clip, audio), seconds)
             for clip, audio in zip(self.clips, produced, strict=True)
             if clip.id in self.wanted
         ]
 
     def _store(self, clip: PlannedClip, audio: Audio | Exception, seconds: float) -> ClipMade | ClipFailed:
-        if isinstance(audio, Exception):
-            return ClipFailed(clip.id, one_line(audio))
-        if not audio.frames:
-            return ClipFailed(clip.id, "the model returned audio without frames")
-        path = self.folder / clip.path
-        audio = audio.cropped(clip.request.duration)
         try:
-            gain = write_flac(path, audio)
-            content = content_hash(read_audio(path))
+            if isinstance(audio, Exception):
+                raise audio
+            return self._written(clip, audio, seconds)
+        except Unstorable:
+            raise
+        except Exception as error:
+            return ClipFailed(clip.id, one_line(error), self.tries, may_pass(error))
+
+    def _written(self, clip: PlannedClip, audio: Audio, seconds: float) -> ClipMade:
+        path = self.folder / clip.path
+        returned, audio = audio, audio.cropped(clip.request.duration)
+        if not returned.frames:
+            raise DataError("the model returned audio without frames")
+        if not audio.frames:
+            raise DataError(f"no frame is left of {returned.frames} in {clip.request.duration:g} s at {audio.rate} Hz")
+        try:
+            label = write_clip(path, clip.id, audio)
         except OSError as error:
             raise Unstorable(
                 f"cannot write {path}: {error.strerror}; the clips made before are safe: free disk space or fix "
@@ -103,20 +134,35 @@ class GenerateTask:
             ) from error
         return ClipMade(
             clip.id,
-            content,
+            label.content,
             audio.rate,
             audio.channels,
             audio.frames,
-            audio.peak,
-            gain,
+            label.peak,
+            label.gain,
             seconds,
-            audio.notes.to_json() if audio.notes else None,
+            label.notes,
             {
                 **environment(),
                 "batch": len(self.clips),
+                "tries": self.tries,
+                **({RETURNED: returned.duration} if returned.frames > audio.frames else {}),
                 "params": {k: str(v) for k, v in self.model.provenance.items()},
             },
         )
+
+
+def _as_planned(model: MusicModel, clip: PlannedClip, audio: Audio | Exception) -> Audio | Exception:
+    """The clip that was made, or an error where it is of another file than was planned."""
+    if isinstance(audio, Exception):
+        return audio
+    try:
+        with hashed_files() as files:
+            same = dict(model.request_fingerprint(clip.request)) == clip.extra
+    except Exception as error:  # it is a plugin's
+        return error
+    what = ", ".join(map(str, files)) or f"what makes seed {clip.request.seed} of prompt '{clip.prompt.id}'"
+    return audio if same else FileChanged(f"{what} changed since planning; run the same command again")
 
 
 def _generate(model: MusicModel, requests: Sequence[GenerationRequest]) -> list[Audio | Exception]:

@@ -1,5 +1,8 @@
 """Trying tasks until each has a result, whatever kills its worker; a cause that keeps killing workers is given up.
 
+What failed for a reason that may pass (`bench.errors.may_pass`, a worker that the system killed) is tried again after a
+second, four, sixteen and so on, as often as ``retries`` says. Other tasks go on meanwhile.
+
 A task that dies is tried again in pieces, to find the one that is at fault. What has died more often than it has worked
 is tried apart from the rest. What has died `LIMIT` times as often as it has worked is not tried again: on a machine
 where a library crashes always, a run costs a few crashes a metric and not a crash a clip. What is tried next is then
@@ -8,33 +11,46 @@ drawn at random, so that the clips that happen to come first do not decide for t
 
 from __future__ import annotations
 
+import heapq
 import random
+import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
 from bench.errors import UsageError
-from bench.execution.executors.base import Executor, Result, Result_co, Task, TaskLost
+from bench.execution.executors.base import Executor, Result, Task, TaskLost
 from bench.progress import Progress
 
 LIMIT = 5
+LONGEST_PAUSE = 300.0  # seconds between two tries
 
 
-class Divisible(Task[Result_co], Protocol[Result_co]):
-    """A task that can be tried in pieces."""
+class Divisible(Task[Result], Protocol[Result]):
+    """A task that can be tried again, and in pieces."""
+
+    @property
+    def tries(self) -> int:
+        """How often it will have been tried after this time: 1 for the first."""
+
+    def again(self) -> Divisible[Result]:
+        """The same, for one more try."""
+
+    def unsettled(self, result: Result) -> tuple[Result, Sequence[Divisible[Result]]]:
+        """The part of the result that stays, and as tasks what failed for a reason that may pass."""
 
     @property
     def causes(self) -> tuple[str, ...]:
         """What may be at fault where it dies: a model, or metrics and embedders."""
 
-    def pieces(self) -> Sequence[Divisible[Result_co]]:
+    def pieces(self) -> Sequence[Divisible[Result]]:
         """The same work in its smallest pieces; none if it is one."""
 
-    def without(self, causes: Collection[str]) -> Divisible[Result_co] | None:
+    def without(self, causes: Collection[str]) -> Divisible[Result] | None:
         """What is left of it where those are not to be touched."""
 
-    def lost(self, error: str) -> Result_co:
+    def lost(self, error: str) -> Result:
         """The result where nothing could be done, for that reason."""
 
 
@@ -52,20 +68,26 @@ class _Record:
 
 
 class Attempts(Generic[Result]):
-    """The results of tasks, one for each or for each of its pieces, in any order.
+    """The results of tasks, one for each or for each of its pieces, in any order. Of what is tried again, there is one
+    each time, of the part that is settled.
 
     Args:
         tasks: what is to be done.
         executor: where it is done.
         progress: told what is given up.
+        retries: how often what may pass is tried again.
 
     Attributes:
         missing: by cause, what it needs that is not installed. What is still to be tried of that cause is left out.
     """
 
-    def __init__(self, tasks: Iterable[Divisible[Result]], executor: Executor, progress: Progress) -> None:
+    def __init__(
+        self, tasks: Iterable[Divisible[Result]], executor: Executor, progress: Progress, retries: int = 0
+    ) -> None:
         self.missing: dict[str, str] = {}
-        self._executor, self._progress = executor, progress
+        self._executor, self._progress, self._retries = executor, progress, retries
+        self._later: list[tuple[float, int, Divisible[Result]]] = []  # by the time at which they are due
+        self._delayed = 0
         self._waiting = deque(tasks)
         self._next: deque[Divisible[Result]] = deque()
         self._not_tried: list[tuple[Divisible[Result], Result]] = []
@@ -78,28 +100,57 @@ class Attempts(Generic[Result]):
         Raises:
             UsageError: the disk took no more, or a plugin refuses to work.
         """
-        while self._next or self._waiting:  # again where the last ones died and left pieces
+        while self._next or self._waiting or self._later:
+            if not (self._next or self._waiting):
+                time.sleep(max(0.0, self._later[0][0] - time.monotonic()))
             for task, result in self._executor.map((task, task) for task in self._handed_out()):
-                if not isinstance(result, TaskLost):
-                    self._note_work(task.causes)
-                    yield task, result
-                elif result.why == "died" and (pieces := task.pieces()):
-                    self._divide(pieces)
-                    continue
-                elif result.why == "died":
-                    self._note_death(task.causes[0], result.message)
-                    yield task, task.lost(result.message)
-                elif result.why == "missing":
-                    self._note_work(task.causes)
-                    self.missing |= dict.fromkeys(task.causes, result.message)
-                    yield task, task.lost(result.message)
-                else:
-                    raise UsageError(result.message)
+                yield from self._settled(task, result)
                 yield from self._taken()
             yield from self._taken()
 
+    def give_up(self, cause: str, why: str) -> None:
+        """Try nothing more of a cause, and give that as the reason, unless there is one already."""
+        if cause not in self.missing and not self._records[cause].given_up:
+            self._records[cause].given_up = why
+            self._progress.note(f"{cause} is {why}")
+
+    def _settled(
+        self, task: Divisible[Result], result: Result | TaskLost
+    ) -> Iterator[tuple[Divisible[Result], Result]]:
+        """The task with its result, unless it is to be tried again or in pieces."""
+        more = task.tries <= self._retries
+        if not isinstance(result, TaskLost):
+            self._note_work(task.causes)
+            result, passing = task.unsettled(result) if more else (result, ())
+            self._put_off(passing)
+            yield task, result
+        elif result.why == "died" and (pieces := task.pieces()):
+            self._divide(pieces)
+        elif result.why == "died":
+            self._note_death(task.causes[0], result.message)
+            if more and result.may_pass:
+                self._put_off([task.again()])
+            else:
+                yield task, task.lost(result.message)
+        elif result.why == "missing":
+            self._note_work(task.causes)
+            self.missing |= dict.fromkeys(task.causes, result.message)
+            yield task, task.lost(result.message)
+        else:
+            raise UsageError(result.message)
+
+    def _put_off(self, tasks: Iterable[Divisible[Result]]) -> None:
+        for task in tasks:
+            pause = min(4.0 ** (task.tries - 2), LONGEST_PAUSE)
+            self._delayed += 1  # no two tasks are compared
+            heapq.heappush(self._later, (time.monotonic() + pause, self._delayed, task))
+
     def _handed_out(self) -> Iterator[Divisible[Result]]:
-        while self._next or self._waiting:
+        while True:
+            while self._later and self._later[0][0] <= time.monotonic():
+                self._next.append(heapq.heappop(self._later)[-1])
+            if not (self._next or self._waiting):
+                return
             task = (self._next or self._waiting).popleft()
             records = {cause: self._records[cause] for cause in task.causes}
             apart = {cause for cause, record in records.items() if record.suspect or record.given_up}

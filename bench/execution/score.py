@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.execution.executors.base import Executor
 from bench.execution.retries import Attempts
 from bench.execution.score_task import ScoreTask, SetTask
-from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
+from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
 from bench.references.find import find_reference
@@ -31,6 +31,7 @@ class Scoring:
         executor: where it is computed.
         progress: shows how far it is.
         force: compute again what is stored.
+        retries: how often what failed for a reason that may pass is tried again.
     """
 
     store: Store
@@ -38,6 +39,7 @@ class Scoring:
     executor: Executor
     progress: Progress
     force: bool = False
+    retries: int = 0
 
     def score(
         self,
@@ -62,7 +64,8 @@ class Scoring:
             UsageError: a metric or the reference cannot be used at all, or is refused.
             DataError: the reference is damaged.
         """
-        store, asked = self.store, {clip.model for clip in self.store.made(only)}
+        store, clips = self.store, self.store.made(only)
+        asked = {clip.model for clip in clips}
         set_metrics = [metric for metric in metrics if metric.of_sets and sets]
         references = self._references(reference, set_metrics)
         trained_on = {model: held for model, held in store.trained_on().items() if model in asked}
@@ -70,23 +73,10 @@ class Scoring:
         if leaks and shared == "refuse":
             raise UsageError(refusal(leaks))
         store.show([metric for metric in metrics if sets or not metric.of_sets], self.view, references)
-        missing = self._score_clips(metrics, only)
+        missing = self._score_clips(metrics, clips)
         if set_metrics:
             self._score_sets(set_metrics, references, leaks, asked)
         return missing
-
-    def embed(self, embedder: PlannedEmbedder, models: Collection[str]) -> list[str]:
-        """Embed the clips of some models that have no vectors yet, and return what is not installed here."""
-        prompts, held = self.store.prompts(), self._embedded_keys(embedder.fingerprint)
-        clips = {clip.content: clip for clip in self.store.made() if clip.model in models}
-        folder = self.store.folder.resolve()
-        tasks = [
-            ScoreTask(c.id, c.content, folder / c.path, prompts[c.prompt], None, (), (embedder,), self.view)
-            for c in clips.values()
-            if c.content not in held
-        ]
-        self.progress.begin("embedding clips", len(clips), len(clips) - len(tasks))
-        return self._record_clips(tasks)
 
     def _references(self, name: str, metrics: Sequence[PlannedMetric]) -> dict[str, PlannedReference]:
         """The reference of each embedder that a metric compares in, by the embedder's fingerprint."""
@@ -97,21 +87,20 @@ class Scoring:
     def _embedded_keys(self, embedder: str) -> set[str]:
         return set() if self.force else self.store.embedded_keys(embedder, self.view.key)
 
-    def _score_clips(self, metrics: Sequence[PlannedMetric], only: set[str] | None) -> list[str]:
-        clips = self.store.made(only)
-        prompts = self.store.prompts()
-        scored = {} if self.force else self.store.scored()
+    def _score_clips(self, metrics: Sequence[PlannedMetric], clips: Sequence[StoredClip]) -> list[str]:
+        of_clips = {metric.key(self.view): metric for metric in metrics if not metric.of_sets}
+        lacking = {} if self.force else self.store.unscored(of_clips)
         embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
         held = {name: self._embedded_keys(name) for name in embedders}
-        folder = self.store.folder.resolve()
+        prompts, folder = self.store.prompts(), self.store.folder.resolve()
         tasks: list[ScoreTask] = []
         for c in clips:
-            keys = scored.get(c.id, set())
-            absent = tuple(m for m in metrics if not m.of_sets and m.key(self.view) not in keys)
+            absent = of_clips if self.force else lacking.get(c.id, ())
+            own = tuple(metric for key, metric in of_clips.items() if key in absent)
             embed = tuple(e for name, e in embedders.items() if c.content not in held[name])
-            if absent or embed:
+            if own or embed:
                 prompt = prompts[c.prompt]
-                tasks.append(ScoreTask(c.id, c.content, folder / c.path, prompt, c.notes, absent, embed, self.view))
+                tasks.append(ScoreTask(c.id, c.content, folder / c.path, prompt, c.notes, own, embed, self.view))
         if not self.force:
             tasks = self._with_known_vectors(tasks)
         self.progress.begin("scoring clips", len(clips), len(clips) - len(tasks))
@@ -120,11 +109,11 @@ class Scoring:
     def _record_clips(self, tasks: Sequence[ScoreTask]) -> list[str]:
         missing: list[str] = []
         lacking = {task.clip: len(task.causes) for task in tasks}
-        attempts = Attempts(tasks, self.executor, self.progress)
+        attempts = Attempts(tasks, self.executor, self.progress, self.retries)
         for task, result in attempts:
             self.store.record_clip_scores(result)
             missing += result.missing
-            lacking[result.clip] -= len(task.causes)
+            lacking[result.clip] -= len(task.causes) if result.unreadable else len(result.scores) + len(result.embedded)
             if not lacking[result.clip]:  # a clip that is tried in pieces is one clip
                 self.progress.advance(1)
         return list(dict.fromkeys([*missing, *attempts.missing.values()]))
@@ -150,9 +139,9 @@ class Scoring:
     ) -> None:
         tasks = self._set_tasks(metrics, references, leaks, asked)
         self.progress.begin("computing set metrics", len(tasks), 0)
-        for _, result in Attempts(tasks, self.executor, self.progress):
+        for _, result in Attempts(tasks, self.executor, self.progress, self.retries):
             self.store.record_set_scores(result)
-            self.progress.advance(1)
+            self.progress.advance(1 if result else 0)
 
     def _set_tasks(
         self,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from bench.contracts.embedder import Vectors
 from bench.contracts.metric import Score
 from bench.contracts.prompt import Prompt
 from bench.errors import DataError, MissingError, Undefined, UsageError
-from bench.execution.executors.base import TaskLost
+from bench.execution.executors.base import Executor, TaskLost
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.worker_state import WorkerState
 from bench.execution.score_task import ScoreTask
@@ -37,7 +38,7 @@ class AudioScores:
         scores: by metric, as ``name@version``: its value, or the reason why it is undefined.
         vectors: by set metric, its embedder's vectors, shape (windows, dimension), for `bench.SetMetric.evaluate`.
         errors: by metric, why it failed; of a set metric, why there are no vectors.
-        error: why nothing was computed: the audio cannot be read or made, or its worker died.
+        error: why nothing was computed: the audio cannot be read or made.
     """
 
     scores: dict[str, Score] = field(default_factory=dict)
@@ -57,7 +58,7 @@ def score_audio(
     """Score audio with some metrics, and yield what each piece got, in order, as soon as it is there.
 
     Audio in memory is written as FLAC and read back, so that it gets the scores that a model's clip gets in a run.
-    Embeddings are made of the whole audio.
+    Embeddings are made of the whole audio. A metric that kills its worker is an error of that metric.
 
     >>> import numpy as np
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100, dtype=np.float32)
@@ -108,37 +109,70 @@ def _scored(
     tasks: Sequence[_AudioTask], metrics: Sequence[PlannedMetric], config: ExecutorConfig, progress: Progress
 ) -> Generator[AudioScores, None, None]:
     progress.begin("scoring audio", len(tasks), 0)
-    early: dict[int, AudioScores] = {}
+    found = [AudioScores() for _ in tasks]
+    lacking = [len(task.pieces()) for task in tasks]
     following = 0
     with make_executor(config) as executor:
-        for place, result in executor.map(enumerate(tasks)):
+        for place, task, result in _performed(tasks, executor):
             if isinstance(result, TaskLost) and result.why in ("missing", "unstorable"):
                 kind = MissingError if result.why == "missing" else UsageError
-                raise kind(f"{tasks[place].source}: {result.message}")
-            early[place] = AudioScores(error=result.message) if isinstance(result, TaskLost) else _of(result, metrics)
-            progress.advance(1)
-            while following in early:
-                yield early.pop(following)
+                raise kind(f"{task.source}: {result.message}")
+            lacking[place] -= len(task.pieces())
+            found[place] = _with(found[place], task, result, metrics)
+            progress.advance(0 if lacking[place] else 1)
+            while following < len(tasks) and not lacking[following]:
+                yield found[following]
                 following += 1
 
 
-def _of(result: ClipScores, metrics: Sequence[PlannedMetric]) -> AudioScores:
-    if result.unreadable:
-        return AudioScores(error=result.unreadable)
-    found = AudioScores()
-    for metric, scored in zip((metric for metric in metrics if not metric.of_sets), result.scores, strict=True):
+def _performed(
+    tasks: Sequence[_AudioTask], executor: Executor
+) -> Iterator[tuple[int, _AudioTask, ClipScores | TaskLost]]:
+    """The results of each piece of audio; where its worker dies, it is tried with one metric at a time."""
+    waiting = deque(enumerate(tasks))
+
+    def handed_out() -> Iterator[tuple[tuple[int, _AudioTask], _AudioTask]]:
+        while waiting:
+            place, task = waiting.popleft()
+            yield (place, task), task
+
+    while waiting:
+        for (place, task), result in executor.map(handed_out()):
+            if isinstance(result, TaskLost) and result.why == "died" and len(pieces := task.pieces()) > 1:
+                waiting += [(place, piece) for piece in pieces]
+            else:
+                yield place, task, result
+
+
+def _with(
+    found: AudioScores, task: _AudioTask, result: ClipScores | TaskLost, metrics: Sequence[PlannedMetric]
+) -> AudioScores:
+    """What was found, and what one task adds."""
+    of_sets = [
+        (metric, embedder)
+        for metric in metrics
+        if metric.of_sets and (embedder := metric.embedders[0].fingerprint) in {e.fingerprint for e in task.embedders}
+    ]
+    lost = result.message if isinstance(result, TaskLost) else result.unreadable
+    if lost is not None or isinstance(result, TaskLost):
+        if task.whole:
+            return AudioScores(error=lost)
+        errors = dict.fromkeys([*(m.ref for m in task.metrics), *(m.ref for m, _ in of_sets)], str(lost))
+        return replace(found, errors=found.errors | errors)
+    scores, vectors, errors = dict(found.scores), dict(found.vectors), dict(found.errors)
+    for metric, scored in zip(task.metrics, result.scores, strict=True):
         if scored.error is not None:
-            found.errors[metric.ref] = scored.error
+            errors[metric.ref] = scored.error
         else:
-            found.scores[metric.ref] = Score(scored.value, scored.reason, scored.details)
+            scores[metric.ref] = Score(scored.value, scored.reason, scored.details)
     embedded = {one.embedder: one for one in result.embedded}
-    for metric in (metric for metric in metrics if metric.of_sets):
-        one = embedded[metric.embedders[0].fingerprint]
+    for metric, embedder in of_sets:
+        one = embedded[embedder]
         if one.vectors is not None:
-            found.vectors[metric.ref] = one.vectors
+            vectors[metric.ref] = one.vectors
         else:
-            found.errors[metric.ref] = str(one.error or one.reason)
-    return found
+            errors[metric.ref] = str(one.error or one.reason)
+    return AudioScores(scores, vectors, errors)
 
 
 class _NoPrompt(Prompt):
@@ -160,6 +194,7 @@ class _AudioTask:
     prompt: Prompt
     metrics: tuple[PlannedMetric, ...]
     embedders: tuple[PlannedEmbedder, ...]
+    whole: bool = True
     doing: ClassVar[str] = "scoring audio"
     max_workers: ClassVar[int | None] = None
 
@@ -175,6 +210,15 @@ class _AudioTask:
     @property
     def subject(self) -> str:
         return f"{self.source} with {', '.join(metric.ref for metric in self.metrics)}"
+
+    def pieces(self) -> list[_AudioTask]:
+        """The same with one metric or embedder at a time; itself if it has no more than one."""
+        if len(self.metrics) + len(self.embedders) <= 1:
+            return [self]
+        return [
+            *(replace(self, metrics=(metric,), embedders=(), whole=False) for metric in self.metrics),
+            *(replace(self, metrics=(), embedders=(embedder,), whole=False) for embedder in self.embedders),
+        ]
 
     def check_sendable(self) -> None:
         """Raise UsageError where no worker could be given the callable."""
@@ -209,4 +253,4 @@ class _AudioTask:
 
     def _task(self, path: Path, notes: str | None) -> ScoreTask:
         name = str(path)
-        return ScoreTask(name, name, path, self.prompt, notes, self.metrics, self.embedders, View())
+        return ScoreTask(name, "", path, self.prompt, notes, self.metrics, self.embedders, View())

@@ -5,23 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from operator import index
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from bench.contracts.audio import read_audio
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
-from bench.contracts.metric import DecodedClip, Estimate, Score
+from bench.contracts.metric import DecodedClip, Estimate, Score, finite_number
 from bench.contracts.notes import Notes
 from bench.contracts.notice import Notice, checked
 from bench.contracts.prompt import Prompt
 from bench.contracts.set_metric import PlannedReference, gather
-from bench.errors import DataError, MissingError, Undefined, one_line
+from bench.errors import DataError, MissingError, Undefined, may_pass, one_line
 from bench.execution.executors.worker_state import WorkerState
-from bench.hashing import canonical_json
+from bench.file_hash import FileChanged
 from bench.planning.metric_plan import ClipGroup, PlannedEmbedder, PlannedMetric, SetKey
+from bench.storage.clip_file import made_audio
 from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScored
 
 
@@ -29,7 +31,8 @@ from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScor
 class ScoreTask:
     """Score the file of one clip with some metrics, and embed it with some embedders.
 
-    ``known`` holds the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
+    ``content`` is the hash of the audio that the file must hold; where it is empty, any audio will do. ``known`` holds
+    the vectors, or the reasons for none, that were stored before, by the embedder's fingerprint.
     """
 
     clip: str
@@ -41,6 +44,7 @@ class ScoreTask:
     embedders: tuple[PlannedEmbedder, ...]
     view: View
     known: Mapping[str, Vectors | str] = field(default_factory=dict)
+    tries: int = 1
     doing: ClassVar[str] = "scoring"
     max_workers: ClassVar[int | None] = None
 
@@ -62,7 +66,7 @@ class ScoreTask:
     def execute(self, state: WorkerState) -> ClipScores:
         """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
         try:
-            audio = read_audio(self.path)
+            audio = made_audio(self.path, self.content) if self.content else read_audio(self.path)
         except DataError as error:
             return ClipScores(self.clip, unreadable=str(error))
         notes = Notes.from_json(self.notes) if self.notes else None
@@ -70,8 +74,13 @@ class ScoreTask:
         known = {e.ref.share_name: self.known[e.fingerprint] for e in embedders if e.fingerprint in self.known}
         clip = DecodedClip(audio, self.prompt, notes, state.embedder, self.view, known)
         missing: list[str] = []
+        state.expect(embedders)
         embedded = [self._embed(embedder, clip, missing) for embedder in self.embedders]
         scores = [self._score(state, metric, clip, missing) for metric in self.metrics]
+        try:
+            state.check_embedders()
+        except FileChanged as error:
+            return self.lost(one_line(error))
         return ClipScores(self.clip, scores, embedded, missing=missing)
 
     def lost(self, error: str) -> ClipScores:
@@ -81,6 +90,24 @@ class ScoreTask:
             [self._failed(metric, error) for metric in self.metrics],
             [Embedded(self.content, e.fingerprint, self.view.key, error=error) for e in self.embedders],
         )
+
+    def again(self) -> ScoreTask:
+        """The same, for one more try."""
+        return replace(self, tries=self.tries + 1)
+
+    def unsettled(self, found: ClipScores) -> tuple[ClipScores, list[ScoreTask]]:
+        """The results that stay, and what is worth another try, all together."""
+        metrics = {score.key for score in found.scores if score.may_pass}
+        embedders = {one.embedder for one in found.embedded if one.may_pass}
+        if not (metrics or embedders):
+            return found, []
+        left = replace(
+            self.again(),
+            metrics=tuple(metric for metric in self.metrics if metric.key(self.view) in metrics),
+            embedders=tuple(embedder for embedder in self.embedders if embedder.fingerprint in embedders),
+        )
+        scores = [score for score in found.scores if not score.may_pass]
+        return replace(found, scores=scores, embedded=[one for one in found.embedded if not one.may_pass]), [left]
 
     def pieces(self) -> list[ScoreTask]:
         """The same work one metric or embedder at a time, to find the one that kills its worker; none if it is one."""
@@ -105,11 +132,11 @@ class ScoreTask:
                 raise DataError(f"the embedder gave {vectors.shape} vectors, or some that are not finite")
             return Embedded(*key, vectors=vectors)
         except Undefined as none:
-            return Embedded(*key, reason=str(none))
+            return Embedded(*key, reason=one_line(none))
         except Exception as error:
             if isinstance(error, MissingError):
-                missing.append(f"embedder '{planned.ref.name}': {error}")
-            return Embedded(*key, error=one_line(error))
+                missing.append(f"embedder '{planned.ref.name}': {one_line(error)}")
+            return Embedded(*key, error=one_line(error), may_pass=may_pass(error))
 
     def _score(self, state: WorkerState, planned: PlannedMetric, clip: DecodedClip, missing: list[str]) -> ClipScored:
         started = time.perf_counter()
@@ -117,16 +144,14 @@ class ScoreTask:
             score = state.metric(planned).score(clip)
             if not isinstance(score, Score):
                 raise TypeError(f"returned {type(score).__name__}, not bench.Score")
-            details = _plain(score.details)
-            canonical_json(details)
         except Undefined as none:
-            score, details = Score.undefined(str(none)), {}
+            score = Score.undefined(one_line(none))
         except Exception as error:
             if isinstance(error, MissingError):
-                missing.append(f"metric '{planned.name}': {error}")
-            return self._failed(planned, one_line(error))
+                missing.append(f"metric '{planned.name}': {one_line(error)}")
+            return replace(self._failed(planned, one_line(error)), may_pass=may_pass(error))
         seconds = time.perf_counter() - started
-        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, details, seconds)
+        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, score.details, seconds)
 
     def _failed(self, planned: PlannedMetric, error: str) -> ClipScored:
         return ClipScored(self.clip, planned.key(self.view), error=error)
@@ -152,6 +177,7 @@ class SetTask:
     clips: tuple[tuple[int, Vectors | str | None], ...]
     groups: tuple[ClipGroup, ...]
     warnings: tuple[Notice, ...] = ()
+    tries: int = 1
     doing: ClassVar[str] = "computing a set metric"
     max_workers: ClassVar[int | None] = None
 
@@ -172,6 +198,18 @@ class SetTask:
     def pieces(self) -> list[SetTask]:
         """None: it is not tried in parts."""
         return []
+
+    def again(self) -> SetTask:
+        """The same, for one more try."""
+        return replace(self, tries=self.tries + 1)
+
+    def unsettled(self, found: list[SetScored]) -> tuple[list[SetScored], list[SetTask]]:
+        """The results that stay, and what is worth another try."""
+        passing = {result.key for result in found if result.may_pass}
+        if not passing:
+            return found, []
+        groups = tuple(group for group in self.groups if self.key(group) in passing)
+        return [result for result in found if not result.may_pass], [replace(self.again(), groups=groups)]
 
     def without(self, causes: Collection[str]) -> SetTask | None:
         """What is left of it where those metrics are not to be touched."""
@@ -202,18 +240,25 @@ class SetTask:
                 estimate = Estimate(None, None, None, 0, "no clip has an embedding")
             else:
                 estimate = metric.evaluate(gather(clips, self.metric.embedders[0].fingerprint), reference)
-            details = _plain(estimate.details)
-            canonical_json(details)
             warnings = (*checked(estimate.warnings, f"metric '{self.metric.name}'"), *self.warnings)
-            return SetScored(self.key(group), estimate=replace(estimate, details=details, warnings=warnings))
+            return SetScored(self.key(group), estimate=replace(_storable(estimate), warnings=warnings))
         except Exception as error:
-            return SetScored(self.key(group), error=one_line(error))
+            return SetScored(self.key(group), error=one_line(error), may_pass=may_pass(error))
 
 
-def _plain(value: Any) -> Any:
-    """NumPy's scalars and arrays as the Python values that JSON knows."""
-    if isinstance(value, dict) or hasattr(value, "items"):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.tolist() if hasattr(value, "tolist") else value
+def _storable(estimate: Estimate) -> Estimate:
+    """The estimate in finite floats and whole numbers of Python's, whatever it was computed with.
+
+    Raises:
+        DataError: a number is not finite, or something else.
+    """
+    value, low, high = (
+        None if number is None else finite_number(name, number)
+        for name, number in (("value", estimate.value), ("low", estimate.low), ("high", estimate.high))
+    )
+    reason = estimate.reason
+    if not (reason is None or isinstance(reason, str)):
+        raise DataError(f"an estimate's reason is {reason!r:.60}, must be text")
+    if value is None and not reason:
+        reason = "no reason was given"
+    return replace(estimate, value=value, low=low, high=high, n=index(estimate.n), reason=reason)

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from bench.leaderboard.render import read_cells
 from bench.progress import Progress, Silent
 from bench.regular_file import read_bytes
 from bench.scores.protocol import protocol_of
+from bench.storage.clip_file import made_files
 from bench.storage.store import Store, StoredClip
 
 METADATA = "metadata.parquet"
@@ -63,7 +63,7 @@ def export(
 
     Raises:
         UsageError: no such run or model, something else is in the folder, or the disk does not take it.
-        DataError: no clip is made, or the audio of one is gone.
+        DataError: no clip is made, or the audio of one is gone, damaged or another's.
     """
     if not _LICENCE.fullmatch(licence):
         raise UsageError(
@@ -90,7 +90,7 @@ def export(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _mark(folder, before | set(files.values()))
-        _copy(run, folder, files, progress)
+        _copy(run, folder, chosen, files, progress)
         with replacing(folder / METADATA) as temporary:
             temporary.write_bytes(written(table, "parquet"))
         replace_file(folder / CARD, card)
@@ -135,13 +135,14 @@ def _mark(folder: Path, files: set[str]) -> None:
     replace_file(folder / _MARK, json.dumps({"format": 1, "files": sorted(files)}, indent=0))
 
 
-def _copy(run: Path, folder: Path, files: Mapping[str, str], progress: Progress) -> None:
-    progress.begin("copying clips", len(files), 0)
-    for source, name in files.items():
-        target = folder / name
+def _copy(run: Path, folder: Path, clips: Sequence[StoredClip], files: Mapping[str, str], progress: Progress) -> None:
+    progress.begin("copying clips", len(clips), 0)
+    contents = made_files([(run / clip.path, clip.content) for clip in clips])
+    for clip, content in zip(clips, contents, strict=True):
+        target = folder / files[clip.path]
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:
-            shutil.copyfile(run / source, temporary)
+            temporary.write_bytes(content)
         progress.advance(1)
 
 

@@ -45,7 +45,13 @@ def footnotes(cells: Sequence[Cell]) -> list[str]:
     for cell in cells:
         for warning in cell.estimate.warnings:
             warned.setdefault(warning, []).append(cell.column.ref)
-    return lines + [f"{', '.join(dict.fromkeys(refs))}: {warning.sentence}" for warning, refs in warned.items()]
+    return lines + [f"{_named(refs, columns_of(cells))}: {warning.sentence}" for warning, refs in warned.items()]
+
+
+def _named(refs: Sequence[str], columns: Mapping[str, Column]) -> str:
+    """The metrics that a warning is of."""
+    named = dict.fromkeys(refs)
+    return "all metrics" if len(named) == len(columns) > 2 else ", ".join(named)
 
 
 def _empty(cells: Sequence[Cell]) -> list[str]:

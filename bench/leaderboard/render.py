@@ -16,6 +16,7 @@ from bench.leaderboard.grid import footnotes, grid
 from bench.leaderboard.rank_table import rank_grid, rank_notes, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
 from bench.scores.aggregate import Cell, Grouping, refuse_ungrouped, summarise
+from bench.scores.clip_scores import ClipScores
 from bench.scores.protocol import Protocol, protocol_of
 from bench.spreadsheet import as_csv
 from bench.storage.store import Store
@@ -50,8 +51,8 @@ def read_board(
 ) -> Board:
     """A run's leaderboard.
 
-    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics, which take about a
-    second a pair and are kept in the run folder; those of plugin files are only made where ``plugin_files`` allows it.
+    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics that the run does not
+    hold yet; those of plugin files are only made where ``plugin_files`` allows it.
 
     Raises:
         UsageError: as `read_cells`, or no prompt has what the table is split by.
@@ -60,9 +61,10 @@ def read_board(
 
     with _read(folder, by) as store:
         refuse_ungrouped(store.prompts().values(), by)
-        cells = _cells(store, by)
+        scores = ClipScores(store)
+        cells = _cells(store, by, scores)
         pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
-        tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files)
+        tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files, scores=scores)
         return Board(cells, ranks(cells, tested), protocol_of(store), tested)
 
 
@@ -150,11 +152,32 @@ def render(
     Raises:
         UsageError: as `read_cells`, or a style that cannot keep published figures apart.
     """
+    return rendered(read_board(folder, by, progress, plugin_files), style, by, with_published)
+
+
+def refuse_unscored(folder: Path, board: Board) -> None:
+    """Refuse a leaderboard that would have no rows.
+
+    Raises:
+        UsageError: the run has no scores; the message says how to make some.
+    """
+    if not board.cells:
+        raise UsageError(
+            f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its "
+            "configuration, and with --metric NAME others"
+        )
+
+
+def rendered(board: Board, style: Format = "table", by: str | None = None, with_published: bool = False) -> str | bytes:
+    """As `render`, of a leaderboard that was read.
+
+    Raises:
+        UsageError: a style that cannot keep published figures apart.
+    """
     if with_published and style not in ("table", "markdown", "json"):
         raise UsageError(
             f"{style} would mix published figures with measured rows; use table, markdown or json with them"
         )
-    board = read_board(folder, by, progress, plugin_files)
     if style == "json":
         found = records(board.cells, board.ranks, board.protocol)
         if with_published:
@@ -181,9 +204,9 @@ def _read(folder: Path, by: str | None) -> Store:
     return Store.read(folder)
 
 
-def _cells(store: Store, by: str | None) -> list[Cell]:
+def _cells(store: Store, by: str | None, scores: ClipScores | None = None) -> list[Cell]:
     grouping: Grouping | None = by  # type: ignore[assignment]
-    return sorted(summarise(store, grouping), key=lambda cell: (cell.group != "all", cell.group))
+    return sorted(summarise(store, grouping, scores), key=lambda cell: (cell.group != "all", cell.group))
 
 
 def _page(board: Board, by: str | None, markdown: bool, with_published: bool) -> str:

@@ -36,7 +36,7 @@ def compare(
         A record for each way in which rows have the recordings divided.
 
     Raises:
-        UsageError: the run is in use, or there is nothing to compare.
+        UsageError: there is nothing to compare.
         DataError: too much of the dataset cannot be embedded.
         MissingError: what the embedder needs is not installed.
     """

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bench.atomic_write import replace_file
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
-from bench.errors import MissingError
+from bench.contracts.prompt import Prompt
+from bench.contracts.set_metric import Reference
+from bench.errors import MissingError, TunebenchError
 from bench.execution.executors.choose import make_executor
-from bench.execution.executors.crash_report import CRASHES
-from bench.execution.score import Scoring
+from bench.execution.retries import Attempts
+from bench.execution.score_task import ScoreTask
 from bench.hashing import fingerprint
 from bench.memorisation.run_rows import AuditedRun
+from bench.number_format import counted
 from bench.progress import Progress
 from bench.recordings import Recording
 from bench.references.build import MAX_BAD, ReferenceOptions, build_reference
@@ -23,6 +29,9 @@ from bench.references.file_format import read_tensors
 from bench.references.load import ENDING, load_reference
 from bench.storage.clip_sets import view_of
 from bench.storage.store import Store, StoredClip
+from bench.user_cache import UserCache, cached_files
+
+_MOST_BYTES = 4_000_000_000  # of the embeddings of clips, and of those of recordings
 
 
 @dataclass(frozen=True)
@@ -90,26 +99,21 @@ class EmbeddedDataset:
 
 
 def embed_clips(run: AuditedRun, models: Collection[str], progress: Progress) -> tuple[View, list[EmbeddedClip]]:
-    """Return the clips of some models with the embeddings that the run's scores use; missing ones are made.
+    """Return the clips of some models with the embeddings that the run's scores use.
 
-    Clips that cannot be embedded are left out.
+    Those that the run lacks are made, and kept in the user's folder for caches. Clips that cannot be embedded are left
+    out.
 
     Raises:
-        UsageError: the run is in use.
         MissingError: the embedder needs what is not installed.
     """
     embedder = run.embedder
     with Store.read(run.folder) as store:
-        view = view_of(store, run.settings.common)
+        view, prompts = view_of(store, run.settings.common), store.prompts()
         clips = [clip for clip in store.made() if clip.model in models]
-        lacking = {clip.content for clip in clips} - store.embedded_keys(embedder.fingerprint, view.key)
-    if lacking:
-        executor = make_executor(run.settings.executor, run.folder / CRASHES)
-        with Store.open(run.folder) as store, executor:
-            if missing := Scoring(store, view, executor, progress).embed(embedder, models):
-                raise MissingError("; ".join(missing))
-    with Store.read(run.folder) as store:
-        prompts, vectors = store.prompts(), store.embedded(embedder.fingerprint, view.key)
+        vectors = store.embedded(embedder.fingerprint, view.key)
+    lacking = {clip.content: clip for clip in clips if clip.content not in vectors}
+    vectors |= _embedded(run, list(lacking.values()), prompts, view, progress)
     embedded = []
     for clip in clips:
         found = vectors.get(clip.content)
@@ -119,10 +123,51 @@ def embed_clips(run: AuditedRun, models: Collection[str], progress: Progress) ->
     return view, embedded
 
 
+def _embedded(
+    run: AuditedRun, clips: Sequence[StoredClip], prompts: Mapping[str, Prompt], view: View, progress: Progress
+) -> dict[str, Vectors | str]:
+    """By content, the vectors of clips of which no two have the same; without those that cannot be embedded."""
+    cache = UserCache("clip-embeddings", _MOST_BYTES)
+    keys = {clip.content: f"{run.embedder.fingerprint} {view.key} {clip.content}" for clip in clips}
+    found: dict[str, Vectors | str] = {
+        content: vectors for content, key in keys.items() if (vectors := _unpacked(cache.get(key))) is not None
+    }
+    folder, embedders = run.folder.resolve(), (run.embedder,)
+    tasks = [
+        ScoreTask(c.id, c.content, folder / c.path, prompts[c.prompt], None, (), embedders, view)
+        for c in clips
+        if c.content not in found
+    ]
+    if not tasks:
+        return found
+    progress.begin("embedding clips", len(clips), len(found))
+    missing: list[str] = []
+    problems: list[str | None] = []
+    with make_executor(run.settings.executor) as executor:
+        attempts = Attempts(tasks, executor, progress)
+        for _, result in attempts:
+            missing += result.missing
+            problems += [result.unreadable] if result.unreadable else []
+            for one in result.embedded:
+                if one.vectors is not None:
+                    found[one.content] = one.vectors
+                    cache.put(keys[one.content], _packed(one.vectors))
+                else:
+                    problems.append(one.reason or one.error)
+            progress.advance(1)
+        missing += attempts.missing.values()
+    cache.trim()
+    if missing:
+        raise MissingError("; ".join(dict.fromkeys(missing)))
+    if problems:
+        progress.note(f"{counted(len(problems), 'clip')} left out that cannot be embedded, such as: {problems[0]}")
+    return found
+
+
 def embed_dataset(run: AuditedRun, dataset: AuditedDataset, band: float | None, progress: Progress) -> EmbeddedDataset:
     """Return the embeddings of a dataset's files, whole ones, since a clip may repeat any part of one.
 
-    They are computed once for each embedder and state of the dataset, and kept in a reference file of the run.
+    They are computed once for each embedder and state of the dataset, and kept in the user's folder for caches.
 
     Args:
         run: whose embedder is used.
@@ -136,15 +181,18 @@ def embed_dataset(run: AuditedRun, dataset: AuditedDataset, band: float | None, 
     view = View(None, band)
     sounds = sorted((file.id, file.content) for file in dataset.files)
     key = f"{fingerprint([sounds, view.key])[:16]}.{run.embedder.fingerprint[:8]}"
-    path = run.cache / f"{key}{ENDING}"
-    if not path.is_file():
-        recordings = [Recording(file.id, file.path, file.genre) for file in dataset.files]
-        options = ReferenceOptions(max_bad=max(MAX_BAD, dataset.max_bad), view=view)
-        build_reference(recordings, run.embedder.ref, path, dataset.name, options, progress)
-    embeddings = load_reference(path).embeddings
+    recordings = [Recording(file.id, file.path, file.genre) for file in dataset.files]
+    options = ReferenceOptions(max_bad=max(MAX_BAD, dataset.max_bad), view=view)
+    with cached_files("recordings", _MOST_BYTES) as folder:
+        path = folder / f"{key}{ENDING}"
+        if (reference := _intact(path)) is None:
+            build_reference(recordings, run.embedder.ref, path, dataset.name, options, progress)
+            reference = load_reference(path)
+            replace_file(_seal(path), reference.fingerprint)
+        listed = read_tensors(path)[1]["recordings"]
+    embeddings = reference.embeddings
     assert embeddings is not None
     of = {file.id: file for file in dataset.files}
-    listed = read_tensors(path)[1]["recordings"]
     starts = np.searchsorted(embeddings.recordings, np.arange(len(listed)))
     return EmbeddedDataset(
         tuple(of[id] for id, _, _ in listed),
@@ -152,3 +200,35 @@ def embed_dataset(run: AuditedRun, dataset: AuditedDataset, band: float | None, 
         embeddings.vectors,
         tuple(starts.tolist()),
     )
+
+
+def _intact(path: Path) -> Reference | None:
+    """The reference of a file, unless it is not there or not as it was when it was made."""
+    try:
+        reference = load_reference(path)
+        whole = _seal(path).read_text(encoding="utf-8") == reference.fingerprint
+    except (TunebenchError, OSError, UnicodeDecodeError):
+        return None
+    if not whole:
+        return None
+    for file in (path, _seal(path)):  # they were used: `bench.user_cache.trim` removes others first
+        with suppress(OSError):
+            os.utime(file)
+    return reference
+
+
+def _seal(path: Path) -> Path:
+    """The file that holds the fingerprint of a reference file's content."""
+    return path.with_suffix(".fingerprint")
+
+
+def _packed(vectors: Vectors) -> bytes:
+    return np.array(vectors.shape, dtype="<u4").tobytes() + np.ascontiguousarray(vectors, dtype="<f4").tobytes()
+
+
+def _unpacked(content: bytes | None) -> Vectors | None:
+    """The vectors of `_packed`."""
+    if content is None:
+        return None
+    windows, dimension = np.frombuffer(content, dtype="<u4", count=2)
+    return np.frombuffer(content, dtype="<f4", offset=8).reshape(windows, dimension)

@@ -60,11 +60,6 @@ class AuditedRun:
     embedder: PlannedEmbedder
     embedder_name: str
 
-    @property
-    def cache(self) -> Path:
-        """Folder that embeddings of the recordings are kept in."""
-        return self.folder / "memorisation"
-
     @classmethod
     def read(cls, folder: Path, embedder: str, workers: int | None = None) -> AuditedRun:
         """Read a run folder.

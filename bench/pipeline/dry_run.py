@@ -1,79 +1,164 @@
-"""What a run would do, before it does it."""
+"""What a run would do, before it does it: clips, time, disk, and what takes most of the time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.config.run_config import RunConfig
 from bench.contracts.clip_view import View
+from bench.pipeline.rates import SCORING, Rate, Rates, parse_rates
 from bench.pipeline.run import about_plan, as_config, default_folder
-from bench.planning.metric_plan import ScoreKey
-from bench.planning.plan import make_plan
+from bench.planning.plan import Plan, make_plan
 from bench.planning.shards import Shard, take_shard
 from bench.storage.clip_sets import view_of
 from bench.storage.renaming import former_keys
 from bench.storage.store import Store
 
-SCORING_SPEED = 15.0  # seconds of audio scored in a second; the note metrics are held to it
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run's work.
+
+    Attributes:
+        name: ``generating ROW`` or ``scoring``.
+        row: what a rate of it is stated for.
+        clips: how many it is of.
+        rate: of one clip; None where nobody knows.
+        workers: how many are at it at once.
+    """
+
+    name: str
+    row: str
+    clips: int
+    rate: Rate | None
+    workers: int
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it takes; None where nobody knows."""
+        if not self.clips:
+            return 0.0
+        return None if self.rate is None else self.clips * self.rate.seconds / self.workers
 
 
 @dataclass(frozen=True)
 class RunPreview:
     """What a run would do.
 
-    ``seconds`` is None when a model's speed is not known before its first clip; bytes is a bound.
+    Attributes:
+        to_make, existing: clips by row.
+        to_score: how many clips lack a score.
+        stages: the work, in its order.
+        workers: how many share it.
+        bytes: a bound of what the new audio takes.
     """
 
     to_make: Mapping[str, int]
     existing: Mapping[str, int]
     to_score: int
-    seconds: float | None
+    stages: tuple[Stage, ...]
+    workers: int
     bytes: int
+
+    @property
+    def unknown(self) -> tuple[Stage, ...]:
+        """The stages of which nobody knows how long they take."""
+        return tuple(stage for stage in self.stages if stage.seconds is None)
+
+    @property
+    def known_seconds(self) -> float:
+        """How long the other stages take; of set metrics nothing is known beforehand, and they are left out."""
+        return sum(stage.seconds or 0.0 for stage in self.stages)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it takes; None where that of a stage is not known."""
+        return None if self.unknown else self.known_seconds
+
+    @property
+    def dominant(self) -> tuple[Stage, float] | None:
+        """The stage that takes longest and its share of the time; None where that is not known, or is none."""
+        longest = max(self.stages, key=lambda stage: stage.seconds or 0.0)
+        return (longest, (longest.seconds or 0.0) / self.seconds) if self.seconds else None
+
+    def record(self) -> dict[str, Any]:
+        """The preview as a JSON object."""
+        rows = dict.fromkeys([*self.existing, *self.to_make])
+        return {
+            "rows": [
+                {"row": row, "to_make": self.to_make.get(row, 0), "existing": self.existing.get(row, 0)} for row in rows
+            ],
+            "to_score": self.to_score,
+            "stages": [{**asdict(stage), "seconds": stage.seconds} for stage in self.stages],
+            "workers": self.workers,
+            "seconds": self.seconds,
+            "known_seconds": self.known_seconds,
+            "unknown": [stage.row for stage in self.unknown],
+            "dominant": None if self.dominant is None else self.dominant[0].name,
+            "bytes": self.bytes,
+        }
 
 
 def preview(
     config: RunConfig | Mapping[str, Any] | Path | str | None,
     out: Path | str | None = None,
     shard: Shard | None = None,
+    rates: Iterable[str] = (),
 ) -> RunPreview:
     """What `run` would do now, without doing or writing anything.
 
+    Args:
+        config, out, shard: as for `run`.
+        rates: as `bench.pipeline.rates.parse_rates` reads them.
+
     Raises:
-        UsageError: as `run`, for what can be known beforehand.
+        UsageError: as `run`, for what can be known beforehand; or as `parse_rates`.
     """
     settings = as_config(config)
+    stated = parse_rates(rates, [entry.row for entry in settings.models])
     folder = Path(out) if out is not None else default_folder(config)
     plan = make_plan(settings)
     if shard:
         folder, plan = folder / shard.folder, take_shard(plan, shard)
-    made: set[str] = set()
-    scored: dict[str, set[ScoreKey]] = {}
-    view = View()
-    measured: dict[str, float] = {}
-    if (folder / "run.db").exists():
-        with Store.read(folder) as store:
-            store.refuse_changes(plan, about_plan(plan))
-            made, scored = store.held(plan)
-            measured = store.seconds_per_clip()
-            view = view_of(store, settings.common)
+    with ExitStack() as opened:
+        store = opened.enter_context(Store.read(folder)) if (folder / "run.db").exists() else None
+        made, lacking = _held(store, plan, view_of(store, settings.common)) if store else (set(), set())
+        known = Rates(plan, stated, store)
+    to_make = Counter(clip.model for clip in plan.clips if clip.id not in made)
+    existing = Counter(clip.model for clip in plan.clips if clip.id in made)
     of_clips = [metric for metric in plan.metrics if not metric.of_sets]
-    keys = {former: metric.key(view) for metric in of_clips for former in former_keys(metric, view)}
-    to_make: dict[str, int] = {}
-    existing: dict[str, int] = {}
-    for clip in plan.clips:
-        counter = existing if clip.id in made else to_make
-        counter[clip.model] = counter.get(clip.model, 0) + 1
-    present = {id: {keys.get(key, key) for key in found} for id, found in scored.items()}
-    to_score = sum(1 for clip in plan.clips if set(keys.values()) - present.get(clip.id, set()))
-    seconds: float | None = to_score * plan.duration / SCORING_SPEED
-    for label, count in to_make.items():
-        speed = plan.model(label).speed
-        each = measured.get(label, plan.duration / speed if speed else None)
-        seconds = None if each is None or seconds is None else seconds + count * each
-    # Two channels of 24 bits, not compressed: FLAC takes less.
-    size = sum(n * int(plan.duration * (plan.model(label).rate or 44_100)) * 6 for label, n in to_make.items())
+    to_score = sum(clip.id not in made or clip.id in lacking for clip in plan.clips) if of_clips else 0
     workers = max(1, settings.executor.worker_count)
-    return RunPreview(to_make, existing, to_score, seconds and seconds / workers, size)
+    stages = [
+        Stage(
+            f"generating {model.label}",
+            model.label,
+            to_make[model.label],
+            known.generating(model),
+            min(workers, model.max_workers or workers),
+        )
+        for model in plan.models
+    ]
+    stages.append(Stage(SCORING, SCORING, to_score, known.scoring(of_clips), workers))
+    # Two channels of 24 bits, not compressed: FLAC takes less.
+    size = sum(to_make[model.label] * int(plan.duration * (model.rate or 44_100)) * 6 for model in plan.models)
+    return RunPreview(dict(to_make), dict(existing), to_score, tuple(stages), workers, size)
+
+
+def _held(store: Store, plan: Plan, view: View) -> tuple[set[str], set[str]]:
+    """Ids of the clips that a run has, and of those that lack a score, once `adopt` has given a plan's their ids.
+
+    Raises:
+        UsageError: the run is of something else.
+    """
+    store.refuse_changes(plan, about_plan(plan))
+    today = store.present_ids(plan)
+    of_clips = [metric for metric in plan.metrics if not metric.of_sets]
+    former = {old: metric.key(view) for metric in of_clips for old in former_keys(metric, view)}
+    lacking = store.unscored([metric.key(view) for metric in of_clips], former)
+    return {today.get(id, id) for id in store.made_ids()}, {today.get(id, id) for id in lacking}

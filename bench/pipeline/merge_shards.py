@@ -7,16 +7,19 @@ shards stay as they are and may be removed afterwards.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.atomic_write import duplicate
-from bench.config.run_config import load_config
+from bench.comparison.store_tests import store_set_tests
+from bench.config.plugin_files import of_metric, refuse_plugin_files
+from bench.config.run_config import MetricConfig, load_config
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.choose import make_executor
@@ -30,6 +33,7 @@ from bench.progress import Progress, Silent
 from bench.storage.clip_sets import view_of
 from bench.storage.frozen_config import FILE, freeze
 from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_plan
+from bench.storage.orphans import set_aside
 from bench.storage.read_clips import audio_paths, planned_rows
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.read_scores import unscored_clips
@@ -44,11 +48,17 @@ class Merged:
     lacking: list[str]
 
 
-def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
+def merge(folder: Path | str, progress: Progress | None = None, plugin_files: bool = False) -> Merged:
     """Join the shards that lie in a run folder into it. What the folder holds already stays as it is.
 
+    Args:
+        folder: the run's.
+        progress: shows how far it is.
+        plugin_files: whether metrics of plugin files that the configuration names may be run.
+
     Raises:
-        UsageError: there are no shards, one is in use, they are not parts of one run, or the disk takes no more.
+        UsageError: there are no shards, one is in use, they are not parts of one run, or the disk takes no more; or
+            everything is joined, and a metric of all clips is of a plugin file that may not be run.
         MissingError: a metric of all clips needs what is not installed here; everything is joined.
         DataError: a database is damaged or of a newer tunebench.
     """
@@ -58,7 +68,7 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
     first = folder / shards[0].folder
     with Store.open(folder) as run:
         _refuse_other_run(run, description)
-        run.tidy()
+        run.plan_lost()
         join_plan(run, first)
         if (first / FILE).exists():
             freeze(run, load_config(first / FILE))
@@ -67,11 +77,13 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
         for shard in shards:
             with Store.open(folder / shard.folder) as part:
                 part.tidy()
-                held |= _take_audio(run, part, held)
+                held |= _take_audio(run, part, held, progress)
                 _take_results(run, part, progress)
                 _take_stacks(run, part)
             progress.advance(1)
-        missing = _hear_together(run, progress)
+        if told := run.settle_orphans().told:
+            progress.note(told)
+        missing = _hear_together(run, progress, plugin_files)
         forget_crashes(run)
         if missing:
             raise MissingError(
@@ -80,17 +92,32 @@ def merge(folder: Path | str, progress: Progress | None = None) -> Merged:
         return Merged(Run(folder), _lacking(run, shards, owners))
 
 
-def _hear_together(run: Store, progress: Progress) -> list[str]:
+def _hear_together(run: Store, progress: Progress, plugin_files: bool) -> list[str]:
     """Score what no shard could: the part that all clips have, and set metrics. Returns what is not installed here."""
     if not (run.folder / FILE).exists():
         return []
     settings = load_config(run.folder / FILE)
-    metrics = [metric for metric in plan_metrics(settings.metrics) if metric.embedders]
+    configured = settings.metrics
+    if not plugin_files:
+        # What scores single clips and embeds nothing has done its work in the shards.
+        done = {shown.plugin for shown in shown_metrics(run) if not (shown.of_sets or shown.embedder)}
+        configured = tuple(m for m in configured if m.base not in done or not of_metric(m))
+        _refuse(run, configured)
+    metrics = [metric for metric in plan_metrics(configured) if metric.embedders]
     if not metrics:
         return []
     with make_executor(settings.executor, run.folder / CRASHES) as executor:
         scoring = Scoring(run, view_of(run, settings.common), executor, progress)
-        return scoring.score(metrics, settings.reference, shared=settings.shared_recordings)
+        missing = scoring.score(metrics, settings.reference, shared=settings.shared_recordings)
+    store_set_tests(run, progress, plugin_files)
+    return missing
+
+
+def _refuse(run: Store, metrics: Sequence[MetricConfig]) -> None:
+    try:
+        refuse_plugin_files(run.folder / FILE, metrics)
+    except UsageError as error:
+        raise UsageError(f"the shards are joined, and what takes all clips is not scored: {error}") from None
 
 
 def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, int]]:
@@ -171,11 +198,14 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
             )
 
 
-def _take_audio(run: Store, part: Store, held: set[str]) -> set[str]:
+def _take_audio(run: Store, part: Store, held: set[str], progress: Progress) -> set[str]:
     """Give the run the files of the clips that it does not hold, and return their ids."""
     missing = {id: path for id, path in audio_paths(part).items() if id not in held}
     for path in missing.values():
         try:
+            held_file = run.folder / path
+            if held_file.is_file() and not filecmp.cmp(part.folder / path, held_file, shallow=False):
+                progress.note(f"{held_file} belongs to no clip, and now lies in {set_aside(run.folder, path)}")
             duplicate(part.folder / path, run.folder / path)
         except OSError as error:
             raise UsageError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.comparison.store_tests import store_set_tests
 from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.plugins import plain_name
 from bench.errors import MissingError
@@ -17,6 +18,7 @@ from bench.execution.generate import generate
 from bench.execution.score import Scoring
 from bench.hashing import canonical_json
 from bench.number_format import counted
+from bench.pipeline.rates import keep_rates
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
@@ -108,15 +110,9 @@ def run(
     settings = as_config(config)
     folder = Path(out) if out is not None else default_folder(config)
     progress = progress or Silent()
-    plan = make_plan(settings)
-    about = about_plan(plan)
-    whole: Sequence[tuple[PlannedClip, int]] = ()
+    plan, about, whole = planned_run(settings, shard)
     if shard:
         folder /= shard.folder
-        whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
-        # So that shards of different configurations can be told apart, with what differs.
-        about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
-        about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
     with Store.open(folder) as store:
         replaced = store.adopt(plan, about, whole)
         if replaced:
@@ -126,12 +122,16 @@ def run(
                 f"{folder}/config.yaml was lost, and does not say how {', '.join(unknown)} were made; the command that "
                 "made them adds it again"
             )
-        store.tidy()
+        _tidy(store, progress)
         with make_executor(settings.executor, folder / CRASHES) as executor:
-            missing = generate(store, plan, executor, progress)
+            missing = generate(store, plan, executor, progress, settings.executor)
             only, sets = {clip.id for clip in plan.clips}, shard is None
-            scoring = Scoring(store, view_of(store, settings.common), executor, progress)
+            view, retries = view_of(store, settings.common), settings.executor.retries
+            scoring = Scoring(store, view, executor, progress, retries=retries)
             missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
+        if sets:
+            store_set_tests(store, progress, plugin_files=True)
+        keep_rates(store, plan)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(dict.fromkeys(missing)))
@@ -143,26 +143,58 @@ def rescore(
     config: RunConfig,
     progress: Progress | None = None,
     force: bool = False,
+    plugin_files: bool = False,
 ) -> Run:
     """Score all clips of an existing run with the metrics of a configuration, without generating anything.
+
+    ``plugin_files`` allows to test set metrics of plugin files that the run's own configuration names.
 
     Raises:
         UsageError: there is no run in the folder, or it is in use.
         MissingError: a metric needs what is not installed; the others are computed first.
     """
-    folder = Path(folder)
+    folder, progress = Path(folder), progress or Silent()
     Store.read(folder).close()
     metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
-        store.tidy()
+        _tidy(store, progress)
         with make_executor(config.executor, folder / CRASHES) as executor:
-            scoring = Scoring(store, view_of(store, config.common), executor, progress or Silent(), force)
+            view, retries = view_of(store, config.common), config.executor.retries
+            scoring = Scoring(store, view, executor, progress, force, retries)
             missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
         freeze_scoring(store, config)
+        store_set_tests(store, progress, plugin_files)
         forget_crashes(store)
     if missing:
         raise MissingError("; ".join(missing))
     return Run(folder)
+
+
+def _tidy(store: Store, progress: Progress) -> None:
+    settled = store.tidy()
+    if settled.adopted:
+        progress.note(f"{counted(len(settled.adopted), 'clip')} whose rows were lost taken over from their files")
+    if settled.told:
+        progress.note(settled.told)
+
+
+def planned_run(
+    settings: RunConfig, shard: Shard | None = None
+) -> tuple[Plan, dict[str, str], Sequence[tuple[PlannedClip, int]]]:
+    """What `bench.storage.store.Store.adopt` takes: a plan, facts about it, and of a shard the whole plan.
+
+    Raises:
+        UsageError, DataError: as `bench.planning.plan.make_plan`.
+    """
+    plan = make_plan(settings)
+    about = about_plan(plan)
+    if shard is None:
+        return plan, about, ()
+    whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
+    # So that shards of different configurations can be told apart, with what differs.
+    about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
+    about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
+    return plan, about, whole
 
 
 def forget_crashes(store: Store) -> None:

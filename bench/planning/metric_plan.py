@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,8 +16,10 @@ from bench.contracts.metric import ClipMetric, Direction
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import canonical_name, create, find, plain_name, short_name
 from bench.contracts.set_metric import SetMetric
-from bench.errors import UsageError
-from bench.hashing import fingerprint
+from bench.errors import UsageError, one_line
+from bench.file_hash import HashedFile, hashed_files
+from bench.hashing import canonical_json, fingerprint
+from bench.plain_text import plain_line
 from bench.planning.former_identity import former_embedder
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
@@ -52,16 +54,21 @@ class PlannedEmbedder:
     """An embedder that some metric asks for.
 
     ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
+    ``files`` are those that it rests on.
     """
 
     ref: EmbedderRef
     fingerprint: str
     former: str = ""
+    files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
 class PlannedMetric:
-    """A column of the leaderboard. ``params`` has the defaults filled in."""
+    """A column of the leaderboard.
+
+    ``params`` has the defaults filled in; ``params_hash`` is the identity of the plugin and its parameters.
+    """
 
     plugin: Plugin
     params: Mapping[str, Any]
@@ -74,6 +81,11 @@ class PlannedMetric:
     hit_or_miss: bool = False
     of_sets: bool = False
     needs_reference: bool = False
+    params_hash: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Once, where it is planned: a parameter may name a file that is another one by the time it is scored.
+        object.__setattr__(self, "params_hash", metric_hash(self.plugin, self.version, self.params))
 
     @property
     def ref(self) -> str:
@@ -85,15 +97,15 @@ class PlannedMetric:
         """The column's name without parameters: of one base only what was asked for last is shown."""
         return short_name(self.plugin.name)
 
-    @property
-    def params_hash(self) -> str:
-        """Identity of the plugin and its parameters."""
-        return fingerprint(identity_of(self.plugin, self.version, self.params))
-
     def key(self, view: View) -> ScoreKey:
         """What its scores are stored under when embeddings are made of ``view``."""
         embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
         return ScoreKey(self.name, self.version, self.params_hash, embedder)
+
+
+def metric_hash(plugin: Plugin, version: int, params: Mapping[str, Any]) -> str:
+    """Identity of a metric's plugin and its parameters, as the files that it names are now."""
+    return fingerprint(identity_of(plugin, version, params))
 
 
 def embedding_key(embedders: Sequence[str], view: str) -> str:
@@ -140,6 +152,10 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     defaults = bind(plugin, kind, {}, partly=True)
     params = bind(plugin, kind, entry.params)
     _check_attributes(plugin, kind)
+    try:
+        canonical_json(dict(params))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"metric '{plugin.name}': its parameters must be JSON values ({one_line(error)})") from error
     name = short_name(plugin.name)
     special = [f"{k}={_short(v)}" for k, v in params.items() if k not in defaults or v != defaults[k]]
     return PlannedMetric(
@@ -161,14 +177,14 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
 def _check_attributes(plugin: Plugin, kind: type[ClipMetric] | type[SetMetric]) -> None:
     problems = {
         "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
-        "unit": not isinstance(kind.unit, str),
+        "unit": not isinstance(kind.unit, str) or plain_line(kind.unit) != kind.unit,
         "direction": kind.direction not in ("higher", "lower", "none"),
     }
     for name, wrong in problems.items():
         if wrong:
             value = getattr(kind, name)
             raise UsageError(
-                f"metric '{plugin.name}': its {name} is {value!r}; see bench.ClipMetric for what it may be"
+                f"metric '{plugin.name}': its {name} is {value!r:.60}; see bench.ClipMetric for what it may be"
             )
 
 
@@ -179,8 +195,12 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
         UsageError, MissingError: as `plan_metric`.
     """
     embedder = load_embedder(ref)
-    print_ = fingerprint(embedder_identity(ref, embedder))
-    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder))
+    try:
+        with hashed_files() as files:
+            print_ = fingerprint(embedder_identity(ref, embedder))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"embedder '{ref.name}': its fingerprint must be JSON values ({one_line(error)})") from error
+    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder), files)
     embedder.close()
     return planned
 

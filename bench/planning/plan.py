@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.entry_points import Plugin
@@ -14,8 +15,9 @@ from bench.contracts.notice import checked
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
-from bench.errors import TunebenchError, UsageError
-from bench.hashing import canonical_json, fingerprint
+from bench.errors import TunebenchError, UsageError, one_line
+from bench.file_hash import HashedFile, hashed_files
+from bench.hashing import canonical_json, fingerprint, fingerprint_of_fields
 from bench.planning.metric_plan import PlannedMetric, plan_metrics
 from bench.planning.requests import available_seeds, plan_requests
 
@@ -34,7 +36,7 @@ class PlannedModel:
     audio made in a second, and ``max_workers`` how many processes may hold it, as the model declares them.
     ``trained_on`` holds the content hashes of the recordings that it is known to have been trained on. ``own_clips``
     says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one that it has no longer
-    is no longer part of the row.
+    is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
     """
 
     label: str
@@ -49,23 +51,28 @@ class PlannedModel:
     trained_on: frozenset[str] = frozenset()
     own_clips: bool = False
     listed: bool = False
+    files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
 
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.identity)
 
 
-@dataclass(frozen=True)
+_NOTHING: Mapping[str, Any] = {}  # one for all clips
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedClip:
     """One clip that must exist; ``id`` is the SHA-256 of its identity and the first 16 digits name its file.
 
-    ``extra`` is what the model adds to the identity of this clip alone, such as the hash of a file.
+    ``extra`` is what the model adds to the identity of this clip alone, such as the hash of a file. A plan may hold a
+    million clips, so one is no more than its four fields, and what it has in common with others is shared.
     """
 
     id: str
     model: str
     request: GenerationRequest
-    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    extra: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, compare=False)
 
     @property
     def prompt(self) -> Prompt:
@@ -97,8 +104,11 @@ class Plan:
 
     def batches(self) -> Iterator[tuple[PlannedModel, tuple[PlannedClip, ...]]]:
         """The clips in the chunks in which they are generated; the same plan always gives the same chunks."""
+        rows: dict[str, list[PlannedClip]] = {model.label: [] for model in self.models}
+        for clip in self.clips:
+            rows[clip.model].append(clip)
         for model in self.models:
-            own = [clip for clip in self.clips if clip.model == model.label]
+            own = rows[model.label]
             for start in range(0, len(own), model.batch_size):
                 yield model, tuple(own[start : start + model.batch_size])
 
@@ -113,20 +123,39 @@ def make_plan(config: RunConfig) -> Plan:
     from bench.contracts.prompt_suite import load_suite_named  # it reads YAML, and workers do not
 
     suite = load_suite_named(config.suite)
-    models, clips = [], []
+    texts = {prompt.id: prompt_text(prompt) for prompt in suite.prompts}
+    models: list[PlannedModel] = []
+    clips: list[PlannedClip] = []
     for entry in config.models:
         planned, instance = _plan_model(entry)
         seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
         own = available is not None
         planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
+        id_of = ClipIds(planned, config.duration)
         for request in plan_requests(suite.prompts, seeds, available, config.duration):
-            extra = dict(instance.request_fingerprint(request))
-            clips.append(PlannedClip(clip_id(planned, request, extra), planned.label, request, extra))
+            extra = _request_identity(instance, request, planned.label)
+            id = id_of(texts[request.prompt.id], request.seed, extra)
+            clips.append(PlannedClip(id, planned.label, request, extra))
         instance.close()
-    _refuse_same_clips(clips)
+    _refuse_same_clips(models, texts, clips)
     metrics = plan_metrics(config.metrics)
     return Plan(suite, tuple(models), metrics, tuple(clips), config.duration)
+
+
+def _request_identity(model: MusicModel, request: GenerationRequest, row: str) -> Mapping[str, Any]:
+    try:
+        extra = dict(model.request_fingerprint(request)) or _NOTHING
+        if extra:
+            canonical_json(extra)
+        return extra
+    except TunebenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"model '{row}': the request_fingerprint of {request.prompt.id} must be a mapping of JSON values "
+            f"({one_line(error)})"
+        ) from error
 
 
 def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
@@ -134,7 +163,8 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
     instance: MusicModel = create(plugin, entry.params, MusicModel)
     params = bind(plugin, type(instance), entry.params)
     kind = type(instance)
-    identity = model_identity(plugin, instance, params, entry.row)
+    with hashed_files() as files:
+        identity = model_identity(plugin, instance, params, entry.row)
     for name, least in (("sample_rate", 1), ("batch_size", 1), ("max_workers", 1)):
         value = getattr(instance, name)
         if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
@@ -153,6 +183,7 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         kind.typical_speed,
         instance.max_workers,
         _trained_on(instance, entry.row),
+        files=files,
     )
     return planned, instance
 
@@ -197,42 +228,74 @@ def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any],
         raise
     except Exception as error:
         raise UsageError(
-            f"model '{row}': its parameters and fingerprint must be JSON values ({type(error).__name__}: {error})"
+            f"model '{row}': its parameters and fingerprint must be JSON values ({one_line(error)})"
         ) from error
     return identity
 
 
-def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] | None = None) -> str:
-    """SHA-256 of everything that can change a clip.
+class ClipIds:
+    """The ids of the clips of one model and one duration: each the SHA-256 of everything that can change the clip.
+
+    What many clips have in common is written as JSON once: the model here, and prompts by the caller.
 
     Args:
         model: the model.
-        request: prompt, seed and duration.
-        extra: what the model adds for this request.
+        duration: of each clip, in seconds.
     """
-    # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
-    rate, seconds = model.rate, request.duration
-    length = {"samples": round(seconds * rate)} if rate else {"seconds": round(seconds, 6)}
-    return fingerprint(
-        only_set(
-            {
-                "model": model.identity,
-                "prompt": prompt_identity(request.prompt),
-                "seed": request.seed,
-                "length": length,
-                # Two systems may have made the same clip, and each row has its own.
-                "row": model.label if model.own_clips else None,
-                "request": extra,
-            }
-        )
-    )
+
+    def __init__(self, model: PlannedModel, duration: float) -> None:
+        # In samples, so that 10 and 10.0 s, or two roundings of one length, are one clip.
+        rate = model.rate
+        length = {"samples": round(duration * rate)} if rate else {"seconds": round(duration, 6)}
+        # Two systems may have made the same clip, and each row has its own.
+        row = model.label if model.own_clips else None
+        common = only_set({"length": length, "model": model.identity, "row": row})
+        self._common = {name: canonical_json(value) for name, value in common.items()}
+
+    def __call__(self, prompt: str, seed: int, extra: Mapping[str, Any]) -> str:
+        """The id of one clip.
+
+        Args:
+            prompt: its `prompt_text`.
+            seed: its seed.
+            extra: what the model adds for this clip.
+        """
+        own = {"request": canonical_json(extra)} if extra else {}
+        return fingerprint_of_fields({**self._common, "prompt": prompt, **own, "seed": str(seed)})
 
 
-def _refuse_same_clips(clips: Sequence[PlannedClip]) -> None:
+def prompt_text(prompt: Prompt) -> str:
+    """The identity of a prompt as canonical JSON."""
+    return canonical_json(prompt_identity(prompt))
+
+
+def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] = _NOTHING) -> str:
+    """The id of a clip on its own, as `ClipIds` has it."""
+    return ClipIds(model, request.duration)(prompt_text(request.prompt), request.seed, extra)
+
+
+def _refuse_same_clips(
+    models: Sequence[PlannedModel], prompts: Mapping[str, str], clips: Sequence[PlannedClip]
+) -> None:
+    """Refuse clips that would have one id; only models or prompts that are alike can have such."""
+    own = _alike((model.label, model.fingerprint) for model in models if not model.own_clips)
+    same = _alike(prompts.items())
+    if not own and not same:
+        return
     seen: dict[str, PlannedClip] = {}
     for clip in clips:
+        if clip.model not in own and clip.prompt.id not in same:
+            continue
         other = seen.setdefault(clip.id, clip)
         if other is not clip and other.model != clip.model:
             raise UsageError(f"models '{other.model}' and '{clip.model}' are the same model with the same parameters")
         if other is not clip:
             raise UsageError(f"prompts '{other.prompt.id}' and '{clip.prompt.id}' are the same prompt under two ids")
+
+
+def _alike(named: Iterable[tuple[str, str]]) -> set[str]:
+    """The names of those whose identity another one has, too."""
+    groups: dict[str, list[str]] = {}
+    for name, identity in named:
+        groups.setdefault(identity, []).append(name)
+    return {name for names in groups.values() if len(names) > 1 for name in names}

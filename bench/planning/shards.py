@@ -55,6 +55,13 @@ def parse_shard(text: str) -> Shard:
     return Shard(int(match[1]), int(match[2]))
 
 
+def shard_of(folder: Path) -> Shard | None:
+    """The shard whose folder that is; None where it is a whole run's."""
+    path = folder.resolve()
+    match = _NAME.fullmatch(path.name) if path.parent.name == "shards" else None
+    return Shard(int(match[1]), int(match[2])) if match else None
+
+
 def find_shards(folder: Path) -> list[Shard]:
     """The shards that have a folder in the folder of the whole run, in their order."""
     names = (_NAME.fullmatch(path.name) for path in (folder / "shards").glob("*-of-*") if path.is_dir())

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from bench import interrupts
 from bench.contracts.audio import Audio, Samples
 from bench.report.loudness import CEILING
 
@@ -35,6 +36,7 @@ _FOLD = {
 }  # fmt: skip
 
 
+@interrupts.held()
 def playable(audio: Audio) -> Audio:
     """The sound as two speakers play it: more channels folded down, mono on both, at one of `RATES`.
 
@@ -54,6 +56,7 @@ def playable(audio: Audio) -> Audio:
     return Audio(samples, rate)
 
 
+@interrupts.held()
 def encoded(audio: Audio, gain: float, kind: Format, seed: int) -> bytes:
     """The file of a stereo sound after ``gain`` dB: the same arguments give the same bytes.
 

@@ -13,7 +13,9 @@ from bench.storage.store import Store
 
 if TYPE_CHECKING:
     from bench.report.audio_encoding import Format
+    from bench.report.context import ClipMedia
 
+_SILENT = "this report was built without audio"
 _FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
 
 
@@ -22,7 +24,7 @@ def build_report(
     out: Path | None = None,
     ratings: Path | None = None,
     doses: Path | None = None,
-    audio: Format = "flac",
+    audio: Format | None = "flac",
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -36,7 +38,8 @@ def build_report(
         run: the run folder.
         out: the report's folder; by default ``report`` in the run folder.
         ratings, doses: as in `bench.report.collect.collect`.
-        audio: ``flac`` (16 bits) or ``mp3``, for small pages.
+        audio: ``flac`` (16 bits) or ``mp3``, for small pages; None plays and shows no clip, so that thousands of clips
+            take seconds, and leaves alone what an earlier build has encoded.
         workers: processes; None takes every core, 0 works in this one.
         progress: shows how far it is.
 
@@ -56,7 +59,10 @@ def build_report(
     progress = progress or Silent()
     folder = out if out is not None else run / "report"
     with Store.read(run) as store, OutputFolder.of(folder) as own:
-        media = prepare(run, store.made(), folder, audio, workers, progress)
+        clips = store.made()
+        media: dict[str, ClipMedia | str] = dict.fromkeys((clip.id for clip in clips), _SILENT)
+        if audio is not None:
+            media = prepare(run, clips, folder, audio, workers, progress)
         content = collect(store, media, ratings, doses, progress)
         fresh = folder / _FRESH
         with writing(folder):

@@ -26,6 +26,7 @@ from bench.report.provenance import about, in_words, made_with, named, seeds_of
 from bench.report.survey_results import read_listeners, strangers
 from bench.report.warnings import cautions
 from bench.scores.aggregate import Cell, read_columns, summarise
+from bench.scores.clip_scores import ClipScores
 from bench.scores.protocol import protocol_of
 from bench.storage.failures import group_failures
 from bench.storage.read_models import read_models
@@ -56,13 +57,14 @@ def collect(
     prompts, progress = store.prompts(), progress or Silent()
     survey = _survey(store.folder, ratings, {id: prompt.genre or "" for id, prompt in prompts.items()}, warnings)
     records = _doses(store.folder, doses, warnings)
-    cells, models = _cells(store), _models(store)
+    scores = ClipScores(store)
+    cells, models = _cells(store, scores), _models(store)
     if survey and (unknown := strangers(survey, {model.label for model in models})):
         warnings.append(Notice("W-RATINGS", {"source": survey.source, "models": list(unknown)}))
     labels = [model.label for model in models]
     pairs = list(combinations(labels, 2))
     # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
-    comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True)
+    comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True, scores=scores)
     recorded = store.about()
     content = ReportContext(
         title=named(store.folder.resolve()),
@@ -81,7 +83,7 @@ def collect(
         methods=(),
         survey=survey,
         doses=records,
-        chances=chances(store, labels, progress) if pairs else {},
+        chances=chances(store, labels, progress, scores=scores) if pairs else {},
     )
     setting = Setting(
         suite=recorded["suite"],
@@ -125,9 +127,9 @@ def _within(run: Path, error: TunebenchError) -> str:
     return str(error).replace(f"{run}/", "")
 
 
-def _cells(store: Store) -> tuple[Cell, ...]:
+def _cells(store: Store, scores: ClipScores) -> tuple[Cell, ...]:
     """The leaderboard over all prompts, then by genre, then by level."""
-    by_genre, by_level = summarise(store, "genre"), summarise(store, "level")
+    by_genre, by_level = summarise(store, "genre", scores), summarise(store, "level", scores)
     over_all = [cell for cell in by_genre if cell.group == "all"]
     groups = [cell for cell in (*by_genre, *by_level) if cell.group != "all"]
     return (*over_all, *groups)

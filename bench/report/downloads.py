@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
-from bench.export.clip_table import clip_table, written
+from bench.export.clip_table import clip_table, json_lines, written
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
 from bench.report.metric_info import metric_infos
@@ -100,5 +100,5 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(flat)
 
 
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+def _write_json(path: Path, value: Sequence[Any] | Mapping[str, Any]) -> None:
+    path.write_text(json_lines(value), encoding="utf-8")

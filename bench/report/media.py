@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.atomic_write import replacing
 from bench.config.run_config import ExecutorConfig
-from bench.contracts.audio import Audio, content_hash, read_audio
+from bench.contracts.audio import Audio
 from bench.errors import DataError, MissingError, Unstorable, UsageError
 from bench.execution.executors.base import TaskLost
 from bench.execution.executors.choose import make_executor
@@ -28,6 +28,7 @@ from bench.report.loudness import Loudness, gain, measure, target
 from bench.report.media_record import MediaRecord
 from bench.report.spectrogram import FAINTEST, mel_spectrogram, picture
 from bench.report.waveform import outline
+from bench.storage.clip_file import made_audio
 from bench.storage.store import StoredClip
 
 VERSION = 1
@@ -196,12 +197,12 @@ def _taken(task: MediaTask, outcome: Made | TaskLost) -> tuple[MediaTask, Made]:
 
 
 def _state(run: Path, clip: StoredClip) -> list[int] | None:
-    """Size in bytes and time of change in nanoseconds of a clip's file; None where there is none."""
+    """What of a clip's file changes with its content, as far as the disk tells; None where there is none."""
     try:
         found = (run / clip.path).stat()
     except (OSError, ValueError):  # a path with a zero byte is a ValueError
         return None
-    return [found.st_size, found.st_mtime_ns]
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def _read(run: Path, clip: StoredClip) -> Audio:
@@ -213,10 +214,7 @@ def _read(run: Path, clip: StoredClip) -> Audio:
     path = PurePosixPath(clip.path)
     if path.is_absolute() or ".." in path.parts:
         raise DataError(f"{clip.path}: lies outside the run folder")
-    audio = read_audio(run / path)
-    if content_hash(audio) != clip.content:
-        raise DataError(f"{run / path}: not the sound that was scored, its content differs; put the file back")
-    return audio
+    return made_audio(run / path, clip.content)
 
 
 def _paths(clip: StoredClip, audio: Format) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def write_pages(content: ReportContext, out: Path) -> None:
     board = groups(content)
     for name, data in _data(content, board):
         _write(out / "data" / f"{name}.js", f"tunebench.receive({as_json(name)}, {as_json(data)});\n")
-    for name, template, context in _pages(content, board):
+    for name, template, context in _pages(content, board, environment):
         root = "../" * name.count("/")
         html = environment.get_template(template).render(content=content, root=root, page=name, **context)
         _write(out / name, html)
@@ -79,7 +79,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _pages(content: ReportContext, board: list[PromptGroup]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _pages(
+    content: ReportContext, board: list[PromptGroup], environment: Environment
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """File, template and what the template shows beside the content, for each page."""
     columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
     ranked = Counter(ref for _, ref in content.ranks)
@@ -97,11 +99,13 @@ def _pages(content: ReportContext, board: list[PromptGroup]) -> Iterator[tuple[s
     scored = with_decimals(content)
     made = {prompt: sum(clip.media is not None for clip in own) for prompt, own in clips.items()}
     yield "prompts.html", "prompts.html", {"clips": clips, "made": made}
+    head = environment.get_template("macros.html").module.head  # type: ignore[attr-defined]
+    heads = {column.ref: head(column) for column, _ in scored}  # once, and not for each of all scores
     for place, prompt in enumerate(content.prompts, 1):
         rows = shown(clips[prompt.id], scored)
         choices = list(dict.fromkeys(row.take for row in rows))
         by_seed = all(row.take == str(row.entry.seed) for row in rows)
-        context = {"prompt": prompt, "place": place, "rows": rows, "takes": choices, "by_seed": by_seed}
+        context = {"prompt": prompt, "place": place, "rows": rows, "takes": choices, "by_seed": by_seed, "heads": heads}
         yield f"prompts/{place}.html", "prompt.html", context
 
 

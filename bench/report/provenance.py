@@ -16,7 +16,7 @@ from bench.storage.store import Store
 Seeds = tuple[tuple[int, ...], ...]
 """The seeds that prompts of one model have, each set of them once: one set where all prompts have the same."""
 
-_OF_A_BATCH = ("batch", "params")  # what the provenance of a clip holds that is not of the computer
+_OF_A_BATCH = ("batch", "params", "tries")  # what the provenance of a clip holds that is not of the computer
 
 
 def about(store: Store) -> dict[str, str]:

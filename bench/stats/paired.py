@@ -20,6 +20,9 @@ Array = npt.NDArray[np.float64]
 
 _SAME = 1e-12  # of Σ|d|: rounding makes equal sums differ by less
 _TESTS, _SIGNS = 256, 2048  # at a time, so that memory stays within some 20 MB
+_ROWS = (
+    256  # of random signs at a time; of a multiple of 4 rows the generator draws whole words, as of all rows at once
+)
 
 
 class PairedTest(NamedTuple):
@@ -55,12 +58,17 @@ def sign_flips(n: int, permutations: int, rng: np.random.Generator) -> npt.NDArr
     """
     if n < 1 or permutations < 1:
         raise ValueError(f"sign flips need differences and permutations, got {n} and {permutations}")
-    if n <= EXACT:
-        bits = np.arange(2**n) >> np.arange(n)[:, np.newaxis] & 1
-    else:
-        coins = rng.integers(0, 256, (n, -(-permutations // 8)), dtype=np.uint8)
-        bits = np.unpackbits(coins, axis=1)[:, :permutations]
+    if n > EXACT:
+        return _random_signs(n, permutations, rng)
+    bits = np.arange(2**n) >> np.arange(n)[:, np.newaxis] & 1
     signs: npt.NDArray[np.int8] = 1 - 2 * bits.astype(np.int8)
+    return signs
+
+
+def _random_signs(rows: int, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int8]:
+    """The signs of so many differences more; those of a multiple of 4 rows are followed by those of the next rows."""
+    coins = rng.integers(0, 256, (rows, -(-permutations // 8)), dtype=np.uint8)
+    signs: npt.NDArray[np.int8] = 1 - 2 * np.unpackbits(coins, axis=1)[:, :permutations].view(np.int8)
     return signs
 
 
@@ -104,10 +112,14 @@ def sign_flip_p(differences: npt.ArrayLike, permutations: int = PERMUTATIONS, se
         for start in range(first, last, _TESTS):
             tests = order[start : min(start + _TESTS, last)]
             n = max(1, int(signed[tests[-1]]))
-            signs = sign_flips(n, permutations, np.random.default_rng(seed))
-            as_far = _as_far(sizes[tests, :n], found[tests], signs)
-            # All signs hold the observed ones; random ones do not, and get them beside.
-            p[tests] = as_far / signs.shape[1] if n <= EXACT else (1 + as_far) / (1 + permutations)
+            rng = np.random.default_rng(seed)
+            if n <= EXACT:
+                signs = sign_flips(n, permutations, rng)
+                p[tests] = _as_far(sizes[tests, :n], found[tests], signs) / signs.shape[1]
+            else:
+                # All signs hold the observed ones; random ones do not, and get them beside.
+                as_far = _as_far_at_random(sizes[tests, :n], found[tests], permutations, rng)
+                p[tests] = (1 + as_far) / (1 + permutations)
     return p
 
 
@@ -117,6 +129,16 @@ def _as_far(sizes: Array, found: Array, signs: npt.NDArray[np.int8]) -> npt.NDAr
     for start in range(0, signs.shape[1], _SIGNS):
         sums = sizes @ signs[:, start : start + _SIGNS].astype(np.float64)
         count += (np.abs(sums) >= found[:, np.newaxis]).sum(axis=1)
+    return count
+
+
+def _as_far_at_random(sizes: Array, found: Array, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """As `_as_far` with the random signs of `sign_flips`, of which no more than some rows are there at once."""
+    sums = np.zeros((len(sizes), permutations))
+    for start in range(0, sizes.shape[1], _ROWS):
+        rows = sizes[:, start : start + _ROWS]
+        sums += rows @ _random_signs(rows.shape[1], permutations, rng).astype(np.float64)
+    count: npt.NDArray[np.int64] = np.count_nonzero(np.abs(sums) >= found[:, np.newaxis], axis=1)
     return count
 
 

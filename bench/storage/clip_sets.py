@@ -9,6 +9,7 @@ from bench.contracts.clip_view import View, common_view
 from bench.contracts.prompt import Prompt
 from bench.hashing import fingerprint
 from bench.planning.metric_plan import ClipGroup
+from bench.storage.read_clips import clip_lengths
 from bench.storage.store import Store, StoredClip
 
 GROUPINGS = ("genre", "level")
@@ -20,10 +21,7 @@ def view_of(store: Store, ground: CommonGround) -> View:
         return View(None, ground.band)
     if ground.seconds != "auto":
         return View(ground.seconds, ground.band)
-    lengths: dict[str, list[float]] = {}
-    for clip in store.made():
-        lengths.setdefault(clip.model, []).append(clip.duration)
-    return common_view(lengths.values(), ground.band)
+    return common_view(clip_lengths(store).values(), ground.band)
 
 
 def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> list[ClipGroup]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.errors import UsageError
 from bench.hashing import canonical_json, first_difference
 from bench.number_format import seconds_text
 from bench.planning.plan import Plan, PlannedClip
+from bench.storage.orphans import audio_files
 from bench.storage.renaming import is_former, rename_clips
 from bench.storage.tables import Tables
 
-# Only names that this module gives are ever removed.
-_OUR_FILE = re.compile(r"[0-9a-f]{16}\.flac|\.[0-9a-f]{16}\.flac\.\d+\.part")
+PLAN_AGAIN = (
+    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END WHERE id = ?"
+)
 
 
 class ClipTables(Tables):
@@ -54,9 +54,10 @@ class ClipTables(Tables):
                     ),
                 )
                 position += 1
-            for p in plan.suite.prompts:
-                row_p = (p.id, p.text, p.genre, p.level, p.bpm, p.key)
-                self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)", row_p)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)",
+                ((p.id, p.text, p.genre, p.level, p.bpm, p.key) for p in plan.suite.prompts),
+            )
             replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
             replaced += self._add_clips(plan.clips)
             self._db.execute("DELETE FROM whole_plan")
@@ -103,6 +104,17 @@ class ClipTables(Tables):
             )
         return replaced
 
+    def keep_order(self, clips: Sequence[PlannedClip]) -> None:
+        """Give clips of a plan whose rows were lost their places between the others again, where these are free."""
+        places: dict[str, int] = dict(self._db.execute("SELECT id, rowid FROM clips"))
+        taken, before = set(places.values()), 0
+        with self._transaction():
+            for clip in clips:
+                if places[clip.id] > before + 1 and before + 1 not in taken:
+                    self._db.execute("UPDATE clips SET rowid = ? WHERE id = ?", (before + 1, clip.id))
+                    places[clip.id] = before + 1
+                before = places[clip.id]
+
     def refuse_changes(self, plan: Plan, about: Mapping[str, str]) -> None:
         """Raise UsageError if the folder holds something else under the names that a plan uses."""
         held = self.about()
@@ -145,23 +157,22 @@ class ClipTables(Tables):
                     f"raise the suite's version and {advice}"
                 )
 
-    def tidy(self) -> None:
-        """Make files and rows agree: remove audio that no row vouches for, plan again what has lost its audio."""
-        on_disk = {file.relative_to(self.folder).as_posix() for file in (self.folder / "audio").glob("*/*")}
+    def plan_lost(self) -> None:
+        """Plan the clips again whose audio is gone."""
         made = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
-        # Where a disk knows no case, the folder of the models "A" and "a" is one, and listed under one of the names.
-        ours = {path.casefold() for path in made}
-        for path in on_disk - made:
-            if path.casefold() not in ours and _OUR_FILE.fullmatch(Path(path).name):
-                (self.folder / path).unlink(missing_ok=True)
+        on_disk = set(audio_files(self.folder))
         lost = {path for path in made - on_disk if not (self.folder / path).exists()}
+        self.plan_again(id for id, (path, _) in self.recorded_audio().items() if path in lost)
+
+    def plan_again(self, clips: Iterable[str]) -> None:
+        """Plan clips again, by their ids, of which the audio is lost or is another's."""
         with self._transaction():
-            for path in lost:
-                self._db.execute(
-                    "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END "
-                    "WHERE path = ?",
-                    (path,),
-                )
+            self._db.executemany(PLAN_AGAIN, ((id,) for id in clips))
+
+    def recorded_audio(self) -> dict[str, tuple[str, str]]:
+        """By id, the path and content hash of the clips that were made."""
+        rows = self._db.execute("SELECT id, path, content FROM clips WHERE content IS NOT NULL ORDER BY rowid")
+        return {id: (path, content) for id, path, content in rows}
 
     def unmade(self) -> set[str]:
         """Ids of the clips that are planned or failed."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
 from bench.errors import DataError, UsageError
 from bench.file_system import on_network
+from bench.storage.digests import write_digests
+from bench.storage.quiet_reading import ChangedMeanwhileError, UnsharedReader, open_to_read
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+_TRIES = 3  # to copy one while drivers begin and end
+_SMALL = 64_000_000  # bytes: copied in 50 ms
 # What SQLite calls operational though no room and no right would mend it.
-_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8")
+_DAMAGE = ("no such table", "no such column", "malformed JSON", "Could not decode to UTF-8", "user-defined")
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
@@ -29,7 +33,9 @@ def open_database(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             schema = (files("bench.storage") / "schema.sql").read_text(encoding="utf-8")
-            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION};")
+            write_digests(connection)
+            connection.execute("COMMIT")
         _check_version(folder, connection)
         upgrade(folder, connection)
         connection.execute("PRAGMA foreign_keys = ON")  # now that no table is built anew
@@ -37,20 +43,46 @@ def open_database(folder: Path) -> sqlite3.Connection:
 
 
 def read_database(folder: Path) -> sqlite3.Connection:
-    """Open ``run.db`` for reading.
+    """Open ``run.db`` for reading; nothing is written into the folder.
 
     Raises:
         UsageError: there is none.
-        DataError: it is damaged or of a newer tunebench.
+        DataError: it is lost, damaged or of a newer tunebench.
     """
+    refuse_lost_database(folder)
     if not (folder / "run.db").is_file():
         raise UsageError(
             f"{folder} is not a run folder (it has no run.db); make one with 'tunebench run --out {folder}'"
         )
     with explained(folder):
-        connection = _open_read_only(folder / "run.db")
-        _check_version(folder, connection)
+        connection = open_to_read(folder)
+        try:
+            _check_version(folder, connection)
+        except BaseException:
+            connection.close()
+            raise
     return connection
+
+
+def refuse_lost_database(folder: Path) -> None:
+    """Check that audio in a run folder has a database with clips beside it.
+
+    Raises:
+        DataError: there is audio, but ``run.db`` is gone, empty, or knows of no clip.
+    """
+    if not any((folder / "audio").glob("*/*")):
+        return
+    path, problem = folder / "run.db", "there is no run.db beside it"
+    if path.exists():
+        with explained(folder), closing(open_to_read(folder)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            if "clips" in tables and connection.execute("SELECT 1 FROM clips").fetchone():
+                return
+        problem = "its run.db knows of no clip"
+    raise DataError(
+        f"{folder} holds audio, but {problem}; put the lost run.db and its run.db-wal back, or make it anew from the "
+        f"audio with 'tunebench check run {folder} --repair'; if the audio is not a run's, name another folder"
+    )
 
 
 def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -58,13 +90,21 @@ def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connectio
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
-    an older tunebench wrote, as `present_layout` has it.
+    an older tunebench wrote, as `present_layout` has it, and a small one that nobody was writing to: of a large one an
+    `UnsharedReader` tells when a driver has changed it meanwhile.
     """
-    (journal,), (layout,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("journal_mode", "user_version"))
-    if journal == "wal" and layout == SCHEMA_VERSION:
+    ask = ("journal_mode", "user_version", "page_count", "page_size")
+    journal, layout, pages, size = (connection.execute(f"PRAGMA {of}").fetchone()[0] for of in ask)
+    large = isinstance(connection, UnsharedReader) and pages * size > _SMALL
+    shared = journal == "wal" and not isinstance(connection, UnsharedReader)
+    if (large or shared) and layout == SCHEMA_VERSION:
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # it begins with the first look
         return connection
+    for _ in range(_TRIES):
+        with suppress(ChangedMeanwhileError):
+            return _in_memory(folder, connection)
+        connection = read_database(folder)
     return _in_memory(folder, connection)
 
 
@@ -85,22 +125,12 @@ def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connecti
     try:
         connection.backup(copy)
         upgrade(folder, copy)
+        connection.close()
     except BaseException:
         copy.close()
-        raise
-    connection.close()
-    return copy
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """A WAL database needs a place for its shared memory even to be read; in a read-only folder nobody writes to it."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-    except sqlite3.OperationalError:
         connection.close()
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    return connection
+        raise
+    return copy
 
 
 def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
@@ -108,7 +138,7 @@ def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
     if not 1 <= version <= SCHEMA_VERSION:
         raise DataError(
             f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
-            "use the tunebench that wrote it"
+            f"use the tunebench that wrote it, or 'tunebench check run {folder}' if none did"
         )
 
 
@@ -130,6 +160,8 @@ def upgrade(folder: Path, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         for older in range(version, SCHEMA_VERSION):
             STEPS[older](connection)
+        if version < SCHEMA_VERSION:
+            write_digests(connection)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException as error:
@@ -153,10 +185,12 @@ def explained(folder: Path) -> Iterator[None]:
         ) from error
     except sqlite3.IntegrityError:
         raise  # a mistake of ours, not of the disk
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         raise damaged(folder, error) from error
 
 
 def damaged(folder: Path, what: object) -> DataError:
     """What is said of a database that is not as it should be."""
-    return DataError(f"{folder}/run.db is damaged ({what}); the audio beside it is not touched")
+    return DataError(
+        f"{folder}/run.db is damaged ({what}); 'tunebench check run {folder} --repair' makes it anew from what is whole"
+    )

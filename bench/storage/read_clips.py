@@ -6,10 +6,13 @@ What needs only the audio that exists reads `bench.storage.store.Store.made`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from bench.storage.store import Store
+
+RETURNED = "returned_seconds"
+"""What the provenance of a clip that was cut holds: how long it was, in seconds."""
 
 State = Literal["planned", "made", "failed"]
 
@@ -54,6 +57,29 @@ class PlannedRow(NamedTuple):
         return found
 
 
+class ClipPlace(NamedTuple):
+    """A clip of the present plan: what it is asked for, and whether it is made."""
+
+    model: str
+    prompt: str
+    seed: int
+    made: bool
+
+
+def clip_places(store: Store) -> Iterator[ClipPlace]:
+    """Yield the clips of the present plan in the order in which they were planned."""
+    rows = store.each("SELECT model, prompt, seed, state = 'made' FROM clips WHERE state != 'replaced' ORDER BY rowid")
+    return (ClipPlace(model, prompt, seed, bool(made)) for model, prompt, seed, made in rows)
+
+
+def clip_lengths(store: Store) -> dict[str, list[float]]:
+    """Return by model the lengths of the clips that are made, in seconds; nothing of a model that has none."""
+    lengths: dict[str, list[float]] = {}
+    for model, seconds in store.each("SELECT model, CAST(frames AS REAL) / rate FROM clips WHERE state = 'made'"):
+        lengths.setdefault(model, []).append(seconds)
+    return lengths
+
+
 def planned_rows(store: Store) -> list[PlannedRow]:
     """Return the clips of the present plan, models in the order of the run, clips of each as they were planned."""
     rows = store.rows(
@@ -62,6 +88,29 @@ def planned_rows(store: Store) -> list[PlannedRow]:
         "JOIN prompts ON prompts.id = prompt WHERE state != 'replaced' ORDER BY models.position, clips.rowid"
     )
     return [PlannedRow(*row) for row in rows]
+
+
+class ClipForm(NamedTuple):
+    """The form of a clip that is made: of which model and prompt, how long it was when the model returned it, its rate.
+
+    ``seconds`` is more than what is stored where the clip was cut to the run's duration.
+    """
+
+    model: str
+    prompt: str
+    seconds: float
+    rate: int
+
+
+def clip_forms(store: Store) -> list[ClipForm]:
+    """Return the form of each clip of the present plan that is made."""
+    rows = store.rows(
+        "SELECT model, prompt, coalesce(CASE WHEN instr(provenance, :name) THEN CASE json_type(provenance, :path) "
+        "WHEN 'real' THEN min(json_extract(provenance, :path), 1e9) END END, CAST(frames AS REAL) / rate), rate "
+        "FROM clips WHERE state = 'made'",
+        {"name": f'"{RETURNED}"', "path": f"$.{RETURNED}"},
+    )
+    return [ClipForm(*row) for row in rows]
 
 
 def made_rows(store: Store) -> list[PlannedRow]:

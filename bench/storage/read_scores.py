@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from bench.contracts.notice import Notice
+from bench.storage.database import damaged
 from bench.storage.read_clips import State
 from bench.storage.store import Store
+
+Array = npt.NDArray[np.float64]
 
 
 class ShownScore(NamedTuple):
@@ -23,7 +29,6 @@ class ShownScore(NamedTuple):
         reason: why there is none and never will be.
         error: what went wrong when it was scored.
         clip_error: what went wrong when it was made.
-        details: of the score as JSON, where they were asked for.
     """
 
     clip: str
@@ -38,7 +43,6 @@ class ShownScore(NamedTuple):
     reason: str | None
     error: str | None
     clip_error: str | None
-    details: str | None
 
     @property
     def lacks(self) -> str | None:
@@ -76,19 +80,102 @@ class ShownSetScore(NamedTuple):
     details: Mapping[str, Any]
 
 
-def shown_scores(store: Store, details: bool = False) -> list[ShownScore]:
+def shown_scores(store: Store) -> list[ShownScore]:
     """Return every clip of the present plan × shown clip metric: by model, then metric, then clip, as they are listed.
 
-    Args:
-        store: of the run.
-        details: whether they are read, too; they are long.
+    Of large runs `score_columns` reads the numbers alone, in a tenth of the time and memory.
     """
     rows = store.rows(
         "SELECT clip, model, prompt, seed, genre, level, state, metric || '@' || version, value, reason, error, "
-        f"clip_error, {'details' if details else 'NULL'} FROM shown_scores AS s JOIN models ON label = model "
+        "clip_error FROM shown_scores AS s JOIN models ON label = model "
         "JOIN prompts ON prompts.id = prompt ORDER BY models.position, s.position, s.place"
     )
     return [ShownScore(*row) for row in rows]
+
+
+class ScoreColumn(NamedTuple):
+    """What one metric says of clips, an entry a clip: shape (clips,), float64, NaN where there is nothing.
+
+    Attributes:
+        value: the scores.
+        chance, known: as in `bench.Score`.
+    """
+
+    value: Array
+    chance: Array
+    known: Array
+
+
+def _landmark(name: str) -> str:
+    """SQL for a number in the details of a score: −Inf where there is none, +Inf where it is no number or no JSON."""
+    found, kind = (f"{function}(details, '$.{name}')" for function in ("json_extract", "json_type"))
+    return (
+        # Most details are long and have no such thing.
+        f"CASE WHEN NOT instr(details, '\"{name}\"') THEN -9e999 WHEN {kind} IN ('integer', 'real') THEN {found} "
+        f"WHEN json_type(details) != 'object' OR {kind} != 'null' THEN 9e999 ELSE -9e999 END"
+    )
+
+
+def score_columns(store: Store) -> dict[str, ScoreColumn]:
+    """Return the scores of the clips of the present plan, in their order, by shown clip metric and its version.
+
+    The table is read once, a row at a time: what is kept of a score are three numbers.
+
+    Raises:
+        DataError: the details of a score are damaged.
+    """
+    metrics = store.rows("SELECT rowid, name || '@' || version FROM metrics WHERE shown AND NOT of_sets ORDER BY rowid")
+    numbers = np.array([number for number, _ in metrics], dtype=np.int64)
+    clips = store.each("SELECT rowid FROM clips WHERE state != 'replaced' ORDER BY rowid")
+    places = np.fromiter((place for (place,) in clips), dtype=np.int64)
+    names = ("place", "number", *ScoreColumn._fields)
+    kinds = [(name, np.float64 if name in ScoreColumn._fields else np.int64) for name in names]
+    rows = store.each(
+        f"SELECT place, number, ifnull(value, -9e999), {_landmark('chance')}, {_landmark('known')} FROM held_scores"
+    )
+    found = np.fromiter(rows, dtype=np.dtype(kinds))
+    where = np.searchsorted(numbers, found["number"]), np.searchsorted(places, found["place"])
+    if any((found[name] >= 1e100).any() for name in ("chance", "known")):
+        raise damaged(store.folder, "details in scores: chance or known is not a number")
+    table = np.full((len(ScoreColumn._fields), len(numbers), len(places)), np.nan)
+    for number, name in enumerate(ScoreColumn._fields):
+        table[(number, *where)] = np.where(found[name] == -np.inf, np.nan, found[name])
+    return {ref: ScoreColumn(*table[:, place]) for place, (_, ref) in enumerate(metrics)}
+
+
+class Lacking(NamedTuple):
+    """A clip of the present plan that a shown metric has no value of.
+
+    Attributes:
+        place: its place in the order of the plan, as `bench.storage.read_clips.PlannedRow.place`.
+        model, prompt, state: which clip it is, and whether it is made.
+        reason, error, clip_error: as in `ShownScore`.
+    """
+
+    place: int
+    model: str
+    prompt: str
+    state: State
+    reason: str | None
+    error: str | None
+    clip_error: str | None
+
+    @property
+    def why(self) -> str | None:
+        """Why, as far as it is known."""
+        if self.state == "planned":
+            return "not made yet; go on with 'tunebench run'"
+        return next((text for text in (self.reason, self.error, self.clip_error) if text is not None), None)
+
+
+def lacking(store: Store, metric: str) -> Iterator[Lacking]:
+    """Yield the clips of the present plan that a shown metric, named with its version, has no value of."""
+    rows = store.each(
+        "SELECT place, model, prompt, state, reason, error, clip_error FROM shown_scores "
+        "WHERE metric || '@' || version = ? AND value IS NULL ORDER BY place",
+        (metric,),
+    )
+    return (Lacking(*row) for row in rows)
 
 
 def unscored_clips(store: Store) -> list[str]:

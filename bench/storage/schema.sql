@@ -74,10 +74,14 @@ CREATE TABLE set_scores (
     CHECK (error IS NULL OR value IS NULL)
 );
 
--- For a later check that rows are as they were written: of each block of rows of a table how many there are, and a
--- digest of them. What a block is, the check decides for each table (the scores of one clip, for instance). Nothing
--- writes here yet.
+-- Of each block of rows of a table, such as the scores of one clip, how many rows there are and a digest of them.
+-- checksum is of this row, so that a damaged digest is told from damaged rows; see bench/storage/digests.py.
 CREATE TABLE digests (
-    table_name TEXT NOT NULL, block TEXT NOT NULL, rows INTEGER NOT NULL, digest TEXT NOT NULL,
+    table_name TEXT NOT NULL, block TEXT NOT NULL, rows INTEGER NOT NULL, digest TEXT NOT NULL, checksum TEXT NOT NULL,
     PRIMARY KEY (table_name, block)
 ) WITHOUT ROWID;
+
+-- Tests of the difference of two sets of clips by a set metric, which take seconds each, as JSON. key covers the metric,
+-- the reference and the clips of both sets; what the embeddings of these clips are, the run says. digest is the SHA-256
+-- of key and test: a test that is damaged is made again.
+CREATE TABLE set_tests (key TEXT PRIMARY KEY, test TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;

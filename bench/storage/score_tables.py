@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.contracts.notice import Notice
 from bench.contracts.set_metric import PlannedReference
-from bench.hashing import canonical_json
+from bench.hashing import canonical_json, fingerprint
 from bench.planning.metric_plan import PlannedMetric, ScoreKey, SetKey
 from bench.storage.tables import Tables
 from bench.storage.task_results import ClipScores, SetScored
+
+_SAMPLE = 20_000  # rows that tell how long scoring takes
 
 
 class ScoreTables(Tables):
@@ -52,13 +55,49 @@ class ScoreTables(Tables):
                     ),
                 )
 
-    def scored(self) -> dict[str, set[ScoreKey]]:
-        """For each clip id, what needs no scoring: a value or a reason exists."""
-        held: dict[str, set[ScoreKey]] = {}
-        rows = self._db.execute("SELECT clip, metric, version, params_hash, embedder FROM scores WHERE error IS NULL")
-        for clip, *key in rows:
-            held.setdefault(clip, set()).add(ScoreKey(*key))
-        return held
+    def unscored(
+        self, keys: Collection[ScoreKey], former: Mapping[ScoreKey, ScoreKey] | None = None
+    ) -> dict[str, set[ScoreKey]]:
+        """By id, of the clips that are made, the keys under which there is neither a value nor a reason for none.
+
+        Clips that lack nothing are left out, and not looked at one by one.
+
+        Args:
+            keys: what is asked for.
+            former: keys of an older layout, and what each is called today.
+        """
+        if not keys:
+            return {}
+        places = ", ".join(["(?, ?, ?, ?)"] * len(keys))
+        whole = self._db.execute(
+            f"SELECT clip FROM scores WHERE error IS NULL AND (metric, version, params_hash, embedder) IN (VALUES "
+            f"{places}) GROUP BY clip HAVING COUNT(*) = ?",
+            (*chain.from_iterable(keys), len(keys)),
+        )
+        complete = {clip for (clip,) in whole}
+        lacking: dict[str, set[ScoreKey]] = {}
+        for (id,) in self._db.execute("SELECT id FROM clips WHERE state = 'made'"):
+            if id in complete:
+                continue
+            held = self._db.execute(
+                "SELECT metric, version, params_hash, embedder FROM scores WHERE clip = ? AND error IS NULL", (id,)
+            )
+            found = {ScoreKey(*key) for key in held}
+            if absent := set(keys) - found - {new for old, new in (former or {}).items() if old in found}:
+                lacking[id] = absent
+        return lacking
+
+    def seconds_per_score(self) -> dict[str, float]:
+        """By ``params_hash``, the mean time that a metric took for a clip, in seconds, without its embedding.
+
+        Of the first rows: they are by clip, whose ids are hashes, and so a sample at random.
+        """
+        rows = self._db.execute(
+            "SELECT params_hash, AVG(seconds) FROM (SELECT params_hash, seconds FROM scores "
+            "WHERE error IS NULL AND seconds IS NOT NULL LIMIT ?) GROUP BY params_hash",
+            (_SAMPLE,),
+        )
+        return dict(rows)
 
     def record_clip_scores(self, found: ClipScores) -> None:
         """Store the scores and vectors of one clip in one transaction; a damaged file is to be made again."""
@@ -97,11 +136,13 @@ class ScoreTables(Tables):
 
     def embedders(self, view: str) -> list[str]:
         """Fingerprints of the embedders that there are vectors of on one `View.key`."""
+        self.check("embeddings")
         rows = self._db.execute("SELECT DISTINCT embedder FROM embeddings WHERE view = ?", (view,))
         return [embedder for (embedder,) in rows]
 
     def embedded(self, embedder: str, view: str) -> dict[str, Vectors | str]:
         """By content hash, the vectors of one embedder and one `View.key`, or the reason why there are none."""
+        self.check("embeddings")
         rows = self._db.execute(
             "SELECT content, dimension, vectors, reason FROM embeddings "
             "WHERE embedder = ? AND view = ? AND error IS NULL",
@@ -114,6 +155,7 @@ class ScoreTables(Tables):
 
     def embedded_keys(self, embedder: str, view: str) -> set[str]:
         """Content hashes that need no embedding by one embedder on one view."""
+        self.check("embeddings")
         rows = self._db.execute(
             "SELECT content FROM embeddings WHERE embedder = ? AND view = ? AND error IS NULL", (embedder, view)
         )
@@ -142,3 +184,27 @@ class ScoreTables(Tables):
                     "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (*r.key, *numbers, r.error, *said),
                 )
+
+    def set_test(self, key: str) -> str | None:
+        """The test of a difference of a set metric that is stored under a key, as JSON; None where it is damaged."""
+        row = self._db.execute(
+            "SELECT CAST(test AS BLOB), CAST(digest AS BLOB) FROM set_tests WHERE key = ?", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        text = bytes(row[0]).decode(errors="replace")
+        return text if fingerprint([key, text]).encode() == row[1] else None
+
+    def store_set_test(self, key: str, test: str) -> None:
+        """Store one test, which takes seconds to make again, in a transaction of its own."""
+        with self._transaction():
+            row = (key, test, fingerprint([key, test]))
+            self._db.execute("INSERT OR REPLACE INTO set_tests (key, test, digest) VALUES (?, ?, ?)", row)
+
+    def drop_other_set_tests(self, keys: Collection[str]) -> None:
+        """Remove the tests of sets of clips that the run no longer has."""
+        others = "FROM set_tests WHERE key NOT IN (SELECT value FROM json_each(?))"
+        kept = (canonical_json(sorted(keys)),)
+        if self._db.execute(f"SELECT 1 {others} LIMIT 1", kept).fetchone():
+            with self._transaction():
+                self._db.execute(f"DELETE {others}", kept)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,12 +18,14 @@ from bench.atomic_write import replace_file
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.hashing import canonical_json
-from bench.planning.metric_plan import ScoreKey
 from bench.planning.plan import Plan
 from bench.run_lock import take_lock
 from bench.storage.clip_tables import ClipTables
-from bench.storage.database import as_of_now, explained, open_database, read_database
+from bench.storage.database import as_of_now, explained, open_database, read_database, refuse_lost_database
+from bench.storage.digests import ChangedBlocks, digested_tables
 from bench.storage.failures import Failure
+from bench.storage.integrity import check_free_pages, check_integrity, readable_tables
+from bench.storage.orphans import Settled, settle_orphans
 from bench.storage.renaming import present_ids
 from bench.storage.score_tables import ScoreTables
 from bench.storage.task_results import ClipFailed, ClipMade
@@ -31,7 +33,7 @@ from bench.storage.validate import check_rows
 from bench.storage.views import create_views
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredClip:
     """A clip whose audio exists, its length in seconds, and the notes JSON if somebody knew them."""
 
@@ -54,23 +56,30 @@ class Store(ClipTables, ScoreTables):
         self._lock = lock
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
+    def open(cls, folder: Path, anew: bool = False) -> Store:
         """Open a run folder for writing, making it if it does not exist.
+
+        Args:
+            folder: the run's.
+            anew: begin a new database although there is audio of a lost one, to repair the run.
 
         Raises:
             UsageError: another driver is at work in it, or it cannot be written to.
-            DataError: its database is damaged or of a newer tunebench.
+            DataError: its database is lost, damaged or of a newer tunebench.
         """
         lock = take_lock(folder)
         try:
-            if not (folder / "run.db").exists() and any((folder / "audio").glob("*/*")):
-                raise UsageError(
-                    f"{folder} holds audio but no run.db, so it was not created by tunebench; put a lost run.db back, "
-                    "move the folder audio/ elsewhere, or name another folder with --out"
-                )
+            if not anew:
+                refuse_lost_database(folder)
             connection = open_database(folder)
+            with explained(folder):
+                tables = digested_tables(connection)
+            check_integrity(folder, connection, tables)
+            check_free_pages(folder, connection)
             create_views(connection)
-            return cls(folder, connection, lock)
+            store = cls(folder, connection, lock)
+            store._changed = ChangedBlocks(connection)
+            return store
         except BaseException:
             lock.close()
             raise
@@ -88,13 +97,22 @@ class Store(ClipTables, ScoreTables):
             with explained(folder):
                 connection = as_of_now(folder, connection)
                 create_views(connection)
+                tables = readable_tables(connection)
+                unchecked = frozenset(digested_tables(connection)) - tables
+            check_integrity(folder, connection, tables)
             check_rows(folder, connection)
         except BaseException:
             connection.close()
             raise
-        return cls(folder, connection, None)
+        store = cls(folder, connection, None)
+        store._unchecked = unchecked
+        return store
 
     def close(self) -> None:
+        """Close the database; what was written is in ``run.db`` itself then, unless somebody is reading it."""
+        if self._lock:
+            with suppress(sqlite3.Error):  # a full disk: the log stays, and holds it
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
         if self._lock:
             self._lock.close()
@@ -123,15 +141,16 @@ class Store(ClipTables, ScoreTables):
             for result in results:
                 if isinstance(result, ClipFailed):
                     self._db.execute(
-                        "UPDATE clips SET state = 'failed', error = ? WHERE id = ?",
-                        (result.error, result.clip),
+                        "UPDATE clips SET state = 'failed', error = ?, provenance = ? WHERE id = ?",
+                        (result.error, canonical_json({"tries": result.tries}), result.clip),
                     )
                     continue
                 (before,) = self._db.execute("SELECT content FROM clips WHERE id = ?", (result.clip,)).fetchone()
                 if before != result.content:
                     self._db.execute("DELETE FROM scores WHERE clip = ?", (result.clip,))
                 self._db.execute(
-                    "UPDATE clips SET state = 'made', content = ?, rate = ?, channels = ?, frames = ?, peak = ?, "
+                    "UPDATE clips SET state = CASE state WHEN 'replaced' THEN state ELSE 'made' END, "
+                    "content = ?, rate = ?, channels = ?, frames = ?, peak = ?, "
                     "gain = ?, seconds = ?, error = NULL, provenance = ? WHERE id = ?",
                     (
                         result.content,
@@ -149,8 +168,36 @@ class Store(ClipTables, ScoreTables):
                 if result.notes is not None:
                     self._db.execute("INSERT INTO notes VALUES (?, ?)", (result.clip, result.notes))
 
+    def tidy(self) -> Settled:
+        """Make files and rows agree: plan again what has lost its audio, and settle audio that no row vouches for.
+
+        Raises:
+            UsageError: a file cannot be moved.
+        """
+        self.plan_lost()
+        return self.settle_orphans()
+
+    def settle_orphans(self) -> Settled:
+        """Take audio without a row into the run where it is a clip's, and set the rest of it aside.
+
+        Raises:
+            UsageError: a file cannot be moved.
+        """
+        known = {path for (path,) in self._db.execute("SELECT path FROM clips WHERE content IS NOT NULL")}
+        wanted = dict(self._db.execute("SELECT id, path FROM clips WHERE content IS NULL"))
+        try:
+            settled = settle_orphans(self.folder, known, wanted)
+        except OSError as error:
+            raise UsageError(
+                f"cannot move {error.filename}: {error.strerror}; nothing is lost: free disk space or fix permissions, "
+                "then run the same command again"
+            ) from error
+        self.record_clips(settled.adopted)
+        return settled
+
     def made(self, ids: set[str] | None = None) -> list[StoredClip]:
         """Clips whose audio exists, in the order in which they were planned; only those in ``ids`` if given."""
+        self.check("notes")
         rows = self._db.execute(
             "SELECT id, model, prompt, seed, path, content, CAST(frames AS REAL) / rate, notes "
             "FROM clips LEFT JOIN notes ON clip = id "
@@ -158,11 +205,13 @@ class Store(ClipTables, ScoreTables):
         )
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
 
-    def held(self, plan: Plan) -> tuple[set[str], dict[str, set[ScoreKey]]]:
-        """Ids of the clips that exist, and by id what they are scored with, once `adopt` has given a plan's its ids."""
-        today = present_ids(self._db, plan)
-        made = {today.get(clip.id, clip.id) for clip in self.made()}
-        return made, {today.get(id, id): keys for id, keys in self.scored().items()}
+    def made_ids(self) -> set[str]:
+        """Ids of the clips whose audio exists."""
+        return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state = 'made'")}
+
+    def present_ids(self, plan: Plan) -> dict[str, str]:
+        """Of clips that are named as in an older layout, the id that `adopt` will give them."""
+        return present_ids(self._db, plan)
 
     def labels(self) -> list[str]:
         """The models of the run, in their order."""
@@ -189,10 +238,11 @@ class Store(ClipTables, ScoreTables):
 
     def failures(self) -> list[Failure]:
         """A row for each clip, score, embedding and set metric that failed."""
+        self.check("embeddings")
         clip = "prompt || ', seed ' || seed"
         queries = (
             f"SELECT model, '', {clip}, error FROM clips WHERE state = 'failed' ORDER BY rowid",
-            f"SELECT model, metric, {clip}, error FROM shown_scores WHERE error IS NOT NULL ORDER BY place, position",
+            f"SELECT model, metric, {clip}, error FROM held_scores WHERE error IS NOT NULL ORDER BY place, position",
             f"SELECT model, 'embedding', {clip}, e.error FROM embeddings AS e JOIN clips USING (content) "
             "WHERE e.error IS NOT NULL AND state = 'made' ORDER BY clips.rowid",
             "SELECT DISTINCT model, metric, '', error FROM shown_set_scores WHERE error IS NOT NULL",

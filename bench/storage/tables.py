@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.storage.database import explained
+from bench.storage.digests import ChangedBlocks
+from bench.storage.integrity import check_integrity
 
 
 class Tables:
@@ -16,13 +18,30 @@ class Tables:
 
     folder: Path
     _db: sqlite3.Connection
+    _changed: ChangedBlocks | None = None
+    _unchecked: frozenset[str] = frozenset()
 
-    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def check(self, *tables: str) -> None:
+        """Check that the rows of tables are as they were written, unless that was done when the run was opened.
+
+        Raises:
+            DataError: they are damaged or were edited.
+        """
+        if wanted := self._unchecked.intersection(tables):
+            check_integrity(self.folder, self._db, wanted)
+            self._unchecked -= wanted
+
+    def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """Run a reading query; the tables are described in ``schema.sql``, the views in `bench.storage.views`.
 
         Queries belong to this room: what others read has a named function here.
         """
+        self.check(*(table for table in self._unchecked if table in query))
         return self._db.execute(query, parameters).fetchall()
+
+    def each(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """As `rows`, a row at a time: for as many as there are clips × metrics."""
+        return iter(self._db.execute(query, parameters))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -30,8 +49,12 @@ class Tables:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                if self._changed:
+                    self._changed.write_digests()
                 self._db.execute("COMMIT")
             except BaseException:
+                if self._changed:
+                    self._changed.forget()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise

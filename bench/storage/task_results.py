@@ -1,10 +1,16 @@
-"""What workers hand back: plain values that can be pickled, one class for each outcome."""
+"""What workers hand back: plain values that can be pickled, one class for each outcome.
+
+Reasons and errors are one line of bounded length each, whatever a plugin said. ``may_pass`` marks an error that is
+worth another try.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from bench.plain_text import plain_line
 
 if TYPE_CHECKING:
     from bench.contracts.embedder import Vectors
@@ -16,7 +22,8 @@ if TYPE_CHECKING:
 class ClipMade:
     """A clip whose file is complete.
 
-    ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash.
+    ``peak`` is before ``gain`` was applied; ``content`` is the decoded file's hash. ``seconds`` that it took to make
+    are None, and ``provenance`` is empty, where its row was lost and made again from the file.
     """
 
     clip: str
@@ -26,17 +33,22 @@ class ClipMade:
     frames: int
     peak: float
     gain: float
-    seconds: float
+    seconds: float | None
     notes: str | None
     provenance: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ClipFailed:
-    """A clip that could not be made, with the reason in one line."""
+    """A clip that could not be made, with the reason, and how often it was tried in this run."""
 
     clip: str
     error: str
+    tries: int = 1
+    may_pass: bool = False
+
+    def __post_init__(self) -> None:
+        _make_lines(self, "error")
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,10 @@ class ClipScored:
     error: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    may_pass: bool = False
+
+    def __post_init__(self) -> None:
+        _make_lines(self, "reason", "error")
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,10 @@ class Embedded:
     vectors: Vectors | None = None
     reason: str | None = None
     error: str | None = None
+    may_pass: bool = False
+
+    def __post_init__(self) -> None:
+        _make_lines(self, "reason", "error")
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,9 @@ class ClipScores:
     unreadable: str | None = None
     missing: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        _make_lines(self, "unreadable")
+
 
 @dataclass(frozen=True)
 class SetScored:
@@ -85,3 +108,13 @@ class SetScored:
     key: SetKey
     estimate: Estimate | None = None
     error: str | None = None
+    may_pass: bool = False
+
+    def __post_init__(self) -> None:
+        _make_lines(self, "error")
+
+
+def _make_lines(result: object, *names: str) -> None:
+    for name in names:
+        if (text := getattr(result, name)) is not None:
+            object.__setattr__(result, name, plain_line(text) or "no reason was given")

@@ -19,6 +19,11 @@ VIEWS = (
     "c.error AS clip_error, m.position, m.name AS metric, m.version, s.value, s.reason, s.error, s.details "
     "FROM main.clips AS c JOIN main.metrics AS m ON m.shown AND NOT m.of_sets "
     f"LEFT JOIN main.scores AS s ON s.clip = c.id AND {_KEY} AND c.state = 'made' WHERE c.state != 'replaced'",
+    # Its rows that have a score, in no order, found from the scores' side: a scan of the table, where the other view
+    # looks up each clip × metric. number is the metric's row.
+    "CREATE TEMP VIEW held_scores AS SELECT c.rowid AS place, c.model, c.prompt, c.seed, m.rowid AS number, "
+    "m.position, m.name AS metric, s.value, s.error, s.details FROM main.scores AS s CROSS JOIN main.metrics AS m "
+    f"ON m.shown AND NOT m.of_sets AND {_KEY} CROSS JOIN main.clips AS c ON c.id = s.clip AND c.state = 'made'",
     # A row for each score of a set of clips by a shown metric, whether or not the run still holds that very set.
     "CREATE TEMP VIEW shown_set_scores AS SELECT s.* FROM main.set_scores AS s "
     f"JOIN main.metrics AS m ON m.shown AND {_KEY} AND m.reference = s.reference",

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import DataError, suggestion
-from bench.scores.aggregate import ClipScore, Column, read_columns, read_scores, read_set_scores
+from bench.scores.aggregate import Column, read_columns, read_set_scores
 from bench.stats.association import Association, RatedClips, between_models, pooled, within_prompts
 from bench.stats.bootstrap import RESAMPLES, SEED
+from bench.storage.read_scores import ShownScore, shown_scores
 from bench.storage.store import Store, StoredClip
 from bench.survey.ratings import Ratings, cell_means
 
@@ -172,7 +173,7 @@ def _read_scores(store: Store) -> dict[Clip, dict[str, float]]:
     for made in store.made():
         for clip in _names(made):
             held.setdefault(clip, {})
-    for score in read_scores(store):
+    for score in shown_scores(store):
         if score.value is not None:
             for clip in _names(score):
                 held[clip].setdefault(score.metric, []).append(score.value)
@@ -182,7 +183,7 @@ def _read_scores(store: Store) -> dict[Clip, dict[str, float]]:
     }
 
 
-def _names(clip: StoredClip | ClipScore) -> tuple[Clip, Clip]:
+def _names(clip: StoredClip | ShownScore) -> tuple[Clip, Clip]:
     """What a rating may call a clip: with its seed, or without."""
     return Clip(clip.prompt, clip.model, str(clip.seed)), Clip(clip.prompt, clip.model, "")
 

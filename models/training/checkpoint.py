@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError
-from bench.hashing import fingerprint, hash_bytes_of
+from bench.file_hash import hash_bytes_of
+from bench.hashing import fingerprint
 from bench.regular_file import read_bytes
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from bench import interrupts
 from bench.contracts.audio import Samples
 from bench.errors import DataError
 from models.base_checkpoint import identity, locate
@@ -43,6 +44,7 @@ class ClapConditioner:
             raise DataError(f"{folder}: the checkpoint lacks {lacking[0]} and {len(lacking) - 1} more tensors")
         self._network = network.float().requires_grad_(False).eval()
 
+    @interrupts.held()
     def embed(self, samples: Samples, rate: int) -> torch.Tensor:
         """The sound's embedding, of unit length, shape (1, dimension).
 

@@ -21,7 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from bench.errors import UsageError
-from bench.hashing import canonical_json, hash_file
+from bench.file_hash import hash_file
+from bench.hashing import canonical_json
 from bench.progress import Progress
 
 MOST_ENTRIES = 64  # in a shard; what a killed process loses at most

@@ -11,10 +11,13 @@ from bench.memorisation.embeddings import AuditedDataset, DatasetFile
 from bench.memorisation.records import AuditRecord
 from bench.memorisation.run_rows import AuditedRun, only, require_row, with_base
 from bench.progress import Progress, Silent
+from bench.user_cache import cached_files
 from models.training.config import DataConfig
 from models.training.data import load_dataset
 from models.training.dataset import Dataset
 from models.training.halves import halves_by_split, read_data, rows_by_cards
+
+_MOST_BYTES = 100_000_000  # of hashes of decoded files
 
 EMBEDDER = "musicnn-msd"
 """Computes the similarity unless another embedder is named."""
@@ -50,7 +53,8 @@ def audit_memorisation(request: AuditRequest, progress: Progress | None = None) 
     """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
 
     Which is which says the card of each row's adapter or checkpoint; without any, the split of the training's
-    configuration. What is embedded is kept in the run folder. `bench.memorisation.copying` describes the method:
+    configuration. What is embedded is kept in the user's folder for caches. `bench.memorisation.copying` describes the
+    method:
 
         found = audit_memorisation(AuditRequest(Path("results/tuned"), "train.yaml", base="base"))
         print(found[0]["differences"][0]["estimate"])
@@ -73,7 +77,8 @@ def audit_memorisation(request: AuditRequest, progress: Progress | None = None) 
     rows = with_base(rows_by_cards(run, request.card), request.base)
     for label in request.models:
         require_row(label, rows)
-    dataset = load_dataset(data, progress, run.cache)
+    with cached_files("sounds", _MOST_BYTES) as folder:
+        dataset = load_dataset(data, progress, folder)
     if not any(row.halves for row in rows):
         halves, base = halves_by_split(dataset, data, seed), request.base
         rows = [row if row.label == base else replace(row, halves=halves, base=base) for row in rows]

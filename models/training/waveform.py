@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench import interrupts
 from bench.contracts.audio import Audio, Samples
 
 
+@interrupts.held()
 def fitted(audio: Audio, rate: int, channels: int) -> Samples:
     """Samples at ``rate`` Hz (soxr, high quality), shape (channels, frames ≥ 1).
 

@@ -20,6 +20,7 @@ STABLE = {
     "MissingError": ("missing", 3),
     "FailuresRecorded": ("failures", 4),
     "GenerationError": ("generation", 4),
+    "TransientError": ("transient", 4),
     "Undefined": ("undefined", 4),
     "DataError": ("data", 5),
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.numba_cache import _BeforeNumba, _root
+from bench.numba_cache import _BeforeNumba
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 COLD_START = Path(__file__).parents[1] / "faults" / "cold_start.py"
@@ -171,11 +171,3 @@ def test_looking_whether_numba_is_there_prepares_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
     importlib.util.find_spec("numba")
     assert not finder._prepared
-
-
-def test_the_folder_for_caches_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert _root() == Path("/somewhere/tunebench/numba")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert _root() == Path("/home/me/.cache/tunebench/numba")

@@ -194,6 +194,14 @@ class TestProcesses:
         program(SPAWN.replace("PIDS", repr(str(pids)))).generate(REQUESTS)
         assert all(_gone(int(pid)) for pid in pids.read_text().split())
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody finds what has left for another session")
+    def test_daemons_do_not_outlive_the_program(self, program: Callable[..., CommandModel], tmp_path: Path) -> None:
+        pids = tmp_path / "pids"
+        body = SPAWN.replace("PIDS", repr(str(pids))).replace("])\n", "], start_new_session=True)\n", 1)
+        assert "start_new_session" in body
+        program(body).generate(REQUESTS)
+        assert all(_gone(int(pid)) for pid in pids.read_text().split())
+
     def test_program_does_not_outlive_a_killed_tunebench(self, tmp_path: Path) -> None:
         pids = tmp_path / "pids"
         (tmp_path / "program.py").write_text(
@@ -222,6 +230,24 @@ class TestProcesses:
 
 
 @pytest.mark.parametrize(
+    ("ending", "passes"),
+    [
+        ("sys.exit(75)", True),  # EX_TEMPFAIL
+        ("os.kill(os.getpid(), 9)", True),  # as the system does for want of memory
+        ("sys.exit(1)", False),
+        ("os.kill(os.getpid(), 11)", False),
+        ("pass", False),
+    ],
+)
+def test_what_may_pass_is_told_from_what_will_not(
+    program: Callable[..., CommandModel], ending: str, passes: bool
+) -> None:
+    clip, *missing = program(f"play(requests[0]); {ending}").generate(REQUESTS)
+    assert isinstance(clip, Audio)
+    assert [isinstance(result, bench.TransientError) for result in missing] == [passes] * 2
+
+
+@pytest.mark.parametrize(
     ("command", "params", "message"),
     [
         ("python generate.py {requests} {out}", {}, "must be a list"),
@@ -229,6 +255,8 @@ class TestProcesses:
         ([], {}, r"holds \{requests\}"),
         (["python", "{requests}"], {}, r"holds \{out\}"),
         (["python", "{requests}", "{out}"], {"timeout": 0}, "timeout is 0"),
+        (["python", "{requests}", "{out}"], {"timeout": float("inf")}, "timeout is inf"),
+        (["python", "{requests}", "{out}"], {"timeout": float("nan")}, "timeout is nan"),
         (["python", "{requests}", "{out}"], {"cwd": "nowhere"}, "no folder 'nowhere'"),
     ],
 )

@@ -49,10 +49,12 @@ class TaskLost:
 
     ``died``: its worker crashed or took too long, nothing is known about the clips. ``missing``: the model needs what
     is not installed. ``unstorable``: the disk took no more. ``refused``: a plugin was not usable.
+    ``may_pass``: it may have a result when it is tried again.
     """
 
     why: Literal["died", "missing", "unstorable", "refused"]
     message: str
+    may_pass: bool = False
 
 
 class Executor(Protocol):

@@ -124,7 +124,7 @@ def explain_death(code: int, dump: str, doing: str, subject: str, folder: Path |
     killed = f"the worker was killed by {name} while {doing}"
     if name == "SIGKILL":
         return f"{killed}, probably by the system for want of memory: use fewer workers (executor.workers)"
-    return f"{killed}, and left no stack; set executor.workers to 0 to see it happen"
+    return f"{killed}, and left no stack"
 
 
 def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject: str, folder: Path | None) -> str:
@@ -133,9 +133,9 @@ def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject
     assert frame is not None
     seen = f"{name} in {frame} while {doing}"
     file = _keep(f"{name}-{frame.where}", frames, f"{seen}: {subject}", dump, folder)
-    stack = f"; its stack is in {CRASHES}/{file}" if file else ""
-    see = "set executor.workers to 0 to see it happen"
-    return f"{seen}: {f'reinstall it ({_reinstall(frame.library)}), or ' if frame.library else ''}{see}{stack}"
+    advice = [f"reinstall it ({_reinstall(frame.library)})"] if frame.library else []
+    advice += [f"its stack is in {CRASHES}/{file}"] if file else []
+    return f"{seen}: {'; '.join(advice)}" if advice else seen
 
 
 @cache

@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Iterator
 
+from bench import interrupts
 from bench.execution.executors.base import Key, Result, Task, TaskLost
 from bench.execution.executors.perform import perform
 from bench.execution.executors.worker_state import WorkerState
@@ -15,6 +16,8 @@ from bench.execution.executors.worker_state import WorkerState
 
 class InlineExecutor:
     """One task after the other, here. A crash takes the driver with it, and there is no time limit.
+
+    The first Ctrl-C is raised after the task at hand, which may be in the middle of native code; a second at once.
 
     The stack of such a crash goes to stderr.
     """
@@ -37,4 +40,6 @@ class InlineExecutor:
 
     def map(self, tasks: Iterator[tuple[Key, Task[Result]]]) -> Iterator[tuple[Key, Result | TaskLost]]:
         for key, task in tasks:
-            yield key, perform(task, self._bench)
+            with interrupts.held():
+                result = perform(task, self._bench)
+            yield key, result

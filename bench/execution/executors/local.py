@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +24,8 @@ from bench.contracts.plugin_modules import ROOT
 from bench.errors import UsageError
 from bench.execution.executors.base import LONGEST_WAIT, Key, Result, Task, TaskLost
 from bench.execution.executors.crash_report import explain_death
+from bench.number_format import memory_text
+from bench.process_lifetime import Guarded
 
 # What numerical libraries read once, when they are imported.
 THREAD_VARIABLES = (
@@ -40,13 +42,14 @@ _START = (
     "from bench.execution.executors.worker import serve; serve(int(sys.argv[2]))"
 )
 _LEAVING = 60.0  # seconds that a worker which has closed its pipe may take to end, as where its memory is dumped
+_WENT_ON = "the worker closed its pipe and went on: something in it closes files that are not its own"
 _MOST_FAILED_STARTS = 3  # as many workers in a row that die before their first task are no accident
 
 
 class _Worker:
     """One process and what it is doing."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, memory: int | None) -> None:
         ours, theirs = Pipe()
         self._stack = _nameless_file()
         passed = [theirs.fileno(), *([self._stack.fileno()] if self._stack else [])]
@@ -55,9 +58,7 @@ class _Worker:
         command += [str(passed[1]) if self._stack else ""]
         # What a model prints goes to the driver's stderr, since stdout is for results.
         try:
-            self.process = subprocess.Popen(
-                command, pass_fds=passed, env=environment, stdin=subprocess.PIPE, stdout=2, process_group=0
-            )
+            self.process = Guarded(command, memory, passed, env=environment, stdout=2)
         except OSError:
             ours.close()
             if self._stack:
@@ -66,36 +67,51 @@ class _Worker:
         finally:
             theirs.close()
         self.pipe: Connection[Task[Any], Any] = ours
+        self._memory = memory
         self.key: Any = None
         self.task: Task[Any] | None = None
         self.deadline = float("inf")
-        self.started = False
+        self.started = self.closed = False
 
     def give(self, key: object, task: Task[Any], timeout: float) -> None:
         self.key, self.task, self.deadline = key, task, time.monotonic() + timeout * task.size
         self.pipe.send(task)
 
+    def received(self) -> list[Any]:
+        """The result, if it has sent one."""
+        try:
+            if not self.closed and self.pipe.poll():
+                return [self.pipe.recv()]
+        except (EOFError, OSError):
+            self.closed = True
+            self.deadline = min(self.deadline, time.monotonic() + _LEAVING)
+        return []
+
     def stop(self) -> None:
         self.pipe.close()
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self.process.stop()
         if self._stack:
             self._stack.close()
 
-    def exit_reason(self, crashes: Path | None) -> str:
+    def death(self, crashes: Path | None) -> TaskLost:
         """Why the worker is gone, keeping the stack that it left; to be asked before it is stopped."""
         try:
-            code = self.process.wait(_LEAVING)
-        except subprocess.TimeoutExpired:
-            return "the worker closed its pipe and went on: something in it closes files that are not its own"
+            ending = self.process.wait(_LEAVING)
+        except TimeoutError:
+            return TaskLost("died", _WENT_ON)
+        if ending.memory and self._memory:
+            used, limit = memory_text(ending.memory), memory_text(self._memory)
+            return TaskLost(
+                "died", f"the worker used {used} of memory, more than the {limit} of executor.memory", may_pass=True
+            )
         dump = ""
         if self._stack:
             self._stack.seek(0)
             dump = self._stack.read().decode(errors="replace")
         doing, subject = (self.task.doing, self.task.subject) if self.task else ("starting", "no task")
-        return explain_death(code, dump, doing, subject, crashes)
+        why = explain_death(ending.code, dump, doing, subject, crashes)
+        # Nothing kills itself that way: the system did, or somebody at the machine.
+        return TaskLost("died", why, may_pass=ending.code == -signal.SIGKILL)
 
 
 def _nameless_file() -> IO[bytes] | None:
@@ -141,31 +157,34 @@ class LocalExecutor:
             if worker.task is None:
                 return worker
         if len(self._workers) < count:
-            self._workers.append(_Worker(self._config.threads))
+            self._workers.append(_Worker(self._config.threads, self._config.memory))
             return self._workers[-1]
         return None
 
     def _finished(self) -> Iterator[tuple[Any, Any]]:
-        busy = {worker.pipe: worker for worker in self._workers if worker.task}
-        patience = min(worker.deadline for worker in busy.values()) - time.monotonic()
-        ready = wait(list(busy), timeout=min(max(0.0, patience), LONGEST_WAIT))
-        for worker in [busy[pipe] for pipe in ready if isinstance(pipe, Connection)]:
-            try:
-                result = worker.pipe.recv()
+        busy = [worker for worker in self._workers if worker.task]
+        patience = min(worker.deadline for worker in busy) - time.monotonic()
+        # Children of a worker that has ended may hold its pipe, which then never closes.
+        ends = [end for worker in busy for end in (worker.process.ended, *(() if worker.closed else (worker.pipe,)))]
+        ready = wait(ends, timeout=min(max(0.0, patience), LONGEST_WAIT))
+        for worker in [worker for worker in busy if worker.pipe in ready or worker.process.ended in ready]:
+            if result := worker.received():
                 worker.task, worker.started, self._failed_starts = None, True, 0
-            except (EOFError, OSError):
-                result = TaskLost("died", worker.exit_reason(self._crashes))
+                yield worker.key, result[0]
+            elif worker.process.ended in ready:
+                lost = worker.death(self._crashes)
                 self._terminate(worker)
-            yield worker.key, result
+                yield worker.key, lost
         for worker in list(self._workers):
             if worker.task and worker.deadline <= time.monotonic():
                 self._terminate(worker)
                 limit = self._config.timeout * worker.task.size
-                yield worker.key, TaskLost("died", f"took longer than {limit:g} s (executor.timeout)")
+                late = f"took longer than {limit:g} s (executor.timeout)"
+                yield worker.key, TaskLost("died", _WENT_ON if worker.closed else late)
 
     def _replace_idle(self, worker: _Worker) -> None:
         worker.task = None
-        why = worker.exit_reason(self._crashes)
+        why = worker.death(self._crashes).message
         self._terminate(worker)
         self._failed_starts += not worker.started
         if self._failed_starts >= _MOST_FAILED_STARTS:

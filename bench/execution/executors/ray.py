@@ -23,12 +23,15 @@ from typing import Any
 from bench.config.run_config import ExecutorConfig
 from bench.contracts.plugin_modules import ROOT
 from bench.errors import MissingError, UsageError
+from bench.execution.executors import ray_node
 from bench.execution.executors.base import LONGEST_WAIT, Key, Result, Task, TaskLost
 from bench.execution.executors.crash_report import crashed_stack, explain_crash, signal_of
 from bench.execution.executors.local import THREAD_VARIABLES
 from bench.execution.executors.worker import UNNAMED
+from bench.process_lifetime import Guarded
 
 _START_PATIENCE = 600.0  # seconds; a cluster may have to start a machine first
+_PROTECTION = "RAY_AUTH_MODE"
 _MOST_FAILED_STARTS = 3  # as many workers in a row that die before their first task are no accident
 
 
@@ -52,6 +55,9 @@ class RayExecutor:
     """A fixed number of actors with one task each; one that dies or hangs is replaced and only its own task is lost."""
 
     def __init__(self, config: ExecutorConfig, crashes: Path | None = None) -> None:
+        if config.address is None and "ray" not in sys.modules:
+            # As where Ray starts a cluster by itself: strangers on this machine cannot use it. It is read on import.
+            os.environ.setdefault(_PROTECTION, "token")
         try:
             import ray
         except ModuleNotFoundError:
@@ -69,8 +75,7 @@ class RayExecutor:
             # Ray writes what happens to its workers to stdout, which is for results.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
             if not self._ray.is_initialized():
-                stack.callback(self._ray.shutdown)
-                self._connect()
+                self._connect(stack)
             self._count = self._affordable()
             self._actor = self._ray.remote(_actor_class()).options(
                 num_cpus=self._config.threads,
@@ -137,21 +142,21 @@ class RayExecutor:
         elif worker.stack and (dump := _read(worker.stack)) and (frames := crashed_stack(dump)):
             crash = explain_crash(signal_of(dump), frames, dump, task.doing, task.subject, self._crashes)
             return TaskLost("died", f"its Ray worker was killed by {crash}")
-        return TaskLost("died", f"its Ray worker is gone: {message}")
+        return TaskLost("died", f"its Ray worker is gone: {message}", may_pass=True)
 
-    def _connect(self) -> None:
+    def _connect(self, stack: contextlib.ExitStack) -> None:
         # Nothing is reported to anybody about a benchmark that runs here.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        local = {"num_cpus": max(1, self._config.worker_count) * self._config.threads, "include_dashboard": False}
         handler = signal.getsignal(signal.SIGTERM)
         address = self._config.address
         try:
             if address is None:
-                self._ray.init(address="local", **local, **quiet)
+                cluster = _started_here(max(1, self._config.worker_count) * self._config.threads, stack)
             else:
                 _check_reachable(address)
-                self._ray.init(address=address, **quiet)
+                cluster = address
+            stack.callback(self._ray.shutdown)
+            self._ray.init(address=cluster, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
             where = f"at {address} (executor.address)" if address else "could be started on this machine"
             raise UsageError(f"no Ray cluster {where}: {_last_line(error)}") from error
@@ -231,6 +236,28 @@ def _remove_empty(crashes: Path) -> None:
         file.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         crashes.rmdir()
+
+
+def _started_here(cpus: int, stack: contextlib.ExitStack) -> str:
+    """Start a cluster of this machine alone, which ends with the stack or with this process, and return its address.
+
+    Raises:
+        OSError, RuntimeError: it cannot be started.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as answers:
+        try:
+            # Of a Ray that was imported before, this is what it takes for granted.
+            environment = {**os.environ, _PROTECTION: os.environ.get(_PROTECTION, "disabled")}
+            command = [sys.executable, "-P", ray_node.__file__, str(cpus)]
+            node = Guarded(command, stdout=writing, env=environment)
+        finally:
+            os.close(writing)
+        stack.callback(node.stop)
+        answer = answers.readline().strip()
+    if not answer or answer.startswith("failed"):
+        raise RuntimeError(answer.removeprefix("failed ") or "it ended while starting")
+    return answer
 
 
 def _check_reachable(address: str) -> None:

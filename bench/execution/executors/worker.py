@@ -15,7 +15,6 @@ from bench.execution.executors.base import TaskLost
 from bench.execution.executors.perform import perform
 from bench.execution.executors.worker_state import WorkerState
 from bench.library_setup import set_up_libraries
-from bench.process_lifetime import end_with_stdin
 
 UNNAMED = ".worker-"
 """How the names of files begin that hold a stack only if a worker crashes."""
@@ -36,16 +35,19 @@ def open_stack_file(crashes: str) -> IO[str] | None:
 
 
 def serve(descriptor: int) -> None:
-    """Answer tasks that arrive on the pipe ``descriptor``, as long as the driver keeps standard input open."""
-    # Ctrl-C reaches the whole process group: the driver decides what happens then.
+    """Answer tasks that arrive on the pipe ``descriptor``; the guard that this process has ends it with the driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_stdin()
+    os.set_inheritable(descriptor, False)
     set_up_libraries()
     pipe = Connection(descriptor)
     state = WorkerState()
+    worker = os.getpid()
     while True:
         try:
-            pipe.send(_received_and_done(pipe, state))
+            answer = _received_and_done(pipe, state)
+            if os.getpid() != worker:  # a child that a plugin forked, and that came back from it
+                os._exit(0)
+            pipe.send(answer)
         except (EOFError, OSError):
             return
 
@@ -57,4 +59,7 @@ def _received_and_done(pipe: Connection, state: WorkerState) -> object:
         raise
     except Exception as error:  # it names what only the driver can import, such as a function of a script
         return TaskLost("refused", f"a worker cannot load it ({one_line(error)}): define it in an installed package")
-    return perform(task, state)
+    try:
+        return perform(task, state)
+    except KeyboardInterrupt:  # no signal: a plugin raised it
+        return TaskLost("died", "KeyboardInterrupt")

@@ -123,10 +123,10 @@ def test_a_directory_that_no_bundle_has_is_not_read(files: Files, tmp_path: Path
         for name, content in files.items():
             archive.writestr(name, content)
         place = archive.fp.tell()  # type: ignore[union-attr]
-    content = bytearray(bundle.read_bytes()[:place])
+    written = bundle.read_bytes()[:place]
     entry = b"PK\x01\x02" + bytes(42)
     count = (33 * MB) // len(entry)
     end = b"PK\x05\x06" + bytes(4) + b"\xff\xff\xff\xff" + (count * len(entry)).to_bytes(4, "little")
-    bundle.write_bytes(bytes(content) + entry * count + end + place.to_bytes(4, "little") + bytes(2))
+    bundle.write_bytes(written + entry * count + end + place.to_bytes(4, "little") + bytes(2))
     with pytest.raises(bench.DataError, match="directory"):
         verify(bundle, workers=0)

@@ -21,6 +21,7 @@ from bench.bundle.pack import describe, pack
 from bench.bundle.verification import Verification
 from bench.bundle.verify import verify
 from bench.scores.protocol import protocol_of
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 Files = dict[str, bytes]
@@ -251,6 +252,9 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
     (folder / "run.db").write_bytes(files["run.db"])
     connection = sqlite3.connect(folder / "run.db")
     connection.executescript(f"PRAGMA foreign_keys = OFF; {script}")
+    if protocol:
+        write_digests(connection)
+        connection.commit()
     connection.close()
     index = json.loads(files["bundle.json"])
     if protocol:

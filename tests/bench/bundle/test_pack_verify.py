@@ -30,6 +30,7 @@ from bench.cli.export import bundle as export_bundle
 from bench.cli.verify import command
 from bench.pipeline.run import rescore
 from bench.scores.protocol import protocol_of
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 SUITE = {
@@ -125,7 +126,10 @@ class TestPacking:
         holed = tmp_path / "holed"
         shutil.copytree(run, holed)
         with sqlite3.connect(holed / "run.db") as db:
+            for (path,) in db.execute("SELECT path FROM clips WHERE prompt = 'jazz-1'").fetchall():
+                (holed / path).unlink()
             db.execute("UPDATE clips SET state = 'planned', content = NULL WHERE prompt = 'jazz-1'")
+            write_digests(db)
         with pytest.raises(UsageError, match=r"2 of 8 clips in .*holed are not made.*--partial"):
             pack(holed, tmp_path / "b.zip")
         with pytest.raises(UsageError, match=r"2 scores in .* are not computed yet; run 'tunebench score"):
@@ -256,6 +260,7 @@ class TestVerifying:
                 "UPDATE metrics SET unit = 'fish', direction = 'lower', lowest = 0, highest = 1, hit_or_miss = 1 - "
                 "hit_or_miss WHERE NOT of_sets; UPDATE metrics SET reference_name = 'MusicCaps' WHERE of_sets"
             )
+            write_digests(db)
         files["run.db"] = (tmp_path / "run.db").read_bytes()
         found = verify(sealed(files, tmp_path / "b.zip"), workers=0)
         named: dict[str, set[str]] = {}

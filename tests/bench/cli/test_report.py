@@ -113,7 +113,18 @@ def test_a_report_only_reads_its_run(run: Path, tmp_path: Path) -> None:
     with Store.open(run):  # a driver is at work in it
         before = contents(run)
         build_report(run, tmp_path / "elsewhere", workers=0)
-        assert {name: content for name, content in contents(run).items() if name != "comparisons.json"} == before
+        assert contents(run) == before
+
+
+def test_a_report_without_audio_leaves_alone_what_was_encoded(run: Path) -> None:
+    before = {path: path.stat().st_ino for path in (run / "report" / "audio").iterdir()}
+    build_report(run, audio=None, workers=0)
+    page = (run / "report" / "prompts" / "1.html").read_text()
+    assert "<audio" not in page and "built without audio" in page
+    assert before and {path: path.stat().st_ino for path in (run / "report" / "audio").iterdir()} == before
+    build_report(run, workers=0)
+    assert "<audio" in (run / "report" / "prompts" / "1.html").read_text()
+    assert {path: path.stat().st_ino for path in (run / "report" / "audio").iterdir()} == before
 
 
 def test_what_is_gone_is_removed_and_what_is_not_ours_stays(run: Path, tiny: Path, tmp_path: Path) -> None:

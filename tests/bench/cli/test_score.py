@@ -99,7 +99,7 @@ def test_rows_are_added_to_a_run(clips: Make, score: Score) -> None:
     assert [model.row for model in load_config(out / "config.yaml").models] == ["one", "two"]
     # Scored again, it has both rows still.
     options: dict[str, Any] = {"suite": None, "metric": None}
-    assert [row["model"] for row in score(out, **options)] == ["one", "two"]
+    assert [row["model"] for row in score(out, plugin_files=True, **options)] == ["one", "two"]
 
 
 def refused(score: Score, *targets: Path | str, **options: Any) -> str:

@@ -232,8 +232,10 @@ class TestMarks:
 
     def test_other_lengths_of_clips_are_named(self, make: Make) -> None:
         run = make(BASE, row("short", cut=0.8), duration=0.5)
-        warning = Notice("W-LENGTH", {"a": 0.5, "b": 0.4})
-        assert all(c.warnings[-1] == warning for c in compare(run, "base", "short"))
+        counts = {"shorter": 24, "longer": 0, "of": 24, "asked": 0.5, "shortest": 0.4, "longest": 0.4}
+        marks = (Notice("W-LENGTH", {"a": 0.5, "b": 0.4}), Notice("W-CLIP-LENGTH", {"model": "short", **counts}))
+        for found in compare(run, "base", "short"):
+            assert found.warnings[-2:] == marks
 
     def test_another_duration_is_refused_or_marked(self, make: Make) -> None:
         one, two = make(BASE), make(LOUDER, duration=0.2)

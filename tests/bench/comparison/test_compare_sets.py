@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from re import findall
 from typing import Any
@@ -18,16 +19,18 @@ from typer.testing import CliRunner
 import bench
 from bench import Audio, UsageError
 from bench.cli import leaderboard
-from bench.comparison.cached_tests import CachedTest, CachedTests
 from bench.comparison.compare import ComparisonOptions, compare, compare_all
 from bench.comparison.result import Comparison
+from bench.comparison.store_tests import store_set_tests
 from bench.contracts.audio import write_flac
 from bench.contracts.clip_view import View
 from bench.contracts.notice import Notice
 from bench.contracts.set_metric import gather
 from bench.leaderboard.render import render
+from bench.progress import Silent
 from bench.references.load import load_reference
 from bench.scores.aggregate import read_set_scores
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 from metrics.kernel import KernelAudioDistance
 
@@ -94,8 +97,26 @@ def plugged(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 def folder(made: Path, tmp_path: Path) -> Path:
     """A copy that a test may spoil."""
     shutil.copytree(made, tmp_path / "copy")
-    (tmp_path / "copy" / "comparisons.json").unlink(missing_ok=True)
     return tmp_path / "copy"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for tests of set metrics that readers make."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/tunebench/set-tests"
+
+
+def forget(folder: Path) -> None:
+    """Remove the tests that a run holds."""
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("DELETE FROM set_tests")
+        db.commit()
+
+
+def stored(folder: Path) -> dict[str, str]:
+    with Store.read(folder) as store:
+        return dict(store.rows("SELECT key, test FROM set_tests"))
 
 
 def the_test(folder: Path, **how: Any) -> Comparison:
@@ -186,58 +207,95 @@ def test_a_metric_without_a_test_says_so(make: Make) -> None:
 
 
 class TestKept:
-    def test_a_kept_test_needs_neither_metric_nor_reference(self, folder: Path) -> None:
-        first = the_test(folder)
-        assert len(json.loads((folder / "comparisons.json").read_text())["tests"]) == 2
+    def test_a_run_stores_what_tables_ask_for(self, folder: Path, cache: Path) -> None:
+        """One pair, and each of two rows against itself; they need neither metric nor reference any more."""
+        first, held = the_test(folder), stored(folder)
+        assert len(held) == 3 and not cache.exists()
         shutil.rmtree(folder / "references")
         (folder / "config.yaml").unlink()
-        assert the_test(folder) == first
+        assert the_test(folder) == first and first.p is not None and first.chance is not None
+
+    def test_a_run_that_goes_on_makes_only_what_is_new(self, make: Make, cache: Path, tmp_path: Path) -> None:
+        config = {"models": [BASE, LOUDER], "metrics": [KAD], "duration": 0.5, "executor": {"workers": 0}}
+        config |= {"reference": str(make(BASE) / "references")}
+        run = bench.run(config, tmp_path / "run").folder
+        first = stored(run)
+        assert len(first) == 1
+        with Store.open(run) as store:
+            ((key, test),) = first.items()
+            store.store_set_test(key, json.dumps({**json.loads(test), "n": 11}))
+        third = {**LOUDER, "as": "third", "params": {"shift": 0.3, "salt": 2}}
+        bench.run({**config, "models": [BASE, LOUDER, third]}, run)
+        assert len(stored(run)) == 3 and the_test(run).n == 11
+        # Of other clips the old tests are none.
+        bench.run({**config, "models": [BASE, LOUDER, third], "seeds": [0, 1]}, run)
+        assert len(stored(run)) == 6 and not first.keys() & stored(run).keys()
+        assert not cache.exists()
 
     @pytest.mark.parametrize("absent", [5, 12])
-    def test_a_test_of_clips_that_are_not_embedded_yet_is_not_kept(self, folder: Path, absent: int) -> None:
+    def test_a_test_of_clips_that_are_not_embedded_yet_is_not_kept(
+        self, folder: Path, cache: Path, absent: int
+    ) -> None:
         """As in a run that another command extended: once it is scored again, all its clips are tested."""
         first = the_test(folder)
-        (folder / "comparisons.json").unlink()
+        forget(folder)
         some = f"SELECT DISTINCT content FROM clips WHERE model = 'louder' ORDER BY prompt, seed LIMIT {2 * absent}"
         with sqlite3.connect(folder / "run.db") as db:
             db.execute("CREATE TABLE away AS SELECT * FROM embeddings")
             db.execute(f"DELETE FROM embeddings WHERE content IN ({some})")
+            write_digests(db)
         found = the_test(folder)
         assert (found.n, found.p) != (first.n, first.p)
         with sqlite3.connect(folder / "run.db") as db:
             db.execute("INSERT OR IGNORE INTO embeddings SELECT * FROM away")
             db.execute("DROP TABLE away")
+            write_digests(db)
         assert the_test(folder) == first
+        assert cache.exists()
+
+    @pytest.mark.parametrize("content", ["", "[]", "{}", '{"p": 7}', "\udc80"])
+    def test_damage_in_a_run_costs_only_time(self, folder: Path, cache: Path, content: str) -> None:
+        first = the_test(folder)
+        with closing(sqlite3.connect(folder / "run.db")) as db:
+            db.execute("UPDATE set_tests SET test = CAST(? AS TEXT)", (content.encode(errors="surrogateescape"),))
+            db.commit()
+        assert the_test(folder) == first
+        assert len(list(cache.iterdir())) == 2
 
     @pytest.mark.parametrize(
-        "content", ["", "[]", '{"format": 1, "tests": {"x": {"p": 7}}}', '{"format": 0, "tests": {}}', "\udc80"]
+        "damage", [lambda _: b"", lambda kept: kept[:-3], lambda kept: kept[:90] + b"\xff" + kept[91:]]
     )
-    def test_damage_costs_only_time(self, folder: Path, content: str) -> None:
+    def test_damage_in_the_cache_costs_only_time(
+        self, folder: Path, cache: Path, damage: Callable[[bytes], bytes]
+    ) -> None:
+        forget(folder)
         first = the_test(folder)
-        (folder / "comparisons.json").write_text(content, errors="surrogateescape")
+        whole = {file: file.read_bytes() for file in cache.iterdir()}
+        assert len(whole) == 2
+        for file, content in whole.items():
+            file.write_bytes(damage(content))
         assert the_test(folder) == first
-        assert len(json.loads((folder / "comparisons.json").read_text())["tests"]) == 2
+        assert {file: file.read_bytes() for file in cache.iterdir()} == whole
 
-    def test_a_folder_that_takes_nothing_costs_only_time(self, folder: Path) -> None:
-        (folder / "comparisons.json").mkdir()
-        assert the_test(folder).p is not None
-        assert not list(folder.glob(".comparisons.json*"))
+    def test_a_cache_that_takes_nothing_costs_only_time(self, folder: Path, cache: Path) -> None:
+        first = the_test(folder)
+        forget(folder)
+        cache.parents[1].write_bytes(b"a file")
+        assert the_test(folder) == first
+
+    def test_other_embeddings_of_the_same_sounds_are_another_test(self, folder: Path, cache: Path) -> None:
+        """The cache is for all runs, and one may hold anything."""
+        forget(folder)
+        first = the_test(folder)
+        with closing(sqlite3.connect(folder / "run.db")) as db:
+            db.execute("UPDATE embeddings SET vectors = zeroblob(length(vectors)) WHERE rowid = 1")
+            db.commit()
+        assert the_test(folder).estimate != first.estimate
+        assert cache.exists()
 
     def test_other_clips_are_another_test(self, folder: Path, make: Make) -> None:
         first = the_test(folder)
-        more = make(BASE, LOUDER, seeds=[0, 1, 2])
-        shutil.copy(folder / "comparisons.json", more / "comparisons.json")
-        assert the_test(more).estimate != first.estimate
-
-    def test_two_writers_keep_both(self, tmp_path: Path) -> None:
-        said = (Notice("W-CLIPS", {"a": 1, "b": 2}), Notice("W-X", {}, "x"))
-        test = CachedTest(estimate=1.0, low=None, high=None, p=None, null="", reason="few", warnings=said, n=3)
-        one, two = CachedTests(tmp_path), CachedTests(tmp_path)
-        one.put("a", test)
-        two.put("b", test)
-        one.save()
-        two.save()
-        assert CachedTests(tmp_path).get("a") == CachedTests(tmp_path).get("b") == test
+        assert the_test(make(BASE, LOUDER, seeds=[0, 1, 2])).estimate != first.estimate
 
     @pytest.mark.parametrize(
         "numbers",
@@ -259,20 +317,19 @@ class TestKept:
         found = the_test(run := plugged(f"return Difference({said}, '')"), plugin_files=True)
         assert found.estimate is found.p is None
         assert found.reason is not None and "within its interval with a p in (0, 1]" in found.reason
-        assert not (run / "comparisons.json").exists()
+        assert stored(run) == {}
 
-    def test_what_an_older_tunebench_kept_of_them_is_forgotten(self, folder: Path) -> None:
+    def test_what_is_not_what_was_stored_is_not_believed(self, folder: Path) -> None:
         first = the_test(folder)
-        file = folder / "comparisons.json"
-        kept = json.loads(file.read_text())
-        for test in kept["tests"].values():
-            test.update(estimate=1e308, low=-1e308, high=1e308)
-        file.write_text(json.dumps(kept))
-        assert the_test(folder) == first
+        with closing(sqlite3.connect(folder / "run.db")) as db:
+            db.execute("UPDATE set_tests SET test = json_set(test, '$.p', 0.5)")
+            db.commit()
+        assert the_test(folder) == first and first.p != 0.5
 
 
-def test_a_leaderboard_runs_plugin_files_where_it_may(plugged: Callable[[str], Path]) -> None:
-    run = plugged("return Difference(1.0, 0.5, 1.5, 0.001, '')")
+def test_a_leaderboard_runs_plugin_files_where_it_may(plugged: Callable[[str], Path], cache: Path) -> None:
+    forget(run := plugged("return Difference(1.0, 0.5, 1.5, 0.001, '')"))
+    assert not cache.exists()
     app = Typer()
     app.command()(leaderboard.command)
     for options, tied in (([], True), (["--plugin-files"], False)):
@@ -281,9 +338,11 @@ def test_a_leaderboard_runs_plugin_files_where_it_may(plugged: Callable[[str], P
         assert (places == {(1, 1), (2, 2)}) is not tied
 
 
+@pytest.mark.usefixtures("cache")
 class TestReference:
     def lost(self, folder: Path) -> Path:
-        """The run's reference, moved to where nobody looks for it."""
+        """The run's reference, moved to where nobody looks for it, and no test that was made with it."""
+        forget(folder)
         (file,) = (folder / "references").glob("*.safetensors")
         return Path(shutil.move(file, folder.parent / "elsewhere.safetensors"))
 
@@ -324,33 +383,50 @@ class TestReference:
         assert alike.p is not None
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_metric_that_changed_since_is_not_taken(make: Make, tmp_path: Path) -> None:
     plugin = tmp_path / "mine.py"
     text = "from metrics.kernel import KernelAudioDistance\nclass Mine(KernelAudioDistance):\n    pass\n"
     plugin.write_text(text)
     run = make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}])
     plugin.write_text(text + "\n# changed\n")
+    forget(run)
     reason = the_test(run, plugin_files=True).reason
     assert reason is not None and "cannot be made again" in reason and "is no longer what scored" in reason
     plugin.write_text(text.replace("pass", "def difference(self, a, b, reference, seed):\n        return 1 / 0"))
     run = make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}])
     assert (the_test(run, plugin_files=True).reason or "").startswith("ZeroDivisionError")
-    assert not (run / "comparisons.json").exists()
+    assert stored(run) == {}
     plugin.write_text(text)
     assert the_test(
         make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}]), plugin_files=True
     ).p
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_run_brings_no_code_along(make: Make, tmp_path: Path) -> None:
     plugin, done = tmp_path / "mine.py", tmp_path / "done"
     text = "from metrics.kernel import KernelAudioDistance\nclass Mine(KernelAudioDistance):\n    pass\n"
     plugin.write_text(text)
     run = make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}])
     plugin.write_text(f"open({str(done)!r}, 'w').close()\n{text}")
+    forget(run)
     reason = the_test(run).reason
     assert reason is not None and "is a plugin file, which is not run to show a table" in reason
     render(run)
     assert not done.exists()
     plugin.write_text(text)
     assert the_test(run, plugin_files=True).p == the_test(run).p  # what was kept needs no code
+
+
+def test_too_many_pairs_are_told_and_not_tested(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("compare", "store_tests"):
+        monkeypatch.setattr(f"bench.comparison.{module}.MOST_PAIRS", 0)
+    forget(folder)
+    with Store.open(folder) as store:
+        store_set_tests(store, Silent())
+    assert len(stored(folder)) == 2  # each row against itself
+    with Store.read(folder) as store:
+        (found,) = compare_all(store, [("base", "louder")])
+    assert found.p is None and found.reason is not None and "tunebench compare" in found.reason
+    assert "tunebench compare" in str(render(folder)) and not cache.exists()

@@ -23,6 +23,7 @@ from bench.contracts.notice import Notice
 from bench.errors import UsageError
 from bench.scores.aggregate import Column
 from bench.scores.protocol import protocol_of
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 LEVELS = Path(__file__).parents[2] / "plugins" / "levels.py"
@@ -200,6 +201,7 @@ class TestCommand:
         shutil.copytree(folder, tmp_path / "bare")
         with sqlite3.connect(tmp_path / "bare" / "run.db") as db:
             db.execute("UPDATE metrics SET shown = 0")
+            write_digests(db)
         db.close()
         with pytest.raises(UsageError, match="has no metrics to compare on"):
             self.call(tmp_path / "bare", "base", "tuned")

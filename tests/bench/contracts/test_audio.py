@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import Audio, DataError, Note, Notes, read_audio
-from bench.contracts.audio import content_hash, write_flac
+from bench.contracts.audio import as_stored, content_hash, write_flac
 
 
 def _noise(channels: int = 2, frames: int = 1000, seed: int = 0) -> npt.NDArray[np.float32]:
@@ -133,3 +133,17 @@ class TestBadFiles:
     def test_one_sample(self, tmp_path: Path) -> None:
         soundfile.write(tmp_path / "a.wav", np.array([0.5]), 8000)
         assert read_audio(tmp_path / "a.wav").frames == 1
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1e-7, 0.5, 1.0, 3.0]))
+def test_what_is_stored_is_known_before_it_is_written(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, level: float
+) -> None:
+    noise = np.random.default_rng(seed).uniform(-level, level, (2, 64)).astype(np.float32)
+    noise[:, :6] = [[1, -1, 0.5 / 2**23, 1.5 / 2**23, -1e-9, -0.0]] * 2
+    path = tmp_path_factory.mktemp("stored") / "a.flac"
+    stored, gain = as_stored(Audio(noise, 8000))
+    assert write_flac(path, Audio(noise, 8000), "a comment, é") == gain
+    assert content_hash(read_audio(path)) == content_hash(stored)
+    soundfile.write(path, noise.T * np.float32(gain), 8000, subtype="PCM_24")  # libsndfile's own rounding
+    assert content_hash(read_audio(path)) == content_hash(stored)

@@ -68,7 +68,7 @@ def xing(frames: int) -> bytes:
     return bytes(content)
 
 
-def checksum(page: bytes) -> int:
+def checksum(page: bytes | bytearray) -> int:
     found = 0
     for byte in page:
         found ^= byte << 24
@@ -83,7 +83,7 @@ def ogg(subtype: str, frames: int) -> bytes:
     page = content.rindex(b"OggS")
     struct.pack_into("<q", content, page + 6, frames)
     struct.pack_into("<I", content, page + 22, 0)
-    struct.pack_into("<I", content, page + 22, checksum(content[page:]))
+    struct.pack_into("<I", content, page + 22, checksum(bytes(content[page:])))
     return bytes(content)
 
 

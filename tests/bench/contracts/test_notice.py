@@ -21,6 +21,14 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         {"clips": 40, "needed": 300},
         "too large by chance at 40 clips (needs 300); compare at equal numbers only",
     ),
+    "W-CLIP-LENGTH": (
+        {"model": "m", "shorter": 2, "longer": 1, "of": 12, "asked": 10.0, "shortest": 0.4, "longest": 12.5},
+        "of 12 clips of 'm', 2 shorter and 1 longer than the 10 s asked for (0.4 to 12.5 s)",
+    ),
+    "W-CLIP-RATE": (
+        {"model": "m", "clips": 1, "of": 12, "rates": [22050], "declared": 44100},
+        "1 of 12 clips of 'm' have 22050 Hz, not the 44100 Hz that it declares",
+    ),
     "W-CLIPS": ({"a": 10, "b": 20}, "A has 10 clips and B 20; compare at equal numbers"),
     "W-CONSTANT": ({"windows": 180}, "all 180 windows have the same embedding"),
     "W-COUNT": (

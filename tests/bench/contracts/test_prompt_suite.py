@@ -134,11 +134,13 @@ def test_mistakes_in_a_file(refusal: Refusal, content: Any, message: str) -> Non
 
 
 def test_aliases_cannot_blow_up_the_message(refusal: Refusal) -> None:
-    layers = ["  - &a0 [x, x, x, x, x, x, x, x, x]"]
-    layers += [f"  - &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
-    nested = HEAD + "\n".join(layers)
-    assert "prompt 1: must be a mapping" in refusal(nested)
-    assert "name is [" in refusal(nested.replace("name: mine", "") + "\nname: *a29\n")
+    def nested(count: int) -> str:
+        layers = [f"  - &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, count)]
+        return "\n".join([f"{HEAD}  - &a0 [x, x, x, x, x, x, x, x, x]", *layers])
+
+    assert "aliases stand for more than" in refusal(nested(30))
+    assert "prompt 1: must be a mapping" in refusal(nested(6))
+    assert "name is [" in refusal(nested(6).replace("name: mine", "") + "\nname: *a5\n")
     assert "prompt 1: must be a mapping" in refusal("name: x\nversion: 1\nprompts: &p [*p]\n")
 
 

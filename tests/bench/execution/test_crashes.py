@@ -302,6 +302,13 @@ class Work:
     clip: int
     causes: tuple[str, ...]
     deadly: frozenset[str]
+    tries: int = 1
+
+    def again(self) -> Work:
+        return replace(self, tries=self.tries + 1)
+
+    def unsettled(self, result: str) -> tuple[str, list[Work]]:
+        return ("", [self.again()]) if result == "busy" else (result, [])
 
     def pieces(self) -> list[Work]:
         return [replace(self, causes=(cause,)) for cause in self.causes] if len(self.causes) > 1 else []

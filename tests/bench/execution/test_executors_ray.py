@@ -40,7 +40,7 @@ def cluster() -> Iterator[str]:
 
 
 def config(tiny: Path, kind: str = "ray", metrics: list[str] | None = None, **params: Any) -> dict[str, Any]:
-    executor: dict[str, Any] = {"kind": kind, "workers": 2, "timeout": params.pop("timeout", 60)}
+    executor: dict[str, Any] = {"kind": kind, "workers": 2, "timeout": params.pop("timeout", 60), "retries": 0}
     return {
         "suite": "quick@1",
         "models": [{"name": f"{tiny}:Sine", "as": "sine", "params": {"batch": 3, **params}}],
@@ -187,6 +187,34 @@ def test_ctrl_c_stores_what_is_finished_and_leaves_no_process(
     assert 2 < _made(out) < 240
     assert len(list(out.glob("audio/*/*.flac"))) >= _made(out)
     _wait_until(lambda: not _session(process.pid))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody finds what has left for a session of its own")
+def test_nothing_of_a_cluster_of_our_own_outlives_a_driver_that_is_killed(
+    tunebench_path: str, write_config: Callable, tiny: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    model = {"name": f"{tiny}:Sine", "as": "sine", "params": {"seconds": 0.2}}
+    settings = write_config(models=[model], executor={"kind": "ray", "workers": 2}, seeds=list(range(20)))
+    mark = f"TUNEBENCH_TEST={out}"
+    with subprocess.Popen(
+        [tunebench_path, "run", settings, "--out", out], env={**os.environ, "TUNEBENCH_TEST": str(out)},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as process:  # fmt: skip
+        _wait_until(lambda: _made(out) > 2 or process.poll() is not None)
+        assert len(_with_variable(mark)) > 5
+        process.kill()
+    _wait_until(lambda: not _with_variable(mark))
+
+
+def _with_variable(variable: str) -> list[int]:
+    """The processes that have inherited an environment variable."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{variable}\0".encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 def _made(folder: Path) -> int:

@@ -102,6 +102,20 @@ def test_a_worker_that_dies_costs_one_piece_of_audio(tones: list[Path], tiny: Pa
     assert [len(scores.scores) for scores in scored] == [1, 1, 0, 1, 1]
 
 
+def test_a_metric_or_embedder_that_kills_its_worker_fails_alone(tones: list[Path], tiny: Path) -> None:
+    prompts = [bench.Prompt(name, "a tone") for name in ("a", "b", "rock", "d", "e")]
+    deadly = MetricConfig(name=f"{tiny}:Fragile", params={"how": "kill"})
+    always = MetricConfig(name=f"{tiny}:Spread", params={"bad": "abort"})
+    metrics: list[str | MetricConfig] = [f"{tiny}:Peak", deadly, always, f"{tiny}:Frames"]
+    scored = list(bench.score_audio(tones, metrics, prompts, workers=2))
+    assert _values(scored, "Frames@1") == [8000, 9000, 10000, 11000, 12000]
+    assert len(_values(scored, "Peak@1")) == 5
+    for scores, prompt in zip(scored, prompts, strict=True):
+        assert scores.error is None and not scores.vectors
+        assert len(scores.scores) == (2 if prompt.id == "rock" else 3)
+        assert len(scores.errors) == (2 if prompt.id == "rock" else 1)
+
+
 def test_a_metric_of_the_text_is_undefined_without_a_prompt(tones: list[Path], tmp_path: Path) -> None:
     plugin = tmp_path / "text.py"
     plugin.write_text(

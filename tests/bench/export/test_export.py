@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bench import DataError, UsageError
 from bench.cli.export import bundle, hugging_face, midi, scores
 from bench.export.clip_table import DESCRIPTION, clip_table
 from bench.export.hugging_face import export
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 HOSTILE = "a: \"b\" | 'c'\n---\nlicense: mit # <script>alert(1)</script> \u202e {x: [1, 2]}"
@@ -96,6 +98,7 @@ class TestScores:
         shutil.copytree(run, other)
         with sqlite3.connect(other / "run.db") as db:
             db.execute("UPDATE clips SET state = 'planned', content = NULL WHERE prompt = 'test-1'")
+            write_digests(db)
         table = _table(other).set_index("prompt")
         assert table.loc["test-1", ["Peak@1", "Frames@1", "file"]].isna().all(axis=None)
         assert table.loc["train-3", "Peak@1"].notna().all()
@@ -121,6 +124,7 @@ class TestScores:
         shutil.copytree(run, other)
         with sqlite3.connect(other / "run.db") as db:
             db.execute("UPDATE metrics SET shown = 0 WHERE name = 'Frames'")
+            write_digests(db)
         assert list(_table(other).columns) == [*DESCRIPTION, "Peak@1"]
 
     def test_another_ending_is_refused(self, run: Path, tmp_path: Path) -> None:
@@ -232,6 +236,7 @@ class TestHuggingFace:
         (tmp_path / "secret.flac").write_text("secret")
         with sqlite3.connect(other / "run.db") as db:
             db.execute("UPDATE clips SET path = '../secret.flac' WHERE state = 'made'")
+            write_digests(db)
         with pytest.raises(DataError, match="where no clip of ours is"):
             export(other, tmp_path / "hf")
 
@@ -240,14 +245,16 @@ class TestHuggingFace:
         shutil.copytree(run, other)
         with sqlite3.connect(other / "run.db") as db:
             db.execute("UPDATE clips SET state = 'planned'")
+            write_digests(db)
         with pytest.raises(DataError, match="no clip is made yet"):
             export(other, tmp_path / "hf")
 
 
 def _altered(run: Path, folder: Path, script: str) -> Path:
     shutil.copytree(run, folder)
-    with sqlite3.connect(folder / "run.db") as db:
+    with closing(sqlite3.connect(folder / "run.db")) as db:
         db.executescript(f"PRAGMA foreign_keys = OFF; {script}")
+        write_digests(db)
     return folder
 
 

@@ -22,6 +22,7 @@ from bench.leaderboard.render import read_cells, records
 from bench.pipeline.merge_shards import merge
 from bench.pipeline.run import run
 from bench.planning.shards import Shard
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 SEEDS = [0, 1]
@@ -65,7 +66,7 @@ def contents(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
             columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] != "seconds"]
             order = "rowid" if table == "clips" else ", ".join(columns)
             found[table] = database.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}").fetchall()
-    del found["whole_plan"]
+    del found["whole_plan"], found["digests"]  # which are of how long things took, too
     return found
 
 
@@ -78,6 +79,7 @@ def contents_of(folder: Path, columns: str, table: str) -> list[tuple[Any, ...]]
 def edited(folder: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(folder / "run.db", isolation_level=None)) as database:
         yield database
+        write_digests(database)
 
 
 def sounds(folder: Path) -> dict[str, tuple[str, str]]:
@@ -112,7 +114,7 @@ def test_three_shards_merged_are_the_run_of_one_process(
     out = tmp_path / "out"
     make_shards(config, out, 3, 1, 2)
 
-    merged = tunebench("merge", out, "--json")
+    merged = tunebench("merge", "--plugin-files", out, "--json")
 
     assert merged.returncode == 0, merged.stderr
     assert_same_run(out, undisturbed)
@@ -131,7 +133,7 @@ def test_merging_again_changes_nothing_and_the_shards_may_go(
     out = tmp_path / "out"
     make_shards(config, out, 1, 2, 3)
     for _ in range(2):
-        assert merge(out).lacking == []
+        assert merge(out, plugin_files=True).lacking == []
         assert_same_run(out, undisturbed)
     shutil.rmtree(out / "shards")
     assert_same_run(out, undisturbed)
@@ -141,7 +143,7 @@ def test_a_merged_run_goes_on_as_any_other(config: dict[str, Any], tmp_path: Pat
     marks = tmp_path / "marks"
     config = with_params(config, marks=str(marks))
     make_shards(config, tmp_path / "out", 1, 2, 3)
-    merge(tmp_path / "out")
+    merge(tmp_path / "out", plugin_files=True)
     made = marks.read_text()
 
     run(config, tmp_path / "out")
@@ -162,7 +164,7 @@ def test_a_missing_shard_is_named_and_its_clips_stay_planned(
     make_shards(config, out, 1, 3)
     (out / "shards" / "2-of-3").mkdir()  # its job died before it began
 
-    merged = tunebench("merge", out)
+    merged = tunebench("merge", "--plugin-files", out)
 
     assert merged.returncode == 4
     assert f"shard 2/3 is missing: {5 + 2 + 2} clips not made" in merged.stderr
@@ -176,7 +178,7 @@ def test_a_missing_shard_is_named_and_its_clips_stay_planned(
     assert_same_run(completed, undisturbed)
 
     make_shards(config, out, 2)
-    assert merge(out).lacking == []
+    assert merge(out, plugin_files=True).lacking == []
     assert_same_run(out, undisturbed)
 
 
@@ -187,7 +189,7 @@ def test_an_unfinished_shard_is_named(config: dict[str, Any], tmp_path: Path) ->
         database.execute("DELETE FROM scores WHERE clip = (SELECT MIN(clip) FROM scores)")
     next((out / "shards/3-of-3/audio/low").iterdir()).unlink()
 
-    second, third = merge(out).lacking
+    second, third = merge(out, plugin_files=True).lacking
     assert "2/3" in second and "1 clips not scored" in second
     assert "3/3" in third and "1 clips not made" in third
 
@@ -198,13 +200,13 @@ def test_a_failed_clip_is_carried_over_and_mended_by_a_later_merge(
     out = tmp_path / "out"
     make_shards(with_params(config, bad="raise"), out, 1, 2, 3)
 
-    merged = tunebench("merge", out)
+    merged = tunebench("merge", "--plugin-files", out)
     assert merged.returncode == 4
     assert ": 2 clips, e.g. jazz-2, seed 0: RuntimeError: the model stumbled over two lines\n" in merged.stderr
     assert "failed: low: 2 clips, e.g. jazz-2, seed 0: " in merged.stderr
 
     make_shards(config, out, 1, 2, 3)
-    assert merge(out).run.failures() == []
+    assert merge(out, plugin_files=True).run.failures() == []
     assert audio(out) == audio(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
 
@@ -213,12 +215,12 @@ def test_the_stack_of_a_crash_in_a_shard_goes_with_its_reason(config: dict[str, 
     out = tmp_path / "out"
     config["executor"] = {"workers": 1}
     make_shards(with_params(config, bad="segfault"), out, 1, 2, count=2)
-    failures = merge(out).run.failures()
+    failures = merge(out, plugin_files=True).run.failures()
     (stack,) = (out / "crashes").iterdir()
     assert {failure.clip for failure in failures} == {"jazz-2, seed 0", "jazz-2, seed 1"}
     assert all(stack.name in failure.reason for failure in failures)
     make_shards(config, out, 1, 2, count=2)
-    assert merge(out).run.failures() == []
+    assert merge(out, plugin_files=True).run.failures() == []
     assert not (out / "crashes").exists()
 
 
@@ -227,11 +229,11 @@ def test_a_failed_score_gives_way_to_a_value(config: dict[str, Any], tmp_path: P
     plugin.write_text(tiny.read_text().replace("clip.audio.peak", "clip.audio.loudness"))
     config["metrics"] = [f"{plugin}:Peak"]
     make_shards(config, tmp_path / "out", 1, 2, count=2)
-    assert len(merge(tmp_path / "out").run.failures()) == 24
+    assert len(merge(tmp_path / "out", plugin_files=True).run.failures()) == 24
 
     plugin.write_text(tiny.read_text())
     make_shards(config, tmp_path / "out", 1, 2, count=2)
-    assert merge(tmp_path / "out").run.failures() == []
+    assert merge(tmp_path / "out", plugin_files=True).run.failures() == []
 
 
 def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: Path) -> None:
@@ -253,7 +255,7 @@ def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: P
             notes.append(message)
 
     for _ in range(2):
-        merge(out, Listener())
+        merge(out, Listener(), plugin_files=True)
         assert (contents(out), audio(out)) == before
     assert notes and all("sound different there; those held stay" in note for note in notes)
 
@@ -261,7 +263,7 @@ def test_what_the_folder_holds_already_stays(config: dict[str, Any], tmp_path: P
 def test_a_clip_that_failed_in_a_shard_only_stays(config: dict[str, Any], undisturbed: Path) -> None:
     make_shards(with_params(config, bad="raise"), undisturbed, 1, 2, 3)
     before = contents(undisturbed)["clips"]
-    assert merge(undisturbed).run.failures() == []
+    assert merge(undisturbed, plugin_files=True).run.failures() == []
     assert contents(undisturbed)["clips"] == before
 
 
@@ -279,7 +281,7 @@ def test_a_clip_that_lost_its_audio_takes_the_shards_with_its_scores(
             "INSERT OR REPLACE INTO notes SELECT id, 'of the lost audio' FROM clips WHERE prompt = 'jazz-2'"
         )
     make_shards(config, out, 1, 2, 3)
-    merge(out)
+    merge(out, plugin_files=True)
     assert audio(out) == audio(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
     assert contents(out)["notes"] == contents(undisturbed)["notes"]
@@ -303,7 +305,7 @@ def test_clips_of_unlike_length_are_heard_as_in_the_whole_run(
     make_shards(config, out, 1, 2, 3)
     whole = run(config, tmp_path / "whole").folder
 
-    assert merge(out).lacking == []
+    assert merge(out, plugin_files=True).lacking == []
     views = [
         {view for view, shown in contents_of(folder, "view, shown", "metrics") if shown and view}
         for folder in (out / "shards/2-of-3", out, whole)
@@ -316,7 +318,7 @@ def test_shards_extend_what_the_folder_holds(config: dict[str, Any], undisturbed
     out = tmp_path / "out"
     run({**config, "models": config["models"][:1], "seeds": [1]}, out)
     make_shards(config, out, 1, 2, 3)
-    merge(out)
+    merge(out, plugin_files=True)
     assert sounds(out) == sounds(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
     assert records(read_cells(out)) == records(read_cells(undisturbed))
@@ -327,7 +329,7 @@ def test_a_model_under_a_second_name_is_refused(config: dict[str, Any], undistur
     before = contents(undisturbed)
     make_shards({**config, "models": models}, undisturbed, 1, 2, 3)
     with pytest.raises(UsageError, match=r"the clips of 'higher' already, as those of 'high'"):
-        merge(undisturbed)
+        merge(undisturbed, plugin_files=True)
     assert contents(undisturbed) == before
 
 
@@ -336,7 +338,7 @@ def test_clips_of_an_earlier_plan_are_carried_over(config: dict[str, Any], undis
     out = tmp_path / "out"
     for seeds in (SEEDS, SEEDS[:1]):
         make_shards({**config, "seeds": seeds}, out, 1, 2, 3)
-    merge(out)
+    merge(out, plugin_files=True)
     assert sounds(out) == sounds(undisturbed)
     assert contents(out)["scores"] == contents(undisturbed)["scores"]
 
@@ -355,7 +357,7 @@ def test_what_a_changed_file_replaced_stays_replaced(config: dict[str, Any], tmp
         for prompt in prompts if level == 0.25 else prompts[:1]:
             soundfile.write(clips / f"{prompt}.wav", [level] * 2000, 8000)
         make_shards(config, out, 1, 2, count=2)
-        merge(out)
+        merge(out, plugin_files=True)
     states = [row[5] for row in contents(out)["clips"]]
     assert (states.count("made"), states.count("replaced")) == (len(prompts), 1)
     assert len(audio(out)) == len(prompts) + 1
@@ -363,7 +365,7 @@ def test_what_a_changed_file_replaced_stays_replaced(config: dict[str, Any], tmp
     # Even when the plan of today no longer names the model.
     make_shards({**config, "models": ["noise"]}, out, 1, 2, count=2)
     shutil.copytree(out / "shards", tmp_path / "late/shards")
-    merge(tmp_path / "late")
+    merge(tmp_path / "late", plugin_files=True)
     assert {id: state for id, (state, _) in sounds(tmp_path / "late").items() if id in sounds(out)} == {
         id: state for id, (state, _) in sounds(out).items()
     }
@@ -379,7 +381,7 @@ def test_tables_show_the_metrics_of_the_shards(config: dict[str, Any], tmp_path:
     run(scored("one"), out)
     make_shards(scored("two"), out, 2, count=2)
     make_shards(scored("three"), out, 1, 2, count=2)
-    merge(out)
+    merge(out, plugin_files=True)
     with edited(out) as database:
         shown = dict(database.execute("SELECT name, shown FROM metrics"))
     assert shown == {"Fragile[how=one]": 0, "Fragile[how=two]": 0, "Fragile[how=three]": 1}
@@ -402,7 +404,7 @@ def test_shards_of_two_configurations_are_refused(
     make_shards(config, out, 1, count=50)
     make_shards({**config, **change}, out, 2, count=50)
 
-    refused = tunebench("merge", out)
+    refused = tunebench("merge", "--plugin-files", out)
 
     assert refused.returncode == 2
     assert f"{out}/shards/1-of-50 and {out}/shards/2-of-50 are not shards of one run: {place}" in refused.stderr
@@ -416,7 +418,7 @@ def test_shards_of_two_versions_of_a_model_are_refused(config: dict[str, Any], t
         plugin.write_text(text)
         make_shards(config, tmp_path / "out", index, count=2)
     with pytest.raises(UsageError, match=r'models\.mine\.plugin\.source is "[0-9a-f]{64}" and "[0-9a-f]{64}"'):
-        merge(tmp_path / "out")
+        merge(tmp_path / "out", plugin_files=True)
 
 
 def test_shards_of_two_versions_of_a_suite_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
@@ -427,7 +429,7 @@ def test_shards_of_two_versions_of_a_suite_are_refused(config: dict[str, Any], t
         suite.write_text(yaml.safe_dump({"name": "mine", "version": version, "prompts": prompts}))
         make_shards(config, tmp_path / "out", version, count=2)
     with pytest.raises(UsageError, match=r'suite is "mine@1" and "mine@2"'):
-        merge(tmp_path / "out")
+        merge(tmp_path / "out", plugin_files=True)
 
 
 def test_shards_whose_source_files_changed_between_them_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
@@ -445,7 +447,7 @@ def test_shards_whose_source_files_changed_between_them_are_refused(config: dict
             soundfile.write(tmp_path / f"{prompt['id']}.wav", [level] * 2000, 8000)
         make_shards(config, tmp_path / "out", index, count=2)
     with pytest.raises(UsageError, match=r"mine, p0, seed 0 is clip [0-9a-f]{16} of shard 1 and [0-9a-f]{16} of"):
-        merge(tmp_path / "out")
+        merge(tmp_path / "out", plugin_files=True)
 
 
 def test_a_folder_that_holds_another_run_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
@@ -455,7 +457,7 @@ def test_a_folder_that_holds_another_run_is_refused(config: dict[str, Any], tmp_
     before = contents(out)
     make_shards(config, out, 1, 2, 3)
     with pytest.raises(UsageError, match=r"holds another run .*models\.low\.params\.hz is 300\.0, and 200\.0 in the"):
-        merge(out)
+        merge(out, plugin_files=True)
     assert contents(out) == before
 
 
@@ -463,7 +465,7 @@ def test_shards_of_two_divisions_are_refused(config: dict[str, Any], tmp_path: P
     make_shards(config, tmp_path / "out", 1, count=30)
     make_shards(config, tmp_path / "out", 1, count=40)
     with pytest.raises(UsageError, match="shards of 30 and of 40"):
-        merge(tmp_path / "out")
+        merge(tmp_path / "out", plugin_files=True)
 
 
 @pytest.mark.parametrize("busy", ["shards/2-of-3", "."])
@@ -471,7 +473,7 @@ def test_what_is_in_use_is_refused(config: dict[str, Any], tmp_path: Path, tuneb
     out = tmp_path / "out"
     make_shards(config, out, 1, 2, 3)
     with Store.open(out / busy):
-        refused = tunebench("merge", out)
+        refused = tunebench("merge", "--plugin-files", out)
     assert refused.returncode == 2
     assert f"{out / busy} is in use by process {os.getpid()} on " in refused.stderr
     assert not (out / "audio").exists()
@@ -481,7 +483,7 @@ def test_what_is_in_use_is_refused(config: dict[str, Any], tmp_path: Path, tuneb
 def test_a_folder_without_shards_is_refused(tmp_path: Path, begun: bool, tunebench: Callable) -> None:
     if begun:
         (tmp_path / "out/shards/1-of-2").mkdir(parents=True)
-    refused = tunebench("merge", tmp_path / "out")
+    refused = tunebench("merge", "--plugin-files", tmp_path / "out")
     assert refused.returncode == 2
     assert "shards" in refused.stderr
     assert not (tmp_path / "out/run.db").exists()
@@ -496,7 +498,7 @@ def test_a_merge_killed_at_any_moment_is_repeated(
     killed = 0
     for _ in range(8):
         with subprocess.Popen(
-            [tunebench_path, "merge", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [tunebench_path, "merge", "--plugin-files", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             while not (out / "run.lock").exists() and process.poll() is None:
                 time.sleep(0.001)
@@ -506,7 +508,7 @@ def test_a_merge_killed_at_any_moment_is_repeated(
         killed += process.returncode == -signal.SIGKILL
         _leave_behind(out, chance)
     assert killed
-    assert merge(out).lacking == []
+    assert merge(out, plugin_files=True).lacking == []
     assert_same_run(out, undisturbed)
 
 
@@ -540,6 +542,18 @@ def test_audio_is_copied_where_it_cannot_be_linked(
     out.mkdir()
     (out / "shards").symlink_to(other_disk)
     make_shards(config, out, 1, 2, 3)
-    merge(out)
+    merge(out, plugin_files=True)
     shutil.rmtree(other_disk / "1-of-3")
     assert_same_run(out, undisturbed)
+
+
+def test_audio_in_the_place_of_a_shards_clip_is_set_aside(tmp_path: Path, write_config: Callable[..., Path]) -> None:
+    out, config = tmp_path / "out", write_config()
+    run(config, out, shard=Shard(1, 2))
+    merge(out)
+    second = run(config, out, shard=Shard(2, 2))
+    path = next(second.folder.glob("audio/sine/*.flac"))
+    (out / "audio/sine" / path.name).write_bytes(b"somebody's")
+    assert merge(out).lacking == []
+    assert (out / "audio/unknown" / f"sine-{path.name}").read_bytes() == b"somebody's"
+    assert (out / "audio/sine" / path.name).read_bytes() == path.read_bytes()

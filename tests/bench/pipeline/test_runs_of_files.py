@@ -218,12 +218,12 @@ class TestChange:
             clips(*extra)
             for index in (1, 2):
                 bench.run(config, tmp_path / "out", shard=Shard(index, 2))
-            assert merge(tmp_path / "out").lacking == []
+            assert merge(tmp_path / "out", plugin_files=True).lacking == []
         whole = bench.run(config, tmp_path / "whole").folder
         assert held(tmp_path / "out") == held(whole)
         assert len(held(whole)) == 8 + 5
         assert (tmp_path / "out" / "config.yaml").read_text() == (whole / "config.yaml").read_text()
-        assert merge(tmp_path / "out").run.failures() == []
+        assert merge(tmp_path / "out", plugin_files=True).run.failures() == []
 
 
 class TestComparing:

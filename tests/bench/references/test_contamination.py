@@ -152,7 +152,7 @@ def test_the_run_remembers_when_the_training_is_gone(
     with pytest.raises(UsageError, match="model 'tuned' was trained on 2 of the 6"):
         rescore(run.folder, again)
     (run.folder / "config.yaml").write_text(again.as_yaml())
-    scored = tunebench("score", run.folder)
+    scored = tunebench("score", run.folder, "--plugin-files")
     assert (scored.returncode, scored.stdout) == (2, "")
     assert scored.stderr.splitlines()[-1].startswith("tunebench: model 'tuned' was trained on 2 of the 6 recordings")
     rescore(run.folder, again.model_copy(update={"shared_recordings": "mark"}))
@@ -163,7 +163,7 @@ def test_shards_are_refused_when_they_are_merged(tmp_path: Path, config: dict[st
     for index in (1, 2):
         bench.run(config, tmp_path / "out", shard=Shard(index, 2))
     with pytest.raises(UsageError, match="model 'tuned' was trained on 2 of the 6"):
-        merge(tmp_path / "out")
+        merge(tmp_path / "out", plugin_files=True)
 
 
 def test_files_of_embeddings_or_of_statistics_alone_are_seen_and_other_sounds_are_not(

@@ -32,6 +32,7 @@ from bench.report.doses import read_doses
 from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
 from bench.scores.protocol import protocol_of
 from bench.spreadsheet import as_csv
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 from bench.survey.analysis import analyse, record
 from bench.survey.reading import read_survey
@@ -197,6 +198,7 @@ def test_the_computer_of_the_report_is_not_the_computer_of_the_run(copy: Path) -
     for place, id in enumerate(ids):
         facts = {"batch": 1, "params": {"device": "cpu"}, **(elsewhere if place else {"machine": "z80"})}
         database.execute("UPDATE clips SET provenance = ? WHERE id = ?", (json.dumps(facts), id))
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(copy, {})
@@ -268,6 +270,7 @@ def test_methods_of_what_is_not_scored_yet(small: Callable[..., Path]) -> None:
     run = small(seeds=[3])
     database = sqlite3.connect(run / "run.db")
     database.execute("DELETE FROM scores")
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(run, {})
@@ -321,6 +324,7 @@ def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
     run = small("blues", suite=str(tmp_path / "blues.yaml"), models=models)
     database = sqlite3.connect(run / "run.db")
     database.execute("UPDATE clips SET frames = 2 * frames WHERE model = '900'")
+    write_digests(database)
     database.commit()
     database.close()
     text = "\n".join(gather(run, {}).methods)
@@ -341,6 +345,7 @@ def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None
     database = sqlite3.connect(run / "run.db")
     provenance = {"checkpoint": "owner/name", "adapter": "/home/someone/adapters/jazz"}
     database.execute("UPDATE models SET identity = ?, provenance = ?", (json.dumps(identity), json.dumps(provenance)))
+    write_digests(database)
     database.commit()
     database.close()
     assert gather(run, {}).methods[1] == (
@@ -359,6 +364,7 @@ def test_a_run_names_no_code_that_a_report_would_load(small: Callable[..., Path]
         "NULL, NULL, 0 FROM metrics",
         (json.dumps({"embedder": f"{trap}:Trap", "embedder_params": None, "bandwidth": "reference"}),),
     )
+    write_digests(database)
     database.commit()
     database.close()
     content = gather(run, {})

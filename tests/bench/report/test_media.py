@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bench.contracts.audio import Audio, Samples, content_hash, read_audio, write_flac
 from bench.errors import DataError, UsageError
+from bench.progress import Silent
 from bench.report.audio_encoding import encoded, playable
 from bench.report.context import ClipMedia
 from bench.report.loudness import CEILING, LOWEST, TARGET, Loudness, gain, measure, target
@@ -346,6 +347,35 @@ def test_same_bytes_whoever_does_the_work(tmp_path: Path) -> None:
     assert {path.stem for path in (tmp_path / "one" / "audio").iterdir()} == names
 
 
+class Impatient(Silent):
+    """Interrupts after the media of some prompts."""
+
+    def __init__(self, prompts: int) -> None:
+        self.left = prompts
+
+    def advance(self, count: int) -> None:
+        self.left -= min(count, 1)
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_was_made_before_an_interruption_is_not_made_again(tmp_path: Path, workers: int) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    clips = [store(run, f"{i}", plucks(i, seconds=0.5), prompt=f"p{i}") for i in range(6)]
+    with pytest.raises(KeyboardInterrupt):
+        prepare(run, clips, out, workers=workers, progress=Impatient(3))
+    recorded = (out / "media.jsonl").read_text().splitlines()
+    made = {
+        path: path.stat().st_ino for path in (out / "audio").iterdir() if any(path.stem in line for line in recorded)
+    }
+    assert len(recorded) == len(made) == 3
+    again = prepare(run, clips, out, workers=0)
+    assert {path: path.stat().st_ino for path in made} == made
+    assert again == prepare(run, clips, tmp_path / "anew", workers=0)
+    assert files(out) == files(tmp_path / "anew")
+
+
 def test_only_what_changed_is_made_again(tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
     clips = [store(run, f"{i}", plucks(i, seconds=0.5), prompt=f"p{i % 2}") for i in range(4)]
@@ -394,7 +424,7 @@ def test_what_is_wrong_with_a_clip_costs_that_clip(tmp_path: Path) -> None:
     clips = [good, cut, gone, other, outside]
     made = prepare(run, clips, out, workers=0)
     media(made, good)
-    for clip, said in ((cut, "cannot be decoded|truncated"), (gone, "no such file"), (other, "content differs")):
+    for clip, said in ((cut, "cannot be decoded|truncated"), (gone, "no such file"), (other, "holds other audio")):
         problem = str(made[clip.id])
         assert re.search(said, problem) and clip.path in problem and "\n" not in problem
     assert isinstance(made[outside.id], str) and outside.path in str(made[outside.id])

@@ -120,7 +120,7 @@ def test_a_run_its_merged_shards_its_scores_again_and_its_rows_by_other_names_ar
     first = of(whole)
     for index in (1, 2):
         bench.run(written(), tmp_path / "shared", shard=Shard(index, 2))
-    assert of(merge(tmp_path / "shared").run.folder) == first
+    assert of(merge(tmp_path / "shared", plugin_files=True).run.folder) == first
     rescore(whole, load_config(file), force=True)
     assert of(whole) == first
     other = bench.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -17,12 +18,13 @@ from bench.errors import DataError
 from bench.export.clip_table import clip_table
 from bench.report.clip_entries import clip_entries
 from bench.report.provenance import made_with, seeds_of
+from bench.storage.digests import write_digests
 from bench.storage.failures import Failure
 from bench.storage.join_shards import whole_plan
-from bench.storage.read_clips import audio_paths, made_rows, planned_rows, stray_clip
+from bench.storage.read_clips import audio_paths, clip_places, made_rows, planned_rows, stray_clip
 from bench.storage.read_metrics import StoredMetric, shown_metrics
 from bench.storage.read_models import StoredModel, read_models
-from bench.storage.read_scores import shown_scores, shown_set_scores, unscored_clips
+from bench.storage.read_scores import ShownScore, score_columns, shown_scores, shown_set_scores, unscored_clips
 from bench.storage.store import Store
 
 MODELS = [("late", 1), ("early", 0), ("bare", 2)]
@@ -90,6 +92,7 @@ def fill(folder: Path) -> None:
             "'{\"k\": 1}')",
             [(*row, warning) for row in SETS],
         )
+        write_digests(db)
         db.commit()
 
 
@@ -124,10 +127,23 @@ def test_scores_are_those_of_the_plan_and_of_shown_metrics(store: Store) -> None
     assert {(s.clip, s.genre, s.level) for s in shown_scores(store)} >= {("a", "jazz", 1), ("b", None, None)}
 
 
-def test_details_are_read_where_they_are_asked_for(store: Store) -> None:
-    assert {s.details for s in shown_scores(store)} == {None}
-    held = {(s.clip, s.metric): s.details for s in shown_scores(store, details=True) if s.details is not None}
-    assert held == dict.fromkeys([("b", "first@2"), ("a", "first@2"), ("a", "second@1")], '{"chance": 0.1}')
+def test_a_column_has_an_entry_for_each_clip_of_the_plan(store: Store) -> None:
+    assert [place.prompt for place in clip_places(store)] == [s.prompt for s in _in_order(store)]
+    for name, version in (("first", 2), ("second", 1)):
+        column = score_columns(store)[f"{name}@{version}"]
+        known = [s.value for s in _in_order(store, f"{name}@{version}")]
+        assert column.value.tolist() == pytest.approx([math.nan if v is None else v for v in known], nan_ok=True)
+    scored = {("first", 2): {"a", "b"}, ("second", 1): {"a"}}
+    ids = [s.clip for s in _in_order(store, "first@2")]
+    for (name, version), clips in scored.items():
+        chance = score_columns(store)[f"{name}@{version}"].chance
+        assert {id: value for id, value in zip(ids, chance, strict=True) if value == value} == dict.fromkeys(clips, 0.1)
+
+
+def _in_order(store: Store, metric: str = "first@2") -> list[ShownScore]:
+    """The scores of one metric, as clips were planned."""
+    place = {row.id: row.place for row in planned_rows(store)}
+    return sorted((s for s in shown_scores(store) if s.metric == metric), key=lambda s: place[s.clip])
 
 
 def test_a_clip_is_unscored_once_for_each_metric(store: Store) -> None:
@@ -228,6 +244,7 @@ def test_parameters_that_are_no_json_are_told(folder: Path, tmp_path: Path, para
     shutil.copytree(folder, run)
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("UPDATE metrics SET params = ? WHERE name = 'first'", (params,))
+        write_digests(db)
         db.commit()
     with Store.open(run) as store, pytest.raises(DataError, match="first"):
         shown_metrics(store)
@@ -238,6 +255,7 @@ def test_a_stray_clip_is_found(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, run)
     with closing(sqlite3.connect(run / "run.db")) as db:
         db.execute("DELETE FROM prompts WHERE id = 'p2'")
+        write_digests(db)
         db.commit()
     with Store.open(run) as store:
         assert stray_clip(store) in [("late", "p2"), ("early", "p2")]
@@ -250,6 +268,8 @@ def test_views_are_of_the_connection_and_not_of_the_file(folder: Path, tmp_path:
         assert not db.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
         # What a file brings under the name of a view is not what is read.
         db.execute("CREATE TABLE shown_scores AS SELECT 'forged' AS clip")
+        write_digests(db)
+        db.commit()
     with Store.read(run) as store:
         assert "forged" not in {score.clip for score in shown_scores(store)}
 
@@ -260,6 +280,7 @@ def test_a_reader_sees_one_moment(folder: Path, tmp_path: Path) -> None:
     with Store.read(run) as before, Store.open(run):
         with closing(sqlite3.connect(run / "run.db")) as db:
             db.execute("UPDATE scores SET value = 0.75 WHERE clip = 'a' AND value = 0.25")
+            write_digests(db)
             db.commit()
         with Store.read(run) as after:
             found = [{s.value for s in shown_scores(at)} - {None} for at in (before, after)]

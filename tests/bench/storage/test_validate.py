@@ -23,6 +23,7 @@ from bench.export.hugging_face import export
 from bench.leaderboard.render import read_board, render
 from bench.progress import Silent
 from bench.scores.aggregate import summarise
+from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -61,6 +62,9 @@ def change(made: Path, tmp_path: Path) -> Callable[[str], Path]:
         shutil.copytree(made, folder)
         with closing(sqlite3.connect(folder / "run.db")) as db:
             db.executescript(f"PRAGMA ignore_check_constraints = ON; {script}")
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'digests'").fetchone():
+                write_digests(db)
+                db.commit()
         return folder
 
     return changed
@@ -81,7 +85,7 @@ DAMAGE = [
     ("UPDATE clips SET frames = 0", "of a clip that is made of '"),
     ("UPDATE clips SET rate = 0", "of a clip that is made of '"),
     ("UPDATE clips SET content = NULL", "of a clip that is made of '"),
-    ("UPDATE clips SET state = 'lost'", "state of '"),
+    ("UPDATE clips SET state = 'lost'", "CHECK constraint failed in clips"),
     ("UPDATE clips SET provenance = '1'", "provenance of '"),
     ("DELETE FROM about", "about does not say its suite and duration"),
     ("UPDATE scores SET value = 'x'", "scores.value has an invalid value"),
@@ -124,14 +128,17 @@ def test_a_command_leaves_with_one_line(change: Callable[[str], Path], tunebench
 
 
 class TestFolders:
-    def test_a_configuration_that_is_gone_or_damaged_costs_nothing(self, change: Callable[[str], Path]) -> None:
-        folder = change("")
+    def test_a_configuration_that_is_gone_or_damaged_costs_nothing(
+        self, change: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        folder = change("DELETE FROM set_tests")
         first = compare(folder, "base", "tuned", options=ComparisonOptions(plugin_files=True))
         (folder / "config.yaml").unlink()
         for content in (None, b"", b"\xff\xfe\x00", b"[[[", b"metrics: 3"):
             if content is not None:
                 (folder / "config.yaml").write_bytes(content)
-            (folder / "comparisons.json").unlink()
+            shutil.rmtree(tmp_path / "cache")
             assert compare(folder, "base", "tuned", options=ComparisonOptions(plugin_files=True)) == first
 
     def test_one_run_by_two_paths_is_one(self, made: Path, tmp_path: Path) -> None:
@@ -162,7 +169,8 @@ class TestWhatIsSound:
 
     def test_an_older_layout(self, change: Callable[[str], Path], made: Path) -> None:
         folder = change(
-            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; PRAGMA user_version = 1; "
+            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
+            "PRAGMA user_version = 1; "
             "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
             "UPDATE set_scores SET warnings = (SELECT json_group_array(json_extract(value, '$.code') || ': ' || "
             "json_extract(value, '$.text')) FROM json_each(warnings)); "
@@ -197,6 +205,7 @@ class Meanwhile(Silent):
         super().begin(stage, total, done)
         with closing(sqlite3.connect(self._folder / "run.db", timeout=0)) as db:
             db.execute("UPDATE metrics SET shown = 1 - shown WHERE name = 'Peak'")
+            write_digests(db)
             db.commit()
 
 

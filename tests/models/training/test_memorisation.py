@@ -173,16 +173,19 @@ def test_copies_are_told_from_honest_clips(world: World) -> None:
         assert {pair["clip_time"], pair["example_time"]} == {0.0}
 
 
-def test_embeddings_are_made_once_and_kept(world: World) -> None:
-    world.audit()
-    (kept,) = (world.run / "memorisation").glob("*.safetensors")
-    before = kept.stat().st_mtime_ns
-    with Store.read(world.run) as store:
-        rows = store.rows("SELECT rowid, content FROM embeddings ORDER BY rowid")
-    assert world.audit() == world.audit()
-    with Store.read(world.run) as store:
-        assert store.rows("SELECT rowid, content FROM embeddings ORDER BY rowid") == rows
-    assert kept.stat().st_mtime_ns == before
+def test_embeddings_of_recordings_are_made_once_and_again_where_they_are_damaged(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = world.audit()
+    (kept,) = tmp_path.rglob("*.safetensors")
+    whole = kept.read_bytes()
+    before = kept.stat().st_ino
+    assert world.audit() == first
+    assert kept.stat().st_ino == before
+    kept.write_bytes(whole[:-4] + bytes(4))
+    assert world.audit() == first
+    assert kept.read_bytes() == whole
 
 
 def test_a_card_says_what_the_split_would(world: World, tmp_path: Path) -> None:
@@ -242,12 +245,23 @@ def test_the_command_prints_a_table_or_json(world: World, tunebench: Command) ->
     assert json.loads(told.stdout) == world.audit(base="honest", pairs=2)
 
 
-def test_a_run_whose_clips_nobody_embedded_is_embedded_now(world: World, tmp_path: Path) -> None:
+def test_clips_that_nobody_embedded_are_embedded_now(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run = bench.run({**world.config, "metrics": []}, tmp_path / "out").folder
     (found,) = world.audit(run=run, embedder=QUICK)
     assert [r["clips"] for r in found["models"]] == [12, 12]
+    cache = list((tmp_path / "cache/tunebench/clip-embeddings").iterdir())
+    assert len(cache) == 24
+    before = {file: file.stat().st_ino for file in cache}
+    assert world.audit(run=run, embedder=QUICK) == [found]
+    assert {file: file.stat().st_ino for file in cache} == before
+    for file in cache:
+        file.write_bytes(file.read_bytes()[:-1])
+    assert world.audit(run=run, embedder=QUICK) == [found]
     with Store.read(tmp_path / "out") as store:
-        assert len(store.rows("SELECT * FROM embeddings WHERE vectors IS NOT NULL")) == 24
+        assert store.rows("SELECT * FROM embeddings") == []
 
 
 class TestMistakes:

@@ -1,0 +1,145 @@
+"""Checking a run folder, and repairing it: what is whole is kept, what can be made again is planned again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.atomic_write import replacing
+from bench.config.plugin_files import ALLOW, named_plugin_files
+from bench.config.run_config import RunConfig, load_config
+from bench.errors import DataError, UsageError
+from bench.pipeline.run import planned_run
+from bench.planning.shards import shard_of
+from bench.run_lock import take_lock
+from bench.storage.frozen_config import FILE
+from bench.storage.inspect_run import Finding, inspect_audio, inspect_database, inspect_orphans, recorded_audio
+from bench.storage.orphans import Settled
+from bench.storage.salvage import salvage
+from bench.storage.store import Store
+
+_DATABASE = ("run.db", "run.db-wal")
+_PLANNED = ("about", "models", "prompts", "clips", "whole_plan")
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair did.
+
+    Attributes:
+        findings: what was damaged or lost.
+        kept: the copy of the damaged database, where there was one.
+        vouched: False where the digests of rows were lost, so that these were taken as they are.
+        settled: what became of audio without a row.
+        unmade: how many clips are to be made by the command that made the run.
+    """
+
+    findings: Sequence[Finding]
+    kept: Path | None
+    vouched: bool
+    settled: Settled
+    unmade: int
+
+
+def inspect_run(folder: Path) -> list[Finding]:
+    """Return what is damaged or lost in a run folder, which stays as it is; a driver may be at work in it.
+
+    Raises:
+        UsageError: there is no run in the folder.
+    """
+    recorded = recorded_audio(folder)
+    orphans = inspect_orphans(folder, recorded)
+    return [*inspect_database(folder), *inspect_audio(folder, recorded).values(), *orphans]
+
+
+def repair_run(folder: Path, plugin_files: bool = False) -> Repaired:
+    """Make a run folder whole again, as far as its audio and records allow.
+
+    The damaged database is kept as ``run.db.damaged-1``, or the next number that is free. What no longer has a row, a
+    score or audio is made again by the command that made the run.
+
+    Args:
+        folder: the run's.
+        plugin_files: whether plugin files that its configuration names may be run, to plan clips anew.
+
+    Raises:
+        UsageError: there is no run in the folder, or it is in use.
+        DataError: clips must be planned anew, and ``config.yaml`` is lost or damaged; nothing was changed.
+        MissingError: as that, and a model needs what is not installed.
+    """
+    findings = inspect_database(folder)
+    orphans = inspect_orphans(folder, recorded_audio(folder))
+    kept, vouched = None, True
+    if findings or orphans:
+        kept, vouched = _rebuild(folder, bool(orphans), plugin_files, bool(findings))
+    with Store.open(folder, anew=True) as store:
+        bad = inspect_audio(folder, store.recorded_audio())
+        store.plan_again(bad)
+        settled = store.tidy()
+        unmade = len(store.unmade())
+    return Repaired([*findings, *bad.values(), *orphans], kept, vouched, settled, unmade)
+
+
+def _rebuild(folder: Path, replan: bool, plugin_files: bool, damaged: bool) -> tuple[Path | None, bool]:
+    """Put a new database in the damaged one's place; returns where that is kept, and whether it had its digests."""
+    lock = take_lock(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".repair-", dir=folder) as scratch:
+            old, new = Path(scratch) / "old", Path(scratch) / "new"
+            old.mkdir()
+            new.mkdir()
+            for name in _DATABASE:
+                if (folder / name).exists():
+                    shutil.copyfile(folder / name, old / name)
+            found = salvage(old / "run.db", new)
+            if replan or found.lacks(*_PLANNED):
+                _plan_anew(folder, new, plugin_files)
+            kept = _keep(folder) if damaged and (folder / "run.db").exists() else None
+            # A log of the old database would be taken for one of the new.
+            for name in ("run.db-wal", "run.db-shm"):
+                (folder / name).unlink(missing_ok=True)
+            (new / "run.db").replace(folder / "run.db")
+    except OSError as error:
+        raise UsageError(
+            f"cannot repair {folder}: {error.strerror}; nothing is lost: free disk space or fix permissions"
+        ) from error
+    finally:
+        lock.close()
+    return kept, found.vouched
+
+
+def _plan_anew(folder: Path, database: Path, plugin_files: bool) -> None:
+    """Plan the clips of a run's configuration in a database that lies elsewhere."""
+    if not (folder / FILE).exists():
+        raise DataError(
+            f"{folder}/run.db lacks what was planned, and {FILE} is lost; put one of them back, or make the run "
+            "again in another folder. Nothing was changed"
+        )
+    config = load_config(folder / FILE)
+    if not plugin_files:
+        _refuse_plugin_files(folder, config)
+    plan, about, whole = planned_run(config, shard_of(folder))
+    with Store.open(database) as store:
+        store.adopt(plan, about, whole)
+        store.keep_order(plan.clips)
+
+
+def _refuse_plugin_files(folder: Path, config: RunConfig) -> None:
+    if file := next(named_plugin_files(config.model_dump(mode="json")), None):
+        raise UsageError(f"planning the clips of {folder} anew runs '{file}'; if you trust it, allow it with {ALLOW}")
+
+
+def _keep(folder: Path) -> Path:
+    """Copy the damaged database to a name that is free."""
+    number = 1
+    while any(folder.glob(f"run.db*damaged-{number}*")):
+        number += 1
+    for name in _DATABASE:
+        if (folder / name).exists():
+            kept = folder / f"run.db.damaged-{number}{name.removeprefix('run.db')}"
+            with replacing(kept) as temporary:
+                shutil.copyfile(folder / name, temporary)
+    return folder / f"run.db.damaged-{number}"

@@ -1,0 +1,65 @@
+"""Marks on models whose clips are not what they were asked for or what the model declares: another length or rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.contracts.audio import LENGTH_PRECISION
+from bench.contracts.notice import Notice
+from bench.storage.clip_sets import GROUPINGS
+from bench.storage.read_clips import clip_forms
+from bench.storage.read_models import read_models
+from bench.storage.store import Store
+
+Group = tuple[str, str, str]
+"""A model, what its clips are grouped by (``all`` for all of them), and the name of the group."""
+
+
+@dataclass
+class _Forms:
+    """What the clips of one model and group are like."""
+
+    clips: int = 0
+    shorter: int = 0
+    longer: int = 0
+    rates: dict[int, int] = field(default_factory=dict)
+    lengths: list[float] = field(default_factory=list)
+
+
+def clip_marks(store: Store, groupings: Sequence[str] = ("all",)) -> dict[Group, tuple[Notice, ...]]:
+    """What must be said of a model's clips beside each of its numbers; nothing of clips that are as they should be.
+
+    A clip is shorter or longer than the run's duration where the difference exceeds `LENGTH_PRECISION`, as in the
+    conformance check. One that was cut to the duration counts as longer.
+    """
+    duration, prompts = float(store.about()["duration"]), store.prompts()
+    declared = {model.label: model.rate for model in read_models(store)}
+    found: dict[Group, _Forms] = {}
+    for clip in clip_forms(store):
+        prompt = prompts[clip.prompt]
+        for grouping in groupings:
+            group = getattr(prompt, grouping) if grouping in GROUPINGS else "all"
+            if group is None:
+                continue
+            forms = found.setdefault((clip.model, grouping, str(group)), _Forms())
+            forms.clips += 1
+            forms.shorter += clip.seconds < duration - LENGTH_PRECISION
+            forms.longer += clip.seconds > duration + LENGTH_PRECISION
+            if abs(clip.seconds - duration) > LENGTH_PRECISION:
+                forms.lengths.append(clip.seconds)
+            if declared[clip.model] not in (None, clip.rate):
+                forms.rates[clip.rate] = forms.rates.get(clip.rate, 0) + 1
+    return {key: tuple(_notices(key[0], forms, duration, declared[key[0]])) for key, forms in found.items()}
+
+
+def _notices(model: str, forms: _Forms, duration: float, declared: int | None) -> list[Notice]:
+    found = []
+    if forms.lengths:
+        counts = {"shorter": forms.shorter, "longer": forms.longer, "of": forms.clips}
+        range_ = {"shortest": round(min(forms.lengths), 3), "longest": round(max(forms.lengths), 3)}
+        found.append(Notice("W-CLIP-LENGTH", {"model": model, **counts, "asked": duration, **range_}))
+    if forms.rates:
+        wrong = {"clips": sum(forms.rates.values()), "of": forms.clips, "rates": sorted(forms.rates)}
+        found.append(Notice("W-CLIP-RATE", {"model": model, **wrong, "declared": declared}))
+    return found

@@ -1,0 +1,133 @@
+"""What is damaged or lost in a run folder: its database, and the audio that rows vouch for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.environment import usable_cores
+from bench.errors import DataError, one_line
+from bench.storage.clip_file import made_audio
+from bench.storage.database import present_layout, read_database
+from bench.storage.digests import SCHEMA, Mismatch, digested_tables
+from bench.storage.integrity import damage_of
+from bench.storage.orphans import UNKNOWN
+
+_ANEW = "written anew from config.yaml"
+_REBUILT = "made anew from what can be read of it, from the audio, and from config.yaml"
+_AGAIN = "forgotten, so that 'tunebench score' computes them again"
+_REMEDIES = {
+    SCHEMA: "the rows are copied into a new database",
+    "clips": f"{_ANEW}; the audio is taken over where its file says which clip it is, and made again elsewhere",
+    "notes": "taken from the audio's file where that has them; otherwise the clip is made again",
+    "about": _ANEW,
+    "models": _ANEW,
+    "prompts": _ANEW,
+    "whole_plan": _ANEW,
+    "metrics": "'tunebench score' shows them again",
+    "scores": _AGAIN,
+    "set_scores": _AGAIN,
+    "embeddings": _AGAIN,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something of a run that is not as it should be.
+
+    Attributes:
+        file: what holds it, relative to the run folder.
+        problem: what is wrong.
+        remedy: what ``--repair`` does about it.
+    """
+
+    file: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.problem}"
+
+
+def inspect_database(folder: Path) -> list[Finding]:
+    """Compare all of a run's database with its digests.
+
+    Raises:
+        UsageError: there is no run in the folder.
+    """
+    try:
+        with closing(present_layout(folder, read_database(folder))) as db:
+            return [_finding(found) for found in _all_damage(db)]
+    except DataError as error:
+        said = one_line(error.__cause__) if error.__cause__ else str(error)
+        return [Finding("run.db", said.split(";")[0], _REBUILT)]
+
+
+def inspect_audio(folder: Path, clips: Mapping[str, tuple[str, str]]) -> dict[str, Finding]:
+    """Decode the audio of clips and compare it with what was made.
+
+    Args:
+        folder: the run's.
+        clips: path and content hash by id.
+
+    Returns:
+        By id, what is wrong with the audio of a clip.
+    """
+
+    def inspected(clip: tuple[str, str]) -> Finding | None:
+        path, content = clip
+        if not (folder / path).exists():
+            return Finding(path, "lost", "the clip is made again by 'tunebench run'")
+        try:
+            made_audio(folder / path, content)
+        except DataError as error:
+            problem = str(error).removeprefix(f"{folder / path}: ").split(";")[0]
+            return Finding(path, problem, "moved to audio/unknown; the clip is made again by 'tunebench run'")
+        return None
+
+    # Decoding and hashing leave the interpreter to other threads.
+    with ThreadPoolExecutor(min(8, usable_cores())) as threads:
+        found = threads.map(inspected, clips.values())
+        return {id: finding for id, finding in zip(clips, found, strict=True) if finding is not None}
+
+
+def inspect_orphans(folder: Path, clips: Mapping[str, tuple[str, str]]) -> list[Finding]:
+    """Return the audio that no row vouches for, where ``clips`` are as `recorded_audio` returns them."""
+    known = {path.casefold() for path, _ in clips.values()}
+    found = sorted(file.relative_to(folder).as_posix() for file in (folder / "audio").glob("*/*.flac"))
+    remedy = f"taken over where it says which clip it is; otherwise moved to {UNKNOWN}"
+    return [
+        Finding(path, "no row of run.db is of it", remedy)
+        for path in found
+        if path.casefold() not in known and not path.startswith(f"{UNKNOWN}/") and not Path(path).name.startswith(".")
+    ]
+
+
+def recorded_audio(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return by id the path and content hash of all clips whose audio should exist; none if that cannot be read."""
+    try:
+        with closing(read_database(folder)) as db:
+            rows = db.execute("SELECT id, path, content FROM clips WHERE content IS NOT NULL ORDER BY rowid")
+            return {id: (path, content) for id, path, content in rows}
+    except (DataError, sqlite3.Error):
+        return {}
+
+
+def _all_damage(db: sqlite3.Connection) -> Iterator[Mismatch | str]:
+    """The damage of every table, one that cannot be read too."""
+    for table in (SCHEMA, *digested_tables(db)):
+        try:
+            yield from damage_of(db, table)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            yield f"{table}: {error}"
+
+
+def _finding(found: Mismatch | str) -> Finding:
+    if isinstance(found, str):
+        return Finding("run.db", found, _REMEDIES[SCHEMA])
+    remedy = "written anew" if found.kind == "digest" else _REMEDIES.get(found.table, _AGAIN)
+    return Finding("run.db", str(found), remedy)

@@ -1,0 +1,137 @@
+"""The user's folder for caches: what was computed while reading, so that reading writes nowhere else.
+
+Everything here can be removed at any time, by anyone, and costs only the time to compute it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_ENDING = ".entry"
+_TEMPORARY = ".part"
+
+
+def cache_folder(name: str) -> Path:
+    """Return where entries of one kind are kept; the folder need not exist.
+
+    ``$XDG_CACHE_HOME/tunebench`` or ``~/.cache/tunebench``, ``~/Library/Caches/tunebench`` on macOS.
+
+    Raises:
+        RuntimeError: nobody knows where the user's home is.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():  # the standard has others ignored
+        return given / "tunebench" / name
+    home = Path.home()
+    return (home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache") / "tunebench" / name
+
+
+class UserCache:
+    """Small values by key, a file each, in the user's folder for caches.
+
+    Any number of processes may read and write at once. An entry that is damaged is none, and where the folder cannot be
+    used nothing is kept: neither is an error.
+
+    Args:
+        name: the kind of entries.
+        most_bytes: what all of them together may take; those that were not used for longest go first.
+    """
+
+    def __init__(self, name: str, most_bytes: int) -> None:
+        try:
+            self._folder: Path | None = cache_folder(name)
+        except RuntimeError:
+            self._folder = None
+        self._most_bytes = most_bytes
+        self._added = False
+
+    def get(self, key: str) -> bytes | None:
+        """Return what was put under a key, or None."""
+        if self._folder is None:
+            return None
+        path = self._path(self._folder, key)
+        try:
+            digest, content = path.read_bytes().split(b"\n", 1)
+        except (OSError, ValueError):
+            return None
+        if digest != _digest(key, content):
+            return None
+        with suppress(OSError):
+            os.utime(path)  # it was used
+        return content
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keep a value under a key, which must cover all that can change it."""
+        if self._folder is None:
+            return
+        path = self._path(self._folder, key)
+        # No fsync: an entry that a power cut damages is made again.
+        temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(_digest(key, content) + b"\n" + content)
+            temporary.replace(path)
+            self._added = True
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def trim(self) -> None:
+        """Remove what is too much, if anything was put."""
+        if self._folder is not None and self._added:
+            trim(self._folder, self._most_bytes)
+            self._added = False
+
+    @staticmethod
+    def _path(folder: Path, key: str) -> Path:
+        return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}{_ENDING}"
+
+
+@contextmanager
+def cached_files(name: str, most_bytes: int) -> Iterator[Path]:
+    """A folder for files that are dear to make, in the user's folder for caches; a temporary one where that is useless.
+
+    Those who write there replace files whole, and their names cover all that can change the content. Before the block,
+    files that were not used for longest are removed where all of them take more than ``most_bytes``.
+    """
+    try:
+        folder = cache_folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):
+        with tempfile.TemporaryDirectory(prefix="tunebench-") as temporary:
+            yield Path(temporary)
+        return
+    trim(folder, most_bytes)
+    yield folder
+
+
+def trim(folder: Path, most_bytes: int) -> None:
+    """Remove files of a folder, those that were not used for longest first, until all take at most ``most_bytes``."""
+    found = []
+    try:
+        for path in folder.iterdir():
+            with suppress(OSError):
+                state = path.lstat()
+                if stat.S_ISREG(state.st_mode):
+                    found.append((state.st_mtime_ns, state.st_size, path))
+    except OSError:
+        return
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= most_bytes:
+            return
+        with suppress(OSError):
+            path.unlink()
+            total -= size
+
+
+def _digest(key: str, content: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + b"\n" + content).hexdigest().encode()
