@@ -157,7 +157,7 @@ def read_adapter(path: Path) -> AdapterFile:
     formats: set[str] = set()
     for key, value in tensors.items():
         _check_finite(path, key, value)
-        if (row := _place(key, value, layers)) is None:
+        if (row := _place(path, key, value, layers)) is None:
             rest[key] = value
         else:
             formats.add(row)
@@ -206,6 +206,8 @@ def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()
     ):
         raise DataError(f"adapter '{file}' is not a table of weights")
+    if strange := next((key for key in loaded if not key.isprintable()), None):
+        raise DataError(f"adapter '{file}' is damaged: it has a tensor named {strange!r:.100}")
     return loaded, metadata
 
 
@@ -241,12 +243,18 @@ def _matched(key: str) -> bool:
     return any(pattern.fullmatch(key) for pattern, _, _ in _PATTERNS)
 
 
-def _place(key: str, value: torch.Tensor, layers: dict[str, Layer]) -> str | None:
+def _place(path: Path, key: str, value: torch.Tensor, layers: dict[str, Layer]) -> str | None:
     """Put a weight where it belongs and return its format; None if it belongs nowhere."""
     for pattern, row, role in _PATTERNS:
         if match := pattern.fullmatch(key):
             layer = layers.setdefault(_name(match["layer"], row), Layer(scales_bias=row is LORAW))
             layer.embedding |= "embedding" in row.format
+            of_inputs = value.ndim > 1 and value.shape[0] == 1 < value.shape[1]
+            if role == "magnitude" and row.format.startswith("kohya") and of_inputs:
+                raise UsageError(
+                    f"adapter '{path}' has magnitudes of inputs ('{key[:100]}'), as LyCORIS wrote them once; only DoRA "
+                    "with one magnitude an output is read"
+                )
             if role != "ignored":
                 setattr(layer, role, value)
             return row.format

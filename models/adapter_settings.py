@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError, UsageError
+from bench.plain_text import plain_line
 
 # Starts of a training that take something out of the base's weights, so that the factors are not all of the change.
 _CHANGES_BASE = re.compile(r"pissa|olora|corda|loftq|lora_ga")
@@ -38,13 +39,13 @@ def check_settings(file: Path, settings: Mapping[str, Any]) -> None:
     if wrong := next((name for name, fits in _KINDS.items() if not fits(settings.get(name))), None):
         raise DataError(f"adapter '{file}': {wrong} in its configuration is {settings[wrong]!r:.80}")
     if (kind := str(settings.get("peft_type") or "LORA")) != "LORA":
-        raise UsageError(f"adapter '{file}' is of peft's type {kind[:40]}; only LORA is supported")
+        raise UsageError(f"adapter '{file}' is of peft's type {plain_line(kind, 40)}; only LORA is supported")
     start = settings.get("init_lora_weights")
     if isinstance(start, str) and _CHANGES_BASE.match(start.lower()):
         raise UsageError(
-            f"adapter '{file}' was trained from init_lora_weights: {start[:40]}, which changes the base's own weights "
-            "too; convert it to plain LoRA with peft: save_pretrained(FOLDER, path_initial_model_for_weight_conversion="
-            "START), START being the adapter as it was before its training"
+            f"adapter '{file}' was trained from init_lora_weights: {plain_line(start, 40)}, which changes the base's "
+            "own weights; convert it to plain LoRA where it was trained: peft's save_pretrained(FOLDER, "
+            "path_initial_model_for_weight_conversion=START), START being the adapter before its training"
         )
     if variant := next((name for name in _VARIANTS if settings.get(name)), None):
         raise UsageError(f"adapter '{file}' was trained with peft's {variant}; only plain LoRA and DoRA are read")

@@ -106,6 +106,8 @@ def _inject(module: torch.nn.Module, name: str, layers: Sequence[Fitted], scale:
         lora_dropout=0.0,
         inference_mode=True,
     )
+    if hasattr(module, "peft_config"):  # of the adapters before; peft warns, though they do not change each other
+        del module.peft_config
     inject_adapter_in_model(config, module, adapter_name=name)
     for one in layers:
         target: Any = module.get_submodule(one.name)

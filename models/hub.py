@@ -78,8 +78,10 @@ def cached_snapshot(repo: str, revision: str | None) -> Path | None:
     hub = _hub()
     try:
         return Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
-    except (hub.errors.LocalEntryNotFoundError, OSError):
-        return None
+    except (hub.errors.LocalEntryNotFoundError, OSError) as error:
+        # Newer clients refuse a folder from which files are left out; which of them are needed is for us to say.
+        partly = getattr(error, "snapshot_path", None)
+        return Path(partly) if partly else None
 
 
 def commit(repo: str, revision: str | None, what: str = "checkpoint") -> str:

@@ -300,9 +300,7 @@ def test_musicgen_adapters_are_what_peft_itself_loads(
     for name in adapted:
         layers = [model.get_submodule(name) for model in (base, ours, theirs)]
         weight = layers[0].weight
-        heard = [
-            layer(tokens) if "embed_tokens" in name else answers(layer, weight) for layer in layers
-        ]
+        heard = [layer(tokens) if "embed_tokens" in name else answers(layer, weight) for layer in layers]
         torch.testing.assert_close(heard[1], heard[2], atol=1e-5, rtol=1e-5, msg=name)
         assert (heard[1] - heard[0]).abs().max() > 1e-3
     del part
@@ -317,9 +315,7 @@ WRITE_PARTS: Mapping[str, Callable[[Pairs], Tensors]] = {
 
 
 @pytest.mark.parametrize("format", WRITE_PARTS)
-def test_layers_of_a_text_encoder_beside_the_network(
-    networks: Mapping[str, Any], tmp_path: Path, format: str
-) -> None:
+def test_layers_of_a_text_encoder_beside_the_network(networks: Mapping[str, Any], tmp_path: Path, format: str) -> None:
     unet, encoder = networks["audioldm"], networks["musicgen"].text_encoder
     of_unet, of_encoder = drawn(unet, "to_v"), drawn(encoder, "SelfAttention.v", "wo")
     tensors = WRITE_PARTS[format](of_encoder) | peft_names(of_unet, "unet.")
