@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError
 from bench.weights_file import load_weights, read_object
-from models.adapter_names import FORMATS, LORAW, OTHER_KINDS, Factors
+from models.adapter_names import FORMATS, LORAW, OTHER_KINDS, OTHER_PARTS, Factors
 from models.adapter_settings import check_settings
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class AdapterFile:
         path: its folder or file.
         layers: by their names in the file.
         settings: in peft's words; empty where the file has none.
+        of_parts: those of further parts, where a pipeline's file tells them apart; None where it does not.
         rest: what else the file holds, such as the weights that LoRA stood beside while it was trained.
         default_alpha: α of a layer that has none in the file; None for its rank.
         assumed_alpha: whether that is a guess, since the trainer had an α and did not save it.
@@ -86,6 +87,7 @@ class AdapterFile:
     path: Path
     layers: dict[str, Layer]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    of_parts: Mapping[str, Mapping[str, Any]] | None = None
     rest: Mapping[str, torch.Tensor] = field(default_factory=dict)
     default_alpha: float | None = None
     assumed_alpha: bool = False
@@ -94,6 +96,12 @@ class AdapterFile:
     def base(self) -> str | None:
         """Hub id or folder of the model it was trained on, where the file tells."""
         return self.settings.get("base_model_name_or_path") or None
+
+    def settings_of(self, part: str) -> Mapping[str, Any]:
+        """The settings of a part of the model, such as ``text_encoder``."""
+        if self.of_parts is None or part not in OTHER_PARTS.values():
+            return self.settings
+        return self.of_parts.get(part, {})
 
     @property
     def changes_nothing(self) -> bool:
@@ -150,8 +158,9 @@ def read_adapter(path: Path) -> AdapterFile:
     """
     file = weight_file(path)
     tensors, metadata = _read_tensors(file)
-    settings = _settings(file, metadata)
-    check_settings(file, settings)
+    settings, of_parts = _split(_settings(file, metadata))
+    for given in (settings, *(of_parts or {}).values()):
+        check_settings(file, given)
     layers: dict[str, Layer] = {}
     rest: dict[str, torch.Tensor] = {}
     formats: set[str] = set()
@@ -172,7 +181,7 @@ def read_adapter(path: Path) -> AdapterFile:
     by_peft = bool(settings) or bool(_STATE.fullmatch(file.name))
     alone = any(layer.alpha is None for layer in layers.values()) and "lora_alpha" not in settings
     assumed = alone and (by_peft or LORAW.format in formats)
-    return AdapterFile(path, layers, settings, rest, PEFT_ALPHA if by_peft else None, assumed)
+    return AdapterFile(path, layers, settings, of_parts, rest, PEFT_ALPHA if by_peft else None, assumed)
 
 
 def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
@@ -224,8 +233,18 @@ def _settings(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         raise DataError(f"adapter '{file}': its configuration is not a JSON object") from error
     if not isinstance(settings, dict):
         raise DataError(f"adapter '{file}': its configuration is not a table")
-    # A pipeline's file holds the settings of each of its networks, prefixed by their names.
-    return {re.sub(r"^(unet|transformer)\.", "", key): value for key, value in settings.items()}
+    return settings
+
+
+def _split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]] | None]:
+    """The network's settings, and those of further parts: a pipeline's file has them all, prefixed by the part."""
+    parts: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        part, dot, name = key.partition(".")
+        named = bool(dot) and part in {"unet", "transformer", *OTHER_PARTS.values()}
+        parts.setdefault(part if named else "", {})[name if named else key] = value
+    own = {**parts.pop("", {}), **parts.pop("unet", {}), **parts.pop("transformer", {})}
+    return own, parts if any("." in key for key in settings) else None
 
 
 def _check_finite(path: Path, key: str, value: torch.Tensor) -> None:
@@ -256,6 +275,8 @@ def _place(path: Path, key: str, value: torch.Tensor, layers: dict[str, Layer]) 
                     "with one magnitude an output is read"
                 )
             if role != "ignored":
+                if getattr(layer, role) is not None:
+                    raise UsageError(f"adapter '{path}' has two tensors for one factor, of which '{key[:200]}' is one")
                 setattr(layer, role, value)
             return row.format
     if (match := _ALPHA.fullmatch(key)) and value.numel() == 1:
@@ -267,15 +288,3 @@ def _place(path: Path, key: str, value: torch.Tensor, layers: dict[str, Layer]) 
 def _name(written: str, row: Factors) -> str:
     """A layer's name with dots, since LoRAW writes it like a path."""
     return written.replace("/", ".") if row is LORAW else written
-
-
-def layer_settings(settings: Mapping[str, Any], part: str) -> Mapping[str, Any]:
-    """The settings of one part of a model, where a pipeline's file has some for each of several."""
-    own = {name.removeprefix(f"{part}."): value for name, value in settings.items() if name.startswith(f"{part}.")}
-    return own or settings
-
-
-def tensors_of(layers: Mapping[str, Layer]) -> Iterator[tuple[str, torch.Tensor]]:
-    """All that the layers hold, each with its layer's name."""
-    for name, layer in layers.items():
-        yield from ((name, value) for value in (layer.down, layer.up, layer.magnitude) if value is not None)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError, UsageError
 from models import base_checkpoint
-from models.adapter_files import AdapterFile, Layer, layer_settings
+from models.adapter_files import AdapterFile, Layer
 from models.adapter_names import LayerNames, Match, Place
-from models.adapter_settings import check_settings
 from models.hub import HUB_ID
 
 if TYPE_CHECKING:
@@ -58,8 +57,7 @@ def fit(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module], base: Mappin
     matches = {name: _found(adapter, names, name, parts) for name in adapter.layers}
     fitted: dict[tuple[str, str], Fitted] = {}
     for name, match in matches.items():
-        settings = layer_settings(adapter.settings, match.part)
-        check_settings(adapter.path, settings)
+        settings = adapter.settings_of(match.part)
         for place in match.places:
             one = _fitted(adapter, name, place, names.layer(place), settings)
             if (one.part, one.name) in fitted:
@@ -81,8 +79,8 @@ def _found(adapter: AdapterFile, names: LayerNames, name: str, parts: Mapping[st
             "take the layers of that part out of the file, or use a model that has it"
         )
     raise UsageError(
-        f"adapter '{adapter.path}' does not fit: {type(parts[part]).__name__} has no layer '{name}', in none of the "
-        "ways in which known trainers name layers; it was trained on another architecture"
+        f"adapter '{adapter.path}' does not fit: {type(parts[part]).__name__} has no layer '{name}', under none of "
+        "the names that known trainers give it; it was trained on another architecture, or by a tool that is not known"
     )
 
 
@@ -124,7 +122,8 @@ def _fitted(
         raise UsageError(
             f"adapter '{adapter.path}': layer '{name}' has rank {whole.rank}, but its settings say {promised}"
         )
-    without = settings.get("lora_alpha", whole.rank if adapter.default_alpha is None else adapter.default_alpha)
+    untold = adapter.default_alpha is None or (adapter.settings and not settings)
+    without = settings.get("lora_alpha", whole.rank if untold else adapter.default_alpha)
     alpha = _matching(settings.get("alpha_pattern"), key, without) if whole.alpha is None else whole.alpha
     return Fitted(place.part, place.layer, factors, float(alpha), bool(settings.get("use_rslora")))
 
@@ -169,7 +168,7 @@ def _size(shape: tuple[int, ...]) -> str:
 def _check_dora(adapter: AdapterFile, matches: Mapping[str, Match]) -> None:
     """Settings and magnitudes must say the same: peft itself draws, or drops, what one of them lacks."""
     for name, match in matches.items():
-        settings = layer_settings(adapter.settings, match.part)
+        settings = adapter.settings_of(match.part)
         has = adapter.layers[name].magnitude is not None
         if settings and has != bool(settings.get("use_dora")):
             problem = (
@@ -187,7 +186,7 @@ def _check_none_absent(
     ways = {(match.part, match.naming, match.wrapper): match for match in matches.values()}
     absent: dict[str, None] = {}
     for match in ways.values():
-        settings = layer_settings(adapter.settings, match.part)
+        settings = adapter.settings_of(match.part)
         for name, place, module in names.siblings(match) if settings.get("target_modules") else ():
             if (place.part, place.layer) not in fitted and _is_target(settings, _PEFT_WRAPPER.sub("", name), module):
                 absent[place.layer] = None

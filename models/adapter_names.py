@@ -53,7 +53,7 @@ class Factors:
     ignored: str = r"(?!)"
 
 
-_PEFT_NAME = r"(?:\.default)?"  # a training's state has the adapter's name, peft's own files have not
+_PEFT_NAME = r"(?:\.[^.]+)?"  # a training's state has the adapter's name, "default" mostly; peft's own files have not
 FORMATS = (
     Factors(
         "peft",

