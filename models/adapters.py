@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import MissingError
-from bench.weights_file import hash_weights
-from models.adapter_files import config_file, read_adapter, weight_file
+from bench.weights_file import hash_weights, read_object
+from models.adapter_files import PEFT_ALPHA, config_file, read_adapter, weight_file
 from models.adapter_fit import Fitted, fit, in_order
 
 if TYPE_CHECKING:
@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 Module = TypeVar("Module", bound="torch.nn.Module")
 
 
-def identity(path: Path) -> dict[str, str]:
+def identity(path: Path) -> dict[str, Any]:
     """What identifies an adapter: the hash of its weights and, in peft's format, of its configuration. Needs no torch.
+
+    An α that the configuration does not say is part of it, since it is ours to assume.
 
     Raises:
         UsageError: there is no adapter.
         DataError: one of its files cannot be read.
     """
     file = weight_file(path.expanduser())
-    found = {"weights": hash_weights(file)}
+    found: dict[str, Any] = {"weights": hash_weights(file)}
     if config := config_file(file):
         found["config"] = hash_weights(config)
+        if "lora_alpha" not in read_object(config):
+            found["alpha"] = PEFT_ALPHA
     return found
 
 

@@ -30,15 +30,7 @@ def described(model: ModelEntry) -> str:
         parts.append(checkpoint)
     if adapter is not None:
         weight = "" if scale is None else f" at scale {_short(scale)}"
-        several = isinstance(adapter, list)
-        given = provenance.get("adapter")
-        entries: list[Any] = given if isinstance(given, list) and given else [given]
-        told = [
-            f"{_adapter_name(name)}{_adapter(own)}"
-            for own, name in zip_longest(adapter if several else [adapter], entries)
-            if own is not None
-        ]
-        parts.append(f"adapter{'s' * several} {' + '.join(told)}{weight}")
+        parts.append(f"{_adapters(adapter, provenance.get('adapter'))}{weight}")
     if source := named.get("source"):
         parts.append(f"from a plugin file {_hash(source)}")
     parts += [f"{name} {_short(value)}" for name, value in identity.items() if value not in (None, {}, [], "")]
@@ -60,18 +52,25 @@ def _named(given: object) -> str:
     return f"'{PurePath(given).name}' " if isinstance(given, str) and PurePath(given).name else ""
 
 
-def _adapter_name(given: object) -> str:
-    return _named(given.get("path") if isinstance(given, Mapping) else given)
+def _adapters(identity: object, given: object) -> str:
+    """One adapter or several, with what each is called where the run recorded it."""
+    several = isinstance(identity, list)
+    identities = identity if isinstance(identity, list) else [identity]
+    entries = given if isinstance(given, list) else [given]
+    paths = [entry.get("path") if isinstance(entry, Mapping) else entry for entry in entries]
+    told = [f"{_named(path)}{_adapter(own)}" for own, path in zip_longest(identities, paths) if own is not None]
+    return f"adapter{'s' * several} {' + '.join(told)}"
 
 
 def _adapter(identity: object) -> str:
     """The hashes of one adapter, or its revision, and the weight that it has among several."""
     if not isinstance(identity, Mapping):
         return _hashes(identity)
-    hashes = {name: own for name, own in identity.items() if name not in ("weight", "repo", "revision")}
-    times = f" times {_short(identity['weight'])}" if "weight" in identity else ""
-    where = f"of {_short(identity['repo'])} at revision {str(identity.get('revision'))[:_DIGITS]}"
-    return (where if "repo" in identity else _hashes(hashes)) + times
+    repo, revision = identity.get("repo"), str(identity.get("revision"))[:_DIGITS]
+    numbers = {name: identity[name] for name in ("alpha", "weight") if name in identity}
+    hashes = {name: own for name, own in identity.items() if name not in (*numbers, "repo", "revision")}
+    told = _hashes(hashes) if repo is None else f"of {_short(repo)} at revision {revision}"
+    return "".join([told, *(f", {name} {_short(value)}" for name, value in numbers.items())])
 
 
 def _hashes(value: object) -> str:

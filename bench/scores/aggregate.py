@@ -21,7 +21,6 @@ from bench.scores.clip_scores import ClipScores, Places
 from bench.stats import stratified_t_interval, wilson_interval
 from bench.storage.clip_sets import clip_groups
 from bench.storage.read_metrics import shown_metrics
-from bench.storage.read_models import read_notices
 from bench.storage.read_scores import Array, ShownSetScore, shown_set_scores
 from bench.storage.store import Store, StoredClip
 
@@ -179,14 +178,13 @@ def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | Non
     genres = {id: prompt.genre for id, prompt in prompts.items()}
     groups = {id: str(name) for id, prompt in prompts.items() if by and (name := getattr(prompt, by)) is not None}
     of_sets = read_set_scores(store, by)
-    columns, said = read_columns(store), read_notices(store)
+    columns = read_columns(store)
     none = Estimate(None, None, None, 0, "not computed for these clips: run 'tunebench score'")
     marks = clip_marks(store, ("all", *([by] if by else [])))
     cells = []
     for model in store.labels():
         for group, clips in _groups(scores, model, groups).items():
-            grouping = "all" if group == "all" else by or "all"
-            marked = (*marks.get((model, grouping, group), ()), *said[model])
+            marked = marks.get((model, "all" if group == "all" else by or "all", group), ())
             for column in columns:
                 if column.of_sets:
                     found = of_sets.get((model, column.ref, group), none)

@@ -23,7 +23,7 @@ from bench.errors import DataError, TunebenchError, UsageError
 from models import tiny
 from models.adapter_files import PEFT_ALPHA, read_adapter
 from models.adapter_names import NAMINGS, WRAPPERS, LayerNames
-from models.adapters import load_adapter
+from models.adapters import identity, load_adapter
 
 torch.set_num_threads(1)
 
@@ -111,6 +111,7 @@ def test_an_absent_alpha_is_that_of_peft(folder: Path, adapter: Path, tmp_path: 
 
     path = changed(adapter, tmp_path, lora_alpha=..., base_model_name_or_path=None)
     read = read_adapter(path)
+    assert (identity(path)["alpha"], "alpha" in identity(adapter)) == (PEFT_ALPHA, False)
     assert (read.assumed_alpha, read.default_alpha, read_adapter(adapter).assumed_alpha) == (True, PEFT_ALPHA, False)
     theirs = PeftModel.from_pretrained(tiny.network("stable-audio", folder), path).base_model.model
     ours = load_adapter(tiny.network("stable-audio", folder), path, 1.0, {})
