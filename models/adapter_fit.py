@@ -132,12 +132,19 @@ def _cut(adapter: AdapterFile, name: str, layer: Layer, place: Place, target: An
     """The factors of one layer of the network, which may be a piece of a fused one in the file."""
     number, count = place.piece
     assert layer.up is not None and layer.down is not None
-    wanted = tuple(target.weight.shape)
-    is_table = type(target).__name__ == "Embedding"
+    wanted, kind = tuple(target.weight.shape), type(target).__name__
+    if kind == "Conv1D":  # a linear layer of GPT-2, which holds its weight transposed
+        wanted = wanted[::-1]
+    is_table = kind == "Embedding"
     outputs = layer.up.shape[0]
     down, up = (_kernel(factor, len(wanted)) for factor in (layer.down, layer.up))
     given = (down.shape[1], outputs // count) if is_table else (outputs // count, *down.shape[1:])
-    if given != wanted or outputs % count or is_table != layer.embedding or any(size != 1 for size in up.shape[2:]):
+    if is_table != layer.embedding:
+        raise UsageError(
+            f"adapter '{adapter.path}' does not fit: layer '{name}' is {'an' if is_table else 'no'} embedding here, and "
+            f"{'one' if layer.embedding else 'none'} in the adapter; it was trained on another architecture"
+        )
+    if given != wanted or outputs % count or any(size != 1 for size in up.shape[2:]):
         here = (wanted[0] * count, *wanted[1:])
         given = (outputs, *layer.down.shape[1:])
         raise UsageError(
@@ -172,11 +179,13 @@ def _check_dora(adapter: AdapterFile, matches: Mapping[str, Match]) -> None:
         has = adapter.layers[name].magnitude is not None
         if settings and has != bool(settings.get("use_dora")):
             problem = (
-                f"has DoRA magnitudes, of layer '{name}' for one, but its settings do not say use_dora"
+                f"has DoRA magnitudes, of layer '{name}' for one, but its settings do not say use_dora; set it if it was "
+                "trained so"
                 if has
-                else f"says use_dora, but has no magnitudes of layer '{name}'"
+                else f"says use_dora, but has no magnitudes of layer '{name}'; it is incomplete, copy it again from its "
+                "training"
             )
-            raise DataError(f"adapter '{adapter.path}' {problem}; it is damaged, copy it again from its training")
+            raise DataError(f"adapter '{adapter.path}' {problem}")
 
 
 def _check_none_absent(
@@ -193,7 +202,7 @@ def _check_none_absent(
     if absent:
         raise DataError(
             f"adapter '{adapter.path}' lacks layers that its settings name, {len(absent)} of them, such as "
-            f"'{next(iter(absent))}'; it is damaged, copy it again from its training"
+            f"'{next(iter(absent))}'; it is incomplete, copy it again from its training"
         )
 
 
@@ -205,7 +214,7 @@ def _is_target(settings: Mapping[str, Any], key: str, module: torch.nn.Module) -
     kind = type(module).__name__
     if settings["target_modules"] == "all-linear":
         return kind == "Linear" and "lm_head" not in key
-    if kind not in ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding"):
+    if kind not in ("Linear", "Conv1D", "Conv1d", "Conv2d", "Conv3d", "Embedding"):
         return False
     chosen = {
         name: settings.get(name)

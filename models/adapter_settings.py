@@ -17,7 +17,6 @@ _CHANGES_BASE = re.compile(r"pissa|olora|corda|loftq|lora_ga")
 _VARIANTS = (
     "alora_invocation_tokens",
     "arrow_config",
-    "fan_in_fan_out",
     "kasa_config",
     "layer_replication",
     "lora_bias",

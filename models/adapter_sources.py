@@ -41,6 +41,11 @@ class AdapterSource:
         return not self._place.exists() and bool(HUB_ID.fullmatch(self.path))
 
     @property
+    def name(self) -> str:
+        """What to call it, without where it lies on somebody's disk."""
+        return self.path if self.on_hub else self._place.name
+
+    @property
     def _place(self) -> Path:
         return Path(self.path).expanduser()
 
@@ -146,7 +151,7 @@ def notices(sources: Sequence[AdapterSource]) -> Iterator[Notice]:
         yield Notice("W-BASE", {"adapters": len(read)})
     for source, adapter in read:
         if adapter.assumed_alpha:
-            yield Notice("W-ALPHA", {"adapter": source.path, "alpha": adapter.default_alpha})
+            yield Notice("W-ALPHA", {"adapter": source.name, "alpha": adapter.default_alpha})
 
 
 def _has_weights(folder: Path) -> bool:

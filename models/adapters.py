@@ -7,6 +7,7 @@ Low-Rank Adaptation", ICML 2024.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,9 +111,10 @@ def _inject(module: torch.nn.Module, name: str, layers: Sequence[Fitted], scale:
         lora_dropout=0.0,
         inference_mode=True,
     )
-    if hasattr(module, "peft_config"):  # of the adapters before; peft warns, though they do not change each other
-        del module.peft_config
-    inject_adapter_in_model(config, module, adapter_name=name)
+    with warnings.catch_warnings():
+        # peft warns that there are several adapters, and that it looks at layers to see how their weights lie.
+        warnings.simplefilter("ignore")
+        inject_adapter_in_model(config, module, adapter_name=name)
     for one in layers:
         target: Any = module.get_submodule(one.name)
         _fill(target, name, one)

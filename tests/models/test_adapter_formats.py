@@ -334,3 +334,24 @@ def test_layers_of_a_text_encoder_beside_the_network(networks: Mapping[str, Any]
     with pytest.raises(UsageError, match="text_encoder"):
         load_adapter(untouched, tmp_path, 1.0, {})
     assert not any("lora_" in name for name, _ in untouched.named_parameters())
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_a_language_model_whose_weights_lie_the_other_way(tmp_path: Path, dora: bool) -> None:
+    """GPT-2's, of AudioLDM 2."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import GPT2LMHeadModel
+
+    tiny.make("audioldm2", tmp_path / "base")
+    base = GPT2LMHeadModel.from_pretrained(tmp_path / "base" / "language_model").eval()
+    settings = LoraConfig(r=3, target_modules=["c_attn", "c_fc"], use_dora=dora, init_lora_weights=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the layers' kind, and on the base's name
+        get_peft_model(copy.deepcopy(base), settings).save_pretrained(tmp_path / "saved")
+        theirs = PeftModel.from_pretrained(copy.deepcopy(base), tmp_path / "saved").base_model.model
+    ours = load_adapter(copy.deepcopy(base), tmp_path / "saved", 1.0, {})
+    inputs = torch.arange(6)[None]
+    with torch.inference_mode():
+        plain, found, expected = (model(inputs).logits for model in (base, ours, theirs))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert (found - plain).abs().max() > 1e-3

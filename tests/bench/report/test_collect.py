@@ -333,7 +333,7 @@ def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
 
 
 JAZZ = {"weights": "f" * 64}
-SEVERAL = [{**JAZZ, "weight": 0.5}, {"repo": "owner/piano", "revision": "abcdef0123456789"}]
+SEVERAL = [{**JAZZ, "weight": 0.5}, {"repo": "owner/keys", "revision": "abcdef0123456789"}]
 
 
 @pytest.mark.parametrize(
@@ -343,8 +343,8 @@ SEVERAL = [{**JAZZ, "weight": 0.5}, {"repo": "owner/piano", "revision": "abcdef0
         (JAZZ, [{"path": "/home/someone/jazz"}], "adapter 'jazz' weights SHA-256 ffffffffffff…"),
         (
             SEVERAL,
-            [{"path": "/home/someone/jazz", "weight": 0.5}, {"path": "owner/piano"}],
-            "adapters 'jazz' weights SHA-256 ffffffffffff…, weight 0.5 + 'piano' of owner/piano at revision abcdef012345",
+            [{"path": "/home/someone/jazz", "weight": 0.5}, {"path": "owner/keys"}],
+            "adapters 'jazz' weights SHA-256 ffffffffffff…, weight 0.5 + 'keys' of owner/keys at revision abcdef012345",
         ),
     ],
 )
