@@ -141,8 +141,8 @@ def _cut(adapter: AdapterFile, name: str, layer: Layer, place: Place, target: An
     given = (down.shape[1], outputs // count) if is_table else (outputs // count, *down.shape[1:])
     if is_table != layer.embedding:
         raise UsageError(
-            f"adapter '{adapter.path}' does not fit: layer '{name}' is {'an' if is_table else 'no'} embedding here, and "
-            f"{'one' if layer.embedding else 'none'} in the adapter; it was trained on another architecture"
+            f"adapter '{adapter.path}' does not fit: layer '{name}' is {'an' if is_table else 'no'} embedding here, "
+            f"and {'one' if layer.embedding else 'none'} in the adapter; it was trained on another architecture"
         )
     if given != wanted or outputs % count or any(size != 1 for size in up.shape[2:]):
         here = (wanted[0] * count, *wanted[1:])
@@ -178,14 +178,13 @@ def _check_dora(adapter: AdapterFile, matches: Mapping[str, Match]) -> None:
         settings = adapter.settings_of(match.part)
         has = adapter.layers[name].magnitude is not None
         if settings and has != bool(settings.get("use_dora")):
-            problem = (
-                f"has DoRA magnitudes, of layer '{name}' for one, but its settings do not say use_dora; set it if it was "
-                "trained so"
+            raise DataError(
+                f"adapter '{adapter.path}' has DoRA magnitudes, of layer '{name}' for one, but its settings do not say "
+                "use_dora; set it there if it was trained so"
                 if has
-                else f"says use_dora, but has no magnitudes of layer '{name}'; it is incomplete, copy it again from its "
-                "training"
+                else f"adapter '{adapter.path}' says use_dora, but has no magnitudes of layer '{name}'; it is "
+                "incomplete, copy it again from its training"
             )
-            raise DataError(f"adapter '{adapter.path}' {problem}")
 
 
 def _check_none_absent(

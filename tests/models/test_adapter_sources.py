@@ -120,7 +120,7 @@ def test_a_row_of_several_adapters(folder: Path, adapters: list[Path]) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [[], {}, 3, [3], [{}], [{"path": ""}], [{"path": "a", "wieght": 1}], [{"path": "a", "weight": -1}],
+    [[], {}, 3, [3], [{}], [{"path": ""}], [{"path": "a", "scale": 1}], [{"path": "a", "weight": -1}],
      [{"path": "a", "weight": float("nan")}], [{"path": "a", "weight": True}], [{"path": "a", "revision": 1}]],
 )  # fmt: skip
 def test_entries_that_are_none(folder: Path, given: Any) -> None:
