@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes import key as key_estimation
 from metrics.notes import tempo as tempo_tracking
 from metrics.notes.key import Key
 from metrics.notes.trial import try_key, try_tempo
+from metrics.score_tempo import score_tempo
 
 TOLERANCE = 0.04
 """Relative error up to which a tempo counts as right: Gouyon et al., An experimental comparison of audio
@@ -18,10 +21,36 @@ CHANCE_KEY = 100 * (1 + 0.5 + 0.3 + 0.2) / 24
 """Mean key adherence, in percent, of keys drawn uniformly from the 24."""
 
 
-def tempo_matches(bpm: float, asked: float, octaves: bool = False) -> bool:
-    """Whether a tempo lies within 4 % of the one asked for; with ``octaves`` also of half or double of it."""
-    factors = (1.0, 0.5, 2.0) if octaves else (1.0,)
-    return any(abs(bpm - asked * factor) <= TOLERANCE * asked * factor for factor in factors)
+EXACT = (1.0,)
+OCTAVES = (1.0, 1 / 2, 2.0)
+ACCURACY_2 = (1.0, 1 / 2, 2.0, 1 / 3, 3.0)
+"""Multiples of the prompted tempo that count as right, the last two beside it: Gouyon et al. call it accuracy 2."""
+
+GUESSES = (40.0, 208.0)
+"""bpm between which a random guess lies, uniform in its logarithm: what the tracker searches."""
+
+
+def tempo_matches(bpm: float, asked: float, multiples: Sequence[float] = EXACT) -> bool:
+    """Whether a tempo lies within 4 % of one of the multiples of the one asked for."""
+    return any(abs(bpm - asked * multiple) <= TOLERANCE * asked * multiple for multiple in multiples)
+
+
+def chance_of_tempo(asked: float, multiples: Sequence[float] = EXACT) -> float:
+    """Probability that a random guess matches, in [0, 1]: tempos uniform in their logarithm over 40–208 bpm.
+
+    Args:
+        asked: bpm, > 0.
+        multiples: of it that count as right; their tolerances must not overlap.
+
+    >>> round(chance_of_tempo(100), 4), round(chance_of_tempo(100, OCTAVES), 4)
+    (0.0486, 0.1457)
+    """
+    slowest, fastest = GUESSES
+    right = 0.0
+    for multiple in multiples:
+        low, high = (min(max(asked * multiple * (1 + side * TOLERANCE), slowest), fastest) for side in (-1, 1))
+        right += math.log(high / low)
+    return right / math.log(fastest / slowest)
 
 
 def key_score(found: Key, asked: Key) -> float:
@@ -41,12 +70,14 @@ class TempoAdherence(ClipMetric):
     """100 if the clip's tempo lies within 4 % of the prompted one, else 0, so that means are percentages of
     clips.
 
-    Undefined where the prompt states no tempo or the clip has no beat. Details: ``bpm`` as found, ``asked``,
-    ``octave_tolerant`` (100 or 0, half and double tempo counting as right), ``confidence`` in [0, 5.32], and
-    ``known``.
+    A MIDI or MusicXML file has the tempo that it states, unless its notes contradict it. Undefined where the prompt
+    states no tempo or the clip has no beat. Details: ``bpm`` as found, ``asked``, ``octaves`` (100 or 0, half and
+    double tempo counting as right) and ``accuracy_2`` (a third and three times, too), each with the chance of a random
+    guess (``chance``, ``chance_octaves``, ``chance_accuracy_2``, in percent), the tracker's ``confidence`` in
+    [0, 5.32], ``tempo_reason`` (why a file's tempo is not used), and ``known``.
     """
 
-    version = 1
+    version = 2
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
@@ -60,28 +91,33 @@ class TempoAdherence(ClipMetric):
         asked = clip.prompt.bpm
         if asked is None:
             return Score.undefined("the prompt states no tempo")
-        notes = clip.notes
-        played = None if notes is None or notes.quarter is None else 60 / notes.quarter
-        if notes is not None and notes.origin == "symbolic" and played is not None:
-            return Score.of(
-                100 * tempo_matches(played, asked),
-                octave_tolerant=100.0 * tempo_matches(played, asked, octaves=True),
-                bpm=played,
-                asked=float(asked),
-                notes="symbolic",
-            )
+        details: dict[str, Any] = {"asked": float(asked)}
+        if (stated := score_tempo(clip)) is not None:
+            details["notes"] = "symbolic"
+            if stated.reason:
+                details["tempo_reason"] = stated.reason
+            if stated.quarter is not None:
+                return _tempo_score(60 / stated.quarter, asked, details)
         tempo = tempo_tracking.tempo_of(clip)
         if tempo is None:
-            return Score.undefined("no beat found", asked=float(asked))
-        known = {} if played is None else {"known": 100.0 * tempo_matches(played, asked)}
-        return Score.of(
-            100 * tempo_matches(tempo.bpm, asked),
-            octave_tolerant=100.0 * tempo_matches(tempo.bpm, asked, octaves=True),
-            bpm=tempo.bpm,
-            asked=float(asked),
-            confidence=tempo.confidence,
-            **known,
-        )
+            return Score.undefined("no beat found", **details)
+        details["confidence"] = tempo.confidence
+        if stated is None and clip.notes is not None and clip.notes.quarter is not None:
+            details["known"] = 100.0 * tempo_matches(60 / clip.notes.quarter, asked)
+        return _tempo_score(tempo.bpm, asked, details)
+
+
+def _tempo_score(bpm: float, asked: float, details: dict[str, Any]) -> Score:
+    return Score.of(
+        100 * tempo_matches(bpm, asked),
+        bpm=bpm,
+        octaves=100.0 * tempo_matches(bpm, asked, OCTAVES),
+        accuracy_2=100.0 * tempo_matches(bpm, asked, ACCURACY_2),
+        chance=100 * chance_of_tempo(asked),
+        chance_octaves=100 * chance_of_tempo(asked, OCTAVES),
+        chance_accuracy_2=100 * chance_of_tempo(asked, ACCURACY_2),
+        **details,
+    )
 
 
 class KeyAdherence(ClipMetric):

@@ -13,7 +13,7 @@ Naeem et al., "Reliable fidelity and diversity metrics for generative models", I
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,7 +26,10 @@ from bench.errors import Undefined, UsageError
 from bench.number_format import counted
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
 from metrics.kernel import embeddings_of
-from metrics.pairwise import Windows, check_windows, distance_blocks
+from metrics.pairwise import Windows, check_windows, distance_blocks, of_one_label, sums_of_rows
+
+_BYTES = 1024
+"""Of bits that are numbers at once."""
 
 
 def squared_radii(reference: Windows, recordings: npt.NDArray[np.int64], k: int = 5) -> Array:
@@ -36,12 +39,32 @@ def squared_radii(reference: Windows, recordings: npt.NDArray[np.int64], k: int 
     """
     nearest = np.full((len(reference), k), np.inf)
     for row, column, squared in distance_blocks(reference, reference):
-        rows, columns = slice(row, row + len(squared)), slice(column, column + squared.shape[1])
-        squared[recordings[rows, np.newaxis] == recordings[columns]] = np.inf
-        candidates = np.hstack([nearest[rows], squared])
-        nearest[rows] = np.partition(candidates, k - 1, axis=1)[:, :k]
+        rows = slice(row, row + len(squared))
+        alike = of_one_label(recordings[rows], recordings[column : column + squared.shape[1]])
+        if alike is not None:
+            squared[alike] = np.inf
+        _keep_nearest(nearest[rows], squared)
     radii: Array = nearest.max(axis=1)
     return radii
+
+
+def _keep_nearest(nearest: Array, squared: Array) -> None:
+    """Replace the k smallest values known of each row, in any order, by those of what is known and what is new."""
+    k = nearest.shape[1]
+    if np.isinf(nearest).any():
+        if squared.shape[1] > k:
+            squared = np.partition(squared, k - 1, axis=1)[:, :k]
+        nearest[:] = np.partition(np.hstack([nearest, squared]), k - 1, axis=1)[:, :k]
+        return
+    # Few values are below what is known after the first blocks: only these are sorted in.
+    found = np.flatnonzero(squared < nearest.max(axis=1)[:, np.newaxis])
+    rows, columns = np.divmod(found, squared.shape[1])
+    changed, first, counts = np.unique(rows, return_index=True, return_counts=True)
+    new = np.full((len(changed), k + int(counts.max(initial=0))), np.inf)
+    new[:, :k] = nearest[changed]
+    within = np.arange(len(rows)) - np.repeat(first, counts)
+    new[np.repeat(np.arange(len(changed)), counts), k + within] = squared[rows, columns]
+    nearest[changed] = np.partition(new, k - 1, axis=1)[:, :k]
 
 
 class _Neighbourhoods(GroupedMetric):
@@ -91,20 +114,52 @@ class _Ratio(Contributions):
         result: Array = (chosen @ self.sums) / (chosen @ self.counts)
         return result
 
-
-@dataclass(frozen=True, eq=False)
-class _Union(Contributions):
-    """Percent of the reference that any unit reaches; ``reached`` has shape (units, windows of the reference)."""
-
-    reached: npt.NDArray[np.float32]
-
-    def values(self, chosen: Chosen) -> Array:
-        result: Array = 100 * (chosen.astype(np.float32) @ self.reached > 0).mean(axis=1)
+    def left_out(self, chosen: Chosen) -> Array:
+        sums, counts = self.sums[chosen], self.counts[chosen]
+        result: Array = (sums.sum() - sums) / (counts.sum() - counts)
         return result
 
 
+@dataclass(frozen=True, eq=False)
+class _Union(Contributions):
+    """Percent of the reference that any unit reaches.
+
+    Attributes:
+        reached: a bit for each unit and window of the reference, shape (units, bytes).
+        size: windows of the reference.
+    """
+
+    reached: npt.NDArray[np.uint8]
+    size: int
+
+    def values(self, chosen: Chosen) -> Array:
+        covered = sum((chosen.astype(np.float32) @ part > 0).sum(axis=1) for part in self._parts())
+        result: Array = 100 * covered / self.size
+        return result
+
+    def left_out(self, chosen: Chosen) -> Array:
+        covered, alone = 0, np.zeros(int(chosen.sum()))
+        for part in self._parts():
+            own = part[chosen]
+            units = own.sum(axis=0)
+            covered += int(np.count_nonzero(units))
+            alone += own @ (units == 1)  # what nobody else reaches
+        result: Array = 100 * (covered - alone) / self.size
+        return result
+
+    def _parts(self) -> Iterator[npt.NDArray[np.float32]]:
+        """The bits as numbers, some windows of the reference at a time, shape (units, windows)."""
+        for start in range(0, self.reached.shape[1], _BYTES):
+            bits = np.unpackbits(self.reached[:, start : start + _BYTES], axis=1, count=None)
+            yield bits[:, : self.size - 8 * start].astype(np.float32)
+
+
 class Density(_Neighbourhoods):
-    """Mean number of the reference's balls that a window lies in, over k; about 1 for music like the reference."""
+    """Mean number of the reference's balls that a window lies in, over k; about 1 for music like the reference.
+
+    Nearer to 1.1 where clips are of the prompts that the reference was made of, and less than 1 for other prompts where
+    many recordings of the reference are of one prompt: its neighbours are then music of that prompt.
+    """
 
     grows_with_clips = False
 
@@ -112,7 +167,7 @@ class Density(_Neighbourhoods):
         balls = np.zeros(len(windows.vectors))
         for row, column, block in distance_blocks(windows.vectors, reference):
             inside = block < squared[column : column + block.shape[1]]
-            balls[row : row + len(block)] += inside.sum(axis=1)
+            balls[row : row + len(block)] += inside.sum(axis=1, dtype=np.int16)
         return _Ratio(np.add.reduceat(balls, windows.starts) / self.k, windows.counts.astype(np.float64))
 
 
@@ -126,13 +181,11 @@ class Coverage(_Neighbourhoods):
 
     def _measure(self, windows: Grouped, reference: Windows, squared: Array) -> Contributions:
         units = np.repeat(np.arange(len(windows.starts)), windows.counts)
-        reached = np.zeros((len(windows.starts), len(reference)), dtype=np.float32)
+        reached = np.zeros((len(windows.starts), -(-len(reference) // 8)), dtype=np.uint8)
         for row, column, block in distance_blocks(windows.vectors, reference):
             inside = block < squared[column : column + block.shape[1]]
             here = units[row : row + len(block)]
-            first = np.flatnonzero(np.r_[True, here[1:] != here[:-1]])
-            part = reached[here[first], column : column + block.shape[1]]
-            reached[here[first], column : column + block.shape[1]] = np.maximum(
-                part, np.logical_or.reduceat(inside, first, axis=0)
-            )
-        return _Union(reached)
+            first = np.flatnonzero(np.r_[True, here[1:] != here[:-1]]).astype(np.int64)
+            bits = np.packbits(sums_of_rows(inside.astype(np.int16), first) > 0, axis=1)
+            reached[here[first], column // 8 : column // 8 + bits.shape[1]] |= bits
+        return _Union(reached, len(reference))

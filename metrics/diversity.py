@@ -40,7 +40,8 @@ class Diversity(GroupedMetric):
     needs_reference: ClassVar[bool] = False
     grows_with_clips: ClassVar[bool] = False
 
-    def considered(self, evaluated: EmbeddingSet) -> EmbeddingSet:
+    def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
+        del reference
         clips = np.unique(np.stack([evaluated.groups, evaluated.recordings]), axis=1)[0]
         groups, numbers = np.unique(clips, return_counts=True)
         return evaluated.part(np.isin(evaluated.groups, groups[numbers > 1]))

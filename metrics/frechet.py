@@ -11,7 +11,7 @@ Interspeech 2019.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -24,9 +24,14 @@ from bench.contracts.notice import Notice
 from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import DataError, Undefined
 from bench.number_format import counted
-from metrics.gaussian import EPSILON, Array, Gaussian, Method, nuclear_norm, product
-from metrics.grouped import Chosen, Contributions, Grouped, GroupedMetric
+from metrics.gaussian import EPSILON, Array, Gaussian, Method, nuclear_norm, product, stacked_factor
+from metrics.grouped import Chosen, Contributions, Grouped, GroupedMetric, starts_of
+from metrics.pairwise import mean_of, sums_of_rows
 
+BLOCK = 4096
+"""Windows that are looked at together."""
+KEPT = 1 << 24
+"""Numbers that may be held in place of being computed again: 128 MB."""
 LEAST_PROMPTS = 24
 """With fewer, chance and bias say more than the music does."""
 
@@ -91,17 +96,22 @@ def gaussian_distance(a: Gaussian, b: Gaussian, method: Method = "auto") -> floa
 class _Projected(Contributions):
     """Windows seen through the reference's factor, where their Fréchet distance is that of their singular values.
 
+    Windows are read in blocks of one size and their moments merged in one order, so that memory does not grow with them
+    and the result does not depend on how they are held.
+
     Attributes:
-        projected: windows about their mean · factorᵀ, shape (windows, rank).
-        starts: the first window of each unit.
+        windows: by unit.
+        mean: of all windows, shape (dimension,).
+        factor: of the reference, shape (rank, dimension).
         counts, squares: windows of each unit, and the sum of their squared distances from the mean.
         sums: sum of the windows of each unit about the mean, shape (units, dimension).
         step: mean of all windows − the reference's.
         reference_trace: total variance of the reference.
     """
 
-    projected: Array
-    starts: npt.NDArray[np.int64]
+    windows: Grouped
+    mean: Array
+    factor: Array
     counts: Array
     squares: Array
     sums: Array
@@ -110,22 +120,25 @@ class _Projected(Contributions):
 
     @classmethod
     def of(cls, windows: Grouped, reference: Gaussian) -> _Projected:
-        x = windows.vectors.astype(np.float64)
-        mean = x.mean(axis=0)
-        x -= mean
-        return cls(
-            product(x, reference.factor),
-            windows.starts,
-            windows.counts.astype(np.float64),
-            np.add.reduceat(np.einsum("ij,ij->i", x, x), windows.starts),
-            np.add.reduceat(x, windows.starts, axis=0),
-            mean - reference.mean,
-            reference.trace,
-        )
+        counts, mean = windows.counts, mean_of(windows.vectors)
+        squares, sums = np.zeros(len(counts)), np.zeros((len(counts), len(mean)))
+        unit = np.repeat(np.arange(len(counts)), counts)
+        for start in range(0, len(unit), BLOCK):
+            x, own = windows.vectors[start : start + BLOCK] - mean, unit[start : start + BLOCK]
+            first = starts_of(own)
+            squares[own[first]] += np.add.reduceat(np.einsum("ij,ij->i", x, x), first)
+            sums[own[first]] += sums_of_rows(x, first)
+        step = mean - reference.mean
+        return cls(windows, mean, reference.factor, counts.astype(np.float64), squares, sums, step, reference.trace)
 
     def value(self, chosen: Chosen) -> float:
-        rows = self.projected[self._windows(chosen)]
-        return float(self._distances(chosen[np.newaxis], np.array([nuclear_norm(Gaussian.of_windows(rows).factor)]))[0])
+        n, rank = int(chosen @ self.counts), len(self.factor)
+        if n <= rank:
+            factor = Gaussian.of_windows(np.concatenate(list(self._rows(chosen)))).factor
+        else:
+            middle = self._mean(chosen, n)
+            factor = stacked_factor(rows - middle for rows in self._rows(chosen)) / math.sqrt(n - 1)
+        return float(self._distances(chosen[np.newaxis], np.array([nuclear_norm(factor)]))[0])
 
     def values(self, chosen: Chosen) -> Array:
         return self._distances(chosen, np.array([self._norm(row) for row in chosen]))
@@ -145,27 +158,50 @@ class _Projected(Contributions):
         """
         from scipy.linalg import eigvalsh
 
-        picked = self._windows(chosen)
-        n, rank = np.count_nonzero(picked), self.projected.shape[1]
-        rows = self.projected[picked]
-        mean = rows.mean(axis=0)
-        if n <= rank:
-            rows -= mean
+        n, total = int(chosen @ self.counts), len(self.windows.vectors)
+        if n <= len(self.factor):
+            rows = np.concatenate(list(self._rows(chosen)))
+            rows -= rows.mean(axis=0)
             scatter = product(rows, rows)
-        elif 2 * n > len(picked):
-            rest = self.projected[~picked]
-            scatter = self._scatter - product(rest.T, rest.T) - n * np.outer(mean, mean)
         else:
-            scatter = product(rows.T, rows.T) - n * np.outer(mean, mean)
+            middle = self._mean(chosen, n)
+            fewer = self._scatter - self._scatter_of(~chosen) if 2 * n > total else self._scatter_of(chosen)
+            scatter = fewer - n * np.outer(middle, middle)
         values = eigvalsh(scatter / (n - 1), overwrite_a=True, check_finite=False)
         return float(np.sqrt(values[values > len(values) * EPSILON * values[-1]]).sum())
 
-    def _windows(self, chosen: Chosen) -> npt.NDArray[np.bool_]:
-        return np.repeat(chosen, self.counts.astype(np.int64))
+    def _mean(self, chosen: Chosen, n: int) -> Array:
+        """Of the chosen windows through the factor, about the mean of all, shape (rank,)."""
+        middle: Array = product((chosen @ self.sums / n)[np.newaxis], self.factor)[0]
+        return middle
+
+    def _scatter_of(self, chosen: Chosen) -> Array:
+        scatter = np.zeros((len(self.factor), len(self.factor)))
+        for rows in self._rows(chosen):
+            scatter += product(rows.T, rows.T)
+        return scatter
 
     @cached_property
     def _scatter(self) -> Array:
-        return product(self.projected.T, self.projected.T)
+        return self._scatter_of(np.ones(len(self.counts), dtype=bool))
+
+    def _rows(self, chosen: Chosen) -> Iterator[Array]:
+        """The chosen windows through the factor, in blocks."""
+        size = self.windows.counts
+        first = self.windows.starts[chosen]
+        places = np.repeat(first - np.r_[0, np.cumsum(size[chosen])[:-1]], size[chosen]) + np.arange(size[chosen].sum())
+        for start in range(0, len(places), BLOCK):
+            part = places[start : start + BLOCK]
+            yield self._kept[part] if self._kept is not None else self._through(self.windows.vectors[part])
+
+    @cached_property
+    def _kept(self) -> Array | None:
+        """All windows through the factor, where they are few: tests look at them hundreds of times."""
+        vectors = self.windows.vectors
+        return self._through(vectors) if len(vectors) * len(self.factor) <= KEPT else None
+
+    def _through(self, vectors: npt.NDArray[np.float32]) -> Array:
+        return product(vectors - self.mean, self.factor)
 
 
 class FrechetAudioDistance(GroupedMetric):

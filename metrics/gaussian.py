@@ -6,6 +6,7 @@ and is then several times slower.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,6 +105,25 @@ class Gaussian:
             raise DataError(f"the covariance is not positive semi-definite (smallest eigenvalue {values[0]:.3g})")
         kept = values > rounding * values[-1]
         return cls(centre, np.sqrt(values[kept])[:, np.newaxis] * vectors.T[kept])
+
+
+def stacked_factor(blocks: Iterable[Array]) -> Array:
+    """R of the QR decomposition of blocks of rows, one below the other, of which one is in memory at a time.
+
+    Rᵀ · R is the scatter of all rows, which is never squared for it; shape (dimension or fewer, dimension).
+
+    Raises:
+        DataError: no rows.
+    """
+    from scipy.linalg import qr
+
+    factor: Array | None = None
+    for block in blocks:
+        rows = block if factor is None else np.concatenate([factor, block])
+        factor = qr(rows, mode="r", check_finite=False)[0][: rows.shape[1]]
+    if factor is None:
+        raise DataError("a factor needs rows, there are none")
+    return factor
 
 
 def product(a: Array, b: Array) -> Array:

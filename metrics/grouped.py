@@ -30,6 +30,7 @@ Chosen = npt.NDArray[np.bool_]
 
 MIN_PROMPTS = 4
 """As many prompts are needed to say how sure a value is."""
+_HANGS = "without one of its prompts there is no value, so nothing can be said of how sure it is"
 _AT_ONCE = 512
 """Permutations whose choices are in memory together: 16 MB of numbers for two models on 2,000 prompts."""
 
@@ -40,20 +41,35 @@ class Grouped:
 
     Attributes:
         vectors: shape (windows, dimension).
-        recordings: int, shape (windows,).
+        recordings, groups: int, shape (windows,).
         starts: int, shape (units,): the first window of each unit.
+        genres, prompts: as in `bench.EmbeddingSet`.
     """
 
     vectors: npt.NDArray[np.float32]
     recordings: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
+    genres: Mapping[int, str]
+    prompts: Mapping[int, str]
 
     @classmethod
     def of(cls, evaluated: EmbeddingSet) -> Grouped:
         order = np.argsort(evaluated.groups, kind="stable")
-        groups = evaluated.groups[order]
-        starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]).astype(np.int64)
-        return cls(evaluated.vectors[order], evaluated.recordings[order], starts)
+        return cls.in_order(evaluated, order, evaluated.groups)
+
+    @classmethod
+    def in_order(cls, evaluated: EmbeddingSet, order: npt.NDArray[np.int64], units: npt.NDArray[np.int64]) -> Grouped:
+        """The windows in an order that keeps those of a unit together; ``units`` says which each is of."""
+        units = units[order]
+        return cls(
+            evaluated.vectors[order],
+            evaluated.recordings[order],
+            evaluated.groups[order],
+            starts_of(units),
+            evaluated.genres,
+            evaluated.prompts,
+        )
 
     def __add__(self, other: Grouped) -> Grouped:
         """The units of both, those of ``other`` last; recordings stay apart even where their numbers are the same."""
@@ -61,7 +77,10 @@ class Grouped:
         return Grouped(
             np.concatenate([self.vectors, other.vectors]),
             np.concatenate([self.recordings, other.recordings + shift]),
+            np.concatenate([self.groups, other.groups]),
             np.concatenate([self.starts, other.starts + len(self.vectors)]),
+            {**other.genres, **self.genres},
+            {**other.prompts, **self.prompts},
         )
 
     @property
@@ -73,6 +92,11 @@ class Grouped:
         """Where the windows of one unit lie."""
         start = int(self.starts[number])
         return slice(start, start + int(self.counts[number]))
+
+
+def starts_of(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where each run of equal labels begins."""
+    return np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]).astype(np.int64)
 
 
 class Contributions(ABC):
@@ -96,6 +120,17 @@ class Contributions(ABC):
             shape (permutations,).
         """
         return self.values(np.hstack([swaps, ~swaps])) - self.values(np.hstack([~swaps, swaps]))
+
+    def left_out(self, chosen: Chosen) -> Array:
+        """The metric of a choice with each of its units left out in turn, shape (chosen units,)."""
+        places = np.flatnonzero(chosen)
+        found = []
+        for start in range(0, len(places), _AT_ONCE):
+            part = places[start : start + _AT_ONCE]
+            choices = np.tile(chosen, (len(part), 1))
+            choices[np.arange(len(part)), part] = False
+            found.append(self.values(choices))
+        return np.concatenate(found)
 
     def details(self) -> Mapping[str, Any]:
         """What explains the numbers."""
@@ -164,26 +199,41 @@ class GroupedMetric(SetMetric):
         del evaluated
         return PERMUTATIONS
 
-    def considered(self, evaluated: EmbeddingSet) -> EmbeddingSet:
+    def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
         """The windows that the metric looks at."""
+        del reference
         return evaluated
 
+    def cautions(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
+        """What must be said of how it compares these two, such as which windows it does not look at."""
+        del evaluated, reference
+        return ()
+
+    def grouped(self, evaluated: EmbeddingSet) -> Grouped:
+        """The windows by the units that are left out and swapped."""
+        return Grouped.of(evaluated)
+
     def evaluate(self, evaluated: EmbeddingSet, reference: Reference | None) -> Estimate:
-        evaluated = self.considered(evaluated)
+        said = self.cautions(evaluated, reference)
+        evaluated = self.considered(evaluated, reference)
         clips = len(np.unique(evaluated.recordings))
         try:
-            warnings = self.check(evaluated, reference)
-            windows = Grouped.of(evaluated)
+            warnings = (*self.check(evaluated, reference), *said)
+            windows = self.grouped(evaluated)
             contributions = self.contributions(windows, reference)
+            prompts = len(windows.starts)
+            everything = np.ones(prompts, dtype=bool)
+            value = contributions.value(everything)
         except Undefined as error:
             return Estimate(None, None, None, clips, str(error))
-        prompts = len(windows.starts)
-        value = contributions.value(np.ones(prompts, dtype=bool))
         details = contributions.details()
         if prompts < MIN_PROMPTS:
             reason = f"{counted(prompts, 'prompt')}, an interval needs {MIN_PROMPTS}"
             return Estimate(value, None, None, clips, reason, warnings, details)
-        _, low, high, _ = jackknife_interval(value, contributions.values(~np.eye(prompts, dtype=bool)))
+        left_out = contributions.left_out(everything)
+        if not np.isfinite(left_out).all():
+            return Estimate(value, None, None, clips, _HANGS, warnings, details)
+        _, low, high, _ = jackknife_interval(value, left_out)
         return Estimate(value, low, high, clips, None, warnings, details)
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
@@ -196,15 +246,20 @@ class GroupedMetric(SetMetric):
         """
         if a.embedder != b.embedder:
             raise UsageError(f"A is embedded by {a.embedder} and B by {b.embedder}; embed both by one")
-        a, b = self.considered(a), self.considered(b)
+        said = (*self.cautions(a, reference), *self.cautions(b, reference))
+        a, b = self.considered(a, reference), self.considered(b, reference)
         shared = np.intersect1d(a.groups, b.groups)
         if not len(shared):
             return Difference(None, None, None, None, "", "no prompt that both have clips of")
         alone = {f"only_{name}": len(np.setdiff1d(side.groups, shared)) for name, side in (("a", a), ("b", b))}
         a, b = a.part(np.isin(a.groups, shared)), b.part(np.isin(b.groups, shared))
         try:
-            warnings = tuple(dict.fromkeys([*self.check(a, reference), *self.check(b, reference)]))
-            contributions = self.contributions(Grouped.of(a) + Grouped.of(b), reference)
+            warnings = tuple(dict.fromkeys([*self.check(a, reference), *self.check(b, reference), *said]))
+            windows = self.grouped(a) + self.grouped(b)
+            contributions = self.contributions(windows, reference)
+            units = len(windows.starts) // 2
+            of_b = np.repeat([False, True], units)
+            estimate = contributions.value(of_b) - contributions.value(~of_b)
         except Undefined as error:
             return Difference(None, None, None, None, "", str(error))
         if any(alone.values()):
@@ -212,23 +267,18 @@ class GroupedMetric(SetMetric):
         clips = len(np.unique(a.recordings)), len(np.unique(b.recordings))
         if self.grows_with_clips and clips[0] != clips[1]:
             warnings += (Notice("W-CLIPS", {"a": clips[0], "b": clips[1]}),)
-        prompts = len(shared)
-        everything, kept = np.ones(prompts, dtype=bool), ~np.eye(prompts, dtype=bool)
-        estimate = contributions.value(np.r_[~everything, everything]) - contributions.value(
-            np.r_[everything, ~everything]
-        )
-        if prompts < MIN_PROMPTS:
-            reason = f"{counted(prompts, 'shared prompt')}, a test needs {MIN_PROMPTS}"
+        if units < MIN_PROMPTS:
+            reason = f"{counted(units, 'shared prompt')}, a test needs {MIN_PROMPTS}"
             return Difference(estimate, None, None, None, "", reason, warnings)
-        none = np.zeros_like(kept)
-        _, low, high, _ = jackknife_interval(
-            estimate, contributions.values(np.hstack([none, kept])) - contributions.values(np.hstack([kept, none]))
-        )
+        left_out = contributions.left_out(of_b) - contributions.left_out(~of_b)
+        if not np.isfinite(left_out).all():
+            return Difference(estimate, None, None, None, "", _HANGS, warnings)
+        _, low, high, _ = jackknife_interval(estimate, left_out)
         permutations = self.permutations(a)
-        if prompts > EXACT and permutations < PERMUTATIONS:
-            least = smallest_p(prompts, permutations)
+        if units > EXACT and permutations < PERMUTATIONS:
+            least = smallest_p(units, permutations)
             warnings += (Notice("W-FLOOR", {"permutations": permutations, "p": least}),)
-        p = permutation_p(estimate, _permuted(contributions, prompts, permutations, seed))
+        p = permutation_p(estimate, _permuted(contributions, units, permutations, seed))
         return Difference(estimate, low, high, p, self.null, None, warnings)
 
 

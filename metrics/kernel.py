@@ -11,8 +11,8 @@ efficient evaluation metric for audio generation" (2025), whose toolkit is kadtk
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -23,13 +23,16 @@ from bench.contracts.notice import Notice
 from bench.contracts.set_metric import Difference, EmbeddingSet, Reference
 from bench.errors import DataError, Undefined, UsageError
 from bench.number_format import counted
-from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
-from metrics.kernel_sums import kernel_sum_apart, kernel_sums_between, kernel_sums_to
+from metrics.grouped import Contributions, Grouped, GroupedMetric, starts_of
+from metrics.kernel_cells import SCALE, KernelCells, Pairs, ReferenceCells
+from metrics.kernel_sides import Side, in_bundles, pairs_across, pairs_between
+from metrics.kernel_sums import kernel_sums_across, kernel_sums_between
 from metrics.median_distance import median_distance
 from metrics.pairwise import Windows, check_windows
 
-SCALE = 100.0
 Bandwidth = Literal["reference", "evaluated"] | float
+MOST_WINDOWS = 50_000
+"""Of either side; the time grows with their square."""
 
 
 def kernel_audio_distance(
@@ -58,13 +61,10 @@ def kernel_audio_distance(
     if x.shape[1] != y.shape[1]:
         raise DataError(f"embeddings of {x.shape[1]} and of {y.shape[1]} dimensions cannot be compared")
     sigma = _sigma(x, y, bandwidth)
-    total, pairs = _own_sum(x, groups_evaluated, sigma, "evaluated set")
-    known = _ReferenceKernel.of(y, groups_reference, sigma)
-    across = kernel_sums_to(x, np.zeros(1, dtype=np.int64), y, sigma)
-    # As one unit, whose pairs that do not count are what is left of n².
-    n = float(len(x))
-    sums = _Sums(np.array([[total]]), np.array([n**2 - pairs]), across, np.array([n]), known, len(y))
-    return sums.value(np.ones(1, dtype=bool))
+    own = _own_mean(x, groups_evaluated, sigma, "evaluated set") + _own_mean(y, groups_reference, sigma, "reference")
+    one = np.zeros(1, dtype=np.int64)
+    across = float(kernel_sums_across(x, one, y, one, sigma)[0, 0]) / len(x) / len(y)
+    return SCALE * (own - 2 * across)
 
 
 def _sigma(x: Windows, y: Windows, bandwidth: Bandwidth) -> float:
@@ -79,102 +79,41 @@ def _sigma(x: Windows, y: Windows, bandwidth: Bandwidth) -> float:
     return sigma
 
 
-def _own_sum(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str) -> tuple[float, int]:
-    """Sum of the kernel over the ordered pairs i ≠ j of one set that are of different groups, and their number."""
+def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str) -> float:
+    """Mean of the kernel over the ordered pairs i ≠ j of one set that are of different groups."""
     given = np.arange(len(x)) if groups is None else np.asarray(groups)
     if given.shape != (len(x),):
         raise DataError(f"the {what} has {len(x)} windows and groups of shape {given.shape}")
     labels = np.unique(given, return_inverse=True)[1]
-    if (labels[1:] < labels[:-1]).any():
-        order = np.argsort(labels, kind="stable")
-        x, labels = x[order], labels[order]
-    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]).astype(np.int64)
-    pairs = len(x) ** 2 - int((np.diff(starts, append=len(x)) ** 2).sum())
+    pairs = len(x) ** 2 - int((np.bincount(labels) ** 2).sum())
     if not pairs:
         raise DataError(f"the {what} has no pairs: 2 windows or more are needed, of different groups where those count")
-    return kernel_sum_apart(x, starts, sigma), pairs
-
-
-@dataclass(frozen=True)
-class _ReferenceKernel:
-    """What a reference alone settles, the same for every model."""
-
-    sigma: float
-    own: float
-
-    @classmethod
-    def of(cls, windows: Windows, groups: npt.ArrayLike | None, sigma: float) -> _ReferenceKernel:
-        total, pairs = _own_sum(windows, groups, sigma, "reference")
-        return cls(sigma, total / pairs)
-
-
-@dataclass(frozen=True, eq=False)
-class _Sums(Contributions):
-    """Sums of the kernel between units, and of each unit with the reference.
-
-    Attributes:
-        between: symmetric, shape (units, units), with zeros where pairs do not count.
-        own_pairs: of each unit, the pairs of its own windows that do not count, shape (units,).
-        across: shape (units,).
-        counts: windows of each unit.
-        known: what the reference alone settles.
-        size: windows of the reference.
-    """
-
-    between: Array
-    own_pairs: Array
-    across: Array
-    counts: Array
-    known: _ReferenceKernel
-    size: int
-
-    def values(self, chosen: Chosen) -> Array:
-        # Most choices are of one model's units, a quarter of the table.
-        used = chosen.any(axis=0)
-        units = chosen[:, used].astype(np.float64)
-        sums = ((units @ self.between[np.ix_(used, used)]) * units).sum(axis=1)
-        return self._values(chosen.astype(np.float64), sums)
-
-    def apart(self, swaps: Chosen) -> Array:
-        prompts = swaps.shape[1]
-        k, linear = self.between, self.between.sum(axis=1)
-        # With s = ±1 for each prompt, B's units are (1 + v)/2 and A's (1 − v)/2, where v is −s on A's units and s on
-        # B's: both quadratic forms take one product, of prompts instead of units.
-        signs = 1 - 2.0 * swaps
-        crossed = k[:prompts, :prompts] + k[prompts:, prompts:] - k[:prompts, prompts:] - k[prompts:, :prompts]
-        even = linear.sum() + np.einsum("ij,ij->i", signs @ crossed, signs)
-        odd = 2 * (signs @ (linear[prompts:] - linear[:prompts]))
-        b = np.hstack([swaps, ~swaps]).astype(np.float64)
-        return self._values(b, (even + odd) / 4) - self._values(1 - b, (even - odd) / 4)
-
-    def _values(self, units: Array, sums: Array) -> Array:
-        windows = units @ self.counts
-        within = sums / (windows**2 - units @ self.own_pairs)
-        across = (units @ self.across) / windows / self.size
-        result: Array = SCALE * (within + self.known.own - 2 * across)
-        return result
-
-    def details(self) -> Mapping[str, Any]:
-        return {"bandwidth": self.known.sigma}
+    order = np.argsort(labels, kind="stable")
+    sums = kernel_sums_between(x[order], np.zeros(1, dtype=np.int64), sigma, labels[order])
+    return float(sums[0, 0]) / pairs
 
 
 class KernelAudioDistance(GroupedMetric):
-    """KAD without the pairs that are alike anyway: those of one prompt, and those of one recording of the reference.
+    """KAD that reads 0 where two sets come from one distribution: genres count alike, and pairs of one prompt do not.
 
-    Windows of one clip are no independent draws, nor are clips of one prompt; their pairs alone make a model that
-    equals the reference read more than 0.
+    Windows of one clip are no independent draws, nor are clips of one prompt, so pairs of one prompt are left out on
+    both sides and across; of a reference that does not know its prompts, pairs of one recording. Genres that clips and
+    reference have in common are compared cell by cell, as `metrics.kernel_cells` says; what has another genre, or none,
+    is left aside and told. Where they have none in common, all clips are compared with the whole reference, whose own
+    mix of genres then stands for the suite's.
 
     Args:
         bandwidth: σ, or the set whose median distance it is. With ``evaluated`` the interval is conditional on it too,
             and differences have no test: each model would have a kernel of its own.
     """
 
-    version = 1
+    version = 2
     unit = ""
     direction: ClassVar[Direction] = "lower"
     grows_with_clips: ClassVar[bool] = False
     all_pairs: ClassVar[bool] = False
     lower_median: ClassVar[bool] = False
+    most_windows: ClassVar[int | None] = MOST_WINDOWS
 
     def __init__(
         self,
@@ -189,7 +128,8 @@ class KernelAudioDistance(GroupedMetric):
         elif not (bandwidth > 0 and math.isfinite(bandwidth)):
             raise UsageError(f"bandwidth is {bandwidth}, must be above 0")
         self.bandwidth = bandwidth
-        self._known: dict[tuple[str, float | None], _ReferenceKernel] = {}
+        self._sigmas: dict[str, float] = {}
+        self._known: dict[tuple[str, float, tuple[str, ...]], ReferenceCells] = {}
 
     def check(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         warnings = super().check(evaluated, reference)
@@ -201,19 +141,41 @@ class KernelAudioDistance(GroupedMetric):
             number = part.windows if self.all_pairs else len(np.unique(part.groups))
             if number < 2:
                 raise Undefined(f"{what}{counted(number, units)}, needs 2")
+            if self.most_windows is not None and part.windows > self.most_windows:
+                raise Undefined(f"{what}{part.windows:,} windows, more than {self.most_windows:,}: use kad-block")
         return warnings
+
+    def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
+        shared = self._shared(evaluated, reference)
+        return evaluated.part(_of_genres(evaluated, shared)) if shared else evaluated
+
+    def cautions(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
+        if reference is None or reference.embeddings is None or self.all_pairs:
+            return ()
+        clips, music = genre_counts(evaluated), genre_counts(reference.embeddings)
+        shared = shared_genres(clips, music)
+        found: tuple[Notice, ...] = ()
+        if any(clips) and any(music) and set(clips) != set(music):
+            alone = {"clips": [g for g in clips if g not in shared], "music": [g for g in music if g not in shared]}
+            found = (Notice("W-GENRES", {"reference": reference.name, "common": list(shared), **alone}),)
+        if not shared and len(clips) > 1 and max(clips.values()) == 1:
+            found = (*found, Notice("W-ONE-EACH", {"reference": reference.name, "genres": len(clips)}))
+        return found
+
+    def grouped(self, evaluated: EmbeddingSet) -> Grouped:
+        return Grouped.of(evaluated) if self.all_pairs else in_bundles(evaluated)
 
     def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
         own = embeddings_of(reference)
         assert reference is not None
-        known = self._reference_kernel(windows, reference, own)
-        between = kernel_sums_between(windows.vectors, windows.starts, known.sigma)
-        counts = windows.counts.astype(np.float64)
-        own_pairs = counts if self.all_pairs else counts**2
-        if not self.all_pairs:
-            np.fill_diagonal(between, 0.0)
-        across = kernel_sums_to(windows.vectors, windows.starts, own.vectors, known.sigma)
-        return _Sums(between, own_pairs, across, counts, known, own.windows)
+        shared = self._shared(windows, reference)
+        known = self._reference_cells(windows, reference, own, shared)
+        genres = [] if self.all_pairs else [windows.genres.get(g, "") for g in windows.groups[windows.starts].tolist()]
+        numbers = np.unique(genres, return_inverse=True)[1] if genres else np.zeros(len(windows.starts), dtype=np.int64)
+        side = Side(windows.vectors, windows.starts, None if self.all_pairs else windows.groups, windows.prompts)
+        between = self._between(side, known.sigma)
+        across = self._across(side, self._reference_side(own, shared), known.sigma)
+        return KernelCells(between, across, numbers.astype(np.int64), known, {"genres": list(shared)})
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
         if self.bandwidth == "evaluated":
@@ -221,23 +183,59 @@ class KernelAudioDistance(GroupedMetric):
             return Difference(None, None, None, None, "", reason)
         return super().difference(a, b, reference, seed)
 
-    def _reference_kernel(self, windows: Grouped, reference: Reference, own: EmbeddingSet) -> _ReferenceKernel:
-        sigma: float | None = None
-        if self.bandwidth == "evaluated":
-            sigma = median_distance(windows.vectors, self.lower_median) if len(windows.vectors) > 1 else 0.0
-        elif not isinstance(self.bandwidth, str):
-            sigma = float(self.bandwidth)
-        key = reference.fingerprint, sigma
+    def _between(self, side: Side, sigma: float) -> Pairs:
+        return pairs_between(side, sigma)
+
+    def _across(self, side: Side, reference: Side, sigma: float) -> Pairs:
+        return pairs_across(side, reference, sigma)
+
+    def _shared(self, evaluated: EmbeddingSet | Grouped, reference: Reference | None) -> tuple[str, ...]:
+        if reference is None or reference.embeddings is None or self.all_pairs:
+            return ()
+        return shared_genres(genre_counts(evaluated), genre_counts(reference.embeddings))
+
+    def _reference_side(self, own: EmbeddingSet, shared: tuple[str, ...]) -> Side:
+        """The windows of a reference by genre, in the order of ``shared``, or all as one."""
+        if self.all_pairs:
+            return Side(own.vectors, np.zeros(1, dtype=np.int64), None, {})
+        genres = np.zeros(own.windows, dtype=np.int64)
+        if shared:
+            own = own.part(_of_genres(own, shared))
+            number = {genre: place for place, genre in enumerate(shared)}
+            labels, inverse = np.unique(own.groups, return_inverse=True)
+            genres = np.array([number[own.genres[group]] for group in labels.tolist()], dtype=np.int64)[inverse]
+        order = np.lexsort((own.groups, genres))
+        return Side(own.vectors[order], starts_of(genres[order]), own.groups[order], own.prompts)
+
+    def _reference_cells(
+        self, windows: Grouped, reference: Reference, own: EmbeddingSet, shared: tuple[str, ...]
+    ) -> ReferenceCells:
+        sigma = self._sigma_of(windows, reference, own)
+        key = reference.fingerprint, sigma, shared
         if key not in self._known:
-            check_windows(own.vectors, f"reference '{reference.name}'")
-            if sigma is None:
-                sigma = median_distance(own.vectors, self.lower_median)
-            if not sigma:
-                whose = "clips" if self.bandwidth == "evaluated" else f"reference '{reference.name}'"
-                raise Undefined(f"the median distance within the {whose} is 0: most windows have the same embedding")
-            groups = None if self.all_pairs else own.recordings
-            self._known[key] = _ReferenceKernel.of(own.vectors, groups, sigma)
+            side = self._reference_side(own, shared)
+            self._known[key] = ReferenceCells(sigma, self._between(side, sigma))
         return self._known[key]
+
+    def _sigma_of(self, windows: Grouped, reference: Reference, own: EmbeddingSet) -> float:
+        if not isinstance(self.bandwidth, str):
+            check_windows(own.vectors, f"reference '{reference.name}'")
+            return float(self.bandwidth)
+        if self.bandwidth == "evaluated":
+            check_windows(own.vectors, f"reference '{reference.name}'")
+            sigma = self._median(windows.vectors) if len(windows.vectors) > 1 else 0.0
+        else:
+            if reference.fingerprint not in self._sigmas:
+                check_windows(own.vectors, f"reference '{reference.name}'")
+                self._sigmas[reference.fingerprint] = self._median(own.vectors)
+            sigma = self._sigmas[reference.fingerprint]
+        if not sigma:
+            whose = "clips" if self.bandwidth == "evaluated" else f"reference '{reference.name}'"
+            raise Undefined(f"the median distance within the {whose} is 0: most windows have the same embedding")
+        return sigma
+
+    def _median(self, vectors: Windows) -> float:
+        return median_distance(vectors, self.lower_median)
 
 
 class KernelAudioDistanceKadtk(KernelAudioDistance):
@@ -248,9 +246,11 @@ class KernelAudioDistanceKadtk(KernelAudioDistance):
     takes it from the set that kadtk's code takes it from.
     """
 
+    version = 1
     grows_with_clips = True
     all_pairs = True
     lower_median = True
+    most_windows = None
 
 
 def embeddings_of(reference: Reference | None) -> EmbeddingSet:
@@ -266,3 +266,19 @@ def embeddings_of(reference: Reference | None) -> EmbeddingSet:
             "build it with its embeddings"
         )
     return reference.embeddings
+
+
+def genre_counts(of: EmbeddingSet | Grouped) -> dict[str, int]:
+    """How many groups of each genre a set has, in alphabetical order; the empty text stands for none."""
+    return dict(sorted(Counter(of.genres.get(group, "") for group in np.unique(of.groups).tolist()).items()))
+
+
+def shared_genres(clips: Iterable[str], music: Iterable[str]) -> tuple[str, ...]:
+    """Genres of both, in alphabetical order."""
+    return tuple(sorted(set(clips) & set(music) - {""}))
+
+
+def _of_genres(of: EmbeddingSet, genres: Sequence[str]) -> npt.NDArray[np.bool_]:
+    groups = np.unique(of.groups)
+    kept = groups[[of.genres.get(group, "") in genres for group in groups.tolist()]]
+    return np.isin(of.groups, kept)

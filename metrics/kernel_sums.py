@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from metrics.pairwise import Array, Block, Windows, scaled_blocks
+from metrics.pairwise import Array, Block, Windows, of_one_label, scaled_blocks, sums_of_rows
 
-Starts = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int64]
 
 
 def kernel_blocks(a: Windows, b: Windows | None, bandwidth: float) -> Iterator[Block]:
@@ -19,45 +19,66 @@ def kernel_blocks(a: Windows, b: Windows | None, bandwidth: float) -> Iterator[B
         yield block
 
 
-def kernel_sums_to(a: Windows, starts: Starts, b: Windows, bandwidth: float) -> Array:
-    """Sum over all pairs of each unit of ``a`` with all of ``b``, shape (units,)."""
-    rows = np.zeros(len(a))
-    for row, _, block in kernel_blocks(a, b, bandwidth):
-        rows[row : row + len(block)] += block.sum(axis=1)
-    sums: Array = np.add.reduceat(rows, starts)
-    return sums
+def kernel_sums_between(a: Windows, starts: Places, bandwidth: float, labels: Places | None = None) -> Array:
+    """Sum over the ordered pairs i ≠ j of each two units of one set, shape (units, units), symmetric.
 
-
-def kernel_sums_between(a: Windows, starts: Starts, bandwidth: float) -> Array:
-    """Sum over the ordered pairs i ≠ j of each two units of one set, shape (units, units), symmetric."""
+    Args:
+        a: windows, those of a unit one after the other.
+        starts: the first window of each unit, shape (units,).
+        bandwidth: of the kernel.
+        labels: of each window; pairs with one label do not count.
+    """
     sums = np.zeros((len(starts), len(starts)))
-    for first, second, part in unit_blocks(a, starts, bandwidth):
+    for row, column, block in kernel_blocks(a, None, bandwidth):
+        _leave_out(block, labels, labels, row, column)
+        first, second, part = _by_units(starts, starts, row, column, block)
         sums[first : first + len(part), second : second + part.shape[1]] += part
     both: Array = sums + sums.T
     return both
 
 
-def kernel_sum_apart(a: Windows, starts: Starts, bandwidth: float) -> float:
-    """Sum over the ordered pairs of one set that are of different units; no table of units is made."""
-    total = 0.0
-    for first, second, part in unit_blocks(a, starts, bandwidth):
-        total += float(part.sum()) - float(np.trace(part, first - second))
-    return 2 * total
+def kernel_sums_across(
+    a: Windows,
+    starts: Places,
+    b: Windows,
+    b_starts: Places,
+    bandwidth: float,
+    labels: tuple[Places, Places] | None = None,
+) -> Array:
+    """Sum over the pairs of each unit of ``a`` with each of ``b``, shape (units of a, units of b).
 
-
-def unit_blocks(a: Windows, starts: Starts, bandwidth: float) -> Iterator[Block]:
-    """Sums over the pairs i < j of each two units of one set, a block of windows at a time.
-
-    A block is about units ``row …`` and ``column …``; what belongs to two units is the sum over all blocks.
+    Args:
+        a, b: windows, those of a unit one after the other.
+        starts, b_starts: the first window of each unit.
+        bandwidth: of the kernel.
+        labels: of each window of ``a`` and of ``b``; pairs with one label do not count.
     """
-    for row, column, block in kernel_blocks(a, None, bandwidth):
-        first, rows = _local(starts, row, len(block))
-        second, columns = _local(starts, column, block.shape[1])
-        part = block if len(columns) == block.shape[1] else np.add.reduceat(block, columns, axis=1)
-        yield Block(first, second, part if len(rows) == len(part) else np.add.reduceat(part, rows, axis=0))
+    sums = np.zeros((len(starts), len(b_starts)))
+    of_a, of_b = labels or (None, None)
+    for row, column, block in kernel_blocks(a, b, bandwidth):
+        _leave_out(block, of_a, of_b, row, column)
+        first, second, part = _by_units(starts, b_starts, row, column, block)
+        sums[first : first + len(part), second : second + part.shape[1]] += part
+    return sums
 
 
-def _local(starts: Starts, begin: int, length: int) -> tuple[int, Starts]:
+def _leave_out(block: Array, a: Places | None, b: Places | None, row: int, column: int) -> None:
+    """Set to 0 what belongs to two windows of one label."""
+    if a is not None and b is not None:
+        alike = of_one_label(a[row : row + len(block)], b[column : column + block.shape[1]])
+        if alike is not None:
+            block[alike] = 0.0
+
+
+def _by_units(starts: Places, b_starts: Places, row: int, column: int, block: Array) -> Block:
+    """Sums over the windows of each two units in a block."""
+    first, rows = _local(starts, row, len(block))
+    second, columns = _local(b_starts, column, block.shape[1])
+    part = block if len(rows) == len(block) else sums_of_rows(block, rows)
+    return Block(first, second, part if len(columns) == part.shape[1] else np.add.reduceat(part, columns, axis=1))
+
+
+def _local(starts: Places, begin: int, length: int) -> tuple[int, Places]:
     """The first unit that has windows in a block, and where in the block each unit begins."""
     first = int(np.searchsorted(starts, begin, "right")) - 1
     last = int(np.searchsorted(starts, begin + length, "left"))

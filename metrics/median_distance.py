@@ -9,10 +9,10 @@ from bench.errors import DataError
 from metrics.pairwise import Array, Windows, distance_blocks, mean_of, scaled_blocks
 
 KEPT = 2_000_000
-"""As many distances are held at once."""
+"""As many distances are held at once; of a pass in float32, four times as many."""
 Places = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 LARGEST = float(np.finfo(np.float64).max)
-_SAMPLED = 1 << 15
+_SAMPLED, _MOST_SAMPLED = 1 << 15, 1 << 20
 _BINS = 4096
 
 
@@ -62,9 +62,9 @@ def _by_rounded(windows: Windows, rank: int) -> tuple[int, Array] | None:
     values, firsts, seconds = [], [], []
     for row, column, squared in scaled_blocks(windows, None, precision=np.float32):
         below += int(np.count_nonzero(squared < low))
-        i, j = np.nonzero((squared >= low) & (squared <= high))
+        i, j = np.divmod(np.flatnonzero((squared >= low) & (squared <= high)), squared.shape[1])
         held += len(i)
-        if held > KEPT:
+        if held > 4 * KEPT:
             return None
         values.append(squared[i, j])
         firsts.append((i + row).astype(np.int32))
@@ -126,11 +126,13 @@ def _next(windows: Windows, value: float) -> float:
 def _sample_bracket(windows: Windows, quantile: float) -> tuple[float, float]:
     """Bounds that all but certainly hold this quantile of the squared distances, from a fixed sample of pairs."""
     n = len(windows)
+    # Between the bounds lies 5/√sampled of all pairs, which must not be more than are held.
+    sampled = int(min(max((2.5 * n**2 / KEPT) ** 2, _SAMPLED), _MOST_SAMPLED))
     rng = np.random.default_rng(0)
-    first = rng.integers(0, n, _SAMPLED)
-    squared = np.sort(_squared(windows, first, (first + rng.integers(1, n, _SAMPLED)) % n))
-    middle, reach = quantile * _SAMPLED, 5 * np.sqrt(_SAMPLED / 4)
-    return float(squared[int(max(middle - reach, 0))]), float(squared[int(min(middle + reach, _SAMPLED - 1))])
+    first = rng.integers(0, n, sampled)
+    squared = np.sort(_squared(windows, first, (first + rng.integers(1, n, sampled)) % n))
+    middle, reach = quantile * sampled, 5 * np.sqrt(sampled / 4)
+    return float(squared[int(max(middle - reach, 0))]), float(squared[int(min(middle + reach, sampled - 1))])
 
 
 def _squared(windows: Windows, first: Places, second: Places) -> Array:

@@ -1,11 +1,9 @@
-"""Rhythm: how near onsets lie to a metrical grid."""
+"""Rhythm: how near onsets lie to evenly spaced lines."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,13 +11,17 @@ import numpy as np
 from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
 from metrics.notes import onsets as onset_detection
-from metrics.notes.grid import Grid, Times, fit_grid, fit_phase
-from metrics.notes.tempo import folded, tempo_of
+from metrics.notes.grid import Times, fit_phase
+from metrics.notes.tempo import tempo_of
 from metrics.notes.trial import try_onsets, try_tempo
-from metrics.rhythm_chance import STRAIGHT, TRIPLET, chance_deviation, chance_smaller_ratio
+from metrics.rhythm_lines import Found, Search, distinct, find_lines
+from metrics.score_tempo import MIN_ONSETS, ScoreTempo, score_tempo
 
-MIN_ONSETS = 16
-"""Below this a fitted grid finds much order in random onsets, too."""
+SIXTEENTHS = 4
+"""Lines in a quarter note, by the definition of rhythmic inconsistency."""
+
+STANDARD_QUARTER = 0.5
+"""Seconds that distances are given in percent of where no quarter is known: a quarter note at 120 bpm."""
 
 
 def rhythmic_inconsistency(onsets: Iterable[float], quarter: float) -> float:
@@ -45,10 +47,10 @@ def rhythmic_inconsistency(onsets: Iterable[float], quarter: float) -> float:
     if not (np.isfinite(quarter) and quarter > 0):
         raise DataError(f"quarter: {quarter} s, expected a finite length above 0")
     with np.errstate(over="ignore"):
-        if not np.isfinite(times / quarter * STRAIGHT).all():
+        if not np.isfinite(times / quarter * SIXTEENTHS).all():
             raise DataError(f"quarter: {quarter} s is too short to count in up to {np.abs(times).max()} s")
-    deviation, _ = fit_phase(times, np.array([float(quarter)]), STRAIGHT)
-    return float(100 * deviation[0])
+    deviation, _ = fit_phase(times, np.array([float(quarter) / SIXTEENTHS]))
+    return float(100 / SIXTEENTHS * deviation[0])
 
 
 def _validated_onsets(onsets: Iterable[float]) -> Times:
@@ -64,37 +66,8 @@ def _validated_onsets(onsets: Iterable[float]) -> Times:
     return np.sort(times)
 
 
-@dataclass(frozen=True)
-class Rhythm:
-    """The onsets of a clip and the quarter note, in seconds, that grids are fitted around."""
-
-    onsets: Times
-    quarter: float
-
-    @cached_property
-    def count(self) -> int:
-        return distinct(self.onsets)
-
-    @property
-    def quarters(self) -> float:
-        """Quarter notes from the first onset to the last."""
-        return float(self.onsets[-1] - self.onsets[0]) / self.quarter
-
-    def fitted(self, lines: int) -> Grid:
-        return fit_grid(self.onsets, self.quarter, lines)
-
-    def ratio(self, grid: Grid, lines: int) -> float:
-        """The grid's mean deviation over that of random onsets."""
-        return grid.deviation / chance_deviation(self.count, self.quarters, lines)
-
-
-def distinct(onsets: Times) -> int:
-    """How many onsets there are; those of one chord, within a millisecond, count once."""
-    return len(np.unique(onsets.round(3)))
-
-
 class _RhythmMetric(ClipMetric):
-    """Finds the clip's rhythm, or says why there is none."""
+    """Finds the lines that the clip was played to, or says why there are none."""
 
     @classmethod
     def require(cls) -> None:
@@ -102,91 +75,100 @@ class _RhythmMetric(ClipMetric):
         try_tempo()
 
     def score(self, clip: DecodedClip) -> Score:
-        symbolic = clip.notes if clip.notes is not None and clip.notes.origin == "symbolic" else None
-        onsets = symbolic.onsets if symbolic else onset_detection.onsets_of(clip)
-        details: dict[str, Any] = {
-            "notes": "symbolic" if symbolic else onset_detection.VERSION,
-            "onsets": distinct(onsets),
-        }
-        if details["onsets"] < MIN_ONSETS:
-            return Score.undefined(f"{details['onsets']} onsets, needs {MIN_ONSETS}", **details)
-        if symbolic and symbolic.quarter is not None:
-            return self._score(Rhythm(onsets, folded_quarter(symbolic.quarter)), clip, details)
-        tempo = tempo_of(clip)
-        if tempo is None:
+        tempo = score_tempo(clip)
+        return self._of_audio(clip) if tempo is None else self._of_notes(clip, tempo)
+
+    def _of_notes(self, clip: DecodedClip, tempo: ScoreTempo) -> Score:
+        details: dict[str, Any] = {"notes": "symbolic", "onsets": tempo.onsets}
+        if tempo.reason:
+            details["tempo_reason"] = tempo.reason
+        if tempo.found is None:
+            return Score.undefined(f"{tempo.onsets} onsets, needs {MIN_ONSETS}", **details)
+        return self._score(tempo.found, None if tempo.reason else tempo.quarter, clip, details)
+
+    def _of_audio(self, clip: DecodedClip) -> Score:
+        heard = onset_detection.onsets_of(clip)
+        count = len(heard.times)
+        details: dict[str, Any] = {"notes": onset_detection.VERSION, "onsets": count, "attacks": heard.attacks}
+        if heard.attacks == "unclear" and heard.rise:
+            needed = f"needs {onset_detection.SOFT_RISE:g} to place them"
+            return Score.undefined(f"attacks rise by {heard.rise:.1f} dB, {needed}", **details)
+        if count < MIN_ONSETS:
+            return Score.undefined(f"{count} onsets, needs {MIN_ONSETS}", **details)
+        beat = tempo_of(clip)
+        if beat is None:
             return Score.undefined("no beat found", **details)
-        details["confidence"] = tempo.confidence
-        return self._score(Rhythm(onsets, tempo.quarter), clip, details)
+        details |= {"tracked_bpm": beat.bpm, "confidence": beat.confidence}
+        found = clip.share("heard-lines@1", lambda: find_lines(heard.times, Search.HEARD, beat.quarter))
+        return self._score(found, None, clip, details)
 
     @abstractmethod
-    def _score(self, rhythm: Rhythm, clip: DecodedClip, details: dict[str, Any]) -> Score:
-        """Score a rhythm of at least 16 onsets; ``details`` are those that all rhythm metrics give."""
+    def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:
+        """Score the lines of at least 16 onsets; ``details`` are those that all rhythm metrics give."""
 
 
-def folded_quarter(quarter: float) -> float:
-    """A quarter note in seconds with its tempo folded into [70, 140) bpm."""
-    return 60 / folded(60 / quarter)
+def explained(found: Found) -> dict[str, float]:
+    """The lines that were taken and how far the onsets are from them, both in milliseconds."""
+    return {"lines_ms": 1000 * found.lines.spacing, "distance_ms": 1000 * found.distance}
 
 
-def known_rhythm(clip: DecodedClip) -> Rhythm | None:
-    """The rhythm that the audio was rendered from, where somebody knows it."""
+def known_lines(clip: DecodedClip) -> Found | None:
+    """The lines of the notes that the audio was rendered from, where somebody knows them."""
     notes = clip.notes
-    if notes is None or notes.origin != "known" or notes.quarter is None or not len(notes.onsets):
+    if notes is None or notes.origin != "known" or notes.quarter is None or len(distinct(notes.onsets)) < 2:
         return None
-    return Rhythm(notes.onsets, folded_quarter(notes.quarter))
+    return find_lines(notes.onsets, Search.KNOWN, notes.quarter)
 
 
 class RhythmicInconsistency(_RhythmMetric):
-    """Mean distance of the clip's onsets from the nearest sixteenth-note line, in percent of a quarter note.
+    """Mean distance of the clip's onsets from the nearest of the lines it was played to, in percent of a quarter note.
 
-    The grid has a constant tempo, fitted within ±4 % of the tracked one (folded into 70–140 bpm), and a free
-    phase. Undefined below 16 onsets or without a beat. Details: ``tempo`` of the grid in bpm, ``onsets``,
-    ``chance`` for as many random onsets with the same fit, ``ratio`` = value / chance, the tracker's
-    ``confidence`` in [0, 5.32], ``notes`` (the onsets' source), and ``known`` where it is.
+    The lines are those of `RhythmGrid`. The quarter is that of the notes, where a MIDI or MusicXML file states one
+    that fits them; a quarter that is only heard may be the half or the double, so it is 500 ms then, whatever the
+    tempo. Undefined as `RhythmGrid`. Details: ``percent_of`` (which quarter, in ms), ``lines_ms`` and ``distance_ms``,
+    ``chance`` for as many random onsets and these lines, ``ratio`` = value / chance, ``sixteenths`` (with a known
+    quarter: `rhythmic_inconsistency`), ``known`` (the value on the notes that the audio was rendered from), and as
+    there.
     """
 
-    version = 1
+    version = 2
     unit = "% of a quarter"
     direction: ClassVar[Direction] = "lower"
 
-    def _score(self, rhythm: Rhythm, clip: DecodedClip, details: dict[str, Any]) -> Score:
-        grid = rhythm.fitted(STRAIGHT)
-        if (known := known_rhythm(clip)) is not None:
-            details["known"] = 100 * known.fitted(STRAIGHT).deviation
+    def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:
+        length = quarter or STANDARD_QUARTER
+        if (known := known_lines(clip)) is not None:
+            details["known"] = 100 * known.distance / STANDARD_QUARTER
+        if quarter and clip.notes:
+            details["sixteenths"] = rhythmic_inconsistency(clip.notes.onsets, quarter)
         return Score.of(
-            100 * grid.deviation,
-            tempo=60 / grid.quarter,
-            chance=100 * chance_deviation(rhythm.count, rhythm.quarters, STRAIGHT),
-            ratio=rhythm.ratio(grid, STRAIGHT),
+            100 * found.distance / length,
+            percent_of=f"{'known' if quarter else 'fixed'} {1000 * length:g} ms",
+            chance=100 * found.random_distance / length,
+            ratio=found.value,
+            **explained(found),
             **details,
         )
 
 
 class RhythmGrid(_RhythmMetric):
-    """How far the clip's onsets lie from a straight or a triplet grid, whichever fits better: 0 on it, 1 as
-    random onsets.
+    """How far the clip's onsets lie from the lines that they were played to: 0 on them, 1 as random onsets.
 
-    For each grid (sixteenths, sixteenth triplets) the fitted deviation is divided by that of random onsets;
-    the smaller ratio is divided by its mean over random onsets, since a choice of two grids flatters those,
-    too. Undefined as `RhythmicInconsistency`. Details: ``grid`` that fits better, its ``tempo`` in bpm,
-    ``straight`` and ``triplet`` ratios, and as there.
+    With a known quarter, the lines are those that divide it into 1, 2, 3, 4, 6, 8 or 12; a heard one is one opinion
+    of several, and lines are sought that divide it, its half, double, 3/4, 4/3, 2/3 or 3/2 into eighths, sixteenths
+    or triplets of either, ± 4 %. Those are taken whose mean distance is smallest against random onsets; the value is
+    relative to what as many random onsets reach in the same search. Undefined below 16 onsets, without a beat, and
+    where attacks are too soft to be placed. Details: ``lines_ms``, ``distance_ms``, ``onsets``, ``attacks`` (sharp or
+    soft), ``tracked_bpm`` with the tracker's ``confidence`` in [0, 5.32], ``notes`` (the onsets' source),
+    ``tempo_reason`` (why a file's tempo is not used), and ``known`` where it is.
     """
 
-    version = 1
+    version = 2
     unit = "of chance"
     direction: ClassVar[Direction] = "lower"
 
-    def _score(self, rhythm: Rhythm, clip: DecodedClip, details: dict[str, Any]) -> Score:
-        if (known := known_rhythm(clip)) is not None:
-            details["known"] = _smaller_ratio(known)[0]
-        value, explained = _smaller_ratio(rhythm)
-        return Score.of(value, chance=1.0, **explained, **details)
-
-
-def _smaller_ratio(rhythm: Rhythm) -> tuple[float, dict[str, Any]]:
-    straight, triplet = rhythm.fitted(STRAIGHT), rhythm.fitted(TRIPLET)
-    ratios = {"straight": rhythm.ratio(straight, STRAIGHT), "triplet": rhythm.ratio(triplet, TRIPLET)}
-    better = min(ratios, key=lambda name: ratios[name])
-    grid = {"straight": straight, "triplet": triplet}[better]
-    value = ratios[better] / chance_smaller_ratio(rhythm.count, rhythm.quarters)
-    return value, {"grid": better, "tempo": 60 / grid.quarter, **ratios}
+    def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:
+        del quarter
+        if (known := known_lines(clip)) is not None:
+            details["known"] = known.value
+        return Score.of(found.value, chance=1.0, **explained(found), **details)

@@ -17,6 +17,9 @@ from models.musicxml import Tempo, parse_musicxml
 MIDI_ENDINGS = (".mid", ".midi")
 MUSICXML_ENDINGS = (".musicxml", ".mxl", ".xml")
 
+SAME_TEMPO = 1e-4
+"""Relative difference up to which tempi are one: editors round them to whole microseconds or hundredths of a bpm."""
+
 MAX_BYTES = 16_000_000  # plain MusicXML of a symphonic movement takes some 10 MB
 
 
@@ -61,7 +64,7 @@ def _constant_quarter(events: Sequence[Note], tempi: Sequence[Tempo]) -> float |
     first, last = min(note.onset for note in events), max(note.onset for note in events)
     before = [tempo for tempo in tempi if tempo.start <= first][-1:]
     quarters = [tempo.quarter for tempo in (*before, *(t for t in tempi if first < t.start < last))]
-    return quarters[0] if max(quarters) - min(quarters) < 1e-6 else None
+    return quarters[0] if max(quarters) <= min(quarters) * (1 + SAME_TEMPO) else None
 
 
 def parse_midi(content: bytes) -> tuple[list[Note], list[Tempo]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli import check_run, conformance, memorisation
+from bench.cli.onset_table import onset_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,8 @@ def metrics(
 ) -> None:
     """Dose and response: spoil good music by known amounts, and see which metric notices what.
 
-    The composer plays prompts of genres@1; its notes and its sound are spoiled in eight ways at rising doses.
+    The composer plays prompts of genres@1; its notes and its sound are spoiled in eight ways at rising doses. With
+    rhythm metrics, a last table shows how exactly the onsets of instruments are heard (not in the JSON).
     """
     import json
     from dataclasses import asdict
@@ -85,7 +87,7 @@ def metrics(
     if as_json:
         print(json.dumps([{**asdict(r), "improved": r.improved} for r in responses], indent=2, ensure_ascii=False))
     else:
-        print(_report(responses, spoilers, prompts, duration, chosen, references))
+        print(_report(responses, spoilers, prompts, duration, chosen, references, quick))
 
 
 def _metrics(named: list[str] | None) -> list[PlannedMetric]:
@@ -141,6 +143,7 @@ def _report(
     duration: float,
     metrics: Sequence[PlannedMetric],
     references: dict[str, Reference],
+    quick: bool,
 ) -> str:
     """Two tables, of correlations and of smallest doses, and what the words in them mean."""
     from bench.text_table import text_table
@@ -171,6 +174,8 @@ def _report(
         lines.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
     lines += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
     lines += dict.fromkeys(warning.sentence for reference in references.values() for warning in reference.warnings)
+    if {metric.base for metric in metrics} & {"rhythmic-inconsistency", "rhythm-grid"}:
+        lines += ["", onset_table(quick)]
     return "\n".join(lines)
 
 

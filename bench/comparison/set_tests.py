@@ -19,6 +19,7 @@ from bench.contracts.embedder import Vectors
 from bench.contracts.notice import checked
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find, installed, short_name
+from bench.contracts.prompt import Prompt
 from bench.contracts.set_metric import PlannedReference, Reference, SetMetric, gather
 from bench.errors import DataError, TunebenchError, UsageError, one_line
 from bench.hashing import fingerprint
@@ -103,6 +104,11 @@ class SetTests:
         self._metrics: dict[tuple[str, str], SetMetric] = {}
         self._references: dict[str, tuple[PlannedReference, Reference]] = {}
 
+    @cached_property
+    def _prompts(self) -> dict[str, Prompt]:
+        """By id, those of all runs."""
+        return {id: prompt for run in reversed(self._runs) for id, prompt in run.prompts.items()}
+
     def answer(self, requests: Sequence[SetRequest], progress: Progress) -> list[CachedTest]:
         """One result a request; where there is none it says why."""
         keys = [request.key for request in requests]
@@ -121,7 +127,7 @@ class SetTests:
     def _test(self, request: SetRequest, key: str) -> CachedTest:
         try:
             embedder, vectors = self._vectors(request.metric)
-            cache_key = _cache_key(key, request, vectors)
+            cache_key = _cache_key(key, request, vectors, self._prompts)
             test = self._kept.cached(cache_key) or self._compute(request, embedder, vectors)
         except Exception as error:  # a plugin may raise anything, and costs its own rows only
             return _without(one_line(error))
@@ -140,7 +146,7 @@ class SetTests:
             usable = [(place, group, v) for place, group, v in known if v is not None and not isinstance(v, str)]
             if not usable:
                 return _without(f"no clip of '{side.name}' has an embedding")
-            sets.append(gather(usable, embedder))
+            sets.append(gather(usable, embedder, {place: self._prompts[prompt] for prompt, place in number.items()}))
         reference: Reference | None = None
         leaks: tuple[Contamination, ...] = ()
         if request.metric.reference:
@@ -244,10 +250,13 @@ def _without(reason: str) -> CachedTest:
     return CachedTest(estimate=None, low=None, high=None, p=None, null="", reason=reason, warnings=(), n=0)
 
 
-def _cache_key(key: str, request: SetRequest, vectors: Mapping[str, Vectors | str]) -> str:
+def _cache_key(
+    key: str, request: SetRequest, vectors: Mapping[str, Vectors | str], prompts: Mapping[str, Prompt]
+) -> str:
     """A key that holds in all runs: it covers what the clips' embeddings are, and who computes."""
     digest = hashlib.sha256(f"{version('tunebench')} {key}".encode())
-    for _, content in request.a.clips + request.b.clips:
+    for id, content in request.a.clips + request.b.clips:
+        digest.update(repr((prompts[id].genre, prompts[id].text)).encode())
         found = vectors.get(content)
         digest.update(repr(found if found is None or isinstance(found, str) else found.shape).encode())
         if found is not None and not isinstance(found, str):

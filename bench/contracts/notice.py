@@ -124,6 +124,16 @@ def _clip_length(p: Mapping[str, Any]) -> str:
     )
 
 
+def _genres(p: Mapping[str, Any]) -> str:
+    clips, music = ([genre or "none" for genre in p[side]] for side in ("clips", "music"))
+    if not p["common"]:
+        return (
+            f"the clips have no genre in common with the reference '{p['reference']}', and are compared with all of it"
+        )
+    aside = [f"{whose} of genre {', '.join(names)}" for whose, names in (("clips", clips), ("music", music)) if names]
+    return f"left aside, since only one side has it: {' and '.join(aside)} (the reference is '{p['reference']}')"
+
+
 def _rank(p: Mapping[str, Any]) -> str:
     whose = {"clips": "the clips have", "reference": "the reference has"}[p["of"]]
     return f"{whose} {p['windows']} windows in {p['dimension']} dimensions, no full covariance"
@@ -167,7 +177,12 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-FLOOR": lambda p: (
         f"{p['permutations']} permutations, so p is never below {format(p['p'], 'g').removeprefix('0')}"
     ),
+    "W-GENRES": _genres,
     "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
+    "W-ONE-EACH": lambda p: (
+        f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' none of these genres: "
+        "music like it reads below 0"
+    ),
     "W-RANK": _rank,
     "W-RATINGS": _ratings,
     "W-SEEDS": lambda p: f"A has {_seeds(*p['a'])} and B {_seeds(*p['b'])} a prompt",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bench.contracts.embedder import EmbedderRef, Vectors
 from bench.contracts.metric import Direction, Estimate
 from bench.contracts.notice import Notice
+from bench.contracts.prompt import Prompt
 from bench.errors import DataError
 from bench.hashing import fingerprint
 
@@ -25,8 +26,11 @@ class EmbeddingSet:
     Attributes:
         vectors: float32, shape (windows, dimension); anything that slices to such an array will do (a memory map).
         recordings: int, shape (windows,): which recording or clip a window is from.
-        groups: int, shape (windows,): what is dependent and resampled together: the prompt of a clip, or the recording.
+        groups: int, shape (windows,): what is dependent and resampled together: the prompt of a clip, or the recording;
+            of reference music whose prompts are known, those.
         embedder: fingerprint of the embedder's identity.
+        genres: genre of each group by its number, where known.
+        prompts: text of each group's prompt by its number, where known; the same text is the same prompt in two sets.
 
     Raises:
         DataError: shapes that do not match.
@@ -36,6 +40,8 @@ class EmbeddingSet:
     recordings: npt.NDArray[np.int64]
     groups: npt.NDArray[np.int64]
     embedder: str
+    genres: Mapping[int, str] = field(default_factory=dict)
+    prompts: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         windows = self.vectors.shape[0]
@@ -55,7 +61,7 @@ class EmbeddingSet:
 
     def part(self, keep: npt.NDArray[np.bool_]) -> EmbeddingSet:
         """Only the windows where ``keep``, shape (windows,), is true."""
-        return EmbeddingSet(self.vectors[keep], self.recordings[keep], self.groups[keep], self.embedder)
+        return replace(self, vectors=self.vectors[keep], recordings=self.recordings[keep], groups=self.groups[keep])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +75,8 @@ class Reference:
         windows: how many windows mean and covariance are of.
         mean: float64, shape (dimension,).
         covariance: float64, shape (dimension, dimension), ddof = 1.
-        embeddings: the windows themselves, grouped by recording, or None where only the Gaussian was kept.
+        embeddings: the windows themselves, grouped by prompt where that is known and otherwise by recording, or None
+            where only the Gaussian was kept.
         genres: genre of each recording by its number, where known.
         warnings: what every score against it must say, as in `bench.Estimate`.
         about: licence, provenance, hashes of the recordings.
@@ -164,8 +171,24 @@ class SetMetric(ABC):
         return Difference(None, None, None, None, "", "this metric has no test for differences")
 
 
-def gather(clips: Sequence[tuple[int, int, Vectors]], embedder: str) -> EmbeddingSet:
-    """Join (recording, group, vectors) of one clip or more into one set."""
+def gather(
+    clips: Sequence[tuple[int, int, Vectors]], embedder: str, prompts: Mapping[int, Prompt] | None = None
+) -> EmbeddingSet:
+    """Join (recording, group, vectors) of one clip or more into one set; ``prompts`` says what the groups are."""
     recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in clips])
     groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in clips])
-    return EmbeddingSet(np.concatenate([vectors for *_, vectors in clips]), recordings, groups, embedder)
+    vectors = np.concatenate([vectors for *_, vectors in clips])
+    return EmbeddingSet(vectors, recordings, groups, embedder, **labels_of(prompts or {}))
+
+
+class Labels(TypedDict):
+    """What is known of groups, as `EmbeddingSet` takes it."""
+
+    genres: dict[int, str]
+    prompts: dict[int, str]
+
+
+def labels_of(prompts: Mapping[int, Prompt]) -> Labels:
+    """Genres and texts of groups that are prompts, by their number."""
+    genres = {number: prompt.genre for number, prompt in prompts.items() if prompt.genre is not None}
+    return {"genres": genres, "prompts": {number: prompt.text for number, prompt in prompts.items()}}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -19,6 +20,10 @@ from bench.references.contamination import Contamination, find_contamination, ma
 from bench.references.find import find_reference
 from bench.storage.clip_sets import clip_groups
 from bench.storage.store import Store, StoredClip
+from bench.storage.vector_file import PATTERN, VectorFile, written
+
+MANY = 2000
+"""Of more clips a model, each set of clips is a task of its own."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +142,34 @@ class Scoring:
         leaks: Sequence[Contamination],
         asked: set[str],
     ) -> None:
-        tasks = self._set_tasks(metrics, references, leaks, asked)
-        self.progress.begin("computing set metrics", len(tasks), 0)
-        for _, result in Attempts(tasks, self.executor, self.progress, self.retries):
-            self.store.record_set_scores(result)
-            self.progress.advance(1 if result else 0)
+        with self._vectors({metric.embedders[0].fingerprint for metric in metrics}, asked) as vectors:
+            tasks = self._set_tasks(metrics, references, leaks, asked, vectors)
+            self.progress.begin("computing set metrics", len(tasks), 0)
+            for _, result in Attempts(tasks, self.executor, self.progress, self.retries):
+                self.store.record_set_scores(result)
+                self.progress.advance(1 if result else 0)
+
+    @contextmanager
+    def _vectors(self, embedders: Collection[str], asked: set[str]) -> Iterator[dict[str, VectorFile]]:
+        """By embedder, the vectors of the clips of some models in a file that workers read."""
+        store = self.store
+        contents: dict[str, dict[str, None]] = {}  # in order, each once
+        for clip in store.made():
+            if clip.model in asked:
+                contents.setdefault(clip.model, {})[clip.content] = None
+        in_order = list(dict.fromkeys(chain.from_iterable(contents.values())))
+        for left in store.folder.glob(PATTERN):
+            left.unlink(missing_ok=True)
+        with ExitStack() as files:
+            found = {}
+            for name in embedders:
+                path = store.folder / PATTERN.replace("*", name[:16])
+                try:
+                    file = written(path, store.each_embedded(name, self.view.key, in_order))
+                    found[name] = files.enter_context(file)
+                except OSError as error:
+                    raise UsageError(f"cannot write {path}: {error.strerror}; free disk space") from error
+            yield found
 
     def _set_tasks(
         self,
@@ -149,26 +177,32 @@ class Scoring:
         references: Mapping[str, PlannedReference],
         leaks: Sequence[Contamination],
         asked: set[str],
+        vectors: Mapping[str, VectorFile],
     ) -> list[SetTask]:
-        """A task for each model and metric that lack the score of a set, with the sets that lack it."""
+        """A task for each model and metric that lack the score of a set, with the sets that lack it.
+
+        Of many clips each set is a task of its own, so that they are computed side by side.
+        """
         store, prompts = self.store, self.store.prompts()
         number = {prompt: place for place, prompt in enumerate(prompts)}
+        numbered = dict(enumerate(prompts.values()))
         models: dict[str, list[StoredClip]] = {}
         for clip in store.made():
             models.setdefault(clip.model, []).append(clip)
-        embedders = {metric.embedders[0].fingerprint for metric in metrics}
-        vectors = {name: store.embedded(name, self.view.key) for name in embedders}
         held = {} if self.force else store.set_scored()
         tasks: list[SetTask] = []
         for model in (name for name in models if name in asked):
             for metric in metrics:
                 embedder = metric.embedders[0].fingerprint
                 against = references[embedder] if metric.needs_reference else None
-                clips = tuple((number[clip.prompt], vectors[embedder].get(clip.content)) for clip in models[model])
+                file = vectors[embedder]
+                clips = tuple((number[clip.prompt], file.rows.get(clip.content)) for clip in models[model])
                 groups = tuple(clip_groups(models[model], prompts))
-                task = SetTask(model, metric, self.view, against, clips, groups, marks(leaks, model, against))
+                used = {place: numbered[place] for place, _ in clips}
+                said = marks(leaks, model, against)
+                task = SetTask(model, metric, self.view, against, file.path, clips, used, groups, said)
                 # A score from before it was known what the model was trained on lacks its mark.
                 absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
-                if absent:
-                    tasks.append(replace(task, groups=absent))
+                parts = [(group,) for group in absent] if len(clips) > MANY else [absent] if absent else []
+                tasks += [replace(task, groups=part) for part in parts]
         return tasks

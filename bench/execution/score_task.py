@@ -18,13 +18,14 @@ from bench.contracts.metric import DecodedClip, Estimate, Score, finite_number
 from bench.contracts.notes import Notes
 from bench.contracts.notice import Notice, checked
 from bench.contracts.prompt import Prompt
-from bench.contracts.set_metric import PlannedReference, gather
+from bench.contracts.set_metric import EmbeddingSet, PlannedReference, labels_of
 from bench.errors import DataError, MissingError, Undefined, may_pass, one_line
 from bench.execution.executors.worker_state import WorkerState
 from bench.file_hash import FileChanged
 from bench.planning.metric_plan import ClipGroup, PlannedEmbedder, PlannedMetric, SetKey
 from bench.storage.clip_file import made_audio
 from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScored
+from bench.storage.vector_file import Rows, read_vectors
 
 
 @dataclass(frozen=True)
@@ -166,15 +167,18 @@ def _cause(embedder: PlannedEmbedder) -> str:
 class SetTask:
     """One set metric on one model's clips, whole and by group.
 
-    A clip is its prompt's number and its vectors, or the reason why it has none; None where nobody tried. ``warnings``
-    are what every score of this model against this reference must say.
+    A clip is its prompt's number and where in the file ``vectors`` its own lie, or why it has none; None where
+    nobody tried. ``prompts`` says what the numbers are. ``warnings`` are what every score of this model against this
+    reference must say.
     """
 
     model: str
     metric: PlannedMetric
     view: View
     reference: PlannedReference | None
-    clips: tuple[tuple[int, Vectors | str | None], ...]
+    vectors: Path
+    clips: tuple[tuple[int, Rows | str | None], ...]
+    prompts: Mapping[int, Prompt]
     groups: tuple[ClipGroup, ...]
     warnings: tuple[Notice, ...] = ()
     tries: int = 1
@@ -234,16 +238,33 @@ class SetTask:
             reference = state.reference(self.reference) if self.reference else None
             if reference and group.grouping == "genre":
                 reference = reference.of_genre(group.name)
-            members = [(place, *self.clips[place]) for place in group.members]
-            clips = [(place, prompt, v) for place, prompt, v in members if not (v is None or isinstance(v, str))]
-            if not clips:
+            evaluated = self._evaluated(group)
+            if evaluated is None:
                 estimate = Estimate(None, None, None, 0, "no clip has an embedding")
             else:
-                estimate = metric.evaluate(gather(clips, self.metric.embedders[0].fingerprint), reference)
+                estimate = metric.evaluate(evaluated, reference)
             warnings = (*checked(estimate.warnings, f"metric '{self.metric.name}'"), *self.warnings)
             return SetScored(self.key(group), estimate=replace(_storable(estimate), warnings=warnings))
         except Exception as error:
             return SetScored(self.key(group), error=one_line(error), may_pass=may_pass(error))
+
+    def _evaluated(self, group: ClipGroup) -> EmbeddingSet | None:
+        """The embedded clips of a group; None if there are none."""
+        members = [(place, *self.clips[place]) for place in group.members]
+        clips = [
+            (place, prompt, rows) for place, prompt, rows in members if not (rows is None or isinstance(rows, str))
+        ]
+        if not clips:
+            return None
+        places, numbers, rows = zip(*clips, strict=True)
+        counts = [own.windows for own in rows]
+        return EmbeddingSet(
+            read_vectors(self.vectors, rows),
+            np.repeat(np.array(places, dtype=np.int64), counts),
+            np.repeat(np.array(numbers, dtype=np.int64), counts),
+            self.metric.embedders[0].fingerprint,
+            **labels_of(self.prompts),
+        )
 
 
 def _storable(estimate: Estimate) -> Estimate:

@@ -3,7 +3,8 @@
 Tensors: ``mean`` (dimension,) and ``covariance`` (dimension, dimension), float64, ddof = 1, of all windows; and, unless
 only these were kept, ``recordings`` (windows,), int64, and ``embeddings`` (windows, dimension), float32. The metadata
 hold one JSON text under ``tunebench``: format, name, embedder, windows, recordings (id, hash of the sound, genre),
-licence, provenance, and whether the music is synthetic.
+licence, provenance, and whether the music is synthetic; where the music was made of prompts, ``prompts``, the text of
+each recording's or null.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class ReferenceWriter:
         self.path = path
         self.moments: Moments | None = None
         self._recordings: list[tuple[str, str, str | None]] = []
+        self._prompts: list[str | None] = []
         self._counts: list[int] = []
         self._statistics_only = statistics_only
         try:
@@ -71,7 +73,7 @@ class ReferenceWriter:
     def windows(self) -> int:
         return self.moments.n if self.moments else 0
 
-    def add(self, id: str, content: str, genre: str | None, vectors: Vectors) -> None:
+    def add(self, id: str, content: str, genre: str | None, vectors: Vectors, prompt: str | None = None) -> None:
         """Append a recording.
 
         Args:
@@ -79,6 +81,7 @@ class ReferenceWriter:
             content: `bench.contracts.audio.content_hash` of its sound.
             genre: its genre, where known.
             vectors: shape (windows ≥ 1, dimension), as many dimensions as the others.
+            prompt: text of the prompt that it was made of, where there was one.
 
         Raises:
             DataError: another shape, or a value that is not finite.
@@ -93,6 +96,7 @@ class ReferenceWriter:
             raise DataError(f"{id}: its embedding holds values that are not finite") from None
         self.moments = self.moments + part if self.moments else part
         self._recordings.append((id, content, genre))
+        self._prompts.append(prompt)
         self._counts.append(len(vectors))
         if not self._statistics_only:
             self._windows.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
@@ -119,6 +123,7 @@ class ReferenceWriter:
             "embedder": embedder,
             "windows": self.moments.n,
             "recordings": self._recordings,
+            **({"prompts": self._prompts} if any(self._prompts) else {}),
         }
         windows = None if self._statistics_only else (self._windows, (self.moments.n, len(self.moments.mean)))
         write_tensors(self.path, small, described, windows)
@@ -196,13 +201,16 @@ def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
     return tensors
 
 
-def content_fingerprint(tensors: Tensors, embedder: str, genres: Mapping[int, str]) -> str:
-    """SHA-256 of what scores depend on: every number, the embedder and the genres; not the name or the licence.
+def content_fingerprint(
+    tensors: Tensors, embedder: str, genres: Mapping[int, str], prompts: Mapping[int, str] | None = None
+) -> str:
+    """SHA-256 of what scores depend on: every number, the embedder, genres and prompts; not the name or the licence.
 
     Raises:
         DataError: a number is not finite.
     """
-    digest = hashlib.sha256(canonical_json([embedder, sorted(genres.items())]).encode())
+    labels = [embedder, sorted(genres.items()), *([sorted(prompts.items())] if prompts else [])]
+    digest = hashlib.sha256(canonical_json(labels).encode())
     for key in sorted(tensors):
         tensor = tensors[key]
         digest.update(f"{key}{tensor.dtype.str}{tensor.shape}".encode())

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from bench.contracts.embedder import Vectors
 from bench.contracts.notice import Notice
 from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import DataError
@@ -29,19 +31,20 @@ def load_reference(path: Path) -> Reference:
         identity = about["embedder"]
         embedder = fingerprint(identity)
         genres = {place: genre for place, (_, _, genre) in enumerate(about["recordings"]) if genre is not None}
+        prompts = _prompts(about)
         mean, covariance = np.array(tensors["mean"]), np.array(tensors["covariance"])
         if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
             raise DataError(f"mean of shape {mean.shape} and covariance of shape {covariance.shape} do not match")
         embeddings = None
         if "embeddings" in tensors:
             recordings = np.array(tensors["recordings"])
-            embeddings = EmbeddingSet(tensors["embeddings"], recordings, recordings, embedder)
+            embeddings = _grouped(tensors["embeddings"], recordings, embedder, genres, prompts)
             if embeddings.dimension != len(mean) or embeddings.windows != about["windows"]:
                 raise DataError(f"{tensors['embeddings'].shape} embeddings do not match the mean of {len(mean)}")
         return Reference(
             about["name"],
             embedder,
-            content_fingerprint(tensors, embedder, genres),
+            content_fingerprint(tensors, embedder, genres, prompts),
             int(about["windows"]),
             mean,
             covariance,
@@ -53,6 +56,46 @@ def load_reference(path: Path) -> Reference:
     except (DataError, KeyError, TypeError, ValueError) as error:
         problem = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path}: {problem}; build it again with 'tunebench reference build'") from error
+
+
+def _prompts(about: Mapping[str, Any]) -> dict[int, str]:
+    """Text of the prompt of each recording by its number, where known.
+
+    Raises:
+        ValueError: not one a recording.
+    """
+    texts = about.get("prompts") or [None] * len(about["recordings"])
+    if len(texts) != len(about["recordings"]) or not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError("'prompts' is not a list of one text or null a recording")
+    return {place: text for place, text in enumerate(texts) if text is not None}
+
+
+def _grouped(
+    vectors: Vectors,
+    recordings: npt.NDArray[np.int64],
+    embedder: str,
+    genres: Mapping[int, str],
+    prompts: Mapping[int, str],
+) -> EmbeddingSet:
+    """Windows grouped by prompt where it is known, otherwise by recording; the first recording numbers a group."""
+    first: dict[tuple[str | None, str | None], int] = {}
+    number = {
+        recording: first.setdefault((prompts[recording], genres.get(recording)), recording)
+        if recording in prompts
+        else recording
+        for recording in np.unique(recordings).tolist()
+    }
+    groups = recordings
+    if prompts and len(recordings):
+        groups = np.array([number[recording] for recording in recordings.tolist()], dtype=np.int64)
+    return EmbeddingSet(
+        vectors,
+        recordings,
+        groups,
+        embedder,
+        {group: genres[group] for group in number.values() if group in genres},
+        {group: prompts[group] for group in number.values() if group in prompts},
+    )
 
 
 def _warnings(about: Mapping[str, Any]) -> list[Notice]:

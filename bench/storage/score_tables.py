@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -152,6 +152,19 @@ class ScoreTables(Tables):
             content: reason if vectors is None else np.frombuffer(vectors, dtype="<f4").reshape(-1, dimension)
             for content, dimension, vectors, reason in rows
         }
+
+    def each_embedded(self, embedder: str, view: str, contents: Iterable[str]) -> Iterator[tuple[str, Vectors | str]]:
+        """As `embedded`, of these content hashes in their order, one at a time; without those that nobody embedded."""
+        self.check("embeddings")
+        for content in contents:
+            row = self._db.execute(
+                "SELECT dimension, vectors, reason FROM embeddings "
+                "WHERE content = ? AND embedder = ? AND view = ? AND error IS NULL",
+                (content, embedder, view),
+            ).fetchone()
+            if row is not None:
+                dimension, vectors, reason = row
+                yield content, reason if vectors is None else np.frombuffer(vectors, dtype="<f4").reshape(-1, dimension)
 
     def embedded_keys(self, embedder: str, view: str) -> set[str]:
         """Content hashes that need no embedding by one embedder on one view."""

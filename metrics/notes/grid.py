@@ -1,4 +1,4 @@
-"""Metrical grids of constant tempo, fitted to onsets."""
+"""Lines at constant distances, fitted to onsets."""
 
 from __future__ import annotations
 
@@ -8,47 +8,51 @@ import numpy as np
 import numpy.typing as npt
 
 FREEDOM = 0.04
-"""Share of the tracked quarter by which the fitted one may differ; trackers within it count as right (Gouyon
-et al. 2006)."""
+"""Share of a heard spacing by which the fitted one may differ; tempos within it count as right (Gouyon et al. 2006)."""
 
-_COARSE = 0.1  # lines that a grid may slip over all onsets between two coarse tempos
+_COARSE = 0.1  # lines that a grid may slip over all onsets between two coarse spacings
 _FINE = 1e-3
+_AT_ONCE = 1 << 18  # spacings × onsets that are tried in one go; long clips need no more memory than short ones
 
 Times = npt.NDArray[np.float64]
 
 
-class Grid(NamedTuple):
-    """A fitted grid: its quarter note and the time of one of its lines, both in seconds, and the mean
-    distance of the onsets from the nearest line, as a share of a quarter note, in [0, 1 / (4 · lines)]."""
+class Lines(NamedTuple):
+    """Fitted lines: their spacing and the time of one of them, both in seconds, and the mean distance of the onsets
+    from the nearest line, as a share of the spacing, in [0, 0.25]."""
 
-    quarter: float
+    spacing: float
     phase: float
     deviation: float
 
 
-def fit_phase(onsets: Times, quarters: Times, lines: int) -> tuple[Times, Times]:
-    """The best phase of a grid of each tempo, exactly.
+def fit_phase(onsets: Times, spacings: Times) -> tuple[Times, Times]:
+    """The best phase of lines of each spacing, exactly.
 
     The mean circular distance is piecewise linear in the phase and convex only at onsets, so one of the
-    onsets lies on a line of the best grid. Sorted prefix sums try them all in O(n log n).
+    onsets lies on one of the best lines. Sorted prefix sums try them all in O(n log n).
 
     Args:
         onsets: seconds, shape (onsets,), at least one.
-        quarters: lengths of a quarter note in seconds, > 0, shape (tempos,).
-        lines: grid lines in a quarter note.
+        spacings: seconds from line to line, > 0, shape (spacings,).
 
     Returns:
-        Mean distance as a share of a quarter, and a phase in seconds, each of shape (tempos,).
+        Mean distance as a share of the spacing, and a phase in seconds, each of shape (spacings,).
     """
-    steps = quarters / lines
+    parts = np.array_split(spacings, max(1, len(spacings) * len(onsets) // _AT_ONCE))
+    found = [_fit_phase(onsets, part) for part in parts]
+    return np.concatenate([deviation for deviation, _ in found]), np.concatenate([phase for _, phase in found])
+
+
+def _fit_phase(onsets: Times, spacings: Times) -> tuple[Times, Times]:
     count = len(onsets)
-    position = np.sort((onsets / steps[:, np.newaxis]) % 1.0, axis=1)
-    # Twice round the circle, each tempo in a stretch of its own, so one flat search serves all of them.
+    position = np.sort((onsets / spacings[:, np.newaxis]) % 1.0, axis=1)
+    # Twice round the circle, each spacing in a stretch of its own, so one flat search serves all of them.
     twice = np.concatenate([position, position + 1], axis=1)
-    stretch = 3.0 * np.arange(len(steps))[:, np.newaxis]
+    stretch = 3.0 * np.arange(len(spacings))[:, np.newaxis]
     half = np.searchsorted((twice + stretch).ravel(), (position + stretch + 0.5).ravel(), side="right")
-    half = half.reshape(position.shape) - 2 * count * np.arange(len(steps))[:, np.newaxis]
-    sums = np.concatenate([np.zeros((len(steps), 1)), np.cumsum(twice, axis=1)], axis=1)
+    half = half.reshape(position.shape) - 2 * count * np.arange(len(spacings))[:, np.newaxis]
+    sums = np.concatenate([np.zeros((len(spacings), 1)), np.cumsum(twice, axis=1)], axis=1)
     begin = np.arange(count)
     ahead = half - begin
     middle = np.take_along_axis(sums, half, axis=1)
@@ -56,32 +60,31 @@ def fit_phase(onsets: Times, quarters: Times, lines: int) -> tuple[Times, Times]
     distance_behind = (count - ahead) * (position + 1) - (sums[:, count : 2 * count] - middle)
     total = distance_ahead + distance_behind
     best = total.argmin(axis=1)[:, np.newaxis]
-    deviation = np.take_along_axis(total, best, axis=1)[:, 0] / count / lines
-    phase = np.take_along_axis(position, best, axis=1)[:, 0] * steps
+    deviation = np.take_along_axis(total, best, axis=1)[:, 0] / count
+    phase = np.take_along_axis(position, best, axis=1)[:, 0] * spacings
     return deviation.clip(0), phase
 
 
-def fit_grid(onsets: Times, quarter: float, lines: int) -> Grid:
-    """The grid of constant tempo that lies nearest to the onsets, its quarter within ±4 % of ``quarter``,
-    its phase free.
+def fit_lines(onsets: Times, spacing: float, freedom: float = FREEDOM) -> Lines:
+    """The lines that lie nearest to the onsets, of a spacing within ± ``freedom`` of the given one and any phase.
 
-    All tempos are tried that let the grid slip by a tenth of a line over the onsets; the best is then
-    refined to a thousandth.
+    All spacings are tried that let the lines slip by a tenth of one over the onsets; the best is then refined to a
+    thousandth.
 
     Args:
         onsets: seconds, ascending, shape (onsets,), at least one.
-        quarter: seconds, > 0.
-        lines: grid lines in a quarter note.
+        spacing: seconds, > 0.
+        freedom: a share of the spacing, in [0, 1); 0 keeps it as it is.
     """
-    low, high = quarter * (1 - FREEDOM), quarter * (1 + FREEDOM)
-    passed = float(onsets[-1] - onsets[0]) / quarter * lines  # lines between the first onset and the last
-    slip = 2 * FREEDOM * passed
-    tempos = np.linspace(low, high, 3 + 2 * int(slip / _COARSE / 2))
+    low, high = spacing * (1 - freedom), spacing * (1 + freedom)
+    passed = float(onsets[-1] - onsets[0]) / spacing  # lines between the first onset and the last
+    slip = 2 * freedom * passed
+    tried = np.linspace(low, high, 3 + 2 * int(slip / _COARSE / 2)) if freedom else np.array([spacing])
     while True:
-        deviation, phase = fit_phase(onsets, tempos, lines)
+        deviation, phase = fit_phase(onsets, tried)
         best = int(deviation.argmin())
-        width = float(tempos[1] - tempos[0])
-        if width / quarter * passed <= _FINE:
-            return Grid(float(tempos[best]), float(phase[best]), float(deviation[best]))
-        around = tempos[best] + width * np.linspace(-1, 1, 21)
-        tempos = around[(around >= low) & (around <= high)]
+        width = float(tried[1] - tried[0]) if freedom else 0.0
+        if width / spacing * passed <= _FINE:
+            return Lines(float(tried[best]), float(phase[best]), float(deviation[best]))
+        around = tried[best] + width * np.linspace(-1, 1, 21)
+        tried = around[(around >= low) & (around <= high)]

@@ -13,6 +13,12 @@ SILENCE = 1e-4
 OVERLOAD = 1e6
 """Peak above which samples cannot be audio; the float32 arithmetic further on would overflow."""
 
+QUIET = 1e-3
+"""Level below which a clip's ends count as silence: −60 dB relative to its peak."""
+
+_FRAME = 0.01  # seconds over which the level of the ends is taken
+_LEAD = 5  # of these frames are kept before the music, so that its first attack is one
+
 
 def audible(clip: DecodedClip, rate: int) -> Samples | None:
     """Mono at ``rate`` Hz with a peak of 1, shape (frames,), or None for silence.
@@ -20,6 +26,37 @@ def audible(clip: DecodedClip, rate: int) -> Samples | None:
     Trackers and peak pickers hold absolute thresholds; at one common peak a clip scores the same at any level.
     """
     return clip.share(f"audible:{rate}@1", lambda: _audible(clip, rate))
+
+
+def sounding(clip: DecodedClip, rate: int) -> tuple[Samples, float] | None:
+    """As `audible`, without the silence before and after the music, and the second at which that begins."""
+    samples = audible(clip, rate)
+    if samples is None:
+        return None
+    begin, end = sounding_part(samples, rate)
+    return samples[begin:end], begin / rate
+
+
+def sounding_part(samples: Samples, rate: int) -> tuple[int, int]:
+    """First and last frame, exclusive, of the music and of up to 50 ms before it; what is 60 dB below the peak is
+    silence.
+
+    Levels are standard deviations over 10 ms, so that single clicks, dither and an offset do not count as music.
+
+    Args:
+        samples: mono with a peak of 1, shape (frames,), at least one.
+        rate: in Hz.
+    """
+    length = max(1, round(_FRAME * rate))
+    starts = np.arange(0, len(samples), length)
+    mean, square = (
+        np.add.reduceat(values, starts) / np.diff(starts, append=len(samples))
+        for values in (samples.astype(np.float64), np.square(samples, dtype=np.float64))
+    )
+    loud = np.flatnonzero(square - mean**2 >= QUIET**2)
+    if not len(loud):
+        return 0, len(samples)
+    return max(0, int(loud[0]) - _LEAD) * length, min(len(samples), (int(loud[-1]) + 1) * length)
 
 
 def _audible(clip: DecodedClip, rate: int) -> Samples | None:

@@ -13,17 +13,14 @@ from typing import Any
 from bench.contracts.audio import Samples
 from bench.contracts.metric import DecodedClip
 from metrics.notes.essentia import quiet_essentia
-from metrics.notes.signal import audible
+from metrics.notes.signal import sounding
 
-VERSION = "essentia-multifeature@1"
+VERSION = "essentia-multifeature@2"
 
 RATE = 44_100
 
 SLOWEST, FASTEST = 30.0, 300.0
 """Beats a minute outside which the tracker, which searches 40–208, met no beat but silence or a constant tone."""
-
-FOLD = 70.0
-"""The quarter note is counted between this many beats a minute and twice as many."""
 
 
 @dataclass(frozen=True)
@@ -42,33 +39,20 @@ class Tempo:
 
     @property
     def quarter(self) -> float:
-        """Length of a quarter note in seconds, its tempo folded by octaves into [70, 140) bpm."""
-        return 60 / folded(self.bpm)
-
-
-def folded(bpm: float) -> float:
-    """The tempo (in beats a minute, > 0) doubled or halved into [70, 140).
-
-    >>> folded(160.0), folded(60.0), folded(120.0)
-    (80.0, 120.0, 120.0)
-    """
-    while bpm >= 2 * FOLD:
-        bpm /= 2
-    while bpm < FOLD:
-        bpm *= 2
-    return bpm
+        """Length of a quarter note in seconds, as tracked."""
+        return 60 / self.bpm
 
 
 def tempo_of(clip: DecodedClip) -> Tempo | None:
-    """The clip's tempo, tracked once, or None where there is no beat to follow.
+    """The clip's tempo, tracked once between the silences around it, or None where there is no beat to follow.
 
     Raises:
         MissingError: essentia is not installed.
     """
 
     def compute() -> Tempo | None:
-        samples = audible(clip, RATE)
-        return None if samples is None else track_tempo(samples)
+        heard = sounding(clip, RATE)
+        return None if heard is None else track_tempo(heard[0])
 
     return clip.share(VERSION, compute)
 

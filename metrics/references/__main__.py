@@ -35,7 +35,7 @@ def rebuild(path: Path) -> None:
                 if isinstance(audio, Exception):
                     raise audio
                 id = f"{prompt.id}:{seed}"
-                writer.add(id, content_hash(audio), prompt.genre, embedder.embed(audio))
+                writer.add(id, content_hash(audio), prompt.genre, embedder.embed(audio), prompt.text)
                 print(f"{id}: {writer.windows} windows", file=sys.stderr)
         writer.finish(
             "composer",

@@ -70,6 +70,7 @@ def test_other_threads_are_left_alone() -> None:
 
 def test_a_callback_of_native_code_does_not_lose_it() -> None:
     """libsndfile writes through functions in Python; an exception in one of them is dropped."""
+
     class Interrupted(io.BytesIO):
         def write(self, data: object) -> int:
             if not self.tell():

@@ -47,7 +47,7 @@ def measure() -> Iterable[Row]:
 
     score_all(clips()[0])  # loads the network
     note = f"median of {len(audios)} clips of {SECONDS:g} s, one thread"
-    yield Row("seven note metrics", speed(score_all, clips()), "× real time", target=15, note=note)
+    yield Row("seven note metrics", speed(score_all, clips()), "× real time", target=20, note=note)
     parts: dict[str, Callable[[DecodedClip], object]] = {
         "transcription": transcription_of,
         "onsets": onsets_of,

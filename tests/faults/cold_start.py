@@ -156,14 +156,18 @@ def compile_and_compare() -> None:
     import numpy as np
 
     from bench.library_setup import set_up_libraries
-    from metrics.notes.onsets import HOP, RATE, detect_onsets
+    from metrics.notes.onsets import AROUND, PAUSE, RATE, SHARP, THRESHOLD, pick_peaks, spectral_flux
 
     set_up_libraries()
     from librosa.onset import onset_detect
 
     samples = np.random.default_rng(0).standard_normal(5 * RATE).astype(np.float32)
     samples *= np.sin(2 * np.pi * 2 * np.arange(len(samples)) / RATE) > 0
-    ours, theirs = detect_onsets(samples), onset_detect(y=samples, sr=RATE, hop_length=HOP, units="time")
+    flux = spectral_flux(samples, SHARP)
+    pause, around = SHARP.frames(PAUSE), SHARP.frames(AROUND)
+    windows = {"pre_max": pause, "post_max": pause + 1, "pre_avg": around, "post_avg": around + 1, "wait": pause}
+    theirs = onset_detect(onset_envelope=flux, sr=RATE, hop_length=SHARP.hop, delta=THRESHOLD, **windows)
+    ours = pick_peaks(flux, pause, around)
     if not len(ours) or not np.array_equal(ours, theirs):
         sys.exit(f"librosa's onsets are {theirs}, ours {ours}")
 

@@ -120,7 +120,7 @@ def test_audio_damaged_or_swapped(trials: Trials, bench_run: Bench, tmp_path: Pa
         before = _all_sounds(folder)
         bench_run.score(folder, "--force", codes={0, 4, 5})
         assert all(original[key] == value for key, value in _scores(folder).items())
-        bench_run.call("check", "run", folder, "--repair", codes={0, 4, 5})
+        bench_run.call("check", "run", folder, "--repair", "--plugin-files", codes={0, 4, 5})
         bench_run.finish(folder)
         assert before <= _all_sounds(folder), "audio that was whole is gone"
 
@@ -208,7 +208,7 @@ def test_database_damaged_or_lost(trials: Trials, bench_run: Bench, tmp_path: Pa
         if resumed.returncode == 0:
             assert bench_run.call("leaderboard", folder, "--json", codes={0}).stdout == bench_run.table
             return
-        bench_run.call("check", "run", folder, "--repair", codes={0, 4, 5})
+        bench_run.call("check", "run", folder, "--repair", "--plugin-files", codes={0, 4, 5})
         bench_run.finish(folder)
         assert before <= _all_sounds(folder), "audio that was whole is gone"
 

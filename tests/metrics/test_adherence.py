@@ -4,7 +4,18 @@ import pytest
 
 from bench import Audio, DecodedClip, Prompt
 from bench.contracts.notes import Note, Notes
-from metrics.adherence import CHANCE_KEY, KeyAdherence, TempoAdherence, key_score, tempo_matches
+from metrics.adherence import (
+    ACCURACY_2,
+    CHANCE_KEY,
+    EXACT,
+    GUESSES,
+    OCTAVES,
+    KeyAdherence,
+    TempoAdherence,
+    chance_of_tempo,
+    key_score,
+    tempo_matches,
+)
 from metrics.notes.key import TONICS, Key
 
 SILENCE = Audio(np.zeros((1, 8000), dtype=np.float32), 8000)
@@ -27,22 +38,35 @@ def test_the_chance_of_a_key_is_the_mean_over_all_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bpm", "exact", "tolerant"),
+    ("bpm", "right"),
     [
-        (120, True, True),
-        (124.7, True, True),
-        (125, False, False),
-        (115.3, True, True),
-        (115, False, False),
-        (60, False, True),
-        (249, False, True),
-        (180, False, False),
-        (40, False, False),
+        (120, (True, True, True)),
+        (124.7, (True, True, True)),
+        (125, (False, False, False)),
+        (115.3, (True, True, True)),
+        (115, (False, False, False)),
+        (60, (False, True, True)),
+        (249, (False, True, True)),
+        (40, (False, False, True)),
+        (350, (False, False, True)),
+        (180, (False, False, False)),
+        (90, (False, False, False)),
+        (160, (False, False, False)),
     ],
 )
-def test_a_tempo_is_right_within_four_percent(bpm: float, exact: bool, tolerant: bool) -> None:
-    assert tempo_matches(bpm, 120) is exact
-    assert tempo_matches(bpm, 120, octaves=True) is tolerant
+def test_a_tempo_is_right_within_four_percent(bpm: float, right: tuple[bool, ...]) -> None:
+    assert tuple(tempo_matches(bpm, 120, multiples) for multiples in (EXACT, OCTAVES, ACCURACY_2)) == right
+
+
+@pytest.mark.parametrize("multiples", [EXACT, OCTAVES, ACCURACY_2])
+@pytest.mark.parametrize("asked", [45, 68, 120, 205, 300])
+def test_the_chance_of_a_tempo_is_the_share_of_random_guesses_that_match(
+    asked: float, multiples: tuple[float, ...]
+) -> None:
+    low, high = np.log(GUESSES)
+    guesses = np.exp(np.random.default_rng(0).uniform(low, high, 20_000))
+    share = np.mean([tempo_matches(guess, asked, multiples) for guess in guesses])
+    assert chance_of_tempo(asked, multiples) == pytest.approx(share, abs=0.008)
 
 
 def test_a_prompt_that_asks_for_nothing_cannot_be_missed() -> None:
@@ -60,6 +84,7 @@ def test_silence_has_neither_tempo_nor_key() -> None:
 def test_symbolic_music_is_taken_at_its_word() -> None:
     notes = Notes((Note(0, 1, 60),), origin="symbolic", quarter=0.25, key="A minor")
     tempo = TempoAdherence().score(clip(bpm=120, notes=notes))
-    assert (tempo.value, tempo.details["octave_tolerant"], tempo.details["bpm"]) == (0, 100, 240)
+    assert (tempo.value, tempo.details["octaves"], tempo.details["bpm"]) == (0, 100, 240)
+    assert tempo.details["chance"] == pytest.approx(100 * chance_of_tempo(120))
     key = KeyAdherence().score(clip(key="C major", notes=notes))
     assert (key.value, key.details["key"]) == (30, "A minor")

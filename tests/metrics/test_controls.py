@@ -1,6 +1,5 @@
 """On audio whose notes are known, spoiled music falls where it must, and by the dose."""
 
-from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -63,7 +62,7 @@ def test_wrong_notes_lower_harmonic_accuracy_by_the_dose() -> None:
 
 @pytest.mark.parametrize(
     ("metric", "apart", "error"),
-    [(RhythmicInconsistency(), 1.0, 1.5), (RhythmGrid(), 0.2, 0.25)],
+    [(RhythmicInconsistency(), 1.0, 3.0), (RhythmGrid(), 0.2, 0.3)],
     ids=["inconsistency", "grid"],
 )
 def test_loose_playing_raises_the_distance_from_the_grid_by_the_dose(
@@ -78,18 +77,11 @@ def test_loose_playing_raises_the_distance_from_the_grid_by_the_dose(
 
 def test_each_control_leaves_the_other_property_alone() -> None:
     off_key = heard(scores(RhythmicInconsistency(), OffKeyComposer, share=0.4))
-    assert off_key == pytest.approx(heard(scores(RhythmicInconsistency(), Composer)), abs=0.4)
+    assert off_key == pytest.approx(heard(scores(RhythmicInconsistency(), Composer)), abs=0.2)
     loose = heard(scores(HarmonicAccuracy(), LooseComposer, sd=0.08))
     assert loose == pytest.approx(heard(scores(HarmonicAccuracy(), Composer)), abs=1.5)
 
 
-def test_noise_gets_a_reason_or_what_chance_would_get() -> None:
-    def ratio(score: Score) -> float:
-        details: Mapping[str, float] = score.details
-        return (score.value or 0) / details["chance"]
-
-    assert all(score.reason for score in scores(HarmonicAccuracy(), Noise))
-    for metric in (RhythmicInconsistency(), RhythmGrid()):
-        defined = [ratio(score) for score in scores(metric, Noise) if score.value is not None]
-        assert np.mean(defined) > 0.9
-        assert min(defined) > 0.8
+def test_noise_gets_a_reason() -> None:
+    for metric in (HarmonicAccuracy(), RhythmicInconsistency(), RhythmGrid()):
+        assert all(score.reason for score in scores(metric, Noise))

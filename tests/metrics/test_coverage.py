@@ -49,7 +49,7 @@ def radii(of: Reference, k: int = 5) -> npt.NDArray[np.float64]:
 @pytest.mark.parametrize("k", [1, 5])
 def test_density_and_coverage_are_the_published_formulas(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairwise, "ROWS", 16)
-    monkeypatch.setattr(pairwise, "COLUMNS", 12)
+    monkeypatch.setattr(pairwise, "COLUMNS", 24)
     of, clips = reference(1, 20, 4), music(2, 6, 2, 3)
     own = windows_of(of)
     np.testing.assert_allclose(np.sqrt(squared_radii(own.vectors, own.recordings, k)), radii(of, k), rtol=1e-12)

@@ -16,7 +16,7 @@ from bench.errors import DataError, UsageError
 from metrics import median_distance as median_module
 from metrics import pairwise
 from metrics.kernel import kernel_audio_distance
-from metrics.kernel_sums import kernel_sum_apart, kernel_sums_between, kernel_sums_to
+from metrics.kernel_sums import kernel_sums_across, kernel_sums_between
 from metrics.median_distance import median_distance
 
 Array = npt.NDArray[np.float64]
@@ -151,11 +151,16 @@ def test_blocks_do_not_change_the_sums(shape: tuple[int, int], monkeypatch: pyte
     one_hot = np.eye(6)[unit]
     own, across = np.exp(-cdist(x, x, "sqeuclidean") / 8), np.exp(-cdist(x, y, "sqeuclidean") / 8)
     np.fill_diagonal(own, 0)
-    assert kernel_sum_apart(x, np.arange(90), 2.0) == pytest.approx(own.sum(), rel=1e-13)
-    apart = own[unit[:, np.newaxis] != unit]
-    assert kernel_sum_apart(x, starts, 2.0) == pytest.approx(apart.sum(), rel=1e-13)
-    np.testing.assert_allclose(kernel_sums_to(x, starts, y, 2.0), one_hot.T @ across.sum(axis=1), rtol=1e-12)
+    whole, labels = np.zeros(1, dtype=np.int64), np.sort(np.arange(90) % 7)
+    apart = own * (labels[:, np.newaxis] != labels)
+    assert kernel_sums_between(x, whole, 2.0, labels)[0, 0] == pytest.approx(apart.sum(), rel=1e-13)
     np.testing.assert_allclose(kernel_sums_between(x, starts, 2.0), one_hot.T @ own @ one_hot, rtol=1e-12)
+    np.testing.assert_allclose(kernel_sums_between(x, starts, 2.0, labels), one_hot.T @ apart @ one_hot, rtol=1e-12)
+    b_starts, of_y = np.array([0, 3, 40]), np.sort(np.arange(70) % 5)
+    b_hot = np.eye(3)[np.repeat(np.arange(3), np.diff(b_starts, append=70))]
+    found = kernel_sums_across(x, starts, y, b_starts, 2.0, (labels, of_y))
+    expected = one_hot.T @ (across * (labels[:, np.newaxis] != of_y)) @ b_hot
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert median_distance(x) == pytest.approx(np.median(pdist(x)), rel=1e-13)
 
 

@@ -243,7 +243,7 @@ def test_the_bandwidth_of_the_evaluated_set_is_for_comparison_only() -> None:
     expected = kernel_audio_distance(clips.vectors, windows_of(of).vectors, estimate.details["bandwidth"])
     assert estimate.value == pytest.approx(expected, abs=1e-9)
     assert "kernel of its own" in str(metric.difference(clips, clips, of, 0).reason)
-    assert KernelAudioDistance(bandwidth=2.0).evaluate(clips, of).details == {"bandwidth": 2.0}
+    assert KernelAudioDistance(bandwidth=2.0).evaluate(clips, of).details == {"bandwidth": 2.0, "genres": []}
     for wrong in ("median", 0.0, np.inf):
         with pytest.raises(UsageError, match="bandwidth"):
             KernelAudioDistance(bandwidth=wrong)  # type: ignore[arg-type]
@@ -429,6 +429,27 @@ def test_a_reference_tells_its_warnings() -> None:
     assert KernelAudioDistance().difference(clips, clips, of, 0).warnings == of.warnings
 
 
+@pytest.mark.parametrize("block", [7, 64, 4096])
+@pytest.mark.parametrize("kept", [0, 1 << 24])
+def test_fad_is_the_same_however_its_windows_are_read(block: int, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer windows than dimensions, and more; all of them, without one prompt, and half of them."""
+    for d in (5, 150):
+        rng = np.random.default_rng(d)
+        clips, of = music(rng, 26, 1, 4, 0.2, d), reference(rng, 80, 3, d)
+        chosen = np.vstack([np.ones(26), np.arange(26) > 0, np.arange(26) % 2]).astype(bool)
+        metric = FrechetAudioDistance()
+        found = metric.contributions(metric.grouped(clips), of)
+        values = found.values(chosen), found.value(chosen[0])
+        with monkeypatch.context() as patch:
+            patch.setattr("metrics.frechet.BLOCK", block)
+            patch.setattr("metrics.frechet.KEPT", kept)
+            again = metric.contributions(metric.grouped(clips), of)
+            assert again.values(chosen) == pytest.approx(values[0], rel=1e-9 if d == 150 else 1e-12)
+            assert again.value(chosen[0]) == pytest.approx(values[1], rel=1e-12)
+        own = windows_of(of).vectors
+        assert values[1] == pytest.approx(frechet_audio_distance(clips.vectors, own, "exact"), rel=1e-10)
+
+
 def test_equal_sets_have_no_difference() -> None:
     clips = music(np.random.default_rng(18), 8, 2, 3)
     difference = KernelAudioDistance().difference(clips, clips, fixed_reference(), 0)
@@ -442,4 +463,4 @@ def test_names_lead_to_metrics_that_choose_their_embedder(name: str) -> None:
     assert kind().embedders[0].name == "musicnn-msd"
     (ref,) = kind(embedder="clap", embedder_params={"checkpoint": "x"}).embedders
     assert (ref.name, ref.params) == ("clap", {"checkpoint": "x"})
-    assert kind.version == 1
+    assert kind.version == (2 if name == "kad" else 1)

@@ -331,7 +331,7 @@ def test_a_database_that_is_none(files: Files, tmp_path: Path, attempt: Attempt,
         ("unheard-of", "{{}}", "no metric 'unheard-of' is installed here"),
         ("kad", '{{"embedder": "musicnn-msd", "k": 1}}', "has no parameter 'k'"),
         ("key-adherence", '{{"x": 1}}', "has no parameter 'x'"),
-        ("tempo-adherence", "{{}}", "here 'tempo-adherence' is tempo-adherence@1"),
+        ("tempo-adherence", "{{}}", "here 'tempo-adherence' is tempo-adherence@2"),
     ],
 )
 def test_nothing_that_a_bundle_names_is_run(

@@ -212,7 +212,7 @@ class TestVerifying:
     def test_a_changed_number_is_found(self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         files = contents(bundle)
         records = json.loads(files["leaderboard.json"])
-        changed = next(r for r in records if r["metric"] == "kad@1" and r["group"] == "pop" and r["model"] == "base")
+        changed = next(r for r in records if r["metric"] == "kad@2" and r["group"] == "pop" and r["model"] == "base")
         changed["value"] *= 1.01
         files["leaderboard.json"] = json.dumps(records).encode()
         text = files["scores.csv"].decode().splitlines()
@@ -228,7 +228,7 @@ class TestVerifying:
         record = json.loads(capsys.readouterr().out)
         assert record["damage"] == [] and record["holds"] is False
         first, second = record["deviations"]
-        assert [first[name] for name in Place._fields] == ["leaderboard.json", "base", "kad@1", "genre", "pop"]
+        assert [first[name] for name in Place._fields] == ["leaderboard.json", "base", "kad@2", "genre", "pop"]
         assert first["quantity"] == "value"
         assert first["relative"] == pytest.approx(0.01 / 1.01)
         assert (second["grouping"], second["group"], second["then"]) == ("clip", "jazz-1, seed 0", 7.5)
@@ -304,7 +304,7 @@ class TestVerifying:
         files[name] = bytes(content)
         found = verify(sealed(files, tmp_path / "b.zip"), workers=0)
         (line,) = found.damage
-        assert line.startswith(f"{name}: ") and "kad@1" in line
+        assert line.startswith(f"{name}: ") and "kad@2" in line
         assert found.deviations == ()
         assert found.numbers > 0
 

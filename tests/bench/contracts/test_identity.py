@@ -76,16 +76,16 @@ METRICS = {
     "harmonic-accuracy@1": ["e95045f58f51", ""],
     "melodic-complexity@1": ["5c6844c6558c", ""],
     "pitch-variety@1": ["c0fa9d2a42a1", ""],
-    "rhythmic-inconsistency@1": ["8f2031585366", ""],
-    "rhythm-grid@1": ["06e89d221e91", ""],
-    "tempo-adherence@1": ["3b38062bc498", ""],
+    "rhythmic-inconsistency@2": ["f9705ba11717", ""],
+    "rhythm-grid@2": ["73a28d8e641c", ""],
+    "tempo-adherence@2": ["f6ea8e5762a0", ""],
     "key-adherence@1": ["3de6eb1e2104", ""],
     "genre-fit@1": ["b23b4ca8637a", "086c4468a88e"],
-    "kad@1": ["90c7f28d3564", "801f83b6e455"],
+    "kad@2": ["2e075120d96c", "801f83b6e455"],
 }
-PROTOCOL = "2eb61895f20a"
+PROTOCOL = "b19e9d4766b2"
 EMBEDDER = "4af81df1716090b4"
-REFERENCE = "c64e18c8c87aa0a0"
+REFERENCE = "2ed69242b637a561"
 
 
 def install(folder: Path, module: str, distribution: str) -> None:

@@ -44,6 +44,16 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "W-DURATION": ({"a": 10.0, "b": 0.25}, "A was asked for clips of 10 s and B for clips of 0.25 s"),
     "W-FEW": ({"prompts": 5, "p": 0.0625}, "with 5 prompts p is never below 0.062"),
     "W-FLOOR": ({"permutations": 999, "p": 0.001}, "999 permutations, so p is never below .001"),
+    "W-GENRES": (
+        {"reference": "music", "common": ["jazz"], "clips": ["", "folk"], "music": ["pop"]},
+        "left aside, since only one side has it: clips of genre none, folk and music of genre pop (the reference is "
+        "'music')",
+    ),
+    "W-ONE-EACH": (
+        {"genres": 6, "reference": "music"},
+        "each of the 6 genres has one prompt, and the reference 'music' none of these genres: music like it reads "
+        "below 0",
+    ),
     "W-LENGTH": ({"a": 0.5, "b": 0.4}, "A's clips are 0.50 s long and B's 0.40 s (medians)"),
     "W-RANK": (
         {"of": "reference", "windows": 200, "dimension": 400},

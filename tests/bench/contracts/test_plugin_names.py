@@ -282,7 +282,7 @@ class TestVersions:
             ("model", "composer", 1),
             ("model", "folder", 2),
             ("metric", "harmonic-accuracy", 1),
-            ("metric", "kad", 1),
+            ("metric", "kad", 2),
             ("embedder", "musicnn-msd", 1),
         ],
     )
@@ -344,7 +344,7 @@ class TestVersions:
             MetricConfig(name="kad"),
             MetricConfig(name="tunebench/kad", params={"embedder": "tunebench/musicnn-msd@1"}),
         ]
-        with pytest.raises(UsageError, match="metric 'kad@1' is named twice"):
+        with pytest.raises(UsageError, match="metric 'kad@2' is named twice"):
             plan_metrics(entries)
 
     def test_rows_are_labelled_without_version(self) -> None:
@@ -358,10 +358,10 @@ class TestVersions:
     def test_identities_are_those_of_the_plain_names(self, tiny: Path) -> None:
         def planned(**settings: Any) -> tuple[list[str], list[Any]]:
             plan = make_plan(parse_config({"duration": 1, **settings}))
-            assert [metric.ref for metric in plan.metrics] == ["harmonic-accuracy@1", "kad@1", "Peak@1"]
+            assert [metric.ref for metric in plan.metrics] == ["harmonic-accuracy@1", "kad@2", "Peak@1"]
             return [clip.id for clip in plan.clips], [metric.key(View()) for metric in plan.metrics]
 
-        kad = {"name": "kad@1", "params": {"embedder": "musicnn-msd@1"}}
+        kad = {"name": "kad@2", "params": {"embedder": "musicnn-msd@1"}}
         plain = planned(
             suite="quick", models=["noise", f"{tiny}:Sine"], metrics=["harmonic-accuracy", "kad", f"{tiny}:Peak"]
         )
@@ -382,11 +382,11 @@ class TestVersions:
 
     def test_configured_metrics_are_chosen_by_any_of_their_names(self) -> None:
         seeded = MetricConfig(name="fad-inf", params={"seed": 3})
-        configured = [MetricConfig(name="kad@1", params={"bandwidth": 2.0}), seeded, MetricConfig(name="density")]
-        for name in ("kad", "kad@1"):
+        configured = [MetricConfig(name="kad@2", params={"bandwidth": 2.0}), seeded, MetricConfig(name="density")]
+        for name in ("kad", "kad@2"):
             (chosen,) = metrics_named([name], configured)
             assert (chosen.name, chosen.params) == (name, {"bandwidth": 2.0})
         assert metrics_named(["fad-inf[seed=3]@1"], configured) == [seeded]
         assert metrics_named(["coverage@1"], configured) == [MetricConfig(name="coverage@1")]
         with pytest.raises(UsageError):
-            plan_metrics(metrics_named(["kad@2"], configured))
+            plan_metrics(metrics_named(["kad@1"], configured))

@@ -132,7 +132,7 @@ def test_every_pair_is_compared_as_the_command_compares_it(folder: Path, content
         for by in ("genre", "level"):
             found = [c for c in content.comparisons if (c.a, c.b) == (a, b) and c.grouping in ("all", by)]
             assert found == compare(folder, a, b, options=ComparisonOptions(by=by))
-    assert {ref for _, ref in content.ranks} == {"Peak@1", "kad@1"}
+    assert {ref for _, ref in content.ranks} == {"Peak@1", "kad@2"}
 
 
 def test_every_model_has_its_chance_whichever_way_round_a_pair_is_shown(folder: Path, content: ReportContext) -> None:
@@ -183,7 +183,7 @@ def test_every_planned_clip_has_scores_or_says_why_not(folder: Path) -> None:
 def test_a_warning_is_told_once_with_its_metrics(content: ReportContext) -> None:
     synthetic = [caution for caution in content.cautions if caution.code == "W-SYNTHETIC"]
     assert len(synthetic) == 1
-    assert synthetic[0].metrics == ("kad@1",)
+    assert synthetic[0].metrics == ("kad@2",)
     assert "'composer'" in synthetic[0].sentence
     left_out = [caution for caution in content.cautions if caution.code == "W-UNPAIRED"]
     assert left_out
@@ -565,4 +565,4 @@ def test_provenance_names_every_sound_by_its_hash(folder: Path, content: ReportC
     assert origin["protocol"]["id"] == content.protocol.id
     assert origin["models"][1]["identity"]["params"] == {"share": 0.4}
     kad = origin["metrics"][2]
-    assert (kad["ref"], kad["embedders"], kad["reference"]["windows"]) == ("kad@1", ["musicnn-msd@1"], 864)
+    assert (kad["ref"], kad["embedders"], kad["reference"]["windows"]) == ("kad@2", ["musicnn-msd@1"], 864)

@@ -13,7 +13,8 @@ from metrics.melody import MelodicComplexity, PitchVariety
 from metrics.notes.essentia import quiet_essentia
 from metrics.notes.key import estimate_key
 from metrics.notes.onsets import detect_onsets, onsets_of
-from metrics.notes.tempo import folded, tempo_of, track_tempo
+from metrics.notes.signal import sounding_part
+from metrics.notes.tempo import tempo_of, track_tempo
 from metrics.rhythm import RhythmGrid, RhythmicInconsistency
 
 METRICS: list[ClipMetric] = [
@@ -61,9 +62,26 @@ def test_a_click_track_has_its_tempo(bpm: float) -> None:
     assert tempo.confidence > 3.5
 
 
-@pytest.mark.parametrize(("bpm", "expected"), [(160, 80), (40, 80), (70, 70), (140, 70), (139.9, 139.9), (300, 75)])
-def test_tempos_fold_by_octaves(bpm: float, expected: float) -> None:
-    assert folded(bpm) == pytest.approx(expected)
+@pytest.mark.parametrize(("before", "music", "after"), [(0, 6.5, 3.5), (6, 8, 0), (2, 9, 2), (0, 12, 0)])
+@pytest.mark.parametrize(("floor", "offset"), [(0.0, 0.0), (1e-4, 0.0), (0.0, 0.02)])
+def test_silence_around_the_music_does_not_change_its_tempo(
+    before: float, music: float, after: float, floor: float, offset: float
+) -> None:
+    silences = [np.random.default_rng(0).normal(offset, floor, round(s * 44_100)) for s in (before, after)]
+    heard = np.concatenate([silences[0], clicks(np.arange(0, music, 0.25), music, 44_100), silences[1]])
+    clip = DecodedClip(Audio(heard[np.newaxis].astype(np.float32), 44_100), PROMPT)
+    assert TempoAdherence().score(clip).value == 100
+    grid = RhythmGrid().score(clip)
+    assert grid.value is not None and grid.value < 0.05
+
+
+def test_the_sounding_part_begins_before_the_first_attack_and_ends_after_the_last_sound() -> None:
+    sound = np.zeros(44_100, dtype=np.float32)
+    sound[22_050:33_075] = np.sin(np.arange(11_025))
+    begin, end = sounding_part(sound, 44_100)
+    assert 22_050 - 0.06 * 44_100 <= begin <= 22_050 - 0.04 * 44_100
+    assert 33_075 <= end <= 33_075 + 0.01 * 44_100
+    assert sounding_part(np.full(100, 1e-9, dtype=np.float32), 44_100) == (0, 100)
 
 
 def test_two_clips_in_a_row_have_their_own_tempo() -> None:
@@ -83,10 +101,10 @@ def test_a_cadence_has_its_key(tonic: int, mode: str) -> None:
 
 def test_clicks_are_onsets_within_a_hop() -> None:
     times = 0.5 + np.cumsum(np.random.default_rng(4).uniform(0.08, 0.4, 60))
-    heard = detect_onsets(clicks(times, times[-1] + 1, 22_050))
+    heard = detect_onsets(clicks(times, times[-1] + 1, 22_050)).times
     assert len(heard) == len(times)
     errors = heard - times
-    assert np.abs(errors - np.median(errors)).max() < 0.015
+    assert np.abs(errors - np.median(errors)).max() < 0.006
 
 
 def test_steady_clicks_read_little_and_scattered_ones_chance() -> None:
@@ -94,7 +112,7 @@ def test_steady_clicks_read_little_and_scattered_ones_chance() -> None:
         DecodedClip(Audio(clicks(times, 20, 44_100), 44_100), PROMPT)
         for times in (np.arange(0.2, 19.5, 0.25), 0.2 + np.cumsum(np.random.default_rng(0).uniform(0.1, 0.4, 70)))
     )
-    for metric, nothing in ((RhythmicInconsistency(), 0.8), (RhythmGrid(), 0.15)):
+    for metric, nothing in ((RhythmicInconsistency(), 0.4), (RhythmGrid(), 0.05)):
         score = metric.score(steady)
         assert score.value is not None and score.value < nothing
         assert score.details["onsets"] >= 75
@@ -111,7 +129,7 @@ def test_what_is_known_stands_beside_what_is_heard() -> None:
     clip = DecodedClip(Audio(clicks(jittered, 20, 44_100), 44_100), PROMPT, notes)
     score = RhythmicInconsistency().score(clip)
     assert score.details["known"] == pytest.approx(100 * 0.02 * np.sqrt(2 / np.pi), rel=0.2)
-    assert score.value == pytest.approx(score.details["known"], abs=0.6)
+    assert score.value == pytest.approx(score.details["known"], abs=0.2)
     assert TempoAdherence().score(clip).details["known"] == 100
 
 

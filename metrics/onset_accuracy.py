@@ -1,0 +1,74 @@
+"""How exactly onsets are heard: against notes that are known."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.contracts.audio import Audio
+from bench.contracts.metric import DecodedClip
+from bench.contracts.prompt import Prompt
+from metrics.notes.grid import Times
+from metrics.notes.onsets import PAUSE, Attacks, onsets_of
+
+TOLERANCE = 0.05
+"""Seconds by which a heard onset may be off and still count as found, as in MIREX."""
+
+
+class OnsetAccuracy(NamedTuple):
+    """What was heard of known onsets.
+
+    Attributes:
+        recall: share of the onsets that were found, in [0, 1].
+        precision: share of the heard onsets that are one, in [0, 1]; 1 where none is heard.
+        bias: median lateness in seconds; None where none is found.
+        spread: standard deviation around it in seconds; None below two.
+        attacks: how the onsets begin, as far as was heard.
+    """
+
+    recall: float
+    precision: float
+    bias: float | None
+    spread: float | None
+    attacks: Attacks
+
+
+def onset_accuracy(audio: Audio) -> OnsetAccuracy:
+    """Compare the onsets heard in audio with those of its known notes, which are at least one."""
+    heard = onsets_of(DecodedClip(audio, Prompt("etude", "an etude", "any")))
+    played = audio.notes.onsets if audio.notes else np.empty(0)
+    known = apart(played)
+    errors = matched_errors(known, heard.times)
+    return OnsetAccuracy(
+        len(errors) / len(known),
+        len(errors) / len(heard.times) if len(heard.times) else 1.0,
+        float(np.median(errors)) if len(errors) else None,
+        float(np.std(errors)) if len(errors) > 1 else None,
+        heard.attacks,
+    )
+
+
+def apart(onsets: Times) -> Times:
+    """Ascending onsets, of which those that follow another within 30 ms count as one with it."""
+    kept: list[float] = []
+    for onset in np.sort(onsets).tolist():
+        if not kept or onset - kept[-1] > PAUSE:
+            kept.append(onset)
+    return np.array(kept)
+
+
+def matched_errors(known: Times, heard: Times, tolerance: float = TOLERANCE) -> Times:
+    """Heard minus known times in seconds, of as many pairs as possible that are at most ``tolerance`` apart.
+
+    Each onset is in one pair at most. Both are ascending, so pairing each with the first that is left is best.
+    """
+    errors: list[float] = []
+    place = 0
+    for onset in known.tolist():
+        while place < len(heard) and heard[place] < onset - tolerance:
+            place += 1
+        if place < len(heard) and heard[place] <= onset + tolerance:
+            errors.append(float(heard[place]) - onset)
+            place += 1
+    return np.array(errors)
