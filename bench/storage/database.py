@@ -64,6 +64,20 @@ def read_database(folder: Path) -> sqlite3.Connection:
     return connection
 
 
+def undo_cut_off_change(folder: Path) -> None:
+    """Undo what a killed driver had changed in part, as SQLite's journal on a network disk says; the caller holds the
+    folder's lock.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+        DataError: the database is damaged.
+    """
+    journal = folder / "run.db-journal"
+    if journal.is_file() and journal.stat().st_size and (folder / "run.db").is_file():
+        with explained(folder), closing(sqlite3.connect(folder / "run.db")) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+
+
 def refuse_lost_database(folder: Path) -> None:
     """Check that audio in a run folder has a database with clips beside it.
 

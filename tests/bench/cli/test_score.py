@@ -16,8 +16,8 @@ import yaml
 
 import bench
 from bench.cli.score import command
-from bench.config.run_config import load_config
-from bench.errors import FailuresRecorded, UsageError
+from bench.config.run_config import RunConfig, load_config
+from bench.errors import DataError, FailuresRecorded, UsageError
 
 IDS = ("choral-2", "jazz-2", "pop-2", "rock-2")
 Make = Callable[..., Path]
@@ -115,6 +115,21 @@ def test_a_run_folder_among_others_is_refused(clips: Make, score: Score) -> None
     score(folder, out=Path("out"))
     said = refused(score, folder, "out")
     assert "out is a run folder" in said and "--out out" in said
+
+
+def test_a_run_that_lost_its_database_is_not_taken_for_clips(clips: Make, score: Score) -> None:
+    score(clips("one", *IDS), out=Path("out"))
+    Path("out", "run.db").unlink()
+    with pytest.raises(DataError):
+        score("out")
+
+
+def test_an_empty_configuration_is_not_the_default_run(clips: Make, score: Score) -> None:
+    score(clips("one", *IDS), out=Path("out"))
+    Path("out", "config.yaml").write_text("\n")
+    with pytest.raises(DataError):
+        score("out", suite=None, metric=None, plugin_files=True)
+    assert load_config(Path("out", "config.yaml")) == RunConfig()
 
 
 @pytest.mark.parametrize(
