@@ -38,7 +38,10 @@ class ScoreTables(Tables):
                 self._db.execute(
                     "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
                     "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, position, shown) VALUES "
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM metrics), 1) "
+                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                    # A version that has risen takes the column of the one before.
+                    "(SELECT coalesce(MIN(position) FILTER (WHERE plugin = ? AND name = ?), COUNT(*)) FROM metrics), "
+                    "1) "
                     "ON CONFLICT DO UPDATE SET shown = 1",
                     (
                         m.base,
@@ -52,6 +55,8 @@ class ScoreTables(Tables):
                         reference.name if reference else "",
                         *(m.bounds or (None, None)),
                         m.hit_or_miss,
+                        m.base,
+                        m.key(view)[0],
                     ),
                 )
 
