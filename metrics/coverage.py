@@ -92,11 +92,11 @@ class _Ratio(Contributions):
 
 @dataclass(frozen=True, eq=False)
 class _Union(Contributions):
-    """Percent of the reference that any unit reaches.
+    """Percent of the balls that any unit reaches.
 
     Attributes:
-        reached: a bit for each unit and window of the reference, shape (units, bytes).
-        size: windows of the reference.
+        reached: a bit for each unit and ball, shape (units, bytes); bits that fill up a byte are 0.
+        size: number of balls.
     """
 
     reached: npt.NDArray[np.uint8]
@@ -118,10 +118,9 @@ class _Union(Contributions):
         return result
 
     def _parts(self) -> Iterator[npt.NDArray[np.float32]]:
-        """The bits as numbers, some windows of the reference at a time, shape (units, windows)."""
+        """The bits as numbers, some balls at a time, shape (units, balls)."""
         for start in range(0, self.reached.shape[1], _BYTES):
-            bits = np.unpackbits(self.reached[:, start : start + _BYTES], axis=1, count=None)
-            yield bits[:, : self.size - 8 * start].astype(np.float32)
+            yield np.unpackbits(self.reached[:, start : start + _BYTES], axis=1).astype(np.float32)
 
 
 class Density(_Neighborhoods):

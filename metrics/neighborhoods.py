@@ -37,7 +37,7 @@ class Neighborhoods:
     """Which balls each unit of the clips reaches, in all rounds.
 
     Attributes:
-        reached: a bit for each unit and ball, shape (units, bytes).
+        reached: a bit for each unit and ball, shape (units, bytes); every round begins a byte, filled up with 0.
         balls: windows of the reference, counted in every round.
         inside: balls that a unit's window lies in, shape (units,).
         dealt: balls that it might have been in, its pair being on the clips' side, shape (units,).

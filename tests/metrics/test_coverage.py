@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy.spatial.distance import pdist
-from test_kernel_genres import BALANCED, SUITES, as_reference, drawn
 
 import metrics
 from bench.contracts.set_metric import EmbeddingSet, Reference
@@ -20,6 +19,7 @@ from bench.references.load import load_reference
 from metrics import neighborhoods
 from metrics.coverage import Coverage, Density
 from metrics.diversity import Diversity
+from tests.metrics.test_kernel_genres import BALANCED, SUITES, as_reference, drawn
 
 Array = npt.NDArray[np.float64]
 DIMENSION = 6
@@ -54,7 +54,7 @@ def published(y: Array, neighbors: Array, clips: Array, k: int) -> Array:
 @pytest.mark.parametrize(("k", "shared"), [(1, True), (3, True), (3, False)])
 def test_they_are_the_published_formulas_of_every_deal(k: int, shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where every window is a prompt of its own and of one genre: all 2⁸ deals of the pairs around every window."""
-    monkeypatch.setattr(neighborhoods, "BALLS", 60_000)
+    monkeypatch.setattr(neighborhoods, "BALLS", 15_000)
     of, clips = reference(1, 9, 1), music(2, 9, 1, 1, spread=1.1)
     texts = {place: f"text {place}" for place in range(9)}
     of = replace(of, embeddings=replace(windows_of(of), prompts=texts))
