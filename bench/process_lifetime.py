@@ -17,10 +17,11 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,7 @@ _LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LOOKS = 0.1 if _LINUX else 1.0  # seconds between two looks at the memory in use
 _LONGEST_WAIT = 3600.0  # seconds at once; a limit may be longer than what a system can wait for
+_LASTING = "TUNEBENCH_TMPDIR"  # in the environment of a command that has a scratch folder
 _LEAVING = 10.0  # seconds that killed processes may take; one that waits for a broken disk is left
 
 
@@ -56,6 +58,8 @@ class Guarded:
         memory: bytes that it and its children may have resident, looked at ten times a second; it is killed at more.
             Pages that several of them share count once, as far as the system tells. None for no limit.
         pass_fds: file descriptors that it inherits.
+        scratch: give it a folder of its own for temporary files, which is removed when it ends, however it does;
+            `lasting_temporary_folder` is where it puts one that is to stay.
         options: of `subprocess.Popen`: env, cwd, stdout, stderr.
 
     Attributes:
@@ -66,12 +70,17 @@ class Guarded:
     """
 
     def __init__(
-        self, command: Sequence[str], memory: int | None = None, pass_fds: Sequence[int] = (), **options: Any
+        self,
+        command: Sequence[str],
+        memory: int | None = None,
+        pass_fds: Sequence[int] = (),
+        scratch: bool = False,
+        **options: Any,
     ) -> None:
         self.ended, theirs = os.pipe()
         self._status = os.fdopen(self.ended, "rb", buffering=0)
         files = ",".join(map(str, [theirs, *pass_fds]))
-        guard = [sys.executable, "-I", "-S", __file__, files, str(memory or 0)]
+        guard = [sys.executable, "-I", "-S", __file__, files, str(memory or 0), str(int(scratch))]
         try:
             # A group of its own, since Ctrl-C reaches all of the terminal's: the driver decides what happens then.
             self._guard = subprocess.Popen(
@@ -109,6 +118,11 @@ class Guarded:
         self._status.close()
 
 
+def lasting_temporary_folder() -> Path:
+    """Where temporary files that somebody is to read later belong, also in a process with a scratch folder."""
+    return Path(os.environ.get(_LASTING) or tempfile.gettempdir())
+
+
 def end_with_pipe(descriptor: int) -> None:
     """End this process as soon as the other end of a pipe is closed, even in the middle of a task.
 
@@ -139,7 +153,7 @@ def _when_closed(descriptor: int, end: Callable[[], None]) -> None:
 # -- the guard -------------------------------------------------------------------------------------------------------
 
 
-def _guard(status: int, passed: Sequence[int], limit: int, command: list[str]) -> None:
+def _guard(status: int, passed: Sequence[int], limit: int, scratch: bool, command: list[str]) -> None:
     """Run a command while standard input is open, and tell how it ended once nothing of it is left."""
     os.set_inheritable(status, False)
     woken, wake = os.pipe()
@@ -149,9 +163,21 @@ def _guard(status: int, passed: Sequence[int], limit: int, command: list[str]) -
         signal.signal(number, lambda *_: None)
     if _LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    code, used = _watch(command, passed, woken, limit)
+    with _scratch_folder() if scratch else nullcontext():
+        code, used = _watch(command, passed, woken, limit)
     with suppress(OSError):  # the driver is gone
         os.write(status, b"%d %d" % (code, used))
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[None]:
+    """Name a new folder in the environment as the one for temporary files; a full disk gives none."""
+    with ExitStack() as made:
+        with suppress(OSError):
+            folder = made.enter_context(tempfile.TemporaryDirectory(prefix="tunebench-", ignore_cleanup_errors=True))
+            os.environ.setdefault(_LASTING, tempfile.gettempdir())
+            os.environ["TMPDIR"] = folder
+        yield
 
 
 def _watch(command: list[str], passed: Sequence[int], woken: int, limit: int) -> tuple[int, int]:
@@ -267,4 +293,4 @@ def _share(process: int, resident: int) -> int:
 
 if __name__ == "__main__":
     _status, *_passed = map(int, sys.argv[1].split(","))
-    _guard(_status, _passed, int(sys.argv[2]), sys.argv[3:])
+    _guard(_status, _passed, int(sys.argv[2]), sys.argv[3] == "1", sys.argv[4:])

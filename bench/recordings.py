@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bench.errors import DataError, UsageError
+from bench.file_kind import AUDIO_ENDINGS
+from bench.file_names import as_on_disk
 from bench.hashing import fingerprint
 from bench.text_file import read_text
 
-ENDINGS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
+ENDINGS = frozenset(AUDIO_ENDINGS)
 
 GenreFrom = Literal["folder", "manifest"]
 
@@ -77,7 +79,8 @@ def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[R
                 genre = Path(file).parts[0] if len(Path(file).parts) > 1 else None
             elif genre_from == "manifest" and genre is None:
                 raise DataError(f"line {line}: no genre in the column 'genre'")
-            recording = Recording(Path(file.strip()).as_posix(), manifest.parent / file.strip(), genre and str(genre))
+            path = as_on_disk(manifest.parent / file.strip())
+            recording = Recording(Path(file.strip()).as_posix(), path, genre and str(genre))
             if found.setdefault(recording.id, recording) is not recording:
                 raise DataError(f"line {line}: '{recording.id}' is named twice")
     except (csv.Error, ValueError) as error:
@@ -87,6 +90,12 @@ def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[R
     if not found:
         raise DataError(f"{manifest}: the manifest names no files")
     return list(found.values())
+
+
+def folders_of(recordings: Sequence[Recording]) -> list[str]:
+    """Return the first folders that recordings lie in, in alphabetical order; none if they all lie in one place."""
+    folders = {Path(recording.id).parts[0] if "/" in recording.id else "" for recording in recordings}
+    return sorted(folders - {""}) if len(folders) > 1 else []
 
 
 def state_of(recordings: Sequence[Recording]) -> str:

@@ -70,10 +70,12 @@ def take_lock(folder: Path) -> IO[str]:
             time.sleep(_PAUSE)
             lock = take(path)
     except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from error
+        raise UsageError(
+            f"cannot write to {folder}: {error.strerror}; fix permissions, or use another folder"
+        ) from error
     if lock is None:
         owner = path.read_text(encoding="utf-8").strip() or "another process"
-        raise UsageError(f"{folder} is in use by {owner}; wait for it or name another folder with --out")
+        raise UsageError(f"{folder} is in use by {owner}; wait for it, or use another folder")
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()

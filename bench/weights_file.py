@@ -14,11 +14,11 @@ from typing import Any
 
 from bench.errors import DataError, MissingError, TunebenchError, one_line
 from bench.file_hash import hash_file
+from bench.file_kind import LFS_POINTER
 from bench.regular_file import open_regular, read_bytes
 
 AGAIN = "download it again"
 
-_POINTER = b"version https://git-lfs.github.com"
 _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 _ZIP = b"PK\x03\x04"
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")  # as torch.save wrote before version 1.6
@@ -51,13 +51,14 @@ def check_weights(path: Path) -> None:
         raise DataError(f"{path}: not a file of weights ({size} bytes, none of PyTorch's formats); {AGAIN}")
 
 
-def load_weights(path: Path, allowed: Sequence[Any] = ()) -> tuple[Any, dict[str, str]]:
+def load_weights(path: Path, allowed: Sequence[Any] = (), values: bool = True) -> tuple[Any, dict[str, str]]:
     """Read a file of weights onto the CPU, after `check_weights`.
 
     Args:
         path: a safetensors file, or one of ``torch.save``.
         allowed: classes that may stand beside the tensors in the latter, as `torch.serialization.safe_globals` takes
             them.
+        values: False for shapes and types alone, which is quick: the tensors' values are not to be used then.
 
     Returns:
         What is in it, a table of tensors for safetensors, and the texts of the header of safetensors.
@@ -74,7 +75,7 @@ def load_weights(path: Path, allowed: Sequence[Any] = ()) -> tuple[Any, dict[str
             with safe_open(path, framework="pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
         with torch.serialization.safe_globals(list(allowed)):
-            return torch.load(path, map_location="cpu", weights_only=True), {}
+            return torch.load(path, map_location="cpu" if values else "meta", weights_only=True), {}
     except Exception as error:  # what unpickling damaged or hostile bytes raises is anybody's guess
         raise DataError(
             f"{path}: holds more than weights, or is damaged, and is not read ({one_line(error)[:160]}); {AGAIN}, or "
@@ -157,7 +158,7 @@ def _beginning(path: Path) -> tuple[bytes, int]:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {AGAIN}") from None
     if not head.strip(b"\0"):
         raise DataError(f"{path}: {'holds zeros only' if head else 'empty'}; {AGAIN}")
-    if head.startswith(_POINTER):
+    if head.startswith(LFS_POINTER):
         raise DataError(f"{path}: a pointer of Git LFS and not the file itself; run 'git lfs pull', or {AGAIN}")
     if _WEB_PAGE.match(head):
         raise DataError(f"{path}: a web page and not the file itself; {AGAIN}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
-from bench.library_setup import set_up_libraries
 from models.audioldm import AudioLDM
 from models.batching import joined
 from models.diffusers_pipeline import DiffusersModel
@@ -37,19 +35,14 @@ class AudioLDM2(AudioLDM):
     needs = (*DiffusersModel.needs, "diffusers:AudioLDM2Pipeline", "transformers:GPT2LMHeadModel")
     pipeline = "AudioLDM2Pipeline"
     encoders = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}  # noqa: RUF012 - never changed
+    # The published checkpoints name GPT2Model, which in newer transformers has none of the methods of generation.
+    kinds = {"language_model": "GPT2LMHeadModel"}  # noqa: RUF012
+    # It serves the choice among several clips only, which is not made.
+    unused = ("feature_extractor",)
 
     checkpoint: str = "cvssp/audioldm2"
     _: KW_ONLY
     guidance: float = 3.5
-
-    def _parts(self, folder: Path, dtype: torch.dtype) -> Mapping[str, Any]:
-        set_up_libraries()  # diffusers imports librosa for this pipeline, where that is installed
-        from transformers import GPT2LMHeadModel
-
-        # The published checkpoints name GPT2Model, which in newer transformers has none of the methods of generation.
-        language = GPT2LMHeadModel.from_pretrained(folder / "language_model", local_files_only=True).to(dtype)
-        # The feature extractor serves the choice among several clips only, which is not made.
-        return {"language_model": language, "feature_extractor": None}
 
     def _check(self, pipeline: Any) -> None:
         super()._check(pipeline)

@@ -46,8 +46,8 @@ from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, TransientError, UsageError
 from bench.file_hash import hash_file
-from bench.process_lifetime import Guarded
-from models.folder import AUDIO_ENDINGS
+from bench.file_kind import AUDIO_ENDINGS
+from bench.process_lifetime import Guarded, lasting_temporary_folder
 
 TRY_AGAIN = 75
 """The exit code of a command whose missing clips may be made later: EX_TEMPFAIL of sysexits.h."""
@@ -142,29 +142,30 @@ class CommandModel(MusicModel):
             listing = Path(temporary, "requests.jsonl")
             listing.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
             filled = [part.replace("{requests}", str(listing)).replace("{out}", str(out)) for part in self.command]
-            log = self._log(requests[0])
+            log = self._log(requests[0], Path(temporary))
             ending = self._run([program, *filled[1:]], log, self.timeout * len(requests))
+            if self.logs is None and log.stat().st_size:
+                log = _kept(log)
             results = [
                 _clip(out, line["file"], request, ending, log) for line, request in zip(lines, requests, strict=True)
             ]
-        if self.logs is None and (not log.stat().st_size or all(isinstance(result, Audio) for result in results)):
-            log.unlink()
+        if self.logs is None and all(isinstance(result, Audio) for result in results):
+            log.unlink(missing_ok=True)
         return results
 
     def _program(self) -> str:
         name = self.command[0]
         beside = os.sep in name
-        found = shutil.which(self.cwd / name) if beside else shutil.which(name)
+        # Absolute, since a path loses the "./" that says that it is not to be looked for on the PATH.
+        found = shutil.which((self.cwd / name).absolute() if beside else name)
         if found is None:
             where = f"executable file {self.cwd / name}" if beside else f"program '{name}' on the PATH"
             raise MissingError(f"command model: there is no {where}; install it, or name another in 'command'")
-        return str(Path(found).absolute())
+        return str(Path(found).absolute())  # of the PATH, which may hold relative folders
 
-    def _log(self, first: GenerationRequest) -> Path:
+    def _log(self, first: GenerationRequest, temporary: Path) -> Path:
         if self.logs is None:
-            handle, name = tempfile.mkstemp(prefix="tunebench-command-", suffix=".log")
-            os.close(handle)
-            return Path(name)
+            return temporary / "log"
         self.logs.mkdir(parents=True, exist_ok=True)
         return self.logs / f"{first.prompt.id}_{first.seed}.log"
 
@@ -226,9 +227,16 @@ def _clip(out: Path, name: str, request: GenerationRequest, ending: _Ending, log
         if ending.code != 0 and audio.duration < _COMPLETE * request.duration:
             raise DataError(f"left {made[0].name} with {audio.duration:.3g} s of {request.duration:g} s")
         return audio
-    except DataError as error:
+    except (DataError, MissingError) as error:
         problem = str(error).replace(f"{out}{os.sep}", "")
         return ending.error(f"the command {ending}: {problem}; {_last_words(log)}")
+
+
+def _kept(log: Path) -> Path:
+    """Move a log to where it stays when the worker ends, and return its new path."""
+    handle, name = tempfile.mkstemp(prefix="tunebench-command-", suffix=".log", dir=lasting_temporary_folder())
+    os.close(handle)
+    return Path(shutil.move(log, name))
 
 
 def _last_words(log: Path) -> str:

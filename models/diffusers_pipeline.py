@@ -7,9 +7,12 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bench.contracts.prompt import Prompt
+from bench.errors import UsageError
+from bench.number_format import counted
+from models.pipeline_parts import open_pipeline
 from models.pretrained import PretrainedModel
-from models.quiet import quiet_libraries
-from models.vocabulary import check_vocabulary
+from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +29,8 @@ class DiffusersModel(PretrainedModel):
         pipeline: name of the class in diffusers.
         tuned: the part of the pipeline that adapters change, such as ``transformer``.
         encoders: tokenizer → encoder, by their names in the pipeline.
+        kinds: part → class of transformers, where it is loaded as another class than the checkpoint says.
+        unused: parts that are not loaded.
 
     Args:
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
@@ -40,6 +45,8 @@ class DiffusersModel(PretrainedModel):
     pipeline: ClassVar[str]
     tuned: ClassVar[str]
     encoders: ClassVar[Mapping[str, str]] = {"tokenizer": "text_encoder"}
+    kinds: ClassVar[Mapping[str, str]] = {}
+    unused: ClassVar[tuple[str, ...]] = ()
 
     _: KW_ONLY
     guidance: float = 1.0
@@ -57,22 +64,25 @@ class DiffusersModel(PretrainedModel):
         return self.guidance > 1
 
     def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
-        import diffusers
-
-        with quiet_libraries():
-            parts = {"local_files_only": True, "torch_dtype": dtype, **self._parts(folder, dtype), **self._given}
-            pipeline = getattr(diffusers, self.pipeline).from_pretrained(str(folder), **parts)
+        given = dict.fromkeys(self.unused) | dict(self._given)
+        pipeline = open_pipeline(self.pipeline, folder, dtype, self.kinds, **given)
         self._check(pipeline)
         for tokenizer, encoder in self.encoders.items():
             check_vocabulary(getattr(pipeline, tokenizer), getattr(pipeline, encoder), folder / tokenizer)
+            unread = unread_tokens(getattr(pipeline, tokenizer), self.negative_prompt or "") if self.guided else 0
+            if unread:
+                raise UsageError(
+                    f"{self.kind}: negative_prompt is {counted(unread, 'token')} longer than the text encoder of "
+                    f"checkpoint '{self.checkpoint}' reads; shorten it"
+                )
         setattr(pipeline, self.tuned, self._adapted(getattr(pipeline, self.tuned)))
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)
 
-    def _parts(self, folder: Path, dtype: torch.dtype) -> Mapping[str, Any]:
-        """Parts of the pipeline that are loaded in another way than the checkpoint says; none by default."""
-        del folder, dtype
-        return {}
+    def unread_tokens(self, prompt: Prompt) -> int:
+        if self._network is None:
+            self._load()
+        return max(unread_tokens(getattr(self._network, tokenizer), prompt.text) for tokenizer in self.encoders)
 
     def _check(self, pipeline: Any) -> None:
         """Raise UsageError if the checkpoint cannot be used; each subclass knows its own reasons."""

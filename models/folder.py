@@ -13,13 +13,14 @@ from typing import BinaryIO, ClassVar
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.contracts.prompt import Prompt
-from bench.errors import DataError, GenerationError, UsageError
+from bench.errors import DataError, GenerationError, MissingError, UsageError
 from bench.file_hash import HashedFile, hash_file, note_hash, open_hashed
+from bench.file_kind import AUDIO_ENDINGS
+from bench.file_names import as_on_disk, same_spelling
 from models.known_names import KnownNames
-from models.manifest import MAX_SEED, entries_of
+from models.manifest import MAX_SEED, entries_of, some
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
 
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 ENDINGS = (*AUDIO_ENDINGS, *MIDI_ENDINGS, *MUSICXML_ENDINGS)
 
 _SEEDED = re.compile(r"(.+?)(?:_|[_-]seed)([0-9]+)")
@@ -32,10 +33,11 @@ class FolderModel(MusicModel):
     ``jazz-3.wav`` for seed 0; where an id itself ends in ``_`` and a number, write ``-seed``. Or a manifest names
     them: see `models.manifest.read_manifest`. Two files for one clip are an error, never a choice.
 
-    Audio: wav, flac, ogg, opus, mp3, aiff; what is longer than requested is cropped, what is shorter stays as it
-    is. MIDI and MusicXML (``.mid``, ``.midi``, ``.musicxml``, ``.mxl``, ``.xml``) are scored on their notes, as
-    `models.symbolic.read_notes` reads them, and rendered on the composer's soundfont for metrics that listen. A clip
-    without a usable file fails, and the others are unaffected.
+    Audio: wav, flac, ogg, opus, mp3, aiff, and with the extra ``formats`` m4a, aac, mp4, webm and wma; what is longer
+    than requested is cropped, what is shorter stays as it is. MIDI and MusicXML (``.mid``, ``.midi``, ``.musicxml``,
+    ``.mxl``, ``.xml``) are scored on their notes, as `models.symbolic.read_notes` reads them, and rendered on the
+    composer's soundfont for metrics that listen. A clip without a usable file fails, and the others are unaffected.
+    Accents in names may be spelled as NFC or as NFD.
 
     Where a run names no seeds, the files are its plan: each is asked for, and a prompt without any is one missing clip.
 
@@ -49,7 +51,7 @@ class FolderModel(MusicModel):
     """
 
     sample_rate = None
-    version = 2
+    version = 3
     provenance_params = frozenset({"path", "manifest", "model"})
     examples: ClassVar[Mapping[str, str]] = {"path": "my_clips"}
 
@@ -89,11 +91,11 @@ class FolderModel(MusicModel):
         Raises:
             UsageError, DataError: as `generate`.
         """
-        ids = {prompt.id for prompt in prompts}
+        ids = {same_spelling(prompt.id) for prompt in prompts}
         found: dict[str, set[int]] = {}
         for prompt in prompts:
             for seed, files in chain.from_iterable(self._files.get(name, {}).items() for name in _names_of(prompt)):
-                if not all(self._is_of_another(file, prompt.id, ids) for file in files):
+                if not all(self._is_of_another(file, same_spelling(prompt.id), ids) for file in files):
                     found.setdefault(prompt.id, set()).add(seed)
         return {id: sorted(seeds) for id, seeds in found.items()}
 
@@ -153,7 +155,7 @@ class FolderModel(MusicModel):
                 f"two files for prompt '{prompt.id}', seed {seed}: '{self._root / names[0]}' and "
                 f"'{self._root / names[1]}'; keep one, or let a manifest choose"
             )
-        return self._root / names[0] if names else None
+        return as_on_disk(self._root / names[0]) if names else None
 
     def _problem(self, file: Path) -> str | None:
         """Why a file that is named cannot be used."""
@@ -169,7 +171,7 @@ class FolderModel(MusicModel):
 
     def _is_of_another(self, file: str, id: str, ids: Collection[str]) -> bool:
         """Whether a name without its ending is the id of another prompt."""
-        stem = file.rpartition(".")[0]
+        stem = same_spelling(file).rpartition(".")[0]
         return self.manifest is None and stem != id and stem in ids
 
     @property
@@ -188,15 +190,23 @@ class FolderModel(MusicModel):
             raise DataError(f"{self.folder}: the folder cannot be listed ({error.strerror})") from None
 
     @cached_property
+    def _without_files(self) -> str:
+        """What is said of a folder without any file."""
+        folders = sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())
+        if not folders:
+            return "it is empty"
+        return f"it holds folders only ({some(folders)}), whose files are reached through a manifest"
+
+    @cached_property
     def _files(self) -> Mapping[str, Mapping[int, list[str]]]:
         """Id or text of a prompt → seed → the files that answer it, relative to the manifest or the folder."""
         index: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         if self.manifest:
             for entry in entries_of(self.manifest, self.model):
-                index[entry.prompt][entry.seed].append(entry.file)
+                index[same_spelling(entry.prompt)][entry.seed].append(entry.file)
             return index
         for name in self._names:
-            stem, dot, ending = name.rpartition(".")
+            stem, dot, ending = same_spelling(name).rpartition(".")
             if (dot + ending).lower() in ENDINGS:
                 index[stem][0].append(name)
                 if (seeded := _SEEDED.fullmatch(stem)) and int(seeded[2]) <= MAX_SEED:
@@ -220,7 +230,7 @@ class FolderModel(MusicModel):
         expected = [f"{id}_{seed}.wav", f"{id}-seed{seed}.wav"]
         if seed == 0:
             expected.insert(0, f"{id}.wav")
-        there = f"its files ({len(self._known)}): {self._known.nearest(id)}" if self._names else "it is empty"
+        there = f"its files ({len(self._known)}): {self._known.nearest(id)}" if self._names else self._without_files
         return (
             f"no file for prompt '{id}', seed {seed} in {self.folder}: expected {' or '.join(expected)}, "
             f"or another ending of {' '.join(ENDINGS)}; {there}"
@@ -229,12 +239,15 @@ class FolderModel(MusicModel):
 
 def _names_of(prompt: Prompt) -> tuple[str, ...]:
     """What a file or a line may call a prompt."""
-    return tuple(dict.fromkeys((prompt.id, prompt.text.strip())))
+    return tuple(dict.fromkeys(map(same_spelling, (prompt.id, prompt.text.strip()))))
 
 
 def _play(file: Path, opened: BinaryIO, duration: float) -> Audio:
     if file.suffix.lower() not in (*MIDI_ENDINGS, *MUSICXML_ENDINGS):
-        return read_audio(file, duration, opened)
+        try:
+            return read_audio(file, duration, opened)
+        except MissingError as error:  # of this file: others need no second decoder
+            raise DataError(str(error)) from None
     from models.composer.render import render
 
     notes = read_notes(file, duration, opened)

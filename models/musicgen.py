@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.audio import Samples
+from bench.network_weights import load_network
 from models.adapter_files import read_adapter
 from models.batching import clip_generator, joined
 from models.pretrained import PretrainedModel
@@ -153,7 +154,7 @@ class MusicGen(PretrainedModel):
         from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = MusicgenForConditionalGeneration.from_pretrained(folder, local_files_only=True).to(dtype)
+        model = load_network(MusicgenForConditionalGeneration, folder).to(dtype)
         check_vocabulary(self._tokenizer, model.text_encoder, folder)
         # An adapter's layers are named from where it was trained: the decoder, or the whole model.
         if self.adapter and all(name.startswith("decoder.") for name in read_adapter(Path(self.adapter)).layers):

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from bench.contracts.notes import Note
+from models.performance import MAX_NOTES, Performance, Tempo
 from models.play_order import play_order, read_signs
 
 MAX_XML_BYTES = 64_000_000  # after decompression
-MAX_NOTES = 500_000  # a symphony has some 100,000
 
 _DEFAULT_BPM = 120.0  # where a score states no tempo
 _VELOCITY = 80  # where a score states none
@@ -23,13 +23,6 @@ _NEAR = 1e-6  # quarters
 # not keep which instrument of a part a note belongs to.
 _DRUMS = {"D4": 44, "F4": 36, "A4": 43, "C5": 38, "D5": 47, "E5": 50, "F5": 51, "G5": 42, "A5": 49}
 _SNARE = 38
-
-
-class Tempo(NamedTuple):
-    """The length of a quarter note, in seconds, from ``start`` on, in seconds."""
-
-    start: float
-    quarter: float
 
 
 class _Tone(NamedTuple):
@@ -52,13 +45,13 @@ class _Passage(NamedTuple):
     played: float
 
 
-def parse_musicxml(content: bytes) -> tuple[list[Note], list[Tempo]]:
+def parse_musicxml(content: bytes) -> Performance:
     """Notes and tempi of a MusicXML score: partwise, plain or compressed (``.mxl``).
 
     Repeats, endings and jumps are played (`models.play_order`), tied notes are one note, and transposing instruments
-    sound at concert pitch. Grace notes and chord symbols, which have no length of their own, are left out. Drums are
-    told by their place on the staff. Without a tempo the score plays at 120 bpm. A file that declares entities is
-    refused.
+    sound at concert pitch. Grace notes and chord symbols, which have no length of their own, are left out, and so are
+    cue notes, which others play. Drums are told by their place on the staff. Without a tempo the score plays at
+    120 bpm. A file that declares entities is refused.
 
     Raises:
         Exception: of any class, if the content is not such a score.
@@ -67,6 +60,7 @@ def parse_musicxml(content: bytes) -> tuple[list[Note], list[Tempo]]:
     if root.tag != "score-partwise":
         raise ValueError(f"its root is <{root.tag}>, not <score-partwise>; export it as partwise MusicXML")
     order = play_order(read_signs(root))
+    _silence_cues(root)
 
     from music21.musicxml.xmlToM21 import MusicXMLImporter
 
@@ -88,7 +82,7 @@ def parse_musicxml(content: bytes) -> tuple[list[Note], list[Tempo]]:
             start = seconds(tone.onset)
             length = seconds(tone.end) - start
             events.append(Note(start, length, tone.pitch, tone.velocity, tone.program, tone.drum))
-    return events, [tempo for _, tempo in tempi]
+    return Performance(events, [tempo for _, tempo in tempi])
 
 
 def _uncompressed(content: bytes) -> bytes:
@@ -117,6 +111,20 @@ def _parsed(content: bytes) -> ElementTree.Element:
     guard.EntityDeclHandler = refuse
     guard.Parse(content, True)
     return ElementTree.fromstring(content)
+
+
+def _silence_cues(root: ElementTree.Element) -> None:
+    """Make rests of cue notes, which show a player what somebody else plays."""
+    for measure in root.iter("measure"):
+        for note in [note for note in measure.findall("note") if note.find("cue") is not None]:
+            if note.find("chord") is not None or note.find("grace") is not None:
+                measure.remove(note)
+                continue
+            for name in ("cue", "pitch", "unpitched", "tie", "notations"):
+                for part in note.findall(name):
+                    note.remove(part)
+            if note.find("rest") is None:
+                note.insert(0, ElementTree.Element("rest"))
 
 
 def _passages(score: Any, order: Sequence[int]) -> list[_Passage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
@@ -90,6 +91,24 @@ def _group(signs: Sequence[Signs], here: int) -> set[int]:
     return set().union(*(sign.endings for sign in signs[first : last + 1]))
 
 
+_PASS = re.compile(r"(\d{1,4})(?:\s*[-–—]\s*(\d{1,4}))?")
+
+
+def _passes(number: str) -> set[int]:
+    """The passes that an ending is for, from how it is numbered; empty where it is not.
+
+    >>> _passes("1, 2"), _passes("1-3"), _passes("1.2.")
+    ({1, 2}, {1, 2, 3}, {1, 2})
+
+    Raises:
+        ValueError: it has a name, but no number.
+    """
+    found = {n for one in _PASS.finditer(number) for n in range(int(one[1]), int(one[2] or one[1]) + 1)}
+    if not found and number.strip():
+        raise ValueError(f"an ending is numbered {number[:40]!r}")
+    return found
+
+
 def read_signs(score: Element) -> list[Signs]:
     """The signs of a partwise MusicXML score, those of all parts together; jumps as its ``sound`` elements give them.
 
@@ -102,7 +121,7 @@ def read_signs(score: Element) -> list[Signs]:
         open_ending: set[int] = set()
         for sign, measure in zip(signs, part, strict=False):
             for ending in measure.iterfind("barline/ending[@type='start']"):
-                open_ending = {int(n) for n in ending.get("number", "1").replace(" ", ",").split(",") if n}
+                open_ending = _passes(ending.get("number", "1"))
             sign.endings |= open_ending
             if any(ending.get("type") != "start" for ending in measure.iterfind("barline/ending")):
                 open_ending = set()

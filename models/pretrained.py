@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError, one_line
+from bench.quiet import quiet_libraries
 from models import adapters
 from models.adapter_files import weight_file
 from models.base_checkpoint import CARD, identity, locate, require_local
 from models.batching import in_batches, out_of_memory, release_memory, trimmed
 from models.card import Card, read_card
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
-from models.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     import torch

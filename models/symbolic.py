@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from bench.contracts.notes import Note, Notes
 from bench.errors import DataError
+from bench.file_kind import LFS_POINTER, kind_of
 from bench.regular_file import read_bytes
-from models.musicxml import Tempo, parse_musicxml
+from models.midi_file import parse_midi
+from models.musicxml import parse_musicxml
+from models.performance import Tempo
 
 MIDI_ENDINGS = (".mid", ".midi")
 MUSICXML_ENDINGS = (".musicxml", ".mxl", ".xml")
@@ -44,10 +46,13 @@ def read_notes(path: Path, duration: float = math.inf, file: BinaryIO | None = N
         raise DataError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, too large for a score")
     if not content:
         raise DataError(f"{path}: the file is empty")
+    if content.startswith(LFS_POINTER):
+        held = kind_of(content)
+        raise DataError(f"{path}: holds {held.name} and no notes; {held.remedy}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on signatures and on notation that does not sound
-            events, tempi = parse(content)
+            events, tempi, unended = parse(content)
     except Exception as error:  # the parsers let out whatever a damaged byte makes them stumble over
         unsaid = "it ends too early" if isinstance(error, EOFError) else type(error).__name__
         reason = " ".join(str(error).split())[:200] or unsaid
@@ -57,7 +62,7 @@ def read_notes(path: Path, duration: float = math.inf, file: BinaryIO | None = N
     events = [n._replace(duration=min(n.duration, duration - n.onset)) for n in events if n.onset < duration]
     if not events:
         raise DataError(f"{path}: holds no notes in its first {duration:g} s")
-    return Notes(tuple(events), origin="symbolic", quarter=_constant_quarter(events, tempi))
+    return Notes(tuple(events), origin="symbolic", quarter=_constant_quarter(events, tempi), unended=unended)
 
 
 def _constant_quarter(events: Sequence[Note], tempi: Sequence[Tempo]) -> float | None:
@@ -65,53 +70,3 @@ def _constant_quarter(events: Sequence[Note], tempi: Sequence[Tempo]) -> float |
     before = [tempo for tempo in tempi if tempo.start <= first][-1:]
     quarters = [tempo.quarter for tempo in (*before, *(t for t in tempi if first < t.start < last))]
     return quarters[0] if max(quarters) <= min(quarters) * (1 + SAME_TEMPO) else None
-
-
-def parse_midi(content: bytes) -> tuple[list[Note], list[Tempo]]:
-    """Notes and tempi of a MIDI file of format 0 or 1.
-
-    Velocities, programs and drums (channel 10) are kept; pedals and pitch bends do not change a note. Without
-    a tempo the file plays at 120 bpm, as the MIDI standard says.
-
-    Raises:
-        Exception: of any class, if the content is not MIDI.
-    """
-    import mido
-    import pretty_midi
-
-    file = mido.MidiFile(file=io.BytesIO(content))
-    if file.type == 2:
-        raise ValueError("format 2, independent sequences; save it as format 0 or 1")
-    if file.ticks_per_beat <= 0:
-        raise ValueError("timed in film frames; save it with ticks per quarter note")
-    file.tracks.insert(0, _conductor(file))
-    midi = pretty_midi.PrettyMIDI(mido_object=file)
-    events = [
-        Note(float(n.start), float(n.end - n.start), n.pitch, n.velocity, int(part.program), part.is_drum)
-        for part in midi.instruments
-        for n in part.notes
-        if n.end > n.start
-    ]
-    starts, bpms = midi.get_tempo_changes()
-    return events, [Tempo(float(start), 60.0 / float(bpm)) for start, bpm in zip(starts, bpms, strict=True)]
-
-
-def _conductor(file: Any) -> Any:
-    """The tempo changes of all tracks on one: pretty_midi reads those of the first track only."""
-    import mido
-
-    changes = []
-    for track in file.tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type == "set_tempo":
-                changes.append((tick, message.tempo))
-    changes.sort(key=lambda change: change[0])
-    track = mido.MidiTrack()
-    before = 0
-    for tick, tempo in changes:
-        track.append(mido.MetaMessage("set_tempo", tempo=tempo, time=tick - before))
-        before = tick
-    track.append(mido.MetaMessage("end_of_track"))
-    return track

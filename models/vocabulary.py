@@ -1,4 +1,4 @@
-"""Whether a tokenizer has the vocabulary that its encoder was trained with."""
+"""Whether a tokenizer has the vocabulary that its encoder was trained with, and how much of a text it leaves out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingError
+from bench.quiet import quiet_libraries
 
 
 def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
@@ -21,3 +22,10 @@ def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
             f"{where}: the tokenizer knows {known} tokens, its encoder {embedded}; vocabulary files are missing or "
             "belong to another model: download the checkpoint again"
         )
+
+
+def unread_tokens(tokenizer: Any, text: str) -> int:
+    """How many tokens of a text are beyond the tokenizer's greatest length, at which the pipelines cut it."""
+    with quiet_libraries():
+        tokens = tokenizer(text, truncation=False).input_ids
+    return max(0, len(tokens) - int(tokenizer.model_max_length))

@@ -20,7 +20,9 @@ SYSTEMS = {
     "Mac": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64"},
     "Intel Mac": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "x86_64"},
 }
-EXTRAS = {name: {"diffusion", "report", "ray", "dev"} for name in SYSTEMS} | {"Intel Mac": {"report", "ray", "dev"}}
+EXTRAS = {name: {"diffusion", "formats", "report", "ray", "dev"} for name in SYSTEMS} | {
+    "Intel Mac": {"formats", "report", "ray", "dev"}
+}
 
 
 def _lines(file: str) -> list[Requirement]:
@@ -121,3 +123,14 @@ def test_the_readme_and_the_metadata_name_the_same_versions_of_python() -> None:
     classified = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
     assert classified == ["3.11", "3.12"]
     assert "Python 3.11 or 3.12" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_diffusers_is_bounded_to_versions_that_have_the_pipeline_of_audioldm() -> None:
+    """It is deprecated: the day that it leaves, this fails where the pin is raised, and the bound stays."""
+    diffusers = pytest.importorskip("diffusers")
+    assert issubclass(diffusers.AudioLDMPipeline, diffusers.DiffusionPipeline)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    (bound,) = [line.specifier for name in extras["diffusion"] if (line := Requirement(name)).name == "diffusers"]
+    pinned = _pins("constraints.txt")["diffusers"]
+    assert pinned in bound
+    assert not any(bound.contains(f"{version}.0") for version in (f"{pinned.major}.{pinned.minor + 1}", "1.0"))

@@ -88,8 +88,11 @@ def comparison(
     from bench.comparison.tables import render
     from bench.errors import UsageError
     from bench.scores.protocol import protocol_of
+    from bench.storage.unrecorded import note_unrecorded
 
     with opened(run, other) as runs:
+        for one in dict.fromkeys(runs):
+            note_unrecorded(one.store, progress)
         found = compare_rows(runs, a, b, options, progress)
         if not found:
             raise UsageError(f"{run} has no metrics to compare on; score it with 'tunebench score {run}'")

@@ -22,15 +22,18 @@ def scores(
 ) -> None:
     """Write one table of all planned clips: what was asked for, where the audio is, and every score."""
     from bench.atomic_write import replacing
+    from bench.cli.progress import shown
     from bench.errors import UsageError
     from bench.export.clip_table import FileFormat, clip_table, written
     from bench.storage.store import Store
+    from bench.storage.unrecorded import note_unrecorded
 
     styles: dict[str, FileFormat] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
     style = styles.get(file.suffix.lower())
     if style is None:
         raise UsageError(f"{file}: its ending says how it is written; use one of {', '.join(styles)}")
-    with Store.read(run) as store:
+    with shown() as progress, Store.read(run) as store:
+        note_unrecorded(store, progress)
         table = clip_table(store)
     try:
         with replacing(file) as temporary:

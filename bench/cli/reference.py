@@ -44,19 +44,25 @@ def build(
     statistics_only: Annotated[
         bool, typer.Option("--statistics-only", help="Keep mean and covariance only: enough for FAD, not for KAD.")
     ] = False,
-    max_bad: Annotated[float, typer.Option(help="Stop when more than this share of the files is unusable.")] = 0.05,
+    max_bad: Annotated[
+        float, typer.Option(help="Stop when more than this share of the files, and more than one, is unusable.")
+    ] = 0.05,
     synthetic: Synthetic = False,
 ) -> None:
     """Embed recordings and write them as one reference file.
 
-    A file with genre labels serves both for all genres together and for each by itself.
+    A file with genre labels serves both for all genres together and for each by itself. A recording that cannot be
+    used is named and left out; the others are written, with exit status 4.
     """
+    import sys
+
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.contracts.embedder import EmbedderRef
-    from bench.errors import UsageError
+    from bench.errors import FailuresRecorded, UsageError
+    from bench.number_format import counted, first_few
     from bench.recordings import GenreFrom as GenreSource
-    from bench.recordings import recordings_in, recordings_of
+    from bench.recordings import folders_of, recordings_in, recordings_of
     from bench.references.build import ReferenceOptions, build_reference
 
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
@@ -70,6 +76,11 @@ def build(
         ref = EmbedderRef(embedder, _params(param))
         built = build_reference(recordings, ref, target, name or out.stem, options, progress)
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
+    if genres is None and (folders := folders_of(recordings)):
+        names = ", ".join(first_few(folders, 5))
+        print(f"its audio lies in folders ({names}); --genre-from folder takes these for genres", file=sys.stderr)
+    if built.bad:
+        raise FailuresRecorded(f"{counted(built.bad, 'recording')} left out of {out}: see above")
 
 
 @app.command("import")
@@ -86,7 +97,7 @@ def import_(
     licence: Licence = "",
     synthetic: Synthetic = False,
 ) -> None:
-    """Write statistics that fadtk saved (.npz) as a reference file, for FAD."""
+    """Write statistics that fadtk or stable-audio-metrics saved (.npz) as a reference file, for FAD."""
     from bench.contracts.embedder import EmbedderRef
     from bench.references.import_npz import import_statistics
 

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from bench.pipeline.dry_run import RunPreview
     from bench.pipeline.run import Run
+    from bench.storage.failures import Failure
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
 Workers = Annotated[
@@ -89,10 +90,9 @@ def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
     from bench.number_format import counted
     from bench.storage.failures import failure_lines, group_failures
 
-    print_leaderboard(finished.folder, as_json, plugin_files)
+    failures = print_leaderboard(finished.folder, as_json, plugin_files)
     if not as_json:
         print(f"\n{finished.folder}: run.db, audio/, config.yaml", file=sys.stderr)
-    failures = finished.failures()
     for line in failure_lines(group_failures(failures), MOST_LINES):
         print(f"failed: {line}", file=sys.stderr)
     if failures:
@@ -101,14 +101,19 @@ def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
         raise FailuresRecorded(f"{what} failed, for {why}; the same command tries again")
 
 
-def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> None:
-    """Print the leaderboard; tests of set metrics that were not made yet show their progress."""
-    from bench.cli.progress import shown
-    from bench.leaderboard.render import render
+def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[Failure]:
+    """Print the leaderboard, and return what failed, both as of one moment.
 
-    with shown() as progress:
-        table = render(folder, "json" if as_json else "table", progress=progress, plugin_files=plugin_files)
-    print(table, flush=True)
+    Tests of set metrics that were not made yet show their progress.
+    """
+    from bench.cli.progress import shown
+    from bench.leaderboard.render import board_of, rendered
+    from bench.storage.store import Store
+
+    with shown() as progress, Store.read(folder) as store:
+        board, failures = board_of(store, progress=progress, plugin_files=plugin_files), store.failures()
+    print(rendered(board, "json" if as_json else "table"), flush=True)
+    return failures
 
 
 def _print_preview(plan: RunPreview, folder: Path) -> None:

@@ -51,7 +51,7 @@ def command(
     from bench.pipeline.run import rescore, run
 
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
-    if any((target / "run.db").is_file() for target in targets):
+    if any(map(_is_run, targets)):
         target = _one_run(targets)
         for option, value in own.items():
             if value is not None:
@@ -72,10 +72,25 @@ def command(
     conclude(finished, as_json, plugin_files)
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run's and not one of clips.
+
+    Raises:
+        DataError: it is one that lost its database.
+    """
+    from bench.storage.database import refuse_lost_database
+    from bench.storage.frozen_config import FILE
+
+    there = (folder / "run.db").is_file()
+    if not there and (folder / FILE).exists():
+        refuse_lost_database(folder)
+    return there
+
+
 def _one_run(targets: list[Path]) -> Path:
     from bench.errors import UsageError
 
-    runs = [target for target in targets if (target / "run.db").is_file()]
+    runs = [target for target in targets if _is_run(target)]
     if len(targets) > 1:
         raise UsageError(
             f"{runs[0]} is a run folder, which is scored by itself: 'tunebench score {runs[0]}'; to add rows to it, "
@@ -87,15 +102,16 @@ def _one_run(targets: list[Path]) -> Path:
 def _of_run(folder: Path, metrics: list[str] | None, plugin_files: bool) -> RunConfig:
     """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
     from bench.config.plugin_files import refuse_plugin_files
-    from bench.config.run_config import RunConfig, load_config, parse_config
+    from bench.config.run_config import RunConfig, parse_config
     from bench.contracts.plugins import plain_name
     from bench.errors import UsageError
     from bench.planning.metric_plan import metrics_named
+    from bench.storage.frozen_config import FILE, load_frozen
 
-    frozen = folder / "config.yaml"
+    frozen = folder / FILE
     if not frozen.exists() and not metrics:
         raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
-    settings = load_config(frozen) if frozen.exists() else RunConfig()
+    settings = load_frozen(folder) if frozen.exists() else RunConfig()
     configured = settings.metrics if frozen.exists() else ()
     if not plugin_files:
         plain = {plain_name(name) for name in metrics or ()}

@@ -106,6 +106,9 @@ def _say(row: ClipRow, found: Coverage, suite: str, prompts: int) -> None:
         without = counted(len(found.without), "prompt")
         line += f"; {without} of {suite} without a clip, each a missing one: {some(found.without)}"
     print(line, file=sys.stderr)
+    if row.target.is_dir() and (folders := folders_of_clips(row.target)):
+        names = some([folder.relative_to(row.target).as_posix() for folder in folders])
+        print(f"{row.label}: clips in its folders ({names}) are left out; a manifest reaches them", file=sys.stderr)
 
 
 def _nothing_in(row: ClipRow, found: Coverage, prompts: Sequence[Prompt], suite: str, options: Sequence[str]) -> str:
@@ -122,6 +125,13 @@ def _nothing_in(row: ClipRow, found: Coverage, prompts: Sequence[Prompt], suite:
         command = _command(manifests[:1], given)
         return f"{target} holds no clip that is named after a prompt of {suite}, but a manifest: {command}"
     if folders := folders_of_clips(target):
+        genres = {(prompt.genre or "").casefold() for prompt in prompts}
+        if all(folder.name.casefold() in genres for folder in folders):
+            return (
+                f"{target} holds no clip that is named after a prompt of {suite}, but folders named after its genres "
+                f"({some([folder.name for folder in folders])}), as if they were one system's: move its clips into one "
+                f"folder, named like {prompts[0].id}.wav, or list them in a manifest with the columns prompt and file"
+            )
         labels = [label_of(folder.name) for folder in folders]
         if len(set(map(str.casefold, labels))) < len(labels):
             labels = [label_of("-".join(folder.relative_to(target).parts)) for folder in folders]

@@ -21,9 +21,8 @@ from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from bench.progress import Progress, Silent
-from bench.scores.aggregate import Grouping, refuse_ungrouped
+from bench.scores.aggregate import Grouping, parse_grouping, refuse_ungrouped
 from bench.scores.clip_scores import ClipScores
-from bench.storage.clip_sets import GROUPINGS
 from bench.storage.store import Store
 
 Pair = tuple[RunRow, RunRow]
@@ -93,9 +92,7 @@ def compare_rows(
 ) -> list[Comparison]:
     """As `compare`, of rows of runs that are `opened`."""
     options = options or ComparisonOptions()
-    by = options.by
-    if by is not None and by not in GROUPINGS:
-        raise UsageError(f"cannot group by '{by}': use genre or level")
+    by = parse_grouping(options.by)
     if options.reference is not None:
         from bench.references.find import check_place
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.comparison.cached_tests import FORMAT, CachedTest, CachedTests
 from bench.comparison.run_reader import ComparedMetric, ComparedRun
-from bench.config.run_config import MetricConfig, RunConfig, load_config
+from bench.config.run_config import MetricConfig
 from bench.contracts.embedder import Vectors
 from bench.contracts.notice import checked
 from bench.contracts.parameters import bind
@@ -27,6 +27,7 @@ from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination
 from bench.references.find import find_by_fingerprint
+from bench.storage.frozen_config import read_frozen
 from bench.storage.store import Store, StoredClip
 
 SEED = 0
@@ -100,7 +101,7 @@ class SetTests:
         self._runs = list(dict.fromkeys(runs))
         self._place = reference
         self._kept = CachedTests([run.store for run in self._runs], keep)
-        self._configs = [_config_of(run.folder) for run in self._runs]
+        self._configs = [read_frozen(run.folder) for run in self._runs]
         self._metrics: dict[tuple[str, str], SetMetric] = {}
         self._references: dict[str, tuple[PlannedReference, Reference]] = {}
 
@@ -236,14 +237,6 @@ class SetTests:
             planned = PlannedReference(reference.name, path.resolve(), reference.fingerprint)
             self._references[shown.reference] = planned, reference
         return self._references[shown.reference]
-
-
-def _config_of(folder: Path) -> RunConfig | None:
-    """The frozen configuration; None where it is gone or damaged, which costs no more than a place to look."""
-    try:
-        return load_config(folder / "config.yaml")
-    except TunebenchError:
-        return None
 
 
 def _without(reason: str) -> CachedTest:

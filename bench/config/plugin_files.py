@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.config.run_config import MetricConfig
+from pydantic import BaseModel
+
 from bench.contracts.plugins import plain_name
 from bench.errors import UsageError
 
@@ -14,7 +15,9 @@ ALLOW = "--plugin-files"
 
 
 def named_plugin_files(value: Any) -> Iterator[str]:
-    """Each ``path/to/file.py:Name`` in a nested value of a configuration, without its version."""
+    """Each ``path/to/file.py:Name`` in a nested value or a part of a configuration, without its version."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
     if isinstance(value, Mapping):
         for item in value.values():
             yield from named_plugin_files(item)
@@ -27,22 +30,17 @@ def named_plugin_files(value: Any) -> Iterator[str]:
             yield plain_name(value)
 
 
-def of_metric(metric: MetricConfig) -> list[str]:
-    """The plugin files that a metric and its parameters, such as an embedder, name."""
-    return list(named_plugin_files(metric.model_dump()))
-
-
-def refuse_plugin_files(place: Path, metrics: Collection[MetricConfig], asked: Collection[str] = ()) -> None:
-    """Check that metrics of a configuration in a run folder run no code that lies beside it.
+def refuse_plugin_files(place: Path, value: Any, asked: Collection[str] = ()) -> None:
+    """Check that what is used of a configuration in a run folder runs no code that lies beside it.
 
     Args:
         place: the configuration, for the message.
-        metrics: of it.
+        value: the part of it that is used.
         asked: names that the caller gave; what these name may run.
 
     Raises:
-        UsageError: one names a plugin file.
+        UsageError: it names a plugin file.
     """
     known = {plain_name(name) for name in asked}
-    for file in (file for metric in metrics for file in of_metric(metric) if file not in known):
+    if file := next((file for file in named_plugin_files(value) if file not in known), None):
         raise UsageError(f"{place} names the plugin file '{file}'; if you trust it, run it with {ALLOW}")

@@ -46,6 +46,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 Seeds = Annotated[Annotated[tuple[Seed, ...], Field(min_length=1)] | Literal["auto"], AfterValidator(_distinct)]
 
 
+_LEAST_MEMORY = 10**7  # bytes: a number below was not meant to be of bytes
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kKMGT]?)(i?)B")
 
 
@@ -58,13 +59,19 @@ def _bytes(size: Any) -> Any:
     return round(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper() or " "))
 
 
+def _enough(size: int) -> int:
+    if size < _LEAST_MEMORY:
+        raise ValueError(f"{size} bytes are less than a worker takes to begin; write it like 8 GB")
+    return size
+
+
 def _limit(limit: float) -> float:
     if limit >= 1 and limit % 1:
         raise ValueError(f"{limit:g} is neither a number of clips nor a share below 1")
     return limit
 
 
-Memory = Annotated[int, Field(ge=1, lt=2**60, strict=True), BeforeValidator(_bytes)]
+Memory = Annotated[int, Field(lt=2**60, strict=True), BeforeValidator(_bytes), AfterValidator(_enough)]
 FailLimit = Annotated[float, Field(gt=0), AfterValidator(_limit)]
 
 

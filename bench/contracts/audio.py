@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +15,17 @@ import numpy.typing as npt
 from bench import interrupts
 from bench.atomic_write import replacing
 from bench.contracts.notes import Notes
+from bench.decoding.decode import MAX_CHANNELS, MAX_RATE, decode
 from bench.errors import DataError
-from bench.regular_file import check_regular
 
-if TYPE_CHECKING:
-    import soundfile
+MIXED_AWAY = 0.01
+"""Share of the channels' power, −20 dB, below which their mean is what is left of channels that cancel each other."""
 
 Samples = npt.NDArray[np.float32]
 
-MAX_RATE = 655_350  # FLAC's limit, in Hz
-MAX_CHANNELS = 8  # FLAC's limit
 LENGTH_PRECISION = 0.01
 """Seconds: how exactly a duration that was asked for is kept."""
 _FULL_SCALE = 2**23  # of 24-bit samples
-MAX_SAMPLES = 2**30
-"""Most samples of one file that are held, all channels together: three hours in stereo at 48 kHz, 4 GB. A small file
-of silence can decode to more than any memory holds."""
-
-_BLOCK = 1 << 18  # frames
-_UNKNOWN = 2**62  # frames or more: what libsndfile says of a file that was encoded as a stream
-_OGG_CUT = re.compile(r"^Ogg ?: .*(end-of-stream bit|End-Of-Stream flag)", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +85,11 @@ class Audio:
 
     @interrupts.held()
     def mono(self, rate: int | None = None) -> Samples:
-        """Mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given."""
-        mixed: Samples = self.samples.mean(axis=0, dtype=np.float32)
+        """Mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given.
+
+        Where the channels cancel each other (stereo in antiphase), it is the loudest of them instead.
+        """
+        mixed = mix(self.samples)
         if rate is None or rate == self.rate or not len(mixed):
             return mixed
         import soxr
@@ -116,6 +109,23 @@ class Audio:
         return Audio(self.samples[:, :frames], self.rate, notes)
 
 
+def mix(samples: Samples) -> Samples:
+    """Return one channel of several: their mean, or the loudest of them where they cancel each other there.
+
+    Args:
+        samples: shape (channels, frames).
+    """
+    mean: Samples = samples.mean(axis=0, dtype=np.float32)
+    channels, frames = samples.shape
+    if channels == 1 or not frames:
+        return mean
+    powers = [float(np.dot(channel, channel)) for channel in samples]
+    if float(np.dot(mean, mean)) >= MIXED_AWAY * sum(powers) / channels:
+        return mean
+    loudest: Samples = samples[int(np.argmax(powers))]
+    return loudest
+
+
 def content_hash(audio: Audio) -> str:
     """SHA-256 over the sample rate, the shape and the little-endian float32 samples; names the sound, not the file."""
     digest = hashlib.sha256(f"{audio.rate}:{audio.channels}:{audio.frames}:".encode())
@@ -125,7 +135,9 @@ def content_hash(audio: Audio) -> str:
 
 @interrupts.held()
 def read_audio(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) -> Audio:
-    """Decode a file that libsndfile knows (wav, flac, ogg, opus, mp3, aiff).
+    """Decode a file whole: wav, flac, ogg, opus, mp3, aiff, and with the extra ``formats`` m4a, aac, webm and wma.
+
+    What it holds is told by its content, not by its name.
 
     Args:
         path: the file.
@@ -133,83 +145,16 @@ def read_audio(path: Path, seconds: float = math.inf, file: BinaryIO | None = No
         file: the same file, if it is open already.
 
     Raises:
-        DataError: missing, empty, truncated or not audio, more than `MAX_SAMPLES`, with samples that are not finite, or
-            of a rate or number of channels that `Audio` does not have; the message names the file.
+        DataError: missing, empty, truncated, damaged or not audio, more than `bench.decoding.decode.MAX_SAMPLES`, with
+            samples that are not finite, or of a rate or number of channels that `Audio` does not have; the message
+            names the file.
+        MissingError: it needs a decoder that is not installed.
     """
-    import soundfile
-
-    try:
-        if check_regular(path) == 0:
-            raise DataError(f"{path}: the file is empty")
-        with soundfile.SoundFile(path if file is None else file) as sound:
-            samples = _decoded(sound, seconds)
-            rate = sound.samplerate
-    except DataError as error:
-        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except ValueError:
-        raise DataError(f"{path}: cannot be opened, its name or folder's name is not valid Unicode") from None
-    except MemoryError:
-        raise DataError(f"{path}: does not fit into memory") from None
-    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
-        said = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".").split(": ")[-1]
-        raise DataError(f"{path}: cannot be decoded as audio ({said})") from error
+    samples, rate = decode(path, seconds, file)
     try:
         return Audio(samples, rate)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-
-
-def _decoded(file: soundfile.SoundFile, seconds: float) -> Samples:
-    """The first samples of an open file, shape (channels, frames); as many as are there, whatever its header says.
-
-    Raises:
-        DataError: there are none, fewer than there should be, or too many.
-    """
-    promised, rate, channels = file.frames, file.samplerate, file.channels
-    if not (1 <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
-        raise DataError(f"{channels} channels at {rate} Hz; up to {MAX_CHANNELS} at 1 to {MAX_RATE} Hz are read")
-    wanted = _wanted(file, seconds)
-    # Pages of it that nothing is decoded into take no memory, so that a header may promise what it likes.
-    samples = np.empty((channels, wanted), dtype=np.float32)
-    read = 0
-    while read < wanted:
-        block = file.read(min(_BLOCK, wanted - read), dtype="float32", always_2d=True)
-        if not len(block):
-            break
-        samples[:, read : read + len(block)] = block.T
-        read += len(block)
-    if _truncated(read, wanted, file.extra_info if wanted >= promised else ""):
-        raise DataError("truncated, the file ends before the audio does")
-    if not read:
-        raise DataError("holds no audio frames")
-    return samples[:, :read]
-
-
-def _wanted(file: soundfile.SoundFile, seconds: float) -> int:
-    """How many frames of an open file are to be decoded.
-
-    Raises:
-        DataError: more than are held, or the file does not say how many it has.
-    """
-    most = MAX_SAMPLES // file.channels
-    # Cut as `Audio.cropped` cuts.
-    wanted: int = round(seconds * file.samplerate) if seconds * file.samplerate < file.frames else file.frames
-    if wanted >= _UNKNOWN:
-        raise DataError("its header does not say how long it is; encode it again")
-    if wanted > most:
-        raise DataError(f"longer than {most / file.samplerate / 3600:.1f} h, more than is held at once")
-    return wanted
-
-
-def _truncated(read: int, promised: int, log: str) -> bool:
-    """libsndfile reads what there is of a cut file and says only in its log that there should have been more."""
-    chunk = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    if chunk and int(chunk[2]) < int(chunk[1]) < 0xFFFF_FF00:  # the largest sizes mean "not known": a stream's header
-        return True
-    # An MP3's header may count the encoder's padding; a decoder's block of 1152 frames either way is no loss.
-    return bool(_OGG_CUT.search(log)) or read < promised - 2 * 1152
 
 
 def as_stored(audio: Audio) -> tuple[Audio, float]:

@@ -107,6 +107,15 @@ class MusicModel(ABC):
         del request
         return {}
 
+    def unread_tokens(self, prompt: Prompt) -> int:
+        """How many tokens of a prompt's text the model leaves unread, since its text encoder takes no more of them.
+
+        0, the default, is for a model that reads every text to its end. Prompts that differ only in what is unread give
+        one clip; a row with such prompts is marked. Called after `generate` has made a clip of the prompt.
+        """
+        del prompt
+        return 0
+
     def trained_on(self) -> Collection[str]:
         """`bench.contracts.audio.content_hash` of each recording that it is known to have been trained on; nothing by
         default.

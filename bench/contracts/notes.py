@@ -41,6 +41,7 @@ class Notes:
             what is to be scored (a MIDI or MusicXML file).
         quarter: length of a quarter note in seconds, when constant and known.
         key: such as ``F# minor``, when known.
+        unended: how many of the notes have an end that was assumed, since their file does not tell it.
 
     Raises:
         DataError: a note outside the ranges given at `Note`, or an impossible quarter.
@@ -50,6 +51,7 @@ class Notes:
     origin: Literal["known", "symbolic"] = "known"
     quarter: float | None = None
     key: str | None = None
+    unended: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "events", tuple(sorted(map(_checked, self.events))))
@@ -73,13 +75,15 @@ class Notes:
     def to_json(self) -> str:
         """Compact JSON that `from_json` restores exactly."""
         content = {"origin": self.origin, "quarter": self.quarter, "key": self.key, "events": self.events}
+        if self.unended:
+            content["unended"] = self.unended
         return json.dumps(content, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Notes:
         content = json.loads(text)
         events = tuple(Note(*event) for event in content["events"])
-        return cls(events, content["origin"], content["quarter"], content["key"])
+        return cls(events, content["origin"], content["quarter"], content["key"], content.get("unended", 0))
 
 
 def _checked(note: Note) -> Note:

@@ -175,6 +175,10 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' none of these genres: "
         "music like it reads below 0"
     ),
+    "W-PROMPT-CUT": lambda p: (
+        f"'{p['model']}' did not read the end of {p['prompts']} of {counted(p['of'], 'prompt')}, "
+        f"up to {counted(p['tokens'], 'token')}: shorten them"
+    ),
     "W-RANK": _rank,
     "W-RATINGS": _ratings,
     "W-SEEDS": lambda p: f"A has {_seeds(*p['a'])} and B {_seeds(*p['b'])} a prompt",

@@ -16,7 +16,7 @@ from bench.execution.executors.worker_state import WorkerState
 from bench.file_hash import FileChanged, hashed_files
 from bench.planning.plan import PlannedClip, PlannedModel
 from bench.storage.clip_file import write_clip
-from bench.storage.read_clips import RETURNED
+from bench.storage.read_clips import RETURNED, UNREAD
 from bench.storage.task_results import ClipFailed, ClipMade
 
 
@@ -103,22 +103,24 @@ class GenerateTask:
         except FileChanged as error:
             return self.lost(one_line(error))
         return [
-            self._store(clip, _as_planned(model, clip, audio), seconds)
+            self._store(model, clip, _as_planned(model, clip, audio), seconds)
             for clip, audio in zip(self.clips, produced, strict=True)
             if clip.id in self.wanted
         ]
 
-    def _store(self, clip: PlannedClip, audio: Audio | Exception, seconds: float) -> ClipMade | ClipFailed:
+    def _store(
+        self, model: MusicModel, clip: PlannedClip, audio: Audio | Exception, seconds: float
+    ) -> ClipMade | ClipFailed:
         try:
             if isinstance(audio, Exception):
                 raise audio
-            return self._written(clip, audio, seconds)
+            return self._written(clip, audio, seconds, _unread(model, clip))
         except Unstorable:
             raise
         except Exception as error:
             return ClipFailed(clip.id, one_line(error), self.tries, may_pass(error))
 
-    def _written(self, clip: PlannedClip, audio: Audio, seconds: float) -> ClipMade:
+    def _written(self, clip: PlannedClip, audio: Audio, seconds: float, unread: int) -> ClipMade:
         path = self.folder / clip.path
         returned, audio = audio, audio.cropped(clip.request.duration)
         if not returned.frames:
@@ -147,9 +149,17 @@ class GenerateTask:
                 "batch": len(self.clips),
                 "tries": self.tries,
                 **({RETURNED: returned.duration} if returned.frames > audio.frames else {}),
+                **({UNREAD: unread} if unread else {}),
                 "params": {k: str(v) for k, v in self.model.provenance.items()},
             },
         )
+
+
+def _unread(model: MusicModel, clip: PlannedClip) -> int:
+    tokens = model.unread_tokens(clip.request.prompt)
+    if not isinstance(tokens, int) or tokens < 0:
+        raise DataError(f"the model's unread_tokens() gave {tokens!r:.40}, which is no number of tokens")
+    return tokens
 
 
 def _as_planned(model: MusicModel, clip: PlannedClip, audio: Audio | Exception) -> Audio | Exception:

@@ -17,7 +17,7 @@ from bench.execution.score_task import ScoreTask, SetTask
 from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
 from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
-from bench.references.find import find_reference
+from bench.references.find import find_reference, reference_embedders
 from bench.storage.clip_sets import clip_groups
 from bench.storage.store import Store, StoredClip
 from bench.storage.vector_file import PATTERN, VectorFile, written
@@ -85,8 +85,7 @@ class Scoring:
 
     def _references(self, name: str, metrics: Sequence[PlannedMetric]) -> dict[str, PlannedReference]:
         """The reference of each embedder that a metric compares in, by the embedder's fingerprint."""
-        needed = {m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.needs_reference}
-        kept_in = self.store.folder / "references"
+        needed, kept_in = reference_embedders(metrics), self.store.folder / "references"
         return {key: find_reference(name, e, kept_in, self.progress, self.view) for key, e in needed.items()}
 
     def _embedded_keys(self, embedder: str) -> set[str]:

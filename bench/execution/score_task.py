@@ -68,7 +68,7 @@ class ScoreTask:
         """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
         try:
             audio = made_audio(self.path, self.content) if self.content else read_audio(self.path)
-        except DataError as error:
+        except (DataError, MissingError) as error:
             return ClipScores(self.clip, unreadable=str(error))
         notes = Notes.from_json(self.notes) if self.notes else None
         embedders = [*self.embedders, *(e for metric in self.metrics for e in metric.embedders)]
@@ -152,7 +152,10 @@ class ScoreTask:
                 missing.append(f"metric '{planned.name}': {one_line(error)}")
             return replace(self._failed(planned, one_line(error)), may_pass=may_pass(error))
         seconds = time.perf_counter() - started
-        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, score.details, seconds)
+        details = dict(score.details)
+        if clip.notes is not None and clip.notes.unended:
+            details["unended_notes"] = clip.notes.unended
+        return ClipScored(self.clip, planned.key(self.view), score.value, score.reason, None, details, seconds)
 
     def _failed(self, planned: PlannedMetric, error: str) -> ClipScored:
         return ClipScored(self.clip, planned.key(self.view), error=error)

@@ -13,7 +13,7 @@ from bench.export.own_clips import refuse_strays
 from bench.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, planned_rows
 from bench.storage.read_metrics import shown_metrics
-from bench.storage.read_scores import lacking, score_columns
+from bench.storage.read_scores import held_scores, score_columns
 from bench.storage.store import Store
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def clip_table(store: Store) -> pd.DataFrame:
     # Columns are in the order of the whole plan, the table has one model after the other.
     order = np.argsort(np.argsort([clip.place for clip in clips]))
     at = {clip.place: row for row, clip in enumerate(clips)}
+    reasons: dict[str, list[str | None]] = {}
+    for score in held_scores(store, without_value=True):
+        column = reasons.setdefault(score.metric, [None] * len(clips))
+        column[at[score.place]] = score.error if score.reason is None else score.reason
     for metric in (m for m in shown_metrics(store) if not m.of_sets):
         table[metric.ref] = scores[metric.ref].value[order]
-        reasons: list[str | None] = [None] * len(clips)
-        for clip in lacking(store, metric.ref):
-            reasons[at[clip.place]] = clip.error if clip.reason is None else clip.reason
-        if any(reason is not None for reason in reasons):
-            table[f"{metric.ref} reason"] = pd.Series(reasons, dtype="string")
+        if metric.ref in reasons:
+            table[f"{metric.ref} reason"] = pd.Series(reasons[metric.ref], dtype="string")
     return table
 
 

@@ -15,11 +15,12 @@ from bench.errors import UsageError
 from bench.leaderboard.grid import footnotes, grid
 from bench.leaderboard.rank_table import rank_grid, rank_notes, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
-from bench.scores.aggregate import Cell, Grouping, refuse_ungrouped, summarise
+from bench.scores.aggregate import Cell, Grouping, parse_grouping, refuse_ungrouped, summarise
 from bench.scores.clip_scores import ClipScores
 from bench.scores.protocol import Protocol, protocol_of
 from bench.spreadsheet import as_csv
 from bench.storage.store import Store
+from bench.storage.unrecorded import note_unrecorded
 from bench.text_table import markdown_table, markdown_text, paragraph, text_table
 
 if TYPE_CHECKING:
@@ -49,23 +50,36 @@ class Board:
 def read_board(
     folder: Path, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
 ) -> Board:
+    """A run's leaderboard, as `board_of` has it of one that is open.
+
+    Raises:
+        UsageError: as `board_of`, or there is no run in the folder.
+    """
+    with Store.read(folder) as store:
+        return board_of(store, by, progress, plugin_files)
+
+
+def board_of(
+    store: Store, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
+) -> Board:
     """A run's leaderboard.
 
     Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics that the run does not
     hold yet; those of plugin files are only made where ``plugin_files`` allows it.
 
     Raises:
-        UsageError: as `read_cells`, or no prompt has what the table is split by.
+        UsageError: ``by`` is neither ``genre`` nor ``level``, or no prompt has what the table is split by.
     """
     from bench.comparison.compare import compare_all
 
-    with _read(folder, by) as store:
-        refuse_ungrouped(store.prompts().values(), by)
-        scores = ClipScores(store)
-        cells = _cells(store, by, scores)
-        pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
-        tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files, scores=scores)
-        return Board(cells, ranks(cells, tested), protocol_of(store), tested)
+    grouping = parse_grouping(by)
+    note_unrecorded(store, progress)
+    refuse_ungrouped(store.prompts().values(), by)
+    scores = ClipScores(store)
+    cells = _cells(store, grouping, scores)
+    pairs = list(combinations(dict.fromkeys(cell.model for cell in cells), 2))
+    tested = compare_all(store, pairs, progress=progress, chance=False, plugin_files=plugin_files, scores=scores)
+    return Board(cells, ranks(cells, tested), protocol_of(store), tested)
 
 
 def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
@@ -74,8 +88,9 @@ def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
     Raises:
         UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
     """
-    with _read(folder, by) as store:
-        return _cells(store, by)
+    grouping = parse_grouping(by)
+    with Store.read(folder) as store:
+        return _cells(store, grouping)
 
 
 def records(
@@ -198,14 +213,7 @@ def rendered(board: Board, style: Format = "table", by: str | None = None, with_
     return _page(board, by, style == "markdown", with_published)
 
 
-def _read(folder: Path, by: str | None) -> Store:
-    if by not in (None, "genre", "level"):
-        raise UsageError(f"cannot group by '{by}': use genre or level")
-    return Store.read(folder)
-
-
-def _cells(store: Store, by: str | None, scores: ClipScores | None = None) -> list[Cell]:
-    grouping: Grouping | None = by  # type: ignore[assignment]
+def _cells(store: Store, grouping: Grouping | None, scores: ClipScores | None = None) -> list[Cell]:
     return sorted(summarise(store, grouping, scores), key=lambda cell: (cell.group != "all", cell.group))
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.config.run_config import ModelConfig, RunConfig, load_config, with_workers
+from bench.config.run_config import ModelConfig, RunConfig, with_workers
 from bench.contracts.embedder import EmbedderRef
 from bench.errors import UsageError, suggestion
 from bench.planning.metric_plan import PlannedEmbedder, plan_embedder
-from bench.storage.frozen_config import FILE
+from bench.storage.frozen_config import load_frozen
 from bench.storage.store import Store
 
 
@@ -76,7 +76,7 @@ class AuditedRun:
         """
         with Store.read(folder) as store:
             identities, trained_on = store.model_identities(), store.trained_on()
-        settings = with_workers(load_config(folder / FILE), workers)
+        settings = with_workers(load_frozen(folder), workers)
         configs = {entry.row: entry for entry in settings.models}
         models = tuple(
             RunModel(label, identity, trained_on[label], configs.get(label)) for label, identity in identities.items()

@@ -15,6 +15,7 @@ from bench.pipeline.rates import SCORING, Rate, Rates, parse_rates
 from bench.pipeline.run import about_plan, as_config, default_folder
 from bench.planning.plan import Plan, make_plan
 from bench.planning.shards import Shard, take_shard
+from bench.references.find import check_reference
 from bench.storage.clip_sets import view_of
 from bench.storage.renaming import former_keys
 from bench.storage.store import Store
@@ -125,6 +126,8 @@ def preview(
     plan = make_plan(settings)
     if shard:
         folder, plan = folder / shard.folder, take_shard(plan, shard)
+    else:
+        check_reference(settings.reference, plan.metrics)
     with ExitStack() as opened:
         store = opened.enter_context(Store.read(folder)) if (folder / "run.db").exists() else None
         made, lacking = _held(store, plan, view_of(store, settings.common)) if store else (set(), set())

@@ -18,8 +18,8 @@ from typing import Any
 
 from bench.atomic_write import duplicate
 from bench.comparison.store_tests import store_set_tests
-from bench.config.plugin_files import of_metric, refuse_plugin_files
-from bench.config.run_config import MetricConfig, load_config
+from bench.config.plugin_files import named_plugin_files, refuse_plugin_files
+from bench.config.run_config import MetricConfig
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.choose import make_executor
@@ -31,7 +31,7 @@ from bench.planning.metric_plan import plan_metrics
 from bench.planning.shards import Shard, find_shards
 from bench.progress import Progress, Silent
 from bench.storage.clip_sets import view_of
-from bench.storage.frozen_config import FILE, freeze
+from bench.storage.frozen_config import FILE, freeze, load_frozen
 from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_plan
 from bench.storage.orphans import set_aside
 from bench.storage.read_clips import audio_paths, planned_rows
@@ -71,7 +71,7 @@ def merge(folder: Path | str, progress: Progress | None = None, plugin_files: bo
         run.plan_lost()
         join_plan(run, first)
         if (first / FILE).exists():
-            freeze(run, load_config(first / FILE))
+            freeze(run, load_frozen(first))
         held = set(audio_paths(run))
         progress.begin("merging shards", len(shards), 0)
         for shard in shards:
@@ -96,12 +96,12 @@ def _hear_together(run: Store, progress: Progress, plugin_files: bool) -> list[s
     """Score what no shard could: the part that all clips have, and set metrics. Returns what is not installed here."""
     if not (run.folder / FILE).exists():
         return []
-    settings = load_config(run.folder / FILE)
+    settings = load_frozen(run.folder)
     configured = settings.metrics
     if not plugin_files:
         # What scores single clips and embeds nothing has done its work in the shards.
         done = {shown.plugin for shown in shown_metrics(run) if not (shown.of_sets or shown.embedder)}
-        configured = tuple(m for m in configured if m.base not in done or not of_metric(m))
+        configured = tuple(m for m in configured if m.base not in done or not any(named_plugin_files(m)))
         _refuse(run, configured)
     metrics = [metric for metric in plan_metrics(configured) if metric.embedders]
     if not metrics:

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.atomic_write import replacing
-from bench.config.plugin_files import ALLOW, named_plugin_files
-from bench.config.run_config import RunConfig, load_config
+from bench.config.plugin_files import refuse_plugin_files
 from bench.errors import DataError, UsageError
 from bench.pipeline.run import planned_run
 from bench.planning.shards import shard_of
 from bench.run_lock import take_lock
-from bench.storage.frozen_config import FILE
+from bench.storage.frozen_config import FILE, load_frozen
 from bench.storage.inspect_run import Finding, inspect_audio, inspect_database, inspect_orphans, recorded_audio
 from bench.storage.orphans import Settled
 from bench.storage.salvage import salvage
@@ -118,18 +117,13 @@ def _plan_anew(folder: Path, database: Path, plugin_files: bool) -> None:
             f"{folder}/run.db lacks what was planned, and {FILE} is lost; put one of them back, or make the run "
             "again in another folder. Nothing was changed"
         )
-    config = load_config(folder / FILE)
+    config = load_frozen(folder)
     if not plugin_files:
-        _refuse_plugin_files(folder, config)
+        refuse_plugin_files(folder / FILE, config)
     plan, about, whole = planned_run(config, shard_of(folder))
     with Store.open(database) as store:
         store.adopt(plan, about, whole)
         store.keep_order(plan.clips)
-
-
-def _refuse_plugin_files(folder: Path, config: RunConfig) -> None:
-    if file := next(named_plugin_files(config.model_dump(mode="json")), None):
-        raise UsageError(f"planning the clips of {folder} anew runs '{file}'; if you trust it, allow it with {ALLOW}")
 
 
 def _keep(folder: Path) -> Path:

@@ -23,10 +23,12 @@ from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
 from bench.progress import Progress, Silent
+from bench.references.find import check_reference
 from bench.storage.clip_sets import view_of
 from bench.storage.failures import Failure
 from bench.storage.frozen_config import freeze, freeze_scoring, with_seeds
 from bench.storage.store import Store
+from bench.storage.validate import check_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +115,8 @@ def run(
     plan, about, whole = planned_run(settings, shard)
     if shard:
         folder /= shard.folder
+    else:
+        check_reference(settings.reference, plan.metrics)
     with Store.open(folder) as store:
         replaced = store.adopt(plan, about, whole)
         if replaced:
@@ -154,7 +158,7 @@ def rescore(
         MissingError: a metric needs what is not installed; the others are computed first.
     """
     folder, progress = Path(folder), progress or Silent()
-    Store.read(folder).close()
+    check_run(folder)
     metrics = plan_metrics(config.metrics)
     with Store.open(folder) as store:
         _tidy(store, progress)

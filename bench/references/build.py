@@ -10,7 +10,7 @@ from typing import Any
 from bench.contracts.audio import content_hash, read_audio
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import Embedder, EmbedderRef, embedder_identity, load_embedder
-from bench.errors import DataError, Undefined, UsageError
+from bench.errors import DataError, MissingError, Unstorable, UsageError, one_line
 from bench.progress import Progress, Silent
 from bench.recordings import Recording
 from bench.references.file_format import ReferenceWriter
@@ -21,11 +21,19 @@ MAX_BAD = 0.05
 
 @dataclass(frozen=True)
 class Built:
-    """What became of the recordings: windows of how many, and the ones that were left out, with the reason."""
+    """What became of the recordings.
+
+    Attributes:
+        windows: how many were embedded.
+        recordings: of how many recordings.
+        skipped: the others, with the reason.
+        bad: how many of these cannot be used; the rest sound like others.
+    """
 
     windows: int
     recordings: int
     skipped: tuple[str, ...]
+    bad: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class ReferenceOptions:
 
     Attributes:
         statistics_only: keep mean and covariance only.
-        max_bad: share of the recordings, in [0, 1), that may be unusable.
+        max_bad: share of the recordings, in [0, 1), that may be unusable; a single one may, unless it is 0.
         view: the part of each recording that is embedded; all of it by default.
         about: JSON values to keep beside: licence, provenance, synthetic.
 
@@ -83,9 +91,9 @@ def build_reference(
     progress.begin("embedding recordings", len(recordings), 0)
     try:
         with ReferenceWriter(path, options.statistics_only) as writer:
-            known, skipped = _embed(recordings, embedder, writer, options, progress)
+            known, skipped, bad = _embed(recordings, embedder, writer, options, progress)
             writer.finish(name, embedder_identity(ref, embedder), **options.about)
-            return Built(writer.windows, known, tuple(skipped))
+            return Built(writer.windows, known, tuple(skipped), bad)
     finally:
         embedder.close()
 
@@ -96,8 +104,9 @@ def _embed(
     writer: ReferenceWriter,
     options: ReferenceOptions,
     progress: Progress,
-) -> tuple[int, list[str]]:
-    """Embed and add all recordings; return how many were added, and the others with the reason."""
+) -> tuple[int, list[str], int]:
+    """Embed and add all recordings; return how many were added, the others with the reason, and how many are bad."""
+    most = max(options.max_bad * len(recordings), 1 if options.max_bad else 0)
     skipped: list[str] = []
     known: dict[str, str] = {}
     bad = 0
@@ -107,13 +116,13 @@ def _embed(
             skipped.append(f"{recording.id}: {problem.reason}")
             bad += problem.bad
             progress.note(f"skipped {skipped[-1]}")
-        if bad > options.max_bad * len(recordings):
+        if bad > most:
             raise DataError(
                 f"{bad} of {len(recordings)} recordings cannot be used, more than {100 * options.max_bad:g} % "
                 f"(--max-bad); the last: {skipped[-1]}"
             )
         progress.advance(1)
-    return len(known), skipped
+    return len(known), skipped, bad
 
 
 @dataclass(frozen=True)
@@ -128,10 +137,25 @@ def _add(
     try:
         audio = read_audio(recording.path)
         content = content_hash(audio)
-        if content in known:
-            return _Problem(f"the same sound as {known[content]}", bad=False)
-        writer.add(recording.id, content, recording.genre, embedder.embed(view.of(audio)))
-    except (DataError, Undefined) as error:
-        return _Problem(str(error).removeprefix(f"{recording.path}: ").removeprefix(f"{recording.id}: "))
+    except (DataError, MissingError) as error:  # a decoder that is missing is of this file only
+        return _problem(recording, error)
+    if content in known:
+        return _Problem(f"the same sound as {known[content]}", bad=False)
+    try:
+        vectors = embedder.embed(view.of(audio))
+    except (UsageError, MissingError):
+        raise
+    except Exception as error:  # the embedder, perhaps a plugin's, stumbles over this recording, and not over others
+        return _problem(recording, error)
+    try:
+        writer.add(recording.id, content, recording.genre, vectors)
+    except DataError as error:
+        return _problem(recording, error)
+    except OSError as error:
+        raise Unstorable(f"{writer.path}: {error.strerror or error}") from None
     known[content] = recording.id
     return None
+
+
+def _problem(recording: Recording, error: Exception) -> _Problem:
+    return _Problem(one_line(error).removeprefix(f"{recording.path}: ").removeprefix(f"{recording.id}: "))

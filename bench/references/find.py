@@ -17,7 +17,7 @@ from bench.references.file_format import read_tensors
 from bench.references.load import ENDING, load_reference
 
 if TYPE_CHECKING:
-    from bench.planning.metric_plan import PlannedEmbedder
+    from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
     from bench.progress import Progress
 
 
@@ -56,6 +56,30 @@ def find_reference(
     if kept_in is None:
         raise UsageError(f"{path} is a folder of audio; embed it first with 'tunebench reference build {path}'")
     return _of_audio(path, embedder, view or View(), kept_in, progress)
+
+
+def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
+    """Check that a name stands for a reference of every embedder that metrics compare in, before anything is made.
+
+    Of a folder of audio, which is embedded when it is needed, that it holds some.
+
+    Raises:
+        UsageError, DataError: as `find_reference`, or there is no audio in the folder.
+    """
+    from bench.recordings import recordings_in
+
+    path = _path(name)
+    of_audio = path.is_dir() and not is_declared("reference", name) and not any(reference_files(path))
+    for embedder in reference_embedders(metrics).values():
+        if of_audio:
+            recordings_in(path)
+        else:
+            find_reference(name, embedder)
+
+
+def reference_embedders(metrics: Iterable[PlannedMetric]) -> dict[str, PlannedEmbedder]:
+    """The embedders in which metrics compare with a reference, by their fingerprint."""
+    return {m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.needs_reference}
 
 
 def find_by_fingerprint(

@@ -17,7 +17,7 @@ from bench.references.file_format import write_tensors
 Array = npt.NDArray[np.float64]
 
 _MOST_BYTES = 1 << 30  # a hundred models of 1,024 dimensions
-_MEANS, _COVARIANCES = ("mu", "mean"), ("cov", "sigma", "covariance")
+_MEANS, _COVARIANCES = ("mu", "mean", "mu_ref"), ("cov", "sigma", "covariance", "sigma_ref")
 
 
 def import_statistics(
@@ -33,7 +33,8 @@ def import_statistics(
     """Write mean and covariance from an ``.npz`` file as a reference file, and return the number of windows.
 
     The arrays are ``mu`` and ``cov`` (or ``sigma``); fadtk keeps one pair for each embedding model in one file, as
-    ``<model>.mu`` and ``<model>.cov``. They must be of exactly the embedder ``ref``: the file does not say.
+    ``<model>.mu`` and ``<model>.cov``, and stable-audio-metrics calls them ``mu_ref`` and ``sigma_ref``. They must be
+    of exactly the embedder ``ref``: the file does not say.
 
     Args:
         source: the file; pickled objects in it are refused.

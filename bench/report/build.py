@@ -10,6 +10,7 @@ from bench.errors import MissingError
 from bench.progress import Progress, Silent
 from bench.report.output_folder import OutputFolder, writing
 from bench.storage.store import Store
+from bench.storage.unrecorded import note_unrecorded
 
 if TYPE_CHECKING:
     from bench.report.audio_encoding import Format
@@ -59,6 +60,7 @@ def build_report(
     progress = progress or Silent()
     folder = out if out is not None else run / "report"
     with Store.read(run) as store, OutputFolder.of(folder) as own:
+        note_unrecorded(store, progress)
         clips = store.made()
         media: dict[str, ClipMedia | str] = dict.fromkeys((clip.id for clip in clips), _SILENT)
         if audio is not None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from bench.report.context import ClipEntry, ClipMedia
 from bench.storage.read_clips import planned_rows
-from bench.storage.read_scores import shown_scores
+from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_scores import held_scores
 from bench.storage.store import Store
 
 
@@ -16,11 +17,11 @@ def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[Cl
     Args:
         media: what there is to play, by clip id, or in one line why it cannot be played.
     """
-    scores: dict[str, dict[str, float | str | None]] = {}
-    for score in shown_scores(store):
-        if score.state == "made":
-            shown = score.reason if score.value is None and score.reason else score.value
-            scores.setdefault(score.clip, {})[score.metric] = f"failed: {score.error}" if score.error else shown
+    metrics = [metric.ref for metric in shown_metrics(store) if not metric.of_sets]
+    scores: dict[int, dict[str, float | str]] = {}
+    for score in held_scores(store):
+        shown = score.reason if score.value is None else score.value
+        scores.setdefault(score.place, {})[score.metric] = f"failed: {score.error}" if shown is None else shown
     prompts = {prompt: place for place, prompt in enumerate(store.prompts())}
     models = {model: place for place, model in enumerate(store.labels())}
     entries = []
@@ -31,7 +32,9 @@ def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[Cl
         why = found.replace(f"{store.folder}/", "") if isinstance(found, str) else None
         problem = None if playable else _problem(clip.state, clip.error, why)
         place = (clip.id, clip.model, clip.prompt, clip.seed)
-        entries.append(ClipEntry(*place, playable, scores.get(clip.id, {}), problem))
+        own = scores.get(clip.place, {})
+        said = {ref: own.get(ref) for ref in metrics} if clip.state == "made" else {}
+        entries.append(ClipEntry(*place, playable, said, problem))
     return tuple(entries)
 
 

@@ -197,12 +197,16 @@ def _taken(task: MediaTask, outcome: Made | TaskLost) -> tuple[MediaTask, Made]:
 
 
 def _state(run: Path, clip: StoredClip) -> list[int] | None:
-    """What of a clip's file changes with its content, as far as the disk tells; None where there is none."""
+    """Size in bytes and time of change in nanoseconds of a clip's file; None where there is none.
+
+    Both outlast a copy of the folder. What is played was made from the content that the run holds, whatever the file
+    has become.
+    """
     try:
         found = (run / clip.path).stat()
     except (OSError, ValueError):  # a path with a zero byte is a ValueError
         return None
-    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _read(run: Path, clip: StoredClip) -> Audio:

@@ -10,13 +10,14 @@ from pathlib import Path
 from bench.contracts.prompt import Prompt
 from bench.environment import environment
 from bench.number_format import counted, plural, seconds_text
-from bench.storage.read_clips import made_rows, planned_rows
+from bench.storage.read_clips import RETURNED, UNREAD, made_rows, planned_rows
 from bench.storage.store import Store
 
 Seeds = tuple[tuple[int, ...], ...]
 """The seeds that prompts of one model have, each set of them once: one set where all prompts have the same."""
 
-_OF_A_BATCH = ("batch", "params", "tries")  # what the provenance of a clip holds that is not of the computer
+# What the provenance of a clip holds that is not of the computer.
+_OF_A_BATCH = ("batch", "params", "tries", RETURNED, UNREAD)
 
 
 def about(store: Store) -> dict[str, str]:

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from bench.contracts.audio import Samples
+from bench.contracts.audio import Samples, mix
 from bench.errors import MissingError
 
 COLUMNS, BANDS = 640, 96
@@ -64,7 +64,7 @@ def mel_spectrogram(samples: Samples, rate: int) -> Samples:
     from bench.mel import mel_power
 
     window = window_length(rate)
-    mono = samples.mean(axis=0, dtype=np.float32)
+    mono = mix(samples)
     # Each column is the mean of as many overlapping windows as it takes to leave nothing out; in a short clip, windows
     # a sixteenth of their length apart show all there is, and columns are repeated.
     columns = min(COLUMNS, -(-16 * len(mono) // window))

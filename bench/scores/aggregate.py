@@ -62,6 +62,18 @@ class Cell:
     known: float | None
 
 
+def parse_grouping(by: str | None) -> Grouping | None:
+    """Check by what tables are to be split.
+
+    Raises:
+        UsageError: it is neither ``genre`` nor ``level``.
+    """
+    groupings: dict[str | None, Grouping | None] = {None: None, "genre": "genre", "level": "level"}
+    if by not in groupings:
+        raise UsageError(f"cannot group by '{by}': use genre or level")
+    return groupings[by]
+
+
 def refuse_ungrouped(prompts: Iterable[Prompt], by: str | None) -> None:
     """Refuse to split tables by what no prompt has.
 

@@ -1,4 +1,4 @@
-"""Marks on models whose clips are not what they were asked for or what the model declares: another length or rate."""
+"""Marks on models whose clips are not what they were asked for: another length or rate, or a prompt read in part."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class _Forms:
     longer: int = 0
     rates: dict[int, int] = field(default_factory=dict)
     lengths: list[float] = field(default_factory=list)
+    unread: dict[str, int] = field(default_factory=dict)
+    """By prompt, how many of its tokens were not read."""
 
 
 def clip_marks(store: Store, groupings: Sequence[str] = ("all",)) -> dict[Group, tuple[Notice, ...]]:
@@ -48,6 +50,7 @@ def clip_marks(store: Store, groupings: Sequence[str] = ("all",)) -> dict[Group,
             forms.longer += clip.seconds > duration + LENGTH_PRECISION
             if abs(clip.seconds - duration) > LENGTH_PRECISION:
                 forms.lengths.append(clip.seconds)
+            forms.unread[clip.prompt] = clip.unread
             if declared[clip.model] not in (None, clip.rate):
                 forms.rates[clip.rate] = forms.rates.get(clip.rate, 0) + 1
     return {key: tuple(_notices(key[0], forms, duration, declared[key[0]])) for key, forms in found.items()}
@@ -62,4 +65,7 @@ def _notices(model: str, forms: _Forms, duration: float, declared: int | None) -
     if forms.rates:
         wrong = {"clips": sum(forms.rates.values()), "of": forms.clips, "rates": sorted(forms.rates)}
         found.append(Notice("W-CLIP-RATE", {"model": model, **wrong, "declared": declared}))
+    if cut := [tokens for tokens in forms.unread.values() if tokens]:
+        counts = {"prompts": len(cut), "of": len(forms.unread), "tokens": max(cut)}
+        found.append(Notice("W-PROMPT-CUT", {"model": model, **counts}))
     return found

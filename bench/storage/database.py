@@ -64,6 +64,19 @@ def read_database(folder: Path) -> sqlite3.Connection:
     return connection
 
 
+def undo_cut_off_change(folder: Path) -> None:
+    """Undo what a killed driver had changed in part, as SQLite's journal on a network disk says; the caller holds the
+    folder's lock.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+        DataError: the database is damaged.
+    """
+    if holds_cut_off_change(folder):
+        with explained(folder), closing(sqlite3.connect(folder / "run.db")) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+
+
 def refuse_lost_database(folder: Path) -> None:
     """Check that audio in a run folder has a database with clips beside it.
 
@@ -83,6 +96,12 @@ def refuse_lost_database(folder: Path) -> None:
         f"{folder} holds audio, but {problem}; put the lost run.db and its run.db-wal back, or make it anew from the "
         f"audio with 'tunebench check run {folder} --repair'; if the audio is not a run's, name another folder"
     )
+
+
+def holds_cut_off_change(folder: Path) -> bool:
+    """Whether a change of ``run.db`` was cut off half way, which only opening it for writing undoes."""
+    journal = folder / "run.db-journal"
+    return (folder / "run.db").is_file() and journal.is_file() and journal.stat().st_size > 0
 
 
 def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.config.run_config import MetricConfig, ModelConfig, RunConfig, Seeds, load_config
-from bench.errors import TunebenchError
+from bench.errors import DataError, TunebenchError
 from bench.planning.plan import Plan
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store
@@ -20,10 +20,23 @@ from bench.storage.store import Store
 FILE = "config.yaml"
 
 
+def load_frozen(folder: Path) -> RunConfig:
+    """Return the kept configuration of a run.
+
+    Raises:
+        UsageError: it is gone, or is of another tunebench.
+        DataError: it is damaged; one that is empty would be taken for the default run.
+    """
+    config = load_config(folder / FILE)
+    if not config.model_fields_set:
+        raise DataError(f"{folder / FILE} is empty; put it back, or run the command that made the run again")
+    return config
+
+
 def read_frozen(folder: Path) -> RunConfig | None:
     """Return the kept configuration of a run; None where it is gone or damaged."""
     try:
-        return load_config(folder / FILE)
+        return load_frozen(folder)
     except TunebenchError:
         return None
 

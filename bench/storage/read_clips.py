@@ -14,6 +14,9 @@ from bench.storage.store import Store
 RETURNED = "returned_seconds"
 """What the provenance of a clip that was cut holds: how long it was, in seconds."""
 
+UNREAD = "unread_tokens"
+"""What the provenance of a clip holds whose prompt was cut: how many tokens of it the model did not read."""
+
 State = Literal["planned", "made", "failed"]
 
 
@@ -93,22 +96,31 @@ def planned_rows(store: Store) -> list[PlannedRow]:
 class ClipForm(NamedTuple):
     """The form of a clip that is made: of which model and prompt, how long it was when the model returned it, its rate.
 
-    ``seconds`` is more than what is stored where the clip was cut to the run's duration.
+    ``seconds`` is more than what is stored where the clip was cut to the run's duration; ``unread`` is how many tokens
+    of the prompt the model did not read.
     """
 
     model: str
     prompt: str
     seconds: float
     rate: int
+    unread: int
 
 
 def clip_forms(store: Store) -> list[ClipForm]:
     """Return the form of each clip of the present plan that is made."""
     rows = store.rows(
         "SELECT model, prompt, coalesce(CASE WHEN instr(provenance, :name) THEN CASE json_type(provenance, :path) "
-        "WHEN 'real' THEN min(json_extract(provenance, :path), 1e9) END END, CAST(frames AS REAL) / rate), rate "
+        "WHEN 'real' THEN min(json_extract(provenance, :path), 1e9) END END, CAST(frames AS REAL) / rate), rate, "
+        "coalesce(CASE WHEN instr(provenance, :unread) THEN CASE json_type(provenance, :tokens) "
+        "WHEN 'integer' THEN max(0, min(json_extract(provenance, :tokens), 1000000000)) END END, 0) "
         "FROM clips WHERE state = 'made'",
-        {"name": f'"{RETURNED}"', "path": f"$.{RETURNED}"},
+        {
+            "name": f'"{RETURNED}"',
+            "path": f"$.{RETURNED}",
+            "unread": f'"{UNREAD}"',
+            "tokens": f"$.{UNREAD}",
+        },
     )
     return [ClipForm(*row) for row in rows]
 

@@ -21,7 +21,14 @@ from bench.hashing import canonical_json
 from bench.planning.plan import Plan
 from bench.run_lock import take_lock
 from bench.storage.clip_tables import ClipTables
-from bench.storage.database import as_of_now, explained, open_database, read_database, refuse_lost_database
+from bench.storage.database import (
+    as_of_now,
+    explained,
+    open_database,
+    read_database,
+    refuse_lost_database,
+    undo_cut_off_change,
+)
 from bench.storage.digests import ChangedBlocks, digested_tables
 from bench.storage.failures import Failure
 from bench.storage.integrity import check_free_pages, check_integrity, readable_tables
@@ -70,6 +77,7 @@ class Store(ClipTables, ScoreTables):
         lock = take_lock(folder)
         try:
             if not anew:
+                undo_cut_off_change(folder)
                 refuse_lost_database(folder)
             connection = open_database(folder)
             with explained(folder):

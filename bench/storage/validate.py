@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from bench.storage.database import damaged, explained
+from bench.storage.database import damaged, explained, holds_cut_off_change, present_layout, read_database
 
 # Embeddings are the bulk of a database and are checked where they are used; plans of shards are read by merge alone.
 _TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "set_scores")
@@ -66,6 +67,19 @@ _RULES = (
     ("set_scores", "model", _notices("warnings"), "warnings"),
     ("set_scores", "model", _json("details", "object"), "details"),
 )
+
+
+def check_run(folder: Path) -> None:
+    """Check that a folder holds a run, and its rows, before it is opened to be written to, which compares the digests.
+
+    Raises:
+        UsageError: there is no run in the folder.
+        DataError: its database is damaged, holds what no run holds, or is of a newer tunebench.
+    """
+    if holds_cut_off_change(folder):
+        return
+    with closing(present_layout(folder, read_database(folder))) as db:
+        check_rows(folder, db)
 
 
 def check_rows(folder: Path, connection: sqlite3.Connection) -> None:

@@ -22,7 +22,8 @@ VIEWS = (
     # Its rows that have a score, in no order, found from the scores' side: a scan of the table, where the other view
     # looks up each clip × metric. number is the metric's row.
     "CREATE TEMP VIEW held_scores AS SELECT c.rowid AS place, c.model, c.prompt, c.seed, m.rowid AS number, "
-    "m.position, m.name AS metric, s.value, s.error, s.details FROM main.scores AS s CROSS JOIN main.metrics AS m "
+    "m.position, m.name AS metric, m.version, s.value, s.reason, s.error, s.details "
+    "FROM main.scores AS s CROSS JOIN main.metrics AS m "
     f"ON m.shown AND NOT m.of_sets AND {_KEY} CROSS JOIN main.clips AS c ON c.id = s.clip AND c.state = 'made'",
     # A row for each score of a set of clips by a shown metric, whether or not the run still holds that very set.
     "CREATE TEMP VIEW shown_set_scores AS SELECT s.* FROM main.set_scores AS s "

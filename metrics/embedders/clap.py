@@ -20,7 +20,8 @@ import numpy as np
 
 from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
-from bench.errors import DataError, MissingError
+from bench.errors import DataError, MissingError, TunebenchError
+from bench.network_weights import load_network
 from bench.weights_file import check_file, damaged
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
@@ -141,19 +142,13 @@ class ClapEmbedder(WaveformEmbedder):
         transformers = required("transformers", "diffusion")
         self._config  # noqa: B018 - refuses a folder of another model first
         try:
-            network, report = transformers.ClapModel.from_pretrained(
-                self._folder,
-                local_files_only=True,
-                weights_only=True,
-                output_loading_info=True,
-            )
+            network = load_network(transformers.ClapModel, self._folder, weights_only=True)
+        except TunebenchError:
+            raise
         except OSError as error:
             raise MissingError(f"{self._folder}: holds no weights (model.safetensors); download them too") from error
         except Exception as error:
             raise damaged(self._folder, error) from error
-        # transformers fills what a checkpoint lacks with random numbers and carries on.
-        if lacking := sorted(report["missing_keys"]):
-            raise DataError(f"{self._folder}: the checkpoint lacks {lacking[0]} and {len(lacking) - 1} more tensors")
         return network.float().eval().to(self.device)
 
 

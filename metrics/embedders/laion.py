@@ -9,9 +9,8 @@ handed over as tensors, meet none of that.
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +28,6 @@ PUBLISHED = "music_audioset_epoch_15_esc_90.14.pt"
 SOURCE = "https://huggingface.co/lukewys/laion_clap"
 
 _EMBEDDINGS = "text_branch.embeddings.word_embeddings.weight"
-_LAYER = re.compile(r"text_branch\.encoder\.layer\.(\d+)\.")
 _UNUSED = "text_branch.embeddings.position_ids"
 
 
@@ -52,11 +50,13 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
     rate = 48_000
     tokens: ClassVar[int] = 50_265
     """Entries of RoBERTa's vocabulary, which every published checkpoint was trained with."""
+    layers: ClassVar[int] = 12
+    """Layers of the text network of every published checkpoint."""
 
     @classmethod
     def require(cls) -> None:
         required("torch", "laion")
-        with _without_downloads({}):
+        with _without_downloads():
             required("laion_clap", "laion")
 
     def __init__(
@@ -104,7 +104,7 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
         state.pop(_UNUSED, None)  # a buffer of older versions of transformers
         if _EMBEDDINGS not in state:
             raise DataError(f"{file}: holds no RoBERTa text network; give a checkpoint of laion-clap")
-        with _without_downloads(state):
+        with _without_downloads(self.tokens, self.layers):
             module = required("laion_clap", "laion").CLAP_Module(
                 enable_fusion=False, device=self.device, amodel=self.amodel, tmodel="roberta"
             )
@@ -113,16 +113,17 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
 
 
 @contextmanager
-def _without_downloads(state: Mapping[str, Any]) -> Iterator[None]:
+def _without_downloads(words: int = 0, layers: int = 0) -> Iterator[None]:
     """Let laion-clap be imported and built without its downloads.
 
     It fetches three tokenizers when imported, and one more and a trained RoBERTa when a network is built. The
-    checkpoint holds RoBERTa's weights, and our own tokenizer is handed over, so none of them is needed.
+    checkpoint holds RoBERTa's weights, and our own tokenizer is handed over, so none of them is needed. A network that
+    is built reads so many words with so many layers.
     """
     transformers = required("transformers", "laion")
 
     def untrained(*_: Any, **__: Any) -> Any:
-        return transformers.RobertaModel(_roberta_config(transformers, state))
+        return transformers.RobertaModel(_roberta_config(transformers, words, layers))
 
     def nothing(*_: Any, **__: Any) -> None:
         return None
@@ -144,11 +145,11 @@ def _without_downloads(state: Mapping[str, Any]) -> Iterator[None]:
                 kind.from_pretrained = original
 
 
-def _roberta_config(transformers: Any, state: Mapping[str, Any]) -> Any:
-    """The architecture of roberta-base, with as many words and layers as the checkpoint has."""
+def _roberta_config(transformers: Any, words: int, layers: int) -> Any:
+    """The architecture of roberta-base."""
     return transformers.RobertaConfig(
-        vocab_size=len(state[_EMBEDDINGS]),
-        num_hidden_layers=1 + max(int(found[1]) for name in state if (found := _LAYER.match(name))),
+        vocab_size=words,
+        num_hidden_layers=layers,
         max_position_embeddings=514,
         type_vocab_size=1,
         layer_norm_eps=1e-5,

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.errors import DataError, MissingError
 from bench.library_setup import set_up_libraries
+from bench.network_weights import fill_network
 from bench.weights_file import hash_weights, load_weights
 
 
@@ -96,11 +97,8 @@ def fill(network: Any, state: Mapping[str, Any], file: Path) -> Any:
     """Put the tensors into the network and return it, ready for use and in float32.
 
     Raises:
-        DataError: names or shapes differ; a network filled in part would embed noise.
+        DataError: names, shapes or types differ, since a network filled in part would embed noise, or a tensor holds
+            NaN or infinities; the message names it.
     """
-    try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        first = " ".join(line.strip() for line in str(error).splitlines()[1:2])
-        raise DataError(f"{file}: is of another network than {type(network).__name__} ({first})") from None
+    fill_network(network, state, file)
     return network.float().eval()

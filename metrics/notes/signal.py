@@ -64,7 +64,7 @@ def _audible(clip: DecodedClip, rate: int) -> Samples | None:
         return None
     mono = clip.mono(rate)
     peak = np.abs(mono).max(initial=0.0)
-    if peak < SILENCE:  # channels that cancel each other, or a clip too short for the resampler
+    if peak < SILENCE:  # a clip too short for the resampler
         return None
     scaled: Samples = mono / peak
     return scaled

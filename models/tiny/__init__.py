@@ -131,7 +131,7 @@ def _unnoticed() -> Iterator[None]:
     """Print nothing, and leave torch's global generator as it was."""
     import torch
 
-    from models.quiet import quiet_libraries
+    from bench.quiet import quiet_libraries
 
     with quiet_libraries(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of layers that the published architectures are made of

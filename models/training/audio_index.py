@@ -13,7 +13,7 @@ from bench.errors import DataError
 from bench.regular_file import read_bytes
 
 SILENCE = 1e-3  # a peak below −60 dB of full scale
-FORMAT = 1
+FORMAT = 2
 
 
 class IndexedAudio(NamedTuple):

@@ -13,6 +13,7 @@ import torch
 from bench.contracts.audio import Samples
 from bench.errors import UsageError
 from models.audioldm import TRAINED_SECONDS, text_embedding
+from models.pipeline_parts import open_pipeline
 from models.training.base import Batch, Latent, Trainee
 from models.training.clap import ClapConditioner
 from models.training.mel import log_mel
@@ -26,7 +27,7 @@ from models.training.objectives import (
 )
 from models.training.waveform import fitted, padded
 from models.training.windows import encoded
-from models.vocabulary import check_vocabulary
+from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
     from bench.contracts.audio import Audio
@@ -66,9 +67,7 @@ class AudioLDMTrainee(Trainee):
     channels = 1
 
     def __init__(self, folder: Path, identity: Mapping[str, str], dtype: torch.dtype, clap: str | None = None) -> None:
-        from diffusers import AudioLDMPipeline
-
-        pipeline = AudioLDMPipeline.from_pretrained(str(folder), torch_dtype=torch.float32, local_files_only=True)
+        pipeline = open_pipeline("AudioLDMPipeline", folder, torch.float32)
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         self._predicts = _prediction(folder, pipeline.scheduler.config)
         self._cumulative = pipeline.scheduler.alphas_cumprod.float()
@@ -83,6 +82,7 @@ class AudioLDMTrainee(Trainee):
         self.frame_seconds = self._hop * self._shrink / self.rate
         self.longest = round(TRAINED_SECONDS / self.frame_seconds)
         self._dtype = dtype
+        self._tokenizer = pipeline.tokenizer
         self._encoders: Any = pipeline
         pipeline.unet = pipeline.vocoder = None
         self._nothing = self.condition("")["embedding"]
@@ -125,6 +125,9 @@ class AudioLDMTrainee(Trainee):
         if self._clap is None:
             return super().condition_of_audio(audio)
         return {"embedding": self._clap.embed(self._levelled(audio), self.rate)}
+
+    def unread_tokens(self, caption: str) -> int:
+        return unread_tokens(self._tokenizer, caption)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
         """``embedding``, shape (batch, dimension)."""

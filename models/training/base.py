@@ -97,6 +97,10 @@ class Trainee(ABC):
     def condition(self, caption: str) -> Condition:
         """What the network is told of a caption; deterministic, float32, on the CPU."""
 
+    @abstractmethod
+    def unread_tokens(self, caption: str) -> int:
+        """How many tokens at the end of a caption `condition` does not read; also once the encoders are let go of."""
+
     def condition_of_audio(self, audio: Audio) -> Condition:
         """What the network is told of a sound, where `conditioned_on` says so; as `condition`."""
         raise NotImplementedError(f"{type(self).__name__} is conditioned on text")

@@ -13,7 +13,7 @@ import torch
 
 from bench import interrupts
 from bench.contracts.audio import Samples
-from bench.errors import DataError
+from bench.network_weights import load_network
 from models.base_checkpoint import identity, locate
 
 
@@ -35,13 +35,8 @@ class ClapConditioner:
         folder = locate(checkpoint, None, "ClapModel")
         self.checkpoint = checkpoint
         self.identity: Mapping[str, str] = identity(checkpoint, None)
-        network, report = ClapModel.from_pretrained(
-            str(folder), local_files_only=True, weights_only=True, output_loading_info=True
-        )
+        network = load_network(ClapModel, folder, weights_only=True)
         self._extractor = ClapFeatureExtractor.from_pretrained(str(folder), local_files_only=True)
-        # transformers fills what a checkpoint lacks with random numbers and carries on.
-        if lacking := sorted(report["missing_keys"]):
-            raise DataError(f"{folder}: the checkpoint lacks {lacking[0]} and {len(lacking) - 1} more tensors")
         self._network = network.float().requires_grad_(False).eval()
 
     @interrupts.held()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.errors import DataError, UsageError
+from bench.errors import DataError, MissingError, UsageError
 from bench.progress import Progress, Silent
 from models.training.audio_index import AudioIndex, IndexedAudio
 from models.training.composed import FOLDER, list_composed
@@ -95,7 +95,7 @@ def _heard(
                     f"{example.path}: {sound.seconds:.1f} s long, and its caption is of {longest:g} s; cut it to them"
                 )
             usable.append((example, sound))
-        except DataError as error:
+        except (DataError, MissingError) as error:
             unusable.append(skip(example.id, str(error).removeprefix(f"{example.path}: ")))
             _refuse_many(listing.name, unusable, total, share)
         progress.advance(1)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
 from bench.errors import DataError
+from bench.file_names import as_on_disk
 from models.training.dataset import Example, Skipped
 from models.training.recording_groups import series
 
@@ -94,7 +95,8 @@ def list_files(name: str, root: Path, named: Sequence[Named], unusable: Sequence
         id = _new_id(item.file, ids)
         caption = " ".join(item.caption.split())
         texts = {"the name": id, "the recording's name": recording, "the genre": item.genre or ""}
-        problems = [file_problem(root / item.file, home), caption_problem(caption)]
+        path = as_on_disk(root / item.file)
+        problems = [file_problem(path, home), caption_problem(caption)]
         problems += [text_problem(text, what) for what, text in texts.items()]
         if problem := next(filter(None, problems), None):
             bad.append(skip(id, problem))
@@ -103,7 +105,7 @@ def list_files(name: str, root: Path, named: Sequence[Named], unusable: Sequence
             Example(
                 id=id,
                 recording=recording,
-                path=root / item.file,
+                path=path,
                 caption=caption,
                 genre=item.genre,
                 evaluation=item.part == "validation",

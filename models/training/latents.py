@@ -11,6 +11,7 @@ import torch
 from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError, MissingError
 from bench.hashing import fingerprint
+from bench.number_format import counted
 from bench.progress import Progress, Silent
 from models.batching import out_of_memory
 from models.training.base import Latent, Trainee
@@ -29,11 +30,15 @@ class LatentCache:
     is the condition, in a folder for each fingerprint of what made them: equal sounds and captions are encoded once,
     whatever dataset they come from, and another checkpoint's entries are neither used nor touched. Mean and standard
     deviation are kept, so that each epoch draws anew.
+
+    Attributes:
+        unread: by caption, how many of its tokens the text encoder does not read, where there are any.
     """
 
     def __init__(self, latents: LatentShards, conditions: LatentShards, dataset: Dataset, heard: bool) -> None:
         self._latents, self._conditions = latents, conditions
         self._hashes, self._heard = dataset.hashes, heard
+        self.unread: Mapping[str, int] = {}
 
     @classmethod
     def build(cls, trainee: Trainee, dataset: Dataset, folder: Path, progress: Progress | None = None) -> LatentCache:
@@ -98,6 +103,13 @@ class LatentCache:
         for key, caption in missing.items():
             self._conditions.add(key, _finite(trainee.condition(caption), f"caption '{caption[:60]}'"))
             progress.advance(1)
+        unread = {caption: trainee.unread_tokens(caption) for caption in captions.values()}
+        self.unread = {caption: tokens for caption, tokens in unread.items() if tokens}
+        if self.unread:
+            progress.note(
+                f"the end of {len(self.unread)} of {counted(len(captions), 'caption')} is not read, "
+                f"up to {counted(max(self.unread.values()), 'token')}: shorten them"
+            )
 
 
 def _shards(folder: Path, what: str, about: Mapping[str, object], progress: Progress) -> LatentShards:

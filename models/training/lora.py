@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.errors import MissingError, UsageError, one_line
-from models.quiet import quiet_libraries
+from bench.quiet import quiet_libraries
 from models.training.base import Trainee
 from models.training.config import TrainConfig
 from models.training.rng import named_seed

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError, UsageError
+from bench.network_weights import load_network
 from bench.weights_file import read_object
 from models import adapters
 from models.adapter_files import read_adapter
 from models.base_checkpoint import CARD, identity, locate
 from models.card import Card, read_card
-from models.quiet import quiet_libraries
 from models.training.weights import part_name, save_checkpoint
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _network(base: Path) -> torch.nn.Module:
 
     name = part_name(base)
     kind: Any = getattr(diffusers, read_object(base / "model_index.json")[name][1])
-    with quiet_libraries():
-        network: torch.nn.Module = kind.from_pretrained(base / name, torch_dtype=torch.float32, local_files_only=True)
+    network: torch.nn.Module = load_network(kind, base / name, torch_dtype=torch.float32)
     return network
 
 

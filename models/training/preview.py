@@ -57,7 +57,7 @@ def _weights(config: TrainConfig) -> Weights | None:
     """Counted on a network without values, made from the checkpoint's configuration."""
     import torch
 
-    from models.quiet import quiet_libraries
+    from bench.quiet import quiet_libraries
     from models.training.lora import prepare, trainable
 
     with quiet_libraries(), torch.device("meta"):

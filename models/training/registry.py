@@ -27,7 +27,7 @@ def open_trainee(config: TrainConfig) -> Trainee:
     try:
         import torch
 
-        from models.quiet import quiet_libraries
+        from bench.quiet import quiet_libraries
         from models.training.audioldm import AudioLDMTrainee
         from models.training.stable_audio import StableAudioTrainee
     except ImportError as error:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bench.errors import UsageError
-from models.quiet import quiet_libraries
+from bench.quiet import quiet_libraries
+from models.pipeline_parts import open_pipeline
 from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import cosine_level, noised, squared_error, velocity, without
 from models.training.waveform import fitted, padded
 from models.training.windows import encoded
-from models.vocabulary import check_vocabulary
+from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
     from bench.contracts.audio import Audio
@@ -47,9 +48,7 @@ class StableAudioTrainee(Trainee):
     part = "transformer"
 
     def __init__(self, folder: Path, identity: Mapping[str, str], dtype: torch.dtype) -> None:
-        from diffusers import StableAudioPipeline
-
-        pipeline = StableAudioPipeline.from_pretrained(str(folder), torch_dtype=torch.float32, local_files_only=True)
+        pipeline = open_pipeline("StableAudioPipeline", folder, torch.float32)
         check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
         _check_objective(folder, pipeline.scheduler.config)
         vae, transformer = pipeline.vae, pipeline.transformer
@@ -66,6 +65,7 @@ class StableAudioTrainee(Trainee):
         self._rotary_width = int(pipeline.rotary_embed_dim)
         self._tokens = int(pipeline.tokenizer.model_max_length)
         self._timing = pipeline.projection_model
+        self._tokenizer = pipeline.tokenizer
         self._encoders: Any = pipeline
         pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
 
@@ -95,6 +95,9 @@ class StableAudioTrainee(Trainee):
         with torch.no_grad(), quiet_libraries():
             states = pipeline.encode_prompt(caption, pipeline.text_encoder.device, do_classifier_free_guidance=False)
         return {"text": states[:, : len(tokens)].float().cpu().contiguous()}
+
+    def unread_tokens(self, caption: str) -> int:
+        return unread_tokens(self._tokenizer, caption)
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
         """``text``, shape (batch, tokens, dimension): zeros follow each caption up to the tokenizer's length."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,9 @@ def _train(config: TrainConfig, out: Path, accelerator: Accelerator, progress: P
     trainee.to(str(accelerator.device))
     with accelerator.main_process_first():  # the others find everything encoded
         cache = LatentCache.build(trainee, dataset, out / "cache", progress)
+    if cache.unread:
+        cut = {"captions cut": len(cache.unread), "most tokens cut": max(cache.unread.values())}
+        dataset = replace(dataset, about={**dataset.about, **cut})
     trainee.release_encoders()
     training = Trainer(config, out, trainee, cache, dataset, split, accelerator, progress)
     training.run()

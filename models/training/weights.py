@@ -70,7 +70,7 @@ def save_checkpoint(network: Any, base: Path, folder: Path, card: Card | None) -
         folder: replaced if it exists.
         card: of the training; None where nothing is known of it.
     """
-    from models.quiet import quiet_libraries
+    from bench.quiet import quiet_libraries
 
     own = part_name(base)
     with replaced(folder) as whole:

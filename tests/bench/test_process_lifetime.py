@@ -185,6 +185,28 @@ def test_the_family_ends_with_a_driver_that_is_killed(tmp_path: Path, family: st
     pytest.fail("the child is still there after ten seconds")
 
 
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)", "time.sleep(600)"])
+def test_temporary_files_go_with_the_command(tmp_path: Path, end: str) -> None:
+    """However it ends, also where it is stopped; but for what it puts where such files stay."""
+    body = (
+        "import sys, tempfile\nfrom bench.process_lifetime import lasting_temporary_folder\n"
+        "tempfile.mkstemp(); tempfile.mkdtemp(); (lasting_temporary_folder() / 'stays').touch()\n"
+        f"Path('part').write_text(tempfile.gettempdir()); Path('part').rename('ready'); {end}"
+    )
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(tmp_path / "temporary")}
+    guard = Guarded([sys.executable, "-c", CHILD + body], scratch=True, cwd=tmp_path, env=environment)
+    for _ in range(3000):
+        if (tmp_path / "ready").exists():
+            break
+        time.sleep(0.01)
+    if "sleep" not in end:
+        guard.wait(60)
+    guard.stop()
+    assert Path((tmp_path / "ready").read_text()).parent == tmp_path / "temporary"
+    assert [path.name for path in (tmp_path / "temporary").iterdir()] == ["stays"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
 def test_a_guard_that_is_killed_takes_its_command_along(start: Start, tmp_path: Path) -> None:
     guard = start("Path('part').write_text(str(os.getpid())); Path('part').rename('child'); time.sleep(600)")

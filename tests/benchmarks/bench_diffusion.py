@@ -12,8 +12,8 @@ import torch
 from row import Row
 
 from bench import GenerationRequest
+from bench.quiet import quiet_libraries
 from models import tiny
-from models.quiet import quiet_libraries
 from models.stable_audio import StableAudio
 from prompts import quick
 

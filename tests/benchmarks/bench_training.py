@@ -17,7 +17,7 @@ from learning import NEW, lessons
 from row import Row
 
 from bench.contracts.audio import read_audio
-from models.quiet import quiet_libraries
+from bench.quiet import quiet_libraries
 from models.tiny import stable_audio as tiny_stable_audio
 from models.tiny.weights import fill_module
 from models.training import lora

@@ -11,10 +11,10 @@ from diffusers import AutoencoderOobleck
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from bench.progress import Silent
+from bench.quiet import quiet_libraries
 from bench.stats.intervals import Interval, t_interval
 from models import tiny
 from models.card import read_card
-from models.quiet import quiet_libraries
 from models.training.config import TrainConfig, parse_train_config
 from models.training.data import load_dataset
 from models.training.latents import LatentCache

@@ -139,6 +139,19 @@ def test_what_was_made_before_a_failure_is_kept(program: Callable[..., CommandMo
     assert "left 0003.wav with 0.1 s of 0.5 s" in str(cut)
 
 
+def test_a_program_in_the_working_folder_is_found(
+    program: Callable[..., CommandModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command,) = [Path(part) for part in program("[play(request) for request in requests]").command if ".py" in part]
+    command.write_text(f"#!{sys.executable}\n{command.read_text()}")
+    command.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    clips = CommandModel([f"./{command.name}", "{requests}", "{out}"]).generate(REQUESTS)
+    assert [clip.frames for clip in clips if isinstance(clip, Audio)] == [4000, 2000, 4000]
+    with pytest.raises(MissingError, match=command.name):
+        CommandModel([command.name, "{requests}", "{out}"]).generate(REQUESTS)
+
+
 def test_files_that_are_no_audio_fail_alone(program: Callable[..., CommandModel]) -> None:
     body = "play(requests[0]); (out / '0002.wav').write_text('no sound'); (out / '0003.wav').touch()"
     clip, broken, empty = program(body).generate(REQUESTS)

@@ -81,6 +81,21 @@ def _sound(result: Audio | GenerationError) -> Audio:
     return result
 
 
+@pytest.mark.parametrize("composed", [True, False])
+def test_accents_spelled_otherwise_are_the_same_name(tmp_path: Path, composed: bool) -> None:
+    nfc, nfd = "Caf\u00e9", "Cafe\u0301"
+    told, there = (nfc, nfd) if composed else (nfd, nfc)
+    write(tmp_path / there / f"{there}.wav", 0.25)
+    manifest = {"prompt": told, "file": f"{told}/{told}.wav"}
+    (tmp_path / "list.jsonl").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+    wanted = request("jazz-3", text=there)
+    assert one(FolderModel(tmp_path, "list.jsonl"), wanted).duration == 0.25
+    model = FolderModel(tmp_path / there)
+    assert one(model, request("jazz-3", text=told)).duration == 0.25
+    assert model.unused([request("jazz-3", text=told).prompt]) == []
+    assert model.available([request("jazz-3", text=told).prompt]) == {"jazz-3": [0]}
+
+
 def test_seeds_by_name(tmp_path: Path) -> None:
     for seed, seconds in ((0, 0.1), (1, 0.2), (12, 0.3)):
         write(tmp_path / f"jazz-3_{seed}.wav", seconds)
@@ -126,10 +141,10 @@ def test_the_message_shows_what_is_there_instead(tmp_path: Path) -> None:
     for name in "abcdef":
         write(tmp_path / f"{name}.wav")
     write(tmp_path / "x jazz-3.wav")
-    (tmp_path / "jazz-3.m4a").touch()
+    (tmp_path / "jazz-3.xyz").touch()
     said = failure(FolderModel(tmp_path))
     assert "expected jazz-3.wav or jazz-3_0.wav or jazz-3-seed0.wav" in said
-    assert said.endswith("; its files (8): jazz-3.m4a, x jazz-3.wav, a.wav, b.wav, …")
+    assert said.endswith("; its files (8): jazz-3.xyz, x jazz-3.wav, a.wav, b.wav, …")
 
 
 def test_a_folder_named_like_a_clip_is_no_clip(tmp_path: Path) -> None:

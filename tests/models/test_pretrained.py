@@ -19,9 +19,9 @@ import torch
 from bench import Audio, GenerationRequest, Prompt
 from bench.contracts.audio import Samples
 from bench.errors import DataError, GenerationError, MissingError, UsageError
+from bench.quiet import quiet_libraries
 from models.batching import joined, trimmed
 from models.pretrained import PretrainedModel
-from models.quiet import quiet_libraries
 from models.vocabulary import check_vocabulary
 
 RATE = 100  # Hz

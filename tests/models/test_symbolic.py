@@ -263,6 +263,26 @@ def test_grace_notes_and_chord_symbols_do_not_count(xml: Read) -> None:
     assert names(xml(score(symbol + grace + pitch("C5", 8)))) == [72]
 
 
+def test_cue_notes_are_silent(xml: Read) -> None:
+    played = pitch("C4", 4) + pitch("G4", 4)
+    cue, cue_chord = pitch("D4", 4, before="<cue/>"), pitch("F4", 4, before="<cue/><chord/>")
+    notes = xml(score(pitch("C4", 4) + cue + cue_chord, played))
+    assert sounding(notes) == [(60, 0, 1), (60, 2, 1), (67, 3, 1)]
+    tied = pitch("E4", 4, '<tie type="start"/>', before="<cue/>") + pitch("E4", 4, '<tie type="stop"/>')
+    assert names(xml(score(tied))) == [64]
+
+
+@pytest.mark.parametrize("number", ["1-2", "1, 2", "1,2", "1 2", "1.–2.", "1.2."])
+def test_an_ending_of_several_passes(xml: Read, number: str) -> None:
+    def bar(name: str, which: str, more: str = "") -> str:
+        left = f'<barline location="left"><ending number="{which}" type="start"/></barline>'
+        right = f'<barline location="right"><ending number="{which}" type="stop"/>{more}</barline>'
+        return left + pitch(name, 8) + right
+
+    first = bar("D4", number, '<repeat direction="backward" times="3"/>')
+    assert names(xml(score(pitch("C4", 8), first, bar("E4", "3")))) == [60, 62, 60, 62, 60, 64]
+
+
 def test_drums_are_told_by_their_place_on_the_staff(xml: Read) -> None:
     def hit(step: str, octave: int) -> str:
         place = f"<display-step>{step}</display-step><display-octave>{octave}</display-octave>"

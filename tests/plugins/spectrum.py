@@ -32,3 +32,12 @@ class SpectrumAnew(Spectrum):
     """The same under another version."""
 
     version = 2
+
+
+class StumblingSpectrum(Spectrum):
+    """The same, but for loud sound, over which it stumbles."""
+
+    def embed(self, audio: Audio) -> Vectors:
+        if audio.peak > 0.9:
+            raise RuntimeError("too loud")
+        return super().embed(audio)

@@ -58,7 +58,7 @@ class _Worker:
         command += [str(passed[1]) if self._stack else ""]
         # What a model prints goes to the driver's stderr, since stdout is for results.
         try:
-            self.process = Guarded(command, memory, passed, env=environment, stdout=2)
+            self.process = Guarded(command, memory, passed, scratch=True, env=environment, stdout=2)
         except OSError:
             ours.close()
             if self._stack:

@@ -21,6 +21,7 @@ from bench import DataError, UsageError
 from bench.comparison.compare import ComparisonOptions, compare
 from bench.leaderboard.render import render
 from bench.storage.database import as_of_now
+from bench.storage.digests import write_digests
 from bench.storage.quiet_reading import ChangedMeanwhileError, UnsharedReader, open_to_read
 from bench.storage.store import Store
 
@@ -52,6 +53,7 @@ def killed(made: Path, tmp_path: Path) -> Path:
     working = Path(shutil.copytree(made, tmp_path / "working"))
     with Store.open(working), closing(sqlite3.connect(working / "run.db")) as db:
         db.execute("UPDATE scores SET value = 0.109375 WHERE metric = 'Peak'")
+        write_digests(db)
         db.commit()
         folder = Path(shutil.copytree(working, tmp_path / "killed"))
     assert (folder / "run.db-wal").stat().st_size

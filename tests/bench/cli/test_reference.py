@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,15 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SPECTRUM = f"{Path(__file__).parents[2] / 'plugins' / 'spectrum.py'}:Spectrum"
 REF = EmbedderRef(SPECTRUM)
+BAD = {
+    "bad.wav": b"RIFF",
+    "pointer.mp3": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
+    "page.mp3": b"<!DOCTYPE html><html></html>",
+    "lost.flac": bytes(5000),
+    "other.m4a": b"\0\0\0\x18ftypM4A \0\0\2\0isomiso2",
+    "cut.flac": b"fLaC\0\0\0\x22" + bytes(34),
+}
+"""What is no audio that can be read here, or less than it should be."""
 
 
 @pytest.fixture
@@ -54,16 +64,49 @@ def test_build_and_show(tunebench: Command, music: Path) -> None:
     assert "genres       jazz 2, rock 2" in tunebench("reference", "show", "out/mine.safetensors").stdout
 
 
-def test_too_many_bad_files_stop_with_code_5_and_a_few_are_skipped(tunebench: Command, music: Path) -> None:
+def test_a_single_bad_file_is_named_and_the_rest_is_written(tunebench: Command, music: Path) -> None:
+    build = ("reference", "build", music, "--embedder", SPECTRUM, "--out", "r.safetensors")
+    for name, content in BAD.items():
+        path = music / "rock" / name
+        path.write_bytes(content)
+        ran = tunebench(*build)
+        assert ran.returncode == 4, ran.stderr
+        assert f"rock/{name}: " in ran.stderr and "Traceback" not in ran.stderr
+        assert ran.stdout == "r.safetensors: 12 windows of 4 recordings, 1 skipped\n"
+        assert load_reference(music.parent / "r.safetensors").windows == 12
+        path.unlink()
     (music / "rock" / "bad.wav").write_bytes(b"RIFF")
-    stopped = tunebench("reference", "build", music, "--embedder", SPECTRUM, "--out", "r.safetensors")
+    assert tunebench(*build, "--max-bad", "0").returncode == 5
+
+
+def test_too_many_bad_files_stop_with_code_5(tunebench: Command, music: Path) -> None:
+    for name in ("bad.wav", "worse.wav"):
+        (music / "rock" / name).write_bytes(b"RIFF")
+    build = ("reference", "build", music, "--embedder", SPECTRUM, "--out", "r.safetensors")
+    stopped = tunebench(*build)
     assert stopped.returncode == 5
-    assert "1 of 5 recordings cannot be used, more than 5 %" in stopped.stderr
-    assert "rock/bad.wav" in stopped.stderr
-    ran = tunebench("reference", "build", music, "--embedder", SPECTRUM, "--out", "r.safetensors", "--max-bad", ".3")
-    assert ran.returncode == 0, ran.stderr
-    assert "skipped rock/bad.wav: cannot be decoded as audio" in ran.stderr
-    assert "12 windows of 4 recordings, 1 skipped" in ran.stdout
+    assert "rock/worse.wav" in stopped.stderr
+    assert not (music.parent / "r.safetensors").exists()
+    assert tunebench(*build, "--max-bad", ".4").returncode == 4
+
+
+def test_an_embedder_that_stumbles_over_one_recording_costs_only_that(music: Path, tmp_path: Path) -> None:
+    soundfile.write(music / "loud.wav", np.tile([0.95, -0.95], 8000), 8000)
+    ref = EmbedderRef(SPECTRUM.replace("Spectrum", "StumblingSpectrum"))
+    built = build_reference(recordings_in(music), ref, tmp_path / "r.safetensors", "r")
+    assert (built.recordings, built.bad) == (4, 1)
+    assert built.skipped == ("loud.wav: RuntimeError: too loud",)
+
+
+def test_a_name_in_the_manifest_is_found_in_another_spelling(music: Path, tmp_path: Path) -> None:
+    composed, decomposed = "Caf\u00e9", "Cafe\u0301"
+    for told, there in ((composed, decomposed), (decomposed, composed)):
+        folder = tmp_path / told / there
+        folder.mkdir(parents=True)
+        shutil.copy(music / "jazz" / "0.flac", folder / f"{there}.flac")
+        (tmp_path / told / "list.csv").write_text(f"file\n{told}/{told}.flac\n", encoding="utf-8")
+        (recording,) = recordings_of(tmp_path / told / "list.csv")
+        assert recording.path.is_file()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import yaml
 
 import bench
 from bench.cli.score import command
-from bench.config.run_config import load_config
-from bench.errors import FailuresRecorded, UsageError
+from bench.config.run_config import RunConfig, load_config
+from bench.errors import DataError, FailuresRecorded, UsageError
 
 IDS = ("choral-2", "jazz-2", "pop-2", "rock-2")
 Make = Callable[..., Path]
@@ -117,6 +117,21 @@ def test_a_run_folder_among_others_is_refused(clips: Make, score: Score) -> None
     assert "out is a run folder" in said and "--out out" in said
 
 
+def test_a_run_that_lost_its_database_is_not_taken_for_clips(clips: Make, score: Score) -> None:
+    score(clips("one", *IDS), out=Path("out"))
+    Path("out", "run.db").unlink()
+    with pytest.raises(DataError):
+        score("out")
+
+
+def test_an_empty_configuration_is_not_the_default_run(clips: Make, score: Score) -> None:
+    score(clips("one", *IDS), out=Path("out"))
+    Path("out", "config.yaml").write_text("\n")
+    with pytest.raises(DataError):
+        score("out", suite=None, metric=None, plugin_files=True)
+    assert load_config(Path("out", "config.yaml")) == RunConfig()
+
+
 @pytest.mark.parametrize(
     ("layout", "command_line"),
     [
@@ -142,6 +157,20 @@ def test_a_manifest_in_a_folder_of_folders_is_named(clips: Make, score: Score) -
     clips("x/a", "1")
     Path("x/list.csv").write_text("prompt,file\njazz-2,a/1.wav\n")
     assert "tunebench score x/list.csv --suite quick@1" in refused(score, "x")
+
+
+def test_folders_named_after_genres_are_no_systems(
+    clips: Make, score: Score, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for genre in ("jazz", "Pop"):
+        clips(f"x/{genre}", *IDS)
+    said = refused(score, "x")
+    assert "Pop, jazz" in said and "manifest" in said and "tunebench score" not in said
+    clips("y", *IDS)
+    clips("y/more", *IDS)
+    with contextlib.suppress(FailuresRecorded):
+        command([Path("y")], suite="quick@1", metric=["melodic-complexity"], workers=0)
+    assert "more" in capsys.readouterr().err
 
 
 def test_clips_of_no_prompt_are_no_run(clips: Make, score: Score) -> None:

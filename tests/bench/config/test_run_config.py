@@ -53,6 +53,7 @@ def test_example_of_the_documentation(tmp_path: Path) -> None:
         ({"executor": {"timeout": -1}}, "executor.timeout: "),
         ({"executor": {"timeout": float("inf")}}, "executor.timeout: "),
         ({"executor": {"timeout": float("nan")}}, "executor.timeout: "),
+        ({"executor": {"memory": 4}}, "executor.memory: "),
     ],
 )
 def test_mistakes_are_named(content: dict[str, object], message: str) -> None:

@@ -65,6 +65,28 @@ def test_mono_is_the_mean_of_the_channels_and_resampling_keeps_a_tone() -> None:
     assert abs(int(spectrum.argmax()) - 440) <= 1
 
 
+def _correlation(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def test_channels_that_cancel_each_other_are_still_heard() -> None:
+    left = _noise(1, 8000)[0]
+    noise = np.float32(1e-3) * _noise(1, 8000, seed=1)[0]  # what a lossy codec leaves of the difference
+    for right in (-left, noise - left, np.float32(-0.97) * left):
+        mono = Audio(np.stack([left, right]), 8000).mono()
+        assert np.array_equal(mono, left)
+    quiet = Audio(np.stack([np.float32(0.9) * left, -left, np.zeros_like(left)]), 8000)
+    assert np.array_equal(quiet.mono(), -left)
+    assert _correlation(Audio(np.stack([left, -left]), 8000).mono(4000), Audio(left, 8000).mono(4000)) > 0.999
+
+
+@given(st.floats(-0.9, 1.0), st.integers(0, 100))
+def test_other_channels_are_mixed_as_their_mean(share: float, seed: int) -> None:
+    samples = np.stack([_noise(1, 500, seed)[0], _noise(1, 500, seed + 1)[0]])
+    samples[1] = share * samples[0] + 0.3 * samples[1]
+    assert np.allclose(Audio(samples, 8000).mono(), samples.mean(axis=0), atol=1e-7)
+
+
 def test_cropping_keeps_the_notes_that_are_heard() -> None:
     notes = Notes((Note(0.0, 1.0, 60), Note(1.5, 1.0, 62)))
     cropped = Audio(_noise(frames=16_000), 8000, notes).cropped(1.0)

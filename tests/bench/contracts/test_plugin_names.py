@@ -280,7 +280,7 @@ class TestVersions:
         ("kind", "name", "have"),
         [
             ("model", "composer", 1),
-            ("model", "folder", 2),
+            ("model", "folder", 3),
             ("metric", "harmonic-accuracy", 1),
             ("metric", "kad", 2),
             ("embedder", "musicnn-msd", 1),

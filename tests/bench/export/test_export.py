@@ -255,6 +255,7 @@ def _altered(run: Path, folder: Path, script: str) -> Path:
     with closing(sqlite3.connect(folder / "run.db")) as db:
         db.executescript(f"PRAGMA foreign_keys = OFF; {script}")
         write_digests(db)
+        db.commit()
     return folder
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
 from bench.pipeline.dry_run import preview
 from bench.pipeline.rates import parse_rates
 
 Write = Callable[..., Path]
 Command = Callable[..., subprocess.CompletedProcess[str]]
+TINY = Path(__file__).parents[2] / "plugins" / "tiny.py"
 LARGE = Path(__file__).parents[2] / "plugins" / "large.py"
 
 
@@ -90,3 +91,18 @@ def test_the_command_prints_it_and_json(
     refused = tunebench("run", config, "--rate", "m[x=1]=10")
     assert refused.returncode == 2
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["no-such-reference", "missing.safetensors", "empty"])
+def test_a_reference_that_is_not_there_is_refused_before_anything_is_made(
+    write_config: Write, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    path = name if name.startswith("no-") else str(tmp_path / name)
+    wanted = write_config(metrics=[{"name": "fad", "params": {"embedder": f"{TINY}:Bands"}}], reference=path)
+    for begin in (preview, bench.run):
+        with pytest.raises((UsageError, DataError), match=name):
+            begin(wanted, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    # Who compares with nothing needs none.
+    preview(write_config("none.yaml", metrics=[f"{TINY}:Peak"], reference=path), tmp_path / "run")

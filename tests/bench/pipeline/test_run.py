@@ -412,7 +412,7 @@ def test_full_disk_stops_with_one_line_and_loses_nothing(tmp_path: Path, tiny: P
 
 @pytest.mark.parametrize("place", ["/proc/tunebench-out", "/dev/null/out"])
 def test_folder_that_cannot_be_written_to(write_config: Write, place: str) -> None:
-    with pytest.raises(UsageError, match=f"cannot write to {place}: .*; name another folder with --out"):
+    with pytest.raises(UsageError, match=f"cannot write to {place}: "):
         bench.run(write_config(), place)
 
 

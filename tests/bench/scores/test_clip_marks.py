@@ -22,8 +22,10 @@ from bench import Audio, MusicModel
 
 class Sloppy(MusicModel):
     sample_rate = 8000
-    def __init__(self, times=1.0, rate=8000, only="", kind="real"):
-        self.times, self.rate, self.only, self.kind = times, rate, only, kind
+    def __init__(self, times=1.0, rate=8000, only="", kind="real", limit=1000):
+        self.times, self.rate, self.only, self.kind, self.limit = times, rate, only, kind, limit
+    def unread_tokens(self, prompt):
+        return max(0, len(prompt.text) - self.limit) if self.limit >= 0 else "all"
     def generate(self, requests):
         for r in requests:
             sloppy = r.prompt.id.startswith(self.only)
@@ -92,6 +94,34 @@ def test_groups_are_marked_for_their_own_clips(plugin: Path, tiny: Path) -> None
         group: [mark.params["shorter"] for mark in found] for (_, by, group), found in marks.items() if by != "all"
     }
     assert counts == {genre: [2] if genre == "jazz" else [] for genre in genres}
+
+
+def test_prompts_that_are_read_in_part_are_counted_once_each_whatever_the_seeds(plugin: Path, tiny: Path) -> None:
+    config = {
+        "suite": "quick@1",
+        "models": [{"name": f"{plugin}:Sloppy", "params": {"only": "", "limit": 60}}],
+        "metrics": [f"{tiny}:Peak"],
+        "seeds": [0, 1],
+        "duration": 0.5,
+        "executor": {"workers": 0},
+    }
+    run = bench.run(config, plugin.parent / "out")
+    with Store.read(run.folder) as store:
+        marks, texts = clip_marks(store, ("all", "genre")), {p.text: p.genre for p in store.prompts().values()}
+        assert len(store.made()) == 2 * len(texts)
+        assert collect(store, {}).cautions[0].code == "W-PROMPT-CUT"
+    for (_, by, group), found in marks.items():
+        over = [len(text) - 60 for text, genre in texts.items() if by == "all" or genre == group]
+        cut = [tokens for tokens in over if tokens > 0]
+        expected = [{"model": "Sloppy", "prompts": len(cut), "of": len(over), "tokens": max(cut)}] if cut else []
+        assert [(mark.code, mark.params) for mark in found] == [("W-PROMPT-CUT", one) for one in expected]
+    assert any(found for found in marks.values()) and 0 < len(cut) < len(texts)
+    (row,) = json.loads(render(run.folder, "json"))
+    assert row["warning_codes"] == ["W-PROMPT-CUT"]
+
+
+def test_a_number_of_tokens_that_is_none_fails_the_clip(plugin: Path, tiny: Path) -> None:
+    assert len(_run(plugin, tiny, {"limit": -1}).failures()) == 12
 
 
 def test_complex_samples_are_no_audio(plugin: Path, tiny: Path) -> None:

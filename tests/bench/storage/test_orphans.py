@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ import pytest
 import bench
 from bench import Audio, DataError, read_audio
 from bench.contracts.audio import as_stored, content_hash, write_flac
+from bench.leaderboard.render import render
+from bench.progress import Silent
 from bench.storage.clip_file import read_clip, read_label, write_clip
 from bench.storage.digests import write_digests
 from bench.storage.store import Store
@@ -42,6 +45,22 @@ def _rows(folder: Path) -> list[tuple[object, ...]]:
 def _scores(folder: Path) -> list[tuple[object, ...]]:
     with sqlite3.connect(folder / "run.db") as db:
         return db.execute("SELECT clip, metric, value, reason, error FROM scores ORDER BY clip, metric").fetchall()
+
+
+@dataclass
+class Notes(Silent):
+    """What a reader is told."""
+
+    said: list[str]
+
+    def note(self, message: str) -> None:
+        self.said.append(message)
+
+
+def _told(folder: Path) -> list[str]:
+    notes = Notes([])
+    render(folder, progress=notes)
+    return notes.said
 
 
 def _forget(folder: Path, clips: int) -> list[str]:
@@ -207,3 +226,15 @@ def test_a_lost_write_ahead_log_costs_no_audio(tmp_path: Path, write_config: Wri
     else:
         assert run.failures() == []
         assert (_audio(folder), _scores(folder)) == (audio, scores)
+
+
+def test_a_reader_is_told_of_lost_rows_unless_a_driver_is_at_work(run: tuple[Path, Path]) -> None:
+    folder, config = run
+    assert _told(folder) == []
+    lost = _forget(folder, 3)
+    (said,) = _told(folder)
+    assert any(path in said for path in lost) and "\n" not in said
+    with Store.open(folder):
+        assert _told(folder) == []
+    bench.run(config, folder)
+    assert _told(folder) == []

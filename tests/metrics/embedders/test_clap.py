@@ -185,7 +185,7 @@ def test_a_checkpoint_that_lacks_tensors_is_not_filled_with_noise(
     state = load_file(folder / "model.safetensors")
     del state["audio_projection.linear1.weight"]
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(DataError, match=r"lacks audio_projection\.linear1\.weight"):
+    with pytest.raises(DataError, match=r"audio_projection\.linear1\.weight"):
         ClapEmbedder(str(folder)).embed(music)
 
 

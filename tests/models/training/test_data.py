@@ -407,8 +407,7 @@ def test_a_file_name_that_is_not_text(tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_is_not_text(tmp_path: Path) -> None:
     folder = as_captions(write_audio(tmp_path / "x")).rename(tmp_path / os.fsdecode(b"caf\xe9"))
-    with pytest.raises(DataError, match="its name or folder's name is not valid Unicode"):
-        load(folder)
+    assert len(load(folder).examples) == len(CAPTIONS)
 
 
 def test_nothing_left(tmp_path: Path) -> None:

@@ -396,6 +396,28 @@ def test_a_complete_cache_needs_no_encoders(stable_audio_folder: Path, dataset: 
     assert contents(built) == before
 
 
+@pytest.mark.parametrize("kind", ["stable-audio", "audioldm"])
+def test_captions_that_are_cut_are_counted_each_time(
+    kind: str, dataset: Dataset, built: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    trainee = request.getfixturevalue({"stable-audio": "stable", "audioldm": "ldm"}[kind])
+    limit = trainee._tokenizer.model_max_length
+    words = [["loud"] * count for count in (1, limit, limit + 7)]
+    lengths = [len(trainee._tokenizer(" ".join(own)).input_ids) for own in words]
+    captions = [" ".join(own) for own in words]
+    examples = tuple(replace(dataset.examples[0], id=f"e{i}", caption=text) for i, text in enumerate(captions))
+    first = dataset.hashes[dataset.examples[0].id]
+    long = replace(dataset, examples=examples, hashes={example.id: first for example in examples})
+    expected = {text: n - limit for text, n in zip(captions, lengths, strict=True) if n > limit}
+    assert len(expected) == 2
+    for _ in range(2):
+        told = Told()
+        assert LatentCache.build(trainee, long, tmp_path, told).unread == expected
+        assert len(told.notes) == 1
+    if kind == "stable-audio":
+        assert LatentCache.build(trainee, dataset, built).unread == {}
+
+
 def test_more_examples_extend_the_cache(stable: StableAudioTrainee, dataset: Dataset, tmp_path: Path) -> None:
     LatentCache.build(stable, replace(dataset, examples=dataset.examples[:3]), tmp_path)
     before, told = contents(tmp_path), Told()

@@ -34,8 +34,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from bench.contracts.audio import Audio, write_flac
 from bench.errors import MissingError, UsageError
 from bench.progress import Silent
+from bench.quiet import quiet_libraries
 from models import tiny
-from models.quiet import quiet_libraries
 from models.training.base import Latent
 from models.training.batches import Batches, epoch_order
 from models.training.checkpoint import checkpoints, read

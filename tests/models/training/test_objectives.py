@@ -318,7 +318,7 @@ def test_an_autoencoder_of_another_model_is_refused(stable_audio_folder: Path, t
 def test_a_damaged_checkpoint_is_explained(audioldm_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(audioldm_folder, tmp_path / "damaged")
     (tmp_path / "damaged" / "unet" / "config.json").write_text("{}")
-    with pytest.raises(DataError, match=r"cannot be loaded .*download it again"):
+    with pytest.raises(DataError, match="download it again"):
         opened("audioldm", tmp_path / "damaged")
 
 

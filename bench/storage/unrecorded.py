@@ -1,0 +1,27 @@
+"""Audio of clips that are not made according to the database: told to whoever reads a run."""
+
+from __future__ import annotations
+
+from bench.progress import Progress
+from bench.run_lock import is_held
+from bench.storage.store import Store
+
+_LOOKS = 100
+"""Clips whose files are looked for: those that are made next, which are the first that a lost log leaves out."""
+
+
+def note_unrecorded(store: Store, progress: Progress | None) -> None:
+    """Say it if rows of clips are lost, as far as a quick look tells; `tunebench check run` tells of all.
+
+    Nothing is said while a driver is at work, whose files are there a moment before their rows.
+    """
+    rows = store.rows(
+        "SELECT path FROM clips WHERE content IS NULL AND state != 'replaced' ORDER BY rowid LIMIT ?", (_LOOKS,)
+    )
+    found = next((path for (path,) in rows if (store.folder / path).is_file()), None)
+    if progress is not None and found is not None and not is_held(store.folder):
+        progress.note(
+            f"{store.folder}/run.db does not know that {found}, and perhaps other clips, are made: their driver was "
+            "killed, or run.db-wal is lost; what is shown is without them until the command that made the run, which "
+            "takes them over, is run again"
+        )
