@@ -11,6 +11,7 @@ from metrics.notes import key as key_estimation
 from metrics.notes import tempo as tempo_tracking
 from metrics.notes.key import Key
 from metrics.notes.trial import try_key, try_tempo
+from metrics.notes.tuning import tuning_of
 from metrics.score_tempo import score_tempo
 
 TOLERANCE = 0.04
@@ -125,10 +126,11 @@ class KeyAdherence(ClipMetric):
 
     100 for the key itself, 50 for the one a fifth above, 30 for the relative and 20 for the parallel key,
     else 0. Undefined where the prompt states no key or no key is found. Details: ``key`` as found,
-    ``asked``, the estimate's ``strength`` in [0, 1], ``chance`` of a random key, and ``known``.
+    ``asked``, the estimate's ``strength`` in [0, 1], the clip's ``tuning`` in cents above A = 440 Hz, ``chance`` of a
+    random key, and ``known``.
     """
 
-    version = 1
+    version = 2
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
@@ -154,6 +156,7 @@ class KeyAdherence(ClipMetric):
             key=str(found.key),
             asked=str(asked),
             strength=found.strength,
+            tuning=tuning_of(clip),
             chance=CHANCE_KEY,
             **known,
         )

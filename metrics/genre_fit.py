@@ -2,13 +2,16 @@
 
 It is a tagger's opinion, not a listener's: musicnn (Pons and Serra, 2019) reports 50 tags of last.fm and 50 of
 MagnaTagATune, of which twelve name one of the six genres. Some tags are given freely and some hardly ever, to noise as
-well, so the log-odds are read against calibration music of known genre. That music is synthetic (see
-`metrics.genre_calibration`): margins compare models over the same prompts and are no probability of a genre.
+well, so the log-odds are read against calibration music of known genre. What is shipped is synthetic (see
+`metrics.genre_calibration`); human music takes its place where it is given (`metrics.human_music`). Margins compare
+models over the same prompts and are no probability of a genre. Whether there is music at all is not for the tagger to
+say, which gives tags to noise, too, and hardly any to some music (see `metrics.notes.presence`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +21,9 @@ from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from bench.errors import DataError
 from metrics.genre_calibration import Calibration, calibration
 from metrics.genre_tags import GENRES, MSD, MTT, genre_log_odds
-
-STANDS_OUT = 1.0
-"""Standard deviations above the calibration mean that at least one genre must reach; noise and single tones do not."""
+from metrics.human_music import MIN_RECORDINGS, read_human_music
+from metrics.notes.presence import why_no_music
+from metrics.notes.trial import try_transcriber
 
 
 def calibrated(log_odds: npt.NDArray[np.float64], by: Calibration | None = None) -> npt.NDArray[np.float64]:
@@ -52,7 +55,7 @@ def genre_margin(standard: npt.NDArray[np.float64], genre: str) -> float:
 def confusion_table(asked: Sequence[str], found: Sequence[str | None]) -> npt.NDArray[np.int64]:
     """How often which genre was found: rows as asked for, columns as found, shape (6, 7).
 
-    Both in the order of `GENRES`; the last column counts clips in which no genre stands out (None).
+    Both in the order of `GENRES`; the last column counts clips without a value (None).
 
     Raises:
         DataError: another genre, or lists of different lengths.
@@ -73,16 +76,28 @@ def confusion_table(asked: Sequence[str], found: Sequence[str | None]) -> npt.ND
 
 
 class GenreFit(ClipMetric):
-    """How far a tagger puts the prompt's genre above the best other one, in SD of synthetic calibration music.
+    """How far a tagger puts the prompt's genre above the best other one, in SD of calibration music.
 
-    Undefined where the prompt has no genre or none of the six, and where no genre stands out. Details: ``top1`` (the
-    genre found), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated, for each genre).
+    Undefined where the prompt has no genre or none of the six, and where the clip holds no music: silence, noise, a
+    single tone. Details: ``top1`` (the genre found), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated,
+    for each genre).
+
+    Args:
+        calibration: a file that ``python -m metrics.human_music`` makes of labelled human music; by default, the
+            synthetic calibration that is shipped.
     """
 
-    version = 1
+    version = 2
     unit = "SD"
     direction: ClassVar[Direction] = "higher"
     embedders = (MSD, MTT)
+
+    def __init__(self, calibration: str | None = None) -> None:
+        self._calibration = None if calibration is None else _human_calibration(Path(calibration))
+
+    @classmethod
+    def require(cls) -> None:
+        try_transcriber()
 
     def score(self, clip: DecodedClip) -> Score:
         if clip.prompt.genre is None:
@@ -90,12 +105,19 @@ class GenreFit(ClipMetric):
         genre = clip.prompt.genre.casefold()
         if genre not in GENRES:
             return Score.undefined(f"no tags are known for the genre '{clip.prompt.genre}'")
-        standard = calibrated(genre_log_odds(clip.embedding(MSD), clip.embedding(MTT)))
-        top1, best = GENRES[int(standard.argmax())], float(standard.max())
+        standard = calibrated(genre_log_odds(clip.embedding(MSD), clip.embedding(MTT)), self._calibration)
         log_odds = dict(zip(GENRES, standard.tolist(), strict=True))
-        if best < STANDS_OUT:
-            return Score.undefined(
-                f"no genre stands out: {top1} at {best:.1f} SD, needs {STANDS_OUT:g}", log_odds=log_odds
-            )
+        if reason := why_no_music(clip):
+            return Score.undefined(reason, log_odds=log_odds)
+        top1 = GENRES[int(standard.argmax())]
         details: dict[str, Any] = {"top1": top1, "fits": top1 == genre, "log_odds": log_odds}
         return Score.of(genre_margin(standard, genre), **details)
+
+
+def _human_calibration(path: Path) -> Calibration:
+    known = read_human_music(path).genres
+    if known is None:
+        raise DataError(
+            f"{path} holds no calibration of genres: each of {', '.join(GENRES)} needs {MIN_RECORDINGS} clips"
+        )
+    return known

@@ -10,9 +10,13 @@ import numpy as np
 from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Score
 from metrics.notes.pitches import known_pitches, pitches_of, validated_pitches
 from metrics.notes.trial import try_transcriber
+from metrics.notes.tuning import tuning_of
 
 MIN_SHARE = 0.02
 """Share of the notes from which a pitch counts as used on purpose; stray octave errors of a transcriber stay below."""
+
+MIN_NOTES = 20
+"""As for harmonic accuracy: what fewer notes count is how many notes there are."""
 
 
 def melodic_complexity(pitches: Iterable[int]) -> int:
@@ -47,10 +51,11 @@ def pitch_variety(pitches: Iterable[int]) -> int:
 class MelodicComplexity(ClipMetric):
     """Distinct pitches in the clip; never ranked, and comparable only between clips of one length.
 
-    Undefined without notes. Details: ``note_count``, ``notes`` (their source), and ``known`` where it is.
+    Undefined below 20 notes. Details: ``note_count``, ``notes`` (their source), ``tuning`` in cents
+    above A = 440 Hz where it was transcribed, and ``known`` where it is.
     """
 
-    version = 1
+    version = 2
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
 
@@ -65,10 +70,10 @@ class MelodicComplexity(ClipMetric):
 class PitchVariety(ClipMetric):
     """Distinct pitches that make up at least 2 % of the notes; robust against stray transcription errors.
 
-    Undefined without notes; details as for `MelodicComplexity`.
+    Undefined below 20 notes; details as for `MelodicComplexity`.
     """
 
-    version = 1
+    version = 2
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
 
@@ -83,8 +88,10 @@ class PitchVariety(ClipMetric):
 def _score(clip: DecodedClip, count: Callable[[Iterable[int]], int]) -> Score:
     pitches, source = pitches_of(clip)
     details: dict[str, Any] = {"notes": source, "note_count": len(pitches)}
-    if not len(pitches):
-        return Score.undefined("no notes", **details)
+    if source != "symbolic":
+        details["tuning"] = tuning_of(clip)
+    if len(pitches) < MIN_NOTES:
+        return Score.undefined(f"{len(pitches)} notes, needs {MIN_NOTES}", **details)
     if (known := known_pitches(clip)) is not None:
         details["known"] = float(count(known))
     return Score.of(count(pitches), **details)

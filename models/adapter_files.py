@@ -1,216 +1,290 @@
-"""LoRA files of every format that trainers of these models write → the factors of each layer."""
+"""LoRA files of every format that trainers of these models write → the factors of each layer, by its name there.
+
+Which layer of a network a name means is for `models.adapter_names` to say.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError
 from bench.weights_file import load_weights, read_object
+from models.adapter_names import FORMATS, LORAW, OTHER_KINDS, OTHER_PARTS, Factors
+from models.adapter_settings import check_settings
 
 if TYPE_CHECKING:
     import torch
 
-# In the order in which a folder is searched.
+# In the order in which a folder is searched: peft's, diffusers', and what accelerate saves of a whole training.
 NAMES = (
     "adapter_model.safetensors",
     "pytorch_lora_weights.safetensors",
     "adapter_model.bin",
     "pytorch_lora_weights.bin",
+    "model.safetensors",
+    "pytorch_model.bin",
 )
 CONFIG = "adapter_config.json"
+PEFT_ALPHA = 8.0  # of peft's LoraConfig, where nothing else is set
+_STATE = re.compile(r"(pytorch_)?model\.(safetensors|bin)")
+_ENDINGS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth")
 
-_PREFIX = re.compile(r"^(base_model\.model\.|unet\.|transformer\.(?=transformer_blocks))")
-_FACTORS = (
-    re.compile(r"(?P<layer>.+)\.lora_(?P<factor>[AB])(?:\.default)?\.weight"),  # peft; diffusers since 0.26
-    re.compile(r"(?P<layer>.+)\.lora\.(?P<factor>down|up)\.weight"),  # diffusers before
-    re.compile(r"(?P<layer>.+)\.processor\.(?P<leaf>to_[a-z]+)_lora\.(?P<factor>down|up)\.weight"),  # and before 0.18
-    re.compile(r"(?P<layer>.+)/lora_(?P<factor>down|up)\.weight"),  # LoRAW
-)
-_MAGNITUDE = re.compile(r"(?P<layer>.+)\.lora_magnitude_vector(?:\.default)?(?:\.weight)?")
-_ALPHA = re.compile(r"(?P<layer>.+)\.alpha")
+
+_ALPHA = re.compile(r"(?P<layer>.+?)(?:\.lora)?\.alpha")
+_PATTERNS = [
+    (re.compile(rf"(?P<layer>.+?)(?:{ending})"), row, role)
+    for row in FORMATS
+    for role, ending in (("down", row.down), ("up", row.up), ("magnitude", row.magnitude), ("ignored", row.ignored))
+]
 
 
 @dataclass
 class Layer:
-    """What LoRA adds to one linear layer or convolution: α/rank · up · down.
+    """What LoRA adds to one linear layer, convolution or embedding: α/rank · up · down.
 
     Attributes:
         down: shape (rank, inputs) or (rank, inputs, *kernel).
         up: shape (outputs, rank) or (outputs, rank, 1, …).
         magnitude: shape (outputs,), only of weight-decomposed adapters (DoRA).
         alpha: α, or None where the file leaves it to ``settings``.
+        scales_bias: whether a magnitude scales the layer's bias as it does its weight.
+        embedding: whether it is of an embedding, a table of shape (inputs, outputs).
     """
 
     down: torch.Tensor | None = None
     up: torch.Tensor | None = None
     magnitude: torch.Tensor | None = None
     alpha: float | None = None
+    scales_bias: bool = False
+    embedding: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Width between the two factors."""
+        assert self.down is not None
+        return int(self.down.shape[0])
 
 
 @dataclass
 class AdapterFile:
-    """An adapter as it was saved: its layers by their names in the network, and its settings in peft's words."""
+    """An adapter as it was saved.
+
+    Attributes:
+        path: its folder or file.
+        layers: by their names in the file.
+        settings: in peft's words; empty where the file has none.
+        of_parts: those of further parts, where a pipeline's file tells them apart; None where it does not.
+        rest: what else the file holds, such as the weights that LoRA stood beside while it was trained.
+        default_alpha: α of a layer that has none in the file; None for its rank.
+        assumed_alpha: whether that is a guess, since the trainer had an α and did not save it.
+    """
 
     path: Path
     layers: dict[str, Layer]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    of_parts: Mapping[str, Mapping[str, Any]] | None = None
+    rest: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    default_alpha: float | None = None
+    assumed_alpha: bool = False
 
     @property
     def base(self) -> str | None:
         """Hub id or folder of the model it was trained on, where the file tells."""
         return self.settings.get("base_model_name_or_path") or None
 
+    def settings_of(self, part: str) -> Mapping[str, Any]:
+        """The settings of a part of the model, such as ``text_encoder``."""
+        if self.of_parts is None or part not in OTHER_PARTS.values():
+            return self.settings
+        return self.of_parts.get(part, {})
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether a network with it is the network without it, whatever the scale: all its products are 0."""
+        return all(
+            layer.magnitude is None
+            and (layer.alpha == 0 or any(f is not None and not f.any() for f in (layer.up, layer.down)))
+            for layer in self.layers.values()
+        )
+
 
 def weight_file(path: Path) -> Path:
     """The file that holds the weights of an adapter, given as a folder or as the file itself.
 
     Raises:
-        UsageError: there is none, or none of a format that is read.
+        UsageError: there is none, none of a format that is read, or several.
     """
     if not path.exists():
         raise UsageError(f"adapter '{path}' does not exist; give the folder or file that the training wrote")
     if not path.is_dir():
-        if path.suffix not in (".safetensors", ".bin", ".ckpt"):
+        if path.suffix not in _ENDINGS:
             raise UsageError(f"adapter '{path}': a .safetensors, .bin or .ckpt file, or a folder with one, is needed")
         return path
-    found = [path / name for name in NAMES if (path / name).exists()] or sorted(path.glob("*.ckpt"))
-    if not found or (found[0].suffix == ".ckpt" and len(found) > 1):
-        problem = f"holds {len(found)} .ckpt files, name one" if found else f"holds none of {', '.join(NAMES)}, *.ckpt"
-        raise UsageError(f"adapter '{path}' {problem}")
+    found = [path / name for name in NAMES if (path / name).exists()][:1]
+    if found and _STATE.fullmatch(found[0].name):
+        found += sorted(path.glob(f"{found[0].stem}_[0-9]*{found[0].suffix}"))  # accelerate's, of further networks
+    for ending in _ENDINGS if not found else ():
+        found = found or sorted(path.glob(f"*{ending}"))
+    if len(found) != 1:
+        what = (
+            f"holds {len(found)} files of weights, name one" if found else f"holds none of {', '.join(NAMES)}, *.ckpt"
+        )
+        raise UsageError(f"adapter '{path}' {what}")
     return found[0]
 
 
-def read_adapter(path: Path) -> AdapterFile:
-    """Read an adapter: peft's folder, a diffusers file, or LoRAW's checkpoint. Pickles are read as weights only.
+def config_file(file: Path) -> Path | None:
+    """peft's configuration of an adapter's file of weights, if there is one beside it."""
+    config = file.parent / CONFIG
+    peft = any((file.parent / name).exists() for name in NAMES if name.startswith("adapter_model"))
+    return config if config.exists() and (file.name.startswith("adapter_model") or not peft) else None
 
-    LoRAW's names are those of stable-audio-tools; fused projections are split into the layers that diffusers has.
-    LoRAW does not save α, which is taken to be the rank, as in its example configuration; weigh others by the scale.
+
+def read_adapter(path: Path) -> AdapterFile:
+    """Read an adapter in any of `FORMATS`. Pickles are read as weights only.
+
+    LoRAW does not save α, which is taken to be the rank, as in its example configuration; a training's state as
+    accelerate saves it has none either, and what peft wrote without one means peft's default. kohya and diffusers mean
+    the rank where they write none.
 
     Raises:
         UsageError: no such adapter, or not LoRA.
-        DataError: the file is damaged.
+        DataError: the file is damaged; the message names the tensor.
     """
     file = weight_file(path)
     tensors, metadata = _read_tensors(file)
-    settings = _settings(file, metadata)
-    if (kind := str(settings.get("peft_type", "LORA"))) != "LORA":
-        raise UsageError(f"adapter '{path}' is of peft's type {kind}; only LORA is supported")
+    settings, of_parts = _split(_settings(file, metadata))
+    for given in (settings, *(of_parts or {}).values()):
+        check_settings(file, given)
     layers: dict[str, Layer] = {}
-    foreign = [key for key, value in tensors.items() if not _place(key, value, layers)]
-    if foreign or not layers:
-        what = f"weights that are no LoRA, such as '{foreign[0]}'" if foreign else "no LoRA weights"
-        raise UsageError(f"adapter '{path}' holds {what}")
-    if any("/" in name for name in layers):
-        layers = _diffusers_layers(layers)
+    rest: dict[str, torch.Tensor] = {}
+    formats: set[str] = set()
+    for key, value in tensors.items():
+        _check_finite(path, key, value)
+        if (row := _place(path, key, value, layers)) is None:
+            rest[key] = value
+        else:
+            formats.add(row)
+    refuse_others(path, rest)
+    if not layers:
+        such = f"weights that are no LoRA, such as '{next(iter(rest))}'" if rest else "no LoRA weights"
+        raise UsageError(f"adapter '{path}' holds {such}")
     for name, layer in layers.items():
-        if not all(map(_is_usable, (layer.down, layer.up, layer.magnitude))):
-            raise DataError(f"adapter '{path}': layer '{name}' holds what is no finite floating-point number")
         down, up = layer.down, layer.up
-        if down is None or up is None or min(down.ndim, up.ndim) < 2 or down.shape[0] != up.shape[1]:
+        if down is None or up is None or min(down.ndim, up.ndim) < 2 or down.shape[0] != up.shape[1] or not len(down):
             raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not belong together")
-    return AdapterFile(path, layers, settings)
+    by_peft = bool(settings) or bool(_STATE.fullmatch(file.name))
+    alone = any(layer.alpha is None for layer in layers.values()) and "lora_alpha" not in settings
+    assumed = alone and (by_peft or LORAW.format in formats)
+    return AdapterFile(path, layers, settings, of_parts, rest, PEFT_ALPHA if by_peft else None, assumed)
+
+
+def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
+    """Refuse names of adapters of another kind, saying which.
+
+    Raises:
+        UsageError: one of the names is known as another kind's.
+    """
+    for key in tensors:
+        if ".parametrizations." in key:
+            raise UsageError(
+                f"adapter '{path}' is in the format of Stable Audio 3's trainer ('{key[:100]}'), which no model here "
+                "reads; it was trained on a model that is not one of them"
+            )
+        for mark, kind in OTHER_KINDS.items():
+            if mark in key:
+                raise UsageError(f"adapter '{path}' holds {kind}, such as '{key[:100]}'; only LoRA and DoRA are read")
 
 
 def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     import torch
 
     loaded, metadata = load_weights(file)
+    if "lora_config" in metadata or (isinstance(loaded, dict) and "lora_config" in loaded):
+        raise UsageError(
+            f"adapter '{file}' is in the format of Stable Audio 3's trainer (it has a lora_config), which no model "
+            "here reads; it was trained on a model that is not one of them"
+        )
     loaded = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+    if not isinstance(loaded, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()
+    ):
         raise DataError(f"adapter '{file}' is not a table of weights")
+    if strange := next((key for key in loaded if not key.isprintable()), None):
+        raise DataError(f"adapter '{file}' is damaged: it has a tensor named {strange!r:.100}")
     return loaded, metadata
 
 
 def _settings(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
-    config = file.parent / CONFIG
-    try:
+    told = metadata.get("lora_adapter_metadata")
+    config = config_file(file)
+    if told is None and config is None:
         if file.name.startswith("adapter_model"):
-            if not config.exists():
-                raise UsageError(f"adapter '{file}' has no {CONFIG} beside it; copy it from where it was trained")
-            settings: Any = read_object(config)
-        else:
-            settings = json.loads(metadata.get("lora_adapter_metadata", "{}"))
-            # A pipeline's file holds the settings of each of its networks, prefixed by their names.
-            settings = {re.sub(r"^(unet|transformer)\.", "", key): value for key, value in settings.items()}
-    except (ValueError, RecursionError, AttributeError) as error:
+            raise UsageError(f"adapter '{file}' has no {CONFIG} beside it; copy it from where it was trained")
+        return {}
+    try:
+        settings: Any = read_object(config) if told is None and config else json.loads(told or "")
+    except (ValueError, RecursionError) as error:
         raise DataError(f"adapter '{file}': its configuration is not a JSON object") from error
     if not isinstance(settings, dict):
         raise DataError(f"adapter '{file}': its configuration is not a table")
-    if wrong := next((name for name, fits in _SETTINGS.items() if not fits(settings.get(name))), None):
-        raise DataError(f"adapter '{file}': {wrong} in its configuration is {settings[wrong]!r:.80}")
     return settings
 
 
-def _is_usable(factor: torch.Tensor | None) -> bool:
-    return factor is None or (factor.is_floating_point() and bool(factor.float().isfinite().all()))
+def _split(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]] | None]:
+    """The network's settings, and those of further parts: a pipeline's file has them all, prefixed by the part."""
+    parts: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        part, dot, name = key.partition(".")
+        named = bool(dot) and part in {"unet", "transformer", *OTHER_PARTS.values()}
+        parts.setdefault(part if named else "", {})[name if named else key] = value
+    own = {**parts.pop("", {}), **parts.pop("unet", {}), **parts.pop("transformer", {})}
+    return own, parts if any("." in key for key in settings) else None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _check_finite(path: Path, key: str, value: torch.Tensor) -> None:
+    """Raise DataError if a tensor, which may be on any layer or none, holds what cannot be computed with."""
+    if value.is_floating_point() and not bool(value.float().isfinite().all()):
+        raise DataError(
+            f"adapter '{path}': the tensor '{key[:200]}' holds NaN or infinity; its training went wrong, take an "
+            "earlier checkpoint of it"
+        )
+    if not value.is_floating_point() and _matched(key) and not key.endswith("alpha"):
+        raise DataError(f"adapter '{path}': the tensor '{key[:200]}' holds {value.dtype}, no floating-point numbers")
 
 
-def _is_pattern(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(map(_is_number, value.values())):
-        return False
-    try:
-        return all(re.compile(name) for name in value)
-    except re.error:
-        return False
+def _matched(key: str) -> bool:
+    return any(pattern.fullmatch(key) for pattern, _, _ in _PATTERNS)
 
 
-# What is read of peft's configuration, and which values it takes where it is set.
-_SETTINGS: Mapping[str, Callable[[Any], bool]] = {
-    "r": lambda value: value is None or _is_number(value),
-    "lora_alpha": lambda value: value is None or _is_number(value),
-    "rank_pattern": lambda value: value is None or _is_pattern(value),
-    "alpha_pattern": lambda value: value is None or _is_pattern(value),
-    "base_model_name_or_path": lambda value: value is None or (isinstance(value, str) and value.isprintable()),
-}
+def _place(path: Path, key: str, value: torch.Tensor, layers: dict[str, Layer]) -> str | None:
+    """Put a weight where it belongs and return its format; None if it belongs nowhere."""
+    for pattern, row, role in _PATTERNS:
+        if match := pattern.fullmatch(key):
+            layer = layers.setdefault(_name(match["layer"], row), Layer(scales_bias=row is LORAW))
+            layer.embedding |= "embedding" in row.format
+            of_inputs = value.ndim > 1 and value.shape[0] == 1 < value.shape[1]
+            if role == "magnitude" and row.format.startswith("kohya") and of_inputs:
+                raise UsageError(
+                    f"adapter '{path}' has magnitudes of inputs ('{key[:100]}'), as LyCORIS wrote them once; only DoRA "
+                    "with one magnitude an output is read"
+                )
+            if role != "ignored":
+                if getattr(layer, role) is not None:
+                    raise UsageError(f"adapter '{path}' has two tensors for one factor, of which '{key[:200]}' is one")
+                setattr(layer, role, value)
+            return row.format
+    if (match := _ALPHA.fullmatch(key)) and value.numel() == 1:
+        layers.setdefault(match["layer"], Layer()).alpha = float(value)
+        return "alpha"
+    return None
 
 
-def _place(key: str, value: torch.Tensor, layers: dict[str, Layer]) -> bool:
-    """Put a weight where it belongs; False if it belongs nowhere."""
-    stripped = _PREFIX.sub("", key)
-    for pattern in _FACTORS:
-        if match := pattern.fullmatch(stripped):
-            name = match["layer"]
-            if leaf := match.groupdict().get("leaf"):
-                name += f".{leaf}" + ".0" * (leaf == "to_out")
-            layer = layers.setdefault(name, Layer())
-            if match["factor"] in ("A", "down"):
-                layer.down = value
-            else:
-                layer.up = value
-            return True
-    if match := _MAGNITUDE.fullmatch(stripped):
-        layers.setdefault(match["layer"], Layer()).magnitude = value
-        return True
-    if (match := _ALPHA.fullmatch(stripped)) and value.numel() == 1:
-        layers.setdefault(match["layer"].removesuffix(".lora"), Layer()).alpha = float(value)
-        return True
-    return False
-
-
-def _diffusers_layers(layers: Mapping[str, Layer]) -> dict[str, Layer]:
-    """Layers of stable-audio-tools' diffusion transformer under the names that diffusers gives them."""
-    renamed: dict[str, Layer] = {}
-    for path, layer in layers.items():
-        name = path.replace("/", ".").removeprefix("model.model.").removeprefix("transformer.")
-        for old, new in (("layers.", "transformer_blocks."), ("self_attn", "attn1"), ("cross_attn", "attn2")):
-            name = name.replace(old, new)
-        name = re.sub(r"\bff\.ff\.", "ff.net.", name)
-        name = re.sub(r"\bto_out$", "to_out.0", name)
-        name = name.replace("project_in", "proj_in").replace("project_out", "proj_out")
-        fused = re.search(r"to_(qkv|kv)$", name)
-        if fused and layer.up is not None:
-            for letter, up in zip(fused[1], layer.up.chunk(len(fused[1])), strict=True):
-                renamed[f"{name[: fused.start()]}to_{letter}"] = Layer(layer.down, up, None, layer.alpha)
-        else:
-            renamed[name] = layer
-    return renamed
+def _name(written: str, row: Factors) -> str:
+    """A layer's name with dots, since LoRAW writes it like a path."""
+    return written.replace("/", ".") if row is LORAW else written

@@ -1,20 +1,21 @@
 """LoRA adapters on top of a network: checked against it, then put in.
 
-Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
+Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022; Liu et al., "DoRA: Weight-Decomposed
+Low-Rank Adaptation", ICML 2024.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.errors import MissingError, UsageError
-from bench.weights_file import hash_weights
-from models import base_checkpoint
-from models.adapter_files import CONFIG, AdapterFile, Layer, read_adapter, weight_file
-from models.hub import HUB_ID
+from bench.errors import MissingError
+from bench.weights_file import hash_weights, read_object
+from models.adapter_files import PEFT_ALPHA, config_file, read_adapter, weight_file
+from models.adapter_fit import Fitted, fit, in_order
 
 if TYPE_CHECKING:
     import torch
@@ -22,153 +23,140 @@ if TYPE_CHECKING:
 Module = TypeVar("Module", bound="torch.nn.Module")
 
 
-def identity(path: Path) -> dict[str, str]:
+def identity(path: Path) -> dict[str, Any]:
     """What identifies an adapter: the hash of its weights and, in peft's format, of its configuration. Needs no torch.
+
+    An α that the configuration does not say is part of it, since it is ours to assume.
 
     Raises:
         UsageError: there is no adapter.
         DataError: one of its files cannot be read.
     """
     file = weight_file(path.expanduser())
-    found = {"weights": hash_weights(file)}
-    config = file.parent / CONFIG
-    if file.name.startswith("adapter_model") and config.exists():
+    found: dict[str, Any] = {"weights": hash_weights(file)}
+    if config := config_file(file):
         found["config"] = hash_weights(config)
+        if "lora_alpha" not in read_object(config):
+            found["alpha"] = PEFT_ALPHA
     return found
 
 
-def load_adapter(module: Module, path: Path, scale: float, base_identity: Mapping[str, str]) -> Module:
-    """Put an adapter into a network, in place, and return the network.
-
-    The factors stay apart from the weights, in float32 even where the network computes in half precision. Everything
-    is checked before anything is changed; with scale 0 nothing is changed at all.
+def load_adapter(
+    module: Module,
+    path: Path,
+    scale: float,
+    base_identity: Mapping[str, str],
+    beside: Mapping[str, torch.nn.Module] | None = None,
+) -> Module:
+    """Put one adapter into a network, in place, and return the network; see `load_adapters`.
 
     Args:
         module: the network that the adapter was trained on: a transformer, a UNet, a decoder.
-        path: the adapter's folder or file, as `models.adapter_files.read_adapter` reads it.
+        path: the adapter's folder or file.
         scale: factor on the adapter's contribution, beside its own α/rank; 1 is as trained.
         base_identity: as `models.base_checkpoint.identity` gives it for the network's checkpoint.
+        beside: other parts of the model that the adapter may change, such as ``text_encoder``, by their names.
+    """
+    load_adapters({"network": module, **(beside or {})}, [(path, scale)], base_identity)
+    return module
+
+
+def load_adapters(
+    parts: Mapping[str, torch.nn.Module], adapters: Sequence[tuple[Path, float]], base_identity: Mapping[str, str]
+) -> None:
+    """Put adapters into the parts of a model, in place: their contributions add up.
+
+    The factors stay apart from the weights, in float32 even where the network computes in half precision. Everything
+    is checked before anything is changed; an adapter of scale 0 changes nothing at all.
+
+    Args:
+        parts: of the model, by name; the first is the network that adapters are for, whatever they call it.
+        adapters: folder or file, as `models.adapter_files.read_adapter` reads it, with the factor on its contribution.
+        base_identity: as `models.base_checkpoint.identity` gives it for the checkpoint.
 
     Raises:
         UsageError: there is no adapter, or it was trained on another base or for other shapes.
-        DataError: the adapter is damaged.
-        MissingError: peft is not installed.
-    """
-    adapter = read_adapter(path.expanduser())
-    _check_base(adapter, base_identity)
-    _check_shapes(adapter, module)
-    config = _config(adapter)
-    if scale == 0:
-        return module
-    from peft import inject_adapter_in_model, set_peft_model_state_dict
-    from peft.tuners.lora import LoraLayer
-
-    inject_adapter_in_model(config, module)
-    for name, weight in module.named_parameters():
-        if ".lora_" in name:
-            weight.data = weight.data.float()
-    outcome = set_peft_model_state_dict(module, _peft_weights(adapter))
-    if outcome.unexpected_keys:
-        raise UsageError(f"adapter '{path}': peft has no place for '{outcome.unexpected_keys[0]}'")
-    for part in module.modules():
-        if isinstance(part, LoraLayer):
-            part.set_scale("default", scale)
-    return module.eval().requires_grad_(False)
-
-
-def _check_base(adapter: AdapterFile, base: Mapping[str, str]) -> None:
-    """Compare what the adapter says of its base with the base, where both can be known."""
-    named = adapter.base
-    if named is None:
-        return
-    folder = Path(named).expanduser()
-    if folder.is_dir():
-        # peft notes the folder of the network itself, which in a pipeline's folder is a part.
-        whole = folder.parent if (folder.parent / "model_index.json").is_file() else folder
-        other = base.get("weights", "") not in ("", base_checkpoint.identity(str(whole), None)["weights"])
-    else:
-        other = bool(HUB_ID.fullmatch(named)) and base.get("repo", named) != named
-    if other:
-        raise UsageError(
-            f"adapter '{adapter.path}' was trained on '{named}', not on this checkpoint; give `checkpoint: {named}`"
-        )
-
-
-def _check_shapes(adapter: AdapterFile, module: torch.nn.Module) -> None:
-    network = dict(module.named_modules())
-    for name, layer in adapter.layers.items():
-        target = network.get(name)
-        weight = getattr(target, "weight", None)
-        if weight is None:
-            raise UsageError(
-                f"adapter '{adapter.path}' does not fit: {type(module).__name__} has no layer '{name}'; "
-                "it was trained on another architecture"
-            )
-        assert layer.up is not None and layer.down is not None
-        given, wanted = (layer.up.shape[0], *layer.down.shape[1:]), tuple(weight.shape)
-        if given != wanted:
-            raise UsageError(
-                f"adapter '{adapter.path}' does not fit: layer '{name}' is {_size(wanted)} here and {_size(given)} in "
-                "the adapter; it was trained on a model of another size"
-            )
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
-
-
-def _config(adapter: AdapterFile) -> Any:
-    """The adapter's settings for peft, spelt out for each layer.
-
-    Raises:
-        UsageError: a rank is not the one that the settings name.
+        DataError: an adapter is damaged.
         MissingError: peft is not installed.
     """
     try:
-        from peft import LoraConfig
+        import peft  # noqa: F401
     except ImportError:
         raise MissingError("peft is not installed: pip install 'tunebench[diffusion]'") from None
-    settings = adapter.settings
-    ranks, alphas = {}, {}
-    for name, layer in adapter.layers.items():
-        rank = ranks[name] = _rank(layer)
-        promised = _matching(settings.get("rank_pattern"), name, settings.get("r", rank))
-        if rank != promised:
-            raise UsageError(
-                f"adapter '{adapter.path}': layer '{name}' has rank {rank}, but its settings say {promised}"
-            )
-        saved = _matching(settings.get("alpha_pattern"), name, settings.get("lora_alpha", rank))
-        alphas[name] = saved if layer.alpha is None else layer.alpha
-    return LoraConfig(
+    fitted = {}
+    for number, (path, scale) in enumerate(adapters):
+        layers = fit(read_adapter(path.expanduser()), parts, base_identity)
+        if scale != 0:
+            fitted[number] = layers
+    active: dict[str, list[str]] = {}
+    for number, part, chosen in list(in_order(fitted)):
+        names = active.setdefault(part, [])
+        names.append(f"adapter_{len(names)}" if names else "default")
+        _inject(parts[part], names[-1], chosen, adapters[number][1])
+    for part, names in active.items():
+        _activate(parts[part], names)
+
+
+def _inject(module: torch.nn.Module, name: str, layers: Sequence[Fitted], scale: float) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+
+    ranks = {one.name: one.factors.rank for one in layers}
+    config = LoraConfig(
         r=max(ranks.values()),
-        target_modules=list(ranks),
-        rank_pattern={f"^{re.escape(name)}": rank for name, rank in ranks.items()},
-        alpha_pattern={f"^{re.escape(name)}": alpha for name, alpha in alphas.items()},
-        use_rslora=bool(settings.get("use_rslora")),
-        use_dora=any(layer.magnitude is not None for layer in adapter.layers.values()),
+        target_modules="|".join(re.escape(layer) for layer in ranks),
+        rank_pattern={f"^{re.escape(layer)}": rank for layer, rank in ranks.items()},
+        alpha_pattern={f"^{re.escape(one.name)}": one.alpha for one in layers},
+        use_rslora=layers[0].rslora,
+        use_dora=layers[0].is_dora,
         lora_dropout=0.0,
         inference_mode=True,
     )
+    with warnings.catch_warnings():
+        # peft warns that there are several adapters, and that it looks at layers to see how their weights lie.
+        warnings.simplefilter("ignore")
+        inject_adapter_in_model(config, module, adapter_name=name)
+    for one in layers:
+        target: Any = module.get_submodule(one.name)
+        _fill(target, name, one)
+        target.set_scale(name, scale)
+        if one.factors.scales_bias and one.is_dora:
+            _scale_bias(target, one)
 
 
-def _rank(layer: Layer) -> int:
-    assert layer.down is not None
-    return int(layer.down.shape[0])
+def _fill(target: Any, name: str, one: Fitted) -> None:
+    """Give the factors of a layer their values, in float32 and where the layer is."""
+    factors = one.factors
+    assert factors.down is not None and factors.up is not None
+    if factors.embedding:
+        target.lora_embedding_A[name].data = factors.down.float().to(target.weight.device)
+        target.lora_embedding_B[name].data = factors.up.float().to(target.weight.device)
+    else:
+        target.lora_A[name].weight.data = factors.down.float().to(target.weight.device)
+        target.lora_B[name].weight.data = factors.up.float().to(target.weight.device)
+    if factors.magnitude is not None:
+        own = target.lora_magnitude_vector[name].weight
+        own.data = factors.magnitude.float().to(own.device).reshape(own.shape)
 
 
-def _matching(pattern: Mapping[str, Any] | None, name: str, otherwise: Any) -> Any:
-    """The setting of one layer, where a pattern has one for it."""
-    from peft.utils.other import get_pattern_key
+def _scale_bias(target: Any, one: Fitted) -> None:
+    """LoRAW multiplies a layer's whole output by magnitude / norm, and peft all but its bias."""
+    import torch
 
-    return (pattern or {}).get(get_pattern_key(list(pattern or ()), name), otherwise)
+    base = target.get_base_layer()
+    if base.bias is None:
+        return
+    factors = one.factors
+    assert factors.down is not None and factors.up is not None and factors.magnitude is not None
+    product = factors.up.float().flatten(1) @ factors.down.float().flatten(1)
+    changed = base.weight.float().flatten(1).cpu() + one.alpha / factors.rank * product
+    gain = factors.magnitude.float() / torch.linalg.norm(changed, dim=1)
+    base.bias.data = (base.bias.float() * gain.to(base.bias.device)).to(base.bias.dtype)
 
 
-def _peft_weights(adapter: AdapterFile) -> dict[str, torch.Tensor]:
-    weights: dict[str, torch.Tensor] = {}
-    for name, layer in adapter.layers.items():
-        assert layer.up is not None and layer.down is not None
-        weights[f"{name}.lora_A.weight"] = layer.down.float()
-        weights[f"{name}.lora_B.weight"] = layer.up.float()
-        if layer.magnitude is not None:
-            weights[f"{name}.lora_magnitude_vector"] = layer.magnitude.float().flatten()
-    return weights
+def _activate(module: torch.nn.Module, names: Sequence[str]) -> None:
+    from peft.tuners.lora import LoraLayer
+
+    for part in module.modules():
+        if isinstance(part, LoraLayer):
+            part.set_adapter(list(names))
+    module.eval().requires_grad_(False)

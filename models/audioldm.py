@@ -34,7 +34,7 @@ class AudioLDM(DiffusersModel):
     Args:
         checkpoint: a hub id, or a local folder.
         revision: commit, tag or branch of the hub.
-        adapter: folder or file of LoRA weights for the UNet.
+        adapter: folder, file or hub id of LoRA weights for the UNet, or a list of ``{path: …, weight: …}``.
         adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
         steps: denoising steps, ≥ 1.

@@ -39,6 +39,7 @@ class AudioLDM2(AudioLDM):
     kinds = {"language_model": "GPT2LMHeadModel"}  # noqa: RUF012
     # It serves the choice among several clips only, which is not made.
     unused = ("feature_extractor",)
+    beside = ("language_model",)
 
     checkpoint: str = "cvssp/audioldm2"
     _: KW_ONLY

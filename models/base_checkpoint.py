@@ -82,11 +82,11 @@ def require_local(checkpoint: str, revision: str | None) -> None:
         raise MissingError(f"checkpoint '{checkpoint}' is incomplete: {missing} in {folder}")
 
 
-def identity(checkpoint: str, revision: str | None) -> dict[str, str]:
+def identity(checkpoint: str, revision: str | None, what: str = "checkpoint") -> dict[str, str]:
     """What identifies the weights: the hash of a local folder's weight files, or a hub id and its commit.
 
     Needs neither torch nor, where the commit is given or the checkpoint is cached, a network. Hashes of unchanged
-    files are kept for the life of the process.
+    files are kept for the life of the process. ``what`` is how an error calls it.
 
     Raises:
         UsageError: no such folder, checkpoint or revision.
@@ -100,10 +100,10 @@ def identity(checkpoint: str, revision: str | None) -> dict[str, str]:
             digest.update(f"{path.relative_to(local).as_posix()}:{hash_weights(path)}\n".encode())
         return {"weights": digest.hexdigest()}
     if not HUB_ID.fullmatch(checkpoint):
-        raise UsageError(f"checkpoint '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")
+        raise UsageError(f"{what} '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")
     revision = revision or PINNED.get(checkpoint)
     if revision is None or not _COMMIT.fullmatch(revision):
-        revision = commit(checkpoint, revision)
+        revision = commit(checkpoint, revision, what)
     return {"repo": checkpoint, "revision": revision}
 
 

@@ -71,7 +71,8 @@ class Card:
             local folder's weights.
         objective: what the network predicts.
         method: ``lora`` or ``full``.
-        rank, alpha, targets, init, dropout: of the adapter; None, or empty, for ``full``.
+        rank, alpha, targets, init, dropout, dora: of the adapter, as `models.training.config.LoraConfig` has them;
+            None, or empty, for ``full``.
         step: whose weights these are; the last one, or the best of the validation.
         steps, epochs: that were trained.
         batch, accumulation: examples of one pass over all processes, and passes of one optimizer step.
@@ -103,9 +104,10 @@ class Card:
     machine: dict[str, Any]
     rank: int | None = None
     alpha: float | None = None
-    targets: list[str] = field(default_factory=list)
+    targets: list[str] | str = field(default_factory=list)
     init: str | None = None
     dropout: float | None = None
+    dora: bool | None = None
     step: int | None = None
     crop: float | None = None
     clip_norm: float | None = None

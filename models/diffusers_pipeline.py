@@ -31,6 +31,7 @@ class DiffusersModel(PretrainedModel):
         encoders: tokenizer → encoder, by their names in the pipeline.
         kinds: part → class of transformers, where it is loaded as another class than the checkpoint says.
         unused: parts that are not loaded.
+        beside: further parts that an adapter may change.
 
     Args:
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
@@ -47,6 +48,7 @@ class DiffusersModel(PretrainedModel):
     encoders: ClassVar[Mapping[str, str]] = {"tokenizer": "text_encoder"}
     kinds: ClassVar[Mapping[str, str]] = {}
     unused: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
 
     _: KW_ONLY
     guidance: float = 1.0
@@ -75,7 +77,8 @@ class DiffusersModel(PretrainedModel):
                     f"{self.kind}: negative_prompt is {counted(unread, 'token')} longer than the text encoder of "
                     f"checkpoint '{self.checkpoint}' reads; shorten it"
                 )
-        setattr(pipeline, self.tuned, self._adapted(getattr(pipeline, self.tuned)))
+        others = [name for name in (*self.encoders.values(), *self.beside) if name != self.tuned]
+        self._adapt({name: getattr(pipeline, name) for name in (self.tuned, *others)})
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,8 +39,23 @@ def wanted_files(names: Iterable[str]) -> list[str]:
     return wanted
 
 
-def snapshot(repo: str, revision: str, licence_page: str | None, complete: Callable[[Path], bool]) -> Path:
+def snapshot(
+    repo: str,
+    revision: str,
+    licence_page: str | None,
+    complete: Callable[[Path], bool],
+    wanted: Callable[[Sequence[str]], list[str]] = wanted_files,
+    what: str = "checkpoint",
+) -> Path:
     """Folder of a repository's commit in the local cache; downloads what is missing if it is not ``complete``.
+
+    Args:
+        repo: such as ``owner/name``.
+        revision: the commit.
+        licence_page: where the licence of a gated repository is accepted; by default its own page.
+        complete: whether a folder of the cache holds all that is needed.
+        wanted: of the names of a repository's files those to download.
+        what: it is to be called in an error: a ``checkpoint`` or an ``adapter``.
 
     Raises:
         UsageError: no such repository or revision.
@@ -52,10 +67,10 @@ def snapshot(repo: str, revision: str, licence_page: str | None, complete: Calla
     hub = _hub()
     try:
         info = hub.HfApi().model_info(repo, revision=revision)
-        files = wanted_files(sibling.rfilename for sibling in info.siblings or ())
+        files = wanted([sibling.rfilename for sibling in info.siblings or ()])
         return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=files))
     except Exception as error:  # the hub's client lets out those of its transport, too
-        raise _explained(error, repo, revision, licence_page) from error
+        raise _explained(error, repo, revision, licence_page, what) from error
 
 
 def cached_snapshot(repo: str, revision: str | None) -> Path | None:
@@ -63,11 +78,13 @@ def cached_snapshot(repo: str, revision: str | None) -> Path | None:
     hub = _hub()
     try:
         return Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
-    except (hub.errors.LocalEntryNotFoundError, OSError):
-        return None
+    except (hub.errors.LocalEntryNotFoundError, OSError) as error:
+        # Newer clients refuse a folder from which files are left out; which of them are needed is for us to say.
+        partly = getattr(error, "snapshot_path", None)
+        return Path(partly) if partly else None
 
 
-def commit(repo: str, revision: str | None) -> str:
+def commit(repo: str, revision: str | None, what: str = "checkpoint") -> str:
     """The commit that a branch or tag means: that of the cache, if there is one, since that is what will be loaded.
 
     Raises:
@@ -81,32 +98,31 @@ def commit(repo: str, revision: str | None) -> str:
     try:
         return str(hub.HfApi().model_info(repo, revision=revision).sha)
     except Exception as error:
-        raise _explained(error, repo, revision, None) from error
+        raise _explained(error, repo, revision, None, what) from error
 
 
-def _explained(error: Exception, repo: str, revision: str | None, licence_page: str | None) -> TunebenchError:
+def _explained(
+    error: Exception, repo: str, revision: str | None, licence_page: str | None, what: str
+) -> TunebenchError:
     errors = _hub().errors
     if isinstance(error, errors.GatedRepoError):
         page = licence_page or f"https://huggingface.co/{repo}"
         return MissingError(
-            f"checkpoint '{repo}' is gated: accept its licence at {page} and log in with `hf auth login`, "
-            "or give `checkpoint: FOLDER`"
+            f"{what} '{repo}' is gated: accept its licence at {page} and log in with `hf auth login`, "
+            f"or give `{what}: FOLDER`"
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return UsageError(
-            f"checkpoint '{repo}' is neither a folder here nor on the hub; "
-            "if it is private, log in with `hf auth login`"
+            f"{what} '{repo}' is neither a folder here nor on the hub; if it is private, log in with `hf auth login`"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return UsageError(
-            f"checkpoint '{repo}' has no revision '{revision}'; see https://huggingface.co/{repo}/commits"
-        )
+        return UsageError(f"{what} '{repo}' has no revision '{revision}'; see https://huggingface.co/{repo}/commits")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return MissingError(f"checkpoint '{repo}': the disk is full; free space, or set HF_HOME to another disk")
+        return MissingError(f"{what} '{repo}': the disk is full; free space, or set HF_HOME to another disk")
     reason = " ".join(str(error).split())[:160] or type(error).__name__
     return MissingError(
-        f"checkpoint '{repo}' is not in the cache and the hub cannot be reached ({reason}); go online, run "
-        f"`hf download {repo}` elsewhere and copy the folder, or give `checkpoint: FOLDER`"
+        f"{what} '{repo}' is not in the cache and the hub cannot be reached ({reason}); go online, run "
+        f"`hf download {repo}` elsewhere and copy the folder, or give `{what}: FOLDER`"
     )
 
 

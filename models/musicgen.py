@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts.audio import Samples
 from bench.network_weights import load_network
-from models.adapter_files import read_adapter
 from models.batching import clip_generator, joined
 from models.pretrained import PretrainedModel
 from models.vocabulary import check_vocabulary
@@ -113,7 +112,7 @@ class MusicGen(PretrainedModel):
     Args:
         checkpoint: a hub id, or a local folder.
         revision: commit, tag or branch of the hub.
-        adapter: folder or file of LoRA weights for the decoder.
+        adapter: folder, file or hub id of LoRA weights for the decoder, or a list of ``{path: …, weight: …}``.
         adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none.
         temperature: > 0; the lower, the more predictable.
@@ -156,11 +155,7 @@ class MusicGen(PretrainedModel):
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = load_network(MusicgenForConditionalGeneration, folder).to(dtype)
         check_vocabulary(self._tokenizer, model.text_encoder, folder)
-        # An adapter's layers are named from where it was trained: the decoder, or the whole model.
-        if self.adapter and all(name.startswith("decoder.") for name in read_adapter(Path(self.adapter)).layers):
-            self._adapted(model)
-        else:
-            self._adapted(model.decoder)
+        self._adapt({"model": model, "text_encoder": model.text_encoder})
         return model.eval().to(device)
 
     def _encode(self, text: str) -> Condition:

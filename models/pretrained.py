@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.model import GenerationRequest, Json, MusicModel
+from bench.contracts.notice import Notice
 from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError, one_line
 from bench.quiet import quiet_libraries
 from models import adapters
-from models.adapter_files import weight_file
+from models.adapter_sources import Given, notices, parse_sources
 from models.base_checkpoint import CARD, identity, locate, require_local
 from models.batching import in_batches, out_of_memory, release_memory, trimmed
 from models.card import Card, read_card
@@ -40,8 +41,9 @@ class PretrainedModel(MusicModel):
     Args:
         checkpoint: a hub id, or a local folder.
         revision: commit, tag or branch of the hub.
-        adapter: folder or file of LoRA weights.
-        adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
+        adapter: folder, file or hub id (``owner/name``, ``owner/name@revision``) of LoRA weights; or several, as a list
+            of ``{path: …, weight: …}``, with a ``revision`` for one on the hub. Their contributions add up.
+        adapter_scale: a factor on all of them, finite, ≥ 0; 0 is the base model bit for bit.
         device: ``cuda``, ``mps`` or ``cpu``; by default the fastest present.
         dtype: ``float32``, ``bfloat16`` or ``float16``; by default what suits the device.
         batch_size: clips in one pass, ≥ 1; halved by itself where memory runs out.
@@ -62,7 +64,7 @@ class PretrainedModel(MusicModel):
     checkpoint: str
     _: KW_ONLY
     revision: str | None = None
-    adapter: str | None = None
+    adapter: Given = None
     adapter_scale: float = 1.0
     device: str | None = None
     dtype: str | None = None
@@ -75,6 +77,7 @@ class PretrainedModel(MusicModel):
             raise UsageError(f"{self.kind}: adapter_scale is {self.adapter_scale:g}, but there is no adapter; name one")
         if self.dtype is not None:
             check_dtype(self.dtype)
+        self._adapters = parse_sources(self.adapter, self.kind)
         self._given: Mapping[str, Any] = {}
         self._network: Any = None
         self._condition: Callable[[str], Condition] | None = None
@@ -97,6 +100,8 @@ class PretrainedModel(MusicModel):
 
     def check_weights(self) -> None:
         require_local(self.checkpoint, self.revision)
+        for adapter in self._adapters:
+            adapter.require_local()
 
     def require_range(
         self,
@@ -121,7 +126,8 @@ class PretrainedModel(MusicModel):
         raise UsageError(f"{self.kind}: {name} is {value!r}, must be {' '.join([kind, *limits])}")
 
     def fingerprint(self) -> Mapping[str, Json]:
-        tuned = {"adapter": adapters.identity(Path(self.adapter))} if self.adapter else {}
+        named = [adapter.identity() for adapter in self._adapters]
+        tuned = {"adapter": named[0] if len(named) == 1 else named} if named else {}
         return {
             **identity(self.checkpoint, self.revision),
             "dtype": dtype_name(self.device, self.dtype),
@@ -131,18 +137,28 @@ class PretrainedModel(MusicModel):
     def cards(self) -> list[Card]:
         """What is known of the trainings behind the weights: the card beside the adapter, then that of the checkpoint.
 
-        An adapter at scale 0 has no part in them, and a checkpoint on the hub has no card here.
+        An adapter at scale 0 has no part in them, and what is on the hub has no card here.
 
         Raises:
             UsageError: there is no adapter.
             DataError: a card is damaged.
         """
-        folders = [weight_file(Path(self.adapter).expanduser()).parent] if self.adapter and self.adapter_scale else []
-        folders.append(Path(self.checkpoint).expanduser())
-        return [read_card(folder) for folder in folders if (folder / CARD).is_file()]
+        heard = [adapter.card() for adapter in self._adapters if adapter.weight and self.adapter_scale]
+        folder = Path(self.checkpoint).expanduser()
+        own = read_card(folder) if (folder / CARD).is_file() else None
+        return [card for card in (*heard, own) if card is not None]
 
     def trained_on(self) -> frozenset[str]:
         return frozenset(recording for card in self.cards() for recording in card.data.train)
+
+    def notices(self) -> tuple[Notice, ...]:
+        """As `MusicModel.notices`: an adapter that changes nothing, or one whose α was not saved.
+
+        Raises:
+            UsageError, DataError: an adapter cannot be read.
+        """
+        heard = bool(self._adapters) and self.adapter_scale != 0
+        return tuple(notices(self._adapters)) if heard and find_spec("torch") and find_spec("safetensors") else ()
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
         """As `MusicModel.generate`.
@@ -204,12 +220,11 @@ class PretrainedModel(MusicModel):
             ) from error
         self._condition = lru_cache(maxsize=KEPT_CONDITIONS)(self._encode)
 
-    def _adapted(self, module: torch.nn.Module) -> torch.nn.Module:
-        """The module with the adapter, if there is one, on top."""
-        if not self.adapter:
-            return module
-        base = identity(self.checkpoint, self.revision)
-        return adapters.load_adapter(module, Path(self.adapter), self.adapter_scale, base)
+    def _adapt(self, parts: Mapping[str, torch.nn.Module]) -> None:
+        """Put the adapters, if there are any, into the parts of the model; the first is the one that they are for."""
+        if self._adapters:
+            found = [(adapter.locate(), self.adapter_scale * adapter.weight) for adapter in self._adapters]
+            adapters.load_adapters(parts, found, identity(self.checkpoint, self.revision))
 
     def _generate_batch(self, batch: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
         import torch

@@ -33,7 +33,7 @@ class StableAudio(DiffusersModel):
     Args:
         checkpoint: a hub id, or a local folder. The default one is gated: its licence is accepted on its page.
         revision: commit, tag or branch of the hub; for the default checkpoint a fixed commit.
-        adapter: folder or file of LoRA weights for the transformer.
+        adapter: folder, file or hub id of LoRA weights for the transformer, or a list of ``{path: …, weight: …}``.
         adapter_scale: their weight, finite, ≥ 0; 0 is the base model bit for bit.
         steps: denoising steps, ≥ 1.
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.

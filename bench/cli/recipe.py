@@ -140,7 +140,8 @@ def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
     problem: TunebenchError | None = None
     print(recipe.about.strip())
     for label, config in trainings.items():
-        how = f"LoRA of rank {config.lora.rank}" if config.method == "lora" else "all weights"
+        kind = "DoRA" if config.lora.dora else "LoRA"
+        how = f"{kind} of rank {config.lora.rank}" if config.method == "lora" else "all weights"
         print(f"\ntraining '{label}': {how}, {config.base.checkpoint}")
         try:
             seen = preview(config)

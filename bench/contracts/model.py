@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bench.contracts.audio import Audio
+from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import GenerationError
 
@@ -123,6 +124,13 @@ class MusicModel(ABC):
         Distances to a reference set that holds one of them are refused, or marked (see
         `bench.references.contamination`). A hash is of a whole file, decoded at its own rate and channels: a part of
         it, or another encoding, is not recognised.
+        """
+        return ()
+
+    def notices(self) -> Sequence[Notice]:
+        """Return what must be said beside every number of this model, such as that an adapter changes nothing.
+
+        Their parameters get the row's name as ``model``. Called where a run is planned.
         """
         return ()
 

@@ -150,6 +150,14 @@ def _ratings(p: Mapping[str, Any]) -> str:
 
 
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "W-ALPHA": lambda p: (
+        f"the adapter '{p['adapter']}' of '{p['model']}' does not say its alpha; "
+        f"{'its rank' if p['alpha'] is None else format(p['alpha'], 'g')} is taken, weigh another by adapter_scale"
+    ),
+    "W-BASE": lambda p: (
+        f"'{p['model']}' is equal to its base: {plural(p['adapters'], 'its adapter changes', 'its adapters change')} "
+        "nothing"
+    ),
     "W-BIAS": lambda p: (
         f"too large by chance at {p['clips']} clips (needs {p['needed']}); compare at equal numbers only"
     ),

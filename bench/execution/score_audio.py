@@ -63,8 +63,8 @@ def score_audio(
     >>> import numpy as np
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100, dtype=np.float32)
     >>> for scored in score_audio([Audio(tone[None], 44100), "nowhere.wav"], ["harmonic-accuracy"]):
-    ...     print(scored.error or scored.scores["harmonic-accuracy@1"].reason)
-    1 notes, needs 20
+    ...     print(scored.error or scored.scores["harmonic-accuracy@2"].reason)
+    pitches sound for 0.6 s, needs 3
     nowhere.wav: no such file
 
     Args:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts.entry_points import Plugin
 from bench.contracts.identity import identity_of, only_set, prompt_identity
 from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.notice import checked
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
@@ -30,12 +31,12 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class PlannedModel:
     """A row of the leaderboard.
 
-    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters. ``rate`` is in
-    Hz, or None where it differs from clip to clip. ``speed`` is seconds of audio made in a second, and ``max_workers``
-    how many processes may hold it, as the model declares them. ``trained_on`` holds the content hashes of
-    the recordings that it is known to have been trained on. ``own_clips`` says that it plays clips made before, and
-    ``listed`` that the plan asks for exactly those: one that it has no longer is no longer part of the row. ``files``
-    are those that the identity rests on, such as weights.
+    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters, and the model's own
+    ``notices`` if it has any. ``rate`` is in Hz, or None where it differs from clip to clip. ``speed`` is seconds of
+    audio made in a second, and ``max_workers`` how many processes may hold it, as the model declares them.
+    ``trained_on`` holds the content hashes of the recordings that it is known to have been trained on. ``own_clips``
+    says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one that it has no longer
+    is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
     """
 
     label: str
@@ -169,6 +170,8 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
             raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be a whole number from {least} up")
     provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
+    if said := _notices(instance, entry.row):
+        provenance["notices"] = said
     planned = PlannedModel(
         entry.row,
         plugin,
@@ -183,6 +186,12 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         files=files,
     )
     return planned, instance
+
+
+def _notices(model: MusicModel, row: str) -> list[dict[str, Any]]:
+    """What the model says must stand beside its numbers, as it is stored."""
+    given = checked(model.notices(), f"model '{row}'")
+    return [replace(notice, params={**notice.params, "model": row}).as_json() for notice in given]
 
 
 def _trained_on(model: MusicModel, row: str) -> frozenset[str]:

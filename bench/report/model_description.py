@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any
 
@@ -29,7 +30,7 @@ def described(model: ModelEntry) -> str:
         parts.append(checkpoint)
     if adapter is not None:
         weight = "" if scale is None else f" at scale {_short(scale)}"
-        parts.append(f"adapter {_named(provenance.get('adapter'))}{_hashes(adapter)}{weight}")
+        parts.append(f"{_adapters(adapter, provenance.get('adapter'))}{weight}")
     if source := named.get("source"):
         parts.append(f"from a plugin file {_hash(source)}")
     parts += [f"{name} {_short(value)}" for name, value in identity.items() if value not in (None, {}, [], "")]
@@ -49,6 +50,27 @@ def _checkpoint(identity: dict[str, Any], given: object) -> str:
 def _named(given: object) -> str:
     """What a folder is called, without where it lies on somebody's disk."""
     return f"'{PurePath(given).name}' " if isinstance(given, str) and PurePath(given).name else ""
+
+
+def _adapters(identity: object, given: object) -> str:
+    """One adapter or several, with what each is called where the run recorded it."""
+    several = isinstance(identity, list)
+    identities = identity if isinstance(identity, list) else [identity]
+    entries = given if isinstance(given, list) else [given]
+    paths = [entry.get("path") if isinstance(entry, Mapping) else entry for entry in entries]
+    told = [f"{_named(path)}{_adapter(own)}" for own, path in zip_longest(identities, paths) if own is not None]
+    return f"adapter{'s' * several} {' + '.join(told)}"
+
+
+def _adapter(identity: object) -> str:
+    """The hashes of one adapter, or its revision, and the weight that it has among several."""
+    if not isinstance(identity, Mapping):
+        return _hashes(identity)
+    repo, revision = identity.get("repo"), str(identity.get("revision"))[:_DIGITS]
+    numbers = {name: identity[name] for name in ("alpha", "weight") if name in identity}
+    hashes = {name: own for name, own in identity.items() if name not in (*numbers, "repo", "revision")}
+    told = _hashes(hashes) if repo is None else f"of {_short(repo)} at revision {revision}"
+    return "".join([told, *(f", {name} {_short(value)}" for name, value in numbers.items())])
 
 
 def _hashes(value: object) -> str:

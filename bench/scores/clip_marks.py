@@ -1,4 +1,4 @@
-"""Marks on models whose clips are not what they were asked for: another length or rate, or a prompt read in part."""
+"""Marks on models: clips that are not what they were asked for, and what a model says of itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.contracts.audio import LENGTH_PRECISION
 from bench.contracts.notice import Notice
 from bench.storage.clip_sets import GROUPINGS
 from bench.storage.read_clips import clip_forms
-from bench.storage.read_models import read_models
+from bench.storage.read_models import read_models, read_notices
 from bench.storage.store import Store
 
 Group = tuple[str, str, str]
@@ -30,7 +30,7 @@ class _Forms:
 
 
 def clip_marks(store: Store, groupings: Sequence[str] = ("all",)) -> dict[Group, tuple[Notice, ...]]:
-    """What must be said of a model's clips beside each of its numbers; nothing of clips that are as they should be.
+    """What must be said of a model and its clips beside each of its numbers; nothing where all is as it should be.
 
     A clip is shorter or longer than the run's duration where the difference exceeds `LENGTH_PRECISION`, as in the
     conformance check. One that was cut to the duration counts as longer.
@@ -53,7 +53,8 @@ def clip_marks(store: Store, groupings: Sequence[str] = ("all",)) -> dict[Group,
             forms.unread[clip.prompt] = clip.unread
             if declared[clip.model] not in (None, clip.rate):
                 forms.rates[clip.rate] = forms.rates.get(clip.rate, 0) + 1
-    return {key: tuple(_notices(key[0], forms, duration, declared[key[0]])) for key, forms in found.items()}
+    said = read_notices(store)
+    return {key: (*_notices(key[0], forms, duration, declared[key[0]]), *said[key[0]]) for key, forms in found.items()}
 
 
 def _notices(model: str, forms: _Forms, duration: float, declared: int | None) -> list[Notice]:

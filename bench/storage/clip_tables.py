@@ -180,7 +180,11 @@ class ClipTables(Tables):
 
 
 def _printable(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value if isinstance(value, str | int | float | bool | None) else str(value)
-        for name, value in params.items()
-    }
+    return {name: value if _is_json(value) else str(value) for name, value in params.items()}
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        return bool(canonical_json(value))
+    except (TypeError, ValueError, RecursionError):
+        return False

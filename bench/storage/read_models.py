@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.contracts.notice import Notice
+from bench.errors import DataError
 from bench.storage.store import Store
 
 
@@ -44,3 +46,18 @@ def read_models(store: Store) -> list[StoredModel]:
         StoredModel(label, mark, json.loads(identity), json.loads(provenance), *numbers)
         for label, mark, identity, provenance, *numbers in rows
     ]
+
+
+def read_notices(store: Store) -> dict[str, tuple[Notice, ...]]:
+    """By model, what it says must stand beside its numbers.
+
+    Raises:
+        DataError: they are not as they are written.
+    """
+    found = {}
+    for label, stored in store.rows("SELECT label, provenance FROM models ORDER BY position"):
+        said = json.loads(stored).get("notices", [])
+        if not isinstance(said, list):
+            raise DataError(f"{store.folder}: the notices of model '{label}' are {said!r:.60}, not a list")
+        found[label] = tuple(map(Notice.of_json, said))
+    return found

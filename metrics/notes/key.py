@@ -13,9 +13,9 @@ from bench.contracts.audio import Samples
 from bench.contracts.metric import DecodedClip
 from bench.errors import DataError
 from metrics.notes.essentia import quiet_essentia
-from metrics.notes.signal import audible
+from metrics.notes.tuning import in_tune
 
-VERSION = "essentia-key-bgate@1"
+VERSION = "essentia-key-bgate@2"
 
 RATE = 44_100
 
@@ -63,14 +63,14 @@ class EstimatedKey:
 
 
 def key_of(clip: DecodedClip) -> EstimatedKey | None:
-    """The clip's key, estimated once, or None where no pitches are found.
+    """The clip's key at A = 440 Hz, estimated once, or None where no pitches are found.
 
     Raises:
         MissingError: essentia is not installed.
     """
 
     def compute() -> EstimatedKey | None:
-        samples = audible(clip, RATE)
+        samples = in_tune(clip, RATE)
         return None if samples is None or len(samples) < SHORTEST * RATE else estimate_key(samples)
 
     return clip.share(VERSION, compute)

@@ -19,9 +19,9 @@ from bench.contracts.audio import Samples
 from bench.contracts.metric import DecodedClip
 from metrics.networks.onnx import load_network
 from metrics.notes.note_creation import LOWEST_PITCH, create_notes
-from metrics.notes.signal import audible
+from metrics.notes.tuning import in_tune
 
-VERSION = "basic-pitch@1"
+VERSION = "basic-pitch@2"
 
 RATE = 22_050
 HOP = 256
@@ -64,6 +64,30 @@ class Transcription:
         return np.array([note.pitch for note in self.notes], dtype=np.int64)
 
 
+@dataclass(frozen=True)
+class Posteriors:
+    """What the network says of a clip, tuned to A = 440 Hz.
+
+    Attributes:
+        sounding: probability that a note sounds, shape (frames, 88) from MIDI pitch 21 up.
+        beginning: probability that one begins, the same shape.
+        times: of the frames in seconds of the clip, shape (frames,).
+    """
+
+    sounding: Posterior
+    beginning: Posterior
+    times: npt.NDArray[np.float64]
+
+    def notes(self) -> Transcription:
+        """The notes in them."""
+        times = self.times.tolist()
+        notes = [
+            TranscribedNote(times[n.start], times[n.end] - times[n.start], n.row + LOWEST_PITCH, n.amplitude)
+            for n in create_notes(self.sounding, self.beginning)
+        ]
+        return Transcription(tuple(sorted(notes, key=lambda note: (note.onset, note.pitch))))
+
+
 def transcription_of(clip: DecodedClip) -> Transcription:
     """The clip's transcription, made once; silence has no notes.
 
@@ -72,21 +96,35 @@ def transcription_of(clip: DecodedClip) -> Transcription:
     """
 
     def compute() -> Transcription:
-        samples = audible(clip, RATE)
-        return Transcription(()) if samples is None else transcribe(samples)
+        heard = posteriors_of(clip)
+        return Transcription(()) if heard is None else heard.notes()
 
     return clip.share(VERSION, compute)
 
 
+def posteriors_of(clip: DecodedClip) -> Posteriors | None:
+    """The clip's posteriors, computed once, or None for silence.
+
+    Raises:
+        MissingError: the network's weights are missing or are not those of this version.
+    """
+
+    def compute() -> Posteriors | None:
+        samples = in_tune(clip, RATE)
+        if samples is None:
+            return None
+        sounding, beginning = posteriors(samples)
+        # A clip whose tuning was corrected is longer or shorter than it was.
+        pace = clip.audio.duration * RATE / len(samples)
+        return Posteriors(sounding, beginning, frame_times(len(sounding)) * pace)
+
+    return clip.share(f"posteriors of {VERSION}", compute)
+
+
 def transcribe(samples: Samples) -> Transcription:
-    """Transcribe mono audio at 22,050 Hz, float32 of shape (frames,)."""
-    frames, onsets = posteriors(samples)
-    times = frame_times(len(frames)).tolist()
-    notes = [
-        TranscribedNote(times[n.start], times[n.end] - times[n.start], n.row + LOWEST_PITCH, n.amplitude)
-        for n in create_notes(frames, onsets)
-    ]
-    return Transcription(tuple(sorted(notes, key=lambda note: (note.onset, note.pitch))))
+    """Transcribe mono audio at 22,050 Hz, float32 of shape (frames,), as it is tuned."""
+    sounding, beginning = posteriors(samples)
+    return Posteriors(sounding, beginning, frame_times(len(sounding))).notes()
 
 
 def posteriors(samples: Samples) -> tuple[Posterior, Posterior]:

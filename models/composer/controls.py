@@ -67,15 +67,15 @@ class OffKeyComposer(Composer):
 
     Args:
         share: of the pitched notes that are moved to random pitch classes, in (0, 0.4]. Beyond that, another key
-            begins to fit by chance, and the dose is no longer monotone.
+            begins to fit by chance, and the dose is no longer monotone. 1 is what chance sounds like.
 
     Raises:
         UsageError: the share is out of range.
     """
 
     def __init__(self, share: float = 0.3) -> None:
-        if not 0 < share <= 0.4:
-            raise UsageError(f"composer-offkey: share is {share}, must be in (0, 0.4]")
+        if not (0 < share <= 0.4 or share == 1):
+            raise UsageError(f"composer-offkey: share is {share}, must be in (0, 0.4], or 1")
         self.share = share
 
     def _notes(self, request: GenerationRequest) -> Notes:

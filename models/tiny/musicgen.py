@@ -24,6 +24,7 @@ from models.tiny.weights import fill_module
 
 RATE = 8000  # Hz
 CODES = 64
+TEXT_WIDTH = 48  # other than the decoder's, so that a projection joins them, as in every published checkpoint
 
 
 def build(seed: int) -> Iterator[Any]:
@@ -57,7 +58,7 @@ def build(seed: int) -> Iterator[Any]:
             use_causal_conv=False,
         )
     )
-    model = MusicgenForConditionalGeneration(text_encoder=t5_encoder(), audio_encoder=codec, decoder=decoder)
+    model = MusicgenForConditionalGeneration(text_encoder=t5_encoder(TEXT_WIDTH), audio_encoder=codec, decoder=decoder)
     fill_module(model, seed)
     model.generation_config = GenerationConfig(
         do_sample=True,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from transformers import T5Config, T5EncoderModel
 
 
-def t5_encoder() -> T5EncoderModel:
-    """A T5 encoder, 32 wide, for `models.tiny.vocabulary.t5_tokenizer`."""
+def t5_encoder(width: int = 32) -> T5EncoderModel:
+    """A T5 encoder for `models.tiny.vocabulary.t5_tokenizer`."""
     config = T5Config(
         vocab_size=400,
-        d_model=32,
+        d_model=width,
         d_kv=8,
         d_ff=64,
         num_layers=2,

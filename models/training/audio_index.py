@@ -11,6 +11,7 @@ from bench.atomic_write import replace_file
 from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError
 from bench.regular_file import read_bytes
+from models.training.latent_files import is_latent, read_latent
 
 SILENCE = 1e-3  # a peak below −60 dB of full scale
 FORMAT = 2
@@ -39,11 +40,14 @@ class AudioIndex:
             self._known = _remembered(memory)
 
     def of(self, path: Path) -> IndexedAudio:
-        """The sound of a file.
+        """The sound of a file, or a latent's identity and the length of its recording.
 
         Raises:
             DataError: it cannot be decoded, is truncated, holds samples that are not finite, or is silent.
         """
+        if is_latent(path):  # never remembered: it is read in no time, and depends on a second file
+            latent = read_latent(path)
+            return IndexedAudio(latent.hash, latent.seconds)
         try:
             state = path.stat()
         except OSError as error:

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from bench.errors import UsageError
+
 if TYPE_CHECKING:
     import torch
 
     from bench.contracts.audio import Audio
+    from models.training.latent_files import StoredLatent
 
     Condition = Mapping[str, torch.Tensor]  # what one caption became, each tensor with a batch dimension of 1
 
@@ -21,12 +24,14 @@ class Latent:
 
     Attributes:
         mean, std: shape (channels, frames, …); time is the second axis. What is drawn from them is mean + std · noise.
-        seconds: length of the example's audio, without padding.
+        seconds: length of the example's audio, without padding; where it is a crop of a recording, of all of that.
+        start: where a crop begins in its recording, in seconds.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
     seconds: float
+    start: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,17 @@ class Trainee(ABC):
     @abstractmethod
     def encode(self, audio: Audio) -> Latent:
         """The posterior of a whole file, of any length, rate and number of channels. Deterministic."""
+
+    def take(self, stored: StoredLatent) -> Latent:
+        """A latent that was encoded beforehand, where this checkpoint's autoencoder is of the kind that encoded it.
+
+        Raises:
+            UsageError: it is not.
+        """
+        raise UsageError(
+            f"data: latents of {stored.values.shape[0]} channels that were encoded beforehand, as Stable Audio takes "
+            f"them, and base.kind is {self.kind}; give the audio"
+        )
 
     @abstractmethod
     def condition(self, caption: str) -> Condition:

@@ -149,7 +149,7 @@ def draw(
         return torch.from_numpy(rng.standard_normal(tuple(mean.shape), dtype=np.float32))
 
     sample = mean + std * normal()
-    return Draw(sample, start * trainee.frame_seconds, latent.seconds, time, normal(), dropped)
+    return Draw(sample, latent.start + start * trainee.frame_seconds, latent.seconds, time, normal(), dropped)
 
 
 def assemble(

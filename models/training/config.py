@@ -35,15 +35,18 @@ class BaseConfig(Settings):
 class DataConfig(Settings):
     """What is trained on.
 
-    path: a folder of audio with captions in same-named ``.txt`` files or in ``metadata.csv`` or ``.jsonl``, a manifest
-    (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, or ``composer`` for music that is composed now.
+    path: a folder of audio with captions in same-named ``.txt`` or ``.json`` files or in ``metadata.csv`` or
+    ``.jsonl``, a manifest (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, a folder of latents that
+    stable-audio-tools encoded (``pre_encode.py``), or ``composer`` for music that is composed now.
     format: how to read it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres,
     clips and seconds: of composed music only. validation: share of the recordings that are held out, or ``eval`` for
     MusicCaps' own evaluation clips. bad_share: share of files that may be unreadable before the training refuses.
     """
 
     path: str
-    format: Literal["auto", "captions", "manifest", "audiofolder", "audioldm", "musiccaps", "composer"] = "auto"
+    format: Literal["auto", "captions", "manifest", "audiofolder", "audioldm", "musiccaps", "latents", "composer"] = (
+        "auto"
+    )
     audio: Path | None = None
     genres: tuple[str, ...] = ()
     clips: Count = 60
@@ -54,14 +57,17 @@ class DataConfig(Settings):
 
 
 class LoraConfig(Settings):
-    """Low-rank adaptation. alpha: by default the rank. targets: names of layers; by default what published adapters
-    of the base train. init: ``default`` (Kaiming-uniform first factor) or ``gaussian``; the second factor is zero."""
+    """Low-rank adaptation. alpha: by default the rank. targets: names of layers or their ends; or, as one text, a
+    regular expression that the whole name of a layer matches, or ``all-linear``; by default what published adapters of
+    the base train. init: ``default`` (Kaiming-uniform first factor) or ``gaussian``; the second factor is zero. dora:
+    train the magnitude of each output's weights apart from their direction (Liu et al., ICML 2024)."""
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     alpha: Positive | None = None
-    targets: tuple[str, ...] = ()
+    targets: tuple[str, ...] | Annotated[str, Field(min_length=1, max_length=10_000)] = ()
     init: Literal["default", "gaussian"] = "default"
     dropout: Share = 0.0
+    dora: bool = False
 
 
 class OptimizerConfig(Settings):
@@ -162,6 +168,8 @@ class TrainConfig(Settings):
             raise ValueError("give 'steps' or 'epochs', one of them")
         if self.ema is not None and self.method == "lora":
             raise ValueError("'ema' averages the weights of method: full; an adapter is trained without")
+        if self.lora.dora and self.method == "full":
+            raise ValueError("'lora.dora' is for method: lora; without an adapter there is nothing to decompose")
         if self.condition == "audio" and self.base.kind != "audioldm":
             raise ValueError("'condition: audio' is for base.kind: audioldm")
         if (self.condition == "audio") != (self.clap is not None):
@@ -169,8 +177,8 @@ class TrainConfig(Settings):
         return self
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """Names of the layers that LoRA adapts."""
+    def targets(self) -> tuple[str, ...] | str:
+        """The layers that LoRA adapts, as `LoraConfig` has them."""
         return self.lora.targets or TARGETS[self.base.kind]
 
     @property
@@ -198,6 +206,8 @@ class TrainConfig(Settings):
         }
         if self.method == "full":
             free["lora"] = True
+        elif not self.lora.dora:  # which came later, and is no part of what was trained without it
+            free["lora"] = {"dora"}
         return self.model_dump(mode="json", exclude=free)  # type: ignore[arg-type]
 
     def as_yaml(self) -> str:

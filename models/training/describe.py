@@ -90,11 +90,11 @@ def describe(
 def _lora_fields(config: TrainConfig) -> dict[str, Any]:
     """The values of a card that only a training with LoRA has."""
     if config.method != "lora":
-        return {"rank": None, "alpha": None, "targets": [], "init": None, "dropout": None}
-    lora = config.lora
+        return {"rank": None, "alpha": None, "targets": [], "init": None, "dropout": None, "dora": None}
+    lora, targets = config.lora, config.targets
     return {
-        "rank": lora.rank, "alpha": config.alpha, "targets": list(config.targets), "init": lora.init,
-        "dropout": lora.dropout,
+        "rank": lora.rank, "alpha": config.alpha, "targets": targets if isinstance(targets, str) else list(targets),
+        "init": lora.init, "dropout": lora.dropout, "dora": lora.dora,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from bench.errors import DataError
 from bench.file_names import as_on_disk
 from models.training.dataset import Example, Skipped
 from models.training.recording_groups import series
+from models.training.tables import is_missing
 
 LONGEST_CAPTION = 10_000  # characters; a text that is longer is no caption of a piece of music
 
@@ -158,8 +159,8 @@ def text_problem(text: str, what: str) -> str | None:
 
 def caption_problem(caption: str) -> str | None:
     """Why a caption, its white space made single, cannot be used, or None if it can."""
-    if not caption:
-        return "the caption is empty"
+    if is_missing(caption):
+        return "there is no caption"
     if len(caption) > LONGEST_CAPTION:
         return f"the caption has {len(caption)} characters, more than {LONGEST_CAPTION}"
     if "\0" in caption:

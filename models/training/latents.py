@@ -15,6 +15,7 @@ from bench.number_format import counted
 from bench.progress import Progress, Silent
 from models.batching import out_of_memory
 from models.training.base import Latent, Trainee
+from models.training.latent_files import is_latent, read_latent
 from models.training.latent_shards import LatentShards
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class LatentCache:
     def latent(self, example: Example) -> Latent:
         """The example's posterior, mapped from disk: only what is used of it is read. Not to be changed in place."""
         entry = self._latents.read(self._hashes[example.id])
-        return Latent(entry["mean"], entry["std"], float(entry["seconds"]))
+        return Latent(entry["mean"], entry["std"], float(entry["seconds"]), float(entry.get("start", 0.0)))
 
     def seconds(self, example: Example) -> float:
         """Length of the example's audio."""
@@ -87,9 +88,13 @@ class LatentCache:
         }
         progress.begin("encoding audio", len(sounds), len(sounds) - len(missing))
         for key, example in missing.items():
+            if is_latent(example.path):
+                self._latents.add(key, _stored(trainee, example, key))
+                progress.advance(1)
+                continue
             audio = read_audio(example.path)
             if content_hash(audio) != key:
-                raise DataError(f"{example.path}: changed since the dataset was read; start again")
+                raise _changed(example)
             if key not in self._latents:
                 self._latents.add(key, _encoded(trainee, audio, example))
             if self._heard and key not in self._conditions:
@@ -116,6 +121,18 @@ def _shards(folder: Path, what: str, about: Mapping[str, object], progress: Prog
     return LatentShards(folder / f"{what}-{fingerprint(about)[:16]}", about, progress)
 
 
+def _changed(example: Example) -> DataError:
+    return DataError(f"{example.path}: changed since the dataset was read; start again")
+
+
+def _stored(trainee: Trainee, example: Example, key: str) -> Mapping[str, torch.Tensor]:
+    """What is kept of a latent that was encoded beforehand."""
+    stored = read_latent(example.path)
+    if stored.hash != key:
+        raise _changed(example)
+    return _tensors(trainee.take(stored), example)
+
+
 def _encoded(trainee: Trainee, audio: Audio, example: Example) -> Mapping[str, torch.Tensor]:
     try:
         latent = trainee.encode(audio)
@@ -126,8 +143,13 @@ def _encoded(trainee: Trainee, audio: Audio, example: Example) -> Mapping[str, t
             f"{example.path}: {audio.duration:g} s do not fit into memory to be encoded; cut the file, or use "
             "a device with more memory"
         ) from error
-    seconds = torch.tensor(latent.seconds, dtype=torch.float64)
-    return _finite({"mean": latent.mean, "std": latent.std, "seconds": seconds}, str(example.path))
+    return _tensors(latent, example)
+
+
+def _tensors(latent: Latent, example: Example) -> Mapping[str, torch.Tensor]:
+    place = {"seconds": latent.seconds, **({"start": latent.start} if latent.start else {})}
+    told = {name: torch.tensor(value, dtype=torch.float64) for name, value in place.items()}
+    return _finite({"mean": latent.mean, "std": latent.std, **told}, str(example.path))
 
 
 def _finite(tensors: Mapping[str, torch.Tensor], what: str) -> Mapping[str, torch.Tensor]:

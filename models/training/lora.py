@@ -1,6 +1,7 @@
 """What of a network is trained: low-rank factors beside its frozen weights, or all of it.
 
-Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
+Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022. Liu et al., "DoRA: Weight-Decomposed
+Low-Rank Adaptation", ICML 2024.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bench.errors import MissingError, UsageError, one_line
 from bench.quiet import quiet_libraries
+from models.training.adapted_layers import adapted_layers
 from models.training.base import Trainee
 from models.training.config import TrainConfig
 from models.training.rng import named_seed
@@ -22,14 +24,14 @@ def prepare(trainee: Trainee, config: TrainConfig) -> None:
 
     With LoRA in half precision the frozen weights are converted; what is trained is always in float32. The second
     factor is zero, so that the network computes what it did before, bit for bit. The first one is drawn from the
-    training's seed.
+    training's seed. With DoRA the rows of W + α/rank · B·A are scaled to magnitudes that are trained, one for each
+    output of the layer; at first they are those of W.
 
     Raises:
         UsageError: a name that is to be adapted is no layer's.
         MissingError: peft is not installed.
     """
     network = trainee.network
-    check_targets(network, config)
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
     if config.method == "full":
@@ -39,20 +41,13 @@ def prepare(trainee: Trainee, config: TrainConfig) -> None:
 
 
 def check_targets(network: torch.nn.Module, config: TrainConfig) -> None:
-    """Refuse names of layers that the network does not have; peft itself passes over all but the last of them.
+    """Refuse targets that the network does not have, before anything is changed.
 
     Raises:
-        UsageError: it is LoRA, and a name is no layer's.
+        UsageError: it is LoRA, and a target is no layer's.
     """
-    if config.method == "full":
-        return
-    for target in config.targets:
-        if not any(f".{name}".endswith(f".{target}") for name, _ in network.named_modules() if name and target):
-            layers = sorted({_short(name) for name, part in network.named_modules() if _is_linear(part)})
-            raise UsageError(
-                f"lora.targets: no layer of the network is called {target or 'nothing'}; "
-                f"its linear layers are {', '.join(layers)}"
-            )
+    if config.method == "lora":
+        adapted_layers(network, config.targets)
 
 
 def trainable(network: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -67,10 +62,12 @@ def _inject(network: Any, config: TrainConfig) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise MissingError("peft is not installed: pip install 'tunebench[diffusion]'") from None
+    layers = adapted_layers(network, config.targets)
     settings = LoraConfig(
         r=config.lora.rank,
         lora_alpha=cast("int", config.alpha),  # peft divides by the rank; a fraction is as good
-        target_modules=list(config.targets),
+        target_modules=layers,
+        use_dora=config.lora.dora,
         lora_dropout=config.lora.dropout,
         init_lora_weights=True if config.lora.init == "default" else "gaussian",
     )
@@ -84,18 +81,23 @@ def _inject(network: Any, config: TrainConfig) -> None:
         try:
             inject_adapter_in_model(settings, network)
         except ValueError as error:  # a layer of a kind that has no low-rank form
-            raise UsageError(f"lora.targets: {', '.join(config.targets)}: {one_line(error)[:200]}") from None
+            raise UsageError(f"lora.targets: {config.targets!r}: {one_line(error)[:200]}") from None
     for weight in trainable(network).values():
         weight.data = weight.data.float()
+    if config.lora.dora:
+        _begin_at_the_base(network)
 
 
-def _short(name: str) -> str:
-    """The last word of a layer's path, with the one before it where the last is but a number: ``to_out.0``."""
-    *_, before, last = ["", *name.split(".")]
-    return f"{before}.{last}" if last.isdigit() else last
+def _begin_at_the_base(network: torch.nn.Module) -> None:
+    """Take each layer's magnitudes in float32, as its forward pass does: rounded to bfloat16 they change the base."""
+    from peft.tuners.lora import LoraLayer
 
-
-def _is_linear(part: object) -> bool:
-    import torch
-
-    return isinstance(part, torch.nn.Linear)
+    for layer in network.modules():
+        if isinstance(layer, LoraLayer):
+            (name,) = layer.lora_magnitude_vector
+            layer.lora_magnitude_vector[name].update_layer(
+                base_layer=layer.get_base_layer(),
+                lora_A=layer.lora_A[name].weight,
+                lora_B=layer.lora_B[name].weight,
+                scaling=layer.scaling[name],
+            )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.errors import UsageError
 from bench.memorisation.compare import compare
 from bench.memorisation.embeddings import AuditedDataset, DatasetFile
 from bench.memorisation.records import AuditRecord
@@ -79,6 +80,8 @@ def audit_memorisation(request: AuditRequest, progress: Progress | None = None) 
         require_row(label, rows)
     with cached_files("sounds", _MOST_BYTES) as folder:
         dataset = load_dataset(data, progress, folder)
+    if dataset.about["format"] == "latents":
+        raise UsageError(f"{request.data}: latents that were encoded beforehand cannot be heard; name their audio")
     if not any(row.halves for row in rows):
         halves, base = halves_by_split(dataset, data, seed), request.base
         rows = [row if row.label == base else replace(row, halves=halves, base=base) for row in rows]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from bench.number_format import plural
 from bench.printable import printable
+from models.training.adapted_layers import ALL_LINEAR
 
 if TYPE_CHECKING:
     from models.card import Card, Losses
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 _WITHIN = re.compile(r"([\\`*_{}\[\]<>|~#&$@!])")
 _AT_FIRST = re.compile(r"^(\d+(?=[.)](?: |$))|(?=[-+=]))")
 _LICENCE = "What its licence says of weights that are made of its own holds for these."
+# The class that loads a base, and its network's name; and the bases whose network diffusers itself puts adapters into.
+_PIPELINES = {"stable-audio": ("StableAudioPipeline", "transformer"), "audioldm": ("AudioLDMPipeline", "unet")}
+_DIFFUSERS_LOADS = ("audioldm",)
+DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 _PREDICTED = {"v-prediction": "the velocity v", "epsilon-prediction": "the noise ε"}
 
 
@@ -28,7 +35,11 @@ def escaped(value: Any) -> str:
 
 def page(card: Card) -> str:
     """The card as Markdown, with the header that the Hugging Face hub reads."""
-    tuned = "A LoRA adapter for" if card.method == "lora" and not card.merged else "A tuning of"
+    tuned = (
+        f"A {'DoRA' if card.dora else 'LoRA'} adapter for"
+        if card.method == "lora" and not card.merged
+        else "A tuning of"
+    )
     sections = [
         f"---\n{yaml.safe_dump(_header(card), sort_keys=False, allow_unicode=True)}---",
         f"# {tuned} {escaped(card.base['checkpoint'])}",
@@ -66,7 +77,7 @@ def _header(card: Card) -> dict[str, Any]:
         header["base_model"] = card.base["repo"]
     if card.method == "lora" and not card.merged:
         header["library_name"] = "peft"
-        header["tags"] = ["lora", card.base["kind"]]
+        header["tags"] = [*(["dora"] if card.dora else []), "lora", card.base["kind"]]
     else:
         header["library_name"] = "diffusers"
         header["tags"] = [card.base["kind"]]
@@ -126,7 +137,11 @@ def _training(card: Card) -> str:
 def _method(card: Card) -> str:
     if card.method != "lora":
         return "all weights of the network"
-    how = f"LoRA, rank {card.rank}, α {card.alpha:g}, on {', '.join(card.targets)}; start: {card.init}"
+    named = isinstance(card.targets, list)
+    where = ", ".join(card.targets) if named else f"all layers that '{card.targets}' matches"
+    where = "all linear layers" if card.targets == ALL_LINEAR else where
+    kind = "DoRA" if card.dora else "LoRA"
+    how = f"{kind}, rank {card.rank}, α {card.alpha:g}, on {where}; start: {card.init}"
     return how + (f"; merged at scale {card.merged.get('scale', 1):g}" if card.merged else "")
 
 
@@ -161,15 +176,44 @@ def _loss_table(losses: Losses) -> str:
 
 
 def _use(card: Card) -> str:
-    lines = run_entry(card, "THIS_FOLDER")
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", lines)), default=0))
-    loaded = f"In the configuration of a run, beside its base:\n\n{fence}yaml\n{lines}\n{fence}"
+    """Ways of loading what lies beside the card, each to be run as it stands in the card's folder."""
+    base = card.base
+    if "repo" not in base:  # a path that is told from the card's folder, too
+        base = {**base, "checkpoint": str(Path(base["checkpoint"]).expanduser().resolve())}
+    parts = [
+        "With this folder as the working folder, in the configuration of a run, beside its base:",
+        _fenced("yaml", run_entry(replace(card, base=base), ".")),
+    ]
+    for said, code in _programs(card, base):
+        parts += [said, *([_fenced("python", code)] if code else [])]
+    return "\n\n".join(parts)
+
+
+def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Ways of loading it in Python: what is said of each, and the code."""
+    pipeline, network = _PIPELINES[base["kind"]]
+    first = f"from diffusers import {pipeline}\n"
     if card.method != "lora" or card.merged:
-        return loaded
-    return (
-        f"{loaded}\n\n`adapter_model.safetensors` is in peft's format (`PeftModel.from_pretrained`), "
-        "`pytorch_lora_weights.safetensors` in diffusers' (`load_lora_adapter(..., prefix=None)`)."
-    )
+        yield "In Python:", f'{first}\npipeline = {pipeline}.from_pretrained(".")'
+        return
+    named = [repr(base["checkpoint"])] + ([f"revision={base['revision']!r}"] if "revision" in base else [])
+    loaded = f"pipeline = {pipeline}.from_pretrained({', '.join(named)})\n"
+    put = f'pipeline.{network} = PeftModel.from_pretrained(pipeline.{network}, ".")'
+    yield "In Python, with peft (`adapter_model.safetensors`):", f"{first}from peft import PeftModel\n\n{loaded}{put}"
+    if base["kind"] in _DIFFUSERS_LOADS:
+        put = f'pipeline.{network}.load_lora_adapter(".", prefix=None, weight_name="{DIFFUSERS_WEIGHTS}")'
+        yield f"With diffusers alone (`{DIFFUSERS_WEIGHTS}`):", f"{first}\n{loaded}{put}"
+    else:
+        yield (
+            f"diffusers alone cannot load an adapter into this base, since its {network} has no loader for any: take "
+            f"peft's way. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
+            "",
+        )
+
+
+def _fenced(language: str, text: str) -> str:
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _memory(card: Card) -> str | None:

@@ -7,7 +7,9 @@ import hashlib
 import math
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.errors import DataError, UsageError
 from bench.recordings import ENDINGS
@@ -18,6 +20,21 @@ from models.training.tables import TableRow, csv_columns, read_table
 COLUMNS = ("ytid", "start_s", "end_s", "caption", "is_audioset_eval")
 _YTID = re.compile(r"[A-Za-z0-9_-]{11}")
 
+# Names that downloaders give to a clip's file, without the ending. The Y before AudioSet's ids may begin an id as well.
+_TIMES = r"(?P<start>\d+(?:\.\d+)?)[_-](?P<end>\d+(?:\.\d+)?)"
+_NAMES = (
+    re.compile(rf"(?P<ytid>{_YTID.pattern})(?:[_-]{_TIMES})?"),
+    re.compile(rf"Y(?P<ytid>{_YTID.pattern})(?:[_-]{_TIMES})?"),
+    re.compile(rf"(?:.* )?\[(?P<ytid>{_YTID.pattern})\](?:-\[{_TIMES}\])?"),
+)
+
+
+class _File(NamedTuple):
+    """A file that may be a clip's, and the stretch of the recording that its name tells, if it tells one."""
+
+    path: Path
+    stretch: tuple[float, float] | None
+
 
 def is_musiccaps(path: Path) -> bool:
     """Whether a CSV file is keyed by ytid, as MusicCaps' list is."""
@@ -25,9 +42,11 @@ def is_musiccaps(path: Path) -> bool:
 
 
 def list_musiccaps(path: Path, audio: Path | None) -> Listing:
-    """The clips of a list whose audio lies in a folder as ``<ytid>.wav``, or with another ending of audio.
+    """The clips of a list whose audio lies in a folder, named as downloaders name it, with any ending of audio.
 
-    The recording is the ytid. A clip without a file is absent, not unusable.
+    That is ``<ytid>.wav``, ``Y<ytid>.wav``, or ``[<ytid>].wav`` also after a title, and each with the stretch of the
+    recording, ``<ytid>_30_40.wav`` or ``[<ytid>]-[30-40].wav``, in seconds or milliseconds. A file of another stretch
+    than the list's is another clip. The recording is the ytid. A clip without a file is absent, not unusable.
 
     Args:
         path: MusicCaps' CSV file, whole or in part.
@@ -38,42 +57,44 @@ def list_musiccaps(path: Path, audio: Path | None) -> Listing:
         DataError: a mistake in the list, two files for one clip, or no file at all.
     """
     if audio is None:
-        raise UsageError("data: MusicCaps has no audio of its own; name the folder of <ytid>.wav files as 'audio'")
+        raise UsageError("data: MusicCaps has no audio of its own; name the folder of its clips as 'audio'")
     table = read_table(path)
     for column in COLUMNS:
         table.column(column)
-    files = _files(audio)
+    there = [path for path in sorted(audio.iterdir()) if path.suffix.lower() in ENDINGS]
+    files = _by_ytid(there)
     home = home_of(audio)
     examples: list[Example] = []
     absent: list[Skipped] = []
     unusable: list[Skipped] = []
     longest: dict[str, float] = {}
     evaluation: dict[str, bool] = {}
+    used: set[Path] = set()
     for row in table.rows:
-        ytid = row.text("ytid")
-        if not _YTID.fullmatch(ytid):
-            raise DataError(f"{row.place}: ytid is {ytid[:40]!r}, must be 11 letters, digits, '-' or '_'")
-        if ytid in evaluation:
-            contradiction = evaluation[ytid] != _flag(row)
-            more = ", and once for evaluation, once not: a leak" if contradiction else ""
-            raise DataError(f"{row.place}: {ytid} is listed twice{more}")
+        ytid = _new_id(row, evaluation)
         evaluation[ytid] = _flag(row)
         caption = " ".join(row.text("caption").split())
-        file = files.get(ytid)
+        stretch = _seconds(row, "start_s"), _seconds(row, "end_s")
+        file = _file_of(stretch, files.get(ytid, []))
         if file is None:
-            absent.append(Skipped(ytid, "no audio file"))
-        elif problem := file_problem(file, home) or caption_problem(caption):
+            absent.append(Skipped(ytid, _nothing(stretch, files.get(ytid, []))))
+            continue
+        used.add(file)
+        if problem := file_problem(file, home) or caption_problem(caption):
             unusable.append(skip(ytid, problem))
         else:
             examples.append(Example(ytid, ytid, file, caption, evaluation=evaluation[ytid]))
-            longest[ytid] = _seconds(row, "end_s") - _seconds(row, "start_s")
+            longest[ytid] = stretch[1] - stretch[0]
     if not examples and not unusable:
-        raise DataError(f"{audio}: none of the {len(table.rows)} clips of {path.name} is there, as <ytid>.wav or alike")
+        raise DataError(
+            f"{audio}: none of the {len(table.rows)} clips of {path.name} is there, as <ytid>.wav, Y<ytid>.wav, "
+            f"<ytid>_30_40.wav or [<ytid>]-[30-40].wav; of the first one, {absent[0].id}, there is {absent[0].why}"
+        )
     about = {
         "listed": len(table.rows),
         "missing": len(absent),
         "listed_for_evaluation": sum(evaluation.values()),
-        "unlisted_files": len(files.keys() - evaluation.keys()),
+        "unlisted_files": len(set(there) - used),
         "list_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "captions": "MusicCaps (Agostinelli et al. 2023), CC-BY-SA-4.0",
         "recording": "the ytid",
@@ -81,16 +102,48 @@ def list_musiccaps(path: Path, audio: Path | None) -> Listing:
     return Listing("MusicCaps", tuple(examples), tuple(unusable), tuple(absent), longest, about)
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _new_id(row: TableRow, before: Mapping[str, bool]) -> str:
+    """The id of a row, which no row before it has; those are known with whether they are for evaluation."""
+    ytid = row.text("ytid")
+    if not _YTID.fullmatch(ytid):
+        raise DataError(f"{row.place}: ytid is {ytid[:40]!r}, must be 11 letters, digits, '-' or '_'")
+    if ytid in before:
+        more = ", and once for evaluation, once not: a leak" if before[ytid] != _flag(row) else ""
+        raise DataError(f"{row.place}: {ytid} is listed twice{more}")
+    return ytid
+
+
+def ids_in_name(stem: str) -> dict[str, tuple[float, float] | None]:
+    """The ids that a file's name, without its ending, may hold, each with the stretch that is told beside it."""
+    names = filter(None, (pattern.fullmatch(stem) for pattern in _NAMES))
+    return {
+        name["ytid"]: (float(name["start"]), float(name["end"])) if name["start"] is not None else None
+        for name in names
+    }
+
+
+def _by_ytid(paths: Sequence[Path]) -> dict[str, list[_File]]:
+    """The files that may be clips of each ytid."""
     # Names are compared as listed: some file systems take aBc for abc, which are two clips.
-    found: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in ENDINGS:
-            found[path.stem].append(path)
-    for ytid, paths in found.items():
-        if len(paths) > 1 and _YTID.fullmatch(ytid):
-            raise DataError(f"two files for one clip: '{paths[0]}' and '{paths[1]}'; remove one")
-    return {ytid: paths[0] for ytid, paths in found.items()}
+    found: defaultdict[str, list[_File]] = defaultdict(list)
+    for path in paths:
+        for ytid, stretch in ids_in_name(path.stem).items():
+            found[ytid].append(_File(path, stretch))
+    return found
+
+
+def _file_of(stretch: tuple[float, float], files: Sequence[_File]) -> Path | None:
+    """The file of a clip among those of its recording."""
+    milliseconds = (1000 * stretch[0], 1000 * stretch[1])
+    paths = [file.path for file in files if file.stretch in (None, stretch, milliseconds)]
+    if len(paths) > 1:
+        raise DataError(f"two files for one clip: '{paths[0]}' and '{paths[1]}'; remove one")
+    return paths[0] if paths else None
+
+
+def _nothing(stretch: tuple[float, float], files: Sequence[_File]) -> str:
+    others = f" of {stretch[0]:g} to {stretch[1]:g} s, only {files[0].path.name}" if files else ""
+    return f"no audio file{others}"
 
 
 def _flag(row: TableRow) -> bool:
@@ -102,7 +155,7 @@ def _flag(row: TableRow) -> bool:
 
 def _seconds(row: TableRow, column: str) -> float:
     try:
-        seconds = float(row.text(column))
+        seconds = float(row.text(column).replace(",", "."))  # as a list with semicolons has it
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds):

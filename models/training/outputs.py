@@ -65,7 +65,7 @@ def finished(config: TrainConfig, out: Path) -> Trained | None:
     try:
         content: dict[str, Any] = json.loads((out / _NAME).read_bytes())
         trained = Trained(**{**content["trained"], "folder": Path(out / content["trained"]["folder"])})
+        then = TrainConfig.model_validate(content["config"])  # settings that came later have their defaults
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    same = content.get("config") == config.model_dump(mode="json")
-    return trained if same and (trained.folder / CARD).is_file() else None
+    return trained if then == config and (trained.folder / CARD).is_file() else None

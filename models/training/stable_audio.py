@@ -21,6 +21,7 @@ from models.vocabulary import check_vocabulary, unread_tokens
 if TYPE_CHECKING:
     from bench.contracts.audio import Audio
     from models.training.base import Condition
+    from models.training.latent_files import StoredLatent
 
 CHUNK = 256  # latent frames that are encoded at once: 12 s as published, 1.4 GB
 
@@ -87,6 +88,19 @@ class StableAudioTrainee(Trainee):
                 f"{self._latent_channels}; they do not belong together, use another checkpoint"
             )
         return Latent(mean, std, audio.duration)
+
+    def take(self, stored: StoredLatent) -> Latent:
+        """What stable-audio-tools drew from its posterior: there is no deviation to draw from again."""
+        found, own = (len(stored.values), stored.rate or self.rate), (self._latent_channels, self.rate)
+        frames, samples = stored.encoded or (1, self._hop)
+        if found != own or abs(frames - samples / self._hop) > 1:  # a padded crop may end within a frame
+            raise UsageError(
+                f"data: latents of another autoencoder: {found[0]} channels at {found[1]:g} Hz, {samples / frames:g} "
+                f"samples a frame; this checkpoint's has {own[0]} at {own[1]} Hz, {self._hop} samples a frame: encode "
+                "with that, or give the audio"
+            )
+        mean = torch.from_numpy(stored.values)
+        return Latent(mean, torch.zeros_like(mean), stored.seconds, stored.start)
 
     def condition(self, caption: str) -> Condition:
         """``text``: T5's states of the caption's tokens, shape (1, tokens, dimension); padding is left out."""

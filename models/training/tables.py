@@ -13,6 +13,16 @@ from typing import Any
 from bench.errors import DataError
 from bench.text_file import read_text
 
+# How pandas and Python spell that there is nothing, in lower case.
+_MISSING = frozenset({"nan", "-nan", "none", "null", "<na>", "n/a", "#n/a", "nat"})
+_SEPARATORS = (",", ";", "\t")
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text is empty, or says that there is none, such as ``nan`` in what pandas has written."""
+    word = text.strip().lower()
+    return not word or word in _MISSING
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -22,17 +32,17 @@ class TableRow:
     cells: Mapping[str, Any]
 
     def text(self, column: str | None) -> str:
-        """The cell, stripped; empty where there is no such column or nothing in it. Whole numbers count as text.
+        """The cell, stripped; empty where there is no such column or the value is missing. Whole numbers count as text.
 
         Raises:
             DataError: it is something else, such as a list.
         """
         value = None if column is None else self.cells.get(column)
-        if value is None:
+        if value is None or value != value:  # NaN, which Python's JSON has
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise DataError(f"{self.place}: '{column}' is {json.dumps(value)[:40]}, must be text")
-        return str(value).strip()
+        return "" if is_missing(str(value)) else str(value).strip()
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,8 @@ class Table:
 def read_table(path: Path) -> Table:
     """Read a CSV file with a header, a JSONL file with an object on each line, or a JSON file ``{"data": [{…}, …]}``.
 
-    Empty lines are passed over.
+    CSV is separated by commas, semicolons or tabs, by what cuts the header into most columns. Empty lines are passed
+    over.
 
     Raises:
         DataError: missing, not UTF-8, malformed, or without rows; the message names the file and the line.
@@ -82,23 +93,40 @@ def read_table(path: Path) -> Table:
     return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.cells)), rows)
 
 
+def read_object(path: Path, text: str) -> Table:
+    """A table of one row: the object that a JSON file holds, whose text was read.
+
+    Raises:
+        DataError: malformed, or no object.
+    """
+    cells = _object(_parsed(text, str(path)), str(path))
+    return Table(path, tuple(cells), (TableRow(str(path), cells),))
+
+
 def csv_columns(path: Path) -> Sequence[str]:
     """The header of a CSV file; empty where there is none that can be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return [name.strip() for name in next(csv.reader(file), [])]
+            header = file.readline()
+            return [name.strip() for name in next(csv.reader([header], delimiter=_separator(header)), [])]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
 
 
+def _separator(header: str) -> str:
+    """What separates the columns; the comma where nothing tells."""
+    return max(_SEPARATORS, key=lambda sign: len(next(csv.reader([header], delimiter=sign), [])))
+
+
 def _csv_rows(path: Path, text: str) -> Iterator[TableRow]:
-    reader = csv.DictReader(StringIO(text, newline=""), strict=True)
+    sign = _separator(text.partition("\n")[0])
+    reader = csv.DictReader(StringIO(text, newline=""), strict=True, delimiter=sign)
     try:
         reader.fieldnames = [(name or "").strip() for name in reader.fieldnames or ()]
         for cells in reader:
             place = f"{path}: line {reader.line_num}"
             if None in cells:
-                raise DataError(f"{place}: more fields than columns; put a text with commas in double quotes")
+                raise DataError(f"{place}: more fields than columns; put a text with {sign!r} in double quotes")
             yield TableRow(place, cells)
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num + 1}: not valid CSV ({error})") from None

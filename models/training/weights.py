@@ -16,13 +16,12 @@ from bench.weights_file import read_object
 from models.adapter_files import CONFIG
 from models.base_checkpoint import CARD
 from models.card import Card
-from models.training.model_card import page
+from models.training.model_card import DIFFUSERS_WEIGHTS, page
 
 if TYPE_CHECKING:
     import torch
 
 PEFT_WEIGHTS = "adapter_model.safetensors"
-DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 _PEFT_PREFIX = "base_model.model."  # how peft names the network inside its wrapper
 _TEXTS = (".json", ".txt", ".md")
 

@@ -24,7 +24,7 @@ def loaded(ref_name: str) -> Embedder:
 
 
 def everything_offline(clip: DecodedClip) -> None:
-    """The seven note metrics, both embeddings that the set metrics need, and genre fit on the same embeddings."""
+    """The note metrics, both embeddings that the set metrics need, and genre fit on the same embeddings."""
     score_all(clip)
     clip.embedding(MSD)
     clip.embedding(MTT)

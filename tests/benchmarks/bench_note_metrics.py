@@ -10,12 +10,14 @@ from row import Row
 
 from bench import Audio, DecodedClip, GenerationRequest
 from metrics.adherence import KeyAdherence, TempoAdherence
+from metrics.chords import ChordsInKey
 from metrics.harmony import HarmonicAccuracy
 from metrics.melody import MelodicComplexity, PitchVariety
 from metrics.notes.key import key_of
 from metrics.notes.onsets import onsets_of
 from metrics.notes.tempo import tempo_of
 from metrics.notes.transcription import transcription_of
+from metrics.notes.tuning import tuning_of
 from metrics.rhythm import RhythmGrid, RhythmicInconsistency
 from models.composer import Composer
 from prompts import quick
@@ -23,6 +25,7 @@ from prompts import quick
 SECONDS = 20.0
 METRICS = (
     HarmonicAccuracy(),
+    ChordsInKey(),
     MelodicComplexity(),
     PitchVariety(),
     RhythmicInconsistency(),
@@ -47,12 +50,13 @@ def measure() -> Iterable[Row]:
 
     score_all(clips()[0])  # loads the network
     note = f"median of {len(audios)} clips of {SECONDS:g} s, one thread"
-    yield Row("seven note metrics", speed(score_all, clips()), "× real time", target=20, note=note)
+    yield Row("eight note metrics", speed(score_all, clips()), "× real time", target=20, note=note)
     parts: dict[str, Callable[[DecodedClip], object]] = {
         "transcription": transcription_of,
         "onsets": onsets_of,
         "tempo": tempo_of,
         "key": key_of,
+        "tuning": tuning_of,
     }
     for name, part in parts.items():
         yield Row(name, speed(part, clips()), "× real time")

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +16,9 @@ from metrics.embedders.musicnn import MusicnnMSD, MusicnnMTT, tag_names
 from metrics.genre_calibration import SEEDS, calibrate, calibration
 from metrics.genre_fit import GenreFit, calibrated, confusion_table, genre_margin
 from metrics.genre_tags import GENRES, TAGS, genre_log_odds
+from metrics.human_music import MIN_RECORDINGS, summarise_music
 from models.composer import Composer
-from models.composer.controls import Noise
-from prompts import quick
+from prompts import genres, quick
 
 RATE = 44_100
 
@@ -55,13 +58,53 @@ def test_composed_music_is_mostly_heard_as_what_it_is() -> None:
     assert np.mean([score.value for score in scores if score.value is not None]) > 0.4
 
 
-def test_noise_and_single_tones_fit_no_genre() -> None:
-    (noise,) = Noise().generate([GenerationRequest(quick().prompts[0], 0, 10)])
-    for audio in (noise, tone(440, 4), tone(100, 4)):
+def colored(exponent: float) -> Audio:
+    """Ten seconds of noise whose power falls with frequency to the power of ``exponent``."""
+    spectrum = np.fft.rfft(np.random.default_rng(3).standard_normal(10 * RATE))
+    noise = np.fft.irfft(spectrum / np.maximum(1, np.arange(len(spectrum))) ** (exponent / 2))
+    return Audio((0.5 * noise / np.abs(noise).max()).astype(np.float32), RATE)
+
+
+def test_noise_and_single_tones_are_no_music() -> None:
+    decaying = Audio(tone(220).samples * np.exp(-np.arange(10 * RATE) / RATE).astype(np.float32), RATE)
+    for audio in (colored(0), colored(1), colored(2), tone(440, 4), tone(100, 4), decaying):
         score = scored(audio, "rock")
-        assert score.value is None
-        assert "no genre stands out" in str(score.reason)
+        assert score.value is None and "no music" in (score.reason or "")
         assert set(score.details["log_odds"]) == set(GENRES)
+
+
+def test_music_whose_tags_are_all_low_has_a_value() -> None:
+    """Drums alone have no pitch, and a lone melody no rhythm section; both are music."""
+    from models.composer.render import render
+    from models.composer.score import compose
+
+    prompt = next(p for p in genres().prompts if p.id == "dance-2")
+    notes = compose(prompt, 5, 8)
+    drums = render(replace(notes, events=tuple(note for note in notes.events if note.drum)), 8)
+    time = np.arange(2 * RATE) / RATE
+    melody = np.concatenate([np.sin(2 * np.pi * f * time) for f in (262, 294, 330, 392)]).astype(np.float32)
+    for audio in (drums, Audio(0.3 * melody, RATE)):
+        score = scored(audio, "dance")
+        assert score.value is not None and score.details["top1"] in GENRES
+
+
+def test_human_music_takes_the_place_of_the_synthetic_calibration(tmp_path: Path) -> None:
+    _, audio = a_clip()
+    plain = scored(audio, "jazz").details["log_odds"]
+    raw = np.array([plain[genre] for genre in GENRES]) * calibration().spread + calibration().centre
+    rng = np.random.default_rng(2)
+    labels = [genre for genre in GENRES for _ in range(MIN_RECORDINGS)]
+    odds = rng.normal(-3, 2, (len(labels), 6))
+    known = summarise_music(labels, np.full(len(labels), 95.0), odds, "sixty recordings")
+    path = tmp_path / "human.json"
+    path.write_text(json.dumps(asdict(known)))
+    by = GenreFit(calibration=str(path)).score(DecodedClip(audio, Prompt("p", "some music", "jazz")))
+    expected = calibrated(raw, calibrate(odds, labels, GENRES, "sixty recordings"))
+    assert [by.details["log_odds"][genre] for genre in GENRES] == pytest.approx(expected.tolist())
+    few = summarise_music(["blues"] * MIN_RECORDINGS, np.full(MIN_RECORDINGS, 95.0), odds[:MIN_RECORDINGS], "blues")
+    path.write_text(json.dumps(asdict(few)))
+    with pytest.raises(DataError):
+        GenreFit(calibration=str(path))
 
 
 def test_gain_does_not_matter() -> None:

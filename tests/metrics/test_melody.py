@@ -1,3 +1,5 @@
+from re import findall
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,7 +57,9 @@ def test_impossible_pitches_are_refused(count: object, wrong: list[int]) -> None
 
 
 @pytest.mark.parametrize("metric", [MelodicComplexity(), PitchVariety()])
-def test_a_count_is_never_ranked_and_undefined_without_notes(metric: MelodicComplexity) -> None:
+def test_a_count_is_never_ranked_and_undefined_below_twenty_notes(metric: MelodicComplexity) -> None:
     assert metric.direction == "none"
-    assert metric.score(symbolic([])).reason == "no notes"
-    assert metric.score(symbolic([60, 64, 67, 60])).value == 3
+    for notes in (0, 19):
+        score = metric.score(symbolic([60] * notes))
+        assert (score.value, findall(r"\d+", score.reason or "")) == (None, [str(notes), "20"])
+    assert metric.score(symbolic([60, 64, 67, 60] * 5)).value == 3

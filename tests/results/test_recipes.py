@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,8 @@ def test_nothing_that_decides_the_numbers_is_left_to_a_default(name: str) -> Non
         given = recipe.train[label]
         deciding = config.deciding.keys() - {"ema"}  # of full fine-tuning only
         assert deciding <= given.keys(), deciding - given.keys()
-        for table in ("lora", "optimizer"):
-            assert config.deciding[table].keys() == given[table].keys(), table
+        for table, settings in (("lora", config.lora), ("optimizer", config.optimizer)):
+            assert type(settings).model_fields.keys() == given[table].keys(), table
     assert {"suite", "models", "metrics", "seeds", "duration"} <= recipe.run.keys()
 
 
@@ -121,7 +122,19 @@ def test_the_figures_of_the_stable_audio_paper() -> None:
     assert {prompt.genre for prompt in suite.prompts} == {"choral", "classical", "dance", "jazz", "pop", "rock"}
     assert run.duration == 20 and recipe.protocol["listeners"] == 5
     assert {model.params["guidance"] for model in run.models} == {7}
+    # LoRAW's optimizer is Adam, which decays no weights; the paper speaks of LoRA, LoRAW's example is a DoRA.
+    assert (training.lora.rank, training.lora.dora, training.optimizer.weight_decay) == (16, False, 0)
     assert {"harmonic-accuracy", "melodic-complexity", "rhythmic-inconsistency"} <= {m.name for m in run.metrics}
+
+
+def test_the_changes_that_recipes_name_can_be_made() -> None:
+    text = {name: " ".join(line.strip("# ") for line in shipped()[name].read_text().splitlines()) for name in NAMES}
+    (example,) = re.findall(r"--set '(train.*?})'", text["stable-audio-lora-musiccaps"])
+    (training,) = trainings(load_recipe("stable-audio-lora-musiccaps", [example])).values()
+    assert training.lora.dora and "proj_in" in training.targets and training.lora.rank == 16
+    changes = re.findall(r"--set (run\S*)", text["audioldm-lora"])
+    run = run_of(load_recipe("audioldm-lora", changes))
+    assert run.duration == 10 and {model.params["guidance"] for model in run.models} == {5}
 
 
 def test_the_figures_of_the_audioldm_paper() -> None:

@@ -331,7 +331,7 @@ def test_a_database_that_is_none(files: Files, tmp_path: Path, attempt: Attempt,
         ("unheard-of", "{{}}", "no metric 'unheard-of' is installed here"),
         ("kad", '{{"embedder": "musicnn-msd", "k": 1}}', "has no parameter 'k'"),
         ("key-adherence", '{{"x": 1}}', "has no parameter 'x'"),
-        ("tempo-adherence", "{{}}", "here 'tempo-adherence' is tempo-adherence@2"),
+        ("chords-in-key", "{{}}", "here 'chords-in-key' is chords-in-key@1"),
     ],
 )
 def test_nothing_that_a_bundle_names_is_run(
@@ -344,11 +344,11 @@ def test_nothing_that_a_bundle_names_is_run(
         f"UPDATE metrics SET plugin = '{plugin}', name = 'evil', params = '{params}'; UPDATE scores SET metric = 'evil'"
     )
     records = json.loads(files["leaderboard.json"])
-    renamed = [{**record, "metric": "evil@1"} for record in records]
-    table = files["scores.csv"].replace(b"key-adherence@1", b"evil@1")
+    renamed = [{**record, "metric": "evil@2"} for record in records]
+    table = files["scores.csv"].replace(b"key-adherence@2", b"evil@2")
     changed = {**files, "leaderboard.json": json.dumps(renamed).encode(), "scores.csv": table}
     found = attempt(_altered(changed, tmp_path, script))
-    assert match in found.unchecked["evil@1"]
+    assert match in found.unchecked["evil@2"]
     lacking = () if plugin == "key-adherence" else (f"config.yaml: lacks the metric '{plugin}', which the tables show",)
     assert found.damage == lacking
     assert (found.numbers, found.deviations) == (0, ())
@@ -384,8 +384,8 @@ def test_a_configuration_is_not_followed(files: Files, tmp_path: Path, attempt: 
             b'[{"model": "m", "metric": "x@1", "grouping": "all", "group": "all", "value": 1e999}]',
             "value is not finite",
         ),
-        ("scores.csv", b"key-adherence@1\n1\n", "table of clips"),
-        ("scores.csv", b"model,prompt,seed,key-adherence@1\nsine,jazz-2,0,nan\n", "table of clips"),
+        ("scores.csv", b"key-adherence@2\n1\n", "table of clips"),
+        ("scores.csv", b"model,prompt,seed,key-adherence@2\nsine,jazz-2,0,nan\n", "table of clips"),
         ("scores.csv", b"\xff\xfe", "table of clips"),
     ],
 )
@@ -412,7 +412,7 @@ def test_nothing_stands_in_a_table_twice(files: Files, tmp_path: Path, attempt: 
 
 @pytest.mark.parametrize(
     ("column", "match"),
-    [(b"mos@1", "the run has no column 'mos@1'"), (b"model", "columns"), (b"key-adherence@1", "columns")],
+    [(b"mos@1", "the run has no column 'mos@1'"), (b"model", "columns"), (b"key-adherence@2", "columns")],
 )
 def test_a_column_that_the_run_does_not_have(
     files: Files, tmp_path: Path, attempt: Attempt, column: bytes, match: str

@@ -216,7 +216,7 @@ class TestVerifying:
         changed["value"] *= 1.01
         files["leaderboard.json"] = json.dumps(records).encode()
         text = files["scores.csv"].decode().splitlines()
-        column = text[0].split(",").index("genre-fit@1")
+        column = text[0].split(",").index("genre-fit@2")
         row = next(number for number, line in enumerate(text) if line.startswith("base,jazz-1,"))
         fields = text[row].split(",")
         fields[column] = "7.5"
@@ -244,8 +244,8 @@ class TestVerifying:
         files["leaderboard.json"] = json.dumps(records).encode()
         rows = list(csv.DictReader(io.StringIO(files["scores.csv"].decode(), newline="")))
         said = {"text": "anything", "genre": "polka", "level": "9", "file": "gone.flac", "state": "failed"}
-        said |= {"duration": "9.5", "sample_rate": "9", "bpm": "60.0", "key": "B major", "genre-fit@1": "1.0"}
-        said["key-adherence@1 reason"] = "made up"
+        said |= {"duration": "9.5", "sample_rate": "9", "bpm": "60.0", "key": "B major", "genre-fit@2": "1.0"}
+        said["key-adherence@2 reason"] = "made up"
         table = io.StringIO()
         writer = csv.DictWriter(table, rows[0].keys())
         writer.writeheader()

@@ -73,17 +73,17 @@ CLIPS = {
     "composer": "0f94c68947e493d3",
 }
 METRICS = {
-    "harmonic-accuracy@1": ["e95045f58f51", ""],
-    "melodic-complexity@1": ["5c6844c6558c", ""],
-    "pitch-variety@1": ["c0fa9d2a42a1", ""],
+    "harmonic-accuracy@2": ["801506347411", ""],
+    "melodic-complexity@2": ["17e89138b4c0", ""],
+    "pitch-variety@2": ["1a0ad925dc3d", ""],
     "rhythmic-inconsistency@2": ["f9705ba11717", ""],
     "rhythm-grid@2": ["73a28d8e641c", ""],
     "tempo-adherence@2": ["f6ea8e5762a0", ""],
-    "key-adherence@1": ["3de6eb1e2104", ""],
-    "genre-fit@1": ["b23b4ca8637a", "086c4468a88e"],
+    "key-adherence@2": ["519341a1c0c4", ""],
+    "genre-fit@2": ["0c99defb6b7b", "086c4468a88e"],
     "kad@2": ["2e075120d96c", "801f83b6e455"],
 }
-PROTOCOL = "b19e9d4766b2"
+PROTOCOL = "82595b0d53ac"
 EMBEDDER = "4af81df1716090b4"
 REFERENCE = "2ed69242b637a561"
 

@@ -17,6 +17,11 @@ from bench.contracts.notice import _TEXTS, Notice, checked
 from bench.errors import DataError
 
 KNOWN: dict[str, tuple[dict[str, Any], str]] = {
+    "W-ALPHA": (
+        {"adapter": "a/checkpoint-7", "model": "tuned", "alpha": 8.0},
+        "the adapter 'a/checkpoint-7' of 'tuned' does not say its alpha; 8 is taken, weigh another by adapter_scale",
+    ),
+    "W-BASE": ({"model": "tuned", "adapters": 1}, "'tuned' is equal to its base: its adapter changes nothing"),
     "W-BIAS": (
         {"clips": 40, "needed": 300},
         "too large by chance at 40 clips (needs 300); compare at equal numbers only",

@@ -281,7 +281,7 @@ class TestVersions:
         [
             ("model", "composer", 1),
             ("model", "folder", 3),
-            ("metric", "harmonic-accuracy", 1),
+            ("metric", "harmonic-accuracy", 2),
             ("metric", "kad", 2),
             ("embedder", "musicnn-msd", 1),
         ],
@@ -329,7 +329,7 @@ class TestVersions:
     @pytest.mark.parametrize(
         "content",
         [
-            {"metrics": ["harmonic-accuracy", "harmonic-accuracy@1"]},
+            {"metrics": ["harmonic-accuracy", "harmonic-accuracy@2"]},
             {"models": ["composer", "composer@1"]},
             {"models": ["composer", {"name": "tunebench/composer"}]},
             {"models": [{"name": "composer-offkey@1", "sweep": {"share": [0.1]}}, "composer-offkey[share=0.1]"]},
@@ -358,7 +358,7 @@ class TestVersions:
     def test_identities_are_those_of_the_plain_names(self, tiny: Path) -> None:
         def planned(**settings: Any) -> tuple[list[str], list[Any]]:
             plan = make_plan(parse_config({"duration": 1, **settings}))
-            assert [metric.ref for metric in plan.metrics] == ["harmonic-accuracy@1", "kad@2", "Peak@1"]
+            assert [metric.ref for metric in plan.metrics] == ["harmonic-accuracy@2", "kad@2", "Peak@1"]
             return [clip.id for clip in plan.clips], [metric.key(View()) for metric in plan.metrics]
 
         kad = {"name": "kad@2", "params": {"embedder": "musicnn-msd@1"}}
@@ -368,7 +368,7 @@ class TestVersions:
         assert plain == planned(
             suite="quick@1",
             models=["noise@1", f"{tiny}:Sine@1"],
-            metrics=["tunebench/harmonic-accuracy@1", kad, f"{tiny}:Peak@1"],
+            metrics=["tunebench/harmonic-accuracy@2", kad, f"{tiny}:Peak@1"],
         )
 
     def test_embedders_share_what_they_compute(self) -> None:

@@ -333,7 +333,25 @@ def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
     assert "In 1 of the pairs the models' clips differ in length" in text
 
 
-def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None:
+JAZZ = {"weights": "f" * 64}
+SEVERAL = [{**JAZZ, "weight": 0.5}, {"repo": "owner/keys", "revision": "abcdef0123456789"}]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "given", "told"),
+    [
+        (JAZZ, "/home/someone/adapters/jazz", "adapter 'jazz' weights SHA-256 ffffffffffff…"),
+        (JAZZ, [{"path": "/home/someone/jazz"}], "adapter 'jazz' weights SHA-256 ffffffffffff…"),
+        (
+            SEVERAL,
+            [{"path": "/home/someone/jazz", "weight": 0.5}, {"path": "owner/keys"}],
+            "adapters 'jazz' weights SHA-256 ffffffffffff…, weight 0.5 + 'keys' of owner/keys at revision abcdef012345",
+        ),
+    ],
+)
+def test_methods_name_checkpoint_and_adapter(
+    small: Callable[..., Path], adapter: object, given: object, told: str
+) -> None:
     run = small()
     identity = {
         "plugin": {"name": "stable-audio", "distribution": "tunebench", "version": 2},
@@ -341,17 +359,17 @@ def test_methods_name_checkpoint_and_adapter(small: Callable[..., Path]) -> None
         "repo": "owner/name",
         "revision": "0123456789abcdef",
         "dtype": "float32",
-        "adapter": {"weights": "f" * 64},
+        "adapter": adapter,
     }
     database = sqlite3.connect(run / "run.db")
-    provenance = {"checkpoint": "owner/name", "adapter": "/home/someone/adapters/jazz"}
+    provenance = {"checkpoint": "owner/name", "adapter": given}
     database.execute("UPDATE models SET identity = ?, provenance = ?", (json.dumps(identity), json.dumps(provenance)))
     write_digests(database)
     database.commit()
     database.close()
     assert gather(run, {}).methods[1] == (
         'Models. sine: stable-audio@2 with steps = 50, suffix = "", checkpoint owner/name at revision 0123456789ab, '
-        "adapter 'jazz' weights SHA-256 ffffffffffff… at scale 0.8, dtype float32."
+        f"{told} at scale 0.8, dtype float32."
     )
 
 

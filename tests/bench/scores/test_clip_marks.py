@@ -18,7 +18,7 @@ from bench.storage.store import Store
 
 PLUGIN = """
 import numpy as np
-from bench import Audio, MusicModel
+from bench import Audio, MusicModel, Notice
 
 class Sloppy(MusicModel):
     sample_rate = 8000
@@ -26,6 +26,8 @@ class Sloppy(MusicModel):
         self.times, self.rate, self.only, self.kind, self.limit = times, rate, only, kind, limit
     def unread_tokens(self, prompt):
         return max(0, len(prompt.text) - self.limit) if self.limit >= 0 else "all"
+    def notices(self):
+        return [Notice("W-MINE", {"times": self.times}, "mine")] if self.kind == "noted" else []
     def generate(self, requests):
         for r in requests:
             sloppy = r.prompt.id.startswith(self.only)
@@ -83,6 +85,18 @@ def test_a_mismatch_is_told_in_every_table(
     assert all(code in {warning.code for warning in row.warnings} for row in compare(run.folder, "m1", "m0"))
     with Store.read(run.folder) as store:
         assert code in {caution.code for caution in collect(store, {}).cautions}
+
+
+def test_what_a_model_says_of_itself_is_told_in_every_table(plugin: Path, tiny: Path) -> None:
+    run = _run(plugin, tiny, {"kind": "noted"}, {"times": 1.001})
+    told = {row["model"]: row["warnings"] for row in json.loads(render(run.folder, "json"))}
+    assert told == {"m0": ["W-MINE: mine"], "m1": []}
+    with Store.read(run.folder) as store:
+        (mark,) = clip_marks(store)["m0", "all", "all"]
+        assert "W-MINE" in {caution.code for caution in collect(store, {}).cautions}
+    assert mark.params == {"times": 1.0, "model": "m0"}
+    assert "W-MINE" in str(render(run.folder, "table"))
+    assert all("W-MINE" in {warning.code for warning in row.warnings} for row in compare(run.folder, "m1", "m0"))
 
 
 def test_groups_are_marked_for_their_own_clips(plugin: Path, tiny: Path) -> None:

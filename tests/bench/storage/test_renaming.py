@@ -54,6 +54,15 @@ def same(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> bool:
     return found == [{k: pytest.approx(v) if isinstance(v, float) else v for k, v in row.items()} for row in wanted]
 
 
+def of_one_version(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> bool:
+    """Whether two boards hold the same metrics, and the same values of those whose version has not risen since."""
+    columns = [[(row["model"], row["metric"].partition("@")[0], row["group"]) for row in rows] for rows in (found, wanted)]
+    versions = {row["metric"] for row in wanted}
+    stayed = [row for row in found if row["metric"] in versions]
+    kept_rows = [row for row in wanted if row["metric"] in {row["metric"] for row in found}]
+    return columns[0] == columns[1] and len(stayed) > 0 and same(stayed, kept_rows)
+
+
 def clips(folder: Path) -> list[tuple[Any, ...]]:
     with Store.read(folder) as store:
         return store.rows("SELECT model, prompt, seed, content, state, seconds FROM clips ORDER BY rowid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ from bench import Audio
 from bench.cli.compare import comparison
 from bench.comparison.compare import ComparisonOptions, compare
 from bench.contracts.audio import write_flac
+from bench.contracts.notice import Notice
 from bench.errors import DataError, UsageError
 from bench.export.hugging_face import export
 from bench.leaderboard.render import read_board, render
@@ -68,6 +70,21 @@ def change(made: Path, tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return changed
+
+
+def _told_in_sentences(run: Path) -> str:
+    """SQL that writes the warnings of a run as the first layout had them."""
+    with closing(sqlite3.connect(run / "run.db")) as db:
+        found = [stored for (stored,) in db.execute("SELECT DISTINCT warnings FROM set_scores")]
+    sentences = {stored: [Notice.of_json(one).sentence for one in json.loads(stored)] for stored in found}
+    return "".join(
+        f"UPDATE set_scores SET warnings = {_quoted(json.dumps(told))} WHERE warnings = {_quoted(stored)}; "
+        for stored, told in sentences.items()
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 DAMAGE = [
@@ -172,8 +189,7 @@ class TestWhatIsSound:
             "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
             "PRAGMA user_version = 1; "
             "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
-            "UPDATE set_scores SET warnings = (SELECT json_group_array(json_extract(value, '$.code') || ': ' || "
-            "json_extract(value, '$.text')) FROM json_each(warnings)); "
+            f"{_told_in_sentences(made)}"
             "UPDATE about SET value = '0.5 s' WHERE name = 'duration'"
         )
         assert render(folder, "json") == render(made, "json")

@@ -83,7 +83,8 @@ def test_the_metric_listens_and_says_what_was_truly_played() -> None:
         DecodedClip(Audio(played(notes, 7.5), RATE), Prompt("p", "a tune", "piano"), known)
     )
     assert score.details["known"] == 87.5
-    assert score.details["notes"] == "basic-pitch@1"
+    assert score.details["notes"] == "frames of basic-pitch@2"
+    assert score.details["seconds"] == pytest.approx(7, abs=3)
     assert score.value == pytest.approx(87.5, abs=4)
 
 

@@ -64,6 +64,34 @@ def as_captions(folder: Path) -> Path:
     return folder
 
 
+def as_sidecars(folder: Path) -> Path:
+    keys = iter(("caption", "description", "prompt"))  # the second as audiocraft writes it
+    for name, caption in CAPTIONS.items():
+        sidecar = {"key": None, "bpm": 120.5, "genre": float("nan"), next(keys): caption}
+        (folder / name).with_suffix(".json").write_text("\ufeff" + json.dumps(sidecar), encoding="utf-8")
+    return folder
+
+
+def as_semicolons(folder: Path) -> Path:
+    import csv
+
+    with (folder / "list.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=";").writerows(
+            [("file", "caption", "a, b"), *((f, c, 1) for f, c in CAPTIONS.items())]
+        )
+    return folder / "list.csv"
+
+
+def as_pandas_tabs(folder: Path) -> Path:
+    import pandas
+
+    rows = [
+        {"file": f, "caption": c, "recording": None, "genre": float("nan"), "split": None} for f, c in CAPTIONS.items()
+    ]
+    pandas.DataFrame(rows).to_csv(folder / "list.csv", sep="\t", na_rep="nan")
+    return folder / "list.csv"
+
+
 def as_csv(folder: Path) -> Path:
     return write_csv(folder / "list.csv", [{"file": f, "caption": c} for f, c in CAPTIONS.items()])
 
@@ -86,7 +114,10 @@ def as_audioldm(folder: Path) -> Path:
 
 FORMATS = {
     "captions": as_captions,
+    "captions, as objects of JSON": as_sidecars,
     "manifest": as_csv,
+    "manifest, with semicolons": as_semicolons,
+    "manifest, with tabs, of pandas": as_pandas_tabs,
     "manifest, jsonl": as_jsonl,
     "audiofolder": as_audiofolder,
     "audioldm": as_audioldm,
@@ -362,8 +393,9 @@ def test_a_bad_file_is_left_out_and_named(tmp_path: Path, how: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"caption": " \n"}, "the caption is empty"),
-        ({"caption": None}, "the caption is empty"),
+        ({"caption": " \n"}, "there is no caption"),
+        ({"caption": None}, "there is no caption"),
+        *(({"caption": said}, "there is no caption") for said in ("nan", "NaN ", "None", "<NA>", float("nan"))),
         ({"caption": "x" * 10_001}, "10001 characters"),
         ({"caption": "a\0b"}, "zero byte"),
         ({"caption": "\ud800"}, "the caption is not valid Unicode"),
@@ -550,7 +582,7 @@ def test_mistakes_in_the_list_of_musiccaps(tmp_path: Path, changes: Any, says: s
 
 def test_musiccaps_needs_its_audio(tmp_path: Path) -> None:
     path = musiccaps(tmp_path)
-    assert "name the folder of <ytid>.wav files as 'audio'" in refused(path, UsageError)
+    assert "name the folder of its clips as 'audio'" in refused(path, UsageError)
     (tmp_path / "empty").mkdir()
     assert "none of the 4 clips" in refused(path, audio=tmp_path / "empty")
     write(tmp_path / "audio" / "abcdefghijk.wav")

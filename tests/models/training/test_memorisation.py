@@ -173,6 +173,13 @@ def test_copies_are_told_from_honest_clips(world: World) -> None:
         assert {pair["clip_time"], pair["example_time"]} == {0.0}
 
 
+def test_latents_cannot_be_heard(world: World, tmp_path: Path) -> None:
+    np.save(tmp_path / "0.npy", np.ones((4, 8), dtype=np.float32))
+    (tmp_path / "0.json").write_text('{"prompt": "slow jazz", "seconds_total": 4}')
+    with pytest.raises(UsageError, match="latents"):
+        world.audit(tmp_path)
+
+
 def test_embeddings_of_recordings_are_made_once_and_again_where_they_are_damaged(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

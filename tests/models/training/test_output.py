@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -15,12 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 pytest.importorskip("peft")
 
 import torch
+from diffusers import AudioLDMPipeline, StableAudioDiTModel, StableAudioPipeline, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from bench import Audio, GenerationRequest, Prompt
@@ -77,15 +80,19 @@ def config(folder: Path, kind: str, **settings: Any) -> TrainConfig:
     return parse_train_config(content)
 
 
-def tuned(folder: Path, kind: str, **settings: Any) -> Any:
-    """A trainee whose network is no longer its base: what is trainable got random numbers added."""
+def tuned(folder: Path, kind: str, by: float = 0.2, **settings: Any) -> Any:
+    """A trainee whose network is no longer its base: what is trainable got random numbers added.
+
+    ``by`` is their size where it is LoRA: so large that an adapter of few layers is heard, and that one of all layers
+    makes a hundred times as much of what matrix products round off.
+    """
     wanted = config(folder, kind, **settings)
     trainee = open_trainee(wanted)
     prepare(trainee, wanted)
     rng = torch.Generator().manual_seed(0)
     for weight in trainee.network.parameters():
         if weight.requires_grad:
-            weight.data += torch.randn(weight.shape, generator=rng) * (0.2 if wanted.method == "lora" else 0.01)
+            weight.data += torch.randn(weight.shape, generator=rng) * (by if wanted.method == "lora" else 0.01)
     return trainee
 
 
@@ -343,6 +350,11 @@ def test_a_card_comes_back(saved: SimpleNamespace, tmp_path: Path) -> None:
         read_card(tmp_path / "nowhere")
 
 
+def blocks(page: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: language and text."""
+    return [(language, code) for _, language, code in re.findall(r"^(`{3,})(\w+)\n(.*?)\n\1$", page, re.M | re.S)]
+
+
 def test_the_page_shows_what_was_written_letter_for_letter(saved: SimpleNamespace) -> None:
     hostile = "x](javascript:alert(1)) <img src=x> | `a` *b* _c_ # d\n\n# e ```"
     data = replace(saved.card.data, name=hostile, about={"licence": hostile, hostile: [hostile]})
@@ -351,9 +363,10 @@ def test_the_page_shows_what_was_written_letter_for_letter(saved: SimpleNamespac
     assert " ".join(hostile.split()) not in shown.replace("\\", "\0")
     assert not re.search(r"(?<!\\)[<*_\[`|]", escaped(hostile))
     assert re.sub(r"\\(.)", r"\1", escaped(hostile)) == " ".join(hostile.split())
-    # The block of YAML ends where it should, whatever is in it.
-    fences = [line for line in shown.splitlines() if re.fullmatch(r"`{3,}(yaml)?", line)]
-    assert len(fences) == 2 and fences[0] == f"{fences[1]}yaml" and fences[1] not in hostile
+    # Blocks of YAML and Python end where they should, whatever is in them, and hold one program each.
+    assert shown.count("````") == 2 * len(blocks(shown)) >= 4
+    for language, code in blocks(shown):
+        assert "````" not in code and (language == "yaml" or ast.parse(code))
 
 
 def test_the_page_says_how_it_did(saved: SimpleNamespace) -> None:
@@ -365,8 +378,6 @@ def test_the_page_says_how_it_did(saved: SimpleNamespace) -> None:
 
 
 def test_the_run_entry_is_a_configuration_of_a_run(saved: SimpleNamespace) -> None:
-    import yaml
-
     from bench.config.run_config import RunConfig
 
     entries = RunConfig.model_validate(yaml.safe_load(run_entry(saved.card, str(saved.path)))).models
@@ -374,6 +385,122 @@ def test_the_run_entry_is_a_configuration_of_a_run(saved: SimpleNamespace) -> No
     assert entries[1].params == {"checkpoint": str(saved.base), "adapter": str(saved.path)}
     merged = replace(saved.card, merged={"scale": 1.0})
     assert RunConfig.model_validate(yaml.safe_load(run_entry(merged, "m"))).models[1].params == {"checkpoint": "m"}
+
+
+@pytest.mark.parametrize(("kind", "dora"), [("stable-audio", False), ("audioldm", True)])
+def test_the_ways_of_loading_on_the_card_work_as_they_are_printed(
+    folder: Path, kind: str, dora: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"lora": {"rank": 2, "alpha": 3, "targets": "all-linear", "dora": dora}}
+    network = tuned(folder, kind, 0.03, **settings).network
+    monkeypatch.chdir(folder)
+    named = parse_train_config({"base": {"kind": kind, "checkpoint": kind}, "data": {"path": "composer"}, "steps": 1})
+    card = card_of(folder, kind, network, **settings)
+    card = replace(card, base=card.base | {"checkpoint": named.base.checkpoint})  # told from another working folder
+    save_adapter(network, tmp_path / "adapter", card)
+    monkeypatch.chdir(tmp_path / "adapter")
+    told = blocks(Path("README.md").read_text())
+    assert [language for language, _ in told] == ["yaml", "python", *(["python"] if kind == "audioldm" else [])]
+    expected = played(kind, network, checkpoint=str(folder / kind))
+    part = "transformer" if kind == "stable-audio" else "unet"
+    sounds = []
+    for language, code in told:
+        if language == "yaml":
+            tuned_row = yaml.safe_load(code)["models"][1]
+            clips = played(tuned_row["name"], **tuned_row["params"])
+        else:
+            names: dict[str, Any] = {}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exec(code, names)
+            pipeline = names["pipeline"]
+            clips = played(kind, getattr(pipeline, part), checkpoint=str(folder / kind))
+            sounds.append(sound(pipeline))
+        for ours, theirs in zip(expected, clips, strict=True):
+            np.testing.assert_allclose(theirs, ours, atol=1e-4)
+    plain = {"stable-audio": StableAudioPipeline, "audioldm": AudioLDMPipeline}[kind].from_pretrained(folder / kind)
+    assert all(np.abs(heard - sound(plain)).max() > 1e-3 for heard in sounds)
+    setattr(plain, part, network.eval())
+    for heard in sounds:
+        np.testing.assert_allclose(heard, sound(plain), atol=1e-4)
+
+
+def test_diffusers_has_a_loader_for_one_base_as_the_card_says() -> None:
+    assert not hasattr(StableAudioDiTModel, "load_lora_adapter") and hasattr(UNet2DConditionModel, "load_lora_adapter")
+
+
+def test_a_base_of_the_hub_is_loaded_at_its_commit(saved: SimpleNamespace) -> None:
+    base = {"kind": saved.kind, "checkpoint": "owner/name", "repo": "owner/name", "revision": "0" * 40}
+    for language, code in blocks(page(replace(saved.card, base=base))):
+        if language == "python":
+            assert f".from_pretrained('owner/name', revision='{'0' * 40}')" in code and ast.parse(code)
+        else:
+            assert {row["params"]["revision"] for row in yaml.safe_load(code)["models"]} == {"0" * 40}
+
+
+def sound(pipeline: Any) -> np.ndarray:
+    """What a pipeline of diffusers plays, asked as its own documentation asks it."""
+    pipeline.set_progress_bar_config(disable=True)
+    length = "audio_end_in_s" if "StableAudio" in type(pipeline).__name__ else "audio_length_in_s"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = pipeline(
+            "slow piano", num_inference_steps=2, generator=torch.Generator().manual_seed(0), **{length: 0.8}
+        )
+    return np.asarray(made.audios[0])
+
+
+@pytest.mark.parametrize(("kind", "merged"), [("stable-audio", True), ("audioldm", False)])
+def test_a_whole_checkpoint_loads_as_its_card_says(
+    folder: Path, kind: str, merged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tuned(folder, kind, method="lora" if merged else "full").network
+    if merged:
+        save_adapter(network, tmp_path / "adapter", card_of(folder, kind, network))
+        merge(tmp_path / "adapter", tmp_path / "whole")
+    else:
+        save_checkpoint(network, folder / kind, tmp_path / "whole", card_of(folder, kind, network, method="full"))
+    monkeypatch.chdir(tmp_path / "whole")
+    (_, run), (_, code) = blocks(Path("README.md").read_text())
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(code, names)
+    row = yaml.safe_load(run)["models"][1]
+    part = getattr(names["pipeline"], "transformer" if kind == "stable-audio" else "unet")
+    expected = played(kind, network.eval(), checkpoint=str(folder / kind))
+    for theirs, same, ours in zip(
+        played(kind, part, checkpoint=str(folder / kind)), played(row["name"], **row["params"]), expected, strict=True
+    ):
+        np.testing.assert_allclose(theirs, ours, atol=1e-4)
+        np.testing.assert_allclose(same, ours, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adapter_with_magnitudes_is_merged_and_loaded_again_as_peft_does(
+    folder: Path, kind: str, tmp_path: Path
+) -> None:
+    from peft import PeftModel
+
+    settings = {"lora": {"rank": 2, "alpha": 3, "targets": r".*(to_[qv]|proj|linear_\d)", "dora": True}}
+    network = tuned(folder, kind, 0.03, **settings).network
+    save_adapter(network, tmp_path / "adapter", card_of(folder, kind, network, **settings))
+    expected = played(kind, network, checkpoint=str(folder / kind))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = PeftModel.from_pretrained(tiny.network(kind, folder / kind), tmp_path / "adapter").base_model.model
+    reloaded = played(kind, theirs, checkpoint=str(folder / kind))
+    merged = merge(tmp_path / "adapter", tmp_path / "merged")
+    ways = [{"checkpoint": str(folder / kind), "adapter": str(tmp_path / "adapter")}, {"checkpoint": str(merged)}]
+    for way, closeness in zip(ways, (1e-5, 1e-4), strict=True):
+        for clip, peft, memory in zip(played(kind, **way), reloaded, expected, strict=True):
+            np.testing.assert_allclose(clip, peft, atol=closeness)
+            np.testing.assert_allclose(clip, memory, atol=1e-4)
+    plain = played(kind, checkpoint=str(folder / kind))
+    assert all(np.abs(base - clip).max() > 1e-2 for base, clip in zip(plain, reloaded, strict=True))
+    card = read_card(tmp_path / "adapter")
+    assert (card.dora, card.targets) == (True, settings["lora"]["targets"])
+    assert "DoRA, rank 2" in page(card)
 
 
 def clips_of(**settings: Any) -> Mapping[str, Any]:
@@ -422,11 +549,11 @@ def test_listening_hears_the_network_in_memory_and_leaves_no_trace(folder: Path,
         assert isinstance(expected, Audio)
         np.testing.assert_allclose(heard.samples, expected.samples / max(1.0, expected.peak), atol=2**-23)
         score = HarmonicAccuracy().score(DecodedClip(heard, prompt))
-        told = clip["scores"]["harmonic-accuracy@1"]
+        told = clip["scores"]["harmonic-accuracy@2"]
         assert told == ({"reason": score.reason} if score.value is None else {"value": score.value})
         assert clip["scores"]["Peak@1"] == {"value": pytest.approx(100 * heard.peak)}
         peaks.append(100 * heard.peak)
-    assert list(means) == ["harmonic-accuracy@1", "Peak@1"]
+    assert list(means) == ["harmonic-accuracy@2", "Peak@1"]
     assert means["Peak@1"] == pytest.approx(np.mean(peaks))
     assert record["metrics"]["Peak@1"]["clips"] == 2
 
@@ -436,9 +563,9 @@ def test_listening_tells_why_there_is_no_value(folder: Path, tmp_path: Path) -> 
     for weight in trainee.network.parameters():
         weight.data.fill_(float("nan"))
     heard = ClipSampler(config(folder, "audioldm", validation=clips_of()), trainee).sample(1, trainee.network, tmp_path)
-    assert heard == {"harmonic-accuracy@1": None, "Peak@1": None}
+    assert heard == {"harmonic-accuracy@2": None, "Peak@1": None}
     record = json.loads((tmp_path / SCORES).read_text())
-    assert "not finite" in record["metrics"]["harmonic-accuracy@1"]["reason"]
+    assert "not finite" in record["metrics"]["harmonic-accuracy@2"]["reason"]
     assert [path.name for path in tmp_path.iterdir()] == [SCORES]
 
 

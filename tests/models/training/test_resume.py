@@ -41,6 +41,11 @@ LORA = {
     "schedule": {"kind": "cosine", "warmup": 2},
     "checkpoint": {"every": 2, "keep": 2},
 }
+DORA = {
+    "lora": {"rank": 2, "dora": True, "targets": ".*(to_[qkv]|conv).*"},
+    "precision": "bf16",
+    "checkpoint": {"every": 2},
+}
 FULL = {"method": "full", "ema": 0.9, "checkpoint": {"every": 3}, "optimizer": {"lr": 1e-3}}
 PLAIN = {"checkpoint": {"every": 2, "keep": 3}}
 
@@ -145,7 +150,7 @@ def undisturbed(room: Path) -> Callable[[dict[str, Any]], Path]:
     return folder
 
 
-@pytest.mark.parametrize("settings", [LORA, FULL], ids=["lora", "full with averaged weights"])
+@pytest.mark.parametrize("settings", [LORA, DORA, FULL], ids=["lora", "with magnitudes", "full with averaged weights"])
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     room: Path, tmp_path: Path, settings: dict[str, Any], undisturbed: Callable[[dict[str, Any]], Path]
 ) -> None:
@@ -161,6 +166,22 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     assert [line["step"] for line in log if line["event"] == "train"] == list(range(1, STEPS + 1))
     assert {line["step"] for line in log if line["event"] == "validation"} == {0, 3, 6, 7}
     assert any(name.startswith("made/") for name in tensors)
+
+
+def test_settings_that_came_later_leave_a_training_as_it_was(room: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    train(config(room, steps=2), out)
+    note = out / "finished.json"
+    content = json.loads(note.read_text())
+    assert content["config"]["lora"].pop("dora") is False  # as before there were magnitudes
+    note.write_text(json.dumps(content))
+    made = (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
+    watcher = Watcher()
+    assert train(config(room, steps=2), out, watcher).steps == 2 and watcher.done is None
+    assert (out / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == made
+    assert "dora" not in read(max(checkpoints(out / "checkpoints"))).state["identity"]["settings"]["lora"]
+    with pytest.raises(UsageError, match="dora"):
+        train(config(room, steps=3, lora={"rank": 2, "dora": True}), out)
 
 
 @pytest.mark.slow(7)
