@@ -1,11 +1,10 @@
 """Density and coverage: whether clips lie where the reference does, and how much of it they reach.
 
-Each window of the reference has a ball around it that just reaches its k-th nearest neighbour. Density is how many
-balls a clip's window lies in, in units of k: about 1 for music like the reference, more for a model that repeats what
-is most typical. Coverage is the share of balls that any window lies in: a model that repeats itself reaches few.
-
-Neighbours of the same recording do not count. Its windows are alike as no two recordings are, so that a ball would have
-the size of one recording's inner variation, and music of the same kind, but of another recording, would miss it.
+Each window of the reference has a ball around it that just reaches its k-th nearest neighbor. Density is how many
+balls a clip's window lies in, relative to how many are expected of music like the reference: a model that repeats what
+is most typical has more. Coverage is the share of balls that any window lies in: a model that repeats itself reaches
+few. Both are averages of the published definition over many ways to deal the prompts to reference and clips, as
+`metrics.neighborhoods` says; two sets of one distribution read 1 and 100·(1 − 2⁻ᵏ) %, on the same prompts or others.
 
 Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020, eq. 5 and 6; k = 5 as there.
 """
@@ -21,86 +20,57 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.contracts.metric import Direction
-from bench.contracts.set_metric import Reference
-from bench.errors import Undefined, UsageError
-from bench.number_format import counted
+from bench.contracts.notice import Notice
+from bench.contracts.set_metric import EmbeddingSet, Reference
+from bench.errors import UsageError
 from metrics.grouped import Array, Chosen, Contributions, Grouped, GroupedMetric
-from metrics.kernel import embeddings_of
-from metrics.pairwise import Windows, check_windows, distance_blocks, of_one_label, sums_of_rows
+from metrics.kernel import embeddings_of, genre_counts, genre_notice, of_genres, shared_genres
+from metrics.neighborhoods import Neighborhoods, neighborhoods
+from metrics.pairwise import check_windows
 
 _BYTES = 1024
 """Of bits that are numbers at once."""
 
 
-def squared_radii(reference: Windows, recordings: npt.NDArray[np.int64], k: int = 5) -> Array:
-    """Squared distance of each window to its k-th nearest neighbour in another recording, shape (windows,).
-
-    Infinite where other recordings have fewer than k windows.
-    """
-    nearest = np.full((len(reference), k), np.inf)
-    for row, column, squared in distance_blocks(reference, reference):
-        rows = slice(row, row + len(squared))
-        alike = of_one_label(recordings[rows], recordings[column : column + squared.shape[1]])
-        if alike is not None:
-            squared[alike] = np.inf
-        _keep_nearest(nearest[rows], squared)
-    radii: Array = nearest.max(axis=1)
-    return radii
-
-
-def _keep_nearest(nearest: Array, squared: Array) -> None:
-    """Replace the k smallest values known of each row, in any order, by those of what is known and what is new."""
-    k = nearest.shape[1]
-    if np.isinf(nearest).any():
-        if squared.shape[1] > k:
-            squared = np.partition(squared, k - 1, axis=1)[:, :k]
-        nearest[:] = np.partition(np.hstack([nearest, squared]), k - 1, axis=1)[:, :k]
-        return
-    # Few values are below what is known after the first blocks: only these are sorted in.
-    found = np.flatnonzero(squared < nearest.max(axis=1)[:, np.newaxis])
-    rows, columns = np.divmod(found, squared.shape[1])
-    changed, first, counts = np.unique(rows, return_index=True, return_counts=True)
-    new = np.full((len(changed), k + int(counts.max(initial=0))), np.inf)
-    new[:, :k] = nearest[changed]
-    within = np.arange(len(rows)) - np.repeat(first, counts)
-    new[np.repeat(np.arange(len(changed)), counts), k + within] = squared[rows, columns]
-    nearest[changed] = np.partition(new, k - 1, axis=1)[:, :k]
-
-
-class _Neighbourhoods(GroupedMetric):
+class _Neighborhoods(GroupedMetric):
     """What density and coverage share: the balls around the reference's windows."""
 
-    version = 1
+    version = 2
     direction: ClassVar[Direction] = "higher"
+    grows_with_clips = False
 
     def __init__(
         self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None, k: int = 5
     ) -> None:
         super().__init__(embedder, embedder_params)
         if k < 1:
-            raise UsageError(f"k is {k}, must be 1 or more neighbours")
+            raise UsageError(f"k is {k}, must be 1 or more neighbors")
         self.k = k
-        self._known: dict[str, Array] = {}
+
+    def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
+        shared = _shared(evaluated, reference)
+        return evaluated.part(of_genres(evaluated, shared)) if shared else evaluated
+
+    def cautions(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
+        return () if reference is None else genre_notice(evaluated, reference)
 
     def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
         own = embeddings_of(reference)
         assert reference is not None
-        if reference.fingerprint not in self._known:
-            check_windows(own.vectors, f"reference '{reference.name}'")
-            radii = squared_radii(own.vectors, own.recordings, self.k)
-            if not np.isfinite(radii).all():
-                recordings = counted(len(np.unique(own.recordings)), "recording")
-                raise Undefined(
-                    f"the reference has {recordings} of {counted(own.windows, 'window')}, "
-                    f"needs {self.k} neighbours in other recordings for each"
-                )
-            if not radii.any():
-                raise Undefined("the windows of the reference all have the same embedding")
-            self._known[reference.fingerprint] = radii
-        return self._measure(windows, own.vectors, self._known[reference.fingerprint])
+        check_windows(own.vectors, f"reference '{reference.name}'")
+        shared = _shared(windows, reference)
+        music = own.part(of_genres(own, shared)) if shared else own
+        return self._measure(neighborhoods(windows, music, self.k, reference.fingerprint))
 
     @abstractmethod
-    def _measure(self, windows: Grouped, reference: Windows, squared: Array) -> Contributions: ...
+    def _measure(self, found: Neighborhoods) -> Contributions: ...
+
+
+def _shared(evaluated: EmbeddingSet | Grouped, reference: Reference | None) -> tuple[str, ...]:
+    """Genres of both, as `kad` compares them."""
+    if reference is None or reference.embeddings is None:
+        return ()
+    return shared_genres(genre_counts(evaluated), genre_counts(reference.embeddings))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +92,11 @@ class _Ratio(Contributions):
 
 @dataclass(frozen=True, eq=False)
 class _Union(Contributions):
-    """Percent of the reference that any unit reaches.
+    """Percent of the balls that any unit reaches.
 
     Attributes:
-        reached: a bit for each unit and window of the reference, shape (units, bytes).
-        size: windows of the reference.
+        reached: a bit for each unit and ball, shape (units, bytes); bits that fill up a byte are 0.
+        size: number of balls.
     """
 
     reached: npt.NDArray[np.uint8]
@@ -148,44 +118,31 @@ class _Union(Contributions):
         return result
 
     def _parts(self) -> Iterator[npt.NDArray[np.float32]]:
-        """The bits as numbers, some windows of the reference at a time, shape (units, windows)."""
+        """The bits as numbers, some balls at a time, shape (units, balls)."""
         for start in range(0, self.reached.shape[1], _BYTES):
-            bits = np.unpackbits(self.reached[:, start : start + _BYTES], axis=1, count=None)
-            yield bits[:, : self.size - 8 * start].astype(np.float32)
+            yield np.unpackbits(self.reached[:, start : start + _BYTES], axis=1).astype(np.float32)
 
 
-class Density(_Neighbourhoods):
-    """Mean number of the reference's balls that a window lies in, over k; about 1 for music like the reference.
+class Density(_Neighborhoods):
+    """Mean number of the reference's balls that a window lies in, over that expected: 1 for music like the reference.
 
-    Nearer to 1.1 where clips are of the prompts that the reference was made of, and less than 1 for other prompts where
-    many recordings of the reference are of one prompt: its neighbours are then music of that prompt.
+    More for music that is nearer to what is typical, less for music that is farther from the reference than it is from
+    itself.
     """
 
-    grows_with_clips = False
-
-    def _measure(self, windows: Grouped, reference: Windows, squared: Array) -> Contributions:
-        balls = np.zeros(len(windows.vectors))
-        for row, column, block in distance_blocks(windows.vectors, reference):
-            inside = block < squared[column : column + block.shape[1]]
-            balls[row : row + len(block)] += inside.sum(axis=1, dtype=np.int16)
-        return _Ratio(np.add.reduceat(balls, windows.starts) / self.k, windows.counts.astype(np.float64))
+    def _measure(self, found: Neighborhoods) -> Contributions:
+        # Of equal distributions as many clips as neighbors lie in a ball that ends at a neighbor: the coin is fair.
+        return _Ratio(found.inside, found.dealt * found.neighbors / found.chances)
 
 
-class Coverage(_Neighbourhoods):
+class Coverage(_Neighborhoods):
     """Percent of the reference's balls that hold a window of the model's; it falls when a model repeats itself.
 
-    It grows with the number of windows: compare at equal numbers of clips over the same prompts.
+    Music like the reference reads 100·(1 − 2⁻ᵏ), 96.9 for k = 5: a ball is missed where the k nearest are all dealt to
+    the reference. Clips of one prompt count once: diversity tells whether they differ.
     """
 
     unit = "%"
 
-    def _measure(self, windows: Grouped, reference: Windows, squared: Array) -> Contributions:
-        units = np.repeat(np.arange(len(windows.starts)), windows.counts)
-        reached = np.zeros((len(windows.starts), -(-len(reference) // 8)), dtype=np.uint8)
-        for row, column, block in distance_blocks(windows.vectors, reference):
-            inside = block < squared[column : column + block.shape[1]]
-            here = units[row : row + len(block)]
-            first = np.flatnonzero(np.r_[True, here[1:] != here[:-1]]).astype(np.int64)
-            bits = np.packbits(sums_of_rows(inside.astype(np.int16), first) > 0, axis=1)
-            reached[here[first], column // 8 : column // 8 + bits.shape[1]] |= bits
-        return _Union(reached, len(reference))
+    def _measure(self, found: Neighborhoods) -> Contributions:
+        return _Union(found.reached, found.balls)

@@ -147,17 +147,14 @@ class KernelAudioDistance(GroupedMetric):
 
     def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
         shared = self._shared(evaluated, reference)
-        return evaluated.part(_of_genres(evaluated, shared)) if shared else evaluated
+        return evaluated.part(of_genres(evaluated, shared)) if shared else evaluated
 
     def cautions(self, evaluated: EmbeddingSet, reference: Reference | None) -> tuple[Notice, ...]:
         if reference is None or reference.embeddings is None or self.all_pairs:
             return ()
-        clips, music = genre_counts(evaluated), genre_counts(reference.embeddings)
-        shared = shared_genres(clips, music)
-        found: tuple[Notice, ...] = ()
-        if any(clips) and any(music) and set(clips) != set(music):
-            alone = {"clips": [g for g in clips if g not in shared], "music": [g for g in music if g not in shared]}
-            found = (Notice("W-GENRES", {"reference": reference.name, "common": list(shared), **alone}),)
+        found = genre_notice(evaluated, reference)
+        clips = genre_counts(evaluated)
+        shared = shared_genres(clips, genre_counts(reference.embeddings))
         if not shared and len(clips) > 1 and max(clips.values()) == 1:
             found = (*found, Notice("W-ONE-EACH", {"reference": reference.name, "genres": len(clips)}))
         return found
@@ -200,7 +197,7 @@ class KernelAudioDistance(GroupedMetric):
             return Side(own.vectors, np.zeros(1, dtype=np.int64), None, {})
         genres = np.zeros(own.windows, dtype=np.int64)
         if shared:
-            own = own.part(_of_genres(own, shared))
+            own = own.part(of_genres(own, shared))
             number = {genre: place for place, genre in enumerate(shared)}
             labels, inverse = np.unique(own.groups, return_inverse=True)
             genres = np.array([number[own.genres[group]] for group in labels.tolist()], dtype=np.int64)[inverse]
@@ -278,7 +275,20 @@ def shared_genres(clips: Iterable[str], music: Iterable[str]) -> tuple[str, ...]
     return tuple(sorted(set(clips) & set(music) - {""}))
 
 
-def _of_genres(of: EmbeddingSet, genres: Sequence[str]) -> npt.NDArray[np.bool_]:
+def genre_notice(evaluated: EmbeddingSet, reference: Reference) -> tuple[Notice, ...]:
+    """Which genres only the clips or only the reference have, where both know genres."""
+    if reference.embeddings is None:
+        return ()
+    clips, music = genre_counts(evaluated), genre_counts(reference.embeddings)
+    if not any(clips) or not any(music) or set(clips) == set(music):
+        return ()
+    shared = shared_genres(clips, music)
+    alone = {"clips": [g for g in clips if g not in shared], "music": [g for g in music if g not in shared]}
+    return (Notice("W-GENRES", {"reference": reference.name, "common": list(shared), **alone}),)
+
+
+def of_genres(of: EmbeddingSet, genres: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which windows are of one of these genres, shape (windows,)."""
     groups = np.unique(of.groups)
     kept = groups[[of.genres.get(group, "") in genres for group in groups.tolist()]]
     return np.isin(of.groups, kept)

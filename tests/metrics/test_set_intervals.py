@@ -328,7 +328,7 @@ def test_differences_are_over_the_prompts_that_both_have() -> None:
     unpaired = Notice("W-UNPAIRED", {"only_a": 2, "only_b": 0})
     uneven = Notice("W-CLIPS", {"a": 10, "b": 20})
     assert difference.warnings == (unpaired,)
-    assert Coverage().difference(a, b.part(b.groups > 1), of, 0).warnings == (unpaired, uneven)
+    assert KernelAudioDistanceKadtk().difference(a, b.part(b.groups > 1), of, 0).warnings == (unpaired, uneven)
 
 
 def test_the_seed_names_the_permutations() -> None:
@@ -341,7 +341,7 @@ def test_the_seed_names_the_permutations() -> None:
     assert (first.estimate, first.low, first.high) == (other.estimate, other.low, other.high)
 
 
-@pytest.mark.parametrize("metric", [KernelAudioDistance(), Density(), Coverage(), Diversity()])
+@pytest.mark.parametrize("metric", [KernelAudioDistance(), Density(k=1), Coverage(k=1), Diversity()])
 def test_of_few_prompts_p_is_the_share_of_all_swaps(metric: Any) -> None:
     """By hand, with sets put together for each of the 2⁵ ways to say which clips of a prompt are A's."""
     of, rng = fixed_reference(), np.random.default_rng(19)
@@ -463,4 +463,4 @@ def test_names_lead_to_metrics_that_choose_their_embedder(name: str) -> None:
     assert kind().embedders[0].name == "musicnn-msd"
     (ref,) = kind(embedder="clap", embedder_params={"checkpoint": "x"}).embedders
     assert (ref.name, ref.params) == ("clap", {"checkpoint": "x"})
-    assert kind.version == (2 if name == "kad" else 1)
+    assert kind.version == (2 if name in ("kad", "density", "coverage") else 1)

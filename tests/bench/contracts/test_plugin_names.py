@@ -387,6 +387,6 @@ class TestVersions:
             (chosen,) = metrics_named([name], configured)
             assert (chosen.name, chosen.params) == (name, {"bandwidth": 2.0})
         assert metrics_named(["fad-inf[seed=3]@1"], configured) == [seeded]
-        assert metrics_named(["coverage@1"], configured) == [MetricConfig(name="coverage@1")]
+        assert metrics_named(["coverage@2"], configured) == [MetricConfig(name="coverage@2")]
         with pytest.raises(UsageError):
             plan_metrics(metrics_named(["kad@1"], configured))
