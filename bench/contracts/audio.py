@@ -17,6 +17,7 @@ from bench.atomic_write import replacing
 from bench.contracts.notes import Notes
 from bench.decoding.decode import MAX_CHANNELS, MAX_RATE, decode
 from bench.errors import DataError
+from bench.regular_file import check_regular
 
 MIXED_AWAY = 0.01
 """Share of the channels' power, −20 dB, below which their mean is what is left of channels that cancel each other."""
@@ -203,6 +204,7 @@ def read_comment(path: Path) -> str:
     import soundfile
 
     try:
+        check_regular(path)
         with soundfile.SoundFile(path) as file:
             return str(file.comment)
     except (soundfile.SoundFileError, RuntimeError, OSError, UnicodeDecodeError) as error:

@@ -55,6 +55,10 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         "below 0",
     ),
     "W-LENGTH": ({"a": 0.5, "b": 0.4}, "A's clips are 0.50 s long and B's 0.40 s (medians)"),
+    "W-PROMPT-CUT": (
+        {"model": "m", "prompts": 2, "of": 12, "tokens": 40},
+        "'m' did not read the end of 2 of 12 prompts, up to 40 tokens: shorten them",
+    ),
     "W-RANK": (
         {"of": "reference", "windows": 200, "dimension": 400},
         "the reference has 200 windows in 400 dimensions, no full covariance",
