@@ -11,6 +11,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 # The tests start hundreds of processes, which are not to compile our modules each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+import collections
 import contextlib
 import gc
 import json
@@ -22,6 +23,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -88,6 +90,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         own = 0.1 if mark is None else mark.args[0] if mark.args else 2.0
         seconds[item.path] = seconds.get(item.path, 0.0) + own
     items.sort(key=lambda item: -seconds[item.path])
+
+
+TRIALS = "trials"
+"""The property under which a test of faults tells how many trials it made, and how many were held."""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many trials of each kind were made and held."""
+    tried: collections.Counter[str] = collections.Counter()
+    held: collections.Counter[str] = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") != "teardown":
+                continue
+            for name, value in report.user_properties:
+                if name == TRIALS:
+                    kind, made, good = value
+                    tried[kind] += made
+                    held[kind] += good
+    if tried:
+        terminalreporter.section("faults: tried, held")
+        for kind in sorted(tried):
+            terminalreporter.line(f"{tried[kind]:6} {held[kind]:6}  {kind}")
+        terminalreporter.line(f"{tried.total():6} {held.total():6}  in all")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -88,7 +88,7 @@ def test_a_disk_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(UsageError, match="name another folder") as refused:
+    with pytest.raises(UsageError, match="use another folder") as refused:
         take_lock(tmp_path)
     assert refused.value.exit_code == 2
     assert list(tmp_path.iterdir()) == [tmp_path / "run.lock"]  # no file that would outlive its holder
@@ -96,8 +96,8 @@ def test_a_disk_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="name another folder"):
+    with pytest.raises(UsageError, match="use another folder"):
         take_lock(tmp_path / "file" / "run")
     (tmp_path / "run.lock").mkdir()
-    with pytest.raises(UsageError, match="name another folder"):
+    with pytest.raises(UsageError, match="use another folder"):
         take_lock(tmp_path)

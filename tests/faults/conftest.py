@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import json
 import shutil
 import zlib
@@ -15,7 +14,8 @@ import numpy as np
 import pytest
 import yaml
 
-KEPT = "trials"
+from tests.conftest import TRIALS
+
 MODELS = ("levels-a", "levels-b")
 PLUGINS = Path(__file__).parents[1] / "plugins"
 METRICS = (
@@ -63,27 +63,7 @@ def trials(request: pytest.FixtureRequest) -> Iterator[Trials]:
     """Count the trials of a test under its name."""
     made = Trials(request.function.__name__.removeprefix("test_").replace("_", " "))
     yield made
-    request.node.user_properties.append((KEPT, [made.kind, made.tried, made.tried - len(made.broken)]))
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how many trials of each kind were made and held."""
-    tried: collections.Counter[str] = collections.Counter()
-    held: collections.Counter[str] = collections.Counter()
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if getattr(report, "when", "") != "teardown":
-                continue
-            for name, value in report.user_properties:
-                if name == KEPT:
-                    kind, made, good = value
-                    tried[kind] += made
-                    held[kind] += good
-    if tried:
-        terminalreporter.section("faults: tried, held")
-        for kind in sorted(tried):
-            terminalreporter.line(f"{tried[kind]:6} {held[kind]:6}  {kind}")
-        terminalreporter.line(f"{tried.total():6} {held.total():6}  in all")
+    request.node.user_properties.append((TRIALS, [made.kind, made.tried, made.tried - len(made.broken)]))
 
 
 @dataclass(frozen=True)

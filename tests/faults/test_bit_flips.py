@@ -20,6 +20,7 @@ from bench.export.clip_table import clip_table, written
 from bench.leaderboard.render import render
 from bench.pipeline.repair_run import inspect_run, repair_run
 from bench.storage.store import Store
+from tests.faults.conftest import Trials, amounts
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 LEVELS = f"{PLUGINS / 'levels.py'}:Levels"
@@ -66,15 +67,16 @@ def flip(run: Path, whole: bytes, rng: np.random.Generator) -> int:
     return place
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1500, marks=pytest.mark.faults)], ids=["short", "full"])
+@amounts(100, 1000)
 @pytest.mark.slow(8)
-def test_no_flipped_bit_changes_a_printed_number(made: Path, tmp_path: Path, count: int) -> None:
+def test_flipped_bits_and_printed_numbers(trials: Trials, made: Path, tmp_path: Path, count: int) -> None:
+    """What is printed is as before, or refused in one line."""
     run = tmp_path / "run"
     shutil.copytree(made, run)
     whole, before = (run / "run.db").read_bytes(), printed(run)
-    rng = np.random.default_rng(count)
     told: collections.Counter[str] = collections.Counter()
-    for _ in range(count):
+
+    def trial(rng: np.random.Generator) -> None:
         place = flip(run, whole, rng)
         try:
             after = printed(run)
@@ -85,16 +87,18 @@ def test_no_flipped_bit_changes_a_printed_number(made: Path, tmp_path: Path, cou
         else:
             assert after == before, place
             told["unchanged"] += 1
-    assert min(told.values()) > 0, told  # some bits are of free space, and some of rows
+
+    trials.make(count, trial)
+    assert min(told["refused"], told["unchanged"]) > 0, told  # some bits are of free space, and some of rows
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(300, marks=pytest.mark.faults)], ids=["short", "full"])
+@amounts(5, 100)
 @pytest.mark.slow(4)
-def test_a_run_is_repaired_after_any_flip(made: Path, tmp_path: Path, count: int) -> None:
+def test_repairs_after_flipped_bits(trials: Trials, made: Path, tmp_path: Path, count: int) -> None:
     """What a repair forgets is computed again, and nothing else changes."""
-    run = tmp_path / "run"
-    before, rng = printed(made), np.random.default_rng(count + 1)
-    for _ in range(count):
+    run, before = tmp_path / "run", printed(made)
+
+    def trial(rng: np.random.Generator) -> None:
         shutil.rmtree(run, ignore_errors=True)
         shutil.copytree(made, run)
         place = flip(run, (made / "run.db").read_bytes(), rng)
@@ -103,3 +107,5 @@ def test_a_run_is_repaired_after_any_flip(made: Path, tmp_path: Path, count: int
         assert inspect_run(run) == [], place
         bench.run(load_config(run / "config.yaml"), run)
         assert printed(run) == before, place
+
+    trials.make(count, trial)

@@ -108,7 +108,7 @@ AUDIO_FAULTS = (
 )
 
 
-@amounts(9, 270)
+@amounts(9, 135)
 def test_audio_damaged_or_swapped(trials: Trials, bench_run: Bench, tmp_path: Path, count: int) -> None:
     """No clip is scored on other audio than its own, and repairing and running again gives the undisturbed run."""
     original = _scores(bench_run.run)
@@ -188,7 +188,7 @@ DATABASE_FAULTS = (
 )
 
 
-@amounts(9, 270)
+@amounts(9, 135)
 def test_database_damaged_or_lost(trials: Trials, bench_run: Bench, tmp_path: Path, count: int) -> None:
     """A printed table is the true one or is refused; repairing and running again gives the undisturbed run."""
     faults = iter(range(count))

@@ -15,7 +15,7 @@ import yaml
 
 import bench
 from bench.contracts.prompt_suite import load_suite_named
-from bench.errors import DataError, UsageError
+from bench.errors import UsageError
 from bench.memorisation.records import AuditRecord, RowRecord
 from bench.storage.store import Store
 from models.card import Card, Losses, TrainedOn
@@ -283,7 +283,7 @@ class TestMistakes:
             world.audit("nowhere.yaml")
         with pytest.raises(UsageError, match="nowhere"):
             world.audit("nowhere")
-        with pytest.raises(DataError, match=r"card\.json"):
+        with pytest.raises(UsageError, match=r"card\.json"):
             world.audit(card=tmp_path)
         odd = tmp_path / "odd.yaml"
         odd.write_text("data: {path: composer, clipss: 3}")
