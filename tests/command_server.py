@@ -18,6 +18,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -47,6 +48,7 @@ def serve(tunebench: str) -> None:
         prepare(MORE.get(next(iter(request["arguments"]), ""), ()))
         child = os.fork()
         if child == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # as a shell's child before Python has begun
             become(tunebench, request)
         print(child if request.get("background") else _exit_code(child), flush=True)
 
@@ -77,6 +79,7 @@ def become(tunebench: str, request: dict[str, Any]) -> NoReturn:
     sys.argv = [tunebench, *request["arguments"]]
     from bench.cli import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code: object = 1
     try:
         main()
@@ -89,6 +92,7 @@ def become(tunebench: str, request: dict[str, Any]) -> NoReturn:
 
 def leave(code: object) -> NoReturn:
     """End as Python does, but for the seconds that it takes to unload modules one by one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over
     if not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1

@@ -154,6 +154,8 @@ def _in_memory(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connecti
 
 def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise UsageError(f"{folder} holds no run yet; a driver may be about to begin one")
     if not 1 <= version <= SCHEMA_VERSION:
         raise DataError(
             f"{folder}/run.db has layout {version}, this tunebench reads {SCHEMA_VERSION}; "
@@ -209,7 +211,8 @@ def explained(folder: Path) -> Iterator[None]:
 
 
 def damaged(folder: Path, what: object) -> DataError:
-    """What is said of a database that is not as it should be."""
+    """What is said of a database that is not as it should be, in one line."""
+    said = " ".join(str(what).split())
     return DataError(
-        f"{folder}/run.db is damaged ({what}); 'tunebench check run {folder} --repair' makes it anew from what is whole"
+        f"{folder}/run.db is damaged ({said}); 'tunebench check run {folder} --repair' makes it anew from what is whole"
     )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
 
+from bench import interrupts
+
 _SEPARATED = " || '|' || "
 SELF_CHECKED = frozenset({"digests", "set_tests"})
 """Tables whose rows each carry their own digest. A test of a difference that is damaged is made again in seconds."""
@@ -118,6 +120,7 @@ def same_definitions(one: sqlite3.Connection, other: sqlite3.Connection) -> bool
     return _schema(one) == _schema(other)
 
 
+@interrupts.held()
 def write_digests(db: sqlite3.Connection) -> None:
     """Write the digests of all rows and of the tables' definitions anew, in the caller's transaction."""
     db.execute("DELETE FROM main.digests")

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from bench import interrupts
 from bench.storage.database import damaged, explained
 from bench.storage.digests import SCHEMA, Mismatch, digested_tables, mismatches
 
@@ -13,6 +14,7 @@ LARGE = frozenset({"embeddings", "notes", "whole_plan"})
 """Tables that readers seldom need and that hold most of the bytes."""
 
 
+@interrupts.held()  # SQLite calls into Python for each row, and takes an interrupt there for damage
 def check_integrity(folder: Path, db: sqlite3.Connection, tables: Collection[str]) -> None:
     """Check that the rows of tables, and the definitions of all, are as they were; ``folder`` is for the message.
 

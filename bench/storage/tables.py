@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench import interrupts
 from bench.storage.database import explained
 from bench.storage.digests import ChangedBlocks
 from bench.storage.integrity import check_integrity
@@ -45,7 +46,8 @@ class Tables:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with explained(self.folder):
+        # SQLite calls into Python for each row that changes, and takes an interrupt there for damage.
+        with interrupts.held(), explained(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
