@@ -23,13 +23,12 @@ from bench.config.run_config import load_config
 from bench.contracts.plugins import installed
 from bench.environment import environment
 from bench.errors import DataError, UsageError
-from bench.export.clip_table import clip_table, written
-from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_board, read_cells, records
 from bench.planning.metric_plan import embedding_key
 from bench.progress import Progress, Silent
 from bench.references.find import find_by_fingerprint
 from bench.scores.aggregate import read_columns, read_set_scores
+from bench.scores.clip_table import clip_table, written
 from bench.scores.protocol import Protocol, protocol_of
 from bench.storage.clip_file import made_files
 from bench.storage.database import explained, present_layout, read_database
@@ -44,6 +43,7 @@ from bench.storage.layout import (
     SCORES,
     reference_name,
 )
+from bench.storage.own_clips import own_clips
 from bench.storage.read_scores import unscored_clips
 from bench.storage.store import Store
 

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from bench.atomic_write import replace_file, replacing
 from bench.errors import DataError, UsageError, suggestion
-from bench.export.clip_table import clip_table, written
 from bench.export.dataset_card import dataset_card
-from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_cells
 from bench.progress import Progress, Silent
 from bench.regular_file import read_bytes
+from bench.scores.clip_table import clip_table, written
 from bench.scores.protocol import protocol_of
 from bench.storage.clip_file import made_files
+from bench.storage.own_clips import own_clips
 from bench.storage.store import Store, StoredClip
 
 METADATA = "metadata.parquet"
