@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import DataError, suggestion
+from bench.paths import StrPath
 from bench.scores.aggregate import Column, read_columns, read_set_scores
 from bench.stats.association import Association, RatedClips, between_models, pooled, within_prompts
 from bench.stats.bootstrap import RESAMPLES, SEED
@@ -110,7 +111,7 @@ class Predictions:
 
 
 def predict(
-    folder: Path, ratings: Ratings, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
+    folder: StrPath, ratings: Ratings, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
 ) -> Predictions:
     """Correlate every metric of a run with every scale of a survey of its clips.
 
@@ -126,6 +127,7 @@ def predict(
         UsageError: there is no run in the folder.
         DataError: no rating is of a clip of this run, or the run has no clips or no scores.
     """
+    folder = Path(folder)
     with Store.read(folder) as store:
         columns = read_columns(store)
         scores = _read_scores(store)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.paths import StrPath
 from bench.survey.columns import identify
 from bench.survey.exclusions import screen
 from bench.survey.rating_range import Range
@@ -14,7 +15,7 @@ from bench.survey.table_file import read_table
 
 
 def read_ratings(
-    path: Path,
+    path: StrPath,
     columns: Mapping[str, str] | None = None,
     ranges: Mapping[str, Range] | Range | None = None,
     models: Sequence[str] | None = None,
@@ -32,7 +33,7 @@ def read_ratings(
 
 
 def read_survey(
-    path: Path,
+    path: StrPath,
     columns: Mapping[str, str] | None = None,
     ranges: Mapping[str, Range] | Range | None = None,
     models: Sequence[str] | None = None,
@@ -55,4 +56,4 @@ def read_survey(
         UsageError: a column, model or scale that was asked for is not in the file.
         DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
     """
-    return screen(identify(read_table(path), columns or {}, scales), ranges, models, scales)
+    return screen(identify(read_table(Path(path)), columns or {}, scales), ranges, models, scales)

@@ -1,0 +1,100 @@
+"""What `bench` offers to scripts: every name leads somewhere, and every type that a signature names is offered, too."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import sys
+import typing
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+import pytest
+
+import bench
+
+ROOM = Path(bench.__file__).parent
+OURS = ("bench", "models", "metrics", "prompts", "results")
+
+
+def _typing_names(module: ModuleType) -> dict[str, object]:
+    """What a module imports for type checkers only."""
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+    found: dict[str, object] = {}
+    for block in ast.walk(tree):
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
+            imports = [node for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
+            exec(ast.unparse(ast.Module(imports, [])), found)
+    return found
+
+
+def _hints(owner: object) -> dict[str, object]:
+    """The annotations of a function or class, resolved."""
+    module = sys.modules[owner.__module__]
+    return typing.get_type_hints(owner, vars(module), {**_typing_names(module), **vars(module)})
+
+
+def _types_in(hint: object) -> Iterator[type]:
+    for part in typing.get_args(hint):
+        yield from [kind for one in (part if isinstance(part, list) else [part]) for kind in _types_in(one)]
+    if isinstance(hint, type) and not typing.get_args(hint):
+        yield hint
+
+
+def _signatures(name: str) -> Iterator[tuple[str, object]]:
+    """A public function; or the fields of a public class, and its public methods and properties."""
+    found = getattr(bench, name)
+    if isinstance(found, FunctionType):
+        yield name, found
+    elif inspect.isclass(found):
+        if dataclasses.is_dataclass(found) or hasattr(found, "model_fields"):
+            yield name, found
+        for own in (base for base in found.__mro__ if base.__module__.startswith(OURS)):
+            for attribute, member in vars(own).items():
+                if attribute.startswith("_") and attribute != "__init__":
+                    continue
+                function = getattr(member, "fget", None) or getattr(member, "func", None) or member
+                function = getattr(function, "__func__", function)
+                if isinstance(function, FunctionType) and function.__module__.startswith(OURS):
+                    yield f"{name}.{attribute}", function
+
+
+def test_every_name_leads_somewhere() -> None:
+    for name in bench.__all__:
+        assert getattr(bench, name) is not None
+    with pytest.raises(AttributeError):
+        _ = bench.nowhere
+
+
+def test_type_checkers_know_the_same_names() -> None:
+    tree = ast.parse((ROOM / "__init__.py").read_text())
+    seen = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("bench.")
+        for alias in node.names
+    }
+    assert sorted([*seen, "__version__"]) == bench.__all__
+    for name, (module, own) in seen.items():
+        assert getattr(bench, name) is getattr(import_module(str(module)), own)
+
+
+def test_no_public_name_is_hidden_by_a_module() -> None:
+    """`bench.x` would be whichever of them is imported last."""
+    modules = {path.stem for path in ROOM.iterdir()}
+    assert not modules & set(bench.__all__)
+
+
+def test_every_type_in_a_signature_is_public() -> None:
+    public = {id(getattr(bench, name)) for name in bench.__all__}
+    hidden: dict[str, set[str]] = {}
+    for name in bench.__all__:
+        for where, owner in _signatures(name):
+            for hint in _hints(owner).values():
+                for kind in _types_in(hint):
+                    if kind.__module__.startswith(OURS) and id(kind) not in public:
+                        hidden.setdefault(f"{kind.__module__}.{kind.__qualname__}", set()).add(where)
+    assert hidden == {}
