@@ -42,7 +42,7 @@ class AuditRequest:
     """
 
     run: StrPath
-    data: str
+    data: StrPath
     card: StrPath | None = None
     embedder: str = EMBEDDER
     models: Sequence[str] = ()
@@ -78,7 +78,7 @@ def audit_memorisation(request: AuditRequest, progress: ProgressOption = None) -
 
 
 def _audit(request: AuditRequest, progress: Progress) -> list[AuditRecord]:
-    data, seed = read_data(request.data)
+    data, seed = read_data(str(request.data))
     run = AuditedRun.read(Path(request.run), request.embedder, request.workers)
     rows = with_base(rows_by_cards(run, None if request.card is None else Path(request.card)), request.base)
     for label in request.models:

@@ -26,22 +26,23 @@ def _typing_names(module: ModuleType) -> dict[str, object]:
     found: dict[str, object] = {}
     for block in ast.walk(tree):
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
-            imports = [node for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
+            imports: list[ast.stmt] = [node for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
             exec(ast.unparse(ast.Module(imports, [])), found)
     return found
 
 
-def _hints(owner: object) -> dict[str, object]:
+def hints(owner: object) -> dict[str, object]:
     """The annotations of a function or class, resolved."""
     module = sys.modules[owner.__module__]
     return typing.get_type_hints(owner, vars(module), {**_typing_names(module), **vars(module)})
 
 
-def _types_in(hint: object) -> Iterator[type]:
+def types_in(hint: object) -> Iterator[type]:
     for part in typing.get_args(hint):
-        yield from [kind for one in (part if isinstance(part, list) else [part]) for kind in _types_in(one)]
-    if isinstance(hint, type) and not typing.get_args(hint):
-        yield hint
+        yield from [kind for one in (part if isinstance(part, list) else [part]) for kind in types_in(one)]
+    kind = typing.get_origin(hint) or hint
+    if isinstance(kind, type):
+        yield kind
 
 
 def _signatures(name: str) -> Iterator[tuple[str, object]]:
@@ -93,8 +94,8 @@ def test_every_type_in_a_signature_is_public() -> None:
     hidden: dict[str, set[str]] = {}
     for name in bench.__all__:
         for where, owner in _signatures(name):
-            for hint in _hints(owner).values():
-                for kind in _types_in(hint):
+            for hint in hints(owner).values():
+                for kind in types_in(hint):
                     if kind.__module__.startswith(OURS) and id(kind) not in public:
                         hidden.setdefault(f"{kind.__module__}.{kind.__qualname__}", set()).add(where)
     assert hidden == {}
