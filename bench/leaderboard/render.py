@@ -93,14 +93,8 @@ def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
 
 
 def cells_of(store: Store, by: str | None = None) -> list[Cell]:
-    """As `read_cells`, of a run that is open.
-
-    Raises:
-        UsageError: as `board_of`.
-    """
-    grouping = parse_grouping(by)
-    refuse_ungrouped(store.prompts().values(), by)
-    return _cells(store, grouping)
+    """As `read_cells`, of a run that is open."""
+    return _cells(store, parse_grouping(by))
 
 
 def records(

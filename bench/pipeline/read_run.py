@@ -91,10 +91,13 @@ class Run:
         """
         from bench.leaderboard.frames import wide_frame
         from bench.leaderboard.render import board_frame, board_of, cells_of
+        from bench.scores.aggregate import refuse_ungrouped
 
         with self._reading() as store:
             if wide:
-                return wide_frame(cells_of(store, by), grouped=by is not None)
+                cells = cells_of(store, by)
+                refuse_ungrouped(store.prompts().values(), by)
+                return wide_frame(cells, grouped=by is not None)
             with shown(progress) as told:
                 return board_frame(board_of(store, by, told))
 

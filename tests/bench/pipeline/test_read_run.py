@@ -100,6 +100,13 @@ def test_wide_is_the_same_leaderboard(run: bench.Run, by: str | None) -> None:
             assert wide[f"{row.metric}{part}"].to_dict()[place] == pytest.approx(value, nan_ok=True)
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("by", ["tempo", ""])
+def test_only_genres_and_levels_split_a_leaderboard(run: bench.Run, wide: bool, by: str) -> None:
+    with pytest.raises(UsageError):
+        run.leaderboard(by, wide)
+
+
 def test_comparing_the_other_way_round_turns_the_sign(run: bench.Run) -> None:
     there, back = run.compare("low", "high"), run.compare("high", "low")
     assert list(there["metric"]) == ["Peak@1", "Frames@1", "Spread@1"]
