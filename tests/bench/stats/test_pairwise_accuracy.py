@@ -13,8 +13,8 @@ from bench.stats.pairwise_accuracy import Votes, listener_accuracy, pairwise_acc
 
 
 def votes(choice: list[float], listeners: list[int], pairs: list[int], turned: list[float] | None = None) -> Votes:
-    numbers = (np.array(part, dtype=np.intp) for part in (listeners, pairs, pairs))
-    return Votes(np.array(choice, float), *numbers, np.array(turned or [1.0] * len(choice)))
+    who, what = np.array(listeners, dtype=np.intp), np.array(pairs, dtype=np.intp)
+    return Votes(np.array(choice, float), who, what, what, np.array(turned or [1.0] * len(choice)))
 
 
 def test_counted_by_hand() -> None:

@@ -282,7 +282,7 @@ def test_each_metric_picks_a_model_and_a_wrong_pick_costs(run: Path, answers: pd
 
 
 @pytest.fixture(scope="module")
-def ballots(run: Path, answers: pd.DataFrame) -> pd.DataFrame:
+def ballots(answers: pd.DataFrame) -> pd.DataFrame:
     """Whom of two models each listener rated higher, by prompt: a vote a pair, in one order or the other."""
     rng = np.random.default_rng(2)
     rows = []
