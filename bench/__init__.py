@@ -60,8 +60,9 @@ if TYPE_CHECKING:
     from bench.storage.orphans import Settled
     from bench.storage.task_results import ClipMade
     from bench.survey.analysis import analyse as analyze_survey
-    from bench.survey.metric_agreement import Coefficient, Prediction, Predictions
+    from bench.survey.metric_agreement import Ceiling, Coefficient, Prediction, Predictions
     from bench.survey.metric_agreement import predict as predict_ratings
+    from bench.survey.metric_picks import Pick
     from bench.survey.rating_range import Range
     from bench.survey.ratings import Exclusion, Preferences, Ratings
     from bench.survey.reading import read_ratings, read_survey
@@ -78,17 +79,20 @@ if TYPE_CHECKING:
         SurveyDesign,
         VarianceComponents,
     )
+    from bench.survey.vote_agreement import Accuracy, VoteCeiling, VotePredictions, predict_votes
 
     __version__: str
 
 # Where each stands: its module below `bench`, and after a colon its name there, if that is another.
 _HOMES = {
+    "Accuracy": "survey.vote_agreement",
     "Agreement": "survey.results",
     "Analysis": "survey.results",
     "Audio": "contracts.audio",
     "AudioScores": "execution.score_audio",
     "Built": "references.build",
     "Bundle": "bundle.pack",
+    "Ceiling": "survey.metric_agreement",
     "ClipMade": "storage.task_results",
     "ClipMetric": "contracts.metric",
     "Coefficient": "survey.metric_agreement",
@@ -123,6 +127,7 @@ _HOMES = {
     "Notes": "contracts.notes",
     "Notice": "contracts.notice",
     "OmnibusTest": "survey.results",
+    "Pick": "survey.metric_picks",
     "Place": "bundle.verification",
     "Prediction": "survey.metric_agreement",
     "Predictions": "survey.metric_agreement",
@@ -156,6 +161,8 @@ _HOMES = {
     "VarianceComponents": "survey.results",
     "Verification": "bundle.verification",
     "View": "contracts.clip_view",
+    "VoteCeiling": "survey.vote_agreement",
+    "VotePredictions": "survey.vote_agreement",
     "analyze_survey": "survey.analysis:analyse",
     "build_reference": "references.build",
     "build_report": "report.build",
@@ -169,6 +176,7 @@ _HOMES = {
     "merge_shards": "pipeline.merge_shards:merge",
     "pack_bundle": "bundle.pack:pack",
     "predict_ratings": "survey.metric_agreement:predict",
+    "predict_votes": "survey.vote_agreement",
     "preview_run": "pipeline.dry_run:preview",
     "read_audio": "contracts.audio",
     "read_ratings": "survey.reading",
@@ -181,12 +189,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Accuracy",
     "Agreement",
     "Analysis",
     "Audio",
     "AudioScores",
     "Built",
     "Bundle",
+    "Ceiling",
     "ClipMade",
     "ClipMetric",
     "Coefficient",
@@ -221,6 +231,7 @@ __all__ = [
     "Notes",
     "Notice",
     "OmnibusTest",
+    "Pick",
     "Place",
     "Prediction",
     "Predictions",
@@ -254,6 +265,8 @@ __all__ = [
     "VarianceComponents",
     "Verification",
     "View",
+    "VoteCeiling",
+    "VotePredictions",
     "__version__",
     "analyze_survey",
     "build_reference",
@@ -268,6 +281,7 @@ __all__ = [
     "merge_shards",
     "pack_bundle",
     "predict_ratings",
+    "predict_votes",
     "preview_run",
     "read_audio",
     "read_ratings",

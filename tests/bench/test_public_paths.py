@@ -71,6 +71,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     prompts = bench.load_suite("quick@1").prompts[:4]
     ratings = [f"{who},{p.id},{model},3" for who in ("ann", "bob") for p in prompts for model in ("a", "b")]
     (folder / "ratings.csv").write_text("\n".join(["listener,prompt,model,rating", *ratings]))
+    votes = [f"{who},{p.id},a,b,{'ab'[n % 2]}" for who in ("ann", "bob") for n, p in enumerate(prompts)]
+    (folder / "votes.csv").write_text("\n".join(["listener,prompt,a,b,choice", *votes]))
     (folder / "train.yaml").write_text("base: {kind: audioldm, checkpoint: none}\ndata: {path: none}\nsteps: 1\n")
     return folder
 
@@ -105,6 +107,11 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         with pytest.raises(bench.TunebenchError):  # there is no such checkpoint, adapter or run
             call()
 
+    def votes() -> bench.VotePredictions:
+        preferences = bench.read_survey(str(folder / "votes.csv"))
+        assert isinstance(preferences, bench.Preferences)
+        return bench.predict_votes(run, preferences, resamples=20)
+
     def audited() -> None:
         request = models.training.AuditRequest(str(out), str(folder / "music"), str(out))
         refused(lambda: models.training.audit_memorisation(request))
@@ -123,6 +130,7 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "merge_shards": merged,
         "pack_bundle": packed,
         "predict_ratings": lambda: bench.predict_ratings(run, bench.read_ratings(ratings), resamples=20),
+        "predict_votes": votes,
         "preview_run": lambda: bench.preview_run(str(folder / "run.yaml"), run),
         "read_audio": lambda: bench.read_audio(str(folder / "music" / "one.wav")),
         "read_ratings": lambda: bench.read_ratings(ratings),

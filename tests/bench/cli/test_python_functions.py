@@ -43,6 +43,7 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "check memorisation": ("memorisation", models.training.audit_memorisation),
     "survey analyze": ("survey", bench.analyze_survey),
     "survey agree": ("survey_agree", bench.predict_ratings),
+    "survey agree, of preferences": ("survey_agree", bench.predict_votes),
     "train run": ("train", models.training.train_model),
     "train merge": ("train", models.training.merge_adapter),
     "train speed": ("train", models.training.compare_speed),
