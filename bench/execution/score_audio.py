@@ -83,7 +83,7 @@ def score_audio(
             worker, or a disk that takes no more.
         MissingError: a metric, or a callable of ``audio``, needs what is not installed.
     """
-    if isinstance(audio, str) or isinstance(metrics, str):
+    if isinstance(audio, str | os.PathLike | Audio) or isinstance(metrics, str):
         raise UsageError("score_audio takes lists: score_audio(['take.wav'], ['harmonic-accuracy'])")
     entries = [MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics]
     planned = plan_metrics(entries)

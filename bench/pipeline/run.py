@@ -112,7 +112,7 @@ def run(
 
 def rescore(
     folder: StrPath,
-    config: RunConfig | None = None,
+    config: ConfigOption = None,
     progress: ProgressOption = None,
     force: bool = False,
     plugin_files: bool = False,
@@ -122,7 +122,7 @@ def rescore(
 
     Args:
         folder: the run's.
-        config: with whose metrics, reference and workers; by default the run's own.
+        config: as for `run`, with whose metrics, reference and workers; by default the run's own.
         progress: shows how far it is.
         force: compute again what has a score.
         plugin_files: whether plugin files that the run's own configuration names may be run.
@@ -135,18 +135,17 @@ def rescore(
     """
     folder = Path(folder)
     check_run(folder)
-    if config is None:
-        config = scoring_config(folder, metrics, plugin_files)
-    elif metrics:
+    if config is not None and metrics:
         raise UsageError("rescore takes the metrics of a configuration, or names of metrics, not both")
-    planned = plan_metrics(config.metrics)
+    settings = scoring_config(folder, metrics, plugin_files) if config is None else as_config(config)
+    planned = plan_metrics(settings.metrics)
     with shown(progress) as progress, Store.open(folder) as store:
         _tidy(store, progress)
-        with make_executor(config.executor, folder / CRASHES) as executor:
-            view, retries = view_of(store, config.common), config.executor.retries
+        with make_executor(settings.executor, folder / CRASHES) as executor:
+            view, retries = view_of(store, settings.common), settings.executor.retries
             scoring = Scoring(store, view, executor, progress, force, retries)
-            missing = scoring.score(planned, config.reference, shared=config.shared_recordings)
-        freeze_scoring(store, config)
+            missing = scoring.score(planned, settings.reference, shared=settings.shared_recordings)
+        freeze_scoring(store, settings)
         store_set_tests(store, progress, plugin_files)
         forget_crashes(store)
     if missing:

@@ -193,6 +193,13 @@ def test_progress_is_shown(folder: Path, tmp_path: Path, tiny: Path, capfd: pyte
         assert f"{stage}: " in capfd.readouterr().err
 
 
+def test_one_piece_of_audio_is_no_list_of_them(folder: Path) -> None:
+    one: Any
+    for one in ("take.wav", Path("take.wav"), bench.read_audio(folder / "music" / "one.wav")):
+        with pytest.raises(UsageError):
+            bench.score_audio(one, ["key-adherence"])
+
+
 def test_a_reference_file_has_the_ending_that_runs_look_for(folder: Path, tmp_path: Path, tiny: Path) -> None:
     bands = f"{tiny}:Bands"
     for call in (
