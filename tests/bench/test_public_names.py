@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import subprocess
 import sys
 import typing
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
 
 import bench
+import models.training
 
-ROOM = Path(bench.__file__).parent
+DOORS = pytest.mark.parametrize("door", [bench, models.training])
 OURS = ("bench", "models", "metrics", "prompts", "results")
 
 
@@ -45,9 +48,9 @@ def types_in(hint: object) -> Iterator[type]:
         yield kind
 
 
-def _signatures(name: str) -> Iterator[tuple[str, object]]:
+def _signatures(door: ModuleType, name: str) -> Iterator[tuple[str, object]]:
     """A public function; or the fields of a public class, and its public methods and properties."""
-    found = getattr(bench, name)
+    found = getattr(door, name)
     if isinstance(found, FunctionType):
         yield name, found
     elif inspect.isclass(found):
@@ -63,39 +66,56 @@ def _signatures(name: str) -> Iterator[tuple[str, object]]:
                     yield f"{name}.{attribute}", function
 
 
-def test_every_name_leads_somewhere() -> None:
-    for name in bench.__all__:
-        assert getattr(bench, name) is not None
+@DOORS
+def test_every_name_leads_somewhere(door: ModuleType) -> None:
+    for name in door.__all__:
+        assert getattr(door, name) is not None
+    assert set(door.__all__) <= set(dir(door))
     with pytest.raises(AttributeError):
-        _ = bench.nowhere
+        _ = door.nowhere
 
 
-def test_type_checkers_know_the_same_names() -> None:
-    tree = ast.parse((ROOM / "__init__.py").read_text())
+@DOORS
+def test_type_checkers_know_the_same_names(door: ModuleType) -> None:
+    tree = ast.parse(Path(str(door.__file__)).read_text())
     seen = {
         alias.asname or alias.name: (node.module, alias.name)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("bench.")
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(f"{door.__name__}.")
         for alias in node.names
     }
-    assert sorted([*seen, "__version__"]) == bench.__all__
+    assert sorted(seen) == [name for name in door.__all__ if name != "__version__"]
     for name, (module, own) in seen.items():
-        assert getattr(bench, name) is getattr(import_module(str(module)), own)
+        assert getattr(door, name) is getattr(import_module(str(module)), own)
 
 
-def test_no_public_name_is_hidden_by_a_module() -> None:
+@DOORS
+def test_no_public_name_is_hidden_by_a_module(door: ModuleType) -> None:
     """`bench.x` would be whichever of them is imported last."""
-    modules = {path.stem for path in ROOM.iterdir()}
-    assert not modules & set(bench.__all__)
+    modules = {path.stem for path in Path(str(door.__file__)).parent.iterdir()}
+    assert not modules & set(door.__all__)
 
 
-def test_every_type_in_a_signature_is_public() -> None:
-    public = {id(getattr(bench, name)) for name in bench.__all__}
+@DOORS
+def test_every_type_in_a_signature_is_public(door: ModuleType) -> None:
+    public = {id(getattr(one, name)) for one in {bench, door} for name in one.__all__}
     hidden: dict[str, set[str]] = {}
-    for name in bench.__all__:
-        for where, owner in _signatures(name):
+    for name in door.__all__:
+        for where, owner in _signatures(door, name):
             for hint in hints(owner).values():
                 for kind in types_in(hint):
                     if kind.__module__.startswith(OURS) and id(kind) not in public:
                         hidden.setdefault(f"{kind.__module__}.{kind.__qualname__}", set()).add(where)
     assert hidden == {}
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert bench.__version__ == version("tunebench")
+
+
+def test_importing_bench_imports_nothing_heavy() -> None:
+    """Names are looked up when they are used."""
+    heavy = ("numpy", "pandas", "pydantic", "rich", "scipy", "torch", "typer", "yaml")
+    program = f"import sys, bench, models.training; print([name for name in {heavy} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
