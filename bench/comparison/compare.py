@@ -64,8 +64,8 @@ def compare(
         progress: told of the tests of set metrics.
 
     Raises:
-        UsageError: no such run or row, A and B are one, there is no metric to compare on, or the runs cannot be compared
-            at all; the message says why.
+        UsageError: no such run or row, A and B are one, nothing is scored, or the runs cannot be compared at all; the
+            message says why.
         DataError: a damaged run, or a damaged file under ``reference``.
     """
     with shown(progress) as progress, opened(Path(run), None if other is None else Path(other)) as runs:
