@@ -11,7 +11,7 @@ Source: github.com/audiolabs/webMUSHRA, service/write.php and lib/webmushra/page
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from bench.errors import DataError, UsageError
@@ -35,7 +35,7 @@ def recognised(table: TextTable) -> bool:
     return any(layout <= set(table.header) for layout in (_MUSHRA, _LIKERT, _PAIRED))
 
 
-def identify(table: TextTable, given: Mapping[str, str]) -> Identified:
+def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str] | None = None) -> Identified:
     """Bring webMUSHRA's answers into the long form; columns that were ``given`` win.
 
     Raises:
