@@ -28,4 +28,4 @@ class Layout(Protocol):
 
 
 LAYOUTS: tuple[Layout, ...] = (webmushra,)
-"""The first that recognises a table reads it; where none does, `bench.survey.columns` tells the columns by their names."""
+"""The first that recognises a table reads it; for all others `bench.survey.columns` goes by the columns' names."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 OUTCOMES = ("a", "b", "tie", "both bad")
-"""What a listener may say of two clips. "Both bad" is none of the others: it does not say that they are equally good."""
+"""What a listener may say of two clips; "both bad" is no tie, since it does not say that they are equally good."""
 
 
 @dataclass(frozen=True)
