@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from bench.errors import DataError, UsageError, suggestion
-from bench.survey import webmushra
+from bench.survey.layouts import LAYOUTS
 from bench.survey.long_format import Identified, plain, records
 
 if TYPE_CHECKING:
@@ -78,8 +78,9 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
                 f"--column {role}={name}: {table.path} has no column '{name}'{suggestion(name, table.header)}; "
                 f"it has {', '.join(table.header)}"
             )
-    if webmushra.recognised(table):
-        return webmushra.identify(table, given)
+    for layout in LAYOUTS:
+        if layout.recognised(table):
+            return layout.identify(table, given, scales)
     _no_contradiction(given)
     wide = [name for name in table.header if scales and name in scales and "scale" not in given]
     found = _guess(table, given, taken=wide)

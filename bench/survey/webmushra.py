@@ -2,7 +2,7 @@
 
 Each row begins with session_test_id and the participant's own columns (e-mail, age, …, in newer versions
 session_uuid), then trial_id and the answer: rating_stimulus, rating_score, … (MUSHRA); stimuli_rating, stimuli
-(Likert); choice_reference, choice_non_reference, choice_answer (paired comparison), where "correct" means that the
+(Likert), with several scales stimuli_rating1, stimuli_rating2, … instead; choice_reference, choice_non_reference, choice_answer (paired comparison), where "correct" means that the
 reference was chosen and "incorrect" the other.
 
 Source: github.com/audiolabs/webMUSHRA, service/write.php and lib/webmushra/pages.
@@ -11,7 +11,7 @@ Source: github.com/audiolabs/webMUSHRA, service/write.php and lib/webmushra/page
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from bench.errors import DataError, UsageError
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from bench.survey.table_file import TextTable
 
 _MUSHRA = {"trial_id", "rating_stimulus", "rating_score"}
-_LIKERT = {"trial_id", "stimuli_rating", "stimuli"}
+_LIKERT = {"trial_id", "stimuli"}
+_LIKERT_ANSWER = re.compile(r"stimuli_(rating\d*)")
 _PAIRED = {"trial_id", "choice_reference", "choice_non_reference", "choice_answer"}
 _PERSONAL = ("session", "email", "participant", "name", "listener", "user", "subject")  # session: session_uuid
 _HEARD, _MISSES = 90, 0.15
@@ -32,16 +33,19 @@ _CONTROL = re.compile(r"reference|anchor\d*", re.IGNORECASE)
 
 def recognised(table: TextTable) -> bool:
     """Whether webMUSHRA wrote it."""
-    return any(layout <= set(table.header) for layout in (_MUSHRA, _LIKERT, _PAIRED))
+    header = set(table.header)
+    return header >= _MUSHRA or header >= _PAIRED or (header >= _LIKERT and any(map(_LIKERT_ANSWER.fullmatch, header)))
 
 
-def identify(table: TextTable, given: Mapping[str, str]) -> Identified:
+def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str] | None = None) -> Identified:
     """Bring webMUSHRA's answers into the long form; columns that were ``given`` win.
 
     Raises:
         DataError: nothing in the rows tells the listeners apart.
         UsageError: another column was given than the one that webMUSHRA writes a role to.
     """
+    import pandas as pd
+
     header = set(table.header)
     roles = {"listener": given.get("listener") or _listener(table), "prompt": "trial_id"}
     extra = {role: given[role] for role in ("prompt", "scale", "seed", "genre") if role in given}
@@ -55,14 +59,31 @@ def identify(table: TextTable, given: Mapping[str, str]) -> Identified:
         return Identified(table.path, "preferences", frame, roles, _notes("paired comparison", roles))
     mushra = header >= _MUSHRA
     roles |= {"model": "rating_stimulus" if mushra else "stimuli", **extra}
-    answer = "rating_score" if mushra else "stimuli_rating"
-    _no_others(table, given, {**roles, "value": answer})
-    frame = records(table, roles, answer, None if "scale" in extra else "MUSHRA" if mushra else "rating")
+    answers = {"rating_score": "MUSHRA"} if mushra else _likert_scales(table, scales)
+    if len(answers) == 1 or "value" in given:
+        answers = {name: scale for name, scale in answers.items() if given.get("value", name) == name} or answers
+        _no_others(table, given, {**roles, "value": next(iter(answers))})
+    frame = pd.concat(
+        [records(table, roles, answer, None if "scale" in extra else scale) for answer, scale in answers.items()],
+        ignore_index=True,
+    )
     controls = frozenset(name for name in frame["model"].unique() if mushra and _CONTROL.fullmatch(name))
     notes = _notes("MUSHRA" if mushra else "Likert", roles)
     if mushra and (doubt := _doubtful_listeners(frame)):
         notes = (*notes, doubt)
     return Identified(table.path, "ratings", frame, roles, notes, table.decimal_comma, controls)
+
+
+def _likert_scales(table: TextTable, scales: Collection[str] | None) -> dict[str, str]:
+    """The scale of each column of answers: as named in this order, else as webMUSHRA numbers them."""
+    found = {name: match[1] for name in table.header if (match := _LIKERT_ANSWER.fullmatch(name))}
+    if scales is None or set(scales) <= set(found.values()):
+        return found
+    if len(scales) != len(found):
+        raise UsageError(
+            f"--scales names {len(scales)}, and {table.path} has {len(found)}: {', '.join(found)}; name each, in order"
+        )
+    return dict(zip(found, scales, strict=True))
 
 
 def _no_others(table: TextTable, given: Mapping[str, str], told: Mapping[str, str]) -> None:
