@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.clusters import cluster_variance, effective_number
 from bench.stats.davidson import fit_davidson, fit_half_wins
 
 Array = npt.NDArray[np.float64]
@@ -90,10 +91,8 @@ class VoteStrengths:
 def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: float = 0.95) -> VoteStrengths:
     """Fit strengths, and find how far they would differ with other listeners and other prompts.
 
-    Listeners are left out one at a time, and so are prompts, and their cells: the variance is that of listeners plus
-    that of prompts less that of the cells, which are in both, and never less than either; where every vote has a prompt
-    of its own it is that of listeners alone. t-intervals with Satterthwaite's degrees of freedom, of listeners alone
-    their number less 1. A percentile bootstrap of listeners covers .74, .84 and .92 at 3, 5 and 20 of them; this
+    Listeners are left out one at a time, and so are prompts, and their cells; `bench.stats.clusters.cluster_variance`
+    says how that becomes a variance with degrees of freedom, and so a t-interval. A percentile bootstrap of listeners covers .74, .84 and .92 at 3, 5 and 20 of them; this
     jackknife .91 to .96 (simulations in the tests and in the documentation).
 
     The strengths are marginal: of a vote by anybody on any prompt, not of one listener's odds, which lie further apart
@@ -109,10 +108,7 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
         ValueError: fewer than two models, models that are not even indirectly compared, a confidence outside (0, 1), or
             for "Davidson" no ties, or nothing else.
 
-    Source: Bradley and Terry, Biometrika 39 (1952); Davidson, JASA 65 (1970); Cameron, Gelbach and Miller, "Robust
-    inference with multiway clustering", Journal of Business & Economic Statistics 29 (2011); MacKinnon, Nielsen and
-    Webb, "Cluster-robust inference: a guide to empirical practice", Journal of Econometrics 232 (2023), for the cluster
-    jackknife with t(G − 1); Kish, *Survey Sampling* (1965), for the effective number.
+    Source: Bradley and Terry, Biometrika 39 (1952); Davidson, JASA 65 (1970).
     """
     if not 0 < confidence < 1:
         raise ValueError(f"the confidence is a share between 0 and 1, got {confidence}")
@@ -126,11 +122,11 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
     fit = _Whole(votes, wins[0], tied[0], ties, whole[0])
     k = votes.models
     contrasts = np.concatenate([np.eye(k), _pairs(k)])
-    variance, df, reason = _variance(fit, contrasts)
+    found = cluster_variance(votes.listeners, votes.prompts, lambda groups: _jackknife(fit, groups, contrasts))
+    variance, df = (np.broadcast_to(part, len(contrasts)) for part in (found.variance, found.df))
     estimate = contrasts @ whole[0, :k]
     reach, p = _t_interval(estimate, variance, df, confidence)
     low, high = estimate - reach, estimate + reach
-    shares = np.bincount(votes.listeners)
     square = (k, k)
     return VoteStrengths(
         ties,
@@ -139,11 +135,11 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
         high[:k],
         *(part[k:].reshape(square) for part in (estimate, low, high, p, df)),
         float(whole[0, k]),
-        int((shares > 0).sum()),
+        len(np.unique(votes.listeners)),
         len(np.unique(votes.prompts)),
-        float(shares.sum() ** 2 / (shares**2).sum()),
+        effective_number(votes.listeners),
         _HALF_WINS if sparse[0] else "",
-        reason,
+        found.reason,
     )
 
 
@@ -180,37 +176,6 @@ def _fitted(
         return np.column_stack([abilities, np.zeros(len(abilities))]), sparse
     abilities, log_nu, sparse = fit_davidson(wins, tied, None if start is None else (start[:-1], float(start[-1])))
     return np.column_stack([abilities, log_nu]), sparse
-
-
-def _variance(fit: _Whole, contrasts: Array) -> tuple[Array, Array, str]:
-    """Variance and degrees of freedom of each contrast of strengths, and why there are none."""
-    votes = fit.votes
-    listeners, prompts = (np.unique(part, return_inverse=True)[1] for part in (votes.listeners, votes.prompts))
-    nothing = np.full(len(contrasts), np.nan)
-    groups = int(listeners.max()) + 1
-    if groups < 2:
-        return nothing, nothing, "one listener, an interval needs 2"
-    of_listeners = _jackknife(fit, listeners, contrasts)
-    alone = np.full(len(contrasts), groups - 1.0)
-    reason = _undefined(of_listeners)
-    cells = np.unique(listeners * (prompts.max() + 1) + prompts, return_inverse=True)[1]
-    if int(prompts.max()) == int(cells.max()) or not prompts.max():
-        # Every cell has its own prompt, so that prompts and cells are one; or there is one prompt for all.
-        return of_listeners, alone, reason
-    of_prompts, of_cells = (_jackknife(fit, part, contrasts) for part in (prompts, cells))
-    both = of_listeners + of_prompts - of_cells
-    floor = np.maximum(of_listeners, of_prompts)
-    variance = np.maximum(both, floor)
-    of_one = np.where(of_listeners >= of_prompts, alone, float(prompts.max()))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        satterthwaite = both**2 / (of_listeners**2 / alone + of_prompts**2 / float(prompts.max()))
-    lowest = min(groups - 1.0, float(prompts.max()))
-    df = np.where(both >= floor, np.maximum(satterthwaite, lowest), of_one)
-    return variance, df, reason or _undefined(of_prompts) or _undefined(of_cells)
-
-
-def _undefined(variance: Array) -> str:
-    return "no interval: without some listener or prompt there is no fit" if np.isnan(variance).any() else ""
 
 
 def _jackknife(fit: _Whole, groups: Labels, contrasts: Array) -> Array:
