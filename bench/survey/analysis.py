@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.errors import UsageError
 from bench.survey.bradley_terry import strengths
-from bench.survey.comparison import compare, compare_within_genres, differences, model_ratings, omnibus
+from bench.survey.comparison import compare, compare_within_genres, model_ratings, omnibus
 from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
 from bench.survey.naive_tests import customary_tests
+from bench.survey.pair_test import JointFits, pairs_of
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.results import Analysis, ModelRating, Strength, SurveyDesign, record
 
@@ -47,7 +49,8 @@ def analyse(
     if ratings is None and (all_at_once or compare_tests):
         what = "the omnibus test needs" if all_at_once else "the customary tests need"
         raise UsageError(f"{what} ratings, and these are preferences")
-    pairs = differences(survey)
+    joint = JointFits(ratings) if ratings else None
+    pairs = pairs_of(survey, joint)
     design = _design(survey)
     comparisons = compare(pairs, confidence, margin, resamples)
     genres = compare_within_genres(pairs, survey.prompts, survey.genres, confidence) if len(design.genres) > 1 else ()
@@ -59,7 +62,7 @@ def analyse(
         comparisons=comparisons,
         agreement=agreement(ratings) if ratings else (),
         genres=genres,
-        omnibus=omnibus(ratings) if ratings and all_at_once else (),
+        omnibus=omnibus(ratings, joint) if ratings and joint and all_at_once else (),
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),
         claims=conclusions(design, comparisons, genres),
         confidence=confidence,
@@ -82,14 +85,8 @@ def _clip(survey: Ratings | Preferences) -> list[str]:
 def _design(survey: Ratings | Preferences) -> SurveyDesign:
     genres = list(survey.genres.values())
     places = len(survey.listeners) * len(survey.prompts)
-    filled = {}
-    for scale in survey.scales:
-        if isinstance(survey, Ratings):
-            filled[scale] = (len(survey.models) * places, int((~np.isnan(survey.cube(scale))).sum()))
-        else:
-            asked = [survey.signs(a, b, scale) for a, b in combinations(survey.models, 2)]
-            asked = [signs for signs in asked if not np.isnan(signs).all()]
-            filled[scale] = (len(asked) * places, sum(int((~np.isnan(signs)).sum()) for signs in asked))
+    asked = {scale: _asked(survey, scale) for scale in survey.scales}
+    filled = {scale: (len(there) * places, int(there.sum())) for scale, there in asked.items()}
     return SurveyDesign(
         kind="ratings" if isinstance(survey, Ratings) else "preferences",
         listeners=len(survey.listeners),
@@ -103,4 +100,15 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
         seeds=int(survey.table.groupby(_clip(survey))["seed"].nunique().max()),
         repeated=len(survey.table) - sum(there for _, there in filled.values()),
         excluded=survey.excluded,
+        fewest_listeners=min(int(there.any(axis=2).sum(axis=1).min()) for there in asked.values()),
+        fewest_prompts=min(int(there.any(axis=1).sum(axis=1).min()) for there in asked.values()),
     )
+
+
+def _asked(survey: Ratings | Preferences, scale: str) -> npt.NDArray[np.bool_]:
+    """Where there is an answer on a scale, shape (models, or pairs that were asked for; listeners; prompts)."""
+    if isinstance(survey, Ratings):
+        return ~np.isnan(survey.cube(scale))
+    answered = np.stack([~np.isnan(survey.signs(a, b, scale)) for a, b in combinations(survey.models, 2)])
+    asked: npt.NDArray[np.bool_] = answered[answered.any(axis=(1, 2))]
+    return asked

@@ -102,9 +102,6 @@ def screen(
         sieve.records = table
         limits = _off_range(sieve, ranges, notes, identified.path)
         _no_repetitions(sieve, ["listener", "prompt", "model", "scale", "seed"], "value")
-        if len(set(sieve.records["model"])) > 1:
-            rated = sieve.records.groupby("listener")["model"].transform("nunique")
-            sieve.exclude(rated == 1, "the listener rated one model only", "listener")
         table = _tidy(sieve, _RATINGS)
         left = _ordered(set(table["model"]), models)
         limits = {scale: limits[scale] for scale in table["scale"].unique()}

@@ -109,10 +109,22 @@ class Ratings(_Answers):
         """
         if scale not in self.scales:
             raise ValueError(f"no ratings of '{scale}'; there are {', '.join(self.scales)}")
+        return self._cells(self.table[self.table["scale"] == scale], "value")
+
+    def positions(self, scale: str) -> Array | None:
+        """At which place of a listener's session each rating on one scale was given, in the shape of `cube`.
+
+        None where the table has no column "position" (float, NaN where unknown), or it leaves a rating out.
+        """
+        if "position" not in self.table:
+            return None
         rows = self.table[self.table["scale"] == scale]
+        return None if rows["position"].isna().any() else self._cells(rows, "position")
+
+    def _cells(self, rows: pd.DataFrame, column: str) -> Array:
         axes = ((self.models, "model"), (self.listeners, "listener"), (self.prompts, "prompt"))
         codes = [_codes(rows[column], names) for names, column in axes]
-        return cell_means(codes, rows["value"], [len(names) for names, _ in axes])
+        return cell_means(codes, rows[column], [len(names) for names, _ in axes])
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class SurveyDesign:
         seeds: the most seeds that one model's clips of one prompt had.
         repeated: answers beyond the first in one cell, such as those to further seeds; they were averaged.
         excluded: answers left out; ``exclusions`` lists them.
+        fewest_listeners, fewest_prompts: that any model has ratings of on a scale (or a pair, that was asked for).
     """
 
     kind: Literal["ratings", "preferences"]
@@ -37,6 +38,8 @@ class SurveyDesign:
     seeds: int
     repeated: int
     excluded: int
+    fewest_listeners: int
+    fewest_prompts: int
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,11 @@ class SurveyComparison:
 
     Attributes:
         p_holm: p adjusted over all scales and pairs.
-        method: "crossed t" or "mixed model".
+        method: "crossed t", "mixed model" (cells missing) or "maximal mixed model" (cells with a rating of one model).
         floored: whether the variance floor bound.
-        listeners, prompts, cells: what the estimate rests on.
+        listeners, prompts, cells: what the estimate rests on: cells with an answer about either model.
         missing: the other cells of the survey's listeners × prompts.
+        paired: cells with a rating of both, which the effect sizes rest on.
         superiority: chance that b is rated above a in a cell, ties half, with its bootstrap interval.
         rank_biserial: matched pairs, −1 to 1.
         d_z: of listener means, of ``d_z_unit``.
@@ -127,6 +131,7 @@ class SurveyComparison:
     prompts: int
     cells: int
     missing: int
+    paired: int
     superiority: float | None
     superiority_low: float | None
     superiority_high: float | None

@@ -16,6 +16,7 @@ from scipy.stats import false_discovery_control
 
 from bench.errors import DataError, UsageError
 from bench.stats import crossed_t_test, icc, kendall_w, krippendorff_alpha
+from bench.stats.survey_model import TYPICAL, simulate_ratings
 from bench.survey.analysis import analyse
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
@@ -115,18 +116,57 @@ def test_models_and_agreement(tmp_path: Path) -> None:
 
 def test_missing_cells_take_the_mixed_model_and_are_counted(tmp_path: Path) -> None:
     table = frame(6, 8)
-    lost = (table["listener"] == "l0") & (table["prompt"].isin(["p1", "p2"])) & (table["model"] == "lora")
+    lost = (table["listener"] == "l0") & (table["prompt"].isin(["p1", "p2"])) & (table["model"] != "sao")
     found = analysed(table[~lost], tmp_path)
-    methods = {(c.a, c.b): (c.method, c.missing) for c in found.comparisons if c.scale == "Rhythm"}
+    methods = {(c.a, c.b): (c.method, c.cells, c.missing, c.paired) for c in found.comparisons if c.scale == "Rhythm"}
     assert methods == {
-        ("base", "lora"): ("mixed model", 2),
-        ("base", "sao"): ("crossed t", 0),
-        ("lora", "sao"): ("mixed model", 2),
+        ("base", "lora"): ("mixed model", 46, 2, 46),
+        ("base", "sao"): ("maximal mixed model", 48, 0, 46),
+        ("lora", "sao"): ("maximal mixed model", 48, 0, 46),
     }
-    assert found.design.missing == {"Harmony": 2, "Rhythm": 2}
-    assert found.agreement[0].complete == 22
-    assert any("mixed model (REML" in claim for claim in found.claims)
+    assert found.design.missing == {"Harmony": 4, "Rhythm": 4}
+    assert found.agreement[0].complete == 20
+    assert sum("mixed model (REML" in claim for claim in found.claims) == 2
     presentable(found)
+
+
+def latin_square() -> pd.DataFrame:
+    """12 listeners hear 24 prompts, each from one of two models by turns; the true difference is 0.8."""
+    ratings = simulate_ratings(np.random.default_rng(1), 1, 12, 24, 0.8, TYPICAL)[:, 0]
+    rows = [
+        (f"l{i}", f"p{j}", ("base", "tuned")[(i + j) % 2], ratings[(i + j) % 2, i, j])
+        for i, j in product(range(12), range(24))
+    ]
+    return pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"])
+
+
+def test_a_latin_square_is_tested(tmp_path: Path) -> None:
+    found = analysed(latin_square(), tmp_path, all_at_once=True)
+    one = found.comparisons[0]
+    assert (one.method, one.cells, one.missing, one.paired) == ("maximal mixed model", 288, 0, 0)
+    assert one.p is not None and one.p < 0.001
+    assert one.low is not None and one.high is not None and one.low < 0.8 < one.high
+    assert one.superiority is one.rank_biserial is one.d_z is None
+    # One model: the test of two models at once is that of their difference.
+    assert (found.omnibus[0].p, found.omnibus[0].df_error) == pytest.approx((one.p, one.df))
+    presentable(found)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.15, 0.3, 0.6, 0.9]), st.sampled_from([1, 2, 5]))
+def test_where_all_models_at_once_are_tested_so_are_pairs(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, share: float, steps: int
+) -> None:
+    table = frame(5, 6, seed % 1000, sao=1.0)
+    table = table[(table["scale"] == "Harmony") & (np.random.default_rng(seed).random(len(table)) < share)]
+    table = table.assign(value=table["value"] // (6 / steps))
+    try:
+        found = analysed(table, tmp_path_factory.mktemp("pairs"), all_at_once=True)
+    except DataError:
+        return
+    for one in found.omnibus:
+        tested = [pair.p is not None for pair in found.comparisons if pair.scale == one.scale]
+        assert one.p is None or all(tested)
 
 
 def test_effect_sizes_by_hand(tmp_path: Path) -> None:
@@ -263,11 +303,31 @@ def test_a_result_or_a_sentence_whatever_there_is(cells: str, values: str, tmp_p
     presentable(found)
 
 
-def test_between_listeners_there_is_no_comparison(tmp_path: Path) -> None:
-    table = frame()
-    own = table["listener"].map({f"l{n}": MODELS[n % 3] for n in range(5)})
-    with pytest.raises(DataError, match="no answer is left to analyse: 80 × the listener rated one model only"):
-        read(table[table["model"] == own], tmp_path)
+def test_models_are_compared_between_listeners(tmp_path: Path) -> None:
+    table = frame(12, 8, lora=1.5)
+    own = table["listener"].map({f"l{n}": MODELS[n % 3] for n in range(12)})
+    found = analysed(table[table["model"] == own], tmp_path)
+    assert {one.method for one in found.comparisons} == {"maximal mixed model"}
+    assert all(one.p is not None and one.df is not None and one.df < 20 for one in found.comparisons)
+    assert (found.design.listeners, found.design.fewest_listeners) == (12, 4)
+    presentable(found)
+
+
+def test_one_listener_a_model_tells_nothing_of_others(tmp_path: Path) -> None:
+    table = frame(3, 8, lora=1.5)
+    own = table["listener"].map({f"l{n}": MODELS[n] for n in range(3)})
+    found = analysed(table[table["model"] == own], tmp_path, all_at_once=True)
+    assert all(one.p is None and "only one listener" in one.reason for one in found.comparisons)
+    assert all(one.p is None for one in found.omnibus)
+    presentable(found)
+
+
+@pytest.mark.parametrize("listeners", [3, 8])
+def test_intervals_of_means_stay_on_the_scale(listeners: int, tmp_path: Path) -> None:
+    found = analysed(frame(listeners, 4, base=-1.8, lora=1.8), tmp_path)
+    for one in found.models:
+        assert isinstance(one, ModelRating) and one.low is not None and one.high is not None and one.mean is not None
+        assert 1 < one.low < one.mean < one.high < 5
 
 
 @settings(max_examples=25)

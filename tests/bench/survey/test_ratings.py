@@ -172,7 +172,6 @@ def test_everything_excluded_is_named_with_row_and_column(write: Callable[..., P
         "not a number": (40, 47),
         "off the rating scale": (41,),
         "no listener": (42,),
-        "the listener rated one model only": (43,),
         "a repetition of the same answer": (44,),
         "answered several times, differently (if these are different clips, tell them apart with --column seed=NAME)": (
             7,
