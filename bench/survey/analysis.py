@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.errors import UsageError
 from bench.survey.bradley_terry import strengths
@@ -14,6 +13,7 @@ from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
 from bench.survey.naive_tests import customary_tests
 from bench.survey.pair_test import JointFits, pairs_of
+from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.results import Analysis, ModelRating, Strength, SurveyDesign, record
 
@@ -69,6 +69,15 @@ def analyse(
     )
 
 
+class _Answered(NamedTuple):
+    """How many listeners and prompts have an answer, in how many cells, and how many are missing."""
+
+    listeners: int
+    prompts: int
+    cells: int
+    missing: int
+
+
 def _models(
     survey: Ratings | Preferences, confidence: float, resamples: int
 ) -> tuple[ModelRating, ...] | tuple[Strength, ...]:
@@ -84,9 +93,9 @@ def _clip(survey: Ratings | Preferences) -> list[str]:
 
 def _design(survey: Ratings | Preferences) -> SurveyDesign:
     genres = list(survey.genres.values())
-    places = len(survey.listeners) * len(survey.prompts)
-    asked = {scale: _asked(survey, scale) for scale in survey.scales}
-    filled = {scale: (len(there) * places, int(there.sum())) for scale, there in asked.items()}
+    answered = {scale: _answered(survey, scale) for scale in survey.scales}
+    every = [one for there in answered.values() for one in there]
+    bad = 0 if isinstance(survey, Ratings) else int((survey.table["outcome"] == "both bad").sum())
     return SurveyDesign(
         kind="ratings" if isinstance(survey, Ratings) else "preferences",
         listeners=len(survey.listeners),
@@ -95,20 +104,26 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
         scales=survey.scales,
         genres={genre: genres.count(genre) for genre in sorted(set(genres))},
         answers=len(survey.table),
-        missing={scale: total - there for scale, (total, there) in filled.items()},
+        missing={scale: sum(one.missing for one in there) for scale, there in answered.items()},
         ranges=dict(survey.ranges) if isinstance(survey, Ratings) else {},
         seeds=int(survey.table.groupby(_clip(survey))["seed"].nunique().max()),
-        repeated=len(survey.table) - sum(there for _, there in filled.values()),
+        repeated=len(survey.table) - bad - sum(one.cells for one in every),
         excluded=survey.excluded,
-        fewest_listeners=min(int(there.any(axis=2).sum(axis=1).min()) for there in asked.values()),
-        fewest_prompts=min(int(there.any(axis=1).sum(axis=1).min()) for there in asked.values()),
+        fewest_listeners=min((one.listeners for one in every), default=0),
+        fewest_prompts=min((one.prompts for one in every), default=0),
     )
 
 
-def _asked(survey: Ratings | Preferences, scale: str) -> npt.NDArray[np.bool_]:
-    """Where there is an answer on a scale, shape (models, or pairs that were asked for; listeners; prompts)."""
+def _answered(survey: Ratings | Preferences, scale: str) -> list[_Answered]:
+    """What there is on one scale of each model, or of each pair that was asked for."""
     if isinstance(survey, Ratings):
-        return ~np.isnan(survey.cube(scale))
-    answered = np.stack([~np.isnan(survey.signs(a, b, scale)) for a, b in combinations(survey.models, 2)])
-    asked: npt.NDArray[np.bool_] = answered[answered.any(axis=(1, 2))]
-    return asked
+        places = len(survey.listeners) * len(survey.prompts)
+        rated = ~np.isnan(survey.cube(scale))
+        return [
+            _Answered(int(one.any(axis=1).sum()), int(one.any(axis=0).sum()), int(one.sum()), places - int(one.sum()))
+            for one in rated
+        ]
+    return [
+        _Answered(len(np.unique(one.listeners)), len(np.unique(one.prompts)), len(one.signs), one.missing)
+        for one in votes_of(survey, scale).values()
+    ]

@@ -114,11 +114,12 @@ class Ratings(_Answers):
     def positions(self, scale: str) -> Array | None:
         """At which place of a listener's session each rating on one scale was given, in the shape of `cube`.
 
-        None where the table has no column "position" (float, NaN where unknown), or it leaves a rating out.
+        None where the file does not say it of every rating, in numbers.
         """
-        if "position" not in self.table:
-            return None
+        import pandas as pd
+
         rows = self.table[self.table["scale"] == scale]
+        rows = rows.assign(position=pd.to_numeric(rows["position"], errors="coerce"))
         return None if rows["position"].isna().any() else self._cells(rows, "position")
 
     def _cells(self, rows: pd.DataFrame, column: str) -> Array:
