@@ -25,7 +25,7 @@ class ClusterVariance(NamedTuple):
 
 @dataclass(frozen=True)
 class ClusteredMean:
-    """A mean of answers with its t-interval and the two-sided p of its being 0; NaN with the reason where there is none."""
+    """A mean of answers, its t-interval, and the two-sided p of its being 0; NaN with a reason where there is none."""
 
     estimate: float
     se: float
@@ -42,7 +42,7 @@ def cluster_variance(listeners: Labels, prompts: Labels, jackknife: Callable[[La
 
     The variance is that of listeners plus that of prompts less that of the cells, which are in both, and never less
     than either; its degrees of freedom are Satterthwaite's, and no fewer than the smaller number of clusters less 1.
-    Where every answer has a prompt of its own, or all have one, it is that of listeners alone, with their number less 1.
+    Where every answer has a prompt of its own, or all have one, it is that of listeners alone, on their number less 1.
 
     Args:
         listeners, prompts: shape (answers,), whose and on what.

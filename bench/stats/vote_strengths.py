@@ -50,8 +50,10 @@ class VoteTable:
 
     def of(self, rows: Labels) -> VoteTable:
         """Some of the votes."""
-        columns = (self.first, self.second, self.choice, self.listeners, self.prompts)
-        return VoteTable(*(column[rows] for column in columns), self.models)
+        first, second, listeners, prompts = (
+            column[rows] for column in (self.first, self.second, self.listeners, self.prompts)
+        )
+        return VoteTable(first, second, self.choice[rows], listeners, prompts, self.models)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +94,10 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
     """Fit strengths, and find how far they would differ with other listeners and other prompts.
 
     Listeners are left out one at a time, and so are prompts, and their cells; `bench.stats.clusters.cluster_variance`
-    says how that becomes a variance with degrees of freedom, and so a t-interval. A percentile bootstrap of listeners covers .74, .84 and .92 at 3, 5 and 20 of them; this
-    jackknife .91 to .96 (simulations in the tests and in the documentation).
+    says how that becomes a variance with degrees of freedom, and so a t-interval. It holds the marginal difference of
+    two models in .97, .97 and .95 of simulated surveys with 3, 5 and 20 listeners on 36 prompts, and in .90 to .94
+    where one listener of 12 or 20 gives half the votes (400 surveys each); a percentile bootstrap of listeners covers
+    .74, .84 and .92.
 
     The strengths are marginal: of a vote by anybody on any prompt, not of one listener's odds, which lie further apart
     where listeners differ.
@@ -127,13 +131,17 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
     estimate = contrasts @ whole[0, :k]
     reach, p = _t_interval(estimate, variance, df, confidence)
     low, high = estimate - reach, estimate + reach
-    square = (k, k)
+    apart = [part[k:].reshape(k, k) for part in (estimate, low, high, p, df)]
     return VoteStrengths(
         ties,
         estimate[:k],
         low[:k],
         high[:k],
-        *(part[k:].reshape(square) for part in (estimate, low, high, p, df)),
+        apart[0],
+        apart[1],
+        apart[2],
+        apart[3],
+        apart[4],
         float(whole[0, k]),
         len(np.unique(votes.listeners)),
         len(np.unique(votes.prompts)),
@@ -167,9 +175,7 @@ def _counted(votes: VoteTable, groups: Labels, count: int) -> tuple[Array, Array
     return wins, forth + forth.transpose(0, 2, 1)
 
 
-def _fitted(
-    wins: Array, tied: Array, ties: TieModel, start: Array | None
-) -> tuple[Array, npt.NDArray[np.bool_]]:
+def _fitted(wins: Array, tied: Array, ties: TieModel, start: Array | None) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Abilities and log ν, shape (tables, models + 1)."""
     if ties == "half wins":
         abilities, sparse = fit_half_wins(wins, tied, None if start is None else start[:-1])

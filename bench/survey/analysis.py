@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.errors import UsageError
-from bench.survey.bradley_terry import strengths
+from bench.survey.bradley_terry import strength_fits
 from bench.survey.comparison import compare, compare_within_genres, model_ratings, omnibus
 from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
@@ -15,7 +17,8 @@ from bench.survey.naive_tests import customary_tests
 from bench.survey.pair_test import JointFits, pairs_of
 from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences, Ratings
-from bench.survey.results import Analysis, ModelRating, Strength, SurveyDesign, record
+from bench.survey.results import Analysis, SurveyComparison, SurveyDesign, record
+from bench.survey.sides import order_warnings, side_choices, side_warnings
 
 __all__ = ["Analysis", "analyse", "record"]
 
@@ -52,21 +55,30 @@ def analyse(
     joint = JointFits(ratings) if ratings else None
     pairs = pairs_of(survey, joint)
     design = _design(survey)
+    sides = () if isinstance(survey, Ratings) else side_choices(survey, confidence)
+    warnings = order_warnings(survey) if isinstance(survey, Ratings) else side_warnings(survey, sides)
     comparisons = compare(pairs, confidence, margin, resamples)
     genres = compare_within_genres(pairs, survey.prompts, survey.genres, confidence) if len(design.genres) > 1 else ()
     return Analysis(
         design=design,
         exclusions=survey.exclusions,
         notes=survey.notes,
-        models=_models(survey, confidence, resamples),
-        comparisons=comparisons,
+        models=model_ratings(ratings, confidence) if ratings else (),
+        comparisons=tuple(_warned(one, warnings) for one in comparisons),
         agreement=agreement(ratings) if ratings else (),
         genres=genres,
         omnibus=omnibus(ratings, joint) if ratings and joint and all_at_once else (),
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),
         claims=conclusions(design, comparisons, genres),
         confidence=confidence,
+        strengths=() if isinstance(survey, Ratings) else strength_fits(survey, confidence),
+        sides=sides,
     )
+
+
+def _warned(one: SurveyComparison, warnings: Mapping[tuple[str, str, str], str]) -> SurveyComparison:
+    said = warnings.get((one.a, one.b, one.scale))
+    return one if said is None else replace(one, warnings=(*one.warnings, said))
 
 
 class _Answered(NamedTuple):
@@ -76,14 +88,6 @@ class _Answered(NamedTuple):
     prompts: int
     cells: int
     missing: int
-
-
-def _models(
-    survey: Ratings | Preferences, confidence: float, resamples: int
-) -> tuple[ModelRating, ...] | tuple[Strength, ...]:
-    if isinstance(survey, Ratings):
-        return model_ratings(survey, confidence)
-    return strengths(survey, confidence, resamples)
 
 
 def _clip(survey: Ratings | Preferences) -> list[str]:

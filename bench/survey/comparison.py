@@ -67,7 +67,10 @@ def compare(
 
 
 def compare_within_genres(
-    pairs: Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes], prompts: Sequence[str], genres: Mapping[str, str], confidence: float
+    pairs: Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes],
+    prompts: Sequence[str],
+    genres: Mapping[str, str],
+    confidence: float,
 ) -> tuple[GenreComparison, ...]:
     """Every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table."""
     from bench.stats.multiplicity import benjamini_hochberg
@@ -129,7 +132,9 @@ def _as_share(one: SurveyComparison) -> tuple[float, float]:
     return max(0.0, (1 + one.low) / 2), min(1.0, (1 + one.high) / 2)
 
 
-def _comparison(pair: Pair, answers: PairAnswers | PairVotes, confidence: float, margin: float | None) -> SurveyComparison:
+def _comparison(
+    pair: Pair, answers: PairAnswers | PairVotes, confidence: float, margin: float | None
+) -> SurveyComparison:
     from bench.stats.effect_size import matched_rank_biserial, probability_of_superiority, standardised_difference
 
     values = answers.differences

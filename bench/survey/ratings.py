@@ -118,6 +118,8 @@ class Ratings(_Answers):
         """
         import pandas as pd
 
+        if "position" not in self.table:
+            return None
         rows = self.table[self.table["scale"] == scale]
         rows = rows.assign(position=pd.to_numeric(rows["position"], errors="coerce"))
         return None if rows["position"].isna().any() else self._cells(rows, "position")

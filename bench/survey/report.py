@@ -17,9 +17,11 @@ from bench.survey.report_tables import (
     genre_differences,
     model_rows,
     omnibus_rows,
+    side_rows,
+    strength_differences,
     strength_rows,
 )
-from bench.survey.results import Analysis, ModelRating, Strength
+from bench.survey.results import Analysis
 from bench.text_table import PROSE_WIDTH, markdown_table, markdown_text, text_table
 
 
@@ -34,8 +36,7 @@ class Section:
 
 def sections(analysis: Analysis) -> list[Section]:
     """Everything that is said about a survey, in its order."""
-    ratings = tuple(one for one in analysis.models if isinstance(one, ModelRating))
-    strengths = tuple(one for one in analysis.models if isinstance(one, Strength))
+    ratings = analysis.models
     percent = f"{100 * analysis.confidence:g} %"
     found = [Section("Survey", None, (*_design(analysis), *analysis.notes))]
     if analysis.exclusions:
@@ -44,13 +45,20 @@ def sections(analysis: Analysis) -> list[Section]:
         )
     if ratings:
         found.append(Section(f"Models (mean with crossed {percent} interval)", *model_rows(ratings)))
-    if strengths:
-        found.append(Section(f"Models (Bradley–Terry, bootstrap {percent} interval)", *strength_rows(strengths)))
+    for fit in analysis.strengths:
+        ties = "ties as half wins" if fit.ties == "half wins" else "ties by Davidson's model"
+        found.append(
+            Section(f"{fit.scale}: strengths (Bradley–Terry, {ties}, {percent} interval)", *strength_rows(fit))
+        )
+        if len(fit.differences) > 1:
+            found.append(Section(f"{fit.scale}: differences of strengths, {ties}", strength_differences(fit)))
+    if analysis.sides:
+        found.append(Section("Was the first side chosen more often?", *side_rows(analysis.sides)))
     if analysis.omnibus:
         found.append(Section("Do the models differ at all?", *omnibus_rows(analysis.omnibus)))
     if analysis.comparisons:
         what = "Differences" if ratings else "Preferences (share for the first less share for the second)"
-        found.append(Section(f"{what} with crossed {percent} interval", *differences(analysis.comparisons)))
+        found.append(Section(f"{what} with {percent} interval", *differences(analysis.comparisons)))
         found.append(Section("Effect sizes and variances", *effects(analysis.comparisons)))
     if analysis.customary:
         found.append(Section("The customary tests beside it", *customary(analysis.customary)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.number_format import NONE, first_few, number
+from bench.number_format import NONE, counted, first_few, number
 from bench.survey.ratings import Exclusion
 from bench.survey.results import (
     Agreement,
@@ -13,7 +13,8 @@ from bench.survey.results import (
     GenreComparison,
     ModelRating,
     OmnibusTest,
-    Strength,
+    SideChoice,
+    StrengthFit,
     SurveyComparison,
 )
 
@@ -63,17 +64,60 @@ def model_rows(found: Sequence[ModelRating]) -> Table:
     return Rows(header, rows, 2), _reasons((f"{one.scale}, {one.model}", one.reason) for one in found)
 
 
-def strength_rows(found: Sequence[Strength]) -> Table:
+def strength_rows(fit: StrengthFit) -> Table:
     rows = [
         [
-            *(one.scale, one.model, number(one.strength, 2), interval(one.low, one.high)),
-            *(str(one.wins), str(one.ties), str(one.losses)),
+            *(one.model, number(one.strength, 2), interval(one.low, one.high), number(one.elo, 0)),
+            str(one.best) if one.best == one.worst else f"{one.best}–{one.worst}",
+            *(str(one.wins), str(one.ties), str(one.losses), str(one.both_bad)),
+        ]
+        for one in sorted(fit.models, key=lambda one: -(one.strength if one.strength is not None else 0))
+    ]
+    header = ["model", "log-strength", "interval", "Elo", "places", "won", "tied", "lost", "both bad"]
+    said = [f"{fit.scale}: {fit.reason}."] if fit.reason else []
+    if fit.effective_listeners is not None:
+        said.append(
+            f"{counted(fit.listeners, 'listener')}, who tell as much as {number(fit.effective_listeners, 1)} with as "
+            "many answers each (Kish). Intervals: listeners and prompts left out one at a time, t. Places: those that "
+            "the differences leave open (Holm p below .05)."
+        )
+    if fit.nu is not None:
+        said.append(
+            f"Davidson: ν = {number(fit.nu, 2)}. Its strengths are of answers that are no ties, so they lie further "
+            "apart than those of half wins; name the one you report."
+        )
+    return Rows(header, rows, 1), tuple(said)
+
+
+def strength_differences(fit: StrengthFit) -> Rows:
+    rows = [
+        [
+            f"{one.b} − {one.a}",
+            number(one.estimate, 2),
+            interval(one.low, one.high),
+            p_value(one.p),
+            p_value(one.p_holm),
+        ]
+        for one in fit.differences
+    ]
+    return Rows(["difference of log-strengths", "estimate", "interval", "p", "p Holm"], rows, 1)
+
+
+def side_rows(found: Sequence[SideChoice]) -> Table:
+    rows = [
+        [
+            one.scale,
+            str(one.votes),
+            f"{number(100 * one.share, 1)} %",
+            interval(None if one.low is None else 100 * one.low, None if one.high is None else 100 * one.high),
+            p_value(one.p),
         ]
         for one in found
     ]
-    header = ["question", "model", "log-strength", "interval", "won", "tied", "lost"]
-    reasons = _reasons((one.scale, one.reason) for one in {one.scale: one for one in found}.values())
-    return Rows(header, rows, 2), reasons
+    said = [f"{one.scale}: {one.reason}." for one in found if one.reason]
+    if not all(one.known for one in found):
+        said.append("The file does not say which side was shown first: a is taken for it (--column side=NAME says it).")
+    return Rows(["question", "votes for a side", "first side", "interval (%)", "p of 50 %"], rows, 1), tuple(said)
 
 
 def omnibus_rows(found: Sequence[OmnibusTest]) -> Table:
@@ -108,7 +152,9 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
     ]
     header = ["scale", "comparison", "diff.", "interval", "t", "df", "p", "p Holm", "method", "cells"]
     extra = [] if margin is None else [f"p equiv. ±{margin:g}"]
-    return Rows([*header, *extra], rows, 2), _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
+    reasons = _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
+    warnings = _reasons((f"{one.scale}, {one.b} − {one.a}", said) for one in found for said in one.warnings)
+    return Rows([*header, *extra], rows, 2), (*reasons, *warnings)
 
 
 def effects(found: Sequence[SurveyComparison]) -> Table:

@@ -65,16 +65,80 @@ class ModelRating:
 
 @dataclass(frozen=True)
 class Strength:
-    """One model among preferences: its Bradley–Terry log-strength, the mean over the models 0."""
+    """One model among preferences.
+
+    Attributes:
+        strength, low, high: in log-odds, the mean over the models 0.
+        elo: the same for display, 1500 + 400/ln 10 of it: 400 points are odds of 10 to 1.
+        best, worst: the places that the tests of differences leave open, 1 is first.
+        wins, ties, losses: answers about it.
+        both_bad: answers that called it and its rival bad, which are no ties and enter no strength.
+    """
 
     model: str
-    scale: str
     strength: float | None
     low: float | None
     high: float | None
+    elo: float | None
+    best: int
+    worst: int
     wins: int
     ties: int
     losses: int
+    both_bad: int
+
+
+@dataclass(frozen=True)
+class StrengthDifference:
+    """b less a in log-odds; ``p_holm`` is adjusted over all pairs of the scale."""
+
+    a: str
+    b: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+
+
+@dataclass(frozen=True)
+class StrengthFit:
+    """The strengths of all models on one scale.
+
+    Attributes:
+        ties: "half wins" (Bradley–Terry, a tie is half a win for both) or "Davidson", whose strengths are of answers
+            that are no ties, so that the two are not on one scale.
+        nu: Davidson's parameter: between equals a tie is ν/2 times as likely as an answer.
+        listeners, effective_listeners: how many there are, and Kish's number of as many answers each.
+        reason: why something is missing, or that half wins had to be added; "" otherwise.
+    """
+
+    scale: str
+    ties: str
+    models: tuple[Strength, ...]
+    differences: tuple[StrengthDifference, ...]
+    nu: float | None
+    listeners: int
+    effective_listeners: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class SideChoice:
+    """How often the side shown first was chosen on one scale, of ``votes`` that chose a side; ``p`` is of one half.
+
+    Attributes:
+        known: whether the file says which side that was; otherwise a is taken for it.
+        reason: why there is no interval, "" if there is one.
+    """
+
+    scale: str
+    votes: int
+    share: float
+    low: float | None
+    high: float | None
+    p: float | None
+    known: bool
     reason: str
 
 
@@ -103,7 +167,8 @@ class SurveyComparison:
 
     Attributes:
         p_holm: p adjusted over all scales and pairs.
-        method: "crossed t", "mixed model" (cells missing) or "maximal mixed model" (cells with a rating of one model).
+        method: "crossed t", "mixed model" (cells missing), "maximal mixed model" (cells with a rating of one model) or
+            "clustered votes" (nothing to cross).
         floored: whether the variance floor bound.
         listeners, prompts, cells: what the estimate rests on: cells with an answer about either model.
         missing: the other cells of the survey's listeners × prompts.
@@ -112,6 +177,7 @@ class SurveyComparison:
         rank_biserial: matched pairs, −1 to 1.
         d_z: of listener means, of ``d_z_unit``.
         reason: why there is no test, "" if there is one.
+        warnings: what the design cannot tell apart from a difference, a code and a sentence each.
     """
 
     a: str
@@ -141,6 +207,7 @@ class SurveyComparison:
     components: VarianceComponents | None
     equivalence: EquivalenceTest | None
     reason: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,7 +285,7 @@ class Analysis:
     design: SurveyDesign
     exclusions: tuple[Exclusion, ...]
     notes: tuple[str, ...]
-    models: tuple[ModelRating, ...] | tuple[Strength, ...]
+    models: tuple[ModelRating, ...]
     comparisons: tuple[SurveyComparison, ...]
     agreement: tuple[Agreement, ...]
     genres: tuple[GenreComparison, ...]
@@ -226,6 +293,8 @@ class Analysis:
     customary: tuple[CustomaryTest, ...]
     claims: tuple[str, ...]
     confidence: float
+    strengths: tuple[StrengthFit, ...] = ()
+    sides: tuple[SideChoice, ...] = ()
 
 
 def known(value: float) -> float | None:

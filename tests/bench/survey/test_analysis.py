@@ -21,7 +21,7 @@ from bench.survey.analysis import analyse
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
-from bench.survey.results import Analysis, ModelRating, Strength, SurveyComparison, record
+from bench.survey.results import Analysis, ModelRating, SurveyComparison, record
 
 MODELS, SCALES = ("base", "lora", "sao"), ("Harmony", "Rhythm")
 PREFER = ("listener", "prompt", "a", "b", "choice")
@@ -233,8 +233,10 @@ def test_preferences(tmp_path: Path) -> None:
     test = crossed_t_test(signs)
     assert (one.estimate, one.p, one.low) == pytest.approx((test.estimate, test.p, test.low))
     assert one.superiority == pytest.approx((1 + signs.mean()) / 2)
-    x, y = found.models
-    assert isinstance(x, Strength) and isinstance(y, Strength)
+    halves, davidson = found.strengths
+    x, y = halves.models
+    assert (halves.ties, davidson.ties, halves.listeners) == ("half wins", "Davidson", 8)
+    assert halves.effective_listeners == pytest.approx(8) and davidson.nu is not None
     assert x.strength is not None and y.strength is not None
     won, tied, lost = (signs > 0).sum(), (signs == 0).sum(), (signs < 0).sum()
     assert (y.wins, y.ties, y.losses) == (won, tied, lost)
@@ -251,7 +253,9 @@ def test_every_pair_of_many_models_by_preference(tmp_path: Path) -> None:
         for a, b in combinations("wxyz", 2)
     ]
     found = analysed(pd.DataFrame(rows, columns=PREFER), tmp_path)
-    strengths = [one.strength or 0.0 for one in found.models if isinstance(one, Strength)]
+    (fit,) = found.strengths
+    strengths = [one.strength or 0.0 for one in fit.models]
+    assert len(fit.differences) == 6 and [one.best for one in fit.models][-1] == 1
     assert strengths == sorted(strengths)
     assert sum(strengths) == pytest.approx(0, abs=1e-9)
     assert len(found.comparisons) == 6
@@ -298,7 +302,7 @@ def test_a_result_or_a_sentence_whatever_there_is(cells: str, values: str, tmp_p
     table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value", "genre"])
     found = analysed(table, tmp_path, margin=0.5)
     for one in (*found.comparisons, *found.models, *found.genres):
-        assert isinstance(one, Strength) or (one.low is not None) != bool(one.reason)
+        assert (one.low is not None) != bool(one.reason)
         assert not isinstance(one, SurveyComparison) or one.p is not None or one.reason
     presentable(found)
 
