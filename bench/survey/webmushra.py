@@ -2,8 +2,8 @@
 
 Each row begins with session_test_id and the participant's own columns (e-mail, age, …, in newer versions
 session_uuid), then trial_id and the answer: rating_stimulus, rating_score, … (MUSHRA); stimuli_rating, stimuli
-(Likert), with several scales stimuli_rating1, stimuli_rating2, … instead; choice_reference, choice_non_reference, choice_answer (paired comparison), where "correct" means that the
-reference was chosen and "incorrect" the other.
+(Likert), with several scales stimuli_rating1, stimuli_rating2, … instead; choice_reference, choice_non_reference,
+choice_answer (paired comparison), where "correct" means that the reference was chosen and "incorrect" the other.
 
 Source: github.com/audiolabs/webMUSHRA, service/write.php and lib/webmushra/pages.
 """
