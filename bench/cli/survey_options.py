@@ -91,7 +91,7 @@ def _command_with(context: typer.Context, answer: list[str]) -> str:
             given.append(str(value))
             continue
         option, several = parameter.opts[0], getattr(parameter, "multiple", False)
-        if option in answer and not several:
+        if option in answer and (not several or option == "--rating-scale"):
             continue
         for one in (value or []) if several else [value]:
             given += [option] if one is True else [option, str(one)]

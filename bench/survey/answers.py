@@ -37,10 +37,10 @@ def leave_out_missing(sieve: Sieve, rules: AnswerRules, preferences: bool, path:
     """
     texts = sieve.records["text"]
     plain = texts.map(_comparable)
-    known = set(plain)
+    known = {_comparable(text) for text in sieve.texts}
     for code in rules.missing:
         if _comparable(code) not in known:
-            raise UsageError(f"--missing: no answer in {path} is '{code}'{suggestion(code, set(texts))}")
+            raise UsageError(f"--missing: no answer in {path} is '{code}'{suggestion(code, sieve.texts)}")
     nothing = _NOTHING if preferences else _NOTHING | {"none"}  # "none" of two models is an answer
     sieve.exclude(texts.str.lower().isin(list(nothing)), "no answer" if preferences else "no rating")
     plain = plain[sieve.records.index]
@@ -62,7 +62,7 @@ def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, pat
         SurveyQuestion: words are of no scale, or of several.
         UsageError: a word that was given a number is not in the file, or its meaning is no number.
     """
-    meanings = _meanings(rules, sieve.records["text"], path)
+    meanings = _meanings(rules, sieve.texts, path)
     for word, number in meanings.items():
         if _as_float(number) is None:
             raise UsageError(f"--words: '{word}' is '{number}'; a rating is a number, such as {word}=4")
@@ -88,7 +88,7 @@ def read_vote_texts(sieve: Sieve, rules: AnswerRules, path: Path) -> set[str]:
         SurveyQuestion: answers cannot be read, or not without a doubt.
         UsageError: a word that was given a meaning is not in the file.
     """
-    meanings = _meanings(rules, sieve.records["text"], path)
+    meanings = _meanings(rules, sieve.texts, path)
     readings: dict[str, VoteReading] = {}
     outcome, score = np.full(len(sieve.records), "", dtype=object), np.full(len(sieve.records), np.nan)
     for scale, here, _ in _by_scale(sieve.records):
@@ -147,8 +147,8 @@ def leave_out_off_range(
                 strays.setdefault(value, {})[scale] = int((values == value).sum())
             given = guess_range(values[~np.isin(values, apart)], f"{scale} in {path}")
             guessed.setdefault(given, []).append(scale)
-        elif (beyond := values[(values < given.low) | (values > given.high)]).size:
-            _ask_about_off_range(beyond, len(values), given, f"{scale} in {path}")
+        else:
+            _ask_about_off_range(values, given, f"{scale} in {path}")
         limits[scale] = given
         off[here] = (values < given.low) | (values > given.high)
     if strays:
@@ -175,9 +175,9 @@ def _counts(answers: Iterable[T]) -> dict[T, int]:
     return counts
 
 
-def _meanings(rules: AnswerRules, texts: pd.Series, path: Path) -> dict[str, str]:
+def _meanings(rules: AnswerRules, texts: Collection[str], path: Path) -> dict[str, str]:
     """What the reader said that words stand for, by the word as it is compared."""
-    known = {normal(text) for text in texts.unique()}
+    known = {normal(text) for text in texts}
     for word in rules.words:
         if normal(word) not in known:
             raise UsageError(f"--words: no answer in {path} is '{word}'{suggestion(normal(word), known)}")
@@ -240,14 +240,18 @@ def _known_scales(ranges: Ranges, scales: pd.Series) -> None:
                 )
 
 
-def _ask_about_off_range(beyond: npt.NDArray[np.float64], answers: int, limit: Range, where: str) -> None:
-    if len(beyond) <= _SLIPS * answers:
+def _ask_about_off_range(values: npt.NDArray[np.float64], limit: Range, where: str) -> None:
+    beyond = values[(values < limit.low) | (values > limit.high)]
+    if len(beyond) <= _SLIPS * len(values):
         return
-    values = [f"{value:g}" for value in np.unique(beyond)]
+    off = [f"{value:g}" for value in np.unique(beyond)]
+    few = len(beyond) <= len(values) / 2
+    wider = Range.around([float(values.min()), float(values.max())])
     raise SurveyQuestion(
-        f"{len(beyond)} of {answers} answers on {where} lie off its scale of {limit}: "
-        f"{', '.join(first_few(values, 8))}; say what the scale is with --rating-scale, or that they are no ratings",
-        ["--missing", listed(values)],
+        f"{len(beyond)} of {len(values)} answers on {where} lie off its scale of {limit}: "
+        f"{', '.join(first_few(off, 8))}; say what the scale is, or that they are no ratings",
+        *([["--missing", listed(off)]] if few else []),
+        ["--rating-scale", wider.written],
     )
 
 

@@ -123,7 +123,7 @@ class Preferences(_Answers):
     Attributes:
         table: columns listener, prompt, a, b, scale, choice (1 for b, −1 for a, 0 for neither), outcome (one of
             `OUTCOMES`), score (float: by how much b was better; the choice where listeners only chose), seed, genre,
-            position (float, NaN where not known), and side (which of a and b was shown first or on the left: ``a``, ``b``,
+            position (float, NaN where not known), and side (which of a and b came first or left: ``a``, ``b``,
             "" where not known).
         models: in the order that was asked for, or by name.
         ranges: lowest and highest possible score of each scale that was answered by comparison scores, such as −3 to 3.

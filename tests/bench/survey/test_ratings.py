@@ -214,7 +214,7 @@ def test_every_answer_counts_or_is_excluded_with_its_row(
     try:
         found = read_ratings(path, ranges=Range(1, 5), rules=rules)
     except SurveyQuestion as question:  # naming every answer that is in doubt
-        assert all(option in ("--missing", "--words", "--duplicates") for option, _ in question.answers)
+        assert all(option in ("--missing", "--words", "--duplicates", "--rating-scale") for option, _ in question.answers)
         return
     except DataError as error:
         assert "no answer is left" in str(error)
