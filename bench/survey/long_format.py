@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.survey.table_file import TextTable
-
-_ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
+    from bench.survey.forms.table_file import TextTable
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,6 @@ class Identified:
     notes: tuple[str, ...] = ()
     decimal_comma: bool = False
     controls: frozenset[str] = field(default=frozenset())
-
-
-def plain(name: str) -> str:
-    """A column's name without blanks, punctuation, capitals and endings such as "id"."""
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
-    while len(words) > 1 and words[-1] in _ENDINGS:
-        words.pop()
-    return "".join(words)
 
 
 def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:
