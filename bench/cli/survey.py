@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import survey_agree, survey_power
-from bench.cli.survey_options import Columns, RatingScale, Scales
+from bench.cli.survey_options import Clips, Columns, FileLayout, RatingScale, Scales
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -17,8 +17,10 @@ app = typer.Typer(
 
 @app.command("analyze")
 def analyze(
-    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV or Parquet.")],
+    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
     column: Columns = None,
+    clips: Clips = None,
+    layout: FileLayout = None,
     models: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
     ] = None,
@@ -55,7 +57,7 @@ def analyze(
 
         check_formats(FORMATS[:2])
     only = names(models, "--models"), names(scales, "--scales")
-    survey = read_survey(file, columns(column), ranges(rating_scale), *only)
+    survey = read_survey(file, columns(column), ranges(rating_scale), *only, clips=clips, layout=layout)
     found = analyse(survey, margin, confidence, omnibus, compare_tests)
     if markdown is not None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,23 @@ Columns = Annotated[
 ]
 Scales = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns that hold a scale each.")
+]
+Clips = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MAP",
+        help="Table that says which prompt and model each clip is, for files of survey tools: columns clip, file or "
+        "question, and prompt, model, genre, scale, seed.",
+    ),
+]
+FileLayout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="NAME",
+        help="Tool that wrote FILE, if it is not recognised: google-forms, microsoft-forms, limesurvey, qualtrics, "
+        "surveymonkey, mturk, jspsych, beaqlejs, webmushra or table.",
+    ),
 ]
 RatingScale = Annotated[
     list[str] | None,

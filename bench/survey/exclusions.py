@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import DataError, UsageError, suggestion
-from bench.survey.long_format import Identified
+from bench.survey.answer_rules import AnswerRules
+from bench.survey.long_format import OPTIONAL, Identified
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Exclusion, Preferences, Ratings, natural
 from bench.survey.word_scale import as_numbers, is_word_of_scale
@@ -33,7 +34,9 @@ class _Sieve:
     def __init__(self, identified: Identified) -> None:
         self.records = identified.records
         self.columns = identified.columns
-        self.exclusions: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        self.exclusions: dict[tuple[str, str], list[tuple[int, str]]] = {
+            (one.reason, one.column): list(zip(one.rows, one.found, strict=True)) for one in identified.exclusions
+        }
 
     def exclude(self, where: Mask | pd.Series, reason: str, role: str = "") -> None:
         """Take answers out; ``role`` is what is wrong about them, the answer itself if not said."""
@@ -59,6 +62,7 @@ def screen(
     ranges: Mapping[str, Range] | Range | None = None,
     models: Sequence[str] | None = None,
     scales: Collection[str] | None = None,
+    rules: AnswerRules | None = None,
 ) -> Ratings | Preferences:
     """Keep the answers that count; the arguments are those of `bench.survey.reading.read_survey`.
 
@@ -66,6 +70,7 @@ def screen(
         UsageError: a model or scale that was asked for is not in the file.
         DataError: nothing is left that could be compared.
     """
+    rules = rules or AnswerRules()
     sieve = _Sieve(identified)
     notes = [*identified.notes, *lookalikes(identified)]
     preferences = identified.kind == "preferences"
@@ -84,6 +89,9 @@ def screen(
         sieve.exclude(sieve.records["a"] == sieve.records["b"], "a model against itself", "b")
     answers = _choices(sieve) if preferences else _numbers(sieve, identified, notes)
     table = sieve.records.assign(**{"choice" if preferences else "value": answers})
+    if preferences:
+        outcome = table["choice"].map({-1.0: "a", 1.0: "b", 0.0: "tie"})
+        table = table.assign(outcome=outcome, score=table["choice"])
     found: Ratings | Preferences
     if preferences:
         sieve.records = table
@@ -108,8 +116,8 @@ def screen(
     return found
 
 
-_RATINGS = ["listener", "prompt", "model", "scale", "value", "seed", "genre"]
-_PREFERENCES = ["listener", "prompt", "a", "b", "scale", "choice", "seed", "genre"]
+_RATINGS = ["listener", "prompt", "model", "scale", "value", "seed", "genre", "position"]
+_PREFERENCES = ["listener", "prompt", "a", "b", "scale", "choice", "outcome", "score", *OPTIONAL]
 
 
 def _only(

@@ -161,4 +161,5 @@ def _told(clip: Clip) -> str:
 def shown(names: Iterable[str], most: int = 4) -> str:
     """The first few names for a message."""
     listed = list(dict.fromkeys(names))
-    return ", ".join(f"'{name}'" for name in listed[:most]) + (f" and {len(listed) - most} more" if listed[most:] else "")
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(f"'{name}'" for name in listed[:most]) + more

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from bench.errors import UsageError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.column_names import columns_of, plain
 from bench.survey.forms.layout import Opened, Request, leave_out, map_question
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table_file import TextTable
 
 _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aac|aiff?|webm)$", re.IGNORECASE)
@@ -32,7 +32,7 @@ def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = Fa
         others: whether rows without such a cell are other things than answers, and simply dropped.
 
     Raises:
-        UsageError: some cells of that column are not in the map.
+        SurveyQuestion: some cells of that column are not in the map.
     """
     matches = {name: [clips.in_cell(cell) for cell in table.column(name)] for name in table.header if name}
     counts = {name: sum(clip is not None for clip in found) for name, found in matches.items()}
@@ -43,9 +43,10 @@ def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = Fa
     cells = table.column(column)
     unknown = [cell for cell, clip in zip(cells, matches[column], strict=True) if clip is None and cell]
     if unknown and not others:
-        raise UsageError(
+        raise SurveyQuestion(
             f"{table.path}: {len(unknown)} rows hold a '{column}' that is not in {clips.path}: {shown(unknown)}; "
-            "add a row for each (with an empty model if it is not to be compared)"
+            "add a row for each (with an empty model if it is not to be compared)",
+            ["--clips", str(clips.path)],
         )
     known = [clip is not None for clip in matches[column]]
     bare, empty = leave_out(table, column, [not cell and not others for cell in cells], "names no clip")
@@ -56,10 +57,12 @@ def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = Fa
     opened, roles = _with_facts(bare.where(known), found, clips)
     compared, left_out = leave_out(opened, column, [not clip.model for clip in found], f"left out by {clips.path.name}")
     notes = [f"The clips of '{column}' are those of {clips.path}."]
-    renamed = {name: clips.scale(name) for name in compared.header}
-    compared = compared._replace(header=[renamed[name] for name in compared.header])
-    sources = {role: column for role in roles}
-    return Opened(compared, roles, sources=sources, notes=notes, left_out=[*empty, *left_out])
+    if "scale" in compared.header and "scale" not in roles:
+        compared = compared.with_column("scale", list(map(clips.scale, compared.column("scale"))))
+    named = [clips.scale(name) for name in compared.header if name.casefold() in clips.scales]
+    compared = compared._replace(header=list(map(clips.scale, compared.header)))
+    sources = dict.fromkeys(roles, column)
+    return Opened(compared, roles, sources=sources, notes=notes, left_out=[*empty, *left_out], scales=named)
 
 
 def _unsaid(clips: ClipMap) -> list[str]:
@@ -80,7 +83,7 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
     """Read prompt and model from the names of clips, where these leave no doubt; None where there are none.
 
     Raises:
-        UsageError: there are files of clips, but which part of a name is the prompt and which the model is not told.
+        SurveyQuestion: there are files of clips, but which part of their names is the model is not told.
     """
     if "prompt" in request.given and "model" in request.given:
         return None
@@ -94,22 +97,24 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
         if prompts is None:
             return None
         note = f"Prompts are '{column}' without the model that it holds, such as {shown(prompts, 1)}."
-        roles = {"prompt": column, "model": models[0], **_value(table)}
-        return Opened(table.with_column(column, prompts), roles, notes=[note])
+        table, value = _with_value(table.with_column(column, prompts))
+        return Opened(table, {"prompt": column, "model": models[0], **value}, notes=[note])
     if columns_of("prompt", table.header) not in ([], [column]):
         return None
     files = [bool(_AUDIO.search(cell)) for cell in cells]
     if not any(files):
         return None
-    table, other = leave_out(table, column, [bool(cell) and not file for cell, file in zip(cells, files, strict=True)], "no file of a clip")
+    strange = [bool(cell) and not file for cell, file in zip(cells, files, strict=True)]
+    table, other = leave_out(table, column, strange, "no file of a clip")
     table = table.where([bool(cell) for cell in table.column(column)])
     parts = _from_folders(table.column(column))
     if parts is None:
-        raise UsageError(map_question(table, f"the column '{column}'", table.column(column), "file"))
+        raise map_question(table, f"the column '{column}'", table.column(column), "file")
     table = table.with_column("model", [model for _, model in parts])
     table = table.with_column(column, [prompt for prompt, _ in parts])
     note = f"Files of '{column}' are read as model/prompt, such as prompt '{parts[0][0]}' of model '{parts[0][1]}'."
-    return Opened(table, {"prompt": column, "model": "model", **_value(table)}, notes=[note], left_out=other)
+    table, value = _with_value(table)
+    return Opened(table, {"prompt": column, "model": "model", **value}, notes=[note], left_out=other)
 
 
 def _clip_column(table: TextTable) -> str | None:
@@ -121,12 +126,14 @@ def _clip_column(table: TextTable) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _value(table: TextTable) -> dict[str, str]:
+def _with_value(table: TextTable) -> tuple[TextTable, dict[str, str]]:
     """SOMOS calls the rating a choice, which elsewhere is one of two models."""
-    if columns_of("value", table.header) or columns_of("a", table.header):
-        return {}
     choices = columns_of("choice", table.header)
-    return {"value": choices[0]} if len(choices) == 1 else {}
+    others = [name for role in ("value", "a", "scale") for name in columns_of(role, table.header)]
+    if len(choices) != 1 or others:
+        return table, {}
+    scaled = table.with_column("scale", ["rating"] * len(table.rows))
+    return scaled, {"value": choices[0], "scale": "scale"}
 
 
 def without_model(names: Sequence[str], models: Sequence[str]) -> list[str] | None:
@@ -163,13 +170,8 @@ def _from_folders(files: Sequence[str]) -> list[tuple[str, str]] | None:
     paths = [re.sub(r"[?#].*$", "", file).replace("\\", "/").split("/") for file in files]
     if not paths or len({len(path) for path in paths}) > 1 or len(paths[0]) < 2:
         return None
-    fixed = next(level for level in range(len(paths[0])) if len({path[level] for path in paths}) > 1 or level == len(paths[0]) - 1)
+    fixed = next((level for level in range(len(paths[0])) if len({path[level] for path in paths}) > 1), 0)
     models = [path[-2] for path in paths]
     prompts = ["/".join([*path[fixed:-2], _AUDIO.sub("", path[-1])]) for path in paths]
     fewer = 1 < len(set(models)) < len(set(prompts))
     return list(zip(prompts, models, strict=True)) if fewer and _share(prompts, models) > 0.5 else None
-
-
-def with_names(opened: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, str]:
-    """Roles, those that were found before those that are usual."""
-    return {**roles, **opened}

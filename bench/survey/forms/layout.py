@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from shlex import quote
 from typing import NamedTuple
 
 from bench.errors import UsageError
-from bench.survey.forms.clip_map import ClipMap
+from bench.survey.forms.clip_map import ClipMap, shown
 from bench.survey.forms.column_names import columns_of
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table_file import TextTable
 
 
@@ -64,7 +64,9 @@ class Opened:
         notes: what was assumed, a sentence each.
         left_out: rows that are no answers.
         controls: models that are there to test the listeners.
+        scales: columns of the table that hold ratings, a scale each, where the layout knows.
         question: what to ask where the columns cannot be told.
+        listener_columns: what the file says about each listener besides: by column, then by listener.
     """
 
     table: TextTable
@@ -74,7 +76,9 @@ class Opened:
     notes: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
     controls: frozenset[str] = frozenset()
-    question: str = ""
+    scales: Sequence[str] = ()
+    question: SurveyQuestion | None = None
+    listener_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Layout(NamedTuple):
@@ -93,20 +97,15 @@ class Layout(NamedTuple):
     open: Callable[[TextTable, Request], Opened]
 
 
-def ask(table: TextTable, problem: str, *options: str) -> UsageError:
-    """The question that a file leaves open: what cannot be told, and the command that answers it."""
-    command = " ".join(("tunebench survey analyze", quote(str(table.path)), *options))
-    return UsageError(f"{table.path}: {problem}: {command}")
-
-
-def map_question(table: TextTable, kind: str, names: Sequence[str], key: str) -> str:
+def map_question(table: TextTable, kind: str, names: Sequence[str], key: str) -> SurveyQuestion:
     """Ask for a clip map whose column ``key`` lists these names."""
-    from bench.survey.forms.clip_map import shown
-
     count = len(dict.fromkeys(names))
-    of = f"{count} {'row, for' if count == 1 else 'rows, one for each of'} {shown(names)}" if count else "a row a clip"
-    problem = f"{kind} does not say which prompt and model each clip is; write clips.csv with the columns "
-    return str(ask(table, f"{problem}{key},prompt,model (and genre, scale or seed) and {of}", "--clips clips.csv"))
+    rows = f"a row for {shown(names)}" if count == 1 else f"a row for each of {count}: {shown(names)}"
+    return SurveyQuestion(
+        f"{table.path}: {kind} does not say which prompt and model each clip is; write clips.csv with the columns "
+        f"{key},prompt,model (and genre, scale, seed if you like) and {rows if count else 'a row for each clip'}",
+        ["--clips", "clips.csv"],
+    )
 
 
 def leave_out(table: TextTable, column: str, bad: Sequence[bool], reason: str) -> tuple[TextTable, tuple[LeftOut, ...]]:
@@ -121,14 +120,16 @@ def listener_column(table: TextTable, request: Request, *usual: str) -> str | No
     """The column that tells the listeners apart: the one named, one of a usual name, or a tool's own if it is filled.
 
     Raises:
-        UsageError: several have a usual name.
+        SurveyQuestion: several have a usual name.
     """
     if "listener" in request.given:
         return request.given["listener"]
     named = columns_of("listener", table.header)
     if len(named) > 1:
-        which = " or ".join(f"--column listener={quote(name)}" for name in named)
-        raise UsageError(f"{table.path}: several columns may name the listener; say {which}")
+        raise SurveyQuestion(
+            f"{table.path}: several columns may tell the listeners apart: {', '.join(named)}",
+            *(["--column", f"listener={name}"] for name in named),
+        )
     own = {name.lower(): name for name in table.header}
     usable = [own[name.lower()] for name in usual if name.lower() in own]
     return next((name for name in (*named, *usable) if _tells_apart(table.column(name))), None)

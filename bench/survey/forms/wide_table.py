@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from bench.errors import DataError, UsageError
+from bench.errors import DataError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.layout import LeftOut, Opened, Request, map_question
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table_file import TextTable
 
 _LONG = ["listener", "prompt", "model", "scale", "value", "genre", "seed"]
@@ -41,14 +42,14 @@ def open_wide(
         left_out: rows that were left out before.
 
     Raises:
-        UsageError: a column looks like a question about a clip that the map does not have.
+        SurveyQuestion: a column looks like a question about a clip that the map does not have.
         DataError: no column is about a clip of the map.
     """
     kept = [name for name in table.header if name and (name == listener or name not in skipped)]
     if request.clips is None:
         names = [_clip_text(name, label) for name, label in _named(table) if name in kept and name != listener]
         roles = {"listener": listener} if listener else {}
-        question = map_question(table, f"{tool}'s export", names, "question")
+        question = map_question(table, f"the export of {tool}", names, "question")
         return Opened(table.only(kept), roles, left_out=left_out, question=question)
     request.refuse_columns(table, tool, "listener")
     questions, others = _questions(table, request.clips, set(kept) - {listener or ""})
@@ -60,8 +61,9 @@ def open_wide(
     notes = _notes(table, request.clips, questions, others, tool, listener)
     rows, lines, answers = _rows(table, questions, listener)
     long = TextTable(table.path, _LONG, rows, lines, table.decimal_comma)
-    roles = {role: role for role in _LONG}
-    return Opened(long, roles, answers, {"listener": listener or "row"}, notes, left_out)
+    said = _listener_columns(table, others, listener)
+    sources = {"listener": listener or "row"}
+    return Opened(long, {role: role for role in _LONG}, answers, sources, notes, left_out, listener_columns=said)
 
 
 def _named(table: TextTable) -> list[tuple[str, str]]:
@@ -117,17 +119,34 @@ def _check_others(table: TextTable, clips: ClipMap, questions: Sequence[Question
         )
     ]
     if lost:
-        raise UsageError(
+        raise SurveyQuestion(
             f"{table.path}: {len(lost)} columns look like questions about clips that are not in {clips.path}: "
-            f"{shown(lost)}; add a row for each (with an empty model if it is not to be compared)"
+            f"{shown(lost)}; add a row for each (with an empty model if it is not to be compared)",
+            ["--clips", str(clips.path)],
         )
+
+
+def _people(table: TextTable, listener: str | None) -> list[str]:
+    return table.column(listener) if listener else [f"response {n}" for n in range(1, len(table.rows) + 1)]
+
+
+def _listener_columns(table: TextTable, others: Sequence[str], listener: str | None) -> dict[str, dict[str, str]]:
+    """What each listener says about themselves, where listeners differ in it and nobody says two things."""
+    people = _people(table, listener)
+    found = {}
+    for name in others:
+        pairs = {(person, text) for person, text in zip(people, table.column(name), strict=True) if text}
+        said = dict(pairs)
+        if len(said) == len(pairs) and len(set(said.values())) > 1:
+            found[name] = said
+    return found
 
 
 def _rows(
     table: TextTable, questions: Sequence[Question], listener: str | None
 ) -> tuple[list[list[str]], list[int], list[str]]:
     """A row for each answer that was given, its line, and its column."""
-    people = table.column(listener) if listener else [f"response {n}" for n in range(1, len(table.rows) + 1)]
+    people = _people(table, listener)
     rows, lines, answers = [], [], []
     for person, line, cells in zip(people, table.lines, table.rows, strict=True):
         for position, clip, scale in questions:
@@ -148,7 +167,7 @@ def _notes(
 ) -> list[str]:
     compared = [question for question in questions if question.clip.model]
     who = f"'{listener}' tells the listeners apart" if listener else "each row is a listener"
-    notes = [f"Read as {tool}'s export: {len(compared)} columns are ratings of clips, and {who}."]
+    notes = [f"Read as an export of {tool}: {len(compared)} columns are ratings of clips, and {who}."]
     empty = sum(not row[question.position] for question in compared for row in table.rows)
     if empty:
         notes.append(f"{empty} of {len(compared) * len(table.rows)} questions were not answered.")

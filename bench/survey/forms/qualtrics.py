@@ -1,0 +1,47 @@
+"""Qualtrics: "Export data" as CSV or TSV, with its three header rows.
+
+StartDate, EndDate, Status, IPAddress, Progress, Duration (in seconds), Finished, RecordedDate, ResponseId, …, then a
+column a question (``Q1``) or row of a matrix (``Q1_1``, whose label is "Question - Row"). Finished is True or 1; Status
+is "IP Address" or 0 for answers, and "Survey Preview" or 1 for trials by the survey's author (support page
+"Understanding Your Dataset"; exports since 2017).
+"""
+
+from __future__ import annotations
+
+from bench.survey.forms.layout import Layout, LeftOut, Opened, Request, leave_out, listener_column
+from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.wide_table import open_wide
+
+_OWN = (
+    *("StartDate", "EndDate", "Status", "IPAddress", "Progress", "Duration (in seconds)", "Finished", "RecordedDate"),
+    *("ResponseId", "RecipientLastName", "RecipientFirstName", "RecipientEmail", "ExternalReference"),
+    *("LocationLatitude", "LocationLongitude", "DistributionChannel", "UserLanguage", "Q_RecaptchaScore"),
+    *("Q_TotalDuration", "Q_BallotBoxStuffing", "Q_DuplicateRespondent", "Q_RelevantIDDuplicate"),
+)
+
+
+def recognises(table: TextTable) -> bool:
+    """Whether it had Qualtrics' header rows, or has the columns of a response."""
+    header = set(table.header)
+    return "ResponseId" in header and (bool(table.labels) or {"Finished", "Progress"} <= header)
+
+
+def open_export(table: TextTable, request: Request) -> Opened:
+    """Bring the ratings of each clip into rows, and leave out unfinished responses and previews."""
+    left_out: list[LeftOut] = []
+    for column, bad, reason in (
+        ("Finished", ("false", "0"), "response not finished"),
+        ("Status", ("survey preview", "1", "survey test", "4"), "a preview or test of the survey"),
+    ):
+        if column in table.header:
+            found = [cell.lower() in bad for cell in table.column(column)]
+            table, out = leave_out(table, column, found, reason)
+            left_out.extend(out)
+    listener = listener_column(table, request, "PROLIFIC_PID", "ResponseId")
+    timings = [
+        name for name in table.header if name.endswith(("_First Click", "_Last Click", "_Page Submit", "_Click Count"))
+    ]
+    return open_wide(table, request, LAYOUT.tool, listener, (*_OWN, *timings), left_out)
+
+
+LAYOUT = Layout("qualtrics", "Qualtrics", recognises, open_export)
