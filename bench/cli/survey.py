@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import survey_agree, survey_power
+from bench.cli import survey_agree, survey_power, survey_template
 from bench.cli.survey_options import Clips, Columns, FileLayout, RatingScale, Scales
 
 app = typer.Typer(
@@ -73,3 +73,4 @@ def analyze(
 
 app.command("power")(survey_power.command)
 app.command("agree")(survey_agree.command)
+app.command("template")(survey_template.command)

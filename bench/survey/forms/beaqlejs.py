@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from bench.errors import DataError
 from bench.survey.forms.clip_rows import by_map
-from bench.survey.forms.json_file import PART
 from bench.survey.forms.layout import Layout, Opened, Request
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table_file import PART, TextTable
 
 _CONTROLS = re.compile(r"(hidden)?reference|anchor\d*", re.IGNORECASE)
 _ORDER = re.compile(r"A=([AB]), B=([AB])")
@@ -52,7 +52,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
         if opened is None:
             raise DataError(f"{table.path}: none of its files is in {request.clips.path}")
         roles = {**opened.roles, "listener": "listener", "value": "value"}
-        return Opened(opened.table, roles, sources=sources, notes=opened.notes, left_out=opened.left_out)
+        return replace(opened, roles=roles, sources=sources)
     long = long.only(["listener", "prompt", "model", "value"])
     controls = frozenset(name for name in long.column("model") if _CONTROLS.fullmatch(name))
     return Opened(long, {name: name for name in long.header}, sources=sources, notes=[note], controls=controls)

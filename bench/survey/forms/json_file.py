@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError
-from bench.survey.forms.table_file import TextTable, tidy, written
-
-PART = "part"
-"""Name of the column that counts the lists from 1, where a file holds a list of lists of objects."""
+from bench.survey.forms.table_file import PART, TextTable, tidy, written
 
 
 def parse_json(path: Path, text: str, certain: bool) -> TextTable | None:

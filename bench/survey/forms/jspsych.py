@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from bench.survey.forms.clip_rows import by_map, by_names
-from bench.survey.forms.json_file import PART
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column, map_question
-from bench.survey.forms.table_file import TextTable, written
+from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
+from bench.survey.forms.table_file import PART, TextTable, written
 
 _PERSON = ("PROLIFIC_PID", "prolific_id", "subject_id", "participant_id", "workerId", "run_id", PART)
 _ANSWERS = ("response", "responses", "button_pressed", "slider_value")
@@ -50,9 +51,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
     roles = {**opened.roles, **({"listener": listener} if listener else {})}
     if "value" in opened.table.header:
         roles["value"] = "value"
-    return Opened(
-        opened.table, roles, sources={**opened.sources, "value": "response"}, notes=notes, left_out=opened.left_out
-    )
+    return replace(opened, roles=roles, sources={**opened.sources, "value": "response"}, notes=notes)
 
 
 def _rated(table: TextTable) -> TextTable:
@@ -94,4 +93,59 @@ def _place(text: str, counted: bool) -> str:
     return str(int(text) + 1) if counted and text.isdecimal() else "" if text == "null" else text
 
 
-LAYOUT = Layout("jspsych", "jsPsych", recognises, open_export)
+def write(survey: Questionnaire) -> Template:
+    """Write a page that runs the survey with jsPsych 8 and saves each listener's data as CSV."""
+    told = {
+        "introduction": INTRODUCTION,
+        "about": [{"name": one.name, "prompt": one.question, "options": list(one.choices)} for one in ABOUT],
+        "scales": [{"name": scale.name, "prompt": f"{scale.name}: {scale.question}"} for scale in SCALES],
+        "labels": list(CHOICES),
+        "clips": [{"clip": clip.id, "audio": clip.address, "text": clip.text} for clip in survey.clips],
+    }
+    data = json.dumps(told, indent=1).replace("<", "\\u003c")  # nothing in it may end the script
+    page = _PAGE.replace("TITLE", TITLE).replace("DATA", data)
+    steps = (
+        "Put index.html and the folder clips on a web server; the page loads jsPsych from unpkg.com.",
+        "Each listener's browser saves ratings.csv: let people send it, or save it on your server (jsPsych's manual).",
+        "Put the files of all listeners into one folder, and give the folder.",
+    )
+    return Template({"index.html": page}, steps, {})
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>TITLE</title>
+  <script src="https://unpkg.com/jspsych@8.3.0"></script>
+  <script src="https://unpkg.com/@jspsych/plugin-html-button-response@2.1.1"></script>
+  <script src="https://unpkg.com/@jspsych/plugin-survey-multi-choice@2.2.1"></script>
+  <script src="https://unpkg.com/@jspsych/plugin-survey-likert@2.2.0"></script>
+  <link href="https://unpkg.com/jspsych@8.3.0/css/jspsych.css" rel="stylesheet">
+</head>
+<body></body>
+<script>
+const survey = DATA;
+const escaped = (text) => new Option(text).innerHTML;
+const jsPsych = initJsPsych({on_finish: () => jsPsych.data.get().localSave("csv", "ratings.csv")});
+jsPsych.data.addProperties({subject: jsPsych.randomization.randomID(10)});
+const about = {
+  type: jsPsychSurveyMultiChoice,
+  questions: survey.about.map((one) => ({...one, required: true})),
+  on_finish: (data) => jsPsych.data.addProperties(data.response),
+};
+const clips = jsPsych.randomization.shuffle(survey.clips).map((one) => ({
+  type: jsPsychSurveyLikert,
+  preamble: `<audio controls src="${encodeURI(one.audio)}"></audio><p>Text: ${escaped(one.text)}</p>`,
+  questions: survey.scales.map((scale) => ({...scale, labels: survey.labels, required: true})),
+  data: {clip: one.clip},
+}));
+const start = {type: jsPsychHtmlButtonResponse, stimulus: escaped(survey.introduction), choices: ["Start"]};
+jsPsych.run([start, about, ...clips]);
+</script>
+</html>
+"""
+
+
+LAYOUT = Layout("jspsych", "jsPsych", recognises, open_export, write)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bench.errors import UsageError
 from bench.survey.forms.clip_map import ClipMap, shown
 from bench.survey.forms.column_names import columns_of
+from bench.survey.forms.questionnaire import Questionnaire, Template
 from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table_file import TextTable
 
@@ -89,12 +90,14 @@ class Layout(NamedTuple):
         tool: what it is called in messages.
         recognises: whether the table is certainly this tool's, by columns that only it writes.
         open: brings it into rows.
+        write: writes a survey's questions for this tool.
     """
 
     name: str
     tool: str
     recognises: Callable[[TextTable], bool]
     open: Callable[[TextTable, Request], Opened]
+    write: Callable[[Questionnaire], Template] | None = None
 
 
 def map_question(table: TextTable, kind: str, names: Sequence[str], key: str) -> SurveyQuestion:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bench.errors import DataError, UsageError, suggestion
 from bench.survey.forms import (
     beaqlejs,
@@ -15,10 +17,11 @@ from bench.survey.forms import (
     webmushra,
 )
 from bench.survey.forms.clip_rows import by_map, by_names
+from bench.survey.forms.column_names import columns_of
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column
 from bench.survey.forms.model_columns import open_model_columns
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table_file import PART, TextTable
 from bench.survey.forms.wide_table import open_wide
 
 
@@ -37,8 +40,11 @@ def open_plain(table: TextTable, request: Request) -> Opened:
     """
     if request.clips is not None:
         opened = by_map(table, request, request.clips)
-        return opened or open_wide(table, request, "a column a clip", listener_column(table, request))
-    return open_model_columns(table, request) or by_names(table, request) or Opened(table)
+        return opened or open_wide(table, request, "a column a clip", listener_column(table, request, PART))
+    opened = open_model_columns(table, request) or by_names(table, request) or Opened(table)
+    if PART in table.header and not columns_of("listener", table.header):
+        return replace(opened, roles={"listener": PART, **opened.roles})
+    return opened
 
 
 _TOOLS = (

@@ -8,7 +8,12 @@ submitted has no submit date (LimeSurvey manual, "Export responses"; versions 2 
 
 from __future__ import annotations
 
+import csv
+import io
+from html import escape
+
 from bench.survey.forms.layout import Layout, Opened, Request, leave_out, listener_column
+from bench.survey.forms.questionnaire import ABOUT, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
 from bench.survey.forms.table_file import TextTable
 from bench.survey.forms.wide_table import open_wide
 
@@ -39,4 +44,57 @@ def open_export(table: TextTable, request: Request) -> Opened:
     return open_wide(table, request, LAYOUT.tool, listener, (*own, *timings), left_out)
 
 
-LAYOUT = Layout("limesurvey", "LimeSurvey", recognises, open_export)
+_COLUMNS = ("class", "type/scale", "name", "relevance", "text", "help", "language", "mandatory")
+
+
+def write(survey: Questionnaire) -> Template:
+    """Write a survey structure as tab-separated values: an array of five points a clip, with a subquestion a scale.
+
+    The format is that of the manual's page "Tab Separated Value survey structure".
+    """
+    rows: list[dict[str, str]] = [
+        {"class": "S", "name": "language", "text": "en"},
+        {"class": "S", "name": "format", "text": "G"},
+        {"class": "SL", "name": "surveyls_title", "text": TITLE, "language": "en"},
+        {"class": "SL", "name": "surveyls_welcometext", "text": INTRODUCTION, "language": "en"},
+        {"class": "G", "name": "About you", "relevance": "1", "language": "en"},
+    ]
+    for one in ABOUT:
+        rows.append(_question("L", one.code, one.question))
+        rows += [
+            {"class": "A", "type/scale": "0", "name": f"A{at}", "text": choice, "language": "en"}
+            for at, choice in enumerate(one.choices, 1)
+        ]
+    for clip in survey.clips:
+        rows.append({"class": "G", "name": f"Clip {clip.id}", "relevance": "1", "language": "en"})
+        sound = f'<audio controls src="{escape(clip.address)}"></audio>'
+        rows.append(_question("A", clip.id, f"Clip {clip.id}<br />{sound}<br />Text: {escape(clip.text)}"))
+        rows += [
+            {"class": "SQ", "name": scale.code, "relevance": "1", "text": scale.name, "language": "en"}
+            for scale in SCALES
+        ]
+    buffer = io.StringIO()
+    table = csv.DictWriter(buffer, _COLUMNS, restval="", delimiter="\t", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    steps = (
+        "Create a survey, choose Import, and give survey.txt.",
+        "In the survey's settings let the order of groups be random for each listener.",
+        "Afterwards: Responses, Export, as CSV or Excel, with question codes or full question texts.",
+    )
+    return Template({"survey.txt": buffer.getvalue()}, steps, {scale.code: scale.name for scale in SCALES})
+
+
+def _question(kind: str, code: str, text: str) -> dict[str, str]:
+    return {
+        "class": "Q",
+        "type/scale": kind,
+        "name": code,
+        "relevance": "1",
+        "text": text,
+        "language": "en",
+        "mandatory": "Y",
+    }
+
+
+LAYOUT = Layout("limesurvey", "LimeSurvey", recognises, open_export, write)

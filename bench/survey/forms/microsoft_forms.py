@@ -9,6 +9,7 @@ Likert question has a column a statement, under the statement alone. Texts that 
 from __future__ import annotations
 
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column
+from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
 from bench.survey.forms.table_file import TextTable
 from bench.survey.forms.wide_table import open_wide
 
@@ -32,4 +33,21 @@ def open_export(table: TextTable, request: Request) -> Opened:
     return open_wide(table, request, LAYOUT.tool, listener, own)
 
 
-LAYOUT = Layout("microsoft-forms", "Microsoft Forms", recognises, open_export)
+def write(survey: Questionnaire) -> Template:
+    """Write the questions as numbered text with lettered choices, which "Import" takes from a Word document."""
+    lines = [TITLE, INTRODUCTION, ""]
+    questions = [(f"{one.name}: {one.question}", one.choices) for one in ABOUT]
+    for clip in survey.clips:
+        questions += [(f"Clip {clip.id} [{scale.name}] {scale.question}", CHOICES) for scale in SCALES]
+    for number, (question, choices) in enumerate(questions, 1):
+        lines += [f"{number}. {question}", *(f"{chr(97 + at)}. {choice}" for at, choice in enumerate(choices)), ""]
+    sounds = "".join(f"{clip.id}\t{clip.address}\t{clip.text}\n" for clip in survey.clips)
+    steps = (
+        "Paste questions.txt into a Word document, and choose 'Import' (Quick import) in Microsoft Forms.",
+        "Put the address and the text of each clip, from sounds.tsv, into the subtitle of its questions.",
+        "Afterwards: 'Open results in Excel', and give the .xlsx file or save it as CSV.",
+    )
+    return Template({"questions.txt": "\n".join(lines), "sounds.tsv": sounds}, steps, {})
+
+
+LAYOUT = Layout("microsoft-forms", "Microsoft Forms", recognises, open_export, write)

@@ -11,14 +11,19 @@ to ``Answer.Harmony1``.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
+from html import escape
 
 from bench.errors import DataError
 from bench.survey.forms.clip_rows import by_map, by_names
 from bench.survey.forms.layout import Layout, LeftOut, Opened, Request, leave_out, map_question
+from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
 from bench.survey.forms.table_file import TextTable, written
 
 _NUMBERED = re.compile(r"(.*[^\d._-])[._-]?(\d+)")
@@ -59,7 +64,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
     roles = {**opened.roles, "listener": "listener"}
     sources = {**opened.sources, "listener": listener}
     notes = ("Read as the results of a batch of Mechanical Turk.", *opened.notes)
-    return Opened(opened.table, roles, sources=sources, notes=notes, left_out=[*left_out, *opened.left_out])
+    return replace(opened, roles=roles, sources=sources, notes=notes, left_out=[*left_out, *opened.left_out])
 
 
 def _fields(table: TextTable, row: list[str], listener: str) -> dict[str, str]:
@@ -117,4 +122,40 @@ def _by_clip(fields: Mapping[str, str]) -> list[dict[str, str]]:
     return [{**shared, **cells} for cells in numbered.values()]
 
 
-LAYOUT = Layout("mturk", "Amazon Mechanical Turk", recognises, open_export)
+def write(survey: Questionnaire) -> Template:
+    """Write the batch's variables as CSV, a HIT a clip, and the layout of the form as HTML."""
+    buffer = io.StringIO()
+    batch = csv.writer(buffer, lineterminator="\n")
+    batch.writerow(["clip", "audio", "text"])
+    batch.writerows([clip.id, clip.address, clip.text] for clip in survey.clips)
+    groups = [
+        *((one.question, one.code.lower(), one.choices) for one in ABOUT),
+        *((f"{scale.name}: {scale.question}", scale.code.lower(), CHOICES) for scale in SCALES),
+    ]
+    fields = "".join(
+        f"  <p>{escape(question)}</p>\n"
+        + "".join(
+            f'  <label><input type="radio" name="{code}" value="{escape(choice)}" required> {escape(choice)}</label>\n'
+            for choice in choices
+        )
+        for question, code, choices in groups
+    )
+    layout = f"""\
+<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
+<crowd-form>
+  <h2>{escape(TITLE)}</h2>
+  <p>{escape(INTRODUCTION)}</p>
+  <audio controls src="${{audio}}"></audio>
+  <p>Text: ${{text}}</p>
+{fields}</crowd-form>
+"""
+    steps = (
+        "Create a project from 'Survey', and put layout.html into its design layout.",
+        "Publish a batch with batch.csv, a HIT a clip; as many assignments as you want listeners for each clip.",
+        "Afterwards: Manage, Results, 'Download CSV'. Rejected assignments are left out.",
+    )
+    codes = {scale.code.lower(): scale.name for scale in SCALES}
+    return Template({"batch.csv": buffer.getvalue(), "layout.html": layout}, steps, codes)
+
+
+LAYOUT = Layout("mturk", "Amazon Mechanical Turk", recognises, open_export, write)

@@ -8,7 +8,10 @@ is "IP Address" or 0 for answers, and "Survey Preview" or 1 for trials by the su
 
 from __future__ import annotations
 
+from html import escape
+
 from bench.survey.forms.layout import Layout, LeftOut, Opened, Request, leave_out, listener_column
+from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, Questionnaire, Template
 from bench.survey.forms.table_file import TextTable
 from bench.survey.forms.wide_table import open_wide
 
@@ -44,4 +47,29 @@ def open_export(table: TextTable, request: Request) -> Opened:
     return open_wide(table, request, LAYOUT.tool, listener, (*_OWN, *timings), left_out)
 
 
-LAYOUT = Layout("qualtrics", "Qualtrics", recognises, open_export)
+def write(survey: Questionnaire) -> Template:
+    """Write a survey in Qualtrics' advanced TXT format: a matrix a clip with a row a scale, a block a clip."""
+    answers = "".join(f"[[Answer:{choice}]]\n{choice}\n" for choice in CHOICES)
+    rows = "".join(f"[[Choice:{at}]]\n{scale.name}\n" for at, scale in enumerate(SCALES, 1))
+    parts = ["[[AdvancedFormat]]\n", "[[Block:About you]]\n", f"[[Question:DB]]\n{INTRODUCTION}\n"]
+    for one in ABOUT:
+        choices = "\n".join(one.choices)
+        parts.append(
+            f"[[Question:MC:SingleAnswer:Vertical]]\n[[ID:{one.code}]]\n{one.question}\n[[Choices]]\n{choices}\n"
+        )
+    for clip in survey.clips:
+        sound = f'<audio controls src="{escape(clip.address)}"></audio>'
+        question = f"Clip {clip.id}<br>{sound}<br>Text: {escape(clip.text)}"
+        parts.append(f"[[Block:{clip.id}]]\n")
+        parts.append(
+            f"[[Question:Matrix]]\n[[ID:{clip.id}]]\n{question}\n[[AdvancedChoices]]\n{rows}[[AdvancedAnswers]]\n{answers}"
+        )
+    steps = (
+        "Make a survey, then Tools, Import/Export, 'Import survey', and choose survey.txt.",
+        "In the survey flow put the blocks c… into a Randomizer, so that each listener has another order.",
+        "Afterwards: Data & Analysis, Export & Import, 'Export data' as CSV, with numeric values or choice text.",
+    )
+    return Template({"survey.txt": "\n".join(parts)}, steps, {})
+
+
+LAYOUT = Layout("qualtrics", "Qualtrics", recognises, open_export, write)

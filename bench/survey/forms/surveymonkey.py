@@ -8,6 +8,7 @@ only, the second the row's text, or "Response" (help page "Exporting Survey Resu
 from __future__ import annotations
 
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column
+from bench.survey.forms.questionnaire import ABOUT, CHOICES, SCALES, Questionnaire, Template
 from bench.survey.forms.table_file import TextTable
 from bench.survey.forms.wide_table import open_wide
 
@@ -30,4 +31,19 @@ def open_export(table: TextTable, request: Request) -> Opened:
     return open_wide(table, request, LAYOUT.tool, listener, [name for name in table.header if name.lower() in _OWN])
 
 
-LAYOUT = Layout("surveymonkey", "SurveyMonkey", recognises, open_export)
+def write(survey: Questionnaire) -> Template:
+    """Write the questions as text, each above its choices and apart from the next by a blank line."""
+    questions = [(f"{one.name}: {one.question}", one.choices) for one in ABOUT]
+    for clip in survey.clips:
+        questions += [(f"Clip {clip.id} [{scale.name}] {scale.question}", CHOICES) for scale in SCALES]
+    text = "\n\n".join("\n".join((question, *choices)) for question, choices in questions)
+    sounds = "".join(f"{clip.id}\t{clip.address}\t{clip.text}\n" for clip in survey.clips)
+    steps = (
+        "Make a survey by 'Copy and paste a survey', and paste questions.txt.",
+        "Put the address and the text of each clip, from sounds.tsv, above its questions.",
+        "Afterwards: Analyze results, Export all, 'All individual responses' as CSV, with actual answer text.",
+    )
+    return Template({"questions.txt": text + "\n", "sounds.tsv": sounds}, steps, {})
+
+
+LAYOUT = Layout("surveymonkey", "SurveyMonkey", recognises, open_export, write)

@@ -14,6 +14,9 @@ from bench.errors import DataError, UsageError
 from bench.regular_file import read_bytes
 
 _GZIP, _ZIP, _OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+PART = "part"
+"""Column that tells a folder's files apart by name, or the lists of a JSON file by number: one a participant."""
+
 LARGEST = 2**29
 """Bytes that a compressed file may hold: half a gigabyte, a hundred times a large survey."""
 
@@ -70,13 +73,51 @@ class TextTable(NamedTuple):
 
 
 def read_table(path: Path) -> TextTable:
-    """Read a file, telling what it is by its content and its name.
+    """Read a file, telling what it is by its content and its name; or all files of a folder, a participant each.
 
     Raises:
         UsageError: no such file, or an Excel file that holds several tables.
         DataError: it cannot be read, is damaged, has no rows, or has a column twice or without a name.
         MissingError: an Excel file, and openpyxl is not installed.
     """
+    if path.is_dir():
+        return _folder(path)
+    table = _file(path)
+    for position, column in enumerate(table.header):
+        if not column and any(row[position] for row in table.rows):
+            raise DataError(f"{path}: column {position + 1} has no name")
+        if column and column in table.header[:position]:
+            raise DataError(f"{path}: the column '{column}' is there twice")
+    if not table.rows:
+        raise DataError(f"{path}: no rows below the header")
+    return table
+
+
+def _folder(path: Path) -> TextTable:
+    """The rows of all files of a folder below each other, counted over all; a column that a file lacks is empty."""
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise UsageError(f"{path}: a folder without files")
+    tables = [read_table(file) for file in files]
+    header = list(dict.fromkeys(name for table in tables for name in table.header if name))
+    names = [PART, *(name for name in header if name != PART)]
+    rows = []
+    for file, table in zip(files, tables, strict=True):
+        for row in table.rows:
+            cells = {**dict(zip(table.header, row, strict=True)), PART: file.name.partition(".")[0]}
+            rows.append([cells.get(name, "") for name in names])
+    labels = {name: label for table in tables for name, label in zip(table.header, table.labels, strict=False)}
+    notes = dict.fromkeys(note for table in tables for note in table.notes)
+    counted = (
+        f"{len(files)} files are read as one table; rows are counted over all of them in the order of their names."
+    )
+    lines, comma = list(range(1, len(rows) + 1)), any(table.decimal_comma for table in tables)
+    told = [labels.get(name, "") for name in names] if labels else ()
+    return TextTable(path, names, rows, lines, comma, told, (counted, *notes))
+
+
+def _file(path: Path) -> TextTable:
+    """A file's rows below one header row."""
     from bench.survey.forms.header_rows import merge_header_rows
 
     try:
@@ -88,15 +129,7 @@ def read_table(path: Path) -> TextTable:
     name = path.name.lower()
     if content.startswith(_GZIP):
         content, name = _unpacked(path, content), name.removesuffix(".gz")
-    table = merge_header_rows(_parse(path, content, name))
-    for position, column in enumerate(table.header):
-        if not column and any(row[position] for row in table.rows):
-            raise DataError(f"{path}: column {position + 1} has no name")
-        if column and column in table.header[:position]:
-            raise DataError(f"{path}: the column '{column}' is there twice")
-    if not table.rows:
-        raise DataError(f"{path}: no rows below the header")
-    return table
+    return merge_header_rows(_parse(path, content, name))
 
 
 def _parse(path: Path, content: bytes, name: str) -> TextTable:

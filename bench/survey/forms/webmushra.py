@@ -11,8 +11,10 @@ Source: github.com/audiolabs/webMUSHRA, service/write.php and lib/webmushra/page
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import NamedTuple
 
 from bench.errors import DataError, UsageError
@@ -20,6 +22,7 @@ from bench.survey.forms.clip_map import ClipMap, shown
 from bench.survey.forms.clip_rows import without_model
 from bench.survey.forms.column_names import plain
 from bench.survey.forms.layout import Layout, Opened, Request
+from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
 from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table_file import TextTable
 
@@ -216,4 +219,67 @@ def _listener(table: TextTable) -> str:
     )
 
 
-LAYOUT = Layout("webmushra", "webMUSHRA", recognises, open_export)
+def write(survey: Questionnaire) -> Template:
+    """Write a configuration with a page of five Likert scales a clip, in random order."""
+    import yaml
+
+    scales = [
+        [{"value": choice, "label": f"{scale.name} {choice}" if choice == "1" else choice} for choice in CHOICES]
+        for scale in SCALES
+    ]
+    help_text = "<br/>".join(escape(f"{scale.name}: {scale.question}") for scale in SCALES)
+    pages = [
+        {
+            "type": "likert_single_stimulus",
+            "id": clip.id,
+            "name": f"Clip {clip.id}",
+            "content": f"Text: {escape(clip.text)}<br/><br/>{help_text}",
+            "showWaveform": False,
+            "mustPlayback": "ended",
+            "mustRate": True,
+            "stimuli": {clip.id: clip.address},
+            "response": scales,
+        }
+        for clip in survey.clips
+    ]
+    about = [
+        {
+            "type": "likert",
+            "name": one.name,
+            "label": one.question,
+            "response": [{"value": choice, "label": choice} for choice in one.choices],
+        }
+        for one in ABOUT
+    ]
+    person = {"type": "text", "label": "Your name, or a word of your own", "name": "listener"}
+    settings = {
+        "testname": TITLE,
+        "testId": "tunebench",
+        "bufferSize": 2048,
+        "stopOnErrors": True,
+        "showButtonPreviousPage": True,
+        "remoteService": "service/write.php",
+        "pages": [
+            {"type": "generic", "id": "first_page", "name": TITLE, "content": escape(INTRODUCTION)},
+            ["random", *pages],
+            {
+                "type": "finish",
+                "name": "Thank you",
+                "content": "Thank you!",
+                "showResults": False,
+                "writeResults": True,
+                "questionnaire": [person, *about],
+            },
+        ],
+    }
+    steps = (
+        "Put survey.yaml into webMUSHRA's folder configs and the folder clips beside its index.html.",
+        "Listeners open index.html?config=survey.yaml.",
+        "Afterwards: results/tunebench/lss.csv.",
+    )
+    text = yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True)
+    codes = {f"stimuli_rating{at}": scale.name for at, scale in enumerate(SCALES, 1)}
+    return Template({"survey.yaml": text}, steps, codes)
+
+
+LAYOUT = Layout("webmushra", "webMUSHRA", recognises, open_export, write)

@@ -94,6 +94,8 @@ def _scale(rest: str, name: str, label: str) -> str:
     for text in (rest, label):
         if " - " in text:
             return text.rpartition(" - ")[2].strip()
+    if brackets := re.findall(r"\[([^\[\]]+)\]", rest):
+        return str(brackets[-1]).strip()
     left = re.sub(r"^(clip|sample|audio|track)\b", "", rest.strip(" -–—:|/,.()"), flags=re.IGNORECASE)
     return left.strip(" -–—:|/,.()?") or "rating"
 
@@ -109,15 +111,12 @@ def _check_others(table: TextTable, clips: ClipMap, questions: Sequence[Question
     """Ask about columns that end like those of known clips: a clip that is missing from the map would be lost."""
     scales = {question.scale.casefold() for question in questions} - {"rating"}
     labels = dict(_named(table))
-    lost = [
-        name
-        for name in others
-        if any(
-            text.casefold().rstrip(" ]?.").endswith(scale) and len(text) > len(scale) + 2
-            for text in (name, labels[name])
-            for scale in scales
-        )
-    ]
+
+    def like_a_clip(text: str) -> bool:
+        ends = any(text.casefold().rstrip(" ]?.").endswith(scale) and len(text) > len(scale) + 2 for scale in scales)
+        return ends or any(part.casefold() in scales for part in re.findall(r"\[([^\[\]]+)\]", text))
+
+    lost = [name for name in others if like_a_clip(name) or like_a_clip(labels[name])]
     if lost:
         raise SurveyQuestion(
             f"{table.path}: {len(lost)} columns look like questions about clips that are not in {clips.path}: "
