@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import survey_agree, survey_power
+from bench.cli import survey_agree, survey_power, survey_template
 from bench.cli.survey_options import (
+    Clips,
     Columns,
     DuplicateRule,
+    FileLayout,
     Missing,
     RatingScale,
     Scales,
@@ -27,8 +29,10 @@ app = typer.Typer(
 @app.command("analyze")
 def analyze(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV or Parquet.")],
+    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
     column: Columns = None,
+    clips: Clips = None,
+    layout: FileLayout = None,
     models: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
     ] = None,
@@ -72,7 +76,7 @@ def analyze(
     only = names(models, "--models"), names(scales, "--scales")
     which = rules(words, missing, where, without_listener, duplicates)
     with answerable(context):
-        survey = read_survey(file, columns(column), ranges(rating_scale), *only, which)
+        survey = read_survey(file, columns(column), ranges(rating_scale), *only, which, clips, layout)
     found = analyse(survey, margin, confidence, omnibus, compare_tests)
     if markdown is not None:
         try:
@@ -88,3 +92,4 @@ def analyze(
 
 app.command("power")(survey_power.command)
 app.command("agree")(survey_agree.command)
+app.command("template")(survey_template.command)

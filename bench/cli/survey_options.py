@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,23 @@ Columns = Annotated[
 ]
 Scales = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns that hold a scale each.")
+]
+Clips = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MAP",
+        help="Table that says which prompt and model each clip is, for files of survey tools: columns clip, file or "
+        "question, and prompt, model, genre, scale, seed.",
+    ),
+]
+FileLayout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="NAME",
+        help="Tool that wrote FILE, if it is not recognised: google-forms, microsoft-forms, limesurvey, qualtrics, "
+        "surveymonkey, mturk, jspsych, beaqlejs, webmushra or table.",
+    ),
 ]
 RatingScale = Annotated[
     list[str] | None,
@@ -65,7 +83,7 @@ DuplicateRule = Annotated[
 @contextmanager
 def answerable(context: typer.Context) -> Iterator[None]:
     """Show with a question about a file the commands that answer it: the one that runs, with an option more."""
-    from bench.survey.questions import SurveyQuestion
+    from bench.survey.forms.questions import SurveyQuestion
 
     try:
         yield

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from bench.survey.questions import SurveyQuestion
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.rating_range import Range
 from bench.survey.word_scale import WORDS, WordScale, fitting, normal
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.number_format import counted
 from bench.survey.answer_rules import Duplicates
-from bench.survey.questions import SurveyQuestion
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.sieve import Sieve
 
 

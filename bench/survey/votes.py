@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bench.errors import UsageError
 from bench.survey.answer_text import take_apart, words_option
-from bench.survey.questions import SurveyQuestion, listed
+from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.ratings import OUTCOMES
 from bench.survey.word_scale import KNOWN, fitting, normal
 

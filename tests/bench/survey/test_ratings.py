@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.questions import SurveyQuestion
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_ratings, read_survey
@@ -214,7 +214,9 @@ def test_every_answer_counts_or_is_excluded_with_its_row(
     try:
         found = read_ratings(path, ranges=Range(1, 5), rules=rules)
     except SurveyQuestion as question:  # naming every answer that is in doubt
-        assert all(option in ("--missing", "--words", "--duplicates", "--rating-scale") for option, _ in question.answers)
+        assert all(
+            option in ("--missing", "--words", "--duplicates", "--rating-scale") for option, _ in question.answers
+        )
         return
     except DataError as error:
         assert "no answer is left" in str(error)
