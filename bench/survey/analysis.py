@@ -128,6 +128,6 @@ def _answered(survey: Ratings | Preferences, scale: str) -> list[_Answered]:
             for one in rated
         ]
     return [
-        _Answered(len(np.unique(one.listeners)), len(np.unique(one.prompts)), len(one.signs), one.missing)
+        _Answered(len(np.unique(one.listeners)), len(np.unique(one.prompts)), len(one.scores), one.missing)
         for one in votes_of(survey, scale).values()
     ]

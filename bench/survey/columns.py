@@ -6,38 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from bench.errors import DataError, UsageError, suggestion
-from bench.survey.layouts import LAYOUTS
-from bench.survey.long_format import Identified, plain, records
+from bench.survey.forms.column_names import SCALE_WORDS, SYNONYMS, plain
+from bench.survey.long_format import Identified, records
 
 if TYPE_CHECKING:
-    from bench.survey.table_file import TextTable
-
-# What columns are usually called; blanks, punctuation, capitals and endings such as "id" do not matter.
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "listener": (
-        *("rater", "subject", "participant", "worker", "assessor", "annotator", "evaluator", "judge", "user"),
-        *("respondent", "person"),
-    ),
-    "prompt": ("item", "track", "piece", "stimulus", "song", "excerpt", "sample"),
-    "model": ("system", "condition", "method", "algorithm", "variant", "generator", "modelname"),
-    "scale": ("question", "attribute", "dimension", "criterion", "aspect"),
-    "value": ("rating", "score", "response", "answer", "vote", "grade", "opinionscore"),
-    "seed": ("repetition", "repeat", "take"),
-    "genre": ("style", "musicgenre"),
-    "a": ("modela", "systema", "conditiona", "model1", "system1", "first", "left"),
-    "b": ("modelb", "systemb", "conditionb", "model2", "system2", "second", "right"),
-    "choice": ("preferred", "preference", "winner", "chosen", "better"),
-}
-# Columns that hold ratings by themselves, a scale each.
-SCALE_WORDS = frozenset(
-    (
-        *("harmony", "rhythm", "genrefit", "melody", "timbre", "tempo", "structure", "coherence", "musicality"),
-        *("naturalness", "creativity", "originality", "quality", "overall", "overallquality", "audioquality"),
-        *("soundquality", "musicquality", "mos", "ovl", "rel", "relevance", "textrelevance", "adherence"),
-        *("promptadherence", "promptfit", "textfit", "fidelity", "liking", "enjoyment", "pleasantness"),
-        *("expressiveness", "instrumentation", "production"),
-    )
-)
+    from bench.survey.forms.table_file import TextTable
 
 CANONICAL = """\
 listener,prompt,model,scale,value
@@ -78,9 +51,6 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
                 f"--column {role}={name}: {table.path} has no column '{name}'{suggestion(name, table.header)}; "
                 f"it has {', '.join(table.header)}"
             )
-    for layout in LAYOUTS:
-        if layout.recognised(table):
-            return layout.identify(table, given, scales)
     _no_contradiction(given)
     wide = [name for name in table.header if scales and name in scales and "scale" not in given]
     found = _guess(table, given, taken=wide)

@@ -58,8 +58,8 @@ def compare(
     found = [_comparison(pair, answers, confidence, margin) for pair, answers in pairs.items()]
     adjusted = holm([np.nan if one.p is None else one.p for one in found])
     rated = [one.differences for one in pairs.values() if isinstance(one, PairAnswers)]
-    # Of votes, superiority is a share of them, and so is each end of its interval.
-    limits = _superiority_limits(rated, confidence, resamples, seed) if rated else map(_as_share, found)
+    voted = [one for one in pairs.values() if isinstance(one, PairVotes)]
+    limits = _superiority_limits(rated, confidence, resamples, seed) if rated else _share_limits(voted, confidence)
     return tuple(
         replace(one, p_holm=known(p), superiority_low=known(low), superiority_high=known(high))
         for one, p, (low, high) in zip(found, adjusted, limits, strict=True)
@@ -126,10 +126,14 @@ def _model_rating(
     )
 
 
-def _as_share(one: SurveyComparison) -> tuple[float, float]:
-    if one.low is None or one.high is None:
-        return np.nan, np.nan
-    return max(0.0, (1 + one.low) / 2), min(1.0, (1 + one.high) / 2)
+def _share_limits(votes: Sequence[PairVotes], confidence: float) -> Iterator[tuple[float, float]]:
+    """Of votes, superiority is a share of them, and so is each end of its interval."""
+    for one in votes:
+        test, reason = one.by_sign.test(confidence)
+        if test is None or reason:
+            yield np.nan, np.nan
+        else:
+            yield max(0.0, (1 + test.low) / 2), min(1.0, (1 + test.high) / 2)
 
 
 def _comparison(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.survey.forms.table_file import TextTable
     from bench.survey.ratings import Exclusion
-    from bench.survey.table_file import TextTable
 
 OPTIONAL = ("seed", "genre", "position", "side")
 """Columns of the long form that a file need not have; "" where it does not."""
-
-_ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
 
 
 @dataclass(frozen=True)
@@ -49,14 +46,6 @@ class Identified:
     controls: frozenset[str] = field(default=frozenset())
     listener_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     exclusions: tuple[Exclusion, ...] = ()
-
-
-def plain(name: str) -> str:
-    """A column's name without blanks, punctuation, capitals and endings such as "id"."""
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
-    while len(words) > 1 and words[-1] in _ENDINGS:
-        words.pop()
-    return "".join(words)
 
 
 def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:

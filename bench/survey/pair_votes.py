@@ -30,24 +30,31 @@ class PairVotes:
     """What listeners preferred of two models; answers that called both bad are apart.
 
     Attributes:
-        signs: of each listener and prompt that has a vote, 1 for b, −1 for a, 0 for a tie, between them for the mean of
-            repeated votes; shape (cells,).
-        listeners, prompts: whose and on which, numbered as in the survey.
+        scores: of each listener and prompt that has a vote, by how much b was better: 1 for b, −1 for a, 0 for a tie
+            where listeners only chose, else comparison scores; the mean of repeated votes; shape (cells,).
+        signs: the mean of the votes' signs, of the same shape.
+        listeners, prompts: whose and on which, numbered as in the survey; of the same shape.
     """
 
+    scores: Array
     signs: Array
     listeners: Labels
     prompts: Labels
 
     @property
+    def by_sign(self) -> PairVotes:
+        """The same votes without how much better."""
+        return PairVotes(self.signs, self.signs, self.listeners, self.prompts)
+
+    @property
     def crossed(self) -> bool:
         """Whether listeners share prompts, and are not too many for a model of each of them."""
         people, pieces = len(np.unique(self.listeners)), len(np.unique(self.prompts))
-        return pieces < len(self.signs) and (people * pieces == len(self.signs) or people + pieces <= _MOST)
+        return pieces < len(self.scores) and (people * pieces == len(self.scores) or people + pieces <= _MOST)
 
     @property
     def differences(self) -> Array:
-        """The signs with a row a listener; a column a prompt where they are crossed. NaN where there is no vote."""
+        """The scores with a row a listener; a column a prompt where they are crossed. NaN where there is no vote."""
         who = np.unique(self.listeners, return_inverse=True)[1]
         if self.crossed:
             what = np.unique(self.prompts, return_inverse=True)[1]
@@ -56,7 +63,7 @@ class PairVotes:
             starts = np.searchsorted(who[order], who[order])
             what = np.empty_like(who)
             what[order] = np.arange(len(who)) - starts
-        return cell_means([who, what], self.signs, [int(who.max(initial=-1)) + 1, int(what.max(initial=-1)) + 1])
+        return cell_means([who, what], self.scores, [int(who.max(initial=-1)) + 1, int(what.max(initial=-1)) + 1])
 
     @property
     def missing(self) -> int:
@@ -67,11 +74,11 @@ class PairVotes:
     def of_prompts(self, chosen: npt.NDArray[np.bool_]) -> PairVotes:
         """The votes on some of the survey's prompts."""
         rows = chosen[self.prompts]
-        return PairVotes(self.signs[rows], self.listeners[rows], self.prompts[rows])
+        return PairVotes(self.scores[rows], self.signs[rows], self.listeners[rows], self.prompts[rows])
 
     def mean(self) -> float | None:
-        """The share that preferred b less the share that preferred a."""
-        return float(self.signs.mean()) if len(self.signs) else None
+        """The mean score; of choices the share that preferred b less the share that preferred a."""
+        return float(self.scores.mean()) if len(self.scores) else None
 
     def test(self, confidence: float) -> tuple[CrossedTest | None, str]:
         """Test whether neither is preferred: by the crossed test, or as means of clustered votes where nothing crosses.
@@ -79,7 +86,7 @@ class PairVotes:
         Returns:
             the test, None where there is none; and the sentence that says why, or why there is no interval.
         """
-        if not len(self.signs):
+        if not len(self.scores):
             return None, "no listener answered here"
         try:
             found = crossed_t_test(self.differences, confidence) if self.crossed else self._clustered(confidence)
@@ -90,12 +97,12 @@ class PairVotes:
     def _clustered(self, confidence: float) -> CrossedTest:
         from bench.stats.clusters import clustered_mean
 
-        found = clustered_mean(self.signs, self.listeners, self.prompts, confidence)
+        found = clustered_mean(self.scores, self.listeners, self.prompts, confidence)
         people, pieces = len(np.unique(self.listeners)), len(np.unique(self.prompts))
         nothing = Components(float("nan"), float("nan"), float("nan"))
         return CrossedTest(
             found.estimate, found.se, found.df, found.low, found.high, confidence, "clustered votes",
-            floored=False, listeners=people, prompts=pieces, cells=len(self.signs), missing=0, dropped_listeners=0,
+            floored=False, listeners=people, prompts=pieces, cells=len(self.scores), missing=0, dropped_listeners=0,
             dropped_prompts=0, components=nothing, reason=found.reason, t=found.t, p=found.p,
         )  # fmt: skip
 
@@ -106,7 +113,8 @@ def votes_of(preferences: Preferences, scale: str) -> dict[tuple[str, str], Pair
     codes = _Codes.of(preferences, rows)
     turned = codes.a > codes.b
     low, high = np.minimum(codes.a, codes.b), np.maximum(codes.a, codes.b)
-    signs = np.where(turned, -codes.choice, codes.choice)
+    turn = np.where(turned, -1.0, 1.0)
+    signs, scores = turn * codes.choice, turn * rows["score"].to_numpy(dtype=np.float64)
     found = {}
     for i, j in combinations(range(len(preferences.models)), 2):
         here = (low == i) & (high == j)
@@ -114,9 +122,9 @@ def votes_of(preferences: Preferences, scale: str) -> dict[tuple[str, str], Pair
             cells, which = np.unique(
                 codes.listener[here] * len(preferences.prompts) + codes.prompt[here], return_inverse=True
             )
-            means = np.bincount(which, signs[here]) / np.bincount(which)
+            means = [np.bincount(which, part[here]) / np.bincount(which) for part in (scores, signs)]
             listeners, prompts = np.divmod(cells, len(preferences.prompts))
-            found[preferences.models[i], preferences.models[j]] = PairVotes(means, listeners, prompts)
+            found[preferences.models[i], preferences.models[j]] = PairVotes(means[0], means[1], listeners, prompts)
     return found
 
 

@@ -91,7 +91,8 @@ class Ratings(_Answers):
     """Ratings of clips: listener × prompt × model (× seed) on each scale.
 
     Attributes:
-        table: columns listener, prompt, model, scale, value (float), seed, genre, position.
+        table: columns listener, prompt, model, scale, value (float), seed, genre, position (float: when
+            the listener heard it, NaN where the file does not say).
         models: in the order that was asked for, or by name.
         ranges: lowest and highest possible rating of each scale.
     """
@@ -137,23 +138,14 @@ class Preferences(_Answers):
     Attributes:
         table: columns listener, prompt, a, b, scale, choice (1 for b, −1 for a, 0 for neither), outcome (one of
             `OUTCOMES`), score (float: by how much b was better; the choice where listeners only chose), seed, genre,
-            position, and side (which of a and b was shown first or on the left: ``a``, ``b``, "" where not known).
+            position (float, NaN where not known), and side (which of a and b came first or left: ``a``, ``b``,
+            "" where not known).
         models: in the order that was asked for, or by name.
         ranges: lowest and highest possible score of each scale that was answered by comparison scores, such as −3 to 3.
     """
 
     models: tuple[str, ...]
     ranges: Mapping[str, Range] = field(default_factory=dict)
-
-    def signs(self, a: str, b: str, scale: str) -> Array:
-        """How often b was preferred less how often a was, −1 to 1, shape (listeners, prompts); NaN where not asked."""
-        table = self.table[self.table["scale"] == scale]
-        forth = (table["a"] == a) & (table["b"] == b)
-        back = (table["a"] == b) & (table["b"] == a)
-        rows = table[forth | back]
-        signs = rows["choice"].where(forth[rows.index], -rows["choice"])
-        codes = [_codes(rows["listener"], self.listeners), _codes(rows["prompt"], self.prompts)]
-        return cell_means(codes, signs, [len(self.listeners), len(self.prompts)])
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -162,7 +162,7 @@ def test_where_all_models_at_once_are_tested_so_are_pairs(
     table = table.assign(value=table["value"] // (6 / steps))
     try:
         found = analysed(table, tmp_path_factory.mktemp("pairs"), all_at_once=True)
-    except DataError:
+    except (DataError, UsageError):  # nothing left, or a lone value far from the others is asked about
         return
     for one in found.omnibus:
         tested = [pair.p is not None for pair in found.comparisons if pair.scale == one.scale]
@@ -342,6 +342,8 @@ def test_any_small_survey_can_be_shown(tmp_path_factory: pytest.TempPathFactory,
     folder = tmp_path_factory.mktemp("any")
     try:
         found = analysed(pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"]), folder, margin=1.0)
+    except UsageError as question:  # one listener answered one question twice, differently
+        assert len(set(rows)) > len({row[:3] for row in rows}) and question.exit_code == 2
     except DataError as error:
         assert "no answer is left" in str(error)
     else:

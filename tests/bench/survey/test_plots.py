@@ -70,7 +70,7 @@ def preferences() -> Preferences:
     columns = ["listener", "prompt", "a", "b", "scale", "choice", "seed", "genre"]
     table = pd.DataFrame(rows, columns=columns)
     table["outcome"] = table["choice"].map({-1: "a", 0: "tie", 1: "b"})
-    return Preferences(table.assign(side="", position=""), (), (), ("x", "y", "z"))
+    return Preferences(table.assign(score=table["choice"].astype(float), side="", position=""), (), (), ("x", "y", "z"))
 
 
 def xs(line: Line2D) -> list[float]:
