@@ -12,7 +12,9 @@ from bench.survey.bradley_terry import strengths
 from bench.survey.comparison import compare, compare_within_genres, model_ratings, omnibus
 from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
+from bench.survey.listener_table import listener_ratings
 from bench.survey.naive_tests import customary_tests
+from bench.survey.ordinal_ratings import ordinal_models
 from bench.survey.pair_test import JointFits, pairs_of
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.results import Analysis, ModelRating, Strength, SurveyDesign, record
@@ -61,6 +63,8 @@ def analyse(
         models=_models(survey, confidence, resamples),
         comparisons=comparisons,
         agreement=agreement(ratings) if ratings else (),
+        ordinal=ordinal_models(ratings) if ratings else (),
+        listeners=listener_ratings(ratings) if ratings else (),
         genres=genres,
         omnibus=omnibus(ratings, joint) if ratings and joint and all_at_once else (),
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,13 +12,16 @@ from bench.survey.results import (
     Agreement,
     CustomaryTest,
     GenreComparison,
+    ListenerRating,
     ModelRating,
     OmnibusTest,
+    OrdinalModel,
     Strength,
     SurveyComparison,
 )
 
 _ROWS = 8  # of an exclusion, before "and so many more"
+_LISTENERS = 20  # rows of the table of listeners
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,48 @@ def agreements(found: Sequence[Agreement]) -> Table:
         "of their orders, both of the clips that all rated."
     )
     return Rows(header, rows, 1), (sentence, *reasons)
+
+
+def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
+    rows = [
+        [
+            *(one.scale, model, number(log_odds, 2), number(math.exp(log_odds), 2)),
+            *(number(one.listener_sd, 2), number(one.prompt_sd, 2)),
+        ]
+        for one in found
+        for model, log_odds in one.log_odds.items()
+    ]
+    sentence = (
+        "Log-odds of a higher rating against the first model, from a cumulative link mixed model (logit, random "
+        "intercepts of listener and prompt by Laplace's approximation), which takes no distance between steps for "
+        "granted. A description: it lets no listener and no prompt prefer a model, so that a p made from it would be "
+        "too small; the tests are those above."
+    )
+    header = ["scale", "model", "log-odds", "odds ratio", "SD listeners", "SD prompts"]
+    reasons = _reasons((one.scale, one.reason) for one in found)
+    return Rows(header, rows, 2), (*([sentence] if rows else []), *reasons)
+
+
+def listener_rows(found: Sequence[ListenerRating]) -> Table:
+    """The listeners in the order of the survey; of many, those who are furthest from the others."""
+    shown = list(found)
+    if len(shown) > _LISTENERS:
+        furthest = sorted(shown, key=lambda one: (-(one.inconsistency or 0.0), -abs(one.bias or 0.0)))
+        chosen = {id(one) for one in furthest[:_LISTENERS]}
+        shown = [one for one in shown if id(one) in chosen]
+    rows = [
+        [one.scale, one.listener, str(one.ratings), number(one.bias, 2, "+"), number(one.inconsistency, 2)]
+        for one in shown
+    ]
+    sentences = [
+        "Bias: how much higher than the average listener they rate equal clips; inconsistency: standard deviation of "
+        "their ratings around the clips' quality and that bias (alternating projection, ITU-T P.913). Neither is a "
+        "reason to leave a listener out by itself."
+    ]
+    if len(shown) < len(found):
+        sentences.append(f"Shown are the {len(shown)} least consistent of {len(found)}; --json lists all.")
+    reasons = _reasons((one.scale, one.reason) for one in {(o.scale, o.reason): o for o in found}.values())
+    return Rows(["scale", "listener", "ratings", "bias", "inconsistency"], rows, 2), (*sentences, *reasons)
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -182,6 +182,47 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class OrdinalModel:
+    """Ratings of one scale as steps of a latent scale: a description, without p or intervals.
+
+    Attributes:
+        reference: the model at 0.
+        log_odds: of a rating above any step instead of up to it, by model, against the reference; empty without a fit.
+        thresholds: by the rating that each is the upper end of, for an average listener, an average prompt and the
+            reference.
+        listener_sd, prompt_sd: of the random intercepts, in log-odds.
+        reason: why there is none, "" if there is.
+    """
+
+    scale: str
+    reference: str
+    log_odds: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    listener_sd: float | None
+    prompt_sd: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ListenerRating:
+    """How one listener rates on one scale (ITU-T P.913), in rating steps.
+
+    Attributes:
+        ratings: cells of prompt × model with a rating of theirs.
+        bias: how much higher than the average listener they rate equal clips.
+        inconsistency: standard deviation around the clips' quality and their own bias.
+        reason: why a number is missing, or was found in another way.
+    """
+
+    scale: str
+    listener: str
+    ratings: int
+    bias: float | None
+    inconsistency: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class OmnibusTest:
     """Do the models differ at all on one scale? ``p_holm`` is adjusted over the scales."""
 
@@ -221,6 +262,8 @@ class Analysis:
     models: tuple[ModelRating, ...] | tuple[Strength, ...]
     comparisons: tuple[SurveyComparison, ...]
     agreement: tuple[Agreement, ...]
+    ordinal: tuple[OrdinalModel, ...]
+    listeners: tuple[ListenerRating, ...]
     genres: tuple[GenreComparison, ...]
     omnibus: tuple[OmnibusTest, ...]
     customary: tuple[CustomaryTest, ...]

@@ -268,6 +268,47 @@ def test_another_rating_scale_changes_units_only(tmp_path: Path) -> None:
         )
 
 
+def test_ordered_steps_are_described_without_a_test(tmp_path: Path) -> None:
+    table = frame(8, 12, lora=0.8)
+    found = analysed(table, tmp_path)
+    harmony, _ = found.ordinal
+    assert (harmony.scale, harmony.reference, list(harmony.log_odds)) == ("Harmony", "base", list(MODELS))
+    assert harmony.log_odds["base"] == 0 and harmony.log_odds["lora"] > max(0.5, harmony.log_odds["sao"])
+    assert list(harmony.thresholds) == ["1", "2", "3", "4"]
+    assert list(harmony.thresholds.values()) == sorted(harmony.thresholds.values())
+    # Any rising values of the steps say the same.
+    steps = {1.0: 1, 2.0: 2, 3.0: 10, 4.0: 50, 5.0: 100}
+    stretched = analysed(table.assign(value=table["value"].map(steps)), tmp_path).ordinal[0]
+    assert stretched.log_odds == pytest.approx(harmony.log_odds)
+    many = analysed(table.assign(value=table["value"] + np.arange(len(table)) % 9 / 10), tmp_path).ordinal[0]
+    assert not many.log_odds and "different ratings" in many.reason
+
+
+def test_listeners_bias_and_consistency(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    quality = rng.normal(50, 12, 120)
+    rows = [
+        (f"l{i}", f"p{j // 2}", MODELS[j % 2], quality[j] + 4 * i + rng.normal(0, 4 + 1.5 * i))
+        for i, j in product(range(5), range(120))
+    ]
+    table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"])
+    found = analysed(table, tmp_path).listeners
+    assert [one.listener for one in found] == [f"l{i}" for i in range(5)]
+    assert [one.bias for one in found] == pytest.approx([-8, -4, 0, 4, 8], abs=1.5)
+    assert [one.inconsistency for one in found] == pytest.approx([4, 5.5, 7, 8.5, 10], abs=1.5)
+    assert sum(one.bias or 0.0 for one in found) == pytest.approx(0, abs=1e-6)
+
+
+def test_of_many_listeners_the_least_consistent_are_shown(tmp_path: Path) -> None:
+    table = frame(30, 4)
+    found = analysed(table[table["scale"] == "Harmony"], tmp_path)
+    assert len(found.listeners) == 30
+    section = as_text(found).split("\n\nListeners\n")[1].split("\n\n")[0]
+    assert len([line for line in section.splitlines() if line.startswith("Harmony  l")]) == 20
+    assert "20 least consistent of 30" in section
+    presentable(found)
+
+
 I, J, K = np.indices((4, 4, 3))  # noqa: E741, listener, prompt, model
 CELLS = {
     "one listener": I == 0,
