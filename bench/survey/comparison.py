@@ -76,7 +76,7 @@ def compare_within_genres(
         for name in names:
             part = answers.of_prompts(where[name])
             rated = int(part.rated.any(axis=0).sum())
-            test, reason = part.test(confidence)
+            test, reason, _ = part.test(confidence)
             found.append(
                 GenreComparison(
                     *(name, a, b, scale),
@@ -126,7 +126,7 @@ def _comparison(pair: Pair, answers: PairAnswers, confidence: float, margin: flo
     values, rated = answers.differences, answers.rated
     listeners, prompts = int(rated.any(axis=1).sum()), int(rated.any(axis=0).sum())
     cells, paired = int(rated.sum()), int((~np.isnan(values)).sum())
-    test, reason = answers.test(confidence)
+    test, reason, by_position = answers.test(confidence)
     try:
         d_z = known(standardised_difference(values, "listener"))
     except ValueError:
@@ -156,6 +156,8 @@ def _comparison(pair: Pair, answers: PairAnswers, confidence: float, margin: flo
         d_z_unit="listener means",
         components=None if test is None else VarianceComponents(*map(float, test.components)),
         equivalence=None if test is None or reason or margin is None else _equivalence(test, margin),
+        by_position=by_position,
+        warnings=answers.warnings(*pair[:2]),
         reason=reason,
     )
 

@@ -104,7 +104,7 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
             number(one.df, 1),
             p_value(one.p),
             p_value(one.p_holm),
-            f"{one.method or NONE}{', f' if one.floored else ''}",
+            _method(one),
             f"{one.cells}/{one.cells + one.missing}",
             *([p_value(one.equivalence.p if one.equivalence else None)] if margin is not None else []),
         ]
@@ -112,7 +112,16 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
     ]
     header = ["scale", "comparison", "diff.", "interval", "t", "df", "p", "p Holm", "method", "cells"]
     extra = [] if margin is None else [f"p equiv. ±{margin:g}"]
-    return Rows([*header, *extra], rows, 2), _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
+    warnings = _reasons((f"Warning: {one.scale}", text) for one in found for text in one.warnings)
+    reasons = _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
+    return Rows([*header, *extra], rows, 2), (*warnings, *reasons)
+
+
+def _method(one: SurveyComparison) -> str:
+    """Short: what it means stands below the tables."""
+    marks = [*(["f"] if one.floored else []), *(["position"] if one.by_position else [])]
+    name = "maximal" if one.method == "maximal mixed model" else one.method or NONE
+    return ", ".join([name, *marks])
 
 
 def effects(found: Sequence[SurveyComparison]) -> Table:

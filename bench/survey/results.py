@@ -111,6 +111,8 @@ class SurveyComparison:
         superiority: chance that b is rated above a in a cell, ties half, with its bootstrap interval.
         rank_biserial: matched pairs, −1 to 1.
         d_z: of listener means, of ``d_z_unit``.
+        by_position: whether the position at which each rating was given is a covariate of the test.
+        warnings: what stands in the way of the result, whatever its p.
         reason: why there is no test, "" if there is one.
     """
 
@@ -140,6 +142,8 @@ class SurveyComparison:
     d_z_unit: str
     components: VarianceComponents | None
     equivalence: EquivalenceTest | None
+    by_position: bool
+    warnings: tuple[str, ...]
     reason: str
 
 
