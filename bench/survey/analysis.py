@@ -13,12 +13,14 @@ from bench.survey.bradley_terry import strength_fits
 from bench.survey.comparison import compare, compare_within_genres, model_ratings, omnibus
 from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
+from bench.survey.listener_table import listener_ratings
 from bench.survey.naive_tests import customary_tests
+from bench.survey.ordinal_ratings import ordinal_models
 from bench.survey.pair_test import JointFits, pairs_of
 from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.results import Analysis, SurveyComparison, SurveyDesign, record
-from bench.survey.sides import order_warnings, side_choices, side_warnings
+from bench.survey.sides import side_choices, side_warnings
 
 __all__ = ["Analysis", "analyse", "record"]
 
@@ -56,7 +58,7 @@ def analyse(
     pairs = pairs_of(survey, joint)
     design = _design(survey)
     sides = () if isinstance(survey, Ratings) else side_choices(survey, confidence)
-    warnings = order_warnings(survey) if isinstance(survey, Ratings) else side_warnings(survey, sides)
+    warnings = {} if isinstance(survey, Ratings) else side_warnings(survey, sides)
     comparisons = compare(pairs, confidence, margin, resamples)
     genres = compare_within_genres(pairs, survey.prompts, survey.genres, confidence) if len(design.genres) > 1 else ()
     return Analysis(
@@ -66,6 +68,8 @@ def analyse(
         models=model_ratings(ratings, confidence) if ratings else (),
         comparisons=tuple(_warned(one, warnings) for one in comparisons),
         agreement=agreement(ratings) if ratings else (),
+        ordinal=ordinal_models(ratings) if ratings else (),
+        listeners=listener_ratings(ratings) if ratings else (),
         genres=genres,
         omnibus=omnibus(ratings, joint) if ratings and joint and all_at_once else (),
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),

@@ -82,7 +82,7 @@ def compare_within_genres(
         for name in names:
             part = answers.of_prompts(where[name])
             rated = len(np.unique(part.prompts)) if isinstance(part, PairVotes) else int(part.rated.any(axis=0).sum())
-            test, reason = part.test(confidence)
+            test, reason, _ = part.test(confidence)
             found.append(
                 GenreComparison(
                     *(name, a, b, scale),
@@ -129,7 +129,7 @@ def _model_rating(
 def _share_limits(votes: Sequence[PairVotes], confidence: float) -> Iterator[tuple[float, float]]:
     """Of votes, superiority is a share of them, and so is each end of its interval."""
     for one in votes:
-        test, reason = one.by_sign.test(confidence)
+        test, reason, _ = one.by_sign.test(confidence)
         if test is None or reason:
             yield np.nan, np.nan
         else:
@@ -149,7 +149,7 @@ def _comparison(
     else:
         listeners, prompts = (int(answers.rated.any(axis=axis).sum()) for axis in (1, 0))
         cells = int(answers.rated.sum())
-    test, reason = answers.test(confidence)
+    test, reason, by_position = answers.test(confidence)
     try:
         d_z = known(standardised_difference(values, "listener"))
     except ValueError:
@@ -179,6 +179,8 @@ def _comparison(
         d_z_unit="listener means",
         components=None if test is None else VarianceComponents(*map(float, test.components)),
         equivalence=None if test is None or reason or margin is None else _equivalence(test, margin),
+        by_position=by_position,
+        warnings=answers.warnings(*pair[:2]),
         reason=reason,
     )
 

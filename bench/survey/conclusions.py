@@ -52,9 +52,15 @@ def _mixed(comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
     methods = {one.method for one in comparisons}
     if maximal:
         yield (
-            "Where a listener rated one model of a pair and not the other, all ratings of the pair are compared in one "
-            "maximal mixed model (REML, Satterthwaite): listeners and prompts each have an intercept and a slope of "
-            "their own. It holds if whether a rating is missing has nothing to do with what it would have been."
+            "Maximal: where a listener rated one model of a pair and not the other, all ratings of the pair are "
+            "compared in one maximal mixed model (REML, Satterthwaite): listeners and prompts each have an intercept "
+            "and a slope of their own. It holds if whether a rating is missing has nothing to do with what it would "
+            "have been."
+        )
+    if any(one.by_position for one in comparisons):
+        yield (
+            "Position: where the file says when each rating was given, that is a covariate of the maximal mixed model, "
+            "which takes out a steady drift of the ratings during a session."
         )
     if "mixed model" in methods:
         yield (

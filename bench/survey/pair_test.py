@@ -12,15 +12,17 @@ import numpy.typing as npt
 
 from bench.stats.crossed import CrossedTest, crossed_t_test
 from bench.stats.maximal_model import MaximalModel, maximal_t_test
-from bench.survey.pair_votes import PairVotes, votes_of
+from bench.survey.pair_votes import PairVotes, Tested, votes_of
 from bench.survey.ratings import Preferences, Ratings
 
 Array = npt.NDArray[np.float64]
 Pair = tuple[str, str, str]  # a, b, scale
-# A test, None without a reason where there is none; and the sentence that says why it is none or has no interval.
-Tested = tuple[CrossedTest | None, str]
 # Tests two models, by their places, in one fit to all models of their scale.
 Joint = Callable[[int, int, float], CrossedTest]
+
+
+# Cells that must show one order before it is warned of, and the share of them.
+_FEWEST_ORDERED, _ORDERED = 6, 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,31 +75,61 @@ class PairAnswers:
     def test(self, confidence: float) -> Tested:
         """Test whether the models are equally good.
 
-        By `bench.stats.crossed` where every cell has both ratings or none and no positions are known; otherwise by the
-        maximal mixed model of both models' ratings; where that allows no test, by the fit to all models.
+        By the maximal mixed model of both models' ratings, with their positions as a covariate, where positions are
+        known and can be told from the models. Otherwise by `bench.stats.crossed` where every cell has both ratings or
+        none, and by the maximal model where not; where that allows no test, by the fit to all models.
         """
         if not self.rated.any():
-            return None, "no listener answered here"
-        if not (self.one_sided or self.positions is not None):
+            return Tested(None, "no listener answered here")
             return _attempt(lambda: crossed_t_test(self.differences, confidence))
         if np.isnan(self.ratings).all(axis=(1, 2)).any():
-            return None, "one of the models has no rating"
-        ratings, positions = self.ratings, self.positions
-        found, reason = _attempt(lambda: maximal_t_test(ratings[0], ratings[1], confidence, positions))
-        if reason and self.joint is not None:
+            return Tested(None, "one of the models has no rating")
+        a, b = self.ratings
+        if self.positions is not None:
+            found = _attempt(lambda: maximal_t_test(a, b, confidence, self.positions))
+            if not found.reason:
+                return found._replace(by_position=True)
+        if not self.one_sided:
+            return _attempt(lambda: crossed_t_test(self.differences, confidence))
+        found = _attempt(lambda: maximal_t_test(a, b, confidence))
+        if found.reason and self.joint is not None:
             joint = self.joint
-            together, none = _attempt(lambda: joint(*self.places, confidence))
-            if not none:
-                return together, ""
-        return found, reason
+            together = _attempt(lambda: joint(*self.places, confidence))
+            return found if together.reason else together
+        return found
+
+    def order(self) -> tuple[float, int] | None:
+        """The share of cells with both ratings in which a was given before b, and their number.
+
+        Where no cell has both, of listeners by their mean positions; None where positions are not known.
+        """
+        if self.positions is None:
+            return None
+        apart = self.positions[1] - self.positions[0]
+        if np.isnan(apart).all():
+            both = (~np.isnan(self.positions)).any(axis=2).all(axis=0)
+            apart = np.diff(np.nanmean(self.positions[:, both], axis=2), axis=0)
+        known = apart[~np.isnan(apart) & (apart != 0)]
+        return (float((known > 0).mean()), len(known)) if len(known) else None
+
+    def warnings(self, a: str, b: str) -> tuple[str, ...]:
+        """What stands in the way of the result, whatever its p."""
+        order = self.order()
+        if order is None or order[1] < _FEWEST_ORDERED or 1 - _ORDERED < order[0] < _ORDERED:
+            return ()
+        first, last, share = (a, b, order[0]) if order[0] > 0.5 else (b, a, 1 - order[0])
+        often = "always" if share == 1 else f"in {100 * share:.0f} % of cases"
+        return (
+            f"W-ORDER: {first} was heard before {last} {often}, so that what the order does may pass for a difference",
+        )
 
 
 def _attempt(test: Callable[[], CrossedTest]) -> Tested:
     try:
         found = test()
     except ValueError as error:
-        return None, str(error)
-    return found, found.reason
+        return Tested(None, str(error))
+    return Tested(found, found.reason)
 
 
 class JointFits:
@@ -114,15 +146,22 @@ class JointFits:
             ValueError: see `bench.stats.maximal_model.MaximalModel.of`.
         """
         if scale not in self._fits:
-            cube, positions = self._ratings.cube(scale), self._ratings.positions(scale)
-            try:
-                self._fits[scale] = MaximalModel.of(cube, positions)
-            except ValueError as error:
-                self._fits[scale] = str(error)
+            self._fits[scale] = self._fit(scale)
         found = self._fits[scale]
         if isinstance(found, str):
             raise ValueError(found)
         return found
+
+    def _fit(self, scale: str) -> MaximalModel | str:
+        """With positions as a covariate where they are known and can be told from the models."""
+        cube, positions = self._ratings.cube(scale), self._ratings.positions(scale)
+        reason = ""
+        for covariate in (positions, None) if positions is not None else (None,):
+            try:
+                return MaximalModel.of(cube, covariate)
+            except ValueError as error:
+                reason = str(error)
+        return reason
 
     def test(self, scale: str) -> Joint:
         """The test of two models within the fit to all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,14 @@ Labels = npt.NDArray[np.intp]
 
 _MOST = 400
 """Listeners and prompts of a pair together, up to which a mixed model is fitted where cells are missing."""
+
+
+class Tested(NamedTuple):
+    """A test, or None; why there is none, or no interval; and whether positions are a covariate of it."""
+
+    test: CrossedTest | None
+    reason: str
+    by_position: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +88,20 @@ class PairVotes:
         """The mean score; of choices the share that preferred b less the share that preferred a."""
         return float(self.scores.mean()) if len(self.scores) else None
 
-    def test(self, confidence: float) -> tuple[CrossedTest | None, str]:
-        """Test whether neither is preferred: by the crossed test, or as means of clustered votes where nothing crosses.
-
-        Returns:
-            the test, None where there is none; and the sentence that says why, or why there is no interval.
-        """
+    def test(self, confidence: float) -> Tested:
+        """Test whether neither is preferred: crossed, or as means of clustered votes where nothing crosses."""
         if not len(self.scores):
-            return None, "no listener answered here"
+            return Tested(None, "no listener answered here")
         try:
             found = crossed_t_test(self.differences, confidence) if self.crossed else self._clustered(confidence)
         except ValueError as error:
-            return None, str(error)
-        return found, found.reason
+            return Tested(None, str(error))
+        return Tested(found, found.reason)
+
+    def warnings(self, a: str, b: str) -> tuple[str, ...]:
+        """None: what sides do is told of all pairs together."""
+        del a, b
+        return ()
 
     def _clustered(self, confidence: float) -> CrossedTest:
         from bench.stats.clusters import clustered_mean

@@ -15,8 +15,10 @@ from bench.survey.report_tables import (
     effects,
     exclusions,
     genre_differences,
+    listener_rows,
     model_rows,
     omnibus_rows,
+    ordinal_rows,
     side_rows,
     strength_differences,
     strength_rows,
@@ -60,12 +62,16 @@ def sections(analysis: Analysis) -> list[Section]:
         what = "Differences" if ratings else "Preferences (share for the first less share for the second)"
         found.append(Section(f"{what} with {percent} interval", *differences(analysis.comparisons)))
         found.append(Section("Effect sizes and variances", *effects(analysis.comparisons)))
+    if analysis.ordinal:
+        found.append(Section("Ratings as ordered steps (a description)", *ordinal_rows(analysis.ordinal)))
     if analysis.customary:
         found.append(Section("The customary tests beside it", *customary(analysis.customary)))
     if analysis.genres:
         found.append(Section("By genre (exploratory)", *genre_differences(analysis.genres)))
     if analysis.agreement:
         found.append(Section("Agreement of the listeners", *agreements(analysis.agreement)))
+    if analysis.listeners:
+        found.append(Section("Listeners", *listener_rows(analysis.listeners)))
     return [*found, Section("What this shows", None, analysis.claims)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,14 +12,17 @@ from bench.survey.results import (
     Agreement,
     CustomaryTest,
     GenreComparison,
+    ListenerRating,
     ModelRating,
     OmnibusTest,
+    OrdinalModel,
     SideChoice,
     StrengthFit,
     SurveyComparison,
 )
 
 _ROWS = 8  # of an exclusion, before "and so many more"
+_LISTENERS = 20  # rows of the table of listeners
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
             number(one.df, 1),
             p_value(one.p),
             p_value(one.p_holm),
-            f"{one.method or NONE}{', f' if one.floored else ''}",
+            _method(one),
             f"{one.cells}/{one.cells + one.missing}",
             *([p_value(one.equivalence.p if one.equivalence else None)] if margin is not None else []),
         ]
@@ -152,9 +156,17 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
     ]
     header = ["scale", "comparison", "diff.", "interval", "t", "df", "p", "p Holm", "method", "cells"]
     extra = [] if margin is None else [f"p equiv. ±{margin:g}"]
-    reasons = _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
-    warnings = _reasons((f"{one.scale}, {one.b} − {one.a}", said) for one in found for said in one.warnings)
-    return Rows([*header, *extra], rows, 2), (*reasons, *warnings)
+    pairs = [(f"{one.scale}, {one.b} − {one.a}", one) for one in found]
+    warnings = _reasons((pair, said) for pair, one in pairs for said in one.warnings)
+    reasons = _reasons((pair, one.reason) for pair, one in pairs)
+    return Rows([*header, *extra], rows, 2), (*warnings, *reasons)
+
+
+def _method(one: SurveyComparison) -> str:
+    """Short: what it means stands below the tables."""
+    marks = [*(["f"] if one.floored else []), *(["position"] if one.by_position else [])]
+    name = "maximal" if one.method == "maximal mixed model" else one.method or NONE
+    return ", ".join([name, *marks])
 
 
 def effects(found: Sequence[SurveyComparison]) -> Table:
@@ -236,6 +248,48 @@ def agreements(found: Sequence[Agreement]) -> Table:
         "of their orders, both of the clips that all rated."
     )
     return Rows(header, rows, 1), (sentence, *reasons)
+
+
+def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
+    rows = [
+        [
+            *(one.scale, model, number(log_odds, 2), number(math.exp(log_odds), 2)),
+            *(number(one.listener_sd, 2), number(one.prompt_sd, 2)),
+        ]
+        for one in found
+        for model, log_odds in one.log_odds.items()
+    ]
+    sentence = (
+        "Log-odds of a higher rating against the first model, from a cumulative link mixed model (logit, random "
+        "intercepts of listener and prompt by Laplace's approximation), which takes no distance between steps for "
+        "granted. A description: it lets no listener and no prompt prefer a model, so that a p made from it would be "
+        "too small; the tests are those above."
+    )
+    header = ["scale", "model", "log-odds", "odds ratio", "SD listeners", "SD prompts"]
+    reasons = _reasons((one.scale, one.reason) for one in found)
+    return Rows(header, rows, 2), (*([sentence] if rows else []), *reasons)
+
+
+def listener_rows(found: Sequence[ListenerRating]) -> Table:
+    """The listeners in the order of the survey; of many, those who are furthest from the others."""
+    shown = list(found)
+    if len(shown) > _LISTENERS:
+        furthest = sorted(shown, key=lambda one: (-(one.inconsistency or 0.0), -abs(one.bias or 0.0)))
+        chosen = {id(one) for one in furthest[:_LISTENERS]}
+        shown = [one for one in shown if id(one) in chosen]
+    rows = [
+        [one.scale, one.listener, str(one.ratings), number(one.bias, 2, "+"), number(one.inconsistency, 2)]
+        for one in shown
+    ]
+    sentences = [
+        "Bias: how much higher than the average listener they rate equal clips; inconsistency: standard deviation of "
+        "their ratings around the clips' quality and that bias (alternating projection, ITU-T P.913). Neither is a "
+        "reason to leave a listener out by itself."
+    ]
+    if len(shown) < len(found):
+        sentences.append(f"Shown are the {len(shown)} least consistent of {len(found)}; --json lists all.")
+    reasons = _reasons((one.scale, one.reason) for one in {(o.scale, o.reason): o for o in found}.values())
+    return Rows(["scale", "listener", "ratings", "bias", "inconsistency"], rows, 2), (*sentences, *reasons)
 
 
 def interval(low: float | None, high: float | None) -> str:

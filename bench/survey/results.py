@@ -176,6 +176,7 @@ class SurveyComparison:
         superiority: chance that b is rated above a in a cell, ties half, with its bootstrap interval.
         rank_biserial: matched pairs, −1 to 1.
         d_z: of listener means, of ``d_z_unit``.
+        by_position: whether the position at which each rating was given is a covariate of the test.
         reason: why there is no test, "" if there is one.
         warnings: what the design cannot tell apart from a difference, a code and a sentence each.
     """
@@ -206,6 +207,7 @@ class SurveyComparison:
     d_z_unit: str
     components: VarianceComponents | None
     equivalence: EquivalenceTest | None
+    by_position: bool
     reason: str
     warnings: tuple[str, ...] = ()
 
@@ -249,6 +251,47 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class OrdinalModel:
+    """Ratings of one scale as steps of a latent scale: a description, without p or intervals.
+
+    Attributes:
+        reference: the model at 0.
+        log_odds: of a rating above any step instead of up to it, by model, against the reference; empty without a fit.
+        thresholds: by the rating that each is the upper end of, for an average listener, an average prompt and the
+            reference.
+        listener_sd, prompt_sd: of the random intercepts, in log-odds.
+        reason: why there is none, "" if there is.
+    """
+
+    scale: str
+    reference: str
+    log_odds: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    listener_sd: float | None
+    prompt_sd: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ListenerRating:
+    """How one listener rates on one scale (ITU-T P.913), in rating steps.
+
+    Attributes:
+        ratings: cells of prompt × model with a rating of theirs.
+        bias: how much higher than the average listener they rate equal clips.
+        inconsistency: standard deviation around the clips' quality and their own bias.
+        reason: why a number is missing, or was found in another way.
+    """
+
+    scale: str
+    listener: str
+    ratings: int
+    bias: float | None
+    inconsistency: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class OmnibusTest:
     """Do the models differ at all on one scale? ``p_holm`` is adjusted over the scales."""
 
@@ -288,6 +331,8 @@ class Analysis:
     models: tuple[ModelRating, ...]
     comparisons: tuple[SurveyComparison, ...]
     agreement: tuple[Agreement, ...]
+    ordinal: tuple[OrdinalModel, ...]
+    listeners: tuple[ListenerRating, ...]
     genres: tuple[GenreComparison, ...]
     omnibus: tuple[OmnibusTest, ...]
     customary: tuple[CustomaryTest, ...]

@@ -1,4 +1,4 @@
-"""Do listeners choose by the side, or by what they heard first? And can a survey tell that from preference?"""
+"""Do listeners choose by the side? And can a survey tell that from preference?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.number_format import number
-from bench.survey.ratings import Preferences, Ratings
+from bench.survey.ratings import Preferences
 from bench.survey.results import SideChoice, known
 
 if TYPE_CHECKING:
@@ -70,32 +70,6 @@ def side_warnings(preferences: Preferences, choices: tuple[SideChoice, ...]) -> 
             if scale in shares:
                 said += f" (the second side was chosen in {number(100 * (1 - shares[scale].share), 0)} % of votes)"
             found[a, b, scale] = f"W-SIDE: {said}; {_DRIFT}"
-    return found
-
-
-def order_warnings(ratings: Ratings) -> dict[tuple[str, str, str], str]:
-    """The pairs, with their scale, of which each listener heard one model before the other always or nearly so."""
-    found: dict[tuple[str, str, str], str] = {}
-    for scale in ratings.scales:
-        positions = ratings.positions(scale)
-        if positions is None:
-            continue
-        for (i, a), (j, b) in combinations(enumerate(ratings.models), 2):
-            # Within a listener, over all that they heard of each: a block of one model is an order, too.
-            with np.errstate(invalid="ignore"):
-                known_cells = ~np.isnan(positions[i]) & ~np.isnan(positions[j])
-                before = (positions[i] < positions[j])[known_cells]
-            if len(before) < _FEWEST:
-                continue
-            share = float(before.mean())
-            if _ALWAYS > share > 1 - _ALWAYS:
-                continue
-            model = a if share >= _ALWAYS else b
-            often = "always" if share in (0.0, 1.0) else f"in {max(share, 1 - share):.0%} of prompts"
-            found[a, b, scale] = (
-                f"W-ORDER: '{model}' was {often} heard before the other, so their difference cannot be told from a "
-                f"drift of the listeners; {_DRIFT}"
-            )
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from bench.errors import DataError, UsageError
 from bench.stats import crossed_t_test, icc, kendall_w, krippendorff_alpha
 from bench.stats.survey_model import TYPICAL, simulate_ratings
 from bench.survey.analysis import analyse
+from bench.survey.rating_range import Range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
@@ -272,6 +274,47 @@ def test_another_rating_scale_changes_units_only(tmp_path: Path) -> None:
         )
 
 
+def test_ordered_steps_are_described_without_a_test(tmp_path: Path) -> None:
+    table = frame(8, 12, lora=0.8)
+    found = analysed(table, tmp_path)
+    harmony, _ = found.ordinal
+    assert (harmony.scale, harmony.reference, list(harmony.log_odds)) == ("Harmony", "base", list(MODELS))
+    assert harmony.log_odds["base"] == 0 and harmony.log_odds["lora"] > max(0.5, harmony.log_odds["sao"])
+    assert list(harmony.thresholds) == ["1", "2", "3", "4"]
+    assert list(harmony.thresholds.values()) == sorted(harmony.thresholds.values())
+    # Any rising values of the steps say the same.
+    steps = {1.0: 1, 2.0: 2, 3.0: 10, 4.0: 50, 5.0: 100}
+    stretched = analysed(table.assign(value=table["value"].map(steps)), tmp_path).ordinal[0]
+    assert stretched.log_odds == pytest.approx(harmony.log_odds)
+    many = analysed(table.assign(value=table["value"] + np.arange(len(table)) % 9 / 10), tmp_path).ordinal[0]
+    assert not many.log_odds and "different ratings" in many.reason
+
+
+def test_listeners_bias_and_consistency(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    quality = rng.normal(50, 12, 120)
+    rows = [
+        (f"l{i}", f"p{j // 2}", MODELS[j % 2], quality[j] + 4 * i + rng.normal(0, 4 + 1.5 * i))
+        for i, j in product(range(5), range(120))
+    ]
+    table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"])
+    found = analysed(table, tmp_path).listeners
+    assert [one.listener for one in found] == [f"l{i}" for i in range(5)]
+    assert [one.bias for one in found] == pytest.approx([-8, -4, 0, 4, 8], abs=1.5)
+    assert [one.inconsistency for one in found] == pytest.approx([4, 5.5, 7, 8.5, 10], abs=1.5)
+    assert sum(one.bias or 0.0 for one in found) == pytest.approx(0, abs=1e-6)
+
+
+def test_of_many_listeners_the_least_consistent_are_shown(tmp_path: Path) -> None:
+    table = frame(30, 4)
+    found = analysed(table[table["scale"] == "Harmony"], tmp_path)
+    assert len(found.listeners) == 30
+    section = as_text(found).split("\n\nListeners\n")[1].split("\n\n")[0]
+    assert len([line for line in section.splitlines() if line.startswith("Harmony  l")]) == 20
+    assert "20 least consistent of 30" in section
+    presentable(found)
+
+
 I, J, K = np.indices((4, 4, 3))  # noqa: E741, listener, prompt, model
 CELLS = {
     "one listener": I == 0,
@@ -324,6 +367,51 @@ def test_one_listener_a_model_tells_nothing_of_others(tmp_path: Path) -> None:
     assert all(one.p is None and "only one listener" in one.reason for one in found.comparisons)
     assert all(one.p is None for one in found.omnibus)
     presentable(found)
+
+
+def positioned(tmp_path: Path, first: str, drift: float, blocks: bool = False) -> Ratings:
+    """12 listeners, 8 prompts, two models in random order but for the one that is named; ratings fall by the drift."""
+    rng = np.random.default_rng(3)
+    table = frame(12, 8, seed=2)
+    table = table[(table["scale"] == "Harmony") & (table["model"] != "sao")].reset_index(drop=True)
+    turn = rng.random(len(table)) - 2 * (table["model"] == first)
+    order = turn.groupby([table["listener"], table["prompt"]]).rank() - 1
+    place = order if blocks else order + 2 * table["prompt"].str[1:].astype(int)
+    survey = read(table, tmp_path)
+    assert isinstance(survey, Ratings)
+    moved = survey.table.assign(position=place.to_numpy(), value=survey.table["value"] - drift * place.to_numpy())
+    return replace(survey, table=moved, ranges={"Harmony": Range(-20, 20)})
+
+
+def test_a_drift_is_taken_out_by_position(tmp_path: Path) -> None:
+    still, drifting = (
+        analyse(positioned(tmp_path, "", drift), resamples=100, all_at_once=True) for drift in (0.0, 0.5)
+    )
+    for found in (still, drifting):
+        one = found.comparisons[0]
+        assert (one.method, one.by_position, one.warnings) == ("maximal mixed model", True, ())
+        assert one.p == pytest.approx(found.omnibus[0].p)
+        presentable(found)
+    assert drifting.comparisons[0].estimate == pytest.approx(still.comparisons[0].estimate, abs=1e-6)
+    assert drifting.comparisons[0].se == pytest.approx(still.comparisons[0].se, rel=1e-3)
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_model_that_always_comes_first_is_warned_of(blocks: bool, tmp_path: Path) -> None:
+    found = analyse(positioned(tmp_path, "base", 0.0, blocks), resamples=100)
+    (warning,) = found.comparisons[0].warnings
+    assert "base was heard before lora always" in warning
+    assert warning in as_text(found).replace("\n", " ")
+    # Where the position is the model itself, nothing can take it out.
+    assert found.comparisons[0].by_position is not blocks
+    assert found.comparisons[0].p is not None
+
+
+def test_positions_that_are_not_all_known_are_left_out(tmp_path: Path) -> None:
+    survey = positioned(tmp_path, "base", 0.0)
+    part = replace(survey, table=survey.table.assign(position=survey.table["position"].where(survey.table.index > 0)))
+    one = analyse(part, resamples=100).comparisons[0]
+    assert (one.method, one.by_position, one.warnings) == ("crossed t", False, ())
 
 
 @pytest.mark.parametrize("listeners", [3, 8])
