@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from bench.survey.bradley_terry import strength_fits
 from bench.survey.comparison import compare, compare_within_genres, model_ratings, omnibus
 from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
+from bench.survey.listener_groups import group_means
 from bench.survey.listener_table import listener_ratings
 from bench.survey.naive_tests import customary_tests
 from bench.survey.ordinal_ratings import ordinal_models
@@ -32,6 +33,7 @@ def analyse(
     all_at_once: bool = False,
     compare_tests: bool = False,
     resamples: int = 2000,
+    by_listener: Sequence[str] = (),
 ) -> Analysis:
     """Compare the models of a survey, for listeners and prompts such as these.
 
@@ -42,6 +44,7 @@ def analyse(
         all_at_once: test whether the models of a scale differ at all, too.
         compare_tests: show the customary tests beside ours, with their simulated false-positive rates.
         resamples: of listeners and prompts, wherever an interval has no formula.
+        by_listener: columns about the listeners, such as musicianship, to show the means of groups by.
 
     Raises:
         UsageError: a margin or confidence out of its range, or something asked of preferences that needs ratings.
@@ -77,6 +80,7 @@ def analyse(
         confidence=confidence,
         strengths=() if isinstance(survey, Ratings) else strength_fits(survey, confidence),
         sides=sides,
+        by_listener=group_means(survey, by_listener),
     )
 
 
@@ -113,12 +117,15 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
         genres={genre: genres.count(genre) for genre in sorted(set(genres))},
         answers=len(survey.table),
         missing={scale: sum(one.missing for one in there) for scale, there in answered.items()},
-        ranges=dict(survey.ranges) if isinstance(survey, Ratings) else {},
+        ranges=dict(survey.ranges),
         seeds=int(survey.table.groupby(_clip(survey))["seed"].nunique().max()),
         repeated=len(survey.table) - bad - sum(one.cells for one in every),
         excluded=survey.excluded,
         fewest_listeners=min((one.listeners for one in every), default=0),
         fewest_prompts=min((one.prompts for one in every), default=0),
+        rows=survey.rows,
+        rows_lost=survey.rows_lost,
+        share_lost=survey.rows_lost / survey.rows if survey.rows else 0.0,
     )
 
 

@@ -81,7 +81,6 @@ class PairAnswers:
         """
         if not self.rated.any():
             return Tested(None, "no listener answered here")
-            return _attempt(lambda: crossed_t_test(self.differences, confidence))
         if np.isnan(self.ratings).all(axis=(1, 2)).any():
             return Tested(None, "one of the models has no rating")
         a, b = self.ratings

@@ -12,6 +12,7 @@ from bench.survey.results import (
     Agreement,
     CustomaryTest,
     GenreComparison,
+    GroupMean,
     ListenerRating,
     ModelRating,
     OmnibusTest,
@@ -290,6 +291,15 @@ def listener_rows(found: Sequence[ListenerRating]) -> Table:
         sentences.append(f"Shown are the {len(shown)} least consistent of {len(found)}; --json lists all.")
     reasons = _reasons((one.scale, one.reason) for one in {(o.scale, o.reason): o for o in found}.values())
     return Rows(["scale", "listener", "ratings", "bias", "inconsistency"], rows, 2), (*sentences, *reasons)
+
+
+def group_rows(found: Sequence[GroupMean]) -> Table:
+    rows = [
+        [one.column, one.group, one.scale, one.name, number(one.mean, 2), str(one.listeners), str(one.cells)]
+        for one in found
+    ]
+    sentence = "A description of these listeners: whether groups differ was not tested."
+    return Rows(["column", "group", "scale", "model", "mean", "listeners", "answers"], rows, 4), (sentence,)
 
 
 def interval(low: float | None, high: float | None) -> str:
