@@ -59,7 +59,8 @@ def _rated(table: TextTable) -> TextTable:
     answers = next((name for name in _ANSWERS if name in table.header and any(table.column(name))), None)
     if answers is None:
         return table
-    kept = [name for name in table.header if name not in _OWN and name not in _ANSWERS]
+    own = _OWN.union(_ANSWERS)
+    kept = [name for name in table.header if name and name not in own and any(table.column(name))]
     rows, lines, named = [], [], False
     types = table.column("trial_type")
     for line, row, kind, answer in zip(table.lines, table.rows, types, table.column(answers), strict=True):
@@ -73,8 +74,7 @@ def _rated(table: TextTable) -> TextTable:
     long = table._replace(header=[*kept, "scale", "value"], rows=rows, lines=lines, labels=())
     if "scale" in kept or not named:  # the experiment names the scale itself, or nothing does
         long = long.only([*kept, "value"])
-    empty = [name for name in long.header if not any(long.column(name))]
-    return long.only([name for name in long.header if name not in empty or name == "value"])
+    return long
 
 
 def _answers(text: str, counted: bool) -> list[tuple[str, str]]:

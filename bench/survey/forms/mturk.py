@@ -127,7 +127,8 @@ def write(survey: Questionnaire) -> Template:
     buffer = io.StringIO()
     batch = csv.writer(buffer, lineterminator="\n")
     batch.writerow(["clip", "audio", "text"])
-    batch.writerows([clip.id, clip.address, clip.text] for clip in survey.clips)
+    # The tool puts them into the page as they are.
+    batch.writerows([clip.id, escape(clip.address), escape(clip.text)] for clip in survey.clips)
     groups = [
         *((one.question, one.code.lower(), one.choices) for one in ABOUT),
         *((f"{scale.name}: {scale.question}", scale.code.lower(), CHOICES) for scale in SCALES),
