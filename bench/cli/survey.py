@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from bench.cli import survey_agree, survey_power, survey_template
-from bench.cli.survey_options import Clips, Columns, FileLayout, RatingScale, Scales
+from bench.cli.survey_options import (
+    Clips,
+    Columns,
+    DuplicateRule,
+    FileLayout,
+    Missing,
+    RatingScale,
+    Scales,
+    Where,
+    WithoutListener,
+    Words,
+)
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -17,6 +28,7 @@ app = typer.Typer(
 
 @app.command("analyze")
 def analyze(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
     column: Columns = None,
     clips: Clips = None,
@@ -26,6 +38,11 @@ def analyze(
     ] = None,
     scales: Scales = None,
     rating_scale: RatingScale = None,
+    words: Words = None,
+    missing: Missing = None,
+    where: Where = None,
+    without_listener: WithoutListener = None,
+    duplicates: DuplicateRule = None,
     margin: Annotated[
         float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
     ] = None,
@@ -45,7 +62,7 @@ def analyze(
     """
     import json
 
-    from bench.cli.survey_options import columns, names, ranges
+    from bench.cli.survey_options import answerable, columns, names, ranges, rules
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
     from bench.survey.reading import read_survey
@@ -57,7 +74,9 @@ def analyze(
 
         check_formats(FORMATS[:2])
     only = names(models, "--models"), names(scales, "--scales")
-    survey = read_survey(file, columns(column), ranges(rating_scale), *only, clips=clips, layout=layout)
+    which = rules(words, missing, where, without_listener, duplicates)
+    with answerable(context):
+        survey = read_survey(file, columns(column), ranges(rating_scale), *only, which, clips, layout)
     found = analyse(survey, margin, confidence, omnibus, compare_tests)
     if markdown is not None:
         try:

@@ -23,8 +23,8 @@ def _of_scale(preferences: Preferences, scale: str, confidence: float, resamples
     models = preferences.models
     signs = np.full((len(models), len(models), len(preferences.listeners), len(preferences.prompts)), np.nan)
     for (i, a), (j, b) in combinations(enumerate(models), 2):
-        signs[i, j] = preferences.signs(a, b, scale)
-    rows = preferences.table[preferences.table["scale"] == scale]
+        signs[i, j] = preferences.decided(a, b, scale)
+    rows = preferences.table[(preferences.table["scale"] == scale) & (preferences.table["outcome"] != "both bad")]
     ahead = rows["choice"].to_numpy(dtype=np.float64)
     nothing = np.full(len(models), np.nan)
     abilities, low, high = nothing, nothing, nothing

@@ -28,7 +28,7 @@ SEED = 20
 
 
 def differences(survey: Ratings | Preferences) -> dict[Pair, Array]:
-    """B − A of every pair on every scale, or the signs of the preferences, shape (listeners, prompts), NaN if missing.
+    """B − A of every pair on every scale, or the scores of the preferences, shape (listeners, prompts), NaN if missing.
 
     Pairs that nobody was asked to choose between are left out.
     """
@@ -40,9 +40,9 @@ def differences(survey: Ratings | Preferences) -> dict[Pair, Array]:
                 found[a, b, scale] = cube[j] - cube[i]
         else:
             for a, b in combinations(survey.models, 2):
-                signs = survey.signs(a, b, scale)
-                if not np.isnan(signs).all():
-                    found[a, b, scale] = signs
+                scores = survey.scores(a, b, scale)
+                if not np.isnan(scores).all():
+                    found[a, b, scale] = scores
     return found
 
 

@@ -91,7 +91,8 @@ class Ratings(_Answers):
     """Ratings of clips: listener × prompt × model (× seed) on each scale.
 
     Attributes:
-        table: columns listener, prompt, model, scale, value (float), seed, genre, position.
+        table: columns listener, prompt, model, scale, value (float), seed, genre, position (float: when
+            the listener heard it, NaN where the file does not say).
         models: in the order that was asked for, or by name.
         ranges: lowest and highest possible rating of each scale.
     """
@@ -122,7 +123,8 @@ class Preferences(_Answers):
     Attributes:
         table: columns listener, prompt, a, b, scale, choice (1 for b, −1 for a, 0 for neither), outcome (one of
             `OUTCOMES`), score (float: by how much b was better; the choice where listeners only chose), seed, genre,
-            position, and side (which of a and b was shown first or on the left: ``a``, ``b``, "" where not known).
+            position (float, NaN where not known), and side (which of a and b came first or left: ``a``, ``b``,
+            "" where not known).
         models: in the order that was asked for, or by name.
         ranges: lowest and highest possible score of each scale that was answered by comparison scores, such as −3 to 3.
     """
@@ -132,13 +134,25 @@ class Preferences(_Answers):
 
     def signs(self, a: str, b: str, scale: str) -> Array:
         """How often b was preferred less how often a was, −1 to 1, shape (listeners, prompts); NaN where not asked."""
-        table = self.table[self.table["scale"] == scale]
+        return self._means(a, b, scale, "choice")
+
+    def scores(self, a: str, b: str, scale: str) -> Array:
+        """By how much b was better on average, shape (listeners, prompts); the `signs` where nobody said how much."""
+        return self._means(a, b, scale, "score")
+
+    def decided(self, a: str, b: str, scale: str) -> Array:
+        """The `signs` without the answers that both are bad, which say nothing about who is stronger."""
+        return self._means(a, b, scale, "choice", but="both bad")
+
+    def _means(self, a: str, b: str, scale: str, column: str, but: str = "") -> Array:
+        """The mean of a column whose sign says who is better, shape (listeners, prompts); NaN where there is none."""
+        table = self.table[(self.table["scale"] == scale) & (self.table["outcome"] != but)]
         forth = (table["a"] == a) & (table["b"] == b)
         back = (table["a"] == b) & (table["b"] == a)
         rows = table[forth | back]
-        signs = rows["choice"].where(forth[rows.index], -rows["choice"])
+        values = rows[column].where(forth[rows.index], -rows[column])
         codes = [_codes(rows["listener"], self.listeners), _codes(rows["prompt"], self.prompts)]
-        return cell_means(codes, signs, [len(self.listeners), len(self.prompts)])
+        return cell_means(codes, values, [len(self.listeners), len(self.prompts)])
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
