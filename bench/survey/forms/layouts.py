@@ -59,7 +59,7 @@ def _question(table: TextTable, request: Request) -> SurveyQuestion | None:
     ratings = [
         name for name in table.header if name and all(re.fullmatch(r"\d{0,3}", cell) for cell in table.column(name))
     ]
-    if len(ratings) < 4 or columns_of("prompt", table.header):
+    if len(ratings) < 4 or len(table.rows) < 2 or columns_of("prompt", table.header):
         return None
     return map_question(table, "a column a clip", [clip_text(name) for name in ratings], "question")
 

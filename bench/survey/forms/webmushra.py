@@ -33,6 +33,7 @@ _HEARD, _MISSES = 90, 0.15
 _WORDS = {"correct": "a", "incorrect": "b", "undecided": "tie", "unknown": ""}
 _EXTRA = ("prompt", "scale", "seed", "genre")
 _DIFFERENCE = "difference grade"
+_RANGES = {"MUSHRA": (0.0, 100.0), _DIFFERENCE: (-4.0, 4.0)}
 
 
 class _Kind(NamedTuple):
@@ -100,7 +101,9 @@ def open_export(table: TextTable, request: Request) -> Opened:
     controls = frozenset(name for name in facts.get("model", ()) if kind.name == "MUSHRA" and _CONTROL.fullmatch(name))
     long, columns = _long(table, facts, answers, answer_role, kind)
     roles = {name: name for name in long.header}
-    return Opened(long, roles, columns, {**sources, "scale": sources.get("scale", "")}, notes, controls=controls)
+    ranges = {scale: _RANGES[scale] for scale in answers.values() if scale in _RANGES and "scale" not in facts}
+    told = {**sources, "scale": sources.get("scale", "")}
+    return Opened(long, roles, columns, told, notes, controls=controls, ranges=ranges)
 
 
 def _long(
