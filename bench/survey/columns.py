@@ -10,7 +10,7 @@ from bench.survey.forms.column_names import SCALE_WORDS, SYNONYMS, plain
 from bench.survey.long_format import Identified, records
 
 if TYPE_CHECKING:
-    from bench.survey.forms.table_file import TextTable
+    from bench.survey.forms.table import TextTable
 
 CANONICAL = """\
 listener,prompt,model,scale,value

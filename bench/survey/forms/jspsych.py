@@ -16,7 +16,7 @@ from dataclasses import replace
 from bench.survey.forms.clip_rows import by_map, by_names
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column, map_question
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
-from bench.survey.forms.table_file import PART, TextTable, written
+from bench.survey.forms.table import PART, TextTable, written
 
 _PERSON = ("PROLIFIC_PID", "prolific_id", "subject_id", "participant_id", "workerId", "run_id", PART)
 _ANSWERS = ("response", "responses", "button_pressed", "slider_value")

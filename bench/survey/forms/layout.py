@@ -11,7 +11,7 @@ from bench.survey.forms.clip_map import ClipMap, shown
 from bench.survey.forms.column_names import columns_of
 from bench.survey.forms.questionnaire import Questionnaire, Template
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 
 
 class LeftOut(NamedTuple):

@@ -24,7 +24,7 @@ from bench.errors import DataError
 from bench.survey.forms.clip_rows import by_map, by_names
 from bench.survey.forms.layout import Layout, LeftOut, Opened, Request, leave_out, map_question
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
-from bench.survey.forms.table_file import TextTable, written
+from bench.survey.forms.table import TextTable, written
 
 _NUMBERED = re.compile(r"(.*[^\d._-])[._-]?(\d+)")
 

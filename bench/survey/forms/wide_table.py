@@ -10,7 +10,7 @@ from bench.errors import DataError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.layout import LeftOut, Opened, Request, map_question
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 
 _LONG = ["listener", "prompt", "model", "scale", "value", "genre", "seed"]
 

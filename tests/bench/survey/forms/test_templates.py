@@ -257,14 +257,14 @@ def test_labels_tell_nothing_of_the_model(run: Path, tmp_path: Path) -> None:
 def test_models_and_seeds_may_be_chosen(run: Path, tmp_path: Path) -> None:
     found = write_template(run, "jspsych", tmp_path / "one", models=["tuned"], seeds=[0])
     assert {clip.model for clip in found.clips} == {"tuned"}
-    for arguments, error in (
-        ({"models": ["none"]}, UsageError),
-        ({"seeds": [9]}, DataError),
-        ({"tool": "papers"}, UsageError),
-        ({"run": tmp_path / "no"}, UsageError),
-    ):
-        with pytest.raises(error):
-            write_template(**{"run": run, "tool": "mturk", "folder": tmp_path / "two", **arguments})
+    with pytest.raises(UsageError, match="no model 'none'"):
+        write_template(run, "mturk", tmp_path / "two", models=["none"])
+    with pytest.raises(UsageError, match="mturk"):
+        write_template(run, "turk", tmp_path / "two")
+    with pytest.raises(UsageError):
+        write_template(tmp_path / "no", "mturk", tmp_path / "two")
+    with pytest.raises(DataError):
+        write_template(run, "mturk", tmp_path / "two", seeds=[9])
     assert not (tmp_path / "two").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["one"]  # nothing half-made beside it
     with pytest.raises(UsageError, match="not an empty folder"):
