@@ -43,6 +43,10 @@ def analyze(
     where: Where = None,
     without_listener: WithoutListener = None,
     duplicates: DuplicateRule = None,
+    by_listener: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Show means of groups of listeners, such as musicians; may be repeated."),
+    ] = None,
     margin: Annotated[
         float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
     ] = None,
@@ -77,7 +81,7 @@ def analyze(
     which = rules(words, missing, where, without_listener, duplicates)
     with answerable(context):
         survey = read_survey(file, columns(column), ranges(rating_scale), *only, which, clips, layout)
-    found = analyse(survey, margin, confidence, omnibus, compare_tests)
+    found = analyse(survey, margin, confidence, omnibus, compare_tests, by_listener=by_listener or ())
     if markdown is not None:
         try:
             markdown.write_text(as_markdown(found), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +12,7 @@ from bench.survey.bradley_terry import strengths
 from bench.survey.comparison import compare, compare_within_genres, differences, model_ratings, omnibus
 from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
+from bench.survey.listener_groups import group_means
 from bench.survey.naive_tests import customary_tests
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.results import Analysis, ModelRating, Strength, SurveyDesign, record
@@ -25,6 +27,7 @@ def analyse(
     all_at_once: bool = False,
     compare_tests: bool = False,
     resamples: int = 2000,
+    by_listener: Sequence[str] = (),
 ) -> Analysis:
     """Compare the models of a survey, for listeners and prompts such as these.
 
@@ -35,6 +38,7 @@ def analyse(
         all_at_once: test whether the models of a scale differ at all, too.
         compare_tests: show the customary tests beside ours, with their simulated false-positive rates.
         resamples: of listeners and prompts, wherever an interval has no formula.
+        by_listener: columns about the listeners, such as musicianship, to show the means of groups by.
 
     Raises:
         UsageError: a margin or confidence out of its range, or something asked of preferences that needs ratings.
@@ -63,6 +67,7 @@ def analyse(
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),
         claims=conclusions(design, comparisons, genres),
         confidence=confidence,
+        by_listener=group_means(survey, by_listener),
     )
 
 
@@ -99,8 +104,11 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
         genres={genre: genres.count(genre) for genre in sorted(set(genres))},
         answers=len(survey.table),
         missing={scale: total - there for scale, (total, there) in filled.items()},
-        ranges=dict(survey.ranges) if isinstance(survey, Ratings) else {},
+        ranges=dict(survey.ranges),
         seeds=int(survey.table.groupby(_clip(survey))["seed"].nunique().max()),
         repeated=len(survey.table) - sum(there for _, there in filled.values()),
         excluded=survey.excluded,
+        rows=survey.rows,
+        rows_lost=survey.rows_lost,
+        share_lost=survey.rows_lost / survey.rows if survey.rows else 0.0,
     )

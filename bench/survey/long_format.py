@@ -66,6 +66,24 @@ def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str 
     return frame
 
 
+_FIRST, _SECOND = ("a", "left", "first", "model_a", "modela"), ("b", "right", "second", "model_b", "modelb")
+
+
+def side_of(text: str) -> str:
+    """The side that a word names, ``a`` or ``b``; "" where it names none."""
+    word = text.casefold()
+    return "a" if word in _FIRST else "b" if word in _SECOND else ""
+
+
+def first_sides(frame: pd.DataFrame) -> list[str]:
+    """Which of a and b came first or left: as the column ``side`` names a model or a side, else a, as listed."""
+    found = []
+    for side, a, b in zip(frame["side"], frame["a"], frame["b"], strict=True):
+        named = "a" if side == a else "b" if side == b else side_of(side)
+        found.append(named if side else "a")
+    return found
+
+
 def listener_columns(table: TextTable, listener: str, taken: Collection[str]) -> dict[str, dict[str, str]]:
     """Find the columns that say one thing about each listener, and not the same about all.
 

@@ -15,6 +15,7 @@ from bench.survey.report_tables import (
     effects,
     exclusions,
     genre_differences,
+    group_rows,
     model_rows,
     omnibus_rows,
     strength_rows,
@@ -49,13 +50,19 @@ def sections(analysis: Analysis) -> list[Section]:
     if analysis.omnibus:
         found.append(Section("Do the models differ at all?", *omnibus_rows(analysis.omnibus)))
     if analysis.comparisons:
-        what = "Differences" if ratings else "Preferences (share for the first less share for the second)"
+        scored = strengths and analysis.design.ranges
+        shares = (
+            "Comparison scores (for the first)" if scored else "Preferences (share for the first less the second's)"
+        )
+        what = "Differences" if ratings else shares
         found.append(Section(f"{what} with crossed {percent} interval", *differences(analysis.comparisons)))
         found.append(Section("Effect sizes and variances", *effects(analysis.comparisons)))
     if analysis.customary:
         found.append(Section("The customary tests beside it", *customary(analysis.customary)))
     if analysis.genres:
         found.append(Section("By genre (exploratory)", *genre_differences(analysis.genres)))
+    if analysis.by_listener:
+        found.append(Section("By groups of listeners (a description)", *group_rows(analysis.by_listener)))
     if analysis.agreement:
         found.append(Section("Agreement of the listeners", *agreements(analysis.agreement)))
     return [*found, Section("What this shows", None, analysis.claims)]
@@ -89,7 +96,10 @@ def _design(analysis: Analysis) -> tuple[str, ...]:
     design = analysis.design
     missing = sum(design.missing.values())
     places = ", ".join(f"{scale} {count}" for scale, count in design.missing.items() if count)
+    lost = f"{design.rows_lost} ({100 * design.share_lost:.1f} %) are left out, for the reasons below"
+    rows = f"Rows with answers: {design.rows}, of which {lost if design.rows_lost else 'none is left out'}."
     lines = [
+        *([rows] if design.rows else []),
         f"Listeners: {design.listeners}. Prompts: {design.prompts}. Models: {', '.join(design.models)}. "
         f"Scales: {', '.join(_with_range(analysis, scale) for scale in design.scales)}.",
         f"Answers: {design.answers}. Missing cells: {missing}{f' ({places})' if missing else ''}. "

@@ -11,6 +11,7 @@ from bench.survey.results import (
     Agreement,
     CustomaryTest,
     GenreComparison,
+    GroupMean,
     ModelRating,
     OmnibusTest,
     Strength,
@@ -190,6 +191,15 @@ def agreements(found: Sequence[Agreement]) -> Table:
         "of their orders, both of the clips that all rated."
     )
     return Rows(header, rows, 1), (sentence, *reasons)
+
+
+def group_rows(found: Sequence[GroupMean]) -> Table:
+    rows = [
+        [one.column, one.group, one.scale, one.name, number(one.mean, 2), str(one.listeners), str(one.cells)]
+        for one in found
+    ]
+    sentence = "A description of these listeners: whether groups differ was not tested."
+    return Rows(["column", "group", "scale", "model", "mean", "listeners", "answers"], rows, 4), (sentence,)
 
 
 def interval(low: float | None, high: float | None) -> str:

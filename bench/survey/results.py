@@ -19,10 +19,12 @@ class SurveyDesign:
         genres: with the number of prompts of each; empty where the file names none.
         answers: those that count.
         missing: empty cells of listeners × prompts × models (or pairs that were asked for), on each scale.
-        ranges: lowest and highest possible rating of each scale; empty for preferences.
+        ranges: lowest and highest possible rating or comparison score of each scale; empty for plain preferences.
         seeds: the most seeds that one model's clips of one prompt had.
         repeated: answers beyond the first in one cell, such as those to further seeds; they were averaged.
         excluded: answers left out; ``exclusions`` lists them.
+        rows: rows of the file that hold answers.
+        rows_lost: those of which no answer counts; ``share_lost`` is their share.
     """
 
     kind: Literal["ratings", "preferences"]
@@ -37,6 +39,9 @@ class SurveyDesign:
     seeds: int
     repeated: int
     excluded: int
+    rows: int
+    rows_lost: int
+    share_lost: float
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,26 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class GroupMean:
+    """The mean of one model on one scale among a group of listeners, or of the preferences for b over a.
+
+    Attributes:
+        column: what the listeners were asked, such as musicianship.
+        group: what those of the group said.
+        name: the model, or the pair as "b − a".
+        listeners, cells: what it rests on.
+    """
+
+    column: str
+    group: str
+    scale: str
+    name: str
+    mean: float | None
+    listeners: int
+    cells: int
+
+
+@dataclass(frozen=True)
 class OmnibusTest:
     """Do the models differ at all on one scale? ``p_holm`` is adjusted over the scales."""
 
@@ -221,6 +246,7 @@ class Analysis:
     customary: tuple[CustomaryTest, ...]
     claims: tuple[str, ...]
     confidence: float
+    by_listener: tuple[GroupMean, ...] = ()
 
 
 def known(value: float) -> float | None:

@@ -20,6 +20,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "a": ("modela", "systema", "conditiona", "model1", "system1", "first", "left"),
     "b": ("modelb", "systemb", "conditionb", "model2", "system2", "second", "right"),
     "choice": ("preferred", "preference", "winner", "chosen", "better"),
+    "position": ("order", "trial", "trialindex", "trialnumber", "presentationorder", "playorder"),
+    "side": ("leftside", "firstside", "shownfirst", "heardfirst", "playedfirst"),
 }
 # Columns that hold ratings by themselves, a scale each.
 SCALE_WORDS = frozenset(
@@ -40,6 +42,16 @@ def plain(name: str) -> str:
     while len(words) > 1 and words[-1] in _ENDINGS:
         words.pop()
     return "".join(words)
+
+
+def ends_as_id(name: str) -> bool:
+    """Whether a name ends as names of identifiers do, such as ResponseId.
+
+    >>> ends_as_id("ResponseId"), ends_as_id("response")
+    (True, False)
+    """
+    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
+    return len(words) > 1 and words[-1] in _ENDINGS
 
 
 def columns_of(role: str, header: Iterable[str]) -> list[str]:
