@@ -41,13 +41,13 @@ def frame(listeners: int = 5, prompts: int = 8, seed: int = 0, **effects: float)
     return pd.DataFrame(rows, columns=["listener", "prompt", "model", "scale", "value", "genre"])
 
 
-def read(table: pd.DataFrame, folder: Path) -> Ratings | Preferences:
+def read(table: pd.DataFrame, folder: Path, ends: Range | None = None) -> Ratings | Preferences:
     table.to_csv(folder / "r.csv", index=False)
-    return read_survey(folder / "r.csv")
+    return read_survey(folder / "r.csv", None, ends)
 
 
-def analysed(table: pd.DataFrame, folder: Path, **options: object) -> Analysis:
-    return analyse(read(table, folder), resamples=200, **options)  # type: ignore[arg-type]
+def analysed(table: pd.DataFrame, folder: Path, ends: Range | None = None, **options: object) -> Analysis:
+    return analyse(read(table, folder, ends), resamples=200, **options)  # type: ignore[arg-type]
 
 
 def matrix(table: pd.DataFrame, model: str, scale: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -284,7 +284,7 @@ def test_ordered_steps_are_described_without_a_test(tmp_path: Path) -> None:
     assert list(harmony.thresholds.values()) == sorted(harmony.thresholds.values())
     # Any rising values of the steps say the same.
     steps = {1.0: 1, 2.0: 2, 3.0: 10, 4.0: 50, 5.0: 100}
-    stretched = analysed(table.assign(value=table["value"].map(steps)), tmp_path).ordinal[0]
+    stretched = analysed(table.assign(value=table["value"].map(steps)), tmp_path, Range(1, 100)).ordinal[0]
     assert stretched.log_odds == pytest.approx(harmony.log_odds)
     many = analysed(table.assign(value=table["value"] + np.arange(len(table)) % 9 / 10), tmp_path).ordinal[0]
     assert not many.log_odds and "different ratings" in many.reason
@@ -298,7 +298,7 @@ def test_listeners_bias_and_consistency(tmp_path: Path) -> None:
         for i, j in product(range(5), range(120))
     ]
     table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"])
-    found = analysed(table, tmp_path).listeners
+    found = analysed(table, tmp_path, Range(0, 120)).listeners
     assert [one.listener for one in found] == [f"l{i}" for i in range(5)]
     assert [one.bias for one in found] == pytest.approx([-8, -4, 0, 4, 8], abs=1.5)
     assert [one.inconsistency for one in found] == pytest.approx([4, 5.5, 7, 8.5, 10], abs=1.5)
