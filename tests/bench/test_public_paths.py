@@ -139,6 +139,7 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "rescore": lambda: bench.rescore(str(shutil.copytree(run, out / "rescored")), plugin_files=True),
         "run": lambda: bench.run(str(folder / "run.yaml"), str(out / "run")),
         "score_audio": lambda: list(bench.score_audio([str(folder / "music" / "one.wav")], [f"{tiny}:Peak"])),
+        "write_survey_template": lambda: bench.write_survey_template(run, "jspsych", str(out / "survey")),
         "verify_bundle": lambda: bench.verify_bundle(packed(), workers=0),
         "AuditRequest": audited,
         "compare_speed": lambda: refused(lambda: models.training.compare_speed(training, cache=str(out))),

@@ -42,6 +42,7 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "check run --repair": ("check_run", bench.repair_run),
     "check memorisation": ("memorisation", models.training.audit_memorisation),
     "survey analyze": ("survey", bench.analyze_survey),
+    "survey template": ("survey_template", bench.write_survey_template),
     "survey agree": ("survey_agree", bench.predict_ratings),
     "survey agree, of preferences": ("survey_agree", bench.predict_votes),
     "train run": ("train", models.training.train_model),
