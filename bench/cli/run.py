@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from bench.pipeline.dry_run import RunPreview
-    from bench.pipeline.run import Run
+    from bench.pipeline.read_run import Run
     from bench.storage.failures import Failure
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
@@ -117,8 +117,8 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
 
 
 def _print_preview(plan: RunPreview, folder: Path) -> None:
-    from bench.cli.progress import duration
     from bench.number_format import counted, first_few
+    from bench.progress import duration
 
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):
         print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from bench.config.sweep import combinations, problem, suffix
 from bench.contracts.plugins import plain_name, short_name
 from bench.environment import usable_cores
+from bench.paths import StrPath
 from bench.schema import Settings, load_settings, parse_settings
 from bench.yaml_config import write_yaml
 
@@ -257,14 +258,14 @@ class RunConfig(Settings):
         return write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
-def load_config(path: Path) -> RunConfig:
+def load_config(path: StrPath) -> RunConfig:
     """Read a YAML configuration; paths of plugin files in it are relative to the working folder.
 
     Raises:
         UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
         DataError: the file is not YAML.
     """
-    return load_settings(RunConfig, path, "suite: genres@1")
+    return load_settings(RunConfig, Path(path), "suite: genres@1")
 
 
 def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:

@@ -17,14 +17,15 @@ from pathlib import Path
 
 from bench.atomic_write import replace_file, replacing
 from bench.errors import DataError, UsageError, suggestion
-from bench.export.clip_table import clip_table, written
 from bench.export.dataset_card import dataset_card
-from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_cells
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.regular_file import read_bytes
+from bench.scores.clip_table import clip_table, written
 from bench.scores.protocol import protocol_of
 from bench.storage.clip_file import made_files
+from bench.storage.own_clips import own_clips
 from bench.storage.store import Store, StoredClip
 
 METADATA = "metadata.parquet"
@@ -44,11 +45,11 @@ class Exported:
 
 
 def export(
-    run: Path,
-    folder: Path,
+    run: StrPath,
+    folder: StrPath,
     models: Collection[str] = (),
     licence: str = "other",
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Exported:
     """Write the made clips of a run as a dataset; an older export in the folder is brought up to date.
 
@@ -69,7 +70,7 @@ def export(
         raise UsageError(
             f"licence {licence!r} is not one of the hub's identifiers; write it like 'cc-by-4.0' or 'other'"
         )
-    progress = progress or Silent()
+    run, folder = Path(run), Path(folder)
     with Store.read(run) as store:
         chosen = _chosen(store, run, models)
         table, about, protocol = clip_table(store), store.about(), protocol_of(store)
@@ -90,7 +91,8 @@ def export(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _mark(folder, before | set(files.values()))
-        _copy(run, folder, chosen, files, progress)
+        with shown(progress) as told:
+            _copy(run, folder, chosen, files, told)
         with replacing(folder / METADATA) as temporary:
             temporary.write_bytes(written(table, "parquet"))
         replace_file(folder / CARD, card)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import MissingError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import ProgressOption, shown
 from bench.report.output_folder import OutputFolder, writing
 from bench.storage.store import Store
 from bench.storage.unrecorded import note_unrecorded
@@ -21,13 +22,13 @@ _FRESH = ".fresh"  # where pages are written before they take the place of the e
 
 
 def build_report(
-    run: Path,
-    out: Path | None = None,
-    ratings: Path | None = None,
-    doses: Path | None = None,
+    run: StrPath,
+    out: StrPath | None = None,
+    ratings: StrPath | None = None,
+    doses: StrPath | None = None,
     audio: Format | None = "flac",
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Path:
     """Write the report of a run as a folder of static files, and return that folder.
 
@@ -57,15 +58,15 @@ def build_report(
     from bench.report.media import prepare
     from bench.report.page import write_pages
 
-    progress = progress or Silent()
-    folder = out if out is not None else run / "report"
-    with Store.read(run) as store, OutputFolder.of(folder) as own:
+    run = Path(run)
+    folder = Path(out) if out is not None else run / "report"
+    with shown(progress) as progress, Store.read(run) as store, OutputFolder.of(folder) as own:
         note_unrecorded(store, progress)
         clips = store.made()
         media: dict[str, ClipMedia | str] = dict.fromkeys((clip.id for clip in clips), _SILENT)
         if audio is not None:
             media = prepare(run, clips, folder, audio, workers, progress)
-        content = collect(store, media, ratings, doses, progress)
+        content = collect(store, media, _path(ratings), _path(doses), progress)
         fresh = folder / _FRESH
         with writing(folder):
             shutil.rmtree(fresh, ignore_errors=True)
@@ -77,6 +78,10 @@ def build_report(
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
     return folder
+
+
+def _path(given: StrPath | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def require() -> None:
