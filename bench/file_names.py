@@ -17,6 +17,15 @@ def same_spelling(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def looked_at(path: Path) -> str:
+    """A path that leads nowhere, for a message: as it was given and, where that is relative, in full.
+
+    >>> looked_at(Path("/data/clips"))
+    '/data/clips'
+    """
+    return str(path) if path.is_absolute() else f"{path} (looked for {Path.cwd() / path})"
+
+
 def as_on_disk(path: Path) -> Path:
     """Return the path of the file that a table names, as the disk spells it; the path as it is where there is none.
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UsageError, suggestion
+from bench.file_names import looked_at
 from bench.yaml_config import read_yaml
 
 Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
@@ -39,14 +40,24 @@ def load_settings(kind: type[Table], path: Path, example: str) -> Table:
         UsageError: no such file, or an unknown or impossible setting.
         DataError: the file is not YAML.
     """
+    content = read_settings(path, example)
+    return parse_settings(kind, content, str(path))
+
+
+def read_settings(path: Path, example: str) -> dict[str, Any]:
+    """Read a YAML file that must hold a mapping; an empty file holds an empty one.
+
+    Raises:
+        UsageError, DataError: as `load_settings`, of the file as such.
+    """
     if not path.exists():
-        raise UsageError(f"there is no configuration {path}")
+        raise UsageError(f"there is no configuration {looked_at(path)}")
     content = read_yaml(path)
     if content is None:
         content = {}
     if not isinstance(content, dict):
         raise UsageError(f"{path}: must be a mapping such as '{example}', not a {type(content).__name__}")
-    return parse_settings(kind, content, str(path))
+    return content
 
 
 def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> Table:
@@ -56,7 +67,7 @@ def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> T
         UsageError: an unknown or impossible setting, named with its place and, where it is near one, the known one.
     """
     try:
-        return kind.model_validate(content)
+        return kind.model_validate(content, by_alias=True, by_name=False)
     except ValidationError as error:
         raise UsageError(f"{source}: {_explain(kind, error)}") from None
 
@@ -77,12 +88,13 @@ def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
     for part in place:
         fields = {field.alias or name: field for name, field in kind.model_fields.items()}
         if part in fields:
-            kind = next(_tables_in(fields[part].annotation), kind)
+            kind = next(tables_in(fields[part].annotation), kind)
     return kind
 
 
-def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The tables of settings that a type holds: itself, or what its alternatives and items are."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
-        yield from _tables_in(part)
+        yield from tables_in(part)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli import complete
+
 if TYPE_CHECKING:
     from bench.pipeline.dry_run import RunPreview
     from bench.pipeline.run import Run
@@ -21,6 +23,29 @@ PluginFiles = Annotated[
     bool, typer.Option("--plugin-files", help="Run plugin files that the run's configuration names.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Only the first N prompts of the suite; without it, the same command makes the rest."
+    ),
+]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,PARAM=VALUE…]",
+        help="Score with this metric only, instead of those that are configured; may be repeated.",
+        autocompletion=complete.metrics,
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change any setting, such as seeds=[0,1] or executor.timeout=60; in lists, places are counted from 0, and "
+        "* is all of a level; may be repeated.",
+    ),
+]
 
 MOST_LINES = 10  # about what failed
 
@@ -31,6 +56,22 @@ def command(
         typer.Argument(help="A YAML configuration; without one, the composer and its controls on quick@1."),
     ] = None,
     out: Out = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="The prompts: a suite's name, or a YAML file.", autocompletion=complete.suites),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[,PARAM=VALUE…]",
+            help="Run this only, instead of the models that are configured: a row of the configuration, or a model "
+            "with its parameters (as=LABEL is the row's name); may be repeated.",
+            autocompletion=complete.models,
+        ),
+    ] = None,
+    metric: Metric = None,
+    limit: Limit = None,
+    changes: Changes = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print clips, time and disk, and make nothing.")] = False,
     workers: Workers = None,
     shard: Annotated[
@@ -48,17 +89,21 @@ def command(
 ) -> None:
     """Generate and score the clips that do not exist yet, then print the leaderboard.
 
-    The same command resumes a run that was stopped, and retries what failed.
+    The same command resumes a run that was stopped, and retries what failed. Options replace what the configuration
+    says; --set comes first. Another command with the same --out extends the run. Paths in the configuration and in
+    options are relative to the folder that the command is started in.
     """
     from bench.cli.progress import shown
+    from bench.config.overrides import Overrides, load_overridden
     from bench.config.run_config import with_workers
     from bench.errors import MissingError, UsageError
-    from bench.pipeline.run import as_config, default_folder, run
+    from bench.pipeline.run import default_folder, run
     from bench.planning.shards import parse_shard
 
     part = None if shard is None else parse_shard(shard)
-    settings = with_workers(as_config(config), workers)
-    folder = out or default_folder(config)
+    overrides = Overrides(changes or (), suite, limit, model or (), metric or ())
+    settings = with_workers(load_overridden(config, overrides), workers)
+    folder = out or default_folder(config or settings)
     if dry_run:
         from bench.pipeline.dry_run import preview
 

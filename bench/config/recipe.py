@@ -27,6 +27,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
+from bench.config.changes import change, parse_change, values_at
 from bench.config.run_config import RunConfig, parse_config
 from bench.errors import DataError, UsageError, suggestion
 from bench.schema import Settings, parse_settings
@@ -94,9 +95,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
     Args:
         name: of a shipped recipe, or a YAML file.
-        changes: such as ``train.lora.steps=10``. A path names keys and, in lists, places counted from 0; ``*`` stands
-            for all of a level. The value is YAML. All but the last of a path must be there. What is changed is no
-            longer ``stated``.
+        changes: such as ``train.lora.steps=10``; see `bench.config.changes`. What is changed is no longer ``stated``.
 
     Raises:
         UsageError: no such recipe or path, or an unknown or impossible setting.
@@ -108,31 +107,14 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         if not isinstance(content, dict):
             raise UsageError(f"{path}: must be a mapping with name, about, train and run")
         content["stated"] = dict(_expanded(content, path))
-        for change in changes:
-            content = _changed(content, change)
+        for text in changes:
+            content = _changed(content, text)
         content = _filled(content, _beside(path))
     except RecursionError:
         raise DataError(f"{path}: a part of it contains itself") from None
     recipe = parse_settings(Recipe, content, str(path))
     _check(recipe)
     return recipe
-
-
-def values_at(content: Any, path: str) -> dict[str, Any]:
-    """What a path names, by paths without ``*``; nothing where it leads nowhere.
-
-    >>> values_at({"seeds": [3, 5]}, "seeds.*")
-    {'seeds.0': 3, 'seeds.1': 5}
-    """
-    found = {"": content}
-    for word in path.split("."):
-        found = {
-            f"{place}.{key}".lstrip("."): value
-            for place, owner in found.items()
-            for key, value in _children(owner)
-            if word in ("*", key)
-        }
-    return found
 
 
 def _find(name: str | Path) -> Path:
@@ -146,13 +128,6 @@ def _find(name: str | Path) -> Path:
     raise UsageError(f"{problem}{suggestion(path.stem, known)}; known: {', '.join(known)}, or a YAML file")
 
 
-def _children(owner: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(owner, dict):
-        yield from ((str(key), value) for key, value in owner.items())
-    elif isinstance(owner, list):
-        yield from ((str(place), value) for place, value in enumerate(owner))
-
-
 def _expanded(content: Mapping[str, Any], source: Path) -> Iterator[tuple[str, Any]]:
     stated = content.get("stated") or {}
     if not isinstance(stated, dict):
@@ -164,34 +139,11 @@ def _expanded(content: Mapping[str, Any], source: Path) -> Iterator[tuple[str, A
         yield from ((place, where) for place in places)
 
 
-def _changed(content: dict[str, Any], change: str) -> dict[str, Any]:
-    path, equals, text = change.partition("=")
-    words = path.strip().split(".")
-    if not equals or not all(words):
-        raise UsageError(f"--set {change}: must be PATH=VALUE, such as train.lora.steps=10")
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise UsageError(f"--set {path}: '{text}' is not YAML; put text with special characters in quotes") from None
-    result: dict[str, Any] = _with(content, words, value, path)
-    touched = values_at(result, path)
+def _changed(content: dict[str, Any], text: str) -> dict[str, Any]:
+    result: dict[str, Any] = change(content, text)
+    touched = values_at(result, parse_change(text)[0])
     stated = {place: where for place, where in content["stated"].items() if not _touches(place, touched)}
     return {**result, "stated": stated}
-
-
-def _with(owner: Any, words: Sequence[str], value: Any, path: str) -> Any:
-    """A copy of ``owner`` in which the value stands at the path; only what lies on the path is copied."""
-    if not words:
-        return value
-    word, *rest = words
-    inside = dict(_children(owner))
-    chosen = list(inside) if word == "*" else [word]
-    if word not in ("*", *inside) and (rest or not isinstance(owner, dict)):
-        if not inside:
-            raise UsageError(f"--set {path}: there is nothing below which '{word}' could be")
-        raise UsageError(f"--set {path}: no '{word}' there{suggestion(word, inside)}; it holds {', '.join(inside)}")
-    made = {**inside, **{key: _with(inside.get(key), rest, value, path) for key in chosen}}
-    return list(made.values()) if isinstance(owner, list) else made
 
 
 def _touches(place: str, touched: Iterable[str]) -> bool:

@@ -14,7 +14,7 @@ from bench.config.sweep import combinations, problem, suffix
 from bench.contracts.plugins import plain_name, short_name
 from bench.environment import usable_cores
 from bench.schema import Settings, load_settings, parse_settings
-from bench.yaml_config import write_yaml
+from bench.yaml_config import schema_line, write_yaml
 
 DEFAULT_METRICS = (
     "harmonic-accuracy",
@@ -76,12 +76,11 @@ FailLimit = Annotated[float, Field(gt=0), AfterValidator(_limit)]
 
 
 class ModelConfig(Settings):
-    """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters.
+    """A model by name or ``path/to/file.py:Class``, and what is set of it.
 
-    The name may carry the version that must be installed: ``composer@1``. So may that of metrics.
-
-    ``seeds`` are this row's own; without them it has the run's. ``sweep`` gives some parameters a list of values; the
-    entry then stands for a row at each combination of them.
+    name: may carry the version that must be installed: ``composer@1``. as: its label in tables; without it, its name.
+    params: of its class, as 'tunebench list parameters' shows them. sweep: some parameters with a list of values each;
+    the entry then stands for a row at each combination of them. seeds: of this row; without them, it has the run's.
     """
 
     name: str
@@ -132,7 +131,11 @@ class ModelConfig(Settings):
 
 
 class MetricConfig(Settings):
-    """A metric by name or ``path/to/file.py:Class``, and its parameters."""
+    """A metric by name or ``path/to/file.py:Class``, and its parameters.
+
+    name: may carry the version that must be installed: ``kad@2``. params: of its class, as 'tunebench list parameters'
+    shows them.
+    """
 
     name: str
     params: dict[str, Any] = Field(default_factory=dict)
@@ -204,12 +207,16 @@ def _names(items: Any) -> Any:
 class RunConfig(Settings):
     """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
 
-    seeds: asked of every prompt; ``auto`` takes the clips that a model has, or seed 0 where it can make any.
-    shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
-    compare, or compare and ``mark`` every such score.
+    suite: of prompts, by name or as a YAML file. limit: only so many of its prompts, from the first; None for all.
+    models: the rows. metrics: the columns. seeds: asked of every prompt; ``auto`` takes the clips that a model has, or
+    seed 0 where it can make any. duration: of each clip, in seconds. reference: the music that distances compare with:
+    a name, a folder, a reference file or a fingerprint. shared_recordings: what to do where the reference holds
+    recordings that a model was trained on: ``refuse`` to compare, or compare and ``mark`` every such score. common: the
+    part of every clip that is embedded. executor: where the work is done.
     """
 
     suite: str = "quick@1"
+    limit: Annotated[int, Field(ge=1)] | None = None
     models: tuple[ModelConfig, ...] = Field(
         default=(
             ModelConfig(name="composer"),
@@ -254,11 +261,11 @@ class RunConfig(Settings):
 
     def as_yaml(self) -> str:
         """The whole configuration, defaults included, as it is frozen in the run folder."""
-        return write_yaml(self.model_dump(mode="json", by_alias=True))
+        return schema_line("run") + write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
 def load_config(path: Path) -> RunConfig:
-    """Read a YAML configuration; paths of plugin files in it are relative to the working folder.
+    """Read a YAML configuration; paths in it are relative to the folder that the process works in, not to the file.
 
     Raises:
         UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.

@@ -100,7 +100,8 @@ def _together(before: RunConfig, now: RunConfig, models: Sequence[str], shown: C
             seeds = _seeds_together(held.seeds or seeds, seeds)
         rows[model.row] = _with(model, seeds)
     metrics = _metrics_together([metric for metric in before.metrics if metric.base in shown], now.metrics)
-    return _spread(now.model_copy(update={"metrics": metrics}), list(rows.values()))
+    limit = max(before.limit, now.limit) if before.limit and now.limit else None
+    return _spread(now.model_copy(update={"metrics": metrics, "limit": limit}), list(rows.values()))
 
 
 def _seeds_together(one: Seeds, other: Seeds) -> Seeds:
