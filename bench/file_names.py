@@ -17,13 +17,17 @@ def same_spelling(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def looked_at(path: Path) -> str:
-    """A path that leads nowhere, for a message: as it was given and, where that is relative, in full.
+def looked_for(path: str | Path) -> str:
+    """What to add to a message that says that a path leads nowhere: the whole path, where a relative one was given.
 
-    >>> looked_at(Path("/data/clips"))
-    '/data/clips'
+    >>> looked_for("/data/clips")
+    ''
     """
-    return str(path) if path.is_absolute() else f"{path} (looked for {Path.cwd() / path})"
+    try:
+        whole = Path(path).expanduser().absolute()
+    except (OSError, RuntimeError):  # the working folder is gone, or nobody has that home
+        return ""
+    return "" if str(whole) == str(path) else f" (looked for {whole})"
 
 
 def as_on_disk(path: Path) -> Path:

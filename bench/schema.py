@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bench.atomic_write import replace_file
 from bench.errors import UsageError, suggestion
-from bench.file_names import looked_at
+from bench.file_names import looked_for
 from bench.yaml_config import read_yaml
 
 Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
@@ -51,7 +53,7 @@ def read_settings(path: Path, example: str) -> dict[str, Any]:
         UsageError, DataError: as `load_settings`, of the file as such.
     """
     if not path.exists():
-        raise UsageError(f"there is no configuration {looked_at(path)}")
+        raise UsageError(f"there is no configuration {path}{looked_for(path)}")
     content = read_yaml(path)
     if content is None:
         content = {}
@@ -70,6 +72,29 @@ def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> T
         return kind.model_validate(content, by_alias=True, by_name=False)
     except ValidationError as error:
         raise UsageError(f"{source}: {_explain(kind, error)}") from None
+
+
+def schema_line(kind: str) -> str:
+    """The first line of a configuration (``run``, ``train``, ``recipe``): where editors find its JSON Schema."""
+    return f"# yaml-language-server: $schema={_schema_file(kind)}\n"
+
+
+def put_schema_beside(kind: str, folder: Path) -> None:
+    """Write the JSON Schema that comes with the package into the folder of a configuration of that kind.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    path, text = folder / _schema_file(kind), (files("bench") / "schemas" / _schema_file(kind)).read_text("utf-8")
+    try:
+        if not path.is_file() or path.read_bytes() != text.encode():
+            replace_file(path, text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; free disk space or fix permissions") from error
+
+
+def _schema_file(kind: str) -> str:
+    return f"{kind}.schema.json"
 
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:

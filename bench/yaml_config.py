@@ -51,16 +51,6 @@ def write_yaml(content: Any) -> str:
     return text
 
 
-def schema_file(kind: str) -> str:
-    """The name of the file in which `tunebench schema` writes what a kind of configuration may hold."""
-    return f"{kind}.schema.json"
-
-
-def schema_line(kind: str) -> str:
-    """The first line of a configuration, by which editors find the schema that lies beside it."""
-    return f"# yaml-language-server: $schema={schema_file(kind)}\n"
-
-
 def _parts(value: Any, known: dict[int, int]) -> int:
     """How many values a value holds when every alias is written out; a few lines can stand for more than there is
     memory."""

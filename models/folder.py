@@ -16,7 +16,7 @@ from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, MissingError, UsageError
 from bench.file_hash import HashedFile, hash_file, note_hash, open_hashed
 from bench.file_kind import AUDIO_ENDINGS
-from bench.file_names import as_on_disk, same_spelling
+from bench.file_names import as_on_disk, looked_for, same_spelling
 from models.known_names import KnownNames
 from models.manifest import MAX_SEED, entries_of, some
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
@@ -59,7 +59,7 @@ class FolderModel(MusicModel):
         self.folder = Path(path)
         if not self.folder.is_dir():
             problem = "is not a folder" if self.folder.exists() else "does not exist"
-            raise UsageError(f"folder model: path '{path}' {problem}")
+            raise UsageError(f"folder model: path '{path}' {problem}{looked_for(path)}")
         self.manifest = None
         if manifest is not None:
             places = [self.folder / manifest, Path(manifest)]

@@ -45,6 +45,14 @@ def suites(incomplete: str) -> list[str]:
     return list(_declared("suite", incomplete))
 
 
-def plugins(incomplete: str) -> list[str]:
-    """Names of models, metrics and embedders, which have parameters."""
-    return [*models(incomplete), *metrics(incomplete), *embedders(incomplete)]
+def suites_and_plugins(incomplete: str) -> list[str]:
+    """Names of suites, and of models, metrics and embedders, which have parameters."""
+    return [*suites(incomplete), *models(incomplete), *metrics(incomplete), *embedders(incomplete)]
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Names of the recipes that come with the package."""
+    from importlib.resources import files
+
+    names = sorted(file.name for file in (files("results") / "recipes").iterdir() if file.name.endswith(".yaml"))
+    return [name.removesuffix(".yaml") for name in names if name.startswith(incomplete)]

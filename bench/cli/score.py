@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.run import AsJson, Out, PluginFiles, Workers
+from bench.cli import complete
+from bench.cli.run import AsJson, Changes, Metric, Out, PluginFiles, Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.config.run_config import RunConfig
 
 
@@ -20,10 +23,18 @@ def command(
             help="A run folder; or folders and manifests (CSV, JSONL) of clips, a row each.", show_default=False
         ),
     ],
-    metric: Annotated[list[str] | None, typer.Option(help="Score with this metric only; may be repeated.")] = None,
+    metric: Metric = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="For your own clips: only the first N prompts of the suite."),
+    ] = None,
+    changes: Changes = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
     suite: Annotated[
-        str | None, typer.Option(help="For your own clips: the suite they answer.  [default: genres@1]")
+        str | None,
+        typer.Option(
+            help="For your own clips: the suite they answer.  [default: genres@1]", autocompletion=complete.suites
+        ),
     ] = None,
     duration: Annotated[
         float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
@@ -46,17 +57,18 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude
+    from bench.config.overrides import Overrides
     from bench.config.run_config import with_workers
     from bench.errors import UsageError
     from bench.pipeline.run import rescore, run
 
-    own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
+    own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out, "--limit": limit}
     if any(map(_is_run, targets)):
         target = _one_run(targets)
         for option, value in own.items():
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
-        settings = with_workers(_of_run(target, metric, plugin_files), workers)
+        settings = with_workers(_of_run(target, metric or (), changes or (), plugin_files), workers)
         with shown() as progress:
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
@@ -64,7 +76,8 @@ def command(
 
         if force and targets[0].exists():
             raise UsageError(f"--force is for run folders, and {targets[0]} is not one (it has no run.db)")
-        settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)
+        overrides = Overrides(changes or (), limit=limit, metrics=metric or ())
+        settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, overrides), workers)
         folder = out or Path("results") / run_name(targets, name or [])
         refuse_other_clips(settings, folder)
         with shown() as progress:
@@ -99,8 +112,9 @@ def _one_run(targets: list[Path]) -> Path:
     return runs[0]
 
 
-def _of_run(folder: Path, metrics: list[str] | None, plugin_files: bool) -> RunConfig:
-    """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
+def _of_run(folder: Path, metrics: Sequence[str], changes: Sequence[str], plugin_files: bool) -> RunConfig:
+    """The run's configuration, changed; with ``metrics`` only those, with the parameters that it has for them."""
+    from bench.config.overrides import Overrides, parse_named, refuse_other_clips_than
     from bench.config.plugin_files import refuse_plugin_files
     from bench.config.run_config import RunConfig, parse_config
     from bench.contracts.plugins import plain_name
@@ -113,13 +127,24 @@ def _of_run(folder: Path, metrics: list[str] | None, plugin_files: bool) -> RunC
         raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
     settings = load_frozen(folder) if frozen.exists() else RunConfig()
     configured = settings.metrics if frozen.exists() else ()
+    named = [parse_named(metric, "--metric") for metric in metrics]
+    names = [name for name, _ in named]
     if not plugin_files:
-        plain = {plain_name(name) for name in metrics or ()}
+        plain = {plain_name(name) for name in names}
         # To find the column that 'kad[embedder=vggish]@1' means, all of them are planned.
         every = not plain or any("[" in name for name in plain)
         asked = [metric for metric in configured if every or plain_name(metric.name) in plain]
-        refuse_plugin_files(frozen, asked, metrics or ())
-    if not metrics:
+        refuse_plugin_files(frozen, asked, names)
+    if not metrics and not changes:
         return settings
-    chosen = [metric.model_dump() for metric in metrics_named(metrics, configured)]
-    return parse_config({**settings.model_dump(by_alias=True), "metrics": chosen})
+    chosen = [
+        {"name": metric.name, "params": {**metric.params, **params}}
+        for name, params in named
+        for metric in metrics_named([name], configured)
+    ]
+    content = Overrides(changes).applied(settings.model_dump(mode="json", by_alias=True))
+    changed = parse_config(
+        {**content, **({"metrics": chosen} if chosen else {})}, f"{frozen} and the command's options"
+    )
+    refuse_other_clips_than(settings, changed)
+    return changed

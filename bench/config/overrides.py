@@ -68,6 +68,17 @@ def load_overridden(path: Path | None, overrides: Overrides) -> RunConfig:
     return parse_config(overrides.applied(content), where or "configuration")
 
 
+def refuse_other_clips_than(run: RunConfig, changed: RunConfig) -> None:
+    """Check that a changed configuration of a run asks for the clips that the run has.
+
+    Raises:
+        UsageError: a setting that clips are made from is another.
+    """
+    for name in ("suite", "limit", "models", "seeds", "duration"):
+        if getattr(run, name) != getattr(changed, name):
+            raise UsageError(f"--set {name}: is what the clips are made from; change it with 'tunebench run'")
+
+
 def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
     """The name and the parameters of ``NAME,PARAMETER=VALUE,…``; values are YAML.
 

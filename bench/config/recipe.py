@@ -30,7 +30,8 @@ from pydantic import Field
 from bench.config.changes import change, parse_change, values_at
 from bench.config.run_config import RunConfig, parse_config
 from bench.errors import DataError, UsageError, suggestion
-from bench.schema import Settings, parse_settings
+from bench.file_names import looked_for
+from bench.schema import Settings, parse_settings, schema_line
 from bench.yaml_config import read_yaml
 
 ENDINGS = (".yaml", ".yml")
@@ -45,11 +46,11 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 class Recipe(Settings):
     """An experiment.
 
-    about: the source, as it is cited. train: trainings by label, each a configuration of ``tunebench train run``.
-    speed: the training that is timed against full fine-tuning, as by ``tunebench train speed``. run: a configuration of
-    ``tunebench run``. compare: pairs of its rows. report: whether a report is written. protocol: what the source states
-    and no command takes, such as its machine and its listeners. stated: paths of parameters, and where the source
-    states them.
+    name: of the recipe. about: the source, as it is cited. train: trainings by label, each a configuration of
+    ``tunebench train run``. speed: the training that is timed against full fine-tuning, as by ``tunebench train
+    speed``. run: a configuration of ``tunebench run``. compare: pairs of its rows. report: whether a report is written.
+    protocol: what the source states and no command takes, such as its machine and its listeners. stated: paths of
+    parameters, and where the source states them.
     """
 
     name: str
@@ -81,7 +82,7 @@ class Recipe(Settings):
 
     def as_yaml(self) -> str:
         """The whole recipe, changes included."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return schema_line("recipe") + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def shipped() -> dict[str, Path]:
@@ -124,7 +125,7 @@ def _find(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.suffix in ENDINGS and path.is_file():
         return path
-    problem = f"there is no file {path}" if path.suffix in ENDINGS else f"there is no recipe '{name}'"
+    problem = f"there is no file {path}{looked_for(path)}" if path.suffix in ENDINGS else f"there is no recipe '{name}'"
     raise UsageError(f"{problem}{suggestion(path.stem, known)}; known: {', '.join(known)}, or a YAML file")
 
 
