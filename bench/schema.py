@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from bench.atomic_write import replace_file
 from bench.errors import UsageError, suggestion
@@ -28,6 +28,17 @@ class Settings(BaseModel):
     """A frozen table of settings that refuses unknown ones, and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse yes and no where a number is wanted, and 1 and 0 where these are: nobody meant them."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError(f"must not be {str(value).lower()}, which YAML also reads from yes, no, on and off")
+        if annotation is bool and not isinstance(value, bool):
+            raise ValueError("must be true or false")
+        return value
 
 
 def load_settings(kind: type[Table], path: Path, example: str) -> Table:

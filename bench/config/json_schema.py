@@ -50,7 +50,8 @@ def nested(schema: dict[str, Any], inside: Mapping[str, dict[str, Any]]) -> dict
         definitions |= {**other.get("$defs", {}), name: own}
         there, reference = properties[name], {"$ref": f"#/$defs/{name}"}
         labelled = "propertyNames" in there
-        properties[name] = {**there, "additionalProperties": reference} if labelled else reference
+        whole = {"description": there.get("description", ""), "allOf": [reference]}
+        properties[name] = {**there, "additionalProperties": reference} if labelled else whole
     return {**schema, "properties": properties, "$defs": definitions}
 
 
@@ -60,7 +61,7 @@ def descriptions(table: type[BaseModel]) -> tuple[str, dict[str, str]]:
     Of a setting it says ``name: words.`` at the beginning of a paragraph or after a sentence, for several ``a and b:``.
     """
     known = "|".join(map(re.escape, _fields(table)))
-    heading = re.compile(rf"(?:^|(?<=[.;] ))((?:{known})(?:{_JOINED}(?:{known}))*): ")
+    heading = re.compile(rf"(?:^|(?<=[.] ))((?:{known})(?:{_JOINED}(?:{known}))*): ")
     about: list[str] = []
     found: dict[str, str] = {}
     for paragraph in inspect.cleandoc(table.__doc__ or "").split("\n\n"):
