@@ -7,8 +7,8 @@ enough for a terminal of 80 columns.
 EXAMPLES = {
     "": "tunebench run --limit 4\ntunebench report results/quick",
     "run": "tunebench run my_run.yaml --limit 2 --set executor.workers=1\n"
-    "tunebench run --model composer-offkey,share=0.1 --metric kad --out results/x",
-    "score": "tunebench score my_clips/ more_clips/ --suite quick@1 --limit 6",
+    "tunebench run --model composer-loose,sd=0.03 --metric kad --limit 2 --out x",
+    "score": "tunebench score my_clips more_clips --suite quick@1 --metric rhythm-grid",
     "leaderboard": "tunebench leaderboard results/quick --by genre",
     "compare": "tunebench compare results/quick composer composer-offkey",
     "report": "tunebench report results/quick --audio mp3",
@@ -37,7 +37,7 @@ EXAMPLES = {
     "train speed": "tunebench train speed train.yaml --steps 2",
     "survey": "tunebench survey analyze ratings.csv --plots plots",
     "survey analyze": "tunebench survey analyze ratings.csv --margin 0.5 --markdown survey.md",
-    "survey power": "tunebench survey power --listeners 5,10 --prompts 12 --scale 1-5 --runs 20",
+    "survey power": "tunebench survey power --listeners 5,10 --prompts 12 --scale 1-5 --runs 100",
     "survey agree": "tunebench survey agree results/quick ratings.csv",
     "list": "tunebench list parameters stable-audio",
     "schema": "tunebench schema run --out run.schema.json",

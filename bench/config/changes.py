@@ -6,6 +6,7 @@ value is YAML. All but the last of a path must be there, or be a setting that ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from pydantic import BaseModel
 
 from bench.errors import UsageError, suggestion
 from bench.schema import tables_in
+
+_EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]{1,3}")
 
 
 def change(content: Any, text: str, kind: Any = None) -> Any:
@@ -48,11 +51,13 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def parse_value(text: str, place: str) -> Any:
-    """A value as YAML has it.
+    """A value as YAML has it, and ``1e-4`` as a number too, which only YAML 1.2 reads so.
 
     Raises:
         UsageError: it is not YAML; ``place`` says where.
     """
+    if _EXPONENT.fullmatch(text.strip()):
+        return float(text)
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):

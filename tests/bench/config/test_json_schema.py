@@ -46,9 +46,9 @@ BASES: dict[str, dict[str, Any]] = {
     "recipe": {"name": "n", "about": "a", "train": {"t": {}}, "run": {}},
 }
 VALUES = [
-    None, True, False, -1, 0, 1, 2, 70, 2**70, 0.5, 1.5, 6.5, 10**9, "", "auto", "x", "a b", "chance", "ray", "full", "audio",
-    "audioldm", "refuse", "8 GB", "5 kB", [], [0], [0, 0], [1, 2, 3], [0.5, 0.9], ["a"], [["a", "b"]], {}, {"a": 1},
-    {"a": [1, 2]}, {"a": "b"}, {"name": "x", "as": "y"}, [{"name": "x"}], {"steps": [1, 1]},
+    None, True, False, -1, 0, 1, 2, 70, 2**70, 0.5, 1.5, 6.5, 10**9, "", "auto", "x", "a b", "chance", "ray", "full",
+    "audio", "audioldm", "refuse", "8 GB", "5 kB", [], [0], [0, 0], [1, 2, 3], [0.5, 0.9], ["a"], [["a", "b"]], {},
+    {"a": 1}, {"a": [1, 2]}, {"a": "b"}, {"name": "x", "as": "y"}, [{"name": "x"}], {"steps": [1, 1]},
 ]  # fmt: skip
 # What a schema cannot say: that two things differ or name each other, and how large what a text says is.
 NOT_SAID = re.compile(
@@ -130,7 +130,7 @@ def test_schemas_hold_to_their_draft_and_describe_every_setting(kind: str) -> No
 def test_shipped_schemas_are_those_of_the_classes(kind: str) -> None:
     """After a change, in an environment without other plugins: tunebench schema KIND --out bench/schemas/…"""
     ours = {"model", "metric", "suite", "reference"}
-    foreign = {n for k in ours for n, p in declared(k) .items() if p[0].distribution != OWN_PACKAGE}  # type: ignore[arg-type]
+    foreign = {n for k in ours for n, p in declared(k).items() if p[0].distribution != OWN_PACKAGE}  # type: ignore[arg-type]
 
     def own(value: Any) -> Any:
         if isinstance(value, dict):
