@@ -27,16 +27,18 @@ app.command("model")(conformance.command)
 app.command("memorisation")(memorisation.command)
 app.command("run")(check_run.command)
 
+Checked = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Check this metric only; may be repeated.  [default: all that can be used here]",
+        autocompletion=complete.metrics,
+    ),
+]
+
 
 @app.command("metrics")
 def metrics(
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Check this metric only; may be repeated.  [default: all that can be used here]",
-            autocompletion=complete.metrics,
-        ),
-    ] = None,
+    metric: Checked = None,
     quick: Annotated[bool, typer.Option("--quick", help="6 prompts instead of 12, and two of three doses.")] = False,
     full: Annotated[bool, typer.Option("--full", help="36 prompts instead of 12, enough for FAD.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Clips of each prompt; diversity needs 2.")] = 1,

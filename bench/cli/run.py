@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
+from bench.cli.run_options import Changes, Limit, Metric, Model, Part, Rate, Suite
 
 if TYPE_CHECKING:
     from bench.pipeline.dry_run import RunPreview
@@ -23,29 +23,6 @@ PluginFiles = Annotated[
     bool, typer.Option("--plugin-files", help="Run plugin files that the run's configuration names.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
-Limit = Annotated[
-    int | None,
-    typer.Option(
-        min=1, metavar="N", help="Only the first N prompts of the suite; without it, the same command makes the rest."
-    ),
-]
-Metric = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME[,PARAM=VALUE…]",
-        help="Score with this metric only, instead of those that are configured; may be repeated.",
-        autocompletion=complete.metrics,
-    ),
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="PATH=VALUE",
-        help="Change any setting, such as seeds=[0,1] or executor.timeout=60; in lists, places are counted from 0, and "
-        "* is all of a level; may be repeated.",
-    ),
-]
 
 MOST_LINES = 10  # about what failed
 
@@ -56,35 +33,15 @@ def command(
         typer.Argument(help="A YAML configuration; without one, the composer and its controls on quick@1."),
     ] = None,
     out: Out = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(help="The prompts: a suite's name, or a YAML file.", autocompletion=complete.suites),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[,PARAM=VALUE…]",
-            help="Run this only, instead of the models that are configured: a row of the configuration, or a model "
-            "with its parameters (as=LABEL is the row's name); may be repeated.",
-            autocompletion=complete.models,
-        ),
-    ] = None,
+    suite: Suite = None,
+    model: Model = None,
     metric: Metric = None,
     limit: Limit = None,
     changes: Changes = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print clips, time and disk, and make nothing.")] = False,
     workers: Workers = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(metavar="I/N", help="Make part I of N only, as in an array job; 'tunebench merge' joins them."),
-    ] = None,
-    rate: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROW=SECONDS",
-            help="With --dry-run: seconds that a clip of a row takes, or 'scoring' of a clip; may be repeated.",
-        ),
-    ] = None,
+    shard: Part = None,
+    rate: Rate = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate and score the clips that do not exist yet, then print the leaderboard.

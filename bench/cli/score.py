@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import complete
-from bench.cli.run import AsJson, Changes, Metric, Out, PluginFiles, Workers
+from bench.cli.run import AsJson, Out, PluginFiles, Workers
+from bench.cli.run_options import Changes, ClipLimit, ClipSuite, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,18 +24,10 @@ def command(
         ),
     ],
     metric: Metric = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="For your own clips: only the first N prompts of the suite."),
-    ] = None,
+    limit: ClipLimit = None,
     changes: Changes = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            help="For your own clips: the suite they answer.  [default: genres@1]", autocompletion=complete.suites
-        ),
-    ] = None,
+    suite: ClipSuite = None,
     duration: Annotated[
         float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
     ] = None,
