@@ -24,8 +24,8 @@ def looked_for(path: str | Path) -> str:
     ''
     """
     try:
-        whole = Path(path).expanduser().absolute()
-    except (OSError, RuntimeError):  # the working folder is gone, or nobody has that home
+        whole = Path(path).absolute()
+    except OSError:  # the working folder is gone
         return ""
     return "" if str(whole) == str(path) else f" (looked for {whole})"
 

@@ -61,9 +61,8 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
 
 
 def _no_such(what: str, checkpoint: str, problem: str = "does not exist") -> UsageError:
-    return UsageError(
-        f"{what} '{checkpoint}' {problem}{looked_for(checkpoint)}; give a folder or a hub id such as owner/name"
-    )
+    where = looked_for(Path(checkpoint).expanduser())
+    return UsageError(f"{what} '{checkpoint}' {problem}{where}; give a folder or a hub id such as owner/name")
 
 
 def require_local(checkpoint: str, revision: str | None) -> None:

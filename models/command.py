@@ -110,7 +110,7 @@ class CommandModel(MusicModel):
         self.revision, self.timeout, self.batch_size = revision, timeout, batch_size
         self.cwd = Path(cwd).expanduser() if cwd is not None else Path()
         if not self.cwd.is_dir():
-            raise UsageError(f"command model: there is no folder '{cwd}' to run in (cwd){looked_for(cwd)}")
+            raise UsageError(f"command model: there is no folder '{cwd}' to run in (cwd){looked_for(self.cwd)}")
         self.logs = Path(logs).expanduser() if logs is not None else None
 
     def fingerprint(self) -> Mapping[str, Json]:

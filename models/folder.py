@@ -56,10 +56,10 @@ class FolderModel(MusicModel):
     examples: ClassVar[Mapping[str, str]] = {"path": "my_clips"}
 
     def __init__(self, path: str | Path, manifest: str | Path | None = None, model: str | None = None) -> None:
-        self.folder = Path(path)
+        self.folder = Path(path).expanduser()
         if not self.folder.is_dir():
             problem = "is not a folder" if self.folder.exists() else "does not exist"
-            raise UsageError(f"folder model: path '{path}' {problem}{looked_for(path)}")
+            raise UsageError(f"folder model: path '{path}' {problem}{looked_for(self.folder)}")
         self.manifest = None
         if manifest is not None:
             places = [self.folder / manifest, Path(manifest)]

@@ -57,7 +57,7 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
     path = Path(config.path).expanduser()
     if not path.exists():
         raise UsageError(
-            f"data: there is no '{config.path}'{looked_for(config.path)}; name a folder or a manifest, or 'composer'"
+            f"data: there is no '{config.path}'{looked_for(path)}; name a folder or a manifest, or 'composer'"
         )
     if config.format == "composer":
         raise UsageError(f"data: format composer is composed, path must be 'composer', not '{config.path}'")

@@ -178,7 +178,7 @@ def test_score_with_options(tunebench: Command, options: list[str], tiny: Path, 
         (("--set", "seeds=[1]"), "seeds"),
         (("--set", "limit=1"), "limit"),
         (("--limit", "1"), "--limit"),
-        (("--set", "exector.workers=1"), "executor"),
+        (("--set", "executor.worker=1"), "workers"),
     ):
         refused = tunebench("score", "out", *words, "--plugin-files")
         assert refused.returncode == 2

@@ -73,7 +73,7 @@ def test_short_names_of_a_list_can_be_changed() -> None:
         ("executor.worker=3", "did you mean 'workers'"),
         ("models.4.as=x", "0, 1, 2, 3"),
         ("models.x.as=y", "0, 1, 2, 3"),
-        ("models.0.parms.x=1", "did you mean 'params'"),
+        ("models.0.param.x=1", "did you mean 'params'"),
         ("seeds.0.x=1", "nothing below"),
         ("duration", "PATH=VALUE"),
         ("=3", "PATH=VALUE"),

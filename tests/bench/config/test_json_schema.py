@@ -22,7 +22,7 @@ from bench.cli.schema import Configuration, schema_of
 from bench.config.json_schema import descriptions, json_schema
 from bench.config.recipe import Recipe
 from bench.config.run_config import RunConfig
-from bench.contracts.entry_points import OWN_PACKAGE, declared
+from bench.contracts.entry_points import OWN_PACKAGE, Kind, declared
 from bench.errors import UsageError
 from bench.schema import Settings, parse_settings, schema_line, tables_in
 from models.training.config import TrainConfig
@@ -129,8 +129,8 @@ def test_schemas_hold_to_their_draft_and_describe_every_setting(kind: str) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_shipped_schemas_are_those_of_the_classes(kind: str) -> None:
     """After a change, in an environment without other plugins: tunebench schema KIND --out bench/schemas/…"""
-    ours = {"model", "metric", "suite", "reference"}
-    foreign = {n for k in ours for n, p in declared(k).items() if p[0].distribution != OWN_PACKAGE}  # type: ignore[arg-type]
+    ours: tuple[Kind, ...] = ("model", "metric", "suite", "reference")
+    foreign = {n for k in ours for n, p in declared(k).items() if p[0].distribution != OWN_PACKAGE}
 
     def own(value: Any) -> Any:
         if isinstance(value, dict):
@@ -199,7 +199,7 @@ def test_another_program_accepts_all_examples_and_no_wrong_ones(tmp_path: Path) 
     for kind, paths in of_kind.items():
         assert _check(kind, paths) == (0, set()), kind
     wrong = {
-        "run": ["modles: [composer]", "models: []", "seeds: [0, 0]", "duration: long", "executor: {gpus: 1}"],
+        "run": ["model: [composer]", "models: []", "seeds: [0, 0]", "duration: long", "executor: {gpus: 1}"],
         "train": ["steps: 1", "{base: {kind: musicgen, checkpoint: x}, data: {path: x}, steps: 1}"],
         "recipe": ["{name: n, about: a, run: {}, train: {}}", "{name: n, about: a, run: {seed: 1}, train: {a: {}}}"],
     }
