@@ -25,12 +25,15 @@ from bench.cli import (
     reference,
     report,
     run,
+    schema,
     score,
     streams,
     survey,
     train,
     verify,
 )
+from bench.cli.examples import EXAMPLES
+from bench.cli.help import complete_help
 from bench.errors import INTERRUPTED, FailuresRecorded, TunebenchError, Unstorable
 from bench.library_setup import set_up_libraries
 from bench.printable import printable_line
@@ -40,7 +43,6 @@ app = typer.Typer(
     help="Benchmark text-to-music models: did the tuning make the music better, and how sure are we?",
     rich_markup_mode=None,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -58,7 +60,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(survey.app, name="survey")
 app.command("list")(listing.command)
+app.command("schema")(schema.command)
 app.command("doctor")(doctor.command)
+complete_help(app, EXAMPLES)
 
 
 def _print_version(wanted: bool) -> None:

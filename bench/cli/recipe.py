@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli import complete
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="A recipe that is shipped, or a YAML file.")],
+    name: Annotated[
+        str, typer.Argument(help="A recipe that is shipped, or a YAML file.", autocompletion=complete.recipes)
+    ],
     out: Annotated[Path, typer.Option(help="The folder of everything it makes.", show_default=False)],
     changes: Annotated[
         list[str] | None,
@@ -123,8 +127,10 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
 def _keep(recipe: Recipe, out: Path) -> None:
     """Leave the recipe, as it was followed, with what came of it."""
     from bench.atomic_write import replace_file
+    from bench.schema import put_schema_beside
 
     replace_file(out / "recipe.yaml", recipe.as_yaml())
+    put_schema_beside("recipe", out)
 
 
 def first_process() -> bool:

@@ -27,7 +27,7 @@ from bench.report.survey_results import read_listeners, strangers
 from bench.report.warnings import cautions
 from bench.scores.aggregate import Cell, read_columns, summarise
 from bench.scores.clip_scores import ClipScores
-from bench.scores.protocol import protocol_of
+from bench.scores.protocol import protocol_of, suite_size
 from bench.storage.failures import group_failures
 from bench.storage.read_models import read_models
 from bench.storage.store import Store
@@ -85,8 +85,9 @@ def collect(
         doses=records,
         chances=chances(store, labels, progress, scores=scores) if pairs else {},
     )
+    size = suite_size(recorded, len(prompts))
     setting = Setting(
-        suite=recorded["suite"],
+        suite=recorded["suite"] + (f", which has {size}" if size > len(prompts) else ""),
         duration=seconds_text(recorded["duration"]),
         tunebench=recorded["tunebench"],
         seeds=seeds_of(store),

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import DataError
-from bench.survey.answer_rules import AnswerRules
 from bench.paths import StrPath
+from bench.survey.answer_rules import AnswerRules
 from bench.survey.columns import identify
 from bench.survey.exclusions import screen
 from bench.survey.forms.clip_map import read_clip_map
