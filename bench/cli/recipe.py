@@ -81,12 +81,15 @@ def _train(trainings: Trainings, out: Path, progress: Progress) -> dict[str, Pat
 
 def _print_comparisons(recipe: Recipe, run: Path) -> None:
     from bench.cli.compare import comparison
+    from bench.cli.output import layout
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions
 
     for a, b in recipe.compare:
         with shown() as progress:
-            content = comparison(run, a, b, options=ComparisonOptions(plugin_files=True), progress=progress)
+            content = comparison(
+                run, a, b, options=ComparisonOptions(plugin_files=True), progress=progress, layout=layout()
+            )
         print(f"\n{content}", flush=True)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from bench.leaderboard.render import Format
     from bench.pipeline.dry_run import RunPreview
     from bench.pipeline.run import Run
     from bench.storage.failures import Failure
@@ -106,13 +107,15 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
 
     Tests of set metrics that were not made yet show their progress.
     """
+    from bench.cli.output import emit, layout
     from bench.cli.progress import shown
     from bench.leaderboard.render import board_of, rendered
     from bench.storage.store import Store
 
     with shown() as progress, Store.read(folder) as store:
         board, failures = board_of(store, progress=progress, plugin_files=plugin_files), store.failures()
-    print(rendered(board, "json" if as_json else "table"), flush=True)
+    style: Format = "json" if as_json else "table"
+    emit(rendered(board, style, layout=layout()), style)
     return failures
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from bench.ascii_signs import AS_JSON, AS_SIGNS
 from bench.printable import printable
 
 
@@ -20,16 +21,29 @@ class PrintableStream(io.TextIOWrapper):
         return len(text)
 
 
-def prepare() -> None:
-    """Make stdout and stderr usable whatever the caller made of them."""
+def prepare(for_programs: bool = False) -> None:
+    """Make stdout and stderr usable whatever the caller made of them.
+
+    Where they lack signs, those become ASCII (see `bench.ascii_signs.in_encoding`); on a stdout that is read by a
+    program, they are escaped as in JSON.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # it was closed: `>&-`
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - it lives as long as the process
         elif isinstance(stream, io.TextIOWrapper):
-            encoding, buffering = stream.encoding, stream.line_buffering
-            # A table in a terminal that knows no ± is still a table.
-            setattr(sys, name, PrintableStream(stream.detach(), encoding, "replace", line_buffering=buffering))
+            encoding, buffering = _encoding(stream), stream.line_buffering
+            lacking = AS_JSON if for_programs and name == "stdout" else AS_SIGNS
+            made = PrintableStream(stream.detach(), encoding, lacking, line_buffering=buffering)
+            setattr(sys, name, made)
+            # Libraries ask the original for the width of the terminal.
+            setattr(sys, f"__{name}__", made)
+
+
+def _encoding(stream: TextIO) -> str:
+    """What a stream holds: with ``LC_ALL=C``, for which Python takes UTF-8, what was asked for."""
+    told = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8")
+    return "ascii" if os.environ.get("LC_ALL") in ("C", "POSIX") and not told else stream.encoding
 
 
 def finish(code: int | str | None) -> int | str | None:
@@ -53,7 +67,7 @@ def finish(code: int | str | None) -> int | str | None:
 @contextmanager
 def drawing() -> Iterator[TextIO]:
     """While the body runs, a stream to stderr for whoever commands the terminal on purpose."""
-    with os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace") as stream:
+    with os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors=AS_SIGNS) as stream:
         yield stream
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli import survey_agree, survey_power
+from bench.cli.output import Output
 from bench.cli.survey_options import Columns, RatingScale, Scales
+
+
+class SurveyFormat(StrEnum):
+    """How an analysis is written."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -33,6 +44,7 @@ def analyze(
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    output: Output = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
 ) -> None:
@@ -43,6 +55,7 @@ def analyze(
     """
     import json
 
+    from bench.cli.output import emit, layout, style_of
     from bench.cli.survey_options import columns, names, ranges
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
@@ -50,6 +63,7 @@ def analyze(
     from bench.survey.report import as_markdown, as_text
     from bench.survey.results import record
 
+    style = style_of(None, as_json, output, SurveyFormat)
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats
 
@@ -66,7 +80,13 @@ def analyze(
         from bench.survey.plots import draw
 
         draw(survey, found, plots)
-    print(json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False) if as_json else as_text(found))
+    if style is SurveyFormat.json:
+        content = json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False)
+    elif style is SurveyFormat.markdown:
+        content = as_markdown(found).rstrip("\n")
+    else:
+        content = as_text(found, layout(output))
+    emit(content, style.value, output)
 
 
 app.command("power")(survey_power.command)

@@ -24,6 +24,7 @@ def command(
     """
     import json
 
+    from bench.cli.output import layout
     from bench.survey.metric_agreement import predict
     from bench.survey.prediction_table import table
     from bench.survey.reading import read_ratings
@@ -32,4 +33,4 @@ def command(
     if as_json:
         print(json.dumps(found.as_record(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(table(found))
+        print(table(found, layout()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.number_format import counted, with_interval
 from bench.survey.metric_agreement import LEVELS, Coefficient, Prediction, Predictions
-from bench.text_table import text_table
+from bench.text_table import Layout, paragraph, text_table
 
 _ARROWS = {"higher": "↑", "lower": "↓ turned", "none": ""}
 _READING = """\
@@ -16,18 +16,19 @@ correlates too, and over models few points decide. Intervals ({confidence:.0%}, 
 and as many other listeners. Of {intervals} for τ, about {chance} would miss 0 by chance if no metric knew anything."""
 
 
-def table(found: Predictions) -> str:
-    """The predictions as text."""
+def table(found: Predictions, layout: Layout | None = None) -> str:
+    """The predictions as text, for a terminal or a pipe."""
     lines = [
         f"{counted(found.ratings, 'rating')}: {counted(found.listeners, 'listener')}, "
         f"{counted(found.prompts, 'prompt')}, {counted(len(found.models), 'model')} ({', '.join(found.models)})"
     ]
-    lines += [*_unmatched(found), *found.notes]
+    lines = [paragraph(line, layout) for line in (*lines, *_unmatched(found), *found.notes)]
     for scale in dict.fromkeys(row.scale for row in found.rows):
-        lines += ["", scale, *_of_scale([row for row in found.rows if row.scale == scale])]
+        lines += ["", scale, *_of_scale([row for row in found.rows if row.scale == scale], layout)]
     intervals = sum(row.kendall.low is not None for row in found.rows)
     chance = f"{intervals * (1 - found.confidence):.0f}"
-    lines += ["", _READING.format(confidence=found.confidence, intervals=intervals, chance=chance)]
+    reading = _READING.format(confidence=found.confidence, intervals=intervals, chance=chance)
+    lines += ["", paragraph(reading, layout)]
     return "\n".join(lines)
 
 
@@ -47,7 +48,7 @@ def _unmatched(found: Predictions) -> list[str]:
     return lines
 
 
-def _of_scale(rows: list[Prediction]) -> list[str]:
+def _of_scale(rows: list[Prediction], layout: Layout | None) -> list[str]:
     by_place = {(row.metric, row.level): row for row in rows}
     # A column in which nothing stands says its reason once, below.
     levels = [level for level in LEVELS if any(row.kendall.value is not None for row in rows if row.level == level)]
@@ -63,7 +64,8 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
             for row in own:
                 line += [_shown(row.kendall), _shown(row.spearman)] if row else ["", ""]
             body.append(line)
-    return [*([text_table(header, body, break_headings=False)] if body else []), *_notes(rows), *_conclusion(rows)]
+    said = [paragraph(line, layout) for line in (*_notes(rows), *_conclusion(rows))]
+    return [*([text_table(header, body, layout=layout)] if body else []), *said]
 
 
 def _notes(rows: list[Prediction]) -> list[str]:
