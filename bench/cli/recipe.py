@@ -87,9 +87,8 @@ def _print_comparisons(recipe: Recipe, run: Path) -> None:
 
     for a, b in recipe.compare:
         with shown() as progress:
-            content = comparison(
-                run, a, b, options=ComparisonOptions(plugin_files=True), progress=progress, layout=layout()
-            )
+            options = ComparisonOptions(plugin_files=True)
+            content = comparison(run, a, b, options=options, progress=progress, layout=layout())
         print(f"\n{content}", flush=True)
 
 

@@ -84,10 +84,10 @@ def _missing(cells: Sequence[Cell], by: str | None) -> list[str]:
             reasons.setdefault((lacks, why), {}).setdefault((cell.group, cell.model), []).append(cell.column.ref)
     lines = []
     for (lacks, why), found in reasons.items():
-        of_metrics: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-        for row, refs in found.items():
-            of_metrics.setdefault(tuple(refs), []).append(row)
-        for refs, rows in of_metrics.items():
+        alike: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for row, metrics in found.items():
+            alike.setdefault(tuple(metrics), []).append(row)
+        for refs, rows in alike.items():
             lines.append(f"{lacks} {_row_names(rows, cells, by)} in {_named(refs, columns)}: {why}")
     return lines
 

@@ -23,9 +23,8 @@ def rank_rows(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange])
     for ref, column in columns_of(cells).items():
         own = {model: ranks[model, ref] for model in models if (model, ref) in ranks}
         if column.direction != "none" and len(own) > 1:
-            valued = {
-                c.model for c in cells if c.column.ref == ref and c.group == "all" and c.estimate.value is not None
-            }
+            whole = [cell for cell in cells if cell.column.ref == ref and cell.group == "all"]
+            valued = {cell.model for cell in whole if cell.estimate.value is not None}
             found.append((ref, _places(own, [model for model in models if model not in own], valued)))
     return found
 
@@ -65,8 +64,8 @@ def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
     tests = f"{pairs} pairs of each metric" if pairs > 1 else "one pair of each metric"
     return (
         f"1st is best. Two rows are told apart where p (prompts paired, permutation tests, Holm over the {tests}) is "
-        f"below {_p(LEVEL)} and the interval of their difference leaves out 0. A row may hold any place that this "
-        "leaves open."
+        f"below {_p(LEVEL)}, the interval of their difference leaves out 0 and so does a test of the mean that allows "
+        "for skew. A row may hold any place that this leaves open."
     )
 
 

@@ -248,13 +248,8 @@ def _markdown(board: Board, by: str | None, with_published: bool) -> str:
     said = [*legend(board.cells), *footnotes(board.cells, by)]
     places, notes = _places(board)
     table = [markdown_table(RANK_HEADER, places, 2)] if places else []
-    lines = [
-        markdown_table(header, rows, 2 if by else 1),
-        *map(markdown_text, said),
-        *table,
-        *map(markdown_text, notes),
-    ]
-    parts = [*lines, board.protocol.line]
+    parts = [markdown_table(header, rows, 2 if by else 1), *map(markdown_text, said)]
+    parts += [*table, *map(markdown_text, notes), board.protocol.line]
     if with_published:
         from bench.leaderboard.published import published, published_block
 
