@@ -112,7 +112,7 @@ def markdown_text(text: str) -> str:
 def paragraph(text: str, layout: Layout | None = None) -> str:
     """Prose in lines of a readable width."""
     layout = layout or Layout()
-    return "\n".join(_plain(line) for line in _wrapped(layout.line(text), layout.prose))
+    return "\n".join(_plain(line).rstrip() for line in _wrapped(layout.line(text), layout.prose))
 
 
 @dataclass(frozen=True)
@@ -206,14 +206,15 @@ def _side_by_side(band: Sequence[_Column], cells: Sequence[list[str]]) -> Iterat
         for column, part in zip(band, parts, strict=True):
             space = " " * (column.width - cell_len(part))
             padded.append(part + space if column.of_words else space + part)
-        yield _plain(_GAP.join(padded).rstrip())
+        yield _plain(_GAP.join(padded)).rstrip()
 
 
 def _stacked(columns: Sequence[_Column], row: int, width: int) -> Iterator[str]:
     """A row as lines of its own: each heading with its cell."""
     for column in columns:
         if column.cells[row]:
-            yield from map(_plain, _wrapped(f"{column.heading}: {column.cells[row]}", width))
+            lines = _wrapped(f"{column.heading}: {column.cells[row]}", width)
+            yield from (_plain(line).rstrip() for line in lines)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

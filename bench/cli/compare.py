@@ -63,8 +63,9 @@ def command(
 
     written = style_of(style, as_json, output, ComparisonFormat)
     options = ComparisonOptions(by.value if by else None, reference, mark, plugin_files)
+    laid_out = layout(output)  # of stdout, which is another while progress is shown
     with shown() as progress:
-        content = comparison(run, a, b, with_run, options, written.value, progress, layout(output))
+        content = comparison(run, a, b, with_run, options, written.value, progress, laid_out)
     emit(content, written.value, output)
 
 

@@ -116,8 +116,8 @@ def _write(content: bytes, output: Path) -> None:
     from bench.errors import UsageError
 
     try:
-        if output.exists() and not output.is_file():  # /dev/stdout, or a pipe
-            output.write_bytes(content)
+        if output.is_symlink() or (output.exists() and not output.is_file()):
+            output.write_bytes(content)  # /dev/stdout, a pipe: what is there is written to, and never replaced
             return
         with replacing(output) as temporary:
             temporary.write_bytes(content)

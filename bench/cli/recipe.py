@@ -85,10 +85,10 @@ def _print_comparisons(recipe: Recipe, run: Path) -> None:
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions
 
+    laid_out, options = layout(), ComparisonOptions(plugin_files=True)
     for a, b in recipe.compare:
         with shown() as progress:
-            options = ComparisonOptions(plugin_files=True)
-            content = comparison(run, a, b, options=options, progress=progress, layout=layout())
+            content = comparison(run, a, b, options=options, progress=progress, layout=laid_out)
         print(f"\n{content}", flush=True)
 
 
