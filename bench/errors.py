@@ -20,8 +20,7 @@ interrupted    (none)              130          Ctrl-C, or a signal to end
 =============  ==================  ===========  =====================================
 
 In Python, ``error.code`` and ``error.exit_code`` hold them. A command with ``--json`` that one of these errors ends
-before it has a result prints ``{"error": {"code": …, "message": …}}`` in its place; options that do not exist, and
-Ctrl-C, have only their exit status.
+before it has a result prints ``{"error": {"code": …, "message": …}}`` in its place; Ctrl-C has only its exit status.
 """
 
 from __future__ import annotations
