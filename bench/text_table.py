@@ -24,6 +24,8 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 
 _GAP = "  "
+_TRIED = 10
+"""Widths of the columns of words that are tried for a table that does not fit."""
 # No-break spaces are none of these.
 _SPACES = re.compile(r"[ \t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 
@@ -54,19 +56,22 @@ def text_table(header: Row, rows: Sequence[Row], words: int = 1, layout: Layout 
     """Columns aligned with spaces; the first ``words`` ones on the left, the others on the right.
 
     Headings are broken so that a column is as wide as what stands in it. Where the table is too wide for the layout,
-    the columns of words are wrapped; where that is not enough, the others follow in bands, each beside the columns of
-    words; and where not even one of them fits, each cell has lines of its own. Lines are broken at spaces only: a word
-    that is longer than a line stays whole.
+    the columns of words are wrapped or the others follow in bands, each beside the columns of words again, whatever
+    takes fewer lines; where not even one column fits, each cell has lines of its own. Lines are broken at spaces only:
+    a word that is longer than a line stays whole.
     """
     layout = layout or Layout()
     columns = [
         _Column.of(layout.line(title), [layout.line(row[place]) for row in rows], place < words)
         for place, title in enumerate(header)
     ]
-    bands = _bands(columns[:words], columns[words:], layout.width)
-    if not bands:
+    drawn = [
+        "\n\n".join("\n".join(_drawn(band, _rows_of(band, columns, len(rows)))) for band in bands)
+        for bands in _arrangements(columns[:words], columns[words:], layout.width)
+    ]
+    if not drawn:
         return "\n\n".join("\n".join(_stacked(columns, row, layout.prose)) for row in range(len(rows)))
-    return "\n\n".join("\n".join(_drawn(band, _rows_of(band, columns, len(rows)))) for band in bands)
+    return min(drawn, key=lambda text: text.count("\n"))
 
 
 def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, indent: int = 2) -> str:
@@ -137,22 +142,30 @@ def _longest_word(texts: Iterable[str]) -> int:
     return max((cell_len(word) for text in texts for word in text.split(" ")), default=0)
 
 
-def _bands(keys: Sequence[_Column], others: Sequence[_Column], width: int | None) -> list[list[_Column]]:
-    """Which columns stand beside each other; nothing where no column fits beside the keys."""
+def _arrangements(
+    keys: Sequence[_Column], others: Sequence[_Column], width: int | None
+) -> Iterator[list[list[_Column]]]:
+    """Ways to lay out the columns in bands; none where no column fits beside the keys.
+
+    Narrow keys leave room for more columns in a band, and take more lines themselves.
+    """
     if width is None:
-        return [[*keys, *others]]
-    room = width + len(_GAP)
-    fitted = _fitted(keys, room - _cost(others))
-    if fitted is not None:
-        return [[*fitted, *others]]
+        yield [[*keys, *others]]
+        return
+    room, natural = width + len(_GAP), _cost(keys)
+    least = sum(column.least + len(_GAP) for column in keys)
+    found = False
     # Numbers are broken only where not even one of them fits whole.
     for columns in (others, [replace(column, width=column.least) for column in others]):
-        beside = room - max((_cost([column]) for column in columns), default=room)
-        least = sum(column.least + len(_GAP) for column in keys)
-        if least <= beside:
-            fitted = _fitted(keys, max(least, min(beside, room // 2))) or []
-            return list(_packed(fitted, columns, room))
-    return []
+        most = room - max((_cost([column]) for column in columns), default=0)
+        step = max(1, (natural - least) // _TRIED)
+        for share in (*range(natural, least - 1, -step), room - _cost(columns)):
+            fitted = _fitted(keys, min(share, most))
+            if fitted is not None:
+                found = True
+                yield list(_packed(fitted, columns, room))
+        if found:
+            return
 
 
 def _cost(columns: Iterable[_Column]) -> int:

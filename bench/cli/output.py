@@ -64,9 +64,10 @@ def style_of(given: Style | None, as_json: bool, output: Path | None, styles: ty
 
 def layout(output: Path | None = None) -> Layout:
     """Return what tables are laid out for: the file, the terminal, or as users of a pipe ask for it with COLUMNS."""
+    from bench.cli.streams import shown_encoding
     from bench.text_table import Layout
 
-    return Layout() if output else Layout(_columns(), sys.stdout.encoding or "utf-8")
+    return Layout() if output else Layout(_columns(), shown_encoding(sys.stdout))
 
 
 def _columns() -> int | None:
@@ -85,30 +86,24 @@ def emit(content: str | bytes, style: str, output: Path | None = None) -> None:
     Raises:
         UsageError: the file cannot be written, or what is not text would go to the terminal.
     """
+    from bench.ascii_signs import AS_JSON, in_encoding
+    from bench.cli.streams import shown_encoding
     from bench.errors import UsageError
+    from bench.printable import printable
 
+    encoding = shown_encoding(sys.stdout)
     if output is not None:
         _write(content if isinstance(content, bytes) else f"{content}\n".encode(), output)
     elif isinstance(content, bytes):
         raise UsageError(f"{style} is not for the terminal; name a file with --output")
     elif style == "json":
-        from bench.ascii_signs import AS_JSON
-
-        print(content.encode(sys.stdout.encoding, AS_JSON).decode(sys.stdout.encoding), flush=True)
-    elif style == "csv" and not _holds(sys.stdout.encoding, content):  # data are not altered
+        print(content.encode(encoding, AS_JSON).decode(encoding), flush=True)
+    elif style == "csv" and content != in_encoding(content, encoding):  # data are not altered
         sys.stdout.flush()
-        sys.stdout.buffer.write(f"{content}\n".encode(errors="replace"))
+        sys.stdout.buffer.write(f"{printable(content)}\n".encode(errors="replace"))
         sys.stdout.buffer.flush()
     else:
         print(content, flush=True)
-
-
-def _holds(encoding: str, text: str) -> bool:
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _write(content: bytes, output: Path) -> None:

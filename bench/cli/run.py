@@ -109,13 +109,17 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
     """
     from bench.cli.output import emit, layout
     from bench.cli.progress import shown
-    from bench.leaderboard.render import board_of, rendered
+    from bench.leaderboard.render import board_of, rendered, unscored
     from bench.storage.store import Store
+    from bench.text_table import paragraph
 
     with shown() as progress, Store.read(folder) as store:
         board, failures = board_of(store, progress=progress, plugin_files=plugin_files), store.failures()
     style: Format = "json" if as_json else "table"
-    emit(rendered(board, style, layout=layout()), style)
+    if board.cells or as_json:
+        emit(rendered(board, style, layout=layout()), style)
+    else:
+        emit(paragraph(unscored(folder), layout()), style)
     return failures
 
 

@@ -177,10 +177,15 @@ def refuse_unscored(folder: Path, board: Board) -> None:
         UsageError: the run has no scores; the message says how to make some.
     """
     if not board.cells:
-        raise UsageError(
-            f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its "
-            "configuration, and with --metric NAME others"
-        )
+        raise UsageError(unscored(folder))
+
+
+def unscored(folder: Path) -> str:
+    """What to do about a run without scores."""
+    return (
+        f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its configuration, "
+        "and with --metric NAME others"
+    )
 
 
 def rendered(
