@@ -34,7 +34,8 @@ from bench.cli import (
 )
 from bench.cli.examples import EXAMPLES
 from bench.cli.help import complete_help
-from bench.errors import INTERRUPTED, FailuresRecorded, TunebenchError, Unstorable
+from bench.cli.usage import ParsingError, help_of, usage_error
+from bench.errors import INTERRUPTED, FailuresRecorded, TunebenchError, Unstorable, UsageError
 from bench.library_setup import set_up_libraries
 from bench.printable import printable_line
 
@@ -95,25 +96,36 @@ def _tell(error: TunebenchError) -> int:
     return error.exit_code
 
 
+def _tell_usage(error: Exception) -> int:
+    if (text := help_of(error)) is not None:
+        print(text, file=sys.stderr)
+        return UsageError.exit_code
+    return _tell(usage_error(error))
+
+
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that the outcome has (see `bench.errors`)."""
-    # A batch system warns before it kills; that is treated as Ctrl-C, so what is finished is stored.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    streams.prepare()
-    # Plugins are loaded here too: native code of theirs that crashes must not end the command without a word.
-    faulthandler.enable()
-    set_up_libraries()
     code: int | str | None = 0
     try:
-        app()
+        # A batch system warns before it kills; that is treated as Ctrl-C, so what is finished is stored.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        streams.prepare(for_programs="--json" in sys.argv)
+        # Plugins are loaded here too: native code of theirs that crashes must not end the command without a word.
+        faulthandler.enable()
+        set_up_libraries()
+        code = app(standalone_mode=False)
     except SystemExit as leaving:
         code = leaving.code
-    except KeyboardInterrupt:  # before a command had begun
+    except (KeyboardInterrupt, typer.Abort):  # before a command had begun
         code = INTERRUPTED
     except TunebenchError as error:
         code = _tell(error)
     except OSError as error:
         code = _tell(Unstorable(str(error)))
+    except ParsingError as error:
+        code = _tell_usage(error)
     code = streams.finish(code)
     # Python looks for cycles among all objects before it ends: a second's work once torch and diffusers are imported.
     gc.freeze()

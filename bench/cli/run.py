@@ -11,6 +11,7 @@ import typer
 from bench.cli.run_options import Changes, Limit, Metric, Model, Part, Rate, Suite
 
 if TYPE_CHECKING:
+    from bench.leaderboard.render import Format
     from bench.pipeline.dry_run import RunPreview
     from bench.pipeline.read_run import Run
     from bench.storage.failures import Failure
@@ -108,13 +109,19 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
 
     Tests of set metrics that were not made yet show their progress.
     """
+    from bench.cli.output import emit, layout
     from bench.cli.progress import shown
-    from bench.leaderboard.render import board_of, rendered
+    from bench.leaderboard.render import board_of, rendered, unscored
     from bench.storage.store import Store
+    from bench.text_table import paragraph
 
     with shown() as progress, Store.read(folder) as store:
         board, failures = board_of(store, progress=progress, plugin_files=plugin_files), store.failures()
-    print(rendered(board, "json" if as_json else "table"), flush=True)
+    style: Format = "json" if as_json else "table"
+    if board.cells or as_json:
+        emit(rendered(board, style, layout=layout()), style)
+    else:
+        emit(paragraph(unscored(folder), layout()), style)
     return failures
 
 

@@ -24,6 +24,7 @@ from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
 from bench.survey.results import Analysis, ModelRating, SurveyComparison, record
+from bench.text_table import Layout
 
 MODELS, SCALES = ("base", "lora", "sao"), ("Harmony", "Rhythm")
 PREFER = ("listener", "prompt", "a", "b", "choice")
@@ -58,7 +59,7 @@ def matrix(table: pd.DataFrame, model: str, scale: str) -> np.ndarray[tuple[int,
 def presentable(found: Analysis) -> None:
     """Every form of the result can be shown: no NaN anywhere, and no line too long for a terminal."""
     written = json.dumps(record(found), allow_nan=False)
-    text, markdown = as_text(found), as_markdown(found)
+    text, markdown = as_text(found, Layout(120)), as_markdown(found)
     for form in (written, text, markdown):
         assert "nan" not in form.lower()
     assert max(map(len, text.splitlines())) <= 120
@@ -214,7 +215,7 @@ def test_customary_tests_are_shown_as_wrong_as_they_are(tmp_path: Path) -> None:
     for name in ("Wilcoxon over all ratings", "paired t over all ratings", "mixed model, intercepts only"):
         rate = rates[name]
         assert rate is not None and rate > 0.2
-    assert "wrong at .05" in as_text(found)
+    assert "wrong at .05" in as_markdown(found)
     presentable(found)
 
 
