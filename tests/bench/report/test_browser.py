@@ -151,10 +151,10 @@ def test_the_leaderboard_sorts_and_filters(page: Page, root: str) -> None:
     page.wait_for_selector("#intervals svg")
     planned = models(page)
     header = page.locator("#board thead th").nth(1)
-    header.locator("button").click()
+    header.locator(".sort").click()
     assert header.get_attribute("aria-sort") == "descending"
     assert models(page) == planned[::-1]
-    header.locator("button").click()
+    header.locator(".sort").click()
     assert header.get_attribute("aria-sort") == "ascending"
     assert models(page) == planned
 

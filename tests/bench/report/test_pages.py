@@ -133,7 +133,7 @@ def test_every_link_leads_to_a_file(pages: list[Page], report_folder: Path) -> N
                 if not target or target.startswith("#"):
                     continue
                 assert not re.match(r"[a-z]+:|/", target), f"{one.path.name} links to {target}"
-                path = (one.path.parent / unquote(target)).resolve()
+                path = (one.path.parent / unquote(target.partition("#")[0])).resolve()
                 assert path.is_relative_to(report_folder.resolve())
                 assert path.is_file(), f"{one.path.name}: {target}"
                 seen += 1
