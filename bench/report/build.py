@@ -1,13 +1,14 @@
-"""Building a report: media, content, downloads and pages, in place over an earlier one."""
+"""Building a report: media, content, downloads and pages, in place over an earlier one; or all it says as one record."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError
 from bench.progress import Progress, Silent
+from bench.report.context import SILENT
 from bench.report.output_folder import OutputFolder, writing
 from bench.storage.store import Store
 from bench.storage.unrecorded import note_unrecorded
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from bench.report.audio_encoding import Format
     from bench.report.context import ClipMedia
 
-_SILENT = "this report was built without audio"
 _FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
 
 
@@ -56,13 +56,14 @@ def build_report(
     from bench.report.downloads import write_downloads
     from bench.report.media import prepare
     from bench.report.page import write_pages
+    from bench.report.record import write_record
 
     progress = progress or Silent()
     folder = out if out is not None else run / "report"
     with Store.read(run) as store, OutputFolder.of(folder) as own:
         note_unrecorded(store, progress)
         clips = store.made()
-        media: dict[str, ClipMedia | str] = dict.fromkeys((clip.id for clip in clips), _SILENT)
+        media: dict[str, ClipMedia | str] = dict.fromkeys((clip.id for clip in clips), SILENT)
         if audio is not None:
             media = prepare(run, clips, folder, audio, workers, progress)
         content = collect(store, media, ratings, doses, progress)
@@ -72,11 +73,41 @@ def build_report(
             fresh.mkdir()
             try:
                 write_downloads(content, store, fresh)
+                write_record(content, fresh)
                 write_pages(content, fresh)
                 own.replace_with(fresh)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
     return folder
+
+
+def report_record(
+    run: Path, ratings: Path | None = None, doses: Path | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Everything that the report of a run says as JSON values, and no pages; needs neither Jinja nor Pillow.
+
+    Clips have no ``media`` in it: those are made with the pages, whose ``data/report.json`` names them.
+
+    Args:
+        run: the run folder, which is only read.
+        ratings, doses: as in `bench.report.collect.collect`.
+        progress: shows how far it is.
+
+    Returns:
+        What `bench.report.record` describes.
+
+    Raises:
+        UsageError: there is no run.
+        DataError: the database is damaged, or ratings or doses that were named cannot be used.
+    """
+    from bench.report.collect import collect
+    from bench.report.record import as_record
+
+    progress = progress or Silent()
+    with Store.read(run) as store:
+        note_unrecorded(store, progress)
+        media: dict[str, ClipMedia | str] = {clip.id: SILENT for clip in store.made()}
+        return as_record(collect(store, media, ratings, doses, progress))
 
 
 def require() -> None:

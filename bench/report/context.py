@@ -17,6 +17,9 @@ from bench.storage.failures import FailureGroup
 from bench.survey.report import Section
 
 
+SILENT = "this report was built without audio"
+
+
 @dataclass(frozen=True)
 class ModelEntry:
     """A row: what it is, where it came from (both as indented JSON), and how many of its clips exist."""

@@ -98,7 +98,10 @@ def _pages(
     clips = by_prompt(content)
     scored = with_decimals(content)
     made = {prompt: sum(clip.media is not None for clip in own) for prompt, own in clips.items()}
-    yield "prompts.html", "prompts.html", {"clips": clips, "made": made}
+    of_clips = [(place, column) for place, column in enumerate(content.columns) if not column.of_sets]
+    metrics = [columns[place] for place, _ in of_clips]
+    listing = {"clips": clips, "made": made, "scored": of_clips, "metrics": metrics}
+    yield "prompts.html", "prompts.html", listing
     head = environment.get_template("macros.html").module.head  # type: ignore[attr-defined]
     heads = {column.ref: head(column) for column, _ in scored}  # once, and not for each of all scores
     for place, prompt in enumerate(content.prompts, 1):

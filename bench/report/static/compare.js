@@ -135,6 +135,7 @@
   function byGroup() {
     const own = found.filter((c) => c.metric === Number(metric.value));
     const { ref, unit } = columns[metric.value];
+    field('group-defined').textContent = document.querySelectorAll('.definitions dd')[metric.value].textContent;
     field('groups').tBodies[0].replaceChildren(...own.map((c) => {
       const row = document.createElement('tr');
       const places = digits(c);
