@@ -1,4 +1,4 @@
-"""Building a report: media, content, downloads and pages, in place over an earlier one; or all it says as one record."""
+"""Building a report: media, content, downloads and pages, in place over an earlier one; or as one record."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from bench.scores.protocol import Protocol
 from bench.storage.failures import FailureGroup
 from bench.survey.report import Section
 
-
 SILENT = "this report was built without audio"
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.comparison.result import Comparison
-from bench.comparison.tables import p_text
-from bench.number_format import decimals_for, number
+from bench.comparison.result import LEVEL, Comparison
+from bench.number_format import decimals_for, number, p_text
 from bench.scores.aggregate import Column
 
 Kind = Literal["better", "differs", "open", "few", "missing"]
@@ -88,9 +87,13 @@ def _clauses(a: str, b: str, comparisons: Sequence[Comparison], names: Mapping[s
     if not found:
         found = [Clause("open", f"neither {a} nor {b} is shown to be better", ())]
     found += [clause for ahead in (a, b) for clause in _more(ahead, of.get("differs", ()), names)]
-    if unsettled := of.get("open", []):
+    unlike = [one for one in of.get("open", []) if _adjusted(one) < LEVEL]
+    if chance := [one for one in of.get("open", []) if one not in unlike]:
         where = "where the differences found could be chance"
-        found.append(Clause("open", f"not settled on {_metrics(unsettled, names)}, {where}", _refs(unsettled)))
+        found.append(Clause("open", f"not settled on {_metrics(chance, names)}, {where}", _refs(chance)))
+    if unlike:
+        where = "where the two differ, but which is ahead on average stays open"
+        found.append(Clause("open", f"not settled on {_metrics(unlike, names)}, {where}", _refs(unlike)))
     if few := of.get("few", []):
         where = "where the two differ on too few prompts"
         found.append(Clause("few", f"not testable on {_metrics(few, names)}, {where}", _refs(few)))
@@ -100,9 +103,14 @@ def _clauses(a: str, b: str, comparisons: Sequence[Comparison], names: Mapping[s
 def _kind(c: Comparison) -> Kind:
     if c.p is None:
         return "missing"
-    if c.told_apart(c.p_holm if c.p_holm is not None else c.p):
+    if c.told_apart(_adjusted(c)):
         return "better" if c.better else "differs"
     return "few" if any(warning.code == "W-FEW" for warning in c.warnings) else "open"
+
+
+def _adjusted(c: Comparison) -> float:
+    """p after Holm over the metrics; 1 where nothing was tested."""
+    return next((p for p in (c.p_holm, c.p) if p is not None), 1.0)
 
 
 def _better(ahead: str, other: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> list[Clause]:
@@ -142,7 +150,7 @@ def _size(c: Comparison) -> str:
     unit = "points" if c.column.unit == "%" else c.column.unit
     text = f"{number(estimate, decimals)} {unit}".strip()
     ends = "" if low is None else f"95 % interval {number(low, decimals)} to {number(high, decimals)}, "
-    p = p_text(c.p_holm if c.p_holm is not None else c.p)
+    p = p_text(_adjusted(c))
     return f"{text} ({ends}p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'})"
 
 

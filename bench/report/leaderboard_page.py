@@ -100,7 +100,7 @@ def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
             (
                 f"rank {rank.text}",
                 f"({model} on {ref}) the places that the tests leave open: paired by prompt, p < .05 after Holm over "
-                "all pairs of models, and 0 outside the interval of the difference",
+                "all pairs of models, 0 outside the interval of the difference, and a test of the mean that agrees",
             )
         )
     if tied := next(((model, ref, rank) for (model, ref), rank in content.ranks.items() if rank.tied), None):

@@ -14,6 +14,7 @@ from bench.report.model_description import described
 from bench.report.provenance import Seeds, seeds_in_words
 from bench.report.statistics import scored, statistics
 from bench.scores.aggregate import Cell, Column
+from bench.stats.mean_test import unseen_share
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,23 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
     Args:
         content, setting: as for `methods`.
     """
-    sentences = ["What holds for these prompts holds for others like them, and for no other genres."]
+    prompts = len(content.prompts)
+    sentences = [
+        "What holds for these prompts holds for others like them, and for no other genres.",
+        f"With {counted(prompts, 'prompt')}, what happens on fewer than {unseen_share(prompts):.0%} of such prompts "
+        "may be missing from them altogether: rare failures cannot be excluded.",
+    ]
     if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
         used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
-        sentences.append(f"{used}, so that chance between clips of one prompt is not told from the prompt's.")
+        sentences.append(f"{used}: how much clips of one prompt differ by chance is not known.")
     references = [one.reference for one in setting.instruments if one.reference is not None]
     synthetic = list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic))
     if references:
-        sentences.append("Distances are conditional on the reference, and comparable only between sets of clips alike.")
+        sentences.append(
+            "Distances hold for this reference music only, and compare only sets of as many clips of the same prompts."
+        )
     if synthetic:
-        sentences.append(f"The reference {listed(synthetic)} is synthetic music: near to it is not yet good music.")
+        sentences.append(f"The reference {listed(synthetic)} is synthetic music: close to it is not yet good music.")
     cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
     lacking = sum(cell.planned - cell.estimate.n for cell in cells)
     if lacking and scored(content):

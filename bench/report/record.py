@@ -26,8 +26,8 @@ Numbers are as they were computed, those of ``distributions`` to six digits; wha
     ``{id, model, prompt, seed, scores, reasons, problem, media}``: ``scores`` has a number or null by metric, and
     ``reasons`` why one is null. ``media`` is null or ``{audio, spectrogram, duration, loudness, gain}``.
 ``distributions``
-    a record a metric of clips: ``values`` by model, one or null for each of ``prompts``, ``quartiles`` by model (lowest,
-    lower, median, upper, highest) and the ``outlying`` prompts.
+    a record a metric of clips: ``values`` by model, one or null for each of ``prompts``, ``quartiles`` by model
+    (lowest, lower, median, upper, highest) and the ``outlying`` prompts.
 ``doses`` ``cautions`` ``failures`` ``published``
     records, as the pages list them.
 ``survey``
@@ -56,7 +56,7 @@ QUARTILES = ("lowest", "lower", "median", "upper", "highest")
 
 
 def as_record(content: ReportContext) -> dict[str, Any]:
-    """Everything that the pages of a report show, as JSON values; the fields are described at the top of this module."""
+    """Everything that the pages of a report show, as JSON values; the top of this module describes the fields."""
     columns = {column.ref: column for column in content.columns}
     return {
         "kind": KIND,
@@ -134,7 +134,8 @@ def _distributions(content: ReportContext) -> list[dict[str, Any]]:
     means = prompt_means(content)
     found = []
     for column in (one for one in content.columns if not one.of_sets):
-        values = {m.label: list(means.get((column.ref, m.label), [None] * len(content.prompts))) for m in content.models}
+        nothing = [None] * len(content.prompts)
+        values = {m.label: list(means.get((column.ref, m.label), nothing)) for m in content.models}
         quartiles = {model: _quartiles(known(own)) for model, own in values.items()}
         far = [asdict(one) for one in outlying(content, column, means)]
         found.append({"metric": column.ref, "values": values, "quartiles": quartiles, "outlying": far})

@@ -85,6 +85,7 @@
       cell(row, verdict(c), 'says');
       cell(row, figures.p(c.p));
       cell(row, figures.p(c.p_holm));
+      cell(row, figures.p(c.mean_p));
       cell(row, figures.signed(c.effect, 2));
       cell(row, c.superiority === null ? figures.NONE : `${Math.round(100 * c.superiority)} %`);
       cell(row, figures.number(c.detectable, places));
