@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from bench.report.findings import find, split
 from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, legend
 from bench.report.loudness import RULE
 from bench.report.prompt_page import by_prompt, shown, with_decimals
+from bench.report.side_by_side import ProtocolTable
 from bench.storage.failures import failure_lines
 
 if TYPE_CHECKING:
@@ -52,6 +53,29 @@ def write_pages(content: ReportContext, out: Path) -> None:
         root = "../" * name.count("/")
         html = environment.get_template(template).render(content=content, root=root, page=name, **context)
         _write(out / name, html)
+
+
+def write_side_by_side(tables: Sequence[ProtocolTable], out: Path) -> None:
+    """Write the page of several runs and its scripts into a folder that exists.
+
+    Raises:
+        MissingError: Jinja is not installed.
+    """
+    environment = _environment()
+    shutil.copytree(HERE / "static", out / "static", dirs_exist_ok=True, ignore=shutil.ignore_patterns("vendor"))
+    shown = [
+        {
+            **vars(table),
+            "findings": find(table.content.comparisons, table.content.columns),
+            "board": groups(table.content)[0],
+            "bands": bands(table.content.columns),
+            "infos": {info.ref: info for info in table.content.infos},
+        }
+        for table in tables
+    ]
+    runs = sum(len(table.runs) for table in tables)
+    template = environment.get_template("side_by_side.html")
+    _write(out / "index.html", template.render(tables=shown, runs=runs, root="", page="index.html"))
 
 
 def as_json(value: Any) -> str:

@@ -8,11 +8,14 @@
   const WAIT = 150; // milliseconds until the mouse is taken to rest
   if (!HTMLElement.prototype.showPopover) return;
 
+  const places = new WeakMap();
+
   function put(note, tip) {
     const place = tip.getBoundingClientRect();
     const left = Math.min(place.left, document.documentElement.clientWidth - note.offsetWidth - GAP);
     const below = place.bottom + GAP;
     const fits = below + note.offsetHeight < document.documentElement.clientHeight;
+    places.set(note, { tip, top: place.top, left: place.left });
     note.style.left = `${Math.max(GAP, left)}px`;
     note.style.top = `${fits ? below : Math.max(GAP, place.top - GAP - note.offsetHeight)}px`;
   }
@@ -50,5 +53,11 @@
     note.addEventListener('pointerleave', leave);
   }
   // A note stands where its button was.
-  document.addEventListener('scroll', () => document.querySelectorAll('.note:popover-open').forEach((one) => one.hidePopover()), { capture: true, passive: true });
+  document.addEventListener('scroll', () => {
+    for (const note of document.querySelectorAll('.note:popover-open')) {
+      const { tip, top, left } = places.get(note);
+      const now = tip.getBoundingClientRect();
+      if (Math.hypot(now.top - top, now.left - left) > GAP) note.hidePopover();
+    }
+  }, { capture: true, passive: true });
 })();
