@@ -3,35 +3,25 @@
 The object's ``schema`` is `SCHEMA`; a field that goes, or means something else, raises it, a field that comes does not.
 Numbers are as they were computed, those of ``distributions`` to six digits; what is not known is null.
 
-``title`` ``about`` ``protocol`` ``limits`` ``methods``
-    the run: its name, facts by name, ``{id, line, content}``, and sentences.
-``findings``
-    a record a pair of models ``a`` and ``b``: ``first`` (the page opens with it), ``sentence``, and its ``clauses`` as
-    ``{kind, text, metrics, ahead}``, see `bench.report.findings.Clause`.
-``models``
-    ``{label, fingerprint, identity, provenance, rate, made, planned}``, in the order of the run.
-``metrics``
-    ``{ref, unit, direction, of_sets, measures, cannot_tell, params, embedders, view, reference}``; `DIRECTIONS` of
-    `bench.report.leaderboard_page` says what ``direction`` means. ``reference`` is null or what it compares with.
-``leaderboard``
-    a record a cell, of all prompts and by genre and level: `bench.leaderboard.render.records` with ``grouping``. The
-    charts of intervals show those of one group.
-``comparisons``
-    a record a pair, metric and group: `bench.comparison.result.Comparison.record`, with ``told_apart``.
-``chances``
-    ``{model, metric, estimate, low, high, p}``: models against themselves with other seeds.
-``prompts``
-    ``{place, id, text, genre, level, bpm, key}``; ``prompts/PLACE.html`` is its page.
-``clips``
-    ``{id, model, prompt, seed, scores, reasons, problem, media}``: ``scores`` has a number or null by metric, and
-    ``reasons`` why one is null. ``media`` is null or ``{audio, spectrogram, duration, loudness, gain}``.
-``distributions``
-    a record a metric of clips: ``values`` by model, one or null for each of ``prompts``, ``quartiles`` by model
-    (lowest, lower, median, upper, highest) and the ``outlying`` prompts.
-``doses`` ``cautions`` ``failures`` ``published``
-    records, as the pages list them.
-``survey``
-    null, or ``source``, ``sections`` (title, table, sentences) and ``record``, what ``survey analyze --json`` prints.
+- ``title``, ``about``, ``protocol``, ``limits``, ``methods``: the run: its name, facts by name, ``{id, line, content}``,
+  and sentences.
+- ``findings``: a record a pair of models ``a`` and ``b``: ``first`` (the page opens with it), ``sentence``, and its
+  ``clauses`` as ``{kind, text, metrics, ahead}``, see `bench.report.findings.Clause`.
+- ``models``: ``{label, fingerprint, identity, provenance, rate, made, planned}``, in the order of the run.
+- ``metrics``: ``{ref, unit, direction, of_sets, measures, cannot_tell, params, embedders, view, reference}``;
+  ``direction`` is ``higher``, ``lower`` or ``none``, ``reference`` null or what it compares with.
+- ``leaderboard``: a record a cell, of all prompts and by genre and level: `bench.leaderboard.render.records` with
+  ``grouping``. The charts of intervals show those of one group.
+- ``comparisons``: a record a pair, metric and group: `bench.comparison.result.Comparison.record`, with ``told_apart``.
+- ``chances``: ``{model, metric, estimate, low, high, p}``: models against themselves with other seeds.
+- ``prompts``: ``{place, id, text, genre, level, bpm, key}``; ``prompts/PLACE.html`` is its page.
+- ``clips``: ``{id, model, prompt, seed, scores, reasons, problem, media}``: ``scores`` has a number or null by metric,
+  and ``reasons`` why one is null. ``media`` is null or ``{audio, spectrogram, duration, loudness, gain}``.
+- ``distributions``: a record a metric of clips: ``values`` by model, one or null for each of ``prompts``, ``quartiles``
+  by model (lowest, lower, median, upper, highest) and the ``outlying`` prompts.
+- ``doses``, ``cautions``, ``failures``, ``published``: records, as the pages list them.
+- ``survey``: null, or ``source``, ``sections`` (title, table, sentences) and ``record``, what ``survey analyze --json``
+  prints.
 """
 
 from __future__ import annotations
