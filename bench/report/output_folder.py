@@ -14,7 +14,7 @@ from bench.regular_file import read_bytes
 from bench.run_lock import take
 
 MARKER = "report.json"
-_LOCK = "report.lock"  # always empty: folders are shared, and this computer's name is nobody's business
+LOCK = "report.lock"  # always empty: folders are shared, and this computer's name is nobody's business
 _KIND = "tunebench report"
 _FORMAT = 1
 
@@ -105,14 +105,14 @@ def _refuse_others(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    there = {file.name for file in folder.iterdir() if not file.name.endswith(".part")} - {_LOCK}
+    there = {file.name for file in folder.iterdir() if not file.name.endswith(".part")} - {LOCK}
     if there and MARKER not in there:
         raise UsageError(f"{folder} is not empty and no report (it has no {MARKER}); name another folder with --out")
 
 
 def _locked(folder: Path) -> IO[str]:
     """The folder's lock, held until it is closed."""
-    lock = take(folder / _LOCK)
+    lock = take(folder / LOCK)
     if lock is None:
         raise UsageError(
             f"another process is building a report in {folder}; wait for it, or name another folder with --out"
