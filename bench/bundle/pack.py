@@ -18,6 +18,7 @@ from typing import Any
 from bench.atomic_write import replacing
 from bench.bundle.consistency import wrong_configuration
 from bench.bundle.copy_rows import copy_rows
+from bench.bundle.submitter import SUBMITTER
 from bench.bundle.zip_file import write_files
 from bench.config.run_config import load_config
 from bench.contracts.plugins import installed
@@ -73,7 +74,13 @@ class Bundle:
     failures: tuple[Failure, ...]
 
 
-def pack(folder: Path, file: Path | None = None, partial: bool = False, progress: Progress | None = None) -> Bundle:
+def pack(
+    folder: Path,
+    file: Path | None = None,
+    partial: bool = False,
+    progress: Progress | None = None,
+    submitter: Mapping[str, str] | None = None,
+) -> Bundle:
     """Pack a run folder; a driver may be at work in it. The same run gives the same bytes where versions are the same.
 
     Args:
@@ -81,6 +88,7 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
         file: where the bundle goes: a file, or a folder, in which it has the run's name; by default the working folder.
         partial: pack a run of which clips are missing.
         progress: shows how far it is.
+        submitter: who packs it, as `bench.bundle.submitter.describe_submitter` has it, for a leaderboard to show.
 
     Raises:
         UsageError: no run in the folder, clips are missing and ``partial`` is false, or the disk does not take it.
@@ -115,6 +123,8 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             (copy / SCORES).write_bytes(written(clip_table(store), "csv"))
             failures = tuple(store.failures())
             about = {**describe(name, store, protocol), "versions": versions()}
+            if submitter:
+                about[SUBMITTER] = dict(submitter)
             files: dict[str, Path] = {
                 **{path: folder / path for path in clips},
                 **_references(store, folder),

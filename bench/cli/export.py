@@ -51,6 +51,8 @@ def bundle(
         typer.Argument(help="The bundle, or its folder.  [default: the run's name and .tunebench.zip, here]"),
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Pack a run of which clips are not made.")] = False,
+    submitter: Annotated[str, typer.Option(help="Who packs it, for a leaderboard of bundles to show.")] = "",
+    link: Annotated[str, typer.Option(metavar="URL", help="The submitter's page, likewise.")] = "",
 ) -> None:
     """Pack a run into one file: configuration, audio, references, scores and hashes.
 
@@ -59,6 +61,7 @@ def bundle(
     import sys
 
     from bench.bundle.pack import pack
+    from bench.bundle.submitter import describe_submitter
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.cli.run import MOST_LINES
@@ -66,7 +69,7 @@ def bundle(
     from bench.storage.failures import failure_lines, group_failures
 
     with shown() as progress, all_or_nothing():
-        packed = pack(run, file, partial, progress)
+        packed = pack(run, file, partial, progress, describe_submitter(submitter, link))
     lacking = f"; {counted(packed.lacking, 'planned clip')} left out" if packed.lacking else ""
     failed = f"; {counted(len(packed.failures), 'failure')} packed as such" if packed.failures else ""
     print(f"{packed.path}: {packed.clips} clips, {packed.size / 1e6:.1f} MB{lacking}{failed}")
