@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from bench.bundle.accept import Accepted
 from bench.leaderboard.grid import columns_of, footnotes
-from bench.leaderboard.many_runs import MOST_ROWS, NamedRow, Ranks, named_cells, rank_rows
+from bench.leaderboard.many_runs import MOST_ROWS, NamedRow, Ranks, named_cells, pair_warnings, rank_rows
 from bench.leaderboard.rank_table import rank_notes
 from bench.number_format import counted
 from bench.plain_text import plain_line
@@ -19,9 +18,6 @@ from bench.scores.aggregate import Cell, Column, summarise
 from bench.scores.protocol import Protocol, protocol_of
 from bench.storage.read_models import read_models
 from bench.storage.store import Store, StoredClip
-
-if TYPE_CHECKING:
-    from bench.comparison.result import Comparison
 
 _MOST_NAME = 80  # characters of a bundle's name
 _MOST_NOTES = 40  # lines of one kind beneath a table
@@ -129,7 +125,7 @@ def _table(protocol: Protocol, given: Sequence[Row], progress: Progress | None) 
     ranked = Counter(ref for _, ref in ranks)
     ranks = {key: rank for key, rank in ranks.items() if ranked[key[1]] > 1}
     said = footnotes(cells)
-    notes = [*said, *rank_notes(computed, tested), *_pair_warnings(tested, said)]
+    notes = [*said, *rank_notes(computed, tested), *pair_warnings(tested, said)]
     notes += [*_resemblances(rows), *_unequal(rows, columns)]
     if len(rows) > MOST_ROWS:
         notes.insert(0, f"{len(rows)} rows are too many to test every pair of; up to {MOST_ROWS} have ranks.")
@@ -229,19 +225,6 @@ def _resemblances(rows: Sequence[Row]) -> Iterator[str]:
         if len(names) > 1:
             listed = ", ".join(f"'{name}'" for name in names[:_MOST_NOTES])
             yield f"{listed} say that they are one model with the same parameters, and their audio differs."
-
-
-def _pair_warnings(tested: Sequence[Comparison], said: Sequence[str]) -> Iterator[str]:
-    """What tests of pairs warn of and the table does not say already: each code with one of its pairs."""
-    found: dict[str, list[tuple[Comparison, str]]] = {}
-    for pair in tested:
-        for warning in pair.warnings if pair.p is not None else ():
-            if warning.code not in ("W-FEW", "W-FLOOR") and not any(warning.code in line for line in said):
-                found.setdefault(warning.code, []).append((pair, warning.sentence))
-    for pairs in found.values():
-        pair, sentence = pairs[0]
-        more = f", and {counted(len(pairs) - 1, 'other test')}" if len(pairs) > 1 else ""
-        yield f"'{pair.a}' and '{pair.b}' on {pair.column.ref}{more}: {sentence}"
 
 
 def _unequal(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -101,14 +102,7 @@ def pack(
         copy = Path(scratch)
         try:
             file = _target(file or Path(), name)
-            with Store.read(folder) as store:
-                own_clips(store)
-                store.check("notes")
-            with explained(folder):
-                copy_rows(source, copy)
-        except DataError as error:
-            said = str(error)
-            raise DataError(said if str(folder) in said else f"{folder}/run.db is damaged: {said}") from error.__cause__
+            _copy_checked(folder, source, copy)
         finally:
             source.close()
         with Store.read(copy) as store:
@@ -139,6 +133,23 @@ def pack(
             return Bundle(file, file.stat().st_size, len(clips), planned - len(clips), failures)
         except OSError as error:
             raise UsageError(f"cannot write {file}: {error.strerror or error}; name another file") from error
+
+
+def _copy_checked(folder: Path, source: sqlite3.Connection, copy: Path) -> None:
+    """Write the rows of a run that a bundle holds into a folder.
+
+    Raises:
+        DataError: they contradict each other, or a clip is of no known model or prompt.
+    """
+    try:
+        with Store.read(folder) as store:
+            own_clips(store)
+            store.check("notes")
+        with explained(folder):
+            copy_rows(source, copy)
+    except DataError as error:
+        said = str(error)
+        raise DataError(said if str(folder) in said else f"{folder}/run.db is damaged: {said}") from error.__cause__
 
 
 def leaderboard_records(

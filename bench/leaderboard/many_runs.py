@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.leaderboard.ranks import RankRange, ranks
+from bench.number_format import counted
 from bench.progress import Progress
 from bench.scores.aggregate import Cell
 from bench.storage.store import Store
@@ -62,3 +63,16 @@ def rank_rows(
 def named_cells(cells: Iterable[Cell], names: Mapping[str, str]) -> list[Cell]:
     """The cells of some rows over all prompts, under other names; ``names`` has them by label."""
     return [replace(cell, model=names[cell.model]) for cell in cells if cell.group == "all" and cell.model in names]
+
+
+def pair_warnings(tested: Sequence[Comparison], said: Sequence[str]) -> Iterator[str]:
+    """What tests of pairs warn of besides what was ``said`` of rows: each code with one of its pairs."""
+    found: dict[str, list[tuple[Comparison, str]]] = {}
+    for pair in tested:
+        for warning in pair.warnings if pair.p is not None else ():
+            if warning.code not in ("W-FEW", "W-FLOOR") and not any(warning.code in line for line in said):
+                found.setdefault(warning.code, []).append((pair, warning.sentence))
+    for pairs in found.values():
+        pair, sentence = pairs[0]
+        more = f", and {counted(len(pairs) - 1, 'other test')}" if len(pairs) > 1 else ""
+        yield f"'{pair.a}' and '{pair.b}' on {pair.column.ref}{more}: {sentence}"
