@@ -85,16 +85,32 @@ def hugging_face(
     licence: Annotated[
         str, typer.Option("--licence", "--license", help="The hub's identifier of the clips' licence: cc-by-4.0.")
     ] = "other",
+    push: Annotated[
+        str | None, typer.Option(metavar="REPO", help="Push it to this dataset on the hub: NAME or OWNER/NAME.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new dataset on the hub private.")] = False,
 ) -> None:
-    """Write clips and scores as a Hugging Face dataset (an audiofolder with a dataset card)."""
+    """Write clips and scores as a Hugging Face dataset: an audiofolder with a dataset card and Croissant metadata.
+
+    --push takes the token from HF_TOKEN or a login. A push that was stopped goes on with the same command.
+
+    Example: tunebench export hf results/quick dataset --push my-clips --private
+    """
     from bench.cli.progress import shown
+    from bench.errors import UsageError
     from bench.export.hugging_face import export
 
     with shown() as progress:
         done = export(run, folder, model or (), licence, progress)
     lacking = f", {done.lacking} planned ones are not made" if done.lacking else ""
     removed = f", {done.removed} older ones removed" if done.removed else ""
-    print(f"{done.clips} clips in {folder}{lacking}{removed}")
+    print(f"{done.clips} clips in {folder}{lacking}{removed}", flush=True)
+    if push is not None:
+        from bench.export import push as hub
+
+        print(hub.push(folder, push, private).address)
+    elif private:
+        raise UsageError("--private is of --push: name the dataset on the hub")
 
 
 @app.command("midi")
