@@ -113,6 +113,57 @@ def hugging_face(
         raise UsageError("--private is of --push: name the dataset on the hub")
 
 
+Clips = Annotated[int, typer.Option("--audio", min=0, help="How many clips of each row to take along.")]
+
+
+@app.command("wandb")
+def wandb(
+    run: Run,
+    project: Annotated[str, typer.Option(help="Project on Weights & Biases.")] = "tunebench",
+    entity: Annotated[str | None, typer.Option(help="User or team there.  [default: your own]")] = None,
+    model: Models = None,
+    audio: Clips = 0,
+) -> None:
+    """Log a run to Weights & Biases: a run a row, with its config, numbers, tables and versions.
+
+    Login and server are those of wandb itself; WANDB_MODE=offline keeps it here for 'wandb sync'. The same command
+    brings an earlier export up to date.
+
+    Example: WANDB_MODE=offline tunebench export wandb results/quick
+    """
+    from bench.cli.progress import shown
+    from bench.export.tracked_run import tracked_rows
+    from bench.export.weights_and_biases import log_to_wandb
+
+    with shown() as progress:
+        logged = log_to_wandb(tracked_rows(run, model or (), audio), project, entity, progress)
+    for row in logged:
+        print(f"{row.label}: {row.place}")
+
+
+@app.command("mlflow")
+def mlflow(
+    run: Run,
+    experiment: Annotated[str, typer.Option(help="Experiment in MLflow; made where there is none.")] = "tunebench",
+    model: Models = None,
+    audio: Clips = 0,
+) -> None:
+    """Log a run to MLflow: a run a row, with its parameters, numbers, tables and versions.
+
+    The server is that of MLFLOW_TRACKING_URI. The same command brings an earlier export up to date.
+
+    Example: MLFLOW_TRACKING_URI=sqlite:///mlflow.db tunebench export mlflow results/quick
+    """
+    from bench.cli.progress import shown
+    from bench.export.ml_flow import log_to_mlflow
+    from bench.export.tracked_run import tracked_rows
+
+    with shown() as progress:
+        logged = log_to_mlflow(tracked_rows(run, model or (), audio), experiment, progress)
+    for row in logged:
+        print(f"{row.label}: {row.place}")
+
+
 @app.command("midi")
 def midi(
     run: Run,
