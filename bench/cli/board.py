@@ -43,12 +43,14 @@ def command(
 
     from bench.bundle.accept import VerifyOptions
     from bench.bundle.board import build_board
+    from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.errors import FailuresRecorded
     from bench.number_format import counted
     from bench.printable import printable_line
 
-    with shown() as progress:
+    kept = "bundles that were verified are remembered, the same command goes on"
+    with shown() as progress, all_or_nothing(kept):
         built = build_board(bundles, out, title, audio, VerifyOptions(tolerance, trust_weights, workers), progress)
     print(json.dumps(built.record(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else built.index)
     for line in _lines(built):
