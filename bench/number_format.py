@@ -72,6 +72,17 @@ def with_interval(value: float | None, low: float | None, high: float | None, de
     return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
+def p_text(p: float | None) -> str:
+    """A p-value for people to read: three decimals without the 0 before them, ``–`` where there is none.
+
+    >>> p_text(0.0314), p_text(0.00001), p_text(None)
+    ('.031', '<.001', '–')
+    """
+    if p is None:
+        return NONE
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
 def number(value: float | None, decimals: int = 2, sign: Literal["", "+"] = "") -> str:
     """A number for people to read, ``–`` where there is none; what is rounded to nothing has no sign.
 

@@ -12,24 +12,38 @@ from bench.cli.survey_options import Columns, RatingScale, Scales, columns, name
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder whose clips were rated.")],
-    file: Annotated[Path, typer.Argument(help="Ratings: CSV, TSV or Parquet; models by their labels in the run.")],
+    file: Annotated[Path, typer.Argument(help="Ratings or preferences; models by their labels in the run.")],
     column: Columns = None,
     scales: Scales = None,
     rating_scale: RatingScale = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the figure into this folder, too.")] = None,
 ) -> None:
     """Correlate each metric of a run with each scale of a survey: within prompts, over all clips, over models.
 
-    Intervals come from a bootstrap of listeners and prompts. Ratings of clips that the run does not have are named.
+    Of preferences it is the share of votes for the clip that the metric scores higher. Beside the metrics stand how
+    far listeners agree with each other, and the model that each metric would have picked. Intervals come from a
+    bootstrap of listeners and prompts. Answers about clips that the run does not have are named.
     """
     import json
 
-    from bench.survey.metric_agreement import predict
-    from bench.survey.prediction_table import table
-    from bench.survey.reading import read_ratings
+    from bench.survey.metric_agreement import Predictions, predict
+    from bench.survey.prediction_table import table, vote_table
+    from bench.survey.ratings import Ratings
+    from bench.survey.reading import read_survey
+    from bench.survey.vote_agreement import predict_votes
 
-    found = predict(run, read_ratings(file, columns(column), ranges(rating_scale), scales=names(scales, "--scales")))
+    if plots is not None:
+        from bench.survey.plots import FORMATS, check_formats
+
+        check_formats(FORMATS[:2])
+    survey = read_survey(file, columns(column), ranges(rating_scale), None, names(scales, "--scales"))
+    found = predict(run, survey) if isinstance(survey, Ratings) else predict_votes(run, survey)
+    if plots is not None:
+        from bench.survey.plots import draw_agreement
+
+        draw_agreement(found, plots)
     if as_json:
         print(json.dumps(found.as_record(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(table(found))
+        print(table(found) if isinstance(found, Predictions) else vote_table(found))

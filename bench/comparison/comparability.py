@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from bench.comparison.result import LEVEL
 from bench.comparison.run_reader import ComparedMetric, ComparedRun, RunRow
 from bench.contracts.clip_view import View, view_text
 from bench.contracts.notice import Notice
@@ -126,3 +128,9 @@ def few(n: int, differing: int) -> tuple[Notice, ...]:
     if differing < FEWEST:
         return (Notice("W-FEW", {"prompts": n, "differing": differing}),)
     return ()
+
+
+def skewed(p: float, mean_p: float) -> tuple[Notice, ...]:
+    """The warning where exchangeability and the mean, which may be 0 though A and B differ, are not settled alike."""
+    known = not math.isnan(mean_p)  # it is none where all prompts differ by the same
+    return (Notice("W-SKEW", {"p": p, "mean_p": mean_p}),) if known and (p < LEVEL) != (mean_p < LEVEL) else ()

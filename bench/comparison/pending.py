@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.comparison.cached_tests import CachedTest
-from bench.comparison.comparability import few
+from bench.comparison.comparability import few, skewed
 from bench.comparison.result import Chance, Comparison
 from bench.comparison.set_tests import SetRequest, SetTests
 from bench.number_format import counted
 from bench.progress import Progress
 from bench.scores.aggregate import MINIMUM_PROMPTS
 from bench.stats.effect_size import probability_of_superiority
+from bench.stats.mean_test import MeanTest, mean_tests
 from bench.stats.multiplicity import benjamini_hochberg, holm
 from bench.stats.paired import PairedTest, detectable_difference, paired_tests
 
@@ -50,7 +51,9 @@ def _tested(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progr
     """The drafts with all but what depends on other rows."""
     every = [draft for one in drafts for draft in (one, one.chance) if draft]
     paired = [d for d in every if d.differences is not None and len(d.differences) >= MINIMUM_PROMPTS]
-    tests = dict(zip(map(id, paired), paired_tests([_known(d.differences) for d in paired]), strict=True))
+    differences = [_known(d.differences) for d in paired]
+    both = zip(paired_tests(differences), mean_tests(differences), strict=True)
+    tests = dict(zip(map(id, paired), both, strict=True))
     asked = [d for d in every if d.request]
     answers = dict(zip(map(id, asked), sets.answer([d.request for d in asked if d.request], progress), strict=True))
 
@@ -70,24 +73,30 @@ def _tested(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progr
     return found
 
 
-def _with_paired_test(blank: Comparison, differences: Array, test: PairedTest | None) -> Comparison:
+def _with_paired_test(blank: Comparison, differences: Array, tests: tuple[PairedTest, MeanTest] | None) -> Comparison:
     n = len(differences)
     if not n:
         return blank
     above = probability_of_superiority(differences)
-    if test is None:
+    if tests is None:
         reason = f"{counted(n, 'shared prompt')}, a test needs {MINIMUM_PROMPTS}"
         return replace(blank, estimate=math.fsum(differences) / n, n=n, superiority=above, reason=reason)
+    test, mean = tests
     differing = int(np.count_nonzero(differences))
-    warnings = (*few(n, differing), *blank.warnings)
+    scarce = few(n, differing)
+    warnings = (*(scarce or skewed(test.p, mean.p)), *blank.warnings)
     done = replace(blank, estimate=test.estimate, p=test.p, n=n, superiority=above, warnings=warnings)
     if not test.se:
         return replace(done, reason="the same difference for every prompt: no interval")
     lowest, highest = blank.column.bounds or (-math.inf, math.inf)
+    ends = (max(mean.low, lowest - highest), min(mean.high, highest - lowest))
     return replace(
         done,
         low=max(test.low, lowest - highest),
         high=min(test.high, highest - lowest),
+        mean_low=ends[0] if math.isfinite(ends[0]) else None,
+        mean_high=ends[1] if math.isfinite(ends[1]) else None,
+        mean_p=mean.p,
         effect=test.estimate / (test.se * math.sqrt(n)),
         detectable=detectable_difference(test.se, test.df) if differing >= _ENOUGH else None,
     )

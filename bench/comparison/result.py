@@ -48,6 +48,9 @@ class Comparison:
         warnings: what must be said beside it.
         mean_a, mean_b: the two values over the prompts that both have, where they are known.
         null: of a set metric, what p is the probability under, in a sentence.
+        mean_low, mean_high: the 95 % interval of the mean difference by `bench.stats.mean_test`, which follows skew;
+            None for set metrics, where all prompts differ by the same, and an end that so few prompts leave open.
+        mean_p: p of the mean difference by the same test, before any adjustment.
     """
 
     a: str
@@ -71,6 +74,9 @@ class Comparison:
     mean_a: float | None = None
     mean_b: float | None = None
     null: str = ""
+    mean_low: float | None = None
+    mean_high: float | None = None
+    mean_p: float | None = None
 
     @property
     def better(self) -> str | None:
@@ -84,9 +90,13 @@ class Comparison:
 
         Besides p < .05 the interval must lie on the estimate's side of 0: a permutation test asks whether the two are
         exchangeable, and they may differ in another way than by what is estimated. Where every prompt differs by the
-        same, there is no interval and p decides.
+        same, there is no interval and p decides. And the mean must differ from 0 by the test that allows for skew,
+        which sign flips do not ask: of models with equal means, of which one fails badly on a tenth of the prompts,
+        the flips and their interval alone call one better in .08 of runs with 36 prompts, together with it in .03.
         """
         if adjusted is None or not adjusted < LEVEL or not self.estimate:
+            return False
+        if self.mean_p is not None and not self.mean_p < LEVEL:
             return False
         if self.low is None or self.high is None:
             return not self.column.of_sets
@@ -108,6 +118,9 @@ class Comparison:
             "p": self.p,
             "p_holm": self.p_holm,
             "p_bh": self.p_bh,
+            "mean_low": self.mean_low,
+            "mean_high": self.mean_high,
+            "mean_p": self.mean_p,
             "n": self.n,
             "effect": self.effect,
             "superiority": self.superiority,

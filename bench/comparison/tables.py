@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from bench.comparison.result import LEVEL, Comparison
-from bench.number_format import NONE, decimals_for, first_few, number
+from bench.number_format import NONE, counted, decimals_for, first_few, number, p_text
 from bench.scores.protocol import Protocol
 from bench.spreadsheet import csv_text
+from bench.stats.mean_test import unseen_share
 from bench.text_table import markdown_table, markdown_text, paragraph, text_table
 
 Style = Literal["table", "markdown", "json", "csv"]
@@ -57,19 +58,17 @@ def _finding(c: Comparison) -> str:
         size = _with_unit(c, number(c.detectable, _decimals(c)))
         return f"not settled; a true difference of {size} would show (p < .05) in four of five such comparisons"
     if not c.told_apart(p):
+        if c.mean_p is not None and c.mean_p >= LEVEL:
+            return (
+                f"the two differ (Holm p {p_text(p)}), but on the mean a test that allows for skew gives p "
+                f"{p_text(c.mean_p)}: which is ahead on average stays open"
+            )
         why = "there is no interval" if c.low is None else "the interval reaches 0"
         return f"the two differ (Holm p {p_text(p)}), but {why}: which is ahead stays open"
     size = _with_unit(c, number(abs(c.estimate), _decimals(c)))
     word = "better" if c.better else "higher"
     row = c.better or (c.b if c.estimate > 0 else c.a)
     return f"{row} is {word} by {size} (Holm p {p_text(p)})"
-
-
-def p_text(p: float | None) -> str:
-    """Three decimals without the 0 before them."""
-    if p is None:
-        return NONE
-    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def _page(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol], markdown: bool) -> str:
@@ -98,7 +97,16 @@ def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], 
     first = comparisons[0]
     header = [
         *([grouping] if split else []),
-        *("metric", f"A {first.a}", f"B {first.b}", "B − A [95 %]", "p", "BH p" if split else "Holm p", "d_z"),
+        *(
+            "metric",
+            f"A {first.a}",
+            f"B {first.b}",
+            "B − A [95 %]",
+            "p",
+            "BH p" if split else "Holm p",
+            "mean p",
+            "d_z",
+        ),
         *("detectable", "n", *(["chance A − A", "p of it"] if chance else [])),
     ]
     rows = []
@@ -111,6 +119,7 @@ def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], 
                 *(number(c.mean_a, decimals), number(c.mean_b, decimals)),
                 _difference(c.estimate, c.low, c.high, decimals),
                 *(p_text(c.p), p_text(c.p_bh if split else c.p_holm)),
+                p_text(c.mean_p),
                 *(number(c.effect, 2), number(c.detectable, decimals), str(c.n)),
                 *(_chance(c, decimals) if chance else []),
             ]
@@ -133,6 +142,7 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
             "p (two-sided): how often exchanging A and B on whole prompts takes the difference at least as far from 0. "
             f"Holm p allows for the {tested} metrics tested. A large p does not say that A and B are alike."
         )
+        texts += _of_means(comparisons)
         texts.append(
             "Detectable: the smallest true difference that is found (p < .05, before Holm) with a power of 80 % at "
             "this size, if differences are about normal. It is not given where fewer than 10 prompts differ, whose "
@@ -150,6 +160,22 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
         if c.null:
             nulls.setdefault(c.null, []).append(c.column.ref)
     return texts + [f"p of {', '.join(dict.fromkeys(refs))} is under this: {null}." for null, refs in nulls.items()]
+
+
+def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
+    """What p of the mean is, what so few prompts cannot show, and for what the claims hold."""
+    sizes = {c.n for c in comparisons if c.mean_p is not None and c.grouping == "all"}
+    if not sizes:
+        return []
+    n = min(sizes)
+    return [
+        "p asks whether the two values of a prompt are exchangeable, not whether their means are equal: it is small, "
+        "too, where A fails badly on a few prompts and B on none. Mean p asks of the mean alone and allows for skew "
+        "(bootstrap-t, before Holm); a row is called better where both are below .05.",
+        f"With {counted(n, 'prompt')}, what happens on fewer than {unseen_share(n):.0%} of such prompts may be missing "
+        "from them altogether (95 %): rare failures cannot be excluded, by no test.",
+        "Intervals and tests hold for new prompts like these, of these genres, and for these settings of the models.",
+    ]
 
 
 def _footnotes(comparisons: Sequence[Comparison]) -> list[str]:

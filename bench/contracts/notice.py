@@ -14,7 +14,7 @@ from typing import Any
 from bench.contracts.plain_json import plain_json
 from bench.errors import DataError
 from bench.hashing import canonical_json
-from bench.number_format import counted, plural
+from bench.number_format import counted, p_text, plural
 from bench.plain_text import plain_line
 
 _CODE = re.compile(r"W-[A-Z0-9][A-Z0-9-]{0,39}")
@@ -193,6 +193,10 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-SHARED": lambda p: (
         f"'{p['model']}' was trained on {p['shared']} of the {p['of']} recordings of the reference "
         f"'{p['reference']}', which flatters it"
+    ),
+    "W-SKEW": lambda p: (
+        f"exchanging A and B gives p {p_text(p['p'])}, a test of the mean that allows for skew (bootstrap-t) "
+        f"p {p_text(p['mean_p'])}: some prompts differ far more than the rest"
     ),
     "W-SYNTHETIC": lambda p: f"the reference '{p['reference']}' is synthetic music",
     "W-UNPAIRED": _unpaired,

@@ -37,8 +37,9 @@ def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
     tests = f"{pairs} pairs of each metric" if pairs > 1 else "one pair of each metric"
     return (
         f"Ranks: the places that the tests leave open, 1 is best. Two rows are told apart where p (prompts paired, "
-        f"permutation tests, Holm over the {tests}) is below {_p(LEVEL)} and the interval of their difference leaves "
-        f"out 0; {TIED} cannot be told from any other row, {NONE} has no value or no test."
+        f"permutation tests, Holm over the {tests}) is below {_p(LEVEL)}, the interval of their difference leaves out "
+        f"0 and so does a test of the mean that allows for skew; {TIED} cannot be told from any other row, {NONE} has "
+        "no value or no test."
     )
 
 

@@ -9,7 +9,20 @@ from typing import Any
 from bench.comparison.result import Chance
 from bench.report.context import ReportContext
 
-SHOWN = ("estimate", "low", "high", "p", "p_holm", "p_bh", "n", "effect", "superiority", "detectable", "reason")
+SHOWN = (
+    "estimate",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "p_bh",
+    "mean_p",
+    "n",
+    "effect",
+    "superiority",
+    "detectable",
+    "reason",
+)
 
 
 def pairs(content: ReportContext) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import DataError, suggestion
-from bench.scores.aggregate import Column, read_columns, read_set_scores
+from bench.scores.aggregate import Column
 from bench.stats.association import Association, RatedClips, between_models, pooled, within_prompts
 from bench.stats.bootstrap import RESAMPLES, SEED
-from bench.storage.read_scores import ShownScore, shown_scores
-from bench.storage.store import Store, StoredClip
+from bench.stats.listener_ceiling import listener_correlation
+from bench.survey.metric_picks import Pick, picks
+from bench.survey.rated_run import Clip, RatedRun, nothing_matches, read_rated_run, seed_names
 from bench.survey.ratings import Ratings, cell_means
 
 if TYPE_CHECKING:
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LEVELS = {"within prompts": within_prompts, "all clips": pooled, "models": between_models}
-
-
-class Clip(NamedTuple):
-    """What a survey and a run both call a clip; seed "" is all seeds of that prompt and model."""
-
-    prompt: str
-    model: str
-    seed: str
 
 
 class Coefficient(NamedTuple):
@@ -71,6 +62,26 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """How far single listeners agree with the others within prompts, which bounds what a metric can reach.
+
+    Attributes:
+        scale: the survey's.
+        low, high: mean τ-b of a listener with the mean of the others, and with the mean of all; None without two.
+        listeners, prompts, pairs: what they rest on.
+        metrics: mean τ-b of each metric with single listeners' ratings, by its reference.
+    """
+
+    scale: str
+    low: float | None
+    high: float | None
+    listeners: int
+    prompts: int
+    pairs: int
+    metrics: dict[str, Coefficient]
+
+
+@dataclass(frozen=True)
 class Predictions:
     """What a survey says about a run's metrics.
 
@@ -84,6 +95,8 @@ class Predictions:
         notes: what was noticed, a sentence each.
         confidence: of the intervals.
         rows: for each scale, level and metric.
+        ceilings: for each scale, metrics and listeners beside each other.
+        picks: for each scale and metric, the model that it calls best.
     """
 
     listeners: int
@@ -98,10 +111,17 @@ class Predictions:
     notes: tuple[str, ...]
     confidence: float
     rows: tuple[Prediction, ...]
+    ceilings: tuple[Ceiling, ...] = ()
+    picks: tuple[Pick, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
-        """The same as JSON objects; a coefficient is three keys: kendall, kendall_low, kendall_high."""
+        """The same as JSON objects; a coefficient of a row is three keys: kendall, kendall_low, kendall_high."""
         record = asdict(self)
+        for ceiling in record["ceilings"]:
+            ceiling["metrics"] = {
+                metric: dict(zip(("kendall", "low", "high"), found, strict=True))
+                for metric, found in ceiling["metrics"].items()
+            }
         for row in record["rows"]:
             for name in ("kendall", "spearman"):
                 value, low, high = row.pop(name)
@@ -126,97 +146,85 @@ def predict(
         UsageError: there is no run in the folder.
         DataError: no rating is of a clip of this run, or the run has no clips or no scores.
     """
-    with Store.read(folder) as store:
-        columns = read_columns(store)
-        scores = _read_scores(store)
-        clips_of_each = Counter((clip.model, clip.prompt) for clip in store.made())
-        of_sets = {(metric, model): found.value for (model, metric, _), found in read_set_scores(store, None).items()}
-    if not columns or not scores:
-        raise DataError(f"{folder} has no {'scores' if scores else 'clips'}; finish it with 'tunebench run' first")
-    # Tables write whole numbers as 0.0 in a column where some are missing.
-    named = ratings.table.assign(seed=ratings.table["seed"].str.removesuffix(".0"))
+    run = read_rated_run(folder)
+    named = ratings.table.assign(seed=seed_names(ratings))
     clips = [Clip(*names) for names in zip(named["prompt"], named["model"], named["seed"], strict=True)]
-    table = named.assign(clip=clips)[[clip in scores for clip in clips]]
-    models, prompts = dict.fromkeys(clip.model for clip in scores), dict.fromkeys(clip.prompt for clip in scores)
+    named["clip"] = clips
+    table = named[[clip in run.scores for clip in clips]]
     if table.empty:
-        raise DataError(_nothing_matches(folder, ratings, list(models), list(prompts)))
+        raise nothing_matches(run, ratings)
     rated = set(table["model"])
     notes = list(ratings.notes)
-    seeds = max(clips_of_each.values(), default=0)
-    if seeds > 1 and (table["seed"] == "").any():
-        notes.append(f"A rating that names no seed is compared with the mean score of the prompt's {seeds} clips.")
+    if run.seeds > 1 and (table["seed"] == "").any():
+        notes.append(f"A rating that names no seed is compared with the mean score of the prompt's {run.seeds} clips.")
+    rows: list[Prediction] = []
+    ceilings: list[Ceiling] = []
+    found: list[Pick] = []
+    for scale in dict.fromkeys(table["scale"]):
+        own = table[table["scale"] == scale]
+        data, clips = _rated_clips(own, run)
+        rows += _of_scale(data, run.columns, scale, resamples, confidence, seed)
+        ceilings.append(_ceiling(data, run.columns, scale, resamples, confidence, seed))
+        found += picks(own, run, scale, confidence)
     return Predictions(
         listeners=int(table["listener"].nunique()),
         prompts=int(table["prompt"].nunique()),
-        models=tuple(name for name in models if name in rated),
+        models=tuple(name for name in run.models if name in rated),
         ratings=len(table),
-        unmatched=len(clips) - len(table),
+        unmatched=len(named) - len(table),
         excluded=ratings.excluded,
-        unknown_models=tuple(name for name in ratings.models if name not in models),
-        unknown_prompts=tuple(name for name in ratings.prompts if name not in prompts),
-        unrated_models=tuple(name for name in models if name not in rated),
+        unknown_models=tuple(name for name in ratings.models if name not in run.models),
+        unknown_prompts=tuple(name for name in ratings.prompts if name not in run.prompts),
+        unrated_models=tuple(name for name in run.models if name not in rated),
         notes=tuple(notes),
         confidence=confidence,
-        rows=tuple(
-            prediction
-            for scale in dict.fromkeys(table["scale"])
-            for prediction in _of_scale(
-                table[table["scale"] == scale], columns, scores, of_sets, resamples, confidence, seed
-            )
-        ),
+        rows=tuple(rows),
+        ceilings=tuple(ceilings),
+        picks=tuple(found),
     )
 
 
-def _read_scores(store: Store) -> dict[Clip, dict[str, float]]:
-    """The scores of each clip that exists; and of each prompt and model, as seed "", their means over seeds."""
-    held: dict[Clip, dict[str, list[float]]] = {}
-    for made in store.made():
-        for clip in _names(made):
-            held.setdefault(clip, {})
-    for score in shown_scores(store):
-        if score.value is not None:
-            for clip in _names(score):
-                held[clip].setdefault(score.metric, []).append(score.value)
-    return {
-        clip: {metric: math.fsum(values) / len(values) for metric, values in metrics.items()}
-        for clip, metrics in held.items()
-    }
-
-
-def _names(clip: StoredClip | ShownScore) -> tuple[Clip, Clip]:
-    """What a rating may call a clip: with its seed, or without."""
-    return Clip(clip.prompt, clip.model, str(clip.seed)), Clip(clip.prompt, clip.model, "")
-
-
-def _of_scale(
-    table: pd.DataFrame,
-    columns: Sequence[Column],
-    scores: Mapping[Clip, Mapping[str, float]],
-    of_sets: Mapping[tuple[str, str], float | None],
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> Iterator[Prediction]:
-    """The predictions of one scale, level by level and in the order of the metrics."""
-    (scale,) = set(table["scale"])
+def _rated_clips(table: pd.DataFrame, run: RatedRun) -> tuple[RatedClips, list[Clip]]:
+    """Every metric's values and every listener's ratings of the clips that were rated on one scale."""
     (listener, listeners), (rated, clips) = _numbered(table["listener"]), _numbered(table["clip"])
     ratings = cell_means([listener, rated], table["value"], [len(listeners), len(clips)])
     prompts, _ = _numbered(clip.prompt for clip in clips)
     models, _ = _numbered(clip.model for clip in clips)
+    values = np.array([[run.value(column, clip) for clip in clips] for column in run.columns])
+    return RatedClips(values, ratings, prompts, models), clips
 
-    def score(column: Column, clip: Clip) -> float:
-        found = of_sets.get((column.ref, clip.model)) if column.of_sets else scores[clip].get(column.ref)
-        sign = -1 if column.direction == "lower" else 1
-        return math.nan if found is None else sign * found
 
+def _of_scale(
+    data: RatedClips, columns: Sequence[Column], scale: str, resamples: int, confidence: float, seed: int
+) -> Iterator[Prediction]:
+    """The predictions of one scale, level by level and in the order of the metrics."""
     for level, correlate in LEVELS.items():
         # A set of clips has one number: it says nothing about the clips within a prompt.
-        own = [column for column in columns if level == "models" or not column.of_sets]
+        own = [place for place, column in enumerate(columns) if level == "models" or not column.of_sets]
         if own:
-            values = np.array([[score(column, clip) for clip in clips] for column in own])
-            data = RatedClips(values, ratings, prompts, models)
-            found = correlate(data, resamples, confidence, seed)
-            yield from (_prediction(column, scale, level, found, i) for i, column in enumerate(own))
+            found = correlate(replace(data, scores=data.scores[own]), resamples, confidence, seed)
+            yield from (_prediction(columns[place], scale, level, found, i) for i, place in enumerate(own))
+
+
+def _ceiling(
+    data: RatedClips, columns: Sequence[Column], scale: str, resamples: int, confidence: float, seed: int
+) -> Ceiling:
+    own = [place for place, column in enumerate(columns) if not column.of_sets]
+    found = listener_correlation(replace(data, scores=data.scores[own]), resamples, confidence, seed)
+    values = zip(found.estimate.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
+    return Ceiling(
+        scale,
+        _or_none(found.ceiling_low),
+        _or_none(found.ceiling_high),
+        found.listeners,
+        found.prompts,
+        found.pairs,
+        {columns[place].ref: Coefficient(*map(_or_none, three)) for place, three in zip(own, values, strict=True)},
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _numbered(values: Iterable[T]) -> tuple[npt.NDArray[np.intp], list[T]]:
@@ -228,7 +236,7 @@ def _numbered(values: Iterable[T]) -> tuple[npt.NDArray[np.intp], list[T]]:
 def _prediction(column: Column, scale: str, level: str, found: Association, row: int) -> Prediction:
     def coefficient(which: int) -> Coefficient:
         numbers = (float(part[row, which]) for part in (found.estimate, found.low, found.high))
-        return Coefficient(*(None if math.isnan(number) else number for number in numbers))
+        return Coefficient(*map(_or_none, numbers))
 
     return Prediction(
         metric=column.ref,
@@ -242,23 +250,3 @@ def _prediction(column: Column, scale: str, level: str, found: Association, row:
         pairs=int(found.pairs[row]),
         note=found.reasons[row] or None,
     )
-
-
-def _nothing_matches(folder: Path, ratings: Ratings, models: Sequence[str], prompts: Sequence[str]) -> str:
-    """What the survey and the run call things, and what to do."""
-    differ = []
-    for what, theirs, ours in (("model", ratings.models, models), ("prompt", ratings.prompts, prompts)):
-        if not set(theirs) & set(ours):
-            differ.append(
-                f"the survey's {what}s are {_some(theirs)}, the run's {_some(ours)}{suggestion(theirs[0], ours)}"
-            )
-    if not differ:
-        differ.append("models and prompts are known, but together with those seeds there is no such clip")
-    return (
-        f"no rating is of a clip in {folder}: {'; '.join(differ)}; write labels, prompt ids and seeds as in the run's "
-        "config.yaml and suite, or name the run that was rated"
-    )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

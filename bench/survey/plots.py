@@ -15,6 +15,9 @@ from bench.survey.results import Analysis
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from bench.survey.metric_agreement import Predictions
+    from bench.survey.vote_agreement import VotePredictions
+
 FORMATS = ("png", "svg", "pdf")
 
 _STYLE: dict[Any, Any] = {
@@ -81,6 +84,30 @@ def draw(
             for ending in formats:
                 files.append(folder / f"{name}.{ending}")
                 _save(figure, files[-1])
+    return files
+
+
+def draw_agreement(
+    found: Predictions | VotePredictions, folder: Path, formats: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Write the figure ``agreement``: each metric beside the ceiling of the listeners, and the model it would pick.
+
+    Args:
+        found: of ratings or of votes.
+        folder: made if it does not exist; files of these names are replaced.
+        formats: of "png", "svg" and "pdf".
+
+    Raises:
+        UsageError, MissingError: as `check_formats`, or the files cannot be written.
+    """
+    check_formats(formats)
+    from bench.survey.plot_agreement import agreement
+
+    files = [folder / f"agreement.{ending}" for ending in formats]
+    with _styled():
+        figure = agreement(found)
+        for file in files:
+            _save(figure, file)
     return files
 
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from bench.number_format import counted, with_interval
-from bench.survey.metric_agreement import LEVELS, Coefficient, Prediction, Predictions
-from bench.text_table import text_table
+from bench.number_format import NONE, counted, number, with_interval
+from bench.survey.metric_agreement import LEVELS, Ceiling, Coefficient, Prediction, Predictions
+from bench.survey.metric_picks import Pick
+from bench.survey.vote_agreement import VotePredictions
+from bench.text_table import paragraph, text_table
 
 _ARROWS = {"higher": "↑", "lower": "↓ turned", "none": ""}
-_READING = """\
-τ (Kendall's τ-b) and ρ (Spearman) of a metric with the listeners' mean rating: 1 the same order, 0 no relation, −1 the
-opposite order. Of a metric marked ↓ lower is better: its sign is turned, so that positive always means agreement. One
-without an arrow is never better or worse: its sign is that of the plain number. Within prompts is what counts: does the
-metric tell which of two clips of one prompt is liked better? Over all clips a metric that merely tells genres apart
-correlates too, and over models few points decide. Intervals ({confidence:.0%}, by bootstrap) hold for other prompts
-and as many other listeners. Of {intervals} for τ, about {chance} would miss 0 by chance if no metric knew anything."""
+_SINGLE = (
+    "τ with single listeners is the mean of each listener's own τ within prompts; unlike τ with the mean rating it "
+    "does not grow with the number of listeners. Listeners themselves reach the ceiling: its lower end is their τ "
+    "with the mean of the others, its upper end that with the mean of all. A metric within it predicts a listener "
+    "as well as the other listeners do. Loss: how much lower than their best model the listeners rate the one that "
+    "the metric calls best."
+)
+_ACCURACY = (
+    "Accuracy: the share of votes for the clip that the metric scores higher, equal scores half; 50 % is chance. "
+    "Votes without a preference are left out. The ceiling is how often a listener votes as the majority of the "
+    "others on the same two clips (lower end) and as the majority of all (upper end). Intervals ({confidence:.0%}, "
+    "by bootstrap) hold for other prompts and as many other listeners."
+)
+_READING = (
+    "τ (Kendall's τ-b) and ρ (Spearman) of a metric with the listeners' mean rating: 1 the same order, 0 no "
+    "relation, −1 the opposite order. Of a metric marked ↓ lower is better: its sign is turned, so that positive "
+    "always means agreement. One without an arrow is never better or worse: its sign is that of the plain number. "
+    "Within prompts is what counts: does the metric tell which of two clips of one prompt is liked better? Over all "
+    "clips a metric that merely tells genres apart correlates too, and over models few points decide. n is the "
+    "pairs of clips, or of models, that τ and ρ are of. Intervals ({confidence:.0%}, by bootstrap) hold for other "
+    "prompts and as many other listeners. Of {intervals} for τ, about {chance} would miss 0 by chance if no metric "
+    "knew anything."
+)
 
 
 def table(found: Predictions) -> str:
@@ -25,10 +43,68 @@ def table(found: Predictions) -> str:
     lines += [*_unmatched(found), *found.notes]
     for scale in dict.fromkeys(row.scale for row in found.rows):
         lines += ["", scale, *_of_scale([row for row in found.rows if row.scale == scale])]
+        chosen = [pick for pick in found.picks if pick.scale == scale]
+        for ceiling in found.ceilings:
+            if ceiling.scale == scale:
+                lines += ["", *_beside_listeners(ceiling, chosen)]
     intervals = sum(row.kendall.low is not None for row in found.rows)
     chance = f"{intervals * (1 - found.confidence):.0f}"
-    lines += ["", _READING.format(confidence=found.confidence, intervals=intervals, chance=chance)]
+    reading = _READING.format(confidence=found.confidence, intervals=intervals, chance=chance)
+    lines += ["", *map(paragraph, (reading, _SINGLE))]
     return "\n".join(lines)
+
+
+def vote_table(found: VotePredictions) -> str:
+    """The accuracy of each metric on votes, as text."""
+    lines = [
+        f"{counted(found.votes, 'vote')} with a preference: {counted(found.listeners, 'listener')}, "
+        f"{counted(found.prompts, 'prompt')}, {counted(len(found.models), 'model')} ({', '.join(found.models)})"
+    ]
+    for count, what in (
+        (found.undecided, "without a preference were left out"),
+        (found.excluded, "did not count; 'tunebench survey analyze' lists them"),
+        (found.unmatched, "are not between clips of this run and were left out"),
+    ):
+        if count:
+            lines.append(f"{counted(count, 'answer')} {what}")
+    lines += found.notes
+    for ceiling in found.ceilings:
+        rows = [row for row in found.rows if row.scale == ceiling.scale]
+        body = []
+        for row in rows:
+            share, low, high = (None if part is None else 100 * part for part in (row.accuracy, row.low, row.high))
+            name = f"{row.metric} {_ARROWS[row.direction]}".rstrip()
+            body.append([name, with_interval(share, low, high, 1), str(row.votes)])
+        ends = [NONE if end is None else number(100 * end, 1) for end in (ceiling.low, ceiling.high)]
+        body.append(["listeners (ceiling)", f"{ends[0]} to {ends[1]}", str(ceiling.votes)])
+        lines += ["", ceiling.scale, text_table(["metric", "accuracy (%)", "votes"], body)]
+        lines += [f"{row.metric}: {row.note}" for row in rows if row.note]
+    lines += ["", paragraph(_ACCURACY.format(confidence=found.confidence))]
+    return "\n".join(lines)
+
+
+def _beside_listeners(ceiling: Ceiling, chosen: list[Pick]) -> list[str]:
+    """Metrics beside single listeners: their correlation, the model they would have picked, and what that costs."""
+    body = []
+    for pick in chosen:
+        single = ceiling.metrics.get(pick.metric)
+        loss = NONE if pick.loss is None else with_interval(pick.loss, pick.low, pick.high, 2)
+        same = pick.pick == pick.listeners_pick
+        body.append(
+            [
+                pick.metric,
+                _shown(single) if single else NONE,
+                pick.pick or NONE,
+                "none, the same pick" if same else loss,
+            ]
+        )
+    ends = [NONE if end is None else number(end, 2) for end in (ceiling.low, ceiling.high)]
+    theirs = chosen[0].listeners_pick if chosen else NONE
+    body.append(["listeners (ceiling)", f"{ends[0]} to {ends[1]}", theirs, ""])
+    table = text_table(["metric", "τ with single listeners", "picks", "loss to listeners"], body, break_headings=False)
+    listeners, prompts = counted(ceiling.listeners, "listener"), counted(ceiling.prompts, "prompt")
+    of = f"ceiling: {listeners}, {prompts}, {ceiling.pairs} pairs of clips rated by one listener"
+    return [table, of, *(f"{pick.metric}: {pick.note}" for pick in chosen if pick.note)]
 
 
 def _unmatched(found: Predictions) -> list[str]:
@@ -53,7 +129,7 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
     levels = [level for level in LEVELS if any(row.kendall.value is not None for row in rows if row.level == level)]
     header = ["metric"]
     for level in levels:
-        header += [f"{level}: τ", "ρ"]
+        header += [f"{level}: τ", "ρ", "n"]
     body = []
     for metric in dict.fromkeys(row.metric for row in rows):
         own = [by_place.get((metric, level)) for level in levels]
@@ -61,7 +137,7 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
             direction = next(row.direction for row in rows if row.metric == metric)
             line = [f"{metric} {_ARROWS[direction]}".rstrip()]
             for row in own:
-                line += [_shown(row.kendall), _shown(row.spearman)] if row else ["", ""]
+                line += [_shown(row.kendall), _shown(row.spearman), str(row.pairs)] if row else ["", "", ""]
             body.append(line)
     return [*([text_table(header, body, break_headings=False)] if body else []), *_notes(rows), *_conclusion(rows)]
 

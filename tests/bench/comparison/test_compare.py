@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 from re import findall
@@ -358,3 +359,21 @@ def test_detectable_is_said_where_it_is_true(folder: Path) -> None:
         size = (detectable(d) or 0.0) / d.std(ddof=1)
     power = (sign_flip_p(rng.normal(size, 1.0, (4000, 10))) < 0.05).mean()
     assert power == pytest.approx(0.8, abs=0.025)
+
+
+def test_a_model_that_fails_badly_on_few_prompts_is_not_called_worse_on_average(folder: Path) -> None:
+    """Most prompts gain a little, two lose much: exchanging A and B tells them apart, their means may be equal."""
+    d = np.r_[np.full(34, 1.0) + np.linspace(-0.2, 0.2, 34), [-6.0, -7.0]]
+    with Store.read(folder) as store:
+        run = ComparedRun(store)
+        blank = replace(compare_all(store, [("base", "louder")])[0], warnings=())
+
+        def finished(differences: np.ndarray) -> Comparison:
+            pending = PendingComparison((0, "all"), blank, differences=differences)
+            return finish([pending], SetTests([run]), Silent())[0]
+
+        skewed, even = finished(d), finished(np.linspace(0.5, 1.5, 36))
+    assert skewed.p is not None and skewed.p < 0.05 <= (skewed.mean_p or 0)
+    assert [w.code for w in skewed.warnings] == ["W-SKEW"] and not skewed.told_apart(skewed.p)
+    assert skewed.mean_low is not None and skewed.mean_high is not None and skewed.mean_low < 0 < skewed.mean_high
+    assert even.warnings == () and even.told_apart(even.p) and (even.mean_low or 0) > 0

@@ -31,7 +31,21 @@ COLUMN = Column("peak@1", "%", "higher", bounds=(0.0, 100.0))
 FOUND = Comparison("base", "tuned", COLUMN, "all", "all", 5.0, 3.0, 7.0, 0.001, 0.004, None, 12, 1.5, 1.0, 2.5)
 FIELDS = [
     *("metric", "a", "b", "grouping", "group", "mean_a", "mean_b", "estimate", "low", "high", "p", "p_holm", "p_bh"),
-    *("n", "effect", "superiority", "detectable", "unit", "direction", "better", "chance", "reason", "reference"),
+    *(
+        "mean_low",
+        "mean_high",
+        "mean_p",
+        "n",
+        "effect",
+        "superiority",
+        "detectable",
+        "unit",
+        "direction",
+        "better",
+        "chance",
+        "reason",
+        "reference",
+    ),
     *("view", "warnings", "warning_codes", "protocol", "protocol_b"),
 ]
 

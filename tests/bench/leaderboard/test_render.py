@@ -113,8 +113,8 @@ def test_text_shows_units_counts_chance_ranks_and_protocol(folder: Path) -> None
     assert table.splitlines()[-1].split() == ["chance", "50.000"]
     assert [line.split() for line in ranks.splitlines()[:3]] == [["rank", "Peak@1"], ["first", "="], ["second", "="]]
     meaning = " ".join(ranks.split())
-    assert "Holm over the one pair of each metric) is below .05 and the interval" in meaning
-    assert "leaves out 0; = cannot be told from any other row, – has no value or no test." in meaning
+    assert "Holm over the one pair of each metric) is below .05, the interval" in meaning
+    assert "that allows for skew; = cannot be told from any other row, – has no value or no test." in meaning
     assert protocol == read_board(folder).protocol.line
     assert "\x1b" not in text
 

@@ -16,9 +16,12 @@ import bench
 from bench import DataError, UsageError
 from bench.storage.store import Store
 from bench.survey.metric_agreement import Prediction, Predictions, predict
+from bench.survey.plot_agreement import agreement
 from bench.survey.prediction_table import table
 from bench.survey.rating_range import Range
-from bench.survey.reading import read_ratings
+from bench.survey.ratings import Preferences
+from bench.survey.reading import read_ratings, read_survey
+from bench.survey.vote_agreement import predict_votes
 
 PLUGINS = '''
 """Sines whose level is how good they are."""
@@ -250,3 +253,94 @@ def test_one_listener_gets_numbers_without_intervals(run: Path, answers: pd.Data
     assert loud.kendall.value is not None and loud.kendall.low is None
     assert "one listener" in (loud.note or "")
     assert "one listener" in table(found)
+
+
+def test_metrics_stand_beside_the_ceiling_of_listeners(run: Path, answers: pd.DataFrame, tmp_path: Path) -> None:
+    """Loudness is what these listeners like: they agree with it as with each other; the genre is nothing to them."""
+    (ceiling,) = predicted(run, answers, tmp_path).ceilings
+    assert (ceiling.scale, ceiling.listeners, ceiling.prompts) == ("Harmony", 6, 12)
+    assert ceiling.low is not None and ceiling.high is not None
+    loud, genre = ceiling.metrics["Loudness@1"], ceiling.metrics["Genre@1"]
+    assert loud.value is not None and genre.low is not None and genre.high is not None
+    assert ceiling.low - 0.05 < loud.value < ceiling.high and genre.low < 0 < genre.high
+    assert "Mean@1" not in ceiling.metrics
+    (alone,) = predicted(run, answers[answers["listener"] == "l0"], tmp_path).ceilings
+    assert alone.low is None
+
+
+def test_each_metric_picks_a_model_and_a_wrong_pick_costs(run: Path, answers: pd.DataFrame, tmp_path: Path) -> None:
+    right = {pick.metric: pick for pick in predicted(run, answers, tmp_path, 20).picks}
+    assert {right[f"{name}@1"].pick for name in ("Loudness", "Distance", "Mean")} == {"small"}
+    assert right["Loudness@1"].listeners_pick == "small" and right["Loudness@1"].loss == 0.0
+    assert right["Genre@1"].pick is None and right["Genre@1"].note
+    turned = answers.assign(value=6 - answers["value"])
+    wrong = {pick.metric: pick for pick in predicted(run, turned, tmp_path, 20).picks}["Loudness@1"]
+    means = turned.groupby("model")["value"].mean()
+    assert (wrong.listeners_pick, wrong.pick) == ("base", "small")
+    assert wrong.loss == pytest.approx(means["base"] - means["small"])
+    assert wrong.low is not None and wrong.low > 0
+
+
+@pytest.fixture(scope="module")
+def ballots(answers: pd.DataFrame) -> pd.DataFrame:
+    """Whom of two models each listener rated higher, by prompt: a vote a pair, in one order or the other."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for (listener, prompt), group in answers.groupby(["listener", "prompt"]):
+        own = dict(zip(group["model"], group["value"], strict=True))
+        for a, b in (("base", "tuned"), ("large", "base"), ("tuned", "small")):
+            first, second = (a, b) if rng.random() < 0.5 else (b, a)
+            choice = "tie" if own[a] == own[b] else "a" if own[first] > own[second] else "b"
+            rows.append((listener, prompt, first, second, choice))
+    return pd.DataFrame(rows, columns=["listener", "prompt", "a", "b", "choice"])
+
+
+def test_votes_give_pairwise_accuracy(run: Path, ballots: pd.DataFrame, tmp_path: Path) -> None:
+    survey = read_survey(save(ballots, tmp_path / "votes.csv"))
+    assert isinstance(survey, Preferences)
+    found = predict_votes(run, survey, 200)
+    by_name = {row.metric: row for row in found.rows}
+    decided = ballots[ballots["choice"] != "tie"]
+    with Store.read(run) as store:
+        level = {
+            (prompt, model): value
+            for prompt, model, value in store.rows(
+                "SELECT prompt, model, AVG(value) FROM clips JOIN scores ON clip = clips.id "
+                "WHERE metric = 'Loudness' GROUP BY prompt, model"
+            )
+        }
+    hits = [
+        (level[row.prompt, row.b] > level[row.prompt, row.a]) == (row.choice == "b") for row in decided.itertuples()
+    ]
+    loud = by_name["Loudness@1"]
+    assert loud.accuracy == pytest.approx(np.mean(hits)) and loud.low is not None and loud.low > 0.5
+    assert (found.votes, found.undecided, loud.votes) == (len(decided), len(ballots) - len(decided), len(decided))
+    assert "Mean@1" not in by_name and by_name["Distance@1"].votes < len(decided)
+    (ceiling,) = found.ceilings
+    assert ceiling.low is not None and ceiling.high is not None and 0.5 < ceiling.low < ceiling.high <= 1
+
+
+def test_the_command_takes_votes_and_draws(
+    run: Path, ballots: pd.DataFrame, tmp_path: Path, tunebench: Command
+) -> None:
+    file = save(ballots, tmp_path / "votes.csv")
+    told = tunebench("survey", "agree", run, file, "--plots", tmp_path / "plots", "--json")
+    assert told.returncode == 0, told.stderr
+    record = json.loads(told.stdout)
+    assert record["rows"][0]["metric"] == "Loudness@1" and 0.5 < record["rows"][0]["accuracy"] <= 1
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"agreement.png", "agreement.svg"}
+    text = tunebench("survey", "agree", run, file).stdout
+    assert f"{100 * record['rows'][0]['accuracy']:.1f}" in text and "listeners (ceiling)" in text
+    strange = save(ballots.replace({"base": "studio", "large": "studio2", "tuned": "x"}), tmp_path / "strange.csv")
+    assert tunebench("survey", "agree", run, strange).returncode == 5
+
+
+def test_the_figure_shows_every_metric_and_pick(run: Path, answers: pd.DataFrame, tmp_path: Path) -> None:
+    both = pd.concat([answers, answers.assign(scale="Rhythm", value=6 - answers["value"])])
+    figure = agreement(predicted(run, both, tmp_path, 50))
+    assert [axes.get_title(loc="left").split(" ")[0] for axes in figure.axes] == ["Harmony", "Rhythm"]
+    metrics = ["Loudness@1", "Distance@1", "Genre@1", "Mean@1"]
+    for axes in figure.axes:
+        assert [label.get_text() for label in axes.get_yticklabels()] == metrics
+    said = [text.get_text() for text in figure.axes[1].texts]
+    assert any(text.startswith("picks small, −") for text in said) and "picks none" in said

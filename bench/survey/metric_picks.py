@@ -1,0 +1,114 @@
+"""Had one metric chosen the model, what would listeners have lost by it?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.scores.aggregate import Column
+from bench.stats.crossed import crossed_mean
+from bench.survey.rated_run import Clip, RatedRun
+from bench.survey.ratings import cell_means
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The model that a metric calls best beside the one that listeners rated best.
+
+    Attributes:
+        metric, scale: of which.
+        pick: the metric's; among models that it values alike, the first; None where it ranks nothing.
+        listeners_pick: the listeners'.
+        loss: mean rating of the listeners' pick less that of the metric's, in rating steps, ≥ 0 on complete data;
+            0 where the picks are one.
+        low, high: its interval for new listeners and prompts; None where there is none, or the picks are one.
+        models: how many were to choose from.
+        note: why something is missing, or None.
+    """
+
+    metric: str
+    scale: str
+    pick: str | None
+    listeners_pick: str
+    loss: float | None
+    low: float | None
+    high: float | None
+    models: int
+    note: str | None
+
+
+def picks(table: pd.DataFrame, run: RatedRun, scale: str, confidence: float) -> Iterator[Pick]:
+    """Compare the pick of each metric with the listeners', on one scale.
+
+    Listeners' means are over their own means of a prompt and model; a metric's are over the clips that were rated.
+
+    Args:
+        table: the ratings on the scale, with a column ``clip``.
+        run: that was rated.
+        scale: its name.
+        confidence: of the intervals.
+    """
+    models = [name for name in run.models if name in set(table["model"])]
+    listeners, prompts = (sorted(set(table[name])) for name in ("listener", "prompt"))
+    codes = [
+        np.array([names.index(name) for name in table[column]], dtype=np.intp)
+        for column, names in (("model", models), ("listener", listeners), ("prompt", prompts))
+    ]
+    cube = cell_means(codes, table["value"], [len(models), len(listeners), len(prompts)])
+    means = [float(np.nanmean(one)) for one in cube]
+    best = int(np.argmax(means))
+    clips = list(dict.fromkeys(table["clip"]))
+    for column in run.columns:
+        yield _pick(column, scale, _values(column, run, clips, models), models, cube, best, confidence)
+
+
+def _values(column: Column, run: RatedRun, clips: list[Clip], models: list[str]) -> list[float]:
+    """The metric's mean of each model, higher is better; NaN without one."""
+    found: dict[str, list[float]] = {model: [] for model in models}
+    for clip in clips:
+        if not math.isnan(value := run.value(column, clip)):
+            found[clip.model].append(value)
+    return [math.fsum(values) / len(values) if values else math.nan for values in found.values()]
+
+
+def _pick(
+    column: Column, scale: str, values: list[float], models: list[str], cube: Array, best: int, confidence: float
+) -> Pick:
+    theirs = models[best]
+    if column.direction == "none":
+        note = "the metric is never better or worse"
+        return Pick(column.ref, scale, None, theirs, None, None, None, len(models), note)
+    if missing := [model for model, value in zip(models, values, strict=True) if math.isnan(value)]:
+        note = f"no value for {', '.join(missing)}"
+        return Pick(column.ref, scale, None, theirs, None, None, None, len(models), note)
+    place = int(np.argmax(values))
+    if place == best:
+        return Pick(column.ref, scale, models[place], theirs, 0.0, None, None, len(models), None)
+    differences = cube[best] - cube[place]
+    if np.isnan(differences).all():
+        loss = float(np.nanmean(cube[best]) - np.nanmean(cube[place]))
+        note = "no listener rated both on one prompt, so there is no interval"
+        return Pick(column.ref, scale, models[place], theirs, loss, None, None, len(models), note)
+    found = crossed_mean(differences, confidence)
+    known = not found.reason
+    return Pick(
+        column.ref,
+        scale,
+        models[place],
+        theirs,
+        found.estimate,
+        found.low if known else None,
+        found.high if known else None,
+        len(models),
+        found.reason or None,
+    )

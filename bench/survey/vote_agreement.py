@@ -1,0 +1,180 @@
+"""Which metric prefers the clip that listeners preferred: a run's scores beside votes between its clips."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.stats.bootstrap import RESAMPLES, SEED
+from bench.stats.pairwise_accuracy import Votes, listener_accuracy, pairwise_accuracy
+from bench.survey.rated_run import Clip, RatedRun, nothing_matches, read_rated_run, seed_names
+from bench.survey.ratings import Preferences
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often one metric prefers what a listener preferred, on one scale.
+
+    Attributes:
+        metric, scale: of which.
+        direction: which values of the metric are better; of ``none``, higher ones are taken as preferred.
+        accuracy, low, high: share in [0, 1] with its interval; .5 is chance.
+        votes: between two clips that have a score.
+        note: why something is missing, or None.
+    """
+
+    metric: str
+    scale: str
+    direction: str
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    votes: int
+    note: str | None
+
+
+@dataclass(frozen=True)
+class VoteCeiling:
+    """How often a listener votes as the majority of the others, and as the majority of all; None without two votes."""
+
+    scale: str
+    low: float | None
+    high: float | None
+    votes: int
+
+
+@dataclass(frozen=True)
+class VotePredictions:
+    """What votes between a run's clips say about its metrics.
+
+    Attributes:
+        listeners, prompts: with a vote that counts.
+        models: of the run, that were voted on; what follows rests on these alone.
+        votes: with a preference, between clips of this run.
+        undecided: without a preference (ties, both bad), left out.
+        unmatched: that are not between clips of this run.
+        excluded: answers that did not count when the file was read.
+        confidence: of the intervals.
+        notes: what was noticed, a sentence each.
+        rows: for each scale and metric.
+        ceilings: for each scale.
+    """
+
+    listeners: int
+    prompts: int
+    models: tuple[str, ...]
+    votes: int
+    undecided: int
+    unmatched: int
+    excluded: int
+    confidence: float
+    notes: tuple[str, ...]
+    rows: tuple[Accuracy, ...]
+    ceilings: tuple[VoteCeiling, ...]
+
+    def as_record(self) -> dict[str, Any]:
+        """The same as JSON objects."""
+        return asdict(self)
+
+
+def predict_votes(
+    folder: Path, preferences: Preferences, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
+) -> VotePredictions:
+    """Compute how often every clip metric of a run prefers what listeners preferred.
+
+    Args:
+        folder: a run folder.
+        preferences: between some of its clips, models by the labels that they have in the run.
+        resamples, confidence, seed: of the listener × prompt bootstrap.
+
+    Raises:
+        UsageError: there is no run in the folder.
+        DataError: no vote is between clips of this run, or the run has no clips or no scores.
+    """
+    run = read_rated_run(folder)
+    table = preferences.table.assign(seed=seed_names(preferences))
+    for side in ("a", "b"):
+        names = zip(table["prompt"], table[side], table["seed"], strict=True)
+        table[f"clip_{side}"] = [Clip(*name) for name in names]
+    known = [a in run.scores and b in run.scores for a, b in zip(table["clip_a"], table["clip_b"], strict=True)]
+    matched = table[known]
+    decided = matched[matched["choice"] != 0]
+    if decided.empty:
+        raise nothing_matches(run, preferences)
+    voted = {*decided["a"], *decided["b"]}
+    rows: list[Accuracy] = []
+    ceilings: list[VoteCeiling] = []
+    for scale in dict.fromkeys(decided["scale"]):
+        own = decided[decided["scale"] == scale]
+        votes = _votes(own)
+        rows += _of_scale(own, votes, run, scale, (resamples, confidence, seed))
+        below, above, count = listener_accuracy(votes)
+        ceilings.append(VoteCeiling(scale, _or_none(below), _or_none(above), count))
+    return VotePredictions(
+        listeners=int(decided["listener"].nunique()),
+        prompts=int(decided["prompt"].nunique()),
+        models=tuple(name for name in run.models if name in voted),
+        votes=len(decided),
+        undecided=len(matched) - len(decided),
+        unmatched=len(table) - len(matched),
+        excluded=preferences.excluded,
+        confidence=confidence,
+        notes=preferences.notes,
+        rows=tuple(rows),
+        ceilings=tuple(ceilings),
+    )
+
+
+def _votes(table: pd.DataFrame) -> Votes:
+    import pandas as pd
+
+    forth = [a <= b for a, b in zip(table["clip_a"], table["clip_b"], strict=True)]
+    pairs = [(a, b) if first else (b, a) for a, b, first in zip(table["clip_a"], table["clip_b"], forth, strict=True)]
+    listeners, prompts = (pd.factorize(table[name])[0].astype(np.intp) for name in ("listener", "prompt"))
+    numbers: dict[tuple[Clip, Clip], int] = {}
+    return Votes(
+        table["choice"].to_numpy(dtype=np.float64),
+        listeners,
+        prompts,
+        np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=np.intp),
+        np.where(forth, 1.0, -1.0),
+    )
+
+
+def _of_scale(
+    table: pd.DataFrame, votes: Votes, run: RatedRun, scale: str, how: tuple[int, float, int]
+) -> list[Accuracy]:
+    columns = [column for column in run.columns if not column.of_sets]
+    if not columns:
+        return []
+    differences = np.array(
+        [
+            [run.value(column, b) - run.value(column, a) for a, b in zip(table["clip_a"], table["clip_b"], strict=True)]
+            for column in columns
+        ]
+    )
+    found = pairwise_accuracy(differences, votes, *how)
+    return [
+        Accuracy(
+            column.ref,
+            scale,
+            column.direction,
+            _or_none(float(found.estimate[i])),
+            _or_none(float(found.low[i])),
+            _or_none(float(found.high[i])),
+            int(found.votes[i]),
+            found.reasons[i] or None,
+        )
+        for i, column in enumerate(columns)
+    ]
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
