@@ -35,8 +35,6 @@ def command(
     differs. Any web server can show the folder; nothing is loaded from elsewhere.
 
     Exit code 0: all bundles are shown; 4: some are refused; 5: all are, and nothing is written.
-
-    Example: tunebench board *.zip --out site
     """
     import json
     import sys

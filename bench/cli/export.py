@@ -93,8 +93,6 @@ def hugging_face(
     """Write clips and scores as a Hugging Face dataset: an audiofolder with a dataset card and Croissant metadata.
 
     --push takes the token from HF_TOKEN or a login. A push that was stopped goes on with the same command.
-
-    Example: tunebench export hf results/quick dataset --push my-clips --private
     """
     from bench.cli.progress import shown
     from bench.errors import UsageError
@@ -128,8 +126,6 @@ def wandb(
 
     Login and server are those of wandb itself; WANDB_MODE=offline keeps it here for 'wandb sync'. The same command
     brings an earlier export up to date.
-
-    Example: WANDB_MODE=offline tunebench export wandb results/quick
     """
     from bench.cli.progress import shown
     from bench.export.tracked_run import tracked_rows
@@ -150,9 +146,8 @@ def mlflow(
 ) -> None:
     """Log a run to MLflow: a run a row, with its parameters, numbers, tables and versions.
 
-    The server is that of MLFLOW_TRACKING_URI. The same command brings an earlier export up to date.
-
-    Example: MLFLOW_TRACKING_URI=sqlite:///mlflow.db tunebench export mlflow results/quick
+    The server is that of MLFLOW_TRACKING_URI, which may be a file: sqlite:///mlflow.db. The same command brings an earlier
+    export up to date.
     """
     from bench.cli.progress import shown
     from bench.export.ml_flow import log_to_mlflow
