@@ -13,17 +13,16 @@ from typing import Any
 from bench.bundle.pack import versions
 from bench.bundle.verification import TOLERANCE, Deviation, Place, Verification
 from bench.bundle.verify import verify
-from bench.errors import DataError, UsageError
+from bench.errors import DataError, UsageError, one_line
 from bench.file_hash import hash_bytes_of
 from bench.hashing import fingerprint
-from bench.plain_text import plain_line
 from bench.progress import Progress, Silent
 from bench.storage.layout import DATABASE, FORMAT
 from bench.user_cache import UserCache
 
 _KIND = "verified-bundles"
 _MOST_BYTES = 4_000_000_000  # of the user's cache, some 4,000 bundles
-_OTHER = "it was written to while it was read; run the same command again"
+OTHER = "it was written to while it was read; run the same command again"
 
 
 @dataclass(frozen=True)
@@ -168,11 +167,9 @@ def _decide(file: Path, sha256: str, run: Path, options: VerifyOptions, cache: U
         try:
             found = verify(file, options.tolerance, options.workers, options.trust_weights, keep=run)
             if hash_bytes_of(file) != sha256:
-                raise DataError(f"{file}: {_OTHER}")
-        except DataError as error:
-            return Refused(file, sha256, (plain_line(str(error).removeprefix(f"{file}: ")),))
-        except OSError as error:
-            return Refused(file, sha256, (f"cannot be read ({error.strerror or error})",))
+                raise DataError(f"{file}: {OTHER}")
+        except Exception as error:  # anybody may have written it, and it must not cost the others
+            return Refused(file, sha256, (one_line(error).removeprefix(f"{file}: "),))
         if not found.unchecked:  # what is missing here may be installed by the next time
             _remember(key, found, run, cache)
     if found.holds:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.bundle.accept import Accepted, Decided, Refused, VerifyOptions, decide, find_bundles
+from bench.bundle.accept import OTHER, Accepted, Decided, Refused, VerifyOptions, decide, find_bundles
 from bench.bundle.board_pages import board_record, write_board
 from bench.bundle.board_rows import ProtocolTable, tables
 from bench.errors import DataError, MissingError
+from bench.file_hash import hash_bytes_of
 from bench.progress import Progress, Silent
 from bench.report.output_folder import OutputFolder, writing
 
@@ -115,10 +117,16 @@ def _copy_audio(found: Sequence[ProtocolTable], out: Path) -> dict[str, str]:
                 wanted.setdefault(bundle.sha256, {}).setdefault(clip.content, clip.path)
     played: dict[str, str] = {}
     for sha256, clips in wanted.items():
-        with zipfile.ZipFile(bundles[sha256].file) as archive:
-            for content, path in clips.items():
-                if content not in played:
-                    played[content] = f"audio/{content[:32]}.flac"
-                    with archive.open(path) as source, (out / played[content]).open("wb") as target:
-                        shutil.copyfileobj(source, target, _BLOCK)
+        file = bundles[sha256].file
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for content, path in clips.items():
+                    if content not in played:
+                        played[content] = f"audio/{content[:32]}.flac"
+                        with archive.open(path) as source, (out / played[content]).open("wb") as target:
+                            shutil.copyfileobj(source, target, _BLOCK)
+        except (zipfile.BadZipFile, KeyError, zlib.error, EOFError):
+            raise DataError(f"{file}: {OTHER}") from None
+        if hash_bytes_of(file) != sha256:
+            raise DataError(f"{file}: {OTHER}")
     return played

@@ -18,6 +18,7 @@ from bench.leaderboard.grid import ARROWS, decimals_of
 from bench.leaderboard.ranks import RankRange
 from bench.leaderboard.render import records
 from bench.number_format import NONE, counted, number
+from bench.plain_text import whole_characters
 from bench.printable import printable
 from bench.report.number_format import places, spread
 from bench.scores.aggregate import Cell
@@ -33,7 +34,7 @@ POLICY = (
 _SHARED = ("report.css", "load.js", "sort.js", "skip.js", "edges.js", "icon.svg")
 """What the pages of a report and these have in common."""
 _DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
-_MOST_DIFFERENCES = 20  # of a refused bundle
+_MOST_DIFFERENCES, _MOST_RECORDED = 20, 1000  # of a refused bundle, on the page and in its data
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ def write_board(
         root = "../" * name.count("/")
         (out / name).parent.mkdir(exist_ok=True)
         html = environment.get_template(template).render(root=root, **common, **content)
-        (out / name).write_text(html, encoding="utf-8")
+        (out / name).write_text(whole_characters(html), encoding="utf-8")
     (out / "data").mkdir()
     text = json.dumps(board_record(title, tables, accepted, refused), indent=1, ensure_ascii=False, allow_nan=False)
-    (out / "data" / "leaderboard.json").write_text(text + "\n", encoding="utf-8")
+    (out / "data" / "leaderboard.json").write_text(whole_characters(text) + "\n", encoding="utf-8")
 
 
 def board_record(
@@ -144,11 +145,12 @@ def board_record(
             {
                 "file": one.file.name,
                 "sha256": one.sha256 or None,
-                "reasons": list(one.reasons),
+                "reasons": list(one.reasons[:_MOST_RECORDED]),
                 "differs": [
                     {**d.place._asdict(), "quantity": d.quantity, "stored": d.then, "recomputed": d.now}
-                    for d in one.deviations
+                    for d in one.deviations[:_MOST_RECORDED]
                 ],
+                "differing": len(one.deviations),
             }
             for one in refused
         ],

@@ -146,8 +146,8 @@ def mlflow(
 ) -> None:
     """Log a run to MLflow: a run a row, with its parameters, numbers, tables and versions.
 
-    The server is that of MLFLOW_TRACKING_URI, which may be a file: sqlite:///mlflow.db. The same command brings an earlier
-    export up to date.
+    The server is that of MLFLOW_TRACKING_URI, which may be a file: sqlite:///mlflow.db. The same command brings an
+    earlier export up to date.
     """
     from bench.cli.progress import shown
     from bench.export.ml_flow import log_to_mlflow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html.parser
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -199,6 +200,22 @@ class TestRefusal:
         record = json.loads(done.stdout)
         assert [one["file"] for one in record["refused"]] == ["broken.zip", "mallory.zip"]
         assert {row["name"] for row in record["protocols"][0]["rows"]} == {"base", "tuned"}
+
+    def test_names_that_are_no_text_are_shown_all_the_same(self, bundles: dict[str, Path], tmp_path: Path) -> None:
+        with zipfile.ZipFile(bundles["eve"]) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        index = files["bundle.json"].decode().replace('"name": "eve"', '"name": "\\ud800\\u0000<b>"', 1)
+        files["bundle.json"] = index.encode()
+        odd = tmp_path / os.fsdecode(b"\xff<i>.zip")
+        with zipfile.ZipFile(odd, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        (tmp_path / os.fsdecode(b"\xfe.zip")).write_bytes(b"nothing")
+        built = build_board([tmp_path], tmp_path / "site", options=OPTIONS)
+        assert (len(built.decided.accepted), len(built.decided.refused)) == (1, 1)
+        page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+        assert "&lt;b&gt;" in page and "<b>rank" in page and "\0" not in page
+        json.loads((tmp_path / "site" / "data" / "leaderboard.json").read_text(encoding="utf-8"))
 
     def test_where_none_holds_nothing_is_written(self, tmp_path: Path) -> None:
         (tmp_path / "a.zip").write_bytes(b"PK")
