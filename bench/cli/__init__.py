@@ -14,6 +14,7 @@ from typing import NoReturn
 import typer
 
 from bench.cli import (
+    board,
     check,
     compare,
     doctor,
@@ -55,6 +56,7 @@ app.command("report")(report.command)
 app.command("merge")(merge.command)
 app.add_typer(export.app, name="export")
 app.command("verify")(verify.command)
+app.command("board")(board.command)
 app.add_typer(reference.app, name="reference")
 app.add_typer(check.app, name="check")
 app.add_typer(models.app, name="models")

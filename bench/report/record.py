@@ -34,11 +34,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.export.clip_table import json_lines
 from bench.report.context import SILENT, ClipEntry, ReportContext
 from bench.report.distributions import known, outlying, prompt_means
 from bench.report.downloads import comparison_records, leaderboard_records
 from bench.report.findings import find, split
+from bench.scores.clip_table import json_lines
 
 KIND = "tunebench report data"
 SCHEMA = 1
