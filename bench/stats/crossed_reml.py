@@ -43,7 +43,7 @@ class Layout:
 
     def turned(self) -> Layout:
         """With listeners and prompts in each other's place."""
-        return Layout(self.ratings.transpose(0, 2, 1), self.present.transpose(0, 2, 1), self.fixed.transpose(0, 1, 3, 2))
+        return Layout(*(part.swapaxes(-1, -2) for part in (self.ratings, self.present, self.fixed)))
 
     @property
     def shape(self) -> tuple[int, int, int]:
