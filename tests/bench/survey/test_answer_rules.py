@@ -266,7 +266,7 @@ def test_ratings_off_a_stated_scale_are_asked_about(write: Callable[..., Path]) 
 
 def votes(*texts: str, **meanings: str) -> dict[str, tuple[str, float]]:
     found = read_votes({Asked(text, "base", "tuned"): 5 for text in texts}, meanings, "preference")
-    return {one.text: tuple(vote) for one, vote in found.votes.items()}
+    return {one.text: (vote.outcome, vote.score) for one, vote in found.votes.items()}
 
 
 @pytest.mark.parametrize(
