@@ -53,4 +53,7 @@ def command(
     print(out / STEPS)
     print(f"{len(survey.clips)} clips; {out / MAP} says which is whose", file=sys.stderr)
     if not survey.hosted and tool not in (Tool.jspsych, Tool.webmushra):
-        print(f"put {out / 'clips'} on a web server and name its address with --url", file=sys.stderr)
+        print(
+            f"no tool finds {out / 'clips'}: put it on a web server, and write this again with --url (labels stay)",
+            file=sys.stderr,
+        )

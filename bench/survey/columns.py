@@ -12,7 +12,7 @@ from bench.survey.long_format import OPTIONAL, Identified, first_sides, listener
 from bench.survey.rating_columns import scale_columns
 
 if TYPE_CHECKING:
-    from bench.survey.forms.table_file import TextTable
+    from bench.survey.forms.table import TextTable
 
 CANONICAL = """\
 listener,prompt,model,scale,value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.survey.forms.table_file import TextTable
+    from bench.survey.forms.table import TextTable
     from bench.survey.ratings import Exclusion
 
 OPTIONAL = ("seed", "genre", "position", "side")

@@ -80,7 +80,8 @@ def read_survey(
     identified = _identify(opened, request)
     left_out += tuple(Exclusion(one.reason, one.column, tuple(one.lines), tuple(one.found)) for one in opened.left_out)
     identified = replace(identified, exclusions=(*left_out, *identified.exclusions))
-    return screen(identified, ranges, models, scales, rules)
+    known = {scale: Range(*ends) for scale, ends in opened.ranges.items()}
+    return screen(identified, ranges or known or None, models, scales, rules)
 
 
 def _identify(opened: Opened, request: Request) -> Identified:

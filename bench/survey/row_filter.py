@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from bench.errors import UsageError, suggestion
 from bench.number_format import first_few
 from bench.survey.answer_rules import Condition
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 from bench.survey.ratings import Exclusion
 
 _WRITTEN = re.compile(r"\s*(.*?)\s*(!=|<=|>=|==|=|<|>|≠|≤|≥)\s*(.*?)\s*")

@@ -15,7 +15,7 @@ from dataclasses import replace
 from bench.errors import DataError
 from bench.survey.forms.clip_rows import by_map
 from bench.survey.forms.layout import Layout, Opened, Request
-from bench.survey.forms.table_file import PART, TextTable
+from bench.survey.forms.table import PART, TextTable
 
 _CONTROLS = re.compile(r"(hidden)?reference|anchor\d*", re.IGNORECASE)
 _ORDER = re.compile(r"A=([AB]), B=([AB])")

@@ -52,10 +52,10 @@ class ClipMap:
 
     def in_cell(self, text: str) -> Clip | None:
         """Return the clip that a cell names: by its label, or by its file with or without folders and ending."""
-        found = self.labels.get(text.casefold()) or self.files.get(_as_file(text))
-        if found is None and (parts := _as_file(text).split("/"))[1:]:
-            found = next((clip for at in range(1, len(parts)) if (clip := self.files.get("/".join(parts[at:])))), None)
-        return found
+        parts = _as_file(text).split("/")
+        endings = ("/".join(parts[at:]) for at in range(len(parts)))
+        found = self.labels.get(text.casefold()) or next(filter(None, map(self.files.get, endings)), None)
+        return found or self.labels.get(parts[-1])
 
     def in_question(self, text: str) -> tuple[Clip, str] | None:
         """Return the clip that a question or the name of a column is about, and what else stands there.
@@ -75,7 +75,7 @@ class ClipMap:
         if not clips:
             return None
         start, end = found[0].span()
-        return clips.pop(), f"{text[:start]} {text[end:]}".strip()
+        return clips.pop(), " ".join(f"{text[:start]} {text[end:]}".split())
 
     def scale(self, text: str) -> str:
         """Return the name of a scale: what the map calls it, else what the file does."""
@@ -110,7 +110,7 @@ def read_clip_map(path: Path) -> ClipMap:
     files: dict[str, Clip] = {}
     scales: dict[str, str] = {}
     for line, row in zip(table.lines, table.rows, strict=True):
-        cells = {name: row[columns[name]] if name in columns else "" for name in (*_KEYS, *_FACTS)}
+        cells = {name: _unguarded(row[columns[name]]) if name in columns else "" for name in (*_KEYS, *_FACTS)}
         names = [cells[key] for key in keys if cells[key]]
         clip = Clip(*(cells[fact] for fact in _FACTS))
         if names == [cells["question"]] and clip.scale and not (clip.prompt or clip.model):
@@ -122,6 +122,11 @@ def read_clip_map(path: Path) -> ClipMap:
         for key in keys:
             _enter(files if key == "file" else labels, cells[key], key, clip, f"{path}: line {line}")
     return ClipMap(path, labels, _unambiguous(files), scales)
+
+
+def _unguarded(cell: str) -> str:
+    """A text as it was before `bench.spreadsheet` kept spreadsheets from taking it for a formula."""
+    return cell[1:] if re.match(r"'[=+\-@＝＋－＠]", cell) else cell
 
 
 def _enter(known: dict[str, Clip], name: str, key: str, clip: Clip, where: str) -> None:
@@ -149,8 +154,9 @@ def _unambiguous(files: Mapping[str, Clip]) -> dict[str, Clip]:
 
 
 def _as_file(text: str) -> str:
-    """A path in lower case, with slashes and without the ending of an audio file, a query or what is doubled."""
-    text = re.sub(r"[?#].*$", "", text.casefold().replace("\\", "/"))
+    """A path or address in lower case, with slashes and without the ending of an audio file, or an address's query."""
+    text = text.casefold().replace("\\", "/")
+    text = re.sub(r"[?#].*$", "", text) if "://" in text else text
     return str(PurePosixPath(re.sub(r"\.(wav|flac|mp3|ogg|opus|m4a|aac|aif|aiff|webm)$", "", text))) if text else ""
 
 

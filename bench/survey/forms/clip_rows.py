@@ -15,9 +15,9 @@ from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.column_names import columns_of, plain
 from bench.survey.forms.layout import Opened, Request, leave_out, map_question
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 
-_AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aac|aiff?|webm)$", re.IGNORECASE)
+_AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aac|aiff?|webm)([?#].*)?$", re.IGNORECASE)
 _CLIP_WORDS = ("clip", "file", "filename", "filepath", "path", "audio", "audiofile", "audiopath", "wav", "url")
 _MORE_CLIP_WORDS = ("audiourl", "utterance", "stimulus", "stimuli", "soundfile", "sound", "recording")
 
@@ -87,7 +87,7 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
     """
     if "prompt" in request.given and "model" in request.given:
         return None
-    column = _clip_column(table)
+    column = clip_column(table)
     if column is None:
         return None
     models = columns_of("model", table.header)
@@ -117,7 +117,7 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
     return Opened(table, {"prompt": column, "model": "model", **value}, notes=[note], left_out=other)
 
 
-def _clip_column(table: TextTable) -> str | None:
+def clip_column(table: TextTable) -> str | None:
     """The column of clips: one of files before one of a usual name; None where several could be it."""
     words = (*_CLIP_WORDS, *_MORE_CLIP_WORDS)
     named = [name for name in table.header if plain(name) in words] or columns_of("prompt", table.header)
@@ -167,11 +167,11 @@ def _share(prompts: Iterable[str], models: Iterable[str]) -> float:
 
 def _from_folders(files: Sequence[str]) -> list[tuple[str, str]] | None:
     """(prompt, model) of files in a folder a model; None unless most prompts are in several of fewer models."""
-    paths = [re.sub(r"[?#].*$", "", file).replace("\\", "/").split("/") for file in files]
+    paths = [_AUDIO.sub("", file).replace("\\", "/").split("/") for file in files]
     if not paths or len({len(path) for path in paths}) > 1 or len(paths[0]) < 2:
         return None
     fixed = next((level for level in range(len(paths[0])) if len({path[level] for path in paths}) > 1), 0)
     models = [path[-2] for path in paths]
-    prompts = ["/".join([*path[fixed:-2], _AUDIO.sub("", path[-1])]) for path in paths]
+    prompts = ["/".join([*path[fixed:-2], path[-1]]) for path in paths]
     fewer = 1 < len(set(models)) < len(set(prompts))
     return list(zip(prompts, models, strict=True)) if fewer and _share(prompts, models) > 0.5 else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import DataError
-from bench.survey.forms.table_file import TextTable, tidy
+from bench.survey.forms.table import TextTable, tidy
 
 SEPARATORS = (",", ";", "\t")
 

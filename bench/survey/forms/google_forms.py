@@ -11,7 +11,7 @@ import json
 
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 from bench.survey.forms.wide_table import open_wide
 
 _TIMESTAMP = frozenset(

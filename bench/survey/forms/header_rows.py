@@ -7,7 +7,7 @@ only, and below it the row, choice or "Response" of each column (help page "Unde
 
 from __future__ import annotations
 
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 
 _ALONE = frozenset(("", "response", "open-ended response"))  # the second row of a question with one column
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError
-from bench.survey.forms.table_file import PART, TextTable, tidy, written
+from bench.survey.forms.table import PART, TextTable, tidy, written
 
 
 def parse_json(path: Path, text: str, certain: bool) -> TextTable | None:

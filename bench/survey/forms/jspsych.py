@@ -16,7 +16,7 @@ from dataclasses import replace
 from bench.survey.forms.clip_rows import by_map, by_names
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column, map_question
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
-from bench.survey.forms.table_file import PART, TextTable, written
+from bench.survey.forms.table import PART, TextTable, written
 
 _PERSON = ("PROLIFIC_PID", "prolific_id", "subject_id", "participant_id", "workerId", "run_id", PART)
 _ANSWERS = ("response", "responses", "button_pressed", "slider_value")
@@ -59,7 +59,8 @@ def _rated(table: TextTable) -> TextTable:
     answers = next((name for name in _ANSWERS if name in table.header and any(table.column(name))), None)
     if answers is None:
         return table
-    kept = [name for name in table.header if name not in _OWN and name not in _ANSWERS]
+    own = _OWN.union(_ANSWERS)
+    kept = [name for name in table.header if name and name not in own and any(table.column(name))]
     rows, lines, named = [], [], False
     types = table.column("trial_type")
     for line, row, kind, answer in zip(table.lines, table.rows, types, table.column(answers), strict=True):
@@ -73,8 +74,7 @@ def _rated(table: TextTable) -> TextTable:
     long = table._replace(header=[*kept, "scale", "value"], rows=rows, lines=lines, labels=())
     if "scale" in kept or not named:  # the experiment names the scale itself, or nothing does
         long = long.only([*kept, "value"])
-    empty = [name for name in long.header if not any(long.column(name))]
-    return long.only([name for name in long.header if name not in empty or name == "value"])
+    return long
 
 
 def _answers(text: str, counted: bool) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from bench.survey.forms.clip_map import ClipMap, shown
 from bench.survey.forms.column_names import columns_of
 from bench.survey.forms.questionnaire import Questionnaire, Template
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 
 
 class LeftOut(NamedTuple):
@@ -65,6 +65,7 @@ class Opened:
         notes: what was assumed, a sentence each.
         left_out: rows that are no answers.
         controls: models that are there to test the listeners.
+        ranges: lowest and highest possible rating of scales that the tool has only one of.
         scales: columns of the table that hold ratings, a scale each, where the layout knows.
         question: what to ask where the columns cannot be told.
         listener_columns: what the file says about each listener besides: by column, then by listener.
@@ -77,6 +78,7 @@ class Opened:
     notes: Sequence[str] = ()
     left_out: Sequence[LeftOut] = ()
     controls: frozenset[str] = frozenset()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     scales: Sequence[str] = ()
     question: SurveyQuestion | None = None
     listener_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

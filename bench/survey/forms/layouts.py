@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from bench.errors import DataError, UsageError, suggestion
@@ -16,13 +17,13 @@ from bench.survey.forms import (
     surveymonkey,
     webmushra,
 )
-from bench.survey.forms.clip_rows import by_map, by_names
+from bench.survey.forms.clip_rows import by_map, by_names, clip_column
 from bench.survey.forms.column_names import columns_of
-from bench.survey.forms.layout import Layout, Opened, Request, listener_column
+from bench.survey.forms.layout import Layout, Opened, Request, listener_column, map_question
 from bench.survey.forms.model_columns import open_model_columns
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import PART, TextTable
-from bench.survey.forms.wide_table import open_wide
+from bench.survey.forms.table import PART, TextTable
+from bench.survey.forms.wide_table import clip_text, open_wide
 
 
 def _any_table(table: TextTable) -> bool:
@@ -41,10 +42,26 @@ def open_plain(table: TextTable, request: Request) -> Opened:
     if request.clips is not None:
         opened = by_map(table, request, request.clips)
         return opened or open_wide(table, request, "a column a clip", listener_column(table, request, PART))
-    opened = open_model_columns(table, request) or by_names(table, request) or Opened(table)
+    opened = open_model_columns(table, request) or by_names(table, request)
+    opened = opened or Opened(table, question=_question(table, request))
     if PART in table.header and not columns_of("listener", table.header):
         return replace(opened, roles={"listener": PART, **opened.roles})
     return opened
+
+
+def _question(table: TextTable, request: Request) -> SurveyQuestion | None:
+    """Ask for a clip map where clips stand in a column, or columns of numbers may be theirs; None where neither is."""
+    if any(columns_of(role, table.header) for role in ("model", "a", "b")) or "model" in request.given:
+        return None
+    column = clip_column(table)
+    if column is not None:
+        return map_question(table, f"the column '{column}'", table.column(column), "clip")
+    ratings = [
+        name for name in table.header if name and all(re.fullmatch(r"\d{0,3}", cell) for cell in table.column(name))
+    ]
+    if len(ratings) < 4 or len(table.rows) < 2 or columns_of("prompt", table.header):
+        return None
+    return map_question(table, "a column a clip", [clip_text(name) for name in ratings], "question")
 
 
 _TOOLS = (

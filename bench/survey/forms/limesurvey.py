@@ -14,7 +14,7 @@ from html import escape
 
 from bench.survey.forms.layout import Layout, Opened, Request, leave_out, listener_column
 from bench.survey.forms.questionnaire import ABOUT, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 from bench.survey.forms.wide_table import open_wide
 
 _OWN = frozenset(

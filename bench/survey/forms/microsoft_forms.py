@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 from bench.survey.forms.wide_table import open_wide
 
 _OWN = frozenset(
@@ -22,13 +22,13 @@ _OWN = frozenset(
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether the first three columns are those that Microsoft Forms writes."""
-    return [name.lower() for name in table.header[:3]] == ["id", "start time", "completion time"]
+    """Whether it has the columns in which Microsoft Forms notes when a form was begun and sent."""
+    return {"id", "start time", "completion time"} <= {name.lower() for name in table.header}
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
     """Bring the ratings of each clip into rows; people who sign in are told apart by their e-mail, others by the ID."""
-    listener = listener_column(table, request, "Email", table.header[0])
+    listener = listener_column(table, request, "Email", "ID")
     own = [name for name in table.header if name.lower() in _OWN or name.startswith(("Points - ", "Feedback - "))]
     return open_wide(table, request, LAYOUT.tool, listener, own)
 

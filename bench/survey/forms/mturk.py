@@ -24,7 +24,7 @@ from bench.errors import DataError
 from bench.survey.forms.clip_rows import by_map, by_names
 from bench.survey.forms.layout import Layout, LeftOut, Opened, Request, leave_out, map_question
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
-from bench.survey.forms.table_file import TextTable, written
+from bench.survey.forms.table import TextTable, written
 
 _NUMBERED = re.compile(r"(.*[^\d._-])[._-]?(\d+)")
 
@@ -127,7 +127,8 @@ def write(survey: Questionnaire) -> Template:
     buffer = io.StringIO()
     batch = csv.writer(buffer, lineterminator="\n")
     batch.writerow(["clip", "audio", "text"])
-    batch.writerows([clip.id, clip.address, clip.text] for clip in survey.clips)
+    # The tool puts them into the page as they are.
+    batch.writerows([clip.id, escape(clip.address), escape(clip.text)] for clip in survey.clips)
     groups = [
         *((one.question, one.code.lower(), one.choices) for one in ABOUT),
         *((f"{scale.name}: {scale.question}", scale.code.lower(), CHOICES) for scale in SCALES),

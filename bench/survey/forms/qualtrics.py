@@ -12,7 +12,7 @@ from html import escape
 
 from bench.survey.forms.layout import Layout, LeftOut, Opened, Request, leave_out, listener_column
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, Questionnaire, Template
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 from bench.survey.forms.wide_table import open_wide
 
 _OWN = (

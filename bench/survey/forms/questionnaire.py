@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from csv import writer
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bench.spreadsheet import csv_text
 from bench.survey.forms.clip_map import EXAMPLE
 
 TITLE = "Music listening survey"
@@ -95,11 +94,6 @@ class Template(NamedTuple):
 
 def clip_map_text(clips: Sequence[BlindClip], scale_columns: dict[str, str]) -> str:
     """The clip map as CSV: a row a clip, then a row for each column or code that stands for a scale."""
-    buffer = io.StringIO()
-    rows = writer(buffer, lineterminator="\n")
-    rows.writerow(EXAMPLE.split(","))
-    for clip in clips:
-        rows.writerow([clip.id, clip.file, "", clip.prompt, clip.model, clip.genre, "", clip.seed])
-    for column, scale in scale_columns.items():
-        rows.writerow(["", "", column, "", "", "", scale, ""])
-    return buffer.getvalue()
+    rows = [[clip.id, clip.file, "", clip.prompt, clip.model, clip.genre, "", clip.seed] for clip in clips]
+    rows += [["", "", column, "", "", "", scale, ""] for column, scale in scale_columns.items()]
+    return csv_text(EXAMPLE.split(","), rows)

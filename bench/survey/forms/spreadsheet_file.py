@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError, MissingError, UsageError
-from bench.survey.forms.table_file import LARGEST, TextTable, written
+from bench.survey.forms.table import LARGEST, TextTable, written
 
 
 def parse_xlsx(path: Path, content: bytes) -> TextTable:

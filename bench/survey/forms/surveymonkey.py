@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, SCALES, Questionnaire, Template
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 from bench.survey.forms.wide_table import open_wide
 
 _OWN = frozenset(

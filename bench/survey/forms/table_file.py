@@ -4,72 +4,20 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bench.errors import DataError, UsageError
 from bench.regular_file import read_bytes
+from bench.survey.forms.delimited_text import decode, parse_delimited
+from bench.survey.forms.header_rows import merge_header_rows
+from bench.survey.forms.json_file import parse_json
+from bench.survey.forms.spreadsheet_file import parse_xlsx
+from bench.survey.forms.table import LARGEST, PART, TextTable, tidy, written
 
 _GZIP, _ZIP, _OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-PART = "part"
-"""Column that tells a folder's files apart by name, or the lists of a JSON file by number: one a participant."""
-
-LARGEST = 2**29
-"""Bytes that a compressed file may hold: half a gigabyte, a hundred times a large survey."""
-
-# Line ends and tabs would break a table apart, escapes would command the terminal that shows it.
-_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-
-
-class TextTable(NamedTuple):
-    """A table of text without surrounding blanks; blanks and control characters within are one space.
-
-    Attributes:
-        path: where it was read from.
-        header: names of the columns, all different.
-        rows: as many cells each as the header has; "" where empty.
-        lines: where each row stands: the line of a text file, or the row or object of another, counted from 1.
-        decimal_comma: whether 3,5 is a number here.
-        labels: what further header rows say about each column; as long as the header, or empty.
-        notes: what was assumed while reading, a sentence each.
-    """
-
-    path: Path
-    header: list[str]
-    rows: list[list[str]]
-    lines: list[int]
-    decimal_comma: bool = False
-    labels: Sequence[str] = ()
-    notes: Sequence[str] = ()
-
-    def column(self, name: str) -> list[str]:
-        """The cells of a column."""
-        position = self.header.index(name)
-        return [row[position] for row in self.rows]
-
-    def only(self, names: Sequence[str]) -> TextTable:
-        """The same rows with these columns alone, in this order."""
-        positions = [self.header.index(name) for name in names]
-        labels = [self.labels[position] for position in positions] if self.labels else ()
-        rows = [[row[position] for position in positions] for row in self.rows]
-        return self._replace(header=list(names), rows=rows, labels=labels)
-
-    def with_column(self, name: str, cells: Sequence[str]) -> TextTable:
-        """The same with a column added, or replaced where there is one of that name."""
-        if name in self.header:
-            position = self.header.index(name)
-            rows = [[*row[:position], cell, *row[position + 1 :]] for row, cell in zip(self.rows, cells, strict=True)]
-            return self._replace(rows=rows)
-        rows = [[*row, cell] for row, cell in zip(self.rows, cells, strict=True)]
-        return self._replace(header=[*self.header, name], rows=rows, labels=[*self.labels, ""] if self.labels else ())
-
-    def where(self, kept: Sequence[bool]) -> TextTable:
-        """The rows that are kept."""
-        rows = [row for row, keep in zip(self.rows, kept, strict=True) if keep]
-        return self._replace(rows=rows, lines=[line for line, keep in zip(self.lines, kept, strict=True) if keep])
 
 
 def read_table(path: Path) -> TextTable:
@@ -118,8 +66,6 @@ def _folder(path: Path) -> TextTable:
 
 def _file(path: Path) -> TextTable:
     """A file's rows below one header row."""
-    from bench.survey.forms.header_rows import merge_header_rows
-
     try:
         content = read_bytes(path)
     except FileNotFoundError:
@@ -133,10 +79,6 @@ def _file(path: Path) -> TextTable:
 
 
 def _parse(path: Path, content: bytes, name: str) -> TextTable:
-    from bench.survey.forms.delimited_text import decode, parse_delimited
-    from bench.survey.forms.json_file import parse_json
-    from bench.survey.forms.spreadsheet_file import parse_xlsx
-
     if content.startswith(b"PAR1") or name.endswith((".parquet", ".pq")):
         return _parquet(path, content)
     if content.startswith(_ZIP):
@@ -174,17 +116,3 @@ def _parquet(path: Path, content: bytes) -> TextTable:
     columns: list[Sequence[Any]] = [column.to_pylist() for column in table.columns]
     rows = [[written(value) for value in row] for row in zip(*columns, strict=True)]
     return TextTable(path, [tidy(str(name)) for name in table.column_names], rows, list(range(1, len(rows) + 1)))
-
-
-def written(value: Any) -> str:
-    """A typed value as it would stand in a CSV file: 4.0 as 4, nothing as nothing."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return tidy(str(value))
-
-
-def tidy(cell: str) -> str:
-    """A cell without surrounding blanks, and with one space for blanks and control characters within."""
-    return _BLANKS.sub(" ", cell).strip()

@@ -22,9 +22,17 @@ from bench.survey.forms.clip_map import ClipMap, shown
 from bench.survey.forms.clip_rows import without_model
 from bench.survey.forms.column_names import plain
 from bench.survey.forms.layout import Layout, Opened, Request
-from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
+from bench.survey.forms.questionnaire import (
+    ABOUT,
+    CHOICES,
+    INTRODUCTION,
+    SCALES,
+    TITLE,
+    Questionnaire,
+    Template,
+)
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 
 _ANSWER = re.compile(r"stimuli_(rating\d*)")
 _PERSONAL = ("session", "email", "participant", "name", "listener", "user", "subject")  # session: session_uuid
@@ -33,6 +41,7 @@ _HEARD, _MISSES = 90, 0.15
 _WORDS = {"correct": "a", "incorrect": "b", "undecided": "tie", "unknown": ""}
 _EXTRA = ("prompt", "scale", "seed", "genre")
 _DIFFERENCE = "difference grade"
+_RANGES = {"MUSHRA": (0.0, 100.0), _DIFFERENCE: (-4.0, 4.0)}
 
 
 class _Kind(NamedTuple):
@@ -100,7 +109,9 @@ def open_export(table: TextTable, request: Request) -> Opened:
     controls = frozenset(name for name in facts.get("model", ()) if kind.name == "MUSHRA" and _CONTROL.fullmatch(name))
     long, columns = _long(table, facts, answers, answer_role, kind)
     roles = {name: name for name in long.header}
-    return Opened(long, roles, columns, {**sources, "scale": sources.get("scale", "")}, notes, controls=controls)
+    ranges = {scale: _RANGES[scale] for scale in answers.values() if scale in _RANGES and "scale" not in facts}
+    told = {**sources, "scale": sources.get("scale", "")}
+    return Opened(long, roles, columns, told, notes, controls=controls, ranges=ranges)
 
 
 def _long(
@@ -223,35 +234,18 @@ def write(survey: Questionnaire) -> Template:
     """Write a configuration with a page of five Likert scales a clip, in random order."""
     import yaml
 
-    scales = [
-        [{"value": choice, "label": f"{scale.name} {choice}" if choice == "1" else choice} for choice in CHOICES]
-        for scale in SCALES
-    ]
-    help_text = "<br/>".join(escape(f"{scale.name}: {scale.question}") for scale in SCALES)
-    pages = [
-        {
-            "type": "likert_single_stimulus",
-            "id": clip.id,
-            "name": f"Clip {clip.id}",
-            "content": f"Text: {escape(clip.text)}<br/><br/>{help_text}",
-            "showWaveform": False,
-            "mustPlayback": "ended",
-            "mustRate": True,
-            "stimuli": {clip.id: clip.address},
-            "response": scales,
-        }
-        for clip in survey.clips
-    ]
     about = [
-        {
-            "type": "likert",
-            "name": one.name,
-            "label": one.question,
-            "response": [{"value": choice, "label": choice} for choice in one.choices],
-        }
+        {"type": "likert", "name": one.name, "label": one.question, "response": [_choice(name) for name in one.choices]}
         for one in ABOUT
     ]
     person = {"type": "text", "label": "Your name, or a word of your own", "name": "listener"}
+    finish = {
+        "type": "finish",
+        "name": "Thank you",
+        "content": "Thank you!",
+        "showResults": False,
+        "writeResults": True,
+    }
     settings = {
         "testname": TITLE,
         "testId": "tunebench",
@@ -261,15 +255,8 @@ def write(survey: Questionnaire) -> Template:
         "remoteService": "service/write.php",
         "pages": [
             {"type": "generic", "id": "first_page", "name": TITLE, "content": escape(INTRODUCTION)},
-            ["random", *pages],
-            {
-                "type": "finish",
-                "name": "Thank you",
-                "content": "Thank you!",
-                "showResults": False,
-                "writeResults": True,
-                "questionnaire": [person, *about],
-            },
+            ["random", *map(_page, survey.clips)],
+            {**finish, "questionnaire": [person, *about]},
         ],
     }
     steps = (
@@ -280,6 +267,26 @@ def write(survey: Questionnaire) -> Template:
     text = yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True)
     codes = {f"stimuli_rating{at}": scale.name for at, scale in enumerate(SCALES, 1)}
     return Template({"survey.yaml": text}, steps, codes)
+
+
+def _page(clip: BlindClip) -> dict[str, object]:
+    """The page of one clip; a scale has no title there, so its first choice names it."""
+    help_text = "<br/>".join(escape(f"{scale.name}: {scale.question}") for scale in SCALES)
+    return {
+        "type": "likert_single_stimulus",
+        "id": clip.id,
+        "name": f"Clip {clip.id}",
+        "content": f"Text: {escape(clip.text)}<br/><br/>{help_text}",
+        "showWaveform": False,
+        "mustPlayback": "ended",
+        "mustRate": True,
+        "stimuli": {clip.id: clip.address},
+        "response": [[_choice(CHOICES[0], scale.name), *map(_choice, CHOICES[1:])] for scale in SCALES],
+    }
+
+
+def _choice(value: str, title: str = "") -> dict[str, str]:
+    return {"value": value, "label": f"{title} {value}".strip()}
 
 
 LAYOUT = Layout("webmushra", "webMUSHRA", recognises, open_export, write)

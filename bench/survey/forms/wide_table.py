@@ -10,7 +10,7 @@ from bench.errors import DataError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.layout import LeftOut, Opened, Request, map_question
 from bench.survey.forms.questions import SurveyQuestion
-from bench.survey.forms.table_file import TextTable
+from bench.survey.forms.table import TextTable
 
 _LONG = ["listener", "prompt", "model", "scale", "value", "genre", "seed"]
 
@@ -47,7 +47,7 @@ def open_wide(
     """
     kept = [name for name in table.header if name and (name == listener or name not in skipped)]
     if request.clips is None:
-        names = [_clip_text(name, label) for name, label in _named(table) if name in kept and name != listener]
+        names = [clip_text(name, label) for name, label in _named(table) if name in kept and name != listener]
         roles = {"listener": listener} if listener else {}
         question = map_question(table, f"the export of {tool}", names, "question")
         return Opened(table.only(kept), roles, left_out=left_out, question=question)
@@ -100,7 +100,7 @@ def _scale(rest: str, name: str, label: str) -> str:
     return left.strip(" -–—:|/,.()?") or "rating"
 
 
-def _clip_text(name: str, label: str) -> str:
+def clip_text(name: str, label: str = "") -> str:
     """What a clip map may call the question of a column: its text without the scale."""
     text = label or name
     bracketed = re.sub(r"\s*\[[^\[\]]+\]\s*$", "", text)
