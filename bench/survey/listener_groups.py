@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.errors import UsageError, suggestion
+from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences, Ratings, natural
 from bench.survey.results import GroupMean
 
@@ -46,18 +46,19 @@ def _of_column(survey: Ratings | Preferences, column: str) -> Iterator[GroupMean
             f"up to {_MOST} groups into the file, such as ages in ranges"
         )
     for scale in survey.scales:
-        for name, cells in _cells(survey, scale).items():
+        for name, (listeners, values) in _answers(survey, scale).items():
             for group in groups:
-                part = cells[said == group]
-                there = ~np.isnan(part)
-                mean = float(part[there].mean()) if there.any() else None
-                answered = int(there.any(axis=1).sum())
-                yield GroupMean(column, group, scale, name, mean, answered, int(there.sum()))
+                here = said[listeners] == group
+                mean = float(values[here].mean()) if here.any() else None
+                answered = len(np.unique(listeners[here]))
+                yield GroupMean(column, group, scale, name, mean, answered, int(here.sum()))
 
 
-def _cells(survey: Ratings | Preferences, scale: str) -> dict[str, npt.NDArray[np.float64]]:
-    """The ratings of each model, or the scores of each pair that was asked for, shape (listeners, prompts)."""
+def _answers(
+    survey: Ratings | Preferences, scale: str
+) -> dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
+    """Of each model, or of each pair that was asked for, whose the answers are and what they say."""
     if isinstance(survey, Ratings):
-        return dict(zip(survey.models, survey.cube(scale), strict=True))
-    found = {f"{b} − {a}": survey.scores(a, b, scale) for a, b in combinations(survey.models, 2)}
-    return {name: scores for name, scores in found.items() if not np.isnan(scores).all()}
+        cube = zip(survey.models, survey.cube(scale), strict=True)
+        return {model: (np.nonzero(~np.isnan(cells))[0], cells[~np.isnan(cells)]) for model, cells in cube}
+    return {f"{b} − {a}": (votes.listeners, votes.scores) for (a, b), votes in votes_of(survey, scale).items()}

@@ -110,10 +110,25 @@ class Ratings(_Answers):
         """
         if scale not in self.scales:
             raise ValueError(f"no ratings of '{scale}'; there are {', '.join(self.scales)}")
+        return self._cells(self.table[self.table["scale"] == scale], "value")
+
+    def positions(self, scale: str) -> Array | None:
+        """At which place of a listener's session each rating on one scale was given, in the shape of `cube`.
+
+        None where the file does not say it of every rating, in numbers.
+        """
+        import pandas as pd
+
+        if "position" not in self.table:
+            return None
         rows = self.table[self.table["scale"] == scale]
+        rows = rows.assign(position=pd.to_numeric(rows["position"], errors="coerce"))
+        return None if rows["position"].isna().any() else self._cells(rows, "position")
+
+    def _cells(self, rows: pd.DataFrame, column: str) -> Array:
         axes = ((self.models, "model"), (self.listeners, "listener"), (self.prompts, "prompt"))
         codes = [_codes(rows[column], names) for names, column in axes]
-        return cell_means(codes, rows["value"], [len(names) for names, _ in axes])
+        return cell_means(codes, rows[column], [len(names) for names, _ in axes])
 
 
 @dataclass(frozen=True)
@@ -131,28 +146,6 @@ class Preferences(_Answers):
 
     models: tuple[str, ...]
     ranges: Mapping[str, Range] = field(default_factory=dict)
-
-    def signs(self, a: str, b: str, scale: str) -> Array:
-        """How often b was preferred less how often a was, −1 to 1, shape (listeners, prompts); NaN where not asked."""
-        return self._means(a, b, scale, "choice")
-
-    def scores(self, a: str, b: str, scale: str) -> Array:
-        """By how much b was better on average, shape (listeners, prompts); the `signs` where nobody said how much."""
-        return self._means(a, b, scale, "score")
-
-    def decided(self, a: str, b: str, scale: str) -> Array:
-        """The `signs` without the answers that both are bad, which say nothing about who is stronger."""
-        return self._means(a, b, scale, "choice", but="both bad")
-
-    def _means(self, a: str, b: str, scale: str, column: str, but: str = "") -> Array:
-        """The mean of a column whose sign says who is better, shape (listeners, prompts); NaN where there is none."""
-        table = self.table[(self.table["scale"] == scale) & (self.table["outcome"] != but)]
-        forth = (table["a"] == a) & (table["b"] == b)
-        back = (table["a"] == b) & (table["b"] == a)
-        rows = table[forth | back]
-        values = rows[column].where(forth[rows.index], -rows[column])
-        codes = [_codes(rows["listener"], self.listeners), _codes(rows["prompt"], self.prompts)]
-        return cell_means(codes, values, [len(self.listeners), len(self.prompts)])
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -16,11 +16,15 @@ from bench.survey.report_tables import (
     exclusions,
     genre_differences,
     group_rows,
+    listener_rows,
     model_rows,
     omnibus_rows,
+    ordinal_rows,
+    side_rows,
+    strength_differences,
     strength_rows,
 )
-from bench.survey.results import Analysis, ModelRating, Strength
+from bench.survey.results import Analysis
 from bench.text_table import PROSE_WIDTH, markdown_table, markdown_text, text_table
 
 
@@ -35,8 +39,7 @@ class Section:
 
 def sections(analysis: Analysis) -> list[Section]:
     """Everything that is said about a survey, in its order."""
-    ratings = tuple(one for one in analysis.models if isinstance(one, ModelRating))
-    strengths = tuple(one for one in analysis.models if isinstance(one, Strength))
+    ratings = analysis.models
     percent = f"{100 * analysis.confidence:g} %"
     found = [Section("Survey", None, (*_design(analysis), *analysis.notes))]
     if analysis.exclusions:
@@ -45,18 +48,27 @@ def sections(analysis: Analysis) -> list[Section]:
         )
     if ratings:
         found.append(Section(f"Models (mean with crossed {percent} interval)", *model_rows(ratings)))
-    if strengths:
-        found.append(Section(f"Models (Bradley–Terry, bootstrap {percent} interval)", *strength_rows(strengths)))
+    for fit in analysis.strengths:
+        ties = "ties as half wins" if fit.ties == "half wins" else "ties by Davidson's model"
+        found.append(
+            Section(f"{fit.scale}: strengths (Bradley–Terry, {ties}, {percent} interval)", *strength_rows(fit))
+        )
+        if len(fit.differences) > 1:
+            found.append(Section(f"{fit.scale}: differences of strengths, {ties}", strength_differences(fit)))
+    if analysis.sides:
+        found.append(Section("Was the first side chosen more often?", *side_rows(analysis.sides)))
     if analysis.omnibus:
         found.append(Section("Do the models differ at all?", *omnibus_rows(analysis.omnibus)))
     if analysis.comparisons:
-        scored = strengths and analysis.design.ranges
+        scored = analysis.strengths and analysis.design.ranges
         shares = (
             "Comparison scores (for the first)" if scored else "Preferences (share for the first less the second's)"
         )
         what = "Differences" if ratings else shares
-        found.append(Section(f"{what} with crossed {percent} interval", *differences(analysis.comparisons)))
+        found.append(Section(f"{what} with {percent} interval", *differences(analysis.comparisons)))
         found.append(Section("Effect sizes and variances", *effects(analysis.comparisons)))
+    if analysis.ordinal:
+        found.append(Section("Ratings as ordered steps (a description)", *ordinal_rows(analysis.ordinal)))
     if analysis.customary:
         found.append(Section("The customary tests beside it", *customary(analysis.customary)))
     if analysis.genres:
@@ -65,6 +77,8 @@ def sections(analysis: Analysis) -> list[Section]:
         found.append(Section("By groups of listeners (a description)", *group_rows(analysis.by_listener)))
     if analysis.agreement:
         found.append(Section("Agreement of the listeners", *agreements(analysis.agreement)))
+    if analysis.listeners:
+        found.append(Section("Listeners", *listener_rows(analysis.listeners)))
     return [*found, Section("What this shows", None, analysis.claims)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.survey.answer_rules import AnswerRules
 from bench.survey.forms.questions import SurveyQuestion
+from bench.survey.pair_votes import votes_of
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_ratings, read_survey
@@ -337,9 +339,9 @@ def test_webmushra_paired_comparison(write: Callable[..., Path]) -> None:
     rows = [f"t,{who}@x,t{n},base,lora,{answer},9" for who in "ab" for n, answer in enumerate(answers)]
     found = read_survey(write(head + "\n".join(rows)))
     assert isinstance(found, Preferences)
-    signs = found.signs("base", "lora", "preference")
-    assert signs.tolist() == [[-1, 1, 0]] * 2
-    assert found.signs("lora", "base", "preference").tolist() == [[1, -1, 0]] * 2
+    assert votes_of(found, "preference")["base", "lora"].differences.tolist() == [[-1, 1, 0]] * 2
+    turned = replace(found, models=("lora", "base"))
+    assert votes_of(turned, "preference")["lora", "base"].differences.tolist() == [[1, -1, 0]] * 2
     assert reasons(found) == {"no answer": (5, 9)}
     with pytest.raises(DataError, match="preferences between two models; ratings of each are needed"):
         read_ratings(write(head + "\n".join(rows)))
@@ -359,7 +361,7 @@ def test_preferences_by_name_side_or_tie(write: Callable[..., Path]) -> None:
     )
     found = read_survey(write(text), rules=AnswerRules(missing=("perhaps",)))
     assert isinstance(found, Preferences)
-    assert found.signs("x", "y", "preference").tolist() == [[-1, -1, 0]]
+    assert votes_of(found, "preference")["x", "y"].differences.tolist() == [[-1, -1, 0]]
     assert reasons(found) == {"a model against itself": (5,), "called missing with --missing": (6,)}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from bench.errors import DataError, UsageError
 from bench.survey.forms.questions import SurveyQuestion
+from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences
 from bench.survey.reading import read_ratings, read_survey
 from tests.bench.survey.forms.conftest import (
@@ -480,7 +481,7 @@ def test_beaqlejs_preferences_count_what_was_shown(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text(json.dumps(sets))
     found = read_survey(tmp_path / "v.txt")
     assert isinstance(found, Preferences)
-    assert found.signs("A", "B", "preference").tolist() == [[-1, 1, -1]]
+    assert votes_of(found, "preference")["A", "B"].differences.tolist() == [[-1, 1, -1]]
 
 
 # -- webMUSHRA -------------------------------------------------------------------------------------------------------
