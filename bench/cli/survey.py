@@ -74,7 +74,7 @@ def analyze(
     """Compare the models of a listening survey: differences that hold for new listeners and new prompts.
 
     A row a rating (listener, prompt, model, scale, value), or a column a scale, or preferences (listener, prompt, a, b,
-    choice), or a CSV file of webMUSHRA. Several seeds of a clip are averaged. Answers that cannot count are listed.
+    choice), or what a survey tool exports. Several seeds of a clip are averaged. Answers that cannot count are listed.
     """
     import json
 
