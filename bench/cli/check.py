@@ -153,10 +153,10 @@ def _report(
     quick: bool,
 ) -> str:
     """Two tables, of correlations and of smallest doses, and what the words in them mean."""
-    from bench.cli.output import layout
+    from bench.cli.output import page_layout
     from bench.text_table import definitions, paragraph, text_table
 
-    page = layout()
+    page = page_layout()
     of = {(response.metric, response.spoiler): response for response in responses}
     arrows = {"higher": " ↑", "lower": " ↓", "none": ""}
     rows = {metric.ref: f"{metric.ref}{arrows[metric.direction]}" for metric in metrics}

@@ -109,7 +109,7 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
 
     Tests of set metrics that were not made yet show their progress.
     """
-    from bench.cli.output import emit, layout
+    from bench.cli.output import emit, page_layout
     from bench.cli.progress import shown
     from bench.leaderboard.render import board_of, rendered, unscored
     from bench.storage.store import Store
@@ -119,9 +119,9 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
         board, failures = board_of(store, progress=progress, plugin_files=plugin_files), store.failures()
     style: Format = "json" if as_json else "table"
     if board.cells or as_json:
-        emit(rendered(board, style, layout=layout()), style)
+        emit(rendered(board, style, layout=page_layout()), style)
     else:
-        emit(paragraph(unscored(folder), layout()), style)
+        emit(paragraph(unscored(folder), page_layout()), style)
     return failures
 
 

@@ -78,8 +78,7 @@ def analyze(
     """
     import json
 
-    from bench.cli.output import emit, style_of
-    from bench.cli.output import layout as page_layout
+    from bench.cli.output import emit, page_layout, style_of
     from bench.cli.survey_options import answerable, columns, names, ranges, rules
     from bench.errors import UsageError
     from bench.survey.analysis import analyse

@@ -81,13 +81,13 @@ def run(
     settings = as_config(config)
     folder = Path(out) if out is not None else default_folder(config)
     plan, about, whole = planned_run(settings, shard)
-    if (asked := len(plan.suite.prompts)) < plan.suite_size:
-        progress.note(f"only the first {asked} of {plan.suite_size} prompts of {plan.suite.ref} are asked for")
     if shard:
         folder /= shard.folder
     else:
         check_reference(settings.reference, plan.metrics)
     with shown(progress) as progress, Store.open(folder) as store:
+        if (asked := len(plan.suite.prompts)) < plan.suite_size:
+            progress.note(f"only the first {asked} of {plan.suite_size} prompts of {plan.suite.ref} are asked for")
         replaced = store.adopt(plan, about, whole)
         if replaced:
             progress.note(f"{counted(replaced, 'clip')} replaced because what they are made from has changed")

@@ -23,7 +23,7 @@ from bench.survey.rating_range import Range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
-from bench.survey.results import Analysis, ModelRating, SurveyComparison, record
+from bench.survey.results import Analysis, ModelRating, record
 from bench.text_table import Layout
 
 MODELS, SCALES = ("base", "lora", "sao"), ("Harmony", "Rhythm")
@@ -345,9 +345,12 @@ def test_a_result_or_a_sentence_whatever_there_is(cells: str, values: str, tmp_p
     ]
     table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value", "genre"])
     found = analysed(table, tmp_path, margin=0.5)
-    for one in (*found.comparisons, *found.models, *found.genres):
-        assert (one.low is not None) != bool(one.reason)
-        assert not isinstance(one, SurveyComparison) or one.p is not None or one.reason
+    for one in found.comparisons:
+        assert (one.low is not None) != bool(one.reason) and (one.p is not None or one.reason)
+    for rating in found.models:
+        assert (rating.low is not None) != bool(rating.reason)
+    for genre in found.genres:
+        assert (genre.low is not None) != bool(genre.reason)
     presentable(found)
 
 
