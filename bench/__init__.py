@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from bench.survey.answer_rules import AnswerRules, Condition
     from bench.survey.forms.questionnaire import BlindClip, Questionnaire
     from bench.survey.forms.questions import SurveyQuestion
+    from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
     from bench.survey.metric_agreement import Ceiling, Coefficient, Prediction, Predictions
     from bench.survey.metric_agreement import predict as predict_ratings
     from bench.survey.metric_picks import Pick
@@ -72,26 +73,20 @@ if TYPE_CHECKING:
     from bench.survey.ratings import Exclusion, Preferences, Ratings
     from bench.survey.reading import read_ratings, read_survey
     from bench.survey.results import (
-        Agreement,
         Analysis,
         CustomaryTest,
         EquivalenceTest,
         GenreComparison,
-        GroupMean,
-        ListenerRating,
         ModelRating,
         OmnibusTest,
         OrdinalModel,
-        SideChoice,
-        Strength,
-        StrengthDifference,
-        StrengthFit,
         SurveyComparison,
         SurveyDesign,
         VarianceComponents,
     )
     from bench.survey.template import write_template as write_survey_template
     from bench.survey.vote_agreement import Accuracy, VoteCeiling, VotePredictions, predict_votes
+    from bench.survey.vote_results import SideChoice, Strength, StrengthDifference, StrengthFit
 
     __version__: str
 

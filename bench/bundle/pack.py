@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from typing import Any
 from bench.atomic_write import replacing
 from bench.bundle.consistency import wrong_configuration
 from bench.bundle.copy_rows import copy_rows
+from bench.bundle.submitter import SUBMITTER
 from bench.bundle.zip_file import write_files
 from bench.config.run_config import load_config
 from bench.contracts.plugins import installed
@@ -75,7 +77,11 @@ class Bundle:
 
 
 def pack(
-    folder: StrPath, file: StrPath | None = None, partial: bool = False, progress: ProgressOption = None
+    folder: StrPath,
+    file: StrPath | None = None,
+    partial: bool = False,
+    progress: ProgressOption = None,
+    submitter: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Pack a run folder; a driver may be at work in it. The same run gives the same bytes where versions are the same.
 
@@ -84,6 +90,7 @@ def pack(
         file: where the bundle goes: a file, or a folder, in which it has the run's name; by default the working folder.
         partial: pack a run of which clips are missing.
         progress: shows how far it is.
+        submitter: who packs it, as `bench.bundle.submitter.describe_submitter` has it, for a leaderboard to show.
 
     Raises:
         UsageError: no run in the folder, clips are missing and ``partial`` is false, or the disk does not take it.
@@ -96,14 +103,7 @@ def pack(
         copy = Path(scratch)
         try:
             target = _target(Path(file or ""), name)
-            with Store.read(folder) as store:
-                own_clips(store)
-                store.check("notes")
-            with explained(folder):
-                copy_rows(source, copy)
-        except DataError as error:
-            said = str(error)
-            raise DataError(said if str(folder) in said else f"{folder}/run.db is damaged: {said}") from error.__cause__
+            _copy_checked(folder, source, copy)
         finally:
             source.close()
         with Store.read(copy) as store:
@@ -118,6 +118,8 @@ def pack(
             (copy / SCORES).write_bytes(written(clip_table(store), "csv"))
             failures = tuple(store.failures())
             about = {**describe(name, store, protocol), "versions": versions()}
+            if submitter:
+                about[SUBMITTER] = dict(submitter)
             files: dict[str, Path] = {
                 **{path: folder / path for path in clips},
                 **_references(store, folder),
@@ -132,6 +134,23 @@ def pack(
             return Bundle(target, target.stat().st_size, len(clips), planned - len(clips), failures)
         except OSError as error:
             raise UsageError(f"cannot write {target}: {error.strerror or error}; name another file") from error
+
+
+def _copy_checked(folder: Path, source: sqlite3.Connection, copy: Path) -> None:
+    """Write the rows of a run that a bundle holds into a folder.
+
+    Raises:
+        DataError: they contradict each other, or a clip is of no known model or prompt.
+    """
+    try:
+        with Store.read(folder) as store:
+            own_clips(store)
+            store.check("notes")
+        with explained(folder):
+            copy_rows(source, copy)
+    except DataError as error:
+        said = str(error)
+        raise DataError(said if str(folder) in said else f"{folder}/run.db is damaged: {said}") from error.__cause__
 
 
 def leaderboard_records(

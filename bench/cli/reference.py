@@ -8,11 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli import complete
+
 app = typer.Typer(
     help="Make and describe reference sets: the music that FAD and KAD compare with.", no_args_is_help=True
 )
 
-Embedder = Annotated[str, typer.Option(help="The embedder, such as musicnn-msd; see 'tunebench list embedders'.")]
+Embedder = Annotated[
+    str,
+    typer.Option(
+        help="The embedder, such as musicnn-msd; see 'tunebench list embedders'.", autocompletion=complete.embedders
+    ),
+]
 Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter of the embedder; may be repeated.")
 ]

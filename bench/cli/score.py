@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.run import AsJson, Out, PluginFiles, Workers
+from bench.cli.run_options import Changes, ClipLimit, ClipSuite, Metric
 
 
 def command(
@@ -17,11 +18,11 @@ def command(
             help="A run folder; or folders and manifests (CSV, JSONL) of clips, a row each.", show_default=False
         ),
     ],
-    metric: Annotated[list[str] | None, typer.Option(help="Score with this metric only; may be repeated.")] = None,
+    metric: Metric = None,
+    limit: ClipLimit = None,
+    changes: Changes = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
-    suite: Annotated[
-        str | None, typer.Option(help="For your own clips: the suite they answer.  [default: genres@1]")
-    ] = None,
+    suite: ClipSuite = None,
     duration: Annotated[
         float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
     ] = None,
@@ -43,18 +44,19 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude
+    from bench.config.overrides import Overrides
     from bench.config.run_config import with_workers
     from bench.errors import UsageError
     from bench.pipeline.run import rescore, run
     from bench.pipeline.scoring_config import scoring_config
 
-    own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
+    own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out, "--limit": limit}
     if any(map(_is_run, targets)):
         target = _one_run(targets)
         for option, value in own.items():
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
-        settings = with_workers(scoring_config(target, metric or (), plugin_files), workers)
+        settings = with_workers(scoring_config(target, metric or (), changes or (), plugin_files), workers)
         with shown() as progress:
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
@@ -62,7 +64,8 @@ def command(
 
         if force and targets[0].exists():
             raise UsageError(f"--force is for run folders, and {targets[0]} is not one (it has no run.db)")
-        settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)
+        overrides = Overrides(changes or (), limit=limit, metrics=metric or ())
+        settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, overrides), workers)
         folder = out or Path("results") / run_name(targets, name or [])
         refuse_other_clips(settings, folder)
         with shown() as progress:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,17 @@ def compare_all(
     return _compare(rows, groupings, sets_by_group, chance, SetTests([run], None, plugin_files), progress, ())
 
 
+def compare_rows_of_runs(rows: Sequence[RunRow], progress: Progress | None = None) -> list[Comparison]:
+    """As `compare_all`, of every pair of rows of any runs of one protocol, over all prompts, without A against itself.
+
+    Args:
+        rows: each with a name of its own.
+        progress: told of the tests of set metrics.
+    """
+    sets = SetTests([row.run for row in rows])
+    return _compare(list(combinations(rows, 2)), (), False, False, sets, progress, ())
+
+
 def _compare(
     pairs: Sequence[Pair],
     groupings: Sequence[Grouping],
@@ -161,12 +173,13 @@ def _compare(
     warnings: tuple[Notice, ...],
 ) -> list[Comparison]:
     drafts: list[PendingComparison] = []
+    folders = list(dict.fromkeys(row.run.folder for pair in pairs for row in pair))
     many = (
         ""
         if len(pairs) <= MOST_PAIRS
         else (
-            f"{len(pairs):,} pairs are too many to test on distances, {MOST_PAIRS} are tested at most; "
-            f"'tunebench compare {pairs[0][0].run.folder} A B' tests two rows"
+            f"{len(pairs):,} pairs are too many to test on distances, {MOST_PAIRS} are tested at most"
+            + (f"; 'tunebench compare {folders[0]} A B' tests two rows" if len(folders) == 1 else "")
         )
     )
     for number, (a, b) in enumerate(pairs):

@@ -139,7 +139,7 @@ def preview(
     workers = max(1, settings.executor.worker_count)
     stages = [
         Stage(
-            f"generating {model.label}",
+            f"{'reading' if model.own_clips else 'generating'} {model.label}",
             model.label,
             to_make[model.label],
             known.generating(model),

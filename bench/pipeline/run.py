@@ -86,6 +86,8 @@ def run(
     else:
         check_reference(settings.reference, plan.metrics)
     with shown(progress) as progress, Store.open(folder) as store:
+        if (asked := len(plan.suite.prompts)) < plan.suite_size:
+            progress.note(f"only the first {asked} of {plan.suite_size} prompts of {plan.suite.ref} are asked for")
         replaced = store.adopt(plan, about, whole)
         if replaced:
             progress.note(f"{counted(replaced, 'clip')} replaced because what they are made from has changed")
@@ -137,7 +139,7 @@ def rescore(
     check_run(folder)
     if config is not None and metrics:
         raise UsageError("rescore takes the metrics of a configuration, or names of metrics, not both")
-    settings = scoring_config(folder, metrics, plugin_files) if config is None else as_config(config)
+    settings = scoring_config(folder, metrics, plugin_files=plugin_files) if config is None else as_config(config)
     planned = plan_metrics(settings.metrics)
     with shown(progress) as progress, Store.open(folder) as store:
         _tidy(store, progress)
@@ -175,7 +177,8 @@ def planned_run(
         return plan, about, ()
     whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
     # So that shards of different configurations can be told apart, with what differs.
-    about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
+    left_out = {"executor"} if settings.limit else {"executor", "limit"}  # shards of before know no limit
+    about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude=left_out))
     about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
     return plan, about, whole
 
@@ -191,6 +194,7 @@ def about_plan(plan: Plan) -> dict[str, str]:
 
     return {
         "suite": plan.suite.ref,
+        "suite_size": str(plan.suite_size),
         "duration": canonical_json(float(plan.duration)),
         "tunebench": version("tunebench"),
     }

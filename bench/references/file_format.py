@@ -25,6 +25,7 @@ import numpy.typing as npt
 from bench.atomic_write import replacing
 from bench.contracts.embedder import Vectors
 from bench.errors import DataError, UsageError
+from bench.file_names import looked_for
 from bench.hashing import canonical_json
 from bench.paths import StrPath
 from bench.stats.moments import Moments
@@ -184,7 +185,7 @@ def read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any
 
     again = "build it again with 'tunebench reference build'"
     if not path.is_file():
-        raise UsageError(f"there is no reference file {path}")
+        raise UsageError(f"there is no reference file {path}{looked_for(path)}")
     try:
         with safe_open(path, framework="np") as opened:
             text = (opened.metadata() or {}).get(_KEY)

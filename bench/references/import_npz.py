@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, UsageError, suggestion
+from bench.file_names import looked_for
 from bench.paths import StrPath
 from bench.references.file_format import reference_path, write_tensors
 
@@ -78,7 +79,7 @@ def import_statistics(
 
 def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
     if not source.is_file():
-        raise UsageError(f"there is no file {source}")
+        raise UsageError(f"there is no file {source}{looked_for(source)}")
     try:
         with source.open("rb") as file:
             opened = np.load(file, allow_pickle=False)

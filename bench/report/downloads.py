@@ -16,7 +16,6 @@ from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
-from bench.report.metric_info import metric_infos
 from bench.scores.clip_table import clip_table, json_lines, written
 from bench.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, made_rows
@@ -79,7 +78,7 @@ def provenance(content: ReportContext, store: Store) -> dict[str, Any]:
             }
             for model in content.models
         ],
-        "metrics": [{**asdict(one), **keys[one.ref]} for one in metric_infos(store)],
+        "metrics": [{**asdict(one), **keys[one.ref]} for one in content.infos],
         "clips": [_provenance_of(clip) for clip in made_rows(store)],
         "cautions": [asdict(caution) for caution in content.cautions],
         "failures": [asdict(group) for group in content.failures],

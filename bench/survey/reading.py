@@ -75,7 +75,7 @@ def read_survey(
         DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
     """
     rules = rules or AnswerRules()
-    table, left_out = select_rows(read_table(Path(path)), rules.where)
+    table, left_out = select_rows(read_table(Path(path), number_repeated=True), rules.where)
     request = Request(read_clip_map(Path(clips)) if clips else None, columns or {}, models, scales)
     opened = open_table(table, request, layout)
     identified = _identify(opened, request)

@@ -140,7 +140,7 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "run": lambda: bench.run(str(folder / "run.yaml"), str(out / "run")),
         "score_audio": lambda: list(bench.score_audio([str(folder / "music" / "one.wav")], [f"{tiny}:Peak"])),
         "write_survey_template": lambda: bench.write_survey_template(run, "jspsych", str(out / "survey")),
-        "verify_bundle": lambda: bench.verify_bundle(packed(), workers=0),
+        "verify_bundle": lambda: bench.verify_bundle(packed(), workers=0, keep=str(out / "kept")),
         "AuditRequest": audited,
         "compare_speed": lambda: refused(lambda: models.training.compare_speed(training, cache=str(out))),
         "load_train_config": lambda: models.training.load_train_config(str(folder / "train.yaml")),
