@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     from bench.execution.score_audio import AudioScores, score_audio
     from bench.export.hugging_face import Exported
     from bench.export.hugging_face import export as export_hugging_face
+    from bench.export.ml_flow import log_to_mlflow
+    from bench.export.push import Pushed
+    from bench.export.push import push as push_dataset
+    from bench.export.tracked_run import TrackedRow, tracked_rows
+    from bench.export.weights_and_biases import Logged, log_to_wandb
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
     from bench.pipeline.merge_shards import Merged
@@ -126,6 +131,7 @@ __all__ = [
     "GenreComparison",
     "GroupMean",
     "ListenerRating",
+    "Logged",
     "Merged",
     "MetricConfig",
     "MissingError",
@@ -147,6 +153,7 @@ __all__ = [
     "Progress",
     "Prompt",
     "PromptSuite",
+    "Pushed",
     "Questionnaire",
     "Range",
     "Rate",
@@ -171,6 +178,7 @@ __all__ = [
     "SurveyComparison",
     "SurveyDesign",
     "SurveyQuestion",
+    "TrackedRow",
     "TransientError",
     "TunebenchError",
     "Undefined",
@@ -191,11 +199,14 @@ __all__ = [
     "load_config",
     "load_reference",
     "load_suite",
+    "log_to_mlflow",
+    "log_to_wandb",
     "merge_shards",
     "pack_bundle",
     "predict_ratings",
     "predict_votes",
     "preview_run",
+    "push_dataset",
     "read_audio",
     "read_ratings",
     "read_survey",
@@ -203,6 +214,7 @@ __all__ = [
     "rescore",
     "run",
     "score_audio",
+    "tracked_rows",
     "verify_bundle",
     "write_survey_template",
 ]

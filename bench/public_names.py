@@ -31,6 +31,10 @@ _OFFERS = {
     ),
     "execution.score_audio": ("AudioScores", "score_audio"),
     "export.hugging_face": ("Exported", "export_hugging_face"),
+    "export.ml_flow": ("log_to_mlflow",),
+    "export.push": ("Pushed", "push_dataset"),
+    "export.tracked_run": ("TrackedRow", "tracked_rows"),
+    "export.weights_and_biases": ("Logged", "log_to_wandb"),
     "pipeline.dry_run": ("RunPreview", "Stage", "preview_run"),
     "pipeline.merge_shards": ("Merged", "merge_shards"),
     "pipeline.rates": ("Rate",),
@@ -91,6 +95,7 @@ OWN_NAMES = {
     "pack_bundle": "pack",
     "predict_ratings": "predict",
     "preview_run": "preview",
+    "push_dataset": "push",
     "verify_bundle": "verify",
     "write_survey_template": "write_template",
 }

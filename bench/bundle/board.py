@@ -15,7 +15,8 @@ from bench.bundle.board_pages import board_record, write_board
 from bench.bundle.board_rows import ProtocolTable, tables
 from bench.errors import DataError, MissingError
 from bench.file_hash import hash_bytes_of
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import ProgressOption, shown
 from bench.report.output_folder import OutputFolder, writing
 
 KIND = "board"
@@ -47,12 +48,12 @@ class BuiltBoard:
 
 
 def build_board(
-    bundles: Sequence[Path],
-    out: Path,
+    bundles: Sequence[StrPath],
+    out: StrPath,
     title: str = "Leaderboard",
     audio: bool = False,
     options: VerifyOptions | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> BuiltBoard:
     """Verify bundles and write their leaderboard as a folder of static files, which any web server can show.
 
@@ -77,9 +78,13 @@ def build_board(
 
     if find_spec("jinja2") is None:
         raise MissingError("a board needs Jinja: pip install 'tunebench[report]'")
-    progress = progress or Silent()
-    files = find_bundles(bundles)
-    with tempfile.TemporaryDirectory(prefix="tunebench-board-") as scratch, OutputFolder.of(out, KIND) as own:
+    out = Path(out)
+    files = find_bundles(map(Path, bundles))
+    with (
+        shown(progress) as progress,
+        tempfile.TemporaryDirectory(prefix="tunebench-board-") as scratch,
+        OutputFolder.of(out, KIND) as own,
+    ):
         decided = decide(files, Path(scratch), options, progress)
         if not decided.accepted:
             raise DataError(_none_holds(decided.refused))

@@ -104,9 +104,9 @@ def hugging_face(
     removed = f", {done.removed} older ones removed" if done.removed else ""
     print(f"{done.clips} clips in {folder}{lacking}{removed}", flush=True)
     if push is not None:
-        from bench.export import push as hub
+        from bench.export.push import push as push_dataset
 
-        print(hub.push(folder, push, private).address)
+        print(push_dataset(folder, push, private).address)
     elif private:
         raise UsageError("--private is of --push: name the dataset on the hub")
 

@@ -11,7 +11,7 @@ from bench.errors import MissingError, TransientError
 from bench.export.tracked_run import TrackedRow
 from bench.export.weights_and_biases import Logged
 from bench.plain_text import plain_line
-from bench.progress import Progress, Silent
+from bench.progress import ProgressOption, shown
 from bench.scores.clip_table import json_lines, written
 
 _KEY = "tunebench.key"
@@ -20,7 +20,7 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9_.\-/ :]")  # what a name in MLflow may not h
 _LONGEST_NAME, _LONGEST_VALUE, _AT_ONCE = 250, 6000, 100  # characters, characters, parameters of a request
 
 
-def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: Progress | None = None) -> list[Logged]:
+def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: ProgressOption = None) -> list[Logged]:
     """Log each row as a run of an experiment, tagged with the benchmark run.
 
     Where it goes is what MLflow's own environment says (``MLFLOW_TRACKING_URI`` and what belongs to it). The same row
@@ -42,20 +42,20 @@ def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: Progres
         from mlflow.tracking import MlflowClient
     except ImportError:
         raise MissingError("this needs MLflow: pip install 'tunebench[mlflow]'") from None
-    progress = progress or Silent()
-    progress.begin("logging to MLflow", len(rows), 0)
     logged = []
-    try:
-        client = MlflowClient()
-        found = client.get_experiment_by_name(experiment)
-        place = found.experiment_id if found else client.create_experiment(experiment)
-        for row in rows:
-            logged.append(Logged(row.label, f"{experiment}/{_log(client, place, row)}"))
-            progress.advance(1)
-    except (MlflowException, OSError) as error:
-        raise TransientError(
-            f"not logged to MLflow at {_address(mlflow)} ({plain_line(str(error), 300)}); the same command goes on"
-        ) from None
+    with shown(progress) as progress:
+        progress.begin("logging to MLflow", len(rows), 0)
+        try:
+            client = MlflowClient()
+            found = client.get_experiment_by_name(experiment)
+            place = found.experiment_id if found else client.create_experiment(experiment)
+            for row in rows:
+                logged.append(Logged(row.label, f"{experiment}/{_log(client, place, row)}"))
+                progress.advance(1)
+        except (MlflowException, OSError) as error:
+            raise TransientError(
+                f"not logged to MLflow at {_address(mlflow)} ({plain_line(str(error), 300)}); the same command goes on"
+            ) from None
     return logged
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError, TransientError, TunebenchError, UsageError
 from bench.export.hugging_face import CARD, CROISSANT, METADATA, audio_of
+from bench.paths import StrPath
 from bench.plain_text import plain_line
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Pushed:
     files: int
 
 
-def push(folder: Path, repo: str, private: bool = False, endpoint: str | None = None) -> Pushed:
+def push(folder: StrPath, repo: str, private: bool = False, endpoint: str | None = None) -> Pushed:
     """Bring a dataset repository on the hub to what an exported folder holds.
 
     It is made where there is none. Audio of an earlier push that the folder no longer has is removed; files that
@@ -60,6 +61,7 @@ def push(folder: Path, repo: str, private: bool = False, endpoint: str | None = 
         TransientError: the hub cannot be reached, or broke off; the same call goes on.
         DataError: the folder is no exported dataset, or not a whole one.
     """
+    folder = Path(folder)
     audio = audio_of(folder)
     for name in (METADATA, CROISSANT, CARD, *audio):
         if not (folder / name).is_file():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import MissingError, TransientError, UsageError
 from bench.export.tracked_run import TrackedRow
 from bench.plain_text import plain_line
-from bench.progress import Progress, Silent
+from bench.progress import ProgressOption, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ class Logged:
 
 
 def log_to_wandb(
-    rows: Sequence[TrackedRow], project: str, entity: str | None = None, progress: Progress | None = None
+    rows: Sequence[TrackedRow], project: str, entity: str | None = None, progress: ProgressOption = None
 ) -> list[Logged]:
     """Log each row as a run of a project, grouped under the benchmark run.
 
@@ -47,22 +47,22 @@ def log_to_wandb(
         import wandb
     except ImportError:
         raise MissingError("this needs wandb: pip install 'tunebench[wandb]'") from None
-    progress = progress or Silent()
-    progress.begin("logging to Weights & Biases", len(rows), 0)
     logged = []
-    for row in rows:
-        try:
-            logged.append(_log(wandb, row, project, entity))
-        except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
-            raise UsageError(
-                f"Weights & Biases refuses it ({plain_line(str(error), 300)}); log in with 'wandb login', or keep it "
-                "here with WANDB_MODE=offline"
-            ) from None
-        except (wandb.errors.Error, OSError) as error:
-            raise TransientError(
-                f"not logged to Weights & Biases ({plain_line(str(error), 300)}); the same command goes on"
-            ) from None
-        progress.advance(1)
+    with shown(progress) as progress:
+        progress.begin("logging to Weights & Biases", len(rows), 0)
+        for row in rows:
+            try:
+                logged.append(_log(wandb, row, project, entity))
+            except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
+                raise UsageError(
+                    f"Weights & Biases refuses it ({plain_line(str(error), 300)}); log in with 'wandb login', or keep "
+                    "it here with WANDB_MODE=offline"
+                ) from None
+            except (wandb.errors.Error, OSError) as error:
+                raise TransientError(
+                    f"not logged to Weights & Biases ({plain_line(str(error), 300)}); the same command goes on"
+                ) from None
+            progress.advance(1)
     return logged
 
 

@@ -132,6 +132,8 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "predict_ratings": lambda: bench.predict_ratings(run, bench.read_ratings(ratings), resamples=20),
         "predict_votes": votes,
         "preview_run": lambda: bench.preview_run(str(folder / "run.yaml"), run),
+        "push_dataset": lambda: refused(lambda: bench.push_dataset(str(folder / "music"), "me/mine")),
+        "tracked_rows": lambda: bench.tracked_rows(run),
         "read_audio": lambda: bench.read_audio(str(folder / "music" / "one.wav")),
         "read_ratings": lambda: bench.read_ratings(ratings),
         "read_survey": lambda: bench.read_survey(ratings),

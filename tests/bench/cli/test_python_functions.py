@@ -34,6 +34,9 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "report": ("report", bench.build_report),
     "export bundle": ("export", bench.pack_bundle),
     "export hf": ("export", bench.export_hugging_face),
+    "export hf --push": ("export", bench.push_dataset),
+    "export wandb": ("export", bench.log_to_wandb),
+    "export mlflow": ("export", bench.log_to_mlflow),
     "verify": ("verify", bench.verify_bundle),
     "reference build": ("reference", bench.build_reference),
     "reference import": ("reference", bench.import_reference),
@@ -75,7 +78,7 @@ def test_every_public_function_has_its_command_or_reads_something(module: Module
     """So that a new one finds its place in the list above."""
     functions = {name for name in module.__all__ if callable(getattr(module, name)) and name.islower()}
     listed = {id(function) for _, function in FUNCTIONS.values()}
-    others = {"check_model", "load_config", "load_suite", "read_audio", "read_ratings", "read_survey", "score_audio",
+    others = {"check_model", "load_config", "tracked_rows", "load_suite", "read_audio", "read_ratings", "read_survey", "score_audio",
               "load_train_config", "parse_train_config"}  # fmt: skip
     assert {name for name in functions if id(getattr(module, name)) not in listed} <= others
 
