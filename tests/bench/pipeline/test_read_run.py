@@ -168,7 +168,7 @@ class _Tags(HTMLParser):
         self.tags.append((tag, len(attributes)))
 
     def handle_data(self, data: str) -> None:
-        self.said += f"{data}\n"
+        self.said += data.replace("\u00a0", " ") + "\n"
 
 
 def test_notebooks_show_a_table_and_nothing_that_a_name_brings(folder: Path, tmp_path: Path) -> None:
