@@ -136,6 +136,8 @@ class Density(_Neighborhoods):
     itself.
     """
 
+    cannot_tell = "whether what lies close to the reference is good, or only alike"
+
     def _measure(self, found: Neighborhoods) -> Contributions:
         # Of equal distributions as many clips as neighbors lie in a ball that ends at a neighbor: the coin is fair.
         return _Ratio(found.inside, found.dealt * found.neighbors / found.chances)
@@ -149,6 +151,7 @@ class Coverage(_Neighborhoods):
     """
 
     unit = "%"
+    cannot_tell = "whether what lies close to the reference is good, or only varied"
 
     def _measure(self, found: Neighborhoods) -> Contributions:
         return _Union(found.reached, found.balls)

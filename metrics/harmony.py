@@ -136,6 +136,7 @@ class HarmonicAccuracy(ClipMetric):
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
+    cannot_tell = "good harmony from one scale played up and down; modulations and blue notes count as errors"
 
     def __init__(self, ranges: str | None = None) -> None:
         self._ranges = None if ranges is None else read_human_music(Path(ranges)).harmony

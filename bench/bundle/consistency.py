@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bench.bundle.submitter import SUBMITTER
 from bench.config.run_config import RunConfig
 from bench.contracts.plugins import is_declared
 from bench.contracts.prompt import PromptSuite
@@ -22,10 +23,11 @@ def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) ->
     """A line for each thing in ``bundle.json`` that is not what packing this run would write there.
 
     Args:
-        index: what stands there; its files are compared elsewhere, and its versions are those of another machine.
+        index: what stands there; its files are compared elsewhere, its versions are those of another machine, and a
+            submitter is whoever says so.
         described: what packing would write.
     """
-    for name in sorted({*index, *described} - {"files", "versions"}):
+    for name in sorted({*index, *described} - {"files", "versions", SUBMITTER}):
         if not (name in index and name in described):
             yield f"{INDEX}: {'has' if name in index else 'lacks'} {name[:80]!r}"
             continue

@@ -85,12 +85,14 @@ def _train(trainings: Trainings, out: Path, progress: Progress) -> dict[str, Pat
 
 def _print_comparisons(recipe: Recipe, run: Path) -> None:
     from bench.cli.compare import comparison
+    from bench.cli.output import page_layout
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions
 
+    laid_out, options = page_layout(), ComparisonOptions(plugin_files=True)
     for a, b in recipe.compare:
         with shown() as progress:
-            content = comparison(run, a, b, options=ComparisonOptions(plugin_files=True), progress=progress)
+            content = comparison(run, a, b, options=options, progress=progress, layout=laid_out)
         print(f"\n{content}", flush=True)
 
 

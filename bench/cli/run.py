@@ -11,8 +11,9 @@ import typer
 from bench.cli.run_options import Changes, Limit, Metric, Model, Part, Rate, Suite
 
 if TYPE_CHECKING:
+    from bench.leaderboard.render import Format
     from bench.pipeline.dry_run import RunPreview
-    from bench.pipeline.run import Run
+    from bench.pipeline.read_run import Run
     from bench.storage.failures import Failure
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
@@ -108,19 +109,25 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
 
     Tests of set metrics that were not made yet show their progress.
     """
+    from bench.cli.output import emit, page_layout
     from bench.cli.progress import shown
-    from bench.leaderboard.render import board_of, rendered
+    from bench.leaderboard.render import board_of, rendered, unscored
     from bench.storage.store import Store
+    from bench.text_table import paragraph
 
     with shown() as progress, Store.read(folder) as store:
         board, failures = board_of(store, progress=progress, plugin_files=plugin_files), store.failures()
-    print(rendered(board, "json" if as_json else "table"), flush=True)
+    style: Format = "json" if as_json else "table"
+    if board.cells or as_json:
+        emit(rendered(board, style, layout=page_layout()), style)
+    else:
+        emit(paragraph(unscored(folder), page_layout()), style)
     return failures
 
 
 def _print_preview(plan: RunPreview, folder: Path) -> None:
-    from bench.cli.progress import duration
     from bench.number_format import counted, first_few
+    from bench.progress import duration
 
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):
         print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli.run import AsJson, Out, PluginFiles, Workers
 from bench.cli.run_options import Changes, ClipLimit, ClipSuite, Metric
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bench.config.run_config import RunConfig
 
 
 def command(
@@ -53,6 +48,7 @@ def command(
     from bench.config.run_config import with_workers
     from bench.errors import UsageError
     from bench.pipeline.run import rescore, run
+    from bench.pipeline.scoring_config import scoring_config
 
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out, "--limit": limit}
     if any(map(_is_run, targets)):
@@ -60,7 +56,7 @@ def command(
         for option, value in own.items():
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
-        settings = with_workers(_of_run(target, metric or (), changes or (), plugin_files), workers)
+        settings = with_workers(scoring_config(target, metric or (), changes or (), plugin_files), workers)
         with shown() as progress:
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
@@ -102,41 +98,3 @@ def _one_run(targets: list[Path]) -> Path:
             f"score the others with --out {runs[0]}, and the suite and duration of the run"
         )
     return runs[0]
-
-
-def _of_run(folder: Path, metrics: Sequence[str], changes: Sequence[str], plugin_files: bool) -> RunConfig:
-    """The run's configuration, changed; with ``metrics`` only those, with the parameters that it has for them."""
-    from bench.config.overrides import Overrides, parse_named, refuse_other_clips_than
-    from bench.config.plugin_files import refuse_plugin_files
-    from bench.config.run_config import RunConfig, parse_config
-    from bench.contracts.plugins import plain_name
-    from bench.errors import UsageError
-    from bench.planning.metric_plan import metrics_named
-    from bench.storage.frozen_config import FILE, load_frozen
-
-    frozen = folder / FILE
-    if not frozen.exists() and not metrics:
-        raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
-    settings = load_frozen(folder) if frozen.exists() else RunConfig()
-    configured = settings.metrics if frozen.exists() else ()
-    named = [parse_named(metric, "--metric") for metric in metrics]
-    names = [name for name, _ in named]
-    if not plugin_files:
-        plain = {plain_name(name) for name in names}
-        # To find the column that 'kad[embedder=vggish]@1' means, all of them are planned.
-        every = not plain or any("[" in name for name in plain)
-        asked = [metric for metric in configured if every or plain_name(metric.name) in plain]
-        refuse_plugin_files(frozen, asked, names)
-    if not metrics and not changes:
-        return settings
-    chosen = [
-        {"name": metric.name, "params": {**metric.params, **params}}
-        for name, params in named
-        for metric in metrics_named([name], configured)
-    ]
-    content = Overrides(changes).applied(settings.model_dump(mode="json", by_alias=True))
-    changed = parse_config(
-        {**content, **({"metrics": chosen} if chosen else {})}, f"{frozen} and the command's options"
-    )
-    refuse_other_clips_than(settings, changed)
-    return changed

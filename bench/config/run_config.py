@@ -23,6 +23,7 @@ from bench.config.value_types import (
 )
 from bench.contracts.plugins import plain_name, short_name
 from bench.environment import usable_cores
+from bench.paths import StrPath
 from bench.schema import Settings, load_settings, parse_settings, schema_line
 from bench.yaml_config import write_yaml
 
@@ -241,14 +242,14 @@ class RunConfig(Settings):
         return schema_line("run") + write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
-def load_config(path: Path) -> RunConfig:
+def load_config(path: StrPath) -> RunConfig:
     """Read a YAML configuration; paths in it are relative to the folder that the process works in, not to the file.
 
     Raises:
         UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
         DataError: the file is not YAML.
     """
-    return load_settings(RunConfig, path, "suite: genres@1")
+    return load_settings(RunConfig, Path(path), "suite: genres@1")
 
 
 def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:

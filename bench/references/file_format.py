@@ -27,6 +27,7 @@ from bench.contracts.embedder import Vectors
 from bench.errors import DataError, UsageError
 from bench.file_names import looked_for
 from bench.hashing import canonical_json
+from bench.paths import StrPath
 from bench.stats.moments import Moments
 
 FORMAT = 2
@@ -36,6 +37,18 @@ _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _BLOCK = 1 << 22  # bytes
 
 Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+def reference_path(path: StrPath) -> Path:
+    """The path of a reference file that is to be written.
+
+    Raises:
+        UsageError: it has another ending than ``.safetensors``, by which runs and folders know such files.
+    """
+    file = Path(path)
+    if file.suffix != ".safetensors":
+        raise UsageError(f"cannot write {file}: a reference file ends in .safetensors")
+    return file
 
 
 class ReferenceWriter:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, model_validator
 
+from bench.paths import StrPath
 from bench.schema import Settings, load_settings, parse_settings, schema_line
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -248,14 +249,14 @@ class TrainConfig(Settings):
         return schema_line("train") + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def load_train_config(path: Path) -> TrainConfig:
+def load_train_config(path: StrPath) -> TrainConfig:
     """Read a YAML configuration; paths in it are relative to the working folder.
 
     Raises:
         UsageError: no such file, or an unknown or impossible setting.
         DataError: the file is not YAML.
     """
-    return load_settings(TrainConfig, path, "method: lora")
+    return load_settings(TrainConfig, Path(path), "method: lora")
 
 
 def parse_train_config(content: dict[str, Any], source: str = "configuration") -> TrainConfig:
