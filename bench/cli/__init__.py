@@ -79,10 +79,15 @@ def _root(
 def _tell(error: TunebenchError) -> int:
     """Print an error, for programs too where they asked for JSON and got no result, and return its exit status."""
     print(f"tunebench: {printable_line(str(error))}", file=sys.stderr)
+    for command in error.commands:
+        print(f"  {printable_line(command)}", file=sys.stderr)
     if "--json" in sys.argv and not isinstance(error, FailuresRecorded):  # which follows a result
         import json
 
-        print(json.dumps({"error": {"code": error.code, "message": str(error)}}, ensure_ascii=False))
+        told: dict[str, object] = {"code": error.code, "message": str(error)}
+        if error.commands:
+            told["commands"] = list(error.commands)
+        print(json.dumps({"error": told}, ensure_ascii=False))
     return error.exit_code
 
 

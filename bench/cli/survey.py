@@ -7,8 +7,19 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import survey_agree, survey_power
-from bench.cli.survey_options import Columns, RatingScale, Scales
+from bench.cli import survey_agree, survey_power, survey_template
+from bench.cli.survey_options import (
+    Clips,
+    Columns,
+    DuplicateRule,
+    FileLayout,
+    Missing,
+    RatingScale,
+    Scales,
+    Where,
+    WithoutListener,
+    Words,
+)
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -17,13 +28,25 @@ app = typer.Typer(
 
 @app.command("analyze")
 def analyze(
-    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV or Parquet.")],
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
     column: Columns = None,
+    clips: Clips = None,
+    layout: FileLayout = None,
     models: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
     ] = None,
     scales: Scales = None,
     rating_scale: RatingScale = None,
+    words: Words = None,
+    missing: Missing = None,
+    where: Where = None,
+    without_listener: WithoutListener = None,
+    duplicates: DuplicateRule = None,
+    by_listener: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Show means of groups of listeners, such as musicians; may be repeated."),
+    ] = None,
     margin: Annotated[
         float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
     ] = None,
@@ -43,7 +66,7 @@ def analyze(
     """
     import json
 
-    from bench.cli.survey_options import columns, names, ranges
+    from bench.cli.survey_options import answerable, columns, names, ranges, rules
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
     from bench.survey.reading import read_survey
@@ -55,8 +78,10 @@ def analyze(
 
         check_formats(FORMATS[:2])
     only = names(models, "--models"), names(scales, "--scales")
-    survey = read_survey(file, columns(column), ranges(rating_scale), *only)
-    found = analyse(survey, margin, confidence, omnibus, compare_tests)
+    which = rules(words, missing, where, without_listener, duplicates)
+    with answerable(context):
+        survey = read_survey(file, columns(column), ranges(rating_scale), *only, which, clips, layout)
+    found = analyse(survey, margin, confidence, omnibus, compare_tests, by_listener=by_listener or ())
     if markdown is not None:
         try:
             markdown.write_text(as_markdown(found), encoding="utf-8")
@@ -71,3 +96,4 @@ def analyze(
 
 app.command("power")(survey_power.command)
 app.command("agree")(survey_agree.command)
+app.command("template")(survey_template.command)
