@@ -15,7 +15,7 @@ from bench.printable import printable
 from bench.report.compare_page import pairs
 from bench.report.context import ReportContext
 from bench.report.distributions import outlying, prompt_means, spreads
-from bench.report.findings import find, split
+from bench.report.findings import MOST_FOLDED, find, split
 from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, legend
 from bench.report.loudness import RULE
 from bench.report.prompt_page import by_prompt, shown, with_decimals
@@ -142,7 +142,8 @@ def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, A
     return {
         "findings": findings,
         "opened": opened,
-        "folded": folded,
+        "folded": folded[:MOST_FOLDED],
+        "more": len(folded) - MOST_FOLDED,
         "board": board,
         "bands": bands(content.columns),
         "legend": legend(content, board[0]),
