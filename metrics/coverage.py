@@ -33,7 +33,13 @@ _BYTES = 1024
 
 
 class _Neighborhoods(GroupedMetric):
-    """What density and coverage share: the balls around the reference's windows."""
+    """What density and coverage share: the balls around the reference's windows.
+
+    Args:
+        embedder: name of the embedder.
+        embedder_params: its parameters.
+        k: nearest neighbors in the reference that the ball around each of its windows reaches, 1 or more.
+    """
 
     version = 2
     direction: ClassVar[Direction] = "higher"

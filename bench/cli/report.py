@@ -56,7 +56,8 @@ def command(
     from bench.report.size import folder_size
 
     kinds: dict[AudioFormat, Format] = {AudioFormat.flac: "flac", AudioFormat.mp3: "mp3"}
-    _refuse(len(runs) > 1, out, as_json, bool(ratings or doses))
+    several = len(runs) > 1
+    _refuse_mixed(several, as_json, out, bool(ratings or doses))
     with shown() as progress:
         if as_json:
             import json
@@ -64,7 +65,7 @@ def command(
             record = report_record(runs[0], ratings, doses, progress)
             print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
             return
-        if len(runs) > 1 and out is not None:
+        if several and out is not None:
             folder = build_reports(runs, out, kinds.get(audio), workers, progress)
         else:
             folder = build_report(runs[0], out, ratings, doses, kinds.get(audio), workers, progress)
@@ -73,12 +74,8 @@ def command(
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)
 
 
-def _refuse(several: bool, out: Path | None, as_json: bool, joined: bool) -> None:
-    """Refuse options that do not go together.
-
-    Raises:
-        UsageError: they do not; the message says what to do.
-    """
+def _refuse_mixed(several: bool, as_json: bool, out: Path | None, joined: bool) -> None:
+    """Refuse options that do not go together."""
     from bench.errors import UsageError
 
     if several and joined:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError, UsageError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.report.context import SILENT
 from bench.report.output_folder import LOCK, MARKER, OutputFolder, writing
 from bench.storage.store import Store
@@ -23,13 +24,13 @@ _FRESH = ".fresh"  # where pages are written before they take the place of the e
 
 
 def build_report(
-    run: Path,
-    out: Path | None = None,
-    ratings: Path | None = None,
-    doses: Path | None = None,
+    run: StrPath,
+    out: StrPath | None = None,
+    ratings: StrPath | None = None,
+    doses: StrPath | None = None,
     audio: Format | None = "flac",
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Path:
     """Write the report of a run as a folder of static files, and return that folder.
 
@@ -53,17 +54,19 @@ def build_report(
         DataError: the database is damaged, or ratings or doses that were named cannot be used.
     """
     require()
-    folder = out if out is not None else run / "report"
-    _build(run, folder, (ratings, doses), (audio, workers), progress or Silent())
+    run = Path(run)
+    folder = Path(out) if out is not None else run / "report"
+    with shown(progress) as told:
+        _build(run, folder, (_path(ratings), _path(doses)), (audio, workers), told)
     return folder
 
 
 def build_reports(
-    runs: Sequence[Path],
-    out: Path,
+    runs: Sequence[StrPath],
+    out: StrPath,
     audio: Format | None = "flac",
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Path:
     """Write the reports of several runs into one folder, with a page that shows them side by side, and return it.
 
@@ -82,22 +85,22 @@ def build_reports(
     from bench.report.page import write_side_by_side
     from bench.report.side_by_side import side_by_side, write_record
 
-    if twice := [run for place, run in enumerate(runs) if run.resolve() in [one.resolve() for one in runs[:place]]]:
+    paths, whole = [Path(run) for run in runs], Path(out)
+    if twice := [run for place, run in enumerate(paths) if run.resolve() in [one.resolve() for one in paths[:place]]]:
         raise UsageError(f"{twice[0]} is named twice; name each run once")
-    progress = progress or Silent()
-    folders = [f"runs/{place}" for place in range(1, len(runs) + 1)]
-    with OutputFolder.of(out) as own:
+    folders = [f"runs/{place}" for place in range(1, len(paths) + 1)]
+    with shown(progress) as told, OutputFolder.of(whole) as own:
         contents = [
-            _build(run, out / folder, (None, None), (audio, workers), progress)
-            for run, folder in zip(runs, folders, strict=True)
+            _build(run, whole / folder, (None, None), (audio, workers), told)
+            for run, folder in zip(paths, folders, strict=True)
         ]
-        tables = side_by_side(runs, contents, folders, progress)
-        with _fresh(out) as fresh:
+        tables = side_by_side(paths, contents, folders, told)
+        with _fresh(whole) as fresh:
             write_record(tables, fresh)
             write_side_by_side(tables, fresh)
             own.replace_with(fresh)
-        _remove_reports(out / "runs", len(runs))
-    return out
+        _remove_reports(whole / "runs", len(paths))
+    return whole
 
 
 def _build(
@@ -162,7 +165,7 @@ def _remove_reports(folder: Path, kept: int) -> None:
 
 
 def report_record(
-    run: Path, ratings: Path | None = None, doses: Path | None = None, progress: Progress | None = None
+    run: StrPath, ratings: StrPath | None = None, doses: StrPath | None = None, progress: ProgressOption = None
 ) -> dict[str, Any]:
     """Everything that the report of a run says as JSON values, and no pages; needs neither Jinja nor Pillow.
 
@@ -183,11 +186,14 @@ def report_record(
     from bench.report.collect import collect
     from bench.report.record import as_record
 
-    progress = progress or Silent()
-    with Store.read(run) as store:
-        note_unrecorded(store, progress)
+    with shown(progress) as told, Store.read(Path(run)) as store:
+        note_unrecorded(store, told)
         media: dict[str, ClipMedia | str] = {clip.id: SILENT for clip in store.made()}
-        return as_record(collect(store, media, ratings, doses, progress))
+        return as_record(collect(store, media, _path(ratings), _path(doses), told))
+
+
+def _path(given: StrPath | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def require() -> None:

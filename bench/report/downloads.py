@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
-from bench.export.clip_table import clip_table, json_lines, written
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
+from bench.scores.clip_table import clip_table, json_lines, written
 from bench.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, made_rows
 from bench.storage.read_metrics import shown_metrics
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def write_downloads(content: ReportContext, store: Store, out: Path) -> None:
     """Write ``data/`` of a report: leaderboard, comparisons and scores as CSV and JSON, and ``provenance.json``.
 
-    ``scores`` has a row a planned clip; see `bench.export.clip_table.clip_table`.
+    ``scores`` has a row a planned clip; see `bench.scores.clip_table.clip_table`.
     """
     folder = out / "data"
     folder.mkdir(parents=True, exist_ok=True)

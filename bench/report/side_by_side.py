@@ -12,11 +12,11 @@ from bench.comparison.compare import compare_rows
 from bench.comparison.result import Comparison
 from bench.comparison.run_reader import ComparedRun
 from bench.comparison.tables import records as paired_records
-from bench.export.clip_table import json_lines
 from bench.leaderboard.render import records as leaderboard_records
 from bench.progress import Progress
 from bench.report.context import ReportContext
 from bench.report.record import finding_records
+from bench.scores.clip_table import json_lines
 from bench.scores.protocol import difference
 from bench.storage.store import Store
 

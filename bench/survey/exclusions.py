@@ -71,7 +71,9 @@ def screen(
     if gone := sorted(before - set(left), key=natural):
         sieve.notes.append(f"Models without any answer that counts: {', '.join(gone)}.")
     sieve.records = sieve.records.assign(position=_positions(sieve.records["position"]))
-    table = sieve.records[_PREFERENCES if preferences else _RATINGS].reset_index(drop=True)
+    order = {scale: number for number, scale in enumerate(identified.records["scale"].unique())}  # that of the file
+    table = sieve.records.sort_values("scale", key=lambda scales: scales.map(order), kind="stable")
+    table = table[_PREFERENCES if preferences else _RATINGS].reset_index(drop=True)
     limits = {scale: limits[scale] for scale in table["scale"].unique() if scale in limits}
     kind = Preferences if preferences else Ratings
     found = kind(table, sieve.excluded(), tuple(sieve.notes), left, limits)

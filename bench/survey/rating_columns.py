@@ -11,7 +11,7 @@ from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.rating_range import Range
 
 if TYPE_CHECKING:
-    from bench.survey.forms.table_file import TextTable
+    from bench.survey.forms.table import TextTable
 
 _WIDEST = 10  # of the scales that are proposed beside others on a like range
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))

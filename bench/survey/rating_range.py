@@ -100,10 +100,11 @@ def stray_values(ratings: Array) -> tuple[float, ...]:
 def _apart(values: Array, body: Array, negative: bool) -> tuple[float, ...]:
     """The values that no chain of single steps joins to those on a range, nor one below 0 unless that is usual."""
     low, high = float(body.min()), float(body.max())
+    step = float(np.clip(np.diff(body).min(), 1, 2)) if len(body) > 1 else 1.0
     for value in values[values > high]:
-        high = float(value) if value - high <= 1 else high
+        high = float(value) if value - high <= step else high
     for value in values[values < low][::-1]:
-        low = float(value) if low - value <= 1 and (negative or value >= 0) else low
+        low = float(value) if low - value <= step and (negative or value >= 0) else low
     return tuple(float(value) for value in values if not low <= value <= high)
 
 

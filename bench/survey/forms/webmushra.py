@@ -28,6 +28,7 @@ from bench.survey.forms.questionnaire import (
     INTRODUCTION,
     SCALES,
     TITLE,
+    BlindClip,
     Questionnaire,
     Template,
 )

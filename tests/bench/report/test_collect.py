@@ -23,13 +23,13 @@ from bench import DataError, UsageError
 from bench.comparison.compare import ComparisonOptions, compare
 from bench.comparison.result import Comparison
 from bench.environment import environment
-from bench.export.clip_table import written as exported
 from bench.leaderboard.render import leaderboard
 from bench.report import collect as gathering
 from bench.report.compare_page import pairs
 from bench.report.context import ClipMedia, ReportContext
 from bench.report.doses import read_doses
 from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
+from bench.scores.clip_table import written as exported
 from bench.scores.protocol import protocol_of
 from bench.spreadsheet import as_csv
 from bench.storage.digests import write_digests

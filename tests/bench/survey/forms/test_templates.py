@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import yaml
 import bench
 from bench.errors import DataError, UsageError
 from bench.storage.store import Store
+from bench.survey.forms.clip_map import Clip, read_clip_map
 from bench.survey.forms.layouts import LAYOUTS
 from bench.survey.forms.questionnaire import SCALES, BlindClip, Questionnaire
 from bench.survey.ratings import Ratings
@@ -285,3 +288,25 @@ def test_texts_of_prompts_cannot_break_out() -> None:
             if name.endswith(".csv"):
                 assert "<script>" not in content
                 assert len(list(csv.reader(io.StringIO(content)))) == 2
+
+
+def test_the_page_about_files_is_true(
+    run: Path, tmp_path: Path, tunebench: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "survey-files.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```csv\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "clips.csv").write_text(example)
+    found = read_clip_map(tmp_path / "clips.csv")
+    assert found.in_question("How good is the last piece?") == (Clip("rock-2", "base", "rock", "Harmony"), "")
+    assert (found.scale("OVL"), found.in_cell("c03")) == ("Overall quality", Clip("", ""))
+    assert all(f"| {tool} |" in page for tool in TOOLS)
+    assert all(name in page for name in LAYOUTS)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "my_run").symlink_to(run)
+    (block,) = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines():
+        if (tmp_path / "my_survey").exists():
+            (tmp_path / "export.csv").write_text(delimited(google_forms(tmp_path / "my_survey")))
+        done = tunebench(*shlex.split(line)[1:])
+        assert done.returncode == 0, done.stderr
+    assert "Genre Fit" in done.stdout
