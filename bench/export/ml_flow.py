@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from bench.errors import MissingError, TransientError
+from bench.errors import MissingError, TransientError, UsageError
 from bench.export.clip_table import json_lines, written
 from bench.export.tracked_run import TrackedRow
 from bench.export.weights_and_biases import Logged
 from bench.plain_text import plain_line
 from bench.progress import Progress, Silent
 
+_TRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_REFUSED = frozenset({"INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST"})
 _KEY = "tunebench.key"
 _GROUP = "tunebench.run"
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.\-/ :]")  # what a name in MLflow may not hold
@@ -34,7 +38,8 @@ def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: Progres
 
     Raises:
         MissingError: mlflow is not installed.
-        TransientError: the server cannot be reached, or refuses it; the same call goes on.
+        UsageError: the server refuses it, or there is no such kind of server.
+        TransientError: it cannot be reached; the same call goes on.
     """
     try:
         import mlflow
@@ -46,22 +51,37 @@ def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: Progres
     progress.begin("logging to MLflow", len(rows), 0)
     logged = []
     try:
-        client = MlflowClient()
-        found = client.get_experiment_by_name(experiment)
-        place = found.experiment_id if found else client.create_experiment(experiment)
-        for row in rows:
-            logged.append(Logged(row.label, f"{experiment}/{_log(client, place, row)}"))
-            progress.advance(1)
+        with _few_tries():
+            client = MlflowClient()
+            found = client.get_experiment_by_name(experiment)
+            place = found.experiment_id if found else client.create_experiment(experiment)
+            for row in rows:
+                logged.append(Logged(row.label, f"{experiment}/{_log(client, place, row)}"))
+                progress.advance(1)
     except (MlflowException, OSError) as error:
-        raise TransientError(
-            f"not logged to MLflow at {_address(mlflow)} ({plain_line(str(error), 300)}); the same command goes on"
-        ) from None
+        where, said = _without_login(str(mlflow.get_tracking_uri())), plain_line(_without_login(str(error)), 300)
+        if getattr(error, "error_code", "") in _REFUSED:
+            raise UsageError(f"MLflow at {where} refuses it ({said})") from None
+        raise TransientError(f"not logged to MLflow at {where} ({said}); the same command goes on") from None
     return logged
 
 
-def _address(mlflow: Any) -> str:
-    """Where MLflow keeps its runs, without the password that an address may hold."""
-    return re.sub(r"//[^/@]*@", "//", str(mlflow.get_tracking_uri()))
+def _without_login(text: str) -> str:
+    """Text without the names and passwords that addresses in it may hold."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+@contextmanager
+def _few_tries() -> Iterator[None]:
+    """Give up a server that cannot be reached after a quarter of a minute, unless the user says how often to try."""
+    if _TRIES in os.environ:
+        yield
+        return
+    os.environ[_TRIES] = "3"
+    try:
+        yield
+    finally:
+        del os.environ[_TRIES]
 
 
 def _log(client: Any, experiment: str, row: TrackedRow) -> str:

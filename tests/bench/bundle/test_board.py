@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html.parser
+import io
 import json
 import os
 import shutil
@@ -73,7 +75,7 @@ def board(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return build_board(list(bundles.values()), tmp_path_factory.mktemp("site") / "site", "All", True, OPTIONS)
 
 
-def _changed(bundle: Path, path: Path, sealed: bool) -> tuple[str, float, float]:
+def _changed(bundle: Path, path: Path, sealed: bool, table: str = "run.db") -> tuple[str, float, float]:
     """A copy with one changed score of key adherence; its clip, the score as stored, and what it should be."""
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -86,19 +88,28 @@ def _changed(bundle: Path, path: Path, sealed: bool) -> tuple[str, float, float]
         ).fetchone()
         db.execute("UPDATE scores SET value = ? WHERE clip = ? AND metric = 'key-adherence'", (100 - value, clip))
         write_digests(db)
-    files["run.db"] = database.read_bytes()
+    if table == "run.db":
+        files["run.db"] = database.read_bytes()
+    else:
+        header, *lines = csv.reader(io.StringIO(files["scores.csv"].decode()))
+        (line,) = [one for one in lines if (one[1], one[header.index("seed")]) == (prompt, str(seed))]
+        line[header.index("key-adherence@2")] = str(100 - value)
+        files["scores.csv"] = "".join(_csv_line(one) for one in [header, *lines]).encode()
     database.unlink()
     index = json.loads(files["bundle.json"])
     if sealed:
-        index["files"]["run.db"] = {
-            "sha256": hashlib.sha256(files["run.db"]).hexdigest(),
-            "size": len(files["run.db"]),
-        }
+        index["files"][table] = {"sha256": hashlib.sha256(files[table]).hexdigest(), "size": len(files[table])}
     files["bundle.json"] = json.dumps(index).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return f"{prompt}, seed {seed}", 100 - value, value
+
+
+def _csv_line(fields: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(fields)
+    return text.getvalue()
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -169,9 +180,12 @@ def _kept(bundles: dict[str, Path], scratch: Path) -> list[tuple[Any, str, str]]
 
 
 class TestRefusal:
+    @pytest.mark.parametrize("table", ["run.db", "scores.csv"])
     @pytest.mark.parametrize("sealed", [True, False], ids=["with right hashes", "with the old hashes"])
-    def test_one_changed_score_is_found(self, bundles: dict[str, Path], tmp_path: Path, sealed: bool) -> None:
-        clip, stored, right = _changed(bundles["eve"], tmp_path / "mallory.zip", sealed)
+    def test_one_changed_score_is_found(
+        self, bundles: dict[str, Path], tmp_path: Path, sealed: bool, table: str
+    ) -> None:
+        clip, stored, right = _changed(bundles["eve"], tmp_path / "mallory.zip", sealed, table)
         built = build_board([bundles["ann"], tmp_path / "mallory.zip"], tmp_path / "site", options=OPTIONS)
         (refused,) = built.decided.refused
         assert refused.file.name == "mallory.zip"

@@ -177,6 +177,13 @@ class TestMlflow:
             assert peaks.to_list() == pytest.approx(_table(run, row.label)["Peak@1"].to_list(), nan_ok=True)
             assert {path.name for path in (folder / "audio").iterdir()} == {path.name for path, _ in row.audio}
 
+    def test_a_server_of_no_known_kind_is_refused_and_its_password_not_shown(self, rows: list[TrackedRow]) -> None:
+        mlflow = pytest.importorskip("mlflow")
+        mlflow.set_tracking_uri("nonsense://me:secret@example.org")
+        with pytest.raises(UsageError) as raised:
+            log_to_mlflow(rows, "bench-tests")
+        assert "example.org" in str(raised.value) and "secret" not in str(raised.value)
+
 
 def test_names_that_mlflow_takes_stay_apart() -> None:
     found = flat_names({"a@1": 1, "a[1": 2, "a_1": 3, "x" * 300: 4, "x" * 299 + "y": 5})
