@@ -25,13 +25,13 @@ from bench.config.run_config import load_config
 from bench.contracts.plugins import installed
 from bench.environment import environment
 from bench.errors import DataError, UsageError
-from bench.export.clip_table import clip_table, written
-from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_board, read_cells, records
+from bench.paths import StrPath
 from bench.planning.metric_plan import embedding_key
-from bench.progress import Progress, Silent
+from bench.progress import Progress, ProgressOption, shown
 from bench.references.find import find_by_fingerprint
 from bench.scores.aggregate import read_columns, read_set_scores
+from bench.scores.clip_table import clip_table, written
 from bench.scores.protocol import Protocol, protocol_of
 from bench.storage.clip_file import made_files
 from bench.storage.database import explained, present_layout, read_database
@@ -46,6 +46,7 @@ from bench.storage.layout import (
     SCORES,
     reference_name,
 )
+from bench.storage.own_clips import own_clips
 from bench.storage.read_scores import unscored_clips
 from bench.storage.store import Store
 
@@ -76,10 +77,10 @@ class Bundle:
 
 
 def pack(
-    folder: Path,
-    file: Path | None = None,
+    folder: StrPath,
+    file: StrPath | None = None,
     partial: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     submitter: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Pack a run folder; a driver may be at work in it. The same run gives the same bytes where versions are the same.
@@ -95,13 +96,13 @@ def pack(
         UsageError: no run in the folder, clips are missing and ``partial`` is false, or the disk does not take it.
         DataError: a file of the run is gone or holds other audio, its rows contradict each other, or it holds no clips.
     """
+    folder = Path(folder)
     name = folder.resolve().name
     source = present_layout(folder, read_database(folder))
-    progress = progress or Silent()
-    with tempfile.TemporaryDirectory(prefix="tunebench-") as scratch:
+    with shown(progress) as progress, tempfile.TemporaryDirectory(prefix="tunebench-") as scratch:
         copy = Path(scratch)
         try:
-            file = _target(file or Path(), name)
+            target = _target(Path(file or ""), name)
             _copy_checked(folder, source, copy)
         finally:
             source.close()
@@ -128,11 +129,11 @@ def pack(
         _refuse_gone(folder, files)
         progress.begin("packing files", len(files), 0)
         try:
-            with replacing(file) as temporary:
+            with replacing(target) as temporary:
                 _write(temporary, files, clips, about, progress)
-            return Bundle(file, file.stat().st_size, len(clips), planned - len(clips), failures)
+            return Bundle(target, target.stat().st_size, len(clips), planned - len(clips), failures)
         except OSError as error:
-            raise UsageError(f"cannot write {file}: {error.strerror or error}; name another file") from error
+            raise UsageError(f"cannot write {target}: {error.strerror or error}; name another file") from error
 
 
 def _copy_checked(folder: Path, source: sqlite3.Connection, copy: Path) -> None:

@@ -25,7 +25,8 @@ from bench.bundle.zip_file import Unpacked, unpack
 from bench.config.run_config import RunConfig, load_config
 from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError, UsageError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.storage.layout import CONFIG, DATABASE, FORMAT, LEADERBOARD, SCORES, is_audio
 from bench.storage.store import Store
 
@@ -35,11 +36,11 @@ _TABLES_CHANGED = frozenset(map(_CHANGED.format, (DATABASE, LEADERBOARD, SCORES)
 
 
 def verify(
-    bundle: Path,
+    bundle: StrPath,
     tolerance: float = TOLERANCE,
     workers: int | None = None,
     trust_weights: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     keep: Path | None = None,
 ) -> Verification:
     """Check a bundle's files, decode its clips, and compute its tables again.
@@ -56,8 +57,8 @@ def verify(
     Raises:
         DataError: it cannot be unpacked, is made to do harm, or what describes it is damaged.
     """
-    progress = progress or Silent()
-    with tempfile.TemporaryDirectory(prefix="tunebench-verify-") as scratch:
+    bundle = Path(bundle)
+    with shown(progress) as progress, tempfile.TemporaryDirectory(prefix="tunebench-verify-") as scratch:
         files, run = Path(scratch) / "bundle", Path(scratch) / "run"
         files.mkdir()
         run.mkdir()

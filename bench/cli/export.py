@@ -24,7 +24,7 @@ def scores(
     from bench.atomic_write import replacing
     from bench.cli.progress import shown
     from bench.errors import UsageError
-    from bench.export.clip_table import FileFormat, clip_table, written
+    from bench.scores.clip_table import FileFormat, clip_table, written
     from bench.storage.store import Store
     from bench.storage.unrecorded import note_unrecorded
 
@@ -169,7 +169,7 @@ def midi(
     from bench.atomic_write import replacing
     from bench.contracts.notes import Notes
     from bench.errors import DataError, UsageError, one_line, suggestion
-    from bench.export.own_clips import own_clips
+    from bench.storage.own_clips import own_clips
     from bench.storage.store import Store
     from models.composer.midi import to_midi
 

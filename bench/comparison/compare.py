@@ -21,7 +21,8 @@ from bench.comparison.set_tests import MOST_PAIRS, ClipSet, SetRequest, SetTests
 from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, Silent, shown
 from bench.scores.aggregate import Grouping, parse_grouping, refuse_ungrouped
 from bench.scores.clip_scores import ClipScores
 from bench.storage.store import Store
@@ -47,12 +48,12 @@ class ComparisonOptions:
 
 
 def compare(
-    run: Path,
+    run: StrPath,
     a: str,
     b: str,
-    other: Path | None = None,
+    other: StrPath | None = None,
     options: ComparisonOptions | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> list[Comparison]:
     """Compute B − A on every metric: over all prompts in the order of the columns, then by group.
 
@@ -67,7 +68,7 @@ def compare(
         UsageError: no such run or row, A and B are one, or the runs cannot be compared at all; the message says why.
         DataError: a damaged run, or a damaged file under ``reference``.
     """
-    with opened(run, other) as runs:
+    with shown(progress) as progress, opened(Path(run), None if other is None else Path(other)) as runs:
         return compare_rows(runs, a, b, options, progress)
 
 
@@ -80,7 +81,7 @@ def opened(run: Path, other: Path | None = None) -> Iterator[tuple[ComparedRun, 
     """
     with ExitStack() as stores:
         first = ComparedRun(stores.enter_context(Store.read(run)))
-        apart = other is not None and not _are_one(run, other)
+        apart = other is not None and not are_one(run, other)
         yield first, ComparedRun(stores.enter_context(Store.read(other))) if apart and other else first
 
 
@@ -256,7 +257,7 @@ def _of_set(
     return PendingComparison(family, blank, request=request, chance=itself)
 
 
-def _are_one(run: Path, other: Path) -> bool:
+def are_one(run: Path, other: Path) -> bool:
     """Whether two paths lead to one run, through links or mounts."""
     try:
         return (run / "run.db").samefile(other / "run.db")

@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from bench.atomic_write import replace_file, replacing
 from bench.errors import DataError, UsageError, suggestion
-from bench.export.clip_table import clip_table, written
 from bench.export.croissant import croissant
 from bench.export.dataset_card import column_meanings, dataset_card, described
-from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_cells
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.regular_file import read_bytes
 from bench.scores.aggregate import Cell
+from bench.scores.clip_table import clip_table, written
 from bench.scores.protocol import protocol_of
 from bench.storage.clip_file import made_files
+from bench.storage.own_clips import own_clips
 from bench.storage.store import Store, StoredClip
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class Exported:
 
 
 def export(
-    run: Path,
-    folder: Path,
+    run: StrPath,
+    folder: StrPath,
     models: Collection[str] = (),
     licence: str = "other",
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Exported:
     """Write the made clips of a run as a dataset; an older export in the folder is brought up to date.
 
@@ -77,7 +78,7 @@ def export(
         raise UsageError(
             f"licence {licence!r} is not one of the hub's identifiers; write it like 'cc-by-4.0' or 'other'"
         )
-    progress = progress or Silent()
+    run, folder = Path(run), Path(folder)
     with Store.read(run) as store:
         chosen = _chosen(store, run, models)
         table, about, protocol = clip_table(store), store.about(), protocol_of(store)
@@ -85,11 +86,7 @@ def export(
     if models:
         table = table[table["model"].isin(list(models))]
     planned = len(table)
-    table = table[table["file"].isin(list(files))]
-    table.insert(0, "file_name", table["file"].map(files).astype("string"))
-    # A reason may be another model's, and whether a clip was made is no question here.
-    empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
-    table = table.drop(columns=["file", "state", *empty])
+    table = _metadata(table, files)
     cells = [cell for cell in read_cells(run) if not models or cell.model in models]
     card = dataset_card(
         run.resolve().name, about["suite"], protocol.line, cells, list(table.columns), len(table), licence
@@ -98,7 +95,8 @@ def export(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _mark(folder, before | set(files.values()))
-        _copy(run, folder, chosen, files, progress)
+        with shown(progress) as told:
+            _copy(run, folder, chosen, files, told)
         content = written(table, "parquet")
         with replacing(folder / METADATA) as temporary:
             temporary.write_bytes(content)
@@ -111,6 +109,15 @@ def export(
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}; the same command goes on") from error
     return Exported(len(table), planned - len(table), len(gone))
+
+
+def _metadata(table: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of the clips that are exported, with their files' names in the dataset first."""
+    table = table[table["file"].isin(list(files))]
+    table.insert(0, "file_name", table["file"].map(files).astype("string"))
+    # A reason may be another model's, and whether a clip was made is no question here.
+    empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
+    return table.drop(columns=["file", "state", *empty])
 
 
 def _croissant(

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from bench.errors import MissingError, TransientError, UsageError
-from bench.export.clip_table import json_lines, written
 from bench.export.tracked_run import TrackedRow
 from bench.export.weights_and_biases import Logged
 from bench.plain_text import plain_line
 from bench.progress import Progress, Silent
+from bench.scores.clip_table import json_lines, written
 
 _TRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _REFUSED = frozenset({"INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST"})

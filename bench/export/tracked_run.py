@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError, suggestion
-from bench.export.clip_table import clip_table
-from bench.export.own_clips import own_clips
 from bench.hashing import fingerprint
 from bench.leaderboard.render import board_of, records
+from bench.scores.clip_table import clip_table
 from bench.scores.protocol import protocol_of
+from bench.storage.own_clips import own_clips
 from bench.storage.read_models import StoredModel, read_models
 from bench.storage.store import Store, StoredClip
 
@@ -36,7 +36,7 @@ class TrackedRow:
             ``.rank_worst`` what belongs to it; what is not known is left out.
         leaderboard: the row's records, as `bench.leaderboard.render.records` has them, also by genre where prompts have
             one.
-        clips: one row a planned clip, as `bench.export.clip_table.clip_table`.
+        clips: one row a planned clip, as `bench.scores.clip_table.clip_table`.
         audio: paths of some clips with what each is of.
     """
 

@@ -13,9 +13,9 @@ from bench.errors import UsageError
 from bench.regular_file import read_bytes
 from bench.run_lock import take
 
-MARKER = "report.json"
 _MARKER, _KIND = "{}.json", "tunebench {}"  # of a kind of pages
 _LOCK = "{}.lock"  # always empty: folders are shared, and this computer's name is nobody's business
+MARKER, LOCK = _MARKER.format("report"), _LOCK.format("report")
 _FORMAT = 1
 
 

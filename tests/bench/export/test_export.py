@@ -19,8 +19,8 @@ import yaml
 import bench
 from bench import DataError, UsageError
 from bench.cli.export import bundle, hugging_face, midi, scores
-from bench.export.clip_table import DESCRIPTION, clip_table
 from bench.export.hugging_face import export
+from bench.scores.clip_table import DESCRIPTION, clip_table
 from bench.storage.digests import write_digests
 from bench.storage.store import Store
 

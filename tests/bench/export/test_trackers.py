@@ -12,11 +12,11 @@ import pytest
 
 import bench
 from bench import DataError, UsageError
-from bench.export.clip_table import clip_table
 from bench.export.ml_flow import flat_names, log_to_mlflow
 from bench.export.tracked_run import TrackedRow, tracked_rows
 from bench.export.weights_and_biases import log_to_wandb
 from bench.leaderboard.render import read_board, records
+from bench.scores.clip_table import clip_table
 from bench.storage.store import Store
 
 
