@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bench.bundle.accept import VerifyOptions
+    from bench.bundle.board import BuiltBoard, build_board
     from bench.bundle.pack import Bundle
     from bench.bundle.pack import pack as pack_bundle
     from bench.bundle.verification import Deviation, Place, Verification
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from bench.execution.score_audio import AudioScores, score_audio
     from bench.export.hugging_face import Exported
     from bench.export.hugging_face import export as export_hugging_face
+    from bench.export.ml_flow import log_to_mlflow
+    from bench.export.push import push as push_to_hub
+    from bench.export.weights_and_biases import LoggedRow, log_to_wandb
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
     from bench.pipeline.merge_shards import Merged
@@ -91,6 +96,7 @@ _HOMES = {
     "Audio": "contracts.audio",
     "AudioScores": "execution.score_audio",
     "Built": "references.build",
+    "BuiltBoard": "bundle.board",
     "Bundle": "bundle.pack",
     "Ceiling": "survey.metric_agreement",
     "ClipMade": "storage.task_results",
@@ -115,6 +121,7 @@ _HOMES = {
     "GenerationError": "errors",
     "GenerationRequest": "contracts.model",
     "GenreComparison": "survey.results",
+    "LoggedRow": "export.weights_and_biases",
     "Merged": "pipeline.merge_shards",
     "MetricConfig": "config.run_config",
     "MissingError": "errors",
@@ -160,10 +167,12 @@ _HOMES = {
     "UsageError": "errors",
     "VarianceComponents": "survey.results",
     "Verification": "bundle.verification",
+    "VerifyOptions": "bundle.accept",
     "View": "contracts.clip_view",
     "VoteCeiling": "survey.vote_agreement",
     "VotePredictions": "survey.vote_agreement",
     "analyze_survey": "survey.analysis:analyse",
+    "build_board": "bundle.board",
     "build_reference": "references.build",
     "build_report": "report.build",
     "check_model": "conformance.check:check",
@@ -173,11 +182,14 @@ _HOMES = {
     "load_config": "config.run_config",
     "load_reference": "references.load",
     "load_suite": "contracts.prompt_suite:load_suite_named",
+    "log_to_mlflow": "export.ml_flow",
+    "log_to_wandb": "export.weights_and_biases",
     "merge_shards": "pipeline.merge_shards:merge",
     "pack_bundle": "bundle.pack:pack",
     "predict_ratings": "survey.metric_agreement:predict",
     "predict_votes": "survey.vote_agreement",
     "preview_run": "pipeline.dry_run:preview",
+    "push_to_hub": "export.push:push",
     "read_audio": "contracts.audio",
     "read_ratings": "survey.reading",
     "read_survey": "survey.reading",
@@ -195,6 +207,7 @@ __all__ = [
     "Audio",
     "AudioScores",
     "Built",
+    "BuiltBoard",
     "Bundle",
     "Ceiling",
     "ClipMade",
@@ -219,6 +232,7 @@ __all__ = [
     "GenerationError",
     "GenerationRequest",
     "GenreComparison",
+    "LoggedRow",
     "Merged",
     "MetricConfig",
     "MissingError",
@@ -264,11 +278,13 @@ __all__ = [
     "UsageError",
     "VarianceComponents",
     "Verification",
+    "VerifyOptions",
     "View",
     "VoteCeiling",
     "VotePredictions",
     "__version__",
     "analyze_survey",
+    "build_board",
     "build_reference",
     "build_report",
     "check_model",
@@ -278,11 +294,14 @@ __all__ = [
     "load_config",
     "load_reference",
     "load_suite",
+    "log_to_mlflow",
+    "log_to_wandb",
     "merge_shards",
     "pack_bundle",
     "predict_ratings",
     "predict_votes",
     "preview_run",
+    "push_to_hub",
     "read_audio",
     "read_ratings",
     "read_survey",

@@ -41,7 +41,7 @@ def verify(
     workers: int | None = None,
     trust_weights: bool = False,
     progress: ProgressOption = None,
-    keep: Path | None = None,
+    keep: StrPath | None = None,
 ) -> Verification:
     """Check a bundle's files, decode its clips, and compute its tables again.
 
@@ -66,7 +66,7 @@ def verify(
         try:
             found = _verify(unpacked, files, run, tolerance, workers, trust_weights, progress)
             if keep is not None and found.holds:
-                keep_run(files, run, keep)
+                keep_run(files, run, Path(keep))
             return found
         except DataError as error:
             raise DataError(f"{bundle}: {str(error).replace(f'{scratch}/', '')}") from None
