@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bench.public_names import HOMES, OWN_NAMES
 
 if TYPE_CHECKING:
+    from bench.bundle.accept import VerifyOptions
+    from bench.bundle.board import BuiltBoard, build_board
     from bench.bundle.pack import Bundle
     from bench.bundle.pack import pack as pack_bundle
     from bench.bundle.verification import Deviation, Place, Verification
@@ -43,10 +45,8 @@ if TYPE_CHECKING:
     from bench.export.hugging_face import Exported
     from bench.export.hugging_face import export as export_hugging_face
     from bench.export.ml_flow import log_to_mlflow
-    from bench.export.push import Pushed
-    from bench.export.push import push as push_dataset
-    from bench.export.tracked_run import TrackedRow, tracked_rows
-    from bench.export.weights_and_biases import Logged, log_to_wandb
+    from bench.export.push import push as push_to_hub
+    from bench.export.weights_and_biases import LoggedRow, log_to_wandb
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
     from bench.pipeline.merge_shards import Merged
@@ -104,6 +104,7 @@ __all__ = [
     "AudioScores",
     "BlindClip",
     "Built",
+    "BuiltBoard",
     "Bundle",
     "Ceiling",
     "ClipMade",
@@ -131,7 +132,7 @@ __all__ = [
     "GenreComparison",
     "GroupMean",
     "ListenerRating",
-    "Logged",
+    "LoggedRow",
     "Merged",
     "MetricConfig",
     "MissingError",
@@ -153,7 +154,6 @@ __all__ = [
     "Progress",
     "Prompt",
     "PromptSuite",
-    "Pushed",
     "Questionnaire",
     "Range",
     "Rate",
@@ -185,11 +185,13 @@ __all__ = [
     "UsageError",
     "VarianceComponents",
     "Verification",
+    "VerifyOptions",
     "View",
     "VoteCeiling",
     "VotePredictions",
     "__version__",
     "analyze_survey",
+    "build_board",
     "build_reference",
     "build_report",
     "check_model",
@@ -206,7 +208,7 @@ __all__ = [
     "predict_ratings",
     "predict_votes",
     "preview_run",
-    "push_dataset",
+    "push_to_hub",
     "read_audio",
     "read_ratings",
     "read_survey",
@@ -214,7 +216,6 @@ __all__ = [
     "rescore",
     "run",
     "score_audio",
-    "tracked_rows",
     "verify_bundle",
     "write_survey_template",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # By module below `bench`.
 _OFFERS = {
+    "bundle.accept": ("VerifyOptions",),
+    "bundle.board": ("BuiltBoard", "build_board"),
     "bundle.pack": ("Bundle", "pack_bundle"),
     "bundle.verification": ("Deviation", "Place", "Verification"),
     "bundle.verify": ("verify_bundle",),
@@ -32,9 +34,8 @@ _OFFERS = {
     "execution.score_audio": ("AudioScores", "score_audio"),
     "export.hugging_face": ("Exported", "export_hugging_face"),
     "export.ml_flow": ("log_to_mlflow",),
-    "export.push": ("Pushed", "push_dataset"),
-    "export.tracked_run": ("TrackedRow", "tracked_rows"),
-    "export.weights_and_biases": ("Logged", "log_to_wandb"),
+    "export.push": ("push_to_hub",),
+    "export.weights_and_biases": ("LoggedRow", "log_to_wandb"),
     "pipeline.dry_run": ("RunPreview", "Stage", "preview_run"),
     "pipeline.merge_shards": ("Merged", "merge_shards"),
     "pipeline.rates": ("Rate",),
@@ -95,7 +96,7 @@ OWN_NAMES = {
     "pack_bundle": "pack",
     "predict_ratings": "predict",
     "preview_run": "preview",
-    "push_dataset": "push",
+    "push_to_hub": "push",
     "verify_bundle": "verify",
     "write_survey_template": "write_template",
 }

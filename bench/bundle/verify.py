@@ -66,7 +66,6 @@ def verify(
         try:
             found = _verify(unpacked, files, run, tolerance, workers, trust_weights, progress)
             if keep is not None and found.holds:
-                Path(keep).mkdir(parents=True, exist_ok=True)
                 keep_run(files, run, Path(keep))
             return found
         except DataError as error:

@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,15 +34,7 @@ _MAY_PASS = frozenset({408, 409, 425, 429})
 _MOST = 400  # characters of what the hub said
 
 
-@dataclass(frozen=True)
-class Pushed:
-    """Where a dataset lies now, and how many files are in it."""
-
-    address: str
-    files: int
-
-
-def push(folder: StrPath, repo: str, private: bool = False, endpoint: str | None = None) -> Pushed:
+def push(folder: StrPath, repo: str, private: bool = False, endpoint: str | None = None) -> str:
     """Bring a dataset repository on the hub to what an exported folder holds.
 
     It is made where there is none. Audio of an earlier push that the folder no longer has is removed; files that
@@ -54,6 +45,9 @@ def push(folder: StrPath, repo: str, private: bool = False, endpoint: str | None
         repo: ``NAME`` or ``OWNER/NAME``.
         private: make a new repository private; one that exists stays what it is.
         endpoint: address of another hub than ``HF_ENDPOINT`` says.
+
+    Returns:
+        The dataset's address.
 
     Raises:
         MissingError: huggingface_hub is not installed.
@@ -90,7 +84,7 @@ def push(folder: StrPath, repo: str, private: bool = False, endpoint: str | None
             delete_patterns=sorted(gone) or None,
             commit_message=message,
         )
-    return Pushed(str(address), len(audio) + 3)
+    return str(address)
 
 
 def _hub(endpoint: str | None) -> HfApi:
