@@ -59,20 +59,20 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
 def _rated(table: TextTable) -> TextTable:
     """A row an answer: answers to several questions of a trial in rows of their own, places counted from 1."""
-    answers = next((name for name in _ANSWERS if name in table.header and any(table.column(name))), None)
-    if answers is None:
+    if not any(name in table.header for name in _ANSWERS):
         return table
     own = _OWN.union(_ANSWERS)
     kept = [name for name in table.header if name and name not in own and any(table.column(name))]
     rows, lines, named = [], [], False
-    types = table.column("trial_type")
-    for line, row, kind, answer in zip(table.lines, table.rows, types, table.column(answers), strict=True):
+    for line, row in zip(table.lines, table.rows, strict=True):
         cells = dict(zip(table.header, row, strict=True))
+        answer = next((cells[name] for name in _ANSWERS if cells.get(name)), "")
+        counted = bool(_FROM_ZERO.fullmatch(cells["trial_type"]))
         if (source := _AUDIO_IN_HTML.search(cells.get("stimulus", ""))) is not None:
             cells["stimulus"] = source[1]
-        for question, value in _answers(answer, counted=bool(_FROM_ZERO.fullmatch(kind))):
+        for question, value in _answers(answer, counted):
             named = named or bool(question)
-            rows.append([*(cells[name] for name in kept), question, value])
+            rows.append([*(cells[name] for name in kept), question or "rating", value])
             lines.append(line)
     long = table._replace(header=[*kept, "scale", "value"], rows=rows, lines=lines, labels=())
     if "scale" in kept or not named:  # the experiment names the scale itself, or nothing does

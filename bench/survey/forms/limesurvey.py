@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from html import escape
 
 from bench.survey.forms.layout import Layout, Opened, Request, leave_out, listener_column
@@ -41,6 +42,9 @@ def open_export(table: TextTable, request: Request) -> Opened:
     listener = listener_column(table, request, "token", "access code", "id", "response id")
     timings = [name for name in table.header if name.lower().startswith(("grouptime", "question time", "group time"))]
     own = [name for name in table.header if name.lower() in _OWN]
+    if not any("[" in name for name in table.header):  # code_subquestion
+        named = [name if name in own else re.sub(r"_([^_]+)$", r"[\1]", name) for name in table.header]
+        table = table._replace(header=named)
     return open_wide(table, request, LAYOUT.tool, listener, (*own, *timings), left_out)
 
 
