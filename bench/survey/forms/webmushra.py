@@ -265,7 +265,9 @@ def write(survey: Questionnaire) -> Template:
         "Listeners open index.html?config=survey.yaml.",
         "Afterwards: results/tunebench/lss.csv.",
     )
-    text = yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True)
+    # webMUSHRA's reader of YAML knows no aliases, no text over several lines, and no list that begins beside another.
+    text = yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=2**20)
+    text = re.sub(r"^( *)- - ", r"\1-\n\1  - ", text, flags=re.MULTILINE)
     codes = {f"stimuli_rating{at}": scale.name for at, scale in enumerate(SCALES, 1)}
     return Template({"survey.yaml": text}, steps, codes)
 

@@ -175,7 +175,11 @@ def jspsych(folder: Path) -> Table:
 
 
 def webmushra(folder: Path) -> Table:
-    pages = yaml.safe_load((folder / "survey.yaml").read_text())["pages"]
+    text = (folder / "survey.yaml").read_text()
+    # webMUSHRA's own reader of YAML takes neither a list beside another nor a text over several lines.
+    assert all(re.match(r" *(- )?[\w]+: ?\S*|(  )*-( random)?$", line) for line in text.splitlines())
+    assert "- - " not in text
+    pages = yaml.safe_load(text)["pages"]
     (shuffled,) = [page for page in pages if isinstance(page, list)]
     person, *about = pages[-1]["questionnaire"]
     head = ["session_test_id", person["name"], *(one["name"] for one in about), "trial_id"]
