@@ -444,6 +444,31 @@ def test_a_column_a_model(form: str, tmp_path: Path) -> None:
     assert read_ratings(path, models=["tuned", "base"]).models == ("tuned", "base")
 
 
+def test_numbers_with_a_decimal_comma(tmp_path: Path) -> None:
+    def halved(text: str, sign: str) -> str:
+        return f"{int(text) / 2:.1f}".replace(".", sign) if text.isdecimal() else text
+
+    mushra = [["session_test_id", "email", "trial_id", "rating_stimulus", "rating_score"]]
+    mushra += [
+        ["t", f"l{n}", trial, name, str(n + 30)] for n in range(4) for trial in "pq" for name in ("C1", "reference")
+    ]
+    grades = [["listener", "trial_id", "rating_reference", "rating_non_reference"], *([] for _ in range(8))]
+    grades[0] += ["rating_reference_score", "rating_non_reference_score"]
+    for n in range(8):
+        grades[n + 1] = [f"l{n % 2}", f"p{n // 4}", "reference", ("base", "tuned")[n // 2 % 2], "10", str(n + 2)]
+    models = [
+        ["rater", "prompt", *MODELS],
+        *([f"l{n}", prompt, str(n + 1), "7"] for n in range(4) for prompt in PROMPTS),
+    ]
+    for rows in (mushra, grades, models):
+        found = []
+        for form, sign in (("comma", "."), ("semicolon", ",")):
+            changed = [[halved(cell, sign) for cell in row] for row in rows]
+            found.append(read_ratings(write_form(tmp_path, form, changed)))
+        assert found[0].table.equals(found[1].table)
+        assert set(found[0].notes) <= set(found[1].notes)
+
+
 def test_columns_on_several_scales_are_asked_about(tmp_path: Path) -> None:
     rows = [["rater", "prompt", "base", "tuned", "year"]]
     rows += [[f"l{p}", prompt, str(1 + p), str(5 - p), str(1990 + p)] for p in range(4) for prompt in PROMPTS]
