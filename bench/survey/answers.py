@@ -117,8 +117,8 @@ def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str,
         )
     if bad := int((sieve.records["outcome"] == "both bad").sum()):
         sieve.notes.append(
-            f"{counted(bad, 'answer')} that both are bad: preferences for neither among the shares, none of the ties, "
-            "and left out of the strengths."
+            f"{counted(bad, 'answer')} that both are bad: an outcome of its own, counted apart, no tie and no part of the "
+            "shares and strengths."
         )
 
 
