@@ -21,7 +21,7 @@ interrupted    (none)              130          Ctrl-C, or a signal to end
 
 In Python, ``error.code`` and ``error.exit_code`` hold them. A command with ``--json`` that one of these errors ends
 before it has a result prints ``{"error": {"code": …, "message": …}}`` in its place, with ``commands`` that may be typed
-next where there are some; options that do not exist, and Ctrl-C, have only their exit status.
+next where there are some; Ctrl-C has only its exit status.
 """
 
 from __future__ import annotations

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli import survey_agree, survey_power, survey_template
+from bench.cli.output import Output
 from bench.cli.survey_options import (
     Clips,
     Columns,
@@ -20,6 +22,15 @@ from bench.cli.survey_options import (
     WithoutListener,
     Words,
 )
+
+
+class SurveyFormat(StrEnum):
+    """How an analysis is written."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -50,22 +61,24 @@ def analyze(
     margin: Annotated[
         float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Random seed of the intervals.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     omnibus: Annotated[bool, typer.Option("--omnibus", help="Test whether the models differ at all, too.")] = False,
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    output: Output = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
 ) -> None:
     """Compare the models of a listening survey: differences that hold for new listeners and new prompts.
 
     A row a rating (listener, prompt, model, scale, value), or a column a scale, or preferences (listener, prompt, a, b,
-    choice), or a CSV file of webMUSHRA. Several seeds of a clip are averaged. Answers that cannot count are listed.
+    choice), or what a survey tool exports. Several seeds of a clip are averaged. Answers that cannot count are listed.
     """
     import json
 
+    from bench.cli.output import emit, page_layout, style_of
     from bench.cli.survey_options import answerable, columns, names, ranges, rules
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
@@ -73,6 +86,7 @@ def analyze(
     from bench.survey.report import as_markdown, as_text
     from bench.survey.results import record
 
+    style = style_of(None, as_json, output, SurveyFormat)
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats
 
@@ -91,7 +105,13 @@ def analyze(
         from bench.survey.plots import draw
 
         draw(survey, found, plots)
-    print(json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False) if as_json else as_text(found))
+    if style is SurveyFormat.json:
+        content = json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False)
+    elif style is SurveyFormat.markdown:
+        content = as_markdown(found).rstrip("\n")
+    else:
+        content = as_text(found, page_layout(output))
+    emit(content, style.value, output)
 
 
 app.command("power")(survey_power.command)

@@ -51,6 +51,7 @@ def command(
     """
     import json
 
+    from bench.cli.output import page_layout
     from bench.survey.metric_agreement import Predictions, predict
     from bench.survey.prediction_table import table, vote_table
     from bench.survey.ratings import Ratings
@@ -73,4 +74,4 @@ def command(
     if as_json:
         print(json.dumps(found.as_record(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(table(found) if isinstance(found, Predictions) else vote_table(found))
+        print(table(found, page_layout()) if isinstance(found, Predictions) else vote_table(found, page_layout()))

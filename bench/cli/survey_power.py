@@ -102,6 +102,7 @@ def command(
     from functools import partial
 
     from bench.cli.interrupt import all_or_nothing
+    from bench.cli.output import page_layout
     from bench.cli.progress import shown
     from bench.config.run_config import ExecutorConfig
     from bench.survey.power_analysis import Question, plan
@@ -131,7 +132,7 @@ def command(
     if as_json:
         print(json.dumps(plan_record(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(plan_text(found, source))
+        print(plan_text(found, source, page_layout()))
 
 
 def _refuse(about_an_earlier_survey: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ covariance is singular is one like any other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -40,6 +40,10 @@ class Layout:
         x = np.asarray(ratings, dtype=np.float64)
         present = ~np.isnan(x)
         return cls(np.where(present, x, 0.0), present.astype(np.float64), np.where(present, fixed, 0.0))
+
+    def turned(self) -> Layout:
+        """With listeners and prompts in each other's place."""
+        return Layout(*(part.swapaxes(-1, -2) for part in (self.ratings, self.present, self.fixed)))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -115,7 +119,11 @@ def fit(layout: Layout) -> Fit:
     """
     from scipy.optimize import minimize
 
-    models = layout.shape[0]
+    models, listeners, prompts = layout.shape
+    if prompts > listeners:
+        # What `_State` takes out block by block should be the larger of both.
+        other = fit(layout.turned())
+        return replace(other, layout=layout, roots=other.roots[::-1])
     lower = np.tril_indices(models)
     size = len(lower[0])
     if layout.count <= layout.effects:
@@ -169,20 +177,20 @@ class _State:
         by_listener, by_prompt = roots
         size = prompts * models
         unit = np.eye(models)
-        blocks = np.einsum("mi,lm,mj->lij", by_listener, layout.counts[0], by_listener) + unit
-        pairs = np.einsum("mi,mj->mij", by_listener, by_prompt).reshape(models, -1)
+        blocks = by_listener.T @ (layout.counts[0][:, :, None] * by_listener) + unit
+        pairs = (by_listener[:, :, None] * by_prompt[:, None, :]).reshape(models, -1)
         cross = (layout.present.reshape(models, -1).T @ pairs).reshape(listeners, prompts, models, models)
         cross = cross.transpose(0, 2, 1, 3).reshape(listeners, models, size)
         self.block_inverse = np.linalg.inv(blocks)
         self.forward = self.block_inverse @ cross  # D⁻¹B, shape (listeners, models, prompts·models)
         flat = self.forward.reshape(-1, size)
         system = -(cross.reshape(-1, size).T @ flat)
-        corner = np.einsum("mi,pm,mj->pij", by_prompt, layout.counts[1], by_prompt) + unit
+        corner = by_prompt.T @ (layout.counts[1][:, :, None] * by_prompt) + unit
         view = system.reshape(prompts, models, prompts, models)
         along = np.arange(prompts)
         view[along, :, along, :] += corner
         self.system_inverse = np.linalg.inv(system)
-        right = [np.einsum("mi,lmq->liq", root, part) for root, part in zip(roots, layout.sums, strict=True)]
+        right = [root.T @ part for root, part in zip(roots, layout.sums, strict=True)]
         width = layout.effects + 1
         below = right[1].reshape(size, width) - flat.T @ right[0].reshape(-1, width)
         prompt_part = self.system_inverse @ below
@@ -190,7 +198,7 @@ class _State:
         # ΛᵀZᵀV⁻¹ of the fixed effects and the ratings, shape (levels, models, effects + 1).
         self.solved = (listener_part, prompt_part.reshape(prompts, models, width))
         products = layout.products - sum(
-            np.einsum("lmq,lmr->qr", one, other) for one, other in zip(right, self.solved, strict=True)
+            one.reshape(-1, width).T @ other.reshape(-1, width) for one, other in zip(right, self.solved, strict=True)
         )
         within = products[:-1, :-1]
         self.inverse = np.linalg.inv(within)
@@ -217,24 +225,24 @@ class _State:
         theirs = diagonal[along, :, along, :]
         # Σ_l of joint × present, by model: shape (i, j, m)
         shared = np.tensordot(joint, layout.present, axes=([0, 2], [1, 2]))
-        listener = np.einsum("lij,mj,lm->mi", own, by_listener, layout.counts[0])
-        listener -= np.einsum("ijm,mj->mi", shared, by_prompt)
-        prompt = np.einsum("pij,mj,pm->mi", theirs, by_prompt, layout.counts[1])
-        prompt -= np.einsum("ijm,mi->mj", shared, by_listener)
+        listener = ((own @ by_listener.T) * layout.counts[0][:, None, :]).sum(axis=0).T
+        listener -= (shared * by_prompt.T).sum(axis=1).T
+        prompt = ((theirs @ by_prompt.T) * layout.counts[1][:, None, :]).sum(axis=0).T
+        prompt -= (shared * by_listener.T[:, None, :]).sum(axis=0).T
         weight = np.zeros((layout.effects + 1, layout.effects + 1))
         weight[:-1, :-1] = self.inverse
         unexplained = np.append(-self.effects, 1.0)
         weight += np.outer(unexplained, unexplained) / self.residual
         for found, solved, applied in zip((listener, prompt), self.solved, self._applied(), strict=True):
-            found -= np.einsum("lmq,qr,lir->mi", applied, weight, solved)
+            found -= np.tensordot(applied @ weight, solved, axes=([0, 2], [0, 2]))
         return 2 * listener, 2 * prompt
 
     def _applied(self) -> tuple[Array, Array]:
         """ZᵀV⁻¹ of the fixed effects and the ratings, shape (levels, models, effects + 1)."""
         layout = self.layout
-        spread = [np.einsum("mi,liq->lmq", root, part) for root, part in zip(self.roots, self.solved, strict=True)]
-        from_prompts = np.einsum("mlp,pmq->lmq", layout.present, spread[1], optimize=True)
-        from_listeners = np.einsum("mlp,lmq->pmq", layout.present, spread[0], optimize=True)
+        spread = [root @ part for root, part in zip(self.roots, self.solved, strict=True)]
+        from_prompts = (layout.present @ spread[1].transpose(1, 0, 2)).transpose(1, 0, 2)
+        from_listeners = (layout.present.transpose(0, 2, 1) @ spread[0].transpose(1, 0, 2)).transpose(1, 0, 2)
         listener = layout.sums[0] - layout.counts[0][:, :, None] * spread[0] - from_prompts
         prompt = layout.sums[1] - layout.counts[1][:, :, None] * spread[1] - from_listeners
         return listener, prompt

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.paths import StrPath
 from bench.survey.answer_rules import AnswerRules
 from bench.survey.columns import identify
 from bench.survey.exclusions import screen
@@ -21,13 +22,13 @@ from bench.survey.row_filter import select_rows
 
 
 def read_ratings(
-    path: Path,
+    path: StrPath,
     columns: Mapping[str, str] | None = None,
     ranges: Mapping[str, Range] | Range | None = None,
     models: Sequence[str] | None = None,
     scales: Collection[str] | None = None,
     rules: AnswerRules | None = None,
-    clips: Path | None = None,
+    clips: StrPath | None = None,
     layout: str | None = None,
 ) -> Ratings:
     """Read a survey of ratings; the arguments and errors are those of `read_survey`.
@@ -42,13 +43,13 @@ def read_ratings(
 
 
 def read_survey(
-    path: Path,
+    path: StrPath,
     columns: Mapping[str, str] | None = None,
     ranges: Mapping[str, Range] | Range | None = None,
     models: Sequence[str] | None = None,
     scales: Collection[str] | None = None,
     rules: AnswerRules | None = None,
-    clips: Path | None = None,
+    clips: StrPath | None = None,
     layout: str | None = None,
 ) -> Ratings | Preferences:
     """Read a file of a survey in any of the known layouts: CSV, TSV, Excel, JSON, JSON Lines or Parquet.
@@ -74,8 +75,8 @@ def read_survey(
         DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
     """
     rules = rules or AnswerRules()
-    table, left_out = select_rows(read_table(path), rules.where)
-    request = Request(read_clip_map(clips) if clips else None, columns or {}, models, scales)
+    table, left_out = select_rows(read_table(Path(path), number_repeated=True), rules.where)
+    request = Request(read_clip_map(Path(clips)) if clips else None, columns or {}, models, scales)
     opened = open_table(table, request, layout)
     identified = _identify(opened, request)
     left_out += tuple(Exclusion(one.reason, one.column, tuple(one.lines), tuple(one.found)) for one in opened.left_out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 from bench.number_format import counted
@@ -25,7 +24,7 @@ from bench.survey.report_tables import (
     strength_rows,
 )
 from bench.survey.results import Analysis
-from bench.text_table import PROSE_WIDTH, markdown_table, markdown_text, text_table
+from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,15 @@ def sections(analysis: Analysis) -> list[Section]:
     return [*found, Section("What this shows", None, analysis.claims)]
 
 
-def as_text(analysis: Analysis, width: int = PROSE_WIDTH) -> str:
-    """For a terminal of this many columns."""
+def as_text(analysis: Analysis, layout: Layout | None = None) -> str:
+    """For a terminal, a pipe or a text file."""
     parts = []
     for section in sections(analysis):
         lines = [section.title]
         if section.table:
             table = section.table
-            lines.append(text_table(table.header, table.rows, table.words, break_headings=False, width=width))
-        lines += [textwrap.fill(text, width, break_on_hyphens=False) for text in section.sentences]
+            lines.append(text_table(table.header, table.rows, table.words, layout))
+        lines += [paragraph(text, layout) for text in section.sentences]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 

@@ -128,12 +128,12 @@ def simulate(cell: Cell, chunk: int, surveys: int = CHUNK) -> Counts:
         mask = heard(cell.design, rng, 2, cell.listeners, PROMPTS)
         null, real = (np.where(mask, ratings[:, number], np.nan) for ratings in (equal, better))
         counts.surveys += 1
-        test, reason = PairAnswers(null[1] - null[0], null).test(0.95)
+        test, reason, _ = PairAnswers(null[1] - null[0], null).test(0.95)
         if test is None or reason:
             counts.untested += 1
         else:
             counts.false += test.p < 0.05
-        test, reason = PairAnswers(real[1] - real[0], real).test(0.95)
+        test, reason, _ = PairAnswers(real[1] - real[0], real).test(0.95)
         if test is None or reason:
             counts.undecided += 1
         else:

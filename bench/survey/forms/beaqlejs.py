@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 
 from bench.errors import DataError
-from bench.survey.forms.clip_rows import by_map
+from bench.survey.forms.clip_rows import by_map, unknown_clips
 from bench.survey.forms.layout import Layout, Opened, Request
 from bench.survey.forms.table import PART, TextTable
 
@@ -50,7 +50,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
     if request.clips is not None:
         opened = by_map(long.only(["listener", "file", "value"]), request, request.clips)
         if opened is None:
-            raise DataError(f"{table.path}: none of its files is in {request.clips.path}")
+            raise unknown_clips(long, request.clips)
         roles = {**opened.roles, "listener": "listener", "value": "value"}
         return replace(opened, roles=roles, sources=sources)
     long = long.only(["listener", "prompt", "model", "value"])

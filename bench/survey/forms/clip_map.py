@@ -75,6 +75,8 @@ class ClipMap:
         if not clips:
             return None
         start, end = found[0].span()
+        if re.fullmatch(r" \(\d+\)", text[end:]):  # another column of the same name
+            return None
         return clips.pop(), " ".join(f"{text[:start]} {text[end:]}".split())
 
     def scale(self, text: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from bench.errors import DataError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.column_names import columns_of, plain
 from bench.survey.forms.layout import Opened, Request, leave_out, map_question
@@ -63,6 +64,13 @@ def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = Fa
     compared = compared._replace(header=list(map(clips.scale, compared.header)))
     sources = dict.fromkeys(roles, column)
     return Opened(compared, roles, sources=sources, notes=notes, left_out=[*empty, *left_out], scales=named)
+
+
+def unknown_clips(table: TextTable, clips: ClipMap) -> DataError:
+    """What to say where no cell names a clip of the map."""
+    column = clip_column(table)
+    has = f", such as {shown(table.column(column), 2)}" if column else ""
+    return DataError(f"{clips.path}: none of its clips is in {table.path}{has}")
 
 
 def _unsaid(clips: ClipMap) -> list[str]:

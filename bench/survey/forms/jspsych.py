@@ -13,7 +13,7 @@ import json
 import re
 from dataclasses import replace
 
-from bench.survey.forms.clip_rows import by_map, by_names
+from bench.survey.forms.clip_rows import by_map, by_names, unknown_clips
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column, map_question
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
 from bench.survey.forms.table import PART, TextTable, written
@@ -37,10 +37,13 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
     Raises:
         SurveyQuestion: nothing says which prompt and model a clip is.
+        DataError: no trial is about a clip of the map.
     """
     listener = listener_column(table, request, *_PERSON)
     trials = _rated(table)
     opened = by_map(trials, request, request.clips, others=True) if request.clips else by_names(trials, request)
+    if opened is None and request.clips is not None:
+        raise unknown_clips(trials, request.clips)
     if opened is None:
         stimuli = trials.column("stimulus") if "stimulus" in trials.header else []
         question = map_question(table, "jsPsych's data", [cell for cell in stimuli if cell], "file")

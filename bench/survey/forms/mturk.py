@@ -21,7 +21,7 @@ from dataclasses import replace
 from html import escape
 
 from bench.errors import DataError
-from bench.survey.forms.clip_rows import by_map, by_names
+from bench.survey.forms.clip_rows import by_map, by_names, clip_column, unknown_clips
 from bench.survey.forms.layout import Layout, LeftOut, Opened, Request, leave_out, map_question
 from bench.survey.forms.questionnaire import ABOUT, CHOICES, INTRODUCTION, SCALES, TITLE, Questionnaire, Template
 from bench.survey.forms.table import TextTable, written
@@ -39,7 +39,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
     Raises:
         SurveyQuestion: nothing says which prompt and model a clip is.
-        DataError: answers in JSON cannot be read.
+        DataError: answers in JSON cannot be read, or no HIT is about a clip of the map.
     """
     left_out: list[LeftOut] = []
     for column, rejected in (("AssignmentStatus", lambda cell: cell.lower() == "rejected"), ("Reject", bool)):
@@ -57,9 +57,12 @@ def open_export(table: TextTable, request: Request) -> Opened:
     rows = [[cells.get(name, "") for name in names] for cells in clips]
     plain = table._replace(header=list(names), rows=rows, lines=lines, labels=())
     opened = by_map(plain, request, request.clips) if request.clips else by_names(plain, request)
+    if opened is None and request.clips is not None:
+        raise unknown_clips(plain, request.clips)
     if opened is None:
-        unknown = [cell for name in names if name not in ("listener",) for cell in plain.column(name)]
-        question = map_question(table, "a batch of Mechanical Turk", [] if request.clips else unknown[:1], "file")
+        clip = clip_column(plain)
+        named = plain.column(clip) if clip else []
+        question = map_question(table, "a batch of Mechanical Turk", named, "file")
         return Opened(plain, {"listener": "listener"}, left_out=left_out, question=question)
     roles = {**opened.roles, "listener": "listener"}
     sources = {**opened.sources, "listener": listener}

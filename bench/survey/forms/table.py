@@ -28,6 +28,7 @@ class TextTable(NamedTuple):
         decimal_comma: whether 3,5 is a number here.
         labels: what further header rows say about each column; as long as the header, or empty.
         notes: what was assumed while reading, a sentence each.
+        repeated: names that several columns had; all but the first of each are numbered: "Harmony (2)".
     """
 
     path: Path
@@ -37,6 +38,7 @@ class TextTable(NamedTuple):
     decimal_comma: bool = False
     labels: Sequence[str] = ()
     notes: Sequence[str] = ()
+    repeated: Sequence[str] = ()
 
     def column(self, name: str) -> list[str]:
         """The cells of a column."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,12 @@ from bench.survey.forms.table import LARGEST, PART, TextTable, tidy, written
 _GZIP, _ZIP, _OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
-def read_table(path: Path) -> TextTable:
+def read_table(path: Path, number_repeated: bool = False) -> TextTable:
     """Read a file, telling what it is by its content and its name; or all files of a folder, a participant each.
+
+    Args:
+        path: the file or folder.
+        number_repeated: whether columns of one name are numbered, as forms have them that ask the same of every clip.
 
     Raises:
         UsageError: no such file, or an Excel file that holds several tables.
@@ -29,24 +34,36 @@ def read_table(path: Path) -> TextTable:
         MissingError: an Excel file, and openpyxl is not installed.
     """
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, number_repeated)
     table = _file(path)
     for position, column in enumerate(table.header):
         if not column and any(row[position] for row in table.rows):
             raise DataError(f"{path}: column {position + 1} has no name")
-        if column and column in table.header[:position]:
+        if column and column in table.header[:position] and not number_repeated:
             raise DataError(f"{path}: the column '{column}' is there twice")
+    table = _numbered(table)
     if not table.rows:
         raise DataError(f"{path}: no rows below the header")
     return table
 
 
-def _folder(path: Path) -> TextTable:
+def _numbered(table: TextTable) -> TextTable:
+    """The table with columns of one name told apart by numbers."""
+    counts = Counter(table.header)
+    seen: Counter[str] = Counter()
+    header = []
+    for name in table.header:
+        seen[name] += 1
+        header.append(name if not name or seen[name] == 1 else f"{name} ({seen[name]})")
+    return table._replace(header=header, repeated=[name for name, count in counts.items() if name and count > 1])
+
+
+def _folder(path: Path, number_repeated: bool) -> TextTable:
     """The rows of all files of a folder below each other, counted over all; a column that a file lacks is empty."""
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     if not files:
         raise UsageError(f"{path}: a folder without files")
-    tables = [read_table(file) for file in files]
+    tables = [read_table(file, number_repeated) for file in files]
     header = list(dict.fromkeys(name for table in tables for name in table.header if name))
     names = [PART, *(name for name in header if name != PART)]
     rows = []
@@ -61,7 +78,8 @@ def _folder(path: Path) -> TextTable:
     )
     lines, comma = list(range(1, len(rows) + 1)), any(table.decimal_comma for table in tables)
     told = [labels.get(name, "") for name in names] if labels else ()
-    return TextTable(path, names, rows, lines, comma, told, (counted, *notes))
+    repeated = list(dict.fromkeys(name for table in tables for name in table.repeated))
+    return TextTable(path, names, rows, lines, comma, told, (counted, *notes), repeated)
 
 
 def _file(path: Path) -> TextTable:

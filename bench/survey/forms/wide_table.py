@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from bench.errors import DataError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
+from bench.survey.forms.clip_rows import by_map
 from bench.survey.forms.layout import LeftOut, Opened, Request, map_question
 from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table import TextTable
@@ -54,6 +56,10 @@ def open_wide(
     request.refuse_columns(table, tool, "listener")
     questions, others = _questions(table, request.clips, set(kept) - {listener or ""})
     if not questions:
+        by_rows = by_map(table.only(kept), Request(request.clips), request.clips)
+        if by_rows is not None:
+            roles = {**by_rows.roles, **({"listener": listener} if listener else {})}
+            return replace(by_rows, roles=roles, left_out=[*left_out, *by_rows.left_out])
         raise DataError(
             f"{request.clips.path}: none of its clips is named by a column of {table.path}, which has {shown(kept)}"
         )
@@ -113,6 +119,9 @@ def _check_others(table: TextTable, clips: ClipMap, questions: Sequence[Question
     labels = dict(_named(table))
 
     def like_a_clip(text: str) -> bool:
+        numbered = re.sub(r" \(\d+\)$", "", text)
+        if numbered != text and numbered.casefold() in scales:
+            return True
         ends = any(text.casefold().rstrip(" ]?.").endswith(scale) and len(text) > len(scale) + 2 for scale in scales)
         return ends or any(part.casefold() in scales for part in re.findall(r"\[([^\[\]]+)\]", text))
 

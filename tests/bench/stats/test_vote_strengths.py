@@ -1,4 +1,4 @@
-"""Strengths of votes against another optimizer, jackknives written out, and simulations whose marginal truth is known."""
+"""Strengths of votes against another optimizer, jackknives written out, and simulations with known marginal truth."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def marginal_strengths(truth: np.ndarray, spread: float) -> np.ndarray:
 
 
 def simulated(rng: np.random.Generator, listeners: int, prompts: int, share: float) -> VoteTable:
-    """Tastes of listeners and of prompts of sd .7 each for every model; the first listener gives that share of votes."""
+    """Tastes of listeners and of prompts of sd .7 for every model; the first listener gives that share of votes."""
     truth = np.array([-0.5, 0.0, 0.5])
     taste = rng.normal(0, 0.7, (listeners, 3))
     suits = rng.normal(0, 0.7, (prompts, 3))

@@ -23,7 +23,8 @@ from bench.survey.rating_range import Range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
-from bench.survey.results import Analysis, ModelRating, SurveyComparison, record
+from bench.survey.results import Analysis, ModelRating, record
+from bench.text_table import Layout
 
 MODELS, SCALES = ("base", "lora", "sao"), ("Harmony", "Rhythm")
 PREFER = ("listener", "prompt", "a", "b", "choice")
@@ -58,7 +59,7 @@ def matrix(table: pd.DataFrame, model: str, scale: str) -> np.ndarray[tuple[int,
 def presentable(found: Analysis) -> None:
     """Every form of the result can be shown: no NaN anywhere, and no line too long for a terminal."""
     written = json.dumps(record(found), allow_nan=False)
-    text, markdown = as_text(found), as_markdown(found)
+    text, markdown = as_text(found, Layout(120)), as_markdown(found)
     for form in (written, text, markdown):
         assert "nan" not in form.lower()
     assert max(map(len, text.splitlines())) <= 120
@@ -214,7 +215,7 @@ def test_customary_tests_are_shown_as_wrong_as_they_are(tmp_path: Path) -> None:
     for name in ("Wilcoxon over all ratings", "paired t over all ratings", "mixed model, intercepts only"):
         rate = rates[name]
         assert rate is not None and rate > 0.2
-    assert "wrong at .05" in as_text(found)
+    assert "wrong at .05" in as_markdown(found)
     presentable(found)
 
 
@@ -344,9 +345,12 @@ def test_a_result_or_a_sentence_whatever_there_is(cells: str, values: str, tmp_p
     ]
     table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value", "genre"])
     found = analysed(table, tmp_path, margin=0.5)
-    for one in (*found.comparisons, *found.models, *found.genres):
-        assert (one.low is not None) != bool(one.reason)
-        assert not isinstance(one, SurveyComparison) or one.p is not None or one.reason
+    for one in found.comparisons:
+        assert (one.low is not None) != bool(one.reason) and (one.p is not None or one.reason)
+    for rating in found.models:
+        assert (rating.low is not None) != bool(rating.reason)
+    for genre in found.genres:
+        assert (genre.low is not None) != bool(genre.reason)
     presentable(found)
 
 

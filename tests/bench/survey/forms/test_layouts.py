@@ -254,6 +254,51 @@ def test_a_question_s_text_or_column_names_a_clip(tmp_path: Path) -> None:
     assert holds_truth(read_ratings(path, clips=tmp_path / "exact.csv"))
 
 
+def test_questions_of_one_text_are_told_apart_by_their_number(tmp_path: Path) -> None:
+    head = ["Timestamp", *(scale for _, scale in GRID)]
+    path = write_form(tmp_path, "comma", [head, *(["2026", *answers(p)] for p in range(PEOPLE))])
+    names = [scale if number == 0 else f"{scale} ({number + 1})" for number in range(len(CLIPS)) for scale in SCALES]
+    with pytest.raises(SurveyQuestion, match=r"each of 24: 'Harmony', 'Rhythm', 'Genre Fit', 'Harmony \(2\)'"):
+        read_ratings(path)
+    rows = [f"{name},{CLIPS[c][0]},{CLIPS[c][1]},{s}" for name, (c, s) in zip(names, GRID, strict=True)]
+    (tmp_path / "clips.csv").write_text("\n".join(["question,prompt,model,scale", *rows]))
+    assert holds_truth(read_ratings(path, clips=tmp_path / "clips.csv"))
+    (tmp_path / "clips.csv").write_text("\n".join(["question,prompt,model,scale", *rows[:9], *rows[10:]]))
+    with pytest.raises(SurveyQuestion, match=r"'Harmony \(4\)'"):
+        read_ratings(path, clips=tmp_path / "clips.csv")
+
+
+def test_a_tool_s_table_may_have_a_row_a_clip(tmp_path: Path) -> None:
+    rows = [[f"R_{p}", "True", c, *(answer(p, c, s) for s in SCALES)] for p in range(PEOPLE) for c in CLIPS]
+    head = ["ResponseId", "Finished", "piece", *SCALES]
+    labels = ["Response ID", "Finished", "Piece", *SCALES]
+    table = [
+        head,
+        labels,
+        [json.dumps({"ImportId": name}) for name in head],
+        *rows,
+        ["R_9", "False", "c01", "1", "1", "1"],
+    ]
+    (tmp_path / "clips.csv").write_text(map_text())
+    found = read_ratings(write_form(tmp_path, "comma", table), clips=tmp_path / "clips.csv")
+    assert holds_truth(found)
+    assert [one.reason for one in found.exclusions] == ["response not finished"]
+
+
+def test_a_map_of_another_survey_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text("clip,prompt,model\nz1,p,base\nz2,p,tuned\n")
+    for name in (
+        "google grid",
+        "qualtrics matrix",
+        "mturk values",
+        "jspsych likert",
+        "a row a clip",
+        "a column a clip",
+    ):
+        with pytest.raises(DataError, match=r"clips\.csv: none of its clips"):
+            read_ratings(write_form(tmp_path, "comma", EXPORTS[name][0]()), clips=tmp_path / "clips.csv")
+
+
 def test_codes_of_scales_are_named_by_the_map(tmp_path: Path) -> None:
     (tmp_path / "codes.csv").write_text(CODES)
     table = limesurvey(mark="{clip}[SQ{scale}]")
@@ -301,7 +346,13 @@ def test_what_listeners_say_of_themselves_is_kept(tmp_path: Path) -> None:
     (tmp_path / "clips.csv").write_text(map_text())
     table = [[*row, "Musician?" if n == 0 else "yes" if n % 2 else "no"] for n, row in enumerate(google())]
     found = read_ratings(write_form(tmp_path, "comma", table), clips=tmp_path / "clips.csv")
-    assert "Columns not read: Musician?." in found.notes
+    assert found.listener_columns["Musician?"]["l0@example.org"] == "yes"
+    table = [
+        [*row, *("Musician?",)] if n == 0 else [*row, "yes" if row[5] == "S1" else "no"]
+        for n, row in enumerate(jspsych())
+    ]
+    found = read_ratings(write_form(tmp_path, "comma", table), clips=tmp_path / "clips.csv")
+    assert found.listener_columns["Musician?"] == {f"S{p}": "yes" if p == 1 else "no" for p in range(PEOPLE)}
 
 
 # -- layouts that need no map ----------------------------------------------------------------------------------------
