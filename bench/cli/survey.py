@@ -10,18 +10,7 @@ import typer
 
 from bench.cli import survey_agree, survey_power, survey_template
 from bench.cli.output import Output
-from bench.cli.survey_options import (
-    Clips,
-    Columns,
-    DuplicateRule,
-    FileLayout,
-    Missing,
-    RatingScale,
-    Scales,
-    Where,
-    WithoutListener,
-    Words,
-)
+from bench.cli.survey_file import SurveyFile, about_a_survey_file
 
 
 class SurveyFormat(StrEnum):
@@ -38,22 +27,10 @@ app = typer.Typer(
 
 
 @app.command("analyze")
+@about_a_survey_file()
 def analyze(
-    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
-    column: Columns = None,
-    clips: Clips = None,
-    layout: FileLayout = None,
-    models: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
-    ] = None,
-    scales: Scales = None,
-    rating_scale: RatingScale = None,
-    words: Words = None,
-    missing: Missing = None,
-    where: Where = None,
-    without_listener: WithoutListener = None,
-    duplicates: DuplicateRule = None,
+    about: SurveyFile,
     by_listener: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Show means of groups of listeners, such as musicians; may be repeated."),
@@ -79,10 +56,8 @@ def analyze(
     import json
 
     from bench.cli.output import emit, page_layout, style_of
-    from bench.cli.survey_options import answerable, columns, names, ranges, rules
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
-    from bench.survey.reading import read_survey
     from bench.survey.report import as_markdown, as_text
     from bench.survey.results import record
 
@@ -91,10 +66,7 @@ def analyze(
         from bench.survey.plots import FORMATS, check_formats
 
         check_formats(FORMATS[:2])
-    only = names(models, "--models"), names(scales, "--scales")
-    which = rules(words, missing, where, without_listener, duplicates)
-    with answerable(context):
-        survey = read_survey(file, columns(column), ranges(rating_scale), *only, which, clips, layout)
+    survey = about.read(file)
     found = analyse(survey, margin, confidence, omnibus, compare_tests, by_listener=by_listener or ())
     if markdown is not None:
         try:

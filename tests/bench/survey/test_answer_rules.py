@@ -327,6 +327,31 @@ def test_a_name_that_is_also_the_other_side_is_asked_about(write: Callable[..., 
     assert question(path).answers == (["--words", "a=a,b=b"],)
 
 
+# -- other commands ----------------------------------------------------------------------------------------------------
+
+
+def test_power_asks_and_answers_in_its_own_words(write: Callable[..., Path]) -> None:
+    lines = [line if number % 9 else line.rpartition(",")[0] + ",99" for number, line in enumerate(ratings(), start=1)]
+    command = [
+        "survey",
+        "power",
+        "--from",
+        str(write(HEAD, *lines)),
+        "--listeners",
+        "4",
+        "--prompts",
+        "5",
+        "--runs",
+        "100",
+    ]
+    asked = CliRunner().invoke(app, command).exception
+    assert isinstance(asked, SurveyQuestion)
+    assert [shlex.split(text)[-2:] for text in asked.commands] == [["--missing", "99"], ["--scale", "0-100"]]
+    assert sorted(shlex.split(asked.commands[0])) == sorted(["tunebench", *command, "--missing", "99"])
+    error = CliRunner().invoke(app, ["survey", "power", "--missing", "99"]).exception
+    assert isinstance(error, UsageError)
+
+
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
