@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from bench.storage.orphans import Settled
     from bench.storage.task_results import ClipMade
     from bench.survey.analysis import analyse as analyze_survey
+    from bench.survey.listener_results import Agreement
     from bench.survey.metric_agreement import Ceiling, Coefficient, Prediction, Predictions
     from bench.survey.metric_agreement import predict as predict_ratings
     from bench.survey.metric_picks import Pick
@@ -67,26 +68,25 @@ if TYPE_CHECKING:
     from bench.survey.ratings import Exclusion, Preferences, Ratings
     from bench.survey.reading import read_ratings, read_survey
     from bench.survey.results import (
-        Agreement,
         Analysis,
         CustomaryTest,
         EquivalenceTest,
         GenreComparison,
         ModelRating,
         OmnibusTest,
-        Strength,
         SurveyComparison,
         SurveyDesign,
         VarianceComponents,
     )
     from bench.survey.vote_agreement import Accuracy, VoteCeiling, VotePredictions, predict_votes
+    from bench.survey.vote_results import Strength
 
     __version__: str
 
 # Where each stands: its module below `bench`, and after a colon its name there, if that is another.
 _HOMES = {
     "Accuracy": "survey.vote_agreement",
-    "Agreement": "survey.results",
+    "Agreement": "survey.listener_results",
     "Analysis": "survey.results",
     "Audio": "contracts.audio",
     "AudioScores": "execution.score_audio",
@@ -151,7 +151,7 @@ _HOMES = {
     "Settled": "storage.orphans",
     "Shard": "planning.shards",
     "Stage": "pipeline.dry_run",
-    "Strength": "survey.results",
+    "Strength": "survey.vote_results",
     "SurveyComparison": "survey.results",
     "SurveyDesign": "survey.results",
     "TransientError": "errors",

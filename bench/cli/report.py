@@ -51,21 +51,13 @@ def command(
     import sys
 
     from bench.cli.progress import shown
-    from bench.errors import UsageError
     from bench.report.audio_encoding import Format
     from bench.report.build import build_report, build_reports, report_record
     from bench.report.size import folder_size
 
     kinds: dict[AudioFormat, Format] = {AudioFormat.flac: "flac", AudioFormat.mp3: "mp3"}
     several = len(runs) > 1
-    if several and (ratings or doses):
-        raise UsageError("--ratings and --doses are of one run; put ratings.csv and dose-response.json into each run")
-    if several and as_json:
-        raise UsageError("--json is of one run; the report of several has data/report.json")
-    if as_json and out:
-        raise UsageError("--json writes no pages; leave out --out, or take data/report.json from the report")
-    if several and out is None:
-        raise UsageError("several runs have no folder in common; name one with --out")
+    _refuse_mixed(several, as_json, out, bool(ratings or doses))
     with shown() as progress:
         if as_json:
             import json
@@ -80,3 +72,17 @@ def command(
     weight = folder_size(folder)
     print(folder / "index.html")
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)
+
+
+def _refuse_mixed(several: bool, as_json: bool, out: Path | None, joined: bool) -> None:
+    """Refuse options that do not go together."""
+    from bench.errors import UsageError
+
+    if several and joined:
+        raise UsageError("--ratings and --doses are of one run; put ratings.csv and dose-response.json into each run")
+    if several and as_json:
+        raise UsageError("--json is of one run; the report of several has data/report.json")
+    if as_json and out:
+        raise UsageError("--json writes no pages; leave out --out, or take data/report.json from the report")
+    if several and out is None:
+        raise UsageError("several runs have no folder in common; name one with --out")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import survey_agree, survey_power, survey_template
 from bench.cli.output import Output
 from bench.cli.survey_file import SurveyFile, about_a_survey_file
+from bench.cli.survey_options import ByListener, Margin
+
+if TYPE_CHECKING:
+    from bench.survey.results import Analysis
 
 
 class SurveyFormat(StrEnum):
@@ -31,13 +35,8 @@ app = typer.Typer(
 def analyze(
     file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
     about: SurveyFile,
-    by_listener: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Show means of groups of listeners, such as musicians; may be repeated."),
-    ] = None,
-    margin: Annotated[
-        float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
-    ] = None,
+    by_listener: ByListener = None,
+    margin: Margin = None,
     confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     omnibus: Annotated[bool, typer.Option("--omnibus", help="Test whether the models differ at all, too.")] = False,
     compare_tests: Annotated[
@@ -53,13 +52,10 @@ def analyze(
     A row a rating (listener, prompt, model, scale, value), or a column a scale, or preferences (listener, prompt, a, b,
     choice), or what a survey tool exports. Several seeds of a clip are averaged. Answers that cannot count are listed.
     """
-    import json
-
-    from bench.cli.output import emit, page_layout, style_of
+    from bench.cli.output import style_of
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
-    from bench.survey.report import as_markdown, as_text
-    from bench.survey.results import record
+    from bench.survey.report import as_markdown
 
     style = style_of(None, as_json, output, SurveyFormat)
     if plots is not None:
@@ -77,6 +73,16 @@ def analyze(
         from bench.survey.plots import draw
 
         draw(survey, found, plots)
+    _print(found, style, output)
+
+
+def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:
+    import json
+
+    from bench.cli.output import emit, page_layout
+    from bench.survey.report import as_markdown, as_text
+    from bench.survey.results import record
+
     if style is SurveyFormat.json:
         content = json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False)
     elif style is SurveyFormat.markdown:

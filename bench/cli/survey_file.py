@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
@@ -18,6 +18,7 @@ from bench.cli.survey_options import (
     DuplicateRule,
     FileLayout,
     Missing,
+    OnlyModels,
     RatingScale,
     Scales,
     Where,
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from bench.survey.rating_range import Range
     from bench.survey.ratings import Preferences, Ratings
 
-Models = Annotated[
-    str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
-]
-
 
 @dataclass(frozen=True)
 class SurveyFile:
@@ -51,7 +48,7 @@ class SurveyFile:
     column: Columns = None
     clips: Clips = None
     layout: FileLayout = None
-    models: Models = None
+    models: OnlyModels = None
     scales: Scales = None
     rating_scale: RatingScale = None
     words: Words = None

@@ -22,6 +22,14 @@ Columns = Annotated[
         "of model and value, and side, which names the model that was first or left.",
     ),
 ]
+OnlyModels = Annotated[
+    str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
+]
+ByListener = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Show means of groups of listeners, such as musicians; may be repeated."),
+]
+Margin = Annotated[float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")]
 Scales = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns that hold a scale each.")
 ]

@@ -86,11 +86,7 @@ def export(
     if models:
         table = table[table["model"].isin(list(models))]
     planned = len(table)
-    table = table[table["file"].isin(list(files))]
-    table.insert(0, "file_name", table["file"].map(files).astype("string"))
-    # A reason may be another model's, and whether a clip was made is no question here.
-    empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
-    table = table.drop(columns=["file", "state", *empty])
+    table = _metadata(table, files)
     cells = [cell for cell in read_cells(run) if not models or cell.model in models]
     card = dataset_card(
         run.resolve().name, about["suite"], protocol.line, cells, list(table.columns), len(table), licence
@@ -113,6 +109,15 @@ def export(
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}; the same command goes on") from error
     return Exported(len(table), planned - len(table), len(gone))
+
+
+def _metadata(table: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of the clips that are exported, with their files' names in the dataset first."""
+    table = table[table["file"].isin(list(files))]
+    table.insert(0, "file_name", table["file"].map(files).astype("string"))
+    # A reason may be another model's, and whether a clip was made is no question here.
+    empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
+    return table.drop(columns=["file", "state", *empty])
 
 
 def _croissant(

@@ -65,7 +65,6 @@ def collect(
     pairs = list(combinations(labels, 2))
     # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
     comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True, scores=scores)
-    recorded = store.about()
     content = ReportContext(
         title=named(store.folder.resolve()),
         about=about(store),
@@ -86,16 +85,22 @@ def collect(
         chances=chances(store, labels, progress, scores=scores) if pairs else {},
         infos=metric_infos(store),
     )
-    size = suite_size(recorded, len(prompts))
-    setting = Setting(
-        suite=recorded["suite"] + (f", which has {size}" if size > len(prompts) else ""),
+    setting = _setting(store, content)
+    return replace(content, methods=methods(content, setting), limits=limits(content, setting))
+
+
+def _setting(store: Store, content: ReportContext) -> Setting:
+    """What the methods say of how the run was made."""
+    recorded = store.about()
+    size = suite_size(recorded, len(content.prompts))
+    return Setting(
+        suite=recorded["suite"] + (f", which has {size}" if size > len(content.prompts) else ""),
         duration=seconds_text(recorded["duration"]),
         tunebench=recorded["tunebench"],
         seeds=seeds_of(store),
         instruments=content.infos,
         made_with=tuple(in_words(facts) for facts, _ in made_with(store)),
     )
-    return replace(content, methods=methods(content, setting), limits=limits(content, setting))
 
 
 def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings: list[Notice]) -> Survey | None:

@@ -3,8 +3,8 @@
 The object's ``schema`` is `SCHEMA`; a field that goes, or means something else, raises it, a field that comes does not.
 Numbers are as they were computed, those of ``distributions`` to six digits; what is not known is null.
 
-- ``title``, ``about``, ``protocol``, ``limits``, ``methods``: the run: its name, facts by name, ``{id, line, content}``,
-  and sentences.
+- ``title``, ``about``, ``protocol``, ``limits``, ``methods``: the run: its name, facts by name,
+  ``{id, line, content}``, and sentences.
 - ``findings``: a record a pair of models ``a`` and ``b``: ``first`` (the page opens with it), ``sentence``, and its
   ``clauses`` as ``{kind, text, metrics, ahead}``, see `bench.report.findings.Clause`.
 - ``models``: ``{label, fingerprint, identity, provenance, rate, made, planned}``, in the order of the run.

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from bench.stats.vote_strengths import TieModel
 from bench.survey.pair_votes import vote_table
 from bench.survey.ratings import Preferences
-from bench.survey.results import Strength, StrengthDifference, StrengthFit, known
+from bench.survey.results import known
+from bench.survey.vote_results import Strength, StrengthDifference, StrengthFit
 
 Array = npt.NDArray[np.float64]
 

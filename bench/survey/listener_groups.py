@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import UsageError, suggestion
+from bench.survey.listener_results import GroupMean
 from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences, Ratings, natural
-from bench.survey.results import GroupMean
 
 _MOST = 12  # groups of one column; more are single ages or names
 _NOT_SAID = "(not said)"

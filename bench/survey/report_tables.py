@@ -7,20 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.number_format import NONE, counted, first_few, number
+from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
 from bench.survey.ratings import Exclusion
 from bench.survey.results import (
-    Agreement,
     CustomaryTest,
     GenreComparison,
-    GroupMean,
-    ListenerRating,
     ModelRating,
     OmnibusTest,
     OrdinalModel,
-    SideChoice,
-    StrengthFit,
     SurveyComparison,
 )
+from bench.survey.vote_results import SideChoice, StrengthFit
 
 _ROWS = 8  # of an exclusion, before "and so many more"
 _LISTENERS = 20  # rows of the table of listeners

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
 from bench.survey.ratings import Exclusion
+from bench.survey.vote_results import SideChoice, StrengthFit
 
 
 @dataclass(frozen=True)
@@ -65,85 +67,6 @@ class ModelRating:
     n: int
     missing: int
     method: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Strength:
-    """One model among preferences.
-
-    Attributes:
-        strength, low, high: in log-odds, the mean over the models 0.
-        elo: the same for display, 1500 + 400/ln 10 of it: 400 points are odds of 10 to 1.
-        best, worst: the places that the tests of differences leave open, 1 is first.
-        wins, ties, losses: answers about it.
-        both_bad: answers that called it and its rival bad, which are no ties and enter no strength.
-    """
-
-    model: str
-    strength: float | None
-    low: float | None
-    high: float | None
-    elo: float | None
-    best: int
-    worst: int
-    wins: int
-    ties: int
-    losses: int
-    both_bad: int
-
-
-@dataclass(frozen=True)
-class StrengthDifference:
-    """b less a in log-odds; ``p_holm`` is adjusted over all pairs of the scale."""
-
-    a: str
-    b: str
-    estimate: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    p_holm: float | None
-
-
-@dataclass(frozen=True)
-class StrengthFit:
-    """The strengths of all models on one scale.
-
-    Attributes:
-        ties: "half wins" (Bradley–Terry, a tie is half a win for both) or "Davidson", whose strengths are of answers
-            that are no ties, so that the two are not on one scale.
-        nu: Davidson's parameter: between equals a tie is ν/2 times as likely as an answer.
-        listeners, effective_listeners: how many there are, and Kish's number of as many answers each.
-        reason: why something is missing, or that half wins had to be added; "" otherwise.
-    """
-
-    scale: str
-    ties: str
-    models: tuple[Strength, ...]
-    differences: tuple[StrengthDifference, ...]
-    nu: float | None
-    listeners: int
-    effective_listeners: float | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class SideChoice:
-    """How often the side shown first was chosen on one scale, of ``votes`` that chose a side; ``p`` is of one half.
-
-    Attributes:
-        known: whether the file says which side that was; otherwise a is taken for it.
-        reason: why there is no interval, "" if there is one.
-    """
-
-    scale: str
-    votes: int
-    share: float
-    low: float | None
-    high: float | None
-    p: float | None
-    known: bool
     reason: str
 
 
@@ -236,26 +159,6 @@ class GenreComparison:
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How far the listeners agree on the clips (prompt × model) of one scale; ``reasons`` say why a number is missing.
-
-    Attributes:
-        alpha: Krippendorff's, ordinal.
-        icc: ICC(2,k), of the clips that all listeners rated.
-        kendall_w: of the same clips.
-        clips, complete: rated by two or more listeners, and by all.
-    """
-
-    scale: str
-    alpha: float | None
-    icc: float | None
-    kendall_w: float | None
-    clips: int
-    complete: int
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class OrdinalModel:
     """Ratings of one scale as steps of a latent scale: a description, without p or intervals.
 
@@ -275,45 +178,6 @@ class OrdinalModel:
     listener_sd: float | None
     prompt_sd: float | None
     reason: str
-
-
-@dataclass(frozen=True)
-class ListenerRating:
-    """How one listener rates on one scale (ITU-T P.913), in rating steps.
-
-    Attributes:
-        ratings: cells of prompt × model with a rating of theirs.
-        bias: how much higher than the average listener they rate equal clips.
-        inconsistency: standard deviation around the clips' quality and their own bias.
-        reason: why a number is missing, or was found in another way.
-    """
-
-    scale: str
-    listener: str
-    ratings: int
-    bias: float | None
-    inconsistency: float | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class GroupMean:
-    """The mean of one model on one scale among a group of listeners, or of the preferences for b over a.
-
-    Attributes:
-        column: what the listeners were asked, such as musicianship.
-        group: what those of the group said.
-        name: the model, or the pair as "b − a".
-        listeners, cells: what it rests on.
-    """
-
-    column: str
-    group: str
-    scale: str
-    name: str
-    mean: float | None
-    listeners: int
-    cells: int
 
 
 @dataclass(frozen=True)

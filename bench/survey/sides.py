@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.number_format import number
 from bench.survey.ratings import Preferences
-from bench.survey.results import SideChoice, known
+from bench.survey.results import known
+from bench.survey.vote_results import SideChoice
 
 if TYPE_CHECKING:
     import pandas as pd
