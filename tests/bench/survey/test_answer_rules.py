@@ -254,6 +254,29 @@ def test_values_apart_from_the_scale_are_found(values: list[float], strays: tupl
     assert stray_values(np.array(list(values), dtype=float)) == strays
 
 
+@pytest.mark.parametrize("written", ["99", "99.0", '"99,0"', "99 - cannot say", "99: cannot say"])
+def test_a_code_is_missing_however_it_is_written(written: str, write: Callable[..., Path]) -> None:
+    path = write(HEAD, *ratings(), "l1,p9,base," + written)
+    asked = question(path)
+    assert asked.answers[0] == ["--missing", "99"]
+    assert read_ratings(path, rules=rules(missing=["99"])).excluded == 1
+
+
+def test_a_code_of_one_scale_is_a_rating_on_another(write: Callable[..., Path]) -> None:
+    rows = [
+        f"l{i},p{j},{m},{[99, 2, 3, 4, 5][(i + j) % 5]},{33 * ((i * j + len(m)) % 4)}"
+        for i in range(6)
+        for j in range(6)
+        for m in "xy"
+    ]
+    path = write("listener,prompt,model,Harmony,Overall", *rows)
+    asked = question(path)
+    assert asked.answers == (["--missing", "Harmony=99"], ["--rating-scale", "Harmony=0-100"])
+    found = read_ratings(path, rules=rules(missing=["Harmony=99"]))
+    assert found.excluded == sum(row.split(",")[3] == "99" for row in rows)
+    assert (found.table["value"] == 99).any()
+
+
 def test_ratings_off_a_stated_scale_are_asked_about(write: Callable[..., Path]) -> None:
     lines = [*ratings(), *(f"l{i},p9,base,7" for i in range(20))]
     asked = question(write(HEAD, *lines), "--rating-scale", "1-5")
