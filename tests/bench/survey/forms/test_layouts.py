@@ -458,7 +458,7 @@ def test_numbers_with_a_decimal_comma(tmp_path: Path) -> None:
         grades[n + 1] = [f"l{n % 2}", f"p{n // 4}", "reference", ("base", "tuned")[n // 2 % 2], "10", str(n + 2)]
     models = [
         ["rater", "prompt", *MODELS],
-        *([f"l{n}", prompt, str(n + 1), "7"] for n in range(4) for prompt in PROMPTS),
+        *([f"l{n}", prompt, str(n + 2), "7"] for n in range(4) for prompt in PROMPTS),
     ]
     for rows in (mushra, grades, models):
         found = []
