@@ -272,6 +272,10 @@ def test_models_and_seeds_may_be_chosen(run: Path, tmp_path: Path) -> None:
         write_template(tmp_path / "no", "mturk", tmp_path / "two")
     with pytest.raises(DataError):
         write_template(run, "mturk", tmp_path / "two", seeds=[9])
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot write"):
+        write_template(run, "mturk", tmp_path / "file" / "two")
+    (tmp_path / "file").unlink()
     assert not (tmp_path / "two").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["one"]  # nothing half-made beside it
     with pytest.raises(UsageError, match="not an empty folder"):
