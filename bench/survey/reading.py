@@ -36,7 +36,15 @@ def read_ratings(
     Raises:
         DataError: also where the file holds preferences.
     """
-    survey = read_survey(path, columns, ranges, models, scales, rules, clips, layout)
+    return ratings_only(read_survey(path, columns, ranges, models, scales, rules, clips, layout), path)
+
+
+def ratings_only(survey: Ratings | Preferences, path: StrPath) -> Ratings:
+    """Return a survey that must be of ratings.
+
+    Raises:
+        DataError: it is of preferences.
+    """
     if not isinstance(survey, Ratings):
         raise DataError(f"{path}: holds preferences between two models; ratings of each are needed here")
     return survey

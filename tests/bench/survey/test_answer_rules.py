@@ -254,6 +254,29 @@ def test_values_apart_from_the_scale_are_found(values: list[float], strays: tupl
     assert stray_values(np.array(list(values), dtype=float)) == strays
 
 
+@pytest.mark.parametrize("written", ["99", "99.0", '"99,0"', "99 - cannot say", "99: cannot say"])
+def test_a_code_is_missing_however_it_is_written(written: str, write: Callable[..., Path]) -> None:
+    path = write(HEAD, *ratings(), "l1,p9,base," + written)
+    asked = question(path)
+    assert asked.answers[0] == ["--missing", "99"]
+    assert read_ratings(path, rules=rules(missing=["99"])).excluded == 1
+
+
+def test_a_code_of_one_scale_is_a_rating_on_another(write: Callable[..., Path]) -> None:
+    rows = [
+        f"l{i},p{j},{m},{[99, 2, 3, 4, 5][(i + j) % 5]},{33 * ((i * j + len(m)) % 4)}"
+        for i in range(6)
+        for j in range(6)
+        for m in "xy"
+    ]
+    path = write("listener,prompt,model,Harmony,Overall", *rows)
+    asked = question(path)
+    assert asked.answers == (["--missing", "Harmony=99"], ["--rating-scale", "Harmony=0-100"])
+    found = read_ratings(path, rules=rules(missing=["Harmony=99"]))
+    assert found.excluded == sum(row.split(",")[3] == "99" for row in rows)
+    assert (found.table["value"] == 99).any()
+
+
 def test_ratings_off_a_stated_scale_are_asked_about(write: Callable[..., Path]) -> None:
     lines = [*ratings(), *(f"l{i},p9,base,7" for i in range(20))]
     asked = question(write(HEAD, *lines), "--rating-scale", "1-5")
@@ -325,6 +348,31 @@ def test_votes_of_one_side_are_not_dropped(write: Callable[..., Path]) -> None:
 def test_a_name_that_is_also_the_other_side_is_asked_about(write: Callable[..., Path]) -> None:
     path = write("listener,prompt,a,b,choice", "l,p,b,a,a", "l,q,b,a,b", "m,p,b,a,a", "m,q,b,a,b")
     assert question(path).answers == (["--words", "a=a,b=b"],)
+
+
+# -- other commands ----------------------------------------------------------------------------------------------------
+
+
+def test_power_asks_and_answers_in_its_own_words(write: Callable[..., Path]) -> None:
+    lines = [line if number % 9 else line.rpartition(",")[0] + ",99" for number, line in enumerate(ratings(), start=1)]
+    command = [
+        "survey",
+        "power",
+        "--from",
+        str(write(HEAD, *lines)),
+        "--listeners",
+        "4",
+        "--prompts",
+        "5",
+        "--runs",
+        "100",
+    ]
+    asked = CliRunner().invoke(app, command).exception
+    assert isinstance(asked, SurveyQuestion)
+    assert [shlex.split(text)[-2:] for text in asked.commands] == [["--missing", "99"], ["--scale", "0-100"]]
+    assert sorted(shlex.split(asked.commands[0])) == sorted(["tunebench", *command, "--missing", "99"])
+    error = CliRunner().invoke(app, ["survey", "power", "--missing", "99"]).exception
+    assert isinstance(error, UsageError)
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
