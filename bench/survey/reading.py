@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.paths import StrPath
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.columns import identify
+from bench.survey.columns import ColumnQuestion, identify
 from bench.survey.exclusions import screen
 from bench.survey.forms.clip_map import read_clip_map
 from bench.survey.forms.layout import Opened, Request
@@ -99,7 +99,7 @@ def _identify(opened: Opened, request: Request) -> Identified:
     given = {role: name for role, name in request.given.items() if name in header} | dict(opened.roles)
     try:
         found = identify(opened.table, given, request.scales or opened.scales or None)
-    except DataError:
+    except (DataError, ColumnQuestion):
         if opened.question is None:
             raise
         raise opened.question from None

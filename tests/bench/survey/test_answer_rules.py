@@ -471,8 +471,8 @@ def test_columns_that_hold_no_ratings_are_named_with_a_reason(write: Callable[..
 
 
 def test_small_numbers_on_another_range_are_asked_about(write: Callable[..., Path]) -> None:
-    path = write(*wide(replays=[(i + j * k) % 3 for i, j, k in CELLS]))
-    assert question(path).answers == (["--scales", "Overall,replays"], ["--scales", "Overall"])
+    path = write(*wide(surprise=[(i + j * k) % 3 for i, j, k in CELLS]))
+    assert question(path).answers == (["--scales", "Overall,surprise"], ["--scales", "Overall"])
     assert read_ratings(path, scales=["Overall"]).scales == ("Overall",)
     beside = write(
         *(line.replace("Overall", "rating") for line in wide(Confidence=[1 + (i + j + k) % 5 for i, j, k in CELLS]))
@@ -483,6 +483,28 @@ def test_small_numbers_on_another_range_are_asked_about(write: Callable[..., Pat
 def test_columns_that_may_be_either_are_asked_about(write: Callable[..., Path]) -> None:
     path = write("rater,subject,prompt,model,value", "r,s,p,a,3", "r,s,p,b,4")
     assert question(path).answers == (["--column", "listener=rater"], ["--column", "listener=subject"])
+
+
+def test_a_column_that_is_missing_is_proposed(write: Callable[..., Path]) -> None:
+    rows = [f"q{i}{j},x,y,{'model_a' if (i + j) % 3 else 'tie (bothbad)'},j{i},1" for i in range(4) for j in range(5)]
+    path = write("question_id,model_a,model_b,winner,judge,turn", *rows)
+    assert question(path).answers == (["--column", "prompt=question_id"],)
+    assert len(read_survey(path, {"prompt": "question_id"}).prompts) == 20
+
+
+def test_counts_and_orders_are_no_scales_by_their_names(write: Callable[..., Path]) -> None:
+    numbers = [1 + (i + 2 * j + k) % 5 for i, j, k in CELLS]
+    found = read_ratings(write(*wide(play_count=numbers, page=numbers, REL=numbers)))
+    assert found.scales == ("Overall", "REL")
+
+
+def test_a_slip_of_the_pen_and_yes_or_no_come_with_their_meaning(write: Callable[..., Path]) -> None:
+    words = ["Bad", "Poor", "Fair", "Good", "Excellent"]
+    lines = [line[:-1] + words[int(line[-1]) - 1] for line in ratings(50)]
+    path = write(HEAD, *lines, "l1,p9,base,Excelent")
+    assert question(path).answers[0] == ["--words", "Excelent=5"]
+    answered = write(HEAD, *(line[:-1] + ("Yes" if line[-1] > "2" else "no") for line in ratings()))
+    assert question(answered).answers[0] == ["--words", "Yes=1,no=0"]
 
 
 def test_position_and_side_are_kept(write: Callable[..., Path]) -> None:
