@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -88,7 +89,7 @@ def _profile(table: TextTable, name: str, roles: Mapping[str, str]) -> _Profile:
     """Look at a column; without roles only at the range of its numbers."""
     position = table.header.index(name)
     column = [row[position] for row in table.rows]
-    there = {text: column.count(text) for text in set(column) if text.lower() not in _NOTHING}
+    there = {text: count for text, count in Counter(column).items() if text.lower() not in _NOTHING}
     if not there:
         return _Profile(reason="empty")
     if len(there) == 1 and roles:

@@ -501,8 +501,8 @@ def test_counts_and_orders_are_no_scales_by_their_names(write: Callable[..., Pat
 def test_a_slip_of_the_pen_and_yes_or_no_come_with_their_meaning(write: Callable[..., Path]) -> None:
     words = ["Bad", "Poor", "Fair", "Good", "Excellent"]
     lines = [line[:-1] + words[int(line[-1]) - 1] for line in ratings(50)]
-    path = write(HEAD, *lines, "l1,p9,base,Excelent")
-    assert question(path).answers[0] == ["--words", "Excelent=5"]
+    path = write(HEAD, *lines, "l1,p9,base,Exzellent")
+    assert question(path).answers[0] == ["--words", "Exzellent=5"]
     answered = write(HEAD, *(line[:-1] + ("Yes" if line[-1] > "2" else "no") for line in ratings()))
     assert question(answered).answers[0] == ["--words", "Yes=1,no=0"]
 
