@@ -419,6 +419,16 @@ def test_rows_that_do_not_count_are_left_out_and_listed(
     assert all(one["reason"].startswith("not ") for one in found["exclusions"])
 
 
+def test_rows_are_counted_by_the_answers_they_hold(write: Callable[..., Path]) -> None:
+    numbers = [1 + (i + 2 * j + k) % 5 for i, j, k in CELLS]
+    path = write(*wide(REL=numbers, headphones=["yes" if i < 4 else "no" for i, j, k in CELLS]))
+    found = json.loads(analyze(path, "--json", "--where", "headphones=yes", "--without-listener", "l0").stdout)
+    design = found["design"]
+    assert (design["answers"], design["excluded"]) == (2 * 36, 2 * 36)
+    assert (design["rows"], design["rows_lost"], design["share_lost"]) == (72, 36, 0.5)
+    assert [one["count"] for one in found["exclusions"]] == [2 * 24, 2 * 12]
+
+
 def test_a_listener_can_be_left_out(write: Callable[..., Path]) -> None:
     found = read_ratings(write(HEAD, *ratings()), rules=rules(without_listener=["l3", "l4"]))
     assert len(found.listeners) == 18
