@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SLIPS = 0.01  # the share of answers that may be lost without a question
+_WIDE = ((1, 7), (1, 10), (0, 10))  # scales whose ends few may have chosen: those are more likely ratings than codes
+_ENDS = (0, 7, 10)
 _YES_OR_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _NAMED = 6  # words in a question, before "and so many more"
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "-", "–", ".", "#n/a"))
@@ -288,11 +290,13 @@ def _about_strays(
     for value, scales in sorted(strays.items()):
         elsewhere = any(limit.low <= value <= limit.high for name, limit in limits.items() if name not in scales)
         codes += [f"{name}={value:g}" for name in scales] if elsewhere else [f"{value:g}"]
+    options = [["--missing", listed(codes)], [part for text in ranges for part in ("--rating-scale", text)]]
+    if all(value in _ENDS for value in strays) and all((one.low, one.high) in _WIDE for one in wider.values()):
+        options.reverse()
     few = "stands" if len(strays) == 1 else "stand"
     return SurveyQuestion(
         f"among {answers} answers in {path}, {' and '.join(found)} {few} apart from the others, which lie on "
         f"{', '.join(sorted({str(limit) for limit in concerned.values()}))}: say that there is no answer, or what the "
         "scale is",
-        ["--missing", listed(codes)],
-        [part for text in ranges for part in ("--rating-scale", text)],
+        *options,
     )

@@ -185,7 +185,7 @@ def effects(found: Sequence[SurveyComparison]) -> Table:
         ]
         for one in found
     ]
-    header = ["scale", "comparison", "P(higher)", "interval", "rank-bis.", "d_z", "listeners", "prompts", "residual"]
+    header = ["scale", "comparison", "P(higher)", "interval", "rank-bis.", "d_z", "listeners", "prompts", "rest"]
     sentence = (
         "P(higher): chance that one listener rates the first above the second on one prompt, or prefers it, ties half, "
         "with its bootstrap interval; rank-bis.: matched-pairs rank-biserial correlation over cells; d_z: of listener "

@@ -277,6 +277,11 @@ def test_a_code_of_one_scale_is_a_rating_on_another(write: Callable[..., Path]) 
     assert (found.table["value"] == 99).any()
 
 
+def test_the_end_of_a_wider_scale_is_more_likely_than_a_code(write: Callable[..., Path]) -> None:
+    asked = question(write(HEAD, *ratings(), "l1,p9,base,7"))
+    assert asked.answers == (["--rating-scale", "1-7"], ["--missing", "7"])
+
+
 def test_ratings_off_a_stated_scale_are_asked_about(write: Callable[..., Path]) -> None:
     lines = [*ratings(), *(f"l{i},p9,base,7" for i in range(20))]
     asked = question(write(HEAD, *lines), "--rating-scale", "1-5")
