@@ -178,7 +178,6 @@ __all__ = [
     "SurveyComparison",
     "SurveyDesign",
     "SurveyQuestion",
-    "TrackedRow",
     "TransientError",
     "TunebenchError",
     "Undefined",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from bench.errors import UsageError, suggestion
 from bench.number_format import counted, first_few
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.answer_text import Reading, read_numbers, take_apart
+from bench.survey.answer_text import Reading, read_numbers, take_apart, words_option
 from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.rating_range import Range, guess_range, stray_values
 from bench.survey.sieve import Sieve
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SLIPS = 0.01  # the share of answers that may be lost without a question
+_WIDE = ((1, 7), (1, 10), (0, 10))  # scales whose ends few may have chosen: those are more likely ratings than codes
+_ENDS = (0, 7, 10)
+_YES_OR_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _NAMED = 6  # words in a question, before "and so many more"
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "-", "–", ".", "#n/a"))
 Ranges = Mapping[str, Range] | Range | None
@@ -74,7 +79,7 @@ def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, pat
     values = np.full(len(sieve.records), np.nan)
     for scale, here, texts in _by_scale(sieve.records):
         found = read_numbers(_counts(texts), meanings, decimal_comma, f"{scale} in {path}")
-        _ask_about_unread(found.unread, len(texts), f"{scale} in {path}", _as_missing)
+        _ask_about_unread(found.unread, len(texts), f"{scale} in {path}", partial(_about_words, known=found.values))
         readings[scale] = found
         values[here] = texts.map(found.values).to_numpy(dtype=np.float64)
     sieve.records = sieve.records.assign(value=values)
@@ -210,8 +215,15 @@ def _alike(said: Mapping[str, T]) -> dict[T, list[str]]:
     return found
 
 
-def _as_missing(unread: Iterable[str]) -> list[list[str]]:
-    return [["--missing", listed(unread)]]
+def _about_words(unread: Iterable[str], known: Mapping[str, float]) -> list[list[str]]:
+    """Options that may settle what could not be read: meanings where they suggest themselves, else no answer."""
+    texts = list(unread)
+    meanings = {text: _YES_OR_NO[normal(text)] for text in texts if normal(text) in _YES_OR_NO}
+    for text in texts:  # a slip of the pen
+        if near := get_close_matches(text, [word for word in known if not word.isdecimal()], n=1, cutoff=0.8):
+            meanings.setdefault(text, known[near[0]])
+    words = [["--words", words_option(meanings)]] if len(meanings) == len(texts) else []
+    return [*words, ["--missing", listed(texts)]]
 
 
 def _ask_about_unread(
@@ -278,11 +290,13 @@ def _about_strays(
     for value, scales in sorted(strays.items()):
         elsewhere = any(limit.low <= value <= limit.high for name, limit in limits.items() if name not in scales)
         codes += [f"{name}={value:g}" for name in scales] if elsewhere else [f"{value:g}"]
+    options = [["--missing", listed(codes)], [part for text in ranges for part in ("--rating-scale", text)]]
+    if all(value in _ENDS for value in strays) and all((one.low, one.high) in _WIDE for one in wider.values()):
+        options.reverse()
     few = "stands" if len(strays) == 1 else "stand"
     return SurveyQuestion(
         f"among {answers} answers in {path}, {' and '.join(found)} {few} apart from the others, which lie on "
         f"{', '.join(sorted({str(limit) for limit in concerned.values()}))}: say that there is no answer, or what the "
         "scale is",
-        ["--missing", listed(codes)],
-        [part for text in ranges for part in ("--rating-scale", text)],
+        *options,
     )

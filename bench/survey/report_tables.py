@@ -39,12 +39,9 @@ def exclusions(found: Sequence[Exclusion]) -> Rows:
     """What was left out: why, how much, and where."""
     rows = []
     for one in found:
-        shown = [
-            f"{row} ({text})" if text else str(row)
-            for row, text in zip(one.rows[:_ROWS], one.found[:_ROWS], strict=True)
-        ]
-        more = [f"and {one.count - _ROWS} more"] if one.count > _ROWS else []
-        rows.append([one.reason, one.column, ", ".join([*shown, *more]), str(one.count)])
+        places = dict.fromkeys(zip(one.rows, one.found, strict=True))  # a row may hold several of the answers
+        shown = [f"{row} ({text})" if text else str(row) for row, text in places]
+        rows.append([one.reason, one.column, ", ".join(first_few(shown, _ROWS)), str(one.count)])
     return Rows(["reason", "column", "rows (what stands there)", "count"], rows, 3)
 
 
@@ -188,7 +185,7 @@ def effects(found: Sequence[SurveyComparison]) -> Table:
         ]
         for one in found
     ]
-    header = ["scale", "comparison", "P(higher)", "interval", "rank-bis.", "d_z", "listeners", "prompts", "residual"]
+    header = ["scale", "comparison", "P(higher)", "interval", "rank-bis.", "d_z", "listeners", "prompts", "rest"]
     sentence = (
         "P(higher): chance that one listener rates the first above the second on one prompt, or prefers it, ties half, "
         "with its bootstrap interval; rank-bis.: matched-pairs rank-biserial correlation over cells; d_z: of listener "

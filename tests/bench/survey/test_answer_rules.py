@@ -277,6 +277,11 @@ def test_a_code_of_one_scale_is_a_rating_on_another(write: Callable[..., Path]) 
     assert (found.table["value"] == 99).any()
 
 
+def test_the_end_of_a_wider_scale_is_more_likely_than_a_code(write: Callable[..., Path]) -> None:
+    asked = question(write(HEAD, *ratings(), "l1,p9,base,7"))
+    assert asked.answers == (["--rating-scale", "1-7"], ["--missing", "7"])
+
+
 def test_ratings_off_a_stated_scale_are_asked_about(write: Callable[..., Path]) -> None:
     lines = [*ratings(), *(f"l{i},p9,base,7" for i in range(20))]
     asked = question(write(HEAD, *lines), "--rating-scale", "1-5")
@@ -419,6 +424,16 @@ def test_rows_that_do_not_count_are_left_out_and_listed(
     assert all(one["reason"].startswith("not ") for one in found["exclusions"])
 
 
+def test_rows_are_counted_by_the_answers_they_hold(write: Callable[..., Path]) -> None:
+    numbers = [1 + (i + 2 * j + k) % 5 for i, j, k in CELLS]
+    path = write(*wide(REL=numbers, headphones=["yes" if i < 4 else "no" for i, j, k in CELLS]))
+    found = json.loads(analyze(path, "--json", "--where", "headphones=yes", "--without-listener", "l0").stdout)
+    design = found["design"]
+    assert (design["answers"], design["excluded"]) == (2 * 36, 2 * 36)
+    assert (design["rows"], design["rows_lost"], design["share_lost"]) == (72, 36, 0.5)
+    assert [one["count"] for one in found["exclusions"]] == [2 * 24, 2 * 12]
+
+
 def test_a_listener_can_be_left_out(write: Callable[..., Path]) -> None:
     found = read_ratings(write(HEAD, *ratings()), rules=rules(without_listener=["l3", "l4"]))
     assert len(found.listeners) == 18
@@ -471,8 +486,8 @@ def test_columns_that_hold_no_ratings_are_named_with_a_reason(write: Callable[..
 
 
 def test_small_numbers_on_another_range_are_asked_about(write: Callable[..., Path]) -> None:
-    path = write(*wide(replays=[(i + j * k) % 3 for i, j, k in CELLS]))
-    assert question(path).answers == (["--scales", "Overall,replays"], ["--scales", "Overall"])
+    path = write(*wide(surprise=[(i + j * k) % 3 for i, j, k in CELLS]))
+    assert question(path).answers == (["--scales", "Overall,surprise"], ["--scales", "Overall"])
     assert read_ratings(path, scales=["Overall"]).scales == ("Overall",)
     beside = write(
         *(line.replace("Overall", "rating") for line in wide(Confidence=[1 + (i + j + k) % 5 for i, j, k in CELLS]))
@@ -483,6 +498,28 @@ def test_small_numbers_on_another_range_are_asked_about(write: Callable[..., Pat
 def test_columns_that_may_be_either_are_asked_about(write: Callable[..., Path]) -> None:
     path = write("rater,subject,prompt,model,value", "r,s,p,a,3", "r,s,p,b,4")
     assert question(path).answers == (["--column", "listener=rater"], ["--column", "listener=subject"])
+
+
+def test_a_column_that_is_missing_is_proposed(write: Callable[..., Path]) -> None:
+    rows = [f"q{i}{j},x,y,{'model_a' if (i + j) % 3 else 'tie (bothbad)'},j{i},1" for i in range(4) for j in range(5)]
+    path = write("question_id,model_a,model_b,winner,judge,turn", *rows)
+    assert question(path).answers == (["--column", "prompt=question_id"],)
+    assert len(read_survey(path, {"prompt": "question_id"}).prompts) == 20
+
+
+def test_counts_and_orders_are_no_scales_by_their_names(write: Callable[..., Path]) -> None:
+    numbers = [1 + (i + 2 * j + k) % 5 for i, j, k in CELLS]
+    found = read_ratings(write(*wide(play_count=numbers, page=numbers, REL=numbers)))
+    assert found.scales == ("Overall", "REL")
+
+
+def test_a_slip_of_the_pen_and_yes_or_no_come_with_their_meaning(write: Callable[..., Path]) -> None:
+    words = ["Bad", "Poor", "Fair", "Good", "Excellent"]
+    lines = [line[:-1] + words[int(line[-1]) - 1] for line in ratings(50)]
+    path = write(HEAD, *lines, "l1,p9,base,Exzellent")
+    assert question(path).answers[0] == ["--words", "Exzellent=5"]
+    answered = write(HEAD, *(line[:-1] + ("Yes" if line[-1] > "2" else "no") for line in ratings()))
+    assert question(answered).answers[0] == ["--words", "Yes=1,no=0"]
 
 
 def test_position_and_side_are_kept(write: Callable[..., Path]) -> None:
