@@ -24,6 +24,7 @@ faults: dev ## minutes of load, kills and full disks
 	$(LONG) -m faults
 
 simulate: dev ## thousands of simulations of each statistic
+	$(BIN)/python tests/simulations/survey_designs.py
 	$(LONG) -m simulate
 
 learn: dev ## trainings long enough to learn something

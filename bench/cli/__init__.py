@@ -14,6 +14,7 @@ from typing import NoReturn
 import typer
 
 from bench.cli import (
+    board,
     check,
     compare,
     doctor,
@@ -25,12 +26,15 @@ from bench.cli import (
     reference,
     report,
     run,
+    schema,
     score,
     streams,
     survey,
     train,
     verify,
 )
+from bench.cli.examples import EXAMPLES
+from bench.cli.help import complete_help
 from bench.cli.usage import ParsingError, help_of, usage_error
 from bench.errors import INTERRUPTED, FailuresRecorded, TunebenchError, Unstorable, UsageError
 from bench.library_setup import set_up_libraries
@@ -41,7 +45,6 @@ app = typer.Typer(
     help="Benchmark text-to-music models: did the tuning make the music better, and how sure are we?",
     rich_markup_mode=None,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -53,13 +56,16 @@ app.command("report")(report.command)
 app.command("merge")(merge.command)
 app.add_typer(export.app, name="export")
 app.command("verify")(verify.command)
+app.command("board")(board.command)
 app.add_typer(reference.app, name="reference")
 app.add_typer(check.app, name="check")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(survey.app, name="survey")
 app.command("list")(listing.command)
+app.command("schema")(schema.command)
 app.command("doctor")(doctor.command)
+complete_help(app, EXAMPLES)
 
 
 def _print_version(wanted: bool) -> None:
@@ -80,10 +86,15 @@ def _root(
 def _tell(error: TunebenchError) -> int:
     """Print an error, for programs too where they asked for JSON and got no result, and return its exit status."""
     print(f"tunebench: {printable_line(str(error))}", file=sys.stderr)
+    for command in error.commands:
+        print(f"  {printable_line(command)}", file=sys.stderr)
     if "--json" in sys.argv and not isinstance(error, FailuresRecorded):  # which follows a result
         import json
 
-        print(json.dumps({"error": {"code": error.code, "message": str(error)}}, ensure_ascii=False))
+        told: dict[str, object] = {"code": error.code, "message": str(error)}
+        if error.commands:
+            told["commands"] = list(error.commands)
+        print(json.dumps({"error": told}, ensure_ascii=False))
     return error.exit_code
 
 

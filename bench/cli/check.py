@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import check_run, conformance, memorisation
+from bench.cli import check_run, complete, conformance, memorisation
 from bench.cli.onset_table import onset_table
 
 if TYPE_CHECKING:
@@ -27,17 +27,24 @@ app.command("model")(conformance.command)
 app.command("memorisation")(memorisation.command)
 app.command("run")(check_run.command)
 
+Checked = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Check this metric only; may be repeated.  [default: all that can be used here]",
+        autocompletion=complete.metrics,
+    ),
+]
+
 
 @app.command("metrics")
 def metrics(
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(help="Check this metric only; may be repeated.  [default: all that can be used here]"),
-    ] = None,
+    metric: Checked = None,
     quick: Annotated[bool, typer.Option("--quick", help="6 prompts instead of 12, and two of three doses.")] = False,
     full: Annotated[bool, typer.Option("--full", help="36 prompts instead of 12, enough for FAD.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Clips of each prompt; diversity needs 2.")] = 1,
-    reference: Annotated[str, typer.Option(help="What set metrics compare with.")] = "composer",
+    reference: Annotated[
+        str, typer.Option(help="What set metrics compare with.", autocompletion=complete.references)
+    ] = "composer",
     duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
     dose_dir: Annotated[
         Path | None, typer.Option(help="Keep the spoiled clips in this folder, to listen to them.")
@@ -146,10 +153,10 @@ def _report(
     quick: bool,
 ) -> str:
     """Two tables, of correlations and of smallest doses, and what the words in them mean."""
-    from bench.cli.output import layout
+    from bench.cli.output import page_layout
     from bench.text_table import definitions, paragraph, text_table
 
-    page = layout()
+    page = page_layout()
     of = {(response.metric, response.spoiler): response for response in responses}
     arrows = {"higher": " ↑", "lower": " ↓", "none": ""}
     rows = {metric.ref: f"{metric.ref}{arrows[metric.direction]}" for metric in metrics}

@@ -57,13 +57,13 @@ def command(
     Tests of distances that the run does not hold take a while the first time, then they are kept in the user's folder
     for caches.
     """
-    from bench.cli.output import emit, layout, style_of
+    from bench.cli.output import emit, page_layout, style_of
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions
 
     written = style_of(style, as_json, output, ComparisonFormat)
     options = ComparisonOptions(by.value if by else None, reference, mark, plugin_files)
-    laid_out = layout(output)  # of stdout, which is another while progress is shown
+    laid_out = page_layout(output)  # of stdout, which is another while progress is shown
     with shown() as progress:
         content = comparison(run, a, b, with_run, options, written.value, progress, laid_out)
     emit(content, written.value, output)

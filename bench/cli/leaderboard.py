@@ -49,7 +49,7 @@ def command(
 
     Ranks come from tests of every pair of models; 'run' and 'score' make and store those of distances.
     """
-    from bench.cli.output import emit, layout, style_of
+    from bench.cli.output import emit, page_layout, style_of
     from bench.cli.progress import shown
     from bench.leaderboard.render import read_board, refuse_unscored, rendered
 
@@ -58,4 +58,4 @@ def command(
     with shown() as progress:
         board = read_board(folder, grouping, progress, plugin_files)
     refuse_unscored(folder, board)
-    emit(rendered(board, written.value, grouping, with_published, layout(output)), written.value, output)
+    emit(rendered(board, written.value, grouping, with_published, page_layout(output)), written.value, output)

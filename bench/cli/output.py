@@ -62,7 +62,7 @@ def style_of(given: Style | None, as_json: bool, output: Path | None, styles: ty
     return styles(style)
 
 
-def layout(output: Path | None = None) -> Layout:
+def page_layout(output: Path | None = None) -> Layout:
     """Return what tables are laid out for: the file, the terminal, or as users of a pipe ask for it with COLUMNS."""
     from bench.cli.streams import shown_encoding
     from bench.text_table import Layout

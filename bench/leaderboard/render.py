@@ -88,9 +88,13 @@ def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
     Raises:
         UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
     """
-    grouping = parse_grouping(by)
     with Store.read(folder) as store:
-        return _cells(store, grouping)
+        return cells_of(store, by)
+
+
+def cells_of(store: Store, by: str | None = None) -> list[Cell]:
+    """As `read_cells`, of a run that is open."""
+    return _cells(store, parse_grouping(by))
 
 
 def records(
@@ -144,7 +148,7 @@ def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
     Raises:
         UsageError: as `read_cells`.
     """
-    return _frame(read_board(folder, by))
+    return board_frame(read_board(folder, by))
 
 
 def render(
@@ -212,10 +216,10 @@ def rendered(
             found = [{**record, "published": False} for record in found] + published_records(published())
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
-        return as_csv(_frame(board), "\n").decode().rstrip("\n")
+        return as_csv(board_frame(board), "\n").decode().rstrip("\n")
     if style == "parquet":
         buffer = io.BytesIO()
-        _frame(board).to_parquet(buffer, index=False)
+        board_frame(board).to_parquet(buffer, index=False)
         return buffer.getvalue()
     if style == "latex":
         from bench.leaderboard.latex import latex_table
@@ -270,7 +274,8 @@ def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:
     return places, notes
 
 
-def _frame(board: Board) -> pd.DataFrame:
+def board_frame(board: Board) -> pd.DataFrame:
+    """A leaderboard as `leaderboard` returns it."""
     import pandas as pd
 
     frame = pd.DataFrame(records(board.cells, board.ranks, board.protocol), columns=list(COLUMNS))

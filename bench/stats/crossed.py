@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.stats.two_way import Components, Solution, crossed_spread, mean_squares, solve_complete
 
 Array = npt.NDArray[np.float64]
-Method = Literal["crossed t", "mixed model"]
+Method = Literal["crossed t", "mixed model", "maximal mixed model", "clustered votes"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class CrossedMean:
         df: degrees of freedom.
         low, high: the confidence interval.
         confidence: its coverage, in (0, 1).
-        method: "crossed t" (complete data) or "mixed model" (cells missing).
+        method: "crossed t" (complete data), "mixed model" (cells missing), or "maximal mixed model" (of all ratings of
+            two models or more, `bench.stats.maximal_model`).
         floored: whether the variance floor bound.
         listeners, prompts: those with at least one value.
         cells, missing: values there are, and empty places among these listeners × prompts.

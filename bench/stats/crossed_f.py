@@ -45,7 +45,7 @@ def crossed_f_test(ratings: npt.ArrayLike) -> CrossedF:
     if np.isnan(x).any():
         raise ValueError("ratings are missing: the test of all models at once needs every listener's of every clip")
     models, listeners, prompts = x.shape
-    z = np.moveaxis(x, 0, -1) @ _contrasts(models)
+    z = np.moveaxis(x, 0, -1) @ orthonormal_contrasts(models)
     grand, rows, columns = z.mean(axis=(0, 1)), z.mean(axis=1), z.mean(axis=0)
     rest = z - rows[:, None] - columns + grand
     df_rows, df_columns = listeners - 1, prompts - 1
@@ -71,7 +71,7 @@ def crossed_f_test(ratings: npt.ArrayLike) -> CrossedF:
     return CrossedF(f, df_models, df_error, float(fdtrc(df_models, df_error, f)), sphericity)
 
 
-def _contrasts(models: int) -> Array:
+def orthonormal_contrasts(models: int) -> Array:
     """Orthonormal contrasts (Helmert's), shape (models, models − 1)."""
     helmert = (np.triu(np.ones((models, models))) - np.diag(np.arange(1.0, models), -1))[:, : models - 1]
     contrasts: Array = helmert / np.linalg.norm(helmert, axis=0)

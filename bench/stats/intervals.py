@@ -110,3 +110,37 @@ def wilson_interval(hits: int, trials: int, level: float = 0.95) -> Interval:
     low = 0.0 if hits == 0 else middle - reach
     high = 1.0 if hits == trials else middle + reach
     return Interval(share, low, high, float("inf"))
+
+
+def bounded_t_interval(mean: float, se: float, df: float, bounds: tuple[float, float], level: float = 0.95) -> Interval:
+    """Interval for a mean on a scale with two ends, which stays between them.
+
+    With s the mean's place on the scale, from 0 to 1: logit s ± t(df) · se/(width · s(1 − s)), the delta method's
+    standard error, taken back to the scale. A mean at an end has none.
+
+    Args:
+        mean: within the bounds.
+        se: its standard error, > 0.
+        df: its degrees of freedom.
+        bounds: lowest and highest possible value.
+        level: coverage in (0, 1).
+
+    Raises:
+        ValueError: the mean is not within the bounds.
+
+    Source: Oehlert, "A note on the delta method", The American Statistician 46 (1992).
+
+    >>> bounded_t_interval(4.8, 0.2, 4, (1, 5)).high < 5
+    True
+    """
+    from scipy.special import expit, logit, stdtrit
+
+    low, high = bounds
+    if not low <= mean <= high:
+        raise ValueError(f"the mean {mean:g} is not within {low:g} and {high:g}")
+    if mean in (low, high):
+        return Interval(mean, float("nan"), float("nan"), df)
+    share = (mean - low) / (high - low)
+    reach = float(stdtrit(df, (1 + level) / 2)) * se / ((high - low) * share * (1 - share))
+    ends = low + (high - low) * expit(logit(share) + np.array([-reach, reach]))
+    return Interval(mean, float(ends[0]), float(ends[1]), df)

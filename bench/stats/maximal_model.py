@@ -1,61 +1,225 @@
-"""The maximal mixed model of several models' ratings, for designs with cells missing."""
+"""The maximal mixed model of several models' ratings: all ratings count, whatever cells are missing."""
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.stats.crossed_f import CrossedF
+from bench.stats.crossed import CrossedTest
+from bench.stats.crossed_f import CrossedF, orthonormal_contrasts
+from bench.stats.crossed_reml import Fit, Layout, fit
+from bench.stats.satterthwaite import satterthwaite_df
+from bench.stats.two_way import Components
+
+Array = npt.NDArray[np.float64]
+
+_CONSTANT = 1e-12  # share of the ratings' size below which they do not vary
 
 
-def maximal_f_test(ratings: npt.ArrayLike) -> CrossedF:
-    """Test all models at once with ``rating ~ model + (1 + model|listener) + (1 + model|prompt)``, fitted by REML.
+def maximal_t_test(
+    a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95, covariate: npt.ArrayLike | None = None
+) -> CrossedTest:
+    """Is the mean of b that of a, for listeners and prompts such as these, whoever rated which of the two?
 
-    F = βᵀV⁻¹β/(k − 1) of the k − 1 model effects β with covariance V, and df₂ the smallest of their Satterthwaite df,
-    which errs on the safe side. A fit takes a second or more.
+    ``rating ~ model + (1 + model|listener) + (1 + model|prompt)`` by REML, with Satterthwaite's df. On complete data
+    whose variances are all above 0 it equals `bench.stats.crossed.crossed_t_test` of b − a. It is kept where a
+    covariance is singular, which is the rule with few listeners: a model without the correlations rejects too often.
 
     Args:
-        ratings: shape (models, listeners, prompts), NaN where missing, at least 2 of each.
+        a, b: ratings of the two models, shape (listeners, prompts), NaN where missing.
+        confidence: coverage of the interval, in (0, 1).
+        covariate: of the ratings, shape (2, listeners, prompts), such as the position at which each was given; it is
+            centred, and each rating needs one.
+
+    Returns:
+        The test; ``cells`` are those with a rating of either, and ``components`` the variances of a difference.
 
     Raises:
-        ValueError: fewer than two models, listeners or prompts, fewer ratings than models × (listeners + prompts), or
-            no fit to what there is.
+        ValueError: see `MaximalModel.of`.
 
     Source: Barr, Levy, Scheepers and Tily, "Random effects structure for confirmatory hypothesis testing", Journal of
     Memory and Language 68 (2013).
     """
-    import mixedlm
-    import pandas as pd
-    from scipy.special import fdtrc
+    ratings = np.stack([np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)])
+    return MaximalModel.of(ratings, covariate).difference(0, 1, confidence)
 
-    x = np.asarray(ratings, dtype=np.float64)
-    if x.ndim != 3 or min(x.shape) < 2:
-        raise ValueError(f"two models, two listeners and two prompts or more are needed, got {x.shape}")
-    models, listeners, prompts = np.nonzero(~np.isnan(x))
-    y = x[models, listeners, prompts]
-    contrasts = len(x) - 1
-    needed = len(x) * (x.shape[1] + x.shape[2])
-    if len(y) < needed or len(np.unique(models)) <= contrasts or np.ptp(y) == 0:
-        raise ValueError(f"{len(y)} ratings are too few, or too alike, for a model of all at once ({needed} or more)")
-    frame = pd.DataFrame(
-        {
-            "y": (y - y.mean()) / y.std(),
-            "model": [f"m{number:04d}" for number in models],
-            "listener": listeners.astype(str),
-            "prompt": prompts.astype(str),
-        }
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a variance of 0 is a result
-        try:
-            fit = mixedlm.lmer("y ~ model + (1 + model|listener) + (1 + model|prompt)", frame)
-            effects, covariance = np.asarray(fit.beta)[1:], np.asarray(fit.vcov())[1:, 1:]
-            f = float(effects @ np.linalg.solve(covariance, effects)) / contrasts
-            df = float(np.min(mixedlm.satterthwaite_df(fit).df[1:]))
-        except (ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError) as error:
-            raise ValueError(f"the mixed model of all models at once cannot be fitted ({error})") from None
-    if not (fit.converged and np.isfinite(f) and np.isfinite(df)):
-        raise ValueError("the mixed model of all models at once did not converge")
-    return CrossedF(f, float(contrasts), df, float(fdtrc(contrasts, df, f)), 1.0)
+
+def maximal_f_test(ratings: npt.ArrayLike, covariate: npt.ArrayLike | None = None) -> CrossedF:
+    """Test all models at once; see `MaximalModel.all_equal`.
+
+    Args:
+        ratings: shape (models, listeners, prompts), NaN where missing, at least 2 of each.
+        covariate: of the ratings, of the same shape.
+
+    Raises:
+        ValueError: see `MaximalModel.of`; or no rating differs from the others of its model.
+    """
+    return MaximalModel.of(ratings, covariate).all_equal()
+
+
+@dataclass(frozen=True, eq=False)
+class MaximalModel:
+    """One fit to the ratings of all models, of which every difference and the test of all at once are told.
+
+    Attributes:
+        layout: of the ratings of listeners and prompts with at least one.
+        solution: the fit; None where no rating differs from the others of its model.
+        empty: listeners and prompts without any rating, left out.
+    """
+
+    layout: Layout
+    solution: Fit | None
+    empty: tuple[int, int]
+
+    @classmethod
+    def of(cls, ratings: npt.ArrayLike, covariate: npt.ArrayLike | None = None) -> MaximalModel:
+        """Fit the ratings; the arguments are those of `maximal_f_test`.
+
+        Raises:
+            ValueError: a model rated by fewer than two listeners or on fewer than two prompts, too few ratings to tell
+                listeners, prompts and residual apart, a covariate that cannot be told from the models, or no fit.
+        """
+        whole = np.asarray(ratings, dtype=np.float64)
+        if whole.ndim != 3 or min(whole.shape) < 2:
+            raise ValueError(f"two models, two listeners and two prompts or more are needed, got {whole.shape}")
+        if np.isinf(whole).any():
+            raise ValueError("an infinite value is not a rating")
+        listeners, prompts = ((~np.isnan(whole)).any(axis=axes) for axes in ((0, 2), (0, 1)))
+        x = whole[:, listeners][:, :, prompts]
+        empty = int((~listeners).sum()), int((~prompts).sum())
+        present = ~np.isnan(x)
+        _check(present)
+        fixed = [np.broadcast_to(np.eye(len(x))[:, :, None, None], (len(x), *x.shape))]
+        if covariate is not None:
+            fixed.append(_centred(np.asarray(covariate, np.float64)[:, listeners][:, :, prompts], present)[None])
+        # Centred and in units of their spread, the optimiser's tolerances mean the same on every scale.
+        layout = Layout.of(x, np.concatenate(fixed))
+        flat = layout.fixed.reshape(layout.effects, -1)
+        if np.linalg.matrix_rank(flat @ flat.T, tol=1e-9 * layout.count) < layout.effects:
+            raise ValueError("the covariate cannot be told from the models: it is the same within each")
+        means = np.array([model[there].mean() for model, there in zip(x, present, strict=True)])
+        constant = np.nanmax(np.abs(x - means[:, None, None])) <= _CONSTANT * np.nanmax(np.abs(x))
+        return cls(layout, None if constant else _fit_scaled(layout), empty)
+
+    def difference(self, a: int, b: int, confidence: float = 0.95) -> CrossedTest:
+        """Test whether two models, by their places, have equal means."""
+        from scipy.special import stdtr, stdtrit
+
+        if not 0 < confidence < 1:
+            raise ValueError(f"the confidence is a share between 0 and 1, got {confidence}")
+        present = self.layout.present[[a, b]] > 0
+        heard = present.any(axis=0)
+        listeners, prompts = int(heard.any(axis=1).sum()), int(heard.any(axis=0).sum())
+        sums, counts = (part[[a, b]].sum(axis=(1, 2)) for part in (self.layout.ratings, self.layout.present))
+        nothing = float("nan")
+        estimate, se, df, reach, t, p = float(np.diff(sums / counts)[0]), 0.0, nothing, nothing, nothing, nothing
+        components = Components(0.0, 0.0, 0.0)
+        if self.solution is not None:
+            contrast = np.zeros(self.layout.effects)
+            contrast[[a, b]] = -1.0, 1.0
+            estimate = float(contrast @ self.solution.effects)
+            se = float(contrast @ self.solution.covariance @ contrast) ** 0.5
+            df = float(satterthwaite_df(self.solution, contrast[None])[0])
+            t = estimate / se
+            p = float(2 * stdtr(df, -abs(t)))
+            reach = float(stdtrit(df, (1 + confidence) / 2)) * se
+            within = contrast[: len(self.layout.present)]
+            listener, prompt = (float(within @ part @ within) for part in self.solution.covariances)
+            components = Components(listener, prompt, 2 * self.solution.residual)
+        return CrossedTest(
+            *(estimate, se, df, estimate - reach, estimate + reach, confidence),
+            method="maximal mixed model",
+            floored=False,
+            listeners=listeners,
+            prompts=prompts,
+            cells=int(heard.sum()),
+            missing=listeners * prompts - int(heard.sum()),
+            dropped_listeners=self.empty[0] + heard.shape[0] - listeners,
+            dropped_prompts=self.empty[1] + heard.shape[1] - prompts,
+            components=components,
+            reason="" if self.solution else "no rating differs from the others of its model",
+            t=t,
+            p=p,
+        )
+
+    def all_equal(self) -> CrossedF:
+        """Test whether all models have equal means.
+
+        F = βᵀV⁻¹β/(k − 1) of k − 1 orthonormal contrasts β of the models, with covariance V. Its second df are those of
+        Fai and Cornelius: with νᵢ Satterthwaite's df of the independent contrasts along V's axes, and E the sum of
+        νᵢ/(νᵢ − 2), 2E/(E − k + 1); the smallest νᵢ where one is 2 or less. The order of the models does not matter.
+
+        Raises:
+            ValueError: no rating differs from the others of its model.
+
+        Source: Fai and Cornelius, "Approximate F-tests of multiple degree of freedom hypotheses in generalized least
+        squares analyses of unbalanced split-plot experiments", Journal of Statistical Computation and Simulation 54
+        (1996).
+        """
+        from scipy.special import fdtrc
+
+        if self.solution is None:
+            raise ValueError("no rating differs from the others of its model: there is nothing to test them against")
+        models = len(self.layout.present)
+        contrasts = np.zeros((models - 1, self.layout.effects))
+        contrasts[:, :models] = orthonormal_contrasts(models).T
+        differences = contrasts @ self.solution.effects
+        values, axes = np.linalg.eigh(contrasts @ self.solution.covariance @ contrasts.T)
+        along = axes.T @ contrasts
+        f = float(((axes.T @ differences) ** 2 / values).sum()) / (models - 1)
+        freedoms = satterthwaite_df(self.solution, along)
+        df = float(freedoms.min())
+        if df > 2 and models > 2:
+            with np.errstate(invalid="ignore"):
+                expected = float(np.where(np.isinf(freedoms), 1.0, freedoms / (freedoms - 2)).sum())
+            df = 2 * expected / (expected - models + 1) if expected > models - 1 else float("inf")
+        return CrossedF(f, float(models - 1), df, float(fdtrc(models - 1, min(df, 1e9), f)), 1.0)
+
+
+def _check(present: npt.NDArray[np.bool_]) -> None:
+    """Refuse ratings that do not tell listeners, prompts and residual apart."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    free = 0
+    for there in present:
+        listeners, prompts = int(there.any(axis=1).sum()), int(there.any(axis=0).sum())
+        for count, what in ((listeners, "listener"), (prompts, "prompt")):
+            if count < 2:
+                raise ValueError(
+                    f"one of the models has ratings {'by' if what == 'listener' else 'on'} "
+                    f"{'no' if not count else 'only one'} {what}: whether it holds for other {what}s cannot be claimed"
+                )
+        rows, columns = np.nonzero(there)
+        size = sum(there.shape)
+        links = coo_matrix((np.ones(len(rows)), (rows, columns + there.shape[0])), shape=(size, size))
+        # Listeners and prompts without ratings are components of their own.
+        parts = connected_components(links, directed=False)[0] - (size - listeners - prompts)
+        free += len(rows) - (listeners + prompts - parts)
+    if free < 1:
+        raise ValueError(
+            f"{int(present.sum())} ratings are too few to tell what is due to the listener, what to the prompt and "
+            "what to neither"
+        )
+
+
+def _centred(covariate: Array, present: npt.NDArray[np.bool_]) -> Array:
+    if covariate.shape != present.shape or np.isnan(covariate[present]).any():
+        raise ValueError("the covariate needs a value for every rating")
+    values = covariate[present]
+    spread = float(values.std())
+    return np.where(present, (covariate - values.mean()) / (spread or 1.0), 0.0)
+
+
+def _fit_scaled(layout: Layout) -> Fit:
+    """Fit ratings of mean 0 and spread 1, and give the result in the ratings' own unit."""
+    there = layout.present > 0
+    values = layout.ratings[there]
+    middle, unit = float(values.mean()), float(values.std())
+    scaled = Layout(np.where(there, (layout.ratings - middle) / unit, 0.0), layout.present, layout.fixed)
+    found = fit(scaled)
+    effects = found.effects * unit
+    effects[: len(layout.present)] += middle
+    return Fit(layout, found.roots, found.residual * unit**2, effects, found.covariance * unit**2, found.deviance)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.crossed_reml import Layout, fit
+from bench.stats.satterthwaite import satterthwaite_df
 from bench.stats.two_way import Components, Solution, solve_complete
 
 Array = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ def mixed_mean(values: npt.ArrayLike) -> Solution:
         )
     if (additive := _additive(x, present)) is not None:
         return solve_complete(additive)
-    components, df = _reml(x, present)
+    components, df = _reml(x)
     weights, variance = _generalised_weights(present, components)
     filled = np.where(present, x, 0.0)
     estimate = float((weights * filled).sum())
@@ -90,23 +90,10 @@ def _generalised_weights(present: npt.NDArray[np.bool_], components: Components)
     return weights / total, residual / total
 
 
-def _reml(x: Array, present: npt.NDArray[np.bool_]) -> tuple[Components, float]:
-    """Variance components and Satterthwaite's df of the intercept."""
-    import mixedlm
-    import pandas as pd
-
-    rows, columns = np.nonzero(present)
-    y = x[present]
+def _reml(x: Array) -> tuple[Components, float]:
+    """Variance components and Satterthwaite's df of the mean."""
     # Without the rating's unit the optimiser's tolerances mean the same on every scale.
-    unit = float(y.std())
-    frame = pd.DataFrame({"y": (y - y.mean()) / unit, "listener": rows.astype(str), "prompt": columns.astype(str)})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # components of 0 are what the floor is for
-        try:
-            fit = mixedlm.lmer("y ~ 1 + (1|listener) + (1|prompt)", frame)
-            df = float(mixedlm.satterthwaite_df(fit).df[0])
-        except np.linalg.LinAlgError as error:
-            raise ValueError(f"the mixed model finds no solution for these {len(y)} values") from error
-    groups = fit.VarCorr().groups
-    listener, prompt = (float(groups[name].variance["(Intercept)"]) for name in ("listener", "prompt"))
-    return Components(listener * unit**2, prompt * unit**2, float(fit.sigma) ** 2 * unit**2), df
+    unit = float(np.nanstd(x))
+    found = fit(Layout.of(((x - np.nanmean(x)) / unit)[None], np.ones((1, 1, *x.shape))))
+    listener, prompt = (float(part[0, 0]) * unit**2 for part in found.covariances)
+    return Components(listener, prompt, found.residual * unit**2), float(satterthwaite_df(found, [[1.0]])[0])

@@ -139,13 +139,26 @@ def expected_difference(
     >>> round(expected_difference(0.4, TYPICAL), 3)
     0.377
     """
+    a, b = (expected_rating(centre + half, variances, scale) for half in (-effect / 2, effect / 2))
+    return b - a
+
+
+def expected_rating(opinion: float, variances: OpinionVariances, scale: Scale = FIVE_POINT) -> float:
+    """What the mean rating of a model is in the long run: low + Σₖ Φ((opinion − threshold k)/σ).
+
+    Args:
+        opinion: mean opinion of the model, in steps of a five-point scale from its middle.
+        variances, scale: see `simulate_ratings`.
+
+    Raises:
+        ValueError: a scale without two steps.
+    """
     from scipy.special import ndtr
 
     _check(scale)
     thresholds = (np.arange(scale.low, scale.high) + 0.5 - (scale.low + scale.high) / 2) * scale.step
     spread = max(sum(vars(variances).values()), 1e-12) ** 0.5
-    a, b = (ndtr((centre + half - thresholds) / spread).sum() for half in (-effect / 2, effect / 2))
-    return float(b - a)
+    return float(scale.low + ndtr((opinion - thresholds) / spread).sum())
 
 
 def _check(scale: Scale) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.stats.crossed import CrossedTest, crossed_mean, crossed_t_test
-from bench.survey.ratings import Preferences, Ratings
+from bench.stats.crossed import CrossedTest, crossed_mean
+from bench.stats.intervals import bounded_t_interval
+from bench.survey.pair_test import JointFits, Pair, PairAnswers
+from bench.survey.pair_votes import PairVotes
+from bench.survey.ratings import Ratings
 from bench.survey.results import (
     EquivalenceTest,
     GenreComparison,
@@ -22,46 +24,30 @@ from bench.survey.results import (
 )
 
 Array = npt.NDArray[np.float64]
-Pair = tuple[str, str, str]  # a, b, scale
 
 SEED = 20
 
 
-def differences(survey: Ratings | Preferences) -> dict[Pair, Array]:
-    """B − A of every pair on every scale, or the signs of the preferences, shape (listeners, prompts), NaN if missing.
-
-    Pairs that nobody was asked to choose between are left out.
-    """
-    found: dict[Pair, Array] = {}
-    for scale in survey.scales:
-        if isinstance(survey, Ratings):
-            cube = survey.cube(scale)
-            for (i, a), (j, b) in combinations(enumerate(survey.models), 2):
-                found[a, b, scale] = cube[j] - cube[i]
-        else:
-            for a, b in combinations(survey.models, 2):
-                signs = survey.signs(a, b, scale)
-                if not np.isnan(signs).all():
-                    found[a, b, scale] = signs
-    return found
-
-
 def model_ratings(ratings: Ratings, confidence: float) -> tuple[ModelRating, ...]:
-    """Mean with crossed interval, median and quartiles of each model on each scale."""
+    """Mean with crossed interval, median and quartiles of each model on each scale; the interval stays on the scale."""
     return tuple(
-        _model_rating(model, scale, values, confidence)
+        _model_rating(model, scale, values, ratings.ranges.get(scale), confidence)
         for scale in ratings.scales
         for model, values in zip(ratings.models, ratings.cube(scale), strict=True)
     )
 
 
 def compare(
-    pairs: Mapping[Pair, Array], confidence: float, margin: float | None = None, resamples: int = 2000, seed: int = SEED
+    pairs: Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes],
+    confidence: float,
+    margin: float | None = None,
+    resamples: int = 2000,
+    seed: int = SEED,
 ) -> tuple[SurveyComparison, ...]:
-    """The crossed test of every pair, Holm's adjustment over all of them, and effect sizes.
+    """The test of every pair, Holm's adjustment over all of them, and effect sizes.
 
     Args:
-        pairs: as `differences` gives them.
+        pairs: as `bench.survey.pair_test.pairs_of` gives them.
         confidence: of the intervals, in (0, 1).
         margin: the smallest difference that matters, for a test of equivalence; > 0.
         resamples: of listeners and prompts, for the interval of the probability of superiority.
@@ -69,9 +55,11 @@ def compare(
     """
     from bench.stats.multiplicity import holm
 
-    found = [_comparison(pair, values, confidence, margin) for pair, values in pairs.items()]
+    found = [_comparison(pair, answers, confidence, margin) for pair, answers in pairs.items()]
     adjusted = holm([np.nan if one.p is None else one.p for one in found])
-    limits = _superiority_limits(pairs, confidence, resamples, seed)
+    rated = [one.differences for one in pairs.values() if isinstance(one, PairAnswers)]
+    voted = [one for one in pairs.values() if isinstance(one, PairVotes)]
+    limits = _superiority_limits(rated, confidence, resamples, seed) if rated else _share_limits(voted, confidence)
     return tuple(
         replace(one, p_holm=known(p), superiority_low=known(low), superiority_high=known(high))
         for one, p, (low, high) in zip(found, adjusted, limits, strict=True)
@@ -79,7 +67,10 @@ def compare(
 
 
 def compare_within_genres(
-    pairs: Mapping[Pair, Array], prompts: Sequence[str], genres: Mapping[str, str], confidence: float
+    pairs: Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes],
+    prompts: Sequence[str],
+    genres: Mapping[str, str],
+    confidence: float,
 ) -> tuple[GenreComparison, ...]:
     """Every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table."""
     from bench.stats.multiplicity import benjamini_hochberg
@@ -87,15 +78,15 @@ def compare_within_genres(
     names = sorted(set(genres.values()))
     where = {name: np.array([genres.get(prompt) == name for prompt in prompts]) for name in names}
     found = []
-    for (a, b, scale), values in pairs.items():
+    for (a, b, scale), answers in pairs.items():
         for name in names:
-            part = values[:, where[name]]
-            rated = int((~np.isnan(part)).any(axis=0).sum())
-            test, reason = _tested(part, confidence)
+            part = answers.of_prompts(where[name])
+            rated = len(np.unique(part.prompts)) if isinstance(part, PairVotes) else int(part.rated.any(axis=0).sum())
+            test, reason, _ = part.test(confidence)
             found.append(
                 GenreComparison(
                     *(name, a, b, scale),
-                    estimate=_mean(part) if test is None else known(test.estimate),
+                    estimate=part.mean() if test is None else known(test.estimate),
                     low=None if test is None else known(test.low),
                     high=None if test is None else known(test.high),
                     p=None if test is None else known(test.p),
@@ -109,51 +100,63 @@ def compare_within_genres(
     return tuple(replace(one, p_bh=known(p)) for one, p in zip(found, adjusted, strict=True))
 
 
-def _tested(values: Array, confidence: float) -> tuple[CrossedTest | None, str]:
-    """The crossed test, or the sentence that says why there is none."""
-    if np.isnan(values).all():
-        return None, "no listener rated both models on one prompt"
-    try:
-        test = crossed_t_test(values, confidence)
-    except ValueError as error:
-        return None, str(error)
-    return test, test.reason
-
-
 def _mean(values: Array) -> float | None:
     present = values[~np.isnan(values)]
     return float(present.mean()) if len(present) else None
 
 
-def _model_rating(model: str, scale: str, values: Array, confidence: float) -> ModelRating:
+def _model_rating(
+    model: str, scale: str, values: Array, ends: tuple[float, float] | None, confidence: float
+) -> ModelRating:
     rated = values[~np.isnan(values)]
     q1, median, q3 = (known(q) for q in np.quantile(rated, [0.25, 0.5, 0.75])) if len(rated) else (None, None, None)
+    low, high, method = None, None, None
     try:
         mean = crossed_mean(values, confidence)
     except ValueError as error:
-        average, low, high, method, reason = _mean(values), None, None, None, str(error)
+        average, reason = _mean(values), str(error)
     else:
-        average, low, high = known(mean.estimate), known(mean.low), known(mean.high)
-        method, reason = mean.method, mean.reason
+        average, method, reason = known(mean.estimate), mean.method, mean.reason
+        low, high = known(mean.low), known(mean.high)
+        if not reason and ends is not None:
+            found = bounded_t_interval(float(np.clip(mean.estimate, *ends)), mean.se, mean.df, ends, confidence)
+            low, high = known(found.low), known(found.high)
     return ModelRating(
         model, scale, average, low, high, median, q1, q3, len(rated), values.size - len(rated), method, reason
     )
 
 
-def _comparison(pair: Pair, values: Array, confidence: float, margin: float | None) -> SurveyComparison:
+def _share_limits(votes: Sequence[PairVotes], confidence: float) -> Iterator[tuple[float, float]]:
+    """Of votes, superiority is a share of them, and so is each end of its interval."""
+    for one in votes:
+        test, reason, _ = one.by_sign.test(confidence)
+        if test is None or reason:
+            yield np.nan, np.nan
+        else:
+            yield max(0.0, (1 + test.low) / 2), min(1.0, (1 + test.high) / 2)
+
+
+def _comparison(
+    pair: Pair, answers: PairAnswers | PairVotes, confidence: float, margin: float | None
+) -> SurveyComparison:
     from bench.stats.effect_size import matched_rank_biserial, probability_of_superiority, standardised_difference
 
-    present = ~np.isnan(values)
-    listeners, prompts = int(present.any(axis=1).sum()), int(present.any(axis=0).sum())
-    cells = int(present.sum())
-    test, reason = _tested(values, confidence)
+    values = answers.differences
+    paired = int((~np.isnan(values)).sum())
+    if isinstance(answers, PairVotes):
+        listeners, prompts = len(np.unique(answers.listeners)), len(np.unique(answers.prompts))
+        cells = paired
+    else:
+        listeners, prompts = (int(answers.rated.any(axis=axis).sum()) for axis in (1, 0))
+        cells = int(answers.rated.sum())
+    test, reason, by_position = answers.test(confidence)
     try:
         d_z = known(standardised_difference(values, "listener"))
     except ValueError:
         d_z = None
     return SurveyComparison(
         *pair,
-        estimate=_mean(values) if test is None else known(test.estimate),
+        estimate=answers.mean() if test is None else known(test.estimate),
         low=None if test is None else known(test.low),
         high=None if test is None else known(test.high),
         t=None if test is None else known(test.t),
@@ -166,15 +169,18 @@ def _comparison(pair: Pair, values: Array, confidence: float, margin: float | No
         listeners=listeners,
         prompts=prompts,
         cells=cells,
-        missing=values.size - cells,
-        superiority=probability_of_superiority(values) if cells else None,
+        missing=answers.missing,
+        paired=paired,
+        superiority=probability_of_superiority(values) if paired else None,
         superiority_low=None,
         superiority_high=None,
-        rank_biserial=matched_rank_biserial(values) if cells else None,
+        rank_biserial=matched_rank_biserial(values) if paired else None,
         d_z=d_z,
         d_z_unit="listener means",
         components=None if test is None else VarianceComponents(*map(float, test.components)),
         equivalence=None if test is None or reason or margin is None else _equivalence(test, margin),
+        by_position=by_position,
+        warnings=answers.warnings(*pair[:2]),
         reason=reason,
     )
 
@@ -187,14 +193,14 @@ def _equivalence(test: CrossedTest, margin: float) -> EquivalenceTest:
 
 
 def _superiority_limits(
-    pairs: Mapping[Pair, Array], confidence: float, resamples: int, seed: int
+    differences: Sequence[Array], confidence: float, resamples: int, seed: int
 ) -> Iterator[tuple[float, float]]:
     """The bootstrap interval of each pair's probability of superiority; NaN where there is none."""
     from bench.stats.bootstrap import crossed_bootstrap
 
-    if not pairs:
+    if not differences:
         return iter(())
-    stack = np.stack(list(pairs.values()))  # (pairs, listeners, prompts)
+    stack = np.stack(differences)  # (pairs, listeners, prompts)
     count, listeners, prompts = stack.shape
     if listeners < 2 or prompts < 2:
         return iter([(float("nan"), float("nan"))] * count)
@@ -215,26 +221,25 @@ def _superiority_limits(
     return zip(map(float, low), map(float, high), strict=True)
 
 
-def omnibus(ratings: Ratings) -> tuple[OmnibusTest, ...]:
+def omnibus(ratings: Ratings, joint: JointFits) -> tuple[OmnibusTest, ...]:
     """The crossed F-test of each scale, or with ratings missing the maximal mixed model; Holm over the scales."""
     from bench.stats.crossed_f import crossed_f_test
-    from bench.stats.maximal_model import maximal_f_test
     from bench.stats.multiplicity import holm
 
     found = []
     for scale in ratings.scales:
         cube = ratings.cube(scale)
-        missing = bool(np.isnan(cube).any())
+        complete = not np.isnan(cube).any() and ratings.positions(scale) is None
         if min(cube.shape) < 2:
             reason = "the test of all models at once needs two of them, two listeners and two prompts, or more"
             found.append(OmnibusTest(scale, None, None, None, None, None, None, reason))
             continue
         try:
-            test = maximal_f_test(cube) if missing else crossed_f_test(cube)
+            test = crossed_f_test(cube) if complete else joint.of(scale).all_equal()
         except ValueError as error:
             found.append(OmnibusTest(scale, None, None, None, None, None, None, str(error)))
             continue
-        method = "maximal mixed model" if missing else "crossed F"
+        method = "crossed F" if complete else "maximal mixed model"
         found.append(OmnibusTest(scale, test.f, test.df_models, test.df_error, test.p, None, method, ""))
     adjusted = holm([np.nan if one.p is None else one.p for one in found])
     return tuple(replace(one, p_holm=known(p)) for one, p in zip(found, adjusted, strict=True))

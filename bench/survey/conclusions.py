@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.number_format import counted, plural
 from bench.survey.results import GenreComparison, SurveyComparison, SurveyDesign
@@ -22,11 +22,7 @@ def conclusions(
     found = [_scope(design, comparisons)]
     if len(design.models) < 2:
         found.append("There is one model only, so that there is nothing to compare.")
-    if any(one.method == "mixed model" for one in comparisons):
-        found.append(
-            "Where cells are missing, a mixed model (REML, Satterthwaite) takes the place of the crossed t; it holds "
-            "if whether a rating is missing has nothing to do with what it would have been."
-        )
+    found += _mixed(comparisons)
     if comparisons and 2 <= design.listeners <= FEW_LISTENERS:
         smallest = 2 / 2**design.listeners
         found.append(
@@ -34,13 +30,7 @@ def conclusions(
             f"reach .05 whatever the ratings: their smallest two-sided p is {smallest:g}".replace("0.", ".")
             + "."
         )
-    fewest = min(design.listeners, design.prompts)
-    if fewest in _STRAINED and any(one.p is not None for one in comparisons):
-        kind = "listener" if design.listeners == fewest else "prompt"
-        found.append(
-            f"With {counted(fewest, kind)} the p can be too small: where {kind}s differ strongly, "
-            f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
-        )
+    found += _strained(design, comparisons)
     if any(one.floored for one in comparisons):
         found.append(
             "f: the variance that was estimated lies below what listeners or prompts alone would give; that floor is "
@@ -54,6 +44,50 @@ def conclusions(
             "chosen before the ratings were seen; a large p shows nothing."
         )
     return tuple(found)
+
+
+def _mixed(comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
+    """What stands behind the tests where ratings are missing."""
+    maximal = [one for one in comparisons if one.method == "maximal mixed model"]
+    methods = {one.method for one in comparisons}
+    if maximal:
+        yield (
+            "Maximal: where a listener rated one model of a pair and not the other, all ratings of the pair are "
+            "compared in one maximal mixed model (REML, Satterthwaite): listeners and prompts each have an intercept "
+            "and a slope of their own. It holds if whether a rating is missing has nothing to do with what it would "
+            "have been."
+        )
+    if any(one.by_position for one in comparisons):
+        yield (
+            "Position: where the file says when each rating was given, that is a covariate of the maximal mixed model, "
+            "which takes out a steady drift of the ratings during a session."
+        )
+    if "mixed model" in methods:
+        yield (
+            "Where cells are missing, a mixed model (REML, Satterthwaite) takes the place of the crossed t; it holds "
+            "if whether a rating is missing has nothing to do with what it would have been."
+        )
+    if any(one.paired == 0 for one in maximal):
+        yield (
+            "Effect sizes of cells (P(higher), rank-biserial, d_z) need ratings of both models by one listener on one "
+            "prompt; where there are none, they are left out."
+        )
+
+
+def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
+    """What few listeners or prompts do to p and to intervals."""
+    fewest = min(design.fewest_listeners, design.fewest_prompts)
+    if fewest not in _STRAINED or all(one.p is None for one in comparisons):
+        return
+    kind = "listener" if design.fewest_listeners == fewest else "prompt"
+    each = "" if fewest in (design.listeners, design.prompts) else " for a model"
+    text = (
+        f"With {counted(fewest, kind)}{each} the p can be too small: where {kind}s differ strongly, "
+        f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
+    )
+    if fewest == 2 and design.kind == "ratings":
+        text += " So are the intervals of the models' means too narrow: they cover the truth in 90 to 94 of 100."
+    yield text
 
 
 def _scope(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> str:

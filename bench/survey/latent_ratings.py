@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from bench.errors import DataError
 from bench.stats.crossed import crossed_mean
+from bench.stats.maximal_model import MaximalModel
 from bench.stats.survey_model import TYPICAL, OpinionVariances, Scale
+from bench.stats.two_way import Components
 from bench.survey.ratings import Ratings
 
 Array = npt.NDArray[np.float64]
@@ -78,12 +80,9 @@ def opinion_behind(a: Array, b: Array, scale: Scale) -> LatentRatings:
     thresholds from the margins as in Olsson, "Maximum likelihood estimation of the polychoric correlation coefficient",
     Psychometrika 44 (1979).
     """
-    between, level = crossed_mean(b - a), crossed_mean((a + b) / 2)
-    if between.reason:
-        raise ValueError("all differences are equal")
-    own, shared = between.components, level.components
+    level, shared, own = _components(a, b)
     total = sum(shared) + sum(own) / 4
-    centre, sd = _margin(level.estimate, total, scale)
+    centre, sd = _margin(level, total, scale)
     squares = _hermite_squares((_thresholds(scale) - centre) / sd)
 
     def latent(covariance: float) -> float:
@@ -97,6 +96,26 @@ def opinion_behind(a: Array, b: Array, scale: Scale) -> LatentRatings:
     residual = max(0.0, sd**2 - same_cell - listener_model - prompt_model)
     variances = OpinionVariances(listener, prompt, listener_model, prompt_model, residual)
     return LatentRatings(variances, centre)
+
+
+def _components(a: Array, b: Array) -> tuple[float, Components, Components]:
+    """The mean of (a + b)/2, its variances, and those of b − a; of all ratings where some cells rate one model only."""
+    rated_one = np.isnan(a) != np.isnan(b)
+    if not rated_one.any():
+        between, level = crossed_mean(b - a), crossed_mean((a + b) / 2)
+        if between.reason:
+            raise ValueError("all differences are equal")
+        return level.estimate, level.components, between.components
+    found = MaximalModel.of(np.stack([a, b])).solution
+    if found is None:
+        raise ValueError("no rating differs from the others of its model")
+    halves, apart = np.array([0.5, 0.5]), np.array([-1.0, 1.0])
+
+    def of(weights: Array) -> Components:
+        listener, prompt = (float(weights @ part @ weights) for part in found.covariances)
+        return Components(listener, prompt, found.residual * float(weights @ weights))
+
+    return float(halves @ found.effects[:2]), of(halves), of(apart)
 
 
 def mean_difference(effect: float, opinion: LatentRatings, scale: Scale) -> float:

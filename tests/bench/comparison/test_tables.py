@@ -18,9 +18,10 @@ import bench
 from bench.cli import compare as cli
 from bench.comparison.compare import ComparisonOptions, compare
 from bench.comparison.result import Chance, Comparison
-from bench.comparison.tables import findings, p_text, render
+from bench.comparison.tables import findings, render
 from bench.contracts.notice import Notice
 from bench.errors import UsageError
+from bench.number_format import p_text
 from bench.scores.aggregate import Column
 from bench.scores.protocol import protocol_of
 from bench.storage.digests import write_digests

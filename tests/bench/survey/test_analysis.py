@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from scipy.stats import false_discovery_control
 
 from bench.errors import DataError, UsageError
 from bench.stats import crossed_t_test, icc, kendall_w, krippendorff_alpha
+from bench.stats.survey_model import TYPICAL, simulate_ratings
 from bench.survey.analysis import analyse
+from bench.survey.rating_range import Range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
-from bench.survey.results import Analysis, ModelRating, Strength, SurveyComparison, record
+from bench.survey.results import Analysis, ModelRating, record
 from bench.text_table import Layout
 
 MODELS, SCALES = ("base", "lora", "sao"), ("Harmony", "Rhythm")
@@ -39,13 +42,13 @@ def frame(listeners: int = 5, prompts: int = 8, seed: int = 0, **effects: float)
     return pd.DataFrame(rows, columns=["listener", "prompt", "model", "scale", "value", "genre"])
 
 
-def read(table: pd.DataFrame, folder: Path) -> Ratings | Preferences:
+def read(table: pd.DataFrame, folder: Path, ends: Range | None = None) -> Ratings | Preferences:
     table.to_csv(folder / "r.csv", index=False)
-    return read_survey(folder / "r.csv")
+    return read_survey(folder / "r.csv", None, ends)
 
 
-def analysed(table: pd.DataFrame, folder: Path, **options: object) -> Analysis:
-    return analyse(read(table, folder), resamples=200, **options)  # type: ignore[arg-type]
+def analysed(table: pd.DataFrame, folder: Path, ends: Range | None = None, **options: object) -> Analysis:
+    return analyse(read(table, folder, ends), resamples=200, **options)  # type: ignore[arg-type]
 
 
 def matrix(table: pd.DataFrame, model: str, scale: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -116,18 +119,57 @@ def test_models_and_agreement(tmp_path: Path) -> None:
 
 def test_missing_cells_take_the_mixed_model_and_are_counted(tmp_path: Path) -> None:
     table = frame(6, 8)
-    lost = (table["listener"] == "l0") & (table["prompt"].isin(["p1", "p2"])) & (table["model"] == "lora")
+    lost = (table["listener"] == "l0") & (table["prompt"].isin(["p1", "p2"])) & (table["model"] != "sao")
     found = analysed(table[~lost], tmp_path)
-    methods = {(c.a, c.b): (c.method, c.missing) for c in found.comparisons if c.scale == "Rhythm"}
+    methods = {(c.a, c.b): (c.method, c.cells, c.missing, c.paired) for c in found.comparisons if c.scale == "Rhythm"}
     assert methods == {
-        ("base", "lora"): ("mixed model", 2),
-        ("base", "sao"): ("crossed t", 0),
-        ("lora", "sao"): ("mixed model", 2),
+        ("base", "lora"): ("mixed model", 46, 2, 46),
+        ("base", "sao"): ("maximal mixed model", 48, 0, 46),
+        ("lora", "sao"): ("maximal mixed model", 48, 0, 46),
     }
-    assert found.design.missing == {"Harmony": 2, "Rhythm": 2}
-    assert found.agreement[0].complete == 22
-    assert any("mixed model (REML" in claim for claim in found.claims)
+    assert found.design.missing == {"Harmony": 4, "Rhythm": 4}
+    assert found.agreement[0].complete == 20
+    assert sum("mixed model (REML" in claim for claim in found.claims) == 2
     presentable(found)
+
+
+def latin_square() -> pd.DataFrame:
+    """12 listeners hear 24 prompts, each from one of two models by turns; the true difference is 0.8."""
+    ratings = simulate_ratings(np.random.default_rng(1), 1, 12, 24, 0.8, TYPICAL)[:, 0]
+    rows = [
+        (f"l{i}", f"p{j}", ("base", "tuned")[(i + j) % 2], ratings[(i + j) % 2, i, j])
+        for i, j in product(range(12), range(24))
+    ]
+    return pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"])
+
+
+def test_a_latin_square_is_tested(tmp_path: Path) -> None:
+    found = analysed(latin_square(), tmp_path, all_at_once=True)
+    one = found.comparisons[0]
+    assert (one.method, one.cells, one.missing, one.paired) == ("maximal mixed model", 288, 0, 0)
+    assert one.p is not None and one.p < 0.001
+    assert one.low is not None and one.high is not None and one.low < 0.8 < one.high
+    assert one.superiority is one.rank_biserial is one.d_z is None
+    # One model: the test of two models at once is that of their difference.
+    assert (found.omnibus[0].p, found.omnibus[0].df_error) == pytest.approx((one.p, one.df))
+    presentable(found)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.15, 0.3, 0.6, 0.9]), st.sampled_from([1, 2, 5]))
+def test_where_all_models_at_once_are_tested_so_are_pairs(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, share: float, steps: int
+) -> None:
+    table = frame(5, 6, seed % 1000, sao=1.0)
+    table = table[(table["scale"] == "Harmony") & (np.random.default_rng(seed).random(len(table)) < share)]
+    table = table.assign(value=table["value"] // (6 / steps))
+    try:
+        found = analysed(table, tmp_path_factory.mktemp("pairs"), all_at_once=True)
+    except (DataError, UsageError):  # nothing left, or a lone value far from the others is asked about
+        return
+    for one in found.omnibus:
+        tested = [pair.p is not None for pair in found.comparisons if pair.scale == one.scale]
+        assert one.p is None or all(tested)
 
 
 def test_effect_sizes_by_hand(tmp_path: Path) -> None:
@@ -194,8 +236,10 @@ def test_preferences(tmp_path: Path) -> None:
     test = crossed_t_test(signs)
     assert (one.estimate, one.p, one.low) == pytest.approx((test.estimate, test.p, test.low))
     assert one.superiority == pytest.approx((1 + signs.mean()) / 2)
-    x, y = found.models
-    assert isinstance(x, Strength) and isinstance(y, Strength)
+    halves, davidson = found.strengths
+    x, y = halves.models
+    assert (halves.ties, davidson.ties, halves.listeners) == ("half wins", "Davidson", 8)
+    assert halves.effective_listeners == pytest.approx(8) and davidson.nu is not None
     assert x.strength is not None and y.strength is not None
     won, tied, lost = (signs > 0).sum(), (signs == 0).sum(), (signs < 0).sum()
     assert (y.wins, y.ties, y.losses) == (won, tied, lost)
@@ -212,7 +256,9 @@ def test_every_pair_of_many_models_by_preference(tmp_path: Path) -> None:
         for a, b in combinations("wxyz", 2)
     ]
     found = analysed(pd.DataFrame(rows, columns=PREFER), tmp_path)
-    strengths = [one.strength or 0.0 for one in found.models if isinstance(one, Strength)]
+    (fit,) = found.strengths
+    strengths = [one.strength or 0.0 for one in fit.models]
+    assert len(fit.differences) == 6 and [one.best for one in fit.models][-1] == 1
     assert strengths == sorted(strengths)
     assert sum(strengths) == pytest.approx(0, abs=1e-9)
     assert len(found.comparisons) == 6
@@ -227,6 +273,47 @@ def test_another_rating_scale_changes_units_only(tmp_path: Path) -> None:
         assert (other.t, other.df, other.p, other.d_z, other.superiority) == pytest.approx(
             (one.t, one.df, one.p, one.d_z, one.superiority)
         )
+
+
+def test_ordered_steps_are_described_without_a_test(tmp_path: Path) -> None:
+    table = frame(8, 12, lora=0.8)
+    found = analysed(table, tmp_path)
+    harmony, _ = found.ordinal
+    assert (harmony.scale, harmony.reference, list(harmony.log_odds)) == ("Harmony", "base", list(MODELS))
+    assert harmony.log_odds["base"] == 0 and harmony.log_odds["lora"] > max(0.5, harmony.log_odds["sao"])
+    assert list(harmony.thresholds) == ["1", "2", "3", "4"]
+    assert list(harmony.thresholds.values()) == sorted(harmony.thresholds.values())
+    # Any rising values of the steps say the same.
+    steps = {1.0: 1, 2.0: 2, 3.0: 10, 4.0: 50, 5.0: 100}
+    stretched = analysed(table.assign(value=table["value"].map(steps)), tmp_path, Range(1, 100)).ordinal[0]
+    assert stretched.log_odds == pytest.approx(harmony.log_odds)
+    many = analysed(table.assign(value=table["value"] + np.arange(len(table)) % 9 / 10), tmp_path).ordinal[0]
+    assert not many.log_odds and "different ratings" in many.reason
+
+
+def test_listeners_bias_and_consistency(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    quality = rng.normal(50, 12, 120)
+    rows = [
+        (f"l{i}", f"p{j // 2}", MODELS[j % 2], quality[j] + 4 * i + rng.normal(0, 4 + 1.5 * i))
+        for i, j in product(range(5), range(120))
+    ]
+    table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"])
+    found = analysed(table, tmp_path, Range(0, 120)).listeners
+    assert [one.listener for one in found] == [f"l{i}" for i in range(5)]
+    assert [one.bias for one in found] == pytest.approx([-8, -4, 0, 4, 8], abs=1.5)
+    assert [one.inconsistency for one in found] == pytest.approx([4, 5.5, 7, 8.5, 10], abs=1.5)
+    assert sum(one.bias or 0.0 for one in found) == pytest.approx(0, abs=1e-6)
+
+
+def test_of_many_listeners_the_least_consistent_are_shown(tmp_path: Path) -> None:
+    table = frame(30, 4)
+    found = analysed(table[table["scale"] == "Harmony"], tmp_path)
+    assert len(found.listeners) == 30
+    section = as_text(found).split("\n\nListeners\n")[1].split("\n\n")[0]
+    assert len([line for line in section.splitlines() if line.startswith("Harmony  l")]) == 20
+    assert "20 least consistent of 30" in section
+    presentable(found)
 
 
 I, J, K = np.indices((4, 4, 3))  # noqa: E741, listener, prompt, model
@@ -258,17 +345,85 @@ def test_a_result_or_a_sentence_whatever_there_is(cells: str, values: str, tmp_p
     ]
     table = pd.DataFrame(rows, columns=["listener", "prompt", "model", "value", "genre"])
     found = analysed(table, tmp_path, margin=0.5)
-    for one in (*found.comparisons, *found.models, *found.genres):
-        assert isinstance(one, Strength) or (one.low is not None) != bool(one.reason)
-        assert not isinstance(one, SurveyComparison) or one.p is not None or one.reason
+    for one in found.comparisons:
+        assert (one.low is not None) != bool(one.reason) and (one.p is not None or one.reason)
+    for rating in found.models:
+        assert (rating.low is not None) != bool(rating.reason)
+    for genre in found.genres:
+        assert (genre.low is not None) != bool(genre.reason)
     presentable(found)
 
 
-def test_between_listeners_there_is_no_comparison(tmp_path: Path) -> None:
-    table = frame()
-    own = table["listener"].map({f"l{n}": MODELS[n % 3] for n in range(5)})
-    with pytest.raises(DataError, match="no answer is left to analyse: 80 × the listener rated one model only"):
-        read(table[table["model"] == own], tmp_path)
+def test_models_are_compared_between_listeners(tmp_path: Path) -> None:
+    table = frame(12, 8, lora=1.5)
+    own = table["listener"].map({f"l{n}": MODELS[n % 3] for n in range(12)})
+    found = analysed(table[table["model"] == own], tmp_path)
+    assert {one.method for one in found.comparisons} == {"maximal mixed model"}
+    assert all(one.p is not None and one.df is not None and one.df < 20 for one in found.comparisons)
+    assert (found.design.listeners, found.design.fewest_listeners) == (12, 4)
+    presentable(found)
+
+
+def test_one_listener_a_model_tells_nothing_of_others(tmp_path: Path) -> None:
+    table = frame(3, 8, lora=1.5)
+    own = table["listener"].map({f"l{n}": MODELS[n] for n in range(3)})
+    found = analysed(table[table["model"] == own], tmp_path, all_at_once=True)
+    assert all(one.p is None and "only one listener" in one.reason for one in found.comparisons)
+    assert all(one.p is None for one in found.omnibus)
+    presentable(found)
+
+
+def positioned(tmp_path: Path, first: str, drift: float, blocks: bool = False) -> Ratings:
+    """12 listeners, 8 prompts, two models in random order but for the one that is named; ratings fall by the drift."""
+    rng = np.random.default_rng(3)
+    table = frame(12, 8, seed=2)
+    table = table[(table["scale"] == "Harmony") & (table["model"] != "sao")].reset_index(drop=True)
+    turn = rng.random(len(table)) - 2 * (table["model"] == first)
+    order = turn.groupby([table["listener"], table["prompt"]]).rank() - 1
+    place = order if blocks else order + 2 * table["prompt"].str[1:].astype(int)
+    survey = read(table, tmp_path)
+    assert isinstance(survey, Ratings)
+    moved = survey.table.assign(position=place.to_numpy(), value=survey.table["value"] - drift * place.to_numpy())
+    return replace(survey, table=moved, ranges={"Harmony": Range(-20, 20)})
+
+
+def test_a_drift_is_taken_out_by_position(tmp_path: Path) -> None:
+    still, drifting = (
+        analyse(positioned(tmp_path, "", drift), resamples=100, all_at_once=True) for drift in (0.0, 0.5)
+    )
+    for found in (still, drifting):
+        one = found.comparisons[0]
+        assert (one.method, one.by_position, one.warnings) == ("maximal mixed model", True, ())
+        assert one.p == pytest.approx(found.omnibus[0].p)
+        presentable(found)
+    assert drifting.comparisons[0].estimate == pytest.approx(still.comparisons[0].estimate, abs=1e-6)
+    assert drifting.comparisons[0].se == pytest.approx(still.comparisons[0].se, rel=1e-3)
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_model_that_always_comes_first_is_warned_of(blocks: bool, tmp_path: Path) -> None:
+    found = analyse(positioned(tmp_path, "base", 0.0, blocks), resamples=100)
+    (warning,) = found.comparisons[0].warnings
+    assert "base was heard before lora always" in warning
+    assert warning in as_text(found).replace("\n", " ")
+    # Where the position is the model itself, nothing can take it out.
+    assert found.comparisons[0].by_position is not blocks
+    assert found.comparisons[0].p is not None
+
+
+def test_positions_that_are_not_all_known_are_left_out(tmp_path: Path) -> None:
+    survey = positioned(tmp_path, "base", 0.0)
+    part = replace(survey, table=survey.table.assign(position=survey.table["position"].where(survey.table.index > 0)))
+    one = analyse(part, resamples=100).comparisons[0]
+    assert (one.method, one.by_position, one.warnings) == ("crossed t", False, ())
+
+
+@pytest.mark.parametrize("listeners", [3, 8])
+def test_intervals_of_means_stay_on_the_scale(listeners: int, tmp_path: Path) -> None:
+    found = analysed(frame(listeners, 4, base=-1.8, lora=1.8), tmp_path)
+    for one in found.models:
+        assert isinstance(one, ModelRating) and one.low is not None and one.high is not None and one.mean is not None
+        assert 1 < one.low < one.mean < one.high < 5
 
 
 @settings(max_examples=25)
@@ -279,6 +434,8 @@ def test_any_small_survey_can_be_shown(tmp_path_factory: pytest.TempPathFactory,
     folder = tmp_path_factory.mktemp("any")
     try:
         found = analysed(pd.DataFrame(rows, columns=["listener", "prompt", "model", "value"]), folder, margin=1.0)
+    except UsageError as question:  # one listener answered one question twice, differently
+        assert len(set(rows)) > len({row[:3] for row in rows}) and question.exit_code == 2
     except DataError as error:
         assert "no answer is left" in str(error)
     else:

@@ -24,6 +24,7 @@ from matplotlib.text import Text
 
 from bench.errors import MissingError, UsageError
 from bench.stats.crossed import crossed_mean
+from bench.stats.intervals import bounded_t_interval
 from bench.stats.survey_model import TYPICAL, Scale, simulate_ratings
 from bench.survey.analysis import analyse
 from bench.survey.palette import COLORS, short, steps
@@ -67,7 +68,9 @@ def preferences() -> Preferences:
         for i, j, (a, b) in product(range(4), range(6), combinations("xyz", 2))
     ]
     columns = ["listener", "prompt", "a", "b", "scale", "choice", "seed", "genre"]
-    return Preferences(pd.DataFrame(rows, columns=columns), (), (), ("x", "y", "z"))
+    table = pd.DataFrame(rows, columns=columns)
+    table["outcome"] = table["choice"].map({-1: "a", 0: "tie", 1: "b"})
+    return Preferences(table.assign(score=table["choice"].astype(float), side="", position=""), (), (), ("x", "y", "z"))
 
 
 def xs(line: Line2D) -> list[float]:
@@ -101,7 +104,8 @@ def test_bars_are_the_means_of_all_prompts_and_of_each_genre() -> None:
         assert [bar.get_y() + bar.get_height() for bar in bars] == pytest.approx([one.estimate for one in expected])
         assert {bar.get_y() for bar in bars} == {1}
         for line, one in zip(whiskers, expected, strict=True):
-            assert list(ys(line)) == pytest.approx([max(one.low, 1), min(one.high, 5)])
+            stays = bounded_t_interval(one.estimate, one.se, one.df, (1, 5))
+            assert list(ys(line)) == pytest.approx([stays.low, stays.high])
 
 
 def test_an_interval_beyond_the_scale_is_cut_off_without_a_cap() -> None:

@@ -1,0 +1,191 @@
+"""The test of two models of a survey, which leaves no rating out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.stats.crossed import CrossedTest, crossed_t_test
+from bench.stats.maximal_model import MaximalModel, maximal_t_test
+from bench.survey.pair_votes import PairVotes, Tested, votes_of
+from bench.survey.ratings import Preferences, Ratings
+
+Array = npt.NDArray[np.float64]
+Pair = tuple[str, str, str]  # a, b, scale
+# Tests two models, by their places, in one fit to all models of their scale.
+Joint = Callable[[int, int, float], CrossedTest]
+
+
+# Cells that must show one order before it is warned of, and the share of them.
+_FEWEST_ORDERED, _ORDERED = 6, 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class PairAnswers:
+    """How listeners rated two models on one scale.
+
+    Attributes:
+        differences: shape (listeners, prompts): b − a, NaN where one of them is missing.
+        ratings: of a and of b, shape (2, listeners, prompts).
+        positions: at which each rating was given, of the same shape; None where the file does not say.
+        joint: the test within one fit to all models, for pairs whose own ratings allow none.
+    """
+
+    differences: Array
+    ratings: Array
+    positions: Array | None = None
+    joint: Joint | None = None
+    places: tuple[int, int] = (0, 1)
+
+    @property
+    def rated(self) -> npt.NDArray[np.bool_]:
+        """Where there is a rating of either; shape (listeners, prompts)."""
+        found: npt.NDArray[np.bool_] = (~np.isnan(self.ratings)).any(axis=0)
+        return found
+
+    @property
+    def missing(self) -> int:
+        """Cells of the survey's listeners × prompts without a rating of either."""
+        return int((~self.rated).sum())
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether some cell has a rating of one model and none of the other, which a test of differences leaves out."""
+        return bool((self.rated & np.isnan(self.differences)).any())
+
+    def of_prompts(self, chosen: npt.NDArray[np.bool_]) -> PairAnswers:
+        """The answers on some of the prompts, by themselves."""
+        positions = None if self.positions is None else self.positions[..., chosen]
+        return PairAnswers(self.differences[:, chosen], self.ratings[..., chosen], positions)
+
+    def mean(self) -> float | None:
+        """The difference as the answers stand, without regard to who gave them."""
+        paired = self.differences[~np.isnan(self.differences)]
+        if len(paired) and not self.one_sided:
+            return float(paired.mean())
+        if np.isnan(self.ratings).all(axis=(1, 2)).any():
+            return None
+        return float(np.nanmean(self.ratings[1]) - np.nanmean(self.ratings[0]))
+
+    def test(self, confidence: float) -> Tested:
+        """Test whether the models are equally good.
+
+        By the maximal mixed model of both models' ratings, with their positions as a covariate, where positions are
+        known and can be told from the models. Otherwise by `bench.stats.crossed` where every cell has both ratings or
+        none, and by the maximal model where not; where that allows no test, by the fit to all models.
+        """
+        if not self.rated.any():
+            return Tested(None, "no listener answered here")
+        if np.isnan(self.ratings).all(axis=(1, 2)).any():
+            return Tested(None, "one of the models has no rating")
+        a, b = self.ratings
+        if self.positions is not None:
+            found = _attempt(lambda: maximal_t_test(a, b, confidence, self.positions))
+            if not found.reason:
+                return found._replace(by_position=True)
+        if not self.one_sided:
+            return _attempt(lambda: crossed_t_test(self.differences, confidence))
+        found = _attempt(lambda: maximal_t_test(a, b, confidence))
+        if found.reason and self.joint is not None:
+            joint = self.joint
+            together = _attempt(lambda: joint(*self.places, confidence))
+            return found if together.reason else together
+        return found
+
+    def order(self) -> tuple[float, int] | None:
+        """The share of cells with both ratings in which a was given before b, and their number.
+
+        Where no cell has both, of listeners by their mean positions; None where positions are not known.
+        """
+        if self.positions is None:
+            return None
+        apart = self.positions[1] - self.positions[0]
+        if np.isnan(apart).all():
+            both = (~np.isnan(self.positions)).any(axis=2).all(axis=0)
+            apart = np.diff(np.nanmean(self.positions[:, both], axis=2), axis=0)
+        known = apart[~np.isnan(apart) & (apart != 0)]
+        return (float((known > 0).mean()), len(known)) if len(known) else None
+
+    def warnings(self, a: str, b: str) -> tuple[str, ...]:
+        """What stands in the way of the result, whatever its p."""
+        order = self.order()
+        if order is None or order[1] < _FEWEST_ORDERED or 1 - _ORDERED < order[0] < _ORDERED:
+            return ()
+        first, last, share = (a, b, order[0]) if order[0] > 0.5 else (b, a, 1 - order[0])
+        often = "always" if share == 1 else f"in {100 * share:.0f} % of cases"
+        return (
+            f"W-ORDER: {first} was heard before {last} {often}, so that what the order does may pass for a difference",
+        )
+
+
+def _attempt(test: Callable[[], CrossedTest]) -> Tested:
+    try:
+        found = test()
+    except ValueError as error:
+        return Tested(None, str(error))
+    return Tested(found, found.reason)
+
+
+class JointFits:
+    """One fit to all models of each scale, made when it is first asked for."""
+
+    def __init__(self, ratings: Ratings) -> None:
+        self._ratings = ratings
+        self._fits: dict[str, MaximalModel | str] = {}
+
+    def of(self, scale: str) -> MaximalModel:
+        """Fit all models' ratings on a scale.
+
+        Raises:
+            ValueError: see `bench.stats.maximal_model.MaximalModel.of`.
+        """
+        if scale not in self._fits:
+            self._fits[scale] = self._fit(scale)
+        found = self._fits[scale]
+        if isinstance(found, str):
+            raise ValueError(found)
+        return found
+
+    def _fit(self, scale: str) -> MaximalModel | str:
+        """With positions as a covariate where they are known and can be told from the models."""
+        cube, positions = self._ratings.cube(scale), self._ratings.positions(scale)
+        reason = ""
+        for covariate in (positions, None) if positions is not None else (None,):
+            try:
+                return MaximalModel.of(cube, covariate)
+            except ValueError as error:
+                reason = str(error)
+        return reason
+
+    def test(self, scale: str) -> Joint:
+        """The test of two models within the fit to all."""
+        return lambda a, b, confidence: self.of(scale).difference(a, b, confidence)
+
+
+def pairs_of(
+    survey: Ratings | Preferences, joint: JointFits | None = None
+) -> Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes]:
+    """Every pair of models on every scale; pairs that nobody was asked to choose between are left out."""
+    found: dict[Pair, Any] = {}
+    for scale in survey.scales:
+        if isinstance(survey, Ratings):
+            together = None if joint is None or len(survey.models) < 3 else joint.test(scale)
+            found |= _rated(survey, scale, together)
+        else:
+            found |= {(a, b, scale): votes for (a, b), votes in votes_of(survey, scale).items()}
+    return found
+
+
+def _rated(survey: Ratings, scale: str, joint: Joint | None) -> Iterable[tuple[Pair, PairAnswers]]:
+    cube, positions = survey.cube(scale), survey.positions(scale)
+    found = {}
+    for (i, a), (j, b) in combinations(enumerate(survey.models), 2):
+        places = [i, j]
+        at = None if positions is None else positions[places]
+        found[a, b, scale] = PairAnswers(cube[j] - cube[i], cube[places], at, joint, (i, j))
+    return found.items()
