@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import survey_agree, survey_power, survey_template
-from bench.cli.output import Output
+from bench.cli.output import AsJson, Output
 from bench.cli.survey_options import (
     ByListener,
     Clips,
@@ -65,7 +65,10 @@ def analyze(
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    style: Annotated[
+        SurveyFormat | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")
+    ] = None,
+    as_json: AsJson = False,
     output: Output = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
@@ -82,7 +85,7 @@ def analyze(
     from bench.survey.reading import read_survey
     from bench.survey.report import as_markdown
 
-    style = style_of(None, as_json, output, SurveyFormat)
+    written = style_of(style, as_json, output, SurveyFormat)
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats
 
@@ -101,7 +104,7 @@ def analyze(
         from bench.survey.plots import draw
 
         draw(survey, found, plots)
-    _print(found, style, output)
+    _print(found, written, output)
 
 
 def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:
