@@ -38,6 +38,8 @@ class SurveyFormat(StrEnum):
     json = "json"
 
 
+Format = Annotated[SurveyFormat | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")]
+
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
 )
@@ -65,9 +67,7 @@ def analyze(
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
     ] = False,
-    style: Annotated[
-        SurveyFormat | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")
-    ] = None,
+    style: Format = None,
     as_json: AsJson = False,
     output: Output = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
