@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import survey_agree, survey_power, survey_template
-from bench.cli.output import Output
+from bench.cli.output import AsJson, Output
 from bench.cli.survey_file import SurveyFile, about_a_survey_file
 from bench.cli.survey_options import ByListener, Margin
 
@@ -24,6 +24,8 @@ class SurveyFormat(StrEnum):
     markdown = "markdown"
     json = "json"
 
+
+Format = Annotated[SurveyFormat | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")]
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -42,7 +44,8 @@ def analyze(
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    style: Format = None,
+    as_json: AsJson = False,
     output: Output = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
@@ -57,7 +60,7 @@ def analyze(
     from bench.survey.analysis import analyse
     from bench.survey.report import as_markdown
 
-    style = style_of(None, as_json, output, SurveyFormat)
+    written = style_of(style, as_json, output, SurveyFormat)
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats
 
@@ -73,7 +76,7 @@ def analyze(
         from bench.survey.plots import draw
 
         draw(survey, found, plots)
-    _print(found, style, output)
+    _print(found, written, output)
 
 
 def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:

@@ -76,7 +76,7 @@ def test_a_limited_run_says_so_and_is_extended_without_making_anything_again(
     part = tunebench("run", *options, "--limit", "4", "--out", "out")
     assert part.returncode == 0, part.stderr
     assert "first 4 of 12 prompts of quick@1" in part.stderr
-    assert "the first 4 of 12 prompts of quick@1" in " ".join(part.stdout.split())
+    assert "the first 4 of 12 prompts of quick@1" in " ".join(part.stdout.split("\n\n")[-1].split())
     first = _state(tmp_path / "out")
     assert len(first["made"]) == 4
     assert load_config(tmp_path / "out/config.yaml").limit == 4
