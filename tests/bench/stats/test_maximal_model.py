@@ -17,6 +17,7 @@ from bench.stats.crossed_reml import Layout, fit
 from bench.stats.maximal_model import MaximalModel, maximal_f_test, maximal_t_test
 from bench.stats.satterthwaite import satterthwaite_df
 from bench.stats.survey_model import NO_MODEL_VARIANCE, STRONG, TYPICAL, OpinionVariances, simulate_ratings
+from bench.stats.symmetric_inverse import inverse_and_logarithm
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -233,3 +234,15 @@ def test_a_contrast_that_is_certain_has_no_end_of_freedom() -> None:
     found = MaximalModel.of(ratings).solution
     assert found is not None
     assert np.isinf(satterthwaite_df(found, np.zeros((1, 2)))).all()
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 3))
+def test_inverses_of_any_size(seed: int, size: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    roots = rng.normal(size=(count, size, size))
+    matrices = roots @ roots.transpose(0, 2, 1) + np.eye(size)
+    inverse, logarithm = inverse_and_logarithm(matrices)
+    assert inverse @ matrices == pytest.approx(np.broadcast_to(np.eye(size), matrices.shape), abs=1e-8)
+    assert logarithm == pytest.approx(np.linalg.slogdet(matrices)[1])
+    assert inverse_and_logarithm(matrices[0])[1] == pytest.approx(logarithm[0])
