@@ -1,5 +1,19 @@
 """``python -P -m bench`` does what ``tunebench`` does."""
 
-from bench.cli import main
+import os
+import signal
+from typing import NoReturn
 
-main()
+
+def main() -> NoReturn:
+    """Run the command line; Ctrl-C while it is imported, when nothing has begun, ends the process at once."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # The exit status is `bench.errors.INTERRUPTED`, which is not imported yet.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from bench.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

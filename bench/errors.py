@@ -20,8 +20,8 @@ interrupted    (none)              130          Ctrl-C, or a signal to end
 =============  ==================  ===========  =====================================
 
 In Python, ``error.code`` and ``error.exit_code`` hold them. A command with ``--json`` that one of these errors ends
-before it has a result prints ``{"error": {"code": …, "message": …}}`` in its place; options that do not exist, and
-Ctrl-C, have only their exit status.
+before it has a result prints ``{"error": {"code": …, "message": …}}`` in its place, with ``commands`` that may be typed
+next where there are some; Ctrl-C has only its exit status.
 """
 
 from __future__ import annotations
@@ -37,10 +37,14 @@ INTERRUPTED = 130
 
 
 class TunebenchError(Exception):
-    """Base of every error that is the reader's to mend; never shown as a traceback."""
+    """Base of every error that is the reader's to mend; never shown as a traceback.
+
+    ``commands`` are what may be typed next, each ready to paste; the command line shows them below the message.
+    """
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
+    commands: tuple[str, ...] = ()
 
 
 class UsageError(TunebenchError):

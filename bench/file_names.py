@@ -17,6 +17,19 @@ def same_spelling(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
+def looked_for(path: str | Path) -> str:
+    """What to add to a message that says that a path leads nowhere: the whole path, where a relative one was given.
+
+    >>> looked_for("/data/clips")
+    ''
+    """
+    try:
+        whole = Path(path).absolute()
+    except OSError:  # the working folder is gone
+        return ""
+    return "" if str(whole) == str(path) else f" (looked for {whole})"
+
+
 def as_on_disk(path: Path) -> Path:
     """Return the path of the file that a table names, as the disk spells it; the path as it is where there is none.
 

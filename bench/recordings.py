@@ -28,6 +28,18 @@ class Recording(NamedTuple):
     genre: str | None = None
 
 
+def read_recordings(source: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
+    """The recordings in a folder, as `recordings_in`, or those that a manifest names, as `recordings_of`.
+
+    Raises:
+        UsageError: there is no such folder or manifest; or as these.
+        DataError: as these.
+    """
+    if not source.exists():
+        raise UsageError(f"there is no folder or manifest {source}")
+    return recordings_in(source, genre_from) if source.is_dir() else recordings_of(source, genre_from)
+
+
 def recordings_in(folder: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
     """All audio files in a folder and its subfolders, ordered by path; hidden ones are left out.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from bench.atomic_write import replace_file
 from bench.errors import UsageError, suggestion
+from bench.file_names import looked_for
 from bench.yaml_config import read_yaml
 
 Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
@@ -26,6 +29,17 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse yes and no where a number is wanted, and 1 and 0 where these are: nobody meant them."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and annotation is not bool:
+            raise ValueError(f"must not be {str(value).lower()}, which YAML also reads from yes, no, on and off")
+        if annotation is bool and not isinstance(value, bool):
+            raise ValueError("must be true or false")
+        return value
+
 
 def load_settings(kind: type[Table], path: Path, example: str) -> Table:
     """Read a YAML file of settings.
@@ -39,14 +53,24 @@ def load_settings(kind: type[Table], path: Path, example: str) -> Table:
         UsageError: no such file, or an unknown or impossible setting.
         DataError: the file is not YAML.
     """
+    content = read_settings(path, example)
+    return parse_settings(kind, content, str(path))
+
+
+def read_settings(path: Path, example: str) -> dict[str, Any]:
+    """Read a YAML file that must hold a mapping; an empty file holds an empty one.
+
+    Raises:
+        UsageError, DataError: as `load_settings`, of the file as such.
+    """
     if not path.exists():
-        raise UsageError(f"there is no configuration {path}")
+        raise UsageError(f"there is no configuration {path}{looked_for(path)}")
     content = read_yaml(path)
     if content is None:
         content = {}
     if not isinstance(content, dict):
         raise UsageError(f"{path}: must be a mapping such as '{example}', not a {type(content).__name__}")
-    return parse_settings(kind, content, str(path))
+    return content
 
 
 def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> Table:
@@ -56,9 +80,32 @@ def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> T
         UsageError: an unknown or impossible setting, named with its place and, where it is near one, the known one.
     """
     try:
-        return kind.model_validate(content)
+        return kind.model_validate(content, by_alias=True, by_name=False)
     except ValidationError as error:
         raise UsageError(f"{source}: {_explain(kind, error)}") from None
+
+
+def schema_line(kind: str) -> str:
+    """The first line of a configuration (``run``, ``train``, ``recipe``): where editors find its JSON Schema."""
+    return f"# yaml-language-server: $schema={_schema_file(kind)}\n"
+
+
+def put_schema_beside(kind: str, folder: Path) -> None:
+    """Write the JSON Schema that comes with the package into the folder of a configuration of that kind.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    path, text = folder / _schema_file(kind), (files("bench") / "schemas" / _schema_file(kind)).read_text("utf-8")
+    try:
+        if not path.is_file() or path.read_bytes() != text.encode():
+            replace_file(path, text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; free disk space or fix permissions") from error
+
+
+def _schema_file(kind: str) -> str:
+    return f"{kind}.schema.json"
 
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
@@ -77,12 +124,13 @@ def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
     for part in place:
         fields = {field.alias or name: field for name, field in kind.model_fields.items()}
         if part in fields:
-            kind = next(_tables_in(fields[part].annotation), kind)
+            kind = next(tables_in(fields[part].annotation), kind)
     return kind
 
 
-def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The tables of settings that a type holds: itself, or what its alternatives and items are."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
-        yield from _tables_in(part)
+        yield from tables_in(part)

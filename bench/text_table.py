@@ -1,18 +1,21 @@
-"""Tables of text: aligned for a terminal, or as Markdown."""
+"""Tables of text: aligned for a terminal, in bands where it is too narrow for all columns, or as Markdown."""
 
 from __future__ import annotations
 
-import io
 import re
 import textwrap
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
+from rich.cells import cell_len
+
+from bench.ascii_signs import in_encoding
 from bench.printable import printable
 
 Row = Sequence[str]
 PROSE_WIDTH = 120
-"""Characters to a line of prose beneath a table; tables themselves are as wide as they need."""
+"""Characters to a line of prose beneath a table, at most."""
 
 # What Markdown takes as more than text: marks anywhere, ends of words in italics, links, and what begins a block.
 _MARKS = re.compile(r"[\\|*`~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|^[#>]|^[+-](?=[\s-]|$)|^(?<!\d)\d{1,9}[.)](?=\s|$)")
@@ -20,33 +23,55 @@ _MARKS = re.compile(r"[\\|*`~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|^[#>]|^[+-](?=[\s-]
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 
+_GAP = "  "
+_TRIED = 10
+"""Widths of the columns of words that are tried for a table that does not fit."""
+# No-break spaces are none of these.
+_SPACES = re.compile(r"[ \t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 
-def text_table(
-    header: Row, rows: Sequence[Row], words: int = 1, *, break_headings: bool = True, width: int | None = None
-) -> str:
+
+@dataclass(frozen=True)
+class Layout:
+    """What text is laid out for.
+
+    Attributes:
+        width: columns that a line may take; None for a pipe or a file, whose lines are as long as tables need.
+        encoding: of where the text goes; what it lacks is replaced before lines are measured.
+    """
+
+    width: int | None = None
+    encoding: str = "utf-8"
+
+    @property
+    def prose(self) -> int:
+        """Columns that a line of prose takes at most."""
+        return min(self.width or PROSE_WIDTH, PROSE_WIDTH)
+
+    def line(self, text: str) -> str:
+        """Return text as it appears there, in one line; no-break spaces stay what they are."""
+        return _SPACES.sub(" ", printable(in_encoding(text.replace("\xa0", "\0"), self.encoding).replace("\0", "\xa0")))
+
+
+def text_table(header: Row, rows: Sequence[Row], words: int = 1, layout: Layout | None = None) -> str:
     """Columns aligned with spaces; the first ``words`` ones on the left, the others on the right.
 
-    Headings are broken so that a column is as wide as what stands in it, unless they are to stay whole. No cell is cut:
-    a narrow terminal wraps lines, a pipe gets them whole. Only where there is a ``width`` for the whole table, the
-    columns of words are wrapped to keep within it.
+    Headings are broken so that a column is as wide as what stands in it. Where the table is too wide for the layout,
+    the columns of words are wrapped or the others follow in bands, each beside the columns of words again, whatever
+    takes fewer lines; where not even one column fits, each cell has lines of its own. Lines are broken at spaces only:
+    a word that is longer than a line stays whole.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="")
-    for place, title in enumerate(header):
-        of_words = place < words
-        longest = max((len(row[place]) for row in rows), default=0)
-        heading = title if of_words or not break_headings else _broken(title, longest)
-        whole = width is None or not of_words
-        justify: Literal["left", "right"] = "left" if of_words else "right"
-        table.add_column(Text(heading), justify=justify, no_wrap=whole, overflow="fold", vertical="bottom")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    buffer = io.StringIO()
-    Console(file=buffer, width=width or 100_000, color_system=None).print(table)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip("\n").split("\n"))
+    layout = layout or Layout()
+    columns = [
+        _Column.of(layout.line(title), [layout.line(row[place]) for row in rows], place < words)
+        for place, title in enumerate(header)
+    ]
+    drawn = [
+        "\n\n".join("\n".join(_drawn(band, _rows_of(band, columns, len(rows)))) for band in bands)
+        for bands in _arrangements(columns[:words], columns[words:], layout.width)
+    ]
+    if not drawn:
+        return "\n\n".join("\n".join(_stacked(columns, row, layout.prose)) for row in range(len(rows)))
+    return min(drawn, key=lambda text: text.count("\n"))
 
 
 def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, indent: int = 2) -> str:
@@ -89,15 +114,134 @@ def markdown_text(text: str) -> str:
     return _MARKS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", line)
 
 
-def paragraph(text: str) -> str:
+def paragraph(text: str, layout: Layout | None = None) -> str:
     """Prose in lines of a readable width."""
-    return textwrap.fill(text, PROSE_WIDTH, break_long_words=False, break_on_hyphens=False)
+    layout = layout or Layout()
+    return "\n".join(_plain(line).rstrip() for line in _wrapped(layout.line(text), layout.prose))
 
 
-def _broken(title: str, width: int) -> str:
-    """A heading in lines: the name, broken at its hyphens, then its unit and whatever else is in brackets."""
-    name, *notes = title.split(" (")
-    # An arrow stays with its unit; textwrap breaks at no such space.
-    parts = [name, *(f"({note}".replace(" ↑", "\xa0↑").replace(" ↓", "\xa0↓") for note in notes)]
-    lines = [line for part in parts for line in textwrap.wrap(part, max(width, 1), break_long_words=False)]
-    return "\n".join(lines).replace("\xa0", " ")
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table: ``width`` is what it takes, ``least`` what its longest word needs."""
+
+    heading: str
+    cells: Sequence[str]
+    of_words: bool
+    width: int
+    least: int
+
+    @classmethod
+    def of(cls, heading: str, cells: Sequence[str], of_words: bool) -> _Column:
+        title = _longest_word([heading])
+        width = max(map(cell_len, cells), default=0)
+        least = max(title, _longest_word(cells))
+        return cls(heading, cells, of_words, max(width, cell_len(heading) if of_words else title), least)
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split(" ")), default=0)
+
+
+def _arrangements(
+    keys: Sequence[_Column], others: Sequence[_Column], width: int | None
+) -> Iterator[list[list[_Column]]]:
+    """Ways to lay out the columns in bands; none where no column fits beside the keys.
+
+    Narrow keys leave room for more columns in a band, and take more lines themselves.
+    """
+    if width is None:
+        yield [[*keys, *others]]
+        return
+    room, natural = width + len(_GAP), _cost(keys)
+    least = sum(column.least + len(_GAP) for column in keys)
+    found = False
+    # Numbers are broken only where not even one of them fits whole.
+    for columns in (others, [replace(column, width=column.least) for column in others]):
+        most = room - max((_cost([column]) for column in columns), default=0)
+        step = max(1, (natural - least) // _TRIED)
+        for share in (*range(natural, least - 1, -step), room - _cost(columns)):
+            fitted = _fitted(keys, min(share, most))
+            if fitted is not None:
+                found = True
+                yield list(_packed(fitted, columns, room))
+        if found:
+            return
+
+
+def _cost(columns: Iterable[_Column]) -> int:
+    return sum(column.width + len(_GAP) for column in columns)
+
+
+def _fitted(columns: Sequence[_Column], room: int) -> list[_Column] | None:
+    """The columns in so much room, of which the widest give way; None where their words need more."""
+    narrowed = list(columns)
+    while _cost(narrowed) > room:
+        loose = [place for place, column in enumerate(narrowed) if column.width > column.least]
+        if not loose:
+            return None
+        widest = max(loose, key=lambda place: narrowed[place].width)
+        narrowed[widest] = replace(narrowed[widest], width=narrowed[widest].width - 1)
+    return narrowed
+
+
+def _packed(keys: Sequence[_Column], others: Sequence[_Column], room: int) -> Iterator[list[_Column]]:
+    band: list[_Column] = []
+    for column in others:
+        if band and _cost([*keys, *band, column]) > room:
+            yield [*keys, *band]
+            band = []
+        band.append(column)
+    yield [*keys, *band]
+
+
+def _rows_of(band: Sequence[_Column], columns: Sequence[_Column], count: int) -> list[int]:
+    """The rows that a band shows: not those that are empty in it and have a number in another."""
+    here, everywhere = ([column for column in some if not column.of_words] for some in (band, columns))
+    return [
+        row
+        for row in range(count)
+        if any(column.cells[row] for column in here) or not any(column.cells[row] for column in everywhere)
+    ]
+
+
+def _drawn(band: Sequence[_Column], rows: Iterable[int]) -> Iterator[str]:
+    """The lines of a band: headings end on one line, cells begin on one."""
+    headings = [_wrapped(column.heading, column.width) for column in band]
+    height = max(map(len, headings), default=0)
+    yield from _side_by_side(band, [[""] * (height - len(lines)) + lines for lines in headings])
+    for row in rows:
+        yield from _side_by_side(band, [_wrapped(column.cells[row], column.width) for column in band])
+
+
+def _side_by_side(band: Sequence[_Column], cells: Sequence[list[str]]) -> Iterator[str]:
+    for parts in zip_longest(*cells, fillvalue=""):
+        padded = []
+        for column, part in zip(band, parts, strict=True):
+            space = " " * (column.width - cell_len(part))
+            padded.append(part + space if column.of_words else space + part)
+        yield _plain(_GAP.join(padded)).rstrip()
+
+
+def _stacked(columns: Sequence[_Column], row: int, width: int) -> Iterator[str]:
+    """A row as lines of its own: each heading with its cell."""
+    for column in columns:
+        if column.cells[row]:
+            lines = _wrapped(f"{column.heading}: {column.cells[row]}", width)
+            yield from (_plain(line).rstrip() for line in lines)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Text in lines of so many columns of a terminal, broken at spaces."""
+    lines, room = [""], 0
+    for word in text.split(" "):
+        size = cell_len(word)
+        if room > size:
+            lines[-1], room = f"{lines[-1]} {word}", room - size - 1
+        else:
+            lines.append(word)
+            room = width - size
+    return lines[1:]
+
+
+def _plain(line: str) -> str:
+    return line.replace("\xa0", " ")

@@ -83,6 +83,9 @@ class TempoAdherence(ClipMetric):
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
     hit_or_miss = True
+    cannot_tell = (
+        "a wrong tempo from a tempo tracker that is off by a factor of two; prompts without a tempo have no value"
+    )
 
     @classmethod
     def require(cls) -> None:
@@ -134,6 +137,7 @@ class KeyAdherence(ClipMetric):
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
+    cannot_tell = "modulations, modes other than major and minor, or whether the music is tonal at all"
 
     @classmethod
     def require(cls) -> None:

@@ -74,6 +74,9 @@ class ClapScore(ClipMetric):
     unit = ""
     direction: ClassVar[Direction] = "higher"
     examples: ClassVar[Mapping[str, str]] = {"checkpoint": "laion/larger_clap_music"}
+    cannot_tell = (
+        "whether the music is good, or whether tempo, key or form were met; compare only within one checkpoint"
+    )
 
     @classmethod
     def require(cls) -> None:

@@ -50,6 +50,9 @@ class ChordsInKey(ClipMetric):
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
+    cannot_tell = (
+        "a dull progression from a good one; borrowed chords count as errors, and melodies without chords have no value"
+    )
 
     @classmethod
     def require(cls) -> None:

@@ -33,7 +33,13 @@ _BYTES = 1024
 
 
 class _Neighborhoods(GroupedMetric):
-    """What density and coverage share: the balls around the reference's windows."""
+    """What density and coverage share: the balls around the reference's windows.
+
+    Args:
+        embedder: name of the embedder.
+        embedder_params: its parameters.
+        k: nearest neighbors in the reference that the ball around each of its windows reaches, 1 or more.
+    """
 
     version = 2
     direction: ClassVar[Direction] = "higher"
@@ -130,6 +136,8 @@ class Density(_Neighborhoods):
     itself.
     """
 
+    cannot_tell = "whether what lies close to the reference is good, or only alike"
+
     def _measure(self, found: Neighborhoods) -> Contributions:
         # Of equal distributions as many clips as neighbors lie in a ball that ends at a neighbor: the coin is fair.
         return _Ratio(found.inside, found.dealt * found.neighbors / found.chances)
@@ -143,6 +151,7 @@ class Coverage(_Neighborhoods):
     """
 
     unit = "%"
+    cannot_tell = "whether what lies close to the reference is good, or only varied"
 
     def _measure(self, found: Neighborhoods) -> Contributions:
         return _Union(found.reached, found.balls)

@@ -39,6 +39,7 @@ class Diversity(GroupedMetric):
     direction: ClassVar[Direction] = "higher"
     needs_reference: ClassVar[bool] = False
     grows_with_clips: ClassVar[bool] = False
+    cannot_tell = "whether what varies is good: noise that ignores its prompt varies, too"
 
     def considered(self, evaluated: EmbeddingSet, reference: Reference | None) -> EmbeddingSet:
         del reference

@@ -90,6 +90,7 @@ class FrechetAudioDistanceInfinity(FrechetAudioDistance):
     """
 
     version = 1
+    cannot_tell = "which clip is at fault, or whether the reference is the right music to be close to"
 
     def __init__(
         self, embedder: str = "musicnn-msd", embedder_params: Mapping[str, Any] | None = None, seed: int = 0

@@ -76,11 +76,11 @@ def confusion_table(asked: Sequence[str], found: Sequence[str | None]) -> npt.ND
 
 
 class GenreFit(ClipMetric):
-    """How far a tagger puts the prompt's genre above the best other one, in SD of calibration music.
+    """How far a music tagger puts the prompt's genre above the best other one, in standard deviations (SD).
 
-    Undefined where the prompt has no genre or none of the six, and where the clip holds no music: silence, noise, a
-    single tone. Details: ``top1`` (the genre found), ``fits`` (whether it is the prompt's), ``log_odds`` (calibrated,
-    for each genre).
+    They are those of the calibration music. Undefined where the prompt has no genre or none of the six, and where the
+    clip holds no music: silence, noise, a single tone. Details: ``top1`` (the genre found), ``fits`` (whether it is the
+    prompt's), ``log_odds`` (calibrated, for each genre).
 
     Args:
         calibration: a file that ``python -m metrics.human_music`` makes of labelled human music; by default, the
@@ -91,6 +91,7 @@ class GenreFit(ClipMetric):
     unit = "SD"
     direction: ClassVar[Direction] = "higher"
     embedders = (MSD, MTT)
+    cannot_tell = "quality or mood: it is the opinion of a music tagger, calibrated on synthetic music and weak on pop"
 
     def __init__(self, calibration: str | None = None) -> None:
         self._calibration = None if calibration is None else _human_calibration(Path(calibration))

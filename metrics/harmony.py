@@ -127,12 +127,16 @@ class HarmonicAccuracy(ClipMetric):
     always fit a scale. Details: ``scales`` (all best ones), ``margin`` over the best other scale in points, ``chance``
     for as much random music, ``corrected`` = 100 (value − chance) / (100 − chance), ``notes`` (what was counted),
     ``note_count`` or ``seconds``, ``tuning`` in cents above A = 440 Hz, and ``known`` where it is.
+
+    Args:
+        ranges: a file that ``python -m metrics.human_music`` makes of labelled human music; None ranks all.
     """
 
     version = 2
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
+    cannot_tell = "good harmony from one scale played up and down; modulations and blue notes count as errors"
 
     def __init__(self, ranges: str | None = None) -> None:
         self._ranges = None if ranges is None else read_human_music(Path(ranges)).harmony

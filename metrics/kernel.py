@@ -94,13 +94,13 @@ def _own_mean(x: Windows, groups: npt.ArrayLike | None, sigma: float, what: str)
 
 
 class KernelAudioDistance(GroupedMetric):
-    """KAD that reads 0 where two sets come from one distribution: genres count alike, and pairs of one prompt do not.
+    """Kernel audio distance between a model's clips and the reference music: 0 where they are alike.
 
-    Windows of one clip are no independent draws, nor are clips of one prompt, so pairs of one prompt are left out on
-    both sides and across; of a reference that does not know its prompts, pairs of one recording. Genres that clips and
-    reference have in common are compared cell by cell, as `metrics.kernel_cells` says; what has another genre, or none,
-    is left aside and told. Where they have none in common, all clips are compared with the whole reference, whose own
-    mix of genres then stands for the suite's.
+    Genres count alike, and pairs of one prompt do not: windows of one clip are no independent draws, nor are clips of
+    one prompt, so pairs of one prompt are left out on both sides and across; of a reference that does not know its
+    prompts, pairs of one recording. Genres that clips and reference have in common are compared cell by cell, as
+    `metrics.kernel_cells` says; what has another genre, or none, is left aside and told. Where they have none in
+    common, all clips are compared with the whole reference, whose own mix of genres then stands for the suite's.
 
     Args:
         bandwidth: σ, or the set whose median distance it is. With ``evaluated`` the interval is conditional on it too,
@@ -114,6 +114,7 @@ class KernelAudioDistance(GroupedMetric):
     all_pairs: ClassVar[bool] = False
     lower_median: ClassVar[bool] = False
     most_windows: ClassVar[int | None] = MOST_WINDOWS
+    cannot_tell = "which clip is at fault, or whether the reference is the right music to be close to"
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ class MelodicComplexity(ClipMetric):
     version = 2
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
+    cannot_tell = "a rich melody from transcription errors; compare only clips of equal length"
 
     @classmethod
     def require(cls) -> None:
@@ -76,6 +77,7 @@ class PitchVariety(ClipMetric):
     version = 2
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
+    cannot_tell = "whether rare notes were meant; below 50 notes every pitch counts"
 
     @classmethod
     def require(cls) -> None:

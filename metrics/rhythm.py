@@ -121,9 +121,9 @@ def known_lines(clip: DecodedClip) -> Found | None:
 
 
 class RhythmicInconsistency(_RhythmMetric):
-    """Mean distance of the clip's onsets from the nearest of the lines it was played to, in percent of a quarter note.
+    """Mean distance of the clip's onsets from the grid of beats and subdivisions fitting them, in percent of a quarter.
 
-    The lines are those of `RhythmGrid`. The quarter is that of the notes, where a MIDI or MusicXML file states one
+    Its lines are those of `RhythmGrid`. The quarter is that of the notes, where a MIDI or MusicXML file states one
     that fits them; a quarter that is only heard may be the half or the double, so it is 500 ms then, whatever the
     tempo. Undefined as `RhythmGrid`. Details: ``percent_of`` (which quarter, in ms), ``lines_ms`` and ``distance_ms``,
     ``chance`` for as many random onsets and these lines, ``ratio`` = value / chance, ``sixteenths`` (with a known
@@ -134,6 +134,7 @@ class RhythmicInconsistency(_RhythmMetric):
     version = 2
     unit = "% of a quarter"
     direction: ClassVar[Direction] = "lower"
+    cannot_tell = "tempo changes from bad timing"
 
     def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:
         length = quarter or STANDARD_QUARTER
@@ -152,7 +153,7 @@ class RhythmicInconsistency(_RhythmMetric):
 
 
 class RhythmGrid(_RhythmMetric):
-    """How far the clip's onsets lie from the lines that they were played to: 0 on them, 1 as random onsets.
+    """How far the clip's onsets lie from the grid of beats and subdivisions fitting them: 0 on it, 1 as random onsets.
 
     With a known quarter, the lines are those that divide it into 1, 2, 3, 4, 6, 8 or 12; a heard one is one opinion
     of several, and lines are sought that divide it, its half, double, 3/4, 4/3, 2/3 or 3/2 into eighths, sixteenths
@@ -166,6 +167,7 @@ class RhythmGrid(_RhythmMetric):
     version = 2
     unit = "of chance"
     direction: ClassVar[Direction] = "lower"
+    cannot_tell = "expressive timing from sloppy timing"
 
     def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:
         del quarter

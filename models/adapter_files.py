@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError
+from bench.file_names import looked_for
 from bench.weights_file import load_weights, read_object
 from models.adapter_names import FORMATS, LORAW, OTHER_KINDS, OTHER_PARTS, Factors
 from models.adapter_settings import check_settings
@@ -120,7 +121,9 @@ def weight_file(path: Path) -> Path:
         UsageError: there is none, none of a format that is read, or several.
     """
     if not path.exists():
-        raise UsageError(f"adapter '{path}' does not exist; give the folder or file that the training wrote")
+        raise UsageError(
+            f"adapter '{path}' does not exist{looked_for(path)}; give the folder or file that the training wrote"
+        )
     if not path.is_dir():
         if path.suffix not in _ENDINGS:
             raise UsageError(f"adapter '{path}': a .safetensors, .bin or .ckpt file, or a folder with one, is needed")

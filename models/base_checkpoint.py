@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import DataError, MissingError, UsageError
+from bench.file_names import looked_for
 from bench.weights_file import AGAIN, check_file, check_weights, hash_weights, read_object
 from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, commit, snapshot
 
@@ -45,7 +46,7 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     if local.exists() or not HUB_ID.fullmatch(checkpoint):
         if not local.is_dir():
             problem = "is not a folder" if local.exists() else "does not exist"
-            raise UsageError(f"checkpoint '{checkpoint}' {problem}; give a folder or a hub id such as owner/name")
+            raise _no_such("checkpoint", checkpoint, problem)
         advice = "download it again, or copy the whole folder"
     else:
         local = snapshot(checkpoint, identity(checkpoint, revision)["revision"], licence_page, _is_complete)
@@ -59,6 +60,11 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     return local
 
 
+def _no_such(what: str, checkpoint: str, problem: str = "does not exist") -> UsageError:
+    where = looked_for(Path(checkpoint).expanduser())
+    return UsageError(f"{what} '{checkpoint}' {problem}{where}; give a folder or a hub id such as owner/name")
+
+
 def require_local(checkpoint: str, revision: str | None) -> None:
     """Check that a whole checkpoint is on this machine, by a look at the disk; no network is asked.
 
@@ -70,7 +76,7 @@ def require_local(checkpoint: str, revision: str | None) -> None:
     folder = Path(checkpoint).expanduser()
     if not folder.is_dir():
         if not HUB_ID.fullmatch(checkpoint):
-            raise UsageError(f"checkpoint '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")
+            raise _no_such("checkpoint", checkpoint)
         cached = cached_snapshot(checkpoint, revision or PINNED.get(checkpoint))
         if cached is None:
             raise MissingError(
@@ -100,7 +106,7 @@ def identity(checkpoint: str, revision: str | None, what: str = "checkpoint") ->
             digest.update(f"{path.relative_to(local).as_posix()}:{hash_weights(path)}\n".encode())
         return {"weights": digest.hexdigest()}
     if not HUB_ID.fullmatch(checkpoint):
-        raise UsageError(f"{what} '{checkpoint}' does not exist; give a folder or a hub id such as owner/name")
+        raise _no_such(what, checkpoint)
     revision = revision or PINNED.get(checkpoint)
     if revision is None or not _COMMIT.fullmatch(revision):
         revision = commit(checkpoint, revision, what)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.contracts.prompt import Prompt
 from bench.errors import DataError, UsageError
+from bench.file_names import looked_for
 from bench.number_format import counted
 from models.folder import ENDINGS, FolderModel
 from models.manifest import models_in, read_manifest, some
@@ -66,7 +67,7 @@ def clip_rows(targets: Sequence[Path], names: Sequence[str] = ()) -> list[ClipRo
     seen: dict[Path, Path] = {}
     for target in targets:
         if not target.exists():
-            raise UsageError(f"there is no run folder, folder or manifest {target}")
+            raise UsageError(f"there is no run folder, folder or manifest {target}{looked_for(target)}")
         if seen.setdefault(target.resolve(), target) is not target:
             raise UsageError(f"{target} is named twice")
     rows = [row for target in targets for row in _rows_of(target)]

@@ -47,6 +47,7 @@ from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.errors import DataError, GenerationError, MissingError, TransientError, UsageError
 from bench.file_hash import hash_file
 from bench.file_kind import AUDIO_ENDINGS
+from bench.file_names import looked_for
 from bench.process_lifetime import Guarded, lasting_temporary_folder
 
 TRY_AGAIN = 75
@@ -109,7 +110,7 @@ class CommandModel(MusicModel):
         self.revision, self.timeout, self.batch_size = revision, timeout, batch_size
         self.cwd = Path(cwd).expanduser() if cwd is not None else Path()
         if not self.cwd.is_dir():
-            raise UsageError(f"command model: there is no folder '{cwd}' to run in (cwd)")
+            raise UsageError(f"command model: there is no folder '{cwd}' to run in (cwd){looked_for(self.cwd)}")
         self.logs = Path(logs).expanduser() if logs is not None else None
 
     def fingerprint(self) -> Mapping[str, Json]:

@@ -16,7 +16,7 @@ from bench.contracts.prompt import Prompt
 from bench.errors import DataError, GenerationError, MissingError, UsageError
 from bench.file_hash import HashedFile, hash_file, note_hash, open_hashed
 from bench.file_kind import AUDIO_ENDINGS
-from bench.file_names import as_on_disk, same_spelling
+from bench.file_names import as_on_disk, looked_for, same_spelling
 from models.known_names import KnownNames
 from models.manifest import MAX_SEED, entries_of, some
 from models.symbolic import MIDI_ENDINGS, MUSICXML_ENDINGS, read_notes
@@ -56,10 +56,10 @@ class FolderModel(MusicModel):
     examples: ClassVar[Mapping[str, str]] = {"path": "my_clips"}
 
     def __init__(self, path: str | Path, manifest: str | Path | None = None, model: str | None = None) -> None:
-        self.folder = Path(path)
+        self.folder = Path(path).expanduser()
         if not self.folder.is_dir():
             problem = "is not a folder" if self.folder.exists() else "does not exist"
-            raise UsageError(f"folder model: path '{path}' {problem}")
+            raise UsageError(f"folder model: path '{path}' {problem}{looked_for(self.folder)}")
         self.manifest = None
         if manifest is not None:
             places = [self.folder / manifest, Path(manifest)]

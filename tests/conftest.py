@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 
+# Tables would be as wide as the terminal of whoever runs the tests, and in the signs of their locale.
+os.environ.pop("COLUMNS", None)
+os.environ.pop("LC_ALL", None)
+os.environ.pop("PYTHONIOENCODING", None)
+os.environ.pop("PYTHONUTF8", None)
+
 # Small models are slower on two threads than on one, and results must not depend on how many cores a machine has.
 # Thread pools read these when their library is loaded.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
@@ -263,6 +269,34 @@ def tunebench(tmp_path: Path, tunebench_path: str, command_server: CommandServer
             timeout=300,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def in_terminal(tunebench_path: str) -> Callable[..., str]:
+    """Run ``tunebench ARGUMENTS`` in a terminal of so many columns and return what it shows."""
+    import pty
+    import termios
+
+    def run(*arguments: str | Path, columns: int, **environment: str) -> str:
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, columns))
+        ran = subprocess.Popen(
+            [tunebench_path, *map(str, arguments)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TERM": "xterm-256color", **environment},
+        )
+        os.close(theirs)
+        parts = []
+        with contextlib.suppress(OSError):  # Linux says so where nobody holds the other end
+            while part := os.read(ours, 65_536):
+                parts.append(part)
+        os.close(ours)
+        assert ran.wait(timeout=300) == 0
+        return b"".join(parts).decode().replace("\r\n", "\n")
 
     return run
 

@@ -133,6 +133,19 @@ def test_the_commands_of_a_section_work(
         assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.slow(8)
+def test_the_script_runs_as_it_stands(folder: Path) -> None:
+    lines = [line for line in (folder / "script.py").read_text().splitlines() if line.strip()]
+    assert len(lines) <= 15
+    ran = subprocess.run(
+        [sys.executable, "-P", "script.py"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^pluck +\d", ran.stdout, re.MULTILINE) and "harmonic-accuracy@2" in ran.stdout
+    assert "hold for new listeners and new prompts" in ran.stdout
+    assert (folder / "results" / "my_run" / "report" / "index.html").is_file()
+
+
 def test_every_command_stands_in_a_section() -> None:
     assert sum(len(_tried(text)) for text in SECTIONS.values()) == len(_tried()) >= 25
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bench.bundle.submitter import SUBMITTER
 from bench.config.run_config import RunConfig
 from bench.contracts.plugins import is_declared
 from bench.contracts.prompt import PromptSuite
@@ -13,6 +14,7 @@ from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import TunebenchError
 from bench.hashing import fingerprint
 from bench.number_format import seconds_text
+from bench.scores.protocol import suite_size
 from bench.storage.layout import CONFIG, DATABASE, INDEX
 from bench.storage.store import Store
 
@@ -21,10 +23,11 @@ def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) ->
     """A line for each thing in ``bundle.json`` that is not what packing this run would write there.
 
     Args:
-        index: what stands there; its files are compared elsewhere, and its versions are those of another machine.
+        index: what stands there; its files are compared elsewhere, its versions are those of another machine, and a
+            submitter is whoever says so.
         described: what packing would write.
     """
-    for name in sorted({*index, *described} - {"files", "versions"}):
+    for name in sorted({*index, *described} - {"files", "versions", SUBMITTER}):
         if not (name in index and name in described):
             yield f"{INDEX}: {'has' if name in index else 'lacks'} {name[:80]!r}"
             continue
@@ -54,6 +57,10 @@ def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -
     suite = _installed_suite(config.suite)
     if suite and suite.ref != about["suite"]:
         yield f"{CONFIG}: its suite is {suite.ref}, the run's is {about['suite']}"
+    asked = len(store.prompts())
+    size = suite_size(about, asked)
+    if min(config.limit or size, size) != asked:
+        yield f"{CONFIG}: its limit is {config.limit or 'none'}, the run has {asked} of {size} prompts"
     held: dict[str, set[int]] = {label: set() for (label,) in store.rows("SELECT label FROM models ORDER BY position")}
     for model, seed in store.rows("SELECT DISTINCT model, seed FROM clips WHERE state != 'replaced'"):
         held.setdefault(model, set()).add(seed)
@@ -80,8 +87,10 @@ def wrong_identities(store: Store) -> Iterator[str]:
     for label, print_, identity in store.rows("SELECT label, fingerprint, identity FROM models ORDER BY position"):
         if fingerprint(json.loads(identity)) != print_:
             yield f"{DATABASE}: the fingerprint of '{label}' is not that of its identity"
-    suite = _installed_suite(ref := store.about()["suite"])
-    if suite and suite.ref == ref and list(store.prompts().values()) != list(suite.prompts):
+    about, prompts = store.about(), list(store.prompts().values())
+    suite = _installed_suite(ref := about["suite"])
+    size = suite_size(about, len(prompts))
+    if suite and suite.ref == ref and (size, prompts) != (len(suite.prompts), list(suite.prompts[: len(prompts)])):
         yield f"{DATABASE}: its prompts are not those of {ref}"
 
 

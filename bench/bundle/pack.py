@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -18,18 +19,19 @@ from typing import Any
 from bench.atomic_write import replacing
 from bench.bundle.consistency import wrong_configuration
 from bench.bundle.copy_rows import copy_rows
+from bench.bundle.submitter import SUBMITTER
 from bench.bundle.zip_file import write_files
 from bench.config.run_config import load_config
 from bench.contracts.plugins import installed
 from bench.environment import environment
 from bench.errors import DataError, UsageError
-from bench.export.clip_table import clip_table, written
-from bench.export.own_clips import own_clips
 from bench.leaderboard.render import read_board, read_cells, records
+from bench.paths import StrPath
 from bench.planning.metric_plan import embedding_key
-from bench.progress import Progress, Silent
+from bench.progress import Progress, ProgressOption, shown
 from bench.references.find import find_by_fingerprint
 from bench.scores.aggregate import read_columns, read_set_scores
+from bench.scores.clip_table import clip_table, written
 from bench.scores.protocol import Protocol, protocol_of
 from bench.storage.clip_file import made_files
 from bench.storage.database import explained, present_layout, read_database
@@ -44,6 +46,7 @@ from bench.storage.layout import (
     SCORES,
     reference_name,
 )
+from bench.storage.own_clips import own_clips
 from bench.storage.read_scores import unscored_clips
 from bench.storage.store import Store
 
@@ -73,7 +76,13 @@ class Bundle:
     failures: tuple[Failure, ...]
 
 
-def pack(folder: Path, file: Path | None = None, partial: bool = False, progress: Progress | None = None) -> Bundle:
+def pack(
+    folder: StrPath,
+    file: StrPath | None = None,
+    partial: bool = False,
+    progress: ProgressOption = None,
+    submitter: Mapping[str, str] | None = None,
+) -> Bundle:
     """Pack a run folder; a driver may be at work in it. The same run gives the same bytes where versions are the same.
 
     Args:
@@ -81,26 +90,20 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
         file: where the bundle goes: a file, or a folder, in which it has the run's name; by default the working folder.
         partial: pack a run of which clips are missing.
         progress: shows how far it is.
+        submitter: who packs it, as `bench.bundle.submitter.describe_submitter` has it, for a leaderboard to show.
 
     Raises:
         UsageError: no run in the folder, clips are missing and ``partial`` is false, or the disk does not take it.
         DataError: a file of the run is gone or holds other audio, its rows contradict each other, or it holds no clips.
     """
+    folder = Path(folder)
     name = folder.resolve().name
     source = present_layout(folder, read_database(folder))
-    progress = progress or Silent()
-    with tempfile.TemporaryDirectory(prefix="tunebench-") as scratch:
+    with shown(progress) as progress, tempfile.TemporaryDirectory(prefix="tunebench-") as scratch:
         copy = Path(scratch)
         try:
-            file = _target(file or Path(), name)
-            with Store.read(folder) as store:
-                own_clips(store)
-                store.check("notes")
-            with explained(folder):
-                copy_rows(source, copy)
-        except DataError as error:
-            said = str(error)
-            raise DataError(said if str(folder) in said else f"{folder}/run.db is damaged: {said}") from error.__cause__
+            target = _target(Path(file or ""), name)
+            _copy_checked(folder, source, copy)
         finally:
             source.close()
         with Store.read(copy) as store:
@@ -115,6 +118,8 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
             (copy / SCORES).write_bytes(written(clip_table(store), "csv"))
             failures = tuple(store.failures())
             about = {**describe(name, store, protocol), "versions": versions()}
+            if submitter:
+                about[SUBMITTER] = dict(submitter)
             files: dict[str, Path] = {
                 **{path: folder / path for path in clips},
                 **_references(store, folder),
@@ -124,11 +129,28 @@ def pack(folder: Path, file: Path | None = None, partial: bool = False, progress
         _refuse_gone(folder, files)
         progress.begin("packing files", len(files), 0)
         try:
-            with replacing(file) as temporary:
+            with replacing(target) as temporary:
                 _write(temporary, files, clips, about, progress)
-            return Bundle(file, file.stat().st_size, len(clips), planned - len(clips), failures)
+            return Bundle(target, target.stat().st_size, len(clips), planned - len(clips), failures)
         except OSError as error:
-            raise UsageError(f"cannot write {file}: {error.strerror or error}; name another file") from error
+            raise UsageError(f"cannot write {target}: {error.strerror or error}; name another file") from error
+
+
+def _copy_checked(folder: Path, source: sqlite3.Connection, copy: Path) -> None:
+    """Write the rows of a run that a bundle holds into a folder.
+
+    Raises:
+        DataError: they contradict each other, or a clip is of no known model or prompt.
+    """
+    try:
+        with Store.read(folder) as store:
+            own_clips(store)
+            store.check("notes")
+        with explained(folder):
+            copy_rows(source, copy)
+    except DataError as error:
+        said = str(error)
+        raise DataError(said if str(folder) in said else f"{folder}/run.db is damaged: {said}") from error.__cause__
 
 
 def leaderboard_records(

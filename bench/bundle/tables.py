@@ -12,7 +12,7 @@ from typing import Any
 from bench.bundle.verification import Place, Table, Value, leaves
 from bench.bundle.zip_file import as_json, read_json
 from bench.errors import DataError
-from bench.export.clip_table import DESCRIPTION, clip_table, written
+from bench.scores.clip_table import DESCRIPTION, clip_table, written
 from bench.storage.layout import DATABASE, LEADERBOARD, SCORES
 from bench.storage.store import Store
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 TOLERANCE = 1e-6
 _SMALLEST = 1e-6  # numbers below are compared as if they were this large: rounding errors of a zero are no difference
 
+_LONGEST_TEXT = 60  # characters that messages show of a value
 _LONGEST_NAME = 1000  # characters; the names of all that stands in a list or object begin with its own
 
 SCOPE = (
@@ -40,6 +41,13 @@ Table = dict[Place, dict[str, Value]]
 """By place, values by their name, such as ``value``, ``low`` or ``warnings.[0]``."""
 
 
+def value_text(value: Value) -> str:
+    """A value as messages show it: ten digits of a number, the beginning of a text."""
+    if isinstance(value, str):
+        return f"'{value[:_LONGEST_TEXT]}…'" if len(value) > _LONGEST_TEXT else f"'{value}'"
+    return "none" if value is None else f"{value:.10g}"
+
+
 @dataclass(frozen=True)
 class Deviation:
     """A value that came out otherwise.
@@ -62,6 +70,19 @@ class Deviation:
         """Whether it is a number that some metric gave."""
         return bool(self.place.metric) and any(isinstance(one, int | float) for one in (self.then, self.now))
 
+    @property
+    def where(self) -> str:
+        """The file, row, metric, clip or group, and quantity."""
+        place = self.place
+        group = "" if place.grouping in ("all", "metric") else f"{place.grouping} {place.group}"
+        return ", ".join(filter(None, (place.file, place.model, place.metric, group, self.quantity)))
+
+    @property
+    def text(self) -> str:
+        """In words, on one line."""
+        apart = f" ({self.relative:.2g} apart)" if self.relative is not None else ""
+        return f"{self.where}: then {value_text(self.then)}, now {value_text(self.now)}{apart}"
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -78,6 +99,7 @@ class Verification:
         deviations: the values that do not agree.
         unchecked: for each metric that cannot be computed here, why.
         versions: of what numbers rest on, where it is another here: then and now.
+        submitter: who packed it and a link, as the bundle says; nobody can check that.
         scope: what this shows, and what it does not.
     """
 
@@ -92,6 +114,7 @@ class Verification:
     deviations: tuple[Deviation, ...] = ()
     unchecked: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    submitter: Mapping[str, str] = field(default_factory=dict)
     scope: str = SCOPE
 
     @property

@@ -8,31 +8,40 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.bundle.consistency import wrong_configuration, wrong_description, wrong_identities
+from bench.bundle.keep_run import keep_run
 from bench.bundle.metrics import resolve, usable_references
 from bench.bundle.pack import describe, leaderboard_records, versions
 from bench.bundle.rescore import protocol_now, score_again, show
-from bench.bundle.sanitize import rebuild
+from bench.bundle.sanitize import BundledMetric, rebuild
+from bench.bundle.submitter import read_submitter
 from bench.bundle.tables import leaderboard_table, packed_leaderboard, packed_scores, scores_now, stored_scores
-from bench.bundle.verification import TOLERANCE, Verification, compare
+from bench.bundle.verification import TOLERANCE, Table, Verification, compare
 from bench.bundle.zip_file import Unpacked, unpack
 from bench.config.run_config import RunConfig, load_config
 from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError, UsageError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.storage.layout import CONFIG, DATABASE, FORMAT, LEADERBOARD, SCORES, is_audio
 from bench.storage.store import Store
 
+_CHANGED = "{}: is not as it was packed"
+_TABLES_CHANGED = frozenset(map(_CHANGED.format, (DATABASE, LEADERBOARD, SCORES)))
+"""Of a table that was changed, the numbers show in what."""
+
 
 def verify(
-    bundle: Path,
+    bundle: StrPath,
     tolerance: float = TOLERANCE,
     workers: int | None = None,
     trust_weights: bool = False,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
+    keep: Path | None = None,
 ) -> Verification:
     """Check a bundle's files, decode its clips, and compute its tables again.
 
@@ -42,18 +51,23 @@ def verify(
         workers: processes that score; every core by default.
         trust_weights: also compute metrics whose parameters name files or hub repositories of weights.
         progress: shows how far it is.
+        keep: an empty folder for the run of a bundle that holds: the rows as packed, with the embeddings that were
+            computed here, and without audio.
 
     Raises:
         DataError: it cannot be unpacked, is made to do harm, or what describes it is damaged.
     """
-    progress = progress or Silent()
-    with tempfile.TemporaryDirectory(prefix="tunebench-verify-") as scratch:
+    bundle = Path(bundle)
+    with shown(progress) as progress, tempfile.TemporaryDirectory(prefix="tunebench-verify-") as scratch:
         files, run = Path(scratch) / "bundle", Path(scratch) / "run"
         files.mkdir()
         run.mkdir()
         unpacked = unpack(bundle, files)
         try:
-            return _verify(unpacked, files, run, tolerance, workers, trust_weights, progress)
+            found = _verify(unpacked, files, run, tolerance, workers, trust_weights, progress)
+            if keep is not None and found.holds:
+                keep_run(files, run, keep)
+            return found
         except DataError as error:
             raise DataError(f"{bundle}: {str(error).replace(f'{scratch}/', '')}") from None
 
@@ -68,16 +82,17 @@ def _verify(
     progress: Progress,
 ) -> Verification:
     index = unpacked.index
-    name, recorded = _read_index(index)
+    name, recorded, submitter = _read_index(index)
     damage = _altered(unpacked)
-    if not all(line.startswith("audio/") for line in damage):
-        # Nothing is computed with what is known to be wrong; a clip's own numbers show what became of it.
-        return Verification(name, "", len(unpacked.files), damage=tuple(damage))
-    shown = rebuild(files, run)
-    with Store.read(run) as store:
-        ((planned_clips,),) = store.rows("SELECT COUNT(*) FROM clips")
-    then = packed_leaderboard(files) | packed_scores(files, [m.ref for m in shown if not m.of_sets], planned_clips)
-    then |= stored_scores(files)
+    blank = Verification(name, "", len(unpacked.files), damage=tuple(damage), submitter=submitter)
+    if not all(line.startswith("audio/") or line in _TABLES_CHANGED for line in damage):
+        return blank  # nothing is computed with what is known to be wrong
+    try:
+        shown, then = _packed_tables(files, run)
+    except DataError as error:
+        if not damage:
+            raise
+        return replace(blank, damage=(*damage, str(error)))
     config = _config(files)
     for folder in ("audio", "references"):
         if (files / folder).exists():
@@ -100,18 +115,17 @@ def _verify(
     now |= scores_now(run, [metric.ref for metric in planned if not metric.of_sets]) | stored_scores(run)
     compared = compare(then, now, tolerance, {*unchecked, *wrong})
     here = versions()
-    return Verification(
-        name,
-        protocol.line,
-        len(unpacked.files),
-        clips,
-        tuple(damage),
-        compared.numbers,
-        compared.largest,
-        tolerance,
-        compared.deviations,
-        unchecked,
-        {
+    return replace(
+        blank,
+        protocol=protocol.line,
+        clips=clips,
+        damage=tuple(damage),
+        numbers=compared.numbers,
+        largest=compared.largest,
+        tolerance=tolerance,
+        deviations=compared.deviations,
+        unchecked=unchecked,
+        versions={
             what: (recorded.get(what), here.get(what))
             for what in dict.fromkeys([*recorded, *here])
             if recorded.get(what) != here.get(what)
@@ -119,8 +133,17 @@ def _verify(
     )
 
 
-def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """The run's name, and the versions it was packed with."""
+def _packed_tables(files: Path, run: Path) -> tuple[tuple[BundledMetric, ...], Table]:
+    """What the bundle's tables show and say; the clips become a run of our own without scores."""
+    shown = rebuild(files, run)
+    with Store.read(run) as store:
+        ((planned_clips,),) = store.rows("SELECT COUNT(*) FROM clips")
+    then = packed_leaderboard(files) | packed_scores(files, [m.ref for m in shown if not m.of_sets], planned_clips)
+    return shown, then | stored_scores(files)
+
+
+def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The run's name, the versions it was packed with, and who says that they packed it."""
     if index.get("format") != FORMAT:
         raise DataError(
             f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}; pack the run again "
@@ -131,7 +154,7 @@ def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
         texts = [index["name"], *recorded, *recorded.values()]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("something in it is not text")
-        return index["name"], recorded
+        return index["name"], recorded, read_submitter(index)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"bundle.json does not describe a bundle ({error})") from None
 
@@ -148,7 +171,7 @@ def _altered(unpacked: Unpacked) -> list[str]:
         elif name not in described:
             lines.append(f"{name}: was not packed with the others")
         elif described[name] != unpacked.files[name]._asdict():
-            lines.append(f"{name}: is not as it was packed")
+            lines.append(_CHANGED.format(name))
     return lines
 
 

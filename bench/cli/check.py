@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import check_run, conformance, memorisation
+from bench.cli import check_run, complete, conformance, memorisation
 from bench.cli.onset_table import onset_table
 
 if TYPE_CHECKING:
@@ -27,17 +27,24 @@ app.command("model")(conformance.command)
 app.command("memorisation")(memorisation.command)
 app.command("run")(check_run.command)
 
+Checked = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Check this metric only; may be repeated.  [default: all that can be used here]",
+        autocompletion=complete.metrics,
+    ),
+]
+
 
 @app.command("metrics")
 def metrics(
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(help="Check this metric only; may be repeated.  [default: all that can be used here]"),
-    ] = None,
+    metric: Checked = None,
     quick: Annotated[bool, typer.Option("--quick", help="6 prompts instead of 12, and two of three doses.")] = False,
     full: Annotated[bool, typer.Option("--full", help="36 prompts instead of 12, enough for FAD.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Clips of each prompt; diversity needs 2.")] = 1,
-    reference: Annotated[str, typer.Option(help="What set metrics compare with.")] = "composer",
+    reference: Annotated[
+        str, typer.Option(help="What set metrics compare with.", autocompletion=complete.references)
+    ] = "composer",
     duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
     dose_dir: Annotated[
         Path | None, typer.Option(help="Keep the spoiled clips in this folder, to listen to them.")
@@ -146,37 +153,45 @@ def _report(
     quick: bool,
 ) -> str:
     """Two tables, of correlations and of smallest doses, and what the words in them mean."""
-    from bench.text_table import text_table
+    from bench.cli.output import page_layout
+    from bench.text_table import definitions, paragraph, text_table
 
+    page = page_layout()
     of = {(response.metric, response.spoiler): response for response in responses}
     arrows = {"higher": " ↑", "lower": " ↓", "none": ""}
     rows = {metric.ref: f"{metric.ref}{arrows[metric.direction]}" for metric in metrics}
     names = [spoiler.name for spoiler in spoilers]
     heading = ["metric", *names]
     seen = sorted({n for r in responses for n in r.defined})
-    lines = [
-        f"{len(prompts)} prompts, {duration:g} s each, played by the composer and spoiled",
-        "",
-        "Rank correlation with the dose (1: always rises with it, −1: always falls, 0: does not follow it)",
-        text_table(heading, [[rows[m], *(_correlation(of[m, s]) for s in names)] for m in rows], break_headings=False),
-        "",
-        "Smallest dose detected (·: not even the largest; +: the metric calls the spoiled music better)",
-        text_table(heading, [[rows[m], *(_detected(of[m, s]) for s in names)] for m in rows], break_headings=False),
-        "",
-        "Doses, after the clean clip",
-        *(f"  {s.name:<9} {s.about}: {', '.join(s.labels)} {s.unit}" for s in spoilers),
-        "",
+    said = [
         "Detected: paired tests at .05, clean against spoiled clips of the same prompts, from the largest dose down.",
         "Where nothing happens, one cell in twenty reads detected all the same.",
         "A set metric has one value a dose, so that its correlation is coarse; trust what is detected.",
     ]
     if seen and seen[0] < len(prompts):
-        lines.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
-    lines += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
-    lines += dict.fromkeys(warning.sentence for reference in references.values() for warning in reference.warnings)
+        said.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
+    said += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
+    said += dict.fromkeys(warning.sentence for reference in references.values() for warning in reference.warnings)
+    tables = [
+        (
+            "Rank correlation with the dose (1: always rises with it, −1: always falls, 0: does not follow it)",
+            [[rows[m], *(_correlation(of[m, s]) for s in names)] for m in rows],
+        ),
+        (
+            "Smallest dose detected (·: not even the largest; +: the metric calls the spoiled music better)",
+            [[rows[m], *(_detected(of[m, s]) for s in names)] for m in rows],
+        ),
+    ]
+    parts = [
+        paragraph(f"{len(prompts)} prompts, {duration:g} s each, played by the composer and spoiled", page),
+        *(f"{paragraph(title, page)}\n{text_table(heading, cells, layout=page)}" for title, cells in tables),
+        "Doses, after the clean clip\n"
+        + definitions([(s.name, [f"{s.about}: {', '.join(s.labels)} {s.unit}"]) for s in spoilers], page.prose),
+        "\n".join(paragraph(line, page) for line in said),
+    ]
     if {metric.base for metric in metrics} & {"rhythmic-inconsistency", "rhythm-grid"}:
-        lines += ["", onset_table(quick)]
-    return "\n".join(lines)
+        parts.append(onset_table(quick, page))
+    return "\n\n".join(parts)
 
 
 def _correlation(response: Response) -> str:

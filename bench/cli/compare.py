@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.leaderboard import GroupBy
+from bench.cli.output import AsJson, Output
 
 if TYPE_CHECKING:
     from bench.comparison.compare import ComparisonOptions
     from bench.comparison.tables import Style
     from bench.progress import Progress
+    from bench.text_table import Layout
 
 
 class ComparisonFormat(StrEnum):
@@ -44,30 +46,27 @@ def command(
         bool,
         typer.Option("--plugin-files", help="Run plugin files that the run's configuration names for distances."),
     ] = False,
-    style: Annotated[ComparisonFormat, typer.Option("--format", help="Output format.")] = ComparisonFormat.table,
-    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    style: Annotated[
+        ComparisonFormat | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")
+    ] = None,
+    as_json: AsJson = False,
+    output: Output = None,
 ) -> None:
     """Compare two rows on every metric: the difference B − A with its interval, a test, and what it could have found.
 
     Tests of distances that the run does not hold take a while the first time, then they are kept in the user's folder
     for caches.
     """
+    from bench.cli.output import emit, page_layout, style_of
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions
-    from bench.errors import UsageError
 
+    written = style_of(style, as_json, output, ComparisonFormat)
     options = ComparisonOptions(by.value if by else None, reference, mark, plugin_files)
-    written = ComparisonFormat.json if as_json else style
+    laid_out = page_layout(output)  # of stdout, which is another while progress is shown
     with shown() as progress:
-        content = comparison(run, a, b, with_run, options, written.value, progress)
-    if output is None:
-        print(content)
-        return
-    try:
-        output.write_text(f"{content}\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from error
+        content = comparison(run, a, b, with_run, options, written.value, progress, laid_out)
+    emit(content, written.value, output)
 
 
 def comparison(
@@ -78,6 +77,7 @@ def comparison(
     options: ComparisonOptions | None = None,
     style: Style = "table",
     progress: Progress | None = None,
+    layout: Layout | None = None,
 ) -> str:
     """Compare two rows, and return the result as text; see `bench.comparison.compare.compare`.
 
@@ -96,4 +96,4 @@ def comparison(
         found = compare_rows(runs, a, b, options, progress)
         if not found:
             raise UsageError(f"{run} has no metrics to compare on; score it with 'tunebench score {run}'")
-        return render(found, (protocol_of(runs[0].store), protocol_of(runs[1].store)), style)
+        return render(found, (protocol_of(runs[0].store), protocol_of(runs[1].store)), style, layout)

@@ -6,15 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli import complete
+
 
 def command(
-    name: Annotated[str, typer.Argument(help="A model's name, or path/to/file.py:Class.")],
+    name: Annotated[
+        str, typer.Argument(help="A model's name, or path/to/file.py:Class.", autocompletion=complete.models)
+    ],
     param: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A parameter of the model, as in YAML; may be repeated."),
     ] = None,
     duration: Annotated[float, typer.Option(min=0.01, help="Length of the clips in seconds.")] = 2.0,
-    suite: Annotated[str, typer.Option(help="Suite whose first two prompts are used.")] = "quick@1",
+    suite: Annotated[
+        str, typer.Option(help="Suite whose first two prompts are used.", autocompletion=complete.suites)
+    ] = "quick@1",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Check a model: determinism, independence of the batch, seeds, duration, sound, fingerprint, memory.

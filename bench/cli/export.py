@@ -24,7 +24,7 @@ def scores(
     from bench.atomic_write import replacing
     from bench.cli.progress import shown
     from bench.errors import UsageError
-    from bench.export.clip_table import FileFormat, clip_table, written
+    from bench.scores.clip_table import FileFormat, clip_table, written
     from bench.storage.store import Store
     from bench.storage.unrecorded import note_unrecorded
 
@@ -51,6 +51,8 @@ def bundle(
         typer.Argument(help="The bundle, or its folder.  [default: the run's name and .tunebench.zip, here]"),
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Pack a run of which clips are not made.")] = False,
+    submitter: Annotated[str, typer.Option(help="Who packs it, for a leaderboard of bundles to show.")] = "",
+    link: Annotated[str, typer.Option(metavar="URL", help="The submitter's page, likewise.")] = "",
 ) -> None:
     """Pack a run into one file: configuration, audio, references, scores and hashes.
 
@@ -59,6 +61,7 @@ def bundle(
     import sys
 
     from bench.bundle.pack import pack
+    from bench.bundle.submitter import describe_submitter
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.cli.run import MOST_LINES
@@ -66,7 +69,7 @@ def bundle(
     from bench.storage.failures import failure_lines, group_failures
 
     with shown() as progress, all_or_nothing():
-        packed = pack(run, file, partial, progress)
+        packed = pack(run, file, partial, progress, describe_submitter(submitter, link))
     lacking = f"; {counted(packed.lacking, 'planned clip')} left out" if packed.lacking else ""
     failed = f"; {counted(len(packed.failures), 'failure')} packed as such" if packed.failures else ""
     print(f"{packed.path}: {packed.clips} clips, {packed.size / 1e6:.1f} MB{lacking}{failed}")
@@ -82,16 +85,78 @@ def hugging_face(
     licence: Annotated[
         str, typer.Option("--licence", "--license", help="The hub's identifier of the clips' licence: cc-by-4.0.")
     ] = "other",
+    push: Annotated[
+        str | None, typer.Option(metavar="REPO", help="Push it to this dataset on the hub: NAME or OWNER/NAME.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new dataset on the hub private.")] = False,
 ) -> None:
-    """Write clips and scores as a Hugging Face dataset (an audiofolder with a dataset card)."""
+    """Write clips and scores as a Hugging Face dataset: an audiofolder with a dataset card and Croissant metadata.
+
+    --push takes the token from HF_TOKEN or a login. A push that was stopped goes on with the same command.
+    """
     from bench.cli.progress import shown
+    from bench.errors import UsageError
     from bench.export.hugging_face import export
 
     with shown() as progress:
         done = export(run, folder, model or (), licence, progress)
     lacking = f", {done.lacking} planned ones are not made" if done.lacking else ""
     removed = f", {done.removed} older ones removed" if done.removed else ""
-    print(f"{done.clips} clips in {folder}{lacking}{removed}")
+    print(f"{done.clips} clips in {folder}{lacking}{removed}", flush=True)
+    if push is not None:
+        from bench.export import push as hub
+
+        print(hub.push(folder, push, private).address)
+    elif private:
+        raise UsageError("--private is of --push: name the dataset on the hub")
+
+
+Clips = Annotated[int, typer.Option("--audio", min=0, help="How many clips of each row to take along.")]
+
+
+@app.command("wandb")
+def wandb(
+    run: Run,
+    project: Annotated[str, typer.Option(help="Project on Weights & Biases.")] = "tunebench",
+    entity: Annotated[str | None, typer.Option(help="User or team there.  [default: your own]")] = None,
+    model: Models = None,
+    audio: Clips = 0,
+) -> None:
+    """Log a run to Weights & Biases: a run a row, with its config, numbers, tables and versions.
+
+    Login and server are those of wandb itself; WANDB_MODE=offline keeps it here for 'wandb sync'. The same command
+    brings an earlier export up to date.
+    """
+    from bench.cli.progress import shown
+    from bench.export.tracked_run import tracked_rows
+    from bench.export.weights_and_biases import log_to_wandb
+
+    with shown() as progress:
+        logged = log_to_wandb(tracked_rows(run, model or (), audio), project, entity, progress)
+    for row in logged:
+        print(f"{row.label}: {row.place}")
+
+
+@app.command("mlflow")
+def mlflow(
+    run: Run,
+    experiment: Annotated[str, typer.Option(help="Experiment in MLflow; made where there is none.")] = "tunebench",
+    model: Models = None,
+    audio: Clips = 0,
+) -> None:
+    """Log a run to MLflow: a run a row, with its parameters, numbers, tables and versions.
+
+    The server is that of MLFLOW_TRACKING_URI, which may be a file: sqlite:///mlflow.db. The same command brings an
+    earlier export up to date.
+    """
+    from bench.cli.progress import shown
+    from bench.export.ml_flow import log_to_mlflow
+    from bench.export.tracked_run import tracked_rows
+
+    with shown() as progress:
+        logged = log_to_mlflow(tracked_rows(run, model or (), audio), experiment, progress)
+    for row in logged:
+        print(f"{row.label}: {row.place}")
 
 
 @app.command("midi")
@@ -104,7 +169,7 @@ def midi(
     from bench.atomic_write import replacing
     from bench.contracts.notes import Notes
     from bench.errors import DataError, UsageError, one_line, suggestion
-    from bench.export.own_clips import own_clips
+    from bench.storage.own_clips import own_clips
     from bench.storage.store import Store
     from models.composer.midi import to_midi
 

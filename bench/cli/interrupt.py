@@ -1,4 +1,4 @@
-"""Ctrl-C in commands that keep nothing of unfinished work."""
+"""Ctrl-C in commands that keep nothing of unfinished work, or not all of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bench.errors import INTERRUPTED
 
 
 @contextmanager
-def all_or_nothing() -> Iterator[None]:
-    """Leave with exit status 130 when the body is interrupted, and say that nothing was kept."""
+def all_or_nothing(kept: str = "nothing was kept, the same command begins anew") -> Iterator[None]:
+    """Leave with exit status 130 when the body is interrupted, and say what was ``kept``."""
     try:
         yield
     except KeyboardInterrupt:
-        print("interrupted; nothing was kept, the same command begins anew", file=sys.stderr)
+        print(f"interrupted; {kept}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

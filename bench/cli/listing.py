@@ -1,4 +1,4 @@
-"""``tunebench list``: what can be named in a configuration, and the prompts of a suite."""
+"""``tunebench list``: what can be named in a configuration, its parameters, and the prompts of a suite."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bench.cli import complete
 
 if TYPE_CHECKING:
     from bench.contracts.entry_points import Kind
@@ -23,6 +25,7 @@ class What(StrEnum):
     suites = "suites"
     references = "references"
     prompts = "prompts"
+    parameters = "parameters"
 
 
 class Style(StrEnum):
@@ -37,26 +40,36 @@ def command(
     what: Annotated[
         What | None, typer.Argument(help="Only this kind.  [default: all kinds of plugins]", show_default=False)
     ] = None,
-    suite: Annotated[
+    name: Annotated[
         str | None,
-        typer.Argument(help="For prompts: the suite; a name, or a YAML file.  [default: a run's]", show_default=False),
+        typer.Argument(
+            help="For prompts: the suite, by name or as a YAML file.  [default: a run's]  For parameters: the model, "
+            "metric or embedder.  [default: all of them]",
+            show_default=False,
+            autocompletion=complete.suites_and_plugins,
+        ),
     ] = None,
     style: Annotated[Style, typer.Option("--format", help="Output format.")] = Style.table,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
 ) -> None:
     """List the installed models, metrics, embedders, suites and references; of one kind, with their parameters.
 
-    Or the prompts of a suite, to make clips for them elsewhere.
+    Or the parameters of one of them, with types, defaults and what they mean; or the prompts of a suite, to make clips
+    for them elsewhere.
     """
     from bench.errors import UsageError
 
     style = Style.json if as_json else style
     if what is What.prompts:
-        _print_prompts(suite, style)
-    elif suite is None:
+        _print_prompts(name, style)
+    elif what is What.parameters:
+        _print_parameters(name, style)
+    elif name is None:
         _print_plugins(what, style)
     else:
-        raise UsageError(f"'tunebench list {what}' takes no further argument; only prompts are those of a suite")
+        raise UsageError(
+            f"'tunebench list {what}' takes no further argument; 'tunebench list parameters {name}' says what it takes"
+        )
 
 
 def _print_plugins(what: What | None, style: Style) -> None:
@@ -96,6 +109,34 @@ def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:
         *([f"needs {needed}{f', for example {examples}' if examples else ''}"] if needed else []),
         *([f"takes {optional}"] if optional else []),
     ]
+
+
+def _print_parameters(name: str | None, style: Style) -> None:
+    from bench.cli.streams import plugins_to_stderr
+    from bench.installation.catalogue import parameters_of
+
+    with plugins_to_stderr():
+        found = parameters_of(name)
+    if style is Style.csv:
+        _print_csv(("kind", "plugin", "name", "type", "required", "default", "example", "doc"), found)
+    elif style is Style.json:
+        _print_json(found)
+    else:
+        for kind, plugin in dict.fromkeys((p["kind"], p["plugin"]) for p in found):
+            own = [p for p in found if (p["kind"], p["plugin"]) == (kind, plugin)]
+            _print_definitions(f"{kind} {plugin}", [(p["name"], _meaning(p)) for p in own])
+        if not found:
+            print(f"{name} takes no parameters")
+
+
+def _meaning(parameter: dict[str, Any]) -> list[str]:
+    from bench.installation.catalogue import as_yaml
+
+    if parameter["required"]:
+        value = f"needed, for example {parameter['example']}" if parameter["example"] else "needed"
+    else:
+        value = f"default {as_yaml(parameter['default'])}"
+    return [*filter(None, [parameter["doc"]]), "; ".join(filter(None, (parameter["type"], value)))]
 
 
 def _print_prompts(suite: str | None, style: Style) -> None:

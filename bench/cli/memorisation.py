@@ -36,6 +36,7 @@ def command(
     import json
 
     from bench.cli.memorisation_table import table
+    from bench.cli.output import page_layout
     from bench.cli.progress import shown
     from models.training.memorisation import AuditRequest, audit_memorisation
 
@@ -45,4 +46,4 @@ def command(
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print("\n\n".join(table(division) for division in found))
+        print("\n\n".join(table(division, page_layout()) for division in found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.number_format import with_interval
-from bench.text_table import text_table
+from bench.text_table import Layout, paragraph, text_table
 
 if TYPE_CHECKING:
     from bench.memorisation.records import AuditRecord, IntervalRecord
@@ -23,7 +23,7 @@ window. Copying is diluted in the mean, here to {share:.0%}, by comparing equall
 this is so if the held-out recordings were drawn at random, and the base had not been trained on the dataset before."""
 
 
-def table(found: AuditRecord) -> str:
+def table(found: AuditRecord, layout: Layout | None = None) -> str:
     """Return what was found for one division of the recordings as text."""
     header = ["model", "nearest trained", "nearest held out", "excess", "p", "probability", "prompts"]
     rows = [
@@ -41,20 +41,21 @@ def table(found: AuditRecord) -> str:
         [f"{row['b']} − {row['a']}", "", "", *_excess(row["estimate"], row), "", str(row["prompts"])]
         for row in found["differences"]
     ]
-    lines = [
+    about = (
         f"{found['embedder']}, {found['view']}: {found['trained']} recordings trained on and {found['held_out']} held "
-        f"out, {found['divided']}; compared {found['compared']} with {found['compared']}",
-        "",
-        text_table(header, rows, break_headings=False),
-    ]
+        f"out, {found['divided']}; compared {found['compared']} with {found['compared']}"
+    )
     notes = dict.fromkeys([row["note"] for row in found["models"]] + [row["note"] for row in found["differences"]])
-    lines += [f"no interval: {note}" for note in notes if note]
+    said = [f"no interval: {note}" for note in notes if note]
     if not found["differences"]:
-        lines.append("no difference: no row is the base of another; name one with --base")
-    share = found["compared"] / found["trained"]
-    lines += ["", _READING.format(share=share)]
+        said.append("no difference: no row is the base of another; name one with --base")
+    lines = [paragraph(about, layout), "", text_table(header, rows, layout=layout)]
+    lines += [paragraph(note, layout) for note in said]
+    for reading in _READING.format(share=found["compared"] / found["trained"]).split("\n\n"):
+        lines += ["", paragraph(reading, layout)]
     if found["pairs"]:
-        lines += ["", "Most suspicious clips, each with the training example that it is nearest to; times are about"]
+        about = "Most suspicious clips, each with the training example that it is nearest to; times are about"
+        lines += ["", paragraph(about, layout)]
         lines.append(
             text_table(
                 ["model", "clip", "at", "example", "at", "similarity", "held out", "ratio"],
@@ -67,7 +68,7 @@ def table(found: AuditRecord) -> str:
                     for pair in found["pairs"]
                 ],
                 2,
-                break_headings=False,
+                layout,
             )
         )
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bench.text_table import Layout
     from metrics.onset_accuracy import OnsetAccuracy
 
 HEADING = ("instrument", "attack", "bpm", "notes a second", "heard as", "recall", "precision", "late (ms)", "± (ms)")
@@ -12,9 +13,9 @@ PACES = ((60, 2), (120, 2), (120, 4), (200, 4))
 """Quarter notes a minute, and notes to a quarter."""
 
 
-def onset_table(quick: bool) -> str:
+def onset_table(quick: bool, layout: Layout) -> str:
     """Play every instrument's étude at several paces, or at one, and say what is heard of it."""
-    from bench.text_table import text_table
+    from bench.text_table import paragraph, text_table
     from metrics.onset_accuracy import onset_accuracy
     from models.composer.etude import INSTRUMENTS, play_etude
 
@@ -24,13 +25,9 @@ def onset_table(quick: bool) -> str:
         for bpm, division in (PACES[1:2] if quick else PACES)
         for heard in [play_etude(instrument, bpm, division, 6.0)]
     ]
-    return "\n".join(
-        [
-            "Onsets heard in even notes of one instrument (rhythm metrics rest on them)",
-            text_table(HEADING, rows, words=2, break_headings=False),
-            "Within 50 ms of a note; ±: standard deviation around the median lateness, which moves no rhythm metric.",
-        ]
-    )
+    title = "Onsets heard in even notes of one instrument (rhythm metrics rest on them)"
+    within = "Within 50 ms of a note; ±: standard deviation around the median lateness, which moves no rhythm metric."
+    return "\n".join([paragraph(title, layout), text_table(HEADING, rows, 2, layout), paragraph(within, layout)])
 
 
 def _cells(accuracy: OnsetAccuracy) -> tuple[str, ...]:

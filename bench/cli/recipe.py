@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli import complete
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="A recipe that is shipped, or a YAML file.")],
+    name: Annotated[
+        str, typer.Argument(help="A recipe that is shipped, or a YAML file.", autocompletion=complete.recipes)
+    ],
     out: Annotated[Path, typer.Option(help="The folder of everything it makes.", show_default=False)],
     changes: Annotated[
         list[str] | None,
@@ -81,12 +85,14 @@ def _train(trainings: Trainings, out: Path, progress: Progress) -> dict[str, Pat
 
 def _print_comparisons(recipe: Recipe, run: Path) -> None:
     from bench.cli.compare import comparison
+    from bench.cli.output import page_layout
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions
 
+    laid_out, options = page_layout(), ComparisonOptions(plugin_files=True)
     for a, b in recipe.compare:
         with shown() as progress:
-            content = comparison(run, a, b, options=ComparisonOptions(plugin_files=True), progress=progress)
+            content = comparison(run, a, b, options=options, progress=progress, layout=laid_out)
         print(f"\n{content}", flush=True)
 
 
@@ -123,8 +129,10 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
 def _keep(recipe: Recipe, out: Path) -> None:
     """Leave the recipe, as it was followed, with what came of it."""
     from bench.atomic_write import replace_file
+    from bench.schema import put_schema_beside
 
     replace_file(out / "recipe.yaml", recipe.as_yaml())
+    put_schema_beside("recipe", out)
 
 
 def first_process() -> bool:

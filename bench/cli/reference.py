@@ -8,11 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli import complete
+
 app = typer.Typer(
     help="Make and describe reference sets: the music that FAD and KAD compare with.", no_args_is_help=True
 )
 
-Embedder = Annotated[str, typer.Option(help="The embedder, such as musicnn-msd; see 'tunebench list embedders'.")]
+Embedder = Annotated[
+    str,
+    typer.Option(
+        help="The embedder, such as musicnn-msd; see 'tunebench list embedders'.", autocompletion=complete.embedders
+    ),
+]
 Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter of the embedder; may be repeated.")
 ]
@@ -59,24 +66,19 @@ def build(
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.contracts.embedder import EmbedderRef
-    from bench.errors import FailuresRecorded, UsageError
+    from bench.errors import FailuresRecorded
     from bench.number_format import counted, first_few
     from bench.recordings import GenreFrom as GenreSource
-    from bench.recordings import folders_of, recordings_in, recordings_of
+    from bench.recordings import folders_of, read_recordings
     from bench.references.build import ReferenceOptions, build_reference
 
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
-    target = _output(out)
-    if not source.exists():
-        raise UsageError(f"there is no folder or manifest {source}")
-    recordings = recordings_in(source, genres) if source.is_dir() else recordings_of(source, genres)
-    about = {"licence": licence, "synthetic": synthetic, "provenance": {"source": source.resolve().name}}
-    options = ReferenceOptions(statistics_only, max_bad, about=about)
+    about = {"licence": licence, "synthetic": synthetic}
+    options = ReferenceOptions(statistics_only, max_bad, about=about, genre_from=genres)
     with shown() as progress, all_or_nothing():
-        ref = EmbedderRef(embedder, _params(param))
-        built = build_reference(recordings, ref, target, name or out.stem, options, progress)
+        built = build_reference(source, EmbedderRef(embedder, _params(param)), out, name, options, progress)
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
-    if genres is None and (folders := folders_of(recordings)):
+    if genres is None and (folders := folders_of(read_recordings(source))):
         names = ", ".join(first_few(folders, 5))
         print(f"its audio lies in folders ({names}); --genre-from folder takes these for genres", file=sys.stderr)
     if built.bad:
@@ -102,9 +104,8 @@ def import_(
     from bench.references.import_npz import import_statistics
 
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"imported": source.name, "model": model}}
-    target = _output(out)
     ref = EmbedderRef(embedder, _params(param))
-    count = import_statistics(source, ref, target, name or out.stem, model=model, windows=windows, about=about)
+    count = import_statistics(source, ref, out, name, model=model, windows=windows, about=about)
     print(f"{out}: mean and covariance of {'' if windows else 'at least '}{count} windows")
 
 
@@ -149,14 +150,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items() if item not in ("", None))
     return "; ".join(value) if isinstance(value, list) else str(value)
-
-
-def _output(out: Path) -> Path:
-    from bench.errors import UsageError
-
-    if out.suffix != ".safetensors":
-        raise UsageError(f"--out is {out}; a reference file ends in .safetensors")
-    return out
 
 
 def _params(given: list[str] | None) -> dict[str, Any]:

@@ -18,8 +18,10 @@ class AudioFormat(StrEnum):
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    out: Annotated[Path | None, typer.Option(help="The report's folder.  [default: RUN/report]")] = None,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run folder, or several to see side by side.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The report's folder; needed for several runs.  [default: RUN/report]")
+    ] = None,
     ratings: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Ratings of a listening survey.  [default: RUN/ratings.csv, if it is there]"),
@@ -37,22 +39,50 @@ def command(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all that the pages of a run say as JSON, and write no pages.")
+    ] = False,
 ) -> None:
-    """Write a run as a folder of static pages: tables, comparisons, and every clip side by side to listen to.
+    """Write a run as a folder of static pages: what was found, tables, comparisons, and every clip to listen to.
 
     The folder opens from disk and from any web server, and loads nothing from elsewhere. The same command brings it up
-    to date, or finishes one that was stopped.
+    to date, or finishes one that was stopped. Of several runs, those of one protocol share a table and are compared.
     """
     import sys
 
     from bench.cli.progress import shown
     from bench.report.audio_encoding import Format
-    from bench.report.build import build_report
+    from bench.report.build import build_report, build_reports, report_record
     from bench.report.size import folder_size
 
     kinds: dict[AudioFormat, Format] = {AudioFormat.flac: "flac", AudioFormat.mp3: "mp3"}
+    several = len(runs) > 1
+    _refuse_mixed(several, as_json, out, bool(ratings or doses))
     with shown() as progress:
-        folder = build_report(run, out, ratings, doses, kinds.get(audio), workers, progress)
+        if as_json:
+            import json
+
+            record = report_record(runs[0], ratings, doses, progress)
+            print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
+            return
+        if several and out is not None:
+            folder = build_reports(runs, out, kinds.get(audio), workers, progress)
+        else:
+            folder = build_report(runs[0], out, ratings, doses, kinds.get(audio), workers, progress)
     weight = folder_size(folder)
     print(folder / "index.html")
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)
+
+
+def _refuse_mixed(several: bool, as_json: bool, out: Path | None, joined: bool) -> None:
+    """Refuse options that do not go together."""
+    from bench.errors import UsageError
+
+    if several and joined:
+        raise UsageError("--ratings and --doses are of one run; put ratings.csv and dose-response.json into each run")
+    if several and as_json:
+        raise UsageError("--json is of one run; the report of several has data/report.json")
+    if as_json and out:
+        raise UsageError("--json writes no pages; leave out --out, or take data/report.json from the report")
+    if several and out is None:
+        raise UsageError("several runs have no folder in common; name one with --out")

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.run_options import Changes, Limit, Metric, Model, Part, Rate, Suite
+
 if TYPE_CHECKING:
+    from bench.leaderboard.render import Format
     from bench.pipeline.dry_run import RunPreview
-    from bench.pipeline.run import Run
+    from bench.pipeline.read_run import Run
     from bench.storage.failures import Failure
 
 Out = Annotated[Path | None, typer.Option(help="The run folder.  [default: results/ and the configuration's name]")]
@@ -31,34 +34,34 @@ def command(
         typer.Argument(help="A YAML configuration; without one, the composer and its controls on quick@1."),
     ] = None,
     out: Out = None,
+    suite: Suite = None,
+    model: Model = None,
+    metric: Metric = None,
+    limit: Limit = None,
+    changes: Changes = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print clips, time and disk, and make nothing.")] = False,
     workers: Workers = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(metavar="I/N", help="Make part I of N only, as in an array job; 'tunebench merge' joins them."),
-    ] = None,
-    rate: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROW=SECONDS",
-            help="With --dry-run: seconds that a clip of a row takes, or 'scoring' of a clip; may be repeated.",
-        ),
-    ] = None,
+    shard: Part = None,
+    rate: Rate = None,
     as_json: AsJson = False,
 ) -> None:
     """Generate and score the clips that do not exist yet, then print the leaderboard.
 
-    The same command resumes a run that was stopped, and retries what failed.
+    The same command resumes a run that was stopped, and retries what failed. Options replace what the configuration
+    says; --set comes first. Another command with the same --out extends the run. Paths in the configuration and in
+    options are relative to the folder that the command is started in.
     """
     from bench.cli.progress import shown
+    from bench.config.overrides import Overrides, load_overridden
     from bench.config.run_config import with_workers
     from bench.errors import MissingError, UsageError
-    from bench.pipeline.run import as_config, default_folder, run
+    from bench.pipeline.run import default_folder, run
     from bench.planning.shards import parse_shard
 
     part = None if shard is None else parse_shard(shard)
-    settings = with_workers(as_config(config), workers)
-    folder = out or default_folder(config)
+    overrides = Overrides(changes or (), suite, limit, model or (), metric or ())
+    settings = with_workers(load_overridden(config, overrides), workers)
+    folder = out or default_folder(config or settings)
     if dry_run:
         from bench.pipeline.dry_run import preview
 
@@ -106,19 +109,25 @@ def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[F
 
     Tests of set metrics that were not made yet show their progress.
     """
+    from bench.cli.output import emit, page_layout
     from bench.cli.progress import shown
-    from bench.leaderboard.render import board_of, rendered
+    from bench.leaderboard.render import board_of, rendered, unscored
     from bench.storage.store import Store
+    from bench.text_table import paragraph
 
     with shown() as progress, Store.read(folder) as store:
         board, failures = board_of(store, progress=progress, plugin_files=plugin_files), store.failures()
-    print(rendered(board, "json" if as_json else "table"), flush=True)
+    style: Format = "json" if as_json else "table"
+    if board.cells or as_json:
+        emit(rendered(board, style, layout=page_layout()), style)
+    else:
+        emit(paragraph(unscored(folder), page_layout()), style)
     return failures
 
 
 def _print_preview(plan: RunPreview, folder: Path) -> None:
-    from bench.cli.progress import duration
     from bench.number_format import counted, first_few
+    from bench.progress import duration
 
     for label in dict.fromkeys([*plan.existing, *plan.to_make]):
         print(f"{label}: {plan.to_make.get(label, 0)} clips to make, {plan.existing.get(label, 0)} exist")

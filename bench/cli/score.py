@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli.run import AsJson, Out, PluginFiles, Workers
-
-if TYPE_CHECKING:
-    from bench.config.run_config import RunConfig
+from bench.cli.run_options import Changes, ClipLimit, ClipSuite, Metric
 
 
 def command(
@@ -20,11 +18,11 @@ def command(
             help="A run folder; or folders and manifests (CSV, JSONL) of clips, a row each.", show_default=False
         ),
     ],
-    metric: Annotated[list[str] | None, typer.Option(help="Score with this metric only; may be repeated.")] = None,
+    metric: Metric = None,
+    limit: ClipLimit = None,
+    changes: Changes = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
-    suite: Annotated[
-        str | None, typer.Option(help="For your own clips: the suite they answer.  [default: genres@1]")
-    ] = None,
+    suite: ClipSuite = None,
     duration: Annotated[
         float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
     ] = None,
@@ -46,17 +44,19 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude
+    from bench.config.overrides import Overrides
     from bench.config.run_config import with_workers
     from bench.errors import UsageError
     from bench.pipeline.run import rescore, run
+    from bench.pipeline.scoring_config import scoring_config
 
-    own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out}
+    own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out, "--limit": limit}
     if any(map(_is_run, targets)):
         target = _one_run(targets)
         for option, value in own.items():
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
-        settings = with_workers(_of_run(target, metric, plugin_files), workers)
+        settings = with_workers(scoring_config(target, metric or (), changes or (), plugin_files), workers)
         with shown() as progress:
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
@@ -64,7 +64,8 @@ def command(
 
         if force and targets[0].exists():
             raise UsageError(f"--force is for run folders, and {targets[0]} is not one (it has no run.db)")
-        settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, metric or []), workers)
+        overrides = Overrides(changes or (), limit=limit, metrics=metric or ())
+        settings = with_workers(clips_config(targets, name or [], suite or "genres@1", duration, overrides), workers)
         folder = out or Path("results") / run_name(targets, name or [])
         refuse_other_clips(settings, folder)
         with shown() as progress:
@@ -97,29 +98,3 @@ def _one_run(targets: list[Path]) -> Path:
             f"score the others with --out {runs[0]}, and the suite and duration of the run"
         )
     return runs[0]
-
-
-def _of_run(folder: Path, metrics: list[str] | None, plugin_files: bool) -> RunConfig:
-    """The run's configuration; with ``metrics`` only those, with the parameters that it has for them."""
-    from bench.config.plugin_files import refuse_plugin_files
-    from bench.config.run_config import RunConfig, parse_config
-    from bench.contracts.plugins import plain_name
-    from bench.errors import UsageError
-    from bench.planning.metric_plan import metrics_named
-    from bench.storage.frozen_config import FILE, load_frozen
-
-    frozen = folder / FILE
-    if not frozen.exists() and not metrics:
-        raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
-    settings = load_frozen(folder) if frozen.exists() else RunConfig()
-    configured = settings.metrics if frozen.exists() else ()
-    if not plugin_files:
-        plain = {plain_name(name) for name in metrics or ()}
-        # To find the column that 'kad[embedder=vggish]@1' means, all of them are planned.
-        every = not plain or any("[" in name for name in plain)
-        asked = [metric for metric in configured if every or plain_name(metric.name) in plain]
-        refuse_plugin_files(frozen, asked, metrics or ())
-    if not metrics:
-        return settings
-    chosen = [metric.model_dump() for metric in metrics_named(metrics, configured)]
-    return parse_config({**settings.model_dump(by_alias=True), "metrics": chosen})

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.config.overrides import Overrides
 from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import UsageError
@@ -24,7 +25,7 @@ _LONGEST_NAME = 120
 
 
 def clips_config(
-    targets: Sequence[Path], names: Sequence[str], suite: str, duration: float | None, metrics: Sequence[str]
+    targets: Sequence[Path], names: Sequence[str], suite: str, duration: float | None, overrides: Overrides
 ) -> RunConfig:
     """Return the configuration of a run of clips, a row for each folder and each model; say what every row has.
 
@@ -33,15 +34,16 @@ def clips_config(
         names: of the rows, or none.
         suite: whose prompts the clips answer.
         duration: what longer clips are cut to, in seconds; None is the default.
-        metrics: names; none is the default.
+        overrides: what the command says of everything else.
 
     Raises:
-        UsageError: a target does not exist or has no clip of the suite, or two rows would have one name.
+        UsageError: a setting does not exist or follows from others; a target does not exist or has no clip of the
+            suite; or two rows would have one name.
         DataError: a manifest or the suite has a mistake.
     """
-    prompts = load_suite_named(suite).prompts
+    prompts = load_suite_named(suite).prompts[: overrides.limit]
     rows = clip_rows(targets, names)
-    options = [part for metric in metrics for part in ("--metric", metric)]
+    options = [part for metric in overrides.metrics for part in ("--metric", metric)]
     options += ["--duration", f"{duration:g}"] if duration is not None else []
     for row in rows:
         found = coverage(row, prompts)
@@ -52,9 +54,12 @@ def clips_config(
         "suite": suite,
         "models": [{"name": "folder", "as": row.label, "params": row.params} for row in rows],
         **({"duration": duration} if duration is not None else {}),
-        **({"metrics": list(metrics)} if metrics else {}),
     }
-    return parse_config(content, "your clips")
+    asked, config = {**content, "limit": overrides.limit}, parse_config(overrides.applied(content), "your clips")
+    for name in ("suite", "limit", "models"):
+        if getattr(config, name) != getattr(parse_config(asked), name):
+            raise UsageError(f"--set {name}: of your own clips this follows from the targets, --suite and --limit")
+    return config
 
 
 def run_name(targets: Sequence[Path], names: Sequence[str]) -> str:

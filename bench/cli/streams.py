@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -9,27 +10,62 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from bench.ascii_signs import AS_JSON, AS_SIGNS
 from bench.printable import printable
 
 
 class PrintableStream(io.TextIOWrapper):
-    """A stream to which texts from anywhere can be written: see `bench.printable.printable`."""
+    """A stream to which texts from anywhere can be written: see `bench.printable.printable`.
+
+    Attributes:
+        shows: the encoding whose characters can be shown; others are written as ``lacking`` says.
+        lacking: an error handler of `bench.ascii_signs`.
+    """
+
+    shows: str | None = None
+    lacking: str = AS_SIGNS
 
     def write(self, text: str, /) -> int:
-        super().write(printable(text))
+        shown = printable(text)
+        if self.shows:
+            shown = shown.encode(self.shows, self.lacking).decode(self.shows)
+        super().write(shown)
         return len(text)
 
 
-def prepare() -> None:
-    """Make stdout and stderr usable whatever the caller made of them."""
+def prepare(for_programs: bool = False) -> None:
+    """Make stdout and stderr usable whatever the caller made of them.
+
+    Where they lack signs, those become ASCII (see `bench.ascii_signs.in_encoding`); on a stdout that is read by a
+    program, they are escaped as in JSON.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # it was closed: `>&-`
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - it lives as long as the process
         elif isinstance(stream, io.TextIOWrapper):
-            encoding, buffering = stream.encoding, stream.line_buffering
-            # A table in a terminal that knows no ± is still a table.
-            setattr(sys, name, PrintableStream(stream.detach(), encoding, "replace", line_buffering=buffering))
+            shows, buffering = _shows(stream), stream.line_buffering
+            # Typer writes UTF-8 past a stream that says it is ASCII; the bytes of ASCII are the same.
+            encoding = "utf-8" if shows == "ascii" else shows
+            made = PrintableStream(stream.detach(), encoding, AS_SIGNS, line_buffering=buffering)
+            made.shows = shows
+            made.lacking = AS_JSON if for_programs and name == "stdout" else AS_SIGNS
+            setattr(sys, name, made)
+            # Libraries ask the original for the width of the terminal.
+            setattr(sys, f"__{name}__", made)
+
+
+def shown_encoding(stream: TextIO) -> str:
+    """Return the encoding whose characters a stream shows."""
+    return getattr(stream, "shows", None) or stream.encoding or "utf-8"
+
+
+def _shows(stream: TextIO) -> str:
+    """What a stream holds: with ``LC_ALL=C``, for which Python takes UTF-8, what was asked for."""
+    told = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8")
+    if os.environ.get("LC_ALL") in ("C", "POSIX") and not told:
+        return "ascii"
+    return codecs.lookup(stream.encoding).name
 
 
 def finish(code: int | str | None) -> int | str | None:
@@ -53,7 +89,7 @@ def finish(code: int | str | None) -> int | str | None:
 @contextmanager
 def drawing() -> Iterator[TextIO]:
     """While the body runs, a stream to stderr for whoever commands the terminal on purpose."""
-    with os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace") as stream:
+    with os.fdopen(os.dup(2), "w", encoding=shown_encoding(sys.stderr), errors=AS_SIGNS) as stream:
         yield stream
 
 

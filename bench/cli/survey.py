@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import survey_agree, survey_power
-from bench.cli.survey_options import Columns, RatingScale, Scales
+from bench.cli import survey_agree, survey_power, survey_template
+from bench.cli.output import Output
+from bench.cli.survey_options import (
+    ByListener,
+    Clips,
+    Columns,
+    DuplicateRule,
+    FileLayout,
+    Margin,
+    Missing,
+    OnlyModels,
+    RatingScale,
+    Scales,
+    Where,
+    WithoutListener,
+    Words,
+)
+
+if TYPE_CHECKING:
+    from bench.survey.results import Analysis
+
+
+class SurveyFormat(StrEnum):
+    """How an analysis is written."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
 
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
@@ -17,46 +45,53 @@ app = typer.Typer(
 
 @app.command("analyze")
 def analyze(
-    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV or Parquet.")],
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
     column: Columns = None,
-    models: Annotated[
-        str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
-    ] = None,
+    clips: Clips = None,
+    layout: FileLayout = None,
+    models: OnlyModels = None,
     scales: Scales = None,
     rating_scale: RatingScale = None,
-    margin: Annotated[
-        float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")
-    ] = None,
-    confidence: Annotated[float, typer.Option(help="Random seed of the intervals.")] = 0.95,
+    words: Words = None,
+    missing: Missing = None,
+    where: Where = None,
+    without_listener: WithoutListener = None,
+    duplicates: DuplicateRule = None,
+    by_listener: ByListener = None,
+    margin: Margin = None,
+    confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     omnibus: Annotated[bool, typer.Option("--omnibus", help="Test whether the models differ at all, too.")] = False,
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    output: Output = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
 ) -> None:
     """Compare the models of a listening survey: differences that hold for new listeners and new prompts.
 
     A row a rating (listener, prompt, model, scale, value), or a column a scale, or preferences (listener, prompt, a, b,
-    choice), or a CSV file of webMUSHRA. Several seeds of a clip are averaged. Answers that cannot count are listed.
+    choice), or what a survey tool exports. Several seeds of a clip are averaged. Answers that cannot count are listed.
     """
-    import json
-
-    from bench.cli.survey_options import columns, names, ranges
+    from bench.cli.output import style_of
+    from bench.cli.survey_options import answerable, columns, names, ranges, rules
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
     from bench.survey.reading import read_survey
-    from bench.survey.report import as_markdown, as_text
-    from bench.survey.results import record
+    from bench.survey.report import as_markdown
 
+    style = style_of(None, as_json, output, SurveyFormat)
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats
 
         check_formats(FORMATS[:2])
     only = names(models, "--models"), names(scales, "--scales")
-    survey = read_survey(file, columns(column), ranges(rating_scale), *only)
-    found = analyse(survey, margin, confidence, omnibus, compare_tests)
+    which = rules(words, missing, where, without_listener, duplicates)
+    with answerable(context):
+        survey = read_survey(file, columns(column), ranges(rating_scale), *only, which, clips, layout)
+    found = analyse(survey, margin, confidence, omnibus, compare_tests, by_listener=by_listener or ())
     if markdown is not None:
         try:
             markdown.write_text(as_markdown(found), encoding="utf-8")
@@ -66,8 +101,25 @@ def analyze(
         from bench.survey.plots import draw
 
         draw(survey, found, plots)
-    print(json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False) if as_json else as_text(found))
+    _print(found, style, output)
+
+
+def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:
+    import json
+
+    from bench.cli.output import emit, page_layout
+    from bench.survey.report import as_markdown, as_text
+    from bench.survey.results import record
+
+    if style is SurveyFormat.json:
+        content = json.dumps(record(found), indent=2, ensure_ascii=False, allow_nan=False)
+    elif style is SurveyFormat.markdown:
+        content = as_markdown(found).rstrip("\n")
+    else:
+        content = as_text(found, page_layout(output))
+    emit(content, style.value, output)
 
 
 app.command("power")(survey_power.command)
 app.command("agree")(survey_agree.command)
+app.command("template")(survey_template.command)

@@ -7,15 +7,39 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.survey_options import Columns, RatingScale, Scales, columns, names, ranges
+from bench.cli.survey_options import (
+    Clips,
+    Columns,
+    DuplicateRule,
+    FileLayout,
+    Missing,
+    RatingScale,
+    Scales,
+    Where,
+    WithoutListener,
+    Words,
+    answerable,
+    columns,
+    names,
+    ranges,
+    rules,
+)
 
 
 def command(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder whose clips were rated.")],
     file: Annotated[Path, typer.Argument(help="Ratings or preferences; models by their labels in the run.")],
     column: Columns = None,
+    clips: Clips = None,
+    layout: FileLayout = None,
     scales: Scales = None,
     rating_scale: RatingScale = None,
+    words: Words = None,
+    missing: Missing = None,
+    where: Where = None,
+    without_listener: WithoutListener = None,
+    duplicates: DuplicateRule = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the figure into this folder, too.")] = None,
 ) -> None:
@@ -27,6 +51,7 @@ def command(
     """
     import json
 
+    from bench.cli.output import page_layout
     from bench.survey.metric_agreement import Predictions, predict
     from bench.survey.prediction_table import table, vote_table
     from bench.survey.ratings import Ratings
@@ -37,7 +62,10 @@ def command(
         from bench.survey.plots import FORMATS, check_formats
 
         check_formats(FORMATS[:2])
-    survey = read_survey(file, columns(column), ranges(rating_scale), None, names(scales, "--scales"))
+    which = rules(words, missing, where, without_listener, duplicates)
+    only = names(scales, "--scales")
+    with answerable(context):
+        survey = read_survey(file, columns(column), ranges(rating_scale), None, only, which, clips, layout)
     found = predict(run, survey) if isinstance(survey, Ratings) else predict_votes(run, survey)
     if plots is not None:
         from bench.survey.plots import draw_agreement
@@ -46,4 +74,4 @@ def command(
     if as_json:
         print(json.dumps(found.as_record(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(table(found) if isinstance(found, Predictions) else vote_table(found))
+        print(table(found, page_layout()) if isinstance(found, Predictions) else vote_table(found, page_layout()))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from bench.survey.answer_rules import AnswerRules
     from bench.survey.rating_range import Range
 
 Columns = Annotated[
@@ -19,13 +24,175 @@ Columns = Annotated[
         "and value.",
     ),
 ]
+OnlyModels = Annotated[
+    str | None, typer.Option(metavar="A,B,…", help="Only these models; differences are later − earlier.")
+]
+ByListener = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Show means of groups of listeners, such as musicians; may be repeated."),
+]
+Margin = Annotated[float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")]
 Scales = Annotated[
     str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns that hold a scale each.")
+]
+Clips = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MAP",
+        help="Table that says which prompt and model each clip is, for files of survey tools: columns clip, file or "
+        "question, and prompt, model, genre, scale, seed.",
+    ),
+]
+FileLayout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="NAME",
+        help="Tool that wrote FILE, if it is not recognised: google-forms, microsoft-forms, limesurvey, qualtrics, "
+        "surveymonkey, mturk, jspsych, beaqlejs, webmushra or table.",
+    ),
 ]
 RatingScale = Annotated[
     list[str] | None,
     typer.Option(metavar="LOW-HIGH", help="Possible ratings, such as 1-5 or Harmony=1-10; may be repeated."),
 ]
+Words = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORD=…,…",
+        help="What answers in words stand for, such as 'Poor=1,Fair=2'; of preferences a, b, tie, both bad or a score "
+        "for b, such as 'left wins=a'; may be repeated.",
+    ),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B,…", help="Answers that mean that there is none, such as -1,99; may be repeated."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE",
+        help="Only rows of which this holds, such as Finished=True, 'age>=18' or status!=rejected; may be repeated.",
+    ),
+]
+WithoutListener = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Leave out a listener's answers; may be repeated.")
+]
+DuplicateRule = Annotated[
+    str | None,
+    typer.Option(
+        "--duplicates",
+        metavar="last|first|mean",
+        help="Which of several answers of a listener to one question counts, by their order in FILE, or their mean.",
+    ),
+]
+
+
+@contextmanager
+def answerable(context: typer.Context) -> Iterator[None]:
+    """Show with a question about a file the commands that answer it: the one that runs, with an option more."""
+    from bench.survey.forms.questions import SurveyQuestion
+
+    try:
+        yield
+    except SurveyQuestion as question:
+        question.commands = tuple(_command_with(context, answer) for answer in question.answers)
+        raise
+
+
+def _command_with(context: typer.Context, answer: list[str]) -> str:
+    """The command that runs, as one types it, with more options; those that take one value only are replaced."""
+    import shlex
+
+    names, parent = [context.info_name or ""], context.parent
+    while parent is not None and parent.parent is not None:
+        names, parent = [parent.info_name or "", *names], parent.parent
+    given: list[str] = []
+    for parameter in context.command.params:
+        name, value = parameter.name or "", context.params.get(parameter.name or "")
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        if parameter.param_type_name == "argument":
+            given.append(str(value))
+            continue
+        option, several = parameter.opts[0], getattr(parameter, "multiple", False)
+        if option in answer and (not several or option == "--rating-scale"):
+            continue
+        for one in (value or []) if several else [value]:
+            given += [option] if one is True else [option, str(one)]
+    return shlex.join(["tunebench", *names, *given, *answer])
+
+
+def rules(
+    words: list[str] | None = None,
+    missing: list[str] | None = None,
+    where: list[str] | None = None,
+    without_listener: list[str] | None = None,
+    duplicates: str | None = None,
+) -> AnswerRules:
+    """Read the options that say which answers count and what they mean.
+
+    Raises:
+        UsageError: one of them cannot be read, or a word is given two meanings.
+    """
+    from bench.errors import UsageError
+    from bench.survey.answer_rules import AnswerRules, Duplicates
+    from bench.survey.row_filter import parse_condition
+
+    known: dict[str, Duplicates] = {"last": "last", "first": "first", "mean": "mean"}
+    if duplicates is not None and duplicates not in known:
+        raise UsageError(f"--duplicates is '{duplicates}'; it may be {', '.join(known)}")
+    return AnswerRules(
+        words=_meanings(words or []),
+        missing=tuple(code for text in missing or [] for code in _listed(text, "--missing")),
+        where=tuple(map(parse_condition, where or [])),
+        without_listeners=tuple(without_listener or []),
+        duplicates=known[duplicates] if duplicates else "ask",
+    )
+
+
+def _meanings(given: list[str]) -> dict[str, str]:
+    """Read ``Poor=1,Fair=2``; a word may hold commas and equals signs, its meaning holds none.
+
+    Raises:
+        UsageError: a word has no meaning, or two.
+    """
+    from bench.errors import UsageError
+
+    found: dict[str, str] = {}
+    for text in given:
+        end = 0
+        for match in re.finditer(
+            r"\s*(.+?)\s*=\s*([-+−]?\d*\.?\d+|a|b|tie|both[- ]bad)\s*(?:,|$)", text, re.IGNORECASE
+        ):
+            if match.start() != end:
+                break
+            end = match.end()
+            word, meaning = match[1], match[2]
+            if found.setdefault(word, meaning) != meaning:
+                raise UsageError(f"--words gives '{word}' two meanings, {found[word]} and {meaning}")
+        if end != len(text) or not text:
+            raise UsageError(
+                f"--words is '{text}'; write it like 'Poor=1,Fair=2', or of preferences 'left wins=a,none=both bad'"
+            )
+    return found
+
+
+def _listed(text: str, option: str) -> list[str]:
+    """Read ``-1,99``; a value with a comma stands in quotation marks.
+
+    Raises:
+        UsageError: a value is empty.
+    """
+    import csv
+
+    from bench.errors import UsageError
+
+    found = [value.strip() for value in next(csv.reader([text], skipinitialspace=True), [])]
+    if not found or not all(found):
+        raise UsageError(f"{option} is '{text}'; write it like -1,99")
+    return found
 
 
 def columns(given: list[str] | None) -> dict[str, str]:

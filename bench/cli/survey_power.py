@@ -10,12 +10,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.run import Workers
-from bench.cli.survey_options import Columns, Scales
+from bench.cli.survey_options import (
+    Clips,
+    Columns,
+    DuplicateRule,
+    FileLayout,
+    Missing,
+    Scales,
+    Where,
+    WithoutListener,
+    Words,
+    answerable,
+    columns,
+    names,
+    rules,
+)
 from bench.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
     from bench.stats.survey_model import OpinionVariances, Scale
     from bench.survey.latent_ratings import LatentRatings
+    from bench.survey.rating_range import Range
+    from bench.survey.ratings import Ratings as RatingTable
 
 _LARGEST = 1000  # listeners or prompts; a larger survey is a slip of the hand
 _FEW = 10  # of either; their variance is then known to no better than a factor of 2 or so
@@ -52,6 +68,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
 
 def command(
+    context: typer.Context,
     listeners: Listeners = "5,10,20,30",
     prompts: Prompts = "6,12,36",
     scale: Ratings = None,
@@ -61,6 +78,13 @@ def command(
     models: Models = None,
     scales: Scales = None,
     column: Columns = None,
+    clips: Clips = None,
+    layout: FileLayout = None,
+    words: Words = None,
+    missing: Missing = None,
+    where: Where = None,
+    without_listener: WithoutListener = None,
+    duplicates: DuplicateRule = None,
     target: Target = 0.8,
     most: Most = 100,
     rating_minutes: RatingMinutes = 0.0,
@@ -75,21 +99,30 @@ def command(
     Every listener rates two models on every prompt; the test is that of 'survey analyze'.
     """
     import json
+    from functools import partial
 
     from bench.cli.interrupt import all_or_nothing
+    from bench.cli.output import page_layout
     from bench.cli.progress import shown
     from bench.config.run_config import ExecutorConfig
     from bench.survey.power_analysis import Question, plan
     from bench.survey.power_report import plan_record, plan_text
+    from bench.survey.reading import read_ratings
 
     grid = _sizes(listeners, "--listeners"), _sizes(prompts, "--prompts")
+    which = rules(words, missing, where, without_listener, duplicates)
     if earlier is None:
-        _refuse({"--models": models, "--scales": scales, "--column": column})
+        _refuse({"--models": models, "--scales": scales, "--column": column, "--clips": clips, "--layout": layout})
+        _refuse({"--words": words, "--missing": missing, "--where": where, "--without-listener": without_listener})
+        _refuse({"--duplicates": duplicates})
         opinion, rated, source = _stated(components, scale)
     else:
         if components:
             raise UsageError("--components states what --from estimates: give one of them")
-        opinion, rated, source = _estimated(earlier, scale, models, scales, column)
+        read = partial(read_ratings, earlier, columns(column), rules=which, clips=clips, layout=layout)
+        with answerable(context):
+            ratings = read(_limits(scale), names(models, "--models"), names(scales, "--scales"))
+        opinion, rated, source = _estimated(ratings, earlier.name, scale)
     _check(effect, target)
     latent = 0.4 if effect is None else effect * rated.step
     costs = rating_minutes, listener_minutes
@@ -99,7 +132,7 @@ def command(
     if as_json:
         print(json.dumps(plan_record(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(plan_text(found, source))
+        print(plan_text(found, source, page_layout()))
 
 
 def _refuse(about_an_earlier_survey: Mapping[str, object]) -> None:
@@ -168,17 +201,16 @@ def _variances(text: str, scale: Scale) -> OpinionVariances:
         raise UsageError(f"--components: {error}") from None
 
 
-def _estimated(
-    path: Path, scale: str | None, models: str | None, scales: str | None, column: list[str] | None
-) -> tuple[LatentRatings, Scale, str]:
-    """What an earlier survey tells, its rating scale, and what it is estimated from."""
-    from bench.cli.survey_options import columns, names
-    from bench.survey.latent_ratings import estimate_opinion, whole_scale
+def _limits(scale: str | None) -> Range | None:
     from bench.survey.rating_range import Range
-    from bench.survey.reading import read_ratings
 
-    limits = Range.parse(scale) if scale else None
-    ratings = read_ratings(path, columns(column), limits, names(models, "--models"), names(scales, "--scales"))
+    return Range.parse(scale) if scale else None
+
+
+def _estimated(ratings: RatingTable, name: str, scale: str | None) -> tuple[LatentRatings, Scale, str]:
+    """What an earlier survey tells, its rating scale, and what it is estimated from."""
+    from bench.survey.latent_ratings import estimate_opinion, whole_scale
+
     used = ratings.scales
     found = estimate_opinion(ratings, used)
     rated = _scale(scale) if scale else whole_scale(ratings, used[0])
@@ -186,4 +218,4 @@ def _estimated(
     rough = ", few enough to be far off" if min(counts) < _FEW else ""
     names_of = f"{', '.join(ratings.models)}; {', '.join(used)}"
     source = f"{names_of}; {counts[0]} listeners × {counts[1]} prompts{rough}"
-    return found, rated, f"estimated from {path.name}: {source}"
+    return found, rated, f"estimated from {name}: {source}"

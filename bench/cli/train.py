@@ -100,6 +100,7 @@ def speed(
     import json
 
     from bench.cli.interrupt import all_or_nothing
+    from bench.cli.output import page_layout
     from bench.cli.progress import shown
 
     settings = _settings(config)
@@ -109,7 +110,7 @@ def speed(
     limit = None if memory_limit is None else int(memory_limit * 1e9)
     with shown() as progress, all_or_nothing():
         comparison = compare_speed(settings, limit, cache, steps, progress)
-    print(json.dumps(report(comparison), indent=2, ensure_ascii=False) if as_json else table(comparison))
+    print(json.dumps(report(comparison), indent=2, ensure_ascii=False) if as_json else table(comparison, page_layout()))
 
 
 def _settings(path: Path) -> TrainConfig:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from bench.bundle.verification import Deviation, Verification
 
 _MOST = 20  # lines of one kind; --json has all
-_LONGEST = 60  # characters of a text
 
 
 def command(
@@ -65,7 +64,7 @@ def _lines(found: Verification) -> list[str]:
     headline = ", ".join(filter(None, (found.name, found.protocol)))
     lines = [headline, f"{found.files} files, {found.clips} clips decoded"]
     lines += _some([f"damaged: {line}" for line in found.damage])
-    lines += _some([_described(deviation) for deviation in found.deviations])
+    lines += _some([f"differs: {deviation.text}" for deviation in found.deviations])
     lines += [f"not checked: {metric}: {why}" for metric, why in found.unchecked.items()]
     if found.numbers:
         agree = found.numbers - sum(deviation.of_metric for deviation in found.deviations)
@@ -80,15 +79,6 @@ def _lines(found: Verification) -> list[str]:
     return lines
 
 
-def _described(deviation: Deviation) -> str:
-    place = deviation.place
-    apart = f" ({deviation.relative:.2g} apart)" if deviation.relative is not None else ""
-    group = "" if place.grouping in ("all", "metric") else f"{place.grouping} {place.group}"
-    where = ", ".join(filter(None, (place.file, place.model, place.metric, group, deviation.quantity)))
-    then, now = (_written(value) for value in (deviation.then, deviation.now))
-    return f"differs: {where}: then {then}, now {now}{apart}"
-
-
 def _values(deviation: Deviation) -> dict[str, str | float | None]:
     return {
         "quantity": deviation.quantity,
@@ -96,12 +86,6 @@ def _values(deviation: Deviation) -> dict[str, str | float | None]:
         "now": deviation.now,
         "relative": deviation.relative,
     }
-
-
-def _written(value: str | float | None) -> str:
-    if isinstance(value, str):
-        return f"'{value[:_LONGEST]}…'" if len(value) > _LONGEST else f"'{value}'"
-    return "none" if value is None else f"{value:.10g}"
 
 
 def _some(lines: list[str]) -> list[str]:

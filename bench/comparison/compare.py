@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from bench.comparison.set_tests import MOST_PAIRS, ClipSet, SetRequest, SetTests
 from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, Silent, shown
 from bench.scores.aggregate import Grouping, parse_grouping, refuse_ungrouped
 from bench.scores.clip_scores import ClipScores
 from bench.storage.store import Store
@@ -46,12 +48,12 @@ class ComparisonOptions:
 
 
 def compare(
-    run: Path,
+    run: StrPath,
     a: str,
     b: str,
-    other: Path | None = None,
+    other: StrPath | None = None,
     options: ComparisonOptions | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> list[Comparison]:
     """Compute B − A on every metric: over all prompts in the order of the columns, then by group.
 
@@ -66,7 +68,7 @@ def compare(
         UsageError: no such run or row, A and B are one, or the runs cannot be compared at all; the message says why.
         DataError: a damaged run, or a damaged file under ``reference``.
     """
-    with opened(run, other) as runs:
+    with shown(progress) as progress, opened(Path(run), None if other is None else Path(other)) as runs:
         return compare_rows(runs, a, b, options, progress)
 
 
@@ -79,7 +81,7 @@ def opened(run: Path, other: Path | None = None) -> Iterator[tuple[ComparedRun, 
     """
     with ExitStack() as stores:
         first = ComparedRun(stores.enter_context(Store.read(run)))
-        apart = other is not None and not _are_one(run, other)
+        apart = other is not None and not are_one(run, other)
         yield first, ComparedRun(stores.enter_context(Store.read(other))) if apart and other else first
 
 
@@ -145,6 +147,17 @@ def compare_all(
     return _compare(rows, groupings, sets_by_group, chance, SetTests([run], None, plugin_files), progress, ())
 
 
+def compare_rows_of_runs(rows: Sequence[RunRow], progress: Progress | None = None) -> list[Comparison]:
+    """As `compare_all`, of every pair of rows of any runs of one protocol, over all prompts, without A against itself.
+
+    Args:
+        rows: each with a name of its own.
+        progress: told of the tests of set metrics.
+    """
+    sets = SetTests([row.run for row in rows])
+    return _compare(list(combinations(rows, 2)), (), False, False, sets, progress, ())
+
+
 def _compare(
     pairs: Sequence[Pair],
     groupings: Sequence[Grouping],
@@ -155,12 +168,13 @@ def _compare(
     warnings: tuple[Notice, ...],
 ) -> list[Comparison]:
     drafts: list[PendingComparison] = []
+    folders = list(dict.fromkeys(row.run.folder for pair in pairs for row in pair))
     many = (
         ""
         if len(pairs) <= MOST_PAIRS
         else (
-            f"{len(pairs):,} pairs are too many to test on distances, {MOST_PAIRS} are tested at most; "
-            f"'tunebench compare {pairs[0][0].run.folder} A B' tests two rows"
+            f"{len(pairs):,} pairs are too many to test on distances, {MOST_PAIRS} are tested at most"
+            + (f"; 'tunebench compare {folders[0]} A B' tests two rows" if len(folders) == 1 else "")
         )
     )
     for number, (a, b) in enumerate(pairs):
@@ -243,7 +257,7 @@ def _of_set(
     return PendingComparison(family, blank, request=request, chance=itself)
 
 
-def _are_one(run: Path, other: Path) -> bool:
+def are_one(run: Path, other: Path) -> bool:
     """Whether two paths lead to one run, through links or mounts."""
     try:
         return (run / "run.db").samefile(other / "run.db")

@@ -11,25 +11,31 @@ from bench.number_format import NONE, counted, decimals_for, first_few, number, 
 from bench.scores.protocol import Protocol
 from bench.spreadsheet import csv_text
 from bench.stats.mean_test import unseen_share
-from bench.text_table import markdown_table, markdown_text, paragraph, text_table
+from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
 
 Style = Literal["table", "markdown", "json", "csv"]
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
 
-def render(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol], style: Style = "table") -> str:
+def render(
+    comparisons: Sequence[Comparison],
+    protocols: tuple[Protocol, Protocol],
+    style: Style = "table",
+    layout: Layout | None = None,
+) -> str:
     """The comparisons of one pair of rows.
 
     Args:
         comparisons: as `bench.comparison.compare.compare` gives them, one or more.
         protocols: of the runs of A and of B.
         style: what to write.
+        layout: what a table is laid out for.
     """
     if style == "json":
         return json.dumps(records(comparisons, protocols), indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
         return _csv(records(comparisons, protocols))
-    return _page(comparisons, protocols, style == "markdown")
+    return _page(comparisons, protocols, style == "markdown", layout)
 
 
 def records(comparisons: Iterable[Comparison], protocols: tuple[Protocol, Protocol]) -> list[dict[str, Any]]:
@@ -71,14 +77,16 @@ def _finding(c: Comparison) -> str:
     return f"{row} is {word} by {size} (Holm p {p_text(p)})"
 
 
-def _page(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol], markdown: bool) -> str:
-    table = markdown_table if markdown else text_table
+def _page(
+    comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol], markdown: bool, layout: Layout | None
+) -> str:
     first = comparisons[0]
-    title = f"B − A: {first.b} − {first.a}"
-    parts = [markdown_text(title) if markdown else title]
+    title = f"B − A, where A is {first.a} and B is {first.b}"
+    parts = [markdown_text(title) if markdown else paragraph(title, layout)]
     for grouping in dict.fromkeys(c.grouping for c in comparisons):
-        here = [c for c in comparisons if c.grouping == grouping]
-        parts.append(table(*_grid(here, grouping), 1 if grouping == "all" else 2))
+        header, rows = _grid([c for c in comparisons if c.grouping == grouping], grouping)
+        words = 1 if grouping == "all" else 2
+        parts.append(markdown_table(header, rows, words) if markdown else text_table(header, rows, words, layout))
     lines = list(dict.fromkeys(protocol.line for protocol in protocols))
     if protocols[0].id != protocols[1].id:
         lines.append("The two runs follow different protocols: mind the reasons and warnings.")
@@ -87,26 +95,16 @@ def _page(comparisons: Sequence[Comparison], protocols: tuple[Protocol, Protocol
         parts += map(markdown_text, (*_explained(comparisons), *_footnotes(comparisons), *lines))
     else:
         blocks = (findings(comparisons), _explained(comparisons), _footnotes(comparisons), lines)
-        parts += ["\n".join(map(paragraph, block)) for block in blocks]
+        parts += ["\n".join(paragraph(text, layout) for text in block) for block in blocks]
     return "\n\n".join(part for part in parts if part)
 
 
 def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], list[list[str]]]:
     split = grouping != "all"
     chance = any(c.chance for c in comparisons)
-    first = comparisons[0]
     header = [
         *([grouping] if split else []),
-        *(
-            "metric",
-            f"A {first.a}",
-            f"B {first.b}",
-            "B − A [95 %]",
-            "p",
-            "BH p" if split else "Holm p",
-            "mean p",
-            "d_z",
-        ),
+        *("metric", "A", "B", "B − A [95 %]", "p", "BH p" if split else "Holm p", "mean p", "d_z"),
         *("detectable", "n", *(["chance A − A", "p of it"] if chance else [])),
     ]
     rows = []
@@ -204,7 +202,8 @@ def _decimals(c: Comparison) -> int:
 
 def _unit(c: Comparison) -> str:
     text = f"{c.column.unit}{ARROWS[c.column.direction]}".strip()
-    return f" ({text})" if text else ""
+    # A unit is not broken.
+    return f" ({text})".replace(" ", "\xa0").replace("\xa0", " ", 1) if text else ""
 
 
 def _with_unit(c: Comparison, text: str) -> str:

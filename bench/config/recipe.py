@@ -27,9 +27,11 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
+from bench.config.changes import change, parse_change, values_at
 from bench.config.run_config import RunConfig, parse_config
 from bench.errors import DataError, UsageError, suggestion
-from bench.schema import Settings, parse_settings
+from bench.file_names import looked_for
+from bench.schema import Settings, parse_settings, schema_line
 from bench.yaml_config import read_yaml
 
 ENDINGS = (".yaml", ".yml")
@@ -44,11 +46,11 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 class Recipe(Settings):
     """An experiment.
 
-    about: the source, as it is cited. train: trainings by label, each a configuration of ``tunebench train run``.
-    speed: the training that is timed against full fine-tuning, as by ``tunebench train speed``. run: a configuration of
-    ``tunebench run``. compare: pairs of its rows. report: whether a report is written. protocol: what the source states
-    and no command takes, such as its machine and its listeners. stated: paths of parameters, and where the source
-    states them.
+    name: of the recipe. about: the source, as it is cited. train: trainings by label, each a configuration of
+    ``tunebench train run``. speed: the training that is timed against full fine-tuning, as by ``tunebench train
+    speed``. run: a configuration of ``tunebench run``. compare: pairs of its rows. report: whether a report is written.
+    protocol: what the source states and no command takes, such as its machine and its listeners. stated: paths of
+    parameters, and where the source states them.
     """
 
     name: str
@@ -80,7 +82,7 @@ class Recipe(Settings):
 
     def as_yaml(self) -> str:
         """The whole recipe, changes included."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return schema_line("recipe") + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def shipped() -> dict[str, Path]:
@@ -94,9 +96,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
     Args:
         name: of a shipped recipe, or a YAML file.
-        changes: such as ``train.lora.steps=10``. A path names keys and, in lists, places counted from 0; ``*`` stands
-            for all of a level. The value is YAML. All but the last of a path must be there. What is changed is no
-            longer ``stated``.
+        changes: such as ``train.lora.steps=10``; see `bench.config.changes`. What is changed is no longer ``stated``.
 
     Raises:
         UsageError: no such recipe or path, or an unknown or impossible setting.
@@ -108,31 +108,14 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         if not isinstance(content, dict):
             raise UsageError(f"{path}: must be a mapping with name, about, train and run")
         content["stated"] = dict(_expanded(content, path))
-        for change in changes:
-            content = _changed(content, change)
+        for text in changes:
+            content = _changed(content, text)
         content = _filled(content, _beside(path))
     except RecursionError:
         raise DataError(f"{path}: a part of it contains itself") from None
     recipe = parse_settings(Recipe, content, str(path))
     _check(recipe)
     return recipe
-
-
-def values_at(content: Any, path: str) -> dict[str, Any]:
-    """What a path names, by paths without ``*``; nothing where it leads nowhere.
-
-    >>> values_at({"seeds": [3, 5]}, "seeds.*")
-    {'seeds.0': 3, 'seeds.1': 5}
-    """
-    found = {"": content}
-    for word in path.split("."):
-        found = {
-            f"{place}.{key}".lstrip("."): value
-            for place, owner in found.items()
-            for key, value in _children(owner)
-            if word in ("*", key)
-        }
-    return found
 
 
 def _find(name: str | Path) -> Path:
@@ -142,15 +125,8 @@ def _find(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.suffix in ENDINGS and path.is_file():
         return path
-    problem = f"there is no file {path}" if path.suffix in ENDINGS else f"there is no recipe '{name}'"
+    problem = f"there is no file {path}{looked_for(path)}" if path.suffix in ENDINGS else f"there is no recipe '{name}'"
     raise UsageError(f"{problem}{suggestion(path.stem, known)}; known: {', '.join(known)}, or a YAML file")
-
-
-def _children(owner: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(owner, dict):
-        yield from ((str(key), value) for key, value in owner.items())
-    elif isinstance(owner, list):
-        yield from ((str(place), value) for place, value in enumerate(owner))
 
 
 def _expanded(content: Mapping[str, Any], source: Path) -> Iterator[tuple[str, Any]]:
@@ -164,34 +140,11 @@ def _expanded(content: Mapping[str, Any], source: Path) -> Iterator[tuple[str, A
         yield from ((place, where) for place in places)
 
 
-def _changed(content: dict[str, Any], change: str) -> dict[str, Any]:
-    path, equals, text = change.partition("=")
-    words = path.strip().split(".")
-    if not equals or not all(words):
-        raise UsageError(f"--set {change}: must be PATH=VALUE, such as train.lora.steps=10")
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise UsageError(f"--set {path}: '{text}' is not YAML; put text with special characters in quotes") from None
-    result: dict[str, Any] = _with(content, words, value, path)
-    touched = values_at(result, path)
+def _changed(content: dict[str, Any], text: str) -> dict[str, Any]:
+    result: dict[str, Any] = change(content, text)
+    touched = values_at(result, parse_change(text)[0])
     stated = {place: where for place, where in content["stated"].items() if not _touches(place, touched)}
     return {**result, "stated": stated}
-
-
-def _with(owner: Any, words: Sequence[str], value: Any, path: str) -> Any:
-    """A copy of ``owner`` in which the value stands at the path; only what lies on the path is copied."""
-    if not words:
-        return value
-    word, *rest = words
-    inside = dict(_children(owner))
-    chosen = list(inside) if word == "*" else [word]
-    if word not in ("*", *inside) and (rest or not isinstance(owner, dict)):
-        if not inside:
-            raise UsageError(f"--set {path}: there is nothing below which '{word}' could be")
-        raise UsageError(f"--set {path}: no '{word}' there{suggestion(word, inside)}; it holds {', '.join(inside)}")
-    made = {**inside, **{key: _with(inside.get(key), rest, value, path) for key in chosen}}
-    return list(made.values()) if isinstance(owner, list) else made
 
 
 def _touches(place: str, touched: Iterable[str]) -> bool:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bench.config.sweep import combinations, problem, suffix
+from bench.config.value_types import (
+    AUTO,
+    LABEL,
+    ROWS_OF_EVERY_TABLE,
+    FailLimit,
+    Gpus,
+    Label,
+    Memory,
+    Seeds,
+    Sweep,
+)
 from bench.contracts.plugins import plain_name, short_name
 from bench.environment import usable_cores
-from bench.schema import Settings, load_settings, parse_settings
+from bench.paths import StrPath
+from bench.schema import Settings, load_settings, parse_settings, schema_line
 from bench.yaml_config import write_yaml
 
 DEFAULT_METRICS = (
@@ -29,65 +40,21 @@ DEFAULT_METRICS = (
 )
 Shared = Literal["refuse", "mark"]
 
-AUTO: Final = "auto"
-"""Seeds that nobody names: the clips that a model has (`bench.MusicModel.available`), or seed 0 where it makes any."""
-
-LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
 _MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
 
 
-def _distinct(seeds: tuple[int, ...] | Literal["auto"]) -> tuple[int, ...] | Literal["auto"]:
-    if seeds != AUTO and (twice := next((seed for seed, n in Counter(seeds).items() if n > 1), None)) is not None:
-        raise ValueError(f"seed '{twice}' is named twice")
-    return seeds
-
-
-Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
-Seeds = Annotated[Annotated[tuple[Seed, ...], Field(min_length=1)] | Literal["auto"], AfterValidator(_distinct)]
-
-
-_LEAST_MEMORY = 10**7  # bytes: a number below was not meant to be of bytes
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kKMGT]?)(i?)B")
-
-
-def _bytes(size: Any) -> Any:
-    """Bytes of a size such as ``8 GB`` (of 1000) or ``8 GiB`` (of 1024)."""
-    if not isinstance(size, str):
-        return size
-    if not (found := _SIZE.fullmatch(size.strip())):
-        raise ValueError(f"'{size}' is no size; write it like 8 GB")
-    return round(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper() or " "))
-
-
-def _enough(size: int) -> int:
-    if size < _LEAST_MEMORY:
-        raise ValueError(f"{size} bytes are less than a worker takes to begin; write it like 8 GB")
-    return size
-
-
-def _limit(limit: float) -> float:
-    if limit >= 1 and limit % 1:
-        raise ValueError(f"{limit:g} is neither a number of clips nor a share below 1")
-    return limit
-
-
-Memory = Annotated[int, Field(lt=2**60, strict=True), BeforeValidator(_bytes), AfterValidator(_enough)]
-FailLimit = Annotated[float, Field(gt=0), AfterValidator(_limit)]
-
-
 class ModelConfig(Settings):
-    """A model by name or ``path/to/file.py:Class``, the label it has in tables (``as``), and its parameters.
+    """A model by name or ``path/to/file.py:Class``, and what is set of it.
 
-    The name may carry the version that must be installed: ``composer@1``. So may that of metrics.
-
-    ``seeds`` are this row's own; without them it has the run's. ``sweep`` gives some parameters a list of values; the
-    entry then stands for a row at each combination of them.
+    name: may carry the version that must be installed: ``composer@1``. as: its label in tables; without it, its name.
+    params: of its class, as 'tunebench list parameters' shows them. sweep: some parameters with a list of values each;
+    the entry then stands for a row at each combination of them. seeds: of this row; without them, it has the run's.
     """
 
     name: str
-    label: str | None = Field(default=None, alias="as")
+    label: Label | None = Field(default=None, alias="as")
     params: dict[str, Any] = Field(default_factory=dict)
-    sweep: dict[str, Any] = Field(default_factory=dict)
+    sweep: Sweep = Field(default_factory=dict)
     seeds: Seeds | None = None
 
     @property
@@ -126,13 +93,17 @@ class ModelConfig(Settings):
                     f"'{row}' cannot name a folder: use up to 80 letters, digits and . _ - = @ + , [ ]; "
                     "set it with 'as:'"
                 )
-        if self.row == "chance" or self.row == "ceiling":
+        if self.row in ROWS_OF_EVERY_TABLE:
             raise ValueError(f"'{self.row}' is a row of every leaderboard; choose another name with 'as:'")
         return self
 
 
 class MetricConfig(Settings):
-    """A metric by name or ``path/to/file.py:Class``, and its parameters."""
+    """A metric by name or ``path/to/file.py:Class``, and its parameters.
+
+    name: may carry the version that must be installed: ``kad@2``. params: of its class, as 'tunebench list parameters'
+    shows them.
+    """
 
     name: str
     params: dict[str, Any] = Field(default_factory=dict)
@@ -151,9 +122,9 @@ class ExecutorConfig(Settings):
     clip may take before its worker is killed. retries: how often something is tried again that failed for a reason
     that may pass, such as a service that is busy, memory that ran out, or a worker that is lost. fail_limit: of how
     many failed clips on the rest of a model is not tried in this run; below 1, of which share of the clips that it is
-    to make; None for no limit. For local workers only: memory that each and its children may use, such as ``8 GB``, or
-    in bytes; more costs it the clip that it is at. For Ray only: address of the cluster, without which one is started
-    on this machine, and gpus that each worker holds, which may be a fraction.
+    to make; None for no limit. memory: that each local worker and its children may use, such as ``8 GB``, or in bytes;
+    more costs it the clip that it is at. address: of the Ray cluster, without which one is started on this machine.
+    gpus: that each worker of Ray holds, which may be a fraction.
 
     There is no limit of memory unless it is set: what a model rightly needs goes from 0.2 to 80 GB, and a limit that is
     guessed would fail clips that were fine.
@@ -167,7 +138,15 @@ class ExecutorConfig(Settings):
     fail_limit: FailLimit | None = None
     memory: Memory | None = None
     address: str | None = None
-    gpus: Annotated[float, Field(ge=0, le=64)] = 0
+    gpus: Gpus = 0
+
+    model_config = ConfigDict(
+        json_schema_extra={  # what `_ray_for_a_cluster` refuses
+            "if": {"properties": {"kind": {"const": "ray"}}, "required": ["kind"]},
+            "then": {"properties": {"memory": {"type": "null"}}},
+            "else": {"properties": {"address": {"enum": [None, ""]}, "gpus": {"const": 0}}},
+        }
+    )
 
     @model_validator(mode="after")
     def _ray_for_a_cluster(self) -> ExecutorConfig:
@@ -176,8 +155,6 @@ class ExecutorConfig(Settings):
                 raise ValueError(f"'{name}' is for kind: ray; local workers see all GPUs of this machine")
         if self.kind == "ray" and self.memory:
             raise ValueError("'memory' is for local workers; Ray watches the memory of its nodes itself")
-        if self.gpus > 1 and self.gpus % 1:
-            raise ValueError(f"gpus is {self.gpus:g}: a fraction of one GPU, or whole ones")
         return self
 
     @property
@@ -196,6 +173,10 @@ class CommonGround(Settings):
     band: Annotated[float, Field(ge=500)] | None = None
 
 
+_Models = Annotated[list[str | ModelConfig], Field(min_length=1)]
+_Metrics = list[str | MetricConfig]
+
+
 def _names(items: Any) -> Any:
     """A plain string is short for ``{name: string}``."""
     return [{"name": item} if isinstance(item, str) else item for item in items] if isinstance(items, list) else items
@@ -204,12 +185,16 @@ def _names(items: Any) -> Any:
 class RunConfig(Settings):
     """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
 
-    seeds: asked of every prompt; ``auto`` takes the clips that a model has, or seed 0 where it can make any.
-    shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
-    compare, or compare and ``mark`` every such score.
+    suite: of prompts, by name or as a YAML file. limit: only so many of its prompts, from the first; None for all.
+    models: the rows. metrics: the columns. seeds: asked of every prompt; ``auto`` takes the clips that a model has, or
+    seed 0 where it can make any. duration: of each clip, in seconds. reference: the music that distances compare with:
+    a name, a folder, a reference file or a fingerprint. shared_recordings: what to do where the reference holds
+    recordings that a model was trained on: ``refuse`` to compare, or compare and ``mark`` every such score. common: the
+    part of every clip that is embedded. executor: where the work is done.
     """
 
     suite: str = "quick@1"
+    limit: Annotated[int, Field(ge=1)] | None = None
     models: tuple[ModelConfig, ...] = Field(
         default=(
             ModelConfig(name="composer"),
@@ -227,8 +212,8 @@ class RunConfig(Settings):
     common: CommonGround = CommonGround()
     executor: ExecutorConfig = ExecutorConfig()
 
-    _models = field_validator("models", mode="before")(_names)
-    _metrics = field_validator("metrics", mode="before")(_names)
+    _models = field_validator("models", mode="before", json_schema_input_type=_Models)(_names)
+    _metrics = field_validator("metrics", mode="before", json_schema_input_type=_Metrics)(_names)
 
     @field_validator("models")
     @classmethod
@@ -254,17 +239,17 @@ class RunConfig(Settings):
 
     def as_yaml(self) -> str:
         """The whole configuration, defaults included, as it is frozen in the run folder."""
-        return write_yaml(self.model_dump(mode="json", by_alias=True))
+        return schema_line("run") + write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
-def load_config(path: Path) -> RunConfig:
-    """Read a YAML configuration; paths of plugin files in it are relative to the working folder.
+def load_config(path: StrPath) -> RunConfig:
+    """Read a YAML configuration; paths in it are relative to the folder that the process works in, not to the file.
 
     Raises:
         UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
         DataError: the file is not YAML.
     """
-    return load_settings(RunConfig, path, "suite: genres@1")
+    return load_settings(RunConfig, Path(path), "suite: genres@1")
 
 
 def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:

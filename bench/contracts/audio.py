@@ -17,6 +17,7 @@ from bench.atomic_write import replacing
 from bench.contracts.notes import Notes
 from bench.decoding.decode import MAX_CHANNELS, MAX_RATE, decode
 from bench.errors import DataError
+from bench.paths import StrPath
 from bench.regular_file import check_regular
 
 MIXED_AWAY = 0.01
@@ -135,7 +136,7 @@ def content_hash(audio: Audio) -> str:
 
 
 @interrupts.held()
-def read_audio(path: Path, seconds: float = math.inf, file: BinaryIO | None = None) -> Audio:
+def read_audio(path: StrPath, seconds: float = math.inf, file: BinaryIO | None = None) -> Audio:
     """Decode a file whole: wav, flac, ogg, opus, mp3, aiff, and with the extra ``formats`` m4a, aac, webm and wma.
 
     What it holds is told by its content, not by its name.
@@ -151,6 +152,7 @@ def read_audio(path: Path, seconds: float = math.inf, file: BinaryIO | None = No
             names the file.
         MissingError: it needs a decoder that is not installed.
     """
+    path = Path(path)
     samples, rate = decode(path, seconds, file)
     try:
         return Audio(samples, rate)

@@ -192,6 +192,7 @@ class ClipMetric(ABC):
         hit_or_miss: whether every value is one of the two bounds.
         embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
         examples: as for models.
+        cannot_tell: what its value does not say, as words after "cannot tell:", shown wherever the metric is defined.
     """
 
     version: ClassVar[int] = 1
@@ -200,6 +201,7 @@ class ClipMetric(ABC):
     bounds: ClassVar[tuple[float, float] | None] = None
     hit_or_miss: ClassVar[bool] = False
     examples: ClassVar[Mapping[str, str]] = {}
+    cannot_tell: ClassVar[str] = ""
     embedders: tuple[EmbedderRef, ...] = ()
 
     @classmethod  # noqa: B027

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -60,8 +60,8 @@ class MusicModel(ABC):
     examples: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
-    def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Audio | GenerationError]:
-        """Return one result for each request, in order.
+    def generate(self, requests: Sequence[GenerationRequest]) -> Iterable[Audio | GenerationError]:
+        """Return or yield one result for each request, in order: a list, or a generator, which is read to its end.
 
         Each clip depends on its own request alone, never on the others in the batch, the order or earlier calls. An
         entry may be a `GenerationError` to fail that request only; an exception fails (and singly retries) the batch.
@@ -117,7 +117,7 @@ class MusicModel(ABC):
         del prompt
         return 0
 
-    def trained_on(self) -> Collection[str]:
+    def trained_on(self) -> Iterable[str]:
         """`bench.contracts.audio.content_hash` of each recording that it is known to have been trained on; nothing by
         default.
 
@@ -127,8 +127,8 @@ class MusicModel(ABC):
         """
         return ()
 
-    def notices(self) -> Sequence[Notice]:
-        """Return what must be said beside every number of this model, such as that an adapter changes nothing.
+    def notices(self) -> Iterable[Notice]:
+        """Return or yield what must be said beside every number of this model, such as that an adapter changes nothing.
 
         Their parameters get the row's name as ``model``. Called where a run is planned.
         """

@@ -7,7 +7,7 @@ one changes no stored score; a plugin's own code brings its text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,16 +90,17 @@ class Notice:
         return cls(code, {}, text) if separator and _CODE.fullmatch(code) else cls("W-OTHER", {}, sentence)
 
 
-def checked(notices: Sequence[Notice | str], whose: str) -> tuple[Notice, ...]:
+def checked(notices: Iterable[Notice | str], whose: str) -> tuple[Notice, ...]:
     """The warnings that a plugin gave; one that is a sentence keeps it.
 
     Raises:
         DataError: one of them is neither a `Notice` nor text.
     """
-    for notice in notices:
+    given = tuple(notices)
+    for notice in given:
         if not isinstance(notice, Notice | str):
             raise DataError(f"{whose} gives the warning {notice!r:.60}, which is not a bench.Notice")
-    return tuple(Notice.of_sentence(notice) if isinstance(notice, str) else notice for notice in notices)
+    return tuple(Notice.of_sentence(notice) if isinstance(notice, str) else notice for notice in given)
 
 
 def _unpaired(p: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from bench.contracts.parameters import bind
 from bench.contracts.plugin_modules import import_file, import_installed
 from bench.errors import MissingError, TunebenchError, UsageError, suggestion
 from bench.file_hash import hash_file
+from bench.file_names import looked_for
 
 _VERSIONED = re.compile(r"(.+)@([0-9]{1,9})")
 _TARGET = re.compile(r"[\w.]+:[\w.]+")
@@ -67,7 +68,7 @@ def find(kind: Kind, name: str) -> Plugin:
         given = Path(path).expanduser()
         file = given.resolve() if given.exists() else given  # a link to itself does not
         if not file.is_file():
-            raise UsageError(f"{kind} '{plain}': there is no file {file}")
+            raise UsageError(f"{kind} '{plain}': there is no file {file}{looked_for(file)}")
         try:
             source = hash_file(file)
         except OSError as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from bench.config.run_config import ExecutorConfig
 from bench.execution.executors.base import Executor
 from bench.execution.generate_task import GenerateTask
 from bench.execution.retries import Attempts
 from bench.number_format import counted
-from bench.planning.plan import Plan
+from bench.planning.plan import Plan, PlannedClip
 from bench.progress import Progress
 from bench.storage.store import Store
 from bench.storage.task_results import ClipFailed
@@ -33,7 +34,7 @@ def generate(
         for model, clips in plan.batches()
         if (absent := frozenset(clip.id for clip in clips if clip.id in unmade))
     ]
-    progress.begin("generating clips", len(plan.clips), len(plan.clips) - len(wanted))
+    progress.begin(_stage(plan, wanted), len(plan.clips), len(plan.clips) - len(wanted))
     config = config or ExecutorConfig()
     attempts = Attempts(tasks, executor, progress, config.retries)
     asked = Counter(clip.model for clip in wanted)
@@ -52,6 +53,15 @@ def generate(
                 f"{config.fail_limit:g}), the last: {errors[-1]}",
             )
     return [f"model '{model}': {message}" for model, message in attempts.missing.items()]
+
+
+def _stage(plan: Plan, wanted: Sequence[PlannedClip]) -> str:
+    """What is done: clips are made, or those that exist are read."""
+    own = {model.label: model.own_clips for model in plan.models}
+    kinds = {own[clip.model] for clip in wanted or plan.clips}
+    if kinds == {True}:
+        return "reading clips"
+    return "generating clips" if True not in kinds else "generating and reading clips"
 
 
 def _most_failures(limit: float | None, clips: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import tempfile
 from collections import deque
@@ -21,11 +22,12 @@ from bench.execution.executors.base import Executor, TaskLost
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.worker_state import WorkerState
 from bench.execution.score_task import ScoreTask
+from bench.paths import StrPath
 from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric, plan_metrics
-from bench.progress import Progress, Silent
+from bench.progress import ProgressOption, shown
 from bench.storage.task_results import ClipScores
 
-Source = Audio | Path | str | Callable[[], Audio | Path]
+Source = Audio | StrPath | Callable[[], Audio | StrPath]
 """What can be scored. A callable makes it in the worker: where there are workers, it must be picklable and defined by
 an installed package."""
 
@@ -53,7 +55,7 @@ def score_audio(
     prompts: Sequence[Prompt] | None = None,
     *,
     workers: int | None = 0,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Generator[AudioScores, None, None]:
     """Score audio with some metrics, and yield what each piece got, in order, as soon as it is there.
 
@@ -81,7 +83,7 @@ def score_audio(
             worker, or a disk that takes no more.
         MissingError: a metric, or a callable of ``audio``, needs what is not installed.
     """
-    if isinstance(audio, str) or isinstance(metrics, str):
+    if isinstance(audio, str | os.PathLike | Audio) or isinstance(metrics, str):
         raise UsageError("score_audio takes lists: score_audio(['take.wav'], ['harmonic-accuracy'])")
     entries = [MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics]
     planned = plan_metrics(entries)
@@ -91,7 +93,7 @@ def score_audio(
     of_clips = tuple(metric for metric in planned if not metric.of_sets)
     tasks = [
         _AudioTask(
-            Path(source) if isinstance(source, str) else source,
+            source if isinstance(source, Audio) or callable(source) else Path(source),
             prompts[place] if prompts is not None else _NoPrompt("none", ""),
             of_clips,
             tuple(embedders.values()),
@@ -102,17 +104,17 @@ def score_audio(
     if config.worker_count:
         for task in tasks:
             task.check_sendable()
-    return _scored(tasks, planned, config, progress or Silent())
+    return _scored(tasks, planned, config, progress)
 
 
 def _scored(
-    tasks: Sequence[_AudioTask], metrics: Sequence[PlannedMetric], config: ExecutorConfig, progress: Progress
+    tasks: Sequence[_AudioTask], metrics: Sequence[PlannedMetric], config: ExecutorConfig, option: ProgressOption
 ) -> Generator[AudioScores, None, None]:
-    progress.begin("scoring audio", len(tasks), 0)
     found = [AudioScores() for _ in tasks]
     lacking = [len(task.pieces()) for task in tasks]
     following = 0
-    with make_executor(config) as executor:
+    with shown(option) as progress, make_executor(config) as executor:
+        progress.begin("scoring audio", len(tasks), 0)
         for place, task, result in _performed(tasks, executor):
             if isinstance(result, TaskLost) and result.why in ("missing", "unstorable"):
                 kind = MissingError if result.why == "missing" else UsageError
@@ -190,7 +192,7 @@ class _NoPrompt(Prompt):
 class _AudioTask:
     """Make, where it is a callable, and score one piece of audio."""
 
-    audio: Audio | Path | Callable[[], Audio | Path]
+    audio: Audio | Path | Callable[[], Audio | StrPath]
     prompt: Prompt
     metrics: tuple[PlannedMetric, ...]
     embedders: tuple[PlannedEmbedder, ...]
@@ -239,8 +241,8 @@ class _AudioTask:
             Exception: what the callable raises.
         """
         audio = self.audio() if callable(self.audio) else self.audio
-        if isinstance(audio, Path):
-            return self._task(audio, None).execute(state)
+        if isinstance(audio, str | os.PathLike):
+            return self._task(Path(audio), None).execute(state)
         if not isinstance(audio, Audio):
             raise DataError(f"{self.source} returned {type(audio).__name__}, not bench.Audio or a Path")
         if not audio.frames:

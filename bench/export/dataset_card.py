@@ -56,8 +56,7 @@ def dataset_card(
     )
     parts = [
         f"# {markdown_text(name)}",
-        f"{clips} clips that text-to-music models made for the prompts of {markdown_text(suite)}, with the scores that "
-        f"tunebench {version('tunebench')} gave them. Written by `tunebench export hf`; the next export writes this "
+        f"{markdown_text(described(suite, clips))} Written by `tunebench export hf`; the next export writes this "
         "file anew.",
         f"Numbers of another run are comparable where it follows the same protocol: {markdown_text(protocol)}",
         "## Leaderboard",
@@ -65,7 +64,7 @@ def dataset_card(
         markdown_table(*grid(cells)),
         *(markdown_text(note) for note in footnotes(cells)),
         "## Columns",
-        markdown_table(["column", "what it is"], _features(cells, columns), 2),
+        markdown_table(["column", "what it is"], list(map(list, column_meanings(cells, columns).items())), 2),
         "## Use",
         "```python\n# pip install 'datasets[audio]'\nfrom datasets import load_dataset\n\n"
         'clips = load_dataset("audiofolder", data_dir="path/to/this/folder", split="train")\n```',
@@ -75,15 +74,29 @@ def dataset_card(
     return f"---\n{header}---\n\n" + "\n\n".join(parts) + "\n"
 
 
-def _features(cells: Sequence[Cell], columns: Collection[str]) -> list[list[str]]:
-    rows = [[name, meaning] for name, meaning in _FEATURES.items()]
+def described(suite: str, clips: int) -> str:
+    """The dataset in a sentence."""
+    return (
+        f"{clips} clips that text-to-music models made for the prompts of {suite}, with the scores that tunebench "
+        f"{version('tunebench')} gave them."
+    )
+
+
+def column_meanings(cells: Sequence[Cell], columns: Collection[str]) -> dict[str, str]:
+    """What each column of the metadata is, in words; those of scores as far as the metadata have them.
+
+    Args:
+        cells: of the leaderboard, which know units and directions.
+        columns: of the metadata.
+    """
+    found = dict(_FEATURES)
     for column in dict.fromkeys(cell.column for cell in cells):
         if column.ref in columns:
             unit = f" ({column.unit})" if column.unit else ""
-            rows.append([column.ref, f"score{unit}, {_BETTER[column.direction]}; null if undefined"])
+            found[column.ref] = f"score{unit}, {_BETTER[column.direction]}; null if undefined"
         if f"{column.ref} reason" in columns:
-            rows.append([f"{column.ref} reason", "why there is no score; null if there is one"])
-    return rows
+            found[f"{column.ref} reason"] = "why there is no score; null if there is one"
+    return found
 
 
 def _licence(licence: str) -> str:

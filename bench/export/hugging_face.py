@@ -1,4 +1,4 @@
-"""Clips with their scores as a Hugging Face ``audiofolder``: audio, one table of metadata, and a dataset card.
+"""Clips with their scores as a Hugging Face ``audiofolder``: audio, one table of metadata, a card, and Croissant.
 
 The metadata are Parquet, so that types survive: a column that is null in its first ten thousand rows, a prompt that
 reads like a date or like ``NA``, a seed of 63 bits.
@@ -9,26 +9,35 @@ split. They are copies, since people edit what they have exported, and a run's a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.atomic_write import replace_file, replacing
 from bench.errors import DataError, UsageError, suggestion
-from bench.export.clip_table import clip_table, written
-from bench.export.dataset_card import dataset_card
-from bench.export.own_clips import own_clips
+from bench.export.croissant import croissant
+from bench.export.dataset_card import column_meanings, dataset_card, described
 from bench.leaderboard.render import read_cells
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.regular_file import read_bytes
+from bench.scores.aggregate import Cell
+from bench.scores.clip_table import clip_table, written
 from bench.scores.protocol import protocol_of
 from bench.storage.clip_file import made_files
+from bench.storage.own_clips import own_clips
 from bench.storage.store import Store, StoredClip
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METADATA = "metadata.parquet"
 CARD = "README.md"
+CROISSANT = "croissant.json"
 _MARK = ".tunebench-export.json"  # says that a folder is ours, and which audio in it
 _AUDIO = re.compile(r"audio/[0-9a-f]{2}/[0-9a-f]{16}\.flac")
 _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
@@ -44,11 +53,11 @@ class Exported:
 
 
 def export(
-    run: Path,
-    folder: Path,
+    run: StrPath,
+    folder: StrPath,
     models: Collection[str] = (),
     licence: str = "other",
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Exported:
     """Write the made clips of a run as a dataset; an older export in the folder is brought up to date.
 
@@ -69,7 +78,7 @@ def export(
         raise UsageError(
             f"licence {licence!r} is not one of the hub's identifiers; write it like 'cc-by-4.0' or 'other'"
         )
-    progress = progress or Silent()
+    run, folder = Path(run), Path(folder)
     with Store.read(run) as store:
         chosen = _chosen(store, run, models)
         table, about, protocol = clip_table(store), store.about(), protocol_of(store)
@@ -77,11 +86,7 @@ def export(
     if models:
         table = table[table["model"].isin(list(models))]
     planned = len(table)
-    table = table[table["file"].isin(list(files))]
-    table.insert(0, "file_name", table["file"].map(files).astype("string"))
-    # A reason may be another model's, and whether a clip was made is no question here.
-    empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
-    table = table.drop(columns=["file", "state", *empty])
+    table = _metadata(table, files)
     cells = [cell for cell in read_cells(run) if not models or cell.model in models]
     card = dataset_card(
         run.resolve().name, about["suite"], protocol.line, cells, list(table.columns), len(table), licence
@@ -90,9 +95,13 @@ def export(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _mark(folder, before | set(files.values()))
-        _copy(run, folder, chosen, files, progress)
+        with shown(progress) as told:
+            _copy(run, folder, chosen, files, told)
+        content = written(table, "parquet")
         with replacing(folder / METADATA) as temporary:
-            temporary.write_bytes(written(table, "parquet"))
+            temporary.write_bytes(content)
+        about_files = _croissant(run, about["suite"], licence, content, cells, table)
+        replace_file(folder / CROISSANT, json.dumps(about_files, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         replace_file(folder / CARD, card)
         gone = before - set(files.values())
         _remove(folder, gone)
@@ -100,6 +109,26 @@ def export(
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}; the same command goes on") from error
     return Exported(len(table), planned - len(table), len(gone))
+
+
+def _metadata(table: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of the clips that are exported, with their files' names in the dataset first."""
+    table = table[table["file"].isin(list(files))]
+    table.insert(0, "file_name", table["file"].map(files).astype("string"))
+    # A reason may be another model's, and whether a clip was made is no question here.
+    empty = [name for name in table.columns if name.endswith(" reason") and table[name].isna().all()]
+    return table.drop(columns=["file", "state", *empty])
+
+
+def _croissant(
+    run: Path, suite: str, licence: str, content: bytes, cells: Sequence[Cell], table: pd.DataFrame
+) -> dict[str, Any]:
+    """The Croissant metadata of the exported table, whose file has this content."""
+    meanings = column_meanings(cells, list(table.columns))
+    meanings["file_name"] = "path of the clip's audio beside this file"
+    columns = {name: (str(table[name].dtype), meanings.get(name, "")) for name in table.columns}
+    metadata = METADATA, hashlib.sha256(content).hexdigest()
+    return croissant(run.resolve().name, described(suite, len(table)), licence, metadata, columns)
 
 
 def _chosen(store: Store, run: Path, models: Collection[str]) -> list[StoredClip]:
@@ -129,6 +158,17 @@ def _ours(folder: Path) -> set[str]:
         return {name for name in names if isinstance(name, str) and _AUDIO.fullmatch(name)}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{folder} holds something else than an export of tunebench; name a new folder") from None
+
+
+def audio_of(folder: Path) -> list[str]:
+    """The audio files of an exported dataset, relative to its folder.
+
+    Raises:
+        UsageError: the folder is none.
+    """
+    if not (folder / _MARK).is_file():
+        raise UsageError(f"{folder} is no export of tunebench")
+    return sorted(_ours(folder))
 
 
 def _mark(folder: Path, files: set[str]) -> None:

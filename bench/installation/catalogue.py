@@ -8,11 +8,15 @@ from typing import Any
 
 import yaml
 
-from bench.contracts.entry_points import Kind, Plugin
+from bench.contracts.embedder import Embedder
+from bench.contracts.entry_points import Kind, Plugin, declared
+from bench.contracts.metric import ClipMetric
 from bench.contracts.parameters import Parameter, parameters
-from bench.contracts.plugins import load
+from bench.contracts.plugins import find, is_declared, load, short_name
 from bench.contracts.prompt import PromptSuite
-from bench.errors import TunebenchError
+from bench.contracts.set_metric import SetMetric
+from bench.errors import TunebenchError, UsageError, suggestion
+from bench.installation.parameter_docs import docs_of, types_of
 from bench.installation.readiness import named
 
 
@@ -22,8 +26,9 @@ def catalogue(kind: Kind) -> list[dict[str, Any]]:
     ``kind``, ``name``, ``package`` and ``target`` say what it is and who declares it; ``summary`` is the beginning of
     its documentation; ``usable`` is whether it could be imported, and where it could not ``summary`` says why.
     ``version`` is that of a class, otherwise None. ``params`` lists the parameters: ``name``, whether it is
-    ``required``, its ``default``, and for a required one an ``example``, in YAML, where the plugin gives one. An
-    ambiguous name is followed by those that mean one plugin.
+    ``required``, its ``default``, for a required one an ``example``, in YAML, where the plugin gives one, its ``type``
+    in words, and what the ``doc`` of the class says of it; both are empty where nothing is known. An ambiguous name is
+    followed by those that mean one plugin.
     """
     return [
         {
@@ -35,6 +40,47 @@ def catalogue(kind: Kind) -> list[dict[str, Any]]:
         }
         for name, plugin, problem in named(kind)
     ]
+
+
+def parameters_of(name: str | None = None) -> list[dict[str, Any]]:
+    """A record for each parameter of the plugins of one name, or of all plugins that can be imported here.
+
+    ``kind`` and ``plugin`` say what it is a parameter of; the others are those of ``params`` in `catalogue`.
+
+    Raises:
+        UsageError: nothing has that name, or nothing of that name takes parameters.
+        MissingError, UsageError: what has the name cannot be imported; the message says why.
+    """
+    kinds: tuple[Kind, ...] = ("model", "metric", "embedder")
+    if name is None:
+        entries = [entry for kind in kinds for entry in catalogue(kind)]
+        return [{"kind": e["kind"], "plugin": e["name"], **parameter} for e in entries for parameter in e["params"]]
+    wanted = [kind for kind in kinds if is_declared(kind, name)]
+    of_file = ".py:" in name
+    if not wanted and not of_file:
+        names = [other for kind in kinds for other in declared(kind)]
+        raise UsageError(f"nothing that takes parameters is called '{name}'{suggestion(short_name(name), names)}")
+    found = []
+    for plugin in [find(kind, name) for kind in wanted or kinds[:1]]:
+        thing = load(plugin)
+        if not inspect.isclass(thing):
+            raise UsageError(
+                f"{plugin.kind} '{plugin.name}' ({plugin.target}) is not a class, so it takes no parameters"
+            )
+        kind = _kind_of(thing) if of_file else plugin.kind
+        found += [{"kind": kind, "plugin": plugin.name, **parameter} for parameter in _parameters(thing)]
+    return found
+
+
+def _kind_of(thing: type) -> str:
+    """What a class in somebody's file is."""
+    return (
+        "metric"
+        if issubclass(thing, ClipMetric | SetMetric)
+        else "embedder"
+        if issubclass(thing, Embedder)
+        else "model"
+    )
 
 
 def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
@@ -64,7 +110,7 @@ def as_yaml(value: Any) -> str:
 def _described(plugin: Plugin) -> dict[str, Any]:
     try:
         thing = load(plugin)
-        params = [_parameter(parameter) for parameter in parameters(thing)] if inspect.isclass(thing) else []
+        params = _parameters(thing) if inspect.isclass(thing) else []
     except TunebenchError as error:
         return _unusable(f"cannot be used: {error}")
     except (TypeError, ValueError) as error:  # a constructor whose signature cannot be read
@@ -88,6 +134,14 @@ def _version(thing: Any) -> int | None:
     """Of a class; that of a suite is known when its function is called."""
     version = getattr(thing, "version", None)
     return version if isinstance(version, int) else None
+
+
+def _parameters(kind: type) -> list[dict[str, Any]]:
+    types, docs = types_of(kind), docs_of(kind)
+    return [
+        {**_parameter(known), "type": types.get(known.name, ""), "doc": docs.get(known.name, "")}
+        for known in parameters(kind)
+    ]
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from bench.contracts.clip_view import View, view_text
 from bench.contracts.notice import Notice
-from bench.number_format import NONE, decimals_for, half_width, number
+from bench.number_format import NONE, decimals_for, first_few, half_width, number
 from bench.scores.aggregate import Cell, Column
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 CHANCE = "chance"
-CEILING = "ceiling (true notes)"
+CEILING = "ceiling"
+
+_MOST_ROWS = 6
+"""Rows that a footnote names."""
 
 Grid = tuple[list[str], list[list[str]]]
 
@@ -34,9 +37,25 @@ def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
     return header, rows
 
 
-def footnotes(cells: Sequence[Cell]) -> list[str]:
-    """Why cells are empty, what the distances are to, which part of the clips they are of, and every warning once."""
-    lines = _empty(cells)
+def legend(cells: Sequence[Cell]) -> list[str]:
+    """What the signs and the last rows of the table mean, of those that it has."""
+    said = []
+    if any(cell.estimate.low is not None for cell in cells):
+        said.append("± or [low, high]: the 95 % interval of the mean over prompts.")
+    counts = [count for cell in cells if (count := _count(cell)) and cell.estimate.value is not None]
+    if counts:
+        some, planned = counts[0].strip("()").split("/")
+        said.append(f"{counts[0]}: {some} of {planned} clips have a value.")
+    if chance(cells):
+        said.append(f"{CHANCE.capitalize()}: what music without structure would score.")
+    if ceiling(cells):
+        said.append(f"{CEILING.capitalize()}: the best that any model's true notes reach.")
+    return [" ".join(said)] if said else []
+
+
+def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
+    """Why numbers and intervals are missing, what the distances are to and of, and every warning once."""
+    lines = _missing(cells, by)
     for ref, column in columns_of(cells).items():
         against = f"against the reference '{column.reference}', " if column.reference else ""
         if column.view and (column.of_sets or View.of_key(column.view) != View()):
@@ -49,18 +68,44 @@ def footnotes(cells: Sequence[Cell]) -> list[str]:
 
 
 def _named(refs: Sequence[str], columns: Mapping[str, Column]) -> str:
-    """The metrics that a warning is of."""
+    """The metrics that something is said of."""
     named = dict.fromkeys(refs)
     return "all metrics" if len(named) == len(columns) > 2 else ", ".join(named)
 
 
-def _empty(cells: Sequence[Cell]) -> list[str]:
-    """A line for each model and reason that leaves cells of all prompts without a number."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _missing(cells: Sequence[Cell], by: str | None) -> list[str]:
+    """A line for each reason that leaves cells without a number or an interval: in which rows, of which metrics."""
+    columns = columns_of(cells)
+    reasons: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
     for cell in cells:
-        if cell.estimate.value is None and cell.estimate.reason and cell.group == "all":
-            found.setdefault((cell.model, cell.estimate.reason), []).append(cell.column.ref)
-    return [f"{NONE} {model}, {', '.join(refs)}: {reason}" for (model, reason), refs in found.items()]
+        lacks = NONE if cell.estimate.value is None else "no interval:" if cell.estimate.low is None else ""
+        if lacks:
+            why = cell.estimate.reason or "the metric gives no reason"
+            reasons.setdefault((lacks, why), {}).setdefault((cell.group, cell.model), []).append(cell.column.ref)
+    lines = []
+    for (lacks, why), found in reasons.items():
+        alike: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for row, metrics in found.items():
+            alike.setdefault(tuple(metrics), []).append(row)
+        for refs, rows in alike.items():
+            lines.append(f"{lacks} {_row_names(rows, cells, by)} in {_named(refs, columns)}: {why}")
+    return lines
+
+
+def _row_names(rows: Sequence[tuple[str, str]], cells: Sequence[Cell], by: str | None) -> str:
+    """Rows by model and, of a group, with its name; a group in one where all of its rows are meant."""
+    groups: dict[str, list[str]] = {}
+    for group, model in rows:
+        groups.setdefault(group, []).append(model)
+    whole = {group: len({cell.model for cell in here}) for group, here in shown_groups(cells).items()}
+    names = []
+    for group, models in groups.items():
+        place = "all" if group == "all" else f"{by or 'group'} {group}"
+        if len(models) == whole[group] > 1:
+            names.append("all rows" if group == "all" else place)
+        else:
+            names += models if group == "all" else [f"{model} ({place})" for model in models]
+    return ", ".join(first_few(names, _MOST_ROWS))
 
 
 def columns_of(cells: Sequence[Cell]) -> dict[str, Column]:
@@ -115,7 +160,8 @@ def symmetric(cell: Cell) -> float | None:
 
 def _heading(column: Column, count: str | None) -> str:
     unit = " ".join(part for part in (column.unit, ARROWS[column.direction]) if part)
-    return column.ref + (f" ({unit})" if unit else "") + (f" {count}" if count else "")
+    # Spaces that are no place to break a line, so that a unit has one for itself.
+    return " ".join([column.ref, *([f"({unit})".replace(" ", "\xa0")] if unit else []), *([count] if count else [])])
 
 
 def _shared_count(cells: Sequence[Cell], ref: str) -> str | None:

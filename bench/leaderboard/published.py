@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 
 from bench.errors import DataError, UsageError
 from bench.schema import Settings, load_settings
-from bench.text_table import markdown_table, paragraph, text_table
+from bench.text_table import Layout, markdown_table, paragraph, text_table
 
 TITLE = "Published, not comparable with the rows above"
 
@@ -129,11 +129,11 @@ def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def published_block(rows: Sequence[PublishedRow], markdown: bool) -> str:
+def published_block(rows: Sequence[PublishedRow], markdown: bool, layout: Layout | None = None) -> str:
     """A paper after the other, each with its source; rows that were measured alike share a table."""
     parts = [f"## {TITLE}" if markdown else TITLE]
     for source, of_paper in groupby(rows, key=lambda row: row.source):
-        parts.append(source if markdown else paragraph(source))
+        parts.append(source if markdown else paragraph(source, layout))
         for (protocol, second_hand), alike in groupby(of_paper, key=lambda row: (row.protocol, row.second_hand)):
             shown = list(alike)
             said = f"Second-hand, from {second_hand}: {protocol}" if second_hand else protocol
@@ -141,8 +141,9 @@ def published_block(rows: Sequence[PublishedRow], markdown: bool) -> str:
             if markdown:
                 parts += [said, markdown_table(HEADER, cells, len(HEADER)), *_caveats(shown)]
             else:
-                lines = [paragraph(said), text_table(HEADER, cells, len(HEADER)), *map(paragraph, _caveats(shown))]
-                parts.append("\n".join(lines))
+                table = text_table(HEADER, cells, len(HEADER), layout)
+                caveats = [paragraph(caveat, layout) for caveat in _caveats(shown)]
+                parts.append("\n".join([paragraph(said, layout), table, *caveats]))
     return "\n\n".join(parts)
 
 

@@ -1,33 +1,60 @@
-"""The ranks of a leaderboard as a table, and what is said beneath it: what they mean, and what no test could say."""
+"""The ranks of a leaderboard in words, and what is said beneath them: what they mean, and what no test could say."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bench.comparison.result import LEVEL, Comparison
-from bench.leaderboard.grid import Grid, columns_of
+from bench.leaderboard.grid import columns_of
 from bench.leaderboard.ranks import RankRange, ranked_pairs
-from bench.number_format import NONE, counted, plural
+from bench.number_format import counted, plural
 from bench.scores.aggregate import Cell
 from bench.stats.multiplicity import holm
 from bench.stats.permutation import smallest_p
 
-TIED = "="
+RANK_HEADER = ("metric", "places that the tests leave open")
 
 
-def rank_grid(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange]) -> Grid | None:
-    """Header and rows of the ranks over all prompts; None where no two models can be ranked."""
-    refs = [ref for ref, column in columns_of(cells).items() if column.direction != "none"]
+def rank_rows(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange]) -> list[tuple[str, str]]:
+    """Each metric with its models by their places over all prompts; nothing where no two models can be ranked."""
+    found = []
     models = list(dict.fromkeys(cell.model for cell in cells))
-    ranked = {ref: sum((model, ref) in ranks for model in models) for ref in refs}
-    if max(ranked.values(), default=0) < 2:
-        return None
-    rows = []
-    for model in models:
-        found = {ref: ranks.get((model, ref)) for ref in refs}
-        rows.append([model, *(_place(rank, ranked[ref]) for ref, rank in found.items())])
-    return ["rank", *refs], rows
+    for ref, column in columns_of(cells).items():
+        own = {model: ranks[model, ref] for model in models if (model, ref) in ranks}
+        if column.direction != "none" and len(own) > 1:
+            whole = [cell for cell in cells if cell.column.ref == ref and cell.group == "all"]
+            valued = {cell.model for cell in whole if cell.estimate.value is not None}
+            found.append((ref, _places(own, [model for model in models if model not in own], valued)))
+    return found
+
+
+def _places(ranks: Mapping[str, RankRange], others: Sequence[str], valued: Collection[str]) -> str:
+    """``1st or 2nd: a, b; 3rd: c; no value: d``."""
+    open_to: dict[tuple[int, int], list[str]] = {}
+    for model, rank in ranks.items():
+        open_to.setdefault((rank.best, rank.worst), []).append(model)
+    settled = any(len(rank.tied) < len(ranks) - 1 for rank in ranks.values())
+    parts = [f"{_place(*place)}: {', '.join(open_to[place])}" for place in sorted(open_to)] if settled else []
+    for said, models in (
+        ("not tested", [model for model in others if model in valued]),
+        ("no value", [model for model in others if model not in valued]),
+    ):
+        if models:
+            parts.append(f"{said}: {', '.join(models)}")
+    return "; ".join(parts if settled else [f"open: no two of {len(ranks)} rows can be told apart", *parts])
+
+
+def _place(best: int, worst: int) -> str:
+    if best == worst:
+        return _ordinal(best)
+    return f"{_ordinal(best)} {'or' if worst == best + 1 else 'to'} {_ordinal(worst)}"
+
+
+def _ordinal(number: int) -> str:
+    """Return ``1st``, ``2nd``, ``11th``."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
@@ -36,10 +63,9 @@ def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
     pairs = models * (models - 1) // 2
     tests = f"{pairs} pairs of each metric" if pairs > 1 else "one pair of each metric"
     return (
-        f"Ranks: the places that the tests leave open, 1 is best. Two rows are told apart where p (prompts paired, "
-        f"permutation tests, Holm over the {tests}) is below {_p(LEVEL)}, the interval of their difference leaves out "
-        f"0 and so does a test of the mean that allows for skew; {TIED} cannot be told from any other row, {NONE} has "
-        "no value or no test."
+        f"1st is best. Two rows are told apart where p (prompts paired, permutation tests, Holm over the {tests}) is "
+        f"below {_p(LEVEL)}, the interval of their difference leaves out 0 and so does a test of the mean that allows "
+        "for skew. A row may hold any place that this leaves open."
     )
 
 
@@ -77,9 +103,3 @@ def _untested(pairs: Sequence[Comparison]) -> Iterator[str]:
 
 def _p(p: float) -> str:
     return f"{p:.2g}".removeprefix("0")
-
-
-def _place(rank: RankRange | None, ranked: int) -> str:
-    if rank is None:
-        return NONE
-    return TIED if not rank.untested and len(rank.tied) == ranked - 1 > 0 else rank.text

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.contracts.clip_view import view_text
 from bench.errors import UsageError
-from bench.leaderboard.grid import footnotes, grid
-from bench.leaderboard.rank_table import rank_grid, rank_notes, ranks_mean
+from bench.leaderboard.grid import footnotes, grid, legend
+from bench.leaderboard.rank_table import RANK_HEADER, rank_notes, rank_rows, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
 from bench.scores.aggregate import Cell, Grouping, parse_grouping, refuse_ungrouped, summarise
 from bench.scores.clip_scores import ClipScores
@@ -21,7 +21,7 @@ from bench.scores.protocol import Protocol, protocol_of
 from bench.spreadsheet import as_csv
 from bench.storage.store import Store
 from bench.storage.unrecorded import note_unrecorded
-from bench.text_table import markdown_table, markdown_text, paragraph, text_table
+from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,9 +88,13 @@ def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
     Raises:
         UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
     """
-    grouping = parse_grouping(by)
     with Store.read(folder) as store:
-        return _cells(store, grouping)
+        return cells_of(store, by)
+
+
+def cells_of(store: Store, by: str | None = None) -> list[Cell]:
+    """As `read_cells`, of a run that is open."""
+    return _cells(store, parse_grouping(by))
 
 
 def records(
@@ -144,7 +148,7 @@ def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
     Raises:
         UsageError: as `read_cells`.
     """
-    return _frame(read_board(folder, by))
+    return board_frame(read_board(folder, by))
 
 
 def render(
@@ -177,14 +181,25 @@ def refuse_unscored(folder: Path, board: Board) -> None:
         UsageError: the run has no scores; the message says how to make some.
     """
     if not board.cells:
-        raise UsageError(
-            f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its "
-            "configuration, and with --metric NAME others"
-        )
+        raise UsageError(unscored(folder))
 
 
-def rendered(board: Board, style: Format = "table", by: str | None = None, with_published: bool = False) -> str | bytes:
-    """As `render`, of a leaderboard that was read.
+def unscored(folder: Path) -> str:
+    """What to do about a run without scores."""
+    return (
+        f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its configuration, "
+        "and with --metric NAME others"
+    )
+
+
+def rendered(
+    board: Board,
+    style: Format = "table",
+    by: str | None = None,
+    with_published: bool = False,
+    layout: Layout | None = None,
+) -> str | bytes:
+    """As `render`, of a leaderboard that was read; ``layout`` is what a table is laid out for.
 
     Raises:
         UsageError: a style that cannot keep published figures apart.
@@ -201,44 +216,66 @@ def rendered(board: Board, style: Format = "table", by: str | None = None, with_
             found = [{**record, "published": False} for record in found] + published_records(published())
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
-        return as_csv(_frame(board), "\n").decode().rstrip("\n")
+        return as_csv(board_frame(board), "\n").decode().rstrip("\n")
     if style == "parquet":
         buffer = io.BytesIO()
-        _frame(board).to_parquet(buffer, index=False)
+        board_frame(board).to_parquet(buffer, index=False)
         return buffer.getvalue()
     if style == "latex":
         from bench.leaderboard.latex import latex_table
 
         return latex_table(board.cells, board.ranks, board.protocol, by)
-    return _page(board, by, style == "markdown", with_published)
+    if style == "markdown":
+        return _markdown(board, by, with_published)
+    return _page(board, by, with_published, layout or Layout())
 
 
 def _cells(store: Store, grouping: Grouping | None, scores: ClipScores | None = None) -> list[Cell]:
     return sorted(summarise(store, grouping, scores), key=lambda cell: (cell.group != "all", cell.group))
 
 
-def _page(board: Board, by: str | None, markdown: bool, with_published: bool) -> str:
+def _page(board: Board, by: str | None, with_published: bool, layout: Layout) -> str:
     """The tables and what must be said beneath them."""
-    table = markdown_table if markdown else text_table
     header, rows = grid(board.cells, by)
-    parts = ["\n".join([table(header, rows, 2 if by else 1), *([] if markdown else footnotes(board.cells))])]
-    if markdown:
-        parts += map(markdown_text, footnotes(board.cells))
-    ranked, notes = rank_grid(board.cells, board.ranks), rank_notes(board.cells, board.tested)
-    said = [ranks_mean(board.ranks) if ranked else "No ranks.", *notes] if ranked or notes else []
-    if markdown:
-        parts += [*([table(*ranked)] if ranked else []), *map(markdown_text, said)]
-    elif said:
-        parts.append("\n".join([*([table(*ranked)] if ranked else []), *map(paragraph, said)]))
-    parts.append(board.protocol.line)
+    said = [*legend(board.cells), *footnotes(board.cells, by)]
+    parts = ["\n".join([text_table(header, rows, 2 if by else 1, layout), "", *(paragraph(s, layout) for s in said)])]
+    places, notes = _places(board)
+    if places or notes:
+        table = [text_table(RANK_HEADER, places, 2, layout), ""] if places else []
+        parts.append("\n".join([*table, *(paragraph(note, layout) for note in notes)]))
+    parts.append(paragraph(board.protocol.line, layout))
     if with_published:
         from bench.leaderboard.published import published, published_block
 
-        parts.append(published_block(published(), markdown))
+        parts.append(published_block(published(), False, layout))
     return "\n\n".join(parts)
 
 
-def _frame(board: Board) -> pd.DataFrame:
+def _markdown(board: Board, by: str | None, with_published: bool) -> str:
+    """The same as `_page` has."""
+    header, rows = grid(board.cells, by)
+    said = [*legend(board.cells), *footnotes(board.cells, by)]
+    places, notes = _places(board)
+    table = [markdown_table(RANK_HEADER, places, 2)] if places else []
+    parts = [markdown_table(header, rows, 2 if by else 1), *map(markdown_text, said)]
+    parts += [*table, *map(markdown_text, notes), board.protocol.line]
+    if with_published:
+        from bench.leaderboard.published import published, published_block
+
+        parts.append(published_block(published(), markdown=True))
+    return "\n\n".join(parts)
+
+
+def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:
+    """The ranks of each metric in words, and what is said beneath them."""
+    places, notes = rank_rows(board.cells, board.ranks), rank_notes(board.cells, board.tested)
+    if places or notes:
+        notes = [ranks_mean(board.ranks) if places else "No ranks.", *notes]
+    return places, notes
+
+
+def board_frame(board: Board) -> pd.DataFrame:
+    """A leaderboard as `leaderboard` returns it."""
     import pandas as pd
 
     frame = pd.DataFrame(records(board.cells, board.ranks, board.protocol), columns=list(COLUMNS))

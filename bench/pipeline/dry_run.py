@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.config.run_config import RunConfig
 from bench.contracts.clip_view import View
+from bench.paths import StrPath
 from bench.pipeline.rates import SCORING, Rate, Rates, parse_rates
-from bench.pipeline.run import about_plan, as_config, default_folder
+from bench.pipeline.run import ConfigOption, about_plan, as_config, default_folder
 from bench.planning.plan import Plan, make_plan
 from bench.planning.shards import Shard, take_shard
 from bench.references.find import check_reference
@@ -106,8 +106,8 @@ class RunPreview:
 
 
 def preview(
-    config: RunConfig | Mapping[str, Any] | Path | str | None,
-    out: Path | str | None = None,
+    config: ConfigOption,
+    out: StrPath | None = None,
     shard: Shard | None = None,
     rates: Iterable[str] = (),
 ) -> RunPreview:
@@ -139,7 +139,7 @@ def preview(
     workers = max(1, settings.executor.worker_count)
     stages = [
         Stage(
-            f"generating {model.label}",
+            f"{'reading' if model.own_clips else 'generating'} {model.label}",
             model.label,
             to_make[model.label],
             known.generating(model),

@@ -26,10 +26,12 @@ from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash_report import CRASHES
 from bench.execution.score import Scoring
 from bench.hashing import first_difference
-from bench.pipeline.run import Run, forget_crashes
+from bench.paths import StrPath
+from bench.pipeline.read_run import Run
+from bench.pipeline.run import forget_crashes
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.shards import Shard, find_shards
-from bench.progress import Progress, Silent
+from bench.progress import Progress, ProgressOption, shown
 from bench.storage.clip_sets import view_of
 from bench.storage.frozen_config import FILE, freeze, load_frozen
 from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_plan
@@ -48,7 +50,7 @@ class Merged:
     lacking: list[str]
 
 
-def merge(folder: Path | str, progress: Progress | None = None, plugin_files: bool = False) -> Merged:
+def merge(folder: StrPath, progress: ProgressOption = None, plugin_files: bool = False) -> Merged:
     """Join the shards that lie in a run folder into it. What the folder holds already stays as it is.
 
     Args:
@@ -63,10 +65,9 @@ def merge(folder: Path | str, progress: Progress | None = None, plugin_files: bo
         DataError: a database is damaged or of a newer tunebench.
     """
     folder = Path(folder)
-    progress = progress or Silent()
     shards, description, owners = _examine(folder)
     first = folder / shards[0].folder
-    with Store.open(folder) as run:
+    with shown(progress) as progress, Store.open(folder) as run:
         _refuse_other_run(run, description)
         run.plan_lost()
         join_plan(run, first)

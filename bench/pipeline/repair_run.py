@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.atomic_write import replacing
 from bench.config.plugin_files import refuse_plugin_files
 from bench.errors import DataError, UsageError
+from bench.paths import StrPath
 from bench.pipeline.run import planned_run
 from bench.planning.shards import shard_of
 from bench.run_lock import take_lock
@@ -43,18 +44,19 @@ class Repaired:
     unmade: int
 
 
-def inspect_run(folder: Path) -> list[Finding]:
+def inspect_run(folder: StrPath) -> list[Finding]:
     """Return what is damaged or lost in a run folder, which stays as it is; a driver may be at work in it.
 
     Raises:
         UsageError: there is no run in the folder.
     """
+    folder = Path(folder)
     recorded = recorded_audio(folder)
     orphans = inspect_orphans(folder, recorded)
     return [*inspect_database(folder), *inspect_audio(folder, recorded).values(), *orphans]
 
 
-def repair_run(folder: Path, plugin_files: bool = False) -> Repaired:
+def repair_run(folder: StrPath, plugin_files: bool = False) -> Repaired:
     """Make a run folder whole again, as far as its audio and records allow.
 
     The damaged database is kept as ``run.db.damaged-1``, or the next number that is free. What no longer has a row, a
@@ -69,6 +71,7 @@ def repair_run(folder: Path, plugin_files: bool = False) -> Repaired:
         DataError: clips must be planned anew, and ``config.yaml`` is lost or damaged; nothing was changed.
         MissingError: as that, and a model needs what is not installed.
     """
+    folder = Path(folder)
     findings = inspect_database(folder)
     orphans = inspect_orphans(folder, recorded_audio(folder))
     kept, vouched = None, True

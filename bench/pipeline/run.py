@@ -2,78 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from bench.comparison.store_tests import store_set_tests
 from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.plugins import plain_name
-from bench.errors import MissingError
+from bench.errors import MissingError, UsageError
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash_report import CRASHES
 from bench.execution.generate import generate
 from bench.execution.score import Scoring
 from bench.hashing import canonical_json
 from bench.number_format import counted
+from bench.paths import StrPath
 from bench.pipeline.rates import keep_rates
+from bench.pipeline.read_run import Run
+from bench.pipeline.scoring_config import scoring_config
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
-from bench.progress import Progress, Silent
+from bench.progress import Progress, ProgressOption, shown
 from bench.references.find import check_reference
 from bench.storage.clip_sets import view_of
-from bench.storage.failures import Failure
 from bench.storage.frozen_config import freeze, freeze_scoring, with_seeds
 from bench.storage.store import Store
 from bench.storage.validate import check_run
 
-if TYPE_CHECKING:
-    import pandas as pd
+ConfigOption: TypeAlias = RunConfig | Mapping[str, Any] | StrPath | None
+"""What a run is told to do: a configuration, a mapping as in one, a YAML file, or nothing for the default run."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run folder to read from."""
-
-    folder: Path
-
-    def leaderboard(self, by: str | None = None) -> pd.DataFrame:
-        """The leaderboard as a table; see `bench.leaderboard.render.leaderboard`.
-
-        Raises:
-            UsageError: there is no run in the folder.
-        """
-        from bench.leaderboard.render import leaderboard
-
-        return leaderboard(self.folder, by)
-
-    def compare(self, a: str, b: str, by: str | None = None) -> pd.DataFrame:
-        """B − A on every metric, a row each; see `bench.comparison.compare.compare`.
-
-        Raises:
-            UsageError: as there.
-        """
-        import pandas as pd
-
-        from bench.comparison.compare import ComparisonOptions, compare
-        from bench.comparison.tables import flat
-
-        found = compare(self.folder, a, b, options=ComparisonOptions(by))
-        return pd.DataFrame([flat(comparison.record()) for comparison in found])
-
-    def failures(self) -> list[Failure]:
-        """What failed, a row a clip, score, embedding or set metric, each with its reason; empty when all is well.
-
-        ``str(row)`` is one line; `bench.storage.failures.group_failures` puts rows of one reason together.
-        """
-        with Store.read(self.folder) as store:
-            return store.failures()
-
-
-def as_config(config: RunConfig | Mapping[str, Any] | Path | str | None) -> RunConfig:
+def as_config(config: ConfigOption) -> RunConfig:
     """A configuration from what a caller has: nothing (the default run), a mapping, or a file.
 
     Raises:
@@ -86,23 +49,29 @@ def as_config(config: RunConfig | Mapping[str, Any] | Path | str | None) -> RunC
     return parse_config(dict(config)) if isinstance(config, Mapping) else load_config(Path(config))
 
 
-def default_folder(config: RunConfig | Mapping[str, Any] | Path | str | None) -> Path:
+def default_folder(config: ConfigOption) -> Path:
     """Where a run goes unless told otherwise: ``results/`` and the configuration's file name, or the suite's name."""
-    if isinstance(config, Path | str):
+    if isinstance(config, str | os.PathLike):
         return Path("results") / Path(config).stem
     return Path("results") / Path(plain_name(as_config(config).suite)).stem
 
 
 def run(
-    config: RunConfig | Mapping[str, Any] | Path | str | None = None,
-    out: Path | str | None = None,
-    progress: Progress | None = None,
+    config: ConfigOption = None,
+    out: StrPath | None = None,
+    progress: ProgressOption = None,
     shard: Shard | None = None,
 ) -> Run:
     """Make and score every clip that a configuration asks for and that the folder does not hold yet.
 
     Clips and scores that fail are recorded (`Run.failures`), and tried again by the next call. With ``shard`` it is
     that part of them, in a folder of its own below ``out``, which is the one returned.
+
+    Args:
+        config: a configuration, a mapping as in one, a YAML file, or None for the composer and its controls.
+        out: the run folder; by default ``results/`` and the name of the configuration's file, or of the suite.
+        progress: True shows on stderr how far it is: a bar on a terminal, lines in a notebook or a log.
+        shard: the part to make; `bench.pipeline.merge_shards.merge` joins them.
 
     Raises:
         UsageError: the configuration cannot be used, or the folder holds something else or is in use.
@@ -111,13 +80,14 @@ def run(
     """
     settings = as_config(config)
     folder = Path(out) if out is not None else default_folder(config)
-    progress = progress or Silent()
     plan, about, whole = planned_run(settings, shard)
     if shard:
         folder /= shard.folder
     else:
         check_reference(settings.reference, plan.metrics)
-    with Store.open(folder) as store:
+    with shown(progress) as progress, Store.open(folder) as store:
+        if (asked := len(plan.suite.prompts)) < plan.suite_size:
+            progress.note(f"only the first {asked} of {plan.suite_size} prompts of {plan.suite.ref} are asked for")
         replaced = store.adopt(plan, about, whole)
         if replaced:
             progress.note(f"{counted(replaced, 'clip')} replaced because what they are made from has changed")
@@ -143,30 +113,41 @@ def run(
 
 
 def rescore(
-    folder: Path | str,
-    config: RunConfig,
-    progress: Progress | None = None,
+    folder: StrPath,
+    config: ConfigOption = None,
+    progress: ProgressOption = None,
     force: bool = False,
     plugin_files: bool = False,
+    metrics: Sequence[str] = (),
 ) -> Run:
-    """Score all clips of an existing run with the metrics of a configuration, without generating anything.
+    """Score all clips of an existing run, without generating anything.
 
-    ``plugin_files`` allows to test set metrics of plugin files that the run's own configuration names.
+    Args:
+        folder: the run's.
+        config: as for `run`, with whose metrics, reference and workers; by default the run's own.
+        progress: shows how far it is.
+        force: compute again what has a score.
+        plugin_files: whether plugin files that the run's own configuration names may be run.
+        metrics: names of metrics that take the place of the configuration's, with the parameters that it has for them.
 
     Raises:
-        UsageError: there is no run in the folder, or it is in use.
+        UsageError: there is no run in the folder, or it is in use; or its configuration is lost, or names plugin files
+            that may not be run.
         MissingError: a metric needs what is not installed; the others are computed first.
     """
-    folder, progress = Path(folder), progress or Silent()
+    folder = Path(folder)
     check_run(folder)
-    metrics = plan_metrics(config.metrics)
-    with Store.open(folder) as store:
+    if config is not None and metrics:
+        raise UsageError("rescore takes the metrics of a configuration, or names of metrics, not both")
+    settings = scoring_config(folder, metrics, plugin_files=plugin_files) if config is None else as_config(config)
+    planned = plan_metrics(settings.metrics)
+    with shown(progress) as progress, Store.open(folder) as store:
         _tidy(store, progress)
-        with make_executor(config.executor, folder / CRASHES) as executor:
-            view, retries = view_of(store, config.common), config.executor.retries
+        with make_executor(settings.executor, folder / CRASHES) as executor:
+            view, retries = view_of(store, settings.common), settings.executor.retries
             scoring = Scoring(store, view, executor, progress, force, retries)
-            missing = scoring.score(metrics, config.reference, shared=config.shared_recordings)
-        freeze_scoring(store, config)
+            missing = scoring.score(planned, settings.reference, shared=settings.shared_recordings)
+        freeze_scoring(store, settings)
         store_set_tests(store, progress, plugin_files)
         forget_crashes(store)
     if missing:
@@ -196,7 +177,8 @@ def planned_run(
         return plan, about, ()
     whole, plan = tuple(share_out(plan, shard.count)), take_shard(plan, shard)
     # So that shards of different configurations can be told apart, with what differs.
-    about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude={"executor"}))
+    left_out = {"executor"} if settings.limit else {"executor", "limit"}  # shards of before know no limit
+    about["config"] = canonical_json(settings.model_dump(mode="json", by_alias=True, exclude=left_out))
     about["listed"] = canonical_json([model.label for model in plan.models if model.listed])
     return plan, about, whole
 
@@ -212,6 +194,7 @@ def about_plan(plan: Plan) -> dict[str, str]:
 
     return {
         "suite": plan.suite.ref,
+        "suite_size": str(plan.suite_size),
         "duration": canonical_json(float(plan.duration)),
         "tunebench": version("tunebench"),
     }

@@ -178,6 +178,7 @@ def _check_attributes(plugin: Plugin, kind: type[ClipMetric] | type[SetMetric]) 
     problems = {
         "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
         "unit": not isinstance(kind.unit, str) or plain_line(kind.unit) != kind.unit,
+        "cannot_tell": not isinstance(kind.cannot_tell, str),
         "direction": kind.direction not in ("higher", "lower", "none"),
     }
     for name, wrong in problems.items():

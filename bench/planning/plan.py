@@ -91,13 +91,21 @@ class PlannedClip:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a configuration asks for, resolved against what is installed."""
+    """What a configuration asks for, resolved against what is installed.
+
+    Attributes:
+        suite: with the prompts that are asked of models: all of it, or the first ones where there is a limit.
+        models, metrics, clips: what is to be made, and scored by what.
+        duration: of each clip, in seconds.
+        suite_size: how many prompts the whole suite has.
+    """
 
     suite: PromptSuite
     models: tuple[PlannedModel, ...]
     metrics: tuple[PlannedMetric, ...]
     clips: tuple[PlannedClip, ...]
     duration: float
+    suite_size: int
 
     def model(self, label: str) -> PlannedModel:
         return next(model for model in self.models if model.label == label)
@@ -122,7 +130,8 @@ def make_plan(config: RunConfig) -> Plan:
     """
     from bench.contracts.prompt_suite import load_suite_named  # it reads YAML, and workers do not
 
-    suite = load_suite_named(config.suite)
+    whole = load_suite_named(config.suite)
+    suite = replace(whole, prompts=whole.prompts[: config.limit])
     texts = {prompt.id: prompt_text(prompt) for prompt in suite.prompts}
     models: list[PlannedModel] = []
     clips: list[PlannedClip] = []
@@ -140,7 +149,7 @@ def make_plan(config: RunConfig) -> Plan:
         instance.close()
     _refuse_same_clips(models, texts, clips)
     metrics = plan_metrics(config.metrics)
-    return Plan(suite, tuple(models), metrics, tuple(clips), config.duration)
+    return Plan(suite, tuple(models), metrics, tuple(clips), config.duration, len(whole.prompts))
 
 
 def _request_identity(model: MusicModel, request: GenerationRequest, row: str) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,10 @@ from bench.contracts.audio import content_hash, read_audio
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import Embedder, EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, MissingError, Unstorable, UsageError, one_line
-from bench.progress import Progress, Silent
-from bench.recordings import Recording
-from bench.references.file_format import ReferenceWriter
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
+from bench.recordings import GenreFrom, Recording, read_recordings
+from bench.references.file_format import ReferenceWriter, reference_path
 
 MAX_BAD = 0.05
 """Share of the files that may be unusable: more is no accident."""
@@ -44,6 +46,8 @@ class ReferenceOptions:
         statistics_only: keep mean and covariance only.
         max_bad: share of the recordings, in [0, 1), that may be unusable; a single one may, unless it is 0.
         view: the part of each recording that is embedded; all of it by default.
+        genre_from: where genres come from when recordings are read from a folder or manifest: ``folder`` takes the
+            first subfolder, ``manifest`` the column ``genre``; None labels nothing.
         about: JSON values to keep beside: licence, provenance, synthetic.
 
     Raises:
@@ -54,6 +58,7 @@ class ReferenceOptions:
     max_bad: float = MAX_BAD
     view: View = field(default_factory=View)
     about: Mapping[str, Any] = field(default_factory=dict)
+    genre_from: GenreFrom | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_bad < 1:
@@ -61,12 +66,12 @@ class ReferenceOptions:
 
 
 def build_reference(
-    recordings: Sequence[Recording],
-    ref: EmbedderRef,
-    path: Path,
-    name: str,
+    recordings: Sequence[Recording] | StrPath,
+    ref: EmbedderRef | str,
+    path: StrPath,
+    name: str | None = None,
     options: ReferenceOptions | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Built:
     """Embed recordings and write them as a reference file.
 
@@ -74,25 +79,32 @@ def build_reference(
     sounds exactly like an earlier one: the same sound twice is no second recording.
 
     Args:
-        recordings: one or more.
-        ref: the embedder.
-        path: the file to write.
-        name: as tables show it.
+        recordings: a folder of audio, or a manifest (.csv, .jsonl) with a column ``file``; or one recording or more.
+        ref: the embedder, or its name.
+        path: the file to write, ``*.safetensors``.
+        name: as tables show it; by default that of the file.
         options: what is kept, and how much of the recordings may be unusable.
         progress: shows how far it is, and what is skipped.
 
     Raises:
-        UsageError: an unknown embedder, or a disk that does not take the file.
+        UsageError: no such folder or manifest, an unknown embedder, another ending, or a disk that does not take the
+            file.
         MissingError: the embedder's weights are not there.
         DataError: too many of the recordings are unusable, or too few are left.
     """
-    options, progress = options or ReferenceOptions(), progress or Silent()
+    options, file = options or ReferenceOptions(), reference_path(path)
+    about = dict(options.about)
+    if isinstance(recordings, str | os.PathLike):
+        source = Path(recordings)
+        recordings = read_recordings(source, options.genre_from)
+        about = {"provenance": {"source": source.resolve().name}, **about}
+    ref = EmbedderRef(ref) if isinstance(ref, str) else ref
     embedder = load_embedder(ref)
-    progress.begin("embedding recordings", len(recordings), 0)
     try:
-        with ReferenceWriter(path, options.statistics_only) as writer:
+        with shown(progress) as progress, ReferenceWriter(file, options.statistics_only) as writer:
+            progress.begin("embedding recordings", len(recordings), 0)
             known, skipped, bad = _embed(recordings, embedder, writer, options, progress)
-            writer.finish(name, embedder_identity(ref, embedder), **options.about)
+            writer.finish(name or file.stem, embedder_identity(ref, embedder), **about)
             return Built(writer.windows, known, tuple(skipped), bad)
     finally:
         embedder.close()

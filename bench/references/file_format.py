@@ -25,7 +25,9 @@ import numpy.typing as npt
 from bench.atomic_write import replacing
 from bench.contracts.embedder import Vectors
 from bench.errors import DataError, UsageError
+from bench.file_names import looked_for
 from bench.hashing import canonical_json
+from bench.paths import StrPath
 from bench.stats.moments import Moments
 
 FORMAT = 2
@@ -35,6 +37,18 @@ _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _BLOCK = 1 << 22  # bytes
 
 Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+def reference_path(path: StrPath) -> Path:
+    """The path of a reference file that is to be written.
+
+    Raises:
+        UsageError: it has another ending than ``.safetensors``, by which runs and folders know such files.
+    """
+    file = Path(path)
+    if file.suffix != ".safetensors":
+        raise UsageError(f"cannot write {file}: a reference file ends in .safetensors")
+    return file
 
 
 class ReferenceWriter:
@@ -171,7 +185,7 @@ def read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any
 
     again = "build it again with 'tunebench reference build'"
     if not path.is_file():
-        raise UsageError(f"there is no reference file {path}")
+        raise UsageError(f"there is no reference file {path}{looked_for(path)}")
     try:
         with safe_open(path, framework="np") as opened:
             text = (opened.metadata() or {}).get(_KEY)

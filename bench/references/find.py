@@ -12,6 +12,7 @@ from bench.contracts.identity import plugin_label
 from bench.contracts.plugins import find, installed, is_declared, load
 from bench.contracts.set_metric import PlannedReference, Reference
 from bench.errors import TunebenchError, UsageError, suggestion
+from bench.file_names import looked_for
 from bench.hashing import fingerprint, first_difference
 from bench.references.file_format import read_tensors
 from bench.references.load import ENDING, load_reference
@@ -207,4 +208,5 @@ def _build(embedder: PlannedEmbedder) -> str:
 
 def _unknown(name: str) -> str:
     known = installed("reference")
-    return f"there is no reference '{name}'{suggestion(name, known)}; known: {', '.join(known)}"
+    where = looked_for(name) if "/" in name or Path(name).suffix else ""
+    return f"there is no reference '{name}'{suggestion(name, known)}{where}; known: {', '.join(known)}"

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, UsageError, suggestion
-from bench.references.file_format import write_tensors
+from bench.file_names import looked_for
+from bench.paths import StrPath
+from bench.references.file_format import reference_path, write_tensors
 
 Array = npt.NDArray[np.float64]
 
@@ -21,10 +23,10 @@ _MEANS, _COVARIANCES = ("mu", "mean", "mu_ref"), ("cov", "sigma", "covariance", 
 
 
 def import_statistics(
-    source: Path,
-    ref: EmbedderRef,
-    path: Path,
-    name: str,
+    source: StrPath,
+    ref: EmbedderRef | str,
+    path: StrPath,
+    name: str | None = None,
     *,
     model: str | None = None,
     windows: int | None = None,
@@ -38,18 +40,20 @@ def import_statistics(
 
     Args:
         source: the file; pickled objects in it are refused.
-        ref: the embedder that the statistics are of.
-        path: the file to write.
-        name: as tables show it.
+        ref: the embedder that the statistics are of, or its name.
+        path: the file to write, ``*.safetensors``.
+        name: as tables show it; by default that of the file.
         model: which pair, where there are several.
         windows: how many windows they are of. The files do not say; without it the least number that the
             covariance's rank allows is kept, and scores carry a warning.
         about: JSON values to keep beside.
 
     Raises:
-        UsageError: an unknown model or embedder.
+        UsageError: an unknown model or embedder, or another ending.
         DataError: not an ``.npz`` file, or arrays that are no mean and covariance of that embedder's dimension.
     """
+    source, file = Path(source), reference_path(path)
+    ref = EmbedderRef(ref) if isinstance(ref, str) else ref
     arrays = _arrays(source)
     mean, covariance = _pair(arrays, model, source)
     embedder = load_embedder(ref)
@@ -62,20 +66,20 @@ def import_statistics(
         raise DataError(f"{source}: of {count} windows; a covariance needs 2 or more")
     described = {
         **(about or {}),
-        "name": name,
+        "name": name or file.stem,
         "embedder": identity,
         "windows": count,
         "recordings": [],
         **({"windows_at_least": True} if at_least else {}),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(path, {"mean": mean, "covariance": covariance}, described)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(file, {"mean": mean, "covariance": covariance}, described)
     return count
 
 
 def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
     if not source.is_file():
-        raise UsageError(f"there is no file {source}")
+        raise UsageError(f"there is no file {source}{looked_for(source)}")
     try:
         with source.open("rb") as file:
             opened = np.load(file, allow_pickle=False)

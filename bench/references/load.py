@@ -14,18 +14,20 @@ from bench.contracts.notice import Notice
 from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import DataError
 from bench.hashing import fingerprint
+from bench.paths import StrPath
 from bench.references.file_format import content_fingerprint, read_tensors
 
 ENDING = ".safetensors"
 
 
-def load_reference(path: Path) -> Reference:
+def load_reference(path: StrPath) -> Reference:
     """Read a reference file. Its embeddings stay on disk, behind a memory map, until they are sliced.
 
     Raises:
         UsageError: there is no such file.
         DataError: truncated, not a reference, of another format, or with values that are not finite or do not match.
     """
+    path = Path(path)
     tensors, about = read_tensors(path)
     try:
         identity = about["embedder"]

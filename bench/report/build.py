@@ -1,33 +1,36 @@
-"""Building a report: media, content, downloads and pages, in place over an earlier one."""
+"""Building a report: media, content, downloads and pages, in place over an earlier one; or as one record."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bench.errors import MissingError
-from bench.progress import Progress, Silent
-from bench.report.output_folder import OutputFolder, writing
+from bench.errors import MissingError, UsageError
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
+from bench.report.context import SILENT
+from bench.report.output_folder import LOCK, MARKER, OutputFolder, writing
 from bench.storage.store import Store
 from bench.storage.unrecorded import note_unrecorded
 
 if TYPE_CHECKING:
     from bench.report.audio_encoding import Format
-    from bench.report.context import ClipMedia
+    from bench.report.context import ClipMedia, ReportContext
 
-_SILENT = "this report was built without audio"
 _FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
 
 
 def build_report(
-    run: Path,
-    out: Path | None = None,
-    ratings: Path | None = None,
-    doses: Path | None = None,
+    run: StrPath,
+    out: StrPath | None = None,
+    ratings: StrPath | None = None,
+    doses: StrPath | None = None,
     audio: Format | None = "flac",
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> Path:
     """Write the report of a run as a folder of static files, and return that folder.
 
@@ -51,32 +54,146 @@ def build_report(
         DataError: the database is damaged, or ratings or doses that were named cannot be used.
     """
     require()
+    run = Path(run)
+    folder = Path(out) if out is not None else run / "report"
+    with shown(progress) as told:
+        _build(run, folder, (_path(ratings), _path(doses)), (audio, workers), told)
+    return folder
 
+
+def build_reports(
+    runs: Sequence[StrPath],
+    out: StrPath,
+    audio: Format | None = "flac",
+    workers: int | None = None,
+    progress: ProgressOption = None,
+) -> Path:
+    """Write the reports of several runs into one folder, with a page that shows them side by side, and return it.
+
+    The report of the first run lies in ``runs/1``, and so on. Runs of different protocols have tables of their own.
+
+    Args:
+        runs: two or more run folders; ratings and doses that lie in them join in.
+        out, audio, workers, progress: as in `build_report`.
+
+    Raises:
+        UsageError: a run is named twice; otherwise as `build_report`.
+        MissingError, DataError: as `build_report`.
+    """
+    require()
+
+    from bench.report.page import write_side_by_side
+    from bench.report.side_by_side import side_by_side, write_record
+
+    paths, whole = [Path(run) for run in runs], Path(out)
+    if twice := [run for place, run in enumerate(paths) if run.resolve() in [one.resolve() for one in paths[:place]]]:
+        raise UsageError(f"{twice[0]} is named twice; name each run once")
+    folders = [f"runs/{place}" for place in range(1, len(paths) + 1)]
+    with shown(progress) as told, OutputFolder.of(whole) as own:
+        contents = [
+            _build(run, whole / folder, (None, None), (audio, workers), told)
+            for run, folder in zip(paths, folders, strict=True)
+        ]
+        tables = side_by_side(paths, contents, folders, told)
+        with _fresh(whole) as fresh:
+            write_record(tables, fresh)
+            write_side_by_side(tables, fresh)
+            own.replace_with(fresh)
+        _remove_reports(whole / "runs", len(paths))
+    return whole
+
+
+def _build(
+    run: Path,
+    folder: Path,
+    joined: tuple[Path | None, Path | None],
+    playing: tuple[Format | None, int | None],
+    progress: Progress,
+) -> ReportContext:
+    """Write the report of one run into a folder; ``joined`` are ratings and doses, ``playing`` audio and workers."""
     from bench.report.collect import collect
     from bench.report.downloads import write_downloads
     from bench.report.media import prepare
     from bench.report.page import write_pages
+    from bench.report.record import write_record
 
-    progress = progress or Silent()
-    folder = out if out is not None else run / "report"
+    audio, workers = playing
     with Store.read(run) as store, OutputFolder.of(folder) as own:
         note_unrecorded(store, progress)
         clips = store.made()
-        media: dict[str, ClipMedia | str] = dict.fromkeys((clip.id for clip in clips), _SILENT)
+        media: dict[str, ClipMedia | str] = dict.fromkeys((clip.id for clip in clips), SILENT)
         if audio is not None:
             media = prepare(run, clips, folder, audio, workers, progress)
-        content = collect(store, media, ratings, doses, progress)
-        fresh = folder / _FRESH
-        with writing(folder):
+        content = collect(store, media, *joined, progress)
+        with _fresh(folder) as fresh:
+            write_downloads(content, store, fresh)
+            write_record(content, fresh)
+            write_pages(content, fresh)
+            own.replace_with(fresh)
+    return content
+
+
+@contextmanager
+def _fresh(folder: Path) -> Iterator[Path]:
+    """An empty folder within a report's, gone after the block."""
+    fresh = folder / _FRESH
+    with writing(folder):
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        try:
+            yield fresh
+        finally:
             shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir()
-            try:
-                write_downloads(content, store, fresh)
-                write_pages(content, fresh)
+
+
+def _remove_reports(folder: Path, kept: int) -> None:
+    """Remove the reports of runs that an earlier build had more of; what is not of a report stays."""
+    from bench.report.media import prepare
+
+    for old in sorted(folder.iterdir()):
+        if not (old.name.isdecimal() and int(old.name) > kept and (old / MARKER).is_file()):
+            continue
+        with OutputFolder.of(old) as own:
+            prepare(old, [], old, workers=0)
+            with _fresh(old) as fresh:
                 own.replace_with(fresh)
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
-    return folder
+        for name in ("media.jsonl", MARKER, LOCK):
+            (old / name).unlink(missing_ok=True)
+        for empty in (old / "audio", old / "pictures", old):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
+
+
+def report_record(
+    run: StrPath, ratings: StrPath | None = None, doses: StrPath | None = None, progress: ProgressOption = None
+) -> dict[str, Any]:
+    """Everything that the report of a run says as JSON values, and no pages; needs neither Jinja nor Pillow.
+
+    Clips have no ``media`` in it: those are made with the pages, whose ``data/report.json`` names them.
+
+    Args:
+        run: the run folder, which is only read.
+        ratings, doses: as in `bench.report.collect.collect`.
+        progress: shows how far it is.
+
+    Returns:
+        What `bench.report.record` describes.
+
+    Raises:
+        UsageError: there is no run.
+        DataError: the database is damaged, or ratings or doses that were named cannot be used.
+    """
+    from bench.report.collect import collect
+    from bench.report.record import as_record
+
+    with shown(progress) as told, Store.read(Path(run)) as store:
+        note_unrecorded(store, told)
+        media: dict[str, ClipMedia | str] = {clip.id: SILENT for clip in store.made()}
+        return as_record(collect(store, media, _path(ratings), _path(doses), told))
+
+
+def _path(given: StrPath | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def require() -> None:

@@ -20,14 +20,14 @@ from bench.progress import Progress, Silent
 from bench.report.clip_entries import clip_entries
 from bench.report.context import ClipMedia, ModelEntry, ReportContext, Survey
 from bench.report.doses import read_doses
-from bench.report.methods import Setting, methods
+from bench.report.methods import Setting, limits, methods
 from bench.report.metric_info import metric_infos
 from bench.report.provenance import about, in_words, made_with, named, seeds_of
 from bench.report.survey_results import read_listeners, strangers
 from bench.report.warnings import cautions
 from bench.scores.aggregate import Cell, read_columns, summarise
 from bench.scores.clip_scores import ClipScores
-from bench.scores.protocol import protocol_of
+from bench.scores.protocol import protocol_of, suite_size
 from bench.storage.failures import group_failures
 from bench.storage.read_models import read_models
 from bench.storage.store import Store
@@ -65,7 +65,6 @@ def collect(
     pairs = list(combinations(labels, 2))
     # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
     comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True, scores=scores)
-    recorded = store.about()
     content = ReportContext(
         title=named(store.folder.resolve()),
         about=about(store),
@@ -84,16 +83,24 @@ def collect(
         survey=survey,
         doses=records,
         chances=chances(store, labels, progress, scores=scores) if pairs else {},
+        infos=metric_infos(store),
     )
-    setting = Setting(
-        suite=recorded["suite"],
+    setting = _setting(store, content)
+    return replace(content, methods=methods(content, setting), limits=limits(content, setting))
+
+
+def _setting(store: Store, content: ReportContext) -> Setting:
+    """What the methods say of how the run was made."""
+    recorded = store.about()
+    size = suite_size(recorded, len(content.prompts))
+    return Setting(
+        suite=recorded["suite"] + (f", which has {size}" if size > len(content.prompts) else ""),
         duration=seconds_text(recorded["duration"]),
         tunebench=recorded["tunebench"],
         seeds=seeds_of(store),
-        instruments=metric_infos(store),
+        instruments=content.infos,
         made_with=tuple(in_words(facts) for facts, _ in made_with(store)),
     )
-    return replace(content, methods=methods(content, setting))
 
 
 def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings: list[Notice]) -> Survey | None:

@@ -10,10 +10,13 @@ from bench.comparison.result import Chance, Comparison
 from bench.contracts.prompt import Prompt
 from bench.leaderboard.published import PublishedRow
 from bench.leaderboard.ranks import RankRange
+from bench.report.metric_info import MetricInfo
 from bench.scores.aggregate import Cell, Column
 from bench.scores.protocol import Protocol
 from bench.storage.failures import FailureGroup
 from bench.survey.report import Section
+
+SILENT = "this report was built without audio"
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class ReportContext:
         survey: of listeners, where ratings were given.
         doses: the records of ``tunebench check metrics --json``, where there are such.
         chances: by (model, metric), over all prompts, the model against itself with other seeds, where it has such.
+        infos: what each metric measures and cannot tell, in the order of the columns.
+        limits: what the numbers do not show, in sentences.
     """
 
     title: str
@@ -125,3 +130,5 @@ class ReportContext:
     survey: Survey | None
     doses: tuple[Mapping[str, Any], ...]
     chances: Mapping[tuple[str, str], Chance] = field(default_factory=dict)
+    infos: tuple[MetricInfo, ...] = ()
+    limits: tuple[str, ...] = ()

@@ -13,7 +13,9 @@ from bench.report.context import ReportContext
 from bench.report.number_format import digits
 from bench.scores.aggregate import Column
 
-Values = Mapping[tuple[str, str], Sequence[float]]
+Values = Mapping[tuple[str, str], Sequence[float | None]]
+OUTLYING = 1.5  # times the distance between the quartiles, beyond them (Tukey 1977)
+MOST_OUTLYING = 12  # of one model and metric that are listed
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,29 @@ class ScoreSpread:
     highest: str
 
 
+@dataclass(frozen=True)
+class OutlyingPrompt:
+    """A prompt whose value lies far from a model's others. ``place`` counts from 1, in the order of the suite."""
+
+    model: str
+    place: int
+    id: str
+    value: float
+
+
 def prompt_means(content: ReportContext) -> Values:
-    """By (metric, model), a value for each prompt that has one, in the order of the suite."""
-    found: dict[tuple[str, str, str], list[float]] = {}
+    """By (metric, model), a value for each prompt in the order of the suite; None for one that has none."""
+    places = {prompt.id: place for place, prompt in enumerate(content.prompts)}
+    found: dict[tuple[str, str], dict[int, list[float]]] = {}
     for clip in content.clips:
         for ref, value in clip.scores.items():
             if isinstance(value, int | float):
-                found.setdefault((ref, clip.model, clip.prompt), []).append(float(value))
-    means: dict[tuple[str, str], list[float]] = {}
-    for (ref, model, _), values in found.items():
-        means.setdefault((ref, model), []).append(float(f"{fmean(values):.6g}"))
+                found.setdefault((ref, clip.model), {}).setdefault(places[clip.prompt], []).append(float(value))
+    means: dict[tuple[str, str], list[float | None]] = {}
+    for key, prompts in found.items():
+        means[key] = [None] * len(places)
+        for place, values in prompts.items():
+            means[key][place] = float(f"{fmean(values):.6g}")
     return means
 
 
@@ -46,9 +61,35 @@ def spreads(content: ReportContext, column: Column, means: Values) -> list[Score
     """A line for each model that has values."""
     found = []
     for model in content.models:
-        values = means.get((column.ref, model.label))
+        values = known(means.get((column.ref, model.label), ()))
         if values:
             quartiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
             decimals = digits(float(np.abs(values).max()))
             found.append(ScoreSpread(model.label, len(values), *(number(float(q), decimals) for q in quartiles)))
     return found
+
+
+def outlying(content: ReportContext, column: Column, means: Values) -> list[OutlyingPrompt]:
+    """The prompts farther than 1.5 times the distance between the quartiles beyond them, for each model the farthest.
+
+    Tukey. Exploratory Data Analysis. 1977.
+    """
+    found = []
+    for model in content.models:
+        values = means.get((column.ref, model.label), ())
+        if not (have := known(values)):
+            continue
+        low, middle, high = (float(q) for q in np.quantile(have, (0.25, 0.5, 0.75)))
+        reach = OUTLYING * (high - low)
+        far = [
+            OutlyingPrompt(model.label, place + 1, content.prompts[place].id, value)
+            for place, value in enumerate(values)
+            if value is not None and not low - reach <= value <= high + reach
+        ]
+        found += sorted(far, key=lambda one: -abs(one.value - middle))[:MOST_OUTLYING]
+    return found
+
+
+def known(values: Sequence[float | None]) -> list[float]:
+    """The values without the gaps."""
+    return [value for value in values if value is not None]

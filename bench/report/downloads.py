@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
-from bench.export.clip_table import clip_table, json_lines, written
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
-from bench.report.metric_info import metric_infos
+from bench.scores.clip_table import clip_table, json_lines, written
 from bench.spreadsheet import as_csv
 from bench.storage.read_clips import PlannedRow, made_rows
 from bench.storage.read_metrics import shown_metrics
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def write_downloads(content: ReportContext, store: Store, out: Path) -> None:
     """Write ``data/`` of a report: leaderboard, comparisons and scores as CSV and JSON, and ``provenance.json``.
 
-    ``scores`` has a row a planned clip; see `bench.export.clip_table.clip_table`.
+    ``scores`` has a row a planned clip; see `bench.scores.clip_table.clip_table`.
     """
     folder = out / "data"
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +78,7 @@ def provenance(content: ReportContext, store: Store) -> dict[str, Any]:
             }
             for model in content.models
         ],
-        "metrics": [{**asdict(one), **keys[one.ref]} for one in metric_infos(store)],
+        "metrics": [{**asdict(one), **keys[one.ref]} for one in content.infos],
         "clips": [_provenance_of(clip) for clip in made_rows(store)],
         "cautions": [asdict(caution) for caution in content.cautions],
         "failures": [asdict(group) for group in content.failures],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from bench.number_format import number
@@ -13,6 +14,7 @@ from bench.report.number_format import decimals_for, places, spread
 from bench.scores.aggregate import Cell, Column
 
 ALL = "all"
+WIDEST = 6  # metrics beside each other that a page of 1,440 pixels shows with their intervals
 DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
 
 
@@ -75,6 +77,38 @@ def groups(content: ReportContext) -> list[PromptGroup]:
         for place, key in enumerate(named)
         if found[key] or key[0] == ALL
     ]
+
+
+def bands(columns: Sequence[Column]) -> list[list[int]]:
+    """The places of the columns in rows of tables that are wide enough for their numbers, about as many in each.
+
+    >>> [len(band) for band in bands([Column(str(n), "", "none") for n in range(13)])]
+    [5, 4, 4]
+    """
+    tables = max(1, math.ceil(len(columns) / WIDEST))
+    size, longer = divmod(len(columns), tables)
+    ends = [size * n + min(n, longer) for n in range(tables + 1)]
+    return [list(range(start, end)) for start, end in pairwise(ends)]
+
+
+def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
+    """What the signs of a table mean, each with an example that stands in it."""
+    found = []
+    if ranks := [(rank, model, ref) for (model, ref), rank in content.ranks.items()]:
+        rank, model, ref = next((one for one in ranks if one[0].best != one[0].worst), ranks[0])
+        found.append(
+            (
+                f"rank {rank.text}",
+                f"({model} on {ref}) the places that the tests leave open: paired by prompt, p < .05 after Holm over "
+                "all pairs of models, 0 outside the interval of the difference, and a test of the mean that agrees",
+            )
+        )
+    if tied := next(((model, ref, rank) for (model, ref), rank in content.ranks.items() if rank.tied), None):
+        model, ref, rank = tied
+        found.append((f"≈{len(rank.tied)}", f"({model} on {ref}) how many other models it cannot be told from"))
+    if count := next((box.count for row in board.rows for box in row if box.count), ""):
+        found.append((count, "clips with a value, of those planned"))
+    return found
 
 
 def _decimals(content: ReportContext, column: Column) -> int:

@@ -14,6 +14,7 @@ from bench.report.model_description import described
 from bench.report.provenance import Seeds, seeds_in_words
 from bench.report.statistics import scored, statistics
 from bench.scores.aggregate import Cell, Column
+from bench.stats.mean_test import unseen_share
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,56 @@ def methods(content: ReportContext, setting: Setting) -> tuple[str, ...]:
         _set_metrics(content, setting.instruments),
         statistics(content),
         _listeners(content),
-        _limits(content, setting),
+        "Limits. " + " ".join(limits(content, setting)),
         _software(content, setting),
     ]
     return tuple(paragraph for paragraph in paragraphs if paragraph)
+
+
+def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
+    """What the numbers do not show, a sentence each.
+
+    Args:
+        content, setting: as for `methods`.
+    """
+    prompts = len(content.prompts)
+    sentences = [
+        "What holds for these prompts holds for others like them, and for no other genres.",
+        f"With {counted(prompts, 'prompt')}, what happens on fewer than {unseen_share(prompts):.0%} of such prompts "
+        "may be missing from them altogether: rare failures cannot be excluded.",
+    ]
+    if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
+        used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
+        sentences.append(f"{used}: how much clips of one prompt differ by chance is not known.")
+    references = [one.reference for one in setting.instruments if one.reference is not None]
+    synthetic = list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic))
+    if references:
+        sentences.append(
+            "Distances hold for this reference music only, and compare only sets of as many clips of the same prompts."
+        )
+    if synthetic:
+        sentences.append(f"The reference {listed(synthetic)} is synthetic music: close to it is not yet good music.")
+    cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
+    lacking = sum(cell.planned - cell.estimate.n for cell in cells)
+    if lacking and scored(content):
+        total = sum(cell.planned for cell in cells)
+        compared = (
+            "; models that are undefined on different clips are compared only on the prompts that both have a value for"
+            if content.comparisons
+            else ""
+        )
+        sentences.append(
+            f"{lacking} of {counted(total, 'score')} of clips {'is' if 1 in (lacking, total) else 'are'} undefined or "
+            f"missing{compared}."
+        )
+    if content.failures:
+        number = sum(group.count for group in content.failures)
+        sentences.append(
+            f"{counted(number, 'failure')} {plural(number, 'is', 'are')} left out, of clips or of their scores."
+        )
+    if content.survey is None:
+        sentences.append("No listeners were asked; metrics do not say what listeners would prefer.")
+    return tuple(sentences)
 
 
 def listed(words: Sequence[str]) -> str:
@@ -174,40 +221,6 @@ def _listeners(content: ReportContext) -> str:
             "Bates 2008; Barr et al. 2013), adjusted over scales and pairs after Holm (1979)."
         )
     return text
-
-
-def _limits(content: ReportContext, setting: Setting) -> str:
-    sentences = ["What holds for these prompts holds for others like them, and for no other genres."]
-    if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
-        used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
-        sentences.append(f"{used}, so that chance between clips of one prompt is not told from the prompt's.")
-    references = [one.reference for one in setting.instruments if one.reference is not None]
-    synthetic = list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic))
-    if references:
-        sentences.append("Distances are conditional on the reference, and comparable only between sets of clips alike.")
-    if synthetic:
-        sentences.append(f"The reference {listed(synthetic)} is synthetic music: near to it is not yet good music.")
-    cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
-    lacking = sum(cell.planned - cell.estimate.n for cell in cells)
-    if lacking and scored(content):
-        total = sum(cell.planned for cell in cells)
-        compared = (
-            "; models that are undefined on different clips are compared only on the prompts that both have a value for"
-            if content.comparisons
-            else ""
-        )
-        sentences.append(
-            f"{lacking} of {counted(total, 'score')} of clips {'is' if 1 in (lacking, total) else 'are'} undefined or "
-            f"missing{compared}."
-        )
-    if content.failures:
-        number = sum(group.count for group in content.failures)
-        sentences.append(
-            f"{counted(number, 'failure')} {plural(number, 'is', 'are')} left out, of clips or of their scores."
-        )
-    if content.survey is None:
-        sentences.append("No listeners were asked; metrics do not say what listeners would prefer.")
-    return "Limits. " + " ".join(sentences)
 
 
 def _software(content: ReportContext, setting: Setting) -> str:

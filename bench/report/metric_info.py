@@ -16,6 +16,7 @@ from bench.contracts.identity import plugin_label
 from bench.contracts.plugins import installed, load
 from bench.contracts.set_metric import Reference
 from bench.errors import DataError, TunebenchError
+from bench.plain_text import plain_line
 from bench.planning.metric_plan import PlannedMetric, embedding_key, plan_metric
 from bench.references.find import find_by_fingerprint
 from bench.storage.read_metrics import StoredMetric, shown_metrics
@@ -44,6 +45,7 @@ class MetricInfo:
     Attributes:
         ref: name and version as in tables.
         measures: a sentence, or None where this version of it is not installed here.
+        cannot_tell: what its value does not say, as words after "cannot tell:"; empty where nobody says.
         params: all its parameters, without the folders of files.
         embedders: such as ``musicnn-msd@1``.
         view: the part of the clips that embeddings are made of, in words; "" where there are none.
@@ -52,6 +54,7 @@ class MetricInfo:
 
     ref: str
     measures: str | None
+    cannot_tell: str
     params: Mapping[str, Any]
     embedders: tuple[str, ...]
     view: str
@@ -71,6 +74,7 @@ def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
             MetricInfo(
                 metric.ref,
                 _purpose(planned) if planned else None,
+                _limits(planned) if planned else "",
                 _without_folders(metric.params),
                 tuple(map(_embedder, planned.embedders)) if planned else _named(metric.params),
                 view_text(metric.view),
@@ -102,6 +106,12 @@ def _purpose(metric: PlannedMetric) -> str | None:
     if not documented:
         return None
     return " ".join(inspect.cleandoc(documented).split("\n\n")[0].replace("`", "").split()).rstrip(".") or None
+
+
+def _limits(metric: PlannedMetric) -> str:
+    """What the metric says that it cannot tell; a plugin may say nothing."""
+    said = getattr(load(metric.plugin), "cannot_tell", "")
+    return plain_line(said).rstrip(".") if isinstance(said, str) else ""
 
 
 def _embedder(planned: Any) -> str:

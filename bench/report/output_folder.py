@@ -1,4 +1,4 @@
-"""Which files of a folder are ours: a report is built over an earlier one and must touch nothing else."""
+"""Which files of a folder are ours: pages are built over earlier ones and must touch nothing else."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.errors import UsageError
 from bench.regular_file import read_bytes
 from bench.run_lock import take
 
-MARKER = "report.json"
-_LOCK = "report.lock"  # always empty: folders are shared, and this computer's name is nobody's business
-_KIND = "tunebench report"
+_MARKER, _KIND = "{}.json", "tunebench {}"  # of a kind of pages
+_LOCK = "{}.lock"  # always empty: folders are shared, and this computer's name is nobody's business
+MARKER, LOCK = _MARKER.format("report"), _LOCK.format("report")
 _FORMAT = 1
 
 
@@ -23,28 +23,29 @@ class OutputFolder:
     """The pages of one report's folder, listed in its ``report.json``; sounds and pictures are `bench.report.media`'s.
 
     One build at a time has it. The list is written before the files are, so that a build that dies leaves none that
-    nobody knows of.
+    nobody knows of. Pages of another kind than a report, such as a ``board``, are listed in a file of that name.
     """
 
-    def __init__(self, folder: Path, files: Sequence[str]) -> None:
+    def __init__(self, folder: Path, files: Sequence[str], kind: str = "report") -> None:
         self._folder = folder
         self._files = list(files)
+        self._kind = kind
 
     @classmethod
     @contextmanager
-    def of(cls, folder: Path) -> Iterator[OutputFolder]:
-        """Make a folder ours for the length of a block: a new or an empty one, or one that holds a report.
+    def of(cls, folder: Path, kind: str = "report") -> Iterator[OutputFolder]:
+        """Make a folder ours for the length of a block: a new or an empty one, or one that holds pages of this kind.
 
         Raises:
             UsageError: it holds something else, is no folder, cannot be written to, or another build is at work in it.
         """
         with writing(folder):
-            _refuse_others(folder)
-            lock = _locked(folder)
+            _refuse_others(folder, kind)
+            lock = _locked(folder, kind)
         with lock:
             with writing(folder):
-                marker = folder / MARKER
-                own = cls(folder, _listed(marker) if marker.exists() else [])
+                marker = folder / _MARKER.format(kind)
+                own = cls(folder, _listed(marker, kind) if marker.exists() else [], kind)
                 own._mark(own._files)
             yield own
 
@@ -84,8 +85,10 @@ class OutputFolder:
 
     def _mark(self, files: Sequence[str]) -> None:
         self._files = list(files)
-        content = {"kind": _KIND, "format": _FORMAT, "files": self._files}
-        replace_file(self._folder / MARKER, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        content = {"kind": _KIND.format(self._kind), "format": _FORMAT, "files": self._files}
+        replace_file(
+            self._folder / _MARKER.format(self._kind), json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        )
 
 
 @contextmanager
@@ -100,41 +103,42 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _refuse_others(folder: Path) -> None:
+def _refuse_others(folder: Path, kind: str) -> None:
     """Make the folder if it does not exist, and leave one alone that holds something else."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    there = {file.name for file in folder.iterdir() if not file.name.endswith(".part")} - {_LOCK}
-    if there and MARKER not in there:
-        raise UsageError(f"{folder} is not empty and no report (it has no {MARKER}); name another folder with --out")
+    there = {file.name for file in folder.iterdir() if not file.name.endswith(".part")} - {_LOCK.format(kind)}
+    marker = _MARKER.format(kind)
+    if there and marker not in there:
+        raise UsageError(f"{folder} is not empty and no {kind} (it has no {marker}); name another folder with --out")
 
 
-def _locked(folder: Path) -> IO[str]:
+def _locked(folder: Path, kind: str) -> IO[str]:
     """The folder's lock, held until it is closed."""
-    lock = take(folder / _LOCK)
+    lock = take(folder / _LOCK.format(kind))
     if lock is None:
         raise UsageError(
-            f"another process is building a report in {folder}; wait for it, or name another folder with --out"
+            f"another process is building a {kind} in {folder}; wait for it, or name another folder with --out"
         )
     return lock
 
 
-def _listed(marker: Path) -> list[str]:
+def _listed(marker: Path, kind: str) -> list[str]:
     """The files that an earlier build wrote.
 
     Raises:
         UsageError: the marker is not one of ours.
     """
-    problem = UsageError(f"{marker} is not one of a report; name another folder with --out")
+    problem = UsageError(f"{marker} is not one of a {kind}; name another folder with --out")
     try:
         content = json.loads(read_bytes(marker))
     except (OSError, ValueError, RecursionError):
         raise problem from None
-    if not isinstance(content, dict) or content.get("kind") != _KIND:
+    if not isinstance(content, dict) or content.get("kind") != _KIND.format(kind):
         raise problem
     if content.get("format") != _FORMAT:
-        raise UsageError(f"{marker} is of another tunebench; name another folder with --out, or remove that report")
+        raise UsageError(f"{marker} is of another tunebench; name another folder with --out, or remove that {kind}")
     files = content.get("files")
     if not isinstance(files, list) or not all(isinstance(name, str) and _inside(name) for name in files):
         raise problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ from bench.leaderboard.grid import ARROWS
 from bench.printable import printable
 from bench.report.compare_page import pairs
 from bench.report.context import ReportContext
-from bench.report.distributions import prompt_means, spreads
-from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, groups
+from bench.report.distributions import outlying, prompt_means, spreads
+from bench.report.findings import find, split
+from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, legend
 from bench.report.loudness import RULE
 from bench.report.prompt_page import by_prompt, shown, with_decimals
+from bench.report.side_by_side import ProtocolTable
 from bench.storage.failures import failure_lines
 
 if TYPE_CHECKING:
@@ -53,6 +55,29 @@ def write_pages(content: ReportContext, out: Path) -> None:
         _write(out / name, html)
 
 
+def write_side_by_side(tables: Sequence[ProtocolTable], out: Path) -> None:
+    """Write the page of several runs and its scripts into a folder that exists.
+
+    Raises:
+        MissingError: Jinja is not installed.
+    """
+    environment = _environment()
+    shutil.copytree(HERE / "static", out / "static", dirs_exist_ok=True, ignore=shutil.ignore_patterns("vendor"))
+    shown = [
+        {
+            **vars(table),
+            "findings": find(table.content.comparisons, table.content.columns),
+            "board": groups(table.content)[0],
+            "bands": bands(table.content.columns),
+            "infos": {info.ref: info for info in table.content.infos},
+        }
+        for table in tables
+    ]
+    runs = sum(len(table.runs) for table in tables)
+    template = environment.get_template("side_by_side.html")
+    _write(out / "index.html", template.render(tables=shown, runs=runs, root="", page="index.html"))
+
+
 def as_json(value: Any) -> str:
     """Compact JSON that is safe inside a ``<script>`` element and as JavaScript."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
@@ -84,21 +109,23 @@ def _pages(
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """File, template and what the template shows beside the content, for each page."""
     columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
-    ranked = Counter(ref for _, ref in content.ranks)
-    first = {"board": board, "columns": columns, "ranked": ranked, "published": _published(content)}
-    yield "index.html", "index.html", first
+    infos = {info.ref: info for info in content.infos}
+    yield "index.html", "index.html", {"columns": columns, "infos": infos, **_first_page(content, board)}
     compared = [name for name, _ in pairs(content)]
     counts = Counter((clip.model, clip.prompt) for clip in content.clips)
     seeds = [max((n for (m, _), n in counts.items() if m == model.label), default=0) for model in content.models]
-    yield "compare.html", "compare.html", {"columns": columns, "compared": compared, "seeds": seeds}
-    yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content))}
+    yield "compare.html", "compare.html", {"columns": columns, "compared": compared, "seeds": seeds, "infos": infos}
+    yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content)), "infos": infos}
     if content.survey:
         yield "survey.html", "survey.html", {}
     yield "about.html", "about.html", {"failures": failure_lines(content.failures, MOST_FAILURES)}
     clips = by_prompt(content)
     scored = with_decimals(content)
     made = {prompt: sum(clip.media is not None for clip in own) for prompt, own in clips.items()}
-    yield "prompts.html", "prompts.html", {"clips": clips, "made": made}
+    of_clips = [(place, column) for place, column in enumerate(content.columns) if not column.of_sets]
+    metrics = [columns[place] for place, _ in of_clips]
+    listing = {"clips": clips, "made": made, "scored": of_clips, "metrics": metrics}
+    yield "prompts.html", "prompts.html", listing
     head = environment.get_template("macros.html").module.head  # type: ignore[attr-defined]
     heads = {column.ref: head(column) for column, _ in scored}  # once, and not for each of all scores
     for place, prompt in enumerate(content.prompts, 1):
@@ -109,16 +136,31 @@ def _pages(
         yield f"prompts/{place}.html", "prompt.html", context
 
 
+def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, Any]:
+    findings = find(content.comparisons, content.columns)
+    opened, folded = split(findings, content.models[0].label if content.models else "")
+    return {
+        "findings": findings,
+        "opened": opened,
+        "folded": folded,
+        "board": board,
+        "bands": bands(content.columns),
+        "legend": legend(content, board[0]),
+        "ranked": Counter(ref for _, ref in content.ranks),
+        "published": _published(content),
+    }
+
+
 def _data(content: ReportContext, board: list[PromptGroup]) -> Iterator[tuple[str, Any]]:
     """Name and content of each file that a page loads when it is asked to show it."""
     for group in board[1:]:
         yield f"groups/{group.name}", group.record()
     for name, records in pairs(content):
         yield f"compare/{name}", records
-    means = prompt_means(content)
+    means, prompts = prompt_means(content), len(content.prompts)
     for place, column in enumerate(content.columns):
         if not column.of_sets:
-            values = [means.get((column.ref, model.label), ()) for model in content.models]
+            values = [means.get((column.ref, model.label), [None] * prompts) for model in content.models]
             yield f"metrics/{place}", values
     for place, responses in enumerate(_doses(content).values()):
         yield f"doses/{place}", responses
@@ -137,9 +179,11 @@ def _metric_sections(content: ReportContext) -> Iterator[dict[str, Any]]:
         if column.of_sets:
             note = "One value for all clips of a model: there is no distribution behind it."
         tried = dosed.pop(column.ref, nothing)
-        yield {"ref": column.ref, "column": column, "place": place, "spreads": spread, "note": note, **tried}
+        far = outlying(content, column, means) if spread else []
+        own = {"ref": column.ref, "column": column, "place": place, "spreads": spread, "note": note, "outlying": far}
+        yield {**own, **tried}
     for ref, tried in dosed.items():
-        yield {"ref": ref, "column": None, "place": None, "spreads": [], "note": "", **tried}
+        yield {"ref": ref, "column": None, "place": None, "spreads": [], "note": "", "outlying": [], **tried}
 
 
 def _doses(content: ReportContext) -> dict[str, list[Mapping[str, Any]]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.contracts.prompt import Prompt
 from bench.environment import environment
 from bench.number_format import counted, plural, seconds_text
+from bench.scores.protocol import suite_text
 from bench.storage.read_clips import RETURNED, UNREAD, made_rows, planned_rows
 from bench.storage.store import Store
 
@@ -25,9 +26,10 @@ def about(store: Store) -> dict[str, str]:
 
     The computer that builds the report is named as that, never as the one where the clips were made.
     """
-    recorded, made, planned = store.about(), *_clips(store)
+    recorded, prompts, made, planned = store.about(), list(store.prompts().values()), *_clips(store)
+    suite = suite_text(recorded, len(prompts)) if "suite" in recorded else "not recorded"
     return {
-        "suite": f"{recorded.get('suite', 'not recorded')}, {_prompts(list(store.prompts().values()))}",
+        "suite": f"{suite}, {_prompts(prompts)}",
         "duration": seconds_text(recorded["duration"]) if "duration" in recorded else "not recorded",
         "seeds": seeds_in_words(seeds_of(store)),
         "clips": f"{made} of {planned} made",

@@ -30,7 +30,7 @@ class FolderSize:
 def folder_size(folder: Path) -> FolderSize:
     """Measure a report that has been built."""
     files = {file.relative_to(folder).as_posix(): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
-    sounds = [size for name, size in files.items() if name.startswith("audio/")]
+    sounds = [size for name, size in files.items() if "audio" in name.split("/")[:-1]]
     loaded = {"index.html", *_LOADED.findall((folder / "index.html").read_text(encoding="utf-8"))}
     return FolderSize(
         len(files), sum(files.values()), sum(sounds), len(sounds), sum(files.get(name, 0) for name in loaded)

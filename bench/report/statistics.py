@@ -27,7 +27,7 @@ def statistics(content: ReportContext) -> str:
         sentences.append(
             "Ranks are ranges: a model's best rank is one after all that are significantly better on that metric, its "
             "worst one before all that are significantly worse (p < .05 after Holm over the pairs of models, with zero "
-            "outside the interval of the difference)."
+            "outside the interval of the difference, and a test of the mean that allows for skew below .05, too)."
         )
     return "Statistics. " + " ".join(sentences)
 
@@ -93,6 +93,11 @@ def _tests(comparisons: Sequence[Comparison]) -> list[str]:
             "On clip metrics the mean difference has Student's t-interval, and a two-sided permutation test that swaps "
             f"the two models' values of whole prompts: in all ways where {EXACT} prompts or fewer differ, otherwise in "
             f"{PERMUTATIONS} random ones with the observed one among them (Fisher 1935; Phipson and Smyth 2010)."
+        )
+    if any(one.mean_p is not None for one in of_clips):
+        found.append(
+            "A model is called better on a clip metric only where the mean difference alone, too, is not 0 by a "
+            "bootstrap-t test, which allows for skew (p < .05)."
         )
     if len(of_clips) < len(tested):
         found.append(

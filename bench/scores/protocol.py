@@ -54,8 +54,28 @@ def protocol_of(store: Store) -> Protocol:
 
     Models, seeds and machine are no part of it, nor is the order of anything.
     """
-    about = store.about()
-    return make_protocol(about["suite"], float(about["duration"]), store.prompts().values(), shown_in(store))
+    about, prompts = store.about(), store.prompts()
+    return make_protocol(suite_text(about, len(prompts)), float(about["duration"]), prompts.values(), shown_in(store))
+
+
+def suite_text(about: Mapping[str, str], prompts: int) -> str:
+    """The suite of a run as tables name it: a run of a part of it says so.
+
+    Args:
+        about: facts about the run.
+        prompts: how many it asks of its models.
+
+    >>> suite_text({"suite": "quick@1", "suite_size": "12"}, 4), suite_text({"suite": "quick@1"}, 12)
+    ('the first 4 of 12 prompts of quick@1', 'quick@1')
+    """
+    size = suite_size(about, prompts)
+    return f"the first {prompts} of {size} prompts of {about['suite']}" if prompts < size else about["suite"]
+
+
+def suite_size(about: Mapping[str, str], prompts: int) -> int:
+    """How many prompts the whole suite of a run has, of which it asks ``prompts``."""
+    size = about.get("suite_size", "")  # which runs of before do not have; these asked for whole suites
+    return int(size) if size.isdecimal() and len(size) < 10 else prompts
 
 
 def shown_in(store: Store) -> list[ShownMetric]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.stats.two_way import Components, Solution, crossed_spread, mean_squares, solve_complete
 
 Array = npt.NDArray[np.float64]
-Method = Literal["crossed t", "mixed model", "maximal mixed model"]
+Method = Literal["crossed t", "mixed model", "maximal mixed model", "clustered votes"]
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ class ClipTables(Tables):
                     f"{self.folder} holds clips of '{model.label}' at {models[model.label][2]} Hz, not {model.rate}; "
                     f"rename it with 'as:' or {advice}"
                 )
+        self.refuse_uneven_rows([model.label for model in plan.models], [p.id for p in plan.suite.prompts])
         held_by = dict(self._db.execute("SELECT id, model FROM clips"))
         for clip in plan.clips:
             if held_by.get(clip.id, clip.model) != clip.model:
@@ -156,6 +157,27 @@ class ClipTables(Tables):
                     f"{self.folder} holds another prompt '{p.id}': {old!r}, now {new!r}; "
                     f"raise the suite's version and {advice}"
                 )
+
+    def refuse_uneven_rows(self, models: Sequence[str], prompts: Sequence[str]) -> None:
+        """Check that all rows would ask the same prompts if the run were extended by models and prompts.
+
+        Raises:
+            UsageError: some would ask fewer, so that a table of the run would hold numbers that are not comparable.
+        """
+        held = [label for (label,) in self._db.execute("SELECT label FROM models ORDER BY position")]
+        had = [id for (id,) in self._db.execute("SELECT id FROM prompts")]
+        new = [label for label in models if label not in held]
+        left_out = [label for label in held if label not in models]
+        if held and new and set(had) - set(prompts):
+            raise UsageError(
+                f"{self.folder} holds {len(had)} prompts, so '{new[0]}' must have them too, and not "
+                f"{len(prompts)} only; leave out the limit, or use another folder (--out)"
+            )
+        if left_out and set(prompts) - set(had):
+            raise UsageError(
+                f"{self.folder} holds '{left_out[0]}' on {len(had)} prompts, and this adds more to other rows only; "
+                f"name '{left_out[0]}' too, set the limit to {len(had)}, or use another folder (--out)"
+            )
 
     def plan_lost(self) -> None:
         """Plan the clips again whose audio is gone."""

@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from bench.config.run_config import MetricConfig, ModelConfig, RunConfig, Seeds, load_config
+from bench.config.run_config import MetricConfig, ModelConfig, RunConfig, load_config
+from bench.config.value_types import Seeds
 from bench.errors import DataError, TunebenchError
 from bench.planning.plan import Plan
+from bench.schema import put_schema_beside
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.store import Store
 
@@ -61,7 +63,7 @@ def freeze(store: Store, config: RunConfig) -> list[str]:
     if before is not None:
         shown = {metric.plugin for metric in shown_metrics(store)}
         config = _together(before, config, models, shown)
-    store.freeze(config.as_yaml())
+    _write(store, config)
     return sorted(set(models) - {model.row for model in config.models})
 
 
@@ -79,7 +81,12 @@ def freeze_scoring(store: Store, config: RunConfig) -> None:
     shown = {metric.plugin for metric in shown_metrics(store)}
     scoring = {name: getattr(config, name) for name in ("reference", "common", "shared_recordings")}
     metrics = _metrics_together([m for m in before.metrics if m.base in shown], config.metrics)
-    store.freeze(before.model_copy(update={**scoring, "metrics": metrics}).as_yaml())
+    _write(store, before.model_copy(update={**scoring, "metrics": metrics}))
+
+
+def _write(store: Store, config: RunConfig) -> None:
+    store.freeze(config.as_yaml())
+    put_schema_beside("run", store.folder)
 
 
 def with_seeds(config: RunConfig, plan: Plan) -> RunConfig:
@@ -100,7 +107,8 @@ def _together(before: RunConfig, now: RunConfig, models: Sequence[str], shown: C
             seeds = _seeds_together(held.seeds or seeds, seeds)
         rows[model.row] = _with(model, seeds)
     metrics = _metrics_together([metric for metric in before.metrics if metric.base in shown], now.metrics)
-    return _spread(now.model_copy(update={"metrics": metrics}), list(rows.values()))
+    limit = max(before.limit, now.limit) if before.limit and now.limit else None
+    return _spread(now.model_copy(update={"metrics": metrics, "limit": limit}), list(rows.values()))
 
 
 def _seeds_together(one: Seeds, other: Seeds) -> Seeds:

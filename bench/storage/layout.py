@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.config.run_config import LABEL
+from bench.config.value_types import LABEL
 
 FORMAT = 2
 ENDING = ".tunebench.zip"

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.errors import UsageError
-from bench.survey.bradley_terry import strengths
+from bench.survey.bradley_terry import strength_fits
 from bench.survey.comparison import compare, compare_within_genres, model_ratings, omnibus
 from bench.survey.conclusions import conclusions
 from bench.survey.listener_agreement import agreement
+from bench.survey.listener_groups import group_means
 from bench.survey.listener_table import listener_ratings
 from bench.survey.naive_tests import customary_tests
 from bench.survey.ordinal_ratings import ordinal_models
 from bench.survey.pair_test import JointFits, pairs_of
+from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences, Ratings
-from bench.survey.results import Analysis, ModelRating, Strength, SurveyDesign, record
+from bench.survey.results import Analysis, SurveyComparison, SurveyDesign, record
+from bench.survey.sides import side_choices, side_warnings
 
 __all__ = ["Analysis", "analyse", "record"]
 
@@ -29,6 +33,7 @@ def analyse(
     all_at_once: bool = False,
     compare_tests: bool = False,
     resamples: int = 2000,
+    by_listener: Sequence[str] = (),
 ) -> Analysis:
     """Compare the models of a survey, for listeners and prompts such as these.
 
@@ -39,6 +44,7 @@ def analyse(
         all_at_once: test whether the models of a scale differ at all, too.
         compare_tests: show the customary tests beside ours, with their simulated false-positive rates.
         resamples: of listeners and prompts, wherever an interval has no formula.
+        by_listener: columns about the listeners, such as musicianship, to show the means of groups by.
 
     Raises:
         UsageError: a margin or confidence out of its range, or something asked of preferences that needs ratings.
@@ -54,14 +60,16 @@ def analyse(
     joint = JointFits(ratings) if ratings else None
     pairs = pairs_of(survey, joint)
     design = _design(survey)
+    sides = () if isinstance(survey, Ratings) else side_choices(survey, confidence)
+    warnings = {} if isinstance(survey, Ratings) else side_warnings(survey, sides)
     comparisons = compare(pairs, confidence, margin, resamples)
     genres = compare_within_genres(pairs, survey.prompts, survey.genres, confidence) if len(design.genres) > 1 else ()
     return Analysis(
         design=design,
         exclusions=survey.exclusions,
         notes=survey.notes,
-        models=_models(survey, confidence, resamples),
-        comparisons=comparisons,
+        models=model_ratings(ratings, confidence) if ratings else (),
+        comparisons=tuple(_warned(one, warnings) for one in comparisons),
         agreement=agreement(ratings) if ratings else (),
         ordinal=ordinal_models(ratings) if ratings else (),
         listeners=listener_ratings(ratings) if ratings else (),
@@ -70,15 +78,24 @@ def analyse(
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),
         claims=conclusions(design, comparisons, genres),
         confidence=confidence,
+        strengths=() if isinstance(survey, Ratings) else strength_fits(survey, confidence),
+        sides=sides,
+        by_listener=group_means(survey, by_listener),
     )
 
 
-def _models(
-    survey: Ratings | Preferences, confidence: float, resamples: int
-) -> tuple[ModelRating, ...] | tuple[Strength, ...]:
-    if isinstance(survey, Ratings):
-        return model_ratings(survey, confidence)
-    return strengths(survey, confidence, resamples)
+def _warned(one: SurveyComparison, warnings: Mapping[tuple[str, str, str], str]) -> SurveyComparison:
+    said = warnings.get((one.a, one.b, one.scale))
+    return one if said is None else replace(one, warnings=(*one.warnings, said))
+
+
+class _Answered(NamedTuple):
+    """How many listeners and prompts have an answer, in how many cells, and how many are missing."""
+
+    listeners: int
+    prompts: int
+    cells: int
+    missing: int
 
 
 def _clip(survey: Ratings | Preferences) -> list[str]:
@@ -88,9 +105,9 @@ def _clip(survey: Ratings | Preferences) -> list[str]:
 
 def _design(survey: Ratings | Preferences) -> SurveyDesign:
     genres = list(survey.genres.values())
-    places = len(survey.listeners) * len(survey.prompts)
-    asked = {scale: _asked(survey, scale) for scale in survey.scales}
-    filled = {scale: (len(there) * places, int(there.sum())) for scale, there in asked.items()}
+    answered = {scale: _answered(survey, scale) for scale in survey.scales}
+    every = [one for there in answered.values() for one in there]
+    bad = 0 if isinstance(survey, Ratings) else int((survey.table["outcome"] == "both bad").sum())
     return SurveyDesign(
         kind="ratings" if isinstance(survey, Ratings) else "preferences",
         listeners=len(survey.listeners),
@@ -99,20 +116,29 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
         scales=survey.scales,
         genres={genre: genres.count(genre) for genre in sorted(set(genres))},
         answers=len(survey.table),
-        missing={scale: total - there for scale, (total, there) in filled.items()},
-        ranges=dict(survey.ranges) if isinstance(survey, Ratings) else {},
+        missing={scale: sum(one.missing for one in there) for scale, there in answered.items()},
+        ranges=dict(survey.ranges),
         seeds=int(survey.table.groupby(_clip(survey))["seed"].nunique().max()),
-        repeated=len(survey.table) - sum(there for _, there in filled.values()),
+        repeated=len(survey.table) - bad - sum(one.cells for one in every),
         excluded=survey.excluded,
-        fewest_listeners=min(int(there.any(axis=2).sum(axis=1).min()) for there in asked.values()),
-        fewest_prompts=min(int(there.any(axis=1).sum(axis=1).min()) for there in asked.values()),
+        fewest_listeners=min((one.listeners for one in every), default=0),
+        fewest_prompts=min((one.prompts for one in every), default=0),
+        rows=survey.rows,
+        rows_lost=survey.rows_lost,
+        share_lost=survey.rows_lost / survey.rows if survey.rows else 0.0,
     )
 
 
-def _asked(survey: Ratings | Preferences, scale: str) -> npt.NDArray[np.bool_]:
-    """Where there is an answer on a scale, shape (models, or pairs that were asked for; listeners; prompts)."""
+def _answered(survey: Ratings | Preferences, scale: str) -> list[_Answered]:
+    """What there is on one scale of each model, or of each pair that was asked for."""
     if isinstance(survey, Ratings):
-        return ~np.isnan(survey.cube(scale))
-    answered = np.stack([~np.isnan(survey.signs(a, b, scale)) for a, b in combinations(survey.models, 2)])
-    asked: npt.NDArray[np.bool_] = answered[answered.any(axis=(1, 2))]
-    return asked
+        places = len(survey.listeners) * len(survey.prompts)
+        rated = ~np.isnan(survey.cube(scale))
+        return [
+            _Answered(int(one.any(axis=1).sum()), int(one.any(axis=0).sum()), int(one.sum()), places - int(one.sum()))
+            for one in rated
+        ]
+    return [
+        _Answered(len(np.unique(one.listeners)), len(np.unique(one.prompts)), len(one.scores), one.missing)
+        for one in votes_of(survey, scale).values()
+    ]

@@ -6,47 +6,23 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from bench.errors import DataError, UsageError, suggestion
-from bench.survey import webmushra
-from bench.survey.long_format import Identified, plain, records
+from bench.survey.forms.column_names import SCALE_WORDS, SYNONYMS, ends_as_id, plain
+from bench.survey.forms.questions import SurveyQuestion, listed
+from bench.survey.long_format import OPTIONAL, Identified, first_sides, listener_columns, records, side_of
+from bench.survey.rating_columns import scale_columns
 
 if TYPE_CHECKING:
-    from bench.survey.table_file import TextTable
-
-# What columns are usually called; blanks, punctuation, capitals and endings such as "id" do not matter.
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "listener": (
-        *("rater", "subject", "participant", "worker", "assessor", "annotator", "evaluator", "judge", "user"),
-        *("respondent", "person"),
-    ),
-    "prompt": ("item", "track", "piece", "stimulus", "song", "excerpt", "sample"),
-    "model": ("system", "condition", "method", "algorithm", "variant", "generator", "modelname"),
-    "scale": ("question", "attribute", "dimension", "criterion", "aspect"),
-    "value": ("rating", "score", "response", "answer", "vote", "grade", "opinionscore"),
-    "seed": ("repetition", "repeat", "take"),
-    "genre": ("style", "musicgenre"),
-    "a": ("modela", "systema", "conditiona", "model1", "system1", "first", "left"),
-    "b": ("modelb", "systemb", "conditionb", "model2", "system2", "second", "right"),
-    "choice": ("preferred", "preference", "winner", "chosen", "better"),
-}
-# Columns that hold ratings by themselves, a scale each.
-SCALE_WORDS = frozenset(
-    (
-        *("harmony", "rhythm", "genrefit", "melody", "timbre", "tempo", "structure", "coherence", "musicality"),
-        *("naturalness", "creativity", "originality", "quality", "overall", "overallquality", "audioquality"),
-        *("soundquality", "musicquality", "mos", "ovl", "rel", "relevance", "textrelevance", "adherence"),
-        *("promptadherence", "promptfit", "textfit", "fidelity", "liking", "enjoyment", "pleasantness"),
-        *("expressiveness", "instrumentation", "production"),
-    )
-)
+    from bench.survey.forms.table import TextTable
 
 CANONICAL = """\
 listener,prompt,model,scale,value
 ann,jazz-1,base,Harmony,4
 ann,jazz-1,tuned,Harmony,5"""
 
-RATING_ROLES = ("listener", "prompt", "model", "scale", "value", "seed", "genre")
-PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", "seed", "genre")
-_PREFERENCE_ONLY = ("a", "b", "choice")
+RATING_ROLES = ("listener", "prompt", "model", "scale", "value", "seed", "genre", "position")
+PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", *OPTIONAL)
+_PREFERENCE_ONLY = ("a", "b", "choice", "side")
+_ABOUT_ORDER = ("position", "side")
 
 
 def check_role(role: str) -> None:
@@ -78,8 +54,6 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
                 f"--column {role}={name}: {table.path} has no column '{name}'{suggestion(name, table.header)}; "
                 f"it has {', '.join(table.header)}"
             )
-    if webmushra.recognised(table):
-        return webmushra.identify(table, given)
     _no_contradiction(given)
     wide = [name for name in table.header if scales and name in scales and "scale" not in given]
     found = _guess(table, given, taken=wide)
@@ -95,27 +69,44 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
         _all_there(table, roles, ("listener", "prompt", "choice"))
         return _long(table, roles, given, "preferences")
     if asked := [role for role in _PREFERENCE_ONLY if role in given]:
-        missing = [role for role in _PREFERENCE_ONLY if role not in found]
+        missing = [role for role in ("a", "b", "choice") if role not in found]
         raise DataError(
             f"{table.path}: the role '{asked[0]}' is about preferences, which need a, b and choice; "
             f"name {_options(missing)}, too"
         )
     roles = {role: found[role] for role in RATING_ROLES if role in found}
     named = [name for name in table.header if plain(name) in SCALE_WORDS and name not in roles.values()]
-    if not wide and "value" not in given and "scale" not in roles:
-        if named and "value" in roles:
-            raise DataError(
-                f"{table.path}: the ratings may be in '{roles['value']}' or in {', '.join(named)}; "
-                f"say --column value={roles['value']} or --scales {','.join(named)}"
-            )
-        wide = named
+    if wide or "value" in given or "scale" in roles:
+        return _ratings(table, roles, given, wide)
+    if named and "value" in roles:
+        raise SurveyQuestion(
+            f"{table.path}: the ratings may be in '{roles['value']}' or in {', '.join(named)}",
+            ["--scales", listed(named)],
+            ["--column", f"value={roles['value']}"],
+        )
+    known = [roles["value"]] if "value" in roles else named
+    if not {"listener", "prompt", "model"} <= roles.keys():
+        return _ratings(table, roles, given, named)
+    others = {role: name for role, name in roles.items() if role != "value"}
+    columns, reasons = scale_columns(table, others, known, sure="value" not in roles)
+    return _ratings(table, roles, given, columns if "value" not in roles else [], reasons)
+
+
+def _ratings(
+    table: TextTable,
+    roles: dict[str, str],
+    given: Mapping[str, str],
+    wide: list[str],
+    reasons: Mapping[str, str] | None = None,
+) -> Identified:
+    """Read the ratings of a column a scale, or of one column if there is none."""
     if wide:
         roles.pop("value", None)
         roles.pop("scale", None)
         _all_there(table, roles, ("listener", "prompt", "model"))
-        return _wide(table, roles, given, wide)
+        return _wide(table, roles, given, wide, reasons or {})
     _all_there(table, roles, ("listener", "prompt", "model", "value"))
-    return _long(table, roles, given, "ratings")
+    return _long(table, roles, given, "ratings", reasons or {})
 
 
 def _no_contradiction(given: Mapping[str, str]) -> None:
@@ -134,7 +125,11 @@ def _no_contradiction(given: Mapping[str, str]) -> None:
 
 
 def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
-    """The column of each role: as it was given, else one of that very name, else the only one of a usual name."""
+    """The column of each role: as it was given, else one of that very name, else the only one of a usual name.
+
+    Raises:
+        SurveyQuestion: several columns have usual names of one role.
+    """
     found = dict(given)
     free = [name for name in table.header if name and name not in found.values() and name not in taken]
     for exact in (True, False):
@@ -142,15 +137,36 @@ def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -
             if role in found:
                 continue
             fitting = [name for name in free if plain(name) == role or (not exact and plain(name) in synonyms)]
-            if len(fitting) > 1:
-                raise DataError(
+            fitting = [name for name in fitting if _may_hold(table, role, name)]
+            if len(fitting) > 1 and role not in _ABOUT_ORDER:
+                raise SurveyQuestion(
                     f"{table.path}: the {role} may be {' or '.join(repr(name) for name in fitting)}; "
-                    f"say which with {_options([role])}"
+                    f"say which with {_options([role])}",
+                    *(["--column", f"{role}={name}"] for name in fitting),
                 )
-            if fitting:
+            if len(fitting) == 1:
                 found[role] = fitting[0]
                 free.remove(fitting[0])
     return found
+
+
+def _may_hold(table: TextTable, role: str, name: str) -> bool:
+    """Whether a column of a usual name may hold the role: an answer is no "id", a position is a number."""
+    if role in ("value", "choice"):
+        return not ends_as_id(name)
+    if role not in _ABOUT_ORDER:
+        return True
+    where = table.header.index(name)
+    texts = [row[where] for row in table.rows if row[where]]
+    if role == "position":
+        return not ends_as_id(name) and bool(texts) and all(text.isdecimal() for text in texts)
+    pair = [
+        table.header.index(other)
+        for other in table.header
+        if plain(other) in ("a", "b", *SYNONYMS["a"], *SYNONYMS["b"])
+    ]
+    names = {row[other] for row in table.rows for other in pair}
+    return all(side_of(text) or text in names for text in texts)
 
 
 def _all_there(table: TextTable, roles: Mapping[str, str], needed: Iterable[str]) -> None:
@@ -170,21 +186,32 @@ def _options(roles: Iterable[str]) -> str:
 
 
 def _long(
-    table: TextTable, roles: dict[str, str], given: Mapping[str, str], kind: Literal["ratings", "preferences"]
+    table: TextTable,
+    roles: dict[str, str],
+    given: Mapping[str, str],
+    kind: Literal["ratings", "preferences"],
+    reasons: Mapping[str, str] | None = None,
 ) -> Identified:
     answer = roles.pop("value" if kind == "ratings" else "choice")
     default = None if "scale" in roles else _only_scale(answer, kind)
     frame = records(table, roles, answer, default)
+    if kind == "preferences":
+        frame["side"] = first_sides(frame)
     told = {**roles, ("value" if kind == "ratings" else "choice"): answer}
-    return Identified(table.path, kind, frame, told, _notes(table, told, given), table.decimal_comma)
+    about = listener_columns(table, roles["listener"], told.values())
+    notes = _notes(table, told, given, (), about, reasons or {})
+    return Identified(table.path, kind, frame, told, notes, table.decimal_comma, listener_columns=about)
 
 
-def _wide(table: TextTable, roles: dict[str, str], given: Mapping[str, str], scales: list[str]) -> Identified:
+def _wide(
+    table: TextTable, roles: dict[str, str], given: Mapping[str, str], scales: list[str], reasons: Mapping[str, str]
+) -> Identified:
     import pandas as pd
 
     frame = pd.concat([records(table, roles, name, name) for name in scales], ignore_index=True)
-    notes = _notes(table, roles, given, scales)
-    return Identified(table.path, "ratings", frame, roles, notes, table.decimal_comma)
+    about = listener_columns(table, roles["listener"], [*roles.values(), *scales])
+    notes = _notes(table, roles, given, scales, about, reasons)
+    return Identified(table.path, "ratings", frame, roles, notes, table.decimal_comma, listener_columns=about)
 
 
 def _only_scale(answer: str, kind: str) -> str:
@@ -194,13 +221,23 @@ def _only_scale(answer: str, kind: str) -> str:
 
 
 def _notes(
-    table: TextTable, roles: Mapping[str, str], given: Mapping[str, str], scales: Collection[str] = ()
+    table: TextTable,
+    roles: Mapping[str, str],
+    given: Mapping[str, str],
+    scales: Collection[str],
+    about: Collection[str],
+    reasons: Mapping[str, str],
 ) -> tuple[str, ...]:
+    """Say which column was taken for what, and why the others were not."""
     guessed = [f"{role} = {name}" for role, name in roles.items() if name != role and role not in given]
-    unread = [name for name in table.header if name and name not in roles.values() and name not in scales]
+    taken = {*roles.values(), *scales, *about}
+    unread = [name for name in table.header if name and name not in taken]
     notes = [f"Columns guessed: {', '.join(guessed)}."] if guessed else []
     if scales:
         notes.append(f"A scale each: {', '.join(scales)}.")
+    if about:
+        notes.append(f"About the listeners: {', '.join(about)}; --by-listener shows the means of groups.")
     if unread:
-        notes.append(f"Columns not read: {', '.join(unread)}.")
+        told = [f"{name} ({reasons[name]})" if reasons.get(name) else name for name in unread]
+        notes.append(f"Columns not read: {', '.join(told)}.")
     return tuple(notes)

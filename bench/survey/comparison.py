@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bench.stats.crossed import CrossedTest, crossed_mean
 from bench.stats.intervals import bounded_t_interval
 from bench.survey.pair_test import JointFits, Pair, PairAnswers
+from bench.survey.pair_votes import PairVotes
 from bench.survey.ratings import Ratings
 from bench.survey.results import (
     EquivalenceTest,
@@ -37,7 +38,7 @@ def model_ratings(ratings: Ratings, confidence: float) -> tuple[ModelRating, ...
 
 
 def compare(
-    pairs: Mapping[Pair, PairAnswers],
+    pairs: Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes],
     confidence: float,
     margin: float | None = None,
     resamples: int = 2000,
@@ -56,7 +57,9 @@ def compare(
 
     found = [_comparison(pair, answers, confidence, margin) for pair, answers in pairs.items()]
     adjusted = holm([np.nan if one.p is None else one.p for one in found])
-    limits = _superiority_limits([one.differences for one in pairs.values()], confidence, resamples, seed)
+    rated = [one.differences for one in pairs.values() if isinstance(one, PairAnswers)]
+    voted = [one for one in pairs.values() if isinstance(one, PairVotes)]
+    limits = _superiority_limits(rated, confidence, resamples, seed) if rated else _share_limits(voted, confidence)
     return tuple(
         replace(one, p_holm=known(p), superiority_low=known(low), superiority_high=known(high))
         for one, p, (low, high) in zip(found, adjusted, limits, strict=True)
@@ -64,7 +67,10 @@ def compare(
 
 
 def compare_within_genres(
-    pairs: Mapping[Pair, PairAnswers], prompts: Sequence[str], genres: Mapping[str, str], confidence: float
+    pairs: Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes],
+    prompts: Sequence[str],
+    genres: Mapping[str, str],
+    confidence: float,
 ) -> tuple[GenreComparison, ...]:
     """Every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table."""
     from bench.stats.multiplicity import benjamini_hochberg
@@ -75,7 +81,7 @@ def compare_within_genres(
     for (a, b, scale), answers in pairs.items():
         for name in names:
             part = answers.of_prompts(where[name])
-            rated = int(part.rated.any(axis=0).sum())
+            rated = len(np.unique(part.prompts)) if isinstance(part, PairVotes) else int(part.rated.any(axis=0).sum())
             test, reason, _ = part.test(confidence)
             found.append(
                 GenreComparison(
@@ -120,12 +126,29 @@ def _model_rating(
     )
 
 
-def _comparison(pair: Pair, answers: PairAnswers, confidence: float, margin: float | None) -> SurveyComparison:
+def _share_limits(votes: Sequence[PairVotes], confidence: float) -> Iterator[tuple[float, float]]:
+    """Of votes, superiority is a share of them, and so is each end of its interval."""
+    for one in votes:
+        test, reason, _ = one.by_sign.test(confidence)
+        if test is None or reason:
+            yield np.nan, np.nan
+        else:
+            yield max(0.0, (1 + test.low) / 2), min(1.0, (1 + test.high) / 2)
+
+
+def _comparison(
+    pair: Pair, answers: PairAnswers | PairVotes, confidence: float, margin: float | None
+) -> SurveyComparison:
     from bench.stats.effect_size import matched_rank_biserial, probability_of_superiority, standardised_difference
 
-    values, rated = answers.differences, answers.rated
-    listeners, prompts = int(rated.any(axis=1).sum()), int(rated.any(axis=0).sum())
-    cells, paired = int(rated.sum()), int((~np.isnan(values)).sum())
+    values = answers.differences
+    paired = int((~np.isnan(values)).sum())
+    if isinstance(answers, PairVotes):
+        listeners, prompts = len(np.unique(answers.listeners)), len(np.unique(answers.prompts))
+        cells = paired
+    else:
+        listeners, prompts = (int(answers.rated.any(axis=axis).sum()) for axis in (1, 0))
+        cells = int(answers.rated.sum())
     test, reason, by_position = answers.test(confidence)
     try:
         d_z = known(standardised_difference(values, "listener"))
@@ -146,7 +169,7 @@ def _comparison(pair: Pair, answers: PairAnswers, confidence: float, margin: flo
         listeners=listeners,
         prompts=prompts,
         cells=cells,
-        missing=values.size - cells,
+        missing=answers.missing,
         paired=paired,
         superiority=probability_of_superiority(values) if paired else None,
         superiority_low=None,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from bench.survey.listener_results import Agreement
 from bench.survey.ratings import Ratings
-from bench.survey.results import Agreement
 
 Array = npt.NDArray[np.float64]
 

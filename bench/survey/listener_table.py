@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.survey.listener_results import ListenerRating
 from bench.survey.ratings import Ratings
-from bench.survey.results import ListenerRating, known
+from bench.survey.results import known
 
 # An inconsistency below this share of the median is the estimate's collapse onto one listener.
 _COLLAPSED = 0.01

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.survey.table_file import TextTable
+    from bench.survey.forms.table import TextTable
+    from bench.survey.ratings import Exclusion
 
-_ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
+OPTIONAL = ("seed", "genre", "position", "side")
+"""Columns of the long form that a file need not have; "" where it does not."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,17 @@ class Identified:
     Attributes:
         path: the file.
         kind: what was answered.
-        records: line (int), column (that of the answer), listener, prompt, model (or a and b), scale, text, seed,
-            genre; all but the line text, "" where the file does not say.
+        records: line (int, that of the file, on which all answers of one row agree), column (that of the answer),
+            listener, prompt, model (or a and b), scale, text, seed, genre, position (when the listener heard it, as the
+            file counts) and, of preferences, side (which of a and b was shown first or on the left: ``a``, ``b``, or
+            "" where that is not known). All but the line are text, "" where the file does not say.
         columns: the file's column for each of these.
         notes: what was guessed, a sentence each.
         decimal_comma: whether 3,5 is a number.
         controls: models that are there to test the listeners (hidden reference, anchors).
+        listener_columns: columns that say something about the listeners, such as musicianship: what stands there, by
+            listener.
+        exclusions: rows that the layout itself left out, such as unfinished forms.
     """
 
     path: Path
@@ -38,14 +44,8 @@ class Identified:
     notes: tuple[str, ...] = ()
     decimal_comma: bool = False
     controls: frozenset[str] = field(default=frozenset())
-
-
-def plain(name: str) -> str:
-    """A column's name without blanks, punctuation, capitals and endings such as "id"."""
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
-    while len(words) > 1 and words[-1] in _ENDINGS:
-        words.pop()
-    return "".join(words)
+    listener_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:
@@ -60,7 +60,48 @@ def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str 
     frame = pd.DataFrame({"line": table.lines, **columns, "text": texts, "column": answer})
     if scale is not None:
         frame["scale"] = scale
-    for role in ("seed", "genre"):
+    for role in OPTIONAL:
         if role not in frame:
             frame[role] = ""
     return frame
+
+
+_FIRST, _SECOND = ("a", "left", "first", "model_a", "modela"), ("b", "right", "second", "model_b", "modelb")
+
+
+def side_of(text: str) -> str:
+    """The side that a word names, ``a`` or ``b``; "" where it names none."""
+    word = text.casefold()
+    return "a" if word in _FIRST else "b" if word in _SECOND else ""
+
+
+def first_sides(frame: pd.DataFrame) -> list[str]:
+    """Which of a and b came first or left: as the column ``side`` names a model or a side, else a, as listed."""
+    found = []
+    for side, a, b in zip(frame["side"], frame["a"], frame["b"], strict=True):
+        named = "a" if side == a else "b" if side == b else side_of(side)
+        found.append(named if side else "a")
+    return found
+
+
+def listener_columns(table: TextTable, listener: str, taken: Collection[str]) -> dict[str, dict[str, str]]:
+    """Find the columns that say one thing about each listener, and not the same about all.
+
+    Args:
+        table: the file.
+        listener: its column of listeners.
+        taken: columns that are something else.
+    """
+    who = table.header.index(listener)
+    found: dict[str, dict[str, str]] = {}
+    for position, name in enumerate(table.header):
+        if not name or name == listener or name in taken:
+            continue
+        said: dict[str, set[str]] = {}
+        for row in table.rows:
+            if row[who] and row[position]:
+                said.setdefault(row[who], set()).add(row[position])
+        values = {person: next(iter(texts)) for person, texts in said.items() if len(texts) == 1}
+        if len(values) == len(said) and len(set(values.values())) > 1:
+            found[name] = values
+    return found

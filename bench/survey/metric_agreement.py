@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from bench.paths import StrPath
 from bench.scores.aggregate import Column
 from bench.stats.association import Association, RatedClips, between_models, pooled, within_prompts
 from bench.stats.bootstrap import RESAMPLES, SEED
@@ -130,7 +131,7 @@ class Predictions:
 
 
 def predict(
-    folder: Path, ratings: Ratings, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
+    folder: StrPath, ratings: Ratings, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
 ) -> Predictions:
     """Correlate every metric of a run with every scale of a survey of its clips.
 
@@ -146,7 +147,7 @@ def predict(
         UsageError: there is no run in the folder.
         DataError: no rating is of a clip of this run, or the run has no clips or no scores.
     """
-    run = read_rated_run(folder)
+    run = read_rated_run(Path(folder))
     named = ratings.table.assign(seed=seed_names(ratings))
     clips = [Clip(*names) for names in zip(named["prompt"], named["model"], named["seed"], strict=True)]
     named["clip"] = clips

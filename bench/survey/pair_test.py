@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.stats.crossed import CrossedTest, crossed_t_test
 from bench.stats.maximal_model import MaximalModel, maximal_t_test
+from bench.survey.pair_votes import PairVotes, Tested, votes_of
 from bench.survey.ratings import Preferences, Ratings
 
 Array = npt.NDArray[np.float64]
@@ -24,38 +25,33 @@ Joint = Callable[[int, int, float], CrossedTest]
 _FEWEST_ORDERED, _ORDERED = 6, 0.9
 
 
-class Tested(NamedTuple):
-    """A test, or None; why there is none, or no interval; and whether positions are a covariate of it."""
-
-    test: CrossedTest | None
-    reason: str
-    by_position: bool = False
-
-
 @dataclass(frozen=True, eq=False)
 class PairAnswers:
-    """What listeners said about two models on one scale.
+    """How listeners rated two models on one scale.
 
     Attributes:
-        differences: shape (listeners, prompts): b − a, or which of the two was preferred (1 for b, −1 for a); NaN where
-            one of them is missing.
-        ratings: of a and of b, shape (2, listeners, prompts); None where the answers are preferences.
+        differences: shape (listeners, prompts): b − a, NaN where one of them is missing.
+        ratings: of a and of b, shape (2, listeners, prompts).
         positions: at which each rating was given, of the same shape; None where the file does not say.
         joint: the test within one fit to all models, for pairs whose own ratings allow none.
     """
 
     differences: Array
-    ratings: Array | None = None
+    ratings: Array
     positions: Array | None = None
     joint: Joint | None = None
     places: tuple[int, int] = (0, 1)
 
     @property
     def rated(self) -> npt.NDArray[np.bool_]:
-        """Where there is a rating of either, or a preference; shape (listeners, prompts)."""
-        of = self.differences[None] if self.ratings is None else self.ratings
-        found: npt.NDArray[np.bool_] = (~np.isnan(of)).any(axis=0)
+        """Where there is a rating of either; shape (listeners, prompts)."""
+        found: npt.NDArray[np.bool_] = (~np.isnan(self.ratings)).any(axis=0)
         return found
+
+    @property
+    def missing(self) -> int:
+        """Cells of the survey's listeners × prompts without a rating of either."""
+        return int((~self.rated).sum())
 
     @property
     def one_sided(self) -> bool:
@@ -64,15 +60,15 @@ class PairAnswers:
 
     def of_prompts(self, chosen: npt.NDArray[np.bool_]) -> PairAnswers:
         """The answers on some of the prompts, by themselves."""
-        ratings, positions = (None if part is None else part[..., chosen] for part in (self.ratings, self.positions))
-        return PairAnswers(self.differences[:, chosen], ratings, positions)
+        positions = None if self.positions is None else self.positions[..., chosen]
+        return PairAnswers(self.differences[:, chosen], self.ratings[..., chosen], positions)
 
     def mean(self) -> float | None:
         """The difference as the answers stand, without regard to who gave them."""
         paired = self.differences[~np.isnan(self.differences)]
         if len(paired) and not self.one_sided:
             return float(paired.mean())
-        if self.ratings is None or np.isnan(self.ratings).all(axis=(1, 2)).any():
+        if np.isnan(self.ratings).all(axis=(1, 2)).any():
             return None
         return float(np.nanmean(self.ratings[1]) - np.nanmean(self.ratings[0]))
 
@@ -85,8 +81,6 @@ class PairAnswers:
         """
         if not self.rated.any():
             return Tested(None, "no listener answered here")
-        if self.ratings is None:
-            return _attempt(lambda: crossed_t_test(self.differences, confidence))
         if np.isnan(self.ratings).all(axis=(1, 2)).any():
             return Tested(None, "one of the models has no rating")
         a, b = self.ratings
@@ -124,7 +118,9 @@ class PairAnswers:
             return ()
         first, last, share = (a, b, order[0]) if order[0] > 0.5 else (b, a, 1 - order[0])
         often = "always" if share == 1 else f"in {100 * share:.0f} % of cases"
-        return (f"{first} was heard before {last} {often}, so that what the order does may pass for a difference",)
+        return (
+            f"W-ORDER: {first} was heard before {last} {often}, so that what the order does may pass for a difference",
+        )
 
 
 def _attempt(test: Callable[[], CrossedTest]) -> Tested:
@@ -171,18 +167,17 @@ class JointFits:
         return lambda a, b, confidence: self.of(scale).difference(a, b, confidence)
 
 
-def pairs_of(survey: Ratings | Preferences, joint: JointFits | None = None) -> dict[Pair, PairAnswers]:
+def pairs_of(
+    survey: Ratings | Preferences, joint: JointFits | None = None
+) -> Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes]:
     """Every pair of models on every scale; pairs that nobody was asked to choose between are left out."""
-    found: dict[Pair, PairAnswers] = {}
+    found: dict[Pair, Any] = {}
     for scale in survey.scales:
         if isinstance(survey, Ratings):
             together = None if joint is None or len(survey.models) < 3 else joint.test(scale)
             found |= _rated(survey, scale, together)
         else:
-            for a, b in combinations(survey.models, 2):
-                signs = survey.signs(a, b, scale)
-                if not np.isnan(signs).all():
-                    found[a, b, scale] = PairAnswers(signs)
+            found |= {(a, b, scale): votes for (a, b), votes in votes_of(survey, scale).items()}
     return found
 
 

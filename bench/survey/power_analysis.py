@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 
-from bench.progress import Progress, Silent
+from bench.progress import ProgressOption, shown
 from bench.stats.power import Design, Simulation, cheapest_design, fewest_listeners, minimum_detectable, power_cell
 from bench.stats.survey_model import Scale
 from bench.survey.latent_ratings import LatentRatings, mean_difference
@@ -124,7 +124,7 @@ def plan(
     prompts: Sequence[int],
     question: Question,
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> PowerPlan:
     """Simulate the crossed t-test on surveys of every number of listeners with every number of prompts.
 
@@ -139,7 +139,6 @@ def plan(
     Raises:
         ValueError: fewer than two listeners or prompts, or a target that is no power.
     """
-    progress = progress or Silent()
     sizes = list(product(dict.fromkeys(listeners), dict.fromkeys(prompts)))
     jobs: dict[tuple[int, int], Callable[[], PowerCell | Fewest]] = {
         (n, m): partial(_cell, question, n, m) for n, m in sizes
@@ -147,8 +146,9 @@ def plan(
     # A search takes about as long as half the cells of its largest size.
     jobs |= {(0, m): partial(_fewest, question, m) for m in dict.fromkeys(prompts)}
     longest_first = sorted(jobs, key=lambda size: -(size[0] or question.most / 2) * size[1])
-    progress.begin("simulating surveys", len(jobs), 0)
-    results = compute([jobs[size] for size in longest_first], workers, progress.advance)
+    with shown(progress) as progress:
+        progress.begin("simulating surveys", len(jobs), 0)
+        results = compute([jobs[size] for size in longest_first], workers, progress.advance)
     found = dict(zip(longest_first, results, strict=True))
     cells = tuple(cell for size in sizes if isinstance(cell := found[size], PowerCell))
     fewest = tuple(few for m in dict.fromkeys(prompts) if isinstance(few := found[0, m], Fewest))

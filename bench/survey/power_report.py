@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from bench.number_format import NONE, number
 from bench.survey.power_analysis import MODELS, PowerCell, PowerPlan, Question
-from bench.text_table import PROSE_WIDTH
+from bench.text_table import Layout, paragraph, text_table
 
 
 def plan_record(plan: PowerPlan) -> dict[str, Any]:
@@ -57,43 +56,41 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: PowerPlan, source: str) -> str:
-    """The plan for a terminal; ``source`` says where the variances are from."""
+def plan_text(plan: PowerPlan, source: str, layout: Layout | None = None) -> str:
+    """The plan for a terminal or a pipe; ``source`` says where the variances are from."""
     asked = plan.question
     target = f"{100 * asked.target:g} %"
     fewest = {few.prompts: few.listeners for few in plan.fewest}
     more = f"> {asked.most}"
+    header = ["listeners", *(f"{count} prompts" for count in fewest)]
     powers = [
+        *_rows(plan, lambda cell: f"{100 * cell.power:.0f} ± {_error(asked, cell)}"),
+        ["for " + target, *(str(few) if few else more for few in fewest.values())],
+    ]
+    differences = _rows(plan, lambda cell: NONE if cell.detectable_mean is None else _number(cell.detectable_mean))
+    to_find = (
         f"Power (%) to find a difference of {_number(asked.effect / asked.scale.step)} on "
-        f"{asked.scale.low}–{asked.scale.high} (seen as {_number(plan.effect_mean)} between mean ratings)",
-        *_grid(plan, lambda cell: f"{100 * cell.power:.0f} ± {_error(asked, cell)}"),
-        *_row("for " + target, [str(few) if few else more for few in fewest.values()]),
-    ]
-    differences = [
-        f"Difference of mean ratings that is found with a power of {target}",
-        *_grid(plan, lambda cell: NONE if cell.detectable_mean is None else _number(cell.detectable_mean)),
-    ]
-    return "\n".join(
-        [
-            *powers,
-            "",
-            *differences,
-            "",
-            *(textwrap.fill(line, PROSE_WIDTH) for line in (_cheapest(plan, target), _method(plan, source))),
-        ]
+        f"{asked.scale.low}–{asked.scale.high} (seen as {_number(plan.effect_mean)} between mean ratings)"
     )
+    parts = [
+        paragraph(to_find, layout),
+        text_table(header, powers, layout=layout),
+        "",
+        paragraph(f"Difference of mean ratings that is found with a power of {target}", layout),
+        text_table(header, differences, layout=layout),
+        "",
+        paragraph(_cheapest(plan, target), layout),
+        paragraph(_method(plan, source), layout),
+    ]
+    return "\n".join(parts)
 
 
-def _grid(plan: PowerPlan, shown: Callable[[PowerCell], str]) -> list[str]:
-    prompts = list(dict.fromkeys(cell.prompts for cell in plan.cells))
-    lines = _row("listeners", [f"{count} prompts" for count in prompts])
-    for listeners in dict.fromkeys(cell.listeners for cell in plan.cells):
-        lines += _row(str(listeners), [shown(cell) for cell in plan.cells if cell.listeners == listeners])
-    return lines
-
-
-def _row(first: str, cells: list[str]) -> list[str]:
-    return [f"{first:>9}" + "".join(f"{cell:>13}" for cell in cells)]
+def _rows(plan: PowerPlan, shown: Callable[[PowerCell], str]) -> list[list[str]]:
+    """A row for each number of listeners, a cell for each number of prompts."""
+    return [
+        [str(listeners), *(shown(cell) for cell in plan.cells if cell.listeners == listeners)]
+        for listeners in dict.fromkeys(cell.listeners for cell in plan.cells)
+    ]
 
 
 def _cheapest(plan: PowerPlan, target: str) -> str:

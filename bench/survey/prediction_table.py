@@ -6,7 +6,7 @@ from bench.number_format import NONE, counted, number, with_interval
 from bench.survey.metric_agreement import LEVELS, Ceiling, Coefficient, Prediction, Predictions
 from bench.survey.metric_picks import Pick
 from bench.survey.vote_agreement import VotePredictions
-from bench.text_table import paragraph, text_table
+from bench.text_table import Layout, paragraph, text_table
 
 _ARROWS = {"higher": "↑", "lower": "↓ turned", "none": ""}
 _SINGLE = (
@@ -34,28 +34,28 @@ _READING = (
 )
 
 
-def table(found: Predictions) -> str:
-    """The predictions as text."""
+def table(found: Predictions, layout: Layout | None = None) -> str:
+    """The predictions as text, for a terminal or a pipe."""
     lines = [
         f"{counted(found.ratings, 'rating')}: {counted(found.listeners, 'listener')}, "
         f"{counted(found.prompts, 'prompt')}, {counted(len(found.models), 'model')} ({', '.join(found.models)})"
     ]
-    lines += [*_unmatched(found), *found.notes]
+    lines = [paragraph(line, layout) for line in (*lines, *_unmatched(found), *found.notes)]
     for scale in dict.fromkeys(row.scale for row in found.rows):
-        lines += ["", scale, *_of_scale([row for row in found.rows if row.scale == scale])]
+        lines += ["", scale, *_of_scale([row for row in found.rows if row.scale == scale], layout)]
         chosen = [pick for pick in found.picks if pick.scale == scale]
         for ceiling in found.ceilings:
             if ceiling.scale == scale:
-                lines += ["", *_beside_listeners(ceiling, chosen)]
+                lines += ["", *_beside_listeners(ceiling, chosen, layout)]
     intervals = sum(row.kendall.low is not None for row in found.rows)
     chance = f"{intervals * (1 - found.confidence):.0f}"
     reading = _READING.format(confidence=found.confidence, intervals=intervals, chance=chance)
-    lines += ["", *map(paragraph, (reading, _SINGLE))]
+    lines += ["", paragraph(reading, layout), paragraph(_SINGLE, layout)]
     return "\n".join(lines)
 
 
-def vote_table(found: VotePredictions) -> str:
-    """The accuracy of each metric on votes, as text."""
+def vote_table(found: VotePredictions, layout: Layout | None = None) -> str:
+    """The accuracy of each metric on votes, as text, for a terminal or a pipe."""
     lines = [
         f"{counted(found.votes, 'vote')} with a preference: {counted(found.listeners, 'listener')}, "
         f"{counted(found.prompts, 'prompt')}, {counted(len(found.models), 'model')} ({', '.join(found.models)})"
@@ -67,7 +67,7 @@ def vote_table(found: VotePredictions) -> str:
     ):
         if count:
             lines.append(f"{counted(count, 'answer')} {what}")
-    lines += found.notes
+    lines = [paragraph(line, layout) for line in (*lines, *found.notes)]
     for ceiling in found.ceilings:
         rows = [row for row in found.rows if row.scale == ceiling.scale]
         body = []
@@ -77,13 +77,13 @@ def vote_table(found: VotePredictions) -> str:
             body.append([name, with_interval(share, low, high, 1), str(row.votes)])
         ends = [NONE if end is None else number(100 * end, 1) for end in (ceiling.low, ceiling.high)]
         body.append(["listeners (ceiling)", f"{ends[0]} to {ends[1]}", str(ceiling.votes)])
-        lines += ["", ceiling.scale, text_table(["metric", "accuracy (%)", "votes"], body)]
-        lines += [f"{row.metric}: {row.note}" for row in rows if row.note]
-    lines += ["", paragraph(_ACCURACY.format(confidence=found.confidence))]
+        lines += ["", ceiling.scale, text_table(["metric", "accuracy (%)", "votes"], body, layout=layout)]
+        lines += [paragraph(f"{row.metric}: {row.note}", layout) for row in rows if row.note]
+    lines += ["", paragraph(_ACCURACY.format(confidence=found.confidence), layout)]
     return "\n".join(lines)
 
 
-def _beside_listeners(ceiling: Ceiling, chosen: list[Pick]) -> list[str]:
+def _beside_listeners(ceiling: Ceiling, chosen: list[Pick], layout: Layout | None) -> list[str]:
     """Metrics beside single listeners: their correlation, the model they would have picked, and what that costs."""
     body = []
     for pick in chosen:
@@ -101,10 +101,11 @@ def _beside_listeners(ceiling: Ceiling, chosen: list[Pick]) -> list[str]:
     ends = [NONE if end is None else number(end, 2) for end in (ceiling.low, ceiling.high)]
     theirs = chosen[0].listeners_pick if chosen else NONE
     body.append(["listeners (ceiling)", f"{ends[0]} to {ends[1]}", theirs, ""])
-    table = text_table(["metric", "τ with single listeners", "picks", "loss to listeners"], body, break_headings=False)
+    table = text_table(["metric", "τ with single listeners", "picks", "loss to listeners"], body, layout=layout)
     listeners, prompts = counted(ceiling.listeners, "listener"), counted(ceiling.prompts, "prompt")
     of = f"ceiling: {listeners}, {prompts}, {ceiling.pairs} pairs of clips rated by one listener"
-    return [table, of, *(f"{pick.metric}: {pick.note}" for pick in chosen if pick.note)]
+    notes = [f"{pick.metric}: {pick.note}" for pick in chosen if pick.note]
+    return [table, *(paragraph(line, layout) for line in (of, *notes))]
 
 
 def _unmatched(found: Predictions) -> list[str]:
@@ -123,13 +124,13 @@ def _unmatched(found: Predictions) -> list[str]:
     return lines
 
 
-def _of_scale(rows: list[Prediction]) -> list[str]:
+def _of_scale(rows: list[Prediction], layout: Layout | None) -> list[str]:
     by_place = {(row.metric, row.level): row for row in rows}
     # A column in which nothing stands says its reason once, below.
     levels = [level for level in LEVELS if any(row.kendall.value is not None for row in rows if row.level == level)]
     header = ["metric"]
     for level in levels:
-        header += [f"{level}: τ", "ρ", "n"]
+        header += [f"{level}: τ", f"{level}: ρ", f"{level}: n"]  # each says it, since bands may part them
     body = []
     for metric in dict.fromkeys(row.metric for row in rows):
         own = [by_place.get((metric, level)) for level in levels]
@@ -139,7 +140,8 @@ def _of_scale(rows: list[Prediction]) -> list[str]:
             for row in own:
                 line += [_shown(row.kendall), _shown(row.spearman), str(row.pairs)] if row else ["", "", ""]
             body.append(line)
-    return [*([text_table(header, body, break_headings=False)] if body else []), *_notes(rows), *_conclusion(rows)]
+    said = [paragraph(line, layout) for line in (*_notes(rows), *_conclusion(rows))]
+    return [*([text_table(header, body, layout=layout)] if body else []), *said]
 
 
 def _notes(rows: list[Prediction]) -> list[str]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import DataError, UsageError
+from bench.errors import UsageError
+from bench.number_format import first_few
+from bench.survey.forms.questions import SurveyQuestion
+
+Array = npt.NDArray[np.float64]
 
 _WRITTEN = re.compile(r"\s*([-−]?\d+(?:\.\d+)?)\s*(?:[-–:]|\.\.|to)\s*([-−]?\d+(?:\.\d+)?)\s*")
 
@@ -34,6 +39,17 @@ class Range(NamedTuple):
             raise UsageError(f"the rating scale '{text}' must rise from its lowest to its highest rating")
         return cls(low, high)
 
+    @classmethod
+    def around(cls, values: Sequence[float]) -> Range:
+        """The narrowest customary range that holds these values, or else the range from the lowest to the highest."""
+        low, high = min(values), max(values)
+        return next((one for one in CUSTOMARY if one.low <= low and high <= one.high), cls(low, high))
+
+    @property
+    def written(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.low:g}{'..' if self.low < 0 else '-'}{self.high:g}"
+
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}" if self.low < 0 else f"{self.low:g}–{self.high:g}"
 
@@ -45,30 +61,77 @@ CUSTOMARY = tuple(
 
 # A rating in a hundred is a slip of the hand; one in twenty is a wider scale; what lies between must be asked.
 _SLIPS, _MEANT = 0.01, 0.05
+_MOST_CODES = 3  # a survey has a code or two for "no answer"; more values apart are a wider scale, sparsely used
 
 
-def guess_range(ratings: npt.NDArray[np.float64], scale: str) -> Range:
-    """The narrowest customary range that the ratings lie on, up to 1 % (or one in 30 or more) that look like slips.
+def stray_values(ratings: Array) -> tuple[float, ...]:
+    """Find the values that stand apart from the rest of the scale, as codes for a missing answer do: −1, 9, 99, 0.
+
+    How often they are there does not matter. A value stands apart from a customary range, which most of the values lie
+    on, where at least one step between is not used, and so does a negative number below a scale that has none, and a 0
+    below whole numbers from 1 to at most 10. At most three values do so; where more would, the scale is a wider one.
+
+    Args:
+        ratings: shape (n,), finite, n ≥ 1.
+
+    >>> stray_values(np.array([1.0, 2, 3, 4, 5, 99])), stray_values(np.array([0.0, 20, 35, 60, 99]))
+    ((99.0,), ())
+    """
+    values = np.unique(ratings)
+    if set(values) <= {0, 1}:
+        return ()
+    below = values[(values >= -3) & (values < 0)]
+    above = values[values > 3]
+    few_above = len(above) <= _MOST_CODES and not (above <= 6).any()
+    of_comparison = few_above and (len(below) > 1 or (len(below) == 1 and 0 in values))
+    for limit in CUSTOMARY[1:]:  # few ratings lie on 0–1 by nature
+        on_it = (ratings >= limit.low) & (ratings <= limit.high)
+        body = values[(values >= limit.low) & (values <= limit.high)]
+        if (of_comparison and limit.low >= 0) or not len(body) or (len(body) < 3 and on_it.mean() < 0.5):
+            continue
+        apart = _apart(values, body, negative=limit.low < 0)
+        if len(apart) <= _MOST_CODES:
+            rest = np.setdiff1d(values, [*apart, 0.0])
+            zero = 0 in values and len(rest) > 1 and rest.min() >= 1 and rest.max() <= 10
+            return tuple(sorted({*apart, 0.0} if zero else apart))
+    return ()
+
+
+def _apart(values: Array, body: Array, negative: bool) -> tuple[float, ...]:
+    """The values that no chain of single steps joins to those on a range, nor one below 0 unless that is usual."""
+    low, high = float(body.min()), float(body.max())
+    step = float(np.clip(np.diff(body).min(), 1, 2)) if len(body) > 1 else 1.0
+    for value in values[values > high]:
+        high = float(value) if value - high <= step else high
+    for value in values[values < low][::-1]:
+        low = float(value) if low - value <= step and (negative or value >= 0) else low
+    return tuple(float(value) for value in values if not low <= value <= high)
+
+
+def guess_range(ratings: Array, scale: str) -> Range:
+    """The narrowest customary range that the ratings lie on, but for one in a hundred that look like slips.
 
     Ratings on no customary range have the range from the lowest to the highest.
 
     Args:
-        ratings: shape (n,), finite, n ≥ 1.
+        ratings: shape (n,), finite, n ≥ 1, without values that stand apart (`stray_values`).
         scale: its name, for the message.
 
     Raises:
-        DataError: a few ratings lie beyond the range of all others, and whether they are mistakes cannot be told.
+        SurveyQuestion: a few ratings lie beyond the range of all others, and whether they are mistakes cannot be told.
     """
     for candidate in CUSTOMARY:
         beyond = (ratings < candidate.low) | (ratings > candidate.high)
         count = int(beyond.sum())
-        if count == 0 or (len(ratings) >= 30 and count <= max(1, _SLIPS * len(ratings))):
+        if count <= _SLIPS * len(ratings):
             return candidate
         if count <= _MEANT * len(ratings):
-            far = sorted({float(value) for value in ratings[beyond]})
-            raise DataError(
-                f"{len(ratings) - count} of {len(ratings)} ratings of {scale} lie on {candidate}, but there are also "
-                f"{', '.join(f'{value:g}' for value in far[:5])}: say what the scale is with --rating-scale, "
-                f"such as --rating-scale {candidate.low:g}-{candidate.high:g}; ratings off it are excluded and listed"
+            far = [f"{value:g}" for value in np.unique(ratings[beyond])]
+            raise SurveyQuestion(
+                f"{len(ratings) - count} of {len(ratings)} ratings of {scale} lie on {candidate}, but there "
+                f"{'is' if count == 1 else 'are'} also {', '.join(first_few(far, 5))}: say what the scale is, or that "
+                "they are no ratings",
+                ["--rating-scale", Range.around([float(ratings.min()), float(ratings.max())]).written],
+                ["--missing", ",".join(far)],
             )
     return Range(float(ratings.min()), float(ratings.max()))

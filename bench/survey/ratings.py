@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = npt.NDArray[np.float64]
+
+OUTCOMES = ("a", "b", "tie", "both bad")
+"""What a listener may say of two clips; "both bad" is no tie, since it does not say that they are equally good."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,17 @@ class _Answers:
         table: a row an answer; all but the answer itself are strings, "" where the file does not say.
         exclusions: answers that were left out.
         notes: what was guessed or noticed while reading, a sentence each.
+        listener_columns: what the file says about each listener, such as musicianship: by column, then by listener.
+        rows: rows of the file that hold answers.
+        rows_lost: those of them of which no answer counts.
     """
 
     table: pd.DataFrame
     exclusions: tuple[Exclusion, ...]
     notes: tuple[str, ...]
+    listener_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict, kw_only=True)
+    rows: int = field(default=0, kw_only=True)
+    rows_lost: int = field(default=0, kw_only=True)
 
     @cached_property
     def listeners(self) -> tuple[str, ...]:
@@ -82,7 +91,8 @@ class Ratings(_Answers):
     """Ratings of clips: listener × prompt × model (× seed) on each scale.
 
     Attributes:
-        table: columns listener, prompt, model, scale, value (float), seed, genre, and position where it is known.
+        table: columns listener, prompt, model, scale, value (float), seed, genre, position (float: when
+            the listener heard it, NaN where the file does not say).
         models: in the order that was asked for, or by name.
         ranges: lowest and highest possible rating of each scale.
     """
@@ -105,11 +115,14 @@ class Ratings(_Answers):
     def positions(self, scale: str) -> Array | None:
         """At which place of a listener's session each rating on one scale was given, in the shape of `cube`.
 
-        None where the table has no column "position" (float, NaN where unknown), or it leaves a rating out.
+        None where the file does not say it of every rating, in numbers.
         """
+        import pandas as pd
+
         if "position" not in self.table:
             return None
         rows = self.table[self.table["scale"] == scale]
+        rows = rows.assign(position=pd.to_numeric(rows["position"], errors="coerce"))
         return None if rows["position"].isna().any() else self._cells(rows, "position")
 
     def _cells(self, rows: pd.DataFrame, column: str) -> Array:
@@ -123,21 +136,16 @@ class Preferences(_Answers):
     """Answers to "which of the two is better?".
 
     Attributes:
-        table: columns listener, prompt, a, b, scale, choice (1 for b, −1 for a, 0 for no preference), seed, genre.
+        table: columns listener, prompt, a, b, scale, choice (1 for b, −1 for a, 0 for neither), outcome (one of
+            `OUTCOMES`), score (float: by how much b was better; the choice where listeners only chose), seed, genre,
+            position (float, NaN where not known), and side (which of a and b came first or left: ``a``, ``b``,
+            "" where not known).
         models: in the order that was asked for, or by name.
+        ranges: lowest and highest possible score of each scale that was answered by comparison scores, such as −3 to 3.
     """
 
     models: tuple[str, ...]
-
-    def signs(self, a: str, b: str, scale: str) -> Array:
-        """How often b was preferred less how often a was, −1 to 1, shape (listeners, prompts); NaN where not asked."""
-        table = self.table[self.table["scale"] == scale]
-        forth = (table["a"] == a) & (table["b"] == b)
-        back = (table["a"] == b) & (table["b"] == a)
-        rows = table[forth | back]
-        signs = rows["choice"].where(forth[rows.index], -rows["choice"])
-        codes = [_codes(rows["listener"], self.listeners), _codes(rows["prompt"], self.prompts)]
-        return cell_means(codes, signs, [len(self.listeners), len(self.prompts)])
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

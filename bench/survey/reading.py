@@ -3,45 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.paths import StrPath
+from bench.survey.answer_rules import AnswerRules
 from bench.survey.columns import identify
 from bench.survey.exclusions import screen
+from bench.survey.forms.clip_map import read_clip_map
+from bench.survey.forms.layout import Opened, Request
+from bench.survey.forms.layouts import open_table
+from bench.survey.forms.table_file import read_table
+from bench.survey.long_format import Identified
 from bench.survey.rating_range import Range
-from bench.survey.ratings import Preferences, Ratings
-from bench.survey.table_file import read_table
+from bench.survey.ratings import Exclusion, Preferences, Ratings
+from bench.survey.row_filter import select_rows
 
 
 def read_ratings(
-    path: Path,
+    path: StrPath,
     columns: Mapping[str, str] | None = None,
     ranges: Mapping[str, Range] | Range | None = None,
     models: Sequence[str] | None = None,
     scales: Collection[str] | None = None,
+    rules: AnswerRules | None = None,
+    clips: StrPath | None = None,
+    layout: str | None = None,
 ) -> Ratings:
     """Read a survey of ratings; the arguments and errors are those of `read_survey`.
 
     Raises:
         DataError: also where the file holds preferences.
     """
-    survey = read_survey(path, columns, ranges, models, scales)
+    survey = read_survey(path, columns, ranges, models, scales, rules, clips, layout)
     if not isinstance(survey, Ratings):
         raise DataError(f"{path}: holds preferences between two models; ratings of each are needed here")
     return survey
 
 
 def read_survey(
-    path: Path,
+    path: StrPath,
     columns: Mapping[str, str] | None = None,
     ranges: Mapping[str, Range] | Range | None = None,
     models: Sequence[str] | None = None,
     scales: Collection[str] | None = None,
+    rules: AnswerRules | None = None,
+    clips: StrPath | None = None,
+    layout: str | None = None,
 ) -> Ratings | Preferences:
-    """Read a CSV (comma, semicolon or tab), TSV or Parquet file of a survey in any of the known layouts.
+    """Read a file of a survey in any of the known layouts: CSV, TSV, Excel, JSON, JSON Lines or Parquet.
 
     Long: listener, prompt, model, scale, value, and optionally seed and genre. Wide: a column a scale instead of scale
-    and value. Preferences: listener, prompt, a, b, choice. And the CSV files of webMUSHRA.
+    and value, or a column a model. Preferences: listener, prompt, a, b, choice. And the exports of survey tools, most
+    of them with a clip map.
 
     Args:
         path: the file.
@@ -50,9 +65,42 @@ def read_survey(
         ranges: lowest and highest possible rating, of all scales or of each; guessed where not given.
         models: only these, in this order.
         scales: in the wide layout the columns that hold ratings; otherwise only these scales.
+        rules: what words mean, what is missing, and which rows count.
+        clips: a clip map (see `bench.survey.forms.clip_map`), for files that name clips, files or questions only.
+        layout: the tool that wrote the file, a name of `bench.survey.forms.layouts.LAYOUTS`; recognised if not given.
 
     Raises:
         UsageError: a column, model or scale that was asked for is not in the file.
+        SurveyQuestion: what the file holds can be read in more than one way.
         DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
     """
-    return screen(identify(read_table(path), columns or {}, scales), ranges, models, scales)
+    rules = rules or AnswerRules()
+    table, left_out = select_rows(read_table(Path(path), number_repeated=True), rules.where)
+    request = Request(read_clip_map(Path(clips)) if clips else None, columns or {}, models, scales)
+    opened = open_table(table, request, layout)
+    identified = _identify(opened, request)
+    left_out += tuple(Exclusion(one.reason, one.column, tuple(one.lines), tuple(one.found)) for one in opened.left_out)
+    identified = replace(identified, exclusions=(*left_out, *identified.exclusions))
+    known = {scale: Range(*ends) for scale, ends in opened.ranges.items()}
+    return screen(identified, ranges or known or None, models, scales, rules)
+
+
+def _identify(opened: Opened, request: Request) -> Identified:
+    """Tell the columns of what a layout brought into rows, and name them as the file does."""
+    header = opened.table.header
+    given = {role: name for role, name in request.given.items() if name in header} | dict(opened.roles)
+    try:
+        found = identify(opened.table, given, request.scales or opened.scales or None)
+    except DataError:
+        if opened.question is None:
+            raise
+        raise opened.question from None
+    records = found.records.assign(column=opened.answers) if opened.answers else found.records
+    return replace(
+        found,
+        records=records,
+        columns={**found.columns, **opened.sources},
+        notes=(*opened.table.notes, *opened.notes, *found.notes),
+        controls=found.controls | opened.controls,
+        listener_columns={**found.listener_columns, **opened.listener_columns},
+    )

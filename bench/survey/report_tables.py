@@ -6,19 +6,18 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.number_format import NONE, first_few, number
+from bench.number_format import NONE, counted, first_few, number
+from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
 from bench.survey.ratings import Exclusion
 from bench.survey.results import (
-    Agreement,
     CustomaryTest,
     GenreComparison,
-    ListenerRating,
     ModelRating,
     OmnibusTest,
     OrdinalModel,
-    Strength,
     SurveyComparison,
 )
+from bench.survey.vote_results import SideChoice, StrengthFit
 
 _ROWS = 8  # of an exclusion, before "and so many more"
 _LISTENERS = 20  # rows of the table of listeners
@@ -67,17 +66,60 @@ def model_rows(found: Sequence[ModelRating]) -> Table:
     return Rows(header, rows, 2), _reasons((f"{one.scale}, {one.model}", one.reason) for one in found)
 
 
-def strength_rows(found: Sequence[Strength]) -> Table:
+def strength_rows(fit: StrengthFit) -> Table:
     rows = [
         [
-            *(one.scale, one.model, number(one.strength, 2), interval(one.low, one.high)),
-            *(str(one.wins), str(one.ties), str(one.losses)),
+            *(one.model, number(one.strength, 2), interval(one.low, one.high), number(one.elo, 0)),
+            str(one.best) if one.best == one.worst else f"{one.best}–{one.worst}",
+            *(str(one.wins), str(one.ties), str(one.losses), str(one.both_bad)),
+        ]
+        for one in sorted(fit.models, key=lambda one: -(one.strength if one.strength is not None else 0))
+    ]
+    header = ["model", "log-strength", "interval", "Elo", "places", "won", "tied", "lost", "both bad"]
+    said = [f"{fit.scale}: {fit.reason}."] if fit.reason else []
+    if fit.effective_listeners is not None:
+        said.append(
+            f"{counted(fit.listeners, 'listener')}, who tell as much as {number(fit.effective_listeners, 1)} with as "
+            "many answers each (Kish). Intervals: listeners and prompts left out one at a time, t. Places: those that "
+            "the differences leave open (Holm p below .05)."
+        )
+    if fit.nu is not None:
+        said.append(
+            f"Davidson: ν = {number(fit.nu, 2)}. Its strengths are of answers that are no ties, so they lie further "
+            "apart than those of half wins; name the one you report."
+        )
+    return Rows(header, rows, 1), tuple(said)
+
+
+def strength_differences(fit: StrengthFit) -> Rows:
+    rows = [
+        [
+            f"{one.b} − {one.a}",
+            number(one.estimate, 2),
+            interval(one.low, one.high),
+            p_value(one.p),
+            p_value(one.p_holm),
+        ]
+        for one in fit.differences
+    ]
+    return Rows(["difference of log-strengths", "estimate", "interval", "p", "p Holm"], rows, 1)
+
+
+def side_rows(found: Sequence[SideChoice]) -> Table:
+    rows = [
+        [
+            one.scale,
+            str(one.votes),
+            f"{number(100 * one.share, 1)} %",
+            interval(None if one.low is None else 100 * one.low, None if one.high is None else 100 * one.high),
+            p_value(one.p),
         ]
         for one in found
     ]
-    header = ["question", "model", "log-strength", "interval", "won", "tied", "lost"]
-    reasons = _reasons((one.scale, one.reason) for one in {one.scale: one for one in found}.values())
-    return Rows(header, rows, 2), reasons
+    said = [f"{one.scale}: {one.reason}." for one in found if one.reason]
+    if not all(one.known for one in found):
+        said.append("The file does not say which side was shown first: a is taken for it (--column side=NAME says it).")
+    return Rows(["question", "votes for a side", "first side", "interval (%)", "p of 50 %"], rows, 1), tuple(said)
 
 
 def omnibus_rows(found: Sequence[OmnibusTest]) -> Table:
@@ -112,8 +154,9 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
     ]
     header = ["scale", "comparison", "diff.", "interval", "t", "df", "p", "p Holm", "method", "cells"]
     extra = [] if margin is None else [f"p equiv. ±{margin:g}"]
-    warnings = _reasons((f"Warning: {one.scale}", text) for one in found for text in one.warnings)
-    reasons = _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
+    pairs = [(f"{one.scale}, {one.b} − {one.a}", one) for one in found]
+    warnings = _reasons((pair, said) for pair, one in pairs for said in one.warnings)
+    reasons = _reasons((pair, one.reason) for pair, one in pairs)
     return Rows([*header, *extra], rows, 2), (*warnings, *reasons)
 
 
@@ -245,6 +288,15 @@ def listener_rows(found: Sequence[ListenerRating]) -> Table:
         sentences.append(f"Shown are the {len(shown)} least consistent of {len(found)}; --json lists all.")
     reasons = _reasons((one.scale, one.reason) for one in {(o.scale, o.reason): o for o in found}.values())
     return Rows(["scale", "listener", "ratings", "bias", "inconsistency"], rows, 2), (*sentences, *reasons)
+
+
+def group_rows(found: Sequence[GroupMean]) -> Table:
+    rows = [
+        [one.column, one.group, one.scale, one.name, number(one.mean, 2), str(one.listeners), str(one.cells)]
+        for one in found
+    ]
+    sentence = "A description of these listeners: whether groups differ was not tested."
+    return Rows(["column", "group", "scale", "model", "mean", "listeners", "answers"], rows, 4), (sentence,)
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
 from bench.survey.ratings import Exclusion
+from bench.survey.vote_results import SideChoice, StrengthFit
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class SurveyDesign:
         genres: with the number of prompts of each; empty where the file names none.
         answers: those that count.
         missing: empty cells of listeners × prompts × models (or pairs that were asked for), on each scale.
-        ranges: lowest and highest possible rating of each scale; empty for preferences.
+        ranges: lowest and highest possible rating or comparison score of each scale; empty for plain preferences.
         seeds: the most seeds that one model's clips of one prompt had.
         repeated: answers beyond the first in one cell, such as those to further seeds; they were averaged.
         excluded: answers left out; ``exclusions`` lists them.
         fewest_listeners, fewest_prompts: that any model has ratings of on a scale (or a pair, that was asked for).
+        rows: rows of the file that hold answers.
+        rows_lost: those of which no answer counts; ``share_lost`` is their share.
     """
 
     kind: Literal["ratings", "preferences"]
@@ -40,6 +44,9 @@ class SurveyDesign:
     excluded: int
     fewest_listeners: int
     fewest_prompts: int
+    rows: int
+    rows_lost: int
+    share_lost: float
 
 
 @dataclass(frozen=True)
@@ -60,21 +67,6 @@ class ModelRating:
     n: int
     missing: int
     method: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Strength:
-    """One model among preferences: its Bradley–Terry log-strength, the mean over the models 0."""
-
-    model: str
-    scale: str
-    strength: float | None
-    low: float | None
-    high: float | None
-    wins: int
-    ties: int
-    losses: int
     reason: str
 
 
@@ -103,7 +95,8 @@ class SurveyComparison:
 
     Attributes:
         p_holm: p adjusted over all scales and pairs.
-        method: "crossed t", "mixed model" (cells missing) or "maximal mixed model" (cells with a rating of one model).
+        method: "crossed t", "mixed model" (cells missing), "maximal mixed model" (cells with a rating of one model) or
+            "clustered votes" (nothing to cross).
         floored: whether the variance floor bound.
         listeners, prompts, cells: what the estimate rests on: cells with an answer about either model.
         missing: the other cells of the survey's listeners × prompts.
@@ -112,8 +105,8 @@ class SurveyComparison:
         rank_biserial: matched pairs, −1 to 1.
         d_z: of listener means, of ``d_z_unit``.
         by_position: whether the position at which each rating was given is a covariate of the test.
-        warnings: what stands in the way of the result, whatever its p.
         reason: why there is no test, "" if there is one.
+        warnings: what the design cannot tell apart from a difference, a code and a sentence each.
     """
 
     a: str
@@ -143,8 +136,8 @@ class SurveyComparison:
     components: VarianceComponents | None
     equivalence: EquivalenceTest | None
     by_position: bool
-    warnings: tuple[str, ...]
     reason: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,26 +159,6 @@ class GenreComparison:
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How far the listeners agree on the clips (prompt × model) of one scale; ``reasons`` say why a number is missing.
-
-    Attributes:
-        alpha: Krippendorff's, ordinal.
-        icc: ICC(2,k), of the clips that all listeners rated.
-        kendall_w: of the same clips.
-        clips, complete: rated by two or more listeners, and by all.
-    """
-
-    scale: str
-    alpha: float | None
-    icc: float | None
-    kendall_w: float | None
-    clips: int
-    complete: int
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class OrdinalModel:
     """Ratings of one scale as steps of a latent scale: a description, without p or intervals.
 
@@ -204,25 +177,6 @@ class OrdinalModel:
     thresholds: Mapping[str, float]
     listener_sd: float | None
     prompt_sd: float | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class ListenerRating:
-    """How one listener rates on one scale (ITU-T P.913), in rating steps.
-
-    Attributes:
-        ratings: cells of prompt × model with a rating of theirs.
-        bias: how much higher than the average listener they rate equal clips.
-        inconsistency: standard deviation around the clips' quality and their own bias.
-        reason: why a number is missing, or was found in another way.
-    """
-
-    scale: str
-    listener: str
-    ratings: int
-    bias: float | None
-    inconsistency: float | None
     reason: str
 
 
@@ -263,7 +217,7 @@ class Analysis:
     design: SurveyDesign
     exclusions: tuple[Exclusion, ...]
     notes: tuple[str, ...]
-    models: tuple[ModelRating, ...] | tuple[Strength, ...]
+    models: tuple[ModelRating, ...]
     comparisons: tuple[SurveyComparison, ...]
     agreement: tuple[Agreement, ...]
     ordinal: tuple[OrdinalModel, ...]
@@ -273,6 +227,10 @@ class Analysis:
     customary: tuple[CustomaryTest, ...]
     claims: tuple[str, ...]
     confidence: float
+    strengths: tuple[StrengthFit, ...] = ()
+    sides: tuple[SideChoice, ...] = ()
+
+    by_listener: tuple[GroupMean, ...] = ()
 
 
 def known(value: float) -> float | None:

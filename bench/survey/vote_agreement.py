@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.paths import StrPath
 from bench.stats.bootstrap import RESAMPLES, SEED
 from bench.stats.pairwise_accuracy import Votes, listener_accuracy, pairwise_accuracy
 from bench.survey.rated_run import Clip, RatedRun, nothing_matches, read_rated_run, seed_names
@@ -85,7 +86,7 @@ class VotePredictions:
 
 
 def predict_votes(
-    folder: Path, preferences: Preferences, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
+    folder: StrPath, preferences: Preferences, resamples: int = RESAMPLES, confidence: float = 0.95, seed: int = SEED
 ) -> VotePredictions:
     """Compute how often every clip metric of a run prefers what listeners preferred.
 
@@ -98,7 +99,7 @@ def predict_votes(
         UsageError: there is no run in the folder.
         DataError: no vote is between clips of this run, or the run has no clips or no scores.
     """
-    run = read_rated_run(folder)
+    run = read_rated_run(Path(folder))
     table = preferences.table.assign(seed=seed_names(preferences))
     for side in ("a", "b"):
         names = zip(table["prompt"], table[side], table["seed"], strict=True)

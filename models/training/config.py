@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from bench.schema import Settings, load_settings, parse_settings
+from bench.paths import StrPath
+from bench.schema import Settings, load_settings, parse_settings, schema_line
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -37,10 +38,10 @@ class DataConfig(Settings):
 
     path: a folder of audio with captions in same-named ``.txt`` or ``.json`` files or in ``metadata.csv`` or
     ``.jsonl``, a manifest (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, a folder of latents that
-    stable-audio-tools encoded (``pre_encode.py``), or ``composer`` for music that is composed now.
-    format: how to read it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres,
-    clips and seconds: of composed music only. validation: share of the recordings that are held out, or ``eval`` for
-    MusicCaps' own evaluation clips. bad_share: share of files that may be unreadable before the training refuses.
+    stable-audio-tools encoded (``pre_encode.py``), or ``composer`` for music that is composed now. format: how to read
+    it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres, clips, seconds and seed:
+    of composed music only. validation: share of the recordings that are held out, or ``eval`` for MusicCaps' own
+    evaluation clips. bad_share: share of files that may be unreadable before the training refuses.
     """
 
     path: str
@@ -57,10 +58,12 @@ class DataConfig(Settings):
 
 
 class LoraConfig(Settings):
-    """Low-rank adaptation. alpha: by default the rank. targets: names of layers or their ends; or, as one text, a
-    regular expression that the whole name of a layer matches, or ``all-linear``; by default what published adapters of
-    the base train. init: ``default`` (Kaiming-uniform first factor) or ``gaussian``; the second factor is zero. dora:
-    train the magnitude of each output's weights apart from their direction (Liu et al., ICML 2024)."""
+    """Low-rank adaptation. rank: of the two factors. alpha: by default the rank. targets: names of layers or their
+    ends; or, as one text, a regular expression that the whole name of a layer matches, or ``all-linear``; by default
+    what published adapters of the base train. init: ``default`` (Kaiming-uniform first factor) or ``gaussian``; the
+    second factor is zero. dropout: share of what enters the factors that is dropped while training. dora: train the
+    magnitude of each output's weights apart from their direction (Liu et al., ICML 2024).
+    """
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
     alpha: Positive | None = None
@@ -71,7 +74,11 @@ class LoraConfig(Settings):
 
 
 class OptimizerConfig(Settings):
-    """AdamW (Loshchilov and Hutter, ICLR 2019)."""
+    """AdamW (Loshchilov and Hutter, ICLR 2019).
+
+    lr: learning rate. betas: decay of the running means of the gradient and of its square. weight_decay: of all weights
+    that are trained, in each step, times lr. eps: added to the root of the mean square.
+    """
 
     lr: Positive = 1e-4
     betas: tuple[Share, Share] = (0.9, 0.999)
@@ -82,8 +89,9 @@ class OptimizerConfig(Settings):
 class ScheduleConfig(Settings):
     """The learning rate over the steps, after a linear rise over ``warmup`` of them.
 
-    ``inverse`` falls as (1 + step / inverse_gamma) ** −power, the others reach 0 (``polynomial`` with ``power``) at the
-    last step; ``constant`` does not fall.
+    kind: ``inverse`` falls as (1 + step / inverse_gamma) ** −power, the others reach 0 (``polynomial`` with ``power``)
+    at the last step; ``constant`` does not fall. warmup: steps over which it rises from 0. power: of ``polynomial`` and
+    ``inverse``. inverse_gamma: steps after which ``inverse`` has fallen to 2 ** −power.
     """
 
     kind: Literal["constant", "linear", "cosine", "polynomial", "inverse"] = "constant"
@@ -95,7 +103,9 @@ class ScheduleConfig(Settings):
 class ListeningConfig(Settings):
     """Clips that are generated and scored while training: fixed prompts and seeds, the benchmark's own metrics.
 
-    every: optimizer steps between them; 0 for none. params: sampling parameters of the model, such as ``steps``.
+    every: optimizer steps between them; 0 for none. suite: whose prompts. prompts: how many of it. seeds: of each
+    prompt. duration: of each clip, in seconds. metrics: by name. params: sampling parameters of the model, such as
+    ``steps``.
     """
 
     every: Annotated[int, Field(ge=0)] = 0
@@ -110,7 +120,9 @@ class ListeningConfig(Settings):
 class ValidationConfig(Settings):
     """How the training is judged. every: optimizer steps between validation losses. times: diffusion times in (0, 1) at
     which the loss is taken, each with fixed noise. patience: validations without an improvement by min_delta after
-    which the training stops; 0 goes on to the end. most: examples that are used at most."""
+    which the training stops; 0 goes on to the end. min_delta: how far a loss must lie below the best one to be
+    better. most: examples that are used at most. clips: that are generated and scored while training.
+    """
 
     every: Count = 100
     times: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.1, 0.3, 0.5, 0.7, 0.9), min_length=1)
@@ -128,15 +140,35 @@ class CheckpointConfig(Settings):
     keep: Count = 2
 
 
+def _set(**values: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Schema of tables that hold these keys, each with such a value."""
+    return {"required": list(values), "properties": values}
+
+
+_GIVEN = {"not": {"type": "null"}}
+_AUDIO = _set(condition={"const": "audio"})
+_RULES: list[Any] = [  # what `TrainConfig._settings_agree` refuses, in its order
+    {"oneOf": [_set(steps=_GIVEN), _set(epochs=_GIVEN)]},
+    {"if": _set(ema=_GIVEN), "then": _set(method={"const": "full"})},
+    {"if": _set(method={"const": "full"}), "then": {"not": _set(lora=_set(dora={"const": True}))}},
+    {"if": _AUDIO, "then": _set(base=_set(kind={"const": "audioldm"}))},
+    {"if": _AUDIO, "then": _set(clap=_GIVEN), "else": {"not": _set(clap=_GIVEN)}},
+]
+
+
 class TrainConfig(Settings):
     """Everything that decides what a training makes.
 
-    method: ``lora``, or ``full`` for all weights of the network. steps or epochs: how long, exactly one of them. batch:
-    examples of one pass, over all processes; accumulation: passes in one optimizer step. crop: seconds of each example
-    that are trained on, at most; None for all that the base can take. clip_norm: bound on the gradients' norm.
-    guidance_dropout: share of examples trained without their condition. condition: what AudioLDM is conditioned on;
-    ``audio`` needs clap, a CLAP checkpoint. precision: of the computation; adapters and their optimizer stay in fp32.
-    ema: decay of the averaged weights, for ``full`` only.
+    base: the model that is tuned. data: what it is trained on. method: ``lora``, or ``full`` for all weights of the
+    network. lora: the adapter. steps or epochs: how long, exactly one of them. batch: examples of one pass, over all
+    processes. accumulation: passes in one optimizer step. crop: seconds of each example that are trained on, at most;
+    None for all that the base can take. optimizer: AdamW. schedule: of the learning rate. clip_norm: bound on the
+    gradients' norm. guidance_dropout: share of examples trained without their condition. condition: what AudioLDM is
+    conditioned on; ``audio`` needs clap. clap: a CLAP checkpoint, which embeds audio. precision: of the computation;
+    adapters and their optimizer stay in fp32. device: such as ``cuda:0``; by default the best there is.
+    gradient_checkpointing: compute activations again instead of keeping them, to save memory. ema: decay of the
+    averaged weights, for ``full`` only. validation: how it is judged while it goes on. checkpoint: what is kept to
+    resume from. seed: of all that is random.
     """
 
     base: BaseConfig
@@ -161,6 +193,8 @@ class TrainConfig(Settings):
     validation: ValidationConfig = ValidationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    model_config = ConfigDict(json_schema_extra={"allOf": _RULES})
 
     @model_validator(mode="after")
     def _settings_agree(self) -> TrainConfig:
@@ -212,17 +246,17 @@ class TrainConfig(Settings):
 
     def as_yaml(self) -> str:
         """The whole configuration, defaults included."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return schema_line("train") + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def load_train_config(path: Path) -> TrainConfig:
+def load_train_config(path: StrPath) -> TrainConfig:
     """Read a YAML configuration; paths in it are relative to the working folder.
 
     Raises:
         UsageError: no such file, or an unknown or impossible setting.
         DataError: the file is not YAML.
     """
-    return load_settings(TrainConfig, path, "method: lora")
+    return load_settings(TrainConfig, Path(path), "method: lora")
 
 
 def parse_train_config(content: dict[str, Any], source: str = "configuration") -> TrainConfig:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import DataError, UsageError
+from bench.file_names import looked_for
 from bench.recordings import recordings_in
 from models.training.config import DataConfig
 from models.training.dataset import Skipped
@@ -55,7 +56,9 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
     """
     path = Path(config.path).expanduser()
     if not path.exists():
-        raise UsageError(f"data: there is no '{config.path}'; name a folder or a manifest, or 'composer'")
+        raise UsageError(
+            f"data: there is no '{config.path}'{looked_for(path)}; name a folder or a manifest, or 'composer'"
+        )
     if config.format == "composer":
         raise UsageError(f"data: format composer is composed, path must be 'composer', not '{config.path}'")
     kind = detect(path) if config.format == "auto" else config.format
@@ -68,7 +71,7 @@ def list_examples(config: DataConfig) -> tuple[FileFormat, Listing]:
     if audio is not None and kind in ("captions", "audiofolder", "latents"):
         raise UsageError(f"data: 'audio' is not for format {kind}, whose files lie in its folder")
     if audio is not None and not audio.is_dir():
-        raise UsageError(f"data: there is no folder 'audio: {audio}'")
+        raise UsageError(f"data: there is no folder 'audio: {audio}'{looked_for(audio)}")
     if kind == "captions":
         return kind, _captions(path)
     if kind == "audiofolder":

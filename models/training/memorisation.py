@@ -9,9 +9,10 @@ from pathlib import Path
 from bench.errors import UsageError
 from bench.memorisation.compare import compare
 from bench.memorisation.embeddings import AuditedDataset, DatasetFile
-from bench.memorisation.records import AuditRecord
+from bench.memorisation.records import AuditRecord as AuditRecord  # passed on
 from bench.memorisation.run_rows import AuditedRun, only, require_row, with_base
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.user_cache import cached_files
 from models.training.config import DataConfig
 from models.training.data import load_dataset
@@ -40,9 +41,9 @@ class AuditRequest:
         workers: processes that embed clips; None takes the number in the run's configuration.
     """
 
-    run: Path
-    data: str
-    card: Path | None = None
+    run: StrPath
+    data: StrPath
+    card: StrPath | None = None
     embedder: str = EMBEDDER
     models: Sequence[str] = ()
     base: str | None = None
@@ -50,14 +51,14 @@ class AuditRequest:
     workers: int | None = None
 
 
-def audit_memorisation(request: AuditRequest, progress: Progress | None = None) -> list[AuditRecord]:
+def audit_memorisation(request: AuditRequest, progress: ProgressOption = None) -> list[AuditRecord]:
     """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
 
     Which is which says the card of each row's adapter or checkpoint; without any, the split of the training's
     configuration. What is embedded is kept in the user's folder for caches. `bench.memorisation.copying` describes the
     method:
 
-        found = audit_memorisation(AuditRequest(Path("results/tuned"), "train.yaml", base="base"))
+        found = audit_memorisation(AuditRequest("results/tuned", "train.yaml", base="base"))
         print(found[0]["differences"][0]["estimate"])
 
     Args:
@@ -72,10 +73,14 @@ def audit_memorisation(request: AuditRequest, progress: Progress | None = None) 
         DataError: a card or the dataset is damaged.
         MissingError: what the embedder needs is not installed.
     """
-    progress = progress or Silent()
-    data, seed = read_data(request.data)
-    run = AuditedRun.read(request.run, request.embedder, request.workers)
-    rows = with_base(rows_by_cards(run, request.card), request.base)
+    with shown(progress) as told:
+        return _audit(request, told)
+
+
+def _audit(request: AuditRequest, progress: Progress) -> list[AuditRecord]:
+    data, seed = read_data(str(request.data))
+    run = AuditedRun.read(Path(request.run), request.embedder, request.workers)
+    rows = with_base(rows_by_cards(run, None if request.card is None else Path(request.card)), request.base)
     for label in request.models:
         require_row(label, rows)
     with cached_files("sounds", _MOST_BYTES) as folder:

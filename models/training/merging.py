@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError, UsageError
 from bench.network_weights import load_network
+from bench.paths import StrPath
 from bench.weights_file import read_object
 from models import adapters
 from models.adapter_files import read_adapter
@@ -25,7 +26,7 @@ _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
 
 def merge(
-    adapter: Path, out: Path, checkpoint: str | None = None, revision: str | None = None, scale: float = 1.0
+    adapter: StrPath, out: StrPath, checkpoint: str | None = None, revision: str | None = None, scale: float = 1.0
 ) -> Path:
     """Write the base of an adapter with the adapter merged into it, and return the folder.
 
@@ -48,9 +49,10 @@ def merge(
         raise MissingError(f"merging needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
     if not 0 <= scale < float("inf"):
         raise UsageError(f"scale is {scale}, must be a finite number from 0")
+    out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"'{out}' exists and is not an empty folder; choose another")
-    adapter = adapter.expanduser()
+    adapter = Path(adapter).expanduser()
     found, card = read_adapter(adapter), _card(adapter)
     if checkpoint is None and found.base is None:
         raise UsageError(f"adapter '{adapter}' does not name its base; give it with --checkpoint")

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import MissingError, TunebenchError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from models.training.config import TrainConfig
 from models.training.data import load_dataset
 from models.training.dataset import Dataset
@@ -60,9 +61,9 @@ class SpeedComparison:
 def compare_speed(
     config: TrainConfig,
     limit: int | None = None,
-    cache: Path | None = None,
+    cache: StrPath | None = None,
     steps: int = 4,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> SpeedComparison:
     """Train a few steps with LoRA and with all weights, and time them.
 
@@ -81,7 +82,13 @@ def compare_speed(
     Raises:
         UsageError, DataError, MissingError: as `models.training.train.train`.
     """
-    progress = progress or Silent()
+    with shown(progress) as told:
+        return _compare_speed(config, limit, None if cache is None else Path(cache), steps, told)
+
+
+def _compare_speed(
+    config: TrainConfig, limit: int | None, cache: Path | None, steps: int, progress: Progress
+) -> SpeedComparison:
     dataset = load_dataset(config.data, progress)
     train = split(dataset, config.data, config.seed).train
     chosen = sorted(generator(config.seed, "speed").permutation(len(train))[:SAMPLE])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from bench.text_table import text_table
+from bench.text_table import Layout, paragraph, text_table
 from models.training.speed import ArmSpeed, SpeedComparison
 from models.training.speed_arm import METHODS
 
@@ -49,8 +49,8 @@ def report(comparison: SpeedComparison) -> dict[str, Any]:
     }
 
 
-def table(comparison: SpeedComparison) -> str:
-    """The comparison for the terminal."""
+def table(comparison: SpeedComparison, layout: Layout | None = None) -> str:
+    """The comparison for a terminal, a pipe or a text file."""
     told = report(comparison)
     arms, ratios = told["arms"], told["ratios"]
     limit = comparison.limit
@@ -92,7 +92,7 @@ def table(comparison: SpeedComparison) -> str:
     for method in METHODS:
         if comparison.arms[method].best is None:
             notes.insert(2, f"{method}: not even one example fits into the limit; raise --memory-limit.")
-    return "\n".join([text_table(header, cells, break_headings=False), "", *notes])
+    return "\n".join([text_table(header, cells, layout=layout), "", *(paragraph(note, layout) for note in notes)])
 
 
 def _arm(comparison: SpeedComparison, arm: ArmSpeed) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import MissingError
-from bench.progress import Progress, Silent
+from bench.paths import StrPath
+from bench.progress import Progress, ProgressOption, shown
 from bench.run_lock import take_lock
 from models.training import checkpoint
 from models.training.batches import crop_frames
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from models.training.base import Trainee
 
 
-def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> Trained:
+def train(config: TrainConfig, out: StrPath, progress: ProgressOption = None) -> Trained:
     """Train, or go on with a training that was interrupted, and write what was trained into ``out``.
 
     The same configuration and folder resume from the last checkpoint, with the same numbers as if nothing had
@@ -43,17 +44,18 @@ def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> T
         DataError: unusable data, or a split that leaks.
         KeyboardInterrupt: after SIGINT or SIGTERM, once the step that was under way is done and saved.
     """
+    out = Path(out)
     if (done := finished(config, out)) is not None:
-        if progress is not None:
-            progress.note(f"{out}: this training was finished before; whatever changed since, it is left as it is")
+        with shown(progress) as told:
+            told.note(f"{out}: this training was finished before; whatever changed since, it is left as it is")
         return done
     accelerator = accelerate(config)
-    progress = progress if progress is not None and accelerator.is_main_process else Silent()
     with ExitStack() as stack:
+        told = stack.enter_context(shown(progress if accelerator.is_main_process else None))
         try:
             if accelerator.is_main_process:
                 stack.enter_context(take_lock(out))
-            return _train(config, out, accelerator, progress)
+            return _train(config, out, accelerator, told)
         except Exception as error:
             if not checkpoint.disk_full(error):
                 raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.atomic_write import replace_file
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.progress import Progress
+from bench.schema import put_schema_beside
 from models.card import Card
 from models.training import checkpoint, lora
 from models.training.base import Trainee
@@ -94,6 +95,7 @@ class Trainer:
                 stack.callback(log.close)
                 # Not before `restore`: a training that is refused leaves the folder as it is.
                 replace_file(self.out / "config.yaml", self.config.as_yaml())
+                put_schema_beside("train", self.out)
             if self.history.step == 0:
                 self._judge(log)
             while not self.done:

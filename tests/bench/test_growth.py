@@ -19,10 +19,10 @@ from bench.cli.compare import comparison
 from bench.config.run_config import load_config, parse_config
 from bench.contracts.model import GenerationRequest
 from bench.contracts.prompt import Prompt
-from bench.export.clip_table import clip_table
 from bench.leaderboard.render import render
 from bench.pipeline.dry_run import preview
 from bench.planning.plan import make_plan
+from bench.scores.clip_table import clip_table
 from bench.storage.store import Store
 from models.folder import FolderModel
 from models.known_names import KnownNames

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cli.progress import Lines
 from bench.cli.streams import PrintableStream
 from bench.leaderboard.latex import escaped
 from bench.printable import printable, printable_line
+from bench.progress import Lines
 from bench.text_table import markdown_text, text_table
 
 HOSTILE = "a\x1b]0;title\x07\x1b[2J\x9b31m\x7f\b\u202egnp.\u2066exe"

@@ -16,9 +16,9 @@ from bench.comparison.compare import ComparisonOptions, compare
 from bench.config.run_config import load_config
 from bench.contracts.audio import write_flac
 from bench.errors import DataError
-from bench.export.clip_table import clip_table, written
 from bench.leaderboard.render import render
 from bench.pipeline.repair_run import inspect_run, repair_run
+from bench.scores.clip_table import clip_table, written
 from bench.storage.store import Store
 from tests.faults.conftest import Trials, amounts
 

@@ -5,8 +5,9 @@
 A room is a folder of modules. An arrow is an ordered pair of rooms of which the first imports from the second, whether
 at the top of a module, inside a function or for types only. A name that a module only passes on is imported from the
 module that defines it: ``from bench import Audio`` is an arrow to the room of ``Audio``. The door of a package (its
-``__main__``, and an ``__init__`` that only passes names on) is a room of its own. A room stands one floor above the
-highest room that it imports from; rooms that import each other in a circle share a floor.
+``__main__``, and an ``__init__`` that only passes names on) is a room of its own; nothing leans on it, and to lead to
+many rooms is what it is for, so that its arrows and its floor are printed and not counted. A room stands one floor
+above the highest room that it imports from; rooms that import each other in a circle share a floor.
 """
 
 from __future__ import annotations
@@ -122,6 +123,11 @@ def find_arrows(modules: Iterable[Module]) -> dict[tuple[str, str], list[str]]:
     return dict(arrows)
 
 
+def is_door(room: str) -> bool:
+    """Whether a room is the one file through which a package is entered."""
+    return room.endswith(".py")
+
+
 def find_circles(arrows: Iterable[tuple[str, str]]) -> list[set[str]]:
     """Return the groups of rooms (or of modules) that import from each other, over however many between."""
     below = reachable(arrows)
@@ -205,15 +211,16 @@ def report(modules: list[Module], show_arrows: bool = False) -> tuple[list[str],
     for (source, target), imports in sorted(arrows.items()):
         if show_arrows or any({source, target} <= circle for circle in circles):
             lines += [f"{source} → {target}", *(f"    {one}" for one in sorted(set(imports)))]
-    height = max(floors.values(), default=0)
-    lines.append(f"{len(rooms)} rooms, {height} floors, {len(arrows)} arrows, {len(circles)} circles")
+    height = max((floor for room, floor in floors.items() if not is_door(room)), default=0)
+    counted = sum(not is_door(source) for source, _ in arrows)
+    lines.append(f"{len(rooms)} rooms, {height} floors, {counted} arrows, {len(circles)} circles")
     exceeded += [f"a circle: {', '.join(sorted(circle))}" for circle in circles]
     modules_in_circles = find_circles((module.path, target.path) for module, target, _ in find_imports(modules))
     exceeded += [f"a circle of modules: {', '.join(sorted(circle))}" for circle in modules_in_circles]
     found = list(measure_functions(modules))
     for what, limit, sizes in (
         ("floors", FLOORS, [(height, "")]),
-        ("arrows", ARROWS, [(len(arrows), "")]),
+        ("arrows", ARROWS, [(counted, "")]),
         ("lines of a file", FILE_LINES, [(module.lines, module.path) for module in modules]),
         ("lines of a function", FUNCTION_LINES, [(length, where) for where, length, _ in found]),
         ("parameters of a function", PARAMETERS, [(width, where) for where, _, width in found]),

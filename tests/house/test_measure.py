@@ -165,6 +165,15 @@ LIMITS = {
 }
 
 
+def test_doors_lead_anywhere_and_are_not_counted(tmp_path: Path) -> None:
+    rooms = {f"bench/r{n}/a.py": "f = 1" for n in range(measure.ARROWS + 1)}
+    names = "".join(f"from bench.r{n}.a import f as f{n}\n" for n in range(len(rooms)))
+    write(tmp_path, {**rooms, "bench/__init__.py": names, "bench/__main__.py": "import bench.r0.a"})
+    lines, exceeded = measure.report(measure.read_modules(tmp_path))
+    assert exceeded == []
+    assert f"{len(rooms) + 2} rooms, 1 floors, 0 arrows, 0 circles" in lines
+
+
 @pytest.mark.parametrize("limit", LIMITS)
 def test_each_limit_ends_with_1_and_is_named(tmp_path: Path, limit: str) -> None:
     write(tmp_path, LIMITS[limit])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.config.run_config import LABEL
+from bench.config.value_types import LABEL
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
 from models.clip_rows import clip_rows, coverage, folders_of_clips, label_of, manifests_in

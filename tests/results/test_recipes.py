@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from bench.cli.recipe import command
-from bench.config.recipe import Recipe, load_recipe, shipped, values_at
+from bench.config.changes import values_at
+from bench.config.recipe import Recipe, load_recipe, shipped
 from bench.config.run_config import MetricConfig, ModelConfig, RunConfig
 from bench.contracts.entry_points import Kind
 from bench.contracts.parameters import bind

@@ -3,22 +3,20 @@
 (() => {
   const { charts, intervals, load, sort, state } = tunebench;
   const data = tunebench.data();
-  const table = document.getElementById('board');
+  const tables = [...document.querySelectorAll('#board table')];
   const group = document.getElementById('group');
   const boxes = [...document.querySelectorAll('input[name=metric]')];
   const said = document.getElementById('said');
   const missing = document.getElementById('missing');
-  const rows = [...table.tBodies[0].rows];
   const percent = (place) => `${place ?? 0}%`;
 
   /** Write one model's estimate into its cell. */
   function fill(cell, [value, , , text, spread, count, note, low, middle, high], whole) {
     cell.dataset.value = value ?? '';
-    cell.title = note;
     cell.querySelector('.value').textContent = text;
     cell.querySelector('.spread').textContent = spread;
     cell.querySelector('.count').textContent = count;
-    cell.querySelector('.why').textContent = value === null ? note : '';
+    cell.querySelector('.why').textContent = note;
     // Ranks are tested over all prompts only.
     cell.querySelector('.rank').hidden = !whole;
     cell.classList.toggle('part', !whole);
@@ -29,13 +27,16 @@
   }
 
   function fillBoard(shown, whole) {
-    rows.forEach((row, model) => {
-      shown.rows[model].forEach((box, metric) => fill(row.cells[metric + 1], box, whole));
-    });
-    [...table.tFoot.rows].forEach((row, limit) => {
-      shown.limits[limit].forEach((text, metric) => { row.cells[metric + 1].textContent = text; });
-      row.hidden = shown.limits[limit].every((text) => text === '–');
-    });
+    for (const table of tables) {
+      for (const row of table.tBodies[0].rows) {
+        for (const cell of row.querySelectorAll('td')) fill(cell, shown.rows[row.dataset.model][cell.dataset.metric], whole);
+      }
+      [...table.tFoot.rows].forEach((row, limit) => {
+        const cells = [...row.querySelectorAll('td')];
+        for (const cell of cells) cell.textContent = shown.limits[limit][cell.dataset.metric];
+        row.hidden = cells.every((cell) => cell.textContent === '–');
+      });
+    }
   }
 
   function drawIntervals(shown) {
@@ -54,6 +55,7 @@
   function showMetrics(hidden) {
     boxes.forEach((box) => { box.checked = !hidden.has(box.value); });
     document.querySelectorAll('[data-metric]').forEach((part) => { part.hidden = hidden.has(part.dataset.metric); });
+    for (const table of tables) table.closest('.scroll').hidden = !table.tHead.querySelector('[data-metric]:not([hidden])');
   }
 
   /** What is shown of a choice: where its file is missing, all prompts and why. */
@@ -87,7 +89,7 @@
       said.textContent = `Showing ${chosen.textContent}`;
     }
     const [place, direction] = (wanted.get('sort') ?? '').split(' ');
-    if (table.tHead.rows[0].cells[place] && /^(a|de)scending$/.test(direction)) sort.apply(table, Number(place), direction);
+    if (/^(a|de)scending$/.test(direction)) sort.apply(tables, place, direction);
   }
 
   document.getElementById('filters').addEventListener('change', () => {
@@ -96,9 +98,9 @@
     show(state.read());
   });
   document.getElementById('filters').addEventListener('submit', (event) => event.preventDefault());
-  sort.enable(table, (place, direction) => {
+  sort.enable(tables, (place, direction) => {
     state.write({ sort: `${place} ${direction}` });
-    const name = place ? data.columns[place - 1].ref : 'model';
+    const name = place === '0' ? 'model' : data.columns[place - 1].ref;
     said.textContent = `Sorted by ${name}, ${direction}`;
   });
   state.follow(show);

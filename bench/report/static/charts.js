@@ -19,7 +19,10 @@ tunebench.charts = (() => {
       if (!(chart instanceof SVGElement)) continue;
       // The content policy allows no style elements; report.css has the rules.
       chart.querySelectorAll('style').forEach((style) => style.remove());
-      chart.setAttribute('role', 'img');
+      // Names of groups of marks ("rule", "bar") say nothing to a reader.
+      chart.querySelectorAll('g[aria-label]').forEach((group) => group.removeAttribute('aria-label'));
+      // What leads somewhere is no picture: its links are read out.
+      chart.setAttribute('role', chart.querySelector('a') ? 'group' : 'img');
     }
     place.replaceChildren(...charts);
   }

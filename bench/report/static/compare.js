@@ -85,6 +85,7 @@
       cell(row, verdict(c), 'says');
       cell(row, figures.p(c.p));
       cell(row, figures.p(c.p_holm));
+      cell(row, figures.p(c.mean_p));
       cell(row, figures.signed(c.effect, 2));
       cell(row, c.superiority === null ? figures.NONE : `${Math.round(100 * c.superiority)} %`);
       cell(row, figures.number(c.detectable, places));
@@ -135,6 +136,7 @@
   function byGroup() {
     const own = found.filter((c) => c.metric === Number(metric.value));
     const { ref, unit } = columns[metric.value];
+    field('group-defined').textContent = document.querySelectorAll('.definitions dd')[metric.value].textContent;
     field('groups').tBodies[0].replaceChildren(...own.map((c) => {
       const row = document.createElement('tr');
       const places = digits(c);

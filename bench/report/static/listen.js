@@ -129,9 +129,27 @@
       seedField.selectedIndex = Math.max(0, place);
     }
     if (hidden !== (wanted.get('blind') === '1')) hide(!hidden);
+    show();
+    point(wanted.get('clip'));
     // The next prompt opens as this one is: who listens blind must not see names on the way.
     for (const link of turns) link.hash = location.hash;
-    show();
+  }
+
+  /** A link from a chart names a model: its clip is chosen and the keyboard is at its button. */
+  function point(name) {
+    if (name === null || hidden) return;
+    state.write({ clip: null });
+    const clip = shown.find((one) => one.name === name) ?? all.find((one) => one.name === name);
+    if (!clip) return;
+    if (clip.row.hidden && seedField) {
+      seedField.value = clip.row.dataset.take;
+      show();
+    }
+    player.pause();
+    player.current = clip;
+    update();
+    clip.row.scrollIntoView({ block: 'center' });
+    clip.button.focus({ preventScroll: true });
   }
 
   function go(changes) {

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
@@ -17,7 +18,8 @@ from bench.contracts.entry_points import Kind
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import find, load
 from bench.contracts.prompt_suite import load_suite_named
-from bench.installation.catalogue import as_yaml, catalogue, prompts
+from bench.installation.catalogue import as_yaml, catalogue, parameters_of, prompts
+from bench.installation.parameter_docs import docs_of, types_of
 from bench.text_table import definitions
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -37,11 +39,83 @@ def test_parameters_are_those_that_a_configuration_takes(kind: Kind) -> None:
 def test_parameters_of_one_model() -> None:
     entries = {entry["name"]: entry for entry in catalogue("model")}
     (share,) = entries["composer-offkey"]["params"]
-    assert share == {"name": "share", "required": False, "default": 0.3, "example": None}
+    assert share.items() >= {"name": "share", "required": False, "default": 0.3, "example": None}.items()
+    assert share["type"] == "number" and "pitch" in share["doc"]
     assert entries["composer"]["params"] == []
-    assert entries["folder"]["params"][0] == {
-        "name": "path", "required": True, "default": None, "example": "my_clips",
-    }  # fmt: skip
+    path = entries["folder"]["params"][0]
+    assert (path["name"], path["required"], path["default"], path["example"]) == ("path", True, None, "my_clips")
+
+
+def test_every_parameter_of_ours_has_a_type_and_says_what_it_means() -> None:
+    found = parameters_of()
+    assert len({(p["kind"], p["plugin"]) for p in found}) >= 25
+    assert [(p["plugin"], p["name"]) for p in found if not p["type"] or not p["doc"]] == []
+
+
+class Documented:
+    """A class of somebody's.
+
+    Args:
+        first, second: of both,
+            over two lines.
+        third (float): with its type, and ``code``.
+
+    Raises:
+        fourth: no parameter.
+    """
+
+    def __init__(
+        self,
+        first: int,
+        second: Literal["a", "b"] | None,
+        third: float = 1.0,
+        fourth: Sequence[str | Path] = (),
+        fifth: Unknown = None,  # type: ignore[name-defined]  # noqa: F821
+        sixth: object = None,
+        *,
+        seventh: dict[str, int] | bool = False,
+    ) -> None: ...
+
+
+def test_types_and_meanings_of_parameters() -> None:
+    del Documented.__init__.__annotations__["sixth"]
+    assert docs_of(Documented) == {
+        "first": "of both, over two lines.",
+        "second": "of both, over two lines.",
+        "third": "with its type, and code.",
+    }
+    types = types_of(Documented)
+    assert types["fifth"].strip("'\"") == "Unknown" and "sixth" not in types
+
+    def whole(
+        first: int, second: Literal["a", "b"] | None, fourth: Sequence[str | Path], seventh: dict[str, int]
+    ) -> None:
+        del first, second, fourth, seventh
+
+    assert types_of(whole) == {
+        "first": "whole number",
+        "second": "a | b | null",
+        "fourth": "list of (text | path)",
+        "seventh": "mapping",
+    }
+
+
+def test_parameters_in_three_forms(tunebench: Command, tiny: Path) -> None:
+    as_json = json.loads(tunebench("list", "parameters", "kad", "--json").stdout)
+    assert as_json == parameters_of("kad")
+    assert [p["name"] for p in as_json] == ["embedder", "embedder_params", "bandwidth"]
+    assert {p["plugin"] for p in parameters_of("kad@2")} == {"kad"}
+    rows = list(csv.DictReader(io.StringIO(tunebench("list", "parameters", "kad", "--format", "csv").stdout)))
+    assert [row["type"] for row in rows] == [p["type"] for p in as_json]
+    table = tunebench("list", "parameters", "stable-audio", COLUMNS="80").stdout
+    assert max(map(len, table.splitlines())) <= 80
+    words = " ".join(table.split())
+    for parameter in parameters_of("stable-audio"):
+        assert parameter["name"] in words and " ".join(parameter["doc"].split()) in words
+    assert {p["kind"] for p in parameters_of(f"{tiny}:Sine")} == {"model"}
+    assert "no parameters" in tunebench("list", "parameters", "composer").stdout
+    refused = tunebench("list", "parameters", "stable-adio")
+    assert refused.returncode == 2 and "did you mean 'stable-audio'" in refused.stderr
 
 
 @pytest.mark.parametrize("what", ["models", "metrics"])

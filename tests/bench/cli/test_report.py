@@ -20,8 +20,9 @@ from typer.testing import CliRunner, Result
 
 import bench
 from bench.cli import report
+from bench.comparison.compare import compare
 from bench.errors import MissingError, TunebenchError
-from bench.report.build import build_report
+from bench.report.build import build_report, report_record
 from bench.report.output_folder import MARKER, OutputFolder
 from bench.storage.store import Store
 
@@ -190,7 +191,8 @@ def test_a_marker_does_not_reach_beyond_its_folder_through_a_link(run: Path, tmp
 
 BUILD = """
 import sys, pathlib
-from bench.report.build import build_report
+from bench.comparison.compare import compare
+from bench.report.build import build_report, report_record
 build_report(pathlib.Path(sys.argv[1]), workers=0)
 """
 
@@ -284,6 +286,92 @@ def test_ratings_that_are_named_must_be_readable(run: Path, tmp_path: Path) -> N
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     assert "is not a run folder" in str(refused(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_all_that_pages_say_comes_as_json_without_what_pages_need(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(run / "report")
+    for name in ("jinja2", "PIL"):
+        monkeypatch.setitem(sys.modules, name, None)
+    result = invoke(run, "--json")
+    assert result.exit_code == 0, result.exception
+    record = json.loads(result.stdout)
+    assert record == json.loads(json.dumps(report_record(run)))
+    assert {model["label"] for model in record["models"]} == {"low", "high"}
+    assert not (run / "report").exists()
+    assert refused(run, "--json", "--out", run / "pages").exit_code == 2
+
+
+def test_the_json_of_a_report_is_what_it_shows(original: Path) -> None:
+    record = json.loads((original / "report" / "data" / "report.json").read_text())
+    alone = json.loads(json.dumps(report_record(original)))
+    assert [clip.pop("media") is not None for clip in record["clips"]].count(True) == 14
+    assert [clip.pop("media") for clip in alone["clips"]].count(None) == 16
+    assert record == alone
+    for leader in record["leaderboard"]:
+        assert leader["protocol"] == record["protocol"]["id"]
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> tuple[Path, Path]:
+    """A run of the protocol of ``original``, and one of shorter clips."""
+    folder = tmp_path_factory.mktemp("others")
+    alike = bench.run(configuration(tiny, folder, ("other",), seeds=[0, 1]), folder / "alike").folder
+    short = bench.run(configuration(tiny, folder, ("low",), seeds=[0], duration=0.5), folder / "short").folder
+    return alike, short
+
+
+def test_runs_stand_side_by_side_a_table_a_protocol(original: Path, others: tuple[Path, Path], tmp_path: Path) -> None:
+    alike, short = others
+    out = tmp_path / "all"
+    result = invoke(original, short, alike, "--out", out)
+    assert result.exit_code == 0, result.exception
+    assert "20 clips" not in result.stderr and "26 clips" in result.stderr
+    first, second = json.loads((out / "data" / "report.json").read_text())["tables"]
+    assert [run["name"] for run in first["runs"]] == ["run", "alike"]
+    assert [run["folder"] for run in first["runs"]] == ["runs/1", "runs/3"]
+    assert {row["model"] for row in first["leaderboard"]} == {"run: low", "run: high", "alike: other"}
+    assert {row["model"] for row in second["leaderboard"]} == {"short: low"}
+    assert first["apart"] == "" and "duration" in second["apart"]
+    assert {(c["a"], c["b"]) for c in first["comparisons"]} == {("run: low", "alike: other")}
+    compared = compare(original, "low", "other", alike)
+    assert [c["estimate"] for c in first["comparisons"]] == [c.estimate for c in compared]
+    assert second["comparisons"] == second["findings"] == []
+    page = (out / "index.html").read_text()
+    assert page.count('class="board"') == 2
+    for folder in ("runs/1", "runs/2", "runs/3"):
+        assert f'href="{folder}/index.html"' in page
+        assert (out / folder / "prompts" / "1.html").is_file()
+    assert contents(out / "runs" / "1") == contents(original / "report") | {"report.lock": b""}
+
+
+def test_a_run_that_is_left_out_goes_and_what_is_not_ours_stays(
+    original: Path, others: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "all"
+    assert invoke(original, *others, "--out", out).exit_code == 0
+    (out / "runs" / "mine").mkdir()
+    (out / "runs" / "9").mkdir()
+    assert invoke(original, others[0], "--out", out).exit_code == 0
+    assert {folder.name for folder in (out / "runs").iterdir()} == {"1", "2", "mine", "9"}
+    assert len(json.loads((out / "data" / "report.json").read_text())["tables"]) == 1
+    before = contents(out)
+    assert invoke(original, others[0], "--out", out).exit_code == 0
+    assert contents(out) == before
+
+
+def test_what_several_runs_cannot_have_is_refused(original: Path, others: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "all"
+    for arguments in (
+        (original, others[0]),
+        (original, original, "--out", out),
+        (original, others[0], "--out", out, "--json"),
+        (original, others[0], "--out", out, "--ratings", "r.csv"),
+        (original, tmp_path / "none", "--out", original),
+    ):
+        assert refused(*arguments).exit_code == 2, arguments
+    assert not out.exists()
+    assert refused(original, tmp_path / "none", "--out", out).exit_code == 2
+    assert not (out / "index.html").exists()
 
 
 def test_help_is_light() -> None:

@@ -96,14 +96,14 @@ def test_order_of_models_turns_the_sign(ratings: Path) -> None:
 def test_exclusions_are_listed_in_every_form(ratings: Path, tmp_path: Path) -> None:
     with ratings.open("a") as file:
         file.write("l9,jazz-0,tuned,Harmony,9,jazz\nl0,jazz-9,tuned,Harmony,?,jazz\n")
-    text = analyze(ratings, "--rating-scale", "1-5", "--markdown", tmp_path / "r.md").stdout
+    text = analyze(ratings, "--missing", "9,?", "--markdown", tmp_path / "r.md").stdout
     assert "Excluded: 2 answers" in text
-    assert "off the rating scale" in text and "122 (9)" in text
+    assert "called missing" in text and "122 (9)" in text
     assert "123 (?)" in (tmp_path / "r.md").read_text()
-    found = json.loads(analyze(ratings, "--json", "--rating-scale", "Harmony=1-5").stdout)
+    found = json.loads(analyze(ratings, "--json", "--missing", "?", "--without-listener", "l9").stdout)
     assert found["exclusions"] == [
-        {"reason": "not a number", "column": "value", "count": 1, "rows": [123]},
-        {"reason": "off the rating scale", "column": "value", "count": 1, "rows": [122]},
+        {"reason": "left out with --without-listener", "column": "listener", "count": 1, "rows": [122]},
+        {"reason": "called missing with --missing", "column": "value", "count": 1, "rows": [123]},
     ]
     assert found["design"]["excluded"] == 2
 
@@ -145,7 +145,7 @@ def test_plots(ratings: Path, tmp_path: Path) -> None:
         (["--margin", "-1"], 2, "the margin is a difference above 0"),
         (["--confidence", "95"], 2, "a share between 0 and 1"),
         (["--markdown", "/no/such/place.md"], 2, "cannot write /no/such/place.md"),
-        (["--rating-scale", "8-9"], 5, "no answer is left to analyse"),
+        (["--rating-scale", "8-9"], 2, "60 of 60 answers on Harmony"),
     ],
 )
 def test_mistakes_are_explained(arguments: list[str], code: int, message: str, ratings: Path) -> None:

@@ -18,9 +18,10 @@ import bench
 from bench.cli import compare as cli
 from bench.comparison.compare import ComparisonOptions, compare
 from bench.comparison.result import Chance, Comparison
-from bench.comparison.tables import findings, p_text, render
+from bench.comparison.tables import findings, render
 from bench.contracts.notice import Notice
 from bench.errors import UsageError
+from bench.number_format import p_text
 from bench.scores.aggregate import Column
 from bench.scores.protocol import protocol_of
 from bench.storage.digests import write_digests
@@ -109,7 +110,7 @@ def test_a_frame_says_what_json_says(folder: Path, rendered: Callable[..., str])
 
 def test_the_page_says_what_the_numbers_are_of(rendered: Callable[..., str], folder: Path) -> None:
     text = rendered("table")
-    assert text.startswith("B − A: tuned − base\n")
+    assert text.startswith("B − A, where A is base and B is tuned\n")
     assert "Peak@1 (% ↑)" in text and "The unit is the prompt" in text
     assert "all: W-UNPAIRED: 2 prompts that only one of the two has are left out (2 of A)" in text
     assert "of half the seeds each, so wider than B − A's own chance" in " ".join(text.split())
@@ -126,7 +127,7 @@ def test_markdown_holds_tables_that_are_tables(rendered: Callable[..., str]) -> 
     assert len(blocks) == 2
     for block in blocks:
         assert len({line.count("|") for line in block}) == 1
-    assert blocks[1][0].startswith("| level | metric | A base | B tuned | B − A [95 %] | p | BH p |")
+    assert blocks[1][0].startswith("| level | metric | A | B | B − A [95 %] | p | BH p |")
 
 
 class TestFindings:
@@ -206,7 +207,7 @@ class TestCommand:
         with pytest.raises(UsageError, match="did you mean 'tuned'"):
             self.call(folder, "base", "tunned")
         with pytest.raises(UsageError, match="cannot write"):
-            self.call(folder, "base", "tuned", "-o", tmp_path / "no" / "folder")
+            self.call(folder, "base", "tuned", "-o", tmp_path / "no" / "folder.txt")
 
     def test_a_run_without_metrics_says_so(self, tmp_path: Path, folder: Path) -> None:
         import shutil

@@ -323,8 +323,8 @@ class TestPromptsWithoutGenreAndLevel:
         pytest.importorskip("jinja2")
         from bench.bundle.pack import pack
         from bench.bundle.verify import verify
-        from bench.export.clip_table import clip_table, written
         from bench.report.build import build_report
+        from bench.scores.clip_table import clip_table, written
 
         with Store.read(run) as store:
             table = clip_table(store)

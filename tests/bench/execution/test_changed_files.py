@@ -227,7 +227,7 @@ class TestFoldersAndCommands:
         soundfile.write(tmp_path / "other.wav", np.full(800, 0.25), 8000)
         other = (tmp_path / "other.wav").read_bytes()
         settings = config(plugins, plugins, models=[{"name": "folder", "params": {"path": str(clips)}}])
-        progress = During("generating clips", lambda: edit(clips / "p0.wav", other))
+        progress = During("reading clips", lambda: edit(clips / "p0.wav", other))
         run = bench.run(settings, tmp_path / "out", progress)
         (failure,) = run.failures()
         assert str(clips / "p0.wav") in failure.reason
@@ -237,7 +237,7 @@ class TestFoldersAndCommands:
         clips = self._folder(tmp_path)
         (clips / "p0.wav").rename(tmp_path / "late.wav")
         settings = config(plugins, plugins, models=[{"name": "folder", "params": {"path": str(clips)}}], seeds=[0])
-        progress = During("generating clips", lambda: (tmp_path / "late.wav").rename(clips / "p0.wav"))
+        progress = During("reading clips", lambda: (tmp_path / "late.wav").rename(clips / "p0.wav"))
         run = bench.run(settings, tmp_path / "out", progress)
         assert len(run.failures()) == 1
         assert len(list(run.folder.glob("audio/*/*"))) == 1

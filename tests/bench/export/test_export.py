@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -18,8 +19,8 @@ import yaml
 import bench
 from bench import DataError, UsageError
 from bench.cli.export import bundle, hugging_face, midi, scores
-from bench.export.clip_table import DESCRIPTION, clip_table
 from bench.export.hugging_face import export
+from bench.scores.clip_table import DESCRIPTION, clip_table
 from bench.storage.digests import write_digests
 from bench.storage.store import Store
 
@@ -248,6 +249,37 @@ class TestHuggingFace:
             write_digests(db)
         with pytest.raises(DataError, match="no clip is made yet"):
             export(other, tmp_path / "hf")
+
+
+class TestCroissant:
+    def test_the_reference_reader_reads_every_row(self, run: Path, tmp_path: Path) -> None:
+        """It raises for metadata that break the specification, and compares the table's hash."""
+        mlcroissant = pytest.importorskip("mlcroissant")
+        export(run, tmp_path / "hf", licence="cc-by-4.0")
+        dataset = mlcroissant.Dataset(str(tmp_path / "hf" / "croissant.json"))
+        about = dataset.metadata.to_json()
+        assert (about["name"], about["license"]) == ("a: run <i>", "cc-by-4.0")
+        table = pd.read_parquet(tmp_path / "hf" / "metadata.parquet")
+        rows = [list(record.values()) for record in dataset.records("clips")]
+        assert len(rows) == len(table) == 10
+        for row, (_, given) in zip(rows, table.iterrows(), strict=True):
+            read = [value.decode() if isinstance(value, bytes) else value for value in row]
+            for one, other in zip(read, given, strict=True):
+                assert one == other or ((one is None or one != one) and pd.isna(other))
+
+    def test_each_column_is_described_and_each_file_named(self, run: Path, tmp_path: Path) -> None:
+        export(run, tmp_path / "hf")
+        about = json.loads((tmp_path / "hf" / "croissant.json").read_text())
+        table = pd.read_parquet(tmp_path / "hf" / "metadata.parquet")
+        (records,) = about["recordSet"]
+        assert [field["name"] for field in records["field"]] == list(table.columns)
+        assert all(field["description"] for field in records["field"])
+        assert len({field["@id"] for field in records["field"]}) == len(table.columns)
+        metadata, audio = about["distribution"]
+        content = (tmp_path / "hf" / metadata["contentUrl"]).read_bytes()
+        assert metadata["sha256"] == hashlib.sha256(content).hexdigest()
+        assert len(list((tmp_path / "hf").glob(audio["includes"]))) == len(table)
+        assert "license" not in about  # nobody said
 
 
 def _altered(run: Path, folder: Path, script: str) -> Path:

@@ -109,24 +109,25 @@ def test_text_shows_units_counts_chance_ranks_and_protocol(folder: Path) -> None
     header = " ".join(text.splitlines()[:3])
     assert "Peak@1" in header and "(% ↑)" in header
     assert "(70/72)" in text
-    table, ranks, protocol = text.split("\n\n")
+    table, said, ranks, meaning, protocol = text.split("\n\n")
     assert table.splitlines()[-1].split() == ["chance", "50.000"]
-    assert [line.split() for line in ranks.splitlines()[:3]] == [["rank", "Peak@1"], ["first", "="], ["second", "="]]
-    meaning = " ".join(ranks.split())
-    assert "Holm over the one pair of each metric) is below .05, the interval" in meaning
-    assert "that allows for skew; = cannot be told from any other row, – has no value or no test." in meaning
-    assert protocol == read_board(folder).protocol.line
+    assert "(60/72): 60 of 72 clips have a value." in said
+    assert "Chance: what music without structure would score." in " ".join(said.split())
+    assert ranks.splitlines()[1] == "Peak@1  open: no two of 2 rows can be told apart"
+    assert "Holm over the one pair of each metric) is below .05, the interval" in " ".join(meaning.split())
+    assert " ".join(protocol.split()) == read_board(folder).protocol.line
     assert "\x1b" not in text
 
 
 def test_markdown_is_two_tables_and_what_they_mean(folder: Path) -> None:
-    table, ranks, meaning, protocol = str(render(folder, "markdown")).split("\n\n")
+    table, said, missing, ranks, meaning, protocol = str(render(folder, "markdown")).split("\n\n")
     lines = table.splitlines()
     assert lines[0] == "| model | Peak@1 (% ↑) | Frames@1 (60/72) |"
     assert lines[1] == "| --- | ---: | ---: |"
     assert len({line.count("|") for line in lines}) == 1
-    assert ranks.replace("\\", "").splitlines()[::2] == ["| rank | Peak@1 |", "| first | = |"]
-    assert meaning.startswith("Ranks: ") and protocol.startswith("protocol ")
+    assert said.startswith("± or ") and missing.startswith("no interval: all rows in Frames@1: ")
+    assert ranks.splitlines()[2] == "| Peak@1 | open: no two of 2 rows can be told apart |"
+    assert meaning.startswith("1st is best. ") and protocol.startswith("protocol ")
 
 
 def test_latex_is_of_this_run(folder: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_count_that_all_rows_share_stands_in_the_heading() -> None:
 
     shared, own = [cell("a", "x@1", 6), cell("b", "x@1", 6)], [cell("a", "y@1", 6), cell("b", "y@1", 0)]
     assert grid([*shared, *own]) == (
-        ["model", "x@1 (% ↑) (6/12)", "y@1 (% ↑)"],
+        ["model", "x@1 (%\xa0↑) (6/12)", "y@1 (%\xa0↑)"],
         [["a", "1.0", "1.0 (6/12)"], ["b", "1.0", "– (0/12)"]],
     )
     assert grid(shared[:1])[1] == [["a", "1.0 (6/12)"]]
@@ -193,7 +194,9 @@ def test_what_was_not_tested_has_no_rank_and_says_why(tmp_path: Path, tiny: Path
     (tmp_path / "c.yaml").write_text(yaml.safe_dump({**config, "executor": {"workers": 0}}))
     run = bench.run(tmp_path / "c.yaml", tmp_path / "out").folder
     why = "No ranks.\nPeak@1: 1 of 1 pair is not tested: 1 shared prompt, a test needs 4"
-    assert str(render(run)).split("\n\n")[1] == why
+    _, said, ranks, _ = str(render(run)).split("\n\n")
+    assert ranks == why
+    assert said.splitlines()[1:] == ["no interval: all rows in Peak@1: 1 prompt, an interval needs 4"]
     assert why.replace("\n", "\n\n") in str(render(run, "markdown"))
     rows = json.loads(str(render(run, "json")))
     assert [(row["rank_best"], row["rank_worst"], row["tied"]) for row in rows] == [(None, None, None)] * 2

@@ -15,10 +15,10 @@ import pytest
 import bench
 from bench.config.run_config import load_config
 from bench.errors import DataError, UsageError
-from bench.export.clip_table import clip_table, written
 from bench.leaderboard.render import render
 from bench.pipeline.repair_run import inspect_run, repair_run
 from bench.pipeline.run import run as run_again
+from bench.scores.clip_table import clip_table, written
 from bench.storage.digests import write_digests
 from bench.storage.store import Store
 

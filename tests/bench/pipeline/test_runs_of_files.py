@@ -209,7 +209,7 @@ class TestChange:
 
         bench.run(config, tmp_path / "run")
         bench.run(config, tmp_path / "run", Listener())
-        assert notes[:2] == ["generating clips 1", "scoring clips 0"]  # the missing one is tried again
+        assert notes[:2] == ["reading clips 1", "scoring clips 0"]  # the missing one is tried again
 
     def test_shards_of_files_that_change(self, clips: Make, configure: Configure, tmp_path: Path, tiny: Path) -> None:
         model = {"name": f"{tiny}:Sine", "as": "sine", "seeds": [0, 1]}

@@ -31,7 +31,7 @@ def plan_of(sizes: list[tuple[int, int]]) -> Plan:
         for model, (_, count) in zip(models, sizes, strict=True)
         for prompt in prompts[:count]
     ]
-    return Plan(PromptSuite("suite", 1, prompts), models, (), tuple(clips), 1.0)
+    return Plan(PromptSuite("suite", 1, prompts), models, (), tuple(clips), 1.0, len(prompts))
 
 
 def batches(plan: Plan) -> list[tuple[PlannedClip, ...]]:

@@ -224,5 +224,6 @@ def report_folder(report_content: tuple[ReportContext, Path]) -> Path:
     for name in ("leaderboard", "comparisons", "scores"):
         for ending in ("csv", "json"):
             (out / "data" / f"{name}.{ending}").write_text("[]")
-    (out / "data" / "provenance.json").write_text("{}")
+    for name in ("provenance", "report"):
+        (out / "data" / f"{name}.json").write_text("{}")
     return out

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -15,24 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.bench.report.browsers import ARGUMENTS, EVERY_PAGE, find_chromium
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"),
-)
 DISK = pytest.mark.parametrize("root", ["disk"], indirect=True)
-HELP = "no Chromium: apt-get install chromium on Debian, elsewhere python -m playwright install chromium"
-EVERY_PAGE = (
-    "index.html",
-    "compare.html",
-    "prompts.html",
-    "prompts/1.html",
-    "metrics.html",
-    "survey.html",
-    "about.html",
-)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -43,27 +29,6 @@ class QuietHandler(SimpleHTTPRequestHandler):
 class QuietServer(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
         """A browser that has enough of a sound hangs up."""
-
-
-def find_chromium() -> str:
-    """The path of a Chromium; without one the whole module is skipped, or fails where a browser is required."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return _without("no Playwright: pip install playwright")
-    named = os.environ.get("TUNEBENCH_CHROMIUM")
-    path = named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path:
-        return path
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-    return own if Path(own).is_file() else _without(HELP)
-
-
-def _without(reason: str) -> str:
-    if os.environ.get("TUNEBENCH_REQUIRE_BROWSER") == "1":
-        raise RuntimeError(reason)
-    pytest.skip(reason, allow_module_level=True)
 
 
 CHROMIUM = find_chromium()
@@ -151,10 +116,10 @@ def test_the_leaderboard_sorts_and_filters(page: Page, root: str) -> None:
     page.wait_for_selector("#intervals svg")
     planned = models(page)
     header = page.locator("#board thead th").nth(1)
-    header.locator("button").click()
+    header.locator(".sort").click()
     assert header.get_attribute("aria-sort") == "descending"
     assert models(page) == planned[::-1]
-    header.locator("button").click()
+    header.locator(".sort").click()
     assert header.get_attribute("aria-sort") == "ascending"
     assert models(page) == planned
 

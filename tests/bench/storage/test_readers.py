@@ -15,9 +15,9 @@ import pytest
 
 from bench.contracts.notice import Notice
 from bench.errors import DataError
-from bench.export.clip_table import clip_table
 from bench.report.clip_entries import clip_entries
 from bench.report.provenance import made_with, seeds_of
+from bench.scores.clip_table import clip_table
 from bench.storage.digests import write_digests
 from bench.storage.failures import Failure
 from bench.storage.join_shards import whole_plan

@@ -15,6 +15,7 @@ from bench.cli.survey_options import ranges
 from bench.errors import DataError, UsageError
 from bench.stats import crossed_t_test, icc, kendall_w, krippendorff_alpha
 from bench.survey.analysis import analyse
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.rating_range import Range
 from bench.survey.ratings import Ratings
 from bench.survey.reading import read_survey
@@ -50,7 +51,7 @@ def of_differences(d: list[list[float]], folder: Path, margin: float) -> SurveyC
 def test_ratings_out_of_this_world_are_refused(factor: float, tmp_path: Path) -> None:
     table = survey()
     table["value"] = table["value"] * factor
-    with pytest.raises(DataError, match="beyond what any rating scale has"):
+    with pytest.raises(SurveyQuestion, match="cannot be read"):
         analysed(table, tmp_path)
 
 
@@ -114,10 +115,9 @@ def test_very_few_listeners_or_prompts_are_warned_of(listeners: int, prompts: in
 def test_numbers_agree_with_their_nouns(tmp_path: Path) -> None:
     table = survey(prompts=6).astype({"value": object})
     table["genre"] = table["prompt"]
-    table.loc[0, "value"] = 77
+    table.loc[0, "value"] = ""
     text = as_text(analysed(table, tmp_path))
     assert "Excluded: 1 answer\n" in text
-    assert "all but 1 lie on (1 excluded)" in text
     assert "1 prompt a genre gives" in text
 
 

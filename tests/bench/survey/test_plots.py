@@ -68,7 +68,9 @@ def preferences() -> Preferences:
         for i, j, (a, b) in product(range(4), range(6), combinations("xyz", 2))
     ]
     columns = ["listener", "prompt", "a", "b", "scale", "choice", "seed", "genre"]
-    return Preferences(pd.DataFrame(rows, columns=columns), (), (), ("x", "y", "z"))
+    table = pd.DataFrame(rows, columns=columns)
+    table["outcome"] = table["choice"].map({-1: "a", 0: "tie", 1: "b"})
+    return Preferences(table.assign(score=table["choice"].astype(float), side="", position=""), (), (), ("x", "y", "z"))
 
 
 def xs(line: Line2D) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import DataError, TunebenchError, UsageError
+from bench.survey.answer_rules import AnswerRules
+from bench.survey.forms.questions import SurveyQuestion
+from bench.survey.pair_votes import votes_of
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_ratings, read_survey
@@ -75,7 +79,7 @@ def test_what_was_guessed_is_said(write: Callable[..., Path]) -> None:
     found = read_ratings(write("worker_id,piece,condition,mos,age\nw1,a,x,4,30\nw1,a,y,2,30\n"))
     assert found.notes[0] == "Columns guessed: listener = worker_id, prompt = piece, model = condition."
     assert found.notes[1] == "A scale each: mos."
-    assert found.notes[2] == "Columns not read: age."
+    assert found.notes[2] == "Columns not read: age (always the same)."
     assert found.notes[3].startswith("Rating scale of mos guessed: 1–5")
 
 
@@ -98,15 +102,16 @@ def test_columns_that_were_named_win(write: Callable[..., Path]) -> None:
             "rater,subject,prompt,model",
             "the listener may be 'rater' or 'subject'; say which with --column listener=NAME",
         ),
-        ("listener,prompt,model,rating,Harmony", "say --column value=rating or --scales Harmony"),
+        ("listener,prompt,model,rating,Harmony", "the ratings may be in 'rating' or in Harmony"),
         ("listener,prompt,model,model", "the column 'model' is there twice"),
         ("listener,prompt,model,", "column 4 has no name"),
     ],
 )
 def test_columns_that_cannot_be_told_are_refused(header: str, message: str, write: Callable[..., Path]) -> None:
     count = header.count(",") + 1
-    with pytest.raises(DataError, match=message):
+    with pytest.raises((DataError, SurveyQuestion), match=message) as refused:
         read_ratings(write(f"{header}\n{','.join('1' * count)}\n"))
+    assert isinstance(refused.value, SurveyQuestion) == (" may be " in message)
 
 
 def test_refusal_shows_the_canonical_form(write: Callable[..., Path]) -> None:
@@ -133,10 +138,10 @@ def test_prompts_numbered_anew_in_each_genre_are_different_prompts(write: Callab
 
 def test_decimal_commas_quotes_and_line_breaks(write: Callable[..., Path]) -> None:
     text = 'listener;prompt;model;value\n"l;1";"a\nb";x;3,5\n\n"l;1";"a\nb";y;five\n"l;1";"a\nb";y;2\n'
-    found = read_ratings(write(text))
+    found = read_ratings(write(text), rules=AnswerRules(missing=("five",)))
     assert found.table["value"].tolist() == [3.5, 2.0]
     assert found.prompts == ("a b",)
-    assert reasons(found) == {"not a number": (5,)}
+    assert reasons(found) == {"called missing with --missing": (5,)}
 
 
 def test_acr_categories_are_numbers(write: Callable[..., Path]) -> None:
@@ -165,34 +170,31 @@ def test_everything_excluded_is_named_with_row_and_column(write: Callable[..., P
         "eve,p1,base,Harmony,N/A",
         "eve,p1,base,Harmony,1_0",
     ]
-    found = read_ratings(write("\n".join(lines)), ranges=Range(1, 6), models=["base", "tuned"])
+    rules = AnswerRules(missing=("soso", "1_0", "55"), duplicates="last")
+    found = read_ratings(write("\n".join(lines)), ranges=Range(1, 6), models=["base", "tuned"], rules=rules)
     assert reasons(found) == {
         "a model that was not asked for": (38,),
         "no rating": (39, 46),
-        "not a number": (40, 47),
-        "off the rating scale": (41,),
+        "called missing with --missing": (40, 41, 47),
         "no listener": (42,),
         "a repetition of the same answer": (44,),
-        "answered several times, differently (if these are different clips, tell them apart with --column seed=NAME)": (
-            7,
-            45,
-        ),
+        "answered several times, differently: the last counts": (7,),
     }
     by_reason = {one.reason: one for one in found.exclusions}
-    assert by_reason["off the rating scale"].column == "value"
-    assert by_reason["off the rating scale"].found == ("55",)
+    assert by_reason["called missing with --missing"].column == "value"
+    assert by_reason["called missing with --missing"].found == ("soso", "55", "1_0")
     assert by_reason["no listener"].column == "listener"
-    assert by_reason["not a number"].found == ("soso", "1_0")
     assert len(found.table) + found.excluded == 36 + 10
+    assert (found.rows, found.rows_lost) == (46, found.excluded)
 
 
 def test_wide_exclusions_name_the_column_of_the_scale(write: Callable[..., Path]) -> None:
-    found = read_ratings(
-        write("listener,prompt,model,Harmony,Genre Fit\nl,p,a,3,\nl,p,b,4,good?\nm,p,a,2,1\nm,p,b,2,5\n")
-    )
+    path = write("listener,prompt,model,Harmony,Genre Fit\nl,p,a,3,\nl,p,b,4,good?\nm,p,a,2,1\nm,p,b,2,5\n")
+    found = read_ratings(path, rules=AnswerRules(missing=("Good?",)))
+    assert (found.rows, found.rows_lost) == (4, 0)
     assert {(one.reason, one.column, one.rows) for one in found.exclusions} == {
         ("no rating", "Genre Fit", (2,)),
-        ("not a number", "Genre Fit", (3,)),
+        ("called missing with --missing", "Genre Fit", (3,)),
     }
     assert found.scales == ("Harmony", "Genre Fit")
 
@@ -209,8 +211,16 @@ def test_every_answer_counts_or_is_excluded_with_its_row(
     rows = data.draw(st.lists(row, min_size=1, max_size=25))
     path = tmp_path_factory.mktemp("any") / "r.csv"
     path.write_text("listener,prompt,model,value\n" + "\n".join(",".join(cells) for cells in rows))
+    there = {cells[3] for cells in rows}
+    missing = data.draw(st.sets(st.sampled_from(sorted(there - {"", "nan"} or {"1"})))) & there
+    rules = AnswerRules(missing=tuple(missing), duplicates=data.draw(st.sampled_from(["ask", "first", "last", "mean"])))
     try:
-        found = read_ratings(path, ranges=Range(1, 5))
+        found = read_ratings(path, ranges=Range(1, 5), rules=rules)
+    except SurveyQuestion as question:  # naming every answer that is in doubt
+        assert all(
+            option in ("--missing", "--words", "--duplicates", "--rating-scale") for option, _ in question.answers
+        )
+        return
     except DataError as error:
         assert "no answer is left" in str(error)
         return
@@ -227,7 +237,7 @@ def test_every_answer_counts_or_is_excluded_with_its_row(
         ("listener,prompt,model,value\n", "no rows below the header"),
         ("listener,prompt,model,value\na,b,c,1,9\n", "line 2 has 5 cells, the header 4"),
         ('listener,prompt,model,value\na,b,"c,1\n', "not a valid table"),
-        ("listener,prompt,model,value\na,b,c,x\n", r"no answer is left to analyse: 1 × not a number .*row 2: 'x'"),
+        ("listener,prompt,model,value\na,b,c,n/a\n", r"no answer is left to analyse: 1 × no rating .*row 2: 'n/a'"),
         ("listener,prompt,model,value\na,b,c\x00,1\n", "binary zeros"),
     ],
 )
@@ -280,8 +290,9 @@ def test_range_is_guessed(values: list[float], expected: tuple[float, float]) ->
 
 
 def test_a_few_ratings_beyond_the_rest_are_asked_about() -> None:
-    with pytest.raises(DataError, match=r"100 of 103 ratings of MOS lie on 1–5, but there are also 6, 7"):
+    with pytest.raises(SurveyQuestion, match=r"100 of 103 ratings of MOS lie on 1–5, but there are also 6, 7") as asked:
         guess_range(np.array([1, 2, 3, 4, 5] * 20 + [6, 7, 7], dtype=float), "MOS")
+    assert asked.value.answers == (["--rating-scale", "1-7"], ["--missing", "6,7"])
 
 
 @pytest.mark.parametrize(
@@ -328,9 +339,9 @@ def test_webmushra_paired_comparison(write: Callable[..., Path]) -> None:
     rows = [f"t,{who}@x,t{n},base,lora,{answer},9" for who in "ab" for n, answer in enumerate(answers)]
     found = read_survey(write(head + "\n".join(rows)))
     assert isinstance(found, Preferences)
-    signs = found.signs("base", "lora", "preference")
-    assert signs.tolist() == [[-1, 1, 0]] * 2
-    assert found.signs("lora", "base", "preference").tolist() == [[1, -1, 0]] * 2
+    assert votes_of(found, "preference")["base", "lora"].differences.tolist() == [[-1, 1, 0]] * 2
+    turned = replace(found, models=("lora", "base"))
+    assert votes_of(turned, "preference")["lora", "base"].differences.tolist() == [[1, -1, 0]] * 2
     assert reasons(found) == {"no answer": (5, 9)}
     with pytest.raises(DataError, match="preferences between two models; ratings of each are needed"):
         read_ratings(write(head + "\n".join(rows)))
@@ -348,10 +359,10 @@ def test_preferences_by_name_side_or_tie(write: Callable[..., Path]) -> None:
     text = (
         "rater,item,model A,model B,winner\nl,p,x,y,x\nl,q,y,x,b\nl,r,x,y,Tie\nl,s,x,x,x\nl,t,x,y,perhaps\nl,p,y,x,x\n"
     )
-    found = read_survey(write(text))
+    found = read_survey(write(text), rules=AnswerRules(missing=("perhaps",)))
     assert isinstance(found, Preferences)
-    assert found.signs("x", "y", "preference").tolist() == [[-1, -1, 0]]
-    assert reasons(found) == {"a model against itself": (5,), "neither of the two models, a, b or tie": (6,)}
+    assert votes_of(found, "preference")["x", "y"].differences.tolist() == [[-1, -1, 0]]
+    assert reasons(found) == {"a model against itself": (5,), "called missing with --missing": (6,)}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -14,6 +14,7 @@ from bench import Audio, DecodedClip, Prompt
 from bench.cli.onset_table import onset_table
 from bench.contracts.model import GenerationRequest
 from bench.mel import mel_filters, mel_spectrogram
+from bench.text_table import Layout
 from metrics.notes.onsets import (
     AROUND,
     LOWEST,
@@ -148,7 +149,7 @@ def test_instruments_are_heard_with_the_setting_that_suits_them(
 
 @pytest.mark.slow(5)
 def test_check_metrics_shows_what_is_heard_of_every_instrument() -> None:
-    lines = onset_table(quick=True).splitlines()
+    lines = onset_table(quick=True, layout=Layout()).splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines[2:-1]}
     assert set(rows) == set(INSTRUMENTS)
     assert rows["drums"][:6] == ["struck", "120", "4.0", "sharp", "1.00", "1.00"]

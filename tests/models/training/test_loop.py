@@ -468,7 +468,7 @@ def test_curves_are_written_for_tensorboard(room: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-    train(config(room), tmp_path)
+    train(config(room), str(tmp_path))
     curves = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {"train/loss", "train/lr", "validation/loss", "validation/by_time/0.3"} <= set(curves.Tags()["scalars"])
     points = [(point.step, point.value) for point in curves.Scalars("train/loss")]

@@ -279,7 +279,7 @@ def test_merged_plays_what_the_adapter_does(saved: SimpleNamespace, tmp_path: Pa
 def test_merging_takes_adapters_of_others(folder: Path, tmp_path: Path) -> None:
     base = folder / "audioldm"
     adapter = tiny.make_adapter("audioldm", base, tmp_path / "adapter", base=str(base / "unet"))
-    merged = merge(adapter / "adapter_model.safetensors", tmp_path / "merged")
+    merged = merge(str(adapter / "adapter_model.safetensors"), str(tmp_path / "merged"))
     apart = played("audioldm", checkpoint=str(base), adapter=str(adapter))
     for ours, theirs in zip(played("audioldm", checkpoint=str(merged)), apart, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bench.export.own_clips import refuse_strays
 from bench.spreadsheet import as_csv
+from bench.storage.own_clips import refuse_strays
 from bench.storage.read_clips import PlannedRow, planned_rows
 from bench.storage.read_metrics import shown_metrics
 from bench.storage.read_scores import held_scores, score_columns

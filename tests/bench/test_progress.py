@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.progress import Lines, duration, time_left
+from bench.progress import Lines, duration, time_left
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

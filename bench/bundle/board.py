@@ -1,0 +1,132 @@
+"""A leaderboard of many bundles as static pages: each bundle verified, each protocol with a table of its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bundle.accept import OTHER, Accepted, Decided, Refused, VerifyOptions, decide, find_bundles
+from bench.bundle.board_pages import board_record, write_board
+from bench.bundle.board_rows import ProtocolTable, tables
+from bench.errors import DataError, MissingError
+from bench.file_hash import hash_bytes_of
+from bench.progress import Progress, Silent
+from bench.report.output_folder import OutputFolder, writing
+
+KIND = "board"
+"""Of the pages: what a folder of them is listed in is called after it."""
+
+_FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class BuiltBoard:
+    """What was built.
+
+    Attributes:
+        index: the first page.
+        title: of the board.
+        decided: the bundles by what became of them.
+        tables: by protocol.
+    """
+
+    index: Path
+    title: str
+    decided: Decided
+    tables: tuple[ProtocolTable, ...]
+
+    def record(self) -> dict[str, object]:
+        """As ``data/leaderboard.json`` has it."""
+        return board_record(self.title, self.tables, self.decided.accepted, self.decided.refused)
+
+
+def build_board(
+    bundles: Sequence[Path],
+    out: Path,
+    title: str = "Leaderboard",
+    audio: bool = False,
+    options: VerifyOptions | None = None,
+    progress: Progress | None = None,
+) -> BuiltBoard:
+    """Verify bundles and write their leaderboard as a folder of static files, which any web server can show.
+
+    Bundles that this tunebench has verified before are not verified again. One that does not hold is left out, and the
+    page says what is wrong with it. Built over an earlier board, nothing is touched that it did not write. The same
+    bundles give the same bytes.
+
+    Args:
+        bundles: files, or folders of ``.zip`` files.
+        out: the folder of the pages.
+        title: of the board.
+        audio: put the clips there, too, with pages that play them.
+        options: how bundles are verified.
+        progress: shows how far it is.
+
+    Raises:
+        UsageError: a bundle does not exist, or ``out`` holds something else or cannot be written to.
+        MissingError: Jinja is not installed.
+        DataError: not one bundle holds; nothing is written then.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("jinja2") is None:
+        raise MissingError("a board needs Jinja: pip install 'tunebench[report]'")
+    progress = progress or Silent()
+    files = find_bundles(bundles)
+    with tempfile.TemporaryDirectory(prefix="tunebench-board-") as scratch, OutputFolder.of(out, KIND) as own:
+        decided = decide(files, Path(scratch), options, progress)
+        if not decided.accepted:
+            raise DataError(_none_holds(decided.refused))
+        found = tables(decided.accepted, progress)
+        with writing(out):
+            fresh = out / _FRESH
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir()
+            try:
+                played = _copy_audio(found, fresh) if audio else {}
+                write_board(title, found, decided.accepted, decided.refused, fresh, played)
+                own.replace_with(fresh)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+    return BuiltBoard(out / "index.html", title, decided, tuple(found))
+
+
+def _none_holds(refused: Sequence[Refused]) -> str:
+    first = refused[0]
+    said = first.reasons[0] if first.reasons else f"differs: {first.deviations[0].text}"
+    more = f"; and {len(refused) - 1} more bundles" if len(refused) > 1 else ""
+    return f"{first.file}: {said}{more}: no bundle holds, so there is no board"
+
+
+def _copy_audio(found: Sequence[ProtocolTable], out: Path) -> dict[str, str]:
+    """Write the clips of all rows, each sound once; by content its file."""
+    (out / "audio").mkdir()
+    wanted: dict[str, dict[str, str]] = {}
+    bundles: dict[str, Accepted] = {}
+    for table in found:
+        for row in table.rows:
+            bundle = row.bundles[0]
+            bundles[bundle.sha256] = bundle
+            for clip in row.clips:
+                wanted.setdefault(bundle.sha256, {}).setdefault(clip.content, clip.path)
+    played: dict[str, str] = {}
+    for sha256, clips in wanted.items():
+        file = bundles[sha256].file
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for content, path in clips.items():
+                    if content not in played:
+                        played[content] = f"audio/{content[:32]}.flac"
+                        with archive.open(path) as source, (out / played[content]).open("wb") as target:
+                            shutil.copyfileobj(source, target, _BLOCK)
+        except (zipfile.BadZipFile, KeyError, zlib.error, EOFError):
+            raise DataError(f"{file}: {OTHER}") from None
+        if hash_bytes_of(file) != sha256:
+            raise DataError(f"{file}: {OTHER}")
+    return played

@@ -1,0 +1,62 @@
+"""Who packed a bundle, as they say themselves: a name and a link for a leaderboard to show. Nobody can check it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.errors import UsageError
+
+SUBMITTER = "submitter"
+"""Its place in the index."""
+
+_LONGEST = 200  # characters
+
+
+def describe_submitter(name: str = "", link: str = "") -> dict[str, str]:
+    """Return who packs a bundle, as the index has it; empty where nothing is said.
+
+    Args:
+        name: of a person or group, up to 200 characters in one line.
+        link: an address that begins with ``https://`` or ``http://``.
+
+    Raises:
+        UsageError: one of them is something else.
+    """
+    found = {key: text for key, text in (("name", name.strip()), ("link", link.strip())) if text}
+    if wrong := _wrong(found):
+        raise UsageError(wrong)
+    return found
+
+
+def read_submitter(index: Mapping[str, Any]) -> dict[str, str]:
+    """Return who the index of a bundle says packed it; empty where it says nothing.
+
+    Raises:
+        ValueError: it is not what `describe_submitter` returns.
+    """
+    found = index.get(SUBMITTER, {})
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ValueError("its submitter is not described in words")
+    if set(found) - {"name", "link"} or not all(found.values()):
+        raise ValueError("its submitter has other parts than a name and a link")
+    if wrong := _wrong(found):
+        raise ValueError(wrong)
+    return dict(found)
+
+
+def _wrong(found: Mapping[str, str]) -> str:
+    """What is wrong with a name or a link; empty where nothing is."""
+    for what, text in found.items():
+        if len(text) > _LONGEST or not text.isprintable():
+            return f"the submitter's {what} must be one line of at most {_LONGEST} printable characters"
+    if link := found.get("link"):
+        try:
+            parts = urlsplit(link)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in link
+        except ValueError:
+            good = False
+        if not good:
+            return f"the submitter's link {link!r:.80} is not an address such as 'https://example.org/me'"
+    return ""

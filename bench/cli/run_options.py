@@ -1,0 +1,65 @@
+"""Options of ``run``, some of which ``score`` has too, that say what is made and scored by what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.cli import complete
+
+Suite = Annotated[
+    str | None, typer.Option(help="The prompts: a suite's name, or a YAML file.", autocompletion=complete.suites)
+]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,PARAM=VALUE…]",
+        help="Run this only, instead of the models that are configured: a row of the configuration, or a model with "
+        "its parameters (as=LABEL is the row's name); may be repeated.",
+        autocompletion=complete.models,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Only the first N prompts of the suite; without it, the same command makes the rest."
+    ),
+]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,PARAM=VALUE…]",
+        help="Score with this metric only, instead of those that are configured; may be repeated.",
+        autocompletion=complete.metrics,
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change any setting, such as seeds=[0,1] or executor.timeout=60; in lists, places are counted from 0, and "
+        "* is all of a level; may be repeated.",
+    ),
+]
+Part = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Make part I of N only, as in an array job; 'tunebench merge' joins them."),
+]
+Rate = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROW=SECONDS",
+        help="With --dry-run: seconds that a clip of a row takes, or 'scoring' of a clip; may be repeated.",
+    ),
+]
+ClipSuite = Annotated[
+    str | None,
+    typer.Option(
+        help="For your own clips: the suite they answer.  [default: genres@1]", autocompletion=complete.suites
+    ),
+]
+ClipLimit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="For your own clips: only the first N prompts of the suite.")
+]

@@ -1,0 +1,146 @@
+"""What the command line says of a run, put over what its configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.config.changes import change, parse_value
+from bench.config.run_config import RunConfig, parse_config
+from bench.contracts.plugins import plain_name, short_name
+from bench.errors import UsageError
+from bench.schema import read_settings
+
+LABEL = "as"
+"""In ``--model NAME,as=LABEL`` what the row is called; no parameter can have that name in Python."""
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Options of a command that replace settings of a configuration; what is None or empty replaces nothing.
+
+    Attributes:
+        changes: ``PATH=VALUE`` each, see `bench.config.changes`; they come first.
+        suite, limit: as in `RunConfig`.
+        models: ``NAME,PARAMETER=VALUE,…`` each: the rows, in place of those that are configured. ``NAME`` is a row of
+            the configuration, with what is set of it there, or else a model.
+        metrics: the same of columns.
+    """
+
+    changes: Sequence[str] = ()
+    suite: str | None = None
+    limit: int | None = None
+    models: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.suite or self.limit is not None or self.models or self.metrics)
+
+    def applied(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings with these over them.
+
+        Raises:
+            UsageError: a change names nothing, or a model or a metric is not written as above.
+        """
+        made = dict(content)
+        for text in self.changes:
+            made = change(made, text, RunConfig)
+        made |= {} if self.suite is None else {"suite": self.suite}
+        made |= {} if self.limit is None else {"limit": self.limit}
+        for kind, texts in (("model", self.models), ("metric", self.metrics)):
+            if texts:
+                configured = _entries(made.get(f"{kind}s"))
+                made[f"{kind}s"] = [entry for text in texts for entry in _chosen(kind, text, configured)]
+        return made
+
+
+def load_overridden(path: Path | None, overrides: Overrides) -> RunConfig:
+    """Read a configuration, or take the default one where there is none, and put options over it.
+
+    Raises:
+        UsageError: as `bench.config.run_config.load_config` and `Overrides.applied`.
+        DataError: the file is not YAML.
+    """
+    content = {} if path is None else read_settings(path, "suite: genres@1")
+    where = " and ".join(filter(None, [str(path) if path else "", "the command's options" if overrides else ""]))
+    return parse_config(overrides.applied(content), where or "configuration")
+
+
+def refuse_other_clips_than(run: RunConfig, changed: RunConfig) -> None:
+    """Check that a changed configuration of a run asks for the clips that the run has.
+
+    Raises:
+        UsageError: a setting that clips are made from is another.
+    """
+    for name in ("suite", "limit", "models", "seeds", "duration"):
+        if getattr(run, name) != getattr(changed, name):
+            raise UsageError(f"--set {name}: is what the clips are made from; change it with 'tunebench run'")
+
+
+def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
+    """The name and the parameters of ``NAME,PARAMETER=VALUE,…``; values are YAML.
+
+    Raises:
+        UsageError: it is not of that form.
+
+    >>> parse_named("mine.py:M,bpm=90,keys=[C major, F major]", "--model")
+    ('mine.py:M', {'bpm': 90, 'keys': ['C major', 'F major']})
+    >>> parse_named("kad[embedder=vggish]@2", "--metric")
+    ('kad[embedder=vggish]@2', {})
+    """
+    name, *given = (part.strip() for part in _split(text))
+    params: dict[str, Any] = {}
+    for part in given:
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{option} {text}: '{part}' must be PARAMETER=VALUE, as in {name or 'NAME'},steps=50")
+        if key.strip() in params:
+            raise UsageError(f"{option} {text}: '{key.strip()}' is given twice")
+        params[key.strip()] = parse_value(value, f"{option} {name},{key.strip()}")
+    if not name:
+        raise UsageError(f"{option} '{text}': begins with a name, as in NAME,steps=50")
+    return name, params
+
+
+def _split(text: str) -> list[str]:
+    """The parts of a text between commas that are not in brackets or quotes."""
+    parts, depth, quote = [""], 0, ""
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'" and parts[-1].endswith(("=", "[", "{", ",", " ", ":")):  # an apostrophe is none
+            quote = sign
+        depth += 0 if quote else (sign in "[{(") - (sign in ")}]")
+        if sign == "," and depth <= 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
+def _entries(configured: Any) -> list[dict[str, Any]]:
+    """What is configured, in full, as far as it is of the form that it must have."""
+    items = configured if isinstance(configured, list | tuple) else []
+    full = [{"name": item} if isinstance(item, str) else item for item in items]
+    return [item for item in full if isinstance(item, dict) and isinstance(item.get("name"), str)]
+
+
+def _chosen(kind: str, text: str, configured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries that an option names: those that are configured under that name, or a new one."""
+    name, params = parse_named(text, f"--{kind}")
+    label = {LABEL: str(params.pop(LABEL))} if kind == "model" and LABEL in params else {}
+    rows = [entry for entry in configured if name == (entry.get(LABEL) or short_name(entry["name"]))]
+    same = [{**entry, "name": name} for entry in configured if plain_name(entry["name"]) == plain_name(name)]
+    found = rows or same or [{"name": name}]
+    return [_changed(entry, params) | label for entry in found]
+
+
+def _changed(entry: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with some parameters replaced, those among them that it sweeps too."""
+    if not params:
+        return entry
+    before, sweep = entry.get("params") or {}, entry.get("sweep") or {}
+    kept = {name: values for name, values in sweep.items() if name not in params}
+    return {**entry, "params": {**before, **params}, **({"sweep": kept} if sweep else {})}

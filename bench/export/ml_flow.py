@@ -1,0 +1,116 @@
+"""A run's rows as runs of MLflow: parameters, numbers, tables and some audio."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.errors import MissingError, TransientError
+from bench.export.tracked_run import TrackedRow
+from bench.export.weights_and_biases import Logged
+from bench.plain_text import plain_line
+from bench.progress import Progress, Silent
+from bench.scores.clip_table import json_lines, written
+
+_KEY = "tunebench.key"
+_GROUP = "tunebench.run"
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.\-/ :]")  # what a name in MLflow may not hold
+_LONGEST_NAME, _LONGEST_VALUE, _AT_ONCE = 250, 6000, 100  # characters, characters, parameters of a request
+
+
+def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: Progress | None = None) -> list[Logged]:
+    """Log each row as a run of an experiment, tagged with the benchmark run.
+
+    Where it goes is what MLflow's own environment says (``MLFLOW_TRACKING_URI`` and what belongs to it). The same row
+    is the same run there: a second export brings it up to date. Characters that MLflow's names cannot hold become
+    ``_`` (``kad@2`` is ``kad_2``); the exact names are in ``leaderboard.json``.
+
+    Args:
+        rows: what is logged.
+        experiment: its name; made where there is none.
+        progress: told of each row.
+
+    Raises:
+        MissingError: mlflow is not installed.
+        TransientError: the server cannot be reached, or refuses it; the same call goes on.
+    """
+    try:
+        import mlflow
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+    except ImportError:
+        raise MissingError("this needs MLflow: pip install 'tunebench[mlflow]'") from None
+    progress = progress or Silent()
+    progress.begin("logging to MLflow", len(rows), 0)
+    logged = []
+    try:
+        client = MlflowClient()
+        found = client.get_experiment_by_name(experiment)
+        place = found.experiment_id if found else client.create_experiment(experiment)
+        for row in rows:
+            logged.append(Logged(row.label, f"{experiment}/{_log(client, place, row)}"))
+            progress.advance(1)
+    except (MlflowException, OSError) as error:
+        raise TransientError(
+            f"not logged to MLflow at {_address(mlflow)} ({plain_line(str(error), 300)}); the same command goes on"
+        ) from None
+    return logged
+
+
+def _address(mlflow: Any) -> str:
+    """Where MLflow keeps its runs, without the password that an address may hold."""
+    return re.sub(r"//[^/@]*@", "//", str(mlflow.get_tracking_uri()))
+
+
+def _log(client: Any, experiment: str, row: TrackedRow) -> str:
+    """Log a row, and return the id of its run."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    runs = client.search_runs([experiment], filter_string=f"tags.`{_KEY}` = '{row.key}'", max_results=1)
+    run = runs[0] if runs else client.create_run(experiment, run_name=row.label, tags={_KEY: row.key})
+    id = run.info.run_id
+    # Parameters cannot be changed; these follow from what the key is of.
+    lasting = {name: row.config[name] for name in ("run", "row", "suite", "duration", "protocol")}
+    lasting["model"] = {name: row.config["model"][name] for name in ("fingerprint", "identity")}
+    entries = [Param(name, str(value)[:_LONGEST_VALUE]) for name, value in flat_names(dict(_flat(lasting))).items()]
+    for first in range(0, len(entries), _AT_ONCE):
+        client.log_batch(id, params=entries[first : first + _AT_ONCE])
+    # The end of the benchmark is no time of its own: the step is 0 each time, and the last value counts.
+    metrics = [Metric(name, float(value), run.info.start_time, 0) for name, value in flat_names(row.numbers).items()]
+    about = {"version": row.config["tunebench"], "protocol": row.config["protocol"]["id"]}
+    tags = {_GROUP: row.group, **{f"tunebench.{name}": value for name, value in about.items()}}
+    client.log_batch(id, metrics=metrics, tags=[RunTag(name, value) for name, value in tags.items()])
+    client.log_text(id, json_lines(list(row.leaderboard)), "leaderboard.json")
+    client.log_text(id, written(row.clips, "csv").decode(), "clips.csv")
+    client.log_text(id, json.dumps(row.config, indent=1, ensure_ascii=False), "config.json")
+    for path, _ in row.audio:
+        client.log_artifact(id, str(path), "audio")
+    client.set_terminated(id)
+    return str(id)
+
+
+def flat_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values under names that MLflow takes, each its own.
+
+    >>> flat_names({"kad@2": 1.5, "kad#2": 2.0})
+    {'kad_2': 1.5, 'kad_2-2': 2.0}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        plain = _NO_NAME.sub("_", name)[:_LONGEST_NAME]
+        number, own = 2, plain
+        while own in found:
+            own, number = f"{plain[: _LONGEST_NAME - 8]}-{number}", number + 1
+        found[own] = value
+    return found
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested tables as one, with dots between names; a list is a value, as JSON."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value

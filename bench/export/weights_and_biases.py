@@ -1,0 +1,109 @@
+"""A run's rows as runs of Weights & Biases: its config, numbers, tables and some audio."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import MissingError, TransientError, UsageError
+from bench.export.tracked_run import TrackedRow
+from bench.plain_text import plain_line
+from bench.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A row that a tracker holds now: its label, and the address or folder it lies at."""
+
+    label: str
+    place: str
+
+
+def log_to_wandb(
+    rows: Sequence[TrackedRow], project: str, entity: str | None = None, progress: Progress | None = None
+) -> list[Logged]:
+    """Log each row as a run of a project, grouped under the benchmark run.
+
+    Where it goes, and with whose key, is what wandb's own environment and login say (``WANDB_MODE``, ``WANDB_DIR``,
+    ``WANDB_API_KEY``). The same row is the same run there: a second export brings it up to date.
+
+    Args:
+        rows: what is logged.
+        project, entity: of Weights & Biases.
+        progress: told of each row.
+
+    Raises:
+        MissingError: wandb is not installed.
+        UsageError: nobody is logged in, or the project is refused.
+        TransientError: the server cannot be reached; the same call goes on.
+    """
+    try:
+        import wandb
+    except ImportError:
+        raise MissingError("this needs wandb: pip install 'tunebench[wandb]'") from None
+    progress = progress or Silent()
+    progress.begin("logging to Weights & Biases", len(rows), 0)
+    logged = []
+    for row in rows:
+        try:
+            logged.append(_log(wandb, row, project, entity))
+        except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
+            raise UsageError(
+                f"Weights & Biases refuses it ({plain_line(str(error), 300)}); log in with 'wandb login', or keep it "
+                "here with WANDB_MODE=offline"
+            ) from None
+        except (wandb.errors.Error, OSError) as error:
+            raise TransientError(
+                f"not logged to Weights & Biases ({plain_line(str(error), 300)}); the same command goes on"
+            ) from None
+        progress.advance(1)
+    return logged
+
+
+def _log(wandb: Any, row: TrackedRow, project: str, entity: str | None) -> Logged:
+    settings = wandb.Settings(silent=True, console="off", disable_git=True, save_code=False, x_disable_stats=True)
+    run = wandb.init(
+        project=project,
+        entity=entity,
+        id=row.key,
+        name=row.label,
+        group=row.group,
+        job_type="benchmark",
+        tags=["tunebench"],
+        config=json.loads(json.dumps(row.config)),
+        resume="allow",
+        settings=settings,
+    )
+    try:
+        run.summary.update(dict(row.numbers))
+        content: dict[str, Any] = {
+            "leaderboard": _table(wandb, _frame(row)),
+            "clips": _table(wandb, row.clips),
+        }
+        if row.audio:
+            content["audio"] = [wandb.Audio(str(path), caption=caption) for path, caption in row.audio]
+        run.log(content)
+        return Logged(row.label, str(Path(run.dir).parent) if run.offline else run.url)
+    finally:
+        run.finish()
+
+
+def _frame(row: TrackedRow) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(row.leaderboard)
+    for name in ("warnings", "warning_codes", "tied"):
+        frame[name] = ["; ".join(several or ()) for several in frame[name]]
+    return frame
+
+
+def _table(wandb: Any, frame: pd.DataFrame) -> Any:
+    """A table whose missing values are null, of whatever type its columns are."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return wandb.Table(columns=list(plain.columns), data=plain.to_numpy().tolist(), allow_mixed_types=True)

@@ -1,0 +1,213 @@
+"""What Python reads of a run folder: its clips, scores, leaderboard, comparisons and failures, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from bench.errors import TunebenchError
+from bench.paths import StrPath
+from bench.progress import ProgressOption, shown
+from bench.storage.database import read_database
+from bench.storage.failures import Failure
+from bench.storage.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Run:
+    """A run folder to read from. Nothing is written into it but by `report`, and a driver may be at work in it.
+
+    Each method reads the run as it is at one moment. In a ``with`` block, all of them (but `report`) read it as it was
+    when the block began, so that tables fit each other while the run goes on:
+
+        with Run("results/my_run") as run:
+            scores, board = run.scores(), run.leaderboard()
+
+    Args:
+        folder: the run's.
+
+    Raises:
+        UsageError: there is no run in the folder.
+        DataError: its database is lost; methods raise it where it is damaged.
+    """
+
+    def __init__(self, folder: StrPath) -> None:
+        self.folder = Path(folder)
+        self._held: Store | None = None
+        if not (self.folder / "run.db").is_file():
+            read_database(self.folder).close()  # says what is there instead
+
+    def clips(self) -> pd.DataFrame:
+        """One row a planned clip, as `bench.scores.clip_table.clip_table` has it.
+
+        Columns: ``model``, ``prompt`` (its id), ``text``, ``genre``, ``level``, ``bpm`` and ``key`` of the prompt,
+        ``seed``, ``file`` (relative to the run folder), ``state`` (made, planned or failed), ``duration`` in seconds
+        and ``sample_rate`` in Hz; then for each clip metric its values (``rhythm-grid@2``, in the metric's unit, NaN
+        where there is none) and, where any clip has none, the reasons (``rhythm-grid@2 reason``).
+
+        Raises:
+            DataError: the database is damaged.
+        """
+        from bench.scores.clip_table import clip_table
+
+        with self._reading() as store:
+            return clip_table(store)
+
+    def scores(self) -> pd.DataFrame:
+        """One row for each planned clip and clip metric, as `bench.scores.score_table.score_table` has it.
+
+        Columns: ``model``, ``prompt``, ``genre``, ``level``, ``seed``, ``metric`` (with its version), ``value`` (in
+        ``unit``, NaN where there is none), ``unit``, ``direction`` (higher, lower or none is better), ``reason`` (why
+        there is no value) and ``failed`` (whether the next run tries it again). Metrics of sets of clips, such as
+        distances, have no score a clip: they stand in `leaderboard`.
+
+        Raises:
+            DataError: the database is damaged.
+        """
+        from bench.scores.score_table import score_table
+
+        with self._reading() as store:
+            return score_table(store)
+
+    def leaderboard(self, by: str | None = None, wide: bool = False, progress: ProgressOption = None) -> pd.DataFrame:
+        """The leaderboard: means over prompts, or distances, with 95 % intervals.
+
+        Args:
+            by: add rows for each ``genre`` or ``level`` of the prompts.
+            wide: one row a model, as `bench.leaderboard.frames.wide_frame` has it: ``kad@2``, ``kad@2 low``,
+                ``kad@2 high`` and ``kad@2 n``, indexed by ``model`` (with ``by``, by ``group`` and ``model``).
+                Otherwise one row for each model and metric, with ranks, warnings and what else
+                `bench.leaderboard.render.records` names.
+            progress: shows tests of distances that the run does not hold yet, which ranks need.
+
+        Raises:
+            UsageError: ``by`` is something else, or no prompt has it.
+            DataError: the database is damaged.
+        """
+        from bench.leaderboard.frames import wide_frame
+        from bench.leaderboard.render import board_frame, board_of, cells_of
+        from bench.scores.aggregate import refuse_ungrouped
+
+        with self._reading() as store:
+            if wide:
+                cells = cells_of(store, by)
+                refuse_ungrouped(store.prompts().values(), by)
+                return wide_frame(cells, grouped=by is not None)
+            with shown(progress) as told:
+                return board_frame(board_of(store, by, told))
+
+    def compare(
+        self,
+        a: str,
+        b: str,
+        by: str | None = None,
+        other: Run | StrPath | None = None,
+        mark: bool = False,
+        plugin_files: bool = False,
+        progress: ProgressOption = None,
+    ) -> pd.DataFrame:
+        """B − A on every metric, a row each, paired by prompt.
+
+        `bench.comparison.result.Comparison` says what the columns mean.
+
+        Args:
+            a: a row of this run.
+            b: another, or with ``other`` a row of that run.
+            by: add rows for each ``genre`` or ``level`` of the prompts.
+            other: another run, or its folder.
+            mark: compare clips of different lengths, and say so on every row, instead of refusing.
+            plugin_files: whether distances of plugin files that the run's configuration names may be loaded.
+            progress: shows tests of distances that the run does not hold yet.
+
+        Raises:
+            UsageError: no such row, A and B are one, or the runs cannot be compared at all; the message says why.
+            DataError: a database is damaged.
+        """
+        import pandas as pd
+
+        from bench.comparison.compare import ComparisonOptions, are_one, compare_rows
+        from bench.comparison.run_reader import ComparedRun
+        from bench.comparison.tables import flat
+
+        there = self if other is None else other if isinstance(other, Run) else Run(other)
+        one = there is self or are_one(self.folder, there.folder)
+        options = ComparisonOptions(by, mark=mark, plugin_files=plugin_files)
+        with shown(progress) as told, self._reading() as store, (self if one else there)._reading() as second:
+            first = ComparedRun(store)
+            runs = first, first if one else ComparedRun(second)
+            return pd.DataFrame([flat(found.record()) for found in compare_rows(runs, a, b, options, told)])
+
+    def failures(self) -> list[Failure]:
+        """What failed, one each for a clip, score, embedding or set metric, with its reason; empty when all is well.
+
+        ``str(failure)`` is one line, and ``pandas.DataFrame(run.failures())`` a table of them all;
+        `bench.storage.failures.group_failures` puts those of one reason together.
+        """
+        with self._reading() as store:
+            return store.failures()
+
+    def report(
+        self,
+        folder: StrPath | None = None,
+        ratings: StrPath | None = None,
+        doses: StrPath | None = None,
+        audio: Literal["flac", "mp3"] | None = "flac",
+        workers: int | None = None,
+        progress: ProgressOption = None,
+    ) -> Path:
+        """Write the run as pages to read and hear, by default into ``report`` in it, and return their folder.
+
+        As `bench.report.build.build_report`, which says what the arguments mean and what is raised.
+        """
+        from bench.report.build import build_report
+
+        return build_report(self.folder, folder, ratings, doses, audio, workers, progress)
+
+    def __enter__(self) -> Self:
+        if self._held is not None:
+            raise RuntimeError("this run is held at a moment already; open it once more with bench.Run(run.folder)")
+        self._held = Store.read(self.folder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.__exit__(kind, error, trace)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Store]:
+        """The run as it was when the block began, or as it is now."""
+        if self._held is not None:
+            yield self._held
+        else:
+            with Store.read(self.folder) as store:
+                yield store
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.folder == other.folder
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """The leaderboard's values, for notebooks; where the run cannot be read, why."""
+        from html import escape
+
+        from bench.leaderboard.notebook import leaderboard_html
+        from bench.leaderboard.render import cells_of
+
+        try:
+            with self._reading() as store:
+                return leaderboard_html(cells_of(store), str(self.folder))
+        except TunebenchError as error:
+            return f"<pre>{escape(repr(self))}: {escape(str(error))}</pre>"

@@ -1,0 +1,58 @@
+"""What a run is scored with again: its own configuration, or some of its metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.config.overrides import Overrides, parse_named, refuse_other_clips_than
+from bench.config.plugin_files import refuse_plugin_files
+from bench.config.run_config import RunConfig, parse_config
+from bench.contracts.plugins import plain_name
+from bench.errors import UsageError
+from bench.planning.metric_plan import metrics_named
+from bench.storage.frozen_config import FILE, load_frozen
+
+
+def scoring_config(
+    folder: Path, metrics: Sequence[str] = (), changes: Sequence[str] = (), plugin_files: bool = False
+) -> RunConfig:
+    """The run's configuration, changed; with ``metrics`` only those, with the parameters that it has for them.
+
+    Args:
+        folder: the run's.
+        metrics: names, or ``name,param=value``; none is all that the configuration has.
+        changes: settings to replace, as ``path=value``.
+        plugin_files: whether plugin files that it names may be run; those in ``metrics`` may.
+
+    Raises:
+        UsageError: the configuration is lost, and no metric is named; or it names plugin files, or a change would ask
+            for other clips.
+        DataError: it is damaged.
+    """
+    frozen = folder / FILE
+    if not frozen.exists() and not metrics:
+        raise UsageError(f"{frozen} is gone, so what to score with is not known; name it with --metric")
+    settings = load_frozen(folder) if frozen.exists() else RunConfig()
+    configured = settings.metrics if frozen.exists() else ()
+    named = [parse_named(metric, "--metric") for metric in metrics]
+    names = [name for name, _ in named]
+    if not plugin_files:
+        plain = {plain_name(name) for name in names}
+        # To find the column that 'kad[embedder=vggish]@1' means, all of them are planned.
+        every = not plain or any("[" in name for name in plain)
+        asked = [metric for metric in configured if every or plain_name(metric.name) in plain]
+        refuse_plugin_files(frozen, asked, names)
+    if not metrics and not changes:
+        return settings
+    chosen = [
+        {"name": metric.name, "params": {**metric.params, **params}}
+        for name, params in named
+        for metric in metrics_named([name], configured)
+    ]
+    content = Overrides(changes).applied(settings.model_dump(mode="json", by_alias=True))
+    changed = parse_config(
+        {**content, **({"metrics": chosen} if chosen else {})}, f"{frozen} and the command's options"
+    )
+    refuse_other_clips_than(settings, changed)
+    return changed

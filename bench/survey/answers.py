@@ -1,0 +1,282 @@
+"""Answers read as numbers or votes, scale by scale; what cannot be read is asked about, unless it is a rare slip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import UsageError, suggestion
+from bench.number_format import counted, first_few
+from bench.survey.answer_rules import AnswerRules
+from bench.survey.answer_text import Reading, read_numbers
+from bench.survey.forms.questions import SurveyQuestion, listed
+from bench.survey.rating_range import Range, guess_range, stray_values
+from bench.survey.sieve import Sieve
+from bench.survey.votes import Asked, VoteReading, read_votes, unread_answers
+from bench.survey.word_scale import normal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SLIPS = 0.01  # the share of answers that may be lost without a question
+_NAMED = 6  # words in a question, before "and so many more"
+_NOTHING = frozenset(("", "na", "n/a", "nan", "null", "-", "–", ".", "#n/a"))
+Ranges = Mapping[str, Range] | Range | None
+T = TypeVar("T")
+
+
+def leave_out_missing(sieve: Sieve, rules: AnswerRules, preferences: bool, path: Path) -> None:
+    """Take out empty answers, and those that the reader calls missing.
+
+    Raises:
+        UsageError: an answer that is called missing is not in the file.
+    """
+    texts = sieve.records["text"]
+    plain = texts.map(_comparable)
+    known = {_comparable(text) for text in sieve.texts}
+    for code in rules.missing:
+        if _comparable(code) not in known:
+            raise UsageError(f"--missing: no answer in {path} is '{code}'{suggestion(code, sieve.texts)}")
+    nothing = _NOTHING if preferences else _NOTHING | {"none"}  # "none" of two models is an answer
+    sieve.exclude(texts.str.lower().isin(list(nothing)), "no answer" if preferences else "no rating")
+    plain = plain[sieve.records.index]
+    sieve.exclude(plain.isin([_comparable(code) for code in rules.missing]), "called missing with --missing")
+
+
+def _comparable(text: str) -> str:
+    """The same text for 99, 99.0 and "99 "."""
+    try:
+        return f"{float(text.replace('−', '-')):g}"
+    except ValueError:
+        return normal(text)
+
+
+def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, path: Path) -> dict[str, Range]:
+    """Add the column ``value``; what cannot be read is taken out. Returns the ranges that answers state themselves.
+
+    Raises:
+        SurveyQuestion: words are of no scale, or of several.
+        UsageError: a word that was given a number is not in the file, or its meaning is no number.
+    """
+    meanings = _meanings(rules, sieve.texts, path)
+    for word, number in meanings.items():
+        if _as_float(number) is None:
+            raise UsageError(f"--words: '{word}' is '{number}'; a rating is a number, such as {word}=4")
+    readings: dict[str, Reading] = {}
+    values = np.full(len(sieve.records), np.nan)
+    for scale, here, texts in _by_scale(sieve.records):
+        found = read_numbers(_counts(texts), meanings, decimal_comma, f"{scale} in {path}")
+        _ask_about_unread(found.unread, len(texts), f"{scale} in {path}", _as_missing)
+        readings[scale] = found
+        values[here] = texts.map(found.values).to_numpy(dtype=np.float64)
+    sieve.records = sieve.records.assign(value=values)
+    sieve.exclude(np.isnan(values), "not a rating")
+    said = {scale: (_reading(one.shown), one.source) for scale, one in readings.items() if one.shown}
+    for (shown, source), scales in _alike(said).items():
+        sieve.notes.append(f"Read on {', '.join(scales)}: {shown}{f' ({source})' if source else ''}.")
+    return {scale: one.range for scale, one in readings.items() if one.range}
+
+
+def read_vote_texts(sieve: Sieve, rules: AnswerRules, path: Path) -> set[str]:
+    """Add the columns choice, outcome and score; what cannot be read is taken out. Returns the scales that are scored.
+
+    Raises:
+        SurveyQuestion: answers cannot be read, or not without a doubt.
+        UsageError: a word that was given a meaning is not in the file.
+    """
+    meanings = _meanings(rules, sieve.texts, path)
+    readings: dict[str, VoteReading] = {}
+    outcome, score = np.full(len(sieve.records), "", dtype=object), np.full(len(sieve.records), np.nan)
+    for scale, here, _ in _by_scale(sieve.records):
+        rows = sieve.records[here]
+        asked = [Asked(*cells) for cells in zip(rows["text"], rows["a"], rows["b"], strict=True)]
+        found = read_votes(_counts(asked), meanings, f"{scale} in {path}")
+        _ask_about_unread(found.unread, len(asked), f"{scale} in {path}", unread_answers)
+        readings[scale] = found
+        votes = [found.votes.get(one) for one in asked]
+        outcome[here] = [vote.outcome if vote else "" for vote in votes]
+        score[here] = [vote.score if vote else np.nan for vote in votes]
+    sieve.records = sieve.records.assign(choice=np.sign(score), outcome=outcome, score=score)
+    sieve.exclude(np.isnan(score), "neither of the two models, a, b or tie")
+    for shown, scales in _alike({name: _reading(one.shown) for name, one in readings.items() if one.shown}).items():
+        sieve.notes.append(f"Read on {', '.join(scales)}: {shown}.")
+    return {scale for scale, one in readings.items() if one.scored}
+
+
+def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str, str]) -> None:
+    """Say which side scores favor, and how answers that both are bad count."""
+    if scored:
+        a, b = columns.get("a", "a"), columns.get("b", "b")
+        sieve.notes.append(
+            f"Scores on {', '.join(scored)} above 0 are read as favoring '{b}' over '{a}', as in comparison category "
+            f"rating; where they favor '{a}', say --column a='{b}' --column b='{a}'."
+        )
+    if bad := int((sieve.records["outcome"] == "both bad").sum()):
+        sieve.notes.append(
+            f"{counted(bad, 'answer')} that both are bad: preferences for neither among the shares, none of the ties, "
+            "and left out of the strengths."
+        )
+
+
+def leave_out_off_range(
+    sieve: Sieve, answer: str, ranges: Ranges, stated: Mapping[str, Range], scales: Iterable[str], path: Path
+) -> dict[str, Range]:
+    """Take out what lies off the range of its scale, given, stated by the answers or guessed. Returns the ranges.
+
+    Raises:
+        SurveyQuestion: values stand apart from the rest, or more than a few lie off the range.
+        UsageError: a range is given for a scale that there is not.
+    """
+    _known_scales(ranges, sieve.records["scale"])
+    limits: dict[str, Range] = {}
+    guessed: dict[Range, list[str]] = {}
+    strays: dict[float, dict[str, int]] = {}
+    off = np.zeros(len(sieve.records), dtype=bool)
+    for scale, here, _ in _by_scale(sieve.records):
+        if scale not in scales:
+            continue
+        values = sieve.records[answer].to_numpy(dtype=np.float64)[here]
+        given = (ranges if isinstance(ranges, Range) else (ranges or {}).get(scale)) or stated.get(scale)
+        if given is None:
+            apart = stray_values(values)
+            for value in apart:
+                strays.setdefault(value, {})[scale] = int((values == value).sum())
+            given = guess_range(values[~np.isin(values, apart)], f"{scale} in {path}")
+            guessed.setdefault(given, []).append(scale)
+        else:
+            _ask_about_off_range(values, given, f"{scale} in {path}")
+        limits[scale] = given
+        off[here] = (values < given.low) | (values > given.high)
+    if strays:
+        raise _about_strays(strays, limits, len(sieve.records), path)
+    for limit, of in guessed.items():
+        count = int((off & sieve.records["scale"].isin(of).to_numpy(dtype=bool)).sum())
+        but = f", which all but {count} lie on ({count} excluded)" if count else ""
+        sieve.notes.append(f"Rating scale of {', '.join(of)} guessed: {limit}{but}; --rating-scale says otherwise.")
+    sieve.exclude(off, "off the rating scale")
+    return limits
+
+
+def _by_scale(records: pd.DataFrame) -> Iterable[tuple[str, npt.NDArray[np.bool_], pd.Series]]:
+    """Each scale with its places and its answers, in the order of the file."""
+    for scale in records["scale"].unique():
+        here = (records["scale"] == scale).to_numpy(dtype=bool)
+        yield scale, here, records["text"][here]
+
+
+def _counts(answers: Iterable[T]) -> dict[T, int]:
+    counts: dict[T, int] = {}
+    for answer in answers:
+        counts[answer] = counts.get(answer, 0) + 1
+    return counts
+
+
+def _meanings(rules: AnswerRules, texts: Collection[str], path: Path) -> dict[str, str]:
+    """What the reader said that words stand for, by the word as it is compared."""
+    known = {normal(text) for text in texts}
+    for word in rules.words:
+        if normal(word) not in known:
+            raise UsageError(f"--words: no answer in {path} is '{word}'{suggestion(normal(word), known)}")
+    return {normal(word): meaning for word, meaning in rules.words.items()}
+
+
+def _as_float(number: str) -> float | None:
+    try:
+        return float(number.replace("−", "-"))
+    except ValueError:
+        return None
+
+
+def _reading(shown: Mapping[str, object]) -> str:
+    pairs = [
+        f"{text} = {value:g}" if isinstance(value, float) else f"{text} = {value}" for text, value in shown.items()
+    ]
+    return ", ".join(first_few(pairs, 12))
+
+
+def _alike(said: Mapping[str, T]) -> dict[T, list[str]]:
+    """The scales of which the same is said."""
+    found: dict[T, list[str]] = {}
+    for scale, one in said.items():
+        found.setdefault(one, []).append(scale)
+    return found
+
+
+def _as_missing(unread: Iterable[str]) -> list[list[str]]:
+    return [["--missing", listed(unread)]]
+
+
+def _ask_about_unread(
+    unread: Mapping[str, int], answers: int, where: str, options: Callable[[Iterable[str]], list[list[str]]]
+) -> None:
+    """Ask what words mean, unless a single slip or two in hundreds of answers cannot be read.
+
+    The same words twice are no slips: whoever gave that answer would be left out, and nobody else.
+    """
+    count = sum(unread.values())
+    if count <= _SLIPS * answers and max(unread.values(), default=0) < 2:
+        return
+    words = first_few([f"'{text}' ({times})" for text, times in unread.items()], _NAMED)
+    few = len(unread) <= _NAMED
+    raise SurveyQuestion(
+        f"{counted(count, 'answer')} of {answers} on {where} cannot be read: {', '.join(words)}; say what they stand "
+        f"for with --words '{next(iter(unread))}=…', or that they are no answers"
+        + ("" if few else ", or which column holds the answers with --column"),
+        *(options(unread) if few else []),
+    )
+
+
+def _known_scales(ranges: Ranges, scales: pd.Series) -> None:
+    if isinstance(ranges, Mapping):
+        known = list(scales.unique())
+        for name in ranges:
+            if name not in known:
+                raise UsageError(
+                    f"--rating-scale is given for '{name}'{suggestion(name, known)}; the scales are {', '.join(known)}"
+                )
+
+
+def _ask_about_off_range(values: npt.NDArray[np.float64], limit: Range, where: str) -> None:
+    beyond = values[(values < limit.low) | (values > limit.high)]
+    if len(beyond) <= _SLIPS * len(values):
+        return
+    off = [f"{value:g}" for value in np.unique(beyond)]
+    few = len(beyond) <= len(values) / 2
+    wider = Range.around([float(values.min()), float(values.max())])
+    raise SurveyQuestion(
+        f"{len(beyond)} of {len(values)} answers on {where} lie off its scale of {limit}: "
+        f"{', '.join(first_few(off, 8))}; say what the scale is, or that they are no ratings",
+        *([["--missing", listed(off)]] if few else []),
+        ["--rating-scale", wider.written],
+    )
+
+
+def _about_strays(
+    strays: Mapping[float, Mapping[str, int]], limits: Mapping[str, Range], answers: int, path: Path
+) -> SurveyQuestion:
+    """Ask whether values apart from the rest are ratings or codes for a missing answer."""
+    found = []
+    for value, scales in sorted(strays.items()):
+        found.append(f"{value:g} ({counted(sum(scales.values()), 'answer')} on {', '.join(scales)})")
+    concerned = {scale: limits[scale] for scales in strays.values() for scale in scales}
+    wider = {
+        scale: Range.around([limit.low, limit.high, *(value for value, of in strays.items() if scale in of)])
+        for scale, limit in concerned.items()
+    }
+    one = set(wider.values())
+    options = [
+        f"{'' if len(one) == 1 else f'{scale}='}{limit.written}"
+        for scale, limit in (list(wider.items())[:1] if len(one) == 1 else wider.items())
+    ]
+    few = "stands" if len(strays) == 1 else "stand"
+    return SurveyQuestion(
+        f"among {answers} answers in {path}, {' and '.join(found)} {few} apart from the others, which lie on "
+        f"{', '.join(sorted({str(limit) for limit in concerned.values()}))}: say that there is no answer, or what the "
+        "scale is",
+        ["--missing", listed(f"{value:g}" for value in sorted(strays))],
+        [part for text in options for part in ("--rating-scale", text)],
+    )

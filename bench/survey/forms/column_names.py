@@ -1,0 +1,61 @@
+"""What the columns of a survey's file are usually called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+# Blanks, punctuation, capitals and endings such as "id" do not matter: see `plain`.
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "listener": (
+        *("rater", "subject", "participant", "worker", "assessor", "annotator", "evaluator", "judge", "user"),
+        *("respondent", "person"),
+    ),
+    "prompt": ("item", "track", "piece", "stimulus", "song", "excerpt", "sample"),
+    "model": ("system", "condition", "method", "algorithm", "variant", "generator", "modelname"),
+    "scale": ("question", "attribute", "dimension", "criterion", "aspect"),
+    "value": ("rating", "score", "response", "answer", "vote", "grade", "opinionscore"),
+    "seed": ("repetition", "repeat", "take"),
+    "genre": ("style", "musicgenre"),
+    "a": ("modela", "systema", "conditiona", "model1", "system1", "first", "left"),
+    "b": ("modelb", "systemb", "conditionb", "model2", "system2", "second", "right"),
+    "choice": ("preferred", "preference", "winner", "chosen", "better"),
+    "position": ("order", "trial", "trialindex", "trialnumber", "presentationorder", "playorder"),
+    "side": ("leftside", "firstside", "shownfirst", "heardfirst", "playedfirst"),
+}
+# Columns that hold ratings by themselves, a scale each.
+SCALE_WORDS = frozenset(
+    (
+        *("harmony", "rhythm", "genrefit", "melody", "timbre", "tempo", "structure", "coherence", "musicality"),
+        *("naturalness", "creativity", "originality", "quality", "overall", "overallquality", "audioquality"),
+        *("soundquality", "musicquality", "mos", "ovl", "rel", "relevance", "textrelevance", "adherence"),
+        *("promptadherence", "promptfit", "textfit", "fidelity", "liking", "enjoyment", "pleasantness"),
+        *("expressiveness", "instrumentation", "production"),
+    )
+)
+_ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
+
+
+def plain(name: str) -> str:
+    """A column's name without blanks, punctuation, capitals and endings such as "id"."""
+    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
+    while len(words) > 1 and words[-1] in _ENDINGS:
+        words.pop()
+    return "".join(words)
+
+
+def ends_as_id(name: str) -> bool:
+    """Whether a name ends as names of identifiers do, such as ResponseId.
+
+    >>> ends_as_id("ResponseId"), ends_as_id("response")
+    (True, False)
+    """
+    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
+    return len(words) > 1 and words[-1] in _ENDINGS
+
+
+def columns_of(role: str, header: Iterable[str]) -> list[str]:
+    """The columns that may hold a role: that of its very name, else all of a usual name."""
+    names = [name for name in header if name]
+    exact = [name for name in names if plain(name) == role]
+    return exact or [name for name in names if plain(name) in SYNONYMS[role]]

@@ -1,0 +1,81 @@
+"""A table of text, as every kind of file is brought into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PART = "part"
+"""Column that tells a folder's files apart by name, or the lists of a JSON file by number: one a participant."""
+
+LARGEST = 2**29
+"""Bytes that a compressed file may hold: half a gigabyte, a hundred times a large survey."""
+
+# Line ends and tabs would break a table apart, escapes would command the terminal that shows it.
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+
+class TextTable(NamedTuple):
+    """A table of text without surrounding blanks; blanks and control characters within are one space.
+
+    Attributes:
+        path: where it was read from.
+        header: names of the columns, all different.
+        rows: as many cells each as the header has; "" where empty.
+        lines: where each row stands: the line of a text file, or the row or object of another, counted from 1.
+        decimal_comma: whether 3,5 is a number here.
+        labels: what further header rows say about each column; as long as the header, or empty.
+        notes: what was assumed while reading, a sentence each.
+        repeated: names that several columns had; all but the first of each are numbered: "Harmony (2)".
+    """
+
+    path: Path
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    decimal_comma: bool = False
+    labels: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    repeated: Sequence[str] = ()
+
+    def column(self, name: str) -> list[str]:
+        """The cells of a column."""
+        position = self.header.index(name)
+        return [row[position] for row in self.rows]
+
+    def only(self, names: Sequence[str]) -> TextTable:
+        """The same rows with these columns alone, in this order."""
+        positions = [self.header.index(name) for name in names]
+        labels = [self.labels[position] for position in positions] if self.labels else ()
+        rows = [[row[position] for position in positions] for row in self.rows]
+        return self._replace(header=list(names), rows=rows, labels=labels)
+
+    def with_column(self, name: str, cells: Sequence[str]) -> TextTable:
+        """The same with a column added, or replaced where there is one of that name."""
+        if name in self.header:
+            position = self.header.index(name)
+            rows = [[*row[:position], cell, *row[position + 1 :]] for row, cell in zip(self.rows, cells, strict=True)]
+            return self._replace(rows=rows)
+        rows = [[*row, cell] for row, cell in zip(self.rows, cells, strict=True)]
+        return self._replace(header=[*self.header, name], rows=rows, labels=[*self.labels, ""] if self.labels else ())
+
+    def where(self, kept: Sequence[bool]) -> TextTable:
+        """The rows that are kept."""
+        rows = [row for row, keep in zip(self.rows, kept, strict=True) if keep]
+        return self._replace(rows=rows, lines=[line for line, keep in zip(self.lines, kept, strict=True) if keep])
+
+
+def written(value: Any) -> str:
+    """A typed value as it would stand in a CSV file: 4.0 as 4, nothing as nothing."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return tidy(str(value))
+
+
+def tidy(cell: str) -> str:
+    """A cell without surrounding blanks, and with one space for blanks and control characters within."""
+    return _BLANKS.sub(" ", cell).strip()

@@ -1,0 +1,130 @@
+"""Which columns beside the known ones hold ratings, by what stands in them, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.survey.answer_text import read_numbers
+from bench.survey.forms.questions import SurveyQuestion, listed
+from bench.survey.rating_range import Range
+
+if TYPE_CHECKING:
+    from bench.survey.forms.table import TextTable
+
+_WIDEST = 10  # of the scales that are proposed beside others on a like range
+_NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
+_MANY = 6  # answers of a listener, all different, are no ratings
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """What stands in a column: the range of its numbers, or why it holds no ratings."""
+
+    range: Range | None = None
+    steps: int = 0
+    reason: str = ""
+
+
+def scale_columns(
+    table: TextTable, roles: Mapping[str, str], named: Sequence[str], sure: bool = True
+) -> tuple[list[str], dict[str, str]]:
+    """Find the columns that hold a scale each, in the order of the file, and say why the others hold none.
+
+    A column whose name says that it is a scale is one. Another is one too where its answers use most steps of the
+    range of those.
+
+    Args:
+        table: the file.
+        roles: the columns that are something else, by their role; the listener, the prompt and the model among them.
+        named: the columns that are known to be scales.
+        sure: whether there may be further ones; where not, those are asked about too that are alike.
+
+    Raises:
+        SurveyQuestion: columns of small whole numbers are beside them on another range, or beside no scale at all.
+    """
+    others = [name for name in table.header if name and name not in roles.values() and name not in named]
+    profiles = {name: _profile(table, name, roles) for name in others}
+    usual = [_profile(table, name, {}) for name in named]
+    ranges = {profile.range for profile in usual if profile.range}
+    likely = [name for name, profile in profiles.items() if profile.range]
+    alike = [name for name in likely if sure and profiles[name].range in ranges and _mostly_used(profiles[name])]
+    asked = [name for name in likely if name not in alike]
+    if asked:
+        _ask(table, [*named, *alike], asked, {name: profiles[name].range for name in asked})
+    found = {*named, *alike}
+    return (
+        [name for name in table.header if name in found],
+        {name: profile.reason for name, profile in profiles.items() if name not in found},
+    )
+
+
+def _mostly_used(profile: _Profile) -> bool:
+    return profile.range is not None and profile.steps >= 0.75 * (profile.range.high - profile.range.low + 1)
+
+
+def _ask(table: TextTable, known: Sequence[str], asked: Sequence[str], ranges: Mapping[str, Range | None]) -> None:
+    order = [name for name in table.header if name in {*known, *asked}]
+    what = ", ".join(f"'{name}' ({ranges[name]})" for name in asked)
+    beside = f"beside the scales {', '.join(known)}" if known else "and no column is known to be a scale"
+    raise SurveyQuestion(
+        f"{table.path}: {what} {'hold' if len(asked) > 1 else 'holds'} small numbers {beside}: "
+        "which columns hold ratings?",
+        ["--scales", listed(order)],
+        *([["--scales", listed(known)]] if known else []),
+    )
+
+
+def _profile(table: TextTable, name: str, roles: Mapping[str, str]) -> _Profile:
+    """Look at a column; without roles only at the range of its numbers."""
+    position = table.header.index(name)
+    column = [row[position] for row in table.rows]
+    there = {text: column.count(text) for text in set(column) if text.lower() not in _NOTHING}
+    if not there:
+        return _Profile(reason="empty")
+    if len(there) == 1 and roles:
+        return _Profile(reason="always the same")
+    for role, reason in (
+        ("listener", "the same in all rows of a listener"),
+        ("prompt", "the same for all of a prompt"),
+    ):
+        if role in roles and _one_for_each(column, _keys(table, [roles[role]])):
+            return _Profile(reason=reason)
+    if {"prompt", "model"} <= roles.keys() and _one_for_each(column, _keys(table, [roles["prompt"], roles["model"]])):
+        return _Profile(reason="the same for all listeners of a clip")
+    for asked, most in ((["listener"], _MANY), (["listener", "prompt"], 3)):
+        keys = _keys(table, [roles[role] for role in asked if role in roles])
+        if roles and _all_differ(column, keys, most):
+            return _Profile(reason=f"different in every row of a {' and '.join(asked)}")
+    try:
+        reading = read_numbers(there, {}, table.decimal_comma, name)
+    except SurveyQuestion:  # words of a scale, though not of which
+        return _Profile(Range(1, 5), 5)
+    values = set(reading.values.values())
+    if reading.unread:
+        return _Profile(reason="words")
+    if any(value != int(value) for value in values):
+        return _Profile(reason="no whole numbers")
+    low, high = min(values), max(values)
+    if roles and (low < 0 or high > _WIDEST):
+        return _Profile(reason=f"numbers from {low:g} to {high:g}")
+    return _Profile(reading.range or Range.around([low, high]), len(values))
+
+
+def _keys(table: TextTable, columns: Iterable[str]) -> list[tuple[str, ...]]:
+    where = [table.header.index(name) for name in columns]
+    return [tuple(row[position] for position in where) for row in table.rows]
+
+
+def _one_for_each(column: Sequence[str], keys: Sequence[Collection[str]]) -> bool:
+    """Whether rows of one key never differ, and some keys have several rows."""
+    first: dict[Collection[str], str] = {}
+    same = all(first.setdefault(key, text) == text for key, text in zip(keys, column, strict=True))
+    return same and len(first) < len(keys)
+
+
+def _all_differ(column: Sequence[str], keys: Sequence[Collection[str]], most: int) -> bool:
+    """Whether rows of one key always differ, and there are so many of each key on average, or more."""
+    pairs = list(zip(keys, column, strict=True))
+    return len(set(pairs)) == len(pairs) and len(pairs) >= most * len(set(keys))
