@@ -86,7 +86,10 @@ def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> 
             f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
         )
     if fewest == 2 and design.kind == "ratings":
-        yield f"{few} the intervals of the models' means are too narrow: they hold the true mean in 87 to 91 of 100 surveys."
+        yield (
+            f"{few} the intervals of the models' means are too narrow: they hold the true mean in 87 to 91 of 100 "
+            "surveys."
+        )
 
 
 def _scope(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> str:
