@@ -86,7 +86,7 @@ def as_text(analysis: Analysis, layout: Layout | None = None) -> str:
     parts = []
     for section in sections(analysis):
         lines = [section.title]
-        if section.table:
+        if section.table and section.table.rows:
             table = section.table
             lines.append(text_table(table.header, table.rows, table.words, layout))
         lines += [paragraph(text, layout) for text in section.sentences]
@@ -99,7 +99,7 @@ def as_markdown(analysis: Analysis) -> str:
     parts = ["# Listening survey"]
     for section in sections(analysis):
         parts.append(f"## {section.title}")
-        if section.table:
+        if section.table and section.table.rows:
             parts.append(markdown_table(section.table.header, section.table.rows, section.table.words))
         parts += [markdown_text(text) for text in section.sentences]
     return "\n\n".join(parts) + "\n"
