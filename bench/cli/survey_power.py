@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.run import Workers
-from bench.cli.survey_options import (
-    Clips,
-    Columns,
-    DuplicateRule,
-    FileLayout,
-    Missing,
-    Scales,
-    Where,
-    WithoutListener,
-    Words,
-    answerable,
-    columns,
-    names,
-    rules,
-)
+from bench.cli.survey_file import SurveyFile, about_a_survey_file
 from bench.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
@@ -58,7 +43,6 @@ Components = Annotated[
 Earlier = Annotated[
     Path | None, typer.Option("--from", metavar="FILE", help="Estimate that from the ratings of an earlier survey.")
 ]
-Models = Annotated[str | None, typer.Option(metavar="A,B,…", help="Only these models of FILE.")]
 Target = Annotated[float, typer.Option(help="Power to reach.")]
 Most = Annotated[int, typer.Option("--most-listeners", min=2, max=_LARGEST, help="Maximum number of listeners.")]
 RatingMinutes = Annotated[float, typer.Option(min=0, help="Minutes that one rating takes.")]
@@ -67,24 +51,16 @@ Runs = Annotated[int, typer.Option(min=100, help="Simulated surveys for each num
 Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
 
+@about_a_survey_file("rating_scale")
 def command(
-    context: typer.Context,
     listeners: Listeners = "5,10,20,30",
     prompts: Prompts = "6,12,36",
     scale: Ratings = None,
     effect: Effect = None,
     components: Components = None,
     earlier: Earlier = None,
-    models: Models = None,
-    scales: Scales = None,
-    column: Columns = None,
-    clips: Clips = None,
-    layout: FileLayout = None,
-    words: Words = None,
-    missing: Missing = None,
-    where: Where = None,
-    without_listener: WithoutListener = None,
-    duplicates: DuplicateRule = None,
+    *,
+    about: SurveyFile,
     target: Target = 0.8,
     most: Most = 100,
     rating_minutes: RatingMinutes = 0.0,
@@ -99,7 +75,6 @@ def command(
     Every listener rates two models on every prompt; the test is that of 'survey analyze'.
     """
     import json
-    from functools import partial
 
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.output import page_layout
@@ -107,21 +82,17 @@ def command(
     from bench.config.run_config import ExecutorConfig
     from bench.survey.power_analysis import Question, plan
     from bench.survey.power_report import plan_record, plan_text
-    from bench.survey.reading import read_ratings
+    from bench.survey.reading import ratings_only
 
     grid = _sizes(listeners, "--listeners"), _sizes(prompts, "--prompts")
-    which = rules(words, missing, where, without_listener, duplicates)
     if earlier is None:
-        _refuse({"--models": models, "--scales": scales, "--column": column, "--clips": clips, "--layout": layout})
-        _refuse({"--words": words, "--missing": missing, "--where": where, "--without-listener": without_listener})
-        _refuse({"--duplicates": duplicates})
+        if about.given():
+            raise UsageError(f"{about.given()[0]} is about an earlier survey: name its file with --from FILE")
         opinion, rated, source = _stated(components, scale)
     else:
         if components:
             raise UsageError("--components states what --from estimates: give one of them")
-        read = partial(read_ratings, earlier, columns(column), rules=which, clips=clips, layout=layout)
-        with answerable(context):
-            ratings = read(_limits(scale), names(models, "--models"), names(scales, "--scales"))
+        ratings = ratings_only(about.read(earlier, _limits(scale)), earlier)
         opinion, rated, source = _estimated(ratings, earlier.name, scale)
     _check(effect, target)
     latent = 0.4 if effect is None else effect * rated.step
@@ -133,12 +104,6 @@ def command(
         print(json.dumps(plan_record(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print(plan_text(found, source, page_layout()))
-
-
-def _refuse(about_an_earlier_survey: Mapping[str, object]) -> None:
-    for option, given in about_an_earlier_survey.items():
-        if given:
-            raise UsageError(f"{option} is about the ratings of an earlier survey: name them with --from FILE")
 
 
 def _check(effect: float | None, target: float) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.paths import StrPath
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.columns import identify
+from bench.survey.columns import ColumnQuestion, identify
 from bench.survey.exclusions import screen
 from bench.survey.forms.clip_map import read_clip_map
 from bench.survey.forms.layout import Opened, Request
@@ -36,7 +36,15 @@ def read_ratings(
     Raises:
         DataError: also where the file holds preferences.
     """
-    survey = read_survey(path, columns, ranges, models, scales, rules, clips, layout)
+    return ratings_only(read_survey(path, columns, ranges, models, scales, rules, clips, layout), path)
+
+
+def ratings_only(survey: Ratings | Preferences, path: StrPath) -> Ratings:
+    """Return a survey that must be of ratings.
+
+    Raises:
+        DataError: it is of preferences.
+    """
     if not isinstance(survey, Ratings):
         raise DataError(f"{path}: holds preferences between two models; ratings of each are needed here")
     return survey
@@ -91,7 +99,7 @@ def _identify(opened: Opened, request: Request) -> Identified:
     given = {role: name for role, name in request.given.items() if name in header} | dict(opened.roles)
     try:
         found = identify(opened.table, given, request.scales or opened.scales or None)
-    except DataError:
+    except (DataError, ColumnQuestion):
         if opened.question is None:
             raise
         raise opened.question from None

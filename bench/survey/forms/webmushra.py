@@ -103,6 +103,8 @@ def open_export(table: TextTable, request: Request) -> Opened:
     elif "model" in facts and (prompts := without_model(facts["prompt"], facts["model"])) is not None:
         facts["prompt"] = prompts
         notes.append(f"Prompts are '{sources['prompt']}' without the model that it holds, such as {shown(prompts, 1)}.")
+    if answer_role == "choice":  # the reference may have stood on either side
+        facts["side"] = ["unknown"] * len(table.rows)
     if kind.name == "MUSHRA" and (doubt := _doubtful_listeners(facts, table.column("rating_score"))):
         notes.append(doubt)
     if kind.name == "BS.1116":
