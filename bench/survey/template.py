@@ -40,7 +40,7 @@ def write_template(
         seed: of the random order of the labels.
 
     Raises:
-        UsageError: no such tool or model, no run, or the folder holds something.
+        UsageError: no such tool or model, no run, or the folder holds something or cannot be written.
         DataError: the run has no such clips, or a clip lies elsewhere than it should.
     """
     write = LAYOUTS[tool].write if tool in TOOLS else None
@@ -50,14 +50,15 @@ def write_template(
         raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
     clips, sources = _blind_clips(run, url, models, seeds, seed)
     survey = Questionnaire(clips, url is not None)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        _fill(made, write(survey), clips, sources, LAYOUTS[tool].tool)
-        made.chmod(0o755)
-        made.replace(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
+            whole = Path(made) / folder.name
+            whole.mkdir()
+            _fill(whole, write(survey), clips, sources, LAYOUTS[tool].tool)
+            whole.replace(folder)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}") from None
     return survey
 
 
