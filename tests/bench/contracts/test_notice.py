@@ -59,6 +59,10 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "m", "prompts": 2, "of": 12, "tokens": 40},
         "'m' did not read the end of 2 of 12 prompts, up to 40 tokens: shorten them",
     ),
+    "W-OWN-MUSIC": (
+        {"model": "m", "reference": "music"},
+        "the reference 'music' is music by 'm' itself, which favors it",
+    ),
     "W-RANK": (
         {"of": "reference", "windows": 200, "dimension": 400},
         "the reference has 200 windows in 400 dimensions, no full covariance",
