@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.stats.crossed import crossed_p
-from bench.stats.survey_model import FIVE_POINT, OpinionVariances, Scale, simulate_differences
-from bench.stats.tested_design import TestedDesign, holm_power
+from bench.stats.holm_power import holm_power
+from bench.stats.planned_survey import Simulation
+from bench.stats.survey_model import simulate_differences
 
 # 32 MB of latent opinions at a time.
 _CELLS_AT_A_TIME = 2_000_000
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """How surveys are simulated, and what is asked and tested in them.
-
-    Attributes:
-        components: variances of the latent opinion.
-        scale: lowest and highest rating.
-        runs: simulated surveys, ≥ 1.
-        seed: of ``numpy.random.default_rng``.
-        level: two-sided significance level.
-        centre: mean opinion of both models, in steps of a five-point scale from its middle.
-        design: what is asked and tested; by default two models on one scale, every cell rated.
-
-    Raises:
-        ValueError: no runs.
-    """
-
-    components: OpinionVariances
-    scale: Scale = FIVE_POINT
-    runs: int = 2000
-    seed: int = 0
-    level: float = 0.05
-    centre: float = 0.0
-    design: TestedDesign = TestedDesign()
-
-    def __post_init__(self) -> None:
-        if self.runs < 1:
-            raise ValueError(f"power needs simulated surveys, got {self.runs} runs")
 
 
 def power_cell(listeners: int, prompts: int, effect: float, simulation: Simulation) -> float:

@@ -76,11 +76,13 @@ def pilot_range(
     rng = np.random.default_rng(seed)
     cube, scale = ratings.cube(ratings.scales[0])[:2], whole_scale(ratings, ratings.scales[0])
     missing = np.isnan(cube)
+    _, listeners, prompts = cube.shape
     found = []
     for _ in range(surveys):
-        simulated = simulate_ratings(rng, 1, *cube.shape[1:], 0.0, opinion.variances, scale, opinion.centre)[:, 0]
+        drawn = simulate_ratings(rng, 1, listeners, prompts, 0.0, opinion.variances, scale, opinion.centre)[:, 0]
+        seen = np.where(missing, np.nan, drawn)
         try:
-            found.append(opinion_behind(*np.where(missing, np.nan, simulated), scale).variances)
+            found.append(opinion_behind(seen[0], seen[1], scale).variances)
         except ValueError:
             continue
     if len(found) < surveys / 2:

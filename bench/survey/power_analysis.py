@@ -9,9 +9,10 @@ from functools import partial
 from itertools import product
 
 from bench.progress import ProgressOption, shown
-from bench.stats.power import Design, Simulation, cheapest_design, fewest_listeners, minimum_detectable, power_cell
+from bench.stats.holm_power import HolmPower, equivalence_power, holm_power, preferred_share
+from bench.stats.planned_survey import PlannedDesign, Simulation
+from bench.stats.power import Design, cheapest_design, fewest_listeners, minimum_detectable, power_cell
 from bench.stats.survey_model import OpinionVariances, Scale
-from bench.stats.tested_design import HolmPower, TestedDesign, equivalence_power, holm_power, preferred_share
 from bench.survey.latent_ratings import LatentRatings, mean_difference
 from bench.survey.parallel import compute
 
@@ -44,7 +45,7 @@ class Question:
     most: int = 100
     rating_minutes: float = 0.0
     listener_minutes: float = 0.0
-    design: TestedDesign = field(default_factory=TestedDesign)
+    design: PlannedDesign = field(default_factory=PlannedDesign)
     margin: float | None = None
     pilot: tuple[OpinionVariances, ...] = ()
 
@@ -192,7 +193,9 @@ def _power(asked: Question, listeners: int, prompts: int) -> float:
 
 
 def _cell(asked: Question, listeners: int, prompts: int) -> PowerCell:
-    others = [_power(replace(asked, opinion=asked.opinion._replace(variances=v)), listeners, prompts) for v in asked.pilot]
+    others = [
+        _power(replace(asked, opinion=asked.opinion._replace(variances=v)), listeners, prompts) for v in asked.pilot
+    ]
     low, high = (min(others), max(others)) if others else (None, None)
     if asked.margin is not None:
         return PowerCell(listeners, prompts, _power(asked, listeners, prompts), None, None, None, low, high)
@@ -208,8 +211,9 @@ def _cell(asked: Question, listeners: int, prompts: int) -> PowerCell:
 
 
 def _fewest(asked: Question, prompts: int) -> Fewest:
-    listeners = fewest_listeners(prompts, partial(_power_of, asked, prompts), asked.design.least_listeners, asked.target, asked.most)
-    return Fewest(prompts, listeners, None if listeners is None else _power(asked, listeners, prompts))
+    power = partial(_power_of, asked, prompts)
+    listeners = fewest_listeners(power, asked.design.least_listeners, asked.target, asked.most)
+    return Fewest(prompts, listeners, None if listeners is None else power(listeners))
 
 
 def _power_of(asked: Question, prompts: int, listeners: int) -> float:

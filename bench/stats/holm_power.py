@@ -1,94 +1,21 @@
-"""What an analysis of a planned survey finds: several models and scales under Holm, incomplete cells, votes."""
+"""How often the analysis of a planned survey finds what is true, all its tests under Holm's adjustment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.stats.crossed import crossed_p
-from bench.stats.survey_model import OpinionVariances, Scale, rounded
-
-if TYPE_CHECKING:
-    from bench.stats.power import Simulation
+from bench.stats.planned_survey import PlannedDesign, Simulation
+from bench.stats.survey_model import OpinionVariances, rounded
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Cells = Literal["complete", "latin", "between"]
-Criterion = Literal["given", "any", "all"]
 
 _NUMBERS_AT_A_TIME = 2_000_000
-
-
-@dataclass(frozen=True)
-class TestedDesign:
-    """What listeners are asked, and what the analysis then tests.
-
-    The last model differs from all others by the effect, on some scales; the others are alike. Every pair of models on
-    every scale is a test, and Holm's adjustment is over all of them.
-
-    Attributes:
-        models: how many, ≥ 2.
-        scales: on how many each clip is rated, ≥ 1.
-        differing: scales on which the last model differs, 1 to ``scales``.
-        correlation: of the opinions of one listener about one clip on two scales, in [0, 1).
-        cells: "complete": every listener rates every model on every prompt; "latin": each prompt from one model,
-            in turns; "between": every prompt, from one model; or a share in (0, 1) of all cells, at random.
-        votes: whether listeners choose the better of each two models instead of rating them; complete only.
-        ties: share of votes between equal models that are ties, in [0, 1).
-        criterion: what counts as success: that a ``given`` true difference is found, ``any`` of them, or ``all``.
-
-    Raises:
-        ValueError: something outside its range.
-    """
-
-    models: int = 2
-    scales: int = 1
-    differing: int = 1
-    correlation: float = 0.0
-    cells: Cells | float = "complete"
-    votes: bool = False
-    ties: float = 0.0
-    criterion: Criterion = "given"
-
-    def __post_init__(self) -> None:
-        share = isinstance(self.cells, str) or 0 < self.cells < 1
-        if self.models < 2 or not 1 <= self.differing <= self.scales or not share:
-            raise ValueError("a design has 2 models or more, a scale or more, some that differ, and a share of cells")
-        if not (0 <= self.correlation < 1 and 0 <= self.ties < 1):
-            raise ValueError(f"correlation and ties are shares below 1, got {self.correlation} and {self.ties}")
-        if self.votes and self.cells != "complete":
-            raise ValueError("votes are planned for complete designs, in which every listener chooses in every cell")
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is one test of two models that every listener rates on every prompt."""
-        return (self.models, self.scales, self.cells, self.votes) == (2, 1, "complete", False)
-
-    @property
-    def tests(self) -> int:
-        """How many differences are tested."""
-        return self.scales * self.models * (self.models - 1) // 2
-
-    @property
-    def true(self) -> int:
-        """How many of them are not 0."""
-        return self.differing * (self.models - 1)
-
-    @property
-    def least_listeners(self) -> int:
-        """The fewest listeners that such a survey can have."""
-        return self.models if self.cells in ("latin", "between") else 2
-
-    def answers(self, prompts: int) -> float:
-        """How many answers a listener gives, on average."""
-        if self.votes:
-            return self.scales * prompts * self.models * (self.models - 1) / 2
-        share = self.cells if isinstance(self.cells, float) else 1.0 if self.cells == "complete" else 1 / self.models
-        return self.scales * prompts * self.models * share
 
 
 class HolmPower(NamedTuple):
@@ -127,7 +54,7 @@ def holm_power(listeners: int, prompts: int, effect: float, simulation: Simulati
     return HolmPower(*(float(count) / simulation.runs for count in counts))
 
 
-def _true(design: TestedDesign) -> list[int]:
+def _true(design: PlannedDesign) -> list[int]:
     """Which tests are of true differences, in the order of `_p_values`."""
     pairs = list(combinations(range(design.models), 2))
     last = design.models - 1
@@ -142,7 +69,7 @@ def _true(design: TestedDesign) -> list[int]:
 def _opinions(
     rng: np.random.Generator, runs: int, listeners: int, prompts: int, effect: float, simulation: Simulation
 ) -> Array:
-    """Latent opinions, shape (runs, scales, models, listeners, prompts), as `survey_model.simulate_ratings` has them."""
+    """Latent opinions, shape (runs, scales, models, listeners, prompts); see `survey_model.simulate_ratings`."""
     design, variances = simulation.design, simulation.components
     shape = (runs, design.scales, design.models, listeners, prompts)
     shared, own = np.sqrt(design.correlation), np.sqrt(1 - design.correlation)
@@ -178,7 +105,7 @@ def _p_values(rng: np.random.Generator, opinions: Array, simulation: Simulation)
     return _incomplete(rng, ratings, design, pairs)
 
 
-def _incomplete(rng: np.random.Generator, ratings: Array, design: TestedDesign, pairs: list[tuple[int, int]]) -> Array:
+def _incomplete(rng: np.random.Generator, ratings: Array, design: PlannedDesign, pairs: list[tuple[int, int]]) -> Array:
     from bench.stats.maximal_model import maximal_t_test
 
     runs, scales = ratings.shape[:2]
@@ -195,7 +122,7 @@ def _incomplete(rng: np.random.Generator, ratings: Array, design: TestedDesign, 
     return found.reshape(runs, -1)
 
 
-def _filled(rng: np.random.Generator, design: TestedDesign, models: int, listeners: int, prompts: int) -> Flags:
+def _filled(rng: np.random.Generator, design: PlannedDesign, models: int, listeners: int, prompts: int) -> Flags:
     """Which cells are rated, shape (models, listeners, prompts)."""
     if isinstance(design.cells, float):
         count = max(1, round(design.cells * models * listeners * prompts))
@@ -259,7 +186,9 @@ def equivalence_power(listeners: int, prompts: int, margin: float, simulation: S
     from bench.stats.two_way import crossed_spread, mean_squares
 
     if min(listeners, prompts) < 2 or not margin > 0:
-        raise ValueError(f"equivalence needs 2 listeners and prompts and a margin, got {listeners}, {prompts}, {margin}")
+        raise ValueError(
+            f"equivalence needs 2 listeners and prompts and a margin, got {listeners}, {prompts}, {margin}"
+        )
     of = simulation
     rng = np.random.default_rng(of.seed)
     block = max(1, _NUMBERS_AT_A_TIME // (2 * listeners * prompts))
