@@ -182,7 +182,9 @@ def _size(c: Comparison) -> str:
     p = p_text(_adjusted(c))
     said = f"p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'}"
     if c.p is not None and c.p <= smallest_p(c.n) * (1 + 1e-9):
-        said += f", the smallest that {counted(c.n, 'prompt')} can give"
+        # Holm's factor differs from pair to pair, and with it the smallest p that can be read.
+        before = "" if c.p_holm is None else "before correction "
+        said += f", {before}the smallest that {counted(c.n, 'prompt')} can give"
     return f"{text} ({ends}{said})"
 
 
