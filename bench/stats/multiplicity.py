@@ -64,8 +64,8 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Array:
 def holm_confidence(p: npt.ArrayLike, level: float = 0.05) -> Array:
     """Find the confidence of the interval that goes with each test under Holm's procedure.
 
-    The test that was rejected i-th has an interval of 1 − level/(n − i + 1), and those that were not all have the one of
-    the step at which the procedure stopped. So an interval leaves out the value that was tested exactly where Holm's
+    The test that was rejected i-th has an interval of 1 − level/(n − i + 1), and those that were not all have the one
+    of the step at which the procedure stopped. So an interval leaves out the value that was tested exactly where Holm's
     adjusted p is at the level or below.
 
     Args:

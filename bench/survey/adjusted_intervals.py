@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.number_format import p_text
 from bench.survey.results import SurveyComparison, SurveyDesign
 
 
@@ -55,6 +56,11 @@ def largest_difference(design: SurveyDesign, scale: str) -> float:
 def settled(one: SurveyComparison, confidence: float) -> bool:
     """Whether the comparison is a finding: p after Holm is at most 1 − confidence."""
     return one.p_holm is not None and one.p_holm <= 1 - confidence
+
+
+def level_text(confidence: float) -> str:
+    """The level of the family's tests for people to read, such as ``.05``."""
+    return p_text(1 - confidence).rstrip("0")
 
 
 def percent(confidence: float) -> str:

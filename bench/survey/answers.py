@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import UsageError, suggestion
-from bench.number_format import counted, first_few
+from bench.number_format import counted, first_few, plural
 from bench.survey.answer_rules import AnswerRules
 from bench.survey.answer_text import Reading, read_numbers
 from bench.survey.forms.questions import SurveyQuestion, listed
@@ -117,8 +117,8 @@ def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str,
         )
     if bad := int((sieve.records["outcome"] == "both bad").sum()):
         sieve.notes.append(
-            f"{counted(bad, 'answer')} that both are bad: preferences for neither among the shares, none of the ties, "
-            "and left out of the strengths."
+            f"{counted(bad, 'answer')} that both are bad: no {plural(bad, 'tie')}, and left out of shares, tests and "
+            "strengths."
         )
 
 

@@ -6,7 +6,14 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.number_format import number, p_text
-from bench.survey.adjusted_intervals import AdjustedInterval, adjusted_intervals, largest_difference, percent, settled
+from bench.survey.adjusted_intervals import (
+    AdjustedInterval,
+    adjusted_intervals,
+    largest_difference,
+    level_text,
+    percent,
+    settled,
+)
 from bench.survey.palette import BAND, COLORS, FAINT, INK, short
 from bench.survey.results import Analysis, SurveyComparison
 
@@ -65,7 +72,6 @@ def _caption(analysis: Analysis, intervals: list[AdjustedInterval]) -> str:
     if intervals:
         least, most = (percent(of(one.confidence for one in intervals)) for of in (min, max))
         family = len(intervals)
-        level = p_text(1 - analysis.confidence).rstrip("0")
         how = f"bars: {least} intervals; p; "
         if family > 1:
             confidences = least if least == most else f"{least} to {most}"
@@ -73,7 +79,7 @@ def _caption(analysis: Analysis, intervals: list[AdjustedInterval]) -> str:
                 f"bars: intervals at the confidence of each test's step in Holm's procedure ({family} tests, "
                 f"{confidences}), cut off where the scale ends; p after Holm; "
             )
-        lines.append(f"{how}blue: p below {level}, which is where the bar leaves out 0")
+        lines.append(f"{how}blue: p below {level_text(analysis.confidence)}, which is where the bar leaves out 0")
     if margin := _margin(analysis.comparisons):
         lines.append(f"gray band: differences within ±{margin:g}, too small to matter")
     codes = sorted({code for one in analysis.comparisons for code in _codes(one)})
@@ -116,7 +122,9 @@ def _panel(axes: Any, rows: list[_Row], span: float) -> None:
             ends = [interval.low, interval.high]
             style = (0, (2.2, 1)) if codes else "-"
             axes.plot(ends, [place, place], color=color, lw=2, solid_capstyle="butt", ls=style)
-        axes.plot(one.estimate, place, "o", color=color, markerfacecolor=color if row.settled else "white", markersize=6)
+        axes.plot(
+            one.estimate, place, "o", color=color, markerfacecolor=color if row.settled else "white", markersize=6
+        )
     axes.set_yticks(range(len(rows)), [_pair(row.one) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

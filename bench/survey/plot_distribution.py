@@ -27,8 +27,8 @@ _BANDS = 5  # of a scale with more steps, as in ITU-R BS.1534
 class Panel(NamedTuple):
     """The answers on one scale: what they are called, from worst to best, and a row of counts for each name.
 
-    Of preferences, ``labels`` has each name in two lines, and ``both_bad`` the answers that called both models bad, which
-    are no part of the rows.
+    Of preferences, ``labels`` has the names of pairs in two lines at most, and ``both_bad`` the answers that called both
+    models bad, which are no part of the rows.
     """
 
     title: str
@@ -87,7 +87,9 @@ def preferred(preferences: Preferences, scale: str) -> Panel:
     sides = [table["a"].to_numpy(dtype=str), table["b"].to_numpy(dtype=str)]
     choice, bad = table["choice"].to_numpy(dtype=np.float64), (table["outcome"] == "both bad").to_numpy(dtype=bool)
     pairs = list(combinations(preferences.models, 2))
-    rows, both_bad, labels = {}, {}, {}
+    rows: dict[str, Counts] = {}
+    both_bad: dict[str, int] = {}
+    labels: dict[str, str] = {}
 
     def count(name: str, asked: Sequence[npt.NDArray[np.bool_]]) -> None:
         """Answers where the row's model, or the second of its pair, is b, and then where it is a."""

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from bench.number_format import number
-from bench.survey.adjusted_intervals import largest_difference, settled
+from bench.survey.adjusted_intervals import largest_difference, level_text, settled
 from bench.survey.palette import COLORS, FAINT, INK, short
 from bench.survey.results import Analysis, SurveyComparison
 
@@ -40,7 +40,7 @@ def difference_matrix(analysis: Analysis) -> Figure:
 def _caption(analysis: Analysis) -> str:
     text = (
         f"first − second; blue: higher, orange: lower, with p after Holm ({len(analysis.comparisons)} comparisons) at "
-        f"most {1 - analysis.confidence:.2g}; white: not settled; intervals stand in the report"
+        f"most {level_text(analysis.confidence)}; white: not settled; intervals stand in the report"
     )
     codes = sorted({warning.split(":")[0] for one in analysis.comparisons for warning in one.warnings})
     if codes:
