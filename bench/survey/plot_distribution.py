@@ -27,7 +27,7 @@ _BANDS = 5  # of a scale with more steps, as in ITU-R BS.1534
 class Panel(NamedTuple):
     """The answers on one scale: what they are called, from worst to best, and a row of counts for each name.
 
-    Of preferences, ``labels`` has the names of pairs in two lines at most, and ``both_bad`` the answers that called both
+    Of preferences, ``labels`` has the names of pairs in up to two lines, and ``both_bad`` the answers that called both
     models bad, which are no part of the rows.
     """
 

@@ -19,6 +19,7 @@ from bench.survey.results import (
 )
 
 _ROWS = 8  # of an exclusion, before "and so many more"
+_WARNINGS = 6  # of comparisons
 _LISTENERS = 20  # rows of the table of listeners
 
 
@@ -98,7 +99,7 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
     header = ["scale", "comparison", "diff.", "interval", "t", "df", "p", "p Holm", "method", "cells"]
     extra = [] if margin is None else [f"p equiv. ±{margin:g}"]
     pairs = [(f"{one.scale}, {one.b} − {one.a}", one) for one in found]
-    warnings = reasons((pair, said) for pair, one in pairs for said in one.warnings)
+    warnings = first_few(reasons((pair, said) for pair, one in pairs for said in one.warnings), _WARNINGS)
     why = reasons((pair, one.reason) for pair, one in pairs)
     return Rows([*header, *extra], rows, 2), (*warnings, *why, *_adjusted(found))
 
