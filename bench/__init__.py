@@ -9,7 +9,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bench.public_names import HOMES, OWN_NAMES
+
 if TYPE_CHECKING:
+    from bench.bundle.accept import VerifyOptions
+    from bench.bundle.board import BuiltBoard, build_board
     from bench.bundle.pack import Bundle
     from bench.bundle.pack import pack as pack_bundle
     from bench.bundle.verification import Deviation, Place, Verification
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
     from bench.execution.score_audio import AudioScores, score_audio
     from bench.export.hugging_face import Exported
     from bench.export.hugging_face import export as export_hugging_face
+    from bench.export.ml_flow import log_to_mlflow
+    from bench.export.push import push as push_to_hub
+    from bench.export.weights_and_biases import LoggedRow, log_to_wandb
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
     from bench.pipeline.merge_shards import Merged
@@ -60,7 +67,10 @@ if TYPE_CHECKING:
     from bench.storage.orphans import Settled
     from bench.storage.task_results import ClipMade
     from bench.survey.analysis import analyse as analyze_survey
-    from bench.survey.listener_results import Agreement
+    from bench.survey.answer_rules import AnswerRules, Condition
+    from bench.survey.forms.questionnaire import BlindClip, Questionnaire
+    from bench.survey.forms.questions import SurveyQuestion
+    from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
     from bench.survey.metric_agreement import Ceiling, Coefficient, Prediction, Predictions
     from bench.survey.metric_agreement import predict as predict_ratings
     from bench.survey.metric_picks import Pick
@@ -74,133 +84,34 @@ if TYPE_CHECKING:
         GenreComparison,
         ModelRating,
         OmnibusTest,
+        OrdinalModel,
         SurveyComparison,
         SurveyDesign,
         VarianceComponents,
     )
+    from bench.survey.template import write_template as write_survey_template
     from bench.survey.vote_agreement import Accuracy, VoteCeiling, VotePredictions, predict_votes
-    from bench.survey.vote_results import Strength
+    from bench.survey.vote_results import SideChoice, Strength, StrengthDifference, StrengthFit
 
     __version__: str
-
-# Where each stands: its module below `bench`, and after a colon its name there, if that is another.
-_HOMES = {
-    "Accuracy": "survey.vote_agreement",
-    "Agreement": "survey.listener_results",
-    "Analysis": "survey.results",
-    "Audio": "contracts.audio",
-    "AudioScores": "execution.score_audio",
-    "Built": "references.build",
-    "Bundle": "bundle.pack",
-    "Ceiling": "survey.metric_agreement",
-    "ClipMade": "storage.task_results",
-    "ClipMetric": "contracts.metric",
-    "Coefficient": "survey.metric_agreement",
-    "CommonGround": "config.run_config",
-    "CustomaryTest": "survey.results",
-    "DataError": "errors",
-    "DecodedClip": "contracts.metric",
-    "Deviation": "bundle.verification",
-    "Difference": "contracts.set_metric",
-    "Direction": "contracts.metric",
-    "Embedder": "contracts.embedder",
-    "EmbedderRef": "contracts.embedder",
-    "EmbeddingSet": "contracts.set_metric",
-    "EquivalenceTest": "survey.results",
-    "Estimate": "contracts.metric",
-    "Exclusion": "survey.ratings",
-    "ExecutorConfig": "config.run_config",
-    "Exported": "export.hugging_face",
-    "Failure": "storage.failures",
-    "GenerationError": "errors",
-    "GenerationRequest": "contracts.model",
-    "GenreComparison": "survey.results",
-    "Merged": "pipeline.merge_shards",
-    "MetricConfig": "config.run_config",
-    "MissingError": "errors",
-    "ModelConfig": "config.run_config",
-    "ModelFinding": "conformance.checks:Finding",
-    "ModelRating": "survey.results",
-    "ModelReport": "conformance.check:Report",
-    "MusicModel": "contracts.model",
-    "Note": "contracts.notes",
-    "Notes": "contracts.notes",
-    "Notice": "contracts.notice",
-    "OmnibusTest": "survey.results",
-    "Pick": "survey.metric_picks",
-    "Place": "bundle.verification",
-    "Prediction": "survey.metric_agreement",
-    "Predictions": "survey.metric_agreement",
-    "Preferences": "survey.ratings",
-    "Progress": "progress",
-    "Prompt": "contracts.prompt",
-    "PromptSuite": "contracts.prompt",
-    "Range": "survey.rating_range",
-    "Rate": "pipeline.rates",
-    "Ratings": "survey.ratings",
-    "Recording": "recordings",
-    "Reference": "contracts.set_metric",
-    "ReferenceOptions": "references.build",
-    "Repaired": "pipeline.repair_run",
-    "Run": "pipeline.read_run",
-    "RunConfig": "config.run_config",
-    "RunFinding": "storage.inspect_run:Finding",
-    "RunPreview": "pipeline.dry_run",
-    "Score": "contracts.metric",
-    "SetMetric": "contracts.set_metric",
-    "Settled": "storage.orphans",
-    "Shard": "planning.shards",
-    "Stage": "pipeline.dry_run",
-    "Strength": "survey.vote_results",
-    "SurveyComparison": "survey.results",
-    "SurveyDesign": "survey.results",
-    "TransientError": "errors",
-    "TunebenchError": "errors",
-    "Undefined": "errors",
-    "UsageError": "errors",
-    "VarianceComponents": "survey.results",
-    "Verification": "bundle.verification",
-    "View": "contracts.clip_view",
-    "VoteCeiling": "survey.vote_agreement",
-    "VotePredictions": "survey.vote_agreement",
-    "analyze_survey": "survey.analysis:analyse",
-    "build_reference": "references.build",
-    "build_report": "report.build",
-    "check_model": "conformance.check:check",
-    "export_hugging_face": "export.hugging_face:export",
-    "import_reference": "references.import_npz:import_statistics",
-    "inspect_run": "pipeline.repair_run",
-    "load_config": "config.run_config",
-    "load_reference": "references.load",
-    "load_suite": "contracts.prompt_suite:load_suite_named",
-    "merge_shards": "pipeline.merge_shards:merge",
-    "pack_bundle": "bundle.pack:pack",
-    "predict_ratings": "survey.metric_agreement:predict",
-    "predict_votes": "survey.vote_agreement",
-    "preview_run": "pipeline.dry_run:preview",
-    "read_audio": "contracts.audio",
-    "read_ratings": "survey.reading",
-    "read_survey": "survey.reading",
-    "repair_run": "pipeline.repair_run",
-    "rescore": "pipeline.run",
-    "run": "pipeline.run",
-    "score_audio": "execution.score_audio",
-    "verify_bundle": "bundle.verify:verify",
-}
 
 __all__ = [
     "Accuracy",
     "Agreement",
     "Analysis",
+    "AnswerRules",
     "Audio",
     "AudioScores",
+    "BlindClip",
     "Built",
+    "BuiltBoard",
     "Bundle",
     "Ceiling",
     "ClipMade",
     "ClipMetric",
     "Coefficient",
     "CommonGround",
+    "Condition",
     "CustomaryTest",
     "DataError",
     "DecodedClip",
@@ -219,6 +130,9 @@ __all__ = [
     "GenerationError",
     "GenerationRequest",
     "GenreComparison",
+    "GroupMean",
+    "ListenerRating",
+    "LoggedRow",
     "Merged",
     "MetricConfig",
     "MissingError",
@@ -231,6 +145,7 @@ __all__ = [
     "Notes",
     "Notice",
     "OmnibusTest",
+    "OrdinalModel",
     "Pick",
     "Place",
     "Prediction",
@@ -239,6 +154,7 @@ __all__ = [
     "Progress",
     "Prompt",
     "PromptSuite",
+    "Questionnaire",
     "Range",
     "Rate",
     "Ratings",
@@ -254,21 +170,27 @@ __all__ = [
     "SetMetric",
     "Settled",
     "Shard",
+    "SideChoice",
     "Stage",
     "Strength",
+    "StrengthDifference",
+    "StrengthFit",
     "SurveyComparison",
     "SurveyDesign",
+    "SurveyQuestion",
     "TransientError",
     "TunebenchError",
     "Undefined",
     "UsageError",
     "VarianceComponents",
     "Verification",
+    "VerifyOptions",
     "View",
     "VoteCeiling",
     "VotePredictions",
     "__version__",
     "analyze_survey",
+    "build_board",
     "build_reference",
     "build_report",
     "check_model",
@@ -278,11 +200,14 @@ __all__ = [
     "load_config",
     "load_reference",
     "load_suite",
+    "log_to_mlflow",
+    "log_to_wandb",
     "merge_shards",
     "pack_bundle",
     "predict_ratings",
     "predict_votes",
     "preview_run",
+    "push_to_hub",
     "read_audio",
     "read_ratings",
     "read_survey",
@@ -291,6 +216,7 @@ __all__ = [
     "run",
     "score_audio",
     "verify_bundle",
+    "write_survey_template",
 ]
 
 
@@ -299,10 +225,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("tunebench")
-    if name not in _HOMES:
+    if name not in HOMES:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
-    module, _, own_name = _HOMES[name].partition(":")
-    return getattr(import_module(f"bench.{module}"), own_name or name)
+    return getattr(import_module(f"bench.{HOMES[name]}"), OWN_NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -24,6 +24,7 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 
 _GAP = "  "
+_TITLE_LINES = 2
 _TRIED = 10
 """Widths of the columns of words that are tried for a table that does not fit."""
 # No-break spaces are none of these.
@@ -132,10 +133,19 @@ class _Column:
 
     @classmethod
     def of(cls, heading: str, cells: Sequence[str], of_words: bool) -> _Column:
-        title = _longest_word([heading])
+        least = _longest_word([heading, *cells])
         width = max(map(cell_len, cells), default=0)
-        least = max(title, _longest_word(cells))
-        return cls(heading, cells, of_words, max(width, cell_len(heading) if of_words else title), least)
+        return cls(
+            heading, cells, of_words, max(width, cell_len(heading) if of_words else _title_width(heading)), least
+        )
+
+
+def _title_width(heading: str) -> int:
+    """The fewest columns in which a heading takes no more than two lines."""
+    width = _longest_word([heading])
+    while len(_wrapped(heading, width)) > _TITLE_LINES:
+        width += 1
+    return width
 
 
 def _longest_word(texts: Iterable[str]) -> int:

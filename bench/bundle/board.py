@@ -6,16 +6,19 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.bundle.accept import OTHER, Accepted, Decided, Refused, VerifyOptions, decide, find_bundles
 from bench.bundle.board_pages import board_record, write_board
 from bench.bundle.board_rows import ProtocolTable, tables
 from bench.errors import DataError, MissingError
 from bench.file_hash import hash_bytes_of
-from bench.progress import Progress, Silent
+from bench.number_format import counted
+from bench.paths import StrPath
+from bench.progress import ProgressOption, shown
 from bench.report.output_folder import OutputFolder, writing
 
 KIND = "board"
@@ -31,28 +34,23 @@ class BuiltBoard:
 
     Attributes:
         index: the first page.
-        title: of the board.
-        decided: the bundles by what became of them.
-        tables: by protocol.
+        record: all that the pages say, as ``data/leaderboard.json`` has it: ``protocols`` with their rows, ``bundles``,
+            and those that are ``refused`` with what is wrong with them.
+        notes: what became of the bundles, a line each.
     """
 
     index: Path
-    title: str
-    decided: Decided
-    tables: tuple[ProtocolTable, ...]
-
-    def record(self) -> dict[str, object]:
-        """As ``data/leaderboard.json`` has it."""
-        return board_record(self.title, self.tables, self.decided.accepted, self.decided.refused)
+    record: Mapping[str, Any]
+    notes: tuple[str, ...]
 
 
 def build_board(
-    bundles: Sequence[Path],
-    out: Path,
+    bundles: Sequence[StrPath],
+    out: StrPath,
     title: str = "Leaderboard",
     audio: bool = False,
     options: VerifyOptions | None = None,
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
 ) -> BuiltBoard:
     """Verify bundles and write their leaderboard as a folder of static files, which any web server can show.
 
@@ -71,15 +69,32 @@ def build_board(
     Raises:
         UsageError: a bundle does not exist, or ``out`` holds something else or cannot be written to.
         MissingError: Jinja is not installed.
-        DataError: not one bundle holds; nothing is written then.
+        DataError: not one bundle holds; no page is written then.
     """
+    decided, found = build_pages(bundles, out, title, audio, options, progress)
+    record = board_record(title, found, decided.accepted, decided.refused)
+    return BuiltBoard(Path(out) / "index.html", record, tuple(_notes(decided, found)))
+
+
+def build_pages(
+    bundles: Sequence[StrPath],
+    out: StrPath,
+    title: str = "Leaderboard",
+    audio: bool = False,
+    options: VerifyOptions | None = None,
+    progress: ProgressOption = None,
+) -> tuple[Decided, list[ProtocolTable]]:
+    """As `build_board`, and return what the pages are made of."""
     from importlib.util import find_spec
 
     if find_spec("jinja2") is None:
         raise MissingError("a board needs Jinja: pip install 'tunebench[report]'")
-    progress = progress or Silent()
-    files = find_bundles(bundles)
-    with tempfile.TemporaryDirectory(prefix="tunebench-board-") as scratch, OutputFolder.of(out, KIND) as own:
+    out, files = Path(out), find_bundles(map(Path, bundles))
+    with (
+        shown(progress) as progress,
+        tempfile.TemporaryDirectory(prefix="tunebench-board-") as scratch,
+        OutputFolder.of(out, KIND) as own,
+    ):
         decided = decide(files, Path(scratch), options, progress)
         if not decided.accepted:
             raise DataError(_none_holds(decided.refused))
@@ -94,7 +109,25 @@ def build_board(
                 own.replace_with(fresh)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
-    return BuiltBoard(out / "index.html", title, decided, tuple(found))
+    return decided, found
+
+
+def _notes(decided: Decided, found: Sequence[ProtocolTable]) -> Iterator[str]:
+    """What became of the bundles."""
+    recalled = sum(one.recalled for one in decided.accepted)
+    rows = sum(len(table.rows) for table in found)
+    before = f", {recalled} of them before" if recalled else ""
+    yield (
+        f"{counted(len(decided.accepted), 'bundle')} verified{before}: {counted(rows, 'row')} under "
+        f"{counted(len(found), 'protocol')}"
+    )
+    yield from (f"{file} is the same as {first}" for file, first in decided.repeated.items())
+    for one in decided.accepted:
+        yield from (f"{one.file}: not computed here: {metric}: {why}" for metric, why in one.found.unchecked.items())
+    for refused in decided.refused:
+        said = [*(f"differs: {deviation.text}" for deviation in refused.deviations), *refused.reasons]
+        more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+        yield f"refused: {refused.file}: {said[0]}{more}"
 
 
 def _none_holds(refused: Sequence[Refused]) -> str:

@@ -241,7 +241,7 @@ def _bundles(tables: Sequence[ProtocolTable], accepted: Sequence[Accepted]) -> I
             "rows": rows.get(bundle.sha256, []),
             "older": older.get(bundle.sha256, []),
             "clips": found.clips,
-            "said": f"all {found.numbers} numbers agree within {found.tolerance:g}",
+            "said": f"all {found.numbers} numbers agree within {found.tolerance:g}" if found.numbers else "",
             "unchecked": found.unchecked,
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from bench.storage.database import open_database
@@ -20,9 +21,10 @@ def keep_run(packed: Path, computed: Path, folder: Path) -> None:
         computed: the run of the same clips that was scored here, with the references.
         folder: where it goes.
     """
-    (packed / DATABASE).replace(folder / DATABASE)
+    # Temporary folders may lie on another disk.
+    shutil.move(packed / DATABASE, folder / DATABASE)
     if (computed / "references").exists():
-        (computed / "references").replace(folder / "references")
+        shutil.move(computed / "references", folder / "references")
     database = open_database(folder)
     try:
         database.execute("ATTACH ? AS computed", (str(computed / DATABASE),))

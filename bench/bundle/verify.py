@@ -41,7 +41,7 @@ def verify(
     workers: int | None = None,
     trust_weights: bool = False,
     progress: ProgressOption = None,
-    keep: Path | None = None,
+    keep: StrPath | None = None,
 ) -> Verification:
     """Check a bundle's files, decode its clips, and compute its tables again.
 
@@ -51,8 +51,8 @@ def verify(
         workers: processes that score; every core by default.
         trust_weights: also compute metrics whose parameters name files or hub repositories of weights.
         progress: shows how far it is.
-        keep: an empty folder for the run of a bundle that holds: the rows as packed, with the embeddings that were
-            computed here, and without audio.
+        keep: a new or empty folder for the run of a bundle that holds: the rows as packed, with the embeddings that
+            were computed here, and without audio.
 
     Raises:
         DataError: it cannot be unpacked, is made to do harm, or what describes it is damaged.
@@ -66,7 +66,7 @@ def verify(
         try:
             found = _verify(unpacked, files, run, tolerance, workers, trust_weights, progress)
             if keep is not None and found.holds:
-                keep_run(files, run, keep)
+                keep_run(files, run, Path(keep))
             return found
         except DataError as error:
             raise DataError(f"{bundle}: {str(error).replace(f'{scratch}/', '')}") from None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench.cli.run import Workers
 
-if TYPE_CHECKING:
-    from bench.bundle.board import BuiltBoard
-
-_MOST = 20  # lines
+_MOST = 40  # lines
 
 
 def command(
@@ -34,7 +31,7 @@ def command(
     Bundles that were verified before are not verified again. One that does not hold is left out and named, with what
     differs. Any web server can show the folder; nothing is loaded from elsewhere.
 
-    Exit code 0: all bundles are shown; 4: some are refused; 5: all are, and nothing is written.
+    Exit code 0: all bundles are shown; 4: some are refused; 5: all are, and no page is written.
     """
     import json
     import sys
@@ -50,32 +47,11 @@ def command(
     kept = "bundles that were verified are remembered, the same command goes on"
     with shown() as progress, all_or_nothing(kept):
         built = build_board(bundles, out, title, audio, VerifyOptions(tolerance, trust_weights, workers), progress)
-    print(json.dumps(built.record(), indent=2, ensure_ascii=False, allow_nan=False) if as_json else built.index)
-    for line in _lines(built):
+    print(json.dumps(built.record, indent=2, ensure_ascii=False, allow_nan=False) if as_json else built.index)
+    for line in built.notes[:_MOST]:
         print(printable_line(line), file=sys.stderr)
-    if refused := built.decided.refused:
-        of = len(refused) + len(built.decided.accepted)
-        raise FailuresRecorded(f"{len(refused)} of {counted(of, 'bundle')} refused; {built.index} says why")
-
-
-def _lines(built: BuiltBoard) -> list[str]:
-    """What became of the bundles."""
-    from bench.number_format import counted
-
-    decided = built.decided
-    recalled = sum(one.recalled for one in decided.accepted)
-    rows = sum(len(table.rows) for table in built.tables)
-    before = f", {recalled} of them before" if recalled else ""
-    lines = [
-        f"{counted(len(decided.accepted), 'bundle')} verified{before}: {counted(rows, 'row')} under "
-        f"{counted(len(built.tables), 'protocol')}"
-    ]
-    lines += [f"{file} is the same as {first}" for file, first in decided.repeated.items()][:_MOST]
-    for one in decided.accepted:
-        lines += [f"{one.file}: not computed here: {metric}: {why}" for metric, why in one.found.unchecked.items()]
-    for refused in decided.refused[:_MOST]:
-        said = [*refused.reasons, *(f"differs: {deviation.text}" for deviation in refused.deviations)]
-        more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
-        first = f"differs: {refused.deviations[0].text}" if refused.deviations else said[0]
-        lines.append(f"refused: {refused.file}: {first}{more}")
-    return lines
+    if (more := len(built.notes) - _MOST) > 0:
+        print(f"… and {more} more", file=sys.stderr)
+    if refused := len(built.record["refused"]):
+        of = refused + len(built.record["bundles"])
+        raise FailuresRecorded(f"{refused} of {counted(of, 'bundle')} refused; {built.index} says why")

@@ -82,11 +82,10 @@ def comparison(
     """Compare two rows, and return the result as text; see `bench.comparison.compare.compare`.
 
     Raises:
-        UsageError, DataError: as there; or there is no metric to compare on.
+        UsageError, DataError: as there.
     """
     from bench.comparison.compare import compare_rows, opened
     from bench.comparison.tables import render
-    from bench.errors import UsageError
     from bench.scores.protocol import protocol_of
     from bench.storage.unrecorded import note_unrecorded
 
@@ -94,6 +93,4 @@ def comparison(
         for one in dict.fromkeys(runs):
             note_unrecorded(one.store, progress)
         found = compare_rows(runs, a, b, options, progress)
-        if not found:
-            raise UsageError(f"{run} has no metrics to compare on; score it with 'tunebench score {run}'")
         return render(found, (protocol_of(runs[0].store), protocol_of(runs[1].store)), style, layout)

@@ -15,6 +15,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.
     """
     import json
 
+    from bench.cli.output import page_layout
     from bench.cli.streams import plugins_to_stderr
     from bench.installation.doctor import diagnose
     from bench.text_table import definitions
@@ -24,6 +25,8 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.
     if as_json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return
+    page = page_layout()
     for section, facts in report.items():
         print(section)
-        print(definitions([(name, [fact]) for name, fact in facts.items()]))
+        entries = [(name, [page.line(fact)]) for name, fact in facts.items()]
+        print(definitions(entries, min(page.width or 80, page.prose)))

@@ -104,9 +104,9 @@ def hugging_face(
     removed = f", {done.removed} older ones removed" if done.removed else ""
     print(f"{done.clips} clips in {folder}{lacking}{removed}", flush=True)
     if push is not None:
-        from bench.export import push as hub
+        from bench.export.push import push as push_to_hub
 
-        print(hub.push(folder, push, private).address)
+        print(push_to_hub(folder, push, private))
     elif private:
         raise UsageError("--private is of --push: name the dataset on the hub")
 
@@ -128,11 +128,10 @@ def wandb(
     brings an earlier export up to date.
     """
     from bench.cli.progress import shown
-    from bench.export.tracked_run import tracked_rows
     from bench.export.weights_and_biases import log_to_wandb
 
     with shown() as progress:
-        logged = log_to_wandb(tracked_rows(run, model or (), audio), project, entity, progress)
+        logged = log_to_wandb(run, project, entity, model or (), audio, progress)
     for row in logged:
         print(f"{row.label}: {row.place}")
 
@@ -151,10 +150,9 @@ def mlflow(
     """
     from bench.cli.progress import shown
     from bench.export.ml_flow import log_to_mlflow
-    from bench.export.tracked_run import tracked_rows
 
     with shown() as progress:
-        logged = log_to_mlflow(tracked_rows(run, model or (), audio), experiment, progress)
+        logged = log_to_mlflow(run, experiment, model or (), audio, progress)
     for row in logged:
         print(f"{row.label}: {row.place}")
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.cli import complete
+from bench.cli.output import AsJson, Output
 
 if TYPE_CHECKING:
     from bench.contracts.entry_points import Kind
+    from bench.text_table import Layout
 
-_WIDEST = 100  # columns; longer lines of prose are hard to read
+_USUAL, _WIDEST = 80, 100
+"""Columns of lists in a pipe, and at most: longer lines of prose are hard to read."""
 
 
 class What(StrEnum):
@@ -49,30 +53,62 @@ def command(
             autocompletion=complete.suites_and_plugins,
         ),
     ] = None,
-    style: Annotated[Style, typer.Option("--format", help="Output format.")] = Style.table,
-    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    style: Annotated[Style | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")] = None,
+    as_json: AsJson = False,
+    output: Output = None,
 ) -> None:
     """List the installed models, metrics, embedders, suites and references; of one kind, with their parameters.
 
     Or the parameters of one of them, with types, defaults and what they mean; or the prompts of a suite, to make clips
     for them elsewhere.
     """
+    from bench.cli.output import emit, page_layout, style_of
     from bench.errors import UsageError
 
-    style = Style.json if as_json else style
+    written = style_of(style, as_json, output, Style)
     if what is What.prompts:
-        _print_prompts(name, style)
+        found = _prompts(name)
     elif what is What.parameters:
-        _print_parameters(name, style)
+        found = _parameters(name)
     elif name is None:
-        _print_plugins(what, style)
+        found = _plugins(what)
     else:
         raise UsageError(
             f"'tunebench list {what}' takes no further argument; 'tunebench list parameters {name}' says what it takes"
         )
+    emit(found.written(written, page_layout(output)), written.value, output)
 
 
-def _print_plugins(what: What | None, style: Style) -> None:
+@dataclass(frozen=True)
+class _Listing:
+    """What is listed: as records, and in words under headings."""
+
+    columns: Sequence[str]
+    records: list[dict[str, Any]]
+    sections: Sequence[tuple[str, list[tuple[str, list[str]]]]]
+    end: str = ""
+
+    def written(self, style: Style, layout: Layout) -> str:
+        import json
+
+        from bench.spreadsheet import csv_text
+        from bench.text_table import definitions
+
+        if style is Style.json:
+            return json.dumps(self.records, indent=2, ensure_ascii=False)
+        if style is Style.csv:
+            rows = [[record[column] for column in self.columns] for record in self.records]
+            texts = [[json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in row] for row in rows]
+            return csv_text(self.columns, texts).rstrip("\n")
+        width = min(layout.width or _USUAL, _WIDEST)
+        parts = []
+        for heading, entries in self.sections:
+            shown = [(layout.line(name), [layout.line(text) for text in texts]) for name, texts in entries]
+            parts.append(f"{heading}\n{definitions(shown, width)}")
+        return "\n".join([*parts, *([self.end] if self.end else [])])
+
+
+def _plugins(what: What | None) -> _Listing:
     from bench.cli.streams import plugins_to_stderr
     from bench.installation.catalogue import catalogue
 
@@ -85,14 +121,11 @@ def _print_plugins(what: What | None, style: Style) -> None:
     }
     with plugins_to_stderr():
         found = [entry for kind in ([what] if what else kinds) for entry in catalogue(kinds[kind])]
-    if style is Style.csv:
-        _print_csv(("kind", "name", "package", "target", "summary", "usable", "params"), found)
-    elif style is Style.json:
-        _print_json(found)
-    else:
-        for kind in dict.fromkeys(entry["kind"] for entry in found):
-            entries = [entry for entry in found if entry["kind"] == kind]
-            _print_definitions(f"{kind}s", [(e["name"], [e["summary"], *_words(e["params"], what)]) for e in entries])
+    sections = []
+    for kind in dict.fromkeys(entry["kind"] for entry in found):
+        entries = [entry for entry in found if entry["kind"] == kind]
+        sections.append((f"{kind}s", [(e["name"], [e["summary"], *_words(e["params"], what)]) for e in entries]))
+    return _Listing(("kind", "name", "package", "target", "summary", "usable", "params"), found, sections)
 
 
 def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:
@@ -111,22 +144,18 @@ def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:
     ]
 
 
-def _print_parameters(name: str | None, style: Style) -> None:
+def _parameters(name: str | None) -> _Listing:
     from bench.cli.streams import plugins_to_stderr
     from bench.installation.catalogue import parameters_of
 
     with plugins_to_stderr():
         found = parameters_of(name)
-    if style is Style.csv:
-        _print_csv(("kind", "plugin", "name", "type", "required", "default", "example", "doc"), found)
-    elif style is Style.json:
-        _print_json(found)
-    else:
-        for kind, plugin in dict.fromkeys((p["kind"], p["plugin"]) for p in found):
-            own = [p for p in found if (p["kind"], p["plugin"]) == (kind, plugin)]
-            _print_definitions(f"{kind} {plugin}", [(p["name"], _meaning(p)) for p in own])
-        if not found:
-            print(f"{name} takes no parameters")
+    sections = []
+    for kind, plugin in dict.fromkeys((p["kind"], p["plugin"]) for p in found):
+        own = [p for p in found if (p["kind"], p["plugin"]) == (kind, plugin)]
+        sections.append((f"{kind} {plugin}", [(p["name"], _meaning(p)) for p in own]))
+    columns = ("kind", "plugin", "name", "type", "required", "default", "example", "doc")
+    return _Listing(columns, found, sections, "" if found else f"{name} takes no parameters")
 
 
 def _meaning(parameter: dict[str, Any]) -> list[str]:
@@ -139,7 +168,7 @@ def _meaning(parameter: dict[str, Any]) -> list[str]:
     return [*filter(None, [parameter["doc"]]), "; ".join(filter(None, (parameter["type"], value)))]
 
 
-def _print_prompts(suite: str | None, style: Style) -> None:
+def _prompts(suite: str | None) -> _Listing:
     from bench.config.run_config import RunConfig
     from bench.contracts.prompt_suite import load_suite_named
     from bench.installation.catalogue import prompts
@@ -147,42 +176,17 @@ def _print_prompts(suite: str | None, style: Style) -> None:
     name = suite or RunConfig().suite
     loaded = load_suite_named(name)
     found = prompts(loaded)
-    if style is Style.csv:
-        _print_csv(("id", "text", "genre", "level", "bpm", "key"), found)
-    elif style is Style.json:
-        _print_json(found)
-    else:
-        entries = [(prompt["id"], [prompt["text"], _facts(prompt)]) for prompt in found]
-        _print_definitions(f"{loaded.ref}, {len(found)} prompts", entries)
-        first = found[0]["id"]
-        print(f"\nClips of them are named {first}.wav, or {first}_1.wav for seed 1, and so on;")
-        print(f"'tunebench score FOLDER --suite {name}' then scores them.")
+    entries = [(prompt["id"], [prompt["text"], _facts(prompt)]) for prompt in found]
+    first = found[0]["id"]
+    end = (
+        f"\nClips of them are named {first}.wav, or {first}_1.wav for seed 1, and so on;\n"
+        f"'tunebench score FOLDER --suite {name}' then scores them."
+    )
+    columns = ("id", "text", "genre", "level", "bpm", "key")
+    return _Listing(columns, found, [(f"{loaded.ref}, {len(found)} prompts", entries)], end)
 
 
 def _facts(prompt: dict[str, Any]) -> str:
     bpm = f"{prompt['bpm']:g} bpm" if prompt["bpm"] else ""
     facts = [prompt["genre"], f"level {prompt['level']}", bpm, prompt["key"]]
     return f"({', '.join(fact for fact in facts if fact)})"
-
-
-def _print_definitions(heading: str, entries: list[tuple[str, list[str]]]) -> None:
-    from bench.text_table import definitions
-
-    print(heading)
-    print(definitions(entries, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)))
-
-
-def _print_json(records: list[dict[str, Any]]) -> None:
-    import json
-
-    print(json.dumps(records, indent=2, ensure_ascii=False))
-
-
-def _print_csv(columns: tuple[str, ...], records: list[dict[str, Any]]) -> None:
-    import json
-
-    from bench.spreadsheet import csv_text
-
-    rows = [[record[column] for column in columns] for record in records]
-    texts = [[json.dumps(v, ensure_ascii=False) if isinstance(v, list) else v for v in row] for row in rows]
-    print(csv_text(columns, texts), end="")

@@ -29,6 +29,9 @@ Licence = Annotated[str, typer.Option(help="A note on the licence of the music."
 Synthetic = Annotated[bool, typer.Option("--synthetic", help="Mark the reference as synthetic music in every table.")]
 
 
+_WHOLE = 100_000  # columns, where lines are not broken
+
+
 class GenreFrom(StrEnum):
     """Where the genre of a recording is written."""
 
@@ -139,11 +142,14 @@ def show(
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
+    from bench.cli.output import page_layout
     from bench.contracts.identity import plugin_label
+    from bench.text_table import definitions
 
     facts["embedder"] = plugin_label(facts["embedder"])
-    for fact, value in facts.items():
-        print(f"{fact:<12} {_plain(value)}".rstrip())
+    page = page_layout()
+    entries = [(fact, [page.line(_plain(value))]) for fact, value in facts.items()]
+    print(definitions(entries, page.width or _WHOLE, indent=0))
 
 
 def _plain(value: Any) -> str:

@@ -18,7 +18,7 @@ class AudioFormat(StrEnum):
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run folder, or several to see side by side.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="A run folder, or several to see side by side.")],
     out: Annotated[
         Path | None, typer.Option(help="The report's folder; needed for several runs.  [default: RUN/report]")
     ] = None,

@@ -9,22 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli import survey_agree, survey_power, survey_template
-from bench.cli.output import Output
-from bench.cli.survey_options import (
-    ByListener,
-    Clips,
-    Columns,
-    DuplicateRule,
-    FileLayout,
-    Margin,
-    Missing,
-    OnlyModels,
-    RatingScale,
-    Scales,
-    Where,
-    WithoutListener,
-    Words,
-)
+from bench.cli.output import AsJson, Output
+from bench.cli.survey_file import SurveyFile, about_a_survey_file
+from bench.cli.survey_options import ByListener, Margin
 
 if TYPE_CHECKING:
     from bench.survey.results import Analysis
@@ -38,26 +25,18 @@ class SurveyFormat(StrEnum):
     json = "json"
 
 
+Format = Annotated[SurveyFormat | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")]
+
 app = typer.Typer(
     help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
 )
 
 
 @app.command("analyze")
+@about_a_survey_file()
 def analyze(
-    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Ratings or preferences: CSV, TSV, Excel, JSON or Parquet.")],
-    column: Columns = None,
-    clips: Clips = None,
-    layout: FileLayout = None,
-    models: OnlyModels = None,
-    scales: Scales = None,
-    rating_scale: RatingScale = None,
-    words: Words = None,
-    missing: Missing = None,
-    where: Where = None,
-    without_listener: WithoutListener = None,
-    duplicates: DuplicateRule = None,
+    about: SurveyFile,
     by_listener: ByListener = None,
     margin: Margin = None,
     confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
@@ -65,7 +44,8 @@ def analyze(
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    style: Format = None,
+    as_json: AsJson = False,
     output: Output = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
@@ -76,21 +56,16 @@ def analyze(
     choice), or what a survey tool exports. Several seeds of a clip are averaged. Answers that cannot count are listed.
     """
     from bench.cli.output import style_of
-    from bench.cli.survey_options import answerable, columns, names, ranges, rules
     from bench.errors import UsageError
     from bench.survey.analysis import analyse
-    from bench.survey.reading import read_survey
     from bench.survey.report import as_markdown
 
-    style = style_of(None, as_json, output, SurveyFormat)
+    written = style_of(style, as_json, output, SurveyFormat)
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats
 
         check_formats(FORMATS[:2])
-    only = names(models, "--models"), names(scales, "--scales")
-    which = rules(words, missing, where, without_listener, duplicates)
-    with answerable(context):
-        survey = read_survey(file, columns(column), ranges(rating_scale), *only, which, clips, layout)
+    survey = about.read(file)
     found = analyse(survey, margin, confidence, omnibus, compare_tests, by_listener=by_listener or ())
     if markdown is not None:
         try:
@@ -101,7 +76,7 @@ def analyze(
         from bench.survey.plots import draw
 
         draw(survey, found, plots)
-    _print(found, style, output)
+    _print(found, written, output)
 
 
 def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:

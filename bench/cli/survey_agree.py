@@ -7,39 +7,14 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.survey_options import (
-    Clips,
-    Columns,
-    DuplicateRule,
-    FileLayout,
-    Missing,
-    RatingScale,
-    Scales,
-    Where,
-    WithoutListener,
-    Words,
-    answerable,
-    columns,
-    names,
-    ranges,
-    rules,
-)
+from bench.cli.survey_file import SurveyFile, about_a_survey_file
 
 
+@about_a_survey_file("models")
 def command(
-    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder whose clips were rated.")],
     file: Annotated[Path, typer.Argument(help="Ratings or preferences; models by their labels in the run.")],
-    column: Columns = None,
-    clips: Clips = None,
-    layout: FileLayout = None,
-    scales: Scales = None,
-    rating_scale: RatingScale = None,
-    words: Words = None,
-    missing: Missing = None,
-    where: Where = None,
-    without_listener: WithoutListener = None,
-    duplicates: DuplicateRule = None,
+    about: SurveyFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the figure into this folder, too.")] = None,
 ) -> None:
@@ -55,17 +30,13 @@ def command(
     from bench.survey.metric_agreement import Predictions, predict
     from bench.survey.prediction_table import table, vote_table
     from bench.survey.ratings import Ratings
-    from bench.survey.reading import read_survey
     from bench.survey.vote_agreement import predict_votes
 
     if plots is not None:
         from bench.survey.plots import FORMATS, check_formats
 
         check_formats(FORMATS[:2])
-    which = rules(words, missing, where, without_listener, duplicates)
-    only = names(scales, "--scales")
-    with answerable(context):
-        survey = read_survey(file, columns(column), ranges(rating_scale), None, only, which, clips, layout)
+    survey = about.read(file)
     found = predict(run, survey) if isinstance(survey, Ratings) else predict_votes(run, survey)
     if plots is not None:
         from bench.survey.plots import draw_agreement

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +18,8 @@ Columns = Annotated[
         "--column",
         metavar="ROLE=NAME",
         help="Column of FILE that holds a role, where its name does not say so, such as listener=who; may be repeated. "
-        "Roles: listener, prompt, model, scale, value, seed and genre; of preferences a, b and choice instead of model "
-        "and value.",
+        "Roles: listener, prompt, model, scale, value, seed, genre, position; of preferences a, b and choice instead "
+        "of model and value, and side, which names the model that was first or left.",
     ),
 ]
 OnlyModels = Annotated[
@@ -86,42 +84,6 @@ DuplicateRule = Annotated[
         help="Which of several answers of a listener to one question counts, by their order in FILE, or their mean.",
     ),
 ]
-
-
-@contextmanager
-def answerable(context: typer.Context) -> Iterator[None]:
-    """Show with a question about a file the commands that answer it: the one that runs, with an option more."""
-    from bench.survey.forms.questions import SurveyQuestion
-
-    try:
-        yield
-    except SurveyQuestion as question:
-        question.commands = tuple(_command_with(context, answer) for answer in question.answers)
-        raise
-
-
-def _command_with(context: typer.Context, answer: list[str]) -> str:
-    """The command that runs, as one types it, with more options; those that take one value only are replaced."""
-    import shlex
-
-    names, parent = [context.info_name or ""], context.parent
-    while parent is not None and parent.parent is not None:
-        names, parent = [parent.info_name or "", *names], parent.parent
-    given: list[str] = []
-    for parameter in context.command.params:
-        name, value = parameter.name or "", context.params.get(parameter.name or "")
-        source = context.get_parameter_source(name)
-        if source is None or source.name != "COMMANDLINE":
-            continue
-        if parameter.param_type_name == "argument":
-            given.append(str(value))
-            continue
-        option, several = parameter.opts[0], getattr(parameter, "multiple", False)
-        if option in answer and (not several or option == "--rating-scale"):
-            continue
-        for one in (value or []) if several else [value]:
-            given += [option] if one is True else [option, str(one)]
-    return shlex.join(["tunebench", *names, *given, *answer])
 
 
 def rules(

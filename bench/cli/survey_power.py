@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from bench.cli.run import Workers
-from bench.cli.survey_options import (
-    Clips,
-    Columns,
-    DuplicateRule,
-    FileLayout,
-    Missing,
-    Scales,
-    Where,
-    WithoutListener,
-    Words,
-    answerable,
-    columns,
-    names,
-    rules,
-)
+from bench.cli.survey_file import SurveyFile, about_a_survey_file
 from bench.errors import UsageError, suggestion
 
 if TYPE_CHECKING:
+    from bench.stats.planned_survey import Cells, PlannedDesign
     from bench.stats.survey_model import OpinionVariances, Scale
     from bench.survey.latent_ratings import LatentRatings
+    from bench.survey.power_analysis import PowerPlan
     from bench.survey.rating_range import Range
     from bench.survey.ratings import Ratings as RatingTable
 
 _LARGEST = 1000  # listeners or prompts; a larger survey is a slip of the hand
 _FEW = 10  # of either; their variance is then known to no better than a factor of 2 or so
+
+
+class Criterion(StrEnum):
+    """What counts as success where several differences are tested."""
+
+    given = "given"
+    any = "any"
+    all = "all"
 
 
 Listeners = Annotated[str, typer.Option(metavar="N,N,…", help="Numbers of listeners.")]
@@ -45,8 +41,40 @@ Ratings = Annotated[
 ]
 Effect = Annotated[
     float | None,
-    typer.Option(help="Difference to be found, in rating steps before rounding.  [default: a tenth of the scale]"),
+    typer.Option(
+        help="Difference of mean ratings to find, in rating steps, such as 0.3.  [default: nearly a tenth of the scale]"
+    ),
 ]
+LatentEffect = Annotated[
+    float | None,
+    typer.Option(help="The same of opinions before rounding, which the ends of the scale do not shrink."),
+]
+Equal = Annotated[
+    float | None,
+    typer.Option(
+        "--margin", help="Ask how often equal models are shown to differ by less than this, in rating steps, instead."
+    ),
+]
+ModelCount = Annotated[int, typer.Option("--compare-models", min=2, max=20, help="Models that are compared.")]
+ScaleCount = Annotated[int, typer.Option("--rated-scales", min=1, max=20, help="Scales that each clip is rated on.")]
+Differing = Annotated[
+    int | None,
+    typer.Option("--differing-scales", min=1, help="Scales on which there is a difference.  [default: all]"),
+]
+Correlation = Annotated[
+    float, typer.Option("--scale-correlation", min=0, max=0.99, help="Of a listener's opinions on two scales.")
+]
+CellDesign = Annotated[
+    str,
+    typer.Option(
+        "--design",
+        metavar="DESIGN",
+        help="complete, latin (each prompt from one model, in turns), between (each listener hears one model), or the "
+        "share of cells that is rated, such as 0.33.",
+    ),
+]
+Votes = Annotated[bool, typer.Option("--votes", help="Listeners choose the better of two models instead of rating.")]
+Ties = Annotated[float, typer.Option(min=0, max=0.9, help="Share of votes between equal models that are ties.")]
 Components = Annotated[
     str | None,
     typer.Option(
@@ -58,92 +86,158 @@ Components = Annotated[
 Earlier = Annotated[
     Path | None, typer.Option("--from", metavar="FILE", help="Estimate that from the ratings of an earlier survey.")
 ]
-Models = Annotated[str | None, typer.Option(metavar="A,B,…", help="Only these models of FILE.")]
 Target = Annotated[float, typer.Option(help="Power to reach.")]
+PowerOf = Annotated[Criterion, typer.Option("--power-of", help="To find a given true difference, any of them, or all.")]
 Most = Annotated[int, typer.Option("--most-listeners", min=2, max=_LARGEST, help="Maximum number of listeners.")]
 RatingMinutes = Annotated[float, typer.Option(min=0, help="Minutes that one rating takes.")]
 ListenerMinutes = Annotated[float, typer.Option(min=0, help="Minutes that a listener takes besides.")]
-Runs = Annotated[int, typer.Option(min=100, help="Simulated surveys for each number.")]
+Runs = Annotated[
+    int | None,
+    typer.Option(min=100, help="Simulated surveys for each number.  [default: 2000; 200 where cells are missing]"),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 
 
+@about_a_survey_file("rating_scale")
 def command(
-    context: typer.Context,
     listeners: Listeners = "5,10,20,30",
     prompts: Prompts = "6,12,36",
     scale: Ratings = None,
     effect: Effect = None,
+    latent_effect: LatentEffect = None,
+    margin: Equal = None,
+    models_compared: ModelCount = 2,
+    scales_rated: ScaleCount = 1,
+    differing: Differing = None,
+    correlation: Correlation = 0.0,
+    cells: CellDesign = "complete",
+    votes: Votes = False,
+    ties: Ties = 0.0,
+    power_of: PowerOf = Criterion.given,
     components: Components = None,
     earlier: Earlier = None,
-    models: Models = None,
-    scales: Scales = None,
-    column: Columns = None,
-    clips: Clips = None,
-    layout: FileLayout = None,
-    words: Words = None,
-    missing: Missing = None,
-    where: Where = None,
-    without_listener: WithoutListener = None,
-    duplicates: DuplicateRule = None,
+    *,
+    about: SurveyFile,
     target: Target = 0.8,
     most: Most = 100,
     rating_minutes: RatingMinutes = 0.0,
     listener_minutes: ListenerMinutes = 0.0,
-    runs: Runs = 2000,
+    runs: Runs = None,
     seed: Seed = 0,
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Simulate surveys of every size: how often they find a difference, what they can find, and which is the cheapest.
+    """Plan a survey: how many listeners find a difference, and what a survey of a size can find.
 
-    Every listener rates two models on every prompt; the test is that of 'survey analyze'.
+    Surveys are simulated and tested as 'survey analyze' tests them, all differences under Holm's adjustment. Variances
+    are typical ones, or those of an earlier survey.
     """
-    import json
-    from functools import partial
-
     from bench.cli.interrupt import all_or_nothing
-    from bench.cli.output import page_layout
     from bench.cli.progress import shown
     from bench.config.run_config import ExecutorConfig
     from bench.survey.power_analysis import Question, plan
-    from bench.survey.power_report import plan_record, plan_text
-    from bench.survey.reading import read_ratings
 
     grid = _sizes(listeners, "--listeners"), _sizes(prompts, "--prompts")
-    which = rules(words, missing, where, without_listener, duplicates)
-    if earlier is None:
-        _refuse({"--models": models, "--scales": scales, "--column": column, "--clips": clips, "--layout": layout})
-        _refuse({"--words": words, "--missing": missing, "--where": where, "--without-listener": without_listener})
-        _refuse({"--duplicates": duplicates})
-        opinion, rated, source = _stated(components, scale)
-    else:
-        if components:
-            raise UsageError("--components states what --from estimates: give one of them")
-        read = partial(read_ratings, earlier, columns(column), rules=which, clips=clips, layout=layout)
-        with answerable(context):
-            ratings = read(_limits(scale), names(models, "--models"), names(scales, "--scales"))
-        opinion, rated, source = _estimated(ratings, earlier.name, scale)
-    _check(effect, target)
-    latent = 0.4 if effect is None else effect * rated.step
-    costs = rating_minutes, listener_minutes
-    question = Question(latent, opinion, rated, target, runs, seed, most, *costs)
+    known = _known(about, earlier, components, scale, seed)
+    _check(effect, latent_effect, margin, target)
+    asked = differing or scales_rated
+    design = _design(models_compared, scales_rated, asked, correlation, _share(cells), votes, ties, power_of)
+    if margin is not None and not design.plain:
+        raise UsageError("--margin is planned for two models on one complete scale; leave out what says otherwise")
+    question = Question(
+        _latent(effect, latent_effect, known), known.opinion, known.scale, target,
+        runs or (2000 if design.cells == "complete" else 200), seed, most,
+        rating_minutes, listener_minutes, design, margin, known.pilot,
+    )  # fmt: skip
     with shown() as progress, all_or_nothing():
         found = plan(*grid, question, ExecutorConfig(workers=workers).worker_count, progress)
+    _print(found, known.source, as_json)
+
+
+def _print(found: PowerPlan, source: str, as_json: bool) -> None:
+    import json
+
+    from bench.cli.output import page_layout
+    from bench.survey.power_report import plan_record, plan_text
+
     if as_json:
         print(json.dumps(plan_record(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print(plan_text(found, source, page_layout()))
 
 
-def _refuse(about_an_earlier_survey: Mapping[str, object]) -> None:
-    for option, given in about_an_earlier_survey.items():
-        if given:
-            raise UsageError(f"{option} is about the ratings of an earlier survey: name them with --from FILE")
+class _Known(NamedTuple):
+    """What is known of the ratings to come: opinions, their scale, where that is from, and what a pilot leaves open."""
+
+    opinion: LatentRatings
+    scale: Scale
+    source: str
+    pilot: tuple[OpinionVariances, ...]
 
 
-def _check(effect: float | None, target: float) -> None:
-    if effect is not None and not (effect > 0 and math.isfinite(effect)):
-        raise UsageError(f"--effect is {effect:g}; a difference to be found is above 0")
+def _known(about: SurveyFile, earlier: Path | None, components: str | None, scale: str | None, seed: int) -> _Known:
+    from bench.survey.latent_ratings import pilot_range
+    from bench.survey.reading import ratings_only
+
+    if earlier is None:
+        if about.given():
+            raise UsageError(f"{about.given()[0]} is about an earlier survey: name its file with --from FILE")
+        return _Known(*_stated(components, scale), ())
+    if components:
+        raise UsageError("--components states what --from estimates: give one of them")
+    ratings = ratings_only(about.read(earlier, _limits(scale)), earlier)
+    opinion, rated, source = _estimated(ratings, earlier.name, scale)
+    return _Known(opinion, rated, source, pilot_range(ratings, opinion, seed=seed) or ())
+
+
+def _latent(effect: float | None, latent: float | None, known: _Known) -> float:
+    from bench.survey.latent_ratings import latent_effect
+
+    if latent is not None:
+        return latent * known.scale.step
+    if effect is None:
+        return 0.4
+    try:
+        return latent_effect(effect, known.opinion, known.scale)
+    except ValueError as error:
+        raise UsageError(f"--effect: {error}") from None
+
+
+def _design(
+    models: int, scales: int, differing: int, correlation: float, cells: Cells | float, votes: bool, ties: float,
+    power_of: Criterion,
+) -> PlannedDesign:  # fmt: skip
+    from bench.stats.planned_survey import PlannedDesign
+
+    if differing > scales:
+        raise UsageError(f"--differing-scales is {differing} of {scales} scales; say how many with --rated-scales")
+    if ties and not votes:
+        raise UsageError("--ties is about votes; add --votes")
+    try:
+        return PlannedDesign(models, scales, differing, correlation, cells, votes, ties, power_of.value)
+    except ValueError as error:
+        raise UsageError(f"--design: {error}") from None
+
+
+def _share(text: str) -> Cells | float:
+    named: dict[str, Cells] = {"complete": "complete", "latin": "latin", "between": "between"}
+    if text in named:
+        return named[text]
+    try:
+        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise UsageError(f"--design is '{text}'; it is complete, latin, between, or a share of the cells such as 0.33")
+    return share
+
+
+def _check(effect: float | None, latent: float | None, margin: float | None, target: float) -> None:
+    if effect is not None and latent is not None:
+        raise UsageError("--effect and --latent-effect name the same difference; give one of them")
+    for option, value in (("--effect", effect), ("--latent-effect", latent), ("--margin", margin)):
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise UsageError(f"{option} is {value:g}; it is a difference above 0")
     if not 0.05 < target < 1:
         raise UsageError(f"--target is {target:g}; a power that is wanted lies between 0.05 and 1, such as 0.8")
 

@@ -24,7 +24,7 @@ class Tool(StrEnum):
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    tool: Annotated[Tool, typer.Option("--for", help="The survey tool.")],
+    tool: Annotated[Tool, typer.Option("--for", metavar="TOOL", help=f"The survey tool: {', '.join(Tool)}.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="A new folder.")],
     url: Annotated[
         str | None,

@@ -65,7 +65,8 @@ def compare(
         progress: told of the tests of set metrics.
 
     Raises:
-        UsageError: no such run or row, A and B are one, or the runs cannot be compared at all; the message says why.
+        UsageError: no such run or row, A and B are one, nothing is scored, or the runs cannot be compared at all; the
+            message says why.
         DataError: a damaged run, or a damaged file under ``reference``.
     """
     with shown(progress) as progress, opened(Path(run), None if other is None else Path(other)) as runs:
@@ -112,7 +113,11 @@ def compare_rows(
     names = (a, b) if a != b else _told_apart(a, first.folder, b, second.folder)
     pair = RunRow(first, a, names[0]), RunRow(second, b, names[1])
     sets = SetTests([first, second], options.reference, options.plugin_files)
-    return _compare([pair], groupings, True, True, sets, progress, warnings)
+    found = _compare([pair], groupings, True, True, sets, progress, warnings)
+    if not found:
+        folder = first.folder
+        raise UsageError(f"{folder} has no metrics to compare on; score it with 'tunebench score {folder}'")
+    return found
 
 
 def compare_all(

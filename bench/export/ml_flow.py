@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from bench.errors import MissingError, TransientError
-from bench.export.tracked_run import TrackedRow
-from bench.export.weights_and_biases import Logged
+from bench.errors import MissingError, TransientError, UsageError
+from bench.export.tracked_run import TrackedRow, tracked_rows
+from bench.export.weights_and_biases import LoggedRow
+from bench.paths import StrPath
 from bench.plain_text import plain_line
-from bench.progress import Progress, Silent
+from bench.progress import ProgressOption, shown
 from bench.scores.clip_table import json_lines, written
 
+_TRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+_REFUSED = frozenset({"INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "RESOURCE_DOES_NOT_EXIST"})
 _KEY = "tunebench.key"
 _GROUP = "tunebench.run"
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.\-/ :]")  # what a name in MLflow may not hold
 _LONGEST_NAME, _LONGEST_VALUE, _AT_ONCE = 250, 6000, 100  # characters, characters, parameters of a request
 
 
-def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: Progress | None = None) -> list[Logged]:
-    """Log each row as a run of an experiment, tagged with the benchmark run.
+def log_to_mlflow(
+    run: StrPath,
+    experiment: str = "tunebench",
+    models: Collection[str] = (),
+    audio: int = 0,
+    progress: ProgressOption = None,
+) -> list[LoggedRow]:
+    """Log each row of a run as a run of an experiment, tagged with the benchmark run.
 
     Where it goes is what MLflow's own environment says (``MLFLOW_TRACKING_URI`` and what belongs to it). The same row
     is the same run there: a second export brings it up to date. Characters that MLflow's names cannot hold become
     ``_`` (``kad@2`` is ``kad_2``); the exact names are in ``leaderboard.json``.
 
     Args:
-        rows: what is logged.
+        run: a run folder.
         experiment: its name; made where there is none.
-        progress: told of each row.
+        models: only these rows; all where none is named.
+        audio: how many clips of each row to take along.
+        progress: shows how far it is.
 
     Raises:
         MissingError: mlflow is not installed.
-        TransientError: the server cannot be reached, or refuses it; the same call goes on.
+        UsageError, DataError: as `bench.export.tracked_run.tracked_rows`; or the server refuses it, or there is no such
+            kind of server.
+        TransientError: it cannot be reached; the same call goes on.
     """
     try:
         import mlflow
@@ -42,26 +58,41 @@ def log_to_mlflow(rows: Sequence[TrackedRow], experiment: str, progress: Progres
         from mlflow.tracking import MlflowClient
     except ImportError:
         raise MissingError("this needs MLflow: pip install 'tunebench[mlflow]'") from None
-    progress = progress or Silent()
-    progress.begin("logging to MLflow", len(rows), 0)
+    rows = tracked_rows(Path(run), models, audio)
     logged = []
     try:
-        client = MlflowClient()
-        found = client.get_experiment_by_name(experiment)
-        place = found.experiment_id if found else client.create_experiment(experiment)
-        for row in rows:
-            logged.append(Logged(row.label, f"{experiment}/{_log(client, place, row)}"))
-            progress.advance(1)
+        with shown(progress) as progress, _few_tries():
+            progress.begin("logging to MLflow", len(rows), 0)
+            client = MlflowClient()
+            found = client.get_experiment_by_name(experiment)
+            place = found.experiment_id if found else client.create_experiment(experiment)
+            for row in rows:
+                logged.append(LoggedRow(row.label, f"{experiment}/{_log(client, place, row)}"))
+                progress.advance(1)
     except (MlflowException, OSError) as error:
-        raise TransientError(
-            f"not logged to MLflow at {_address(mlflow)} ({plain_line(str(error), 300)}); the same command goes on"
-        ) from None
+        where, said = _without_login(str(mlflow.get_tracking_uri())), plain_line(_without_login(str(error)), 300)
+        if getattr(error, "error_code", "") in _REFUSED:
+            raise UsageError(f"MLflow at {where} refuses it ({said})") from None
+        raise TransientError(f"not logged to MLflow at {where} ({said}); the same command goes on") from None
     return logged
 
 
-def _address(mlflow: Any) -> str:
-    """Where MLflow keeps its runs, without the password that an address may hold."""
-    return re.sub(r"//[^/@]*@", "//", str(mlflow.get_tracking_uri()))
+def _without_login(text: str) -> str:
+    """Text without the names and passwords that addresses in it may hold."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
+
+
+@contextmanager
+def _few_tries() -> Iterator[None]:
+    """Give up a server that cannot be reached after a quarter of a minute, unless the user says how often to try."""
+    if _TRIES in os.environ:
+        yield
+        return
+    os.environ[_TRIES] = "3"
+    try:
+        yield
+    finally:
+        del os.environ[_TRIES]
 
 
 def _log(client: Any, experiment: str, row: TrackedRow) -> str:

@@ -10,12 +10,12 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError, TransientError, TunebenchError, UsageError
 from bench.export.hugging_face import CARD, CROISSANT, METADATA, audio_of
+from bench.paths import StrPath
 from bench.plain_text import plain_line
 
 if TYPE_CHECKING:
@@ -34,15 +34,7 @@ _MAY_PASS = frozenset({408, 409, 425, 429})
 _MOST = 400  # characters of what the hub said
 
 
-@dataclass(frozen=True)
-class Pushed:
-    """Where a dataset lies now, and how many files are in it."""
-
-    address: str
-    files: int
-
-
-def push(folder: Path, repo: str, private: bool = False, endpoint: str | None = None) -> Pushed:
+def push(folder: StrPath, repo: str, private: bool = False, endpoint: str | None = None) -> str:
     """Bring a dataset repository on the hub to what an exported folder holds.
 
     It is made where there is none. Audio of an earlier push that the folder no longer has is removed; files that
@@ -54,12 +46,16 @@ def push(folder: Path, repo: str, private: bool = False, endpoint: str | None = 
         private: make a new repository private; one that exists stays what it is.
         endpoint: address of another hub than ``HF_ENDPOINT`` says.
 
+    Returns:
+        The dataset's address.
+
     Raises:
         MissingError: huggingface_hub is not installed.
         UsageError: there is no token, the hub refuses it or the name, or the repository holds something else.
         TransientError: the hub cannot be reached, or broke off; the same call goes on.
         DataError: the folder is no exported dataset, or not a whole one.
     """
+    folder = Path(folder)
     audio = audio_of(folder)
     for name in (METADATA, CROISSANT, CARD, *audio):
         if not (folder / name).is_file():
@@ -88,7 +84,7 @@ def push(folder: Path, repo: str, private: bool = False, endpoint: str | None = 
             delete_patterns=sorted(gone) or None,
             commit_message=message,
         )
-    return Pushed(str(address), len(audio) + 3)
+    return str(address)
 
 
 def _hub(endpoint: str | None) -> HfApi:

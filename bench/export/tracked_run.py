@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import DataError, UsageError, suggestion
 from bench.hashing import fingerprint
 from bench.leaderboard.render import board_of, records
+from bench.paths import StrPath
 from bench.scores.clip_table import clip_table
 from bench.scores.protocol import protocol_of
 from bench.storage.own_clips import own_clips
@@ -50,7 +51,7 @@ class TrackedRow:
     audio: tuple[tuple[Path, str], ...]
 
 
-def tracked_rows(run: Path, models: Collection[str] = (), audio: int = 0) -> list[TrackedRow]:
+def tracked_rows(run: StrPath, models: Collection[str] = (), audio: int = 0) -> list[TrackedRow]:
     """Read the rows of a run.
 
     Args:
@@ -62,6 +63,7 @@ def tracked_rows(run: Path, models: Collection[str] = (), audio: int = 0) -> lis
         UsageError: no such run or model, or nothing is scored in it.
         DataError: a clip's audio is gone, or the database is damaged.
     """
+    run = Path(run)
     with Store.read(run) as store:
         found = read_models(store)
         labels = [model.label for model in found]

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError, TransientError, UsageError
-from bench.export.tracked_run import TrackedRow
+from bench.export.tracked_run import TrackedRow, tracked_rows
+from bench.paths import StrPath
 from bench.plain_text import plain_line
-from bench.progress import Progress, Silent
+from bench.progress import ProgressOption, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Logged:
+class LoggedRow:
     """A row that a tracker holds now: its label, and the address or folder it lies at."""
 
     label: str
@@ -26,47 +27,56 @@ class Logged:
 
 
 def log_to_wandb(
-    rows: Sequence[TrackedRow], project: str, entity: str | None = None, progress: Progress | None = None
-) -> list[Logged]:
-    """Log each row as a run of a project, grouped under the benchmark run.
+    run: StrPath,
+    project: str = "tunebench",
+    entity: str | None = None,
+    models: Collection[str] = (),
+    audio: int = 0,
+    progress: ProgressOption = None,
+) -> list[LoggedRow]:
+    """Log each row of a run as a run of a project, grouped under the benchmark run.
 
     Where it goes, and with whose key, is what wandb's own environment and login say (``WANDB_MODE``, ``WANDB_DIR``,
     ``WANDB_API_KEY``). The same row is the same run there: a second export brings it up to date.
 
     Args:
-        rows: what is logged.
+        run: a run folder.
         project, entity: of Weights & Biases.
-        progress: told of each row.
+        models: only these rows; all where none is named.
+        audio: how many clips of each row to take along.
+        progress: shows how far it is.
 
     Raises:
         MissingError: wandb is not installed.
-        UsageError: nobody is logged in, or the project is refused.
+        UsageError, DataError: as `bench.export.tracked_run.tracked_rows`; or nobody is logged in, or the project is
+            refused.
         TransientError: the server cannot be reached; the same call goes on.
     """
     try:
         import wandb
     except ImportError:
         raise MissingError("this needs wandb: pip install 'tunebench[wandb]'") from None
-    progress = progress or Silent()
-    progress.begin("logging to Weights & Biases", len(rows), 0)
+    rows = tracked_rows(Path(run), models, audio)
     logged = []
-    for row in rows:
-        try:
-            logged.append(_log(wandb, row, project, entity))
-        except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
-            raise UsageError(
-                f"Weights & Biases refuses it ({plain_line(str(error), 300)}); log in with 'wandb login', or keep it "
-                "here with WANDB_MODE=offline"
-            ) from None
-        except (wandb.errors.Error, OSError) as error:
-            raise TransientError(
-                f"not logged to Weights & Biases ({plain_line(str(error), 300)}); the same command goes on"
-            ) from None
-        progress.advance(1)
+    with shown(progress) as progress:
+        progress.begin("logging to Weights & Biases", len(rows), 0)
+        for row in rows:
+            try:
+                logged.append(_log(wandb, row, project, entity))
+            except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
+                raise UsageError(
+                    f"Weights & Biases refuses it ({plain_line(str(error), 300)}); log in with 'wandb login', or keep "
+                    "it here with WANDB_MODE=offline"
+                ) from None
+            except (wandb.errors.Error, OSError) as error:
+                raise TransientError(
+                    f"not logged to Weights & Biases ({plain_line(str(error), 300)}); the same command goes on"
+                ) from None
+            progress.advance(1)
     return logged
 
 
-def _log(wandb: Any, row: TrackedRow, project: str, entity: str | None) -> Logged:
+def _log(wandb: Any, row: TrackedRow, project: str, entity: str | None) -> LoggedRow:
     settings = wandb.Settings(silent=True, console="off", disable_git=True, save_code=False, x_disable_stats=True)
     run = wandb.init(
         project=project,
@@ -89,7 +99,7 @@ def _log(wandb: Any, row: TrackedRow, project: str, entity: str | None) -> Logge
         if row.audio:
             content["audio"] = [wandb.Audio(str(path), caption=caption) for path, caption in row.audio]
         run.log(content)
-        return Logged(row.label, str(Path(run.dir).parent) if run.offline else run.url)
+        return LoggedRow(row.label, str(Path(run.dir).parent) if run.offline else run.url)
     finally:
         run.finish()
 

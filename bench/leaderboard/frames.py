@@ -30,7 +30,7 @@ def wide_frame(cells: Sequence[Cell], grouped: bool = False) -> pd.DataFrame:
         row, ref, estimate = rows.setdefault((cell.group, cell.model), {}), cell.column.ref, cell.estimate
         row |= {ref: estimate.value, f"{ref} low": estimate.low, f"{ref} high": estimate.high, f"{ref} n": estimate.n}
     kinds = {f"{ref}{part}": kind for ref in columns_of(cells) for part, kind in _PARTS.items()}
-    index = pd.MultiIndex.from_tuples(list(rows), names=["group", "model"])
+    index = pd.MultiIndex.from_arrays([[row[part] for row in rows] for part in (0, 1)], names=["group", "model"])
     frame = pd.DataFrame(list(rows.values()), index=index, columns=list(kinds)).astype(kinds)
     return frame if grouped else frame.droplevel("group")
 

@@ -197,6 +197,7 @@ def _refuse_other_run(run: Store, shards: Mapping[str, Any]) -> None:
                 f"{run.folder} holds another run than its shards: {place} is {here}, and {there} in the shards; "
                 "move the shards to a folder of their own"
             )
+    run.refuse_uneven_rows(list(shards["models"]), list(shards["prompts"]))
 
 
 def _take_audio(run: Store, part: Store, held: set[str], progress: Progress) -> set[str]:

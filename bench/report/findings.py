@@ -12,6 +12,9 @@ from bench.scores.aggregate import Column
 
 Kind = Literal["better", "differs", "open", "few", "missing"]
 MOST_SHOWN = 8  # sentences that the first page opens with; the others are folded
+MOST_FOLDED = 60  # sentences below them; of thirty models there are 435
+
+_MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ def _size(c: Comparison) -> str:
         estimate, low, high = -estimate, None if high is None else -high, None if low is None else -low
     width = [] if low is None or high is None else [(high - low) / 2]
     decimals = decimals_for(width, [estimate])
+    while low is not None and low > 0 and decimals < _MOST_DECIMALS and float(f"{low:.{decimals}f}") == 0:
+        decimals += 1  # an end that is not 0 must not read so
     # Percentages differ by points.
     unit = "points" if c.column.unit == "%" else c.column.unit
     text = f"{number(estimate, decimals)} {unit}".strip()

@@ -65,9 +65,10 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
         content, setting: as for `methods`.
     """
     prompts = len(content.prompts)
+    unseen = f"{100 * unseen_share(prompts):.0f} %"
     sentences = [
         "What holds for these prompts holds for others like them, and for no other genres.",
-        f"With {counted(prompts, 'prompt')}, what happens on fewer than {unseen_share(prompts):.0%} of such prompts "
+        f"With {counted(prompts, 'prompt')}, what happens on fewer than {unseen} of such prompts "
         "may be missing from them altogether: rare failures cannot be excluded.",
     ]
     if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):

@@ -14,8 +14,8 @@ from bench.leaderboard.grid import ARROWS
 from bench.printable import printable
 from bench.report.compare_page import pairs
 from bench.report.context import ReportContext
-from bench.report.distributions import outlying, prompt_means, spreads
-from bench.report.findings import find, split
+from bench.report.distributions import Values, outlying, prompt_means, spreads
+from bench.report.findings import MOST_FOLDED, find, split
 from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, legend
 from bench.report.loudness import RULE
 from bench.report.prompt_page import by_prompt, shown, with_decimals
@@ -46,10 +46,10 @@ def write_pages(content: ReportContext, out: Path) -> None:
     """
     environment = _environment()
     shutil.copytree(HERE / "static", out / "static", dirs_exist_ok=True)
-    board = groups(content)
-    for name, data in _data(content, board):
+    board, means = groups(content), prompt_means(content)
+    for name, data in _data(content, board, means):
         _write(out / "data" / f"{name}.js", f"tunebench.receive({as_json(name)}, {as_json(data)});\n")
-    for name, template, context in _pages(content, board, environment):
+    for name, template, context in _pages(content, board, means, environment):
         root = "../" * name.count("/")
         html = environment.get_template(template).render(content=content, root=root, page=name, **context)
         _write(out / name, html)
@@ -105,7 +105,7 @@ def _environment() -> Environment:
 
 
 def _pages(
-    content: ReportContext, board: list[PromptGroup], environment: Environment
+    content: ReportContext, board: list[PromptGroup], means: Values, environment: Environment
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """File, template and what the template shows beside the content, for each page."""
     columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
@@ -115,7 +115,7 @@ def _pages(
     counts = Counter((clip.model, clip.prompt) for clip in content.clips)
     seeds = [max((n for (m, _), n in counts.items() if m == model.label), default=0) for model in content.models]
     yield "compare.html", "compare.html", {"columns": columns, "compared": compared, "seeds": seeds, "infos": infos}
-    yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content)), "infos": infos}
+    yield "metrics.html", "metrics.html", {"sections": list(_metric_sections(content, means)), "infos": infos}
     if content.survey:
         yield "survey.html", "survey.html", {}
     yield "about.html", "about.html", {"failures": failure_lines(content.failures, MOST_FAILURES)}
@@ -142,7 +142,8 @@ def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, A
     return {
         "findings": findings,
         "opened": opened,
-        "folded": folded,
+        "folded": folded[:MOST_FOLDED],
+        "more": len(folded) - MOST_FOLDED,
         "board": board,
         "bands": bands(content.columns),
         "legend": legend(content, board[0]),
@@ -151,13 +152,13 @@ def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, A
     }
 
 
-def _data(content: ReportContext, board: list[PromptGroup]) -> Iterator[tuple[str, Any]]:
+def _data(content: ReportContext, board: list[PromptGroup], means: Values) -> Iterator[tuple[str, Any]]:
     """Name and content of each file that a page loads when it is asked to show it."""
     for group in board[1:]:
         yield f"groups/{group.name}", group.record()
     for name, records in pairs(content):
         yield f"compare/{name}", records
-    means, prompts = prompt_means(content), len(content.prompts)
+    prompts = len(content.prompts)
     for place, column in enumerate(content.columns):
         if not column.of_sets:
             values = [means.get((column.ref, model.label), [None] * prompts) for model in content.models]
@@ -166,9 +167,9 @@ def _data(content: ReportContext, board: list[PromptGroup]) -> Iterator[tuple[st
         yield f"doses/{place}", responses
 
 
-def _metric_sections(content: ReportContext) -> Iterator[dict[str, Any]]:
+def _metric_sections(content: ReportContext, means: Values) -> Iterator[dict[str, Any]]:
     """What is known of each metric of the run, then of metrics that were only tried on spoiled music."""
-    means, doses = prompt_means(content), _doses(content)
+    doses = _doses(content)
     dosed: dict[str, dict[str, Any]] = {
         ref: {"doses": records, "dose_file": place} for place, (ref, records) in enumerate(doses.items())
     }

@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bench.errors import DataError
 from bench.report.context import Survey
 from bench.report.provenance import named
 from bench.survey.analysis import analyse, record
+from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.reading import read_survey
 from bench.survey.report import sections
 
@@ -21,9 +23,12 @@ def read_listeners(path: Path, genres: Mapping[str, str]) -> Survey:
         genres: by prompt, for a file that names none.
 
     Raises:
-        DataError: the file cannot be read, its columns cannot be told, or nothing is left that could be compared.
+        DataError: the file cannot be read or leaves something open, or nothing is left that could be compared.
     """
-    survey = read_survey(path)
+    try:
+        survey = read_survey(path)
+    except SurveyQuestion as question:  # a report has no options to answer it with
+        raise DataError(f"{question}; a report reads ratings as they are, so write the answer into the file") from None
     if not survey.genres:
         known = survey.table["prompt"].map(genres).fillna("")
         survey = replace(survey, table=survey.table.assign(genre=known))

@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.symmetric_inverse import inverse_and_logarithm
+
 Array = npt.NDArray[np.float64]
 
 # Relative standard deviations; beyond, the residual is 0 for every purpose.
@@ -121,7 +123,7 @@ def fit(layout: Layout) -> Fit:
 
     models, listeners, prompts = layout.shape
     if prompts > listeners:
-        # What `_State` takes out block by block should be the larger of both.
+        # What `State` takes out block by block should be the larger of both.
         other = fit(layout.turned())
         return replace(other, layout=layout, roots=other.roots[::-1])
     lower = np.tril_indices(models)
@@ -136,7 +138,7 @@ def fit(layout: Layout) -> Fit:
         return found[0], found[1]
 
     def objective(parameters: Array) -> tuple[float, Array]:
-        state = _State(layout, roots(parameters))
+        state = State(layout, roots(parameters))
         return state.deviance, np.concatenate([part[lower] for part in state.gradient()])
 
     start = np.tile(0.5 * np.eye(models)[lower], 2)
@@ -144,14 +146,9 @@ def fit(layout: Layout) -> Fit:
     start[start == 0] = 0.05
     try:
         with np.errstate(all="ignore"):
-            found = minimize(
-                *(objective, start),
-                jac=True,
-                method="L-BFGS-B",
-                bounds=[(-_LARGEST, _LARGEST)] * len(start),
-                options={"maxiter": 2000, "maxfun": 4000, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 30},
-            )
-        state = _State(layout, roots(found.x))
+            # scipy's other quasi-Newton method, L-BFGS-B, waits for threads at every step (`symmetric_inverse`).
+            found = minimize(objective, start, jac=True, method="BFGS", options={"maxiter": 1000, "gtol": 1e-6})
+        state = State(layout, roots(found.x))
     except np.linalg.LinAlgError as error:
         raise ValueError(f"the mixed model finds no solution for these {layout.count} ratings") from error
     if not np.isfinite(state.deviance):
@@ -164,7 +161,7 @@ def fit(layout: Layout) -> Fit:
     )
 
 
-class _State:
+class State:
     """The profiled deviance at given relative covariances, with everything that its gradient needs.
 
     A = ΛᵀZᵀZΛ + I has a block of models × models for each listener; they are taken out first, which leaves a system
@@ -181,7 +178,7 @@ class _State:
         pairs = (by_listener[:, :, None] * by_prompt[:, None, :]).reshape(models, -1)
         cross = (layout.present.reshape(models, -1).T @ pairs).reshape(listeners, prompts, models, models)
         cross = cross.transpose(0, 2, 1, 3).reshape(listeners, models, size)
-        self.block_inverse = np.linalg.inv(blocks)
+        self.block_inverse, of_blocks = inverse_and_logarithm(blocks)
         self.forward = self.block_inverse @ cross  # D⁻¹B, shape (listeners, models, prompts·models)
         flat = self.forward.reshape(-1, size)
         system = -(cross.reshape(-1, size).T @ flat)
@@ -189,7 +186,7 @@ class _State:
         view = system.reshape(prompts, models, prompts, models)
         along = np.arange(prompts)
         view[along, :, along, :] += corner
-        self.system_inverse = np.linalg.inv(system)
+        self.system_inverse, of_system = inverse_and_logarithm(system)
         right = [root.T @ part for root, part in zip(roots, layout.sums, strict=True)]
         width = layout.effects + 1
         below = right[1].reshape(size, width) - flat.T @ right[0].reshape(-1, width)
@@ -201,7 +198,7 @@ class _State:
             one.reshape(-1, width).T @ other.reshape(-1, width) for one, other in zip(right, self.solved, strict=True)
         )
         within = products[:-1, :-1]
-        self.inverse = np.linalg.inv(within)
+        self.inverse, of_effects = inverse_and_logarithm(within)
         self.effects = self.inverse @ products[:-1, -1]
         freedom = layout.count - layout.effects
         left = float(products[-1, -1] - products[:-1, -1] @ self.effects)
@@ -209,7 +206,7 @@ class _State:
         if not left > 0:
             self.deviance = float("inf")
             return
-        logarithms = sum(float(np.linalg.slogdet(part)[1].sum()) for part in (blocks, system, within))
+        logarithms = float(of_blocks.sum() + of_system + of_effects)
         self.deviance = logarithms + freedom * (1 + float(np.log(2 * np.pi * self.residual)))
 
     def gradient(self) -> tuple[Array, Array]:
@@ -233,11 +230,11 @@ class _State:
         weight[:-1, :-1] = self.inverse
         unexplained = np.append(-self.effects, 1.0)
         weight += np.outer(unexplained, unexplained) / self.residual
-        for found, solved, applied in zip((listener, prompt), self.solved, self._applied(), strict=True):
+        for found, solved, applied in zip((listener, prompt), self.solved, self.applied(), strict=True):
             found -= np.tensordot(applied @ weight, solved, axes=([0, 2], [0, 2]))
         return 2 * listener, 2 * prompt
 
-    def _applied(self) -> tuple[Array, Array]:
+    def applied(self) -> tuple[Array, Array]:
         """ZᵀV⁻¹ of the fixed effects and the ratings, shape (levels, models, effects + 1)."""
         layout = self.layout
         spread = [root @ part for root, part in zip(self.roots, self.solved, strict=True)]

@@ -222,4 +222,5 @@ def _fit_scaled(layout: Layout) -> Fit:
     found = fit(scaled)
     effects = found.effects * unit
     effects[: len(layout.present)] += middle
-    return Fit(layout, found.roots, found.residual * unit**2, effects, found.covariance * unit**2, found.deviance)
+    deviance = found.deviance + 2 * (layout.count - layout.effects) * float(np.log(unit))
+    return Fit(layout, found.roots, found.residual * unit**2, effects, found.covariance * unit**2, deviance)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.symmetric_inverse import inverse_and_logarithm
+
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
 _ROUNDS = 100  # of Newton's method, for the modes of the random effects
-_FARTHEST = 30.0  # log-odds; beyond, the ratings do not overlap
+_DEVIATIONS = (-7.0, 3.5)  # logarithms, from nothing to what sends every rating to the ends
+_FARTHEST = 12.0  # log-odds of an effect; beyond, the ratings do not overlap
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,8 @@ class OrdinalFit:
         listener_sd, prompt_sd: standard deviations of the random intercepts.
         listeners, prompts: their modes, shape (listeners,) and (prompts,).
         thresholds_se, effects_se: from the curvature of the log-likelihood, Wald's; they take every listener and every
-            prompt to like the same models, so that intervals and tests made from them find too much.
+            prompt to like the same models: z-tests made from them reject equal models in 38 % of surveys of 5 listeners
+            × 36 prompts with typical variances.
         log_likelihood: Laplace's approximation to it.
     """
 
@@ -73,21 +77,14 @@ def fit_ordinal(
         value, gradient = problem.likelihood(natural)
         return -value, -(gradient @ slope)[free]
 
-    deviations = int(free[-2:].sum())
-    found = minimize(
-        *(objective, start[free]),
-        jac=True,
-        method="L-BFGS-B",
-        # Standard deviations from nothing to what sends every rating to the ends.
-        bounds=[(None, None)] * (int(free.sum()) - deviations) + [(-7.0, 3.5)] * deviations,
-        options={"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-6, "maxcor": 30},
-    )
+    with np.errstate(all="ignore"):
+        found = minimize(objective, start[free], jac=True, method="BFGS", options={"maxiter": 1000, "gtol": 1e-5})
     if not np.isfinite(found.fun):
         raise ValueError(f"the ordinal model finds no solution for these {len(y)} ratings")
     parameters = start.copy()
     parameters[free] = found.x
     natural, _ = _natural(parameters, problem.steps)
-    if np.abs(natural[:-2]).max() > _FARTHEST:
+    if np.abs(natural[problem.steps : -2]).max() > _FARTHEST:
         raise ValueError("the models' ratings do not overlap, so that their distance on the latent scale has no end")
     value, _ = problem.likelihood(natural)
     errors = _standard_errors(problem, natural, free)
@@ -116,8 +113,12 @@ def _start(problem: _Problem, counts: Codes) -> tuple[Array, npt.NDArray[np.bool
 
 
 def _natural(parameters: Array, steps: int) -> tuple[Array, Array]:
-    """Thresholds in place of their distances, and the derivatives of all by the parameters."""
+    """Thresholds in place of their distances, deviations within bounds, and the derivatives by the parameters."""
     natural, slope = parameters.copy(), np.eye(len(parameters))
+    for place in (-2, -1):
+        if np.isfinite(parameters[place]):
+            natural[place] = np.clip(parameters[place], *_DEVIATIONS)
+            slope[place, place] = float(natural[place] == parameters[place])
     gaps = np.exp(np.clip(parameters[1:steps], -20, 20))
     natural[:steps] = parameters[0] + np.concatenate([[0.0], np.cumsum(gaps)])
     slope[:steps, 0] = 1.0
@@ -140,7 +141,7 @@ def _standard_errors(problem: _Problem, natural: Array, free: npt.NDArray[np.boo
         curvature[row] = (ends[1] - ends[0]) / (2 * step)
     errors = np.full(len(natural), np.nan)
     try:
-        inverse = np.linalg.inv((curvature + curvature.T) / 2)
+        inverse, _ = inverse_and_logarithm((curvature + curvature.T) / 2)
     except np.linalg.LinAlgError:
         return errors
     with np.errstate(invalid="ignore"):
@@ -273,10 +274,8 @@ class _Curvature:
         self.diagonal, other = diagonals[self.large], diagonals[1 - self.large]
         self.forward = self.joint / self.diagonal[:, None]
         system = np.diag(other) - self.joint.T @ self.forward
-        self.factor = np.linalg.cholesky(system)
-        self.half_logarithm = float(0.5 * np.log(self.diagonal).sum() + np.log(np.diag(self.factor)).sum())
-        root = np.linalg.inv(self.factor)
-        self.inverse = root.T @ root
+        self.inverse, logarithm = inverse_and_logarithm(system)
+        self.half_logarithm = 0.5 * float(np.log(self.diagonal).sum() + logarithm)
 
     def solve(self, right: list[Array]) -> list[Array]:
         """H⁻¹ times a vector, given and returned as its parts of listeners and of prompts."""

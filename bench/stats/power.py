@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.stats.crossed import crossed_p
-from bench.stats.survey_model import FIVE_POINT, OpinionVariances, Scale, simulate_differences
+from bench.stats.holm_power import holm_power
+from bench.stats.planned_survey import Simulation
+from bench.stats.survey_model import simulate_differences
 
 # 32 MB of latent opinions at a time.
 _CELLS_AT_A_TIME = 2_000_000
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """How surveys are simulated: every listener rates two models on every prompt.
-
-    Attributes:
-        components: variances of the latent opinion.
-        scale: lowest and highest rating.
-        runs: simulated surveys, ≥ 1.
-        seed: of ``numpy.random.default_rng``.
-        level: two-sided significance level.
-        centre: mean opinion of both models, in steps of a five-point scale from its middle.
-
-    Raises:
-        ValueError: no runs.
-    """
-
-    components: OpinionVariances
-    scale: Scale = FIVE_POINT
-    runs: int = 2000
-    seed: int = 0
-    level: float = 0.05
-    centre: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.runs < 1:
-            raise ValueError(f"power needs simulated surveys, got {self.runs} runs")
-
-
 def power_cell(listeners: int, prompts: int, effect: float, simulation: Simulation) -> float:
-    """Compute the share of simulated surveys in which the crossed t-test finds the difference.
+    """Compute the share of simulated surveys whose analysis finds the difference, by the criterion of their design.
 
     Equal seeds give equal draws whatever the effect, so power rises smoothly with it; the share's standard error is at
     most .5/√runs (.011 at 2,000). With effect 0 it is the false-positive rate.
@@ -63,6 +36,8 @@ def power_cell(listeners: int, prompts: int, effect: float, simulation: Simulati
     if listeners < 2 or prompts < 2:
         raise ValueError(f"the crossed test needs 2 listeners and 2 prompts or more, got {listeners} and {prompts}")
     of = simulation
+    if not of.design.plain:
+        return float(getattr(holm_power(listeners, prompts, effect, of), of.design.criterion))
     rng = np.random.default_rng(of.seed)
     block = max(1, _CELLS_AT_A_TIME // (2 * listeners * prompts))
     found = 0
@@ -105,30 +80,30 @@ def minimum_detectable(listeners: int, prompts: int, simulation: Simulation, tar
     return float(brentq(excess, low, high, xtol=0.01))
 
 
-def fewest_listeners(
-    prompts: int, effect: float, simulation: Simulation, target: float = 0.8, most: int = 100
-) -> int | None:
-    """Find the smallest number of listeners that reaches the target power with so many prompts.
+def fewest_listeners(power: Callable[[int], float], least: int = 2, target: float = 0.8, most: int = 100) -> int | None:
+    """Find the smallest number of listeners that reaches the target power.
+
+    Args:
+        power: of so many listeners, such as `power_cell` with its other arguments given.
+        least: fewer are not tried, ≥ 2.
+        target: in (0, 1).
+        most: so many listeners can be found.
 
     Returns:
-        2 to ``most``; or None where ``most`` listeners are not enough: what is due to the prompts does not shrink with
-        the number of listeners.
+        ``least`` to ``most``; or None where ``most`` listeners are not enough: what is due to the prompts does not
+        shrink with the number of listeners.
 
     Raises:
         ValueError: see `power_cell`.
     """
-
-    def enough(listeners: int) -> bool:
-        return power_cell(listeners, prompts, effect, simulation) >= target
-
-    few, many = 1, 2
-    while not enough(many):
+    few, many = least - 1, least
+    while power(many) < target:
         if many >= most:
             return None
         few, many = many, min(2 * many, most)
     while many - few > 1:
         middle = (few + many) // 2
-        few, many = (few, middle) if enough(middle) else (middle, many)
+        few, many = (few, middle) if power(middle) >= target else (middle, many)
     return many
 
 
@@ -144,7 +119,7 @@ class Design(NamedTuple):
 def cheapest_design(
     power: Mapping[tuple[int, int], float],
     target: float = 0.8,
-    models: int = 2,
+    models: float = 2,
     per_rating: float = 1.0,
     per_listener: float = 0.0,
 ) -> Design | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
-from bench.stats.crossed_reml import Fit
+from bench.stats.crossed_reml import Fit, Layout, State
+from bench.stats.symmetric_inverse import inverse_and_logarithm
 
 Array = npt.NDArray[np.float64]
 
@@ -25,40 +28,17 @@ class Curvature:
 
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
-        layout = fit.layout
-        models, listeners, prompts = layout.shape
-        residual = fit.residual
-        roots = [residual**0.5 * root for root in fit.roots]
-        self.levels = (listeners, prompts)
-        joint = np.zeros((listeners * models, prompts * models))
-        view = joint.reshape(listeners, models, prompts, models)
-        for model in range(models):
-            view[:, model, :, model] = layout.present[model]
-        design = np.block([[np.diag(layout.counts[0].ravel()), joint], [joint.T, np.diag(layout.counts[1].ravel())]])
-        spread = [np.kron(np.eye(count), root) for count, root in zip(self.levels, roots, strict=True)]
-        cut = listeners * models
-
-        def spread_right(matrix: Array) -> Array:
-            return np.hstack([matrix[:, :cut] @ spread[0], matrix[:, cut:] @ spread[1]])
-
-        half = spread_right(design)
-        system = np.vstack([spread[0].T @ half[:cut], spread[1].T @ half[cut:]])
-        system[np.diag_indices_from(system)] += residual
-        sums = np.concatenate([part.reshape(-1, layout.effects + 1) for part in layout.sums])
-        pulled = np.concatenate([spread[0].T @ sums[:cut], spread[1].T @ sums[cut:]])
-        solved = np.linalg.solve(system, np.hstack([half.T, pulled]))
-        size = len(design)
-        # ZᵀV⁻¹Z, and ZᵀV⁻¹ of the fixed effects and the ratings
-        across = (design - half @ solved[:, :size]) / residual
-        applied = (sums - half @ solved[:, size:]) / residual
-        self.applied = applied[:, :-1]
-        products = (layout.products - pulled.T @ solved[:, size:]) / residual
-        unexplained = np.append(-fit.effects, 1.0)
-        self.pull = applied @ unexplained  # ZᵀPy
-        self.projected = across - self.applied @ fit.covariance @ self.applied.T  # ZᵀPZ
-        self.within = products[:-1, :-1]  # XᵀV⁻¹X
-        self.quadratic = float(products[-1] @ unexplained)  # yᵀPy
-        self.roots = roots
+        layout, residual = fit.layout, fit.residual
+        self.levels = layout.shape[1:]
+        self.roots = [residual**0.5 * root for root in fit.roots]
+        state = State(layout, fit.roots)
+        width = layout.effects + 1
+        applied = np.concatenate([part.reshape(-1, width) for part in state.applied()]) / residual
+        self.applied = applied[:, :-1]  # ZᵀV⁻¹X
+        self.pull = applied @ np.append(-fit.effects, 1.0)  # ZᵀPy
+        self.projected = _across(layout, state) / residual - self.applied @ fit.covariance @ self.applied.T  # ZᵀPZ
+        self.within, _ = inverse_and_logarithm(fit.covariance)  # XᵀV⁻¹X
+        self.quadratic = float(layout.count - layout.effects)  # yᵀPy, which the residual variance is made of
         self._directions()
 
     def _directions(self) -> None:
@@ -109,7 +89,8 @@ class Curvature:
             part = (pull[group] @ change).ravel()
             changed[row, slice(None, cut) if group == 0 else slice(cut, None)] = part
         found = np.zeros((count + 1, count + 1))
-        found[:count, :count] = 2 * changed @ self.projected @ changed.T - self._traces(groups)
+        paired = self._paired()
+        found[:count, :count] = 2 * changed @ self.projected @ changed.T - self._traces(groups, paired)
         slopes = [
             trace - np.einsum("li,lj->ij", part, part)
             for trace, part in zip(self._diagonal(self.projected), pull, strict=True)
@@ -118,33 +99,47 @@ class Curvature:
             for j, (other, also, same) in enumerate(self.entries):
                 if group == other and column == same:
                     found[i, j] += 2 * slopes[group][row, also]
-        twice = (self.projected - self.projected @ self._scaled(self.projected)) / residual  # ZᵀPPZ
+        covariances = [root @ root.T for root in self.roots]
+        blocks = self._diagonal(self.projected)
+        traces = [  # of the diagonal blocks of ZᵀPPZ, of listeners and of prompts
+            (block - sum(np.einsum("ibjc,bc->ij", paired[one, other], covariances[other]) for other in (0, 1)))
+            / residual
+            for one, block in enumerate(blocks)
+        ]
         pulled_twice = (self.pull - self.projected @ self._scaled(self.pull)) / residual  # ZᵀPPy
-        traces = self._diagonal(twice)
         for i, (change, group) in enumerate(zip(self.changes, groups, strict=True)):
             found[i, -1] = found[-1, i] = 2 * changed[i] @ pulled_twice - (change * traces[group]).sum()
         freedom = layout.count - layout.effects
-        once = (freedom - np.trace(self._scaled(self.projected))) / residual  # tr P
-        squared = (once - np.trace(self._scaled(twice))) / residual  # tr PP
+        once = (
+            freedom - sum(float((c * b).sum()) for c, b in zip(covariances, blocks, strict=True))
+        ) / residual  # tr P
+        twice = sum(float((c * t).sum()) for c, t in zip(covariances, traces, strict=True))
+        squared = (once - twice) / residual  # tr PP
         first = (self.quadratic - float(self.pull @ self._scaled(self.pull))) / residual  # yᵀPPy
         found[-1, -1] = 2 * (first - float(pulled_twice @ self._scaled(self.pull))) / residual - squared
         return found
 
-    def _traces(self, groups: npt.NDArray[np.intp]) -> Array:
-        """tr(P ∂V P ∂V) of all pairs of entries of the roots."""
+    def _paired(self) -> dict[tuple[int, int], Array]:
+        """Σ over blocks of ZᵀPZ, S, of S[i, b]·S[j, c], by the groups of its rows and columns: shape (i, b, j, c)."""
         models = self.fit.layout.shape[0]
         cut = self.levels[0] * models
         where = (slice(None, cut), slice(cut, None))
-        found = np.zeros((len(groups), len(groups)))
+        found = {}
         for one in (0, 1):
             for other in (0, 1):
                 part = self.projected[where[one], where[other]]
                 part = part.reshape(self.levels[one], models, self.levels[other], models)
                 flat = part.transpose(1, 3, 0, 2).reshape(models * models, -1)
-                paired = (flat @ flat.T).reshape(models, models, models, models)  # b, c, a, d
-                mine, theirs = self.changes[groups == one], self.changes[groups == other]
-                traces = np.einsum("iab,jcd,bcad->ij", mine, theirs, paired, optimize=True)
-                found[np.ix_(groups == one, groups == other)] = traces
+                found[one, other] = (flat @ flat.T).reshape(models, models, models, models)
+        return found
+
+    def _traces(self, groups: npt.NDArray[np.intp], paired: dict[tuple[int, int], Array]) -> Array:
+        """tr(P ∂V P ∂V) of all pairs of entries of the roots."""
+        found = np.zeros((len(groups), len(groups)))
+        for (one, other), products in paired.items():
+            mine, theirs = self.changes[groups == one], self.changes[groups == other]
+            traces = np.einsum("iab,jcd,bcad->ij", mine, theirs, products, optimize=True)
+            found[np.ix_(groups == one, groups == other)] = traces
         return found
 
     def spread(self) -> Array:
@@ -167,6 +162,39 @@ class Curvature:
         return np.array([*found, rest / self.fit.residual])
 
 
+def _across(layout: Layout, state: State) -> Array:
+    """ZᵀV⁻¹Z, V relative to the residual: ZᵀZ − ZᵀZΛA⁻¹ΛᵀZᵀZ, with A⁻¹ in the two parts that `State` holds."""
+    models, listeners, prompts = layout.shape
+    rows, columns = listeners * models, prompts * models
+    by_listener, by_prompt = state.roots
+    joint = np.zeros((listeners, models, prompts, models))
+    along = np.arange(models)
+    joint[:, along, :, along] = layout.present
+    flat = joint.reshape(rows, columns)
+    # Of the listeners' blocks alone, as if there were no prompts.
+    inner = by_listener @ state.block_inverse @ by_listener.T
+    counts = layout.counts[0][:, :, None]
+    found = np.zeros((rows + columns, rows + columns))
+    places = np.arange(listeners)
+    own = counts * np.eye(models) - counts * inner * layout.counts[0][:, None, :]
+    found[:rows, :rows].reshape(listeners, models, listeners, models)[places, :, places, :] = own
+    through = (inner @ joint.reshape(listeners, models, columns)).reshape(rows, columns)
+    found[:rows, rows:] = flat - layout.counts[0].reshape(-1, 1) * through
+    found[rows:, :rows] = found[:rows, rows:].T
+    found[rows:, rows:] = np.diag(layout.counts[1].ravel()) - flat.T @ through
+    # What the prompts take away from that: ZᵀZΛ times (F, −1), around the inverse of their system.
+    forward = (by_listener @ state.forward).reshape(rows, columns)
+    prompts_spread = (flat.reshape(rows, prompts, models) @ by_prompt).reshape(rows, columns)
+    upper = layout.counts[0].reshape(-1, 1) * forward - prompts_spread
+    lower = flat.T @ forward
+    blocks = lower.reshape(prompts, models, prompts, models)
+    each = np.arange(prompts)
+    blocks[each, :, each, :] -= layout.counts[1][:, :, None] * by_prompt
+    edge = np.vstack([upper, lower])
+    found -= edge @ state.system_inverse @ edge.T
+    return found
+
+
 def satterthwaite_df(fit: Fit, contrasts: npt.ArrayLike) -> Array:
     """2 v²/var(v) of each contrast's variance v, at least 1.
 
@@ -177,6 +205,10 @@ def satterthwaite_df(fit: Fit, contrasts: npt.ArrayLike) -> Array:
     Returns:
         shape (contrasts,).
     """
+    _, listeners, prompts = fit.layout.shape
+    if prompts > listeners:
+        # What `State` takes out block by block should be the larger of both.
+        fit = replace(fit, layout=fit.layout.turned(), roots=fit.roots[::-1])
     curvature = Curvature(fit)
     spread = curvature.spread()
     found = []

@@ -100,11 +100,16 @@ def simulate_ratings(
     ):
         ratings += np.sqrt(variance) * rng.standard_normal(shape)
     ratings += centre + effect * np.array([-0.5, 0.5]).reshape(2, 1, 1, 1)
-    ratings /= scale.step
-    ratings += (scale.low + scale.high) / 2 + 0.5
-    np.floor(ratings, out=ratings)
-    np.clip(ratings, scale.low, scale.high, out=ratings)
-    return ratings
+    return rounded(ratings, scale)
+
+
+def rounded(opinions: Array, scale: Scale) -> Array:
+    """The ratings of latent opinions, which they replace in the array: the nearest steps of a scale within its ends."""
+    opinions /= scale.step
+    opinions += (scale.low + scale.high) / 2 + 0.5
+    np.floor(opinions, out=opinions)
+    np.clip(opinions, scale.low, scale.high, out=opinions)
+    return opinions
 
 
 def simulate_differences(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import UsageError, suggestion
-from bench.number_format import counted, first_few, plural
+from bench.number_format import counted, first_few
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.answer_text import Reading, read_numbers
+from bench.survey.answer_text import Reading, read_numbers, take_apart, words_option
 from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.rating_range import Range, guess_range, stray_values
 from bench.survey.sieve import Sieve
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SLIPS = 0.01  # the share of answers that may be lost without a question
+_WIDE = ((1, 7), (1, 10), (0, 10))  # scales whose ends few may have chosen: those are more likely ratings than codes
+_ENDS = (0, 7, 10)
+_YES_OR_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _NAMED = 6  # words in a question, before "and so many more"
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "-", "–", ".", "#n/a"))
 Ranges = Mapping[str, Range] | Range | None
@@ -30,29 +35,33 @@ T = TypeVar("T")
 
 
 def leave_out_missing(sieve: Sieve, rules: AnswerRules, preferences: bool, path: Path) -> None:
-    """Take out empty answers, and those that the reader calls missing.
+    """Take out empty answers, and those that the reader calls missing, on all scales or, as ``Harmony=99``, on one.
 
     Raises:
         UsageError: an answer that is called missing is not in the file.
     """
-    texts = sieve.records["text"]
-    plain = texts.map(_comparable)
-    known = {_comparable(text) for text in sieve.texts}
-    for code in rules.missing:
-        if _comparable(code) not in known:
-            raise UsageError(f"--missing: no answer in {path} is '{code}'{suggestion(code, sieve.texts)}")
     nothing = _NOTHING if preferences else _NOTHING | {"none"}  # "none" of two models is an answer
-    sieve.exclude(texts.str.lower().isin(list(nothing)), "no answer" if preferences else "no rating")
-    plain = plain[sieve.records.index]
-    sieve.exclude(plain.isin([_comparable(code) for code in rules.missing]), "called missing with --missing")
+    empty = sieve.records["text"].str.lower().isin(list(nothing))
+    sieve.exclude(empty, "no answer" if preferences else "no rating")
+    known = {_comparable(text) for text in sieve.texts}
+    records = sieve.records
+    plain, called = records["text"].map(_comparable), np.zeros(len(records), dtype=bool)
+    for code in rules.missing:
+        scale, equals, of_scale = code.partition("=")
+        named = bool(equals) and scale in set(records["scale"])
+        wanted = _comparable(of_scale if named else code)
+        if wanted not in known:
+            raise UsageError(f"--missing: no answer in {path} is '{code}'{suggestion(code, sieve.texts)}")
+        called |= (plain == wanted).to_numpy(dtype=bool) & (
+            (records["scale"] == scale).to_numpy(dtype=bool) | (not named)
+        )
+    sieve.exclude(called, "called missing with --missing")
 
 
 def _comparable(text: str) -> str:
-    """The same text for 99, 99.0 and "99 "."""
-    try:
-        return f"{float(text.replace('−', '-')):g}"
-    except ValueError:
-        return normal(text)
+    """The same text for 99, 99.0, "99,0" and "99 - Don't know"."""
+    number = take_apart(text, decimal_comma=True)
+    return normal(text) if number is None or number.top or number.kind == "percent" else f"{number.number:g}"
 
 
 def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, path: Path) -> dict[str, Range]:
@@ -70,7 +79,7 @@ def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, pat
     values = np.full(len(sieve.records), np.nan)
     for scale, here, texts in _by_scale(sieve.records):
         found = read_numbers(_counts(texts), meanings, decimal_comma, f"{scale} in {path}")
-        _ask_about_unread(found.unread, len(texts), f"{scale} in {path}", _as_missing)
+        _ask_about_unread(found.unread, len(texts), f"{scale} in {path}", partial(_about_words, known=found.values))
         readings[scale] = found
         values[here] = texts.map(found.values).to_numpy(dtype=np.float64)
     sieve.records = sieve.records.assign(value=values)
@@ -117,8 +126,8 @@ def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str,
         )
     if bad := int((sieve.records["outcome"] == "both bad").sum()):
         sieve.notes.append(
-            f"{counted(bad, 'answer')} that both are bad: no {plural(bad, 'tie')}, and left out of shares, tests and "
-            "strengths."
+            f"{counted(bad, 'answer')} that both are bad: an outcome of its own, no tie, and no part of the "
+            "shares, tests and strengths."
         )
 
 
@@ -206,8 +215,15 @@ def _alike(said: Mapping[str, T]) -> dict[T, list[str]]:
     return found
 
 
-def _as_missing(unread: Iterable[str]) -> list[list[str]]:
-    return [["--missing", listed(unread)]]
+def _about_words(unread: Iterable[str], known: Mapping[str, float]) -> list[list[str]]:
+    """Options that may settle what could not be read: meanings where they suggest themselves, else no answer."""
+    texts = list(unread)
+    meanings = {text: _YES_OR_NO[normal(text)] for text in texts if normal(text) in _YES_OR_NO}
+    for text in texts:  # a slip of the pen
+        if near := get_close_matches(text, [word for word in known if not word.isdecimal()], n=1, cutoff=0.8):
+            meanings.setdefault(text, known[near[0]])
+    words = [["--words", words_option(meanings)]] if len(meanings) == len(texts) else []
+    return [*words, ["--missing", listed(texts)]]
 
 
 def _ask_about_unread(
@@ -259,24 +275,28 @@ def _about_strays(
     strays: Mapping[float, Mapping[str, int]], limits: Mapping[str, Range], answers: int, path: Path
 ) -> SurveyQuestion:
     """Ask whether values apart from the rest are ratings or codes for a missing answer."""
-    found = []
-    for value, scales in sorted(strays.items()):
-        found.append(f"{value:g} ({counted(sum(scales.values()), 'answer')} on {', '.join(scales)})")
+    found = [
+        f"{value:g} ({counted(sum(scales.values()), 'answer')} on {', '.join(scales)})"
+        for value, scales in sorted(strays.items())
+    ]
     concerned = {scale: limits[scale] for scales in strays.values() for scale in scales}
     wider = {
         scale: Range.around([limit.low, limit.high, *(value for value, of in strays.items() if scale in of)])
         for scale, limit in concerned.items()
     }
-    one = set(wider.values())
-    options = [
-        f"{'' if len(one) == 1 else f'{scale}='}{limit.written}"
-        for scale, limit in (list(wider.items())[:1] if len(one) == 1 else wider.items())
-    ]
+    alike = len(set(wider.values())) == 1 and wider.keys() == limits.keys()
+    ranges = [next(iter(wider.values())).written] if alike else [f"{name}={one.written}" for name, one in wider.items()]
+    codes = []
+    for value, scales in sorted(strays.items()):
+        elsewhere = any(limit.low <= value <= limit.high for name, limit in limits.items() if name not in scales)
+        codes += [f"{name}={value:g}" for name in scales] if elsewhere else [f"{value:g}"]
+    options = [["--missing", listed(codes)], [part for text in ranges for part in ("--rating-scale", text)]]
+    if all(value in _ENDS for value in strays) and all((one.low, one.high) in _WIDE for one in wider.values()):
+        options.reverse()
     few = "stands" if len(strays) == 1 else "stand"
     return SurveyQuestion(
         f"among {answers} answers in {path}, {' and '.join(found)} {few} apart from the others, which lie on "
         f"{', '.join(sorted({str(limit) for limit in concerned.values()}))}: say that there is no answer, or what the "
         "scale is",
-        ["--missing", listed(f"{value:g}" for value in sorted(strays))],
-        [part for text in options for part in ("--rating-scale", text)],
+        *options,
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from bench.errors import DataError, UsageError, suggestion
+from bench.number_format import first_few
 from bench.survey.forms.column_names import SCALE_WORDS, SYNONYMS, ends_as_id, plain
 from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.long_format import OPTIONAL, Identified, first_sides, listener_columns, records, side_of
@@ -22,6 +23,7 @@ ann,jazz-1,tuned,Harmony,5"""
 RATING_ROLES = ("listener", "prompt", "model", "scale", "value", "seed", "genre", "position")
 PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", *OPTIONAL)
 _PREFERENCE_ONLY = ("a", "b", "choice", "side")
+_PROPOSED = 3  # columns that a question names
 _ABOUT_ORDER = ("position", "side")
 
 
@@ -152,7 +154,7 @@ def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -
 
 def _may_hold(table: TextTable, role: str, name: str) -> bool:
     """Whether a column of a usual name may hold the role: an answer is no "id", a position is a number."""
-    if role in ("value", "choice"):
+    if role in ("value", "choice", "scale"):
         return not ends_as_id(name)
     if role not in _ABOUT_ORDER:
         return True
@@ -169,8 +171,26 @@ def _may_hold(table: TextTable, role: str, name: str) -> bool:
     return all(side_of(text) or text in names for text in texts)
 
 
+class ColumnQuestion(SurveyQuestion):
+    """One column cannot be told by its name."""
+
+
 def _all_there(table: TextTable, roles: Mapping[str, str], needed: Iterable[str]) -> None:
+    """Check that a column of each of these roles is known.
+
+    Raises:
+        ColumnQuestion: one is not, and there are columns left that it may be.
+        DataError: several are not, or there is nothing left.
+    """
     missing = [role for role in needed if role not in roles]
+    left = [name for name in table.header if name and name not in roles.values() and _differs(table, name)]
+    if len(missing) == 1 and left:
+        (role,) = missing
+        raise ColumnQuestion(
+            f"{table.path}: cannot tell which column is the {role}; it may be "
+            f"{' or '.join(first_few(left, _PROPOSED))}",
+            *(["--column", f"{role}={name}"] for name in left[:_PROPOSED]),
+        )
     if missing:
         raise DataError(
             f"{table.path}: cannot tell which column is the {' and which the '.join(missing)} "
@@ -178,6 +198,11 @@ def _all_there(table: TextTable, roles: Mapping[str, str], needed: Iterable[str]
             f"{_options(missing)}, or columns that hold a scale each with --scales, "
             f"or write the file like this:\n{CANONICAL}"
         )
+
+
+def _differs(table: TextTable, name: str) -> bool:
+    where = table.header.index(name)
+    return len({row[where] for row in table.rows}) > 1
 
 
 def _options(roles: Iterable[str]) -> str:

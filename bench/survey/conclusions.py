@@ -83,17 +83,19 @@ def _mixed(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Ite
 def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
     """What few listeners or prompts do to p and to intervals."""
     fewest = min(design.fewest_listeners, design.fewest_prompts)
-    if fewest not in _STRAINED or all(one.p is None for one in comparisons):
-        return
     kind = "listener" if design.fewest_listeners == fewest else "prompt"
     each = "" if fewest in (design.listeners, design.prompts) else " for a model"
-    text = (
-        f"With {counted(fewest, kind)}{each} the p can be too small: where {kind}s differ strongly, "
-        f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
-    )
+    few = f"With {counted(fewest, kind)}{each}"
+    if fewest in _STRAINED and any(one.p is not None for one in comparisons):
+        yield (
+            f"{few} the p can be too small: where {kind}s differ strongly, "
+            f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
+        )
     if fewest == 2 and design.kind == "ratings":
-        text += " So are the intervals of the models' means too narrow: they cover the truth in 90 to 94 of 100."
-    yield text
+        yield (
+            f"{few} the intervals of the models' means are too narrow: they hold the true mean in 87 to 91 of 100 "
+            "surveys."
+        )
 
 
 def _scope(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bench.errors import DataError
 from bench.stats.crossed import crossed_mean
 from bench.stats.maximal_model import MaximalModel
-from bench.stats.survey_model import TYPICAL, OpinionVariances, Scale
+from bench.stats.survey_model import TYPICAL, OpinionVariances, Scale, simulate_ratings
 from bench.stats.two_way import Components
 from bench.survey.ratings import Ratings
 
@@ -53,6 +53,61 @@ def estimate_opinion(ratings: Ratings, scales: Sequence[str]) -> LatentRatings:
         raise DataError(f"the ratings do not tell what makes them differ: {why}")
     mean = {part: float(np.mean([vars(opinion.variances)[part] for opinion in found])) for part in vars(TYPICAL)}
     return LatentRatings(OpinionVariances(**mean), float(np.mean([opinion.centre for opinion in found])))
+
+
+def pilot_range(
+    ratings: Ratings, opinion: LatentRatings, surveys: int = 60, seed: int = 0
+) -> tuple[OpinionVariances, OpinionVariances] | None:
+    """Which variances a pilot of this size leaves possible: a parametric bootstrap.
+
+    Surveys of the pilot's size, with its empty cells, are simulated from its estimates and estimated again; those at a
+    tenth and at nine tenths of them, in the order of the standard error that they give a large survey, are returned.
+
+    Args:
+        ratings: the pilot's.
+        opinion: what `estimate_opinion` found.
+        surveys: simulated ones.
+        seed: of the simulation.
+
+    Returns:
+        Variances that give a smaller standard error, and a larger one; None where too few of the simulated surveys tell
+        their variances.
+    """
+    rng = np.random.default_rng(seed)
+    cube, scale = ratings.cube(ratings.scales[0])[:2], whole_scale(ratings, ratings.scales[0])
+    missing = np.isnan(cube)
+    _, listeners, prompts = cube.shape
+    found = []
+    for _ in range(surveys):
+        drawn = simulate_ratings(rng, 1, listeners, prompts, 0.0, opinion.variances, scale, opinion.centre)[:, 0]
+        seen = np.where(missing, np.nan, drawn)
+        try:
+            found.append(opinion_behind(seen[0], seen[1], scale).variances)
+        except ValueError:
+            continue
+    if len(found) < surveys / 2:
+        return None
+    # A large survey has so many ratings that what differs by listener and by prompt is all that counts.
+    found.sort(key=lambda one: one.listener_model + one.prompt_model + 0.05 * one.residual)
+    return found[len(found) // 10], found[len(found) - 1 - len(found) // 10]
+
+
+def latent_effect(difference: float, opinion: LatentRatings, scale: Scale) -> float:
+    """The difference of opinions that shows as a difference of mean ratings, in steps of a five-point scale.
+
+    Args:
+        difference: of mean ratings, > 0, in steps of the scale.
+        opinion: whose ratings.
+        scale: of the ratings.
+
+    Raises:
+        ValueError: no difference of opinions within the scale's width shows as much.
+    """
+    from scipy.optimize import brentq
+
+    if mean_difference(8.0, opinion, scale) <= difference:
+        raise ValueError(f"mean ratings on this scale cannot differ by {difference:g}")
+    return float(brentq(lambda effect: mean_difference(effect, opinion, scale) - difference, 0.0, 8.0, xtol=1e-9))
 
 
 def whole_scale(ratings: Ratings, name: str) -> Scale:

@@ -85,7 +85,7 @@ def first_sides(frame: pd.DataFrame) -> list[str]:
     found = []
     for side, a, b in zip(frame["side"], frame["a"], frame["b"], strict=True):
         named = "a" if side == a else "b" if side == b else side_of(side)
-        found.append(named if side else listed)
+        found.append(named if side else listed)  # a name that is neither says that it is not known
     return found
 
 

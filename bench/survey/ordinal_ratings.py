@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from bench.survey.ratings import Ratings
 from bench.survey.results import OrdinalModel
@@ -31,7 +30,7 @@ def _of_scale(ratings: Ratings, scale: str) -> OrdinalModel:
     if not 2 <= len(steps) <= _MOST_STEPS:
         return without(f"{len(steps)} different ratings; from 2 to {_MOST_STEPS} are steps of an ordinal scale")
     fixed = np.stack([(rows["model"] == name).to_numpy(dtype=np.float64) for name in models[1:]], axis=1)
-    groups = [pd.factorize(rows[column])[0] for column in ("listener", "prompt")]
+    groups = [rows[column].factorize()[0] for column in ("listener", "prompt")]
     try:
         found = fit_ordinal(categories, fixed, *groups)
     except ValueError as error:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 
 from bench.progress import ProgressOption, shown
-from bench.stats.power import Design, Simulation, cheapest_design, fewest_listeners, minimum_detectable, power_cell
-from bench.stats.survey_model import Scale
+from bench.stats.holm_power import HolmPower, equivalence_power, holm_power, preferred_share
+from bench.stats.planned_survey import PlannedDesign, Simulation
+from bench.stats.power import Design, cheapest_design, fewest_listeners, minimum_detectable, power_cell
+from bench.stats.survey_model import OpinionVariances, Scale
 from bench.survey.latent_ratings import LatentRatings, mean_difference
 from bench.survey.parallel import compute
-
-MODELS = 2  # that every listener rates on every prompt
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,18 @@ class Question:
     """What a survey is to find out, from whom.
 
     Attributes:
-        effect: latent difference between the two models, > 0, in steps of a five-point scale.
+        effect: latent difference that is true, > 0, in steps of a five-point scale.
         opinion: what makes ratings differ.
         scale: of the ratings.
         target: the power that is wanted, in (.05, 1).
         runs: simulated surveys for each number, ≥ 1.
         seed: of the simulation.
         most: so many listeners can be found, ≥ 2.
-        rating_minutes, listener_minutes: what a rating takes, and what a listener takes besides; ≥ 0.
+        rating_minutes, listener_minutes: what an answer takes, and what a listener takes besides; ≥ 0.
+        design: what is asked and tested.
+        margin: of a test of equivalence, in steps of the rating scale: then models are equal, and what is asked is how
+            often that is shown; None for a test of difference.
+        pilot: other variances that the pilot's size leaves possible, from the more favorable to the less.
     """
 
     effect: float
@@ -41,6 +45,9 @@ class Question:
     most: int = 100
     rating_minutes: float = 0.0
     listener_minutes: float = 0.0
+    design: PlannedDesign = field(default_factory=PlannedDesign)
+    margin: float | None = None
+    pilot: tuple[OpinionVariances, ...] = ()
 
     @property
     def timed(self) -> bool:
@@ -51,11 +58,21 @@ class Question:
     def simulation(self) -> Simulation:
         """The surveys that are simulated."""
         variances, centre = self.opinion
-        return Simulation(variances, self.scale, self.runs, self.seed, centre=centre)
+        return Simulation(variances, self.scale, self.runs, self.seed, centre=centre, design=self.design)
+
+    def answers(self, listeners: int, prompts: int) -> int:
+        """How many answers a survey of this size asks for."""
+        return round(listeners * self.design.answers(prompts))
+
+    def seen(self, effect: float) -> float:
+        """How a latent difference shows: in mean ratings, in steps of the scale; of votes, as a share of them."""
+        if self.design.votes:
+            return preferred_share(effect, self.opinion.variances)
+        return mean_difference(effect, self.opinion, self.scale)
 
     def minutes(self, prompts: int) -> float | None:
         """What one listener takes, or None where no times are given."""
-        return self.listener_minutes + MODELS * prompts * self.rating_minutes if self.timed else None
+        return self.listener_minutes + self.design.answers(prompts) * self.rating_minutes if self.timed else None
 
     def power_error(self, power: float) -> float:
         """Standard error of a simulated power; where all surveys or none found it, as if one had been different."""
@@ -77,11 +94,13 @@ class PowerCell:
     """A size of the survey.
 
     Attributes:
-        listeners, prompts: every listener rates both models on every prompt.
-        power: share of simulated surveys that find the effect, 0 to 1.
+        listeners, prompts: how many.
+        power: share of simulated surveys that succeed by the design's criterion, 0 to 1.
         detectable: the latent difference found with the target power, in steps of a five-point scale, or None where
-            even the width of the scale is not.
-        detectable_mean: how much mean ratings then differ, in steps of the rating scale.
+            even the width of the scale is not, or equivalence is what is asked.
+        detectable_mean: how it shows, see `Question.seen`.
+        holm: power to find a given difference, any, and all; None where there is one test.
+        low, high: power with the other variances that the pilot's size leaves; None without a pilot.
     """
 
     listeners: int
@@ -89,6 +108,9 @@ class PowerCell:
     power: float
     detectable: float | None
     detectable_mean: float | None
+    holm: HolmPower | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +128,10 @@ class PowerPlan:
 
     Attributes:
         question: what was asked.
-        effect_mean: how much mean ratings differ where the effect is true, in steps of the rating scale.
+        effect_mean: how the effect shows, see `Question.seen`.
         cells: all listeners × prompts, in the order asked for.
         fewest: one for each number of prompts.
-        cheapest: of ``cells`` and ``fewest``, or None; it costs ratings, or minutes where times are given.
+        cheapest: of ``cells`` and ``fewest``, or None; it costs answers, or minutes where times are given.
     """
 
     question: Question
@@ -126,7 +148,7 @@ def plan(
     workers: int = 1,
     progress: ProgressOption = None,
 ) -> PowerPlan:
-    """Simulate the crossed t-test on surveys of every number of listeners with every number of prompts.
+    """Simulate the analysis of surveys of every number of listeners with every number of prompts.
 
     The result does not depend on the number of workers.
 
@@ -157,23 +179,42 @@ def plan(
     price = (question.rating_minutes, question.listener_minutes) if question.timed else (1.0, 0.0)
     return PowerPlan(
         question,
-        mean_difference(question.effect, question.opinion, question.scale),
+        question.seen(question.effect),
         cells,
         fewest,
-        cheapest_design(powers, question.target, MODELS, *price),
+        cheapest_design(powers, question.target, question.design.answers(1), *price),
     )
 
 
 def _power(asked: Question, listeners: int, prompts: int) -> float:
+    if asked.margin is not None:
+        return equivalence_power(listeners, prompts, asked.margin, asked.simulation)
     return power_cell(listeners, prompts, asked.effect, asked.simulation)
 
 
 def _cell(asked: Question, listeners: int, prompts: int) -> PowerCell:
+    others = [
+        _power(replace(asked, opinion=asked.opinion._replace(variances=v)), listeners, prompts) for v in asked.pilot
+    ]
+    low, high = (min(others), max(others)) if others else (None, None)
+    if asked.margin is not None:
+        return PowerCell(listeners, prompts, _power(asked, listeners, prompts), None, None, None, low, high)
+    holm = None
+    if asked.design.tests > 1:
+        holm = holm_power(listeners, prompts, asked.effect, asked.simulation)
+        power = float(getattr(holm, asked.design.criterion))
+    else:
+        power = _power(asked, listeners, prompts)
     least = minimum_detectable(listeners, prompts, asked.simulation, asked.target)
-    shown = None if least is None else mean_difference(least, asked.opinion, asked.scale)
-    return PowerCell(listeners, prompts, _power(asked, listeners, prompts), least, shown)
+    shown = None if least is None else asked.seen(least)
+    return PowerCell(listeners, prompts, power, least, shown, holm, low, high)
 
 
 def _fewest(asked: Question, prompts: int) -> Fewest:
-    listeners = fewest_listeners(prompts, asked.effect, asked.simulation, asked.target, asked.most)
-    return Fewest(prompts, listeners, None if listeners is None else _power(asked, listeners, prompts))
+    power = partial(_power_of, asked, prompts)
+    listeners = fewest_listeners(power, asked.design.least_listeners, asked.target, asked.most)
+    return Fewest(prompts, listeners, None if listeners is None else power(listeners))
+
+
+def _power_of(asked: Question, prompts: int, listeners: int) -> float:
+    return _power(asked, listeners, prompts)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.number_format import NONE, number
-from bench.survey.power_analysis import MODELS, PowerCell, PowerPlan, Question
+from bench.survey.power_analysis import PowerCell, PowerPlan, Question
 from bench.text_table import Layout, paragraph, text_table
 
 
@@ -14,7 +14,9 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
     """The plan as JSON knows it.
 
     ``effect`` and ``detectable`` are differences of opinions before rounding, ``effect_mean`` and ``detectable_mean``
-    of mean ratings. ``power_error`` is a standard error, ``detectable_error`` one as a share of the difference.
+    of mean ratings, or of votes the share for the better model. ``power_given``, ``power_any`` and ``power_all`` are
+    null where one difference is tested, ``power_low`` and ``power_high`` without a pilot. ``power_error`` is a standard
+    error, ``detectable_error`` one as a share of the difference.
     """
     asked, step = plan.question, plan.question.scale.step
     best = plan.cheapest
@@ -24,6 +26,8 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
         "effect_mean": plan.effect_mean,
         "components": {name: round(variance / step**2, 12) for name, variance in vars(asked.opinion.variances).items()},
         "centre": (asked.scale.low + asked.scale.high) / 2 + asked.opinion.centre / step,
+        "design": {**vars(asked.design), "tests": asked.design.tests, "true": asked.design.true},
+        "margin": asked.margin,
         "target": asked.target,
         "runs": asked.runs,
         "seed": asked.seed,
@@ -32,10 +36,13 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
             {
                 "listeners": cell.listeners,
                 "prompts": cell.prompts,
-                "ratings": MODELS * cell.listeners * cell.prompts,
+                "ratings": asked.answers(cell.listeners, cell.prompts),
                 "minutes": asked.minutes(cell.prompts),
                 "power": cell.power,
                 "power_error": asked.power_error(cell.power),
+                **{f"power_{name}": getattr(cell.holm, name, None) for name in ("given", "any", "all")},
+                "power_low": cell.low,
+                "power_high": cell.high,
                 "detectable": None if cell.detectable is None else cell.detectable / step,
                 "detectable_mean": cell.detectable_mean,
             }
@@ -46,7 +53,7 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
         and {
             "listeners": best.listeners,
             "prompts": best.prompts,
-            "ratings": MODELS * best.listeners * best.prompts,
+            "ratings": asked.answers(best.listeners, best.prompts),
             "minutes": asked.minutes(best.prompts),
             "power": best.power,
             "power_error": asked.power_error(best.power),
@@ -57,32 +64,97 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
 
 
 def plan_text(plan: PowerPlan, source: str, layout: Layout | None = None) -> str:
-    """The plan for a terminal or a pipe; ``source`` says where the variances are from."""
+    """The plan for a terminal or a pipe, its answers first; ``source`` says where the variances are from."""
     asked = plan.question
     target = f"{100 * asked.target:g} %"
     fewest = {few.prompts: few.listeners for few in plan.fewest}
-    more = f"> {asked.most}"
     header = ["listeners", *(f"{count} prompts" for count in fewest)]
     powers = [
         *_rows(plan, lambda cell: f"{100 * cell.power:.0f} ± {_error(asked, cell)}"),
-        ["for " + target, *(str(few) if few else more for few in fewest.values())],
+        ["for " + target, *(str(few) if few else f"> {asked.most}" for few in fewest.values())],
     ]
-    differences = _rows(plan, lambda cell: NONE if cell.detectable_mean is None else _number(cell.detectable_mean))
-    to_find = (
-        f"Power (%) to find a difference of {_number(asked.effect / asked.scale.step)} on "
-        f"{asked.scale.low}–{asked.scale.high} (seen as {_number(plan.effect_mean)} between mean ratings)"
+    parts = [*(paragraph(text, layout) for text in answers(plan)), ""]
+    parts += [paragraph(f"Power (%) to {_aim(plan)}", layout), text_table(header, powers, layout=layout), ""]
+    if asked.design.tests > 1:
+        told = _rows(plan, lambda cell: " / ".join(f"{100 * share:.0f}" for share in cell.holm or ()))
+        text = f"Power (%) to find a given one / any / all of the {asked.design.true} true differences"
+        parts += [paragraph(text, layout), text_table(header, told, layout=layout), ""]
+    if asked.pilot:
+        told = _rows(plan, lambda cell: f"{100 * (cell.low or 0):.0f} to {100 * (cell.high or 0):.0f}")
+        text = (
+            "The same power (%) at variances that the earlier survey's size leaves possible: a tenth and nine tenths "
+            "of surveys of its size, simulated from its estimates and estimated again"
+        )
+        parts += [paragraph(text, layout), text_table(header, told, layout=layout), ""]
+    if asked.margin is None:
+        differences = _rows(
+            plan, lambda cell: NONE if cell.detectable_mean is None else _shown(asked, cell.detectable_mean)
+        )
+        parts += [
+            paragraph(f"{_unit(asked)} that is found with a power of {target}", layout),
+            text_table(header, differences, layout=layout),
+            "",
+        ]
+    return "\n".join([*parts, paragraph(_method(plan, source), layout)])
+
+
+def answers(plan: PowerPlan) -> list[str]:
+    """The two questions of a planner, answered in a sentence each: how many listeners, and what a survey can find."""
+    asked, best = plan.question, plan.cheapest
+    target = f"{100 * asked.target:g} %"
+    if best is None:
+        first = (
+            f"No design with these numbers of prompts has a power of {target} to {_aim(plan)}, even with {asked.most} "
+            "listeners: more prompts are what helps, since what suits one model in one prompt does not average out "
+            "over listeners."
+        )
+    else:
+        minutes = asked.minutes(best.prompts)
+        time = "" if minutes is None else f", {minutes:.0f} minutes a listener, {best.cost / 60:.1f} hours in all"
+        first = (
+            f"To {_aim(plan)} with a power of {target}, the cheapest design is {best.listeners} listeners × "
+            f"{best.prompts} prompts: power {100 * best.power:.0f} %, {asked.answers(best.listeners, best.prompts)} "
+            f"{'votes' if asked.design.votes else 'ratings'}{time}."
+        )
+    if asked.margin is not None or not plan.cells:
+        return [first]
+    smallest = min(plan.cells, key=lambda cell: (cell.listeners, -cell.prompts))
+    can = (
+        "nothing that this scale could show"
+        if smallest.detectable_mean is None
+        else (f"{_unit(asked, capital=False)} of {_shown(asked, smallest.detectable_mean)}")
     )
-    parts = [
-        paragraph(to_find, layout),
-        text_table(header, powers, layout=layout),
-        "",
-        paragraph(f"Difference of mean ratings that is found with a power of {target}", layout),
-        text_table(header, differences, layout=layout),
-        "",
-        paragraph(_cheapest(plan, target), layout),
-        paragraph(_method(plan, source), layout),
+    return [
+        first,
+        f"{smallest.listeners} listeners × {smallest.prompts} prompts can find {can} with that power.",
     ]
-    return "\n".join(parts)
+
+
+def _unit(asked: Question, capital: bool = True) -> str:
+    text = "a share of votes for the better model" if asked.design.votes else "a difference of mean ratings"
+    return text[2:].capitalize() if capital else text
+
+
+def _shown(asked: Question, seen: float) -> str:
+    return f"{100 * seen:.0f} %" if asked.design.votes else _number(seen)
+
+
+def _aim(plan: PowerPlan) -> str:
+    """What success is."""
+    asked, design = plan.question, plan.question.design
+    if asked.margin is not None:
+        return f"show that equal models differ by less than {_number(asked.margin)} between mean ratings"
+    if design.votes:
+        what = f"find that {_shown(asked, plan.effect_mean)} of votes are for the better model"
+    else:
+        what = (
+            f"find a difference of {_number(plan.effect_mean)} between mean ratings on "
+            f"{asked.scale.low}–{asked.scale.high}"
+        )
+    if design.tests == 1:
+        return what
+    which = {"given": "a given one", "any": "any", "all": "all"}[design.criterion]
+    return f"{what} ({which} of {design.true} true ones among {design.tests} tests, Holm)"
 
 
 def _rows(plan: PowerPlan, shown: Callable[[PowerCell], str]) -> list[list[str]]:
@@ -93,22 +165,6 @@ def _rows(plan: PowerPlan, shown: Callable[[PowerCell], str]) -> list[list[str]]
     ]
 
 
-def _cheapest(plan: PowerPlan, target: str) -> str:
-    asked, best = plan.question, plan.cheapest
-    if best is None:
-        return (
-            f"No design with these numbers of prompts reaches {target}, even with {asked.most} listeners: more prompts "
-            "are what helps, since what suits one model in one prompt does not average out over listeners."
-        )
-    ratings = MODELS * best.listeners * best.prompts
-    minutes = asked.minutes(best.prompts)
-    time = "" if minutes is None else f", {minutes:.0f} minutes a listener, {best.cost / 60:.1f} hours in all"
-    return (
-        f"Cheapest design that reaches {target}: {best.listeners} listeners × {best.prompts} prompts × {MODELS} "
-        f"models, power {100 * best.power:.0f} %; {ratings} ratings{time}."
-    )
-
-
 def _method(plan: PowerPlan, source: str) -> str:
     asked, step = plan.question, plan.question.scale.step
     names = {name: name.replace("_", " × ") for name in vars(asked.opinion.variances)}
@@ -116,12 +172,35 @@ def _method(plan: PowerPlan, source: str) -> str:
         f"{names[name]} {_number(variance / step**2)}" for name, variance in vars(asked.opinion.variances).items()
     )
     middle = (asked.scale.low + asked.scale.high) / 2 + asked.opinion.centre / step
+    error = "" if asked.margin is not None else f", which is {196 * asked.detectable_error():.0f} % of the differences"
+    latent = _number(asked.effect / step)
+    opinion = "" if asked.margin is not None else f" The difference is {latent} between opinions before rounding."
     return (
-        "Crossed t-test, two-sided .05, of two models on one scale, every listener rating both on every prompt. "
-        f"{asked.runs} simulated surveys a number, seed {asked.seed}; ± is their own 95 % error, which is "
-        f"{196 * asked.detectable_error():.0f} % of the differences. Variances of opinions before rounding ({source}): "
-        f"{variances}; mean rating about {_number(middle)}."
+        f"{_tested(asked)} {asked.runs} simulated surveys a number, seed {asked.seed}; ± is their own 95 % "
+        f"error{error}. Variances of opinions before rounding ({source}): {variances}; mean rating about "
+        f"{_number(middle)}.{opinion}"
     )
+
+
+def _tested(asked: Question) -> str:
+    """How the simulated surveys are tested, and what listeners do in them."""
+    design = asked.design
+    if asked.margin is not None:
+        return "Two one-sided crossed t-tests at .05, of two models that every listener rates on every prompt."
+    scales = "one scale" if design.scales == 1 else f"{design.scales} scales, which correlate by {design.correlation:g}"
+    done = {
+        "complete": "every listener rating all on every prompt",
+        "latin": "every listener rating each prompt from one model, in turns",
+        "between": "every listener rating one model on every prompt",
+    }
+    if design.votes:
+        ties = f", {100 * design.ties:g} % ties between equals" if design.ties else ""
+        return f"Crossed t-test of votes, two-sided .05, every listener choosing on every prompt{ties}."
+    share = (
+        f"{100 * design.cells:g} % of cells rated, at random" if isinstance(design.cells, float) else done[design.cells]
+    )
+    test = "Crossed t-test" if design.cells == "complete" else "Maximal mixed model"
+    return f"{test}, two-sided .05, of {design.models} models on {scales}, {share}."
 
 
 def _error(asked: Question, cell: PowerCell) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
 _WIDEST = 10  # of the scales that are proposed beside others on a like range
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
 _MANY = 6  # answers of a listener, all different, are no ratings
+
+
+_COUNTING = re.compile(
+    r"(?<![a-z])(?:re)?(?:plays?|counts?|clicks?|times?|duration|seconds|ms|rt|index|trial|page|block|session|batch|rank"
+    r"|attempts?|age|year|order|position|number|no|id)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def _profile(table: TextTable, name: str, roles: Mapping[str, str]) -> _Profile:
     """Look at a column; without roles only at the range of its numbers."""
     position = table.header.index(name)
     column = [row[position] for row in table.rows]
-    there = {text: column.count(text) for text in set(column) if text.lower() not in _NOTHING}
+    there = {text: count for text, count in Counter(column).items() if text.lower() not in _NOTHING}
     if not there:
         return _Profile(reason="empty")
     if len(there) == 1 and roles:
@@ -97,6 +106,8 @@ def _profile(table: TextTable, name: str, roles: Mapping[str, str]) -> _Profile:
         keys = _keys(table, [roles[role] for role in asked if role in roles])
         if roles and _all_differ(column, keys, most):
             return _Profile(reason=f"different in every row of a {' and '.join(asked)}")
+    if roles and _COUNTING.search(name):
+        return _Profile(reason="a count or an order, by its name")
     try:
         reading = read_numbers(there, {}, table.decimal_comma, name)
     except SurveyQuestion:  # words of a scale, though not of which

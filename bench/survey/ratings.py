@@ -28,7 +28,8 @@ class Exclusion:
     Attributes:
         reason: why, such as "not a number".
         column: the column of the file that shows it.
-        rows: lines of a text file (its header is line 1), or rows of a Parquet file counted from 1.
+        rows: lines of a text file (its header is line 1), or rows of a Parquet file counted from 1; one an answer, so
+            that a row of several answers may be there several times.
         found: what stands there, one entry a row.
     """
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import DataError
 from bench.paths import StrPath
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.columns import identify
+from bench.survey.columns import ColumnQuestion, identify
 from bench.survey.exclusions import screen
 from bench.survey.forms.clip_map import read_clip_map
 from bench.survey.forms.layout import Opened, Request
@@ -36,7 +36,15 @@ def read_ratings(
     Raises:
         DataError: also where the file holds preferences.
     """
-    survey = read_survey(path, columns, ranges, models, scales, rules, clips, layout)
+    return ratings_only(read_survey(path, columns, ranges, models, scales, rules, clips, layout), path)
+
+
+def ratings_only(survey: Ratings | Preferences, path: StrPath) -> Ratings:
+    """Return a survey that must be of ratings.
+
+    Raises:
+        DataError: it is of preferences.
+    """
     if not isinstance(survey, Ratings):
         raise DataError(f"{path}: holds preferences between two models; ratings of each are needed here")
     return survey
@@ -80,9 +88,18 @@ def read_survey(
     opened = open_table(table, request, layout)
     identified = _identify(opened, request)
     left_out += tuple(Exclusion(one.reason, one.column, tuple(one.lines), tuple(one.found)) for one in opened.left_out)
-    identified = replace(identified, exclusions=(*left_out, *identified.exclusions))
+    identified = replace(identified, exclusions=(*_in_answers(left_out, identified), *identified.exclusions))
     known = {scale: Range(*ends) for scale, ends in opened.ranges.items()}
     return screen(identified, ranges or known or None, models, scales, rules)
+
+
+def _in_answers(left_out: Sequence[Exclusion], identified: Identified) -> Iterator[Exclusion]:
+    """Rows that were left out, each as often as a row holds answers, where all that are left hold as many."""
+    answers = identified.records["line"].value_counts().unique()
+    times = int(answers[0]) if len(answers) == 1 else 1
+    for one in left_out:
+        places = [place for place in zip(one.rows, one.found, strict=True) for _ in range(times)]
+        yield replace(one, rows=tuple(row for row, _ in places), found=tuple(text for _, text in places))
 
 
 def _identify(opened: Opened, request: Request) -> Identified:
@@ -91,7 +108,7 @@ def _identify(opened: Opened, request: Request) -> Identified:
     given = {role: name for role, name in request.given.items() if name in header} | dict(opened.roles)
     try:
         found = identify(opened.table, given, request.scales or opened.scales or None)
-    except DataError:
+    except (DataError, ColumnQuestion):
         if opened.question is None:
             raise
         raise opened.question from None

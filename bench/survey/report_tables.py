@@ -39,12 +39,9 @@ def exclusions(found: Sequence[Exclusion]) -> Rows:
     """What was left out: why, how much, and where."""
     rows = []
     for one in found:
-        shown = [
-            f"{row} ({text})" if text else str(row)
-            for row, text in zip(one.rows[:_ROWS], one.found[:_ROWS], strict=True)
-        ]
-        more = [f"and {one.count - _ROWS} more"] if one.count > _ROWS else []
-        rows.append([one.reason, one.column, ", ".join([*shown, *more]), str(one.count)])
+        places = dict.fromkeys(zip(one.rows, one.found, strict=True))  # a row may hold several of the answers
+        shown = [f"{row} ({text})" if text else str(row) for row, text in places]
+        rows.append([one.reason, one.column, ", ".join(first_few(shown, _ROWS)), str(one.count)])
     return Rows(["reason", "column", "rows (what stands there)", "count"], rows, 3)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from bench.number_format import first_few
 from bench.survey.long_format import Identified
 from bench.survey.ratings import Exclusion
 
@@ -64,9 +65,7 @@ class Sieve:
 
 def describe(exclusion: Exclusion, most: int = 3) -> str:
     """An exclusion in a sentence's words, with its first rows."""
-    shown = [
-        f"row {row}: {text!r}" if text else f"row {row}"
-        for row, text in zip(exclusion.rows[:most], exclusion.found[:most], strict=True)
-    ]
-    more = f" and {exclusion.count - most} more" if exclusion.count > most else ""
-    return f"{exclusion.count} × {exclusion.reason} (column '{exclusion.column}', {', '.join(shown)}{more})"
+    places = dict.fromkeys(zip(exclusion.rows, exclusion.found, strict=True))
+    shown = [f"row {row}: {text!r}" if text else f"row {row}" for row, text in places]
+    where = ", ".join(first_few(shown, most))
+    return f"{exclusion.count} × {exclusion.reason} (column '{exclusion.column}', {where})"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import DataError, UsageError, suggestion
+from bench.paths import StrPath
 from bench.storage.layout import audio_name, is_audio
 from bench.storage.store import Store, StoredClip
 from bench.survey.forms.layouts import LAYOUTS
@@ -20,9 +21,9 @@ MAP, CLIPS, STEPS = "clips.csv", "clips", "README.txt"
 
 
 def write_template(
-    run: Path,
+    run: StrPath,
     tool: str,
-    folder: Path,
+    folder: StrPath,
     url: str | None = None,
     models: Collection[str] | None = None,
     seeds: Collection[int] | None = None,
@@ -40,9 +41,10 @@ def write_template(
         seed: of the random order of the labels.
 
     Raises:
-        UsageError: no such tool or model, no run, or the folder holds something.
+        UsageError: no such tool or model, no run, or the folder holds something or cannot be written.
         DataError: the run has no such clips, or a clip lies elsewhere than it should.
     """
+    run, folder = Path(run), Path(folder)
     write = LAYOUTS[tool].write if tool in TOOLS else None
     if write is None:
         raise UsageError(f"--for is '{tool}'{suggestion(tool, TOOLS)}; it may be {', '.join(TOOLS)}")
@@ -50,14 +52,15 @@ def write_template(
         raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
     clips, sources = _blind_clips(run, url, models, seeds, seed)
     survey = Questionnaire(clips, url is not None)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        _fill(made, write(survey), clips, sources, LAYOUTS[tool].tool)
-        made.chmod(0o755)
-        made.replace(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
+            whole = Path(made) / folder.name
+            whole.mkdir()
+            _fill(whole, write(survey), clips, sources, LAYOUTS[tool].tool)
+            whole.replace(folder)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}") from None
     return survey
 
 

@@ -268,7 +268,11 @@ def main() -> int:
     if not cells:
         parser.error(f"no cell has '{options.cell}' in its name")
     kept = Checkpoints(options.kept)
-    run(cells, options.runs, options.workers, kept)
+    try:
+        run(cells, options.runs, options.workers, kept)
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command goes on from {options.kept}", file=sys.stderr)
+        return 130
     results = {cell: kept.of(cell) for cell in CELLS if kept.of(cell).surveys}
     options.table.parent.mkdir(parents=True, exist_ok=True)
     options.table.write_text(table(results), encoding="utf-8")

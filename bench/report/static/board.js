@@ -55,7 +55,10 @@
   function showMetrics(hidden) {
     boxes.forEach((box) => { box.checked = !hidden.has(box.value); });
     document.querySelectorAll('[data-metric]').forEach((part) => { part.hidden = hidden.has(part.dataset.metric); });
-    for (const table of tables) table.closest('.scroll').hidden = !table.tHead.querySelector('[data-metric]:not([hidden])');
+    for (const table of tables) {
+      const heads = [...table.tHead.querySelectorAll('[data-metric]')];
+      table.closest('.scroll').hidden = heads.length > 0 && heads.every((head) => head.hidden);
+    }
   }
 
   /** What is shown of a choice: where its file is missing, all prompts and why. */

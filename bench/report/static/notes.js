@@ -16,6 +16,7 @@
     const below = place.bottom + GAP;
     const fits = below + note.offsetHeight < document.documentElement.clientHeight;
     places.set(note, { tip, top: place.top, left: place.left });
+    Object.assign(note.style, { inset: 'auto', margin: '0' }); // without this script it opens in the middle
     note.style.left = `${Math.max(GAP, left)}px`;
     note.style.top = `${fits ? below : Math.max(GAP, place.top - GAP - note.offsetHeight)}px`;
   }

@@ -1,7 +1,8 @@
 'use strict';
 /**
- * Tables of the same rows, with other columns each, sort together. A header cell that holds a sort button has the name
- * of its column in `data-sort`, a row its place in `data-model`; cells without a value stay last.
+ * Tables whose header cells hold a button sort by that column; cells without a value stay last. Several tables of the
+ * same rows, with other columns each, sort together: their header cells have the name of the column in `data-sort`, by
+ * itself its place, and their rows a mark in `data-model`.
  */
 tunebench.sort = (() => {
   const collator = new Intl.Collator('en', { numeric: true });
@@ -12,34 +13,39 @@ tunebench.sort = (() => {
     return sign * (Number.isNaN(numbers) ? collator.compare(a, b) : numbers);
   }
 
-  const heads = (tables) => tables.flatMap((table) => [...table.tHead.rows[0].cells].filter((cell) => cell.dataset.sort));
+  const listed = (tables) => (tables instanceof HTMLTableElement ? [tables] : tables);
+  const heads = (tables) => tables.flatMap((table) => [...table.tHead.rows[0].cells].filter((cell) => cell.hasAttribute('aria-sort')));
+  const named = (cell) => cell.dataset.sort ?? String(cell.cellIndex);
+  const mark = (row) => row.dataset.model ?? row;
 
   /** Sort by the column of this name; direction is "ascending" or "descending". False where there is no such column. */
-  function apply(tables, name, direction) {
-    const head = heads(tables).find((cell) => cell.dataset.sort === name);
+  function apply(together, name, direction) {
+    const tables = listed(together);
+    const head = heads(tables).find((cell) => named(cell) === name);
     if (!head) return false;
     const sign = direction === 'ascending' ? 1 : -1;
     const key = (row) => row.cells[head.cellIndex].dataset.value ?? row.cells[head.cellIndex].textContent.trim();
-    const rows = [...head.closest('table').tBodies[0].rows].map((row) => [key(row), row.dataset.model]);
+    const rows = [...head.closest('table').tBodies[0].rows].map((row) => [key(row), mark(row)]);
     rows.sort(([a], [b]) => compare(a, b, sign));
     for (const table of tables) {
-      const own = new Map([...table.tBodies[0].rows].map((row) => [row.dataset.model, row]));
-      table.tBodies[0].append(...rows.map(([, model]) => own.get(model)));
+      const own = new Map([...table.tBodies[0].rows].map((row) => [mark(row), row]));
+      table.tBodies[0].append(...rows.map(([, one]) => own.get(one)));
     }
-    for (const cell of heads(tables)) cell.setAttribute('aria-sort', cell.dataset.sort === name ? direction : 'none');
+    for (const cell of heads(tables)) cell.setAttribute('aria-sort', named(cell) === name ? direction : 'none');
     return true;
   }
 
   /** A first click sorts the better way, a second one the other way; `done` is told. */
-  function enable(tables, done) {
+  function enable(together, done) {
+    const tables = listed(together);
     for (const cell of heads(tables)) {
       cell.querySelector('button').addEventListener('click', () => {
         const now = cell.getAttribute('aria-sort');
         const first = cell.dataset.first ?? 'ascending';
         const other = first === 'ascending' ? 'descending' : 'ascending';
         const direction = now === first ? other : first;
-        apply(tables, cell.dataset.sort, direction);
-        done(cell.dataset.sort, direction);
+        apply(tables, named(cell), direction);
+        done(named(cell), direction);
       });
     }
   }

@@ -67,8 +67,9 @@ def _preferences(table: TextTable, people: list[str]) -> Opened:
         order = _ORDER.fullmatch(cells.get("PresentationOrder", ""))
         shown_as = {"A": order[1], "B": order[2]} if order else {}
         rows.append([person, cells["TestID"], "A", "B", shown_as.get(cells["Preference"], cells["Preference"])])
+        rows[-1].append(shown_as.get("A", "unknown"))
         lines.append(line)
-    header = ["listener", "prompt", "a", "b", "choice"]
+    header = ["listener", "prompt", "a", "b", "choice", "side"]
     notes = ["Read as BeaqleJS's preferences: prompts are test sets, A and B the labels of their files."]
     sources = {"listener": "UserName", "prompt": "TestID", "choice": "Preference"}
     long = table._replace(header=header, rows=rows, lines=lines, labels=())

@@ -96,7 +96,7 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
     if "prompt" in request.given and "model" in request.given:
         return None
     column = clip_column(table)
-    if column is None:
+    if column is None or columns_of("prompt", table.header) not in ([], [column]):
         return None
     models = columns_of("model", table.header)
     cells = table.column(column)
@@ -107,8 +107,6 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
         note = f"Prompts are '{column}' without the model that it holds, such as {shown(prompts, 1)}."
         table, value = _with_value(table.with_column(column, prompts))
         return Opened(table, {"prompt": column, "model": models[0], **value}, notes=[note])
-    if columns_of("prompt", table.header) not in ([], [column]):
-        return None
     files = [bool(_AUDIO.search(cell)) for cell in cells]
     if not any(files):
         return None

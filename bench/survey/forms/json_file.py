@@ -36,6 +36,8 @@ def parse_json(path: Path, text: str, certain: bool) -> TextTable | None:
         for value in entry if isinstance(entry, list) else [entry]:
             if not isinstance(value, dict):
                 raise DataError(f"{path}: entry {number} is no JSON object; a list of objects is read, a row each")
+            if len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+                value = inner  # as LimeSurvey's older exports have it: {"7": {…}}
             objects.append({PART: number, **value} if isinstance(entry, list) else value)
             places.append(lines[number - 1] if lines else number)
     names = dict.fromkeys(key for value in objects for key in value)

@@ -40,7 +40,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
         DataError: no trial is about a clip of the map.
     """
     listener = listener_column(table, request, *_PERSON)
-    trials = _rated(table)
+    trials = _rated(table, listener)
     opened = by_map(trials, request, request.clips, others=True) if request.clips else by_names(trials, request)
     if opened is None and request.clips is not None:
         raise unknown_clips(trials, request.clips)
@@ -57,22 +57,22 @@ def open_export(table: TextTable, request: Request) -> Opened:
     return replace(opened, roles=roles, sources={**opened.sources, "value": "response"}, notes=notes)
 
 
-def _rated(table: TextTable) -> TextTable:
+def _rated(table: TextTable, listener: str | None) -> TextTable:
     """A row an answer: answers to several questions of a trial in rows of their own, places counted from 1."""
-    answers = next((name for name in _ANSWERS if name in table.header and any(table.column(name))), None)
-    if answers is None:
+    if not any(name in table.header for name in _ANSWERS):
         return table
-    own = _OWN.union(_ANSWERS)
+    own = _OWN.union(_ANSWERS, () if listener == PART else (PART,))
     kept = [name for name in table.header if name and name not in own and any(table.column(name))]
     rows, lines, named = [], [], False
-    types = table.column("trial_type")
-    for line, row, kind, answer in zip(table.lines, table.rows, types, table.column(answers), strict=True):
+    for line, row in zip(table.lines, table.rows, strict=True):
         cells = dict(zip(table.header, row, strict=True))
+        answer = next((cells[name] for name in _ANSWERS if cells.get(name)), "")
+        counted = bool(_FROM_ZERO.fullmatch(cells["trial_type"]))
         if (source := _AUDIO_IN_HTML.search(cells.get("stimulus", ""))) is not None:
             cells["stimulus"] = source[1]
-        for question, value in _answers(answer, counted=bool(_FROM_ZERO.fullmatch(kind))):
+        for question, value in _answers(answer, counted):
             named = named or bool(question)
-            rows.append([*(cells[name] for name in kept), question, value])
+            rows.append([*(cells[name] for name in kept), question or "rating", value])
             lines.append(line)
     long = table._replace(header=[*kept, "scale", "value"], rows=rows, lines=lines, labels=())
     if "scale" in kept or not named:  # the experiment names the scale itself, or nothing does
@@ -122,7 +122,7 @@ _PAGE = """\
   <meta charset="utf-8">
   <title>TITLE</title>
   <script src="https://unpkg.com/jspsych@8.3.0"></script>
-  <script src="https://unpkg.com/@jspsych/plugin-html-button-response@2.1.1"></script>
+  <script src="https://unpkg.com/@jspsych/plugin-html-button-response@2.1.0"></script>
   <script src="https://unpkg.com/@jspsych/plugin-survey-multi-choice@2.2.1"></script>
   <script src="https://unpkg.com/@jspsych/plugin-survey-likert@2.2.0"></script>
   <link href="https://unpkg.com/jspsych@8.3.0/css/jspsych.css" rel="stylesheet">

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from html import escape
 
 from bench.survey.forms.layout import Layout, Opened, Request, leave_out, listener_column
@@ -41,16 +42,20 @@ def open_export(table: TextTable, request: Request) -> Opened:
     listener = listener_column(table, request, "token", "access code", "id", "response id")
     timings = [name for name in table.header if name.lower().startswith(("grouptime", "question time", "group time"))]
     own = [name for name in table.header if name.lower() in _OWN]
+    if not any("[" in name for name in table.header):  # code_subquestion
+        named = [name if name in own else re.sub(r"_([^_]+)$", r"[\1]", name) for name in table.header]
+        table = table._replace(header=named)
     return open_wide(table, request, LAYOUT.tool, listener, (*own, *timings), left_out)
 
 
-_COLUMNS = ("class", "type/scale", "name", "relevance", "text", "help", "language", "mandatory")
+_COLUMNS = ("class", "type/scale", "name", "relevance", "text", "help", "language", "mandatory", "random_group")
 
 
 def write(survey: Questionnaire) -> Template:
     """Write a survey structure as tab-separated values: an array of five points a clip, with a subquestion a scale.
 
-    The format is that of the manual's page "Tab Separated Value survey structure".
+    The format is that of the manual's page "Tab Separated Value survey structure", as import_helper.php reads it. Clips
+    come in another order for each listener.
     """
     rows: list[dict[str, str]] = [
         {"class": "S", "name": "language", "text": "en"},
@@ -66,11 +71,20 @@ def write(survey: Questionnaire) -> Template:
             for at, choice in enumerate(one.choices, 1)
         ]
     for clip in survey.clips:
-        rows.append({"class": "G", "name": f"Clip {clip.id}", "relevance": "1", "language": "en"})
+        rows.append(
+            {"class": "G", "name": f"Clip {clip.id}", "relevance": "1", "language": "en", "random_group": "clips"}
+        )
         sound = f'<audio controls src="{escape(clip.address)}"></audio>'
         rows.append(_question("A", clip.id, f"Clip {clip.id}<br />{sound}<br />Text: {escape(clip.text)}"))
         rows += [
-            {"class": "SQ", "name": scale.code, "relevance": "1", "text": scale.name, "language": "en"}
+            {
+                "class": "SQ",
+                "type/scale": "0",
+                "name": scale.code,
+                "relevance": "1",
+                "text": scale.name,
+                "language": "en",
+            }
             for scale in SCALES
         ]
     buffer = io.StringIO()
@@ -78,8 +92,8 @@ def write(survey: Questionnaire) -> Template:
     table.writeheader()
     table.writerows(rows)
     steps = (
-        "Create a survey, choose Import, and give survey.txt.",
-        "In the survey's settings let the order of groups be random for each listener.",
+        "Create a survey, choose Import, and give survey.txt; clips then come in random order.",
+        "If no players appear, the global setting 'Filter HTML for XSS' takes them out.",
         "Afterwards: Responses, Export, as CSV or Excel, with question codes or full question texts.",
     )
     return Template({"survey.txt": buffer.getvalue()}, steps, {scale.code: scale.name for scale in SCALES})

@@ -53,15 +53,9 @@ def open_model_columns(table: TextTable, request: Request) -> Opened | None:
 
 def _numbers(table: TextTable, name: str) -> list[float]:
     """The numbers of a column; none unless all its cells that are not empty are numbers."""
-    found = []
-    for cell in table.column(name):
-        text = cell.replace(",", ".") if table.decimal_comma else cell
-        if text:
-            try:
-                found.append(float(text))
-            except ValueError:
-                return []
-    return found
+    found = [table.number(cell) for cell in table.column(name) if cell]
+    numbers = [number for number in found if number is not None]
+    return numbers if len(numbers) == len(found) else []
 
 
 def _span(numbers: Sequence[float]) -> tuple[float, float] | None:

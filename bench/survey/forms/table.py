@@ -45,6 +45,13 @@ class TextTable(NamedTuple):
         position = self.header.index(name)
         return [row[position] for row in self.rows]
 
+    def number(self, text: str) -> float | None:
+        """The number that a cell holds, with this table's decimal sign."""
+        try:
+            return float(text.replace(",", ".") if self.decimal_comma else text)
+        except ValueError:
+            return None
+
     def only(self, names: Sequence[str]) -> TextTable:
         """The same rows with these columns alone, in this order."""
         positions = [self.header.index(name) for name in names]

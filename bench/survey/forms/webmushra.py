@@ -103,7 +103,11 @@ def open_export(table: TextTable, request: Request) -> Opened:
     elif "model" in facts and (prompts := without_model(facts["prompt"], facts["model"])) is not None:
         facts["prompt"] = prompts
         notes.append(f"Prompts are '{sources['prompt']}' without the model that it holds, such as {shown(prompts, 1)}.")
-    if kind.name == "MUSHRA" and (doubt := _doubtful_listeners(facts, table.column("rating_score"))):
+    if answer_role == "choice":  # the reference may have stood on either side
+        facts["side"] = ["unknown"] * len(table.rows)
+    if kind.name == "MUSHRA" and (
+        doubt := _doubtful_listeners(facts, list(map(table.number, table.column("rating_score"))))
+    ):
         notes.append(doubt)
     if kind.name == "BS.1116":
         notes.append("Ratings are BS.1116's difference grades: that of the item less that of the hidden reference.")
@@ -178,32 +182,23 @@ def _no_others(table: TextTable, given: Mapping[str, str], told: Mapping[str, st
 def _difference_grades(table: TextTable) -> list[str]:
     """Grade of the item less that of the hidden reference (ITU-R BS.1116-3, §6); the item's text if one is none."""
     found = []
-    for reference, item in zip(
-        table.column("rating_reference_score"), table.column("rating_non_reference_score"), strict=True
-    ):
-        try:
-            found.append(f"{float(item) - float(reference):.12g}")
-        except ValueError:
-            found.append("" if not (reference and item) else item if not _number(item) else reference)
+    columns = (table.column(f"rating_{which}_score") for which in ("reference", "non_reference"))
+    for texts in zip(*columns, strict=True):
+        reference, item = map(table.number, texts)
+        wrong = "" if not all(texts) else texts[0] if reference is None else texts[1]
+        grade = wrong if reference is None or item is None else f"{item - reference:.12g}"
+        found.append(grade.replace(".", ",") if table.decimal_comma else grade)
     return found
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _doubtful_listeners(facts: Mapping[str, Sequence[str]], scores: Sequence[str]) -> str:
+def _doubtful_listeners(facts: Mapping[str, Sequence[str]], scores: Sequence[float | None]) -> str:
     """Say whom BS.1534 would leave out: a sentence, or "".
 
     These rate the hidden reference below 90, or the mid-range anchor (that of 7 kHz) above 90, in more than 15 % of
     the trials. Source: ITU-R BS.1534-3, §4.1.2.
     """
     missed: dict[str, dict[str, list[bool]]] = {}
-    for listener, model, text in zip(facts["listener"], facts["model"], scores, strict=True):
-        score = _number(text)
+    for listener, model, score in zip(facts["listener"], facts["model"], scores, strict=True):
         if score is not None and model.lower() in ("reference", "anchor70"):
             wrong = score < _HEARD if model.lower() == "reference" else score > _HEARD
             missed.setdefault(listener, {}).setdefault(model.lower(), []).append(wrong)
@@ -265,7 +260,9 @@ def write(survey: Questionnaire) -> Template:
         "Listeners open index.html?config=survey.yaml.",
         "Afterwards: results/tunebench/lss.csv.",
     )
-    text = yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True)
+    # webMUSHRA's reader of YAML knows no aliases, no text over several lines, and no list that begins beside another.
+    text = yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=2**20)
+    text = re.sub(r"^( *)- - ", r"\1-\n\1  - ", text, flags=re.MULTILINE)
     codes = {f"stimuli_rating{at}": scale.name for at, scale in enumerate(SCALES, 1)}
     return Template({"survey.yaml": text}, steps, codes)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html.parser
+import io
 import json
 import os
 import shutil
@@ -11,6 +13,7 @@ import sqlite3
 import subprocess
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,9 @@ import yaml
 
 import bench
 from bench import DataError, UsageError
-from bench.bundle.accept import VerifyOptions, find_bundles
-from bench.bundle.board import BuiltBoard, build_board
+from bench.bundle.accept import Decided, VerifyOptions, find_bundles
+from bench.bundle.board import build_board, build_pages
+from bench.bundle.board_rows import ProtocolTable
 from bench.bundle.pack import pack
 from bench.bundle.submitter import describe_submitter
 from bench.comparison.compare import compare
@@ -39,6 +43,19 @@ SUITE = {
     ],
 }
 OPTIONS = VerifyOptions(workers=0)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A board and what it is made of."""
+
+    index: Path
+    decided: Decided
+    tables: list[ProtocolTable]
+
+
+def _build(files: Sequence[Path], out: Path, title: str = "Leaderboard", audio: bool = False) -> Built:
+    return Built(out / "index.html", *build_pages(files, out, title, audio, OPTIONS))
 
 
 def _sine(tiny: Path, row: str, hz: float) -> dict[str, Any]:
@@ -69,11 +86,11 @@ def bundles(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def board(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> BuiltBoard:
-    return build_board(list(bundles.values()), tmp_path_factory.mktemp("site") / "site", "All", True, OPTIONS)
+def board(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return _build(list(bundles.values()), tmp_path_factory.mktemp("site") / "site", "All", True)
 
 
-def _changed(bundle: Path, path: Path, sealed: bool) -> tuple[str, float, float]:
+def _changed(bundle: Path, path: Path, sealed: bool, table: str = "run.db") -> tuple[str, float, float]:
     """A copy with one changed score of key adherence; its clip, the score as stored, and what it should be."""
     with zipfile.ZipFile(bundle) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -86,14 +103,17 @@ def _changed(bundle: Path, path: Path, sealed: bool) -> tuple[str, float, float]
         ).fetchone()
         db.execute("UPDATE scores SET value = ? WHERE clip = ? AND metric = 'key-adherence'", (100 - value, clip))
         write_digests(db)
-    files["run.db"] = database.read_bytes()
+    if table == "run.db":
+        files["run.db"] = database.read_bytes()
+    else:
+        header, *lines = csv.reader(io.StringIO(files["scores.csv"].decode()))
+        (line,) = [one for one in lines if (one[1], one[header.index("seed")]) == (prompt, str(seed))]
+        line[header.index("key-adherence@2")] = str(100 - value)
+        files["scores.csv"] = "".join(_csv_line(one) for one in [header, *lines]).encode()
     database.unlink()
     index = json.loads(files["bundle.json"])
     if sealed:
-        index["files"]["run.db"] = {
-            "sha256": hashlib.sha256(files["run.db"]).hexdigest(),
-            "size": len(files["run.db"]),
-        }
+        index["files"][table] = {"sha256": hashlib.sha256(files[table]).hexdigest(), "size": len(files[table])}
     files["bundle.json"] = json.dumps(index).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
@@ -101,12 +121,18 @@ def _changed(bundle: Path, path: Path, sealed: bool) -> tuple[str, float, float]
     return f"{prompt}, seed {seed}", 100 - value, value
 
 
+def _csv_line(fields: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(fields)
+    return text.getvalue()
+
+
 def _bytes(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 class TestTables:
-    def test_each_protocol_has_a_table_of_its_own(self, board: BuiltBoard) -> None:
+    def test_each_protocol_has_a_table_of_its_own(self, board: Built) -> None:
         first, second = board.tables
         assert [sorted(row.name for row in table.rows) for table in (first, second)] == [
             ["base", "tuned (ann)", "tuned (bob)"],
@@ -119,12 +145,12 @@ class TestTables:
         assert first.protocol.id != second.protocol.id
         assert [one.file.name for one in board.decided.accepted] == ["ann.zip", "bob.zip", "eve.zip"]
 
-    def test_a_row_that_two_bundles_hold_stands_once_and_names_both(self, board: BuiltBoard) -> None:
+    def test_a_row_that_two_bundles_hold_stands_once_and_names_both(self, board: Built) -> None:
         (base,) = [row for row in board.tables[0].rows if row.name == "base"]
         assert [bundle.found.name for bundle in base.bundles] == ["ann", "bob"]
         assert {len(row.bundles) for row in board.tables[0].rows if row.name != "base"} == {1}
 
-    def test_numbers_are_those_of_the_runs(self, board: BuiltBoard, runs: dict[str, Path]) -> None:
+    def test_numbers_are_those_of_the_runs(self, board: Built, runs: dict[str, Path]) -> None:
         own = {(cell.model, cell.column.ref): cell.estimate for cell in read_board(runs["ann"]).cells}
         found = {(row.name, cell.column.ref): cell.estimate for row in board.tables[0].rows for cell in row.cells}
         for metric in ("key-adherence@2", "kad@2"):
@@ -132,7 +158,7 @@ class TestTables:
                 assert found[name, metric] == own[label, metric]
 
     def test_pairs_across_bundles_are_tested_as_two_runs_are(
-        self, board: BuiltBoard, runs: dict[str, Path], bundles: dict[str, Path], tmp_path: Path
+        self, board: Built, runs: dict[str, Path], bundles: dict[str, Path], tmp_path: Path
     ) -> None:
         """The runs have their embeddings, those of bundles are computed anew: distances are tested, too."""
         rows = [
@@ -169,10 +195,13 @@ def _kept(bundles: dict[str, Path], scratch: Path) -> list[tuple[Any, str, str]]
 
 
 class TestRefusal:
+    @pytest.mark.parametrize("table", ["run.db", "scores.csv"])
     @pytest.mark.parametrize("sealed", [True, False], ids=["with right hashes", "with the old hashes"])
-    def test_one_changed_score_is_found(self, bundles: dict[str, Path], tmp_path: Path, sealed: bool) -> None:
-        clip, stored, right = _changed(bundles["eve"], tmp_path / "mallory.zip", sealed)
-        built = build_board([bundles["ann"], tmp_path / "mallory.zip"], tmp_path / "site", options=OPTIONS)
+    def test_one_changed_score_is_found(
+        self, bundles: dict[str, Path], tmp_path: Path, sealed: bool, table: str
+    ) -> None:
+        clip, stored, right = _changed(bundles["eve"], tmp_path / "mallory.zip", sealed, table)
+        built = _build([bundles["ann"], tmp_path / "mallory.zip"], tmp_path / "site")
         (refused,) = built.decided.refused
         assert refused.file.name == "mallory.zip"
         first = refused.deviations[0]
@@ -211,7 +240,7 @@ class TestRefusal:
             for name, content in files.items():
                 archive.writestr(name, content)
         (tmp_path / os.fsdecode(b"\xfe.zip")).write_bytes(b"nothing")
-        built = build_board([tmp_path], tmp_path / "site", options=OPTIONS)
+        built = _build([tmp_path], tmp_path / "site")
         assert (len(built.decided.accepted), len(built.decided.refused)) == (1, 1)
         page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
         assert "&lt;b&gt;" in page and "<b>rank" in page and "\0" not in page
@@ -220,7 +249,7 @@ class TestRefusal:
     def test_where_none_holds_nothing_is_written(self, tmp_path: Path) -> None:
         (tmp_path / "a.zip").write_bytes(b"PK")
         with pytest.raises(DataError, match=r"a\.zip"):
-            build_board([tmp_path / "a.zip"], tmp_path / "site", options=OPTIONS)
+            _build([tmp_path / "a.zip"], tmp_path / "site")
         assert not (tmp_path / "site" / "index.html").exists()
 
     def test_what_is_no_bundle_at_all_is_said_before_any_is_verified(
@@ -228,7 +257,7 @@ class TestRefusal:
     ) -> None:
         for wrong in (runs["ann"], tmp_path / "none.zip"):
             with pytest.raises(UsageError, match=wrong.name):
-                build_board([bundles["ann"], wrong], tmp_path / "site", options=OPTIONS)
+                _build([bundles["ann"], wrong], tmp_path / "site")
         assert not (tmp_path / "site").exists()
         found = find_bundles([bundles["ann"].parent, bundles["ann"]])
         assert [file.name for file in found] == ["ann.zip", "bob.zip", "eve.zip"]
@@ -236,28 +265,28 @@ class TestRefusal:
     def test_a_folder_that_holds_something_else_is_left_alone(self, bundles: dict[str, Path], tmp_path: Path) -> None:
         (tmp_path / "report.json").write_text("{}")
         with pytest.raises(UsageError, match=r"no board \(it has no board\.json\)"):
-            build_board([bundles["ann"]], tmp_path, options=OPTIONS)
+            _build([bundles["ann"]], tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 class TestAgain:
     def test_the_same_bundles_give_the_same_bytes_and_are_not_verified_again(
-        self, board: BuiltBoard, bundles: dict[str, Path], tmp_path: Path
+        self, board: Built, bundles: dict[str, Path], tmp_path: Path
     ) -> None:
         files = list(reversed(bundles.values()))
-        again = build_board(files, tmp_path / "site", "All", True, OPTIONS)
+        again = _build(files, tmp_path / "site", "All", True)
         assert [one.recalled for one in again.decided.accepted] == [True] * 3
         assert _bytes(tmp_path / "site") == _bytes(board.index.parent)
         # Built over itself it stays, and what somebody put there does, too.
         (tmp_path / "site" / "CNAME").write_text("example.org")
-        build_board(files[1:], tmp_path / "site", "All", False, OPTIONS)
+        _build(files[1:], tmp_path / "site", "All", False)
         assert (tmp_path / "site" / "CNAME").exists() and not (tmp_path / "site" / "audio").exists()
 
     def test_what_is_damaged_in_the_cache_is_verified_again(self, bundles: dict[str, Path], tmp_path: Path) -> None:
-        build_board([bundles["eve"]], tmp_path / "one", options=OPTIONS)
+        _build([bundles["eve"]], tmp_path / "one")
         for entry in cache_folder("verified-bundles").iterdir():
             entry.write_bytes(entry.read_bytes()[:-1] + b"?")
-        again = build_board([bundles["eve"]], tmp_path / "two", options=OPTIONS)
+        again = _build([bundles["eve"]], tmp_path / "two")
         assert [one.recalled for one in again.decided.accepted] == [False]
         assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
 
@@ -269,7 +298,7 @@ class TestAgain:
         bench.run({**config, "seeds": [0, 1]}, tmp_path / "eve")
         newer = pack(tmp_path / "eve", tmp_path / "newer.zip").path
         shutil.copyfile(bundles["eve"], tmp_path / "copy.zip")
-        built = build_board([tmp_path / "copy.zip", newer, bundles["eve"]], tmp_path / "site", options=OPTIONS)
+        built = _build([tmp_path / "copy.zip", newer, bundles["eve"]], tmp_path / "site")
         (table,) = built.tables
         (row,) = table.rows
         assert (row.name, len(row.clips)) == ("base", 12)
@@ -287,7 +316,7 @@ class TestAgain:
             folder.parent.mkdir()
             bench.run({**config, "models": [_sine(tiny, "base", hz)]}, folder)
             files.append(pack(folder, tmp_path / f"{place}.zip").path)
-        (table,) = build_board(files, tmp_path / "site", options=OPTIONS).tables
+        (table,) = _build(files, tmp_path / "site").tables
         marks = [hashlib.sha256(file.read_bytes()).hexdigest()[:8] for file in files]
         assert {row.name for row in table.rows} == {f"base (mine, {mark})" for mark in marks}
 
@@ -295,14 +324,15 @@ class TestAgain:
 def test_what_cannot_be_computed_here_is_shown_as_stated(tmp_path: Path, tiny: Path, runs: dict[str, Path]) -> None:
     config = yaml.safe_load((runs["eve"] / "config.yaml").read_text())
     run = bench.run({**config, "metrics": [f"{tiny}:Peak", "key-adherence"]}, tmp_path / "run").folder
-    built = build_board([pack(run, tmp_path / "b.zip").path], tmp_path / "site", options=OPTIONS)
+    built = _build([pack(run, tmp_path / "b.zip").path], tmp_path / "site")
     ((row,),) = (table.rows for table in built.tables)
     assert row.stated == {"Peak@1"}
-    (said,) = built.record()["protocols"][0]["rows"]  # type: ignore[index]
+    record = build_board([tmp_path / "b.zip"], str(tmp_path / "site"), options=OPTIONS).record
+    (said,) = record["protocols"][0]["rows"]
     assert {cell["metric"]: cell["computed"] for cell in said["cells"]} == {"Peak@1": False, "key-adherence@2": True}
     assert (tmp_path / "site" / "index.html").read_text().count("stated, not computed here") == 1
     # It may be computable the next time.
-    again = build_board([tmp_path / "b.zip"], tmp_path / "site", options=OPTIONS)
+    again = _build([tmp_path / "b.zip"], tmp_path / "site")
     assert [one.recalled for one in again.decided.accepted] == [False]
 
 
@@ -332,7 +362,7 @@ class Page(html.parser.HTMLParser):
             self.inline.append(data)
 
 
-def test_hostile_names_stay_text_and_nothing_comes_from_elsewhere(board: BuiltBoard) -> None:
+def test_hostile_names_stay_text_and_nothing_comes_from_elsewhere(board: Built) -> None:
     folder = board.index.parent
     pages = sorted(folder.rglob("*.html"))
     assert len(pages) == 1 + len(board.tables)
@@ -346,7 +376,7 @@ def test_hostile_names_stay_text_and_nothing_comes_from_elsewhere(board: BuiltBo
     assert "&lt;script&gt;alert(&#39;me&#39;)" in board.index.read_text()
 
 
-def test_a_browser_shows_it_without_complaint(board: BuiltBoard) -> None:
+def test_a_browser_shows_it_without_complaint(board: Built) -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     playwright = pytest.importorskip("playwright.sync_api")
     if not chromium:
@@ -388,4 +418,4 @@ def test_a_forged_submitter_is_refused(bundles: dict[str, Path], tmp_path: Path)
         for name, content in files.items():
             archive.writestr(name, content)
     with pytest.raises(DataError, match="is not an address"):
-        build_board([tmp_path / "b.zip"], tmp_path / "site", options=OPTIONS)
+        _build([tmp_path / "b.zip"], tmp_path / "site")

@@ -114,6 +114,19 @@ def test_mistakes_give_one_line_and_the_right_code(
     assert ran.stdout == ""
 
 
+def test_mistakes_in_options_are_json_where_it_is_asked_for(tunebench: Command) -> None:
+    for arguments in (["leaderboard"], ["leaderboard", "x", "--bye"], ["leaderboard", "x", "--by", "mood"], ["boards"]):
+        ran = tunebench(*arguments, "--json")
+        assert ran.returncode == 2
+        assert json.loads(ran.stdout)["error"]["code"] == "usage"
+
+
+def test_groups_of_commands_explain_themselves(tunebench: Command) -> None:
+    for group in ([], ["survey"], ["export"]):
+        ran = tunebench(*group)
+        assert (ran.returncode, ran.stdout) == (2, "") and ran.stderr.startswith("Usage: ")
+
+
 def test_failures_are_listed_and_exit_4(tunebench: Command, tiny: Path, write_config: Write) -> None:
     config = write_config(models=[{"name": f"{tiny}:Sine", "params": {"bad": "raise"}}], executor=PROCESSES)
     ran = tunebench("run", config)

@@ -102,7 +102,8 @@ def test_signs_are_ascii_where_python_is_told_so(folder: Path, in_terminal: Call
 def test_signs_are_ascii_in_the_locale_c(
     folder: Path, tunebench: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    suite = {"name": "s", "version": 1, "prompts": [{"id": "a", "text": "Müller’s – waltz"}]}
+    text = "Müller’s – waltz"
+    suite = {"name": "s", "version": 1, "prompts": [{"id": "a", "text": text}]}
     (tmp_path / "s.yaml").write_text(json.dumps(suite))
     monkeypatch.setenv("LC_ALL", "C")
     shows_ascii(tunebench(*arguments(COMMANDS["compare"], folder)).stdout)
@@ -112,7 +113,10 @@ def test_signs_are_ascii_in_the_locale_c(
     assert "M\\u00fcller -1 is not a run folder" in said
     assert "M\\u00fcller's - waltz" in tunebench("list", "prompts", "s.yaml").stdout
     listed = tunebench("list", "prompts", "s.yaml", "--json").stdout
-    assert listed.isascii() and json.loads(listed)[0]["text"] == suite["prompts"][0]["text"]  # type: ignore[index]
+    assert text in tunebench("list", "prompts", "s.yaml", "--format", "csv").stdout  # data are not altered
+    assert tunebench("list", "prompts", "s.yaml", "-o", "s.csv").returncode == 0
+    assert text in (tmp_path / "s.csv").read_text(encoding="utf-8")
+    assert listed.isascii() and json.loads(listed)[0]["text"] == text
 
 
 def test_the_ending_says_the_format(folder: Path, tunebench: Command, tmp_path: Path) -> None:
@@ -175,7 +179,9 @@ MISSING = [
     ("merge", "none"),
     ("export", "scores", "none", "x.csv"),
     ("export", "bundle", "none"),
+    ("export", "wandb", "none"),
     ("verify", "none.zip"),
+    ("board", "none.zip", "--out", "x"),
     ("reference", "build", "none", "--embedder", "musicnn-msd", "--out", "x.safetensors"),
     ("reference", "import", "none.npz", "--embedder", "musicnn-msd", "--out", "x.safetensors"),
     ("reference", "show", "none.safetensors"),

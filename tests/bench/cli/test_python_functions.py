@@ -34,7 +34,11 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "report": ("report", bench.build_report),
     "export bundle": ("export", bench.pack_bundle),
     "export hf": ("export", bench.export_hugging_face),
+    "export hf --push": ("export", bench.push_to_hub),
+    "export wandb": ("export", bench.log_to_wandb),
+    "export mlflow": ("export", bench.log_to_mlflow),
     "verify": ("verify", bench.verify_bundle),
+    "board": ("board", bench.build_board),
     "reference build": ("reference", bench.build_reference),
     "reference import": ("reference", bench.import_reference),
     "reference show": ("reference", bench.load_reference),
@@ -42,6 +46,7 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "check run --repair": ("check_run", bench.repair_run),
     "check memorisation": ("memorisation", models.training.audit_memorisation),
     "survey analyze": ("survey", bench.analyze_survey),
+    "survey template": ("survey_template", bench.write_survey_template),
     "survey agree": ("survey_agree", bench.predict_ratings),
     "survey agree, of preferences": ("survey_agree", bench.predict_votes),
     "train run": ("train", models.training.train_model),
@@ -74,8 +79,8 @@ def test_every_public_function_has_its_command_or_reads_something(module: Module
     """So that a new one finds its place in the list above."""
     functions = {name for name in module.__all__ if callable(getattr(module, name)) and name.islower()}
     listed = {id(function) for _, function in FUNCTIONS.values()}
-    others = {"check_model", "load_config", "load_suite", "read_audio", "read_ratings", "read_survey", "score_audio",
-              "load_train_config", "parse_train_config"}  # fmt: skip
+    others = {"check_model", "load_config", "load_suite", "load_train_config", "parse_train_config", "read_audio",
+              "read_ratings", "read_survey", "score_audio", "tracked_rows"}  # fmt: skip
     assert {name for name in functions if id(getattr(module, name)) not in listed} <= others
 
 

@@ -76,7 +76,7 @@ def test_a_limited_run_says_so_and_is_extended_without_making_anything_again(
     part = tunebench("run", *options, "--limit", "4", "--out", "out")
     assert part.returncode == 0, part.stderr
     assert "first 4 of 12 prompts of quick@1" in part.stderr
-    assert "the first 4 of 12 prompts of quick@1" in part.stdout.splitlines()[-1]
+    assert "the first 4 of 12 prompts of quick@1" in " ".join(part.stdout.split("\n\n")[-1].split())
     first = _state(tmp_path / "out")
     assert len(first["made"]) == 4
     assert load_config(tmp_path / "out/config.yaml").limit == 4
@@ -123,7 +123,7 @@ def test_all_rows_of_a_run_ask_the_same_prompts(
     assert len(_state(tmp_path / "out")["made"]) == 24
 
 
-def test_shards_of_a_part(tunebench: Command, options: list[str]) -> None:
+def test_shards_of_a_part(tunebench: Command, options: list[str], tiny: Path) -> None:
     for shard in ("1/2", "2/2"):
         ran = tunebench("run", *options, "--limit", "3", "--out", "out", "--shard", shard)
         assert ran.returncode == 0, ran.stderr
@@ -133,6 +133,10 @@ def test_shards_of_a_part(tunebench: Command, options: list[str]) -> None:
     assert tunebench("run", *options, "--out", "other", "--shard", "1/2").returncode == 0
     assert tunebench("run", *options, "--limit", "3", "--out", "other", "--shard", "2/2").returncode == 0
     assert tunebench("merge", "other").returncode == 2
+    other = [f"{tiny}:Sine,hz=300,as=higher" if "as=sine" in word else word for word in options]
+    assert tunebench("run", *other, "--out", "whole", "--shard", "1/1").returncode == 0
+    refused = tunebench("merge", "whole", "--plugin-files")
+    assert refused.returncode == 2 and "'sine' on 3 prompts" in refused.stderr
 
 
 @pytest.mark.slow(4)

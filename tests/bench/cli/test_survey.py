@@ -44,10 +44,12 @@ def refused(*arguments: object) -> TunebenchError:
     return error
 
 
-def test_from_the_command_line(tunebench: Command, ratings: Path) -> None:
-    ran = tunebench("survey", "analyze", str(ratings))
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert max(map(len, ran.stdout.splitlines())) <= 120
+def test_from_the_command_line(tunebench: Command, ratings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (60, 80, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        ran = tunebench("survey", "analyze", str(ratings))
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert max(map(len, ran.stdout.splitlines())) <= columns
     for heading in ("Survey", "Models", "Differences", "Effect sizes", "By genre", "Agreement", "What this shows"):
         assert f"\n{heading}" in f"\n{ran.stdout}"
     assert "smallest two-sided p is .0625" in ran.stdout

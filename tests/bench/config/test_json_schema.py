@@ -161,8 +161,9 @@ def test_descriptions_are_those_of_the_docstring() -> None:
 
 
 def _examples(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every configuration of the README, the recipes, and one that the package wrote long ago."""
-    for block in re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL):
+    """Every configuration of the README and the docs, the recipes, and one that the package wrote long ago."""
+    pages = "".join(page.read_text("utf-8") for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))))
+    for block in re.findall(r"^```yaml\n(.*?)^```", pages, re.MULTILINE | re.DOTALL):
         name = re.match(r"# (\S+)\n", block)
         assert name
         kind = re.search(r"# yaml-language-server: \$schema=(\w+)\.schema\.json\n", block)

@@ -116,7 +116,7 @@ class TestWeightsAndBiases:
         pytest.importorskip("wandb")
         for name, value in {"MODE": "offline", "DIR": str(tmp_path), "SILENT": "true"}.items():
             monkeypatch.setenv(f"WANDB_{name}", value)
-        logged = log_to_wandb(rows, "bench-tests")
+        logged = log_to_wandb(run, "bench-tests", audio=2)
         assert [one.label for one in logged] == ["sine", "a[b=1,c]"]
         for row, one in zip(rows, logged, strict=True):
             folder = Path(one.place)
@@ -156,8 +156,8 @@ class TestMlflow:
         pytest.importorskip("sqlalchemy")
         monkeypatch.chdir(tmp_path)
         mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/runs.db")
-        first = log_to_mlflow(rows, "bench-tests")
-        again = log_to_mlflow(tracked_rows(run, audio=2), "bench-tests")
+        first = log_to_mlflow(run, "bench-tests", audio=2)
+        again = log_to_mlflow(run, "bench-tests", audio=2)
         assert first == again
         client = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name("bench-tests")
@@ -176,6 +176,13 @@ class TestMlflow:
             peaks = pd.read_csv(folder / "clips.csv")["Peak@1"]
             assert peaks.to_list() == pytest.approx(_table(run, row.label)["Peak@1"].to_list(), nan_ok=True)
             assert {path.name for path in (folder / "audio").iterdir()} == {path.name for path, _ in row.audio}
+
+    def test_a_server_of_no_known_kind_is_refused_and_its_password_not_shown(self, run: Path) -> None:
+        mlflow = pytest.importorskip("mlflow")
+        mlflow.set_tracking_uri("nonsense://me:secret@example.org")
+        with pytest.raises(UsageError) as raised:
+            log_to_mlflow(run, "bench-tests")
+        assert "example.org" in str(raised.value) and "secret" not in str(raised.value)
 
 
 def test_names_that_mlflow_takes_stay_apart() -> None:

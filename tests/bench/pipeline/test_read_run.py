@@ -168,7 +168,7 @@ class _Tags(HTMLParser):
         self.tags.append((tag, len(attributes)))
 
     def handle_data(self, data: str) -> None:
-        self.said += f"{data}\n"
+        self.said += data.replace("\u00a0", " ") + "\n"
 
 
 def test_notebooks_show_a_table_and_nothing_that_a_name_brings(folder: Path, tmp_path: Path) -> None:
@@ -182,6 +182,18 @@ def test_notebooks_show_a_table_and_nothing_that_a_name_brings(folder: Path, tmp
     assert not any(attributes for _, attributes in page.tags)
     assert "<script>x</script>" in page.said and "<b onclick=x>" in page.said
     assert [tag for tag, _ in page.tags].count("tr") == 1 + 2 + 1  # header, models, chance
+
+
+def test_a_run_without_scores_has_tables_without_rows(config: dict[str, Any], tmp_path: Path) -> None:
+    config = {**config, "metrics": []}
+    run = bench.run(config, tmp_path / "unscored")
+    assert run.scores().empty and list(run.scores().dtypes) == list(bench.Run(run.folder).scores().dtypes)
+    assert run.leaderboard().empty and run.leaderboard(wide=True).empty
+    assert run.leaderboard("genre", wide=True).index.names == ["group", "model"]
+    assert len(run.clips()) == 48
+    with pytest.raises(UsageError):
+        run.compare("low", "high")
+    assert _Tags(run._repr_html_()).tags.count(("tr", 0)) == 1
 
 
 def test_a_damaged_run_is_said_to_be_one_in_a_notebook(folder: Path, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_leak_is_refused_in_one_line_and_the_clips_are_kept(tmp_path: Path, co
 
 def test_marks_stand_under_every_score_of_that_model_and_no_other(tmp_path: Path, config: dict[str, Any]) -> None:
     run = bench.run({**config, "shared_recordings": "mark"}, tmp_path / "out")
-    lines = str(render(run.folder)).splitlines()
+    lines = str(render(run.folder, "markdown")).splitlines()
     assert [line.partition(": ")[2] for line in lines if "W-SHARED" in line] == [WARNING]
     marked = [row for row in json.loads(render(run.folder, "json")) if WARNING in row["warnings"]]
     assert [(row["model"], row["metric"].partition("[")[0]) for row in marked] == [("tuned", "kad")]

@@ -122,6 +122,11 @@ def test_pairs_with_the_first_model_open_the_page() -> None:
     assert len(opened) + len(folded) == len(pairs)
 
 
+def test_an_end_of_an_interval_that_is_not_0_does_not_read_so() -> None:
+    found = only(compared(HIGHER, 1.0, low=0.004, high=1.996))
+    assert "95 % interval 0.004 to 1.996" in found.sentence
+
+
 def test_names_keep_their_version_where_two_have_one_name() -> None:
     columns = [Column(ref, "", "none") for ref in ("kad@1", "kad@2", "fad[path=a@b]@1")]
     assert list(metric_names(columns).values()) == ["kad@1", "kad@2", "fad[path=a@b]"]

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,10 +21,12 @@ from bench.contracts.prompt import Prompt
 from bench.errors import MissingError
 from bench.number_format import number
 from bench.report.context import ClipEntry, ReportContext
+from bench.report.findings import MOST_FOLDED, MOST_SHOWN
 from bench.report.loudness import RULE
 from bench.report.number_format import decimals_for, places, spread
 from bench.report.page import as_json, write_pages
 from bench.report.prompt_page import outline, shown, takes
+from bench.report.size import folder_size
 from bench.report.warnings import cautions
 from bench.scores.aggregate import Column
 
@@ -286,6 +289,23 @@ def test_a_run_with_next_to_nothing(report_content: tuple[ReportContext, Path], 
     first = Page(tmp_path / "index.html").text
     assert "1 model on 1 prompt." in first
     assert "all 1" not in first
+
+
+def test_the_first_page_of_many_models_stays_light(report_content: tuple[ReportContext, Path], tmp_path: Path) -> None:
+    content, _ = report_content
+    models = tuple(replace(content.models[0], label=f"model-{n}") for n in range(24))
+    columns = tuple(Column(f"a-metric-of-ours-{n}@1", "%", "higher") for n in range(12))
+    pairs = [
+        Comparison(a.label, b.label, column, "all", "all", 5.0, 4.0, 6.0, 0.001, 0.01, None, 12)
+        for a, b in combinations(models, 2)
+        for column in columns
+    ]
+    write_pages(replace(content, models=models, columns=columns, comparisons=tuple(pairs), clips=()), tmp_path)
+    first = Page(tmp_path / "index.html")
+    assert folder_size(tmp_path).first_page < 1_000_000
+    told = first.text.count("is better than")
+    assert told == MOST_SHOWN + MOST_FOLDED
+    assert f"{len(pairs) // 12 - told} pairs more" in " ".join(first.text.split())
 
 
 def test_a_thousand_prompts_make_a_list_of_one_file(report_content: tuple[ReportContext, Path], tmp_path: Path) -> None:

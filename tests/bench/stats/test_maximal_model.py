@@ -17,6 +17,7 @@ from bench.stats.crossed_reml import Layout, fit
 from bench.stats.maximal_model import MaximalModel, maximal_f_test, maximal_t_test
 from bench.stats.satterthwaite import satterthwaite_df
 from bench.stats.survey_model import NO_MODEL_VARIANCE, STRONG, TYPICAL, OpinionVariances, simulate_ratings
+from bench.stats.symmetric_inverse import inverse_and_logarithm
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -59,7 +60,7 @@ CASES = {
     "both singular": (1, 2, 5, 36, NO_MODEL_VARIANCE, 1 / 3),
     "complete": (2, 2, 6, 10, TYPICAL, 1.0),
     "three models": (0, 3, 10, 12, STRONG, 0.5),
-    "four models": (5, 4, 6, 20, TYPICAL, 0.6),
+    "four models, singular": (6, 4, 6, 10, TYPICAL, 0.7),
 }
 
 
@@ -70,6 +71,7 @@ def test_an_independent_mixed_model_finds_the_same(case: str) -> None:
     theirs, df = peer(ratings)
     found = MaximalModel.of(ratings)
     assert found.solution is not None
+    assert found.solution.deviance == pytest.approx(theirs.deviance, abs=1e-5)
     assert found.solution.residual**0.5 == pytest.approx(theirs.sigma, rel=1e-4)
     for other in range(1, models):
         test = found.difference(0, other)
@@ -147,7 +149,7 @@ def test_two_groups_of_listeners_and_prompts_are_two_independent_means() -> None
     assert test.se == pytest.approx(np.hypot(alone[0].se, alone[1].se), rel=0.02)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from([0.4, 0.7, 1.0]), st.floats(0.1, 30), st.floats(-20, 20), st.booleans()
 )
@@ -233,3 +235,15 @@ def test_a_contrast_that_is_certain_has_no_end_of_freedom() -> None:
     found = MaximalModel.of(ratings).solution
     assert found is not None
     assert np.isinf(satterthwaite_df(found, np.zeros((1, 2)))).all()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 3))
+def test_inverses_of_any_size(seed: int, size: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    roots = rng.normal(size=(count, size, size))
+    matrices = roots @ roots.transpose(0, 2, 1) + np.eye(size)
+    inverse, logarithm = inverse_and_logarithm(matrices)
+    assert inverse @ matrices == pytest.approx(np.broadcast_to(np.eye(size), matrices.shape), abs=1e-8)
+    assert logarithm == pytest.approx(np.linalg.slogdet(matrices)[1])
+    assert inverse_and_logarithm(matrices[0])[1] == pytest.approx(logarithm[0])

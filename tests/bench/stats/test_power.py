@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats.power import Simulation, cheapest_design, fewest_listeners, minimum_detectable, power_cell
+from bench.stats.planned_survey import Simulation
+from bench.stats.power import cheapest_design, fewest_listeners, minimum_detectable, power_cell
 from bench.stats.survey_model import (
     TYPICAL,
     OpinionVariances,
@@ -75,7 +76,7 @@ def test_the_minimum_detectable_difference_has_the_target_power() -> None:
 
 
 def test_the_fewest_listeners_reach_the_target_and_one_fewer_does_not() -> None:
-    few = fewest_listeners(36, 0.4, Simulation(TYPICAL, runs=1000))
+    few = fewest_listeners(lambda n: power_cell(n, 36, 0.4, Simulation(TYPICAL, runs=1000)))
     assert few is not None
     assert (
         power_cell(few, 36, 0.4, Simulation(TYPICAL, runs=1000))
@@ -83,7 +84,7 @@ def test_the_fewest_listeners_reach_the_target_and_one_fewer_does_not() -> None:
         > power_cell(few - 1, 36, 0.4, Simulation(TYPICAL, runs=1000))
     )
     # What six prompts are worth, no number of listeners can mend.
-    assert fewest_listeners(6, 0.4, Simulation(TYPICAL, runs=300)) is None
+    assert fewest_listeners(lambda n: power_cell(n, 6, 0.4, Simulation(TYPICAL, runs=300))) is None
 
 
 def test_the_cheapest_design() -> None:

@@ -155,7 +155,7 @@ def test_a_latin_square_is_tested(tmp_path: Path) -> None:
     presentable(found)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.15, 0.3, 0.6, 0.9]), st.sampled_from([1, 2, 5]))
 def test_where_all_models_at_once_are_tested_so_are_pairs(
     tmp_path_factory: pytest.TempPathFactory, seed: int, share: float, steps: int
@@ -416,6 +416,14 @@ def test_positions_that_are_not_all_known_are_left_out(tmp_path: Path) -> None:
     part = replace(survey, table=survey.table.assign(position=survey.table["position"].where(survey.table.index > 0)))
     one = analyse(part, resamples=100).comparisons[0]
     assert (one.method, one.by_position, one.warnings) == ("crossed t", False, ())
+
+
+@pytest.mark.parametrize(("listeners", "said"), [(2, True), (3, False)])
+def test_two_listeners_are_told_that_intervals_of_means_are_narrow(listeners: int, said: bool, tmp_path: Path) -> None:
+    table = frame(listeners, 6)
+    for part in (table, table[table["model"] == "lora"]):
+        claims = " ".join(analysed(part, tmp_path).claims)
+        assert ("intervals of the models' means are too narrow" in claims) == said
 
 
 @pytest.mark.parametrize("listeners", [3, 8])

@@ -254,6 +254,34 @@ def test_values_apart_from_the_scale_are_found(values: list[float], strays: tupl
     assert stray_values(np.array(list(values), dtype=float)) == strays
 
 
+@pytest.mark.parametrize("written", ["99", "99.0", '"99,0"', "99 - cannot say", "99: cannot say"])
+def test_a_code_is_missing_however_it_is_written(written: str, write: Callable[..., Path]) -> None:
+    path = write(HEAD, *ratings(), "l1,p9,base," + written)
+    asked = question(path)
+    assert asked.answers[0] == ["--missing", "99"]
+    assert read_ratings(path, rules=rules(missing=["99"])).excluded == 1
+
+
+def test_a_code_of_one_scale_is_a_rating_on_another(write: Callable[..., Path]) -> None:
+    rows = [
+        f"l{i},p{j},{m},{[99, 2, 3, 4, 5][(i + j) % 5]},{33 * ((i * j + len(m)) % 4)}"
+        for i in range(6)
+        for j in range(6)
+        for m in "xy"
+    ]
+    path = write("listener,prompt,model,Harmony,Overall", *rows)
+    asked = question(path)
+    assert asked.answers == (["--missing", "Harmony=99"], ["--rating-scale", "Harmony=0-100"])
+    found = read_ratings(path, rules=rules(missing=["Harmony=99"]))
+    assert found.excluded == sum(row.split(",")[3] == "99" for row in rows)
+    assert (found.table["value"] == 99).any()
+
+
+def test_the_end_of_a_wider_scale_is_more_likely_than_a_code(write: Callable[..., Path]) -> None:
+    asked = question(write(HEAD, *ratings(), "l1,p9,base,7"))
+    assert asked.answers == (["--rating-scale", "1-7"], ["--missing", "7"])
+
+
 def test_ratings_off_a_stated_scale_are_asked_about(write: Callable[..., Path]) -> None:
     lines = [*ratings(), *(f"l{i},p9,base,7" for i in range(20))]
     asked = question(write(HEAD, *lines), "--rating-scale", "1-5")
@@ -327,6 +355,31 @@ def test_a_name_that_is_also_the_other_side_is_asked_about(write: Callable[..., 
     assert question(path).answers == (["--words", "a=a,b=b"],)
 
 
+# -- other commands ----------------------------------------------------------------------------------------------------
+
+
+def test_power_asks_and_answers_in_its_own_words(write: Callable[..., Path]) -> None:
+    lines = [line if number % 9 else line.rpartition(",")[0] + ",99" for number, line in enumerate(ratings(), start=1)]
+    command = [
+        "survey",
+        "power",
+        "--from",
+        str(write(HEAD, *lines)),
+        "--listeners",
+        "4",
+        "--prompts",
+        "5",
+        "--runs",
+        "100",
+    ]
+    asked = CliRunner().invoke(app, command).exception
+    assert isinstance(asked, SurveyQuestion)
+    assert [shlex.split(text)[-2:] for text in asked.commands] == [["--missing", "99"], ["--scale", "0-100"]]
+    assert sorted(shlex.split(asked.commands[0])) == sorted(["tunebench", *command, "--missing", "99"])
+    error = CliRunner().invoke(app, ["survey", "power", "--missing", "99"]).exception
+    assert isinstance(error, UsageError)
+
+
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
@@ -369,6 +422,16 @@ def test_rows_that_do_not_count_are_left_out_and_listed(
     assert (found["design"]["rows"], found["design"]["rows_lost"]) == (24, 24 - 6 * len(kept))
     assert sum(one["count"] for one in found["exclusions"]) == 24 - 6 * len(kept)
     assert all(one["reason"].startswith("not ") for one in found["exclusions"])
+
+
+def test_rows_are_counted_by_the_answers_they_hold(write: Callable[..., Path]) -> None:
+    numbers = [1 + (i + 2 * j + k) % 5 for i, j, k in CELLS]
+    path = write(*wide(REL=numbers, headphones=["yes" if i < 4 else "no" for i, j, k in CELLS]))
+    found = json.loads(analyze(path, "--json", "--where", "headphones=yes", "--without-listener", "l0").stdout)
+    design = found["design"]
+    assert (design["answers"], design["excluded"]) == (2 * 36, 2 * 36)
+    assert (design["rows"], design["rows_lost"], design["share_lost"]) == (72, 36, 0.5)
+    assert [one["count"] for one in found["exclusions"]] == [2 * 24, 2 * 12]
 
 
 def test_a_listener_can_be_left_out(write: Callable[..., Path]) -> None:
@@ -423,8 +486,8 @@ def test_columns_that_hold_no_ratings_are_named_with_a_reason(write: Callable[..
 
 
 def test_small_numbers_on_another_range_are_asked_about(write: Callable[..., Path]) -> None:
-    path = write(*wide(replays=[(i + j * k) % 3 for i, j, k in CELLS]))
-    assert question(path).answers == (["--scales", "Overall,replays"], ["--scales", "Overall"])
+    path = write(*wide(surprise=[(i + j * k) % 3 for i, j, k in CELLS]))
+    assert question(path).answers == (["--scales", "Overall,surprise"], ["--scales", "Overall"])
     assert read_ratings(path, scales=["Overall"]).scales == ("Overall",)
     beside = write(
         *(line.replace("Overall", "rating") for line in wide(Confidence=[1 + (i + j + k) % 5 for i, j, k in CELLS]))
@@ -435,6 +498,28 @@ def test_small_numbers_on_another_range_are_asked_about(write: Callable[..., Pat
 def test_columns_that_may_be_either_are_asked_about(write: Callable[..., Path]) -> None:
     path = write("rater,subject,prompt,model,value", "r,s,p,a,3", "r,s,p,b,4")
     assert question(path).answers == (["--column", "listener=rater"], ["--column", "listener=subject"])
+
+
+def test_a_column_that_is_missing_is_proposed(write: Callable[..., Path]) -> None:
+    rows = [f"q{i}{j},x,y,{'model_a' if (i + j) % 3 else 'tie (bothbad)'},j{i},1" for i in range(4) for j in range(5)]
+    path = write("question_id,model_a,model_b,winner,judge,turn", *rows)
+    assert question(path).answers == (["--column", "prompt=question_id"],)
+    assert len(read_survey(path, {"prompt": "question_id"}).prompts) == 20
+
+
+def test_counts_and_orders_are_no_scales_by_their_names(write: Callable[..., Path]) -> None:
+    numbers = [1 + (i + 2 * j + k) % 5 for i, j, k in CELLS]
+    found = read_ratings(write(*wide(play_count=numbers, page=numbers, REL=numbers)))
+    assert found.scales == ("Overall", "REL")
+
+
+def test_a_slip_of_the_pen_and_yes_or_no_come_with_their_meaning(write: Callable[..., Path]) -> None:
+    words = ["Bad", "Poor", "Fair", "Good", "Excellent"]
+    lines = [line[:-1] + words[int(line[-1]) - 1] for line in ratings(50)]
+    path = write(HEAD, *lines, "l1,p9,base,Exzellent")
+    assert question(path).answers[0] == ["--words", "Exzellent=5"]
+    answered = write(HEAD, *(line[:-1] + ("Yes" if line[-1] > "2" else "no") for line in ratings()))
+    assert question(answered).answers[0] == ["--words", "Yes=1,no=0"]
 
 
 def test_position_and_side_are_kept(write: Callable[..., Path]) -> None:

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.errors import DataError, TunebenchError
-from bench.stats.power import Simulation, power_cell
+from bench.stats.planned_survey import Simulation
+from bench.stats.power import power_cell
 from bench.stats.survey_model import TYPICAL, OpinionVariances, Scale, simulate_ratings
 from bench.survey.latent_ratings import (
     LatentRatings,
@@ -211,7 +212,7 @@ def test_a_design_that_cannot_be_reached_is_said_so(planned: PowerPlan, question
     assert "No design" in text
     assert "> 8" in text
     assert plan_record(hopeless)["cheapest"] is None
-    assert "Cheapest design" in plan_text(planned, "typical")
+    assert "cheapest design" in plan_text(planned, "typical")
 
 
 # -- the command -----------------------------------------------------------------------------------------------------
@@ -220,7 +221,7 @@ def test_a_design_that_cannot_be_reached_is_said_so(planned: PowerPlan, question
 def test_json_is_in_rating_steps() -> None:
     sizes = ("--listeners", "8,4", "--prompts", "6", "--runs", "100", "--workers", "1", "--json", "--seed", "3")
     five, ten = (
-        CliRunner().invoke(app, ["survey", "power", *sizes, "--scale", scale, "--effect", effect])
+        CliRunner().invoke(app, ["survey", "power", *sizes, "--scale", scale, "--latent-effect", effect])
         for scale, effect in (("1-5", "1"), ("1-10", "2.25"))
     )
     assert five.exit_code == ten.exit_code == 0, five.output + ten.output
@@ -233,7 +234,7 @@ def test_json_is_in_rating_steps() -> None:
     assert b["cells"][1]["detectable"] == pytest.approx(2.25 * a["cells"][1]["detectable"], rel=0.05)
     assert set(a) == {
         *("scale", "effect", "effect_mean", "components", "centre", "target", "runs", "seed", "detectable_error"),
-        *("cells", "fewest", "cheapest"),
+        *("design", "margin", "cells", "fewest", "cheapest"),
     }
 
 
@@ -250,6 +251,45 @@ def test_plans_from_an_earlier_survey(tunebench: Command, tmp_path: Path) -> Non
     assert "2 of 2" in ran.stderr
 
 
+def _planned(*arguments: str) -> dict[str, Any]:
+    sizes = ("--listeners", "6", "--prompts", "8", "--runs", "100", "--workers", "1", "--json", "--most-listeners", "8")
+    ran = CliRunner().invoke(app, ["survey", "power", *sizes, *arguments])
+    assert ran.exit_code == 0, ran.output
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def test_effects_are_in_points_of_mean_ratings() -> None:
+    found = _planned("--effect", "0.5", "--scale", "1-10")
+    assert found["effect_mean"] == pytest.approx(0.5) and found["effect"] > 0.5
+    assert found["cells"][0]["power_given"] is None and found["cells"][0]["power_low"] is None
+
+
+def test_designs_of_several_tests_votes_and_equivalence() -> None:
+    several = _planned("--rated-scales", "2", "--compare-models", "3", "--effect", "0.9", "--power-of", "any")
+    (cell,) = several["cells"]
+    assert (several["design"]["tests"], several["design"]["true"], cell["ratings"]) == (6, 4, 6 * 8 * 2 * 3)
+    assert cell["power"] == cell["power_any"] >= cell["power_given"] >= cell["power_all"]
+    votes = _planned("--votes", "--ties", "0.2", "--effect", "0.9")
+    assert 0.5 < votes["effect_mean"] < 1 and votes["cells"][0]["ratings"] == 48
+    third = _planned("--design", "33%", "--effect", "0.9")
+    assert third["cells"][0]["ratings"] == round(6 * 8 * 2 * 0.33)
+    equal = _planned("--margin", "3")
+    assert equal["cells"][0]["power"] > 0.9 and equal["cells"][0]["detectable"] is None
+
+
+def test_a_pilot_leaves_a_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ratings_file(tmp_path / "r.csv")
+    (cell,) = _planned("--from", "r.csv", "--models", "m0,m1", "--effect", "0.8")["cells"]
+    assert cell["power_low"] <= cell["power"] + 0.05 and cell["power_low"] < cell["power_high"]
+    frame = pd.read_csv("r.csv")
+    small = frame["listener"].isin([f"l{n}" for n in range(4)]) & frame["prompt"].isin([f"p{n}" for n in range(6)])
+    frame[small].to_csv("few.csv", index=False)
+    (few,) = _planned("--from", "few.csv", "--models", "m0,m1", "--effect", "0.8")["cells"]
+    assert few["power_high"] - few["power_low"] > cell["power_high"] - cell["power_low"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -259,6 +299,15 @@ def test_plans_from_an_earlier_survey(tunebench: Command, tmp_path: Path) -> Non
         (("--scale", "5"), 2, "rating scale"),
         (("--effect", "-1"), 2, "above 0"),
         (("--effect", "nan"), 2, "above 0"),
+        (("--effect", "9"), 2, "cannot differ by 9"),
+        (("--effect", ".3", "--latent-effect", ".3"), 2, "give one of them"),
+        (("--margin", "0"), 2, "above 0"),
+        (("--margin", ".3", "--compare-models", "3"), 2, "two models"),
+        (("--differing-scales", "2"), 2, "--rated-scales"),
+        (("--ties", ".2"), 2, "--votes"),
+        (("--design", "square"), 2, "--design is 'square'"),
+        (("--design", "1.5"), 2, "--design is '1.5'"),
+        (("--design", "latin", "--votes"), 2, "complete"),
         (("--target", "1"), 2, "between 0.05 and 1"),
         (("--components", "typcal"), 2, "did you mean 'typical'?"),
         (("--components", "listner=1"), 2, "did you mean 'listener'?"),

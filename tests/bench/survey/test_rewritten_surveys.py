@@ -197,7 +197,7 @@ def test_0_and_9_are_ratings_where_the_stated_scale_has_them(tmp_path: Path) -> 
     assert cli(path, "--rating-scale", "0-10")["design"]["excluded"] == 0
     asked = analyze(str(path)).exception
     assert isinstance(asked, SurveyQuestion)
-    assert asked.answers[0] == ["--missing", "0"]
+    assert asked.answers == (["--rating-scale", "0-10"], ["--missing", "0"])
 
 
 def cli(path: Path, *options: str) -> Any:

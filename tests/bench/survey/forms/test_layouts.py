@@ -179,6 +179,7 @@ EXPORTS: dict[str, tuple[Callable[[], Table], str]] = {
     "microsoft signed in": (lambda: microsoft("{clip} {scale}", "l{p}@example.org"), map_text()),
     "limesurvey codes": (limesurvey, map_text()),
     "limesurvey texts": (lambda: limesurvey(False, "Clip {clip}: how good is it? [{scale}]"), map_text()),
+    "limesurvey underscores": (lambda: limesurvey(mark="{clip}_{scale}"), map_text()),
     "qualtrics matrix": (qualtrics, map_text()),
     "qualtrics numbers": (lambda: qualtrics("Q{clip}_{number}", ("1", "0")), map_text()),
     "surveymonkey matrix": (surveymonkey, map_text()),
@@ -227,7 +228,7 @@ def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
         (mturk(), {"rejected": ((42,), "AssignmentStatus")}),
     ):
         found = read_ratings(write_form(tmp_path, "comma", table), clips=tmp_path / "clips.csv")
-        assert {one.reason: (one.rows, one.column) for one in found.exclusions} == expected
+        assert {one.reason: (tuple(sorted(set(one.rows))), one.column) for one in found.exclusions} == expected
 
 
 @pytest.mark.parametrize("name", [name for name in EXPORTS if not name.startswith("jspsych")])
@@ -355,6 +356,23 @@ def test_what_listeners_say_of_themselves_is_kept(tmp_path: Path) -> None:
     assert found.listener_columns["Musician?"] == {f"S{p}": "yes" if p == 1 else "no" for p in range(PEOPLE)}
 
 
+def test_jspsych_6_keeps_answers_of_each_plugin_in_a_column_of_its_own(tmp_path: Path) -> None:
+    head = ["trial_type", "trial_index", "time_elapsed", "participant_id", "clip", "responses", "button_pressed"]
+    rows = []
+    for p in range(PEOPLE):
+        for number, clip in enumerate(CLIPS):
+            index = str(int(answer(p, clip, "Harmony")) - 1)
+            likert = number % 2
+            told = [json.dumps({"rating": int(index)}), ""] if likert else ["", index]
+            kind = "survey-likert" if likert else "audio-button-response"
+            rows.append([kind, str(number), "1", f"P{p}", clip, *told])
+    (tmp_path / "clips.csv").write_text(map_text())
+    found = read_ratings(write_form(tmp_path, "comma", [head, *rows]), clips=tmp_path / "clips.csv")
+    assert {(row.listener, row.prompt, row.model, row.value) for row in found.table.itertuples()} == {
+        (f"P{p}", *CLIPS[c], float(answer(p, c, "Harmony"))) for p in range(PEOPLE) for c in CLIPS
+    }
+
+
 # -- layouts that need no map ----------------------------------------------------------------------------------------
 
 
@@ -401,6 +419,20 @@ def test_files_alone_are_read_only_as_model_and_prompt(name: str, opens: bool, t
     assert holds_truth(read_ratings(path, clips=tmp_path / "clips.csv"), ["Rhythm"], {"Rhythm": "rating"})
 
 
+def test_names_that_hold_the_model_are_prompts_without_it(tmp_path: Path) -> None:
+    clips = {c: ("-".join(CLIPS[c]), CLIPS[c][1]) for c in CLIPS}
+    rows = [[f"l{p}", *clips[c], answer(p, c, "Rhythm")] for p in range(PEOPLE) for c in CLIPS]
+    path = write_form(tmp_path, "comma", [["listener", "prompt", "model", "Rhythm"], *rows])
+    assert holds_truth(read_ratings(path), ["Rhythm"])
+    untouched = read_ratings(path, {"prompt": "prompt", "model": "model"}).prompts
+    assert len(untouched) == len(CLIPS)  # as they were named
+    rows = [
+        [f"l{p}", *CLIPS[c], f"{CLIPS[c][1]}/{c}.wav", answer(p, c, "Rhythm")] for p in range(PEOPLE) for c in CLIPS
+    ]
+    path = write_form(tmp_path, "comma", [["listener", "prompt", "model", "file", "Rhythm"], *rows])
+    assert holds_truth(read_ratings(path), ["Rhythm"])  # where the file says nothing new
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_column_a_model(form: str, tmp_path: Path) -> None:
     rows = [["rater", "prompt", *MODELS]]
@@ -410,6 +442,31 @@ def test_a_column_a_model(form: str, tmp_path: Path) -> None:
     path = write_form(tmp_path, form, rows)
     assert holds_truth(read_ratings(path), ["Harmony"], {"Harmony": "rating"})
     assert read_ratings(path, models=["tuned", "base"]).models == ("tuned", "base")
+
+
+def test_numbers_with_a_decimal_comma(tmp_path: Path) -> None:
+    def halved(text: str, sign: str) -> str:
+        return f"{int(text) / 2:.1f}".replace(".", sign) if text.isdecimal() else text
+
+    mushra = [["session_test_id", "email", "trial_id", "rating_stimulus", "rating_score"]]
+    mushra += [
+        ["t", f"l{n}", trial, name, str(n + 30)] for n in range(4) for trial in "pq" for name in ("C1", "reference")
+    ]
+    grades = [["listener", "trial_id", "rating_reference", "rating_non_reference"], *([] for _ in range(8))]
+    grades[0] += ["rating_reference_score", "rating_non_reference_score"]
+    for n in range(8):
+        grades[n + 1] = [f"l{n % 2}", f"p{n // 4}", "reference", ("base", "tuned")[n // 2 % 2], "10", str(n + 2)]
+    models = [
+        ["rater", "prompt", *MODELS],
+        *([f"l{n}", prompt, str(n + 2), "7"] for n in range(4) for prompt in PROMPTS),
+    ]
+    for rows in (mushra, grades, models):
+        found = []
+        for form, sign in (("comma", "."), ("semicolon", ",")):
+            changed = [[halved(cell, sign) for cell in row] for row in rows]
+            found.append(read_ratings(write_form(tmp_path, form, changed)))
+        assert found[0].table.equals(found[1].table)
+        assert set(found[0].notes) <= set(found[1].notes)
 
 
 def test_columns_on_several_scales_are_asked_about(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def test_json_of_other_shapes(tmp_path: Path) -> None:
         assert table.header == ["a", "b", "c"]
         assert table.rows == [["1", "true", ""], ["", "", '{"d": [1, "é"]}']]
         assert table.lines == ([2, 4] if name == "d.ndjson" else [1, 2])
+    (tmp_path / "older.json").write_text('{"responses": [{"7": {"id": "7", "x": 3}}, {"8": {"id": "8", "x": 4}}]}')
+    assert read_table(tmp_path / "older.json").rows == [["7", "3"], ["8", "4"]]
     (tmp_path / "lists.json").write_text('[[{"a": 1}], [{"a": 2}, {"a": 3}]]')
     assert read_table(tmp_path / "lists.json").rows == [["1", "1"], ["2", "2"], ["2", "3"]]
     (tmp_path / "e.csv").write_text("[x],listener\n3,ann\n")  # no JSON, though it begins like it

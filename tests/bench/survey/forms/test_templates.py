@@ -175,7 +175,11 @@ def jspsych(folder: Path) -> Table:
 
 
 def webmushra(folder: Path) -> Table:
-    pages = yaml.safe_load((folder / "survey.yaml").read_text())["pages"]
+    text = (folder / "survey.yaml").read_text()
+    # webMUSHRA's own reader of YAML takes neither a list beside another nor a text over several lines.
+    assert all(re.match(r" *(- )?[\w]+: ?\S*|(  )*-( random)?$", line) for line in text.splitlines())
+    assert "- - " not in text
+    pages = yaml.safe_load(text)["pages"]
     (shuffled,) = [page for page in pages if isinstance(page, list)]
     person, *about = pages[-1]["questionnaire"]
     head = ["session_test_id", person["name"], *(one["name"] for one in about), "trial_id"]
@@ -268,6 +272,10 @@ def test_models_and_seeds_may_be_chosen(run: Path, tmp_path: Path) -> None:
         write_template(tmp_path / "no", "mturk", tmp_path / "two")
     with pytest.raises(DataError):
         write_template(run, "mturk", tmp_path / "two", seeds=[9])
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot write"):
+        write_template(run, "mturk", tmp_path / "file" / "two")
+    (tmp_path / "file").unlink()
     assert not (tmp_path / "two").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["one"]  # nothing half-made beside it
     with pytest.raises(UsageError, match="not an empty folder"):

@@ -1,0 +1,141 @@
+"""How a survey's file is to be read, as the commands of ``tunebench survey`` are told it: options that they share."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import typer
+
+from bench.cli.survey_options import (
+    Clips,
+    Columns,
+    DuplicateRule,
+    FileLayout,
+    Missing,
+    OnlyModels,
+    RatingScale,
+    Scales,
+    Where,
+    WithoutListener,
+    Words,
+    columns,
+    names,
+    ranges,
+    rules,
+)
+
+if TYPE_CHECKING:
+    from bench.survey.rating_range import Range
+    from bench.survey.ratings import Preferences, Ratings
+
+
+@dataclass(frozen=True)
+class SurveyFile:
+    """What a command was told about a survey's file, as it was typed.
+
+    Attributes:
+        context: of the command that runs, for the commands that answer a question.
+        the others: the options of these names.
+    """
+
+    context: typer.Context
+    column: Columns = None
+    clips: Clips = None
+    layout: FileLayout = None
+    models: OnlyModels = None
+    scales: Scales = None
+    rating_scale: RatingScale = None
+    words: Words = None
+    missing: Missing = None
+    where: Where = None
+    without_listener: WithoutListener = None
+    duplicates: DuplicateRule = None
+
+    def read(self, file: Path, limits: Range | None = None) -> Ratings | Preferences:
+        """Read a file so; ``limits`` are those of all scales where ``rating_scale`` is no option of the command.
+
+        Raises:
+            TunebenchError: what `bench.survey.reading.read_survey` raises; a question comes with the commands that
+                answer it.
+        """
+        from bench.survey.reading import read_survey
+
+        which = rules(self.words, self.missing, self.where, self.without_listener, self.duplicates)
+        only = names(self.models, "--models"), names(self.scales, "--scales")
+        with _answerable(self.context):
+            limited = limits or ranges(self.rating_scale)
+            return read_survey(file, columns(self.column), limited, *only, which, self.clips, self.layout)
+
+    def given(self) -> list[str]:
+        """Return the options that were used, as they are typed."""
+        used = [name for name, value in vars(self).items() if name != "context" and value]
+        return [f"--{name.replace('_', '-')}" for name in used]
+
+
+def about_a_survey_file(*but: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of `SurveyFile`, but for some, in the place of its parameter ``about``."""
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, include_extras=True)
+        shared = get_type_hints(SurveyFile, include_extras=True)
+        told = [name for name in shared if name not in (*but, "context")]
+        parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+        for one in inspect.signature(command).parameters.values():
+            if one.name == "about":
+                options = [one.replace(name=name, annotation=shared[name], default=None) for name in told]
+            else:
+                options = [one.replace(annotation=hints[one.name])]
+            parameters += [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in options]
+
+        def run(**given: Any) -> None:
+            about = SurveyFile(**{name: given.pop(name) for name in ["context", *told]})
+            command(about=about, **given)
+
+        run.__doc__, run.__name__ = command.__doc__, command.__name__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return with_options
+
+
+@contextmanager
+def _answerable(context: typer.Context) -> Iterator[None]:
+    """Show with a question about a file the commands that answer it: the one that runs, with an option more."""
+    from bench.survey.forms.questions import SurveyQuestion
+
+    try:
+        yield
+    except SurveyQuestion as question:
+        question.commands = tuple(_command_with(context, answer) for answer in question.answers)
+        raise
+
+
+def _command_with(context: typer.Context, answer: list[str]) -> str:
+    """The command that runs, as one types it, with more options; those that take one value only are replaced."""
+    names, parent = [context.info_name or ""], context.parent
+    while parent is not None and parent.parent is not None:
+        names, parent = [parent.info_name or "", *names], parent.parent
+    known = {option for parameter in context.command.params for option in parameter.opts}
+    answer = ["--scale" if part == "--rating-scale" and part not in known else part for part in answer]
+    given: list[str] = []
+    for parameter in context.command.params:
+        name, value = parameter.name or "", context.params.get(parameter.name or "")
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        if parameter.param_type_name == "argument":
+            given.append(str(value))
+            continue
+        option, several = parameter.opts[0], getattr(parameter, "multiple", False)
+        if option in answer and (not several or option == "--rating-scale"):
+            continue
+        for one in (value or []) if several else [value]:
+            given += [option] if one is True else [option, str(one)]
+    return shlex.join(["tunebench", *names, *given, *answer])
