@@ -21,7 +21,7 @@ from bench.survey.vote_results import StrengthFit
 
 _SENTENCES = 12  # pairs with one each; of more, each model that is above another has one
 _POWER = 0.8
-_NAMES = 4
+_NAMES, _PLACES = 4, 8
 _VERBS = {"ratings": "is rated higher", "votes": "is preferred", "scores": "is scored higher"}
 
 
@@ -68,13 +68,13 @@ def place_findings(strengths: Sequence[StrengthFit]) -> tuple[str, ...]:
     for fit in strengths:
         known = [one for one in fit.models if one.strength is not None]
         if fit.ties == "half wins" and len(known) > 2:
-            places = (
+            places = [
                 f"{one.model} {one.best}" if one.best == one.worst else f"{one.model} {one.best} to {one.worst}"
                 for one in sorted(known, key=lambda one: -(one.strength or 0.0))
-            )
+            ]
             found.append(
                 f"{fit.scale}: places that the strengths leave open (Bradley–Terry, ties as half wins, p after Holm): "
-                f"{', '.join(places)}."
+                f"{', '.join(first_few(places, _PLACES))}."
             )
     return tuple(found)
 

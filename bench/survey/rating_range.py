@@ -51,7 +51,7 @@ class Range(NamedTuple):
         return f"{self.low:g}{'..' if self.low < 0 else '-'}{self.high:g}"
 
     def __str__(self) -> str:
-        ends = (f"{end:g}".replace("-", "−") for end in self)
+        ends = (f"{end + 0:g}".replace("-", "−") for end in self)
         return " to ".join(ends) if self.low < 0 else "–".join(ends)
 
 
