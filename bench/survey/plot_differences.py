@@ -72,7 +72,7 @@ def _caption(analysis: Analysis, intervals: list[AdjustedInterval]) -> str:
     if intervals:
         least, most = (percent(of(one.confidence for one in intervals)) for of in (min, max))
         family = len(intervals)
-        how = f"bars: {least} intervals; p; "
+        how = f"bars: {least} intervals; "
         if family > 1:
             confidences = least if least == most else f"{least} to {most}"
             how = (

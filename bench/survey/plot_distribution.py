@@ -103,7 +103,7 @@ def preferred(preferences: Preferences, scale: str) -> Panel:
     if len(pairs) > MOST_PAIRS:
         for model in preferences.models:
             count(model, [sides[1] == model, sides[0] == model])
-        return Panel(scale, ("another", "no preference", "the model"), rows, both_bad, labels)
+        return Panel(scale, ("another preferred", "no preference", "this model preferred"), rows, both_bad, labels)
     for a, b in pairs:
         name = f"{a} or {b}"
         labels[name] = name if len(name) <= _LINE else f"{short(a)}\nor {short(b)}"

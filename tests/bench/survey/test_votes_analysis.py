@@ -275,6 +275,8 @@ def test_an_arena_whose_votes_have_prompts_of_their_own() -> None:
     assert {one.method for one in found.comparisons} == {"clustered votes"}
     assert all(one.missing == 0 for one in found.comparisons)
     assert not any(one.warnings for one in found.comparisons)
+    assert all(one.components is None for one in found.comparisons)
+    assert "nan" not in as_text(found).split()
     half_wins = {one.model: one for one in found.strengths[0].models}
     assert (half_wins["m5"].best, half_wins["m5"].worst) == (1, 1)
     assert found.strengths[0].effective_listeners == pytest.approx(120, abs=6)
@@ -282,6 +284,14 @@ def test_an_arena_whose_votes_have_prompts_of_their_own() -> None:
     assert found.claims[0].startswith("preference: ")
     assert any(claim.startswith("preference: m5 is preferred to") for claim in found.claims)
     assert not any("is not settled" in claim for claim in found.claims)
+
+
+def test_one_listener_is_described_and_not_tested(tmp_path: Path) -> None:
+    found = analysed(votes(listeners=1, prompts=6, turned=False), tmp_path)
+    assert found.comparisons[0].p is None
+    assert codes(found) == [["W-SIDE"]]
+    assert "could not be tested" in found.claims[0]
+    assert not {"nan", "inf"} & set(as_text(found).split())
 
 
 def test_pairs_and_tables_of_votes_hold_every_vote() -> None:
