@@ -69,6 +69,11 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "tuned", "shared": 2, "of": 6, "reference": "music"},
         "'tuned' was trained on 2 of the 6 recordings of the reference 'music', which flatters it",
     ),
+    "W-SKEW": (
+        {"p": 0.012, "mean_p": 0.21},
+        "exchanging A and B gives p .012, a test of the mean that allows for skew (bootstrap-t) p .210: some prompts "
+        "differ far more than the rest",
+    ),
     "W-SYNTHETIC": ({"reference": "composer"}, "the reference 'composer' is synthetic music"),
     "W-UNPAIRED": (
         {"only_a": 2, "only_b": 1},
