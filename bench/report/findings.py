@@ -72,7 +72,7 @@ class _Words:
         """``on kad (a distance to reference music) by 2.9 (95 % interval …)``, and what favors the one ahead."""
         said = f"on {self._name(c.column)} by {_size(c)}"
         if (ahead, c.column.ref) in self.favored:
-            said += f", which favors {ahead}, since the reference is music by {ahead} itself"
+            said += f" (with caution: the reference is {ahead}'s own music, which gives it a head start)"
         return said
 
     def listed(self, comparisons: Sequence[Comparison]) -> str:
@@ -183,8 +183,8 @@ def _size(c: Comparison) -> str:
     said = f"p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'}"
     if c.p is not None and c.p <= smallest_p(c.n) * (1 + 1e-9):
         # Holm's factor differs from pair to pair, and with it the smallest p that can be read.
-        before = "" if c.p_holm is None else "before correction "
-        said += f", {before}the smallest that {counted(c.n, 'prompt')} can give"
+        corrected = ("", "") if c.p_holm is None else (" after correction", " before it")
+        said += f"{corrected[0]}; {counted(c.n, 'prompt')} can give no smaller one{corrected[1]}"
     return f"{text} ({ends}{said})"
 
 

@@ -63,6 +63,9 @@ class PromptGroup:
         }
 
 
+_ROOM = 34  # letters of names that fit into a cell
+
+
 def groups(content: ReportContext) -> list[PromptGroup]:
     """All prompts first, then each genre and each level, in the order of the suite."""
     genres = list(dict.fromkeys(prompt.genre for prompt in content.prompts if prompt.genre is not None))
@@ -129,14 +132,15 @@ def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
         found.append(
             (
                 f"rank {rank.text}",
-                f"means, for example of {model} on {ref}, {place} that the tests leave open. Two models are told apart "
-                "where p, paired by prompt and corrected over all pairs of models on that metric, is below .05, the "
-                "interval of their difference leaves out 0, and a second test, of the mean alone, agrees. What was "
-                "found above is corrected over the metrics of a pair instead, so that the two can differ.",
+                f"means, for example of {model} on {ref}, {place} that the tests leave open to it. Two models are told "
+                "apart where p, paired by prompt and corrected over all pairs of models on that metric, is below .05, the "
+                "interval of their difference leaves out 0, and a second test, of the mean alone, agrees. The "
+                "sentences above are corrected over the metrics of a pair instead and may disagree: cite them for one pair, and "
+                "ranks for the whole field.",
             )
         )
     if tied := next((rank for rank, _, _ in ranks if rank.tied), None):
-        found.append((_told(tied), "counts the models on that metric that no test tells this one from."))
+        found.append((told(tied), "names or counts the models on that metric that no test tells this one from."))
     if hopeless:
         found.append(("not ranked: too few prompts", "means that no values could have settled who is ahead."))
     if leading(content):
@@ -169,8 +173,11 @@ def leading(content: ReportContext) -> frozenset[tuple[str, str]]:
     )
 
 
-def _told(rank: RankRange) -> str:
-    return f"not told from {counted(len(rank.tied), 'other')}"
+def told(rank: RankRange) -> str:
+    """The models that no test tells this one from: by name where there is room."""
+    names = " and ".join(rank.tied)
+    shown = names if len(rank.tied) <= 2 and len(names) <= _ROOM else counted(len(rank.tied), "other")
+    return f"no clear difference from {shown}"
 
 
 def _decimals(content: ReportContext, column: Column) -> int:

@@ -72,7 +72,7 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
     unseen = max(1, round(1 / unseen_share(prompts)))
     sentences = [
         "Results speak only for prompts like these, and for no other genres.",
-        f"With {counted(prompts, 'prompt')}, a failure on up to about 1 such prompt in {unseen} could go unseen.",
+        f"A model that fails on 1 such prompt in {unseen} may by chance show no failure among these {prompts}.",
     ]
     if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
         used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"

@@ -17,7 +17,7 @@ from bench.report.compare_page import pairs
 from bench.report.context import ReportContext
 from bench.report.distributions import Values, outlying, prompt_means, spreads
 from bench.report.findings import MOST_FOLDED, Finding, find, split
-from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, leading, legend, unrankable
+from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, leading, legend, told, unrankable
 from bench.report.loudness import RULE
 from bench.report.number_format import unit_heading
 from bench.report.prompt_page import by_prompt, shown, with_decimals
@@ -102,7 +102,9 @@ def _environment() -> Environment:
     )
     environment.filters["json"] = lambda value: Markup(as_json(value))
     environment.filters["readable"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    environment.globals.update(policy=POLICY, arrows=ARROWS, directions=DIRECTIONS, unit_heading=unit_heading)
+    environment.globals.update(
+        policy=POLICY, arrows=ARROWS, directions=DIRECTIONS, unit_heading=unit_heading, told=told
+    )
     environment.globals["loudness"] = f"Matched in loudness: {RULE}."
     return environment
 

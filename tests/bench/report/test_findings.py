@@ -130,12 +130,12 @@ def test_a_reference_that_is_a_models_own_music_is_said_beside_what_it_favors() 
     cell = Cell("base", column, "all", Estimate(1.0, 0.0, 2.0, 12, None, (mark,)), 12, None, None)
     for estimate, favored in ((5.0, True), (-5.0, False)):
         (found,) = find([compared(column, estimate)], [column], [cell])
-        assert ("which favors base" in found.sentence) == favored
+        assert ("base's own music" in found.sentence) == favored
         assert "distance (a distance to reference music)" in found.sentence
 
 
 def test_p_says_where_it_is_the_smallest_of_so_many_prompts() -> None:
-    assert "the smallest that 12 prompts can give" in only(compared(HIGHER, 5.0, 2 / 2**12)).sentence
+    assert "12 prompts can give no smaller one" in only(compared(HIGHER, 5.0, 2 / 2**12)).sentence
     assert "smallest" not in only(compared(HIGHER, 5.0, 4 / 2**12)).sentence
 
 
