@@ -133,10 +133,10 @@ def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
             (
                 f"rank {rank.text}",
                 f"means, for example of {model} on {ref}, {place} that the tests leave open to it. Two models are told "
-                "apart where p, paired by prompt and corrected over all pairs of models on that metric, is below .05, the "
-                "interval of their difference leaves out 0, and a second test, of the mean alone, agrees. The "
-                "sentences above are corrected over the metrics of a pair instead and may disagree: cite them for one pair, and "
-                "ranks for the whole field.",
+                "apart where p, paired by prompt and corrected over all pairs of models on that metric, is below .05, "
+                "the interval of their difference leaves out 0, and a second test, of the mean alone, agrees. The "
+                "sentences above are corrected over the metrics of a pair instead and may disagree: cite them for one "
+                "pair, and ranks for the whole field.",
             )
         )
     if tied := next((rank for rank, _, _ in ranks if rank.tied), None):
