@@ -88,13 +88,13 @@ def _beside_listeners(ceiling: Ceiling, chosen: list[Pick], layout: Layout | Non
     body = []
     for pick in chosen:
         single = ceiling.metrics.get(pick.metric)
-        loss = NONE if pick.loss is None else with_interval(pick.loss, pick.low, pick.high, 2)
+        loss = "" if pick.loss is None else with_interval(pick.loss, pick.low, pick.high, 2)
         same = pick.pick == pick.listeners_pick
         body.append(
             [
                 pick.metric,
                 _shown(single) if single else NONE,
-                pick.pick or NONE,
+                pick.pick or "none",
                 "none, the same pick" if same else loss,
             ]
         )
