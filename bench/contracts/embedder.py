@@ -57,10 +57,10 @@ class Embedder(ABC):
         Raises:
             UsageError: it has none of that name.
         """
-        if self.front_end is None:
+        if self.front_end is None or not self.front_ends:
             return None
         if self.front_end not in self.front_ends:
-            known = ", ".join(self.front_ends) or "none but its own"
+            known = ", ".join(self.front_ends)
             hint = "leave it out for its own" if self.front_end == OWN else f"known: {known}"
             raise UsageError(
                 f"{type(self).__name__} has no front end '{self.front_end}'"

@@ -218,7 +218,9 @@ def _without_front_end(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _build(embedder: PlannedEmbedder) -> str:
-    return f"make one with 'tunebench reference build AUDIO --embedder {embedder.ref.name}'"
+    front_end = embedder.ref.params.get("front_end")
+    own = f" --param front_end={front_end}" if front_end else ""
+    return f"make one with 'tunebench reference build AUDIO --embedder {embedder.ref.name}{own}'"
 
 
 def _unknown(name: str) -> str:

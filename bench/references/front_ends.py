@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts.embedder import EmbedderRef, load_embedder
-from bench.contracts.front_end import OWN, describe
+from bench.contracts.front_end import OWN, FrontEnd, describe
+from bench.contracts.identity import plugin_label
 from bench.contracts.plugins import find, installed, load
 from bench.errors import TunebenchError, UsageError
 
@@ -86,7 +87,7 @@ def front_end_of(about: Mapping[str, Any]) -> str:
         own = load(find("embedder", name)).own_front_end if name in installed("embedder") else None
     except (TunebenchError, AttributeError):
         own = None
-    return own.text if own else f"that of {name}"
+    return own.text if isinstance(own, FrontEnd) else f"that of {plugin_label(identity)}"
 
 
 def heard_name(heard: Any) -> str:

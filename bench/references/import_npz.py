@@ -159,7 +159,7 @@ def import_embeddings(
 def holds_statistics(source: StrPath) -> bool:
     """Whether a file holds a mean and a covariance and not embeddings."""
     source = Path(source)
-    if source.is_dir() or source.suffix == ".npy":
+    if source.is_dir() or source.suffix.lower() == ".npy":
         return False
     kinds = {name.rpartition(".")[2] for name in _arrays(source)}
     return bool(kinds.intersection(_MEANS + _COVARIANCES)) or len(kinds) != 1
@@ -167,7 +167,7 @@ def holds_statistics(source: StrPath) -> bool:
 
 def _embeddings(source: Path, dimension: int) -> npt.NDArray[Any]:
     """The vectors in a file, shape (windows, dimension)."""
-    if source.suffix == ".npy":
+    if source.suffix.lower() == ".npy":
         try:
             array: npt.NDArray[Any] = np.load(source, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:

@@ -132,6 +132,8 @@ def prepare(audio: Audio, rate: int, front_end: FrontEnd) -> Prepared:
 def windows_of(audio: Audio, rate: int, front_end: FrontEnd) -> Samples:
     """The windows that a published front end gives a network of waveforms, shape (windows ≥ 1, frames).
 
+    They may overlap in memory, so that an hour of audio needs no more than itself.
+
     Raises:
         Undefined: as `prepare`.
     """
@@ -141,9 +143,10 @@ def windows_of(audio: Audio, rate: int, front_end: FrontEnd) -> Samples:
     length, hop = round(front_end.window * rate), round(front_end.hop * rate)
     if front_end.selection == "random":
         return _one_window(samples, length, content_hash(audio))[np.newaxis]
-    starts = range(0, len(samples), hop)
-    padded = np.pad(samples, (0, starts[-1] + length - min(len(samples), starts[-1] + length)))
-    return np.stack([padded[start : start + length] for start in starts])
+    last = (len(samples) - 1) // hop * hop
+    padded = np.pad(samples, (0, max(0, last + length - len(samples))))
+    windows: Samples = np.lib.stride_tricks.sliding_window_view(padded, length)[: last + 1 : hop]
+    return windows
 
 
 def stored(vectors: Vectors, front_end: FrontEnd) -> Vectors:

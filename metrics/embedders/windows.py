@@ -81,7 +81,8 @@ class WaveformEmbedder(Embedder):
             windows = windows_of(audio, self.rate, published)
         else:
             windows = cut(network_input(audio, self.rate), round(self.window * self.rate), len(self.weights(audio)))
-        batches = [self._vectors(windows[i : i + self.batch_size]) for i in range(0, len(windows), self.batch_size)]
+        starts = range(0, len(windows), self.batch_size)
+        batches = [self._vectors(np.array(windows[i : i + self.batch_size])) for i in starts]
         vectors = np.concatenate(batches)
         return finite(stored(vectors, published) if published else vectors, type(self).__name__)
 
