@@ -48,6 +48,7 @@ class ImportOptions:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
+_EMBEDDINGS = "embeddings"
 _ROWS = 1 << 14  # of embeddings that are summed at once
 _MOST_BYTES = 1 << 30  # a hundred models of 1,024 dimensions
 _MEANS, _COVARIANCES = ("mu", "mean", "mu_ref"), ("cov", "sigma", "covariance", "sigma_ref")
@@ -98,7 +99,7 @@ def import_statistics(
         "recordings": [],
         **({"windows_at_least": True} if at_least else {}),
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(file)
     write_tensors(file, {"mean": mean, "covariance": covariance}, described)
     return count
 
@@ -114,9 +115,9 @@ def import_embeddings(
 
     Args:
         source: a folder of ``.npy`` files, one a recording, which become a reference like one that was built here. Of a
-            single ``.npy`` file, or of an ``.npz`` file with one array of embeddings, it is not known which windows are
-            of one recording: mean and covariance are kept, which FAD needs, and not the windows, which KAD does. Arrays
-            have the shape (windows, dimension); in a folder, also (dimension,).
+            single ``.npy`` file, or of an ``.npz`` file with one array or one called ``embeddings``, it is not known
+            which windows are of one recording: mean and covariance are kept, which FAD needs, and not the windows, which
+            KAD does. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
         ref: the embedder that they are of, or its name.
         path: the file to write, ``*.safetensors``.
         name: as tables show it; by default that of the file.
@@ -141,7 +142,7 @@ def import_embeddings(
         if moments.n < 2:
             raise DataError(f"{source}: of {moments.n} window; a covariance needs 2 or more")
         described = {"name": name or file.stem, "embedder": identity, "windows": moments.n, "recordings": []}
-        file.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(file)
         write_tensors(file, {"mean": moments.mean, "covariance": moments.covariance}, {**about, **described})
         return Built(moments.n, 0, ())
     recordings = sorted(source.rglob("*.npy"))
@@ -162,7 +163,14 @@ def holds_statistics(source: StrPath) -> bool:
     if source.is_dir() or source.suffix.lower() == ".npy":
         return False
     kinds = {name.rpartition(".")[2] for name in _arrays(source)}
-    return bool(kinds.intersection(_MEANS + _COVARIANCES)) or len(kinds) != 1
+    return bool(kinds.intersection(_MEANS + _COVARIANCES)) or (len(kinds) != 1 and _EMBEDDINGS not in kinds)
+
+
+def _make_folder(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
 
 def _embeddings(source: Path, dimension: int) -> npt.NDArray[Any]:
@@ -175,7 +183,8 @@ def _embeddings(source: Path, dimension: int) -> npt.NDArray[Any]:
                 raise UsageError(f"there is no file {source}{looked_for(source)}") from None
             raise DataError(f"{source}: truncated or not an .npy file") from error
     else:
-        (array,) = _arrays(source).values()
+        arrays = _arrays(source)
+        array = arrays.get(_EMBEDDINGS, next(iter(arrays.values())))
     if array.ndim == 1:
         array = array[np.newaxis]
     if array.ndim != 2 or array.shape[1] != dimension or not len(array) or array.dtype.kind != "f":

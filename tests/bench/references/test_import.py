@@ -107,12 +107,15 @@ def test_a_folder_of_embeddings_is_a_reference_like_any(vggish: Callable[..., Em
     assert [id for id, *_ in reference.about["recordings"]] == ["a/0", "a/1", "b/2", "b/3", "b/4"]
 
 
-@pytest.mark.parametrize("ending", ["npy", "npz"])
+@pytest.mark.parametrize("arrays", [None, {"anything": VECTORS}, {"labels": np.zeros(300), "embeddings": VECTORS}])
 def test_one_array_of_embeddings_becomes_statistics(
-    ending: str, vggish: Callable[..., EmbedderRef], tmp_path: Path
+    arrays: dict[str, np.ndarray] | None, vggish: Callable[..., EmbedderRef], tmp_path: Path
 ) -> None:
-    source = tmp_path / f"e.{ending}"
-    np.save(source, VECTORS) if ending == "npy" else np.savez(source, embeddings=VECTORS)
+    source = tmp_path / ("e.npz" if arrays else "e.npy")
+    if arrays:
+        np.savez(source, **arrays)  # type: ignore[arg-type]  # mypy takes them for allow_pickle
+    else:
+        np.save(source, VECTORS)
     path = tmp_path / "r.safetensors"
     assert import_statistics(source, vggish(), path, options=ImportOptions(front_end="tunebench")) == 300
     reference = load_reference(path)
