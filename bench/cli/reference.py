@@ -116,9 +116,10 @@ def import_(
     licence: Licence = "",
     synthetic: Synthetic = False,
 ) -> None:
-    """Write statistics or embeddings that fadtk, kadtk or stable-audio-metrics saved as a reference file.
+    """Write statistics or embeddings that another tool saved as a reference file.
 
-    Files do not say how the audio was prepared, and clips that are prepared otherwise are not compared with it.
+    Those of fadtk, kadtk and stable-audio-metrics are read as they are. Files do not say how the audio was prepared, and
+    clips that are prepared otherwise are not compared with it.
     """
     from bench.contracts.embedder import EmbedderRef
     from bench.number_format import counted

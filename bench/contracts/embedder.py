@@ -77,7 +77,7 @@ class Embedder(ABC):
 
     @abstractmethod
     def embed(self, audio: Audio) -> Vectors:
-        """Return finite float32 of shape (windows ≥ 1, dimension); windows are cut at places that depend on the audio alone.
+        """Return finite float32 of shape (windows ≥ 1, dimension); where windows are cut depends on the audio alone.
 
         Raises:
             Undefined: this audio has no embedding, with the reason (it is silent).

@@ -116,8 +116,8 @@ def import_embeddings(
     Args:
         source: a folder of ``.npy`` files, one a recording, which become a reference like one that was built here. Of a
             single ``.npy`` file, or of an ``.npz`` file with one array or one called ``embeddings``, it is not known
-            which windows are of one recording: mean and covariance are kept, which FAD needs, and not the windows, which
-            KAD does. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
+            which windows are of one recording: mean and covariance are kept, which FAD needs, and not the windows,
+            which KAD does. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
         ref: the embedder that they are of, or its name.
         path: the file to write, ``*.safetensors``.
         name: as tables show it; by default that of the file.

@@ -113,7 +113,7 @@ def test_one_array_of_embeddings_becomes_statistics(
 ) -> None:
     source = tmp_path / ("e.npz" if arrays else "e.npy")
     if arrays:
-        np.savez(source, **arrays)  # type: ignore[arg-type]  # mypy takes them for allow_pickle
+        np.savez(source, **arrays)
     else:
         np.save(source, VECTORS)
     path = tmp_path / "r.safetensors"
