@@ -118,8 +118,8 @@ def import_(
 ) -> None:
     """Write statistics or embeddings that another tool saved as a reference file.
 
-    Those of fadtk, kadtk and stable-audio-metrics are read as they are. Files do not say how the audio was prepared, and
-    clips that are prepared otherwise are not compared with it.
+    Those of fadtk, kadtk and stable-audio-metrics are read as they are. Files do not say how the audio was prepared,
+    and clips that are prepared otherwise are not compared with it.
     """
     from bench.contracts.embedder import EmbedderRef
     from bench.number_format import counted
