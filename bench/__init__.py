@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bench.contracts.audio import Audio, read_audio
     from bench.contracts.clip_view import View
     from bench.contracts.embedder import Embedder, EmbedderRef
+    from bench.contracts.front_end import FrontEnd
     from bench.contracts.metric import ClipMetric, DecodedClip, Direction, Estimate, Score
     from bench.contracts.model import GenerationRequest, MusicModel
     from bench.contracts.notes import Note, Notes
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from bench.progress import Progress
     from bench.recordings import Recording
     from bench.references.build import Built, ReferenceOptions, build_reference
+    from bench.references.import_npz import ImportOptions
     from bench.references.import_npz import import_statistics as import_reference
     from bench.references.load import load_reference
     from bench.report.build import build_report
@@ -127,10 +129,12 @@ __all__ = [
     "ExecutorConfig",
     "Exported",
     "Failure",
+    "FrontEnd",
     "GenerationError",
     "GenerationRequest",
     "GenreComparison",
     "GroupMean",
+    "ImportOptions",
     "ListenerRating",
     "LoggedRow",
     "Merged",

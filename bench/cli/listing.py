@@ -124,8 +124,14 @@ def _plugins(what: What | None) -> _Listing:
     sections = []
     for kind in dict.fromkeys(entry["kind"] for entry in found):
         entries = [entry for entry in found if entry["kind"] == kind]
-        sections.append((f"{kind}s", [(e["name"], [e["summary"], *_words(e["params"], what)]) for e in entries]))
+        sections.append((f"{kind}s", [(e["name"], _told(e, what)) for e in entries]))
     return _Listing(("kind", "name", "package", "target", "summary", "usable", "params"), found, sections)
+
+
+def _told(entry: dict[str, Any], what: What | None) -> list[str]:
+    """What a list says of a plugin: in the list of embedders, also how it prepares audio."""
+    front_end = [f"front end {entry['front_end']}"] if what is What.embedders and entry["front_end"] else []
+    return [entry["summary"], *front_end, *_words(entry["params"], what)]
 
 
 def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:

@@ -90,7 +90,13 @@ def build(
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="An .npz file with mu and cov, or <model>.mu and <model>.cov.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="An .npz file with mu and cov (or <model>.mu and <model>.cov, or mu_ref and sigma_ref), or "
+            "embeddings: a folder of .npy files, one a recording, or one file of them all."
+        ),
+    ],
     embedder: Embedder,
     out: Out,
     param: Params = None,
@@ -98,18 +104,44 @@ def import_(
     windows: Annotated[
         int | None, typer.Option(min=2, help="Number of windows behind the statistics; the file does not say.")
     ] = None,
+    front_end: Annotated[
+        str | None,
+        typer.Option(help="How the audio was prepared: fadtk, kadtk, ..., or tunebench for the embedder's own way."),
+    ] = None,
+    compare_with: Annotated[
+        str | None,
+        typer.Option(help="Compare with clips of this front end all the same, and mark every score (W-FRONT-END)."),
+    ] = None,
     name: Name = None,
     licence: Licence = "",
     synthetic: Synthetic = False,
 ) -> None:
-    """Write statistics that fadtk or stable-audio-metrics saved (.npz) as a reference file, for FAD."""
+    """Write statistics or embeddings that another tool saved as a reference file.
+
+    Those of fadtk, kadtk and stable-audio-metrics are read as they are. Files do not say how the audio was prepared,
+    and clips that are prepared otherwise are not compared with it.
+    """
     from bench.contracts.embedder import EmbedderRef
-    from bench.references.import_npz import import_statistics
+    from bench.number_format import counted
+    from bench.references.file_format import reference_path
+    from bench.references.import_npz import ImportOptions, holds_statistics, import_embeddings, import_statistics
 
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"imported": source.name, "model": model}}
     ref = EmbedderRef(embedder, _params(param))
-    count = import_statistics(source, ref, out, name, model=model, windows=windows, about=about)
-    print(f"{out}: mean and covariance of {'' if windows else 'at least '}{count} windows")
+    options = ImportOptions(model, windows, front_end, compare_with, about)
+    reference_path(out)
+    if holds_statistics(source):
+        count = import_statistics(source, ref, out, name, options)
+        print(f"{out}: mean and covariance of {'' if windows else 'at least '}{count} windows")
+        return
+    built = import_embeddings(source, ref, out, name, options)
+    if built.recordings:
+        print(f"{out}: {counted(built.windows, 'window')} of {counted(built.recordings, 'recording')}")
+    else:
+        print(
+            f"{out}: mean and covariance of {built.windows} windows; which are of one recording is not known, so KAD "
+            "cannot use it (a folder with one .npy file a recording says so)"
+        )
 
 
 @app.command("show")
@@ -120,6 +152,7 @@ def show(
     """Print what a reference file holds."""
     import json
 
+    from bench.references.front_ends import front_end_of
     from bench.references.load import load_reference
 
     loaded = load_reference(reference)
@@ -129,6 +162,7 @@ def show(
     facts: dict[str, Any] = {
         "name": loaded.name,
         "embedder": loaded.about["embedder"],
+        "front_end": front_end_of(loaded.about),
         "fingerprint": loaded.fingerprint,
         "windows": loaded.windows,
         "dimension": len(loaded.mean),

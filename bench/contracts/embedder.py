@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.contracts.audio import Audio
+from bench.contracts.front_end import OWN, FrontEnd
 from bench.contracts.identity import identity_of
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find, plain_name
-from bench.errors import UsageError
+from bench.errors import UsageError, suggestion
 from bench.hashing import fingerprint
 
 Vectors = npt.NDArray[np.float32]
@@ -25,19 +26,47 @@ class Embedder(ABC):
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for models; the constructor loads nothing.
     What the audio needs before it is embedded (loudness, rate, channels) is the embedder's own part and covered by its
-    version.
+    version. An embedder that can also prepare audio as others published it takes their name as the parameter
+    ``front_end``, names them in ``front_ends``, and what it does under one is a part of its identity.
 
     Class attributes:
         version: raised whenever the same audio would give other vectors.
         provenance_params: parameters that cannot change a vector (device, paths, batch size).
         dimension: length of a vector; an instance attribute where it depends on the checkpoint.
         examples: as for models.
+        own_front_end: how it prepares audio by itself, where it says so; may depend on the instance.
+        front_end: the published front end that it was asked for, by name.
     """
 
+    own_front_end: FrontEnd | None = None
+    front_end: str | None = None
     version: ClassVar[int] = 1
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     examples: ClassVar[Mapping[str, str]] = {}
     dimension: int
+
+    @property
+    def front_ends(self) -> Mapping[str, FrontEnd]:
+        """The published front ends that it can have, by name."""
+        return {}
+
+    @property
+    def published_front_end(self) -> FrontEnd | None:
+        """The one that it was asked for; None where it prepares audio in its own way.
+
+        Raises:
+            UsageError: it has none of that name.
+        """
+        if self.front_end is None or not self.front_ends:
+            return None
+        if self.front_end not in self.front_ends:
+            known = ", ".join(self.front_ends)
+            hint = "leave it out for its own" if self.front_end == OWN else f"known: {known}"
+            raise UsageError(
+                f"{type(self).__name__} has no front end '{self.front_end}'"
+                f"{suggestion(str(self.front_end), self.front_ends)}; {hint}"
+            )
+        return self.front_ends[self.front_end]
 
     @classmethod  # noqa: B027
     def require(cls) -> None:
@@ -48,7 +77,7 @@ class Embedder(ABC):
 
     @abstractmethod
     def embed(self, audio: Audio) -> Vectors:
-        """Return finite float32 of shape (windows ≥ 1, dimension); windows are cut at fixed places, never at random.
+        """Return finite float32 of shape (windows ≥ 1, dimension); where windows are cut depends on the audio alone.
 
         Raises:
             Undefined: this audio has no embedding, with the reason (it is silent).
@@ -99,6 +128,7 @@ def load_embedder(ref: EmbedderRef) -> Embedder:
         MissingError: it needs what is not installed.
     """
     embedder: Embedder = create(find("embedder", ref.name), ref.params, Embedder)
+    embedder.published_front_end  # noqa: B018 - refuses an unknown one
     return embedder
 
 
@@ -111,4 +141,6 @@ def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
     kind = type(embedder)
     params = bind(plugin, kind, ref.params)
     deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
-    return identity_of(plugin, kind.version, deciding, dict(embedder.fingerprint()))
+    published = embedder.published_front_end
+    front_end = {"front_end": published.identity()} if published else {}
+    return identity_of(plugin, kind.version, deciding, {**embedder.fingerprint(), **front_end})

@@ -178,6 +178,10 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-FLOOR": lambda p: (
         f"{p['permutations']} permutations, so p is never below {format(p['p'], 'g').removeprefix('0')}"
     ),
+    "W-FRONT-END": lambda p: (
+        f"the audio of the reference '{p['reference']}' was prepared by {p['music']} and that of the clips by "
+        f"{p['clips']}, which moves the distance"
+    ),
     "W-GENRES": _genres,
     "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
     "W-ONE-EACH": lambda p: (

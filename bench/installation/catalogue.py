@@ -10,6 +10,7 @@ import yaml
 
 from bench.contracts.embedder import Embedder
 from bench.contracts.entry_points import Kind, Plugin, declared
+from bench.contracts.front_end import FrontEnd
 from bench.contracts.metric import ClipMetric
 from bench.contracts.parameters import Parameter, parameters
 from bench.contracts.plugins import find, is_declared, load, short_name
@@ -27,8 +28,9 @@ def catalogue(kind: Kind) -> list[dict[str, Any]]:
     its documentation; ``usable`` is whether it could be imported, and where it could not ``summary`` says why.
     ``version`` is that of a class, otherwise None. ``params`` lists the parameters: ``name``, whether it is
     ``required``, its ``default``, for a required one an ``example``, in YAML, where the plugin gives one, its ``type``
-    in words, and what the ``doc`` of the class says of it; both are empty where nothing is known. An ambiguous name is
-    followed by those that mean one plugin.
+    in words, and what the ``doc`` of the class says of it; both are empty where nothing is known. ``front_end`` says
+    how an embedder prepares audio, where it says so, and is otherwise None. An ambiguous name is followed by those that
+    mean one plugin.
     """
     return [
         {
@@ -123,11 +125,12 @@ def _described(plugin: Plugin) -> dict[str, Any]:
         "usable": True,
         "version": _version(thing),
         "params": params,
+        "front_end": own.text if isinstance(own := getattr(thing, "own_front_end", None), FrontEnd) else None,
     }
 
 
 def _unusable(problem: str) -> dict[str, Any]:
-    return {"summary": problem, "usable": False, "version": None, "params": []}
+    return {"summary": problem, "usable": False, "version": None, "params": [], "front_end": None}
 
 
 def _version(thing: Any) -> int | None:

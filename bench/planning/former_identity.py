@@ -109,7 +109,12 @@ def former_embedder(ref: EmbedderRef, embedder: Embedder) -> str:
     return fingerprint(
         {
             "class": f"{former_target(plugin)}@{kind.version}",
-            "params": {name: value for name, value in params.items() if name not in kind.provenance_params},
+            # There was no parameter 'front_end'.
+            "params": {
+                name: value
+                for name, value in params.items()
+                if name not in kind.provenance_params and (name, value) != ("front_end", None)
+            },
             **embedder.fingerprint(),
             **({"source": plugin.source} if plugin.source else {}),
         }

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.clip_view import View
-from bench.contracts.identity import plugin_label
+from bench.contracts.front_end import OWN
+from bench.contracts.identity import only_set, plugin_label
 from bench.contracts.plugins import find, installed, is_declared, load
 from bench.contracts.set_metric import PlannedReference, Reference
 from bench.errors import TunebenchError, UsageError, suggestion
 from bench.file_names import looked_for
 from bench.hashing import fingerprint, first_difference
 from bench.references.file_format import read_tensors
+from bench.references.front_ends import heard_name
 from bench.references.load import ENDING, load_reference
 
 if TYPE_CHECKING:
@@ -195,6 +197,13 @@ def _other_embedder(identity: Mapping[str, Any], embedder: PlannedEmbedder) -> s
     from bench.contracts.embedder import embedder_identity, load_embedder
 
     wanted = embedder_identity(embedder.ref, load_embedder(embedder.ref))
+    if _without_front_end(identity) == _without_front_end(wanted):
+        music, clips = (heard_name(each.get("front_end", OWN)) for each in (identity, wanted))
+        hint = f"set 'front_end: {music}' in embedder_params" if music != OWN else "leave front_end out"
+        return (
+            f"is of audio prepared by {music}, and the clips are prepared by {clips}; {hint}, or import it with "
+            f"--compare-with {clips} to compare all the same and mark the scores"
+        )
     place, theirs, ours = first_difference(json.loads(json.dumps(identity)), wanted)
     return (
         f"was embedded by {plugin_label(identity)}, {embedder.ref.name} is needed ({place}: {theirs}, not {ours}); "
@@ -202,8 +211,16 @@ def _other_embedder(identity: Mapping[str, Any], embedder: PlannedEmbedder) -> s
     )
 
 
+def _without_front_end(identity: Mapping[str, Any]) -> dict[str, Any]:
+    params = {name: value for name, value in identity.get("params", {}).items() if name != "front_end"}
+    rest = {name: value for name, value in identity.items() if name not in ("params", "front_end")}
+    return only_set({"params": params, **rest})
+
+
 def _build(embedder: PlannedEmbedder) -> str:
-    return f"make one with 'tunebench reference build AUDIO --embedder {embedder.ref.name}'"
+    front_end = embedder.ref.params.get("front_end")
+    own = f" --param front_end={front_end}" if front_end else ""
+    return f"make one with 'tunebench reference build AUDIO --embedder {embedder.ref.name}{own}'"
 
 
 def _unknown(name: str) -> str:

@@ -1,9 +1,14 @@
-"""Statistics that other tools saved → a reference file."""
+"""Statistics and embeddings that other tools saved → a reference file."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +19,37 @@ from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedd
 from bench.errors import DataError, UsageError, suggestion
 from bench.file_names import looked_for
 from bench.paths import StrPath
-from bench.references.file_format import reference_path, write_tensors
+from bench.references.build import Built
+from bench.references.file_format import ReferenceWriter, reference_path, write_tensors
+from bench.references.front_ends import HEARD, ask_for_front_end, heard_by, with_front_end
+from bench.stats.moments import Moments
 
 Array = npt.NDArray[np.float64]
 
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How what is imported was made.
+
+    Attributes:
+        model: which pair of statistics, where a file holds several.
+        windows: how many windows the statistics are of. The files do not say; without it the least number that the
+            covariance's rank allows is kept, and scores carry a warning.
+        front_end: how the audio was prepared: a published front end of the embedder, or ``tunebench`` for its own.
+        compare_with: the front end of the clips that may be compared with it, where that is another one; every such
+            score is marked ``W-FRONT-END``.
+        about: JSON values to keep beside: licence, provenance, synthetic.
+    """
+
+    model: str | None = None
+    windows: int | None = None
+    front_end: str | None = None
+    compare_with: str | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+_EMBEDDINGS = "embeddings"
+_ROWS = 1 << 14  # of embeddings that are summed at once
 _MOST_BYTES = 1 << 30  # a hundred models of 1,024 dimensions
 _MEANS, _COVARIANCES = ("mu", "mean", "mu_ref"), ("cov", "sigma", "covariance", "sigma_ref")
 
@@ -27,54 +59,175 @@ def import_statistics(
     ref: EmbedderRef | str,
     path: StrPath,
     name: str | None = None,
-    *,
-    model: str | None = None,
-    windows: int | None = None,
-    about: Mapping[str, Any] | None = None,
+    options: ImportOptions | None = None,
 ) -> int:
-    """Write mean and covariance from an ``.npz`` file as a reference file, and return the number of windows.
+    """Write what another tool saved as a reference file, and return the number of windows.
 
-    The arrays are ``mu`` and ``cov`` (or ``sigma``); fadtk keeps one pair for each embedding model in one file, as
-    ``<model>.mu`` and ``<model>.cov``, and stable-audio-metrics calls them ``mu_ref`` and ``sigma_ref``. They must be
-    of exactly the embedder ``ref``: the file does not say.
+    Of embeddings see `import_embeddings`. The arrays of statistics are ``mu`` and ``cov`` (or ``sigma``); fadtk keeps
+    one pair for each embedding model in one file, as ``<model>.mu`` and ``<model>.cov``, and stable-audio-metrics calls
+    them ``mu_ref`` and ``sigma_ref``. They must be of exactly the embedder ``ref``: the file does not say.
 
     Args:
         source: the file; pickled objects in it are refused.
         ref: the embedder that the statistics are of, or its name.
         path: the file to write, ``*.safetensors``.
         name: as tables show it; by default that of the file.
-        model: which pair, where there are several.
-        windows: how many windows they are of. The files do not say; without it the least number that the
-            covariance's rank allows is kept, and scores carry a warning.
-        about: JSON values to keep beside.
+        options: how they were made.
 
     Raises:
-        UsageError: an unknown model or embedder, or another ending.
+        UsageError: an unknown model or embedder, another ending, or nobody says how the audio was prepared.
         DataError: not an ``.npz`` file, or arrays that are no mean and covariance of that embedder's dimension.
     """
     source, file = Path(source), reference_path(path)
-    ref = EmbedderRef(ref) if isinstance(ref, str) else ref
+    options = options or ImportOptions()
+    if not holds_statistics(source):
+        return import_embeddings(source, ref, path, name, options).windows
     arrays = _arrays(source)
-    mean, covariance = _pair(arrays, model, source)
-    embedder = load_embedder(ref)
-    _check(mean, covariance, embedder.dimension, ref.name, source)
-    identity = embedder_identity(ref, embedder)
-    embedder.close()
-    at_least = windows is None
-    count = int(np.linalg.matrix_rank(covariance, hermitian=True)) + 1 if windows is None else windows
+    mean, covariance = _pair(arrays, options.model, source)
+    identity, dimension, heard = _heard(ref, source, file, options, _likely(arrays))
+    _check(mean, covariance, dimension, identity["plugin"].get("name", "the embedder"), source)
+    at_least = options.windows is None
+    count = options.windows or int(np.linalg.matrix_rank(covariance, hermitian=True)) + 1
     if count < 2:
         raise DataError(f"{source}: of {count} windows; a covariance needs 2 or more")
     described = {
-        **(about or {}),
+        **options.about,
+        **heard,
         "name": name or file.stem,
         "embedder": identity,
         "windows": count,
         "recordings": [],
         **({"windows_at_least": True} if at_least else {}),
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(file)
     write_tensors(file, {"mean": mean, "covariance": covariance}, described)
     return count
+
+
+def import_embeddings(
+    source: StrPath,
+    ref: EmbedderRef | str,
+    path: StrPath,
+    name: str | None = None,
+    options: ImportOptions | None = None,
+) -> Built:
+    """Write embeddings of recordings as a reference file.
+
+    Args:
+        source: a folder of ``.npy`` files, one a recording, which become a reference like one that was built here. Of a
+            single ``.npy`` file, or of an ``.npz`` file with one array or one called ``embeddings``, it is not known
+            which windows are of one recording: mean and covariance are kept, which FAD needs, and not the windows,
+            which KAD does. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
+        ref: the embedder that they are of, or its name.
+        path: the file to write, ``*.safetensors``.
+        name: as tables show it; by default that of the file.
+        options: how they were made.
+
+    Raises:
+        UsageError: nothing there, an unknown embedder, another ending, or nobody says how the audio was prepared.
+        DataError: arrays that are no embeddings of that embedder's dimension.
+    """
+    source, file, options = Path(source), reference_path(path), options or ImportOptions()
+    if options.model is not None or options.windows is not None:
+        raise UsageError(f"{source} holds embeddings: --model and --windows are of files of statistics")
+    identity, dimension, heard = _heard(ref, source, file, options, None)
+    about = {**options.about, **heard}
+    if not source.is_dir():
+        vectors = _embeddings(source, dimension)
+        blocks = (vectors[start : start + _ROWS] for start in range(0, len(vectors), _ROWS))
+        try:
+            moments = reduce(add, (Moments.of(np.asarray(block, dtype=np.float64)) for block in blocks))
+        except ValueError:
+            raise DataError(f"{source}: holds values that are not finite") from None
+        if moments.n < 2:
+            raise DataError(f"{source}: of {moments.n} window; a covariance needs 2 or more")
+        described = {"name": name or file.stem, "embedder": identity, "windows": moments.n, "recordings": []}
+        _make_folder(file)
+        write_tensors(file, {"mean": moments.mean, "covariance": moments.covariance}, {**about, **described})
+        return Built(moments.n, 0, ())
+    recordings = sorted(source.rglob("*.npy"))
+    if not recordings:
+        raise UsageError(f"there are no .npy files in the folder {source}")
+    with ReferenceWriter(file) as writer:
+        for recording in recordings:
+            vectors = np.asarray(_embeddings(recording, dimension), dtype=np.float32)
+            content = hashlib.sha256(np.ascontiguousarray(vectors).tobytes()).hexdigest()
+            writer.add(recording.relative_to(source).with_suffix("").as_posix(), f"embedding:{content}", None, vectors)
+        writer.finish(name or file.stem, identity, **about)
+        return Built(writer.windows, len(recordings), ())
+
+
+def holds_statistics(source: StrPath) -> bool:
+    """Whether a file holds a mean and a covariance and not embeddings."""
+    source = Path(source)
+    if source.is_dir() or source.suffix.lower() == ".npy":
+        return False
+    kinds = {name.rpartition(".")[2] for name in _arrays(source)}
+    return bool(kinds.intersection(_MEANS + _COVARIANCES)) or (len(kinds) != 1 and _EMBEDDINGS not in kinds)
+
+
+def _make_folder(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _embeddings(source: Path, dimension: int) -> npt.NDArray[Any]:
+    """The vectors in a file, shape (windows, dimension)."""
+    if source.suffix.lower() == ".npy":
+        try:
+            array: npt.NDArray[Any] = np.load(source, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            if not source.is_file():
+                raise UsageError(f"there is no file {source}{looked_for(source)}") from None
+            raise DataError(f"{source}: truncated or not an .npy file") from error
+    else:
+        arrays = _arrays(source)
+        array = arrays.get(_EMBEDDINGS, next(iter(arrays.values())))
+    if array.ndim == 1:
+        array = array[np.newaxis]
+    if array.ndim != 2 or array.shape[1] != dimension or not len(array) or array.dtype.kind != "f":
+        raise DataError(
+            f"{source}: an array of shape {array.shape} and type {array.dtype}, must be (windows, {dimension}) of "
+            "floating-point numbers"
+        )
+    return array
+
+
+def _likely(arrays: Mapping[str, Any]) -> str | None:
+    """The tool that calls its arrays so."""
+    if "mu_ref" in arrays:
+        return "stable-audio-metrics"
+    return "fadtk" if any("." in name for name in arrays) else None
+
+
+def _heard(
+    ref: EmbedderRef | str, source: Path, file: Path, options: ImportOptions, likely: str | None
+) -> tuple[dict[str, Any], int, dict[str, Any]]:
+    """The identity of the embedder that clips are compared by, its dimension, and how the music was prepared if not so.
+
+    Raises:
+        UsageError: an unknown embedder or front end, or nobody says which.
+    """
+    ref = EmbedderRef(ref) if isinstance(ref, str) else ref
+    if options.front_end is not None:
+        ref = with_front_end(ref, options.front_end)
+    else:
+        params = [f"--param={name}={json.dumps(value)}" for name, value in ref.params.items()]
+        model = ["--model", options.model] if options.model else []
+        windows = ["--windows", str(options.windows)] if options.windows else []
+        other = ["--compare-with", options.compare_with] if options.compare_with else []
+        words = ["tunebench", "reference", "import", str(source), "--embedder", ref.name, *params, *model, *windows]
+        ask_for_front_end(ref, source, [*words, *other, "--out", str(file)], likely)
+    heard = heard_by(ref)
+    if options.compare_with is not None:
+        plain = {name: value for name, value in ref.params.items() if name != "front_end"}
+        ref = with_front_end(replace(ref, params=plain), options.compare_with)
+    embedder = load_embedder(ref)
+    identity, dimension = embedder_identity(ref, embedder), embedder.dimension
+    embedder.close()
+    return identity, dimension, {HEARD: heard} if heard != heard_by(ref) else {}
 
 
 def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:

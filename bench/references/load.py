@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.contracts.embedder import Vectors
+from bench.contracts.front_end import OWN
 from bench.contracts.notice import Notice
 from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import DataError
 from bench.hashing import fingerprint
 from bench.paths import StrPath
 from bench.references.file_format import content_fingerprint, read_tensors
+from bench.references.front_ends import HEARD, heard_name
 
 ENDING = ".safetensors"
 
@@ -46,7 +48,9 @@ def load_reference(path: StrPath) -> Reference:
         return Reference(
             about["name"],
             embedder,
-            content_fingerprint(tensors, embedder, genres, prompts),
+            content_fingerprint(
+                tensors, fingerprint([embedder, about[HEARD]]) if HEARD in about else embedder, genres, prompts
+            ),
             int(about["windows"]),
             mean,
             covariance,
@@ -104,6 +108,10 @@ def _warnings(about: Mapping[str, Any]) -> list[Notice]:
     found = []
     if about.get("synthetic"):
         found.append(Notice("W-SYNTHETIC", {"reference": about["name"]}))
+    if HEARD in about:
+        clips = about["embedder"].get("front_end", OWN)
+        names = {"music": heard_name(about[HEARD]), "clips": heard_name(clips)}
+        found.append(Notice("W-FRONT-END", {"reference": about["name"], **names}))
     if about.get("windows_at_least"):
         found.append(Notice("W-COUNT", {"reference": about["name"], "windows": about["windows"]}))
     return found

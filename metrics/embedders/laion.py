@@ -10,7 +10,7 @@ handed over as tensors, meet none of that.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import Any, ClassVar
 
 from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
+from bench.contracts.front_end import FrontEnd
 from bench.errors import DataError
+from metrics.embedders.front_ends import CLAP
 from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
@@ -42,6 +44,8 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
         tokenizer: folder or hub id of the RoBERTa tokenizer, for the text side only.
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
+        front_end: how a published tool prepares the audio, instead of the above: ``fadtk``, ``kadtk``,
+            ``frechet-audio-distance`` or ``stable-audio-metrics`` (one window at a place that the audio's hash draws).
     """
 
     version = 1
@@ -66,12 +70,18 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
         tokenizer: str = "roberta-base",
         device: str = "cpu",
         batch_size: int = 4,
+        front_end: str | None = None,
     ) -> None:
+        self.front_end = front_end
         self.checkpoint = checkpoint
         self.amodel = amodel
         self.tokenizer = tokenizer
         self.device = device
         self.batch_size = batch_size
+
+    @property
+    def front_ends(self) -> Mapping[str, FrontEnd]:
+        return CLAP
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         torch = required("torch", "laion")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.embedder import Embedder, Vectors
 from bench.mel import mel_filters, mel_spectrogram
+from metrics.embedders.front_ends import own
 from metrics.embedders.windows import finite, network_input
 from metrics.networks.onnx import load_network
 from metrics.notes.trial import try_out
@@ -111,6 +112,7 @@ class _Musicnn(Embedder):
 
     version = 1
     dimension = 200
+    own_front_end = own(PATCH * HOP / RATE, padding=False)
     training: ClassVar[Training]
 
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,9 @@ from typing import Any, NamedTuple
 
 from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
+from bench.contracts.front_end import FrontEnd
 from bench.errors import MissingError, UsageError
+from metrics.embedders import front_ends
 from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.windows import WaveformEmbedder
 from metrics.networks.checkpoint import checkpoint_file, fill, load_state, required
@@ -48,6 +51,8 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
         rate: sample rate in Hz of the variant: 32000, 16000 or 8000.
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
+        front_end: how a published tool prepares the audio, instead of the above: ``kadtk``,
+            ``frechet-audio-distance`` or ``audioldm_eval``; all give one vector for a whole recording.
 
     Raises:
         UsageError: there is no variant of that rate.
@@ -63,8 +68,14 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
         _networks()
 
     def __init__(
-        self, checkpoint: str | None = None, rate: int = 32_000, device: str = "cpu", batch_size: int = 4
+        self,
+        checkpoint: str | None = None,
+        rate: int = 32_000,
+        device: str = "cpu",
+        batch_size: int = 4,
+        front_end: str | None = None,
     ) -> None:
+        self.front_end = front_end
         if rate not in VARIANTS:
             raise UsageError(f"pann has no network for {rate} Hz; rate is one of {', '.join(map(str, VARIANTS))}")
         self.rate = rate
@@ -72,6 +83,10 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
         self.checkpoint = checkpoint or self.variant.published
         self.device = device
         self.batch_size = batch_size
+
+    @property
+    def front_ends(self) -> Mapping[str, FrontEnd]:
+        return front_ends.pann(self.rate)
 
     @property
     def _file(self) -> Path:

@@ -7,6 +7,8 @@ package torchvggish, with a checkpoint of the user's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ import numpy as np
 
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Vectors
+from bench.contracts.front_end import FrontEnd
+from metrics.embedders import front_ends
 from metrics.embedders.local_checkpoint import LocalCheckpoint
-from metrics.embedders.windows import cut, finite, network_input
+from metrics.embedders.windows import finite, network_input
 from metrics.networks.checkpoint import checkpoint_file, fill, load_state, required
 
 RATE = 16_000
@@ -40,7 +44,11 @@ class VGGish(LocalCheckpoint):
         checkpoint: path of ``vggish-10086976.pth``; by default in the working folder.
         device: where the network runs, as PyTorch writes it.
         batch_size: examples in one call of the network.
+        front_end: how a published tool prepares the audio, instead of the above: ``fadtk``, ``kadtk``,
+            ``frechet-audio-distance`` or ``audioldm_eval``.
     """
+
+    own_front_end = replace(front_ends.own(EXAMPLE / RATE, padding=False), hop=HOP / RATE)
 
     version = 1
     dimension = 128
@@ -51,7 +59,14 @@ class VGGish(LocalCheckpoint):
         for module in ("torch", "torchvggish.vggish_input", "torchvggish.torchvggish"):
             required(module, "laion")
 
-    def __init__(self, checkpoint: str = PUBLISHED, device: str = "cpu", batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        checkpoint: str = PUBLISHED,
+        device: str = "cpu",
+        batch_size: int = 32,
+        front_end: str | None = None,
+    ) -> None:
+        self.front_end = front_end
         self.checkpoint = checkpoint
         self.device = device
         self.batch_size = batch_size
@@ -59,18 +74,27 @@ class VGGish(LocalCheckpoint):
     def embed(self, audio: Audio) -> Vectors:
         network = self._network
         torch = required("torch", "laion")
-        samples = network_input(audio, RATE)
-        if len(samples) < EXAMPLE:
-            samples = cut(samples, EXAMPLE, 1)[0]
+        published = self.published_front_end
+        samples = front_ends.prepare(audio, RATE, published) if published else network_input(audio, RATE)
+        samples = np.pad(samples, (0, max(0, EXAMPLE - len(samples))))
         examples = required("torchvggish.vggish_input", "laion").waveform_to_examples(samples, RATE, False)
         inputs = torch.from_numpy(examples.astype(np.float32))[:, None].to(self.device)
         with torch.inference_mode():
             batches = [network(batch).cpu().numpy() for batch in inputs.split(self.batch_size)]
-        return finite(np.concatenate(batches), "vggish")
+        vectors = np.concatenate(batches)
+        return finite(front_ends.stored(vectors, published) if published else vectors, "vggish")
 
     def weights(self, audio: Audio) -> Vectors:
+        published = self.published_front_end
+        if published:  # whose windows all count alike
+            frames = len(front_ends.prepare(audio, RATE, published))
+            return np.ones(max(1, 1 + (frames - EXAMPLE) // HOP), dtype=np.float32)
         frames = round(audio.duration * RATE)
         return np.full(max(1, 1 + (frames - EXAMPLE) // HOP), min(1.0, frames / EXAMPLE), dtype=np.float32)
+
+    @property
+    def front_ends(self) -> Mapping[str, FrontEnd]:
+        return front_ends.VGGISH
 
     @property
     def _file(self) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.embedder import Embedder, Vectors
 from bench.errors import DataError
+from metrics.embedders.front_ends import own, stored, windows_of
 from metrics.embedders.loudness import levelled
 
 REMAINDER = 0.01
@@ -68,15 +69,25 @@ class WaveformEmbedder(Embedder):
     rate: int
     window: ClassVar[float] = 10.0
     batch_size: int = 4
+    own_front_end = own(window)
 
     @abstractmethod
     def _vectors(self, windows: Samples) -> Vectors:
         """Vectors, shape (windows, dimension), of windows of shape (windows, frames)."""
 
     def embed(self, audio: Audio) -> Vectors:
-        windows = cut(network_input(audio, self.rate), round(self.window * self.rate), len(self.weights(audio)))
-        batches = [self._vectors(windows[i : i + self.batch_size]) for i in range(0, len(windows), self.batch_size)]
-        return finite(np.concatenate(batches), type(self).__name__)
+        published = self.published_front_end
+        if published:
+            windows = windows_of(audio, self.rate, published)
+        else:
+            windows = cut(network_input(audio, self.rate), round(self.window * self.rate), len(self.weights(audio)))
+        starts = range(0, len(windows), self.batch_size)
+        batches = [self._vectors(np.array(windows[i : i + self.batch_size])) for i in starts]
+        vectors = np.concatenate(batches)
+        return finite(stored(vectors, published) if published else vectors, type(self).__name__)
 
     def weights(self, audio: Audio) -> Vectors:
+        published = self.published_front_end
+        if published:  # whose windows all count alike
+            return np.ones(len(windows_of(audio, self.rate, published)), dtype=np.float32)
         return shares(audio.duration, self.window)

@@ -101,7 +101,9 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         return bench.build_report(run, str(out / "report"), ratings, _doses(out), audio=None, workers=0)
 
     def statistics() -> int:
-        return bench.import_reference(str(folder / "statistics.npz"), bands, str(out / "i.safetensors"), windows=9)
+        return bench.import_reference(
+            str(folder / "statistics.npz"), bands, str(out / "i.safetensors"), options=bench.ImportOptions(windows=9)
+        )
 
     def refused(call: Callable[[], object]) -> None:
         with pytest.raises(bench.TunebenchError):  # there is no such checkpoint, adapter or run

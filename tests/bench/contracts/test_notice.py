@@ -44,6 +44,11 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "W-DURATION": ({"a": 10.0, "b": 0.25}, "A was asked for clips of 10 s and B for clips of 0.25 s"),
     "W-FEW": ({"prompts": 5, "p": 0.0625}, "with 5 prompts p is never below 0.062"),
     "W-FLOOR": ({"permutations": 999, "p": 0.001}, "999 permutations, so p is never below .001"),
+    "W-FRONT-END": (
+        {"reference": "fma", "music": "fadtk", "clips": "tunebench"},
+        "the audio of the reference 'fma' was prepared by fadtk and that of the clips by tunebench, which moves the "
+        "distance",
+    ),
     "W-GENRES": (
         {"reference": "music", "common": ["jazz"], "clips": ["", "folk"], "music": ["pop"]},
         "left aside, since only one side has it: clips of genre none, folk and music of genre pop (the reference is "

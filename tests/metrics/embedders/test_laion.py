@@ -16,6 +16,7 @@ import pytest
 from bench import Audio
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, MissingError, UsageError
+from metrics.embedders.front_ends import prepare
 from metrics.embedders.laion import ClapLaion, _without_downloads
 from metrics.embedders.pann import PANN
 from metrics.embedders.vggish import VGGish
@@ -124,6 +125,21 @@ def test_laion_hears_fixed_windows_one_by_one(laion: ClapLaion) -> None:
     np.testing.assert_allclose(laion.embed(Audio(0.05 * audio.samples, audio.rate)), vectors, atol=1e-4)
 
 
+def test_laion_hears_overlapping_windows_under_the_front_end_of_fadtk(laion: ClapLaion) -> None:
+    published = SmallLaion(laion.checkpoint, amodel="HTSAT-tiny", tokenizer=laion.tokenizer, front_end="fadtk")
+    audio = tone(2.5)
+    vectors = published.embed(audio)
+    assert vectors.shape == (3, 512)
+    assert published.weights(audio).tolist() == [1, 1, 1]
+    heard = prepare(audio, 48_000, published.front_ends["fadtk"]).astype(np.float32)
+    for second in range(3):
+        window = np.pad(heard[second * 48_000 :], (0, 480_000 - len(heard) + second * 48_000))
+        with torch.no_grad():
+            direct = laion._network.model.get_audio_embedding([{"waveform": torch.from_numpy(window)}]).numpy()
+        np.testing.assert_allclose(vectors[second], direct[0].astype(np.float16), atol=1e-3)
+    assert len(SmallLaion(laion.checkpoint, "HTSAT-tiny", front_end="stable-audio-metrics").embed(audio)) == 1
+
+
 def test_laion_reads_texts(laion: ClapLaion) -> None:
     vectors = laion.embed_text(["slow jazz", "a loud rock song"])
     assert vectors.shape == (2, 512)
@@ -196,6 +212,17 @@ def test_pann_gives_one_vector_a_window(pann: PANN) -> None:
         direct = pann._network(first, None)["embedding"].numpy()
     np.testing.assert_allclose(vectors[0], direct[0], atol=1e-4 * np.abs(direct).max())
     assert "laion_clap" not in dir(sys.modules["frechet_audio_distance_models"])
+
+
+def test_pann_hears_a_whole_recording_under_a_published_front_end(pann: PANN) -> None:
+    published = PANN(pann.checkpoint, rate=16_000, front_end="audioldm_eval")
+    audio = tone(1.5)
+    vectors = published.embed(audio)
+    heard = prepare(audio, 16_000, published.front_ends["audioldm_eval"]).astype(np.float32)
+    assert len(heard) == 32_000
+    with torch.no_grad():
+        direct = pann._network(torch.from_numpy(heard)[None], None)["embedding"].numpy()
+    np.testing.assert_allclose(vectors, direct, atol=1e-4 * np.abs(direct).max())
 
 
 def test_pann_of_an_unknown_rate_or_another_network_is_refused(pann: PANN) -> None:

@@ -1,0 +1,95 @@
+"""How the audio behind a reference was prepared, and what it may be compared with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.contracts.embedder import EmbedderRef, load_embedder
+from bench.contracts.front_end import OWN, FrontEnd, describe
+from bench.contracts.identity import plugin_label
+from bench.contracts.plugins import find, installed, load
+from bench.errors import TunebenchError, UsageError
+
+HEARD = "heard"
+"""Where a reference file says that its audio was prepared by another front end than its embedder's: the identity of
+that front end, or the name of our own."""
+
+
+def with_front_end(ref: EmbedderRef, name: str) -> EmbedderRef:
+    """The embedder with a front end by name; ``tunebench`` is its own.
+
+    Raises:
+        UsageError: it has none of that name, or ``ref`` names another one.
+    """
+    given = ref.params.get("front_end")
+    if given not in (None, name):
+        raise UsageError(f"--front-end is {name} and the parameter front_end is {given}; give one of them")
+    params = {key: value for key, value in ref.params.items() if key != "front_end"}
+    embedder = load_embedder(replace(ref, params=params))
+    own_only = not embedder.front_ends
+    embedder.close()
+    if name == OWN:
+        return replace(ref, params=params)
+    if own_only:
+        raise UsageError(f"{ref.name} has no published front ends, only its own: --front-end {OWN}")
+    chosen = replace(ref, params={**params, "front_end": name})
+    load_embedder(chosen).close()  # refuses an unknown one
+    return chosen
+
+
+def ask_for_front_end(ref: EmbedderRef, source: Path, command: Sequence[str], likely: str | None) -> None:
+    """Refuse what does not say how its audio was prepared, unless the embedder can only be fed in one way.
+
+    Args:
+        ref: the embedder.
+        source: the file.
+        command: what does the same on the command line, but for the front end.
+        likely: the tool that writes files of this form, where one is known for it.
+
+    Raises:
+        UsageError: the embedder says how it prepares audio, and nobody says whether this audio was prepared so.
+    """
+    embedder = load_embedder(ref)
+    known = [*embedder.front_ends, OWN] if embedder.own_front_end or embedder.front_ends else []
+    embedder.close()
+    if ref.params.get("front_end") is not None or not known:
+        return
+    proposed = likely if likely in known else known[0]
+    raise UsageError(
+        f"{source} does not say how its audio was prepared ({', '.join(known)}); name the front end, for example: "
+        f"{shlex.join([*command, '--front-end', proposed])}"
+    )
+
+
+def heard_by(ref: EmbedderRef) -> str | dict[str, Any]:
+    """The front end of an embedder as a reference file keeps it under `HEARD`."""
+    embedder = load_embedder(ref)
+    published = embedder.published_front_end
+    embedder.close()
+    return published.identity() if published else OWN
+
+
+def front_end_of(about: Mapping[str, Any]) -> str:
+    """How the audio of a reference was prepared, in a line, from what its file says."""
+    identity = about["embedder"]
+    heard = about.get(HEARD, identity.get("front_end", OWN))
+    if isinstance(heard, Mapping):
+        try:
+            return describe(heard)
+        except (KeyError, TypeError, ValueError):  # of another version of tunebench
+            return str(heard.get("name"))
+    name = str(identity.get("plugin", {}).get("name"))
+    try:
+        own = load(find("embedder", name)).own_front_end if name in installed("embedder") else None
+    except (TunebenchError, AttributeError):
+        own = None
+    return own.text if isinstance(own, FrontEnd) else f"that of {plugin_label(identity)}"
+
+
+def heard_name(heard: Any) -> str:
+    """The name of the front end under `HEARD`."""
+    return str(heard.get("name")) if isinstance(heard, Mapping) else str(heard)
