@@ -140,7 +140,9 @@ def _line(request: GenerationRequest, file: str) -> dict[str, Json]:
     }
 
 
-def _clip(out: Path, name: str, request: GenerationRequest, ending: ProgramEnding, log: Path) -> Audio | GenerationError:
+def _clip(
+    out: Path, name: str, request: GenerationRequest, ending: ProgramEnding, log: Path
+) -> Audio | GenerationError:
     made = [file for end in AUDIO_ENDINGS if (file := (out / name).with_suffix(end)).is_file()]
     try:
         if not made:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.bundle.sanitize import BundledMetric
+from bench.config.plugin_files import named_programs
 from bench.config.run_config import CommonGround, MetricConfig
 from bench.contracts.clip_view import View
 from bench.contracts.plugins import find, is_declared, load
@@ -75,6 +76,8 @@ def _refuse_strangers(metric: BundledMetric, trust_weights: bool) -> None:
     texts = [metric.plugin, *_texts(metric.params)]
     if code := next((text for text in texts if ".py:" in text), None):
         raise UsageError(f"it names the plugin file '{code}', and code that a bundle names is never run")
+    if program := next(named_programs(metric.params), None):
+        raise UsageError(f"it runs the program '{program}', and programs that a bundle names are never run")
     if not is_declared("metric", metric.plugin):
         raise MissingError(f"no metric '{metric.plugin}' is installed here; that of a plugin file is not in a bundle")
     weights = next((text for text in texts if "/" in text or "\\" in text or text.startswith("~")), None)
