@@ -15,7 +15,7 @@ from bench.errors import MissingError, TunebenchError, UsageError, one_line
 from bench.planning.metric_plan import PlannedMetric, plan_metric
 from bench.references.load import load_reference
 from bench.storage.clip_sets import view_of
-from bench.storage.layout import reference_name
+from bench.storage.layout import IMPORTED, reference_name
 from bench.storage.store import Store
 
 Resolved = dict[BundledMetric, PlannedMetric]
@@ -78,6 +78,8 @@ def _refuse_strangers(metric: BundledMetric, trust_weights: bool) -> None:
         raise UsageError(f"it names the plugin file '{code}', and code that a bundle names is never run")
     if program := next(named_programs(metric.params), None):
         raise UsageError(f"it runs the program '{program}', and programs that a bundle names are never run")
+    if IMPORTED in metric.params:
+        raise MissingError("its scores were imported, not computed from the clips")
     if not is_declared("metric", metric.plugin):
         raise MissingError(f"no metric '{metric.plugin}' is installed here; that of a plugin file is not in a bundle")
     weights = next((text for text in texts if "/" in text or "\\" in text or text.startswith("~")), None)

@@ -21,6 +21,23 @@ def command(
     metric: Metric = None,
     limit: ClipLimit = None,
     changes: Changes = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="FILE",
+            help="Add scores that were made elsewhere to a run: CSV, JSONL or Parquet with the columns value, and clip "
+            "or model, prompt and seed. Nothing is computed.",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[@VERSION][,PARAM=VALUE…]",
+            help="With --import: the column's name, and its unit, direction (higher, lower, none), range and source, "
+            "such as mos@2,direction=higher,range=[1,5],source=panel of May.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
     suite: ClipSuite = None,
     duration: Annotated[
@@ -44,12 +61,16 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude
+    from bench.cli.score_import import import_into
     from bench.config.overrides import Overrides
     from bench.config.run_config import with_workers
     from bench.errors import UsageError
     from bench.pipeline.run import rescore, run
     from bench.pipeline.scoring_config import scoring_config
 
+    if scores is not None or column is not None:
+        import_into(targets, scores, column, as_json)
+        return
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out, "--limit": limit}
     if any(map(_is_run, targets)):
         target = _one_run(targets)
