@@ -32,11 +32,14 @@ class Embedder(ABC):
         provenance_params: parameters that cannot change a vector (device, paths, batch size).
         dimension: length of a vector; an instance attribute where it depends on the checkpoint.
         examples: as for models.
+        clips_per_call: how many clips `embed_together` is given at once; an instance attribute where that is a
+            parameter.
     """
 
     version: ClassVar[int] = 1
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     examples: ClassVar[Mapping[str, str]] = {}
+    clips_per_call: int = 1
     dimension: int
 
     @classmethod  # noqa: B027
@@ -54,6 +57,16 @@ class Embedder(ABC):
             Undefined: this audio has no embedding, with the reason (it is silent).
             MissingError: the weights are not there.
         """
+
+    def embed_together(self, audio: Sequence[Audio]) -> Sequence[Vectors | Exception]:
+        """Embed up to ``clips_per_call`` clips, each with what `embed` would give or raise, in their order."""
+        found: list[Vectors | Exception] = []
+        for one in audio:
+            try:
+                found.append(self.embed(one))
+            except Exception as error:
+                found.append(error)
+        return found
 
     def weights(self, audio: Audio) -> Vectors:
         """How much of each window is audio and not padding, shape (windows,), in (0, 1]; for means over windows."""

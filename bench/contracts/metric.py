@@ -136,7 +136,7 @@ class DecodedClip:
         self.notes = notes
         self._embedders = embedders
         self._view = view or View()
-        self._vectors = dict(vectors or {})
+        self._vectors: dict[str, Vectors | str | Exception] = dict(vectors or {})
         self._shared: dict[str, Any] = {}
 
     def share(self, name: str, compute: Callable[[], T]) -> T:
@@ -168,7 +168,17 @@ class DecodedClip:
         known = self._vectors[ref.share_name]
         if isinstance(known, str):
             raise Undefined(known)
+        if isinstance(known, Exception):
+            raise known
         return known
+
+    def knows(self, ref: EmbedderRef) -> bool:
+        """Whether `embedding` computes nothing."""
+        return ref.share_name in self._vectors
+
+    def learn(self, ref: EmbedderRef, found: Vectors | Exception) -> None:
+        """Take the clip's vectors, or why there are none, from an embedder that embedded it with others."""
+        self._vectors[ref.share_name] = one_line(found) if isinstance(found, Undefined) else found
 
     @property
     def viewed(self) -> Audio:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import ClassVar
 
+from bench.contracts.embedder import Vectors
 from bench.contracts.metric import DecodedClip, Score
 from bench.errors import DataError
 from bench.execution.executors.worker_state import WorkerState
 from bench.execution.score_task import ScoreTask
-from bench.planning.metric_plan import PlannedMetric
+from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.storage.task_results import ClipScores
 
 
@@ -48,6 +49,7 @@ class ScoreBatch:
         """Decode the files, score them together, then whatever takes a clip at a time."""
         opened = [(task, task.decoded(state)) for task in self.tasks]
         whole = [(task, clip) for task, clip in opened if isinstance(clip, DecodedClip)]
+        _embed_together(state, whole)
         answers: dict[str, dict[str, Score | Exception]] = {task.clip: {} for task in self.tasks}
         for metric in dict.fromkeys(
             metric.ref for task in self.tasks for metric in task.metrics if metric.together > 1
@@ -85,6 +87,26 @@ class ScoreBatch:
         return ScoreBatch(left) if left else None
 
 
+def _embed_together(state: WorkerState, whole: Sequence[tuple[ScoreTask, DecodedClip]]) -> None:
+    """Let clips learn their vectors from embedders that take several."""
+    wanted: dict[str, tuple[PlannedEmbedder, list[DecodedClip]]] = {}
+    for task, clip in whole:
+        embedders = [*task.embedders, *(e for metric in task.metrics for e in metric.embedders)]
+        for embedder in {e.fingerprint: e for e in embedders if e.together > 1}.values():
+            if not clip.knows(embedder.ref):
+                wanted.setdefault(embedder.fingerprint, (embedder, []))[1].append(clip)
+    for embedder, clips in wanted.values():
+        found: Sequence[Vectors | Exception]
+        try:
+            found = list(state.embedder(embedder.ref).embed_together([clip.viewed for clip in clips]))
+            if len(found) != len(clips):
+                raise DataError(f"the embedder returned vectors of {len(found)} clips for {len(clips)}")
+        except Exception as error:  # it is a plugin's
+            found = [error] * len(clips)
+        for clip, one in zip(clips, found, strict=True):
+            clip.learn(embedder.ref, one)
+
+
 def _together(
     state: WorkerState, asked: Sequence[tuple[ScoreTask, DecodedClip, PlannedMetric]]
 ) -> Iterator[tuple[str, Score | Exception]]:
@@ -108,11 +130,18 @@ def in_batches(tasks: Sequence[ScoreTask]) -> tuple[list[ScoreTask], list[ScoreB
     alone: list[ScoreTask] = []
     shared: list[ScoreTask] = []
     for task in tasks:
-        together = tuple(metric for metric in task.metrics if metric.together > 1)
-        rest = tuple(metric for metric in task.metrics if metric.together == 1)
-        if together:
-            shared.append(replace(task, metrics=together, embedders=()))
-        if rest or task.embedders or not together:
-            alone.append(replace(task, metrics=rest))
-    size = max((metric.together for task in shared for metric in task.metrics), default=1)
+        together = tuple(metric for metric in task.metrics if _size(metric) > 1)
+        rest = tuple(metric for metric in task.metrics if _size(metric) == 1)
+        embedders = tuple(embedder for embedder in task.embedders if embedder.together > 1)
+        others = tuple(embedder for embedder in task.embedders if embedder.together == 1)
+        if together or embedders:
+            shared.append(replace(task, metrics=together, embedders=embedders))
+        if rest or others or not (together or embedders):
+            alone.append(replace(task, metrics=rest, embedders=others))
+    sizes = [_size(metric) for task in shared for metric in task.metrics]
+    size = max([*sizes, *(embedder.together for task in shared for embedder in task.embedders)], default=1)
     return alone, [ScoreBatch(tuple(shared[at : at + size])) for at in range(0, len(shared), size)]
+
+
+def _size(metric: PlannedMetric) -> int:
+    return max(metric.together, *(embedder.together for embedder in metric.embedders), 1)

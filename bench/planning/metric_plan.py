@@ -62,13 +62,14 @@ class PlannedEmbedder:
     """An embedder that some metric asks for.
 
     ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
-    ``files`` are those that it rests on.
+    ``files`` are those that it rests on, ``together`` is how many clips it takes at once.
     """
 
     ref: EmbedderRef
     fingerprint: str
     former: str = ""
     files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
+    together: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,8 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
             print_ = fingerprint(embedder_identity(ref, embedder))
     except (TypeError, ValueError) as error:
         raise UsageError(f"embedder '{ref.name}': its fingerprint must be JSON values ({one_line(error)})") from error
-    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder), files)
+    named, former = replace(ref, name=plain_name(ref.name)), former_embedder(ref, embedder)
+    planned = PlannedEmbedder(named, print_, former, files, embedder.clips_per_call)
     embedder.close()
     return planned
 
@@ -249,12 +251,20 @@ def _short(value: Any) -> str:
     Where a file lies says nothing to others.
     """
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_short(item)}" for key, item in value.items())
+        return ", ".join(
+            f"{key}={_short_command(item) if key == 'command' else _short(item)}" for key, item in value.items()
+        )
     if isinstance(value, str) and ".py:" in value:
         return value.rpartition(":")[2]
     if isinstance(value, str) and ("/" in value or "\\" in value) and Path(value).expanduser().exists():
         return Path(value).expanduser().resolve().name
     return str(value)
+
+
+def _short_command(command: Any) -> str:
+    """A program's arguments without the interpreter and what stands for paths."""
+    parts = command[1:] if isinstance(command, list | tuple) else [command]
+    return " ".join(_short(part) for part in parts if not (isinstance(part, str) and part.startswith("{")))
 
 
 def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
