@@ -53,7 +53,7 @@ def measure() -> Iterator[Row]:
             yield Row(f"growth of {what}", slope, "exponent", EXPONENT, "lower", note)
         yield from _commands(folder / str(SIZES[-1]))
         config = write_config(folder / "largest", LARGEST)
-        yield from _limits(f"dry run of {LARGEST.clips:,} clips", 60, 2, "run", config, "--dry-run")
+        yield from limits(f"dry run of {LARGEST.clips:,} clips", 60, 2, "run", config, "--dry-run")
 
 
 def _paths(folder: Path, clips: int) -> Iterator[tuple[str, float]]:
@@ -101,10 +101,10 @@ def _timed(work: Work) -> float:
 
 def _commands(folder: Path) -> Iterator[Row]:
     config, out, size = folder / "run.yaml", folder / "run", f"{SIZES[-1]:,} clips × 10 metrics"
-    yield from _limits(f"resuming {size}", 10, 1, "run", config, "--out", out)
-    yield from _limits(f"leaderboard of {size}", 10, 1, "leaderboard", out)
-    yield from _limits(f"comparing two models of {size}", 10, 1, "compare", out, "m0", "m1")
-    yield from _limits(f"exporting scores of {size}", 20, 1, "export", "scores", out, folder / "scores.csv")
+    yield from limits(f"resuming {size}", 10, 1, "run", config, "--out", out)
+    yield from limits(f"leaderboard of {size}", 10, 1, "leaderboard", out)
+    yield from limits(f"comparing two models of {size}", 10, 1, "compare", out, "m0", "m1")
+    yield from limits(f"exporting scores of {size}", 20, 1, "export", "scores", out, folder / "scores.csv")
 
 
 # What a process takes at most counts from its fork: of this large one, it would be as large.
@@ -117,7 +117,7 @@ print(json.dumps([code, time.perf_counter() - begin, used.ru_utime + used.ru_sti
 """
 
 
-def _limits(what: str, seconds: float, gigabytes: float, *arguments: str | Path) -> Iterator[Row]:
+def limits(what: str, seconds: float, gigabytes: float, *arguments: str | Path) -> Iterator[Row]:
     """The command's wall time and its largest resident memory."""
     command = [sys.executable, "-c", _SMALL_PARENT, Path(sys.executable).parent / "tunebench", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
