@@ -98,10 +98,8 @@ def _verify(
         if (files / folder).exists():
             (files / folder).rename(run / folder)
     with Store.read(run) as store:
-        damage += [
-            *wrong_identities(store),
-            *wrong_configuration(config, store, [m.plugin for m in shown if IMPORTED not in m.params]),
-        ]
+        configured = [m.plugin for m in shown if IMPORTED not in m.params]
+        damage += [*wrong_identities(store), *wrong_configuration(config, store, configured)]
         clips, problems = _listen(store, unpacked, progress)
         damage += problems
         planned, unchecked = resolve(store, shown, config.common, trust_weights)

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from bench.cli.run import AsJson, Out, PluginFiles, Workers
-from bench.cli.run_options import Changes, ClipLimit, ClipSuite, Metric
+from bench.cli.run_options import (
+    Changes,
+    ClipDuration,
+    ClipLimit,
+    ClipSuite,
+    ImportedColumn,
+    ImportedFile,
+    Metric,
+    RowName,
+)
 
 
 def command(
@@ -21,34 +30,12 @@ def command(
     metric: Metric = None,
     limit: ClipLimit = None,
     changes: Changes = None,
-    scores: Annotated[
-        Path | None,
-        typer.Option(
-            "--import",
-            metavar="FILE",
-            help="Add scores that were made elsewhere to a run: CSV, JSONL or Parquet with the columns value, and clip "
-            "or model, prompt and seed. Nothing is computed.",
-        ),
-    ] = None,
-    column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[@VERSION][,PARAM=VALUE…]",
-            help="With --import: the column's name, and its unit, direction (higher, lower, none), range and source, "
-            "such as mos@2,direction=higher,range=[1,5],source=panel of May.",
-        ),
-    ] = None,
+    scores: ImportedFile = None,
+    column: ImportedColumn = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
     suite: ClipSuite = None,
-    duration: Annotated[
-        float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="For your own clips: the row's name; of several rows, once for each.  [default: the folder's]"
-        ),
-    ] = None,
+    duration: ClipDuration = None,
+    name: RowName = None,
     out: Out = None,
     workers: Workers = None,
     plugin_files: PluginFiles = False,
@@ -68,10 +55,11 @@ def command(
     from bench.pipeline.run import rescore, run
     from bench.pipeline.scoring_config import scoring_config
 
-    if scores is not None or column is not None:
-        import_into(targets, scores, column, as_json)
-        return
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out, "--limit": limit}
+    if scores is not None or column is not None:
+        others = {**own, "--metric": metric, "--set": changes, "--force": force or None}
+        import_into(targets, scores, column, as_json, [option for option, value in others.items() if value is not None])
+        return
     if any(map(_is_run, targets)):
         target = _one_run(targets)
         for option, value in own.items():

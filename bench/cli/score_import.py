@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from bench.pipeline.import_scores import ImportedColumn
 
 
-def import_into(targets: list[Path], scores: Path | None, column: str | None, as_json: bool) -> None:
+def import_into(
+    targets: list[Path], scores: Path | None, column: str | None, as_json: bool, others: Sequence[str] = ()
+) -> None:
     """Import a file of scores into a run, say how many, and print the leaderboard.
 
     Raises:
@@ -24,6 +27,8 @@ def import_into(targets: list[Path], scores: Path | None, column: str | None, as
 
     if scores is None or column is None:
         raise UsageError("--import FILE and --column NAME go together: what are the scores, and what is their name?")
+    if others:
+        raise UsageError(f"{others[0]} does not go with --import, which computes nothing")
     if len(targets) != 1:
         raise UsageError(f"--import takes one run folder, and {len(targets)} targets are named")
     found = import_scores(targets[0], scores, column_of(column))
