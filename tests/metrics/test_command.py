@@ -14,6 +14,8 @@ import pytest
 
 import bench
 import metrics.command
+from bench.bundle.pack import pack
+from bench.bundle.verify import verify
 from bench.contracts.audio import write_flac
 from bench.contracts.metric import DecodedClip, Score
 from bench.errors import MissingError, TransientError, UsageError
@@ -255,6 +257,13 @@ def test_a_run_folder_from_elsewhere_starts_no_program(tmp_path: Path) -> None:
     bench.run(config, tmp_path / "run")
     with pytest.raises(UsageError, match="--plugin-files"):
         rescore(tmp_path / "run")
+    with pytest.raises(UsageError, match="--plugin-files"):
+        rescore(tmp_path / "run", metrics=["mine"])
+    pack(tmp_path / "run", tmp_path / "run.zip")
+    (tmp_path / "judge.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert list(verify(tmp_path / "run.zip", trust_weights=True).unchecked) == ["mine@1"]
+    assert not (tmp_path / "ran").exists()
+    (tmp_path / "judge.py").write_text(_START + "for r in requests: say(r)")
     assert rescore(tmp_path / "run", plugin_files=True).failures() == []
 
 
