@@ -48,7 +48,7 @@ def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -
     Args:
         config: what ``config.yaml`` holds.
         store: of the run.
-        shown: the metrics of its tables, by their own names.
+        shown: the metrics of its tables, by their own names; scores that were imported are configured nowhere.
     """
     about = store.about()
     if config.duration != float(about["duration"]):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.bundle.sanitize import BundledMetric
+from bench.config.plugin_files import named_programs
 from bench.config.run_config import CommonGround, MetricConfig
 from bench.contracts.clip_view import View
 from bench.contracts.plugins import find, is_declared, load
@@ -14,7 +15,7 @@ from bench.errors import MissingError, TunebenchError, UsageError, one_line
 from bench.planning.metric_plan import PlannedMetric, plan_metric
 from bench.references.load import load_reference
 from bench.storage.clip_sets import view_of
-from bench.storage.layout import reference_name
+from bench.storage.layout import IMPORTED, reference_name
 from bench.storage.store import Store
 
 Resolved = dict[BundledMetric, PlannedMetric]
@@ -75,6 +76,10 @@ def _refuse_strangers(metric: BundledMetric, trust_weights: bool) -> None:
     texts = [metric.plugin, *_texts(metric.params)]
     if code := next((text for text in texts if ".py:" in text), None):
         raise UsageError(f"it names the plugin file '{code}', and code that a bundle names is never run")
+    if program := next(named_programs(metric.params), None):
+        raise UsageError(f"it runs the program '{program}', and programs that a bundle names are never run")
+    if IMPORTED in metric.params:
+        raise MissingError("its scores were imported, not computed from the clips")
     if not is_declared("metric", metric.plugin):
         raise MissingError(f"no metric '{metric.plugin}' is installed here; that of a plugin file is not in a bundle")
     weights = next((text for text in texts if "/" in text or "\\" in text or text.startswith("~")), None)

@@ -41,6 +41,7 @@ from bench.storage.layout import (
     DATABASE,
     ENDING,
     FORMAT,
+    IMPORTED,
     INDEX,
     LEADERBOARD,
     SCORES,
@@ -239,7 +240,8 @@ def _refuse_holes(folder: Path, made: int, planned: int, partial: bool) -> None:
 def _refuse_other_configuration(folder: Path, store: Store) -> None:
     """A configuration that lacks a row of the tables would say that it made them all."""
     if (folder / CONFIG).exists():
-        shown = [plugin for (plugin,) in store.rows("SELECT plugin FROM metrics WHERE shown ORDER BY position")]
+        rows = store.rows("SELECT plugin, params FROM metrics WHERE shown ORDER BY position")
+        shown = [plugin for plugin, params in rows if IMPORTED not in json.loads(params)]
         for line in wrong_configuration(load_config(folder / CONFIG), store, shown):
             raise UsageError(f"{folder}/{line}; the command that made or scored it adds it, run once more")
 

@@ -27,7 +27,7 @@ from bench.contracts.audio import content_hash, read_audio
 from bench.errors import DataError, UsageError
 from bench.paths import StrPath
 from bench.progress import Progress, ProgressOption, shown
-from bench.storage.layout import CONFIG, DATABASE, FORMAT, LEADERBOARD, SCORES, is_audio
+from bench.storage.layout import CONFIG, DATABASE, FORMAT, IMPORTED, LEADERBOARD, SCORES, is_audio
 from bench.storage.store import Store
 
 _CHANGED = "{}: is not as it was packed"
@@ -98,7 +98,8 @@ def _verify(
         if (files / folder).exists():
             (files / folder).rename(run / folder)
     with Store.read(run) as store:
-        damage += [*wrong_identities(store), *wrong_configuration(config, store, [m.plugin for m in shown])]
+        configured = [m.plugin for m in shown if IMPORTED not in m.params]
+        damage += [*wrong_identities(store), *wrong_configuration(config, store, configured)]
         clips, problems = _listen(store, unpacked, progress)
         damage += problems
         planned, unchecked = resolve(store, shown, config.common, trust_weights)

@@ -103,6 +103,7 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
 
     from bench.config.run_config import MetricConfig
     from bench.contracts.entry_points import declared
+    from bench.contracts.plugins import find, load
     from bench.errors import MissingError, TunebenchError
     from bench.planning.metric_plan import plan_metric
 
@@ -112,7 +113,8 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
     found = []
     for name in declared("metric"):
         try:
-            found.append(plan_metric(MetricConfig(name=name)))
+            if not getattr(load(find("metric", name)), "named", False):  # such a one is nothing by itself
+                found.append(plan_metric(MetricConfig(name=name)))
         except TunebenchError as error:
             print(f"left out: {name} ({error})", file=sys.stderr)
     if not found:

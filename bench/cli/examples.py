@@ -8,7 +8,8 @@ EXAMPLES = {
     "": "tunebench run --limit 4\ntunebench report results/quick",
     "run": "tunebench run my_run.yaml --limit 2 --set executor.workers=1\n"
     "tunebench run --model composer-loose,sd=0.03 --metric kad --limit 2 --out x",
-    "score": "tunebench score my_clips more_clips --suite quick@1 --metric rhythm-grid",
+    "score": "tunebench score my_clips more_clips --suite quick@1 --metric rhythm-grid\n"
+    "tunebench score results/quick --import mos.csv --column mos,direction=higher",
     "leaderboard": "tunebench leaderboard results/quick --by genre",
     "compare": "tunebench compare results/quick composer composer-offkey",
     "report": "tunebench report results/quick --audio mp3",

@@ -21,7 +21,7 @@ Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
 ]
 PluginFiles = Annotated[
-    bool, typer.Option("--plugin-files", help="Run plugin files that the run's configuration names.")
+    bool, typer.Option("--plugin-files", help="Run plugin files and programs that the run's configuration names.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
 

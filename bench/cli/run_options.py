@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,4 +63,29 @@ ClipSuite = Annotated[
 ]
 ClipLimit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="For your own clips: only the first N prompts of the suite.")
+]
+ClipDuration = Annotated[
+    float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
+]
+RowName = Annotated[
+    list[str] | None,
+    typer.Option(help="For your own clips: the row's name; of several rows, once for each.  [default: the folder's]"),
+]
+ImportedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--import",
+        metavar="FILE",
+        help="Add scores that were made elsewhere to a run: CSV, JSONL or Parquet with the columns value, and file or "
+        "clip or model, prompt and seed. Nothing is computed.",
+    ),
+]
+ImportedColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--column",
+        metavar="NAME[@VERSION][,PARAM=VALUE…]",
+        help="With --import: the column's name, and its unit, direction (higher, lower, none), range and source, such "
+        "as mos@2,direction=higher,range=[1,5],source=panel of May.",
+    ),
 ]

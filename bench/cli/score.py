@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from bench.cli.run import AsJson, Out, PluginFiles, Workers
-from bench.cli.run_options import Changes, ClipLimit, ClipSuite, Metric
+from bench.cli.run_options import (
+    Changes,
+    ClipDuration,
+    ClipLimit,
+    ClipSuite,
+    ImportedColumn,
+    ImportedFile,
+    Metric,
+    RowName,
+)
 
 
 def command(
@@ -21,17 +30,12 @@ def command(
     metric: Metric = None,
     limit: ClipLimit = None,
     changes: Changes = None,
+    scores: ImportedFile = None,
+    column: ImportedColumn = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
     suite: ClipSuite = None,
-    duration: Annotated[
-        float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="For your own clips: the row's name; of several rows, once for each.  [default: the folder's]"
-        ),
-    ] = None,
+    duration: ClipDuration = None,
+    name: RowName = None,
     out: Out = None,
     workers: Workers = None,
     plugin_files: PluginFiles = False,
@@ -44,6 +48,7 @@ def command(
     """
     from bench.cli.progress import shown
     from bench.cli.run import conclude
+    from bench.cli.score_import import import_into
     from bench.config.overrides import Overrides
     from bench.config.run_config import with_workers
     from bench.errors import UsageError
@@ -51,6 +56,10 @@ def command(
     from bench.pipeline.scoring_config import scoring_config
 
     own = {"--suite": suite, "--duration": duration, "--name": name, "--out": out, "--limit": limit}
+    if scores is not None or column is not None:
+        others = {**own, "--metric": metric, "--set": changes, "--force": force or None}
+        import_into(targets, scores, column, as_json, [option for option, value in others.items() if value is not None])
+        return
     if any(map(_is_run, targets)):
         target = _one_run(targets)
         for option, value in own.items():

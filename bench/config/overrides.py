@@ -14,7 +14,9 @@ from bench.errors import UsageError
 from bench.schema import read_settings
 
 LABEL = "as"
-"""In ``--model NAME,as=LABEL`` what the row is called; no parameter can have that name in Python."""
+"""In ``--model NAME,as=LABEL`` what the row is called, or the column of a metric.
+
+No parameter can have that name in Python."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _entries(configured: Any) -> list[dict[str, Any]]:
 def _chosen(kind: str, text: str, configured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries that an option names: those that are configured under that name, or a new one."""
     name, params = parse_named(text, f"--{kind}")
-    label = {LABEL: str(params.pop(LABEL))} if kind == "model" and LABEL in params else {}
+    label = {LABEL: str(params.pop(LABEL))} if LABEL in params else {}
     rows = [entry for entry in configured if name == (entry.get(LABEL) or short_name(entry["name"]))]
     same = [{**entry, "name": name} for entry in configured if plain_name(entry["name"]) == plain_name(name)]
     found = rows or same or [{"name": name}]

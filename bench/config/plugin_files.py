@@ -1,15 +1,21 @@
-"""Plugin files that a configuration names. What lies in a run folder may come from anywhere, code included."""
+"""Code that a configuration names: plugin files, and programs that metrics start.
+
+What lies in a run folder may come from anywhere, code included.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from bench.contracts.plugins import plain_name
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.config.run_config import MetricConfig
 
 ALLOW = "--plugin-files"
 
@@ -28,6 +34,35 @@ def named_plugin_files(value: Any) -> Iterator[str]:
         path, _, name = plain_name(value).rpartition(":")
         if path.endswith(".py") and name:
             yield plain_name(value)
+
+
+def named_programs(value: Any) -> Iterator[str]:
+    """Each program that metrics of a configuration start: the first word of every parameter ``command``."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        if isinstance(command := value.get("command"), list) and command:
+            yield str(command[0])
+        for item in value.values():
+            yield from named_programs(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from named_programs(item)
+
+
+def refuse_programs(place: Path, metrics: Iterable[MetricConfig]) -> None:
+    """Check that no metric of a configuration in a run folder starts a program.
+
+    Of a metric that the caller named, too: unlike a plugin file's, its name does not say what it runs.
+
+    Raises:
+        UsageError: one does.
+    """
+    for metric in metrics:
+        if program := next(named_programs(metric), None):
+            raise UsageError(
+                f"{place}: metric '{metric.base}' runs the program '{program}'; if you trust it, run it with {ALLOW}"
+            )
 
 
 def refuse_plugin_files(place: Path, value: Any, asked: Collection[str] = ()) -> None:

@@ -14,6 +14,7 @@ from bench.config.value_types import (
     AUTO,
     LABEL,
     ROWS_OF_EVERY_TABLE,
+    ColumnName,
     FailLimit,
     Gpus,
     Label,
@@ -101,17 +102,18 @@ class ModelConfig(Settings):
 class MetricConfig(Settings):
     """A metric by name or ``path/to/file.py:Class``, and its parameters.
 
-    name: may carry the version that must be installed: ``kad@2``. params: of its class, as 'tunebench list parameters'
-    shows them.
+    name: may carry the version that must be installed: ``kad@2``. as: the column's name, for metrics that have none of
+    their own, such as ``command``. params: of its class, as 'tunebench list parameters' shows them.
     """
 
     name: str
+    label: ColumnName | None = Field(default=None, alias="as")
     params: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def base(self) -> str:
         """Its own name, whatever file it comes from: of one base, tables show what was asked for last."""
-        return self.name.rpartition(":")[2].partition("@")[0]
+        return self.label or self.name.rpartition(":")[2].partition("@")[0]
 
 
 class ExecutorConfig(Settings):
@@ -225,7 +227,10 @@ class RunConfig(Settings):
         rows = [model.row for model in self.models]
         for what, items in (
             ("model", rows),
-            ("metric", [f"{plain_name(m.name)} {m.params}" if m.params else plain_name(m.name) for m in self.metrics]),
+            (
+                "metric",
+                [" ".join(map(str, filter(None, (m.label or plain_name(m.name), m.params)))) for m in self.metrics],
+            ),
         ):
             for item, times in Counter(items).items():
                 if times > 1:

@@ -88,6 +88,7 @@ Gpus = Annotated[
 Label = Annotated[
     str, Field(json_schema_extra={"pattern": f"^({LABEL.pattern})?$", "not": {"enum": list(ROWS_OF_EVERY_TABLE)}})
 ]
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Sweep = Annotated[
     dict[str, Any],
     WithJsonSchema(

@@ -36,6 +36,8 @@ class Embedder(ABC):
         examples: as for models.
         own_front_end: how it prepares audio by itself, where it says so; may depend on the instance.
         front_end: the published front end that it was asked for, by name.
+        clips_per_call: how many clips `embed_together` is given at once; an instance attribute where that is a
+            parameter.
     """
 
     own_front_end: FrontEnd | None = None
@@ -43,6 +45,7 @@ class Embedder(ABC):
     version: ClassVar[int] = 1
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     examples: ClassVar[Mapping[str, str]] = {}
+    clips_per_call: int = 1
     dimension: int
 
     @property
@@ -83,6 +86,16 @@ class Embedder(ABC):
             Undefined: this audio has no embedding, with the reason (it is silent).
             MissingError: the weights are not there.
         """
+
+    def embed_together(self, audio: Sequence[Audio]) -> Sequence[Vectors | Exception]:
+        """Embed up to ``clips_per_call`` clips, each with what `embed` would give or raise, in their order."""
+        found: list[Vectors | Exception] = []
+        for one in audio:
+            try:
+                found.append(self.embed(one))
+            except Exception as error:
+                found.append(error)
+        return found
 
     def weights(self, audio: Audio) -> Vectors:
         """How much of each window is audio and not padding, shape (windows,), in (0, 1]; for means over windows."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -116,6 +117,7 @@ class DecodedClip:
         embedders: loads an embedder; by default through the registry, keeping none.
         view: the part of the clip that embeddings are made of.
         vectors: embeddings that are known already, by `EmbedderRef.share_name`, or the reason why there is none.
+        file: where the audio lies, if it was read from a file.
     """
 
     def __init__(
@@ -126,13 +128,15 @@ class DecodedClip:
         embedders: Callable[[EmbedderRef], Embedder] = load_embedder,
         view: View | None = None,
         vectors: Mapping[str, Vectors | str] | None = None,
+        file: Path | None = None,
     ) -> None:
         self.audio = audio
+        self.file = file
         self.prompt = prompt
         self.notes = notes
         self._embedders = embedders
         self._view = view or View()
-        self._vectors = dict(vectors or {})
+        self._vectors: dict[str, Vectors | str | Exception] = dict(vectors or {})
         self._shared: dict[str, Any] = {}
 
     def share(self, name: str, compute: Callable[[], T]) -> T:
@@ -164,7 +168,17 @@ class DecodedClip:
         known = self._vectors[ref.share_name]
         if isinstance(known, str):
             raise Undefined(known)
+        if isinstance(known, Exception):
+            raise known
         return known
+
+    def knows(self, ref: EmbedderRef) -> bool:
+        """Whether `embedding` computes nothing."""
+        return ref.share_name in self._vectors
+
+    def learn(self, ref: EmbedderRef, found: Vectors | Exception) -> None:
+        """Take the clip's vectors, or why there are none, from an embedder that embedded it with others."""
+        self._vectors[ref.share_name] = one_line(found) if isinstance(found, Undefined) else found
 
     @property
     def viewed(self) -> Audio:
@@ -193,6 +207,11 @@ class ClipMetric(ABC):
         embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
         examples: as for models.
         cannot_tell: what its value does not say, as words after "cannot tell:", shown wherever the metric is defined.
+        provenance_params: parameters that cannot change a score (time limits, paths, batch size).
+        named: whether a configuration names its column with ``as``; its instances then have a version, unit, direction
+            and bounds of their own.
+        clips_per_call: how many clips `score_together` is given at once; an instance attribute where that is a
+            parameter.
     """
 
     version: ClassVar[int] = 1
@@ -202,6 +221,9 @@ class ClipMetric(ABC):
     hit_or_miss: ClassVar[bool] = False
     examples: ClassVar[Mapping[str, str]] = {}
     cannot_tell: ClassVar[str] = ""
+    provenance_params: ClassVar[frozenset[str]] = frozenset()
+    named: ClassVar[bool] = False
+    clips_per_call: int = 1
     embedders: tuple[EmbedderRef, ...] = ()
 
     @classmethod  # noqa: B027
@@ -211,3 +233,17 @@ class ClipMetric(ABC):
     @abstractmethod
     def score(self, clip: DecodedClip) -> Score:
         """Score one clip. Silence or too few notes is a `Score.undefined` (or `bench.Undefined` raised)."""
+
+    def score_together(self, clips: Sequence[DecodedClip]) -> Sequence[Score | Exception]:
+        """Score up to ``clips_per_call`` clips, each with what `score` would give or raise, in their order."""
+        found: list[Score | Exception] = []
+        for clip in clips:
+            try:
+                found.append(self.score(clip))
+            except Exception as error:
+                found.append(error)
+        return found
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What else identifies its scores beside class, version and parameters: the hash of a file that it uses."""
+        return {}

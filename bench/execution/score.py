@@ -13,6 +13,7 @@ from bench.contracts.set_metric import PlannedReference
 from bench.errors import UsageError
 from bench.execution.executors.base import Executor
 from bench.execution.retries import Attempts
+from bench.execution.score_batch import in_batches
 from bench.execution.score_task import ScoreTask, SetTask
 from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
@@ -20,6 +21,7 @@ from bench.references.contamination import Contamination, find_contamination, ma
 from bench.references.find import find_reference, reference_embedders
 from bench.storage.clip_sets import clip_groups
 from bench.storage.store import Store, StoredClip
+from bench.storage.task_results import ClipScores
 from bench.storage.vector_file import PATTERN, VectorFile, written
 
 MANY = 2000
@@ -113,14 +115,25 @@ class Scoring:
     def _record_clips(self, tasks: Sequence[ScoreTask]) -> list[str]:
         missing: list[str] = []
         lacking = {task.clip: len(task.causes) for task in tasks}
-        attempts = Attempts(tasks, self.executor, self.progress, self.retries)
-        for task, result in attempts:
+
+        def record(result: ClipScores) -> None:
             self.store.record_clip_scores(result)
-            missing += result.missing
-            lacking[result.clip] -= len(task.causes) if result.unreadable else len(result.scores) + len(result.embedded)
-            if not lacking[result.clip]:  # a clip that is tried in pieces is one clip
+            missing.extend(result.missing)
+            left = lacking[result.clip]
+            done = left if result.unreadable else len(result.scores) + len(result.embedded)
+            lacking[result.clip] = left - done
+            if left and left <= done:  # a clip that is tried in pieces is one clip
                 self.progress.advance(1)
-        return list(dict.fromkeys([*missing, *attempts.missing.values()]))
+
+        alone, batches = in_batches(tasks)
+        attempts = Attempts(alone, self.executor, self.progress, self.retries)
+        for _, result in attempts:
+            record(result)
+        batch_attempts = Attempts(batches, self.executor, self.progress, self.retries)
+        for _, results in batch_attempts:
+            for result in results:
+                record(result)
+        return list(dict.fromkeys([*missing, *attempts.missing.values(), *batch_attempts.missing.values()]))
 
     def _with_known_vectors(self, tasks: Sequence[ScoreTask]) -> list[ScoreTask]:
         """The tasks with the vectors that are stored already and that one of their metrics asks for."""

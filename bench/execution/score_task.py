@@ -66,6 +66,11 @@ class ScoreTask:
 
     def execute(self, state: WorkerState) -> ClipScores:
         """Decode the file once, embed and score it; a metric or embedder that raises fails alone."""
+        clip = self.decoded(state)
+        return clip if isinstance(clip, ClipScores) else self.scored(state, clip)
+
+    def decoded(self, state: WorkerState) -> DecodedClip | ClipScores:
+        """The clip with the vectors that are known; the result where its file is damaged."""
         try:
             audio = made_audio(self.path, self.content) if self.content else read_audio(self.path)
         except (DataError, MissingError) as error:
@@ -73,11 +78,17 @@ class ScoreTask:
         notes = Notes.from_json(self.notes) if self.notes else None
         embedders = [*self.embedders, *(e for metric in self.metrics for e in metric.embedders)]
         known = {e.ref.share_name: self.known[e.fingerprint] for e in embedders if e.fingerprint in self.known}
-        clip = DecodedClip(audio, self.prompt, notes, state.embedder, self.view, known)
-        missing: list[str] = []
         state.expect(embedders)
+        return DecodedClip(audio, self.prompt, notes, state.embedder, self.view, known, self.path)
+
+    def scored(
+        self, state: WorkerState, clip: DecodedClip, answers: Mapping[str, Score | Exception] | None = None
+    ) -> ClipScores:
+        """Embed and score the clip; ``answers`` are of metrics that scored it with others, by `PlannedMetric.ref`."""
+        missing: list[str] = []
+        answers = answers or {}
         embedded = [self._embed(embedder, clip, missing) for embedder in self.embedders]
-        scores = [self._score(state, metric, clip, missing) for metric in self.metrics]
+        scores = [self._score(state, metric, clip, missing, answers.get(metric.ref)) for metric in self.metrics]
         try:
             state.check_embedders()
         except FileChanged as error:
@@ -139,10 +150,19 @@ class ScoreTask:
                 missing.append(f"embedder '{planned.ref.name}': {one_line(error)}")
             return Embedded(*key, error=one_line(error), may_pass=may_pass(error))
 
-    def _score(self, state: WorkerState, planned: PlannedMetric, clip: DecodedClip, missing: list[str]) -> ClipScored:
+    def _score(
+        self,
+        state: WorkerState,
+        planned: PlannedMetric,
+        clip: DecodedClip,
+        missing: list[str],
+        answer: Score | Exception | None,
+    ) -> ClipScored:
         started = time.perf_counter()
         try:
-            score = state.metric(planned).score(clip)
+            score = answer if answer is not None else state.metric(planned).score(clip)
+            if isinstance(score, Exception):
+                raise score
             if not isinstance(score, Score):
                 raise TypeError(f"returned {type(score).__name__}, not bench.Score")
         except Undefined as none:

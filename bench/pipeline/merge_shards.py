@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.atomic_write import duplicate
 from bench.comparison.store_tests import store_set_tests
-from bench.config.plugin_files import named_plugin_files, refuse_plugin_files
+from bench.config.plugin_files import named_plugin_files, named_programs, refuse_plugin_files, refuse_programs
 from bench.config.run_config import MetricConfig
 from bench.contracts.prompt import Prompt
 from bench.errors import MissingError, UsageError
@@ -102,7 +102,9 @@ def _hear_together(run: Store, progress: Progress, plugin_files: bool) -> list[s
     if not plugin_files:
         # What scores single clips and embeds nothing has done its work in the shards.
         done = {shown.plugin for shown in shown_metrics(run) if not (shown.of_sets or shown.embedder)}
-        configured = tuple(m for m in configured if m.base not in done or not any(named_plugin_files(m)))
+        configured = tuple(
+            m for m in configured if m.base not in done or not any((*named_plugin_files(m), *named_programs(m)))
+        )
         _refuse(run, configured)
     metrics = [metric for metric in plan_metrics(configured) if metric.embedders]
     if not metrics:
@@ -117,6 +119,7 @@ def _hear_together(run: Store, progress: Progress, plugin_files: bool) -> list[s
 def _refuse(run: Store, metrics: Sequence[MetricConfig]) -> None:
     try:
         refuse_plugin_files(run.folder / FILE, metrics)
+        refuse_programs(run.folder / FILE, metrics)
     except UsageError as error:
         raise UsageError(f"the shards are joined, and what takes all clips is not scored: {error}") from None
 

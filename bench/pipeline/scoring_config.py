@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.config.overrides import Overrides, parse_named, refuse_other_clips_than
-from bench.config.plugin_files import refuse_plugin_files
-from bench.config.run_config import RunConfig, parse_config
+from bench.config.overrides import LABEL, Overrides, parse_named, refuse_other_clips_than
+from bench.config.plugin_files import refuse_plugin_files, refuse_programs
+from bench.config.run_config import MetricConfig, RunConfig, parse_config
 from bench.contracts.plugins import plain_name
 from bench.errors import UsageError
 from bench.planning.metric_plan import metrics_named
@@ -36,19 +36,20 @@ def scoring_config(
     settings = load_frozen(folder) if frozen.exists() else RunConfig()
     configured = settings.metrics if frozen.exists() else ()
     named = [parse_named(metric, "--metric") for metric in metrics]
-    names = [name for name, _ in named]
+    names = [str(params.get(LABEL, name)) for name, params in named]
     if not plugin_files:
         plain = {plain_name(name) for name in names}
         # To find the column that 'kad[embedder=vggish]@1' means, all of them are planned.
         every = not plain or any("[" in name for name in plain)
-        asked = [metric for metric in configured if every or plain_name(metric.name) in plain]
+        asked = [metric for metric in configured if every or {plain_name(metric.name), metric.base} & plain]
         refuse_plugin_files(frozen, asked, names)
+        refuse_programs(frozen, asked)
     if not metrics and not changes:
         return settings
     chosen = [
-        {"name": metric.name, "params": {**metric.params, **params}}
+        metric.model_dump(mode="json", by_alias=True) | {"params": {**metric.params, **params}}
         for name, params in named
-        for metric in metrics_named([name], configured)
+        for metric in _configured(name, params.pop(LABEL, None), configured)
     ]
     content = Overrides(changes).applied(settings.model_dump(mode="json", by_alias=True))
     changed = parse_config(
@@ -56,3 +57,11 @@ def scoring_config(
     )
     refuse_other_clips_than(settings, changed)
     return changed
+
+
+def _configured(name: str, label: str | None, configured: Sequence[MetricConfig]) -> list[MetricConfig]:
+    """The metrics that an option names; with a label the column of that name, or a new one."""
+    if label is None:
+        return metrics_named([name], configured)
+    held = [metric for metric in configured if metric.label == label]
+    return held or [MetricConfig.model_validate({"name": name, LABEL: label})]

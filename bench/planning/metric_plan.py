@@ -14,7 +14,15 @@ from bench.contracts.entry_points import Plugin
 from bench.contracts.identity import identity_of
 from bench.contracts.metric import ClipMetric, Direction
 from bench.contracts.parameters import bind
-from bench.contracts.plugins import canonical_name, create, find, plain_name, short_name
+from bench.contracts.plugins import (
+    canonical_name,
+    create,
+    find,
+    is_declared,
+    load,
+    plain_name,
+    short_name,
+)
 from bench.contracts.set_metric import SetMetric
 from bench.errors import UsageError, one_line
 from bench.file_hash import HashedFile, hashed_files
@@ -54,20 +62,22 @@ class PlannedEmbedder:
     """An embedder that some metric asks for.
 
     ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
-    ``files`` are those that it rests on.
+    ``files`` are those that it rests on, ``together`` is how many clips it takes at once.
     """
 
     ref: EmbedderRef
     fingerprint: str
     former: str = ""
     files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
+    together: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
 class PlannedMetric:
     """A column of the leaderboard.
 
-    ``params`` has the defaults filled in; ``params_hash`` is the identity of the plugin and its parameters.
+    ``params`` has the defaults filled in; ``params_hash`` is the identity of the plugin, its parameters but those in
+    ``provenance``, and what its ``fingerprint()`` gave, ``own``. ``together`` is how many clips it takes at once.
     """
 
     plugin: Plugin
@@ -81,11 +91,20 @@ class PlannedMetric:
     hit_or_miss: bool = False
     of_sets: bool = False
     needs_reference: bool = False
+    label: str | None = None
+    provenance: frozenset[str] = frozenset()
+    own: Mapping[str, Any] = field(default_factory=dict)
+    together: int = 1
     params_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
         # Once, where it is planned: a parameter may name a file that is another one by the time it is scored.
-        object.__setattr__(self, "params_hash", metric_hash(self.plugin, self.version, self.params))
+        object.__setattr__(self, "params_hash", self.hash_with(self.own))
+
+    def hash_with(self, own: Mapping[str, Any]) -> str:
+        """Its identity where its ``fingerprint()`` gives ``own``, and as the files that its parameters name are now."""
+        deciding = {name: value for name, value in self.params.items() if name not in self.provenance}
+        return fingerprint(identity_of(self.plugin, self.version, deciding, own))
 
     @property
     def ref(self) -> str:
@@ -95,17 +114,12 @@ class PlannedMetric:
     @property
     def base(self) -> str:
         """The column's name without parameters: of one base only what was asked for last is shown."""
-        return short_name(self.plugin.name)
+        return short_name(self.plugin.name) if self.label is None else self.label
 
     def key(self, view: View) -> ScoreKey:
         """What its scores are stored under when embeddings are made of ``view``."""
         embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
         return ScoreKey(self.name, self.version, self.params_hash, embedder)
-
-
-def metric_hash(plugin: Plugin, version: int, params: Mapping[str, Any]) -> str:
-    """Identity of a metric's plugin and its parameters, as the files that it names are now."""
-    return fingerprint(identity_of(plugin, version, params))
 
 
 def embedding_key(embedders: Sequence[str], view: str) -> str:
@@ -143,6 +157,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         MissingError: what it needs is not installed.
     """
     plugin = find("metric", entry.name)
+    _check_label(plugin, entry.label)
     instance: ClipMetric | SetMetric = create(plugin, entry.params, ClipMetric, SetMetric)
     kind = type(instance)
     embedders = tuple(plan_embedder(ref) for ref in instance.embedders)
@@ -151,7 +166,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         return plan_metric(entry.model_copy(update={"params": canonical}))
     defaults = bind(plugin, kind, {}, partly=True)
     params = bind(plugin, kind, entry.params)
-    _check_attributes(plugin, kind)
+    _check_attributes(plugin, instance)
     try:
         canonical_json(dict(params))
     except (TypeError, ValueError) as error:
@@ -161,20 +176,37 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
     return PlannedMetric(
         plugin,
         params,
-        kind.version,
-        kind.unit,
-        kind.direction,
+        instance.version,
+        instance.unit,
+        instance.direction,
         # Numbers of other parameters are other numbers: whoever reads the table sees which.
-        f"{name}[{', '.join(special)}]" if special else name,
+        entry.label or (f"{name}[{', '.join(special)}]" if special else name),
         embedders,
         instance.bounds if isinstance(instance, ClipMetric) else None,
         isinstance(instance, ClipMetric) and instance.hit_or_miss,
         isinstance(instance, SetMetric),
         isinstance(instance, SetMetric) and instance.needs_reference,
+        entry.label,
+        *(
+            (kind.provenance_params, dict(instance.fingerprint()), instance.clips_per_call)
+            if isinstance(instance, ClipMetric) and issubclass(kind, ClipMetric)
+            else ()
+        ),
     )
 
 
-def _check_attributes(plugin: Plugin, kind: type[ClipMetric] | type[SetMetric]) -> None:
+def _check_label(plugin: Plugin, label: str | None) -> None:
+    """Check that a column is named by its configuration if, and only if, the metric has no name of its own."""
+    named = getattr(load(plugin), "named", False)
+    if named and label is None:
+        raise UsageError(f"metric '{plugin.name}' has no name of its own; name its column with 'as:'")
+    if label is not None and not named:
+        raise UsageError(f"metric '{plugin.name}' has a name of its own; leave out 'as: {label}'")
+    if label is not None and is_declared("metric", label):
+        raise UsageError(f"'as: {label}': a metric that is installed has this name; choose another")
+
+
+def _check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
     problems = {
         "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
         "unit": not isinstance(kind.unit, str) or plain_line(kind.unit) != kind.unit,
@@ -201,7 +233,8 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
             print_ = fingerprint(embedder_identity(ref, embedder))
     except (TypeError, ValueError) as error:
         raise UsageError(f"embedder '{ref.name}': its fingerprint must be JSON values ({one_line(error)})") from error
-    planned = PlannedEmbedder(replace(ref, name=plain_name(ref.name)), print_, former_embedder(ref, embedder), files)
+    named, former = replace(ref, name=plain_name(ref.name)), former_embedder(ref, embedder)
+    planned = PlannedEmbedder(named, print_, former, files, embedder.clips_per_call)
     embedder.close()
     return planned
 
@@ -218,12 +251,20 @@ def _short(value: Any) -> str:
     Where a file lies says nothing to others.
     """
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_short(item)}" for key, item in value.items())
+        return ", ".join(
+            f"{key}={_short_command(item) if key == 'command' else _short(item)}" for key, item in value.items()
+        )
     if isinstance(value, str) and ".py:" in value:
         return value.rpartition(":")[2]
     if isinstance(value, str) and ("/" in value or "\\" in value) and Path(value).expanduser().exists():
         return Path(value).expanduser().resolve().name
     return str(value)
+
+
+def _short_command(command: Any) -> str:
+    """A program's arguments without the interpreter and what stands for paths."""
+    parts = command[1:] if isinstance(command, list | tuple) else [command]
+    return " ".join(_short(part) for part in parts if not (isinstance(part, str) and part.startswith("{")))
 
 
 def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
@@ -239,6 +280,9 @@ def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> l
 
     found = []
     for name in names:
+        if labeled := [metric for metric in configured if metric.label == plain_name(name)]:
+            found += labeled
+            continue
         same = [metric for metric in configured if plain_name(metric.name) == plain_name(name)]
         columns = [metric for metric in configured if "[" in name and plan_metric(metric).ref == name]
         found += [metric.model_copy(update={"name": name}) for metric in same] or columns or [MetricConfig(name=name)]

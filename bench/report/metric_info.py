@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from bench.config.plugin_files import named_programs
 from bench.config.run_config import MetricConfig
 from bench.contracts.clip_view import view_text
 from bench.contracts.embedder import embedder_identity, load_embedder
@@ -91,7 +92,11 @@ def _as_planned(metric: StoredMetric) -> PlannedMetric | None:
 
     A run may come from anybody: nothing that it names is loaded but what is installed.
     """
-    if metric.plugin not in installed("metric") or ".py:" in json.dumps(metric.params):
+    if (
+        metric.plugin not in installed("metric")
+        or ".py:" in json.dumps(metric.params)
+        or any(named_programs(metric.params))
+    ):
         return None
     try:
         planned = plan_metric(MetricConfig(name=metric.plugin, params=dict(metric.params)))

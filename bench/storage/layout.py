@@ -14,6 +14,8 @@ CONFIG = "config.yaml"
 DATABASE = "run.db"
 LEADERBOARD = "leaderboard.json"
 SCORES = "scores.csv"
+IMPORTED = "imported"
+"""The parameter of a column of scores that were imported: the hash of the file that they were read from."""
 
 _AUDIO = re.compile(rf"audio/{LABEL.pattern}/[0-9a-f]{{16}}\.flac")
 _REFERENCE = re.compile(r"references/[0-9a-f]{16}\.safetensors")

@@ -15,7 +15,7 @@ from bench.contracts.plugins import create
 from bench.contracts.set_metric import PlannedReference, Reference, SetMetric
 from bench.file_hash import FileChanged, HashedFile, changed_file, hashed_files, touched_file
 from bench.hashing import fingerprint, first_difference
-from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric, metric_hash
+from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.planning.plan import PlannedModel, model_identity
 
 Files = Mapping[Path, HashedFile]
@@ -92,7 +92,8 @@ class WorkerState:
         key = (planned.plugin.target, planned.params_hash)
         if key not in self.metrics:
             made = create(planned.plugin, planned.params, contract)
-            if metric_hash(planned.plugin, planned.version, planned.params) != planned.params_hash:
+            own = made.fingerprint() if isinstance(made, ClipMetric) else {}
+            if planned.hash_with(own) != planned.params_hash:
                 raise FileChanged(f"a file in the parameters of '{planned.name}' changed since planning")
             self.metrics[key] = made
         return self.metrics[key]

@@ -1,0 +1,182 @@
+"""A program of the user's that is run on files of requests: which it is, how it is run, and how it ended.
+
+What the `command` model, metric and embedder share. It runs under guard (`bench.process_lifetime`): of all that it
+starts nothing stays when it ends, takes too long, or this process is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import MissingError, UsageError
+from bench.file_hash import hash_file
+from bench.file_names import looked_for
+from bench.process_lifetime import Guarded, lasting_temporary_folder
+
+TRY_AGAIN = 75
+"""The exit code of a command whose missing results may be made later: EX_TEMPFAIL of sysexits.h."""
+
+_LONGEST_LOG = 64 * 2**20  # bytes; of a program that prints without end, what it printed last is kept
+_LOOKS = 1.0  # seconds between two looks at the log
+
+
+@dataclass(frozen=True)
+class ProgramEnding:
+    """How a program ended: as `Guarded.wait` says, or with None when it was stopped after ``limit`` seconds."""
+
+    code: int | None
+    limit: float = 0.0
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it may do better next time: it says so, or the system killed it."""
+        return self.code in (TRY_AGAIN, -signal.SIGKILL)
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return f"took longer than {self.limit:g} s (timeout × clips) and was stopped"
+        number = -self.code if self.code < 0 else self.code - 128  # as shells tell of a signal
+        name = ""
+        with contextlib.suppress(ValueError):
+            name = f" ({signal.Signals(number).name})"
+        return f"ended with exit code {128 - self.code if self.code < 0 else self.code}{name}"
+
+
+class UserProgram:
+    """A command in a folder.
+
+    Args:
+        kind: what it is for, for messages: ``command model``.
+        command: program and arguments, which no shell reads.
+        paths: what stands for paths in the arguments, such as ``{requests}``; each must be in one.
+        timeout: seconds that one clip may take.
+        cwd: folder to run in; relative paths in ``command`` start there; None for the working folder.
+
+    Raises:
+        UsageError: the command is no list, or lacks one of the paths; the time is no time; or there is no such folder.
+    """
+
+    def __init__(
+        self, kind: str, command: Sequence[str], paths: Sequence[str], timeout: float, cwd: str | None = None
+    ) -> None:
+        example = " ".join(f'"{path}",' for path in paths).rstrip(",")
+        if not isinstance(command, list | tuple) or not all(
+            isinstance(part, str | int | float) and not isinstance(part, bool) for part in command
+        ):
+            raise UsageError(
+                f"{kind}: command is {command!r}, must be a list (no shell reads it), "
+                f"such as [python, program.py, {example}]"
+            )
+        self.kind = kind
+        self.command = [str(part) for part in command]
+        for path in paths:
+            if not any(path in part for part in self.command[1:]):
+                raise UsageError(f"{kind}: no argument of {self.command} holds {path}, which stands for a path")
+        if not 0 < timeout < math.inf:
+            raise UsageError(f"{kind}: timeout is {timeout}, must be a finite number of seconds above 0")
+        self.timeout = timeout
+        self.cwd = Path(cwd).expanduser() if cwd is not None else Path()
+        if not self.cwd.is_dir():
+            raise UsageError(f"{kind}: there is no folder '{cwd}' to run in (cwd){looked_for(self.cwd)}")
+
+    def files(self) -> dict[str, str]:
+        """SHA-256 of each file that the command names, also as ``--option=file``, by argument.
+
+        The program itself counts if it is a script: an interpreter's version is no part of an identity.
+        """
+        hashes = {}
+        for place, part in enumerate(self.command):
+            for name in (part, part.partition("=")[2]):
+                file = self.cwd / name
+                with contextlib.suppress(OSError, ValueError):
+                    if name and file.is_file() and (place or _is_script(file)):
+                        hashes[part] = hash_file(file)
+        return hashes
+
+    def found(self) -> str:
+        """The absolute path of the program.
+
+        Raises:
+            MissingError: it is not there or may not be executed.
+        """
+        name = self.command[0]
+        beside = os.sep in name
+        # Absolute, since a path loses the "./" that says that it is not to be looked for on the PATH.
+        found = shutil.which((self.cwd / name).absolute() if beside else name)
+        if found is None:
+            where = f"executable file {self.cwd / name}" if beside else f"program '{name}' on the PATH"
+            raise MissingError(f"{self.kind}: there is no {where}; install it, or name another in 'command'")
+        return str(Path(found).absolute())  # of the PATH, which may hold relative folders
+
+    def run(self, paths: Mapping[str, Path], log: Path, clips: int) -> ProgramEnding:
+        """Run it to its end.
+
+        Args:
+            paths: what takes the place of ``{requests}`` and the like.
+            log: file for what it prints.
+            clips: how many it is run on; it may take as many times ``timeout``.
+
+        Raises:
+            MissingError: as `found`.
+        """
+        filled = [self.found()]
+        for part in self.command[1:]:
+            for name, path in paths.items():
+                part = part.replace(name, str(path))
+            filled.append(part)
+        limit = self.timeout * clips
+        log.unlink(missing_ok=True)
+        with log.open("ab") as output:  # to append is what lets it be cut while it is written
+            process = Guarded(filled, stdout=output, stderr=subprocess.STDOUT, cwd=self.cwd)
+            try:
+                return ProgramEnding(_wait(process, log, limit))
+            except TimeoutError:
+                return ProgramEnding(None, limit)
+            finally:
+                # What the command left running would go on to write into a folder that is about to be removed.
+                process.stop()
+
+
+def _wait(process: Guarded, log: Path, limit: float) -> int:
+    """Wait for the end, and cut a log that grows without end."""
+    deadline = time.monotonic() + limit
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return process.wait(min(max(0.0, left), _LOOKS)).code
+        except TimeoutError:
+            if left <= 0:
+                raise
+        if log.stat().st_size > _LONGEST_LOG:
+            os.truncate(log, 0)
+
+
+def keep_log(log: Path) -> Path:
+    """Move a log to where it stays when the worker ends, and return its new path."""
+    handle, name = tempfile.mkstemp(prefix="tunebench-command-", suffix=".log", dir=lasting_temporary_folder())
+    os.close(handle)
+    return Path(shutil.move(log, name))
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log, and where the rest is."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    said = f"it printed '{lines[-1].strip()[:200]}' last" if lines else "it printed nothing"
+    return f"{said}, see {log}" if lines else said
+
+
+def _is_script(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(2) == b"#!"

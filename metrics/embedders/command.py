@@ -1,0 +1,178 @@
+"""Any embedder in an environment of its own: we write requests, run a command, and read its vectors.
+
+It gets two paths, for instance in a configuration::
+
+    metrics:
+      - name: kad
+        params:
+          embedder: command
+          embedder_params:
+            command: [openl3-venv/bin/python, embed.py, "{requests}", "{vectors}"]
+            dimension: 512
+
+``{requests}`` is a file with one JSON object a line: ``id``, ``clip`` (the path of a WAV file of 32-bit floats), and
+``duration`` in seconds. Into the file ``{vectors}`` the command writes an ``.npz`` with an array for each id, shape
+(windows, dimension); one without windows says that the clip has no embedding. A whole program::
+
+    # embed.py
+    import json
+    import sys
+
+    import numpy as np
+    import soundfile
+
+    vectors = {}
+    for line in open(sys.argv[1]):
+        request = json.loads(line)
+        samples, rate = soundfile.read(request["clip"], always_2d=True)
+        spectrum = np.abs(np.fft.rfft(samples.mean(axis=1), 1022))
+        vectors[request["id"]] = np.log1p(spectrum)[None]
+    np.savez(open(sys.argv[2], "wb"), **vectors)
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bench.contracts.audio import Audio
+from bench.contracts.embedder import Embedder, Vectors
+from bench.errors import DataError, MissingError, TransientError, Undefined, UsageError
+from bench.file_hash import hash_file
+from bench.file_names import looked_for
+from bench.user_program import ProgramEnding, UserProgram, keep_log, last_words
+
+_LARGEST = 2 * 2**30  # bytes of one call's vectors, unpacked
+
+
+class CommandEmbedder(Embedder):
+    """Runs a program of yours that turns audio into vectors; `metrics.embedders.command` describes both.
+
+    Several clips are embedded in one call. A clip without an array of the right shape in finite numbers fails with the
+    reason, the others count. When a call of several clips gives nothing of some and ended badly, these are embedded one
+    by one. Processes are ended as those of the `command` metric.
+
+    Args:
+        command: program and arguments, which no shell reads; ``{requests}`` and ``{vectors}`` in them are replaced.
+        dimension: length of a vector.
+        weights: files whose content decides the vectors.
+        revision: anything that tells one state of the embedder from another.
+        timeout: seconds that one clip may take; a call may take as many times that as it has clips.
+        cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
+        batch_size: clips in one call.
+
+    Raises:
+        UsageError: the command is no list, or does not mention both paths; a number is none; or there is no folder.
+        MissingError: a file of weights is not there.
+    """
+
+    provenance_params = frozenset({"timeout", "cwd", "batch_size", "weights"})
+    examples: ClassVar[Mapping[str, str]] = {
+        "command": '[python, embed.py, "{requests}", "{vectors}"]',
+        "dimension": "512",
+    }
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        dimension: int,
+        weights: Sequence[str] = (),
+        revision: str = "",
+        timeout: float = 300.0,
+        cwd: str | None = None,
+        batch_size: int = 16,
+    ) -> None:
+        self._program = UserProgram("command embedder", command, ("{requests}", "{vectors}"), timeout, cwd)
+        for name, number in (("dimension", dimension), ("batch_size", batch_size)):
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                raise UsageError(f"command embedder: {name} is {number!r}, must be a whole number of 1 or more")
+        if isinstance(weights, str):
+            raise UsageError(f"command embedder: weights is '{weights}', must be a list of files")
+        self.dimension, self.revision, self.clips_per_call = dimension, revision, batch_size
+        self._weights = [self._program.cwd / Path(file).expanduser() for file in weights]
+        for file in self._weights:
+            if not file.is_file():
+                raise MissingError(f"command embedder: there is no file of weights {file}{looked_for(file)}")
+        self._last: tuple[Audio, int] | None = None
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """SHA-256 of each file that the command names, see `UserProgram.files`, and of the weights in their order."""
+        return {"files": self._program.files(), "weights": [hash_file(file, lasting=True) for file in self._weights]}
+
+    def embed(self, audio: Audio) -> Vectors:
+        """Embed one clip, in a call of its own."""
+        (found,) = self.embed_together([audio])
+        if isinstance(found, Exception):
+            raise found
+        self._last = audio, len(found)
+        return found
+
+    def embed_together(self, audio: Sequence[Audio]) -> list[Vectors | Exception]:
+        """Embed clips in one call, and those that got nothing because it ended badly one by one.
+
+        Raises:
+            MissingError: the program is not there or may not be executed.
+        """
+        found, ending = self._call(audio)
+        if len(audio) > 1 and ending.code != 0:
+            found = [
+                self._call([one])[0][0] if isinstance(vectors, Exception) else vectors
+                for one, vectors in zip(audio, found, strict=True)
+            ]
+        return found
+
+    def weights(self, audio: Audio) -> Vectors:
+        """All windows count alike, as nothing is known of them."""
+        if self._last is None or self._last[0] is not audio:
+            self.embed(audio)
+        assert self._last is not None
+        return np.ones(self._last[1], dtype=np.float32)
+
+    def _call(self, audio: Sequence[Audio]) -> tuple[list[Vectors | Exception], ProgramEnding]:
+        import soundfile
+
+        self._program.found()
+        with tempfile.TemporaryDirectory(prefix="tunebench-", ignore_cleanup_errors=True) as temporary:
+            folder = Path(temporary)
+            requests, vectors, log = folder / "requests.jsonl", folder / "vectors.npz", folder / "log"
+            lines = []
+            for number, one in enumerate(audio, 1):
+                clip = folder / f"{number:04d}.wav"
+                soundfile.write(clip, one.samples.T, one.rate, subtype="FLOAT")  # the very samples, which FLAC rounds
+                lines.append({"id": clip.stem, "clip": str(clip), "duration": one.duration})
+            requests.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+            ending = self._program.run({"{requests}": requests, "{vectors}": vectors}, log, len(audio))
+            found = [self._vectors(vectors, str(line["id"])) for line in lines]
+            if any(isinstance(one, DataError) for one in found):
+                kept = keep_log(log) if log.stat().st_size else log
+                words, kind = last_words(kept), TransientError if ending.may_pass else DataError
+                found = [
+                    kind(f"the command {ending}: {one}; {words}") if isinstance(one, DataError) else one
+                    for one in found
+                ]
+        return found, ending
+
+    def _vectors(self, file: Path, id: str) -> Vectors | Exception:
+        """The array of one clip, or what is wrong with it."""
+        try:
+            with zipfile.ZipFile(file) as packed:
+                if sum(entry.file_size for entry in packed.infolist()) > _LARGEST:
+                    return DataError(f"its vectors are more than {_LARGEST >> 30} GB")
+            with np.load(file, allow_pickle=False) as arrays:
+                if id not in arrays.files:
+                    return DataError("gave no vectors of it")
+                found = np.asarray(arrays[id])
+        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+            return DataError(f"wrote no .npz that can be read ({error})" if file.exists() else "wrote no vectors")
+        if found.ndim != 2 or found.shape[1] != self.dimension or found.dtype.kind not in "fiu":
+            return DataError(f"gave an array of {found.dtype} and shape {found.shape}, not (windows, {self.dimension})")
+        if not len(found):
+            return Undefined("the command found nothing to embed")
+        vectors = np.ascontiguousarray(found, dtype=np.float32)
+        return vectors if np.isfinite(vectors).all() else DataError("gave vectors that are not finite")
