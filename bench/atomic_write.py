@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bench.errors import UsageError
 
+_DEVICES = ("/dev", "/dev/fd")  # /dev/stdout may lead to a regular file, and is a link to keep
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -18,10 +20,13 @@ def replacing(path: Path) -> Iterator[Path]:
     A reader of ``path`` sees the whole file or what was there before; a block that raises leaves nothing behind.
 
     Raises:
-        UsageError: the path ends in no name.
+        UsageError: the path ends in no name, or is a device or a pipe, which a file would take the place of.
     """
     if path.name in ("", ".."):
         raise UsageError(f"'{path}' is a folder; name a file")
+    folder = os.path.realpath(path.parent)
+    if folder in _DEVICES or folder.startswith("/proc/") or (path.exists() and not path.is_file()):
+        raise UsageError(f"'{path}' is not a regular file; name a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

@@ -49,7 +49,7 @@ def pitch_variety(pitches: Iterable[int]) -> int:
 
 
 class MelodicComplexity(ClipMetric):
-    """Distinct pitches in the clip; never ranked, and comparable only between clips of one length.
+    """Distinct pitches in the clip; comparable only between clips of one length.
 
     Undefined below 20 notes. Details: ``note_count``, ``notes`` (their source), ``tuning`` in cents
     above A = 440 Hz where it was transcribed, and ``known`` where it is.
@@ -58,7 +58,7 @@ class MelodicComplexity(ClipMetric):
     version = 2
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
-    cannot_tell = "a rich melody from transcription errors; compare only clips of equal length"
+    cannot_tell = "a rich melody from transcription errors"
 
     @classmethod
     def require(cls) -> None:

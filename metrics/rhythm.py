@@ -134,7 +134,10 @@ class RhythmicInconsistency(_RhythmMetric):
     version = 2
     unit = "% of a quarter"
     direction: ClassVar[Direction] = "lower"
-    cannot_tell = "tempo changes from bad timing"
+    cannot_tell = (
+        "tempo changes from bad timing, nor whether a model beats chance: a clip's chance depends on how wide the grid "
+        "is that fits it, a table's is the mean over all clips, and only rhythm-grid compares each clip with its own"
+    )
 
     def _score(self, found: Found, quarter: float | None, clip: DecodedClip, details: dict[str, Any]) -> Score:
         length = quarter or STANDARD_QUARTER

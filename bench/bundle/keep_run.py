@@ -11,7 +11,7 @@ from bench.storage.layout import DATABASE
 
 
 def keep_run(packed: Path, computed: Path, folder: Path) -> None:
-    """Move the packed rows and references into an empty folder, and copy the embeddings that were computed of them.
+    """Move the packed rows and references into a new folder, and copy the embeddings that were computed of them.
 
     Numbers stay those of the bundle, so that everybody's tables of it are the same. Its configuration is left behind:
     it may name any place of this machine to look for references at.
@@ -22,6 +22,7 @@ def keep_run(packed: Path, computed: Path, folder: Path) -> None:
         folder: where it goes.
     """
     # Temporary folders may lie on another disk.
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.move(packed / DATABASE, folder / DATABASE)
     if (computed / "references").exists():
         shutil.move(computed / "references", folder / "references")

@@ -184,6 +184,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' none of these genres: "
         "music like it reads below 0"
     ),
+    "W-OWN-MUSIC": lambda p: f"the reference '{p['reference']}' is music by '{p['model']}' itself, which favors it",
     "W-PROMPT-CUT": lambda p: (
         f"'{p['model']}' did not read the end of {p['prompts']} of {counted(p['of'], 'prompt')}, "
         f"up to {counted(p['tokens'], 'token')}: shorten them"

@@ -22,6 +22,8 @@ from bench.report.context import ClipMedia, ModelEntry, ReportContext, Survey
 from bench.report.doses import read_doses
 from bench.report.methods import Setting, limits, methods
 from bench.report.metric_info import metric_infos
+from bench.report.model_description import purpose
+from bench.report.own_music import with_own_music
 from bench.report.provenance import about, in_words, made_with, named, seeds_of
 from bench.report.survey_results import read_listeners, strangers
 from bench.report.warnings import cautions
@@ -58,7 +60,8 @@ def collect(
     survey = _survey(store.folder, ratings, {id: prompt.genre or "" for id, prompt in prompts.items()}, warnings)
     records = _doses(store.folder, doses, warnings)
     scores = ClipScores(store)
-    cells, models = _cells(store, scores), _models(store)
+    models, infos = _models(store), metric_infos(store)
+    cells = with_own_music(_cells(store, scores), models, infos)
     if survey and (unknown := strangers(survey, {model.label for model in models})):
         warnings.append(Notice("W-RATINGS", {"source": survey.source, "models": list(unknown)}))
     labels = [model.label for model in models]
@@ -83,7 +86,7 @@ def collect(
         survey=survey,
         doses=records,
         chances=chances(store, labels, progress, scores=scores) if pairs else {},
-        infos=metric_infos(store),
+        infos=infos,
     )
     setting = _setting(store, content)
     return replace(content, methods=methods(content, setting), limits=limits(content, setting))
@@ -144,7 +147,10 @@ def _cells(store: Store, scores: ClipScores) -> tuple[Cell, ...]:
 
 def _models(store: Store) -> tuple[ModelEntry, ...]:
     return tuple(
-        ModelEntry(m.label, m.fingerprint, _indented(m.identity), _indented(m.provenance), m.rate, m.made, m.planned)
+        ModelEntry(
+            *(m.label, m.fingerprint, _indented(m.identity), _indented(m.provenance), m.rate, m.made, m.planned),
+            what=purpose(m.identity),
+        )
         for m in read_models(store)
     )
 

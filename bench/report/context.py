@@ -21,7 +21,10 @@ SILENT = "this report was built without audio"
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row: what it is, where it came from (both as indented JSON), and how many of its clips exist."""
+    """A row: what it is, where it came from (both as indented JSON), and how many of its clips exist.
+
+    ``what`` is what its plugin says that it is, where the very one is installed here.
+    """
 
     label: str
     fingerprint: str
@@ -30,6 +33,7 @@ class ModelEntry:
     rate: int | None
     made: int
     planned: int
+    what: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bench.comparison.result import LEVEL, Comparison
-from bench.number_format import decimals_for, number, p_text
-from bench.scores.aggregate import Column
+from bench.number_format import counted, decimals_for, number, p_text
+from bench.report.number_format import sized
+from bench.report.own_music import favored_by_reference
+from bench.scores.aggregate import Cell, Column
+from bench.stats.permutation import smallest_p
 
 Kind = Literal["better", "differs", "open", "few", "missing"]
 MOST_SHOWN = 8  # sentences that the first page opens with; the others are folded
@@ -58,20 +61,44 @@ def metric_names(columns: Iterable[Column]) -> dict[str, str]:
     return {ref: name if names.count(name) == 1 else ref for ref, name in short.items()}
 
 
-def find(comparisons: Iterable[Comparison], columns: Sequence[Column]) -> list[Finding]:
+@dataclass(frozen=True)
+class _Words:
+    """What sentences call the metrics, by name and version, and the (model, metric) that a reference favors."""
+
+    names: Mapping[str, str]
+    favored: Collection[tuple[str, str]]
+
+    def on(self, c: Comparison, ahead: str) -> str:
+        """``on kad (a distance to reference music) by 2.9 (95 % interval …)``, and what favors the one ahead."""
+        said = f"on {self._name(c.column)} by {_size(c)}"
+        if (ahead, c.column.ref) in self.favored:
+            said += f" (with caution: the reference is {ahead}'s own music, which gives it a head start)"
+        return said
+
+    def listed(self, comparisons: Sequence[Comparison]) -> str:
+        return _listed([self._name(c.column) for c in comparisons])
+
+    def _name(self, column: Column) -> str:
+        distance = column.of_sets and column.reference and column.direction == "lower"
+        return f"{self.names[column.ref]}{' (a distance to reference music)' if distance else ''}"
+
+
+def find(comparisons: Iterable[Comparison], columns: Sequence[Column], cells: Iterable[Cell] = ()) -> list[Finding]:
     """Say what was found of each pair of models, in the order of the pairs.
 
     Args:
         comparisons: of any number of pairs, with p adjusted after Holm over the metrics; only those over all prompts
             count.
         columns: the metrics that are shown.
+        cells: the leaderboard, whose marks say which model a reference favors.
     """
     names = metric_names(columns)
+    words = _Words(names, favored_by_reference(cells))
     pairs: dict[tuple[str, str], list[Comparison]] = {}
     for one in comparisons:
         if one.grouping == "all" and one.column.ref in names:
             pairs.setdefault((one.a, one.b), []).append(one)
-    return [Finding(a, b, tuple(_clauses(a, b, own, names))) for (a, b), own in pairs.items()]
+    return [Finding(a, b, tuple(_clauses(a, b, own, words))) for (a, b), own in pairs.items()]
 
 
 def split(findings: Sequence[Finding], first: str) -> tuple[list[Finding], list[Finding]]:
@@ -80,27 +107,26 @@ def split(findings: Sequence[Finding], first: str) -> tuple[list[Finding], list[
     return ahead, [one for one in findings if one not in ahead]
 
 
-def _clauses(a: str, b: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> list[Clause]:
+def _clauses(a: str, b: str, comparisons: Sequence[Comparison], words: _Words) -> list[Clause]:
     of: dict[Kind, list[Comparison]] = {}
     for one in comparisons:
         of.setdefault(_kind(one), []).append(one)
     found = [
-        clause for ahead, other in ((a, b), (b, a)) for clause in _better(ahead, other, of.get("better", ()), names)
+        clause for ahead, other in ((a, b), (b, a)) for clause in _better(ahead, other, of.get("better", ()), words)
     ]
     if not found:
         found = [Clause("open", f"neither {a} nor {b} is shown to be better", ())]
-    found += [clause for ahead in (a, b) for clause in _more(ahead, of.get("differs", ()), names)]
+    found += [clause for ahead in (a, b) for clause in _more(ahead, of.get("differs", ()), words)]
     unlike = [one for one in of.get("open", []) if _adjusted(one) < LEVEL]
     if chance := [one for one in of.get("open", []) if one not in unlike]:
         where = "where the differences found could be chance"
-        found.append(Clause("open", f"not settled on {_metrics(chance, names)}, {where}", _refs(chance)))
+        found.append(Clause("open", f"not settled on {words.listed(chance)}, {where}", _refs(chance)))
     if unlike:
         where = "where the two differ, but which is ahead on average stays open"
-        found.append(Clause("open", f"not settled on {_metrics(unlike, names)}, {where}", _refs(unlike)))
+        found.append(Clause("open", f"not settled on {words.listed(unlike)}, {where}", _refs(unlike)))
     if few := of.get("few", []):
-        where = "where the two differ on too few prompts"
-        found.append(Clause("few", f"not testable on {_metrics(few, names)}, {where}", _refs(few)))
-    return found + _missing(of.get("missing", ()), names)
+        found.append(Clause("few", f"too few prompts to test {words.listed(few)}", _refs(few)))
+    return found + _missing(of.get("missing", ()), words)
 
 
 def _kind(c: Comparison) -> Kind:
@@ -116,28 +142,28 @@ def _adjusted(c: Comparison) -> float:
     return next((p for p in (c.p_holm, c.p) if p is not None), 1.0)
 
 
-def _better(ahead: str, other: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> list[Clause]:
+def _better(ahead: str, other: str, comparisons: Sequence[Comparison], words: _Words) -> list[Clause]:
     own = [c for c in comparisons if c.better == ahead]
     if not own:
         return []
-    sizes = _listed([f"on {names[c.column.ref]} by {_size(c)}" for c in own])
+    sizes = _listed([words.on(c, ahead) for c in own])
     return [Clause("better", f"{ahead} is better than {other} {sizes}", _refs(own), ahead)]
 
 
-def _more(ahead: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> list[Clause]:
+def _more(ahead: str, comparisons: Sequence[Comparison], words: _Words) -> list[Clause]:
     own = [c for c in comparisons if ahead == (c.b if (c.estimate or 0) > 0 else c.a)]
     if not own:
         return []
-    sizes = _listed([f"on {names[c.column.ref]} by {_size(c)}" for c in own])
+    sizes = _listed([words.on(c, ahead) for c in own])
     return [Clause("differs", f"{ahead} is higher {sizes}, which is neither better nor worse", _refs(own), ahead)]
 
 
-def _missing(comparisons: Sequence[Comparison], names: Mapping[str, str]) -> list[Clause]:
+def _missing(comparisons: Sequence[Comparison], words: _Words) -> list[Clause]:
     by_reason: dict[str, list[Comparison]] = {}
     for one in comparisons:
         by_reason.setdefault(one.reason or "not tested", []).append(one)
     return [
-        Clause("missing", f"nothing known on {_metrics(own, names)} ({reason})", _refs(own))
+        Clause("missing", f"nothing known on {words.listed(own)} ({reason})", _refs(own))
         for reason, own in by_reason.items()
     ]
 
@@ -151,16 +177,15 @@ def _size(c: Comparison) -> str:
     decimals = decimals_for(width, [estimate])
     while low is not None and low > 0 and decimals < _MOST_DECIMALS and float(f"{low:.{decimals}f}") == 0:
         decimals += 1  # an end that is not 0 must not read so
-    # Percentages differ by points.
-    unit = "points" if c.column.unit == "%" else c.column.unit
-    text = f"{number(estimate, decimals)} {unit}".strip()
+    text = sized(number(estimate, decimals), c.column.unit)
     ends = "" if low is None else f"95 % interval {number(low, decimals)} to {number(high, decimals)}, "
     p = p_text(_adjusted(c))
-    return f"{text} ({ends}p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'})"
-
-
-def _metrics(comparisons: Sequence[Comparison], names: Mapping[str, str]) -> str:
-    return _listed([names[c.column.ref] for c in comparisons])
+    said = f"p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'}"
+    if c.p is not None and c.p <= smallest_p(c.n) * (1 + 1e-9):
+        # Holm's factor differs from pair to pair, and with it the smallest p that can be read.
+        corrected = ("", "") if c.p_holm is None else (" after correction", " before it")
+        said += f"{corrected[0]}; {counted(c.n, 'prompt')} can give no smaller one{corrected[1]}"
+    return f"{text} ({ends}{said})"
 
 
 def _refs(comparisons: Sequence[Comparison]) -> tuple[str, ...]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from bench.number_format import number
+from bench.comparison.result import LEVEL
+from bench.leaderboard.ranks import RankRange, ranked_pairs
+from bench.number_format import counted, number
 from bench.report.context import ReportContext
 from bench.report.number_format import decimals_for, places, spread
-from bench.scores.aggregate import Cell, Column
+from bench.report.own_music import is_own_music
+from bench.scores.aggregate import Cell, Column, none_in_words
+from bench.stats.multiplicity import holm
+from bench.stats.permutation import smallest_p
 
 ALL = "all"
 WIDEST = 6  # metrics beside each other that a page of 1,440 pixels shows with their intervals
@@ -57,6 +63,9 @@ class PromptGroup:
         }
 
 
+_ROOM = 34  # letters of names that fit into a cell
+
+
 def groups(content: ReportContext) -> list[PromptGroup]:
     """All prompts first, then each genre and each level, in the order of the suite."""
     genres = list(dict.fromkeys(prompt.genre for prompt in content.prompts if prompt.genre is not None))
@@ -91,24 +100,84 @@ def bands(columns: Sequence[Column]) -> list[list[int]]:
     return [list(range(start, end)) for start, end in pairwise(ends)]
 
 
+def unrankable(content: ReportContext) -> frozenset[str]:
+    """The metrics on which no two models could be told apart, whatever their values, with so few prompts."""
+    cells, comparisons = content.cells, content.comparisons
+    found = set()
+    for ref, pairs in ranked_pairs(cells, comparisons)[1].items():
+        tested = [pair for pair in pairs if pair.p is not None]
+        least = holm([smallest_p(pair.n) for pair in tested])
+        few = ["W-FEW" in [warning.code for warning in pair.warnings] for pair in tested]
+        if tested and all(one or p >= LEVEL for one, p in zip(few, least, strict=True)):
+            found.add(ref)
+    return frozenset(found)
+
+
 def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
-    """What the signs of a table mean, each with an example that stands in it."""
-    found = []
-    if ranks := [(rank, model, ref) for (model, ref), rank in content.ranks.items()]:
+    """What the signs of a table mean: each sign and the rest of a sentence, with an example that stands in it."""
+    found, hopeless = [], unrankable(content)
+    ranks = [(rank, model, ref) for (model, ref), rank in content.ranks.items() if ref not in hopeless]
+    spreads = [box.spread for row in board.rows for box in row]
+    if any(spread.startswith("±") for spread in spreads):
+        found.append(("±", "is half the width of a 95 % interval that lies evenly about its value."))
+    if any(spread.startswith("[") for spread in spreads):
+        found.append(("[low, high]", "are the ends of a 95 % interval that does not lie evenly about its value."))
+    if any(spreads):
+        found.append(
+            ("A bar", "draws that interval on a gray line that runs from the lowest to the highest end in its column.")
+        )
+    if ranks:
         rank, model, ref = next((one for one in ranks if one[0].best != one[0].worst), ranks[0])
+        place = "any place" if rank.best != rank.worst else "the place"
         found.append(
             (
                 f"rank {rank.text}",
-                f"({model} on {ref}) the places that the tests leave open: paired by prompt, p < .05 after Holm over "
-                "all pairs of models, 0 outside the interval of the difference, and a test of the mean that agrees",
+                f"means, for example of {model} on {ref}, {place} that the tests leave open to it. Two models are told "
+                "apart where p, paired by prompt and corrected over all pairs of models on that metric, is below .05, "
+                "the interval of their difference leaves out 0, and a second test, of the mean alone, agrees. The "
+                "sentences above are corrected over the metrics of a pair instead and may disagree: cite them for one "
+                "pair, and ranks for the whole field.",
             )
         )
-    if tied := next(((model, ref, rank) for (model, ref), rank in content.ranks.items() if rank.tied), None):
-        model, ref, rank = tied
-        found.append((f"≈{len(rank.tied)}", f"({model} on {ref}) how many other models it cannot be told from"))
+    if tied := next((rank for rank, _, _ in ranks if rank.tied), None):
+        found.append((told(tied), "names or counts the models on that metric that no test tells this one from."))
+    if hopeless:
+        found.append(("not ranked: too few prompts", "means that no values could have settled who is ahead."))
+    if leading(content):
+        found.append(
+            (
+                "A bold number in color",
+                "is of a model that is shown to be better than another, while none is shown to beat it.",
+            )
+        )
     if count := next((box.count for row in board.rows for box in row if box.count), ""):
-        found.append((count, "clips with a value, of those planned"))
+        found.append((count, "means that so many of the planned clips have a value."))
+    if any(c.column.of_sets and (c.estimate.low or 0) < 0 for c in content.cells if c.group == ALL):
+        found.append(
+            (
+                "A distance below 0",
+                "and an interval that reaches there are chance: an estimate without bias falls to both sides of the "
+                "true distance.",
+            )
+        )
     return found
+
+
+def leading(content: ReportContext) -> frozenset[tuple[str, str]]:
+    """The (model, metric) of models that none is shown to be better than, and that are shown to be better than one."""
+    ranked = Counter(ref for _, ref in content.ranks)
+    return frozenset(
+        (model, ref)
+        for (model, ref), rank in content.ranks.items()
+        if rank.best == 1 and len(rank.tied) + len(rank.untested) + 1 < ranked[ref]
+    )
+
+
+def told(rank: RankRange) -> str:
+    """The models that no test tells this one from: by name where there is room."""
+    names = " and ".join(rank.tied)
+    shown = names if len(rank.tied) <= 2 and len(names) <= _ROOM else counted(len(rank.tied), "other")
+    return f"no clear difference from {shown}"
 
 
 def _decimals(content: ReportContext, column: Column) -> int:
@@ -156,8 +225,8 @@ def _box(cell: Cell | None, scale: Any, decimals: int, planned: int) -> Box:
         high=e.high,
         text=number(e.value, decimals),
         spread="" if e.value is None else spread(e.value, e.low, e.high, decimals),
-        count="" if whole else f"{e.n} of {cell.planned}",
-        note=e.reason or "",
+        count="" if whole or (e.value is None and e.reason) else f"{e.n} of {cell.planned}",
+        note=none_in_words(e.reason) if e.reason else "the reference is its own music" if is_own_music(cell) else "",
         at=(scale(e.low), scale(e.value), scale(e.high)),
     )
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.contracts.clip_view import View, view_text
-from bench.number_format import counted, plural
+from bench.number_format import counted, first_few, plural
 from bench.report.context import ReportContext
 from bench.report.leaderboard_page import DIRECTIONS
 from bench.report.metric_info import MetricInfo, ReferenceFacts
 from bench.report.model_description import described
+from bench.report.own_music import is_own_music
 from bench.report.provenance import Seeds, seeds_in_words
 from bench.report.statistics import scored, statistics
-from bench.scores.aggregate import Cell, Column
+from bench.scores.aggregate import Cell, Column, none_in_words, without_numbers
 from bench.stats.mean_test import unseen_share
+
+_REASONS = 6  # for which scores are missing, before they are summed up
 
 
 @dataclass(frozen=True)
@@ -65,36 +69,17 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
         content, setting: as for `methods`.
     """
     prompts = len(content.prompts)
-    unseen = f"{100 * unseen_share(prompts):.0f} %"
+    unseen = max(1, round(1 / unseen_share(prompts)))
     sentences = [
-        "What holds for these prompts holds for others like them, and for no other genres.",
-        f"With {counted(prompts, 'prompt')}, what happens on fewer than {unseen} of such prompts "
-        "may be missing from them altogether: rare failures cannot be excluded.",
+        "Results speak only for prompts like these, and for no other genres.",
+        f"A model that fails on 1 such prompt in {unseen} may by chance show no failure among these {prompts}.",
     ]
     if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
         used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
         sentences.append(f"{used}: how much clips of one prompt differ by chance is not known.")
-    references = [one.reference for one in setting.instruments if one.reference is not None]
-    synthetic = list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic))
-    if references:
-        sentences.append(
-            "Distances hold for this reference music only, and compare only sets of as many clips of the same prompts."
-        )
-    if synthetic:
-        sentences.append(f"The reference {listed(synthetic)} is synthetic music: close to it is not yet good music.")
-    cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
-    lacking = sum(cell.planned - cell.estimate.n for cell in cells)
-    if lacking and scored(content):
-        total = sum(cell.planned for cell in cells)
-        compared = (
-            "; models that are undefined on different clips are compared only on the prompts that both have a value for"
-            if content.comparisons
-            else ""
-        )
-        sentences.append(
-            f"{lacking} of {counted(total, 'score')} of clips {'is' if 1 in (lacking, total) else 'are'} undefined or "
-            f"missing{compared}."
-        )
+    sentences += _of_references([one.reference for one in setting.instruments if one.reference is not None], content)
+    if lacking := _lacking(content):
+        sentences.append(lacking)
     if content.failures:
         number = sum(group.count for group in content.failures)
         sentences.append(
@@ -103,6 +88,51 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
     if content.survey is None:
         sentences.append("No listeners were asked; metrics do not say what listeners would prefer.")
     return tuple(sentences)
+
+
+def _of_references(references: Sequence[ReferenceFacts], content: ReportContext) -> list[str]:
+    """What distances to this music do not show."""
+    if not references:
+        return []
+    found = [
+        "Distances hold for this reference music only, and compare only sets of as many clips of the same prompts."
+    ]
+    if synthetic := list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic)):
+        found.append(f"The reference {listed(synthetic)} is synthetic music: close to it is not yet good music.")
+    own = {(cell.model, cell.column.reference): None for cell in content.cells if is_own_music(cell)}
+    found += [
+        f"The reference '{reference}' is music by the model {model} itself: distances to it favor {model}."
+        for model, reference in own
+    ]
+    return found
+
+
+def _lacking(content: ReportContext) -> str:
+    """How many scores there are not, by reason."""
+    cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
+    lacking = sum(cell.planned - cell.estimate.n for cell in cells)
+    if not lacking or not scored(content):
+        return ""
+    total = sum(cell.planned for cell in cells)
+    reasons: dict[str, list[str]] = {}
+    for clip in content.clips:
+        for ref in (column.ref for column in content.columns if not column.of_sets):
+            value = clip.scores.get(ref)
+            if not isinstance(value, float | int):
+                said = value or ("not scored" if clip.scores else "the clip was not made")
+                reasons.setdefault(without_numbers(said), []).append(said)
+    kinds = sorted(reasons.values(), key=len, reverse=True)
+    told = [f"{len(own)}: {none_in_words(Counter(own).most_common(1)[0][0])}" for own in kinds]
+    split = f" ({'; '.join(first_few(told, _REASONS))})" if told else ""
+    compared = (
+        ". Models that are undefined on different clips are compared only on the prompts that both have a value for"
+        if content.comparisons
+        else ""
+    )
+    return (
+        f"{lacking} of {counted(total, 'score')} of clips {'is' if 1 in (lacking, total) else 'are'} undefined or "
+        f"missing{split}{compared}."
+    )
 
 
 def listed(words: Sequence[str]) -> str:

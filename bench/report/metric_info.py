@@ -13,7 +13,7 @@ from bench.config.run_config import MetricConfig
 from bench.contracts.clip_view import view_text
 from bench.contracts.embedder import embedder_identity, load_embedder
 from bench.contracts.identity import plugin_label
-from bench.contracts.plugins import installed, load
+from bench.contracts.plugins import installed, load, plain_name
 from bench.contracts.set_metric import Reference
 from bench.errors import DataError, TunebenchError
 from bench.plain_text import plain_line
@@ -29,6 +29,7 @@ class ReferenceFacts:
     """The music that a set metric compares with.
 
     ``windows`` and ``recordings`` are None where the reference is not to be found any more, or does not say.
+    ``generator`` is the registered name of the model that made the music, empty where none is recorded.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ReferenceFacts:
     windows: int | None
     recordings: int | None
     synthetic: bool
+    generator: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,13 @@ def _as_planned(metric: StoredMetric) -> PlannedMetric | None:
 
 def _purpose(metric: PlannedMetric) -> str | None:
     """The first paragraph of what the metric says of itself."""
-    documented = load(metric.plugin).__doc__
-    if not documented:
-        return None
-    return " ".join(inspect.cleandoc(documented).split("\n\n")[0].replace("`", "").split()).rstrip(".") or None
+    return first_paragraph(load(metric.plugin)) or None
+
+
+def first_paragraph(kind: Any) -> str:
+    """What a class says of itself first, without a full stop."""
+    documented = inspect.cleandoc(kind.__doc__ or "")
+    return " ".join(documented.split("\n\n")[0].replace("`", "").split()).rstrip(".")
 
 
 def _limits(metric: PlannedMetric) -> str:
@@ -139,7 +144,18 @@ def _facts(metric: StoredMetric, reference: Reference | None) -> ReferenceFacts:
         return ReferenceFacts(name, mark, None, None, False)
     recordings = len(reference.about.get("recordings", ())) or None
     windows = None if reference.about.get("windows_at_least") else reference.windows
-    return ReferenceFacts(name, mark, windows, recordings, bool(reference.about.get("synthetic")))
+    return ReferenceFacts(
+        name, mark, windows, recordings, bool(reference.about.get("synthetic")), _generator(reference)
+    )
+
+
+def _generator(reference: Reference) -> str:
+    provenance = reference.about.get("provenance")
+    # Imported statistics name the model that embedded the music, not one that made it.
+    if not isinstance(provenance, Mapping) or "imported" in provenance:
+        return ""
+    model = provenance.get("model")
+    return plain_name(model) if isinstance(model, str) else ""
 
 
 def _configured(run: Path) -> str | None:

@@ -8,8 +8,11 @@ from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any
 
-from bench.contracts.identity import plugin_label
+from bench.contracts.identity import plugin_identity, plugin_label
+from bench.contracts.plugins import installed, load
+from bench.errors import TunebenchError
 from bench.report.context import ModelEntry
+from bench.report.metric_info import first_paragraph
 
 _DIGITS = 12  # of a hash in print
 _LONGEST = 120  # characters of a value in print
@@ -35,6 +38,23 @@ def described(model: ModelEntry) -> str:
         parts.append(f"from a plugin file {_hash(source)}")
     parts += [f"{name} {_short(value)}" for name, value in identity.items() if value not in (None, {}, [], "")]
     return ", ".join(parts)
+
+
+def purpose(identity: Mapping[str, Any]) -> str:
+    """What a model's plugin says that it is, with its parameters; empty where it is not installed in this version."""
+    own = identity.get("plugin")
+    plugin = installed("model").get(str(own.get("name"))) if isinstance(own, Mapping) else None
+    if plugin is None:
+        return ""
+    try:
+        kind = load(plugin)
+    except TunebenchError:
+        return ""
+    if plugin_identity(plugin, kind.version) != own or not (said := first_paragraph(kind)):
+        return ""
+    params = {name: value for name, value in (identity.get("params") or {}).items() if value is not None}
+    told = ", ".join(f"{name} = {_short(value)}" for name, value in params.items())
+    return f"{said} ({told})" if told else said
 
 
 def _checkpoint(identity: dict[str, Any], given: object) -> str:

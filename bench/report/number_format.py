@@ -8,6 +8,33 @@ from collections.abc import Iterable
 from bench import number_format
 from bench.number_format import half_width, number
 
+# A share of something reads as a probability in a sentence, and as a puzzle in a heading.
+_SIZES = {
+    "%": "points",  # percentages differ by points
+    "% of a quarter": "hundredths of a quarter note",
+    "of chance": "on a scale where 0 is perfect and 1 is random",
+    "SD": "standard deviations",
+}
+_HEADINGS = {
+    "% of a quarter": "% of a quarter note",
+    "of chance": "0 = perfect, 1 = random",
+    "SD": "standard deviations",
+}
+
+
+def sized(number: str, unit: str) -> str:
+    """A difference with its unit, as a sentence has it.
+
+    >>> sized("7.9", "% of a quarter"), sized("2.9", "")
+    ('7.9 hundredths of a quarter note', '2.9')
+    """
+    return f"{number} {_SIZES.get(unit, unit)}".strip()
+
+
+def unit_heading(unit: str) -> str:
+    """A unit as the heading of a column says it."""
+    return _HEADINGS.get(unit, unit)
+
 
 def decimals_for(intervals: Iterable[tuple[float, float]]) -> int:
     """Decimals, from 1 to 4, that show two digits of the usual half width of these intervals."""

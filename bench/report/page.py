@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import MissingError
 from bench.leaderboard.grid import ARROWS
+from bench.number_format import first_few
 from bench.printable import printable
 from bench.report.compare_page import pairs
 from bench.report.context import ReportContext
 from bench.report.distributions import Values, outlying, prompt_means, spreads
-from bench.report.findings import MOST_FOLDED, find, split
-from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, legend
+from bench.report.findings import MOST_FOLDED, Finding, find, split
+from bench.report.leaderboard_page import DIRECTIONS, PromptGroup, bands, groups, leading, legend, told, unrankable
 from bench.report.loudness import RULE
+from bench.report.number_format import unit_heading
 from bench.report.prompt_page import by_prompt, shown, with_decimals
 from bench.report.side_by_side import ProtocolTable
 from bench.storage.failures import failure_lines
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from bench.leaderboard.published import PublishedRow
 
 HERE = Path(__file__).parent
+MOST_NAMED = 6  # pairs of models in the label of those that are folded
 MOST_FAILURES = 100  # lines of a page; all of them are in provenance.json
 # Blobs are copies in memory of the folder's own audio, for web servers that cannot send a part of a file.
 POLICY = (
@@ -66,7 +69,7 @@ def write_side_by_side(tables: Sequence[ProtocolTable], out: Path) -> None:
     shown = [
         {
             **vars(table),
-            "findings": find(table.content.comparisons, table.content.columns),
+            "findings": find(table.content.comparisons, table.content.columns, table.content.cells),
             "board": groups(table.content)[0],
             "bands": bands(table.content.columns),
             "infos": {info.ref: info for info in table.content.infos},
@@ -99,7 +102,9 @@ def _environment() -> Environment:
     )
     environment.filters["json"] = lambda value: Markup(as_json(value))
     environment.filters["readable"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    environment.globals.update(policy=POLICY, arrows=ARROWS, directions=DIRECTIONS)
+    environment.globals.update(
+        policy=POLICY, arrows=ARROWS, directions=DIRECTIONS, unit_heading=unit_heading, told=told
+    )
     environment.globals["loudness"] = f"Matched in loudness: {RULE}."
     return environment
 
@@ -137,7 +142,7 @@ def _pages(
 
 
 def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, Any]:
-    findings = find(content.comparisons, content.columns)
+    findings = find(content.comparisons, content.columns, content.cells)
     opened, folded = split(findings, content.models[0].label if content.models else "")
     return {
         "findings": findings,
@@ -147,9 +152,16 @@ def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, A
         "board": board,
         "bands": bands(content.columns),
         "legend": legend(content, board[0]),
-        "ranked": Counter(ref for _, ref in content.ranks),
+        "unrankable": unrankable(content),
+        "folded_names": _pair_names(folded),
+        "leading": leading(content),
         "published": _published(content),
     }
+
+
+def _pair_names(findings: Sequence[Finding]) -> str:
+    """The pairs that are folded away, of many the first."""
+    return ", ".join(first_few([f"{one.a} and {one.b}" for one in findings], MOST_NAMED))
 
 
 def _data(content: ReportContext, board: list[PromptGroup], means: Values) -> Iterator[tuple[str, Any]]:

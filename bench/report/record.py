@@ -7,7 +7,8 @@ Numbers are as they were computed, those of ``distributions`` to six digits; wha
   ``{id, line, content}``, and sentences.
 - ``findings``: a record a pair of models ``a`` and ``b``: ``first`` (the page opens with it), ``sentence``, and its
   ``clauses`` as ``{kind, text, metrics, ahead}``, see `bench.report.findings.Clause`.
-- ``models``: ``{label, fingerprint, identity, provenance, rate, made, planned}``, in the order of the run.
+- ``models``: ``{label, fingerprint, identity, provenance, rate, made, planned, what}``, in the order of the run;
+  ``what`` is a sentence, empty where nobody says.
 - ``metrics``: ``{ref, unit, direction, of_sets, measures, cannot_tell, params, embedders, view, reference}``;
   ``direction`` is ``higher``, ``lower`` or ``none``, ``reference`` null or what it compares with.
 - ``leaderboard``: a record a cell, of all prompts and by genre and level: `bench.leaderboard.render.records` with
@@ -86,7 +87,7 @@ def write_record(content: ReportContext, out: Path) -> None:
 
 def finding_records(content: ReportContext) -> list[dict[str, Any]]:
     """What was found of each pair of models, in the order in which the first page tells it."""
-    found = find(content.comparisons, content.columns)
+    found = find(content.comparisons, content.columns, content.cells)
     opened, folded = split(found, content.models[0].label if content.models else "")
     return [
         {"a": one.a, "b": one.b, "first": first, "sentence": one.sentence, "clauses": [asdict(c) for c in one.clauses]}

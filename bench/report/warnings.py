@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bench.comparison.result import Comparison
 from bench.contracts.notice import Notice
@@ -40,13 +40,17 @@ def cautions(
 def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> Iterator[ScoreWarning]:
     """What only comparisons warn of; of many sentences with one code the first, and how many there are."""
     where: dict[str, dict[str, tuple[dict[tuple[str, str], None], dict[str, None]]]] = {}
+    few: dict[str, dict[tuple[str, str], Notice]] = {}
     for one in comparisons:
         for warning in one.warnings if one.grouping == "all" else ():
-            if warning not in told:
+            if warning.code == "W-FEW" and "prompts" in warning.params:
+                few.setdefault(one.column.ref, {})[one.a, one.b] = warning
+            elif warning not in told:
                 sentences = where.setdefault(warning.code, {})
                 pairs, refs = sentences.setdefault(warning.text, ({}, {}))
                 pairs[one.a, one.b] = None
                 refs[one.column.ref] = None
+    yield from _too_few(few)
     for code, sentences in where.items():
         if len(sentences) > _SENTENCES:
             every = tuple(dict.fromkeys(ref for _, refs in sentences.values() for ref in refs))
@@ -56,6 +60,20 @@ def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> It
             continue
         for sentence, (pairs, refs) in sentences.items():
             yield ScoreWarning(code, f"{sentence} ({_named(pairs)})", tuple(refs))
+
+
+def _too_few(few: Mapping[str, Mapping[tuple[str, str], Notice]]) -> Iterator[ScoreWarning]:
+    """What so few prompts cannot test: metrics of the same pairs at once, with the first pair as an example."""
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for ref, own in few.items():
+        alike.setdefault(tuple(own), []).append(ref)
+    for pairs, refs in alike.items():
+        (a, b), first = next(iter(few[refs[0]].items()))
+        n = first.params["prompts"]
+        size = f"{first.params['differing']} of {n} differ" if "differing" in first.params else f"{n} with a value"
+        others = f"; so for {len(pairs)} pairs of models" if len(pairs) > 1 else ""
+        names = ", ".join(ref.rpartition("@")[0] or ref for ref in refs)
+        yield ScoreWarning("W-FEW", f"too few prompts to test {names} ({a} against {b}: {size}){others}", tuple(refs))
 
 
 def _named(pairs: Collection[tuple[str, str]]) -> str:

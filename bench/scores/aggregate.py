@@ -26,6 +26,8 @@ from bench.storage.store import Store, StoredClip
 
 MINIMUM_PROMPTS = 4
 Grouping = Literal["genre", "level"]
+_NONE = re.compile(r"no clip has a value; (?P<some>\d+) of (?P<all>\d+): (?P<example>.+)")
+_NEEDS = re.compile(r"(?<=\d )(?P<unit>[^\s,]+), needs (?P<needed>[\d.]+)")
 
 
 @dataclass(frozen=True)
@@ -165,10 +167,30 @@ def why_none(reasons: Sequence[str | None]) -> str:
     kinds: dict[str, list[str]] = {}
     for given in reasons:
         reason = given or "not scored"
-        kinds.setdefault(re.sub(r"[0-9][0-9.,]*", "0", reason), []).append(reason)
+        kinds.setdefault(without_numbers(reason), []).append(reason)
     commonest = max(kinds.values(), key=len)
     example, _ = Counter(commonest).most_common(1)[0]
     return f"no clip has a value; {len(commonest)} of {len(reasons)}: {example}"
+
+
+def none_in_words(reason: str) -> str:
+    """A reason of `why_none`, or a metric's own, as a sentence has it.
+
+    >>> none_in_words("no clip has a value; 12 of 12: pitches sound for 0.1 s, needs 3")
+    'No value in any of 12 clips, for example: pitches sound for 0.1 s, 3 s needed'
+    """
+    own = _NONE.fullmatch(reason)
+    example = own["example"] if own else reason
+    example = _NEEDS.sub(lambda m: f"{m['unit']}, {m['needed']} {m['unit']} needed", example)
+    if own is None:
+        return example
+    where = f"in any of {own['all']} clips" if own["some"] == own["all"] else f"in {own['some']} of {own['all']} clips"
+    return f"No value {where}, for example: {example}"
+
+
+def without_numbers(reason: str) -> str:
+    """What reasons of one kind have in common: ``0 notes, needs 0``."""
+    return re.sub(r"[0-9][0-9.,]*", "0", reason)
 
 
 def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | None = None) -> list[Cell]:

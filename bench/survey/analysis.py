@@ -18,7 +18,7 @@ from bench.survey.listener_table import listener_ratings
 from bench.survey.naive_tests import customary_tests
 from bench.survey.ordinal_ratings import ordinal_models
 from bench.survey.pair_test import JointFits, pairs_of
-from bench.survey.pair_votes import votes_of
+from bench.survey.pair_votes import cells_called_bad, votes_of
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.results import Analysis, SurveyComparison, SurveyDesign, record
 from bench.survey.sides import side_choices, side_warnings
@@ -62,23 +62,24 @@ def analyse(
     design = _design(survey)
     sides = () if isinstance(survey, Ratings) else side_choices(survey, confidence)
     warnings = {} if isinstance(survey, Ratings) else side_warnings(survey, sides)
-    comparisons = compare(pairs, confidence, margin, resamples)
+    comparisons = tuple(_warned(one, warnings) for one in compare(pairs, confidence, margin, resamples))
+    strengths = () if isinstance(survey, Ratings) else strength_fits(survey, confidence)
     genres = compare_within_genres(pairs, survey.prompts, survey.genres, confidence) if len(design.genres) > 1 else ()
     return Analysis(
         design=design,
         exclusions=survey.exclusions,
         notes=survey.notes,
         models=model_ratings(ratings, confidence) if ratings else (),
-        comparisons=tuple(_warned(one, warnings) for one in comparisons),
+        comparisons=comparisons,
         agreement=agreement(ratings) if ratings else (),
         ordinal=ordinal_models(ratings) if ratings else (),
         listeners=listener_ratings(ratings) if ratings else (),
         genres=genres,
         omnibus=omnibus(ratings, joint) if ratings and joint and all_at_once else (),
         customary=customary_tests(ratings, comparisons) if ratings and compare_tests else (),
-        claims=conclusions(design, comparisons, genres),
+        claims=conclusions(design, comparisons, genres, strengths, confidence),
         confidence=confidence,
-        strengths=() if isinstance(survey, Ratings) else strength_fits(survey, confidence),
+        strengths=strengths,
         sides=sides,
         by_listener=group_means(survey, by_listener),
     )
@@ -126,6 +127,7 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
         rows=survey.rows,
         rows_lost=survey.rows_lost,
         share_lost=survey.rows_lost / survey.rows if survey.rows else 0.0,
+        both_bad=bad,
     )
 
 
@@ -138,7 +140,11 @@ def _answered(survey: Ratings | Preferences, scale: str) -> list[_Answered]:
             _Answered(int(one.any(axis=1).sum()), int(one.any(axis=0).sum()), int(one.sum()), places - int(one.sum()))
             for one in rated
         ]
-    return [
-        _Answered(len(np.unique(one.listeners)), len(np.unique(one.prompts)), len(one.scores), one.missing)
-        for one in votes_of(survey, scale).values()
-    ]
+    called_bad = cells_called_bad(survey, scale)
+    found = []
+    for pair, one in votes_of(survey, scale).items():
+        listeners, prompts = set(one.listeners.tolist()), set(one.prompts.tolist())
+        apart = called_bad.get(pair, set()) - set(zip(one.listeners.tolist(), one.prompts.tolist(), strict=True))
+        filled = sum(listener in listeners and prompt in prompts for listener, prompt in apart)
+        found.append(_Answered(len(listeners), len(prompts), len(one.scores), max(0, one.missing - filled)))
+    return found

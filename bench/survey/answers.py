@@ -127,7 +127,7 @@ def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str,
     if bad := int((sieve.records["outcome"] == "both bad").sum()):
         sieve.notes.append(
             f"{counted(bad, 'answer')} that both are bad: an outcome of its own, no tie, and no part of the "
-            "shares and strengths."
+            "shares, tests and strengths."
         )
 
 

@@ -18,7 +18,7 @@ from bench.survey.vote_results import Strength, StrengthDifference, StrengthFit
 Array = npt.NDArray[np.float64]
 
 ELO_CENTER = 1500.0
-_ELO = 400 / math.log(10)
+ELO_UNIT = 400 / math.log(10)
 LEVEL = 0.05
 
 
@@ -79,7 +79,7 @@ def _strength(
 ) -> Strength:
     strength, low, high = (known(value) for value in of)
     wins, ties, losses, bad = (int(counts[name][place]) for name in ("win", "tie", "loss", "both bad"))
-    elo = None if strength is None else ELO_CENTER + _ELO * strength
+    elo = None if strength is None else ELO_CENTER + ELO_UNIT * strength
     return Strength(model, strength, low, high, elo, *ranks, wins, ties, losses, bad)
 
 

@@ -177,7 +177,7 @@ def _comparison(
         rank_biserial=matched_rank_biserial(values) if paired else None,
         d_z=d_z,
         d_z_unit="listener means",
-        components=None if test is None else VarianceComponents(*map(float, test.components)),
+        components=None if test is None or np.isnan(test.components).any() else VarianceComponents(*test.components),
         equivalence=None if test is None or reason or margin is None else _equivalence(test, margin),
         by_position=by_position,
         warnings=answers.warnings(*pair[:2]),

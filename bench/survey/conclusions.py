@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.number_format import counted, plural
+from bench.survey.pair_findings import pair_findings, place_findings
 from bench.survey.results import GenreComparison, SurveyComparison, SurveyDesign
+from bench.survey.vote_results import StrengthFit
 
 FEW_LISTENERS = 5
 # With 10 listeners and 12 prompts the crossed t finds a difference of 0.4 in 35 of 100 surveys.
@@ -16,13 +18,17 @@ _STRAINED = {2: 11, 3: 8}
 
 
 def conclusions(
-    design: SurveyDesign, comparisons: Sequence[SurveyComparison], genres: Sequence[GenreComparison]
+    design: SurveyDesign,
+    comparisons: Sequence[SurveyComparison],
+    genres: Sequence[GenreComparison],
+    strengths: Sequence[StrengthFit],
+    confidence: float,
 ) -> tuple[str, ...]:
-    """Sentences for one survey, the scope of its claims first."""
-    found = [_scope(design, comparisons)]
+    """Sentences for one survey: what was found of each pair, the scope of these claims, and what limits them."""
+    found = [*pair_findings(design, comparisons, confidence), *place_findings(strengths), _scope(design, comparisons)]
     if len(design.models) < 2:
         found.append("There is one model only, so that there is nothing to compare.")
-    found += _mixed(comparisons)
+    found += _mixed(design, comparisons)
     if comparisons and 2 <= design.listeners <= FEW_LISTENERS:
         smallest = 2 / 2**design.listeners
         found.append(
@@ -46,11 +52,11 @@ def conclusions(
     return tuple(found)
 
 
-def _mixed(comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
+def _mixed(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
     """What stands behind the tests where ratings are missing."""
     maximal = [one for one in comparisons if one.method == "maximal mixed model"]
-    methods = {one.method for one in comparisons}
-    if maximal:
+    answer = "a rating is" if design.kind == "ratings" else "a vote is"
+    if any(not one.by_position for one in maximal):
         yield (
             "Maximal: where a listener rated one model of a pair and not the other, all ratings of the pair are "
             "compared in one maximal mixed model (REML, Satterthwaite): listeners and prompts each have an intercept "
@@ -59,13 +65,13 @@ def _mixed(comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
         )
     if any(one.by_position for one in comparisons):
         yield (
-            "Position: where the file says when each rating was given, that is a covariate of the maximal mixed model, "
-            "which takes out a steady drift of the ratings during a session."
+            "Position: the file says when each rating was given, so that a steady drift during a session is taken out, "
+            "as a covariate of a maximal mixed model (REML, Satterthwaite) of the pair's ratings."
         )
-    if "mixed model" in methods:
+    if any(one.method == "mixed model" for one in comparisons):
         yield (
             "Where cells are missing, a mixed model (REML, Satterthwaite) takes the place of the crossed t; it holds "
-            "if whether a rating is missing has nothing to do with what it would have been."
+            f"if whether {answer} missing has nothing to do with what it would have been."
         )
     if any(one.paired == 0 for one in maximal):
         yield (

@@ -76,11 +76,16 @@ def side_of(text: str) -> str:
 
 
 def first_sides(frame: pd.DataFrame) -> list[str]:
-    """Which of a and b came first or left: as the column ``side`` names a model or a side, else a, as listed."""
+    """Which of a and b came first or left, "" where the file does not say.
+
+    As the column ``side`` names a model or a side; without that column a, if listeners answered by side, not by name.
+    """
+    names = {*frame["a"], *frame["b"]}
+    listed = "" if (frame["side"] != "").any() or any(text in names for text in frame["text"]) else "a"
     found = []
     for side, a, b in zip(frame["side"], frame["a"], frame["b"], strict=True):
         named = "a" if side == a else "b" if side == b else side_of(side)
-        found.append(named if side else "a")  # a name that is neither says that it is not known
+        found.append(named if side else listed)  # a name that is neither says that it is not known
     return found
 
 

@@ -137,6 +137,18 @@ def votes_of(preferences: Preferences, scale: str) -> dict[tuple[str, str], Pair
     return found
 
 
+def cells_called_bad(preferences: Preferences, scale: str) -> dict[tuple[str, str], set[tuple[int, int]]]:
+    """Where a listener called both models of a pair bad: (listener, prompt) as numbered in the survey, by pair."""
+    table = preferences.table
+    rows = table[(table["scale"] == scale) & (table["outcome"] == "both bad")]
+    codes = _Codes.of(preferences, rows)
+    found: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    for a, b, listener, prompt in zip(codes.a, codes.b, codes.listener, codes.prompt, strict=True):
+        pair = preferences.models[min(a, b)], preferences.models[max(a, b)]
+        found.setdefault(pair, set()).add((int(listener), int(prompt)))
+    return found
+
+
 def vote_table(preferences: Preferences, scale: str) -> VoteTable:
     """All votes on one scale that do not call both bad.
 

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.survey.palette import BAND, INK, ink_on, legend, short, steps
+from bench.survey.plot_matrix import MOST_PAIRS
+from bench.survey.rating_range import Range
 from bench.survey.ratings import Preferences, Ratings
 
 if TYPE_CHECKING:
@@ -18,15 +20,22 @@ if TYPE_CHECKING:
 Counts = npt.NDArray[np.int64]
 
 _MOST_STEPS = 11
+_LINE = 28  # characters of a pair's names in one line
 _BANDS = 5  # of a scale with more steps, as in ITU-R BS.1534
 
 
 class Panel(NamedTuple):
-    """The answers on one scale: what they are called, from worst to best, and a row of counts for each name."""
+    """The answers on one scale: what they are called, from worst to best, and a row of counts for each name.
+
+    Of preferences, ``labels`` has the names of pairs in up to two lines, and ``both_bad`` the answers that called both
+    models bad, which are no part of the rows.
+    """
 
     title: str
     answers: tuple[str, ...]
     rows: dict[str, Counts]
+    both_bad: dict[str, int]
+    labels: dict[str, str]
 
 
 def distribution(survey: Ratings | Preferences) -> Figure:
@@ -46,6 +55,7 @@ def distribution(survey: Ratings | Preferences) -> Figure:
     grid[-1].set_xlim(-reach, reach)
     grid[-1].xaxis.set_major_formatter(lambda share, _: f"{abs(share):g} %")
     grid[-1].set_xlabel("share of answers, the middle of the scale at 0", fontsize=8.5)
+    figure.supylabel("pair of models" if any(panel.labels for panel in panels) else "model", fontsize=9)
     if alike:
         answers = panels[0].answers
         legend(figure, [Patch(facecolor=color) for color in steps(len(answers))], answers)
@@ -63,25 +73,42 @@ def rated(ratings: Ratings, scale: str) -> Panel:
         answers = tuple(f"{step:g}".replace("-", "−") for step in np.arange(low, high + 1))
     else:
         edges = np.linspace(low, high, _BANDS + 1)
-        answers = tuple(f"{a:g}–{b:g}" for a, b in pairwise(edges))
+        answers = tuple(str(Range(a, b)) for a, b in pairwise(edges))
     rows = {model: np.histogram(values[models == model], edges)[0] for model in ratings.models}
-    return Panel(scale, answers, rows)
+    return Panel(scale, answers, rows, {}, {})
 
 
 def preferred(preferences: Preferences, scale: str) -> Panel:
-    """How often each of two models was preferred."""
+    """How often each of two models was preferred, or where there are many pairs, each model to any other.
+
+    Answers that both are bad are counted apart.
+    """
     table = preferences.table[preferences.table["scale"] == scale]
-    rows = {}
-    for a, b in combinations(preferences.models, 2):
-        signs = np.concatenate(
-            [
-                sign * table.loc[(table["a"] == x) & (table["b"] == y), "choice"].to_numpy(dtype=np.float64)
-                for x, y, sign in ((a, b, 1), (b, a, -1))
-            ]
-        )
-        if len(signs):
-            rows[f"{a} or {b}"] = np.histogram(signs, [-1.5, -0.5, 0.5, 1.5])[0]
-    return Panel(scale, ("the first", "no preference", "the second"), rows)
+    sides = [table["a"].to_numpy(dtype=str), table["b"].to_numpy(dtype=str)]
+    choice, bad = table["choice"].to_numpy(dtype=np.float64), (table["outcome"] == "both bad").to_numpy(dtype=bool)
+    pairs = list(combinations(preferences.models, 2))
+    rows: dict[str, Counts] = {}
+    both_bad: dict[str, int] = {}
+    labels: dict[str, str] = {}
+
+    def count(name: str, asked: Sequence[npt.NDArray[np.bool_]]) -> None:
+        """Answers where the row's model, or the second of its pair, is b, and then where it is a."""
+        signs = np.concatenate([choice[asked[0] & ~bad], -choice[asked[1] & ~bad]])
+        apart = int(((asked[0] | asked[1]) & bad).sum())
+        if len(signs) or apart:
+            rows[name] = np.histogram(signs, [-1.5, -0.5, 0.5, 1.5])[0]
+        if apart:
+            both_bad[name] = apart
+
+    if len(pairs) > MOST_PAIRS:
+        for model in preferences.models:
+            count(model, [sides[1] == model, sides[0] == model])
+        return Panel(scale, ("another preferred", "no preference", "this model preferred"), rows, both_bad, labels)
+    for a, b in pairs:
+        name = f"{a} or {b}"
+        labels[name] = name if len(name) <= _LINE else f"{short(a)}\nor {short(b)}"
+        count(name, [(sides[0] == a) & (sides[1] == b), (sides[0] == b) & (sides[1] == a)])
+    return Panel(scale, ("the first", "no preference", "the second"), rows, both_bad, labels)
 
 
 def _title(panel: Panel, alike: bool) -> str:
@@ -90,8 +117,10 @@ def _title(panel: Panel, alike: bool) -> str:
 
 def _draw(axes: Any, panel: Panel) -> None:
     colors = steps(len(panel.answers))
-    for place, counts in enumerate(panel.rows.values()):
+    for place, (name, counts) in enumerate(panel.rows.items()):
         total = int(counts.sum())
+        said = f"n = {total}" + (f", both bad: {panel.both_bad[name]}" if name in panel.both_bad else "")
+        axes.text(1.01, place, said, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
         if not total:
             continue
         shares = 100 * counts / total
@@ -102,9 +131,8 @@ def _draw(axes: Any, panel: Panel) -> None:
                 text = f"{share:.0f}"
                 axes.text(left + share / 2, place, text, ha="center", va="center", fontsize=8, color=ink_on(color))
             left += share
-        axes.text(1.01, place, f"n = {total}", transform=axes.get_yaxis_transform(), va="center", fontsize=8)
     axes.axvline(0, color=INK, lw=0.8, zorder=0)
-    axes.set_yticks(range(len(panel.rows)), [short(name, lines=2) for name in panel.rows])
+    axes.set_yticks(range(len(panel.rows)), [panel.labels.get(name) or short(name, lines=2) for name in panel.rows])
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

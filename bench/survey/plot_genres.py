@@ -22,7 +22,7 @@ def genres(survey: Ratings, analysis: Analysis) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    names = sorted(set(survey.genres.values()))
+    names = sorted(analysis.design.genres)
     groups = [ALL, *(names if len(names) > 1 else [])]
     bars = _bars(survey, analysis, groups[1:])
     width = 1.6 + len(groups) * max(0.9, 0.24 * len(survey.models) + 0.3)
@@ -33,7 +33,10 @@ def genres(survey: Ratings, analysis: Analysis) -> Figure:
     panels = figure.subplots(len(survey.scales), 1, squeeze=False, sharex=True)[:, 0]
     for axes, scale in zip(panels, survey.scales, strict=True):
         _panel(axes, survey, scale, groups, bars)
-    panels[-1].set_xticks(range(len(groups)), [short(group, 14, 2) for group in groups])
+    counts = [analysis.design.prompts, *(analysis.design.genres[name] for name in groups[1:])]
+    names_below = [f"{short(group, 14, 2)}\n({n})" for group, n in zip(groups, counts, strict=True)]
+    panels[-1].set_xticks(range(len(groups)), names_below)
+    panels[-1].set_xlabel("genre (number of prompts)", fontsize=9)
     legend(figure, [Patch(**bar_style(place)) for place in range(len(survey.models))], survey.models)
     figure.supxlabel(
         f"mean rating with its {100 * analysis.confidence:g} % interval for new listeners and new prompts,\n"
@@ -74,7 +77,8 @@ def _panel(axes: Any, survey: Ratings, scale: str, groups: list[str], bars: Bars
                 _whisker(axes, x, (one.low, one.high), (low, high), min(0.25 * width, 0.05))
     axes.set_ylim(low, high + 0.02 * (high - low))
     axes.set_xlim(-0.5, len(groups) - 0.5)
-    axes.set_ylabel(short(scale, 22))
+    axes.set_ylabel(f"mean rating ({survey.ranges[scale]})", fontsize=9)
+    axes.set_title(short(scale, 60), loc="left", fontsize=10, fontweight="bold")
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=4))
     axes.grid(axis="y", color=BAND)
     axes.tick_params(axis="x", length=0)

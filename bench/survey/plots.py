@@ -1,8 +1,9 @@
-"""Pictures of a listening survey: ratings by genre, differences, and how the ratings are distributed."""
+"""Plots of a listening survey: ratings by genre, differences, strengths, and how the answers are distributed."""
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,9 @@ def draw(
     """Write the pictures into a folder and return their files.
 
     ``genres``: mean ratings of each model, over all prompts and in each genre, with crossed intervals; for ratings.
-    ``differences``: all pairs on all scales with their intervals, and the margin of equivalence if there is one.
+    ``differences``: all pairs on all scales with intervals that agree with p after Holm, and the margin of equivalence;
+        a square of estimates where a scale has more than 45 pairs.
+    ``strengths``: of all models, ties taken two ways, with Elo and places; for preferences.
     ``distribution``: how often each rating was given, or each answer to "which is better?".
 
     Args:
@@ -71,6 +74,8 @@ def draw(
     from bench.survey.plot_differences import differences
     from bench.survey.plot_distribution import distribution
     from bench.survey.plot_genres import genres
+    from bench.survey.plot_matrix import MOST_PAIRS, difference_matrix
+    from bench.survey.plot_strengths import strengths
 
     files = []
     with _styled():
@@ -78,7 +83,10 @@ def draw(
         if isinstance(survey, Ratings):
             figures["genres"] = genres(survey, analysis)
         if analysis.comparisons:
-            figures["differences"] = differences(analysis)
+            crowded = max(Counter(one.scale for one in analysis.comparisons).values()) > MOST_PAIRS
+            figures["differences"] = difference_matrix(analysis) if crowded else differences(analysis)
+        if analysis.strengths:
+            figures["strengths"] = strengths(analysis)
         figures["distribution"] = distribution(survey)
         for name, figure in figures.items():
             for ending in formats:

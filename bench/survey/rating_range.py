@@ -51,7 +51,8 @@ class Range(NamedTuple):
         return f"{self.low:g}{'..' if self.low < 0 else '-'}{self.high:g}"
 
     def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}" if self.low < 0 else f"{self.low:g}–{self.high:g}"
+        ends = (f"{end + 0:g}".replace("-", "−") for end in self)
+        return " to ".join(ends) if self.low < 0 else "–".join(ends)
 
 
 # Preference as 0/1, ACR (ITU-T P.800), comparison scales, Likert, and MUSHRA (ITU-R BS.1534), the narrowest first.

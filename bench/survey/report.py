@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.number_format import counted
 from bench.survey.rating_range import Range
@@ -19,12 +19,13 @@ from bench.survey.report_tables import (
     model_rows,
     omnibus_rows,
     ordinal_rows,
-    side_rows,
-    strength_differences,
-    strength_rows,
 )
 from bench.survey.results import Analysis
+from bench.survey.vote_results import StrengthFit
+from bench.survey.vote_tables import side_rows, strength_differences, strength_rows
 from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
+
+_MOST_DIFFERENCES = 45  # of strengths, of 10 models
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,7 @@ def sections(analysis: Analysis) -> list[Section]:
     if ratings:
         found.append(Section(f"Models (mean with crossed {percent} interval)", *model_rows(ratings)))
     for fit in analysis.strengths:
-        ties = "ties as half wins" if fit.ties == "half wins" else "ties by Davidson's model"
-        found.append(
-            Section(f"{fit.scale}: strengths (Bradley–Terry, {ties}, {percent} interval)", *strength_rows(fit))
-        )
-        if len(fit.differences) > 1:
-            found.append(Section(f"{fit.scale}: differences of strengths, {ties}", strength_differences(fit)))
+        found += _strengths(fit, percent)
     if analysis.sides:
         found.append(Section("Was the first side chosen more often?", *side_rows(analysis.sides)))
     if analysis.omnibus:
@@ -65,7 +61,7 @@ def sections(analysis: Analysis) -> list[Section]:
         )
         what = "Differences" if ratings else shares
         found.append(Section(f"{what} with {percent} interval", *differences(analysis.comparisons)))
-        found.append(Section("Effect sizes and variances", *effects(analysis.comparisons)))
+        found.append(Section("Effect sizes and variances", *effects(analysis.comparisons, votes=not ratings)))
     if analysis.ordinal:
         found.append(Section("Ratings as ordered steps (a description)", *ordinal_rows(analysis.ordinal)))
     if analysis.customary:
@@ -86,8 +82,7 @@ def as_text(analysis: Analysis, layout: Layout | None = None) -> str:
     parts = []
     for section in sections(analysis):
         lines = [section.title]
-        if section.table and section.table.rows:
-            table = section.table
+        if (table := section.table) and table.rows:
             lines.append(text_table(table.header, table.rows, table.words, layout))
         lines += [paragraph(text, layout) for text in section.sentences]
         parts.append("\n".join(lines))
@@ -99,29 +94,45 @@ def as_markdown(analysis: Analysis) -> str:
     parts = ["# Listening survey"]
     for section in sections(analysis):
         parts.append(f"## {section.title}")
-        if section.table and section.table.rows:
-            parts.append(markdown_table(section.table.header, section.table.rows, section.table.words))
+        if (table := section.table) and table.rows:
+            parts.append(markdown_table(table.header, table.rows, table.words))
         parts += [markdown_text(text) for text in section.sentences]
     return "\n\n".join(parts) + "\n"
 
 
+def _strengths(fit: StrengthFit, percent: str) -> list[Section]:
+    ties = "ties as half wins" if fit.ties == "half wins" else "ties by Davidson's model"
+    found = [Section(f"{fit.scale}: strengths (Bradley–Terry, {ties}, {percent} interval)", *strength_rows(fit))]
+    pairs = len(fit.differences)
+    if 1 < pairs <= _MOST_DIFFERENCES:
+        found.append(Section(f"{fit.scale}: differences of strengths, {ties}", strength_differences(fit)))
+    elif pairs > 1 and fit.ties == "half wins":
+        said = f"The differences of strengths of {pairs} pairs are left out here; --json lists them."
+        found[0] = replace(found[0], sentences=(*found[0].sentences, said))
+    return found
+
+
 def _design(analysis: Analysis) -> tuple[str, ...]:
+    """What was read and lost first, then what was asked of whom."""
     design = analysis.design
+    votes = design.kind == "preferences"
+    lost = f"{design.rows_lost} ({100 * design.share_lost:.1f} %) left out, for the reasons below"
+    rows = f"Read: {counted(design.rows, 'row')} with answers, {lost if design.rows_lost else 'none left out'}."
     missing = sum(design.missing.values())
     places = ", ".join(f"{scale} {count}" for scale, count in design.missing.items() if count)
-    lost = f"{design.rows_lost} ({100 * design.share_lost:.1f} %) are left out, for the reasons below"
-    rows = f"Rows with answers: {design.rows}, of which {lost if design.rows_lost else 'none is left out'}."
+    empty = f"Empty cells (listener × prompt × {'pair' if votes else 'model'}): {missing}"
+    bad = f", {design.both_bad} of them that both are bad" if design.both_bad else ""
     lines = [
         *([rows] if design.rows else []),
         f"Listeners: {design.listeners}. Prompts: {design.prompts}. Models: {', '.join(design.models)}. "
-        f"Scales: {', '.join(_with_range(analysis, scale) for scale in design.scales)}.",
-        f"Answers: {design.answers}. Missing cells: {missing}{f' ({places})' if missing else ''}. "
+        f"{'Questions' if votes else 'Scales'}: {', '.join(_with_range(analysis, scale) for scale in design.scales)}.",
+        f"Answers: {design.answers}{bad}. {empty}{f' ({places})' if missing and len(design.scales) > 1 else ''}. "
         f"Excluded: {design.excluded}.",
     ]
     if design.repeated:
         lines.append(f"{design.repeated} answers to further seeds or repetitions are averaged within their cells.")
     if design.genres:
-        lines.append("Genres: " + ", ".join(f"{genre} {count}" for genre, count in design.genres.items()) + ".")
+        lines.append("Prompts by genre: " + ", ".join(f"{genre} {n}" for genre, n in design.genres.items()) + ".")
     return tuple(lines)
 
 

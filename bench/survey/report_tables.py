@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.number_format import NONE, counted, first_few, number
+from bench.number_format import NONE, first_few, number, p_text
 from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
 from bench.survey.ratings import Exclusion
 from bench.survey.results import (
@@ -17,9 +17,9 @@ from bench.survey.results import (
     OrdinalModel,
     SurveyComparison,
 )
-from bench.survey.vote_results import SideChoice, StrengthFit
 
 _ROWS = 8  # of an exclusion, before "and so many more"
+_WARNINGS = 6  # of comparisons
 _LISTENERS = 20  # rows of the table of listeners
 
 
@@ -52,83 +52,27 @@ def model_rows(found: Sequence[ModelRating]) -> Table:
             one.model,
             number(one.mean, 2),
             interval(one.low, one.high),
-            number(one.median, 1),
-            f"{number(one.q1, 1)}–{number(one.q3, 1)}" if one.q1 is not None else NONE,
+            _shortest(one.median),
+            f"{_shortest(one.q1)}–{_shortest(one.q3)}" if one.q1 is not None else NONE,
             str(one.n),
             str(one.missing),
         ]
         for one in found
     ]
     header = ["scale", "model", "mean", "interval", "median", "IQR", "ratings", "missing"]
-    return Rows(header, rows, 2), _reasons((f"{one.scale}, {one.model}", one.reason) for one in found)
-
-
-def strength_rows(fit: StrengthFit) -> Table:
-    rows = [
-        [
-            *(one.model, number(one.strength, 2), interval(one.low, one.high), number(one.elo, 0)),
-            str(one.best) if one.best == one.worst else f"{one.best}–{one.worst}",
-            *(str(one.wins), str(one.ties), str(one.losses), str(one.both_bad)),
-        ]
-        for one in sorted(fit.models, key=lambda one: -(one.strength if one.strength is not None else 0))
-    ]
-    header = ["model", "log-strength", "interval", "Elo", "places", "won", "tied", "lost", "both bad"]
-    said = [f"{fit.scale}: {fit.reason}."] if fit.reason else []
-    if fit.effective_listeners is not None:
-        said.append(
-            f"{counted(fit.listeners, 'listener')}, who tell as much as {number(fit.effective_listeners, 1)} with as "
-            "many answers each (Kish). Intervals: listeners and prompts left out one at a time, t. Places: those that "
-            "the differences leave open (Holm p below .05)."
-        )
-    if fit.nu is not None:
-        said.append(
-            f"Davidson: ν = {number(fit.nu, 2)}. Its strengths are of answers that are no ties, so they lie further "
-            "apart than those of half wins; name the one you report."
-        )
-    return Rows(header, rows, 1), tuple(said)
-
-
-def strength_differences(fit: StrengthFit) -> Rows:
-    rows = [
-        [
-            f"{one.b} − {one.a}",
-            number(one.estimate, 2),
-            interval(one.low, one.high),
-            p_value(one.p),
-            p_value(one.p_holm),
-        ]
-        for one in fit.differences
-    ]
-    return Rows(["difference of log-strengths", "estimate", "interval", "p", "p Holm"], rows, 1)
-
-
-def side_rows(found: Sequence[SideChoice]) -> Table:
-    rows = [
-        [
-            one.scale,
-            str(one.votes),
-            f"{number(100 * one.share, 1)} %",
-            interval(None if one.low is None else 100 * one.low, None if one.high is None else 100 * one.high),
-            p_value(one.p),
-        ]
-        for one in found
-    ]
-    said = [f"{one.scale}: {one.reason}." for one in found if one.reason]
-    if not all(one.known for one in found):
-        said.append("The file does not say which side was shown first: a is taken for it (--column side=NAME says it).")
-    return Rows(["question", "votes for a side", "first side", "interval (%)", "p of 50 %"], rows, 1), tuple(said)
+    return Rows(header, rows, 2), reasons((f"{one.scale}, {one.model}", one.reason) for one in found)
 
 
 def omnibus_rows(found: Sequence[OmnibusTest]) -> Table:
     rows = [
         [
             *(one.scale, one.method or NONE, number(one.f, 2), number(one.df_models, 1), number(one.df_error, 1)),
-            *(p_value(one.p), p_value(one.p_holm)),
+            *(p_text(one.p), p_text(one.p_holm)),
         ]
         for one in found
     ]
     header = ["scale", "method", "F", "df models", "df error", "p", "p Holm"]
-    return Rows(header, rows, 2), _reasons((one.scale, one.reason) for one in found)
+    return Rows(header, rows, 2), reasons((one.scale, one.reason) for one in found)
 
 
 def differences(found: Sequence[SurveyComparison]) -> Table:
@@ -141,20 +85,29 @@ def differences(found: Sequence[SurveyComparison]) -> Table:
             interval(one.low, one.high),
             number(one.t, 2),
             number(one.df, 1),
-            p_value(one.p),
-            p_value(one.p_holm),
+            p_text(one.p),
+            p_text(one.p_holm),
             _method(one),
             f"{one.cells}/{one.cells + one.missing}",
-            *([p_value(one.equivalence.p if one.equivalence else None)] if margin is not None else []),
+            *([p_text(one.equivalence.p if one.equivalence else None)] if margin is not None else []),
         ]
         for one in found
     ]
     header = ["scale", "comparison", "diff.", "interval", "t", "df", "p", "p Holm", "method", "cells"]
     extra = [] if margin is None else [f"p equiv. ±{margin:g}"]
     pairs = [(f"{one.scale}, {one.b} − {one.a}", one) for one in found]
-    warnings = _reasons((pair, said) for pair, one in pairs for said in one.warnings)
-    reasons = _reasons((pair, one.reason) for pair, one in pairs)
-    return Rows([*header, *extra], rows, 2), (*warnings, *reasons)
+    warnings = first_few(reasons((pair, said) for pair, one in pairs for said in one.warnings), _WARNINGS)
+    why = reasons((pair, one.reason) for pair, one in pairs)
+    return Rows([*header, *extra], rows, 2), (*warnings, *why, *_adjusted(found))
+
+
+def _adjusted(found: Sequence[SurveyComparison]) -> list[str]:
+    if sum(one.p is not None for one in found) < 2:
+        return []
+    return [
+        "Each interval is of one comparison by itself, as p is; p Holm is adjusted over all rows, and so are the "
+        "intervals of the plot and of what this shows."
+    ]
 
 
 def _method(one: SurveyComparison) -> str:
@@ -164,7 +117,8 @@ def _method(one: SurveyComparison) -> str:
     return ", ".join([name, *marks])
 
 
-def effects(found: Sequence[SurveyComparison]) -> Table:
+def effects(found: Sequence[SurveyComparison], votes: bool) -> Table:
+    """How large differences are in other units, of ratings or of votes."""
     rows = [
         [
             one.scale,
@@ -185,11 +139,17 @@ def effects(found: Sequence[SurveyComparison]) -> Table:
         ]
         for one in found
     ]
-    header = ["scale", "comparison", "P(higher)", "interval", "rank-bis.", "d_z", "listeners", "prompts", "rest"]
+    header = ["scale", "comparison", "P(higher)", "interval", "rank-bis.", "d_z"]
+    header += ["var. listeners", "var. prompts", "var. rest"]
+    higher = (
+        "share of votes for the first, ties half, with the interval of the test of their signs"
+        if votes
+        else "chance that one listener rates the first above the second on one prompt, ties half, with its bootstrap "
+        "interval"
+    )
     sentence = (
-        "P(higher): chance that one listener rates the first above the second on one prompt, or prefers it, ties half, "
-        "with its bootstrap interval; rank-bis.: matched-pairs rank-biserial correlation over cells; d_z: of listener "
-        "means; the last three: variances of the differences between listeners, between prompts, and the rest."
+        f"P(higher): {higher}; rank-bis.: matched-pairs rank-biserial correlation over cells; d_z: of listener means; "
+        "var.: variance of the differences between listeners, between prompts, and the rest."
     )
     return Rows(header, rows, 2), (sentence,)
 
@@ -200,7 +160,7 @@ def customary(found: Sequence[CustomaryTest]) -> Table:
             one.scale,
             f"{one.b} − {one.a}",
             one.test,
-            p_value(one.p),
+            p_text(one.p),
             NONE if one.false_positives is None else f"{100 * one.false_positives:.1f} %",
         ]
         for one in found
@@ -210,22 +170,20 @@ def customary(found: Sequence[CustomaryTest]) -> Table:
         "with these listeners, prompts and variances; a valid test does so in 5 %."
     )
     header = ["scale", "comparison", "test", "p", "wrong at .05"]
-    reasons = _reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
-    return Rows(header, rows, 3), (sentence, *reasons)
+    why = reasons((f"{one.scale}, {one.b} − {one.a}", one.reason) for one in found)
+    return Rows(header, rows, 3), (sentence, *why)
 
 
 def genre_differences(found: Sequence[GenreComparison]) -> Table:
     rows = [
         [
             *(one.scale, f"{one.b} − {one.a}", one.genre, number(one.estimate, 2), interval(one.low, one.high)),
-            *(p_value(one.p), p_value(one.p_bh), str(one.prompts)),
+            *(p_text(one.p), p_text(one.p_bh), str(one.prompts)),
         ]
         for one in found
     ]
     header = ["scale", "comparison", "genre", "diff.", "interval", "p", "p BH", "prompts"]
-    return Rows(header, rows, 3), _reasons(
-        (f"{one.scale}, {one.b} − {one.a}, {one.genre}", one.reason) for one in found
-    )
+    return Rows(header, rows, 3), reasons((f"{one.scale}, {one.b} − {one.a}, {one.genre}", one.reason) for one in found)
 
 
 def agreements(found: Sequence[Agreement]) -> Table:
@@ -237,12 +195,12 @@ def agreements(found: Sequence[Agreement]) -> Table:
         for one in found
     ]
     header = ["scale", "Krippendorff's α", "ICC(2,k)", "Kendall's W", "clips", "rated by all"]
-    reasons = _reasons((one.scale, reason) for one in found for reason in one.reasons)
+    why = reasons((one.scale, reason) for one in found for reason in one.reasons)
     sentence = (
         "α (ordinal): of the clips that two or more listeners rated; ICC(2,k): of the mean over the listeners, and W: "
         "of their orders, both of the clips that all rated."
     )
-    return Rows(header, rows, 1), (sentence, *reasons)
+    return Rows(header, rows, 1), (sentence, *why)
 
 
 def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
@@ -261,8 +219,8 @@ def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
         "too small; the tests are those above."
     )
     header = ["scale", "model", "log-odds", "odds ratio", "SD listeners", "SD prompts"]
-    reasons = _reasons((one.scale, one.reason) for one in found)
-    return Rows(header, rows, 2), (*([sentence] if rows else []), *reasons)
+    why = reasons((one.scale, one.reason) for one in found)
+    return Rows(header, rows, 2), (*([sentence] if rows else []), *why)
 
 
 def listener_rows(found: Sequence[ListenerRating]) -> Table:
@@ -283,8 +241,8 @@ def listener_rows(found: Sequence[ListenerRating]) -> Table:
     ]
     if len(shown) < len(found):
         sentences.append(f"Shown are the {len(shown)} least consistent of {len(found)}; --json lists all.")
-    reasons = _reasons((one.scale, one.reason) for one in {(o.scale, o.reason): o for o in found}.values())
-    return Rows(["scale", "listener", "ratings", "bias", "inconsistency"], rows, 2), (*sentences, *reasons)
+    why = reasons((one.scale, one.reason) for one in {(o.scale, o.reason): o for o in found}.values())
+    return Rows(["scale", "listener", "ratings", "bias", "inconsistency"], rows, 2), (*sentences, *why)
 
 
 def group_rows(found: Sequence[GroupMean]) -> Table:
@@ -296,20 +254,17 @@ def group_rows(found: Sequence[GroupMean]) -> Table:
     return Rows(["column", "group", "scale", "model", "mean", "listeners", "answers"], rows, 4), (sentence,)
 
 
-def interval(low: float | None, high: float | None) -> str:
-    return NONE if low is None or high is None else f"[{number(low, 2)}, {number(high, 2)}]"
+def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
+    return NONE if low is None or high is None else f"[{number(low, decimals)}, {number(high, decimals)}]"
 
 
-def p_value(p: float | None) -> str:
-    """Three decimals without the 0 before them."""
-    if p is None:
-        return NONE
-    if p < 0.001:
-        return "<.001"
-    return f"{p:.3f}".removeprefix("0")
+def _shortest(value: float | None) -> str:
+    """A rating or a quartile, with as many decimals as it has and at most two: 3, 2.5, 3.75."""
+    text = number(value, 2)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _reasons(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+def reasons(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Each reason once, with all that it holds for."""
     where: dict[str, list[str]] = {}
     for place, reason in found:

@@ -19,8 +19,9 @@ class SurveyDesign:
     Attributes:
         kind: "ratings" or "preferences".
         genres: with the number of prompts of each; empty where the file names none.
-        answers: those that count.
-        missing: empty cells of listeners × prompts × models (or pairs that were asked for), on each scale.
+        answers: those that count, ``both_bad`` of which call both models bad.
+        missing: empty cells of listeners × prompts × models (or pairs that were asked for), on each scale; an answer
+            that both are bad fills its cell.
         ranges: lowest and highest possible rating or comparison score of each scale; empty for plain preferences.
         seeds: the most seeds that one model's clips of one prompt had.
         repeated: answers beyond the first in one cell, such as those to further seeds; they were averaged.
@@ -47,6 +48,7 @@ class SurveyDesign:
     rows: int
     rows_lost: int
     share_lost: float
+    both_bad: int = 0
 
 
 @dataclass(frozen=True)

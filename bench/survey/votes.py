@@ -103,7 +103,7 @@ def read_votes(answers: Mapping[Asked, int], meanings: Mapping[str, str], where:
             continue
         found.votes[one] = vote
         if not side and not _plain_number(one.text, found.scored) and one.text.lower() != vote.outcome:
-            found.shown[one.text] = f"{vote.score:+g}" if found.scored else vote.outcome
+            found.shown[one.text] = f"{vote.score + 0:+g}" if found.scored else vote.outcome
     found.unread = dict(sorted(found.unread.items(), key=lambda item: (-item[1], item[0])))
     return found
 

@@ -10,6 +10,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import json
+import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from command_limits import fast_disk, limits
 from large_run import Size, build_run, write_config
 from row import Row
 
@@ -37,7 +41,7 @@ Work = Callable[[], object]
 
 
 def measure() -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(dir=fast_disk()) as name:
+    with tempfile.TemporaryDirectory(dir=_fast_disk()) as name:
         folder = Path(name)
         seconds: dict[str, list[float]] = {}
         for clips in SIZES:
@@ -101,3 +105,32 @@ def _commands(folder: Path) -> Iterator[Row]:
     yield from limits(f"leaderboard of {size}", 10, 1, "leaderboard", out)
     yield from limits(f"comparing two models of {size}", 10, 1, "compare", out, "m0", "m1")
     yield from limits(f"exporting scores of {size}", 20, 1, "export", "scores", out, folder / "scores.csv")
+
+
+# What a process takes at most counts from its fork: of this large one, it would be as large.
+_SMALL_PARENT = """
+import json, os, resource, subprocess, sys, time
+begin = time.perf_counter()
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+
+
+def limits(what: str, seconds: float, gigabytes: float, *arguments: str | Path) -> Iterator[Row]:
+    """The command's wall time and its largest resident memory."""
+    command = [sys.executable, "-c", _SMALL_PARENT, Path(sys.executable).parent / "tunebench", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    code, taken, processor, resident = json.loads(done.stdout)
+    if code:
+        raise RuntimeError(f"{arguments[0]} left with {code}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    note = f"of which {processor:.1f} s of processor time; load {os.getloadavg()[0]:.1f}"
+    yield Row(what, taken, "s", seconds, "lower", note)
+    yield Row("… its memory", resident * unit / 1e9, "GB", gigabytes, "lower", "largest resident")
+
+
+def _fast_disk() -> Path | None:
+    """Where memory has a file system, the runs lie there: what is measured is not the disk."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4e9 else None

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from command_limits import fast_disk, limits
+from bench_growth import limits
 from row import Row
 
 TINY = Path(__file__).resolve().parent.parent / "plugins" / "tiny.py"
@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 def measure() -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(dir=fast_disk()) as name:
+    with tempfile.TemporaryDirectory() as name:
         suite, run = Path(name, "captions.csv"), Path(name, "run")
         write_suite(suite)
         asked = ["--suite", suite, "--model", f"{TINY}:Sine", "--metric", f"{TINY}:Peak", "--set", "duration=0.05"]

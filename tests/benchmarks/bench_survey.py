@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from bench_growth import limits
 from row import Row
 
 from bench.stats.survey_model import TYPICAL, simulate_ratings
@@ -18,6 +19,7 @@ from bench.survey.plots import draw
 from bench.survey.power_analysis import Question, plan
 from bench.survey.reading import read_survey
 
+VOTERS, VOTES, RIVALS = 2_500, 15_000, 20
 LISTENERS, PROMPTS, MODELS, SCALES = 20, 36, 4, ("Harmony", "Rhythm", "Genre fit")
 
 
@@ -38,7 +40,25 @@ def measure() -> Iterator[Row]:
         begin = time.perf_counter()
         files = draw(survey, found, Path(folder))
         yield Row("its plots", time.perf_counter() - begin, "s", None, "lower", f"{len(files)} files, PNG and SVG")
+        arena = Path(folder, "arena.csv")
+        _write_arena(arena)
+        what = f"arena of {VOTERS:,} listeners × {VOTES:,} votes on prompts of their own, {RIVALS} models"
+        yield from limits(what, 10, 1, "survey", "analyze", arena)
     yield from _plans()
+
+
+def _write_arena(path: Path) -> None:
+    """Votes with ties and "both bad", by listeners of whom a few vote often; each model a little above the last."""
+    rng = np.random.default_rng(4)
+    lines = ["user,prompt,model_a,model_b,winner"]
+    busy = rng.pareto(1.5, VOTERS) + 1
+    voters = rng.permutation([*range(VOTERS), *rng.choice(VOTERS, VOTES - VOTERS, p=busy / busy.sum())])
+    for vote, voter in enumerate(voters):
+        a, b = rng.choice(RIVALS, 2, replace=False)
+        better = "model_b" if rng.random() < 1 / (1 + np.exp(-0.1 * (b - a))) else "model_a"
+        winner = rng.choice([better, "tie", "tie (bothbad)"], p=[0.75, 0.15, 0.1])
+        lines.append(f"u{voter},p{vote},m{a},m{b},{winner}")
+    path.write_text("\n".join(lines))
 
 
 def _write(path: Path, missing: float) -> None:

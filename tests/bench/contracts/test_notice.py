@@ -59,6 +59,10 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "m", "prompts": 2, "of": 12, "tokens": 40},
         "'m' did not read the end of 2 of 12 prompts, up to 40 tokens: shorten them",
     ),
+    "W-OWN-MUSIC": (
+        {"model": "m", "reference": "music"},
+        "the reference 'music' is music by 'm' itself, which favors it",
+    ),
     "W-RANK": (
         {"of": "reference", "windows": 200, "dimension": 400},
         "the reference has 200 windows in 400 dimensions, no full covariance",
@@ -68,6 +72,11 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "W-SHARED": (
         {"model": "tuned", "shared": 2, "of": 6, "reference": "music"},
         "'tuned' was trained on 2 of the 6 recordings of the reference 'music', which flatters it",
+    ),
+    "W-SKEW": (
+        {"p": 0.012, "mean_p": 0.21},
+        "exchanging A and B gives p .012, a test of the mean that allows for skew (bootstrap-t) p .210: some prompts "
+        "differ far more than the rest",
     ),
     "W-SYNTHETIC": ({"reference": "composer"}, "the reference 'composer' is synthetic music"),
     "W-UNPAIRED": (

@@ -29,6 +29,8 @@ from bench.report.compare_page import pairs
 from bench.report.context import ClipMedia, ReportContext
 from bench.report.doses import read_doses
 from bench.report.downloads import comparison_records, leaderboard_records, write_downloads
+from bench.report.model_description import purpose
+from bench.report.own_music import is_own_music
 from bench.scores.clip_table import written as exported
 from bench.scores.protocol import protocol_of
 from bench.spreadsheet import as_csv
@@ -212,6 +214,26 @@ def test_the_computer_of_the_report_is_not_the_computer_of_the_run(copy: Path) -
     assert "Fancy 9000" in content.methods[-1]
 
 
+def test_a_model_whose_own_music_is_the_reference_is_marked(content: ReportContext) -> None:
+    """By its registered name, which the reference records: neither the composer off key, nor another metric."""
+    marked = {(cell.model, cell.column.ref) for cell in content.cells if is_own_music(cell)}
+    assert marked == {("composer", "kad@2")}
+    (caution,) = [one for one in content.cautions if one.code == "W-OWN-MUSIC"]
+    assert caution.metrics == ("kad@2",)
+    assert sum("favor composer" in sentence for sentence in content.limits) == 1
+
+
+def test_models_say_what_they_are_where_the_very_one_is_installed(content: ReportContext) -> None:
+    what = {model.label: model.what for model in content.models}
+    assert what["composer"] and what["off"].endswith("(share = 0.4)")
+    assert what["sine"] == "", "of a plugin file, which is not loaded"
+    plugin = {"name": "composer", "distribution": "tunebench", "version": 1}
+    assert purpose({"plugin": plugin}) == what["composer"]
+    for other in ({"version": 99}, {"distribution": "theirs"}, {"name": "unheard-of"}):
+        assert purpose({"plugin": plugin | other}) == ""
+    assert purpose({"class": "composer"}) == ""
+
+
 def numbers(text: str) -> set[str]:
     """Whole and decimal numbers, but not those that are part of a name, a version or a hash."""
     return set(re.findall(r"(?<![\w.@-])\d+(?:\.\d+)?(?![\w@-]|\.\d)", text))
@@ -234,9 +256,12 @@ def test_every_number_of_the_methods_is_the_runs(folder: Path, content: ReportCo
         used = [str(n) for (n,) in store.rows("SELECT COUNT(value) FROM scores GROUP BY metric")]
     missing = str(2 * 30 - sum(map(int, used)))
     assert sorted(used) == ["16", "28"]
-    unseen = f"{100 * (1 - 0.05 ** (1 / 5)):.0f}"  # of prompts, none of which is among five
-    own |= {"0.4", "200.0", unseen, *used, "60", missing, "288", "864"}
-    assert f"{missing} of 60 scores of clips are undefined or missing" in text
+    own |= {"0.4", "200.0", *used, "60", missing, "288", "864"}
+    by_reason = re.search(rf"{missing} of 60 scores of clips are undefined or missing \((.+?)\)\.", text)
+    assert by_reason
+    counts = [part.partition(":")[0] for part in by_reason[1].split("; ")]
+    assert sum(map(int, counts)) == int(missing) and len(counts) > 1
+    own |= set(counts)
     software = content.methods[-1]
     own |= numbers(software)
     assert re.search(r"tunebench [\d.]+, protocol " + content.protocol.id, software)
@@ -307,7 +332,8 @@ def test_methods_count_one_thing_as_one(tmp_path: Path, small: Callable[..., Pat
     text = "\n".join(gather(small(**settings), {}).methods)
     assert "; the 1 clip was made." in text
     assert "0 of 1 clip counts." in text
-    assert "1 of 1 score of clips is undefined or missing. " in text  # and one model is compared with none
+    missing = re.search(r"1 of 1 score of clips is undefined or missing \(1: [^)]+\)\.", text)
+    assert missing and "both have a value for" not in text  # one model is compared with none
     models = [{"name": f"{tiny}:Sine", "as": "sine", "params": {"bad": "error"}}]
     text = "\n".join(gather(small("failing", **settings, models=models), {}).methods)
     assert "0 of 1 clip was made" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.comparison.result import Comparison
+from bench.contracts.metric import Estimate
 from bench.contracts.notice import Notice
 from bench.report.findings import MOST_SHOWN, Finding, find, metric_names, split
-from bench.scores.aggregate import Column
+from bench.scores.aggregate import Cell, Column
 
 HIGHER = Column("accuracy@1", "%", "higher")
 LOWER = Column("distance@2", "", "lower", of_sets=True)
@@ -120,6 +122,28 @@ def test_pairs_with_the_first_model_open_the_page() -> None:
     opened, folded = split(pairs, "m0")
     assert [(one.a, one.b) for one in opened] == [("m0", f"m{place}") for place in range(1, MOST_SHOWN + 1)]
     assert len(opened) + len(folded) == len(pairs)
+
+
+def test_a_reference_that_is_a_models_own_music_is_said_beside_what_it_favors() -> None:
+    column = replace(LOWER, reference="music")
+    mark = Notice("W-OWN-MUSIC", {"model": "base", "reference": "music"})
+    cell = Cell("base", column, "all", Estimate(1.0, 0.0, 2.0, 12, None, (mark,)), 12, None, None)
+    for estimate, favored in ((5.0, True), (-5.0, False)):
+        (found,) = find([compared(column, estimate)], [column], [cell])
+        assert ("base's own music" in found.sentence) == favored
+        assert "distance (a distance to reference music)" in found.sentence
+
+
+def test_p_says_where_it_is_the_smallest_of_so_many_prompts() -> None:
+    assert "12 prompts can give no smaller one" in only(compared(HIGHER, 5.0, 2 / 2**12)).sentence
+    assert "smallest" not in only(compared(HIGHER, 5.0, 4 / 2**12)).sentence
+
+
+@pytest.mark.parametrize("unit", ["% of a quarter", "of chance"])
+def test_a_size_does_not_read_as_a_probability(unit: str) -> None:
+    column = Column("m@1", unit, "lower")
+    (found,) = find([compared(column, 5.0)], [column])
+    assert "%" not in found.sentence.replace("95 %", "") and "of chance" not in found.sentence
 
 
 def test_an_end_of_an_interval_that_is_not_0_does_not_read_so() -> None:

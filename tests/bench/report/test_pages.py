@@ -22,6 +22,7 @@ from bench.errors import MissingError
 from bench.number_format import number
 from bench.report.context import ClipEntry, ReportContext
 from bench.report.findings import MOST_FOLDED, MOST_SHOWN
+from bench.report.leaderboard_page import unrankable
 from bench.report.loudness import RULE
 from bench.report.number_format import decimals_for, places, spread
 from bench.report.page import as_json, write_pages
@@ -182,8 +183,17 @@ def test_data_files_are_numbered_and_hold_json(report_folder: Path) -> None:
         assert "<" not in call[2]
 
 
-def test_ranks_ties_and_missing_clips_are_written(pages: list[Page]) -> None:
+def test_ranks_ties_and_missing_clips_are_written(
+    pages: list[Page], report_content: tuple[ReportContext, Path], tmp_path: Path
+) -> None:
+    content, _ = report_content
+    assert unrankable(content) == {c.ref for c in content.columns[:4] if c.direction != "none"}, "6 prompts, 3 pairs"
     text = " ".join(page(pages, "index.html").text.split())
+    assert "rank 1–2" not in text and "not told from tuned" not in text
+    more = replace(content, comparisons=tuple(replace(c, n=12, warnings=()) for c in content.comparisons))
+    assert unrankable(more) == set()
+    write_pages(more, tmp_path)
+    text = " ".join(Page(tmp_path / "index.html").text.split())
     assert "rank 1–2" in text
     assert "not told from tuned[adapter_scale=0.25]" in text
     assert "11 of 12 clips" in text
@@ -245,6 +255,23 @@ def test_cautions_say_which_models_are_a_and_b() -> None:
     assert [one.sentence for one in many] == [
         "A has none (A is x, B is y); 3 more like it stand beside the comparisons"
     ]
+
+
+def test_what_too_few_prompts_cannot_test_is_said_once_for_all_pairs() -> None:
+    few = (Notice("W-FEW", {"prompts": 6, "differing": 0}), Notice("W-FEW", {"prompts": 6, "differing": 3}))
+    values = ("all", "all", 0.0, None, None, 1.0, 1.0, None, 6)
+    found = cautions(
+        (),
+        [
+            Comparison(a, b, Column(ref, "", "higher"), *values, warnings=(notice,))
+            for (a, b), notice in zip((("x", "y"), ("x", "z")), few, strict=True)
+            for ref in ("one@1", "two@1")
+        ]
+        + [Comparison("x", "y", Column("three@1", "", "higher"), *values, warnings=few[:1])],
+    )
+    assert [(one.code, one.metrics) for one in found] == [("W-FEW", ("one@1", "two@1")), ("W-FEW", ("three@1",))]
+    assert "x against y: 0 of 6 differ" in found[0].sentence and "2 pairs" in found[0].sentence
+    assert "pairs" not in found[1].sentence
 
 
 def test_nothing_claims_that_models_are_equal(pages: list[Page], report_folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.multiplicity import benjamini_hochberg, holm
+from bench.stats.multiplicity import benjamini_hochberg, holm, holm_confidence
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -61,6 +61,25 @@ def test_adjusted_values_decide_as_the_procedures_do(raw: list[float], level: fl
     up = max((i + 1 for i in range(n) if ascending[i] * n / (i + 1) <= level), default=0)
     assert (holm(raw) <= level).sum() == down
     assert (benjamini_hochberg(raw) <= level).sum() == up
+
+
+@given(p_values, st.floats(0.01, 0.2))
+def test_an_interval_leaves_out_what_its_test_rejects(raw: list[float], level: float) -> None:
+    """An interval of confidence c leaves out the tested value where p ≤ 1 − c."""
+    confidence = holm_confidence(raw, level)
+    clear = np.abs(holm(raw) - level) > 1e-9
+    assert ((np.asarray(raw) <= 1 - confidence) == (holm(raw) <= level))[clear].all()
+    n = len(raw)
+    assert (confidence >= 1 - level - 1e-12).all()
+    assert (confidence <= 1 - level / n + 1e-12).all()
+
+
+def test_the_confidence_of_each_step() -> None:
+    found = holm_confidence([0.2, 0.001, float("nan"), 0.02, 0.03])
+    assert found.tolist() == pytest.approx(
+        [1 - 0.05 / 3, 1 - 0.05 / 4, np.nan, 1 - 0.05 / 3, 1 - 0.05 / 3], nan_ok=True
+    )
+    assert holm_confidence([0.002, 0.001]).tolist() == pytest.approx([0.95, 0.975])
 
 
 @given(p_values)

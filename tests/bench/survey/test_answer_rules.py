@@ -529,7 +529,7 @@ def test_position_and_side_are_kept(write: Callable[..., Path]) -> None:
     lines = ["listener,prompt,a,b,choice,shown first", "l,p,x,y,x,y", "l,q,x,y,y,x", "m,p,x,y,tie,left", "m,q,x,y,x,"]
     votes = read_survey(write(*lines))
     assert isinstance(votes, Preferences)
-    assert votes.table["side"].tolist() == ["b", "a", "a", "a"]
+    assert votes.table["side"].tolist() == ["b", "a", "a", ""]
 
 
 def wide_with_order() -> list[str]:

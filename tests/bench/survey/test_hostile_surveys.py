@@ -124,7 +124,7 @@ def test_numbers_agree_with_their_nouns(tmp_path: Path) -> None:
 def test_a_range_below_zero_is_legible(tmp_path: Path) -> None:
     table = survey()
     table["value"] -= 3
-    assert "Harmony (-2 to 2)" in as_text(analysed(table, tmp_path))
+    assert "Harmony (−2 to 2)" in as_text(analysed(table, tmp_path))
 
 
 @pytest.mark.parametrize(

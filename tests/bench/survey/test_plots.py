@@ -23,17 +23,22 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.text import Text
 
 from bench.errors import MissingError, UsageError
+from bench.number_format import number
 from bench.stats.crossed import crossed_mean
 from bench.stats.intervals import bounded_t_interval
 from bench.stats.survey_model import TYPICAL, Scale, simulate_ratings
+from bench.survey.adjusted_intervals import adjusted_intervals
 from bench.survey.analysis import analyse
 from bench.survey.palette import COLORS, short, steps
 from bench.survey.plot_differences import differences
 from bench.survey.plot_distribution import distribution, preferred, rated
 from bench.survey.plot_genres import genres
+from bench.survey.plot_matrix import difference_matrix
+from bench.survey.plot_strengths import strengths
 from bench.survey.plots import _styled, check_formats, draw
 from bench.survey.rating_range import Range
 from bench.survey.ratings import Preferences, Ratings
+from bench.survey.report import as_text
 from bench.survey.results import Analysis
 
 GENRES = ("jazz", "rock", "experimental electronic")
@@ -61,16 +66,18 @@ def survey(
     )
 
 
-def preferences() -> Preferences:
+def preferences(models: Sequence[str] = ("x", "y", "z"), listeners: int = 4, prompts: int = 6) -> Preferences:
+    """Votes in which each model is preferred a little more than the one before it."""
     rng = np.random.default_rng(7)
+    chances = ([0.45, 0.25, 0.3], [0.2, 0.2, 0.6])
     rows = [
-        (f"l{i}", f"p{j}", a, b, "Overall", int(rng.integers(-1, 2)), "", GENRES[j % 3])
-        for i, j, (a, b) in product(range(4), range(6), combinations("xyz", 2))
+        (f"l{i}", f"p{j}", a, b, "Overall", int(rng.choice([-1, 0, 1], p=chances[b == models[-1]])), "", GENRES[j % 3])
+        for i, j, (a, b) in product(range(listeners), range(prompts), combinations(models, 2))
     ]
     columns = ["listener", "prompt", "a", "b", "scale", "choice", "seed", "genre"]
     table = pd.DataFrame(rows, columns=columns)
     table["outcome"] = table["choice"].map({-1: "a", 0: "tie", 1: "b"})
-    return Preferences(table.assign(score=table["choice"].astype(float), side="", position=""), (), (), ("x", "y", "z"))
+    return Preferences(table.assign(score=table["choice"].astype(float), side="", position=""), (), (), tuple(models))
 
 
 def xs(line: Line2D) -> list[float]:
@@ -79,6 +86,10 @@ def xs(line: Line2D) -> list[float]:
 
 def ys(line: Line2D) -> list[float]:
     return list(np.asarray(line.get_ydata(), dtype=float))
+
+
+def words(figure: Figure) -> str:
+    return " ".join(" ".join(text.get_text().split()) for text in figure.findobj(Text))
 
 
 def analysed(found: Ratings | Preferences, margin: float | None = None) -> Analysis:
@@ -92,8 +103,10 @@ def test_bars_are_the_means_of_all_prompts_and_of_each_genre() -> None:
     ratings = survey()
     figure = genres(ratings, analysed(ratings))
     groups = ["all prompts", *sorted(GENRES)]
+    shown = [f"{name} ({count})" for name, count in zip(groups, (9, 3, 3, 3), strict=True)]
     for axes, scale in zip(figure.axes, ratings.scales, strict=True):
-        assert [label.get_text().replace("\n", " ") for label in figure.axes[-1].get_xticklabels()] == groups
+        assert [label.get_text().replace("\n", " ") for label in figure.axes[-1].get_xticklabels()] == shown
+        assert "mean rating (1–5)" in axes.get_ylabel()
         bars = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_height() != 1]
         whiskers = [line for line in axes.lines if len(set(xs(line))) == 1]
         cube = ratings.cube(scale)
@@ -121,20 +134,23 @@ def test_differences_are_drawn_with_interval_margin_and_sign() -> None:
     ratings = survey(("base", "x", "y"), listeners=10, prompts=12)
     found = analysed(ratings, 0.3)
     figure = differences(found)
+    adjusted = adjusted_intervals(found.design, found.comparisons, found.confidence)
     for axes, scale in zip(figure.axes, ratings.scales, strict=True):
         rows = [one for one in found.comparisons if one.scale == scale]
         assert [label.get_text() for label in axes.get_yticklabels()] == ["x − base", "y − base", "y − x"]
         lines = [line for line in axes.lines if len(xs(line)) == 2 and line.get_linewidth() == 2]
         points = [line for line in axes.lines if line.get_marker() == "o"]
-        assert [list(xs(line)) for line in lines] == [[one.low, one.high] for one in rows]
+        at = [adjusted[found.comparisons.index(one)] for one in rows]
+        assert [list(xs(line)) for line in lines] == [[one.low, one.high] for one in at if one]
         assert [float(xs(line)[0]) for line in points] == [one.estimate for one in rows]
         solid = [line.get_markerfacecolor() != "white" for line in points]
         assert solid == [one.p_holm is not None and one.p_holm < 0.05 for one in rows]
+        assert solid == [one is not None and not one.low <= 0 <= one.high for one in at]
         (band,) = [patch for patch in axes.patches if isinstance(patch, Rectangle | Polygon)]
         assert isinstance(band, Rectangle)
         assert (band.get_x(), band.get_width()) == pytest.approx((-0.3, 0.6))
     assert any(one.p_holm is not None and one.p_holm < 0.05 for one in found.comparisons)
-    assert "±0.3" in figure.axes[-1].get_xlabel()
+    assert "±0.3" in words(figure)
 
 
 def test_every_rating_is_counted_once() -> None:
@@ -173,6 +189,90 @@ def test_preferences_are_counted_whichever_side_they_stood_on() -> None:
     for name, counts in panel.rows.items():
         assert list(counts) == list(turned.rows[name])
         assert counts.sum() == 24
+
+
+def test_strengths_are_drawn_with_interval_elo_and_places() -> None:
+    votes = preferences(listeners=8)
+    found = analysed(votes)
+    assert [fit.ties for fit in found.strengths] == ["half wins", "Davidson"]
+    figure = strengths(found)
+    (axes,) = [axes for axes in figure.axes if axes.get_yticklabels()]
+    order = [label.get_text() for label in axes.get_yticklabels()]
+    half_wins = {one.model: one for one in found.strengths[0].models}
+    assert order == sorted(order, key=lambda model: -(half_wins[model].strength or 0))
+    expected = [[one.low, one.high] for fit in found.strengths for one in fit.models]
+    lines = [line for line in axes.lines if line.get_linewidth() == 2]
+    assert [xs(line) for line in lines] == expected
+    FigureCanvasAgg(figure).draw()
+    (elo,) = axes.child_axes
+    low, high = axes.get_xlim()
+    assert elo.get_xlim() == pytest.approx([1500 + 400 / np.log(10) * end for end in (low, high)])
+    places = [f"{one.best}–{one.worst}" if one.best < one.worst else f"{one.best}" for one in half_wins.values()]
+    assert {text.get_text() for text in axes.texts} >= set(places)
+    assert "Bradley–Terry, ties as half wins" in words(figure)
+    assert "Davidson" in words(figure)
+
+
+def test_votes_without_ties_have_one_model_of_ties() -> None:
+    votes = preferences()
+    decided = replace(votes, table=votes.table[votes.table["choice"] != 0])
+    assert "Davidson" not in words(strengths(analysed(decided)))
+
+
+def test_a_warning_stands_on_the_row_that_it_is_about() -> None:
+    votes = preferences()
+    sided = votes.table.assign(side=np.where(votes.table["a"] == "x", "a", np.where(votes.table.index % 2, "a", "b")))
+    found = analysed(replace(votes, table=sided))
+    warned = [bool(one.warnings) for one in found.comparisons]
+    assert warned == [True, True, False]
+    (axes,) = differences(found).axes
+    lines = [line for line in axes.lines if line.get_linewidth() == 2]
+    assert [line.is_dashed() for line in lines] == warned
+    assert sum("W-SIDE" in text.get_text() for text in axes.texts) == 2
+
+
+def test_many_models_are_drawn_as_a_square(tmp_path: Path) -> None:
+    votes = preferences([f"m{i}" for i in range(11)], listeners=3, prompts=4)
+    found = analysed(votes)
+    figure = difference_matrix(found)
+    (axes,) = figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    shown = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axes.texts}
+    assert len(shown) == 110
+    for one in found.comparisons:
+        mark = "*" if one.warnings else ""
+        first, second = names.index(one.b), names.index(one.a)
+        assert shown[first, second] == number(one.estimate, 2, "+") + mark
+        assert shown[second, first] == number(-(one.estimate or 0), 2, "+") + mark
+    settled = sum(one.p_holm is not None and one.p_holm <= 0.05 for one in found.comparisons)
+    assert len(axes.patches) == 11 + 2 * settled
+    assert list(preferred(votes, "Overall").rows) == list(votes.models)
+    with _styled():
+        check_readable(figure)
+        check_readable(strengths(found))
+        check_readable(distribution(votes))
+    assert (tmp_path / "differences.png") in draw(votes, found, tmp_path, ("png",))
+
+
+def test_answers_that_both_are_bad_are_no_ties() -> None:
+    votes = preferences()
+    bad = (votes.table["choice"] == 0) & (votes.table["a"] == "x")
+    table = votes.table.assign(outcome=np.where(bad, "both bad", votes.table["outcome"]))
+    panel = preferred(replace(votes, table=table), "Overall")
+    assert sum(panel.both_bad.values()) == bad.sum() > 0
+    assert panel.rows["x or y"][1] == 0
+    assert sum(int(counts.sum()) for counts in panel.rows.values()) == len(table) - bad.sum()
+
+
+def test_no_number_is_minus_nothing() -> None:
+    votes = preferences()
+    found = analysed(votes)
+    tiny = tuple(replace(one, estimate=-1e-9) for one in found.comparisons)
+    fits = tuple(
+        replace(fit, models=tuple(replace(one, strength=-1e-9) for one in fit.models)) for fit in found.strengths
+    )
+    small = replace(found, comparisons=tiny, strengths=fits)
+    assert "−0.00" not in words(differences(small)) + words(difference_matrix(small)) + as_text(small)
 
 
 # -- that it can be read ---------------------------------------------------------------------------------------------
@@ -288,9 +388,10 @@ def test_equal_plots_are_equal_files(tmp_path: Path) -> None:
 def test_preferences_are_drawn_without_bars(tmp_path: Path) -> None:
     found = preferences()
     files = draw(found, analysed(found), tmp_path, ("svg",))
-    assert [path.name for path in files] == ["differences.svg", "distribution.svg"]
+    assert [path.name for path in files] == ["differences.svg", "strengths.svg", "distribution.svg"]
     with _styled():
         check_readable(differences(analysed(found)))
+        check_readable(strengths(analysed(found)))
         check_readable(distribution(found))
 
 
@@ -299,8 +400,8 @@ def test_degenerate_surveys_are_drawn(tmp_path: Path) -> None:
     whole = survey(scales=one)
     constant = replace(whole, table=whole.table.assign(value=3.0, genre=""))
     few = (survey(scales=one, listeners=1), survey(scales=one, prompts=1), survey(("only",), one))
-    for number, ratings in enumerate((constant, *few)):
-        assert draw(ratings, analysed(ratings), tmp_path / str(number), ("svg",))
+    for place, ratings in enumerate((constant, *few)):
+        assert draw(ratings, analysed(ratings), tmp_path / str(place), ("svg",))
 
 
 def test_names_in_scripts_that_the_font_lacks_are_drawn(tmp_path: Path) -> None:

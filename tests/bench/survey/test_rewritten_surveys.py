@@ -214,6 +214,8 @@ def test_all_60_votes_of_the_arenas_are_read() -> None:
         found = read_survey(FOLDER / f"{name}.csv")
         assert found.table["outcome"].value_counts().to_dict() == outcomes
         assert found.excluded == 0
+    strength = cli(FOLDER / "arena_both_bad.csv")["strengths"][0]["models"][0]
+    assert (strength["wins"], strength["ties"], strength["losses"]) == (6, 11, 29)
 
 
 def test_comparison_scores_are_means_in_points() -> None:

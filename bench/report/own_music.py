@@ -1,0 +1,53 @@
+"""References that are music by a model of the run: a small distance to them is no merit of that model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from bench.contracts.notice import Notice
+from bench.report.context import ModelEntry
+from bench.report.metric_info import MetricInfo
+from bench.scores.aggregate import Cell
+
+CODE = "W-OWN-MUSIC"
+
+
+def with_own_music(
+    cells: Iterable[Cell], models: Sequence[ModelEntry], infos: Iterable[MetricInfo]
+) -> tuple[Cell, ...]:
+    """The cells, those marked of a model that made the music which its metric compares with.
+
+    Args:
+        cells: the leaderboard.
+        models: of the run, whose registered names are compared with those that references record.
+        infos: of the metrics.
+    """
+    names = {model.label: _registered(model) for model in models}
+    made_by = {info.ref: info.reference for info in infos if info.reference and info.reference.generator}
+    found = []
+    for cell in cells:
+        reference = made_by.get(cell.column.ref)
+        if reference is not None and names.get(cell.model) == reference.generator:
+            notice = Notice("W-OWN-MUSIC", {"model": cell.model, "reference": reference.name})
+            cell = replace(cell, estimate=replace(cell.estimate, warnings=(*cell.estimate.warnings, notice)))
+        found.append(cell)
+    return tuple(found)
+
+
+def favored_by_reference(cells: Iterable[Cell]) -> frozenset[tuple[str, str]]:
+    """The (model, metric) that `with_own_music` marked."""
+    return frozenset((cell.model, cell.column.ref) for cell in cells if is_own_music(cell))
+
+
+def is_own_music(cell: Cell) -> bool:
+    """Whether the cell's reference is music by its own model."""
+    return any(warning.code == CODE for warning in cell.estimate.warnings)
+
+
+def _registered(model: ModelEntry) -> str | None:
+    """The name of the plugin that a model is, without its version; None of a plugin file."""
+    identity = json.loads(model.identity)
+    name = identity.get("plugin", identity).get("name")
+    return name if isinstance(name, str) else None
