@@ -91,7 +91,7 @@ def parse_suite(text: str) -> str | dict[str, Any]:
     if "," not in text or Path(text).expanduser().is_file():
         return text
     file, settings = parse_named(text, "--suite")
-    return {**settings, "file": file}
+    return {"file": file, **settings}
 
 
 def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:

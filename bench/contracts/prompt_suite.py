@@ -137,6 +137,8 @@ def load_suite_named(ref: str | SuiteFile | Mapping[str, Any]) -> PromptSuite:
         if path != ref and ref.rpartition("@")[2] != str(suite.version):
             raise UsageError(f"suite '{ref}': the file holds '{suite.ref}'; use '{path}', or another file")
         return suite
+    if is_prompt_table(path):
+        raise UsageError(f"suite '{ref}': a file of prompts has no version; use '{path}', which a hash of it names")
     plugin = find("suite", ref)
     made = load(plugin)()
     if not isinstance(made, PromptSuite):

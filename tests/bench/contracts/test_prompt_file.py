@@ -230,6 +230,29 @@ def test_missing_files(tmp_path: Path) -> None:
         bench.load_suite(str(tmp_path / "folder.csv"))
 
 
+def test_a_file_has_no_version(loaded: Load, tmp_path: Path) -> None:
+    loaded("x.csv", "id,text\na,b\n")
+    with pytest.raises(UsageError, match="has no version"):
+        bench.load_suite(f"{tmp_path / 'x.csv'}@1")
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        ({"file": "x.csv", "where": "x"}, "suite.where: input should be a valid dict"),
+        ({"file": "x.csv", "limit": 0}, "suite.limit: input should be greater"),
+        ({"file": "x.csv", "txt": "y"}, "unknown setting 'suite.txt'"),
+        ({"text": "y"}, "suite.file: field required"),
+        (7, "suite: input should be a valid string"),
+    ],
+)
+def test_mistakes_in_a_configuration_name_the_setting(suite: object, message: str) -> None:
+    from bench.config.run_config import parse_config
+
+    with pytest.raises(UsageError, match=re.escape(message)):
+        parse_config({"suite": suite})
+
+
 def test_rows_are_skipped_numbered_or_kept_as_declared(loaded: Load) -> None:
     content = "id,text\na,x\na,y\na-2,z\na,w\nb, \nc,x\n"
     suite = loaded("x.csv", content, repeated_ids="number", repeated_texts="first", empty="skip")
