@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -19,7 +19,7 @@ Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
 """Squares of the numbers must not overflow; the limit is that of `bench.Score`."""
 
 # Where a setting may be of several kinds, pydantic names the one that was tried between the places.
-_KIND_TRIED = re.compile(r"constrained-\w+|(tuple|list|literal)\[.*\]")
+_KIND_TRIED = re.compile(r"str|constrained-\w+|(tuple|list|literal)\[.*\]")
 
 Table = TypeVar("Table", bound="Settings")
 
@@ -109,14 +109,25 @@ def _schema_file(kind: str) -> str:
 
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = [text for part in first["loc"] if not _KIND_TRIED.fullmatch(text := str(part))]
+    first = _said_of_table(error.errors())
+    tables = {table.__name__ for field in kind.model_fields.values() for table in tables_in(field.annotation)}
+    place = [text for part in first["loc"] if not _KIND_TRIED.fullmatch(text := str(part)) and text not in tables]
     if first["type"] == "extra_forbidden":
         owner = _table_at(kind, place[:-1])
         known = [field.alias or name for name, field in owner.model_fields.items()]
         return f"unknown setting '{'.'.join(place)}'{suggestion(place[-1], known)}; known: {', '.join(known)}"
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     return f"{'.'.join(place)}: {message[0].lower()}{message[1:]}" if place else message
+
+
+def _said_of_table(errors: Sequence[Any]) -> Any:
+    """The first error; of a setting that may be a text or a table and is a table, what is wrong within that."""
+    first = errors[0]
+    if first["type"] != "string_type" or first["loc"][-1:] != ("str",):
+        return first
+    depth = len(first["loc"])
+    inside = [e for e in errors if len(e["loc"]) > depth and e["loc"][: depth - 1] == first["loc"][:-1]]
+    return inside[0] if inside else first
 
 
 def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:

@@ -54,7 +54,7 @@ def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -
     if config.duration != float(about["duration"]):
         said = seconds_text(config.duration), seconds_text(about["duration"])
         yield f"{CONFIG}: its duration is {said[0]}, the run's is {said[1]}"
-    suite = _installed_suite(config.suite)
+    suite = _installed_suite(config.suite) if isinstance(config.suite, str) else None
     if suite and suite.ref != about["suite"]:
         yield f"{CONFIG}: its suite is {suite.ref}, the run's is {about['suite']}"
     asked = len(store.prompts())

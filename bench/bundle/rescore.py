@@ -11,7 +11,7 @@ from bench.errors import MissingError
 from bench.pipeline.run import rescore
 from bench.planning.metric_plan import PlannedMetric
 from bench.progress import Progress
-from bench.scores.protocol import Protocol, ShownMetric, make_protocol, shown_in, suite_text
+from bench.scores.protocol import Protocol, ShownMetric, shown_in, stated_protocol
 from bench.storage.database import open_database
 from bench.storage.digests import write_digests
 from bench.storage.layout import reference_name
@@ -82,4 +82,4 @@ def protocol_now(store: Store, shown: Sequence[BundledMetric]) -> Protocol:
     }
     about, prompts = store.about(), store.prompts()
     metrics = [here.get(ref, said) for ref, said in stated.items()]
-    return make_protocol(suite_text(about, len(prompts)), float(about["duration"]), prompts.values(), metrics)
+    return stated_protocol(about, prompts.values(), metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,8 +48,8 @@ def command(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="For prompts: the suite, by name or as a YAML file.  [default: a run's]  For parameters: the model, "
-            "metric or embedder.  [default: all of them]",
+            help="For prompts: the suite, by name, as a YAML file, or as a file of prompts.  [default: a run's]  For "
+            "parameters: the model, metric or embedder.  [default: all of them]",
             show_default=False,
             autocompletion=complete.suites_and_plugins,
         ),
@@ -175,24 +176,30 @@ def _meaning(parameter: dict[str, Any]) -> list[str]:
 
 
 def _prompts(suite: str | None) -> _Listing:
+    from bench.config.overrides import parse_suite
     from bench.config.run_config import RunConfig
     from bench.contracts.prompt_suite import load_suite_named
     from bench.installation.catalogue import prompts
 
-    name = suite or RunConfig().suite
-    loaded = load_suite_named(name)
+    name = suite or RunConfig().suite_name
+    loaded = load_suite_named(parse_suite(name))
     found = prompts(loaded)
-    entries = [(prompt["id"], [prompt["text"], _facts(prompt)]) for prompt in found]
+    entries = [(prompt["id"], [*filter(None, [prompt["text"], _facts(prompt)])]) for prompt in found]
     first = found[0]["id"]
     end = (
         f"\nClips of them are named {first}.wav, or {first}_1.wav for seed 1, and so on;\n"
-        f"'tunebench score FOLDER --suite {name}' then scores them."
+        f"'tunebench score FOLDER --suite {shlex.quote(name)}' then scores them."
     )
     columns = ("id", "text", "genre", "level", "bpm", "key")
     return _Listing(columns, found, [(f"{loaded.ref}, {len(found)} prompts", entries)], end)
 
 
 def _facts(prompt: dict[str, Any]) -> str:
+    from bench.contracts.prompt_id import original_id
+
+    level = "" if prompt["level"] is None else f"level {prompt['level']}"
     bpm = f"{prompt['bpm']:g} bpm" if prompt["bpm"] else ""
-    facts = [prompt["genre"], f"level {prompt['level']}", bpm, prompt["key"]]
-    return f"({', '.join(fact for fact in facts if fact)})"
+    original = original_id(prompt["id"])
+    called = "" if original == prompt["id"] else f"called {original} in its file"
+    facts = [fact for fact in (prompt["genre"], level, bpm, prompt["key"], called) if fact]
+    return f"({', '.join(facts)})" if facts else ""

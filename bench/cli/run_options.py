@@ -10,7 +10,13 @@ import typer
 from bench.cli import complete
 
 Suite = Annotated[
-    str | None, typer.Option(help="The prompts: a suite's name, or a YAML file.", autocompletion=complete.suites)
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE[,SETTING=VALUE…]",
+        help="The prompts: a suite's name, a YAML file, or a file of prompts (CSV, JSON, Parquet, text), such as "
+        "captions.csv,text=caption,id=ytid.",
+        autocompletion=complete.suites,
+    ),
 ]
 Model = Annotated[
     list[str] | None,
@@ -58,7 +64,9 @@ Rate = Annotated[
 ClipSuite = Annotated[
     str | None,
     typer.Option(
-        help="For your own clips: the suite they answer.  [default: genres@1]", autocompletion=complete.suites
+        metavar="NAME|FILE[,SETTING=VALUE…]",
+        help="For your own clips: the suite they answer, or the file of prompts.  [default: genres@1]",
+        autocompletion=complete.suites,
     ),
 ]
 ClipLimit = Annotated[

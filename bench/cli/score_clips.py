@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.config.overrides import Overrides
+from bench.config.overrides import Overrides, parse_suite
 from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import UsageError
@@ -32,7 +32,7 @@ def clips_config(
     Args:
         targets: folders and manifests.
         names: of the rows, or none.
-        suite: whose prompts the clips answer.
+        suite: whose prompts the clips answer, as `bench.config.overrides.parse_suite` reads it.
         duration: what longer clips are cut to, in seconds; None is the default.
         overrides: what the command says of everything else.
 
@@ -41,7 +41,8 @@ def clips_config(
             suite; or two rows would have one name.
         DataError: a manifest or the suite has a mistake.
     """
-    prompts = load_suite_named(suite).prompts[: overrides.limit]
+    chosen = parse_suite(suite)
+    prompts = load_suite_named(chosen).prompts[: overrides.limit]
     rows = clip_rows(targets, names)
     options = [part for metric in overrides.metrics for part in ("--metric", metric)]
     options += ["--duration", f"{duration:g}"] if duration is not None else []
@@ -51,7 +52,7 @@ def clips_config(
             raise UsageError(_nothing_in(row, found, prompts, suite, options))
         _say(row, found, suite, len(prompts))
     content: dict[str, Any] = {
-        "suite": suite,
+        "suite": chosen,
         "models": [{"name": "folder", "as": row.label, "params": row.params} for row in rows],
         **({"duration": duration} if duration is not None else {}),
     }

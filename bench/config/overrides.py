@@ -25,7 +25,7 @@ class Overrides:
 
     Attributes:
         changes: ``PATH=VALUE`` each, see `bench.config.changes`; they come first.
-        suite, limit: as in `RunConfig`.
+        suite: as `parse_suite` reads it. limit: as in `RunConfig`.
         models: ``NAME,PARAMETER=VALUE,…`` each: the rows, in place of those that are configured. ``NAME`` is a row of
             the configuration, with what is set of it there, or else a model.
         metrics: the same of columns.
@@ -49,7 +49,7 @@ class Overrides:
         made = dict(content)
         for text in self.changes:
             made = change(made, text, RunConfig)
-        made |= {} if self.suite is None else {"suite": self.suite}
+        made |= {} if self.suite is None else {"suite": parse_suite(self.suite)}
         made |= {} if self.limit is None else {"limit": self.limit}
         for kind, texts in (("model", self.models), ("metric", self.metrics)):
             if texts:
@@ -79,6 +79,21 @@ def refuse_other_clips_than(run: RunConfig, changed: RunConfig) -> None:
     for name in ("suite", "limit", "models", "seeds", "duration"):
         if getattr(run, name) != getattr(changed, name):
             raise UsageError(f"--set {name}: is what the clips are made from; change it with 'tunebench run'")
+
+
+def parse_suite(text: str) -> str | dict[str, Any]:
+    """The suite that ``NAME``, ``FILE`` or ``FILE,SETTING=VALUE,…`` stands for, as a configuration has it.
+
+    Raises:
+        UsageError: a part is not of that form.
+
+    >>> parse_suite("quick@1"), parse_suite("captions.csv,id=ytid,where={is_balanced_subset: true}")
+    ('quick@1', {'file': 'captions.csv', 'id': 'ytid', 'where': {'is_balanced_subset': True}})
+    """
+    if "," not in text or Path(text).expanduser().is_file():
+        return text
+    file, settings = parse_named(text, "--suite")
+    return {"file": file, **settings}
 
 
 def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:

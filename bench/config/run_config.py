@@ -23,6 +23,7 @@ from bench.config.value_types import (
     Sweep,
 )
 from bench.contracts.plugins import plain_name, short_name
+from bench.contracts.prompt_file import SuiteFile
 from bench.environment import usable_cores
 from bench.paths import StrPath
 from bench.schema import Settings, load_settings, parse_settings, schema_line
@@ -187,15 +188,16 @@ def _names(items: Any) -> Any:
 class RunConfig(Settings):
     """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
 
-    suite: of prompts, by name or as a YAML file. limit: only so many of its prompts, from the first; None for all.
-    models: the rows. metrics: the columns. seeds: asked of every prompt; ``auto`` takes the clips that a model has, or
-    seed 0 where it can make any. duration: of each clip, in seconds. reference: the music that distances compare with:
-    a name, a folder, a reference file or a fingerprint. shared_recordings: what to do where the reference holds
-    recordings that a model was trained on: ``refuse`` to compare, or compare and ``mark`` every such score. common: the
-    part of every clip that is embedded. executor: where the work is done.
+    suite: of prompts, by name, as a YAML file or as a file of prompts; or how such a file is read. limit: only so many
+    of its prompts, from the first; None for all. models: the rows. metrics: the columns. seeds: asked of every prompt;
+    ``auto`` takes the clips that a model has, or seed 0 where it can make any. duration: of each clip, in seconds.
+    reference: the music that distances compare with: a name, a folder, a reference file or a fingerprint.
+    shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
+    compare, or compare and ``mark`` every such score. common: the part of every clip that is embedded. executor: where
+    the work is done.
     """
 
-    suite: str = "quick@1"
+    suite: str | SuiteFile = "quick@1"
     limit: Annotated[int, Field(ge=1)] | None = None
     models: tuple[ModelConfig, ...] = Field(
         default=(
@@ -237,6 +239,11 @@ class RunConfig(Settings):
                     hint = "; give each its own name with 'as:'" if what == "model" else ""
                     raise ValueError(f"{what} '{item}' is named twice{hint}")
         return self
+
+    @property
+    def suite_name(self) -> str:
+        """The suite without its version: a name, or a file."""
+        return self.suite.file if isinstance(self.suite, SuiteFile) else plain_name(self.suite)
 
     def seeds_of(self, model: ModelConfig) -> tuple[int, ...] | Literal["auto"]:
         """Return the seeds of one of its models: its own, or those of the run."""

@@ -58,6 +58,9 @@ class Prompt:
 class PromptSuite:
     """A named, versioned list of prompts; a changed text raises the version.
 
+    ``file_hash`` is the SHA-256 of the file that it was read from, where that is not a suite's own but somebody's list
+    of prompts.
+
     Raises:
         DataError: no prompts, or two prompts with one id.
     """
@@ -65,6 +68,7 @@ class PromptSuite:
     name: str
     version: int
     prompts: tuple[Prompt, ...]
+    file_hash: str = ""
 
     def __post_init__(self) -> None:
         if not self.prompts:

@@ -1,4 +1,4 @@
-"""Prompt suites: by registered name, from a YAML file, or from a Python file.
+"""Prompt suites: by registered name, from a YAML file, a Python file, or a file of prompts (`prompt_file`).
 
 A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of mappings::
 
@@ -19,7 +19,10 @@ from typing import Any
 
 from bench.contracts.plugins import find, load, other_version, plain_name
 from bench.contracts.prompt import Prompt, PromptSuite
+from bench.contracts.prompt_file import SuiteFile, load_suite_file
+from bench.contracts.prompt_table import is_prompt_table
 from bench.errors import DataError, UsageError, suggestion
+from bench.schema import parse_settings
 from bench.yaml_config import read_yaml
 
 _Fields = Mapping[str, tuple[type, ...]]
@@ -112,19 +115,30 @@ def _quoting(name: str, given: Any) -> str:
     return f"; put it in quotes: {name}: '...'" if _PROMPT_FIELDS.get(name) == (str,) and scalar else ""
 
 
-def load_suite_named(ref: str) -> PromptSuite:
+def load_suite_named(ref: str | SuiteFile | Mapping[str, Any]) -> PromptSuite:
     """Load ``genres``, ``file.yaml`` or ``file.py:function``, or each with the version it must have: ``genres@1``.
 
+    Or the prompts of a file as others publish them: ``prompts.csv``, or a mapping that says how it is read, such as
+    ``{"file": "prompts.csv", "text": "caption"}``; see `bench.contracts.prompt_file.SuiteFile`.
+
     Raises:
-        UsageError: an unknown suite, or another version than the installed one is asked for.
+        UsageError: an unknown suite, or another version than the installed one is asked for; a file of prompts that is
+            not there or has no such column.
         DataError: a suite file with a mistake.
     """
+    if not isinstance(ref, str):
+        made = ref if isinstance(ref, SuiteFile) else parse_settings(SuiteFile, dict(ref), "suite")
+        return load_suite_file(made)
+    if is_prompt_table(ref):
+        return load_suite_file(SuiteFile(file=ref))
     path = plain_name(ref)
     if path.endswith((".yaml", ".yml")):
         suite = load_suite(Path(path))
         if path != ref and ref.rpartition("@")[2] != str(suite.version):
             raise UsageError(f"suite '{ref}': the file holds '{suite.ref}'; use '{path}', or another file")
         return suite
+    if is_prompt_table(path):
+        raise UsageError(f"suite '{ref}': a file of prompts has no version; use '{path}', which a hash of it names")
     plugin = find("suite", ref)
     made = load(plugin)()
     if not isinstance(made, PromptSuite):

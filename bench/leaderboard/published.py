@@ -36,7 +36,8 @@ class PublishedRow(Settings):
     model: the row as the paper calls it. metric: the paper's name of it. value: the figure; text: as it is printed, or
     a finding in words where there is no figure. low, high: its 95 % interval, where there is one. protocol: how it was
     measured. source: the paper, as it is cited; paper: the same in short. where: the place in it. second_hand: who
-    reported it, where not the paper itself. caveat: why it is not comparable with rows that are measured here.
+    reported it, where not the paper itself. caveat: why it is not comparable with rows that are measured here. ours:
+    the metric here that computes the same kind of number in the same unit, such as clap-score, where there is one.
     """
 
     model: str = Field(min_length=1)
@@ -50,6 +51,7 @@ class PublishedRow(Settings):
     source: str = Field(min_length=1)
     paper: str = ""
     where: str = ""
+    ours: str = ""
     second_hand: str = ""
     caveat: str = Field(default="other checkpoint, prompts or clip length: not comparable with measured rows")
 

@@ -211,9 +211,7 @@ def rendered(
     if style == "json":
         found = records(board.cells, board.ranks, board.protocol)
         if with_published:
-            from bench.leaderboard.published import published, published_records
-
-            found = [{**record, "published": False} for record in found] + published_records(published())
+            found = [{**record, "published": False} for record in found] + _published_records(board)
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
         return as_csv(board_frame(board), "\n").decode().rstrip("\n")
@@ -245,9 +243,7 @@ def _page(board: Board, by: str | None, with_published: bool, layout: Layout) ->
         parts.append("\n".join([*table, *(paragraph(note, layout) for note in notes)]))
     parts.append(paragraph(board.protocol.line, layout))
     if with_published:
-        from bench.leaderboard.published import published, published_block
-
-        parts.append(published_block(published(), False, layout))
+        parts.append(_published(board, False, layout))
     return "\n\n".join(parts)
 
 
@@ -260,10 +256,50 @@ def _markdown(board: Board, by: str | None, with_published: bool) -> str:
     parts = [markdown_table(header, rows, 2 if by else 1), *map(markdown_text, said)]
     parts += [*table, *map(markdown_text, notes), board.protocol.line]
     if with_published:
-        from bench.leaderboard.published import published, published_block
-
-        parts.append(published_block(published(), markdown=True))
+        parts.append(_published(board, True))
     return "\n\n".join(parts)
+
+
+def _published(board: Board, markdown: bool, layout: Layout | None = None) -> str:
+    """Figures of papers, and below them those of a metric that is shown beside the rows that are measured."""
+    from bench.leaderboard.published import published, published_block
+    from bench.leaderboard.published_gaps import GAP_HEADER, gap_tables, published_gaps, what_gaps_mean
+
+    parts, prompts = [published_block(published(), markdown, layout)], len(board.protocol.content["prompts"])
+    gaps = published_gaps(published(), board.cells, prompts)
+    for said, rows in gap_tables(gaps, prompts):
+        if markdown:
+            parts += [markdown_text(said), markdown_table(GAP_HEADER, rows, 1)]
+        else:
+            parts.append(f"{paragraph(said, layout)}\n{text_table(GAP_HEADER, rows, 1, layout)}")
+    if gaps:
+        parts.append(markdown_text(what_gaps_mean()) if markdown else paragraph(what_gaps_mean(), layout))
+    return "\n\n".join(parts)
+
+
+def _published_records(board: Board) -> list[dict[str, Any]]:
+    """Figures of papers, each with ``gaps``: the measured rows of its metric beside it."""
+    from bench.leaderboard.published import published, published_records
+    from bench.leaderboard.published_gaps import published_gaps
+
+    gaps = published_gaps(published(), board.cells, len(board.protocol.content["prompts"]))
+    return [
+        {
+            **record,
+            "gaps": [
+                {
+                    "model": gap.cell.model,
+                    "metric": gap.cell.column.ref,
+                    "gap": gap.gap,
+                    "detectable": gap.detectable,
+                    "detectable_with_error": gap.detectable_with_error,
+                }
+                for gap in gaps
+                if gap.row is row
+            ],
+        }
+        for row, record in zip(published(), published_records(published()), strict=True)
+    ]
 
 
 def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from bench.comparison.store_tests import store_set_tests
 from bench.config.run_config import RunConfig, load_config, parse_config
-from bench.contracts.plugins import plain_name
 from bench.errors import MissingError, UsageError
 from bench.execution.executors.choose import make_executor
 from bench.execution.executors.crash_report import CRASHES
@@ -53,7 +52,7 @@ def default_folder(config: ConfigOption) -> Path:
     """Where a run goes unless told otherwise: ``results/`` and the configuration's file name, or the suite's name."""
     if isinstance(config, str | os.PathLike):
         return Path("results") / Path(config).stem
-    return Path("results") / Path(plain_name(as_config(config).suite)).stem
+    return Path("results") / Path(as_config(config).suite_name.removesuffix(".gz")).stem
 
 
 def run(
@@ -195,6 +194,7 @@ def about_plan(plan: Plan) -> dict[str, str]:
     return {
         "suite": plan.suite.ref,
         "suite_size": str(plan.suite_size),
+        **({"suite_file": plan.suite.file_hash} if plan.suite.file_hash else {}),
         "duration": canonical_json(float(plan.duration)),
         "tunebench": version("tunebench"),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,19 @@ def protocol_of(store: Store) -> Protocol:
     Models, seeds and machine are no part of it, nor is the order of anything.
     """
     about, prompts = store.about(), store.prompts()
-    return make_protocol(suite_text(about, len(prompts)), float(about["duration"]), prompts.values(), shown_in(store))
+    return stated_protocol(about, prompts.values(), shown_in(store))
+
+
+def stated_protocol(about: Mapping[str, str], prompts: Collection[Prompt], metrics: Iterable[ShownMetric]) -> Protocol:
+    """The protocol of a run.
+
+    Args:
+        about: facts about it.
+        prompts: every prompt that it asks of its models.
+        metrics: what its tables show.
+    """
+    suite, duration = suite_text(about, len(prompts)), float(about["duration"])
+    return make_protocol(suite, duration, prompts, metrics, suite_file=about.get("suite_file", ""))
 
 
 def suite_text(about: Mapping[str, str], prompts: int) -> str:
@@ -87,7 +99,12 @@ def shown_in(store: Store) -> list[ShownMetric]:
 
 
 def make_protocol(
-    suite: str, duration: float, prompts: Iterable[Prompt], metrics: Iterable[ShownMetric], loudness: str = LOUDNESS
+    suite: str,
+    duration: float,
+    prompts: Iterable[Prompt],
+    metrics: Iterable[ShownMetric],
+    loudness: str = LOUDNESS,
+    suite_file: str = "",
 ) -> Protocol:
     """Name a protocol.
 
@@ -97,6 +114,7 @@ def make_protocol(
         prompts: every prompt.
         metrics: what tables show.
         loudness: the code of how loud the clips are that are scored.
+        suite_file: SHA-256 of the file of prompts, where the suite is somebody's file.
     """
     metrics = list(metrics)
     content = {
@@ -104,6 +122,7 @@ def make_protocol(
         "duration": float(duration),
         "metrics": {m.ref: _metric(m) for m in metrics},
         "loudness": loudness,
+        **only_set({"suite_file": suite_file}),
     }
     name = fingerprint(content)[:12]
     views = list(dict.fromkeys(View.of_key(m.view).text for m in metrics if m.view)) or [View().text]
@@ -133,12 +152,16 @@ def difference(ours: Protocol, theirs: Protocol) -> str | None:
                 return f"{part}: {place} is {_short(was)} and {_short(now)}"
         alone = next(name for name in [*here, *there] if (name in here) != (name in there))
         return f"{part}: only the {'first' if alone in here else 'second'} has {alone}"
+    files = [_file(protocol.content.get("suite_file", "")) for protocol in (ours, theirs)]
+    if files[0] != files[1]:
+        return f"the same prompts come from {files[0]} and {files[1]}"
     raise ValueError(f"protocols {ours.id} and {theirs.id} hold the same")
 
 
 def shared_metrics(ours: Protocol, theirs: Protocol) -> tuple[str, ...]:
     """The metrics whose numbers are comparable between two protocols, in our order; none where the clips are not."""
-    if any(ours.content[part] != theirs.content[part] for part in ("prompts", "duration", "loudness")):
+    parts = ("prompts", "duration", "loudness", "suite_file")
+    if any(ours.content.get(part) != theirs.content.get(part) for part in parts):
         return ()
     other = theirs.content["metrics"]
     return tuple(ref for ref, key in ours.content["metrics"].items() if other.get(ref) == key)
@@ -149,6 +172,10 @@ def _metric(metric: ShownMetric) -> dict[str, Any]:
     view = {"view": json.loads(metric.view)} if metric.view else {}
     own = {"params": metric.params_hash, "embedder": metric.embedder, "reference": metric.reference}
     return {**only_set(own), **view}
+
+
+def _file(sha256: str) -> str:
+    return f"the file {sha256[:12]}" if sha256 else "a suite"
 
 
 def _loudness(code: str) -> str:
