@@ -195,12 +195,12 @@ def test_references(folder: Path, tunebench: Command, tmp_path: Path) -> None:
     built = bench.build_reference(folder / "music", "musicnn-msd", tmp_path / "b" / "r.safetensors", options=options)
     assert built.recordings == 3
     statistics = ("reference", "import", "statistics.npz", "--embedder", "musicnn-msd", "--windows", "300")
-    statistics = (*statistics, "--front-end", "tunebench")
-    assert tunebench(*statistics, "--out", tmp_path / "a" / "i.safetensors", cwd=folder).returncode == 0
+    heard = ("--front-end", "tunebench")
+    assert tunebench(*statistics, *heard, "--out", tmp_path / "a" / "i.safetensors", cwd=folder).returncode == 0
     about = {"licence": "", "synthetic": False, "provenance": {"imported": "statistics.npz", "model": None}}
     source, file = folder / "statistics.npz", tmp_path / "b" / "i.safetensors"
-    options = bench.ImportOptions(windows=300, front_end="tunebench", about=about)
-    assert bench.import_reference(source, "musicnn-msd", file, options=options) == 300
+    imported = bench.ImportOptions(windows=300, front_end="tunebench", about=about)
+    assert bench.import_reference(source, "musicnn-msd", file, options=imported) == 300
     for name in ("r.safetensors", "i.safetensors"):
         one, two = (bench.load_reference(tmp_path / side / name) for side in "ab")
         assert (one.name, one.fingerprint, one.windows) == (two.name, two.fingerprint, two.windows)
