@@ -67,6 +67,10 @@ def analyze(
         check_formats(FORMATS[:2])
     survey = about.read(file)
     found = analyse(survey, margin, confidence, omnibus, compare_tests, by_listener=by_listener or ())
+    if (before := about.unscreened) is not None:
+        from bench.survey.analysis import with_unscreened
+
+        found = with_unscreened(found, before.read(file), confidence)
     if markdown is not None:
         try:
             markdown.write_text(as_markdown(found), encoding="utf-8")

@@ -6,7 +6,7 @@ import inspect
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -19,6 +19,8 @@ from bench.cli.survey_options import (
     FileLayout,
     Missing,
     OnlyModels,
+    PostScreening,
+    QualityChecks,
     RatingScale,
     Scales,
     Where,
@@ -56,6 +58,15 @@ class SurveyFile:
     where: Where = None
     without_listener: WithoutListener = None
     duplicates: DuplicateRule = None
+    post_screening: PostScreening = None
+    quality_check: QualityChecks = None
+
+    @property
+    def unscreened(self) -> SurveyFile | None:
+        """The same without post-screening; None where there is none."""
+        if not (self.post_screening or self.quality_check):
+            return None
+        return replace(self, post_screening=None, quality_check=None)
 
     def read(self, file: Path, limits: Range | None = None) -> Ratings | Preferences:
         """Read a file so; ``limits`` are those of all scales where ``rating_scale`` is no option of the command.
@@ -66,7 +77,8 @@ class SurveyFile:
         """
         from bench.survey.reading import read_survey
 
-        which = rules(self.words, self.missing, self.where, self.without_listener, self.duplicates)
+        screening = bool(self.post_screening), tuple(self.quality_check or ())
+        which = rules(self.words, self.missing, self.where, self.without_listener, self.duplicates, screening)
         only = names(self.models, "--models"), names(self.scales, "--scales")
         with _answerable(self.context):
             limited = limits or ranges(self.rating_scale)

@@ -85,6 +85,23 @@ DuplicateRule = Annotated[
     ),
 ]
 
+PostScreening = Annotated[
+    bool | None,
+    typer.Option(
+        "--post-screening",
+        help="Leave out listeners as BS.1534 does, who miss the hidden reference or the anchor in 15 % of the trials.",
+    ),
+]
+QualityChecks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--quality-check",
+        metavar="MODEL",
+        help="Clips of this model were spoiled: leave out who does not rate them lower in 15 % of the trials; may be "
+        "repeated.",
+    ),
+]
+
 
 def rules(
     words: list[str] | None = None,
@@ -92,6 +109,7 @@ def rules(
     where: list[str] | None = None,
     without_listener: list[str] | None = None,
     duplicates: str | None = None,
+    screening: tuple[bool, tuple[str, ...]] = (False, ()),
 ) -> AnswerRules:
     """Read the options that say which answers count and what they mean.
 
@@ -111,6 +129,8 @@ def rules(
         where=tuple(map(parse_condition, where or [])),
         without_listeners=tuple(without_listener or []),
         duplicates=known[duplicates] if duplicates else "ask",
+        post_screening=screening[0],
+        quality_checks=screening[1],
     )
 
 

@@ -85,6 +85,20 @@ def analyse(
     )
 
 
+def with_unscreened(found: Analysis, survey: Ratings | Preferences, confidence: float = 0.95) -> Analysis:
+    """Put beside an analysis what its comparisons were of the answers before listeners were left out.
+
+    Args:
+        found: of the listeners who are left.
+        survey: the same file with all of them; models that ``found`` does not compare are passed over.
+        confidence: of the intervals, in (0, 1).
+    """
+    joint = JointFits(survey) if isinstance(survey, Ratings) else None
+    compared = {(one.a, one.b, one.scale) for one in found.comparisons}
+    before = compare(pairs_of(survey, joint), confidence)
+    return replace(found, unscreened=tuple(one for one in before if (one.a, one.b, one.scale) in compared))
+
+
 def _warned(one: SurveyComparison, warnings: Mapping[tuple[str, str, str], str]) -> SurveyComparison:
     said = warnings.get((one.a, one.b, one.scale))
     return one if said is None else replace(one, warnings=(*one.warnings, said))

@@ -35,6 +35,8 @@ class AnswerRules:
         without_listeners: whose answers do not count.
         duplicates: which of several answers of one listener to one question counts, or their mean; ``ask`` refuses
             answers that differ.
+        post_screening: whether listeners are left out as BS.1534 has it, see `bench.survey.post_screening`.
+        quality_checks: models that are spoiled clips, which check the listeners and are not compared.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -42,3 +44,10 @@ class AnswerRules:
     where: tuple[Condition, ...] = ()
     without_listeners: tuple[str, ...] = ()
     duplicates: Duplicates = "ask"
+    post_screening: bool = False
+    quality_checks: tuple[str, ...] = ()
+
+    @property
+    def screens(self) -> bool:
+        """Whether some listeners are left out for what they said."""
+        return self.post_screening or bool(self.quality_checks)

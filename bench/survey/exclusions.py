@@ -18,6 +18,7 @@ from bench.survey.answers import (
 )
 from bench.survey.duplicates import leave_out_duplicates
 from bench.survey.long_format import OPTIONAL, Identified
+from bench.survey.post_screening import failed_checks, failed_references
 from bench.survey.ratings import Preferences, Ratings, natural
 from bench.survey.sieve import Sieve, describe
 
@@ -50,6 +51,7 @@ def screen(
     for role in ("listener", "prompt", *model_roles, "scale"):
         sieve.exclude(sieve.records[role] == "", f"no {role}", role)
     _without(sieve, rules.without_listeners, identified)
+    _screen_listeners(sieve, rules, preferences)
     _only(sieve, "scale", scales, ("scale",), identified)
     _only(sieve, "model", models, model_roles, identified)
     if models is None and not preferences:
@@ -80,6 +82,20 @@ def screen(
     _something_left(found, identified)
     rows, lost = sieve.rows()
     return replace(found, listener_columns=identified.listener_columns, rows=rows, rows_lost=lost)
+
+
+def _screen_listeners(sieve: Sieve, rules: AnswerRules, preferences: bool) -> None:
+    """Leave out listeners who fail the checks that were asked for, and the clips that check them."""
+    if not rules.screens:
+        return
+    if preferences:
+        raise UsageError("--post-screening and --quality-check are about ratings, and these are preferences")
+    failed = failed_references(sieve.records) if rules.post_screening else {}
+    failed |= failed_checks(sieve.records, rules.quality_checks) if rules.quality_checks else {}
+    for listener, reason in failed.items():
+        sieve.exclude(sieve.records["listener"] == listener, f"post-screening: {reason}", "listener")
+    checks = sieve.records["model"].isin(list(rules.quality_checks))
+    sieve.exclude(checks, "spoiled clip, which checks the listeners", "model")
 
 
 def _positions(texts: pd.Series) -> pd.Series:

@@ -62,6 +62,8 @@ def sections(analysis: Analysis) -> list[Section]:
         what = "Differences" if ratings else shares
         found.append(Section(f"{what} with {percent} interval", *differences(analysis.comparisons)))
         found.append(Section("Effect sizes and variances", *effects(analysis.comparisons, votes=not ratings)))
+    if analysis.unscreened:
+        found.append(Section("The same before listeners were left out", *differences(analysis.unscreened)))
     if analysis.ordinal:
         found.append(Section("Ratings as ordered steps (a description)", *ordinal_rows(analysis.ordinal)))
     if analysis.customary:

@@ -233,6 +233,7 @@ class Analysis:
     sides: tuple[SideChoice, ...] = ()
 
     by_listener: tuple[GroupMean, ...] = ()
+    unscreened: tuple[SurveyComparison, ...] = ()
 
 
 def known(value: float) -> float | None:

@@ -210,8 +210,8 @@ def _doubtful_listeners(facts: Mapping[str, Sequence[str]], scores: Sequence[flo
     if not told:
         return ""
     return (
-        f"Rated in more than {100 * _MISSES:.0f} % of the trials, where BS.1534 would leave a listener out (they are "
-        f"not left out here), {'; '.join(told)}."
+        f"Rated in more than {100 * _MISSES:.0f} % of the trials, for which BS.1534 leaves a listener out (and so "
+        f"does --post-screening), {'; '.join(told)}."
     )
 
 

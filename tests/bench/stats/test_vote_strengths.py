@@ -170,3 +170,19 @@ def test_intervals_hold_the_marginal_strength(listeners: int, prompts: int, shar
         held += bool(found.difference_low[0, 2] <= gap <= found.difference_high[0, 2])
     # ≥ 92 % at 200 runs, less two standard errors; ≥ 90 % where one listener gives half the votes.
     assert held / runs >= (0.90 if share else 0.92) - 2 * math.sqrt(0.08 * 0.92 / runs)
+
+
+@pytest.mark.simulate
+@pytest.mark.parametrize(
+    ("listeners", "prompts", "share"),
+    [(3, 36, 0.0), (5, 36, 0.0), (20, 36, 0.0), (12, 36, 0.5), (20, 36, 0.5), (20, 5000, 0.0), (20, 5000, 0.5)],
+)
+def test_coverage_in_2000_surveys(listeners: int, prompts: int, share: float) -> None:
+    """As above; with 5,000 prompts nearly every vote has one of its own."""
+    expected = marginal_strengths(np.array([-0.5, 0.0, 0.5]), math.hypot(0.7, 0.7))
+    gap, held, runs = expected[2] - expected[0], 0, 2000
+    for run in range(runs):
+        found = vote_strengths(simulated(np.random.default_rng([23, run]), listeners, prompts, share))
+        held += bool(found.difference_low[0, 2] <= gap <= found.difference_high[0, 2])
+    print(f"{listeners} listeners, {prompts} prompts, largest share {share}: {held / runs:.3f}")
+    assert held / runs >= (0.90 if share else 0.92) - 2 * math.sqrt(0.08 * 0.92 / runs)
