@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bench.contracts.notes import Note, Notes
     from bench.contracts.notice import Notice
     from bench.contracts.prompt import Prompt, PromptSuite
+    from bench.contracts.prompt_file import SuiteFile
     from bench.contracts.prompt_suite import load_suite_named as load_suite
     from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric
     from bench.errors import (
@@ -179,6 +180,7 @@ __all__ = [
     "Strength",
     "StrengthDifference",
     "StrengthFit",
+    "SuiteFile",
     "SurveyComparison",
     "SurveyDesign",
     "SurveyQuestion",
