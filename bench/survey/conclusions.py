@@ -93,7 +93,7 @@ def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> 
         )
     if fewest == 2 and design.kind == "ratings":
         yield (
-            f"{few} the intervals of the models' means are too narrow: they hold the true mean in 87 to 91 of 100 "
+            f"{few} the intervals of the models' means are too narrow: they hold the true mean in 88 to 92 of 100 "
             "surveys."
         )
 
