@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bench.stats.crossed import CrossedTest, crossed_t_test
 from bench.stats.maximal_model import MaximalModel, maximal_t_test
-from bench.survey.pair_votes import PairVotes, Tested, votes_of
+from bench.survey.pair_votes import PairVotes, PairResult, votes_of
 from bench.survey.ratings import Preferences, Ratings
 
 Array = npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ class PairAnswers:
             return None
         return float(np.nanmean(self.ratings[1]) - np.nanmean(self.ratings[0]))
 
-    def test(self, confidence: float) -> Tested:
+    def test(self, confidence: float) -> PairResult:
         """Test whether the models are equally good.
 
         By the maximal mixed model of both models' ratings, with their positions as a covariate, where positions are
@@ -80,9 +80,9 @@ class PairAnswers:
         none, and by the maximal model where not; where that allows no test, by the fit to all models.
         """
         if not self.rated.any():
-            return Tested(None, "no listener answered here")
+            return PairResult(None, "no listener answered here")
         if np.isnan(self.ratings).all(axis=(1, 2)).any():
-            return Tested(None, "one of the models has no rating")
+            return PairResult(None, "one of the models has no rating")
         a, b = self.ratings
         if self.positions is not None:
             found = _attempt(lambda: maximal_t_test(a, b, confidence, self.positions))
@@ -123,12 +123,12 @@ class PairAnswers:
         )
 
 
-def _attempt(test: Callable[[], CrossedTest]) -> Tested:
+def _attempt(test: Callable[[], CrossedTest]) -> PairResult:
     try:
         found = test()
     except ValueError as error:
-        return Tested(None, str(error))
-    return Tested(found, found.reason)
+        return PairResult(None, str(error))
+    return PairResult(found, found.reason)
 
 
 class JointFits:

@@ -25,7 +25,7 @@ _MOST = 400
 """Listeners and prompts of a pair together, up to which a mixed model is fitted where cells are missing."""
 
 
-class Tested(NamedTuple):
+class PairResult(NamedTuple):
     """A test, or None; why there is none, or no interval; and whether positions are a covariate of it."""
 
     test: CrossedTest | None
@@ -88,15 +88,15 @@ class PairVotes:
         """The mean score; of choices the share that preferred b less the share that preferred a."""
         return float(self.scores.mean()) if len(self.scores) else None
 
-    def test(self, confidence: float) -> Tested:
+    def test(self, confidence: float) -> PairResult:
         """Test whether neither is preferred: crossed, or as means of clustered votes where nothing crosses."""
         if not len(self.scores):
-            return Tested(None, "no listener answered here")
+            return PairResult(None, "no listener answered here")
         try:
             found = crossed_t_test(self.differences, confidence) if self.crossed else self._clustered(confidence)
         except ValueError as error:
-            return Tested(None, str(error))
-        return Tested(found, found.reason)
+            return PairResult(None, str(error))
+        return PairResult(found, found.reason)
 
     def warnings(self, a: str, b: str) -> tuple[str, ...]:
         """None: what sides do is told of all pairs together."""

@@ -150,16 +150,17 @@ def test_a_missing_parameter_comes_with_a_value_to_begin_with(kind: Kind) -> Non
             continue
         factory = load(plugin)
         assert issubclass(factory, CONTRACTS[kind])
-        for parameter in parameters(factory):
-            if not parameter.required:
-                continue
-            assert parameter.example, (name, parameter.name)
+        needed = [parameter for parameter in parameters(factory) if parameter.required]
+        assert all(parameter.example for parameter in needed), name
+        # What stands there can be pasted into a configuration.
+        pasted = yaml.safe_load("\n".join(f"{one.name}: {one.example}" for one in needed)) or {}
+        bound = bind(plugin, factory, pasted)
+        for parameter in needed:
+            assert bound[parameter.name] == pasted[parameter.name]
+            others = {key: value for key, value in pasted.items() if key != parameter.name}
             with pytest.raises(UsageError) as error:
-                bind(plugin, factory, {})
+                bind(plugin, factory, others)
             assert f"for example {parameter.name}: {parameter.example}" in str(error.value)
-            # What stands there can be pasted into a configuration.
-            pasted = yaml.safe_load(f"{parameter.name}: {parameter.example}")
-            assert bind(plugin, factory, pasted)[parameter.name] == pasted[parameter.name]
 
 
 def test_a_plugin_without_examples_still_names_what_is_missing(tmp_path: Path) -> None:
