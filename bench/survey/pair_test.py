@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from bench.stats.crossed import CrossedTest, crossed_t_test
 from bench.stats.maximal_model import MaximalModel, maximal_t_test
-from bench.survey.pair_votes import PairVotes, PairResult, votes_of
+from bench.survey.pair_votes import PairResult, PairVotes, votes_of
 from bench.survey.ratings import Preferences, Ratings
 
 Array = npt.NDArray[np.float64]
