@@ -89,6 +89,21 @@ class UserProgram:
         if not self.cwd.is_dir():
             raise UsageError(f"{kind}: there is no folder '{cwd}' to run in (cwd){looked_for(self.cwd)}")
 
+    def weights(self, files: Sequence[str]) -> list[Path]:
+        """The files of weights that the program was given, relative to the folder that it runs in.
+
+        Raises:
+            UsageError: it is no list.
+            MissingError: one of them is not there.
+        """
+        if isinstance(files, str):
+            raise UsageError(f"{self.kind}: weights is '{files}', must be a list of files")
+        found = [self.cwd / Path(file).expanduser() for file in files]
+        for file in found:
+            if not file.is_file():
+                raise MissingError(f"{self.kind}: there is no file of weights {file}{looked_for(file)}")
+        return found
+
     def files(self) -> dict[str, str]:
         """SHA-256 of each file that the command names, also as ``--option=file``, by argument.
 

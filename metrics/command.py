@@ -35,13 +35,11 @@ why the clip has no score. A whole program::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.contracts.metric import ClipMetric, DecodedClip, Score
-from bench.errors import DataError, MissingError, TransientError, Undefined, UsageError
+from bench.errors import DataError, TransientError, Undefined, UsageError
 from bench.file_hash import FileChanged, hash_file
-from bench.file_names import looked_for
 from bench.user_program import ProgramEnding, UserProgram
 from metrics.program_answers import Answer, ask
 
@@ -100,13 +98,8 @@ class CommandMetric(ClipMetric):
             raise UsageError(f"command metric: batch_size is {batch_size!r}, must be a whole number of 1 or more")
         if not isinstance(key, str) or key in ("", "id", "undefined"):
             raise UsageError(f"command metric: key is {key!r}, must name a number in an answer")
-        if isinstance(weights, str):
-            raise UsageError(f"command metric: weights is '{weights}', must be a list of files")
         self.key, self.revision, self.clips_per_call = key, revision, batch_size
-        self._weights = [self._program.cwd / Path(file).expanduser() for file in weights]
-        for file in self._weights:
-            if not file.is_file():
-                raise MissingError(f"command metric: there is no file of weights {file}{looked_for(file)}")
+        self._weights = self._program.weights(weights)
         # What is declared for this column takes the place of what a class says of all its columns.
         vars(self).update(_declared(dict(scale or {})))
         self._identity = self.fingerprint()

@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from bench.stats.bootstrap import RESAMPLES, SEED, crossed_bootstrap
 from bench.stats.crossed import CrossedTest, crossed_t_test
+from bench.stats.davidson import fit_half_wins, strongly_connected
 
 Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
-_MOST_STEPS = 200
 _HALF_WINS = "a model won or lost all its comparisons with some others: half a win each way was added to every pair"
 
 
@@ -118,7 +117,7 @@ def bradley_terry(wins: npt.ArrayLike) -> Abilities:
     1.0986
     """
     w = _checked(wins, 2)
-    values, sparse = _abilities(w[None])
+    values, sparse = fit_half_wins(w[None], np.zeros_like(w[None]))
     return Abilities(values[0], _HALF_WINS if sparse[0] else "")
 
 
@@ -149,7 +148,7 @@ def bradley_terry_bootstrap(
     def statistic(of_listeners: Array, of_prompts: Array) -> Array:
         by_prompt = (of_listeners @ flat).reshape(-1, prompts, models * models)
         total = np.einsum("rp,rpc->rc", of_prompts, by_prompt).reshape(-1, models, models)
-        values, _ = _abilities(total)
+        values, _ = fit_half_wins(total, np.zeros_like(total))
         return np.concatenate([values[:, None, :], _differences(values)], axis=1)
 
     found = crossed_bootstrap(statistic, listeners, prompts, resamples, confidence, seed)
@@ -172,39 +171,6 @@ def _checked(wins: npt.ArrayLike, dimensions: int) -> Array:
         raise ValueError("wins are counts: finite, and 0 where two models were not compared")
     w[..., np.eye(w.shape[-1], dtype=bool)] = 0
     played = w.reshape(-1, *w.shape[-2:]).sum(axis=0)
-    if not _connected((played + played.T)[None])[0]:
+    if not strongly_connected((played + played.T)[None])[0]:
         raise ValueError("some models were compared with others neither directly nor through a third: no common scale")
     return w
-
-
-def _connected(wins: Array) -> Flags:
-    """Whether each model can be reached from each other one along wins, for each matrix of shape (rows, k, k)."""
-    models = wins.shape[-1]
-    reach = (wins > 0) | np.eye(models, dtype=bool)
-    for _ in range(models.bit_length()):
-        reach = (reach.astype(np.float32) @ reach.astype(np.float32)) > 0
-    connected: Flags = reach.all(axis=(1, 2))
-    return connected
-
-
-def _abilities(wins: Array) -> tuple[Array, Flags]:
-    """Abilities of each matrix of shape (rows, k, k) with diagonal 0, and which of them needed half wins."""
-    rows, models = wins.shape[:2]
-    sparse = ~_connected(wins)
-    wins = wins + 0.5 * sparse[:, None, None] * (1 - np.eye(models))
-    games = wins + wins.transpose(0, 2, 1)
-    won = wins.sum(axis=2)
-    abilities = np.zeros((rows, models))
-    for _ in range(_MOST_STEPS):
-        expected = 1 / (1 + np.exp(abilities[:, None, :] - abilities[:, :, None]))
-        slope = won - (games * expected).sum(axis=2)
-        information = -games * expected * (1 - expected)
-        information[:, range(models), range(models)] = -information.sum(axis=2)
-        # The likelihood does not know the mean; this keeps it at 0 and the matrix regular.
-        step = np.linalg.solve(information + 1.0, slope[:, :, None])[:, :, 0]
-        # Far from the maximum, Newton's step may jump over it.
-        longest = np.abs(step).max(axis=1, keepdims=True)
-        abilities = abilities + step / np.maximum(longest, 1.0)
-        if longest.max() < 1e-10:
-            break
-    return abilities - abilities.mean(axis=1, keepdims=True), sparse

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.stats.clusters import cluster_variance, effective_number
-from bench.stats.davidson import fit_davidson, fit_half_wins
+from bench.stats.davidson import fit_davidson, fit_half_wins, strongly_connected
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.intp]
@@ -119,7 +119,8 @@ def vote_strengths(votes: VoteTable, ties: TieModel = "half wins", confidence: f
     if votes.models < 2:
         raise ValueError("strengths need two models or more")
     wins, tied = _counted(votes, np.zeros(len(votes.choice), dtype=np.intp), 1)
-    _refuse_apart(wins[0] + tied[0])
+    if not strongly_connected(wins + wins.transpose(0, 2, 1) + tied)[0]:
+        raise ValueError("some models were compared with others neither directly nor through a third: no common scale")
     whole, sparse = _fitted(wins, tied, ties, None)
     if np.isnan(whole).any():
         raise ValueError("Davidson's model needs ties, and answers that are none")
@@ -238,11 +239,3 @@ def _pairs(models: int) -> Array:
     """b − a at row a·k + b."""
     eye = np.eye(models)
     return (eye[None, :, :] - eye[:, None, :]).reshape(-1, models)
-
-
-def _refuse_apart(games: Array) -> None:
-    reach = (games + games.T > 0) | np.eye(len(games), dtype=bool)
-    for _ in range(len(games).bit_length()):
-        reach = (reach.astype(np.float32) @ reach.astype(np.float32)) > 0
-    if not reach.all():
-        raise ValueError("some models were compared with others neither directly nor through a third: no common scale")

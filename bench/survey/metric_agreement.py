@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from bench.stats.listener_ceiling import listener_correlation
 from bench.survey.metric_picks import Pick, picks
 from bench.survey.rated_run import Clip, RatedRun, nothing_matches, read_rated_run, seed_names
 from bench.survey.ratings import Ratings, cell_means
+from bench.survey.results import known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -215,17 +215,13 @@ def _ceiling(
     values = zip(found.estimate.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
     return Ceiling(
         scale,
-        _or_none(found.ceiling_low),
-        _or_none(found.ceiling_high),
+        known(found.ceiling_low),
+        known(found.ceiling_high),
         found.listeners,
         found.prompts,
         found.pairs,
-        {columns[place].ref: Coefficient(*map(_or_none, three)) for place, three in zip(own, values, strict=True)},
+        {columns[place].ref: Coefficient(*map(known, three)) for place, three in zip(own, values, strict=True)},
     )
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _numbered(values: Iterable[T]) -> tuple[npt.NDArray[np.intp], list[T]]:
@@ -237,7 +233,7 @@ def _numbered(values: Iterable[T]) -> tuple[npt.NDArray[np.intp], list[T]]:
 def _prediction(column: Column, scale: str, level: str, found: Association, row: int) -> Prediction:
     def coefficient(which: int) -> Coefficient:
         numbers = (float(part[row, which]) for part in (found.estimate, found.low, found.high))
-        return Coefficient(*map(_or_none, numbers))
+        return Coefficient(*map(known, numbers))
 
     return Prediction(
         metric=column.ref,

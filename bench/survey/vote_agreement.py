@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from bench.stats.bootstrap import RESAMPLES, SEED
 from bench.stats.pairwise_accuracy import Votes, listener_accuracy, pairwise_accuracy
 from bench.survey.rated_run import Clip, RatedRun, nothing_matches, read_rated_run, seed_names
 from bench.survey.ratings import Preferences
+from bench.survey.results import known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,8 +104,8 @@ def predict_votes(
     for side in ("a", "b"):
         names = zip(table["prompt"], table[side], table["seed"], strict=True)
         table[f"clip_{side}"] = [Clip(*name) for name in names]
-    known = [a in run.scores and b in run.scores for a, b in zip(table["clip_a"], table["clip_b"], strict=True)]
-    matched = table[known]
+    of_run = [a in run.scores and b in run.scores for a, b in zip(table["clip_a"], table["clip_b"], strict=True)]
+    matched = table[of_run]
     decided = matched[matched["choice"] != 0]
     if decided.empty:
         raise nothing_matches(run, preferences)
@@ -117,7 +117,7 @@ def predict_votes(
         votes = _votes(own)
         rows += _of_scale(own, votes, run, scale, (resamples, confidence, seed))
         below, above, count = listener_accuracy(votes)
-        ceilings.append(VoteCeiling(scale, _or_none(below), _or_none(above), count))
+        ceilings.append(VoteCeiling(scale, known(below), known(above), count))
     return VotePredictions(
         listeners=int(decided["listener"].nunique()),
         prompts=int(decided["prompt"].nunique()),
@@ -167,15 +167,11 @@ def _of_scale(
             column.ref,
             scale,
             column.direction,
-            _or_none(float(found.estimate[i])),
-            _or_none(float(found.low[i])),
-            _or_none(float(found.high[i])),
+            known(float(found.estimate[i])),
+            known(float(found.low[i])),
+            known(float(found.high[i])),
             int(found.votes[i]),
             found.reasons[i] or None,
         )
         for i, column in enumerate(columns)
     ]
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

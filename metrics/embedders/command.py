@@ -43,9 +43,8 @@ import numpy as np
 
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Embedder, Vectors
-from bench.errors import DataError, MissingError, TransientError, Undefined, UsageError
+from bench.errors import DataError, TransientError, Undefined, UsageError
 from bench.file_hash import hash_file
-from bench.file_names import looked_for
 from bench.user_program import ProgramEnding, UserProgram, keep_log, last_words
 
 _LARGEST = 2 * 2**30  # bytes of one call's vectors, unpacked
@@ -92,13 +91,8 @@ class CommandEmbedder(Embedder):
         for name, number in (("dimension", dimension), ("batch_size", batch_size)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise UsageError(f"command embedder: {name} is {number!r}, must be a whole number of 1 or more")
-        if isinstance(weights, str):
-            raise UsageError(f"command embedder: weights is '{weights}', must be a list of files")
         self.dimension, self.revision, self.clips_per_call = dimension, revision, batch_size
-        self._weights = [self._program.cwd / Path(file).expanduser() for file in weights]
-        for file in self._weights:
-            if not file.is_file():
-                raise MissingError(f"command embedder: there is no file of weights {file}{looked_for(file)}")
+        self._weights = self._program.weights(weights)
         self._last: tuple[Audio, int] | None = None
 
     def fingerprint(self) -> Mapping[str, Any]:
