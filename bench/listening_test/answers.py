@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from bench.errors import DataError
 from bench.listening_test.design import Design
 from bench.listening_test.sessions import Trial
+from bench.storage.listening_answers import PageAnswer
 
 CHOICES = ("first", "second", "tie", "both bad")
 MOST_BEEPS = 6
@@ -36,27 +35,6 @@ class Question(NamedTuple):
     place: int = -1
     most: int = 0
     choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What a listener said on one page.
-
-    Attributes:
-        listener: number of the session, from 0.
-        page: number of the page, from 0.
-        answer: by the key of the question.
-        final: whether the listener went on to the next page.
-        heard: seconds of each sound that were played.
-        seconds: from the end of the last sound to the answer; NaN where that is not known.
-    """
-
-    listener: int
-    page: int
-    answer: Mapping[str, Any]
-    final: bool
-    heard: tuple[float, ...] = ()
-    seconds: float = math.nan
 
 
 def questions(design: Design, trial: Trial) -> list[Question]:
@@ -143,7 +121,7 @@ RATING_COLUMNS = ("listener", "prompt", "model", "genre", "scale", "value", "see
 VOTE_COLUMNS = ("listener", "prompt", "a", "b", "genre", "scale", "choice", "side", "seed", "position", "seconds")
 
 
-def table(design: Design, answered: Iterable[Answered]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def table(design: Design, answered: Iterable[PageAnswer]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Return the answers that count, and those about spoiled copies, as `bench.survey.reading.read_survey` reads them.
 
     Practice and beeps are left out. Ratings have a row for each clip and scale, votes for each pair and scale;
@@ -165,12 +143,12 @@ def name_of(listener: int) -> str:
     return f"listener-{listener + 1:03d}"
 
 
-def _rows(design: Design, one: Answered) -> Iterator[tuple[Any, ...]]:
+def _rows(design: Design, one: PageAnswer) -> Iterator[tuple[Any, ...]]:
     trial = design.sessions[one.listener][one.page]
     if trial.role in ("practice", "beeps"):
         return
     prompt, _, genre, seed = design.items[trial.item]
-    seconds = "" if math.isnan(one.seconds) else round(one.seconds, 3)
+    seconds = "" if one.seconds is None else round(one.seconds, 3)
     end = (seed, one.page + 1, seconds)
     for question in questions(design, trial):
         scale, value = design.test.scales[question.scale].name, one.answer[question.key]

@@ -35,16 +35,26 @@ class Listener(NamedTuple):
     finished_at: str | None
 
 
-class StoredAnswer(NamedTuple):
-    """What a listener said on a page, as `bench.listening_test.answers.Answered` says it."""
+class PageAnswer(NamedTuple):
+    """What a listener said on one page.
+
+    Attributes:
+        listener: number of the session, from 0.
+        page: number of the page, from 0.
+        answer: by the key of the question.
+        final: whether the listener went on to the next page.
+        number: of the browser's change of this page; of two that are not final, the higher one counts.
+        heard: seconds of each sound that were played.
+        seconds: from the end of the last sound to the answer, or None where that is not known.
+    """
 
     listener: int
     page: int
     answer: Mapping[str, Any]
     final: bool
-    number: int
-    heard: Sequence[float]
-    seconds: float | None
+    number: int = 0
+    heard: Sequence[float] = ()
+    seconds: float | None = None
 
 
 class AlreadyAnswered(Exception):
@@ -134,7 +144,7 @@ class Answers:
         """Note when a listener was done, the first time that they are."""
         self._write("UPDATE listeners SET finished_at = coalesce(finished_at, ?) WHERE listener = ?", _now(), listener)
 
-    def save(self, answer: StoredAnswer) -> bool:
+    def save(self, answer: PageAnswer) -> bool:
         """Keep an answer; the same one again changes nothing.
 
         Returns:
@@ -169,12 +179,12 @@ class Answers:
         """One who takes part, or None."""
         return next((_listener(*row) for row in self._all(f"{_LISTENERS} WHERE listener = ?", listener)), None)
 
-    def answers(self, listener: int | None = None) -> list[StoredAnswer]:
+    def answers(self, listener: int | None = None) -> list[PageAnswer]:
         """The answers of one listener, or of all, by listener and page."""
         where, of = ("", ()) if listener is None else (" WHERE listener = ?", (listener,))
         rows = self._all(f"{_ANSWERS}{where} ORDER BY listener, page", *of)
         return [
-            StoredAnswer(who, page, json.loads(answer), bool(final), number, tuple(json.loads(heard)), seconds)
+            PageAnswer(who, page, json.loads(answer), bool(final), number, tuple(json.loads(heard)), seconds)
             for who, page, answer, final, number, heard, seconds in rows
         ]
 
@@ -236,6 +246,19 @@ class Answers:
             raise UsageError(f"cannot use {self._path} ({error}); free disk space or fix permissions") from error
         except sqlite3.DatabaseError as error:
             raise DataError(f"{self._path} is damaged ({error}); take it from a backup") from error
+
+
+def read_answers(folder: Path, design: str) -> tuple[list[PageAnswer], list[Listener]]:
+    """Read the answers and listeners of a test, which a server may be writing to.
+
+    Raises:
+        UsageError, DataError: as `Answers`.
+    """
+    answers = Answers(folder, design)
+    try:
+        return answers.answers(), answers.listeners()
+    finally:
+        answers.close()
 
 
 def _listener(
