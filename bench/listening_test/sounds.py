@@ -62,7 +62,7 @@ def prepared(clips: Mapping[str, Audio], seconds: float, matched: bool) -> dict[
 def spoiled(clip: Audio, seed: int) -> Audio:
     """Spoil a clip in harmony, rhythm and sound, as anybody hears who listens.
 
-    It is shuffled in pieces of `PIECE` seconds, mixed with white noise at `NOISE` dB, and ends at `ANCHOR` Hz.
+    It is shuffled in pieces of `PIECE` seconds, ends at `ANCHOR` Hz, and has white noise up to there at `NOISE` dB.
 
     Args:
         clip: at any rate.
@@ -73,10 +73,13 @@ def spoiled(clip: Audio, seed: int) -> Audio:
     starts = range(0, clip.frames, piece)
     order = rng.permutation(len(starts))
     samples = np.concatenate([clip.samples[:, starts[place] : starts[place] + piece] for place in order], axis=1)
-    power = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64)))) * 10 ** (NOISE / 20)
-    noisy = samples + np.float32(power) * rng.standard_normal(samples.shape[1], dtype=np.float32)
-    band = _resampled(Audio(noisy, clip.rate), round(2 * ANCHOR))
-    return Audio(_resampled(band, clip.rate).samples[:, : clip.frames], clip.rate)
+    band = _resampled(Audio(samples, clip.rate), round(2 * ANCHOR))
+    power = math.sqrt(float(np.mean(np.square(band.samples, dtype=np.float64)))) * 10 ** (NOISE / 20)
+    noise = np.float32(power) * rng.standard_normal(band.frames, dtype=np.float32)
+    found = np.zeros_like(clip.samples)
+    whole = _resampled(Audio(band.samples + noise, band.rate), clip.rate).samples[:, : clip.frames]
+    found[:, : whole.shape[1]] = whole
+    return Audio(found, clip.rate)
 
 
 @interrupts.held()
