@@ -1,4 +1,4 @@
-"""What a listening test can show, asked of the same simulation as ``tunebench survey power``, before anybody is invited."""
+"""What a listening test can show, by the simulation of ``tunebench survey power``, before anybody is invited."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ def survey_of(
     preferences = design.test.kind == "preference"
     answer = "choice" if preferences else "value"
     frame = frame.astype(str).rename(columns={answer: "text"}).assign(column=answer, line=range(2, len(frame) + 2))
-    frame["side"] = ["a" if first == a else "b" for first, a in zip(frame["side"], frame["a"], strict=True)] if preferences else ""
+    frame["side"] = (
+        ["a" if first == a else "b" for first, a in zip(frame["side"], frame["a"], strict=True)] if preferences else ""
+    )
     failed = failed_listeners(design, answered, facts) if screened else {}
     spoiled = (frame[["a", "b"]] == SPOILED).any(axis=1) if preferences else frame["model"] == SPOILED
     excluded = [_excluded("spoiled copy, which checks the listeners", "model", frame[spoiled])] if spoiled.any() else []

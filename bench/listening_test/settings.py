@@ -29,7 +29,7 @@ class RatedScale(Settings):
 
     name: Name
     question: Line
-    meaning: Line = ""
+    meaning: Annotated[str, Field(max_length=200)] = ""
     lowest: Line = "bad"
     highest: Line = "excellent"
     points: Annotated[int, Field(ge=2, le=11)] = 5

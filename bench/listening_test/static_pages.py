@@ -27,7 +27,7 @@ def write_static_pages(folder: StrPath, out: StrPath, send: str = "") -> None:
         send: an address that each listener's answers are sent to as JSON when they are done, beside the download.
 
     Raises:
-        UsageError: there is no test in the folder, ``out`` holds something or cannot be written, or the address is none.
+        UsageError: there is no test in the folder, ``out`` cannot be used, or ``send`` is no address.
         DataError: the design is damaged.
     """
     folder, out = Path(folder), Path(out)

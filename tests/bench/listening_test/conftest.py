@@ -33,7 +33,10 @@ def run_folder(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     suite.write_text("\n".join(lines) + "\n")
     config = {
         "suite": {"file": str(suite)},
-        "models": [{"name": f"{tiny}:Sine", "as": name, "params": {"hz": hz}} for name, hz in (("alpha1", 200.0), ("beta2", 300.0), ("gamma3", 500.0))],
+        "models": [
+            {"name": f"{tiny}:Sine", "as": name, "params": {"hz": hz}}
+            for name, hz in (("alpha1", 200.0), ("beta2", 300.0), ("gamma3", 500.0))
+        ],
         "metrics": [],
         "duration": 1.0,
     }
@@ -133,7 +136,9 @@ def serve() -> Iterator[Callable[[Path], Served]]:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         app = make_app(folder, f"http://127.0.0.1:{port}")
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", access_log=False, server_header=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=port, log_level="error", access_log=False, server_header=False)
+        )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:

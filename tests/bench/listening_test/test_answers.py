@@ -96,7 +96,11 @@ def test_the_survey_finds_what_was_said(make_test: MakeTest) -> None:
 
     def noisy(design: Design, trial: Trial) -> dict[str, Any]:
         said = honest(design, trial)
-        return {key: int(np.clip(value + rng.integers(-1, 2), 1, 5)) for key, value in said.items()} if trial.item >= 0 else said
+        return (
+            {key: int(np.clip(value + rng.integers(-1, 2), 1, 5)) for key, value in said.items()}
+            if trial.item >= 0
+            else said
+        )
 
     found = analyse(survey_of(Path("test"), design, all_answers(design, noisy), {}))
     by = {(one.a, one.b, one.scale): one for one in found.comparisons}
@@ -107,7 +111,9 @@ def test_the_survey_finds_what_was_said(make_test: MakeTest) -> None:
 
 
 def test_listeners_who_fail_are_left_out_by_name_and_reason(make_test: MakeTest) -> None:
-    design = read_design(make_test(checks={"practice": 1, "beeps": 2, "spoiled": 3, "headphones": True}, screening={"headphones": 5}))
+    design = read_design(
+        make_test(checks={"practice": 1, "beeps": 2, "spoiled": 3, "headphones": True}, screening={"headphones": 5})
+    )
 
     def said(design: Design, trial: Trial) -> dict[str, Any]:
         return honest(design, trial)
@@ -138,7 +144,9 @@ def test_listeners_who_fail_are_left_out_by_name_and_reason(make_test: MakeTest)
 
 
 def test_one_miss_is_forgiven(make_test: MakeTest) -> None:
-    design = read_design(make_test(scales=["Harmony"], checks={"practice": 0, "beeps": 0, "spoiled": 3, "headphones": False}))
+    design = read_design(
+        make_test(scales=["Harmony"], checks={"practice": 0, "beeps": 0, "spoiled": 3, "headphones": False})
+    )
     answered = all_answers(design)
     checks = [place for place, one in enumerate(answered) if design.sessions[one.listener][one.page].role == "spoiled"]
     for misses, out in ((1, False), (2, True)):
@@ -216,12 +224,15 @@ def test_both_bad_and_ties_reach_the_analysis(make_test: MakeTest) -> None:
 
 
 def test_facts_are_those_that_were_asked(make_test: MakeTest) -> None:
-    design = read_design(make_test(about=[{"name": "Years", "question": "?", "choices": ["0", "1+"]}, {"name": "Age", "question": "?"}]))
+    design = read_design(
+        make_test(about=[{"name": "Years", "question": "?", "choices": ["0", "1+"]}, {"name": "Age", "question": "?"}])
+    )
     assert check_facts(design, {"volume": True}) == {"volume": True}
     right = list(design.tones)
     assert check_facts(design, {"headphones": right})["found"] == 6
     assert check_facts(design, {"headphones": [(one + 1) % 3 for one in right]})["found"] == 0
-    assert check_facts(design, {"about": {"Years": "0", "Age": "31"}})["about"]["Age"] == "31"
+    about = {"Years": "0", "Age": "31"}
+    assert check_facts(design, {"about": about}) == {"about": about}
     for content in (
         {}, {"volume": False}, {"volume": True, "about": {}}, {"headphones": [0] * 5}, {"headphones": [3] * 6}, {"headphones": "000000"},
         {"about": {"Years": "0"}}, {"about": {"Years": "2", "Age": "31"}}, {"about": {"Years": "0", "Age": ""}},

@@ -22,8 +22,7 @@ from bench.listening_test.design import Design, read_design
 from bench.listening_test.rate_limit import RateLimit
 from bench.listening_test.read_test import read_test
 from bench.storage.listening_answers import Answers
-
-from .conftest import Client, Served
+from tests.bench.listening_test.conftest import Client, Served
 
 MakeTest = Callable[..., Path]
 Serve = Callable[[Path], Served]
@@ -65,7 +64,9 @@ def refusals(folder: Path, design: Design) -> list[str]:
 
 
 def test_a_listener_answers_from_the_first_page_to_the_last(make_test: MakeTest, serve: Serve) -> None:
-    served = serve(make_test(fresh=True, completion={"code": "C0DE", "address": "https://panel.example/?cc={code}&who={listener}"}))
+    served = serve(
+        make_test(fresh=True, completion={"code": "C0DE", "address": "https://panel.example/?cc={code}&who={listener}"})
+    )
     client, design = joined(served), served.design
     session = client.get("/api/session")[1]
     assert session["consented"] and not session["finished"] and len(session["pages"]) == len(design.sessions[0])
@@ -90,7 +91,10 @@ def test_what_is_half_answered_is_there_on_another_device(make_test: MakeTest, s
     second = served.client()
     second.ask("GET", f"/join/{listener_token(served.design, 0)}")
     kept = second.get("/api/session")[1]
-    assert kept["answers"] == {"0": {"answer": {"s0": 4}, "final": False, "number": 3, "heard": [0.5]}} and kept["consented"]
+    assert (
+        kept["answers"] == {"0": {"answer": {"s0": 4}, "final": False, "number": 3, "heard": [0.5]}}
+        and kept["consented"]
+    )
 
 
 def test_the_same_answer_again_changes_nothing_and_another_is_refused(make_test: MakeTest, serve: Serve) -> None:
@@ -162,7 +166,8 @@ def test_malformed_and_oversized_bodies_are_refused(
 def test_a_body_without_its_length_is_cut_off(make_test: MakeTest, serve: Serve) -> None:
     served = serve(make_test())
     with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
-        head = "POST /api/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        lines = "POST /api/answer HTTP/1.1", "Host: x", "Content-Type: application/json", "Transfer-Encoding: chunked"
+        head = "\r\n".join(lines) + "\r\n\r\n"
         connection.sendall(head.encode())
         for _ in range(10):
             try:
@@ -186,7 +191,18 @@ def test_strangers_see_nothing(make_test: MakeTest, serve: Serve) -> None:
     token = listener_token(design, 1)
     joined(served)
     sound = design.sound(next(iter(design.files)))
-    for wrong in ("", "1", "1-", token[:-1], token[:-1] + ("a" if token[-1] != "a" else "b"), "2" + token[1:], "0" + token, "9" * 30, "²-x", "-1-x"):
+    for wrong in (
+        "",
+        "1",
+        "1-",
+        token[:-1],
+        token[:-1] + ("a" if token[-1] != "a" else "b"),
+        "3" + token[1:],
+        "0" + token,
+        "9" * 30,
+        "²-x",
+        "-1-x",
+    ):
         client = served.client()
         assert client.ask("GET", f"/join/{wrong or '%00'}".replace("²", "%C2%B2"))[0] in (404, 429), wrong
         client.cookies = {"listener": wrong.replace("²", "")}
@@ -241,7 +257,8 @@ def test_listeners_hear_only_their_own_sounds(make_test: MakeTest, serve: Serve)
     design = served.design
     clients = [joined(served, listener) for listener in range(2)]
     own = [
-        {sound["name"] for page in client.get("/api/session")[1]["pages"] for sound in page["sounds"]} for client in clients
+        {sound["name"] for page in client.get("/api/session")[1]["pages"] for sound in page["sounds"]}
+        for client in clients
     ]
     assert own[0] - own[1] and own[1] - own[0]
     assert clients[0].get(f"/sounds/{next(iter(own[0]))}.mp3")[0] == 200
@@ -274,7 +291,10 @@ def test_every_answer_has_the_security_headers(make_test: MakeTest, serve: Serve
     client = joined(served)
     for path in ("/", "/api/session", "/static/listener.js", "/nowhere", "/sounds/x.mp3"):
         headers = client.ask("GET", path)[2]
-        assert "default-src 'none'" in headers["content-security-policy"] and "unsafe" not in headers["content-security-policy"]
+        assert (
+            "default-src 'none'" in headers["content-security-policy"]
+            and "unsafe" not in headers["content-security-policy"]
+        )
         assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
         assert headers["x-frame-options"] == "DENY" and "server" not in headers
     assert client.ask("GET", "/api/session")[2]["cache-control"] == "no-store"

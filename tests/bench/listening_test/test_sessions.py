@@ -56,7 +56,11 @@ def test_models_come_early_and_late_equally_often() -> None:
     # Each third of a session has each model equally often.
     for session in sessions:
         for start in (0, 12, 24):
-            assert Counter(trial.models[0] for trial in counted(session)[start : start + 12]) == {"a": 4, "b": 4, "c": 4}
+            assert Counter(trial.models[0] for trial in counted(session)[start : start + 12]) == {
+                "a": 4,
+                "b": 4,
+                "c": 4,
+            }
 
 
 def test_no_prompt_twice_in_a_row() -> None:

@@ -74,7 +74,9 @@ def test_a_spoiled_copy_is_as_long_and_ends_at_the_anchor() -> None:
     assert power[hertz > 3700].sum() < 1e-4 * power.sum()
     in_tone = power[np.abs(hertz - 440) < 20].sum() / power.sum()
     assert 0.5 < in_tone < 0.95  # the rest is noise and the edges of the pieces
-    assert np.array_equal(spoiled(clip, 4).samples, found.samples) and not np.array_equal(spoiled(clip, 5).samples, found.samples)
+    assert np.array_equal(spoiled(clip, 4).samples, found.samples) and not np.array_equal(
+        spoiled(clip, 5).samples, found.samples
+    )
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
