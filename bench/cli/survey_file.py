@@ -68,10 +68,10 @@ class SurveyFile:
         Raises:
             TunebenchError: as `read`.
         """
-        from bench.listening_test.read_test import is_test, read_test
+        from bench.listening_test.read_test import is_test, read_listening_test
 
         if is_test(file):
-            return read_test(file, screened=False)
+            return read_listening_test(file, screened=False)
         if not (self.post_screening or self.quality_check):
             return None
         return replace(self, post_screening=None, quality_check=None).read(file)
@@ -85,7 +85,7 @@ class SurveyFile:
             TunebenchError: what `bench.survey.reading.read_survey` raises; a question comes with the commands that
                 answer it. A listening test has its own rules, and takes no other ones.
         """
-        from bench.listening_test.read_test import is_test, read_test
+        from bench.listening_test.read_test import is_test, read_listening_test
         from bench.survey.reading import read_survey
 
         if is_test(file):
@@ -94,7 +94,7 @@ class SurveyFile:
                     f"{given[0]}: a listening test is read by the rules of its design; for others, export its answers "
                     f"with 'tunebench survey answers {file}' and name that file"
                 )
-            return read_test(file)
+            return read_listening_test(file)
         screening = bool(self.post_screening), tuple(self.quality_check or ())
         which = rules(self.words, self.missing, self.where, self.without_listener, self.duplicates, screening)
         only = names(self.models, "--models"), names(self.scales, "--scales")
@@ -138,7 +138,7 @@ def about_a_survey_file(*but: str) -> Callable[[Callable[..., None]], Callable[.
 @contextmanager
 def _answerable(context: typer.Context) -> Iterator[None]:
     """Show with a question about a file the commands that answer it: the one that runs, with an option more."""
-    from bench.survey.forms.questions import SurveyQuestion
+    from bench.survey_question import SurveyQuestion
 
     try:
         yield

@@ -11,7 +11,7 @@ import typer
 from bench.cli.output import Output
 
 if TYPE_CHECKING:
-    from bench.listening_test.sessions import Workload
+    from bench.listening_test.sessions import ListenerWorkload
     from bench.listening_test.settings import ListeningTest
 
 
@@ -85,8 +85,8 @@ def serve(
 
     from bench.errors import MissingError
     from bench.listening_test.access import organizer_token
+    from bench.listening_test.application import make_app
     from bench.listening_test.design import read_design
-    from bench.listening_test.server import make_app
 
     address = public_url.rstrip("/") or f"http://{host if host != '0.0.0.0' else 'localhost'}:{port}"
     app = make_app(test, address)
@@ -110,9 +110,9 @@ def pages(
 
     Put the files that they send into TEST/answers; 'survey analyze TEST' reads them.
     """
-    from bench.listening_test.static_pages import write_static_pages
+    from bench.listening_test.static_pages import write_listening_pages
 
-    write_static_pages(test, out, send_to)
+    write_listening_pages(test, out, send_to)
     print(out)
 
 
@@ -144,7 +144,9 @@ def _settings(
     return parse_settings(ListeningTest, content, str(config or "the settings of the test"))
 
 
-def _told(test: ListeningTest, workload: Workload, models: tuple[str, ...], incomplete: tuple[str, ...]) -> list[str]:
+def _told(
+    test: ListeningTest, workload: ListenerWorkload, models: tuple[str, ...], incomplete: tuple[str, ...]
+) -> list[str]:
     heard = "all" if workload.items == workload.of else f"{workload.items} of"
     found = [
         f"{test.listeners} listeners, {workload.minutes:.0f} minutes each: {workload.trials} pages about {heard} "

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from bench.errors import DataError
-from bench.listening_test.design import Design
-from bench.listening_test.sessions import Trial
+from bench.listening_test.design import ListeningDesign
+from bench.listening_test.sessions import ListeningTrial
 from bench.storage.listening_answers import PageAnswer
 
 CHOICES = ("first", "second", "tie", "both bad")
@@ -37,7 +37,7 @@ class Question(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
-def questions(design: Design, trial: Trial) -> list[Question]:
+def questions(design: ListeningDesign, trial: ListeningTrial) -> list[Question]:
     """Return what a page asks."""
     test = design.test
     if trial.role == "beeps":
@@ -53,7 +53,7 @@ def questions(design: Design, trial: Trial) -> list[Question]:
     return [Question(f"s{number}", "points", number, 0, scale.points) for number, scale in asked]
 
 
-def check_answer(design: Design, trial: Trial, answer: Any, final: bool) -> dict[str, Any]:
+def check_answer(design: ListeningDesign, trial: ListeningTrial, answer: Any, final: bool) -> dict[str, Any]:
     """Return an answer as it is kept.
 
     Args:
@@ -121,7 +121,7 @@ RATING_COLUMNS = ("listener", "prompt", "model", "genre", "scale", "value", "see
 VOTE_COLUMNS = ("listener", "prompt", "a", "b", "genre", "scale", "choice", "side", "seed", "position", "seconds")
 
 
-def table(design: Design, answered: Iterable[PageAnswer]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def table(design: ListeningDesign, answered: Iterable[PageAnswer]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Return the answers that count, and those about spoiled copies, as `bench.survey.reading.read_survey` reads them.
 
     Practice and beeps are left out. Ratings have a row for each clip and scale, votes for each pair and scale;
@@ -143,7 +143,7 @@ def name_of(listener: int) -> str:
     return f"listener-{listener + 1:03d}"
 
 
-def _rows(design: Design, one: PageAnswer) -> Iterator[tuple[Any, ...]]:
+def _rows(design: ListeningDesign, one: PageAnswer) -> Iterator[tuple[Any, ...]]:
     trial = design.sessions[one.listener][one.page]
     if trial.role in ("practice", "beeps"):
         return

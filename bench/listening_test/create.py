@@ -15,8 +15,8 @@ from bench.errors import UsageError
 from bench.listening_test.check_sounds import beeps, headphone_order, headphone_tones
 from bench.listening_test.design import (
     SOUNDS,
-    Design,
-    Heard,
+    HeardItem,
+    ListeningDesign,
     SoundFile,
     beeps_key,
     sound_key,
@@ -25,7 +25,7 @@ from bench.listening_test.design import (
 )
 from bench.listening_test.items import SPOILED, Item, Material, find_material
 from bench.listening_test.language import read_texts
-from bench.listening_test.sessions import Trial, Workload, plan_sessions, plan_workload
+from bench.listening_test.sessions import ListenerWorkload, plan_sessions, plan_workload
 from bench.listening_test.settings import ListeningTest
 from bench.listening_test.sounds import as_mp3, prepared, spoiled
 from bench.paths import StrPath
@@ -34,7 +34,7 @@ from bench.storage.clip_file import made_audio
 from bench.storage.store import Store
 
 
-def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, Workload]:
+def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, ListenerWorkload]:
     """Find what a listening test of a run would be of, and how much of it one listener would hear.
 
     Raises:
@@ -47,7 +47,7 @@ def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, Wo
 
 def create_listening_test(
     run: StrPath, test: ListeningTest, folder: StrPath, progress: ProgressOption = None
-) -> Design:
+) -> ListeningDesign:
     """Draw who hears what, prepare the sounds, and write both into a new folder.
 
     Args:
@@ -71,10 +71,10 @@ def create_listening_test(
         about = {"title": run.resolve().name, "suite": str(store.about()["suite"])}
     workload = _workload(material, test)
     sessions = plan_sessions(test, material.models, len(material.items), workload.items)
-    design = Design(
+    design = ListeningDesign(
         test=test,
         models=material.models,
-        items=tuple(Heard(item.prompt, item.text, item.genre, item.seed) for item in material.items),
+        items=tuple(HeardItem(item.prompt, item.text, item.genre, item.seed) for item in material.items),
         sessions=tuple(sessions),
         tones=tuple(headphone_order(test.seed)) if test.checks.headphones else (),
         files={},
@@ -97,12 +97,14 @@ def create_listening_test(
     return design
 
 
-def _workload(material: Material, test: ListeningTest) -> Workload:
+def _workload(material: Material, test: ListeningTest) -> ListenerWorkload:
     longest = max(clip.duration for item in material.items for clip in item.clips.values())
     return plan_workload(test, len(material.models), len(material.items), min(test.seconds, longest))
 
 
-def _with_sounds(design: Design, run: Path, items: tuple[Item, ...], folder: Path, progress: ProgressOption) -> Design:
+def _with_sounds(
+    design: ListeningDesign, run: Path, items: tuple[Item, ...], folder: Path, progress: ProgressOption
+) -> ListeningDesign:
     """Write every sound that a page plays, and return the design with their files."""
     written = {}
     with shown(progress) as told:
@@ -116,7 +118,7 @@ def _with_sounds(design: Design, run: Path, items: tuple[Item, ...], folder: Pat
     return replace(design, files=written)
 
 
-def _sounds_of(design: Design, run: Path, number: int, item: Item) -> Iterator[tuple[str, Audio]]:
+def _sounds_of(design: ListeningDesign, run: Path, number: int, item: Item) -> Iterator[tuple[str, Audio]]:
     """The sounds of an item that stand on some page."""
     pages = [trial for session in design.sessions for trial in session if trial.item == number]
     if not pages:
@@ -129,15 +131,15 @@ def _sounds_of(design: Design, run: Path, number: int, item: Item) -> Iterator[t
     yield from prepared(named, design.test.seconds, design.test.matched).items()
 
 
-def _check_sounds(design: Design) -> Iterator[tuple[str, Audio]]:
-    trials: Iterator[Trial] = (trial for session in design.sessions for trial in session if trial.role == "beeps")
-    for count in sorted({trial.beeps for trial in trials}):
+def _check_sounds(design: ListeningDesign) -> Iterator[tuple[str, Audio]]:
+    pages = (trial for session in design.sessions for trial in session if trial.role == "beeps")
+    for count in sorted({page.beeps for page in pages}):
         yield beeps_key(count), beeps(count)
     for place in sorted(set(design.tones)):
         yield tones_key(place), headphone_tones(place)
 
 
-def _write(design: Design, folder: Path, key: str, sound: Audio) -> SoundFile:
+def _write(design: ListeningDesign, folder: Path, key: str, sound: Audio) -> SoundFile:
     content = as_mp3(sound)
     (folder / SOUNDS / f"{design.sound(key)}.mp3").write_bytes(content)
     return SoundFile(hashlib.sha256(content).hexdigest(), round(sound.duration, 3), len(content))

@@ -14,7 +14,7 @@ from bench.atomic_write import replace_file
 from bench.errors import DataError, UsageError
 from bench.hashing import fingerprint
 from bench.listening_test.items import SPOILED
-from bench.listening_test.sessions import Trial, Workload
+from bench.listening_test.sessions import ListenerWorkload, ListeningTrial
 from bench.listening_test.settings import ListeningTest
 from bench.regular_file import read_bytes
 from bench.schema import parse_settings
@@ -23,7 +23,7 @@ FILE, SOUNDS = "design.json", "sounds"
 _KIND, _FORMAT = "tunebench listening test", 1
 
 
-class Heard(NamedTuple):
+class HeardItem(NamedTuple):
     """A prompt and seed of the test: the prompt's id, text and genre ("" for none), and the clips' seed."""
 
     prompt: str
@@ -41,7 +41,7 @@ class SoundFile(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Design:
+class ListeningDesign:
     """A listening test that does not change any more.
 
     Attributes:
@@ -60,11 +60,11 @@ class Design:
 
     test: ListeningTest
     models: tuple[str, ...]
-    items: tuple[Heard, ...]
-    sessions: tuple[tuple[Trial, ...], ...]
+    items: tuple[HeardItem, ...]
+    sessions: tuple[tuple[ListeningTrial, ...], ...]
     tones: tuple[int, ...]
     files: Mapping[str, SoundFile]
-    workload: Workload
+    workload: ListenerWorkload
     texts: Mapping[str, str]
     run: Mapping[str, str]
     secret: str
@@ -113,7 +113,7 @@ class Design:
         """The name under which a sound is served, without its ending: it tells nothing to who lacks the secret."""
         return hmac.new(bytes.fromhex(self.secret), f"sound {key}".encode(), hashlib.sha256).hexdigest()[:32]
 
-    def keys_on(self, trial: Trial) -> list[str]:
+    def keys_on(self, trial: ListeningTrial) -> list[str]:
         """What the sounds of a page are, in the order shown."""
         if trial.role == "beeps":
             return [beeps_key(trial.beeps)]
@@ -137,13 +137,13 @@ def tones_key(quietest: int) -> str:
     return f"tones {quietest}"
 
 
-def write_design(design: Design, folder: Path) -> None:
+def write_design(design: ListeningDesign, folder: Path) -> None:
     """Write ``design.json`` into a folder."""
     whole = {"kind": _KIND, "format": _FORMAT, "hash": design.id, "design": design.content()}
     replace_file(folder / FILE, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_design(folder: Path) -> Design:
+def read_design(folder: Path) -> ListeningDesign:
     """Read the design of a listening test.
 
     Raises:
@@ -162,14 +162,14 @@ def read_design(folder: Path) -> Design:
         content = whole["design"]
         if fingerprint(content) != whole["hash"]:
             raise DataError(f"{path} was changed after it was drawn: its hash is another; put the first one back")
-        design = Design(
+        design = ListeningDesign(
             test=parse_settings(ListeningTest, _tuples(content["test"]), str(path)),
             models=tuple(content["models"]),
-            items=tuple(Heard(*item) for item in content["items"]),
+            items=tuple(HeardItem(*item) for item in content["items"]),
             sessions=tuple(tuple(_read(trial) for trial in session) for session in content["sessions"]),
             tones=tuple(content["tones"]),
             files={key: SoundFile(*file) for key, file in content["files"].items()},
-            workload=Workload(**content["workload"]),
+            workload=ListenerWorkload(**content["workload"]),
             texts=content["texts"],
             run=content["run"],
             secret=content["secret"],
@@ -181,7 +181,7 @@ def read_design(folder: Path) -> Design:
     return design
 
 
-def _check(design: Design) -> None:
+def _check(design: ListeningDesign) -> None:
     """Raise ValueError where a page shows what is not there."""
     bytes.fromhex(design.secret)
     known = {*design.models, SPOILED}
@@ -194,14 +194,14 @@ def _check(design: Design) -> None:
                 raise ValueError(f"a page plays '{absent[0]}', of which there is no file")
 
 
-def _written(trial: Trial) -> list[Any]:
+def _written(trial: ListeningTrial) -> list[Any]:
     role, item, models, *rest = trial
     return [role, item, list(models), *rest]
 
 
-def _read(trial: list[Any]) -> Trial:
+def _read(trial: list[Any]) -> ListeningTrial:
     role, item, models, *rest = trial
-    return Trial(role, item, tuple(models), *rest)
+    return ListeningTrial(role, item, tuple(models), *rest)
 
 
 def _tuples(settings: Any) -> Any:

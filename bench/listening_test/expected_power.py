@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.listening_test.sessions import Workload
+from bench.listening_test.sessions import ListenerWorkload
 from bench.listening_test.settings import ListeningTest
 from bench.number_format import number
 from bench.progress import Progress
@@ -18,7 +18,7 @@ RUNS = 200
 
 
 def expected_power(
-    test: ListeningTest, workload: Workload, models: int, progress: Progress | None = None, workers: int = 1
+    test: ListeningTest, workload: ListenerWorkload, models: int, progress: Progress | None = None, workers: int = 1
 ) -> PowerPlan:
     """Simulate the test's analysis with typical listeners.
 

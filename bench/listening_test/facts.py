@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bench.errors import DataError
-from bench.listening_test.design import Design
+from bench.listening_test.design import ListeningDesign
 
 
-def check_facts(design: Design, content: Any) -> dict[str, Any]:
+def check_facts(design: ListeningDesign, content: Any) -> dict[str, Any]:
     """Return what a listener says beside the pages, as it is kept.
 
     Args:

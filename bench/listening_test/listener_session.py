@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from bench.listening_test.answers import name_of, questions
-from bench.listening_test.design import Design, tones_key
-from bench.listening_test.sessions import BEEP_SECONDS, Trial
+from bench.listening_test.design import ListeningDesign, tones_key
+from bench.listening_test.sessions import BEEP_SECONDS, ListeningTrial
 from bench.listening_test.settings import OVERALL_QUALITY, RatedScale
 
 
-def common_content(design: Design) -> dict[str, Any]:
+def common_content(design: ListeningDesign) -> dict[str, Any]:
     """Return what the browsers of all listeners are told, as JSON values."""
     test = design.test
     return {
@@ -26,20 +26,20 @@ def common_content(design: Design) -> dict[str, Any]:
     }
 
 
-def session_content(design: Design, listener: int) -> dict[str, Any]:
+def session_content(design: ListeningDesign, listener: int) -> dict[str, Any]:
     """Return the pages of one session, and the sound that listeners set their volume by, as JSON values."""
     session = design.sessions[listener]
     first = next(trial for trial in session if trial.role != "beeps")
     return {"pages": [_page(design, trial) for trial in session], "volume": _sound(design, design.keys_on(first)[0])}
 
 
-def sounds_of_session(design: Design, listener: int) -> frozenset[str]:
+def sounds_of_session(design: ListeningDesign, listener: int) -> frozenset[str]:
     """Return the names of the sounds that one listener may hear."""
     keys = [key for trial in design.sessions[listener] for key in design.keys_on(trial)]
     return frozenset(design.sound(key) for key in [*keys, *map(tones_key, design.tones)])
 
 
-def completion(design: Design, listener: int, panel: str) -> dict[str, str]:
+def completion(design: ListeningDesign, listener: int, panel: str) -> dict[str, str]:
     """Return the code that a listener is shown in the end, and the address that leads back to the panel."""
     wanted = design.test.completion
     address = wanted.address
@@ -61,7 +61,7 @@ def _scale(scale: RatedScale, texts: Mapping[str, str]) -> dict[str, Any]:
     return {"name": name, **own, **ends, "points": scale.points, "overall": scale == OVERALL_QUALITY}
 
 
-def _page(design: Design, trial: Trial) -> dict[str, Any]:
+def _page(design: ListeningDesign, trial: ListeningTrial) -> dict[str, Any]:
     keys = design.keys_on(trial)
     seconds = sum(design.files[key].seconds for key in keys)
     asked = questions(design, trial)
@@ -76,5 +76,5 @@ def _page(design: Design, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _sound(design: Design, key: str) -> dict[str, Any]:
+def _sound(design: ListeningDesign, key: str) -> dict[str, Any]:
     return {"name": design.sound(key), "seconds": design.files[key].seconds}

@@ -11,7 +11,7 @@ from typing import Any
 from bench.errors import TunebenchError
 from bench.listening_test.access import listener_token
 from bench.listening_test.answers import name_of, table
-from bench.listening_test.design import Design
+from bench.listening_test.design import ListeningDesign
 from bench.listening_test.read_test import survey_of
 from bench.listening_test.screening import failed_listeners
 from bench.number_format import number
@@ -19,19 +19,19 @@ from bench.spreadsheet import csv_text
 from bench.storage.listening_answers import Answers, PageAnswer
 
 
-def answers_csv(design: Design, stored: Sequence[PageAnswer]) -> str:
+def answers_csv(design: ListeningDesign, stored: Sequence[PageAnswer]) -> str:
     """Return the answers so far as a table that ``tunebench survey analyze`` reads."""
     columns, rows = table(design, stored)
     return csv_text(columns, rows, "\r\n")
 
 
-def links_csv(design: Design, url: str) -> str:
+def links_csv(design: ListeningDesign, url: str) -> str:
     """Return the link of each listener as a table."""
     rows = [(name_of(place), f"{url}/join/{listener_token(design, place)}") for place in range(len(design.sessions))]
     return csv_text(("listener", "link"), rows, "\r\n")
 
 
-def progress_page(design: Design, answers: Answers, url: str) -> str:
+def progress_page(design: ListeningDesign, answers: Answers, url: str) -> str:
     """Return the organizer's page as HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -48,7 +48,7 @@ def progress_page(design: Design, answers: Answers, url: str) -> str:
     )
 
 
-def _progress(design: Design, answers: Answers) -> dict[str, Any]:
+def _progress(design: ListeningDesign, answers: Answers) -> dict[str, Any]:
     answered, people = answers.answers(), answers.listeners()
     facts = {one.listener: one.facts for one in people}
     failed = failed_listeners(design, answered, facts)
@@ -78,7 +78,7 @@ def _progress(design: Design, answers: Answers) -> dict[str, Any]:
     }
 
 
-def _cells(design: Design, answered: Sequence[PageAnswer]) -> tuple[int, list[str]]:
+def _cells(design: ListeningDesign, answered: Sequence[PageAnswer]) -> tuple[int, list[str]]:
     """How many pages of the design have an answer that counts, and the prompts that nobody has heard yet."""
     counted = [one for one in answered if one.final and design.sessions[one.listener][one.page].role == "test"]
     heard = {design.sessions[one.listener][one.page].item for one in counted}
@@ -86,7 +86,7 @@ def _cells(design: Design, answered: Sequence[PageAnswer]) -> tuple[int, list[st
     return len(counted), [f"{item.prompt}, seed {item.seed}" for item in unheard]
 
 
-def _means(design: Design, answered: Sequence[PageAnswer], facts: Any) -> tuple[list[dict[str, str]], str]:
+def _means(design: ListeningDesign, answered: Sequence[PageAnswer], facts: Any) -> tuple[list[dict[str, str]], str]:
     """The means of models, or what is said of pairs, with intervals; or why there are none yet."""
     from bench.survey.analysis import analyse
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.errors import DataError
 from bench.listening_test.answers import check_answer, check_heard, check_seconds, name_of, table
-from bench.listening_test.design import FILE, Design, read_design
+from bench.listening_test.design import FILE, ListeningDesign, read_design
 from bench.listening_test.facts import check_facts
 from bench.listening_test.items import SPOILED
 from bench.listening_test.screening import failed_listeners
@@ -30,7 +30,7 @@ def is_test(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
-def read_test(folder: Path, screened: bool = True) -> Ratings | Preferences:
+def read_listening_test(folder: Path, screened: bool = True) -> Ratings | Preferences:
     """Read what listeners said, and leave out what the rules of the design leave out.
 
     Args:
@@ -48,7 +48,7 @@ def read_test(folder: Path, screened: bool = True) -> Ratings | Preferences:
 
 def survey_of(
     path: Path,
-    design: Design,
+    design: ListeningDesign,
     answered: Sequence[PageAnswer],
     facts: Mapping[int, Mapping[str, Any]],
     screened: bool = True,
@@ -102,7 +102,7 @@ def survey_of(
     return screen(identified, None if preferences else points)
 
 
-def collect_answers(folder: Path, design: Design) -> tuple[list[PageAnswer], dict[int, dict[str, Any]]]:
+def collect_answers(folder: Path, design: ListeningDesign) -> tuple[list[PageAnswer], dict[int, dict[str, Any]]]:
     """Return all answers of a test's folder, and by listener what is known of them.
 
     Raises:
@@ -127,7 +127,7 @@ def collect_answers(folder: Path, design: Design) -> tuple[list[PageAnswer], dic
     return answered, facts
 
 
-def _read_file(path: Path, design: Design) -> tuple[int, list[PageAnswer], dict[str, Any]]:
+def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswer], dict[str, Any]]:
     """What one listener's browser kept."""
     try:
         content = json.loads(read_bytes(path))
@@ -147,7 +147,7 @@ def _read_file(path: Path, design: Design) -> tuple[int, list[PageAnswer], dict[
     return listener, answered, facts
 
 
-def _checked(design: Design, listener: int, pages: Iterable[tuple[str, Any]]) -> Iterable[PageAnswer]:
+def _checked(design: ListeningDesign, listener: int, pages: Iterable[tuple[str, Any]]) -> Iterable[PageAnswer]:
     for number, said in pages:
         page, trial = int(number), design.sessions[listener][int(number)]
         if page < 0:

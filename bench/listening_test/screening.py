@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.listening_test.answers import CHOICES
-from bench.listening_test.design import Design
+from bench.listening_test.design import ListeningDesign
 from bench.listening_test.items import SPOILED
 from bench.storage.listening_answers import PageAnswer
 
@@ -16,7 +16,7 @@ TOO_FAST = 0.25
 
 
 def failed_listeners(
-    design: Design, answered: Iterable[PageAnswer], facts: Mapping[int, Mapping[str, Any]]
+    design: ListeningDesign, answered: Iterable[PageAnswer], facts: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, tuple[str, ...]]:
     """Find the listeners who do not pass the design's checks, and say why.
 
@@ -39,7 +39,9 @@ def failed_listeners(
     return {listener: said for listener, said in reasons.items() if said}
 
 
-def _reasons(design: Design, listener: int, pages: Sequence[PageAnswer], facts: Mapping[str, Any]) -> list[str]:
+def _reasons(
+    design: ListeningDesign, listener: int, pages: Sequence[PageAnswer], facts: Mapping[str, Any]
+) -> list[str]:
     rules, session = design.test.screening, design.sessions[listener]
     wrong = sum(one.answer["beeps"] != session[one.page].beeps for one in pages if session[one.page].role == "beeps")
     missed, checks = _spoiled(design, listener, pages)
@@ -58,7 +60,7 @@ def _reasons(design: Design, listener: int, pages: Sequence[PageAnswer], facts: 
     ]
 
 
-def _spoiled(design: Design, listener: int, pages: Sequence[PageAnswer]) -> tuple[int, int]:
+def _spoiled(design: ListeningDesign, listener: int, pages: Sequence[PageAnswer]) -> tuple[int, int]:
     """How many checks with spoiled copies a listener failed, and how many there were.
 
     A check on a scale is failed by rating the copy no lower than one's own mean rating of the clips of that item, or by

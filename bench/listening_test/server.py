@@ -7,43 +7,16 @@ from pathlib import Path
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
-from bench.errors import DataError, MissingError, UsageError
+from bench.errors import DataError
 from bench.listening_test.access import is_organizer, listener_of, listener_token
 from bench.listening_test.answers import check_answer, check_heard, check_seconds
-from bench.listening_test.design import SOUNDS, Design, read_design
+from bench.listening_test.design import SOUNDS, ListeningDesign
 from bench.listening_test.facts import check_facts
 from bench.listening_test.listener_session import common_content, completion, session_content, sounds_of_session
 from bench.listening_test.organizer import answers_csv, progress_page
 from bench.listening_test.rate_limit import RateLimit
 from bench.listening_test.refusal import Refusal
-from bench.listening_test.web_guard import Guard
 from bench.storage.listening_answers import AlreadyAnswered, Answers, Listener, PageAnswer
-
-
-def make_app(folder: Path, public_url: str = "") -> Guard:
-    """Return the application that serves a listening test.
-
-    Args:
-        folder: of the test.
-        public_url: the address at which browsers reach it, where that is another one; for links and cookies.
-
-    Raises:
-        UsageError: there is no test in the folder, its answers cannot be written, or the address is none.
-        DataError: the design or the answers are damaged.
-        MissingError: the extra ``web`` is not installed.
-    """
-    try:
-        import fastapi  # noqa: F401
-    except ImportError as error:
-        raise MissingError(f"serving a listening test needs {error.name}; pip install 'tunebench[web]'") from None
-    from bench.listening_test.routes import make_routes
-
-    parts = urlsplit(public_url)
-    if public_url and (parts.scheme not in ("http", "https") or not parts.netloc):
-        raise UsageError(f"--public-url is '{public_url}', must be an address such as https://example.org/test")
-    design = read_design(folder)
-    server = Server(folder, design, Answers(folder, design.id), public_url.rstrip("/"))
-    return Guard(make_routes(server), parts.scheme == "https")
 
 
 class Server:
@@ -56,7 +29,7 @@ class Server:
         url: its address without a slash at the end, or "".
     """
 
-    def __init__(self, folder: Path, design: Design, answers: Answers, url: str) -> None:
+    def __init__(self, folder: Path, design: ListeningDesign, answers: Answers, url: str) -> None:
         self.folder, self.design, self.answers, self.url = folder, design, answers, url
         self.common = common_content(design)
         self.session = cache(lambda listener: session_content(design, listener))

@@ -21,7 +21,7 @@ BEEP_SECONDS = 12
 """What the check of the headphones and a trial with beeps take, from the first sound to the answer."""
 
 
-class Trial(NamedTuple):
+class ListeningTrial(NamedTuple):
     """One page of a session.
 
     Attributes:
@@ -43,7 +43,7 @@ class Trial(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Workload:
+class ListenerWorkload:
     """How much of the test one listener hears.
 
     Attributes:
@@ -59,7 +59,7 @@ class Workload:
     minutes: float
 
 
-def plan_workload(test: ListeningTest, models: int, items: int, seconds: float) -> Workload:
+def plan_workload(test: ListeningTest, models: int, items: int, seconds: float) -> ListenerWorkload:
     """Find the largest block of items that fits the listeners' time.
 
     Args:
@@ -91,10 +91,12 @@ def plan_workload(test: ListeningTest, models: int, items: int, seconds: float) 
             f"listeners: {test.listeners} of them hear {block} of {items} prompts and seeds each, which leaves some "
             f"unheard; invite {-(-items // block)}, give them more minutes, or choose prompts"
         )
-    return Workload(block, items, block * pages * len(page), (block * pages * sum(page) + extra) / 60)
+    return ListenerWorkload(block, items, block * pages * len(page), (block * pages * sum(page) + extra) / 60)
 
 
-def plan_sessions(test: ListeningTest, models: Sequence[str], items: int, block: int) -> list[tuple[Trial, ...]]:
+def plan_sessions(
+    test: ListeningTest, models: Sequence[str], items: int, block: int
+) -> list[tuple[ListeningTrial, ...]]:
     """Draw a session for each listener.
 
     Each item is heard equally often but for one. What a listener hears of it is complete: all models, or all pairs.
@@ -115,7 +117,7 @@ def plan_sessions(test: ListeningTest, models: Sequence[str], items: int, block:
     heard = [0] * items
     found = []
     for listener, own in zip(range(test.listeners), _blocks(items, block, rng), strict=False):
-        pages: list[Trial] = []
+        pages: list[ListeningTrial] = []
         turns = range(len(test.passes))
         for asked in [(turn + listener) % len(turns) for turn in turns]:
             counted = list(_PAGES[test.kind](own, heard, models, listener, asked, rng))
@@ -154,42 +156,42 @@ def _rounds(own: Sequence[int], kinds: int, listener: int, rng: np.random.Genera
 
 def _ratings(
     own: Sequence[int], heard: Sequence[int], models: Sequence[str], listener: int, asked: int, rng: np.random.Generator
-) -> Iterator[Trial]:
+) -> Iterator[ListeningTrial]:
     del heard
     for item, kind in _rounds(own, len(models), listener, rng):
-        yield Trial("test", item, (models[kind],), asked)
+        yield ListeningTrial("test", item, (models[kind],), asked)
 
 
 def _pairs(
     own: Sequence[int], heard: Sequence[int], models: Sequence[str], listener: int, asked: int, rng: np.random.Generator
-) -> Iterator[Trial]:
+) -> Iterator[ListeningTrial]:
     pairs = list(combinations(models, 2))
     place = {item: number for number, item in enumerate(own)}
     for item, kind in _rounds(own, len(pairs), listener, rng):
         turned = (place[item] + kind + heard[item] + asked) % 2
-        yield Trial("test", item, pairs[kind][::-1] if turned else pairs[kind], asked)
+        yield ListeningTrial("test", item, pairs[kind][::-1] if turned else pairs[kind], asked)
 
 
 def _stimuli(
     own: Sequence[int], heard: Sequence[int], models: Sequence[str], listener: int, asked: int, rng: np.random.Generator
-) -> Iterator[Trial]:
+) -> Iterator[ListeningTrial]:
     rows = williams_rows(len(models))
     for item, _ in _rounds(own, 1, listener, rng):
         row = rows[(item + heard[item] + asked) % len(rows)]
-        yield Trial("test", item, tuple(models[place] for place in row), asked)
+        yield ListeningTrial("test", item, tuple(models[place] for place in row), asked)
 
 
 _PAGES = {"ratings": _ratings, "preference": _pairs, "stimuli": _stimuli}
 
 
 def _with_spoiled(
-    pages: list[Trial],
+    pages: list[ListeningTrial],
     test: ListeningTest,
     own: Sequence[int],
     models: Sequence[str],
     asked: int,
     rng: np.random.Generator,
-) -> list[Trial]:
+) -> list[ListeningTrial]:
     """The pages with spoiled copies of some of the clips that the listener hears unspoiled, too."""
     chosen = [own[place] for place in rng.permutation(len(own))[: test.checks.spoiled]]
     for item in chosen:
@@ -201,29 +203,29 @@ def _with_spoiled(
             pages[at] = pages[at]._replace(models=tuple(shown), spoils=model)
             continue
         both = (model, SPOILED) if rng.integers(2) else (SPOILED, model)
-        check = Trial("spoiled", item, both if test.kind == "preference" else (SPOILED,), asked, model)
+        check = ListeningTrial("spoiled", item, both if test.kind == "preference" else (SPOILED,), asked, model)
         pages.insert(int(rng.integers(len(pages) + 1)), check)
     return pages
 
 
-def _with_beeps(pages: list[Trial], count: int, rng: np.random.Generator) -> list[Trial]:
+def _with_beeps(pages: list[ListeningTrial], count: int, rng: np.random.Generator) -> list[ListeningTrial]:
     """The pages with trials that ask for a number of beeps, about evenly spread and never the first."""
     for number in range(count):
         at = round(len(pages) * (number + 0.5 + float(rng.uniform(-0.3, 0.3))) / count)
-        pages.insert(min(max(1, at), len(pages)), Trial("beeps", -1, (), beeps=int(rng.integers(2, 6))))
+        pages.insert(min(max(1, at), len(pages)), ListeningTrial("beeps", -1, (), beeps=int(rng.integers(2, 6))))
     return pages
 
 
 def _practice(
     test: ListeningTest, own: Sequence[int], items: int, models: Sequence[str], rng: np.random.Generator
-) -> Iterator[Trial]:
+) -> Iterator[ListeningTrial]:
     """Pages to begin with, of items that the listener does not hear in the test, where there are such."""
     others = [item for item in range(items) if item not in set(own)] or list(own)
     for number in range(test.checks.practice):
         order = [models[place] for place in rng.permutation(len(models))]
         shown = {"ratings": order[:1], "preference": order[:2], "stimuli": order}[test.kind]
         item = others[int(rng.integers(len(others)))]
-        yield Trial("practice", item, tuple(shown), number % len(test.passes))
+        yield ListeningTrial("practice", item, tuple(shown), number % len(test.passes))
 
 
 def sounds_of(kind: Kind, models: int) -> int:

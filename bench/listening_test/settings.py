@@ -209,7 +209,7 @@ def _known(name: str) -> RatedScale:
     return found
 
 
-def read_listening_test(path: StrPath) -> ListeningTest:
+def load_listening_test(path: StrPath) -> ListeningTest:
     """Read the settings of a listening test.
 
     Raises:

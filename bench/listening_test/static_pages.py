@@ -18,7 +18,7 @@ _STATIC = files("bench.listening_test") / "static"
 _FILES = ("listener.css", "player.js", "answers.js", "listener.js")
 
 
-def write_static_pages(folder: StrPath, out: StrPath, send: str = "") -> None:
+def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None:
     """Write the pages of a listening test, with nothing in them that says which model is which.
 
     Args:

@@ -10,9 +10,9 @@ from bench.errors import DataError
 from bench.report.context import Survey
 from bench.report.provenance import named
 from bench.survey.analysis import analyse, record
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.reading import read_survey
 from bench.survey.report import sections
+from bench.survey_question import SurveyQuestion
 
 
 def read_listeners(path: Path, genres: Mapping[str, str]) -> Survey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import shutil
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ import pytest
 
 import bench
 from bench.listening_test.create import create_listening_test
-from bench.listening_test.design import Design, read_design
+from bench.listening_test.design import ListeningDesign, read_design
 from bench.listening_test.settings import ListeningTest
 
 PROMPTS = [("jazz-1", "slow jazz", "jazz"), ("jazz-2", "fast jazz", "jazz"), ("rock-1", "loud rock", "rock")]
@@ -56,19 +57,20 @@ QUICK: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def make_test(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Make a test of the run with some settings, as it was made before where they are the same."""
+    """Make a test of the run with some settings; a fresh one is a copy that nobody has answered."""
     known: dict[str, Path] = {}
 
     def make(fresh: bool = False, **settings: Any) -> Path:
         test = ListeningTest.model_validate(QUICK | settings)
         key = test.model_dump_json()
-        if key not in known or fresh:
-            folder = tmp_path_factory.mktemp("test") / "test"
-            create_listening_test(run_folder, test, folder)
-            if fresh:
-                return folder
-            known[key] = folder
-        return known[key]
+        if key not in known:
+            known[key] = tmp_path_factory.mktemp("test") / "test"
+            create_listening_test(run_folder, test, known[key])
+        if not fresh:
+            return known[key]
+        copied = tmp_path_factory.mktemp("fresh") / "test"
+        shutil.copytree(known[key], copied, ignore=shutil.ignore_patterns("answers*"))
+        return copied
 
     return make
 
@@ -115,7 +117,7 @@ class Served:
     """A test that is served: its folder, its design, and where."""
 
     folder: Path
-    design: Design
+    design: ListeningDesign
     port: int
 
     def client(self) -> Client:
@@ -127,7 +129,7 @@ def serve() -> Iterator[Callable[[Path], Served]]:
     """Serve tests by uvicorn, each on a port of its own, until the test is over."""
     import uvicorn
 
-    from bench.listening_test.server import make_app
+    from bench.listening_test.application import make_app
 
     started: list[tuple[Any, threading.Thread]] = []
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.listening_test.access import listener_token
 from bench.listening_test.answers import questions
-from bench.listening_test.design import Design
+from bench.listening_test.design import ListeningDesign
 
 
 @dataclass
@@ -69,7 +69,7 @@ class _Connection:
             self.streams = None
 
 
-async def listen(design: Design, port: int, listener: int, pause: float, until: float, told: Told) -> None:
+async def listen(design: ListeningDesign, port: int, listener: int, pause: float, until: float, told: Told) -> None:
     """Answer page after page, each with two drafts before the final answer, as long as there is time."""
     one = _Connection(port)
     try:
@@ -105,7 +105,7 @@ async def listen(design: Design, port: int, listener: int, pause: float, until: 
         one.close()
 
 
-def all_at_once(design: Design, port: int, listeners: int, pause: float, seconds: float) -> Told:
+def all_at_once(design: ListeningDesign, port: int, listeners: int, pause: float, seconds: float) -> Told:
     """Have so many listeners answer for so long, with a pause before each answer, in seconds."""
     told = Told()
 

@@ -14,13 +14,13 @@ import pytest
 
 from bench.errors import DataError
 from bench.listening_test.answers import CHOICES, check_answer, check_heard, check_seconds, name_of, questions, table
-from bench.listening_test.design import Design, read_design
+from bench.listening_test.design import ListeningDesign, read_design
 from bench.listening_test.facts import check_facts
 from bench.listening_test.items import SPOILED
 from bench.listening_test.organizer import answers_csv
-from bench.listening_test.read_test import ANSWERS, read_test, survey_of
+from bench.listening_test.read_test import ANSWERS, read_listening_test, survey_of
 from bench.listening_test.screening import failed_listeners
-from bench.listening_test.sessions import Trial
+from bench.listening_test.sessions import ListeningTrial
 from bench.storage.listening_answers import Answers, PageAnswer
 from bench.survey.analysis import analyse
 from bench.survey.reading import read_survey
@@ -29,7 +29,7 @@ MakeTest = Callable[..., Path]
 QUALITY = {"alpha1": 2.0, "beta2": 4.0, "gamma3": 3.0, SPOILED: 1.0}
 
 
-def honest(design: Design, trial: Trial) -> dict[str, Any]:
+def honest(design: ListeningDesign, trial: ListeningTrial) -> dict[str, Any]:
     """What somebody says who hears `QUALITY`."""
     if trial.role == "beeps":
         return {"beeps": trial.beeps}
@@ -44,7 +44,10 @@ def honest(design: Design, trial: Trial) -> dict[str, Any]:
     return found
 
 
-def all_answers(design: Design, say: Callable[[Design, Trial], dict[str, Any]] = honest) -> list[PageAnswer]:
+Say = Callable[[ListeningDesign, ListeningTrial], dict[str, Any]]
+
+
+def all_answers(design: ListeningDesign, say: Say = honest) -> list[PageAnswer]:
     return [
         PageAnswer(listener, page, say(design, trial), True, 1, (), 2.0)
         for listener, session in enumerate(design.sessions)
@@ -83,7 +86,7 @@ def test_the_exported_table_is_read_as_the_folder_is(kind: str, make_test: MakeT
     path = tmp_path / "answers.csv"
     path.write_text(answers_csv(design, answers.answers()), encoding="utf-8")
     answers.close()
-    exported, read = read_survey(path, models=design.models), read_test(folder)
+    exported, read = read_survey(path, models=design.models), read_listening_test(folder)
     same = [column for column in exported.table.columns if column in read.table.columns]
     assert exported.table[same].equals(read.table[same])
     assert read.listeners == tuple(name_of(place) for place in range(4)) and read.models == design.models
@@ -94,7 +97,7 @@ def test_the_survey_finds_what_was_said(make_test: MakeTest) -> None:
     design = read_design(make_test())
     rng = np.random.default_rng(0)
 
-    def noisy(design: Design, trial: Trial) -> dict[str, Any]:
+    def noisy(design: ListeningDesign, trial: ListeningTrial) -> dict[str, Any]:
         said = honest(design, trial)
         return (
             {key: int(np.clip(value + rng.integers(-1, 2), 1, 5)) for key, value in said.items()}
@@ -115,7 +118,7 @@ def test_listeners_who_fail_are_left_out_by_name_and_reason(make_test: MakeTest)
         make_test(checks={"practice": 1, "beeps": 2, "spoiled": 3, "headphones": True}, screening={"headphones": 5})
     )
 
-    def said(design: Design, trial: Trial) -> dict[str, Any]:
+    def said(design: ListeningDesign, trial: ListeningTrial) -> dict[str, Any]:
         return honest(design, trial)
 
     answered = all_answers(design, said)
@@ -215,7 +218,7 @@ def test_both_bad_and_ties_reach_the_analysis(make_test: MakeTest) -> None:
     design = read_design(make_test(kind="preference", scales=["Harmony"], both_bad=True, checks={"spoiled": 0}))
     turn = iter(range(10_000))
 
-    def said(design: Design, trial: Trial) -> dict[str, Any]:
+    def said(_: ListeningDesign, trial: ListeningTrial) -> dict[str, Any]:
         return {"s0": CHOICES[next(turn) % 4]} if trial.role != "beeps" else {"beeps": trial.beeps}
 
     found = survey_of(Path("test"), design, all_answers(design, said), {})
@@ -233,16 +236,16 @@ def test_facts_are_those_that_were_asked(make_test: MakeTest) -> None:
     assert check_facts(design, {"headphones": [(one + 1) % 3 for one in right]})["found"] == 0
     about = {"Years": "0", "Age": "31"}
     assert check_facts(design, {"about": about}) == {"about": about}
-    for content in (
-        {}, {"volume": False}, {"volume": True, "about": {}}, {"headphones": [0] * 5}, {"headphones": [3] * 6}, {"headphones": "000000"},
-        {"about": {"Years": "0"}}, {"about": {"Years": "2", "Age": "31"}}, {"about": {"Years": "0", "Age": ""}},
-        {"about": {"Years": "0", "Age": "x" * 201}}, {"about": {"Years": [], "Age": "3"}}, {"found": 6}, [], None,
-    ):  # fmt: skip
+    answers: list[Any] = [{"Years": "0"}, {"Years": "2", "Age": "31"}, {"Years": "0", "Age": ""}]
+    answers += [{"Years": "0", "Age": "x" * 201}, {"Years": [], "Age": "3"}]
+    wrong: list[Any] = [{}, [], None, {"volume": False}, {"volume": True, "about": {}}, {"found": 6}]
+    wrong += [{"headphones": said} for said in ([0] * 5, [3] * 6, "000000")] + [{"about": said} for said in answers]
+    for content in wrong:
         with pytest.raises(DataError):
             check_facts(design, content)
 
 
-def browser_file(design: Design, listener: int) -> dict[str, Any]:
+def browser_file(design: ListeningDesign, listener: int) -> dict[str, Any]:
     """What the static pages give a listener to download."""
     lengths = [[design.files[key].seconds for key in design.keys_on(trial)] for trial in design.sessions[listener]]
     answers = {
@@ -261,7 +264,7 @@ def test_files_of_the_static_pages_are_read(make_test: MakeTest) -> None:
     (folder / ANSWERS).mkdir()
     for listener in (0, 2):
         (folder / ANSWERS / f"{listener}.json").write_text(json.dumps(browser_file(design, listener)))
-    found = read_test(folder)
+    found = read_listening_test(folder)
     assert found.listeners == ("listener-001", "listener-003") and len(found.table) == 2 * 18 * 2
 
 
@@ -281,23 +284,23 @@ def test_files_of_the_static_pages_are_read(make_test: MakeTest) -> None:
     ],
 )
 def test_a_damaged_file_is_named(damage: Callable[[Any], Any], make_test: MakeTest) -> None:
-    folder = make_test(fresh=True, scales=["Harmony"], minutes=31)
+    folder = make_test(fresh=True, scales=["Harmony"])
     content = browser_file(read_design(folder), 0)
     damage(content)
     (folder / ANSWERS).mkdir()
     (folder / ANSWERS / "x.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"x\.json"):
-        read_test(folder)
+        read_listening_test(folder)
 
 
 def test_two_files_of_one_session_are_asked_about(make_test: MakeTest) -> None:
-    folder = make_test(fresh=True, scales=["Harmony"], minutes=32)
+    folder = make_test(fresh=True, scales=["Harmony"])
     content = json.dumps(browser_file(read_design(folder), 0))
     (folder / ANSWERS).mkdir()
     for name in ("a.json", "b.json"):
         (folder / ANSWERS / name).write_text(content)
     with pytest.raises(DataError, match="one session"):
-        read_test(folder)
+        read_listening_test(folder)
 
 
 def test_hostile_texts_stay_texts(make_test: MakeTest) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bench.listening_test.access import listener_token, organizer_token
-from bench.listening_test.read_test import ANSWERS, read_test
-from bench.listening_test.static_pages import write_static_pages
+from bench.listening_test.read_test import ANSWERS, read_listening_test
+from bench.listening_test.static_pages import write_listening_pages
 from bench.survey.analysis import analyse
 from tests.bench.listening_test.conftest import Served
 from tests.bench.report.browsers import ARGUMENTS, AXE_RUN, axe_script, find_chromium, serious
@@ -65,7 +65,7 @@ class Visitor:
         # What is not ready says so when it is clicked.
         self.page.get_by_role("button", name=name, exact=True).click(force=True)
 
-    def hear(self, name: str = "Play") -> None:
+    def hear(self) -> None:
         sounds = self.page.locator(".sound")
         for place in range(sounds.count()):
             sounds.nth(place).get_by_role("button").click()
@@ -144,7 +144,7 @@ def test_a_listener_rates_leaves_resumes_elsewhere_and_is_analyzed_as_clicked(
     assert [(one["name"], one["httpOnly"], one["sameSite"]) for one in cookies] == [("listener", True, "Lax")]
     second.context.close()
 
-    found = read_test(served.folder, screened=False)
+    found = read_listening_test(served.folder, screened=False)
     trials = [(page, trial) for page, trial in enumerate(served.design.sessions[0]) if trial.role == "test"]
     expected = {
         (served.design.items[trial.item].prompt, trial.models[0], scale): said[page]
@@ -187,7 +187,7 @@ def test_pairs_and_several_sounds_are_answered(chromium: Any, make_test: MakeTes
             visitor.click("Next")
             visitor.wait_for_other(heading)
         assert visitor.heading == DONE and visitor.problems == []
-        table = read_test(served.folder, screened=False).table
+        table = read_listening_test(served.folder, screened=False).table
         session = served.design.sessions[1]
         if kind == "preference":
             chosen = {row.prompt: row.outcome for row in table.itertuples()}
@@ -293,7 +293,7 @@ def test_static_pages_keep_answers_and_give_them_to_the_listener(
 ) -> None:
     folder = make_test(fresh=True, prompts=["jazz-1", "rock-1"], models=["alpha1", "beta2"], **SHORT)
     site = tmp_path / "site"
-    write_static_pages(folder, site)
+    write_listening_pages(folder, site)
     secret = json.loads((folder / "design.json").read_text())["design"]["secret"]
     for path in site.rglob("*"):
         if path.suffix in (".html", ".js", ".json", ".css"):
@@ -323,7 +323,7 @@ def test_static_pages_keep_answers_and_give_them_to_the_listener(
     visitor.context.close()
     server.shutdown()
     server.server_close()
-    found = read_test(folder, screened=False)
+    found = read_listening_test(folder, screened=False)
     assert found.listeners == ("listener-003",) and len(found.table) == 2 * 2 * 2
 
 

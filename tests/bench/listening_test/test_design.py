@@ -14,7 +14,7 @@ from bench.listening_test.create import create_listening_test
 from bench.listening_test.design import FILE, SOUNDS, read_design
 from bench.listening_test.language import languages, read_texts
 from bench.listening_test.listener_session import common_content, session_content, sounds_of_session
-from bench.listening_test.settings import ListeningTest, read_listening_test
+from bench.listening_test.settings import ListeningTest, load_listening_test
 
 MakeTest = Callable[..., Path]
 
@@ -118,9 +118,9 @@ def test_settings_name_what_is_wrong(tmp_path: Path) -> None:
     ]:
         path.write_text(text)
         with pytest.raises(UsageError, match=problem):
-            read_listening_test(path)
+            load_listening_test(path)
     path.write_text("kind: preference")
-    assert [scale.name for scale in read_listening_test(path).scales] == ["Overall quality"]
+    assert [scale.name for scale in load_listening_test(path).scales] == ["Overall quality"]
 
 
 @pytest.mark.parametrize(

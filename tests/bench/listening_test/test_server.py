@@ -18,9 +18,9 @@ import pytest
 
 from bench.listening_test.access import listener_of, listener_token, organizer_token
 from bench.listening_test.answers import questions
-from bench.listening_test.design import Design, read_design
+from bench.listening_test.design import ListeningDesign, read_design
 from bench.listening_test.rate_limit import RateLimit
-from bench.listening_test.read_test import read_test
+from bench.listening_test.read_test import read_listening_test
 from bench.storage.listening_answers import Answers
 from tests.bench.listening_test.conftest import Client, Served
 
@@ -37,7 +37,7 @@ def joined(served: Served, listener: int = 0) -> Client:
     return client
 
 
-def whole_answer(design: Design, listener: int, page: int, value: int = 3) -> dict[str, Any]:
+def whole_answer(design: ListeningDesign, listener: int, page: int, value: int = 3) -> dict[str, Any]:
     """An answer that is taken."""
     trial = design.sessions[listener][page]
     answer: dict[str, Any] = {}
@@ -47,7 +47,7 @@ def whole_answer(design: Design, listener: int, page: int, value: int = 3) -> di
     return {"page": page, "final": True, "number": 1, "answer": answer, "heard": heard, "seconds": 1.0}
 
 
-def final_pages(folder: Path, design: Design) -> list[tuple[int, int]]:
+def final_pages(folder: Path, design: ListeningDesign) -> list[tuple[int, int]]:
     answers = Answers(folder, design.id)
     try:
         return [(one.listener, one.page) for one in answers.answers() if one.final]
@@ -55,7 +55,7 @@ def final_pages(folder: Path, design: Design) -> list[tuple[int, int]]:
         answers.close()
 
 
-def refusals(folder: Path, design: Design) -> list[str]:
+def refusals(folder: Path, design: ListeningDesign) -> list[str]:
     answers = Answers(folder, design.id)
     try:
         return [what for *_, what in answers.refused()]
@@ -108,7 +108,7 @@ def test_the_same_answer_again_changes_nothing_and_another_is_refused(make_test:
     assert kept["answer"] == answer["answer"] and kept["final"]
 
 
-def wrong_answers(design: Design) -> list[tuple[str, Any]]:
+def wrong_answers(design: ListeningDesign) -> list[tuple[str, Any]]:
     right = whole_answer(design, 0, 0)
     rated = next(iter(right["answer"]))
     return [
@@ -348,13 +348,13 @@ def test_answers_to_another_design_are_left_alone(make_test: MakeTest) -> None:
     folder = make_test(fresh=True)
     Answers(folder, "another").close()
     from bench.errors import DataError
-    from bench.listening_test.server import make_app
+    from bench.listening_test.application import make_app
 
     with pytest.raises(DataError, match="another design"):
         make_app(folder)
 
 
-def test_what_was_acknowledged_survives_a_kill(make_test: MakeTest, tunebench_path: str) -> None:
+def test_what_was_acknowledged_survives_a_kill(make_test: MakeTest) -> None:
     folder = make_test(fresh=True)
     design = read_design(folder)
     with socket.socket() as free:
@@ -376,7 +376,7 @@ def test_what_was_acknowledged_survives_a_kill(make_test: MakeTest, tunebench_pa
                 acknowledged += 1
             os.kill(process.pid, signal.SIGKILL)
     assert final_pages(folder, design) == [(0, page) for page in range(16)]
-    assert len(read_test(folder, screened=False).table) > 0
+    assert len(read_listening_test(folder, screened=False).table) > 0
 
 
 def _wait_for(port: int) -> None:
@@ -389,7 +389,7 @@ def _wait_for(port: int) -> None:
 
 
 def test_tokens_prove_their_listener(make_test: MakeTest) -> None:
-    first, second = read_design(make_test(fresh=True)), read_design(make_test(fresh=True))
+    first, second = read_design(make_test()), read_design(make_test(seed=1))
     for listener in range(4):
         token = listener_token(first, listener)
         assert listener_of(first, token) == listener and listener_of(second, token) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.errors import UsageError
 from bench.listening_test.items import SPOILED
-from bench.listening_test.sessions import Trial, plan_sessions, plan_workload
+from bench.listening_test.sessions import ListeningTrial, plan_sessions, plan_workload
 from bench.listening_test.settings import Checks, ListeningTest
 
 NO_CHECKS = Checks(practice=0, beeps=0, spoiled=0, headphones=False)
@@ -21,7 +21,7 @@ def of_test(kind: str = "ratings", **settings: object) -> ListeningTest:
     return ListeningTest.model_validate({"kind": kind, "checks": NO_CHECKS, **settings})
 
 
-def counted(session: tuple[Trial, ...]) -> list[Trial]:
+def counted(session: tuple[ListeningTrial, ...]) -> list[ListeningTrial]:
     return [trial for trial in session if trial.role == "test"]
 
 
@@ -66,14 +66,14 @@ def test_models_come_early_and_late_equally_often() -> None:
 def test_no_prompt_twice_in_a_row() -> None:
     for session in plan_sessions(of_test(listeners=10), ["a", "b", "c"], 5, 5):
         items = [trial.item for trial in session]
-        assert all(first != second for first, second in zip(items, items[1:], strict=False))
+        assert all(first != second for first, second in pairwise(items))
 
 
 @pytest.mark.parametrize("models", [2, 3, 4])
 def test_sides_are_balanced_within_listeners_and_within_pairs(models: int) -> None:
     names = [f"m{place}" for place in range(models)]
     sessions = plan_sessions(of_test("preference", listeners=8), names, 8, 8)
-    sides: Counter[tuple[int, str, str]] = Counter()
+    sides: Counter[tuple[object, ...]] = Counter()
     for session in sessions:
         pages = counted(session)
         assert len(pages) == 8 * models * (models - 1) // 2
