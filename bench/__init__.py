@@ -53,7 +53,16 @@ if TYPE_CHECKING:
     from bench.listening_test.design import HeardItem, ListeningDesign, SoundFile
     from bench.listening_test.read_test import read_listening_test
     from bench.listening_test.sessions import ListenerWorkload, ListeningTrial
-    from bench.listening_test.settings import ListeningTest, RatedScale, load_listening_test
+    from bench.listening_test.settings import (
+        ListenerQuestion,
+        ListeningChecks,
+        ListeningScreening,
+        ListeningTest,
+        ListeningWording,
+        PanelCompletion,
+        RatedScale,
+        load_listening_test,
+    )
     from bench.listening_test.static_pages import write_listening_pages
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
@@ -143,11 +152,15 @@ __all__ = [
     "GroupMean",
     "HeardItem",
     "ImportOptions",
+    "ListenerQuestion",
     "ListenerRating",
     "ListenerWorkload",
+    "ListeningChecks",
     "ListeningDesign",
+    "ListeningScreening",
     "ListeningTest",
     "ListeningTrial",
+    "ListeningWording",
     "LoggedRow",
     "Merged",
     "MetricConfig",
@@ -162,6 +175,7 @@ __all__ = [
     "Notice",
     "OmnibusTest",
     "OrdinalModel",
+    "PanelCompletion",
     "Pick",
     "Place",
     "Prediction",

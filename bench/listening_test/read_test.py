@@ -13,6 +13,7 @@ from bench.listening_test.design import FILE, ListeningDesign, read_design
 from bench.listening_test.facts import check_facts
 from bench.listening_test.items import SPOILED
 from bench.listening_test.screening import failed_listeners
+from bench.paths import StrPath
 from bench.regular_file import read_bytes
 from bench.storage.listening_answers import FILE as DATABASE
 from bench.storage.listening_answers import PageAnswer, read_answers
@@ -30,7 +31,7 @@ def is_test(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
-def read_listening_test(folder: Path, screened: bool = True) -> Ratings | Preferences:
+def read_listening_test(folder: StrPath, screened: bool = True) -> Ratings | Preferences:
     """Read what listeners said, and leave out what the rules of the design leave out.
 
     Args:
@@ -41,6 +42,7 @@ def read_listening_test(folder: Path, screened: bool = True) -> Ratings | Prefer
         UsageError: there is no test in the folder.
         DataError: the design or the answers are damaged, or nothing is left that could be compared.
     """
+    folder = Path(folder)
     design = read_design(folder)
     answered, facts = collect_answers(folder, design)
     return survey_of(folder, design, answered, facts, screened)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from bench.errors import suggestion
 from bench.paths import StrPath
@@ -15,7 +15,7 @@ Kind = Literal["ratings", "preference", "stimuli"]
 Count = Annotated[int, Field(ge=0, le=50)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=5000)]
-Name = Annotated[str, Field(pattern=r"^[^\s,;\"'](?:[^,;\"'\n]{0,38}[^\s,;\"'])?$")]
+Name = Annotated[str, Field(pattern=r"""^[^\s,;"'](?:[^,;"'\n]{0,38}[^\s,;"'])?$""")]
 
 EXAMPLE = "kind: ratings"
 
@@ -57,12 +57,13 @@ TEXT_RELEVANCE = RatedScale(
     lowest="not at all",
     highest="completely",
 )
+KnownScale = Literal["Harmony", "Rhythm", "Genre Fit", "Overall quality", "Text relevance"]
 SCALES = {scale.name: scale for scale in (HARMONY, RHYTHM, GENRE_FIT, OVERALL_QUALITY, TEXT_RELEVANCE)}
 """Scales that can be asked for by name alone. The first three mean what they meant in a survey of a fine-tuned Stable
 Audio, whose words these are ("Fine-tuning Stable Audio with LoRA on MusicCaps", section 4)."""
 
 
-class Checks(Settings):
+class ListeningChecks(Settings):
     """What tells whether listeners listen.
 
     practice: trials before the test, whose answers do not count. beeps: trials that ask how many beeps there were.
@@ -76,7 +77,7 @@ class Checks(Settings):
     headphones: bool = True
 
 
-class Screening(Settings):
+class ListeningScreening(Settings):
     """Whose answers do not count, fixed before anybody answers; all of it is reported.
 
     beeps: beep trials that may be answered wrongly. spoiled: share of checks with spoiled clips that may be failed,
@@ -92,14 +93,18 @@ class Screening(Settings):
 
 
 class ListenerQuestion(Settings):
-    """A question about the listener. choices: the possible answers; without them a short text is asked for."""
+    """A question about the listener.
+
+    name: of the question, as tables show it. question: that is asked. choices: the possible answers; without them a
+    short text is asked for.
+    """
 
     name: Name
     question: Line
     choices: tuple[Line, ...] = ()
 
 
-class Wording(Settings):
+class ListeningWording(Settings):
     """What the organizer says. All of it is plain text; empty lines separate paragraphs.
 
     title: of the test. introduction: what it is about. consent: what listeners agree to. ethics: who approved it.
@@ -115,7 +120,7 @@ class Wording(Settings):
     thanks: Text = ""
 
 
-class Completion(Settings):
+class PanelCompletion(Settings):
     """What a panel needs to know that a listener is done.
 
     code: shown in the end. address: where the browser goes then; ``{code}`` and ``{listener}`` in it are filled in.
@@ -125,6 +130,22 @@ class Completion(Settings):
     code: Annotated[str, Field(max_length=100)] = ""
     address: Annotated[str, Field(pattern=r"^(https?://\S{1,1000})?$")] = ""
     parameter: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{0,40}$")] = ""
+
+
+def _known(name: object) -> object:
+    """The scale that a name stands for."""
+    if not isinstance(name, str):
+        return name
+    found = {known.casefold(): scale for known, scale in SCALES.items()}.get(name.casefold())
+    if found is None:
+        raise ValueError(
+            f"no scale is called '{name}'{suggestion(name, SCALES)}; known: {', '.join(SCALES)}; write one of your own "
+            "as {name: …, question: …}"
+        )
+    return found
+
+
+AskedScale = Annotated[RatedScale, BeforeValidator(_known, json_schema_input_type=KnownScale | RatedScale)]
 
 
 class ListeningTest(Settings):
@@ -144,7 +165,7 @@ class ListeningTest(Settings):
     """
 
     kind: Kind = "ratings"
-    scales: tuple[RatedScale, ...] = (HARMONY, RHYTHM, GENRE_FIT)
+    scales: tuple[AskedScale, ...] = (HARMONY, RHYTHM, GENRE_FIT)
     one_scale_a_pass: bool = False
     models: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
@@ -156,11 +177,11 @@ class ListeningTest(Settings):
     seconds: Annotated[float, Field(ge=1, le=60)] = 12
     matched: bool = False
     answer_seconds: Annotated[float, Field(ge=0, le=120)] = 5
-    checks: Checks = Checks()
-    screening: Screening = Screening()
+    checks: ListeningChecks = ListeningChecks()
+    screening: ListeningScreening = ListeningScreening()
     about: tuple[ListenerQuestion, ...] = ()
-    wording: Wording = Wording()
-    completion: Completion = Completion()
+    wording: ListeningWording = ListeningWording()
+    completion: PanelCompletion = PanelCompletion()
     language: str = "en"
     enrollment: Literal["links", "open"] = "links"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -174,13 +195,6 @@ class ListeningTest(Settings):
         if isinstance(content, dict) and content.get("kind") == "preference" and "scales" not in content:
             return {**content, "scales": [OVERALL_QUALITY.name]}
         return content
-
-    @field_validator("scales", mode="before")
-    @classmethod
-    def _known_scales(cls, value: object) -> object:
-        if not isinstance(value, list | tuple):
-            return value
-        return [_known(entry) if isinstance(entry, str) else entry for entry in value]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -197,16 +211,6 @@ class ListeningTest(Settings):
         if self.kind == "preference":
             return tuple((scale,) for scale in self.scales)
         return tuple((scale,) for scale in self.scales) if self.one_scale_a_pass else (self.scales,)
-
-
-def _known(name: str) -> RatedScale:
-    found = {known.casefold(): scale for known, scale in SCALES.items()}.get(name.casefold())
-    if found is None:
-        raise ValueError(
-            f"no scale is called '{name}'{suggestion(name, SCALES)}; known: {', '.join(SCALES)}; write one of your own "
-            "as {name: …, question: …}"
-        )
-    return found
 
 
 def load_listening_test(path: StrPath) -> ListeningTest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_no_two_pages_of_a_session_give_an_order_away(make_test: Callable[..., P
     following = np.zeros((3, 3))
     for session in design.sessions:
         models = [design.models.index(_only(trial)) for trial in session]
-        for first, second in zip(models, models[1:], strict=False):
+        for first, second in pairwise(models):
             following[first, second] += 1
     shares = following / following.sum(axis=1, keepdims=True)
     assert np.abs(shares - 1 / 3).max() < 0.15

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bench.errors import UsageError
 from bench.listening_test.items import SPOILED
 from bench.listening_test.sessions import ListeningTrial, plan_sessions, plan_workload
-from bench.listening_test.settings import Checks, ListeningTest
+from bench.listening_test.settings import ListeningChecks, ListeningTest
 
-NO_CHECKS = Checks(practice=0, beeps=0, spoiled=0, headphones=False)
+NO_CHECKS = ListeningChecks(practice=0, beeps=0, spoiled=0, headphones=False)
 
 
 def of_test(kind: str = "ratings", **settings: object) -> ListeningTest:
