@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from row import Row
@@ -24,8 +25,7 @@ sys.path.insert(0, str(HERE.parent / "bench" / "listening_test"))
 
 
 def measure() -> Iterator[Row]:
-    from simulated_listeners import all_at_once
-
+    all_at_once = import_module("simulated_listeners").all_at_once
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "test"
         design = make_test(Path(name), folder)
@@ -44,7 +44,7 @@ def measure() -> Iterator[Row]:
         if told.errors:
             raise RuntimeError(f"{len(told.errors)} errors, such as {told.errors[0]}")
         saved = len(told.saves)
-        note = f"{LISTENERS} listeners on this machine for {SECONDS:g} s, {saved:,} answers, {saved / SECONDS:.0f} a second"
+        note = f"{LISTENERS} listeners for {SECONDS:g} s, {saved:,} answers, {saved / SECONDS:.0f} a second"
         yield Row("saving an answer, 95 %", 1000 * told.slowest(told.saves), "ms", 200, "lower", note)
         yield Row("first bytes of a sound, 95 %", 1000 * told.slowest(told.first_audio), "ms", 1000, "lower", note)
         kept = sum(page.final for page in Answers(folder, design.id).answers())
