@@ -12,6 +12,7 @@ import pytest
 
 from bench.listening_test.answers import questions
 from bench.listening_test.design import ListeningDesign, read_design, write_design
+from bench.listening_test.rate_limit import RateLimit
 from bench.listening_test.read_test import read_listening_test
 from bench.listening_test.server import Server
 from bench.listening_test.sessions import plan_sessions
@@ -38,7 +39,7 @@ def answer_all(folder: Path, design: ListeningDesign, ratings: Ratings) -> None:
     """Give every rating, shape (models, listeners, items), to the server, page after page."""
     answers = Answers(folder, design.id)
     server = Server(folder, design, answers, "")
-    server.requests.allows = lambda _: True  # type: ignore[method-assign]
+    server.requests = RateLimit(1_000_000, 1.0)
     for listener, session in enumerate(design.sessions):
         answers.enroll(listener)
         answers.consent(listener)

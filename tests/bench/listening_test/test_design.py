@@ -112,7 +112,7 @@ def test_settings_name_what_is_wrong(tmp_path: Path) -> None:
         ("scales: []", "one at least"),
         ("scales: [Harmony, harmony]", "one name"),
         ("kind: votes", "kind"),
-        ("listners: 3", "listeners"),
+        ("listener: 3", "listeners"),
         ("scales: [{name: 'a,b', question: x}]", "scales"),
         ("completion: {address: 'javascript:alert(1)'}", "completion"),
     ]:
