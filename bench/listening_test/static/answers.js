@@ -22,13 +22,16 @@ class ServerAnswers {
   save(answer) { return ask("api/answer", answer); }
 }
 
-// One file with all sessions lies beside the page; answers stay here until they are downloaded or sent.
+// The sessions lie beside the page, in sessions.js; answers stay here until they are downloaded or sent. Of a preview,
+// nothing is kept.
 class BrowserAnswers {
+  constructor(preview) { this.preview = preview; }
+
   async load() {
-    const test = await ask("sessions.json");
+    const test = window.listeningTest;
     const asked = new URLSearchParams(location.search);
     this.key = `listening test ${test.test}`;
-    this.kept = JSON.parse(localStorage.getItem(this.key) || "null");
+    this.kept = this.preview ? null : JSON.parse(localStorage.getItem(this.key) || "null");
     if (!this.kept) {
       const wished = Number.parseInt(asked.get("listener") || "", 10);
       const count = test.sessions.length;
@@ -49,7 +52,7 @@ class BrowserAnswers {
     return { consented, facts, answers, finished, state: "open" };
   }
 
-  keep() { localStorage.setItem(this.key, JSON.stringify(this.kept)); }
+  keep() { if (!this.preview) localStorage.setItem(this.key, JSON.stringify(this.kept)); }
 
   async consent() { this.kept.consented = true; this.keep(); return {}; }
 
@@ -58,7 +61,7 @@ class BrowserAnswers {
   async save({ page, ...answer }) {
     if (!this.kept.answers[page]?.final) { this.kept.answers[page] = answer; this.keep(); }
     const { finished } = this.state();
-    if (finished && this.test.send && !this.kept.sent) {
+    if (finished && this.test.send && !this.kept.sent && !this.preview) {
       await ask(this.test.send, this.kept).then(() => { this.kept.sent = true; this.keep(); }).catch(() => {});
     }
     return { finished };

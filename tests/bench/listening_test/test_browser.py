@@ -11,12 +11,18 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.listening_test.access import listener_token, organizer_token
+from bench.listening_test.design import read_design
+from bench.listening_test.listener_session import sounds_of_session
 from bench.listening_test.read_test import ANSWERS, read_listening_test
 from bench.listening_test.static_pages import write_listening_pages
+from bench.storage.listening_answers import Answers
 from bench.survey.analysis import analyse
 from tests.bench.listening_test.conftest import Served
+from tests.bench.listening_test.test_answers import all_answers
 from tests.bench.report.browsers import ARGUMENTS, AXE_RUN, axe_script, find_chromium, serious
 
 CHROMIUM = find_chromium()
@@ -328,5 +334,45 @@ def test_static_pages_keep_answers_and_give_them_to_the_listener(
 
 
 def read_pages(site: Path) -> list[Any]:
-    pages: list[Any] = json.loads((site / "sessions.json").read_text())["sessions"][2]
+    pages: list[Any] = json.loads((site / "sessions.js").read_text().partition("=")[2].strip(" ;\n"))["sessions"][2]
     return pages
+
+
+def test_a_report_shows_the_results_and_the_pages_from_the_disk(
+    chromium: Any, make_test: MakeTest, run_folder: Path, tmp_path: Path
+) -> None:
+    folder = make_test(fresh=True, prompts=["jazz-1", "rock-1"], **SHORT)
+    fill_with_honest_answers(folder)
+    out = tmp_path / "report"
+    ran = CliRunner().invoke(
+        app, ["report", str(run_folder), "--ratings", str(folder), "--audio", "none", "--out", str(out)]
+    )
+    assert ran.exit_code == 0, ran.output
+    names = {path.name for path in (out / "listening-test" / "sounds").iterdir()}
+    assert names == {f"{name}.mp3" for name in sounds_of_session(read_design(folder), 0)}
+    visitor = Visitor(chromium)
+    visitor.page.goto((out / "survey.html").as_uri())
+    visitor.page.get_by_role("link", name="as the first listener saw it").click()
+    visitor.page.get_by_role("button", name="Begin").wait_for()
+    visitor.until_pages()
+    heading = visitor.heading
+    rate_by_mouse(visitor, 3)
+    visitor.wait_for_other(heading)
+    assert visitor.page.evaluate("localStorage.length") == 0 and visitor.problems == []
+    visitor.context.close()
+    record = json.loads((out / "data" / "report.json").read_text())
+    assert record["survey"]["record"]["design"]["listeners"] == 4
+    # The same command without the test takes the preview away again.
+    assert CliRunner().invoke(app, ["report", str(run_folder), "--audio", "none", "--out", str(out)]).exit_code == 0
+    assert not (out / "listening-test").exists()
+
+
+def fill_with_honest_answers(folder: Path) -> None:
+    """Give the answers of listeners who hear well."""
+    design = read_design(folder)
+    answers = Answers(folder, design.id)
+    for listener in range(len(design.sessions)):
+        answers.enroll(listener)
+    for one in all_answers(design):
+        answers.save(one)
+    answers.close()
