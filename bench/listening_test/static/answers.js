@@ -14,12 +14,29 @@ async function ask(address, content) {
   throw new Refused(found.error || response.statusText);
 }
 
+// What the server has not got yet, because the network failed or the page was left, is kept here until it has.
 class ServerAnswers {
-  load() { return ask("api/session"); }
+  async load() {
+    const session = await ask("api/session");
+    this.key = `listening test ${session.test} ${session.listener}`;
+    const { page, ...draft } = JSON.parse(localStorage.getItem(this.key) || "{}");
+    const known = session.answers?.[page];
+    if (page !== undefined && session.answers && !known?.final && draft.number > (known?.number ?? 0)) {
+      session.answers[page] = { ...draft, final: false };
+    }
+    return session;
+  }
+
   enroll(panel) { return ask("api/enroll", panel ? { panel } : {}); }
   consent() { return ask("api/consent", {}); }
   facts(facts) { return ask("api/facts", facts); }
-  save(answer) { return ask("api/answer", answer); }
+
+  async save(answer) {
+    localStorage.setItem(this.key, JSON.stringify(answer));
+    const found = await ask("api/answer", answer);
+    if (answer.final) localStorage.removeItem(this.key);
+    return found;
+  }
 }
 
 // The sessions lie beside the page, in sessions.js; answers stay here until they are downloaded or sent. Of a preview,

@@ -83,14 +83,14 @@ class Visitor:
             self.click("Begin")
             self.page.get_by_role("heading", name=VOLUME).wait_for()
         while self.heading in (VOLUME, HEADPHONES):
-            before = self.page.locator("main").inner_text()
+            shown = self.page.locator("h1").element_handle()
             self.hear()
             if self.heading == VOLUME:
                 self.click("The volume is comfortable")
             else:
                 self.page.get_by_label("Tone 2").check()
                 self.click("Next")
-            self.page.wait_for_function("(before) => document.querySelector('main').innerText !== before", arg=before)
+            self.page.wait_for_function("(shown) => !shown.isConnected", arg=shown)
 
     def wait_for_other(self, heading: str) -> None:
         self.page.wait_for_function("(before) => document.querySelector('h1').innerText !== before", arg=heading)
@@ -376,3 +376,26 @@ def fill_with_honest_answers(folder: Path) -> None:
     for one in all_answers(design):
         answers.save(one)
     answers.close()
+
+
+def test_an_answer_that_never_left_the_browser_is_there_after_a_reload(
+    chromium: Any, make_test: MakeTest, serve: Serve
+) -> None:
+    checks = {"practice": 0, "beeps": 0, "spoiled": 0, "headphones": False}
+    served = serve(make_test(fresh=True, checks=checks, scales=["Harmony"]))
+    visitor = Visitor(chromium)
+    visitor.page.goto(f"http://127.0.0.1:{served.port}/join/{listener_token(served.design, 0)}")
+    visitor.until_pages()
+    visitor.hear()
+    visitor.page.route("**/api/answer", lambda route: route.abort())
+    visitor.page.get_by_label("2", exact=True).check()
+    visitor.page.get_by_text("Not saved yet").wait_for()
+    visitor.page.unroute("**/api/answer")
+    visitor.page.reload()
+    visitor.page.get_by_text("Heard to the end").wait_for()
+    heading = visitor.heading
+    assert visitor.page.get_by_label("2", exact=True).is_checked()
+    visitor.click("Next")
+    visitor.wait_for_other(heading)
+    assert visitor.page.evaluate("localStorage.length") == 0
+    visitor.context.close()
