@@ -7,6 +7,9 @@ A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of ma
     prompts:
       - {id: harp-1, genre: lullaby, level: 1, text: A gentle harp lullaby}
       - {id: harp-2, genre: lullaby, level: 2, text: Harp lullaby at 60 bpm in F major, bpm: 60, key: F major}
+
+``split: development`` or ``split: test`` beside ``name`` says what its prompts are for; beside an ``id``, what that
+prompt is for.
 """
 
 from __future__ import annotations
@@ -15,10 +18,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from reprlib import Repr
-from typing import Any
+from typing import Any, get_args
 
 from bench.contracts.plugins import find, load, other_version, plain_name
-from bench.contracts.prompt import Prompt, PromptSuite
+from bench.contracts.prompt import Prompt, PromptSuite, Split
 from bench.contracts.prompt_file import SuiteFile, load_suite_file
 from bench.contracts.prompt_table import is_prompt_table
 from bench.errors import DataError, UsageError, suggestion
@@ -27,7 +30,7 @@ from bench.yaml_config import read_yaml
 
 _Fields = Mapping[str, tuple[type, ...]]
 
-_SUITE_FIELDS: _Fields = {"name": (str,), "version": (int,), "prompts": (list,)}
+_SUITE_FIELDS: _Fields = {"name": (str,), "version": (int,), "split": (str,), "prompts": (list,)}
 _PROMPT_FIELDS: _Fields = {
     "id": (str,),
     "text": (str,),
@@ -35,8 +38,9 @@ _PROMPT_FIELDS: _Fields = {
     "level": (int,),
     "bpm": (int, float),
     "key": (str,),
+    "split": (str,),
 }
-_OPTIONAL = {"genre", "level", "bpm", "key"}
+_OPTIONAL = {"genre", "level", "bpm", "key", "split"}
 _WANTED = {str: "text", int: "a whole number", float: "a number", list: "a list"}
 _SYNONYMS = {"tempo": "bpm", "tonality": "key", "prompt": "text", "caption": "text", "style": "genre"}
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -46,7 +50,8 @@ def load_suite(path: Path) -> PromptSuite:
     """Read a suite from a YAML file.
 
     Every prompt needs ``id`` and ``text``. ``genre`` and ``level`` are what tables can be split by; ``bpm`` and
-    ``key`` are given where the text states them. `bench.Prompt` says which values they take.
+    ``key`` are given where the text states them. `bench.Prompt` says which values they take. ``split``, of the suite or
+    of a prompt, is ``development`` or ``test``.
 
     Raises:
         DataError: the file is missing, is not YAML, or has a mistake; the message says where.
@@ -62,22 +67,34 @@ def load_suite(path: Path) -> PromptSuite:
     if not content["prompts"]:
         raise DataError(f"{path}: prompts is an empty list")
 
+    whole = _split(content, str(path))
     prompts: dict[str, Prompt] = {}
+    splits: dict[str, Split] = {}
     for number, entry in enumerate(content["prompts"], 1):
-        prompt = _prompt(entry, f"{path}: prompt {number}")
+        prompt, split = _prompt(entry, f"{path}: prompt {number}")
         if prompt.id in prompts:
             first = list(prompts).index(prompt.id) + 1
             raise DataError(f"{path}: prompt {number} ('{prompt.id}'): prompt {first} has the same id")
         prompts[prompt.id] = prompt
-    return PromptSuite(content["name"], content["version"], tuple(prompts.values()))
+        if own := split or whole:
+            splits[prompt.id] = own
+    return PromptSuite(content["name"], content["version"], tuple(prompts.values()), splits=splits)
 
 
-def _prompt(entry: Any, where: str) -> Prompt:
+def _split(fields: Mapping[str, Any], where: str) -> Split | None:
+    split: Split | None = fields.get("split")
+    if split not in (None, *get_args(Split)):
+        raise DataError(f"{where}: split is {_brief(split)}, must be development or test")
+    return split
+
+
+def _prompt(entry: Any, where: str) -> tuple[Prompt, Split | None]:
     if isinstance(entry, dict) and isinstance(entry.get("id"), str):
         where += f" ({_brief(entry['id'])})"
     fields = _fields(entry, _PROMPT_FIELDS, where)
+    own = {name: value for name, value in fields.items() if name != "split"}
     try:
-        return Prompt(**{**fields, "text": fields["text"].strip()})
+        return Prompt(**{**own, "text": fields["text"].strip()}), _split(fields, where)
     except DataError as error:
         reason = str(error).removeprefix(f"prompt '{fields['id']}': ")
         raise DataError(f"{where}: {reason}") from None

@@ -45,7 +45,8 @@ class ClipTables(Tables):
                 # A model that is there already may have got to know more of its training: it says so from now on.
                 self._db.execute(
                     "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on",
+                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on, "
+                    "provenance = excluded.provenance",
                     (
                         *row,
                         canonical_json(_printable(model.provenance)),
