@@ -228,8 +228,9 @@ class RunConfig(Settings):
     @classmethod
     def _swept_on_development_prompts(cls, content: Any) -> Any:
         """A sweep that names no suite is on development prompts."""
-        models = content.get("models") if isinstance(content, dict) and "suite" not in content else None
-        swept = any(isinstance(model, dict) and model.get("sweep") for model in models or () if models)
+        named = not isinstance(content, dict) or "suite" in content
+        models = [] if named else content.get("models")
+        swept = isinstance(models, list | tuple) and any(isinstance(m, dict) and m.get("sweep") for m in models)
         return {**content, "suite": DEVELOPMENT_SUITE} if swept else content
 
     @field_validator("models")

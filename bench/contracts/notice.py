@@ -208,8 +208,8 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         f"p {p_text(p['mean_p'])}: some prompts differ far more than the rest"
     ),
     "W-SWEEP": lambda p: (
-        f"'{p['model']}' is one of {p['settings']} settings swept over {p['prompts']} test prompts of {p['suite']}: the "
-        "best of them is flattered there; choose on development prompts"
+        f"'{p['model']}' is one of {p['settings']} settings swept over {p['prompts']} test prompts of {p['suite']}: "
+        "the best of them is flattered there; choose on development prompts"
     ),
     "W-SYNTHETIC": lambda p: f"the reference '{p['reference']}' is synthetic music",
     "W-TUNED": lambda p: (
@@ -218,7 +218,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "W-UNPAIRED": _unpaired,
     "W-WORDS": lambda p: (
-        f"A and B were asked in other words by {p['prompts']} of {counted(p['of'], 'prompt')}; metrics that read the text "
-        "read each its own"
+        f"A and B were asked in other words by {p['prompts']} of {counted(p['of'], 'prompt')}; metrics that read the "
+        "text read each its own"
     ),
 }

@@ -1,15 +1,13 @@
 """Prompt suites: by registered name, from a YAML file, a Python file, or a file of prompts (`prompt_file`).
 
-A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of mappings::
+A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of mappings. ``split: development`` or
+``split: test`` beside ``name`` says what its prompts are for; beside an ``id``, what that prompt is for::
 
     name: lullabies
     version: 1
     prompts:
       - {id: harp-1, genre: lullaby, level: 1, text: A gentle harp lullaby}
       - {id: harp-2, genre: lullaby, level: 2, text: Harp lullaby at 60 bpm in F major, bpm: 60, key: F major}
-
-``split: development`` or ``split: test`` beside ``name`` says what its prompts are for; beside an ``id``, what that
-prompt is for.
 """
 
 from __future__ import annotations
@@ -103,7 +101,8 @@ def _prompt(entry: Any, where: str) -> tuple[Prompt, Split | None]:
 def _fields(value: Any, known: _Fields, where: str) -> dict[str, Any]:
     """Check that ``value`` is a mapping with every required field and only known ones, each of its type."""
     if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a mapping with {', '.join(known)}, not {_brief(value)}")
+        needed = [name for name in known if name not in _OPTIONAL]
+        raise DataError(f"{where}: must be a mapping with {', '.join(needed)}, not {_brief(value)}")
     for name, given in value.items():
         if name not in known:
             hint = suggestion(_SYNONYMS.get(str(name), str(name)), known)

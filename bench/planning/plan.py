@@ -32,12 +32,12 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class PlannedModel:
     """A row of the leaderboard.
 
-    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters, the
-    ``notices`` of it if there are any, and what is known of its ``tuning``. ``rate`` is in Hz, or None where it differs from clip to clip. ``speed`` is seconds of
-    audio made in a second, and ``max_workers`` how many processes may hold it, as the model declares them.
-    ``trained_on`` holds the content hashes of the recordings that it is known to have been trained on. ``own_clips``
-    says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one that it has no longer
-    is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
+    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters, the ``notices`` of it
+    if there are any, and what is known of its ``tuning``. ``rate`` is in Hz, or None where it differs from clip to
+    clip. ``speed`` is seconds of audio made in a second, and ``max_workers`` how many processes may hold it, as the
+    model declares them. ``trained_on`` holds the content hashes of the recordings that it is known to have been trained
+    on. ``own_clips`` says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one
+    that it has no longer is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
     """
 
     label: str
