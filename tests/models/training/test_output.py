@@ -539,7 +539,7 @@ def test_listening_hears_the_network_in_memory_and_leaves_no_trace(folder: Path,
 
     # The clips are those of a run with the adapter saved, and their scores those of the metric.
     save_adapter(network, tmp_path / "adapter", card_of(folder, kind, network))
-    prompts = load_suite_named("quick@1").prompts
+    prompts = load_suite_named("quick-dev@1").prompts
     chosen = [prompts[0], prompts[len(prompts) // 2]]
     params = {"checkpoint": str(folder / kind), "adapter": str(tmp_path / "adapter"), "steps": 2, "device": "cpu"}
     model: PretrainedModel = create(find("model", kind), params, PretrainedModel)
