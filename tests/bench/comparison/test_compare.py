@@ -315,7 +315,8 @@ class TestRefusals:
             return str(path)
 
         one, rephrased = make(BASE, suite=suite("a")), ComparisonOptions(rephrased=True)
-        for place, changes in enumerate(({"bpm": 91}, {"genre": "folk"}, {"level": 2}, {"key": "A minor"})):
+        others: tuple[dict[str, Any], ...] = ({"bpm": 91}, {"genre": "folk"}, {"level": 2}, {"key": "A minor"})
+        for place, changes in enumerate(others):
             other = make(LOUDER, suite=suite(str(place), text="three in a bar", **changes))
             with pytest.raises(UsageError, match="prompt 'p' is another") as error:
                 compare(one, "base", "louder", other=other, options=rephrased)

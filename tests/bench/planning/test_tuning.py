@@ -88,7 +88,7 @@ def test_the_mark_stands_wherever_the_numbers_do(tmp_path: Path, tiny: Path, kno
     assert codes(run.folder) == {"tuned": ["W-TUNED", "W-CAPTIONS"], "clean": []}
     assert codes(run.folder, "genre")["tuned"] == ["W-TUNED", "W-CAPTIONS"]
     for style in ("table", "markdown", "csv", "latex"):
-        assert "W-TUNED" in str(render(run.folder, style))  # type: ignore[arg-type]
+        assert "W-TUNED" in str(render(run.folder, style))
     assert b"W-TUNED" in bytes(render(run.folder, "parquet"))  # type: ignore[arg-type]
     assert all("W-TUNED" in {w.code for w in found.warnings} for found in compare(run.folder, "clean", "tuned"))
     report = run.report(tmp_path / "report")
