@@ -47,7 +47,7 @@ def refuse(first: ComparedRun, second: ComparedRun, mark: bool, rephrased: bool 
         same_music = one == replace(two, text=one.text)
         reworded += one != two
         if one != two and not (rephrased and same_music):
-            hint = "; compare answers to other words with --rephrased" if same_music else ""
+            hint = ", or answers to other words with --rephrased" if same_music else ""
             place, was, now_is = first_difference(asdict(one), asdict(two))
             raise UsageError(
                 f"prompt '{id}' is another: {place} is {was} in {first.folder} and {now_is} in {second.folder}; "
