@@ -93,9 +93,9 @@ def chosen_by(
     suite = Run(run).suite()
     from models.training.choices import record_choice
 
-    scored = record_choice(adapter, suite, f"chosen by {run.resolve().name}")
-    split = f" ({scored.split})" if scored.split else ""
-    print(f"{adapter}: chosen by {len(scored.prompts)} prompts of {scored.suite}{split}; a run that asks them says so")
+    record_choice(adapter, suite, f"chosen by {run.resolve().name}")
+    split = f" ({', '.join(sorted(suite.declared))})" if suite.splits else ""
+    print(f"{adapter}: chosen by {len(suite.prompts)} prompts of {suite.ref}{split}; a run that asks them says so")
 
 
 @app.command("speed")

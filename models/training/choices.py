@@ -7,12 +7,11 @@ from pathlib import Path
 
 from bench.contracts.prompt import PromptSuite
 from bench.paths import StrPath
-from models.base_checkpoint import CARD
 from models.card import ScoredOn, read_card
 from models.training.weights import write_card
 
 
-def record_choice(adapter: StrPath, suite: PromptSuite, what: str) -> ScoredOn:
+def record_choice(adapter: StrPath, suite: PromptSuite, what: str) -> None:
     """Write into a card that a step, a strength, guidance or anything else was chosen by scores on these prompts.
 
     A run that asks one of them of the model marks all its rows (``W-TUNED``). What was recorded before stays.
@@ -22,9 +21,6 @@ def record_choice(adapter: StrPath, suite: PromptSuite, what: str) -> ScoredOn:
         suite: with the prompts that were scored.
         what: what chose, such as ``chosen by sweep``.
 
-    Returns:
-        What the card now says of it.
-
     Raises:
         UsageError: there is no card.
         DataError: the card is damaged.
@@ -32,7 +28,6 @@ def record_choice(adapter: StrPath, suite: PromptSuite, what: str) -> ScoredOn:
     """
     path = Path(adapter).expanduser()
     folder = path if path.is_dir() else path.parent
-    card, scored = read_card(folder / CARD), ScoredOn.of(suite, suite.prompts, what)
+    card, scored = read_card(path), ScoredOn.of(suite, suite.prompts, what)
     if scored not in (before := card.scored_on or []):
         write_card(folder, replace(card, scored_on=[*before, scored]))
-    return scored
