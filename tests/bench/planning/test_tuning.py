@@ -155,6 +155,12 @@ def test_shards_bring_the_mark_along(tmp_path: Path, tiny: Path, known: Path) ->
         bench.run(config, tmp_path / "out", shard=Shard(index, 2))
     bench.merge_shards(tmp_path / "out", plugin_files=True)
     assert codes(tmp_path / "out") == {"tuned": ["W-TUNED", "W-CAPTIONS"]}
+    tell(known, {"scored": {text_hash(QUICK.prompts[8].text): "quick@1"}})
+    for index in (1, 2):
+        bench.run(config, tmp_path / "out", shard=Shard(index, 2))
+    bench.merge_shards(tmp_path / "out", plugin_files=True)
+    (notice,) = run_notices(tmp_path / "out", "tuned")
+    assert (notice.code, notice.params["suites"]) == ("W-TUNED", ["quick@1"])
 
 
 class TestSweeps:
