@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.contracts.prompt import PromptSuite
+    from bench.report.survey_results import Listeners
 
 
 class Run:
@@ -177,7 +178,7 @@ class Run:
     def report(
         self,
         folder: StrPath | None = None,
-        ratings: StrPath | None = None,
+        ratings: Listeners | None = None,
         doses: StrPath | None = None,
         audio: Literal["flac", "mp3"] | None = "flac",
         workers: int | None = None,
