@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bench.contracts.prompt_file import SuiteFile
     from bench.contracts.prompt_suite import load_suite_named as load_suite
     from bench.contracts.set_metric import Difference, EmbeddingSet, Reference, SetMetric
+    from bench.contracts.tuning import Tuning
     from bench.errors import (
         DataError,
         GenerationError,
@@ -215,6 +216,7 @@ __all__ = [
     "SurveyQuestion",
     "TransientError",
     "TunebenchError",
+    "Tuning",
     "Undefined",
     "UsageError",
     "VarianceComponents",

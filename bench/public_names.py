@@ -24,6 +24,7 @@ _OFFERS = {
     "contracts.prompt_file": ("SuiteFile",),
     "contracts.prompt_suite": ("load_suite",),
     "contracts.set_metric": ("Difference", "EmbeddingSet", "Reference", "SetMetric"),
+    "contracts.tuning": ("Tuning",),
     "errors": (
         "DataError",
         "GenerationError",

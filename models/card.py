@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.contracts.identity import prompt_identity
+from bench.contracts.prompt import Prompt, PromptSuite, text_hash
 from bench.errors import DataError, UsageError
+from bench.hashing import fingerprint
 from bench.regular_file import read_bytes
 from models.base_checkpoint import CARD
 
@@ -26,6 +30,8 @@ class TrainedOn:
         train_recordings, held_out_recordings: how many recordings these come from.
         skipped: files that could not be used.
         about: what else the dataset says of itself, such as its licence.
+        captions: `bench.contracts.prompt.text_hash` of each caption of what was trained on, sorted, once each; None
+            where nobody recorded them.
     """
 
     name: str
@@ -37,6 +43,38 @@ class TrainedOn:
     held_out_recordings: int
     skipped: int = 0
     about: dict[str, Any] = field(default_factory=dict)
+    captions: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class ScoredOn:
+    """Prompts that a model was scored on while it was tuned, or while one of its settings was chosen.
+
+    Attributes:
+        suite: name and version, such as ``quick-dev@1``.
+        suite_hash: of all that the suite asks.
+        split: what these prompts are for: ``development`` or ``test``; empty where it is not declared, or both.
+        what: when: ``clips while training``, or the run that something was chosen by.
+        prompts: by their ids, `bench.contracts.prompt.text_hash` of their texts.
+    """
+
+    suite: str
+    suite_hash: str
+    split: str
+    what: str
+    prompts: dict[str, str]
+
+    @classmethod
+    def of(cls, suite: PromptSuite, prompts: Sequence[Prompt], what: str) -> ScoredOn:
+        """Some prompts of a suite."""
+        declared = {suite.splits.get(prompt.id, "") for prompt in prompts}
+        return cls(
+            suite.ref,
+            fingerprint({prompt.id: prompt_identity(prompt) for prompt in suite.prompts}),
+            declared.pop() if len(declared) == 1 else "",
+            what,
+            {prompt.id: text_hash(prompt.text) for prompt in prompts},
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +118,7 @@ class Card:
         trainable, parameters: weights that are trained, and all weights of the network with its adapter.
         machine: device, processor and versions of the libraries.
         merged: for an adapter that was merged into its base: its ``scale`` and the hashes of its files.
+        scored_on: prompts that it was scored on while it was trained or chosen; None where nobody recorded them.
     """
 
     base: dict[str, str]
@@ -116,6 +155,7 @@ class Card:
     ema: float | None = None
     tunebench: str = field(default_factory=lambda: version("tunebench"))
     merged: dict[str, Any] | None = None
+    scored_on: list[ScoredOn] | None = None
     format: int = FORMAT
 
     @property
@@ -132,6 +172,19 @@ class Card:
         content = {"format": self.format, "tunebench": self.tunebench, **asdict(self)}
         content["trainable_share"] = self.trainable_share
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def with_tuning_of(card: Card, base: Card | None) -> Card:
+    """A card that also says what its base was scored on and which captions it was trained on, where that has a card.
+
+    What nobody recorded of one of the two is unknown of both.
+    """
+    if base is None:
+        return card
+    scored = None if None in (card.scored_on, base.scored_on) else [*(base.scored_on or ()), *(card.scored_on or ())]
+    texts = card.data.captions, base.data.captions
+    captions = None if None in texts else sorted({text for own in texts for text in own or ()})
+    return replace(card, scored_on=scored, data=replace(card.data, captions=captions))
 
 
 def read_card(path: Path) -> Card:

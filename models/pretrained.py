@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.contracts.notice import Notice
+from bench.contracts.tuning import Tuning
 from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError, one_line
 from bench.quiet import quiet_libraries
 from models import adapters
@@ -143,13 +144,31 @@ class PretrainedModel(MusicModel):
             UsageError: there is no adapter.
             DataError: a card is damaged.
         """
-        heard = [adapter.card() for adapter in self._adapters if adapter.weight and self.adapter_scale]
+        return [card for _, card in self._named_cards() if card is not None]
+
+    def _named_cards(self) -> list[tuple[str, Card | None]]:
+        """Each adapter that is heard, and a checkpoint that was trained here, with its card if it has one."""
+        heard = [adapter for adapter in self._adapters if adapter.weight and self.adapter_scale]
         folder = Path(self.checkpoint).expanduser()
-        own = read_card(folder) if (folder / CARD).is_file() else None
-        return [card for card in (*heard, own) if card is not None]
+        own = [(folder.name, read_card(folder))] if (folder / CARD).is_file() else []
+        return [*((adapter.name, adapter.card()) for adapter in heard), *own]
 
     def trained_on(self) -> frozenset[str]:
         return frozenset(recording for card in self.cards() for recording in card.data.train)
+
+    def tuning(self) -> Tuning | None:
+        """As `MusicModel.tuning`, by the cards; an adapter without one, or with one that does not say, is unknown.
+
+        None without an adapter and without a card: a published base was tuned elsewhere, if at all.
+        """
+        named = self._named_cards()
+        if not named:
+            return None
+        cards = [card for _, card in named if card is not None]
+        unknown = [name for name, card in named if card is None or None in (card.scored_on, card.data.captions)]
+        scored = {text: own.suite for card in cards for own in card.scored_on or () for text in own.prompts.values()}
+        captions = frozenset(text for card in cards for text in card.data.captions or ())
+        return Tuning(scored, captions, tuple(unknown))
 
     def notices(self) -> tuple[Notice, ...]:
         """As `MusicModel.notices`: an adapter that changes nothing, or one whose α was not saved.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import as_file, files
 from itertools import product
 
@@ -21,13 +22,32 @@ CONTROL_KEYS = ("C major", "Eb major", "A major", "D minor", "F# minor")
 
 def genres() -> PromptSuite:
     """``genres@1``: choral, classical, dance, jazz, pop and rock, each at six levels; 36 prompts."""
-    with as_file(files(__name__) / "genres.yaml") as path:
-        return load_suite(path)
+    return _shipped("genres")
 
 
 def quick() -> PromptSuite:
     """``quick@1``: levels 2 and 5 of each genre in ``genres@1``; 12 prompts with the same ids and texts."""
-    return PromptSuite("quick", 1, tuple(p for p in genres().prompts if p.level in QUICK_LEVELS))
+    return _quick("quick", genres())
+
+
+def genres_dev() -> PromptSuite:
+    """``genres-dev@1``: the design of ``genres@1`` in other words, to tune and choose by; 36 prompts."""
+    return _shipped("genres-dev")
+
+
+def quick_dev() -> PromptSuite:
+    """``quick-dev@1``: levels 2 and 5 of each genre in ``genres-dev@1``; 12 prompts with the same ids and texts."""
+    return _quick("quick-dev", genres_dev())
+
+
+def genres_paraphrased() -> PromptSuite:
+    """``genres-paraphrased@1``: levels 2 to 5 of ``genres@1`` in other words, under the same ids; 24 prompts."""
+    return _shipped("genres-paraphrased")
+
+
+def genres_unnamed() -> PromptSuite:
+    """``genres-unnamed@1``: ``genres@1`` without the names of genres and styles, under the same ids; 36 prompts."""
+    return _shipped("genres-unnamed")
 
 
 def control() -> PromptSuite:
@@ -38,17 +58,23 @@ def control() -> PromptSuite:
     Scored by ``tempo-adherence`` and ``key-adherence``; chance is what music has that heeds neither.
     """
     asked = product(CONTROL_GENRES.items(), enumerate(CONTROL_TEMPOS, 1), enumerate(CONTROL_KEYS, 1))
-    return PromptSuite(
-        "control",
-        1,
-        tuple(
-            Prompt(
-                id=f"{genre}-{slow}-{tonic}",
-                text=f"{words} at {bpm} bpm in {key}, in simple time with a steady beat",
-                genre=genre,
-                bpm=bpm,
-                key=key,
-            )
-            for (genre, words), (slow, bpm), (tonic, key) in asked
-        ),
+    prompts = tuple(
+        Prompt(
+            id=f"{genre}-{slow}-{tonic}",
+            text=f"{words} at {bpm} bpm in {key}, in simple time with a steady beat",
+            genre=genre,
+            bpm=bpm,
+            key=key,
+        )
+        for (genre, words), (slow, bpm), (tonic, key) in asked
     )
+    return PromptSuite("control", 1, prompts, splits=dict.fromkeys((prompt.id for prompt in prompts), "test"))
+
+
+def _shipped(name: str) -> PromptSuite:
+    with as_file(files(__name__) / f"{name}.yaml") as path:
+        return load_suite(path)
+
+
+def _quick(name: str, whole: PromptSuite) -> PromptSuite:
+    return replace(whole, name=name, prompts=tuple(p for p in whole.prompts if p.level in QUICK_LEVELS))

@@ -11,7 +11,7 @@ from bench.config.run_config import RunConfig
 from bench.contracts.plugins import is_declared
 from bench.contracts.prompt import PromptSuite
 from bench.contracts.prompt_suite import load_suite_named
-from bench.errors import TunebenchError
+from bench.errors import TunebenchError, UsageError
 from bench.hashing import fingerprint
 from bench.number_format import seconds_text
 from bench.scores.protocol import suite_size
@@ -55,8 +55,8 @@ def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -
         said = seconds_text(config.duration), seconds_text(about["duration"])
         yield f"{CONFIG}: its duration is {said[0]}, the run's is {said[1]}"
     suite = _installed_suite(config.suite) if isinstance(config.suite, str) else None
-    if suite and suite.ref != about["suite"]:
-        yield f"{CONFIG}: its suite is {suite.ref}, the run's is {about['suite']}"
+    if suite and (part := _part(suite, config)) != about["suite"]:
+        yield f"{CONFIG}: its suite is {part}, the run's is {about['suite']}"
     asked = len(store.prompts())
     size = suite_size(about, asked)
     if min(config.limit or size, size) != asked:
@@ -92,6 +92,14 @@ def wrong_identities(store: Store) -> Iterator[str]:
     size = suite_size(about, len(prompts))
     if suite and suite.ref == ref and (size, prompts) != (len(suite.prompts), list(suite.prompts[: len(prompts)])):
         yield f"{DATABASE}: its prompts are not those of {ref}"
+
+
+def _part(suite: PromptSuite, config: RunConfig) -> str:
+    """What the part of a suite that is asked for is called."""
+    try:
+        return suite.part(config.split).ref
+    except UsageError:
+        return f"{suite.ref} without {config.split} prompts"
 
 
 def _installed_suite(ref: str) -> PromptSuite | None:

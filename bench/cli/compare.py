@@ -38,6 +38,10 @@ def command(
     mark: Annotated[
         bool, typer.Option("--mark", help="Compare clips of different durations, and mark every row.")
     ] = False,
+    rephrased: Annotated[
+        bool,
+        typer.Option("--rephrased", help="With --with: pair prompts by id although their words differ, and mark it."),
+    ] = False,
     reference: Annotated[
         str | None,
         typer.Option(help="Where the reference of the distances lies: a name, a reference file or a folder of such."),
@@ -62,7 +66,7 @@ def command(
     from bench.comparison.compare import ComparisonOptions
 
     written = style_of(style, as_json, output, ComparisonFormat)
-    options = ComparisonOptions(by.value if by else None, reference, mark, plugin_files)
+    options = ComparisonOptions(by.value if by else None, reference, mark, plugin_files, rephrased)
     laid_out = page_layout(output)  # of stdout, which is another while progress is shown
     with shown() as progress:
         content = comparison(run, a, b, with_run, options, written.value, progress, laid_out)

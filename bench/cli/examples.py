@@ -37,6 +37,7 @@ EXAMPLES = {
     "train": "tunebench train run train.yaml --out trained",
     "train recipe": "tunebench train recipe audioldm-lora --out paper --dry-run",
     "train run": "tunebench train run train.yaml --out trained",
+    "train chosen-by": "tunebench train chosen-by trained/adapter results/strengths",
     "train merge": "tunebench train merge trained/adapter merged",
     "train speed": "tunebench train speed train.yaml --steps 2",
     "survey": "tunebench survey analyze ratings.csv --plots plots",

@@ -191,7 +191,8 @@ def _prompts(suite: str | None) -> _Listing:
         f"'tunebench score FOLDER --suite {shlex.quote(name)}' then scores them."
     )
     columns = ("id", "text", "genre", "level", "bpm", "key")
-    return _Listing(columns, found, [(f"{loaded.ref}, {len(found)} prompts", entries)], end)
+    purpose = ", for ".join(["", *sorted(loaded.declared)]) if len(loaded.declared) == 1 and loaded.splits else ""
+    return _Listing(columns, found, [(f"{loaded.ref}, {len(found)} prompts{purpose}", entries)], end)
 
 
 def _facts(prompt: dict[str, Any]) -> str:

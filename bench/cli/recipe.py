@@ -166,7 +166,7 @@ def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
     if recipe.speed is not None:
         print(f"\nspeed: '{recipe.speed}' against full fine-tuning")
     settings = recipe.run_config({label: Path(label) for label in trainings})
-    prompts = len(load_suite_named(settings.suite).prompts[: settings.limit])
+    prompts = len(load_suite_named(settings.suite).part(settings.split).prompts[: settings.limit])
     print(f"\nrun: clips of {settings.duration:g} s")
     for model in settings.models:
         seeds = settings.seeds_of(model)

@@ -1,4 +1,4 @@
-"""``tunebench train``: tune a model, merge an adapter into its base, and compare LoRA with full fine-tuning."""
+"""``tunebench train``: tune a model, note what chose it, merge an adapter, and compare LoRA with full fine-tuning."""
 
 from __future__ import annotations
 
@@ -80,6 +80,22 @@ def merge(
     with all_or_nothing(), plugins_to_stderr():
         made = merge_adapter(adapter, out, checkpoint, revision, scale)
     print(made)
+
+
+@app.command("chosen-by")
+def chosen_by(
+    adapter: Annotated[Path, typer.Argument(help="The folder of an adapter or checkpoint that was trained here.")],
+    run: Annotated[Path, typer.Argument(help="The folder of the run by whose scores it was chosen.")],
+) -> None:
+    """Write into a card that a run's scores chose the step, strength or guidance: runs of its prompts then say so."""
+    from bench.pipeline.read_run import Run
+
+    suite = Run(run).suite()
+    from models.training.choices import record_choice
+
+    record_choice(adapter, suite, f"chosen by {run.resolve().name}")
+    split = f" ({', '.join(sorted(suite.declared))})" if suite.splits else ""
+    print(f"{adapter}: chosen by {len(suite.prompts)} prompts of {suite.ref}{split}; a run that asks them says so")
 
 
 @app.command("speed")

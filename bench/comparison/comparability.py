@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from bench.comparison.result import LEVEL
 from bench.comparison.run_reader import ComparedMetric, ComparedRun, RunRow
@@ -21,8 +21,13 @@ FEWEST = 6
 """Prompts without which no difference is significant: exchanging 5 in all ways gives no p below 2/2⁵ = .0625."""
 
 
-def refuse(first: ComparedRun, second: ComparedRun, mark: bool) -> tuple[Notice, ...]:
+def refuse(first: ComparedRun, second: ComparedRun, mark: bool, rephrased: bool = False) -> tuple[Notice, ...]:
     """Warnings that every row of a comparison of two runs carries.
+
+    Args:
+        first, second: the runs of A and B.
+        mark: whether to say that their clips have other durations, in place of refusing.
+        rephrased: whether texts may differ where all else of a prompt is the same; it is said how many do.
 
     Raises:
         UsageError: other prompts under one id, no shared prompts, or another duration and no wish to ``mark`` it.
@@ -36,24 +41,29 @@ def refuse(first: ComparedRun, second: ComparedRun, mark: bool) -> tuple[Notice,
             f"no shared prompts: {first.folder} has {few[0]} … and {second.folder} has {few[1]} …; "
             "compare runs of one suite"
         )
+    reworded = 0
     for id in shared:
         one, two = first.prompts[id], second.prompts[id]
-        if one != two:
+        same_music = one == replace(two, text=one.text)
+        reworded += one != two
+        if one != two and not (rephrased and same_music):
+            hint = ", or answers to other words with --rephrased" if same_music else ""
             place, was, now_is = first_difference(asdict(one), asdict(two))
             raise UsageError(
                 f"prompt '{id}' is another: {place} is {was} in {first.folder} and {now_is} in {second.folder}; "
-                "compare runs of the same prompts"
+                f"compare runs of the same prompts{hint}"
             )
+    words = (Notice("W-WORDS", {"prompts": reworded, "of": len(shared)}),) if reworded else ()
     lengths = float(first.about["duration"]), float(second.about["duration"])
     if lengths[0] == lengths[1]:
-        return ()
+        return words
     if not mark:
         said = [seconds_text(length) for length in lengths]
         raise UsageError(
             f"clips of {said[0]} in {first.folder} and of {said[1]} in {second.folder} are not comparable; "
             "make both alike, or compare them all the same with --mark"
         )
-    return (Notice("W-DURATION", {"a": lengths[0], "b": lengths[1]}),)
+    return (*words, Notice("W-DURATION", {"a": lengths[0], "b": lengths[1]}))
 
 
 def matched(first: ComparedRun, second: ComparedRun) -> list[tuple[ComparedMetric, str | None]]:

@@ -39,12 +39,14 @@ class ComparisonOptions:
         reference: another place to look for the reference that set metrics were scored against.
         mark: compare clips of different lengths, and say so on every row, instead of refusing.
         plugin_files: whether set metrics of plugin files may be loaded.
+        rephrased: take prompts of one id in two runs as one though their texts differ, and say so on every row.
     """
 
     by: str | None = None
     reference: str | None = None
     mark: bool = False
     plugin_files: bool = False
+    rephrased: bool = False
 
 
 def compare(
@@ -109,7 +111,7 @@ def compare_rows(
             f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.labels)}"
         )
     refuse_ungrouped(first.prompts.values(), by)
-    warnings = refuse(first, second, options.mark)
+    warnings = refuse(first, second, options.mark, options.rephrased)
     names = (a, b) if a != b else _told_apart(a, first.folder, b, second.folder)
     pair = RunRow(first, a, names[0]), RunRow(second, b, names[1])
     sets = SetTests([first, second], options.reference, options.plugin_files)

@@ -76,7 +76,7 @@ def refuse_other_clips_than(run: RunConfig, changed: RunConfig) -> None:
     Raises:
         UsageError: a setting that clips are made from is another.
     """
-    for name in ("suite", "limit", "models", "seeds", "duration"):
+    for name in ("suite", "split", "limit", "models", "seeds", "duration"):
         if getattr(run, name) != getattr(changed, name):
             raise UsageError(f"--set {name}: is what the clips are made from; change it with 'tunebench run'")
 

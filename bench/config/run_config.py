@@ -23,6 +23,7 @@ from bench.config.value_types import (
     Sweep,
 )
 from bench.contracts.plugins import plain_name, short_name
+from bench.contracts.prompt import Split
 from bench.contracts.prompt_file import SuiteFile
 from bench.environment import usable_cores
 from bench.paths import StrPath
@@ -40,6 +41,7 @@ DEFAULT_METRICS = (
     "genre-fit",
     "kad",
 )
+DEVELOPMENT_SUITE = "quick-dev@1"
 Shared = Literal["refuse", "mark"]
 
 _MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
@@ -188,8 +190,10 @@ def _names(items: Any) -> Any:
 class RunConfig(Settings):
     """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
 
-    suite: of prompts, by name, as a YAML file or as a file of prompts; or how such a file is read. limit: only so many
-    of its prompts, from the first; None for all. models: the rows. metrics: the columns. seeds: asked of every prompt;
+    suite: of prompts, by name, as a YAML file or as a file of prompts; or how such a file is read. Where a model is
+    swept and no suite is named, it is quick-dev@1, since settings are to be chosen on development prompts. split: only
+    the prompts that the suite declares for ``development`` or for ``test``; None for all. limit: only so many of its
+    prompts, from the first; None for all. models: the rows. metrics: the columns. seeds: asked of every prompt;
     ``auto`` takes the clips that a model has, or seed 0 where it can make any. duration: of each clip, in seconds.
     reference: the music that distances compare with: a name, a folder, a reference file or a fingerprint.
     shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
@@ -198,6 +202,7 @@ class RunConfig(Settings):
     """
 
     suite: str | SuiteFile = "quick@1"
+    split: Split | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
     models: tuple[ModelConfig, ...] = Field(
         default=(
@@ -218,6 +223,15 @@ class RunConfig(Settings):
 
     _models = field_validator("models", mode="before", json_schema_input_type=_Models)(_names)
     _metrics = field_validator("metrics", mode="before", json_schema_input_type=_Metrics)(_names)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _swept_on_development_prompts(cls, content: Any) -> Any:
+        """A sweep that names no suite is on development prompts."""
+        named = not isinstance(content, dict) or "suite" in content
+        models = [] if named else content.get("models")
+        swept = isinstance(models, list | tuple) and any(isinstance(m, dict) and m.get("sweep") for m in models)
+        return {**content, "suite": DEVELOPMENT_SUITE} if swept else content
 
     @field_validator("models")
     @classmethod

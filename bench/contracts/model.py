@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from bench.contracts.audio import Audio
 from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
+from bench.contracts.tuning import Tuning
 from bench.errors import GenerationError
 
 Json = Any  # what json.dumps takes: None, bool, int, finite float, str, list, dict with str keys
@@ -126,6 +127,14 @@ class MusicModel(ABC):
         it, or another encoding, is not recognised.
         """
         return ()
+
+    def tuning(self) -> Tuning | None:
+        """What is known of the prompts that it was scored on while it was tuned or chosen, and of its captions.
+
+        None, the default, is for a model that was not tuned here. A run that asks for one of these prompts marks every
+        row of the model. Called where a run is planned.
+        """
+        return None
 
     def notices(self) -> Iterable[Notice]:
         """Return or yield what must be said beside every number of this model, such as that an adapter changes nothing.

@@ -162,6 +162,9 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-BIAS": lambda p: (
         f"too large by chance at {p['clips']} clips (needs {p['needed']}); compare at equal numbers only"
     ),
+    "W-CAPTIONS": lambda p: (
+        f"'{p['model']}' was trained on captions that are {p['prompts']} of the {p['of']} prompts, word for word"
+    ),
     "W-CLIP-LENGTH": _clip_length,
     "W-CLIP-RATE": lambda p: (
         f"{p['clips']} of {counted(p['of'], 'clip')} of '{p['model']}' have {' or '.join(map(str, p['rates']))} Hz, "
@@ -204,6 +207,18 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         f"exchanging A and B gives p {p_text(p['p'])}, a test of the mean that allows for skew (bootstrap-t) "
         f"p {p_text(p['mean_p'])}: some prompts differ far more than the rest"
     ),
+    "W-SWEEP": lambda p: (
+        f"'{p['model']}' is one of {p['settings']} settings swept over {p['prompts']} test prompts of {p['suite']}: "
+        "the best of them is flattered there; choose on development prompts"
+    ),
     "W-SYNTHETIC": lambda p: f"the reference '{p['reference']}' is synthetic music",
+    "W-TUNED": lambda p: (
+        f"'{p['model']}' was tuned or chosen by its scores on {p['prompts']} of the {p['of']} prompts (of "
+        f"{', '.join(p['suites'])}), which flatters it"
+    ),
     "W-UNPAIRED": _unpaired,
+    "W-WORDS": lambda p: (
+        f"A and B were asked in other words by {p['prompts']} of {counted(p['of'], 'prompt')}; metrics that read the "
+        "text read each its own"
+    ),
 }

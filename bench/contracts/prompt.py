@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
+
+Split = Literal["development", "test"]
+"""What prompts are for: to tune and choose by, or to report scores on."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _KEY = re.compile(r"[A-G][#b]? (major|minor)")
@@ -58,17 +64,23 @@ class Prompt:
 class PromptSuite:
     """A named, versioned list of prompts; a changed text raises the version.
 
-    ``file_hash`` is the SHA-256 of the file that it was read from, where that is not a suite's own but somebody's list
-    of prompts.
+    Attributes:
+        name, version: as configurations name it.
+        prompts: at least one, each with an id of its own.
+        file_hash: SHA-256 of the file that it was read from, where that is not a suite's own but somebody's list of
+            prompts.
+        splits: by prompt id, what the prompt is for; one that is not in it is for anything. It is no part of any
+            identity.
 
     Raises:
-        DataError: no prompts, or two prompts with one id.
+        DataError: no prompts, two prompts with one id, or an unknown split.
     """
 
     name: str
     version: int
     prompts: tuple[Prompt, ...]
     file_hash: str = ""
+    splits: Mapping[str, Split] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -76,8 +88,43 @@ class PromptSuite:
         repeated = [id for id, count in Counter(p.id for p in self.prompts).items() if count > 1]
         if repeated:
             raise DataError(f"suite '{self.name}': prompt id '{repeated[0]}' occurs more than once")
+        if unknown := next((split for split in self.splits.values() if split not in get_args(Split)), None):
+            raise DataError(f"suite '{self.name}': split is {unknown!r:.60}, must be development or test")
 
     @property
     def ref(self) -> str:
         """Name and version as written in configs and tables: ``genres@1``."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """The splits that its prompts declare; ``""`` stands for prompts without any."""
+        return frozenset(self.splits.get(prompt.id, "") for prompt in self.prompts)
+
+    def part(self, split: Split | None) -> PromptSuite:
+        """The prompts of a split, as a suite called ``name-development`` or ``name-test``; itself where that is all.
+
+        Raises:
+            UsageError: it has none.
+        """
+        if split is None or self.declared == {split}:
+            return self
+        prompts = tuple(prompt for prompt in self.prompts if self.splits.get(prompt.id) == split)
+        if not prompts:
+            raise UsageError(f"split: {split}: suite '{self.ref}' declares no {split} prompts")
+        return replace(self, name=f"{self.name}-{split}", prompts=prompts)
+
+    def to_tune_by(self) -> PromptSuite:
+        """The part that models may be tuned and chosen by: all that is not declared as test, or, of test prompts
+        alone, all of it."""
+        prompts = tuple(prompt for prompt in self.prompts if self.splits.get(prompt.id) != "test")
+        return self if len(prompts) in (0, len(self.prompts)) else replace(self, prompts=prompts)
+
+
+def text_hash(text: str) -> str:
+    """16 hexadecimal digits that name a text, whatever its case and white space.
+
+    >>> text_hash("Slow  Blues ") == text_hash("slow blues")
+    True
+    """
+    return hashlib.sha256(" ".join(text.casefold().split()).encode()).hexdigest()[:16]

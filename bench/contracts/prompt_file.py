@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from bench.contracts.prompt import Prompt, PromptSuite
+from bench.contracts.prompt import Prompt, PromptSuite, Split
 from bench.contracts.prompt_id import safe_id
 from bench.contracts.prompt_table import PromptTable, Row, open_prompts
 from bench.errors import DataError, UsageError, suggestion
@@ -29,6 +29,11 @@ IDS = ("id", "prompt_id", "caption_id", "ytid")
 _FACTS = ("genre", "level", "bpm", "key")
 _LONGEST_ID = 100
 
+_SPLITS: Mapping[str, Split] = {
+    **dict.fromkeys(("development", "dev", "train", "valid", "validation"), "development"),
+    **dict.fromkeys(("test", "eval", "evaluation"), "test"),
+}
+
 Cell = str | bool | int | float | None
 
 
@@ -37,10 +42,11 @@ class SuiteFile(Settings):
 
     file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a prompt a line; also with .gz. text and id: names of the
     columns; by default the one that is known. Where there is no id, rows are p1, p2 and so on. genre, level, bpm and
-    key: columns of what prompts may also have; only a file with columns called id and text is searched for them. where:
-    values that rows must have, or lists of such, by column. limit: only so many of these rows, from the first.
-    repeated_ids: refuse, or number all but the first of an id. repeated_texts: refuse, or keep the first of a text.
-    empty: refuse rows without a text, or skip them. encoding: of the text.
+    key: columns of what prompts may also have; only a file with columns called id and text is searched for them. split:
+    the column that says which prompts are for development (also train, dev, valid or validation) and which are for test
+    (also eval or evaluation). where: values that rows must have, or lists of such, by column. limit: only so many of
+    these rows, from the first. repeated_ids: refuse, or number all but the first of an id. repeated_texts: refuse, or
+    keep the first of a text. empty: refuse rows without a text, or skip them. encoding: of the text.
     """
 
     file: Annotated[str, Field(min_length=1)]
@@ -50,6 +56,7 @@ class SuiteFile(Settings):
     level: str | None = None
     bpm: str | None = None
     key: str | None = None
+    split: str | None = None
     where: dict[str, Cell | list[Cell]] = Field(default={})
     limit: Annotated[int, Field(ge=1)] | None = None
     repeated_ids: Literal["refuse", "number"] = "refuse"
@@ -82,16 +89,18 @@ def load_suite_file(settings: SuiteFile) -> PromptSuite:
     rows = list(_chosen(settings, table, columns))
     if not rows:
         raise DataError(f"{path}: {_why_nothing(settings, table)}")
-    found = _with_ids(path, rows, columns.get("id"), settings.repeated_ids)
+    found = list(_with_ids(path, rows, columns.get("id"), settings.repeated_ids))
     prompts = tuple(_prompt(path, id, place, row, columns) for id, place, row in found)
-    read = settings.model_dump(mode="json", exclude={"file"}) | {"columns": columns, "sha256": table.sha256}
-    return PromptSuite(f"{_stem(path)}-{fingerprint(read)[:8]}", 1, prompts, table.sha256)
+    splits = _splits(path, found, columns.pop("split", None))
+    # Splits are no part of what is read: that prompts are declared makes no other suite of them.
+    read = settings.model_dump(mode="json", exclude={"file", "split"}) | {"columns": columns, "sha256": table.sha256}
+    return PromptSuite(f"{_stem(path)}-{fingerprint(read)[:8]}", 1, prompts, table.sha256, splits)
 
 
 def _columns(settings: SuiteFile, table: PromptTable) -> dict[str, str]:
     """The column of each part of a prompt, as far as there is one."""
     there = table.columns()
-    found = {part: name for part in ("text", "id", *_FACTS) if (name := getattr(settings, part)) is not None}
+    found = {part: name for part in ("text", "id", *_FACTS, "split") if (name := getattr(settings, part)) is not None}
     for part, name in [*found.items(), *(("where", name) for name in settings.where)]:
         if name not in there:
             raise UsageError(
@@ -182,6 +191,21 @@ def _prompt(path: Path, id: str, place: str, row: Mapping[str, Any], columns: Ma
     except DataError as error:
         said = str(error).removeprefix(f"prompt '{id}': ")
         raise DataError(f"{where}{said}") from None
+
+
+def _splits(path: Path, rows: Sequence[tuple[str, str, Mapping[str, Any]]], column: str | None) -> Mapping[str, Split]:
+    """By prompt id, what a column declares it to be for; nothing where its cell is empty."""
+    if column is None:
+        return {}
+    splits: dict[str, Split] = {}
+    for id, place, row in rows:
+        said = _text(row[column], f"{path}: {place}: {column}").lower()
+        if not said:
+            continue
+        if said not in _SPLITS:
+            raise DataError(f"{path}: {place}: {column} is {said!r:.60}, must be development or test")
+        splits[id] = _SPLITS[said]
+    return splits
 
 
 def _id(cell: Any) -> str:

@@ -1,6 +1,7 @@
 """Prompt suites: by registered name, from a YAML file, a Python file, or a file of prompts (`prompt_file`).
 
-A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of mappings::
+A suite file is a mapping of ``name``, ``version`` and ``prompts``, a list of mappings. ``split: development`` or
+``split: test`` beside ``name`` says what its prompts are for; beside an ``id``, what that prompt is for::
 
     name: lullabies
     version: 1
@@ -15,10 +16,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from reprlib import Repr
-from typing import Any
+from typing import Any, get_args
 
 from bench.contracts.plugins import find, load, other_version, plain_name
-from bench.contracts.prompt import Prompt, PromptSuite
+from bench.contracts.prompt import Prompt, PromptSuite, Split
 from bench.contracts.prompt_file import SuiteFile, load_suite_file
 from bench.contracts.prompt_table import is_prompt_table
 from bench.errors import DataError, UsageError, suggestion
@@ -27,7 +28,7 @@ from bench.yaml_config import read_yaml
 
 _Fields = Mapping[str, tuple[type, ...]]
 
-_SUITE_FIELDS: _Fields = {"name": (str,), "version": (int,), "prompts": (list,)}
+_SUITE_FIELDS: _Fields = {"name": (str,), "version": (int,), "split": (str,), "prompts": (list,)}
 _PROMPT_FIELDS: _Fields = {
     "id": (str,),
     "text": (str,),
@@ -35,8 +36,9 @@ _PROMPT_FIELDS: _Fields = {
     "level": (int,),
     "bpm": (int, float),
     "key": (str,),
+    "split": (str,),
 }
-_OPTIONAL = {"genre", "level", "bpm", "key"}
+_OPTIONAL = {"genre", "level", "bpm", "key", "split"}
 _WANTED = {str: "text", int: "a whole number", float: "a number", list: "a list"}
 _SYNONYMS = {"tempo": "bpm", "tonality": "key", "prompt": "text", "caption": "text", "style": "genre"}
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -46,7 +48,8 @@ def load_suite(path: Path) -> PromptSuite:
     """Read a suite from a YAML file.
 
     Every prompt needs ``id`` and ``text``. ``genre`` and ``level`` are what tables can be split by; ``bpm`` and
-    ``key`` are given where the text states them. `bench.Prompt` says which values they take.
+    ``key`` are given where the text states them. `bench.Prompt` says which values they take. ``split``, of the suite or
+    of a prompt, is ``development`` or ``test``.
 
     Raises:
         DataError: the file is missing, is not YAML, or has a mistake; the message says where.
@@ -62,22 +65,34 @@ def load_suite(path: Path) -> PromptSuite:
     if not content["prompts"]:
         raise DataError(f"{path}: prompts is an empty list")
 
+    whole = _split(content, str(path))
     prompts: dict[str, Prompt] = {}
+    splits: dict[str, Split] = {}
     for number, entry in enumerate(content["prompts"], 1):
-        prompt = _prompt(entry, f"{path}: prompt {number}")
+        prompt, split = _prompt(entry, f"{path}: prompt {number}")
         if prompt.id in prompts:
             first = list(prompts).index(prompt.id) + 1
             raise DataError(f"{path}: prompt {number} ('{prompt.id}'): prompt {first} has the same id")
         prompts[prompt.id] = prompt
-    return PromptSuite(content["name"], content["version"], tuple(prompts.values()))
+        if own := split or whole:
+            splits[prompt.id] = own
+    return PromptSuite(content["name"], content["version"], tuple(prompts.values()), splits=splits)
 
 
-def _prompt(entry: Any, where: str) -> Prompt:
+def _split(fields: Mapping[str, Any], where: str) -> Split | None:
+    split: Split | None = fields.get("split")
+    if split not in (None, *get_args(Split)):
+        raise DataError(f"{where}: split is {_brief(split)}, must be development or test")
+    return split
+
+
+def _prompt(entry: Any, where: str) -> tuple[Prompt, Split | None]:
     if isinstance(entry, dict) and isinstance(entry.get("id"), str):
         where += f" ({_brief(entry['id'])})"
     fields = _fields(entry, _PROMPT_FIELDS, where)
+    own = {name: value for name, value in fields.items() if name != "split"}
     try:
-        return Prompt(**{**fields, "text": fields["text"].strip()})
+        return Prompt(**{**own, "text": fields["text"].strip()}), _split(fields, where)
     except DataError as error:
         reason = str(error).removeprefix(f"prompt '{fields['id']}': ")
         raise DataError(f"{where}: {reason}") from None
@@ -86,7 +101,8 @@ def _prompt(entry: Any, where: str) -> Prompt:
 def _fields(value: Any, known: _Fields, where: str) -> dict[str, Any]:
     """Check that ``value`` is a mapping with every required field and only known ones, each of its type."""
     if not isinstance(value, dict):
-        raise DataError(f"{where}: must be a mapping with {', '.join(known)}, not {_brief(value)}")
+        needed = [name for name in known if name not in _OPTIONAL]
+        raise DataError(f"{where}: must be a mapping with {', '.join(needed)}, not {_brief(value)}")
     for name, given in value.items():
         if name not in known:
             hint = suggestion(_SYNONYMS.get(str(name), str(name)), known)

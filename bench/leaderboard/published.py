@@ -33,11 +33,12 @@ HEADER = ("model", "metric", "figure", "where")
 class PublishedRow(Settings):
     """One figure of a paper.
 
-    model: the row as the paper calls it. metric: the paper's name of it. value: the figure; text: as it is printed, or
-    a finding in words where there is no figure. low, high: its 95 % interval, where there is one. protocol: how it was
-    measured. source: the paper, as it is cited; paper: the same in short. where: the place in it. second_hand: who
-    reported it, where not the paper itself. caveat: why it is not comparable with rows that are measured here. ours:
-    the metric here that computes the same kind of number in the same unit, such as clap-score, where there is one.
+    model: the row as the paper calls it. metric: the paper's name of it. value: the figure; text: as it is printed,
+    or a finding in words where there is no figure. low, high: its 95 % interval, where there is one. prompts: how
+    many it is of, where the source says so. protocol: how it was measured. source: the paper, as it is cited; paper:
+    the same in short. where: the place in it. second_hand: who reported it, where not the paper itself. caveat: why
+    it is not comparable with rows that are measured here. ours: the metric here that computes the same kind of number
+    in the same unit, such as clap-score, where there is one.
     """
 
     model: str = Field(min_length=1)
@@ -47,6 +48,7 @@ class PublishedRow(Settings):
     high: float | None = Field(default=None, allow_inf_nan=False)
     unit: str = ""
     text: str = ""
+    prompts: int | None = Field(default=None, ge=1)
     protocol: str = Field(min_length=1)
     source: str = Field(min_length=1)
     paper: str = ""
@@ -69,12 +71,14 @@ class PublishedRow(Settings):
 class PublishedFile(Settings):
     """A paper's figures.
 
-    paper: in short; about: as it is cited. protocol: how the rows were measured that do not say otherwise.
+    paper: in short; about: as it is cited. protocol, prompts: how the rows were measured that do not say otherwise, and
+    on how many prompts.
     """
 
     paper: str = Field(min_length=1)
     about: str = Field(min_length=1)
     protocol: str = Field(min_length=1)
+    prompts: int | None = Field(default=None, ge=1)
     rows: tuple[PublishedRow, ...] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -83,8 +87,8 @@ class PublishedFile(Settings):
         """Give each row what it shares with the others of its file."""
         if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
             return content
-        common = {"protocol": content.get("protocol"), "source": content.get("about"), "paper": content.get("paper")}
-        common = {name: value for name, value in common.items() if value is not None}
+        names = {"protocol": "protocol", "source": "about", "paper": "paper", "prompts": "prompts"}
+        common = {name: content[own] for name, own in names.items() if content.get(own) is not None}
         return {**content, "rows": [{**common, **row} if isinstance(row, dict) else row for row in content["rows"]]}
 
 
@@ -120,6 +124,7 @@ def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
             "high": row.high,
             "unit": row.unit,
             "text": row.text,
+            "prompts": row.prompts,
             "note": row.protocol,
             "source": row.source,
             "where": row.where or None,

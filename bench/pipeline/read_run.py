@@ -18,6 +18,7 @@ from bench.storage.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.contracts.prompt import PromptSuite
     from bench.report.survey_results import Listeners
 
 
@@ -76,6 +77,25 @@ class Run:
         with self._reading() as store:
             return score_table(store)
 
+    def suite(self) -> PromptSuite:
+        """The prompts that it asks of its models; where their suite is installed, with what they are for.
+
+        Raises:
+            DataError: the database is damaged.
+        """
+        from bench.contracts.plugins import is_declared
+        from bench.contracts.prompt import PromptSuite
+        from bench.contracts.prompt_suite import load_suite_named
+
+        with self._reading() as store:
+            ref, prompts = store.about()["suite"], tuple(store.prompts().values())
+        name, _, version = ref.rpartition("@")
+        try:
+            splits = load_suite_named(ref).splits if is_declared("suite", ref) else {}
+        except TunebenchError:  # another version, or a plugin that fails
+            splits = {}
+        return PromptSuite(name or ref, int(version) if version.isdecimal() else 1, prompts, splits=splits)
+
     def leaderboard(self, by: str | None = None, wide: bool = False, progress: ProgressOption = None) -> pd.DataFrame:
         """The leaderboard: means over prompts, or distances, with 95 % intervals.
 
@@ -112,6 +132,7 @@ class Run:
         mark: bool = False,
         plugin_files: bool = False,
         progress: ProgressOption = None,
+        rephrased: bool = False,
     ) -> pd.DataFrame:
         """B − A on every metric, a row each, paired by prompt.
 
@@ -125,6 +146,7 @@ class Run:
             mark: compare clips of different lengths, and say so on every row, instead of refusing.
             plugin_files: whether distances of plugin files that the run's configuration names may be loaded.
             progress: shows tests of distances that the run does not hold yet.
+            rephrased: compare answers to other words: prompts of one id are one, though their texts differ.
 
         Raises:
             UsageError: no such row, A and B are one, or the runs cannot be compared at all; the message says why.
@@ -138,7 +160,7 @@ class Run:
 
         there = self if other is None else other if isinstance(other, Run) else Run(other)
         one = there is self or are_one(self.folder, there.folder)
-        options = ComparisonOptions(by, mark=mark, plugin_files=plugin_files)
+        options = ComparisonOptions(by, mark=mark, plugin_files=plugin_files, rephrased=rephrased)
         with shown(progress) as told, self._reading() as store, (self if one else there)._reading() as second:
             first = ComparedRun(store)
             runs = first, first if one else ComparedRun(second)

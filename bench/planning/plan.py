@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts.entry_points import Plugin
 from bench.contracts.identity import identity_of, only_set, prompt_identity
 from bench.contracts.model import GenerationRequest, MusicModel
-from bench.contracts.notice import checked
+from bench.contracts.notice import Notice, checked
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
@@ -20,6 +20,7 @@ from bench.file_hash import HashedFile, hashed_files
 from bench.hashing import canonical_json, fingerprint, fingerprint_of_fields
 from bench.planning.metric_plan import PlannedMetric, plan_metrics
 from bench.planning.requests import available_seeds, plan_requests
+from bench.planning.tuning import model_tuning, sweep_notices, tuning_notices, tuning_record
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
     from bench.config.run_config import ModelConfig, RunConfig
@@ -31,12 +32,12 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class PlannedModel:
     """A row of the leaderboard.
 
-    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters, and the model's own
-    ``notices`` if it has any. ``rate`` is in Hz, or None where it differs from clip to clip. ``speed`` is seconds of
-    audio made in a second, and ``max_workers`` how many processes may hold it, as the model declares them.
-    ``trained_on`` holds the content hashes of the recordings that it is known to have been trained on. ``own_clips``
-    says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one that it has no longer
-    is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
+    ``identity`` is all that can change the sound; ``provenance`` is the rest of its parameters, the ``notices`` of it
+    if there are any, and what is known of its ``tuning``. ``rate`` is in Hz, or None where it differs from clip to
+    clip. ``speed`` is seconds of audio made in a second, and ``max_workers`` how many processes may hold it, as the
+    model declares them. ``trained_on`` holds the content hashes of the recordings that it is known to have been trained
+    on. ``own_clips`` says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one
+    that it has no longer is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
     """
 
     label: str
@@ -130,13 +131,13 @@ def make_plan(config: RunConfig) -> Plan:
     """
     from bench.contracts.prompt_suite import load_suite_named  # it reads YAML, and workers do not
 
-    whole = load_suite_named(config.suite)
+    whole = load_suite_named(config.suite).part(config.split)
     suite = replace(whole, prompts=whole.prompts[: config.limit])
     texts = {prompt.id: prompt_text(prompt) for prompt in suite.prompts}
     models: list[PlannedModel] = []
     clips: list[PlannedClip] = []
     for entry in config.models:
-        planned, instance = _plan_model(entry)
+        planned, instance = _plan_model(entry, config, suite)
         seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
         own = available is not None
         planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
@@ -167,7 +168,7 @@ def _request_identity(model: MusicModel, request: GenerationRequest, row: str) -
         ) from error
 
 
-def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
+def _plan_model(entry: ModelConfig, config: RunConfig, suite: PromptSuite) -> tuple[PlannedModel, MusicModel]:
     plugin = find("model", entry.name)
     instance: MusicModel = create(plugin, entry.params, MusicModel)
     params = bind(plugin, type(instance), entry.params)
@@ -179,8 +180,12 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
             raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be a whole number from {least} up")
     provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
-    if said := _notices(instance, entry.row):
+    tuning = model_tuning(instance, entry.row)
+    of_prompts = [*tuning_notices(tuning, suite), *sweep_notices(entry, config.models, suite)]
+    if said := _notices(instance, entry.row, of_prompts):
         provenance["notices"] = said
+    if known := tuning_record(tuning):
+        provenance["tuning"] = known
     planned = PlannedModel(
         entry.row,
         plugin,
@@ -197,9 +202,9 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
     return planned, instance
 
 
-def _notices(model: MusicModel, row: str) -> list[dict[str, Any]]:
-    """What the model says must stand beside its numbers, as it is stored."""
-    given = checked(model.notices(), f"model '{row}'")
+def _notices(model: MusicModel, row: str, more: Sequence[Notice]) -> list[dict[str, Any]]:
+    """What must stand beside its numbers, by its own account and of its prompts, as it is stored."""
+    given = (*checked(model.notices(), f"model '{row}'"), *more)
     return [replace(notice, params={**notice.params, "model": row}).as_json() for notice in given]
 
 

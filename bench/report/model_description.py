@@ -34,6 +34,8 @@ def described(model: ModelEntry) -> str:
     if adapter is not None:
         weight = "" if scale is None else f" at scale {_short(scale)}"
         parts.append(f"{_adapters(adapter, provenance.get('adapter'))}{weight}")
+    if unknown := (provenance.get("tuning") or {}).get("unknown"):
+        parts.append(f"what {_short(', '.join(map(str, unknown)))} was tuned by is unknown")
     if source := named.get("source"):
         parts.append(f"from a plugin file {_hash(source)}")
     parts += [f"{name} {_short(value)}" for name, value in identity.items() if value not in (None, {}, [], "")]

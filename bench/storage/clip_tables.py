@@ -18,6 +18,9 @@ PLAN_AGAIN = (
     "UPDATE clips SET content = NULL, state = CASE state WHEN 'made' THEN 'planned' ELSE state END WHERE id = ?"
 )
 
+SAID_OF_PROMPTS = ("notices", "tuning")
+"""The parts of a model's provenance that depend on what is asked of it, or on what became known of it."""
+
 
 class ClipTables(Tables):
     """Writes a plan down as rows, and keeps rows and files in agreement."""
@@ -42,13 +45,15 @@ class ClipTables(Tables):
             position = self._db.execute("SELECT COUNT(*) FROM models").fetchone()[0]
             for model in plan.models:
                 row = (model.label, position, model.fingerprint, canonical_json(model.identity))
+                provenance = self._provenance(model.label, _printable(model.provenance))
                 # A model that is there already may have got to know more of its training: it says so from now on.
                 self._db.execute(
                     "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on",
+                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on, "
+                    "provenance = excluded.provenance",
                     (
                         *row,
-                        canonical_json(_printable(model.provenance)),
+                        canonical_json(provenance),
                         model.rate,
                         canonical_json(sorted(model.trained_on)),
                     ),
@@ -68,6 +73,14 @@ class ClipTables(Tables):
         for path in old_names:
             path.unlink(missing_ok=True)
         return replaced
+
+    def _provenance(self, label: str, now: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The provenance of a model: as it was first recorded, but for what is said of it and of its prompts now."""
+        stored = self._db.execute("SELECT provenance FROM models WHERE label = ?", (label,)).fetchone()
+        if stored is None:
+            return now
+        kept = {name: value for name, value in json.loads(stored[0]).items() if name not in SAID_OF_PROMPTS}
+        return {**kept, **{name: now[name] for name in SAID_OF_PROMPTS if name in now}}
 
     def _drop_unlisted(self, plan: Plan, clips: Sequence[PlannedClip]) -> int:
         """Replace clips of rows whose plan lists all that they have, and lists them no longer: a file that was taken

@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import UsageError
+from bench.storage.clip_tables import SAID_OF_PROMPTS
 from bench.storage.store import Store
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
     "lowest, highest, hit_or_miss"
+)
+# What the last plan says of a model replaces what an earlier one said.
+_LATEST = (
+    "UPDATE models SET provenance = json_patch(json_remove(models.provenance, '$.{key}'), "
+    "json_object('{key}', json(json_extract(new.provenance, '$.{key}')))) FROM other.models AS new "
+    "WHERE new.label = models.label "
+    "AND json_extract(new.provenance, '$.{key}') IS NOT json_extract(models.provenance, '$.{key}')"
 )
 # ``other`` is a shard's database, names without it are the run's.
 _PLAN = (
@@ -19,6 +27,7 @@ _PLAN = (
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
     "provenance, rate, trained_on FROM other.models ORDER BY position",
     "UPDATE models SET trained_on = new.trained_on FROM other.models AS new WHERE new.label = models.label",
+    *(_LATEST.format(key=key) for key in SAID_OF_PROMPTS),
     "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
     "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "

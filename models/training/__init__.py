@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from models.training.choices import record_choice
     from models.training.config import (
         BaseConfig,
         CheckpointConfig,
@@ -60,6 +61,7 @@ _HOMES = {
     "load_train_config": "config",
     "merge_adapter": "merging:merge",
     "parse_train_config": "config",
+    "record_choice": "choices",
     "train_model": "train:train",
 }
 
@@ -85,6 +87,7 @@ __all__ = [
     "load_train_config",
     "merge_adapter",
     "parse_train_config",
+    "record_choice",
     "train_model",
 ]
 

@@ -103,13 +103,14 @@ class ScheduleConfig(Settings):
 class ListeningConfig(Settings):
     """Clips that are generated and scored while training: fixed prompts and seeds, the benchmark's own metrics.
 
-    every: optimizer steps between them; 0 for none. suite: whose prompts. prompts: how many of it. seeds: of each
+    every: optimizer steps between them; 0 for none. suite: whose prompts; of a suite with test prompts and others, the
+    others. The card says which, and a run that asks for one of them is marked. prompts: how many of it. seeds: of each
     prompt. duration: of each clip, in seconds. metrics: by name. params: sampling parameters of the model, such as
     ``steps``.
     """
 
     every: Annotated[int, Field(ge=0)] = 0
-    suite: str = "quick@1"
+    suite: str = "quick-dev@1"
     prompts: Count = 4
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     duration: Positive = 10.0

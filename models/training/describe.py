@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.card import Card, Losses, TrainedOn
+from bench.contracts.prompt import text_hash
+from models.card import Card, ScoredOn, TrainedOn
 from models.training.hardware import machine
 
 if TYPE_CHECKING:
     from models.training.config import TrainConfig
-    from models.training.dataset import Dataset, Split
+    from models.training.dataset import Dataset, Example, Split
+    from models.training.history import History
 
 OBJECTIVES = {"stable-audio": "v-prediction", "audioldm": "epsilon-prediction"}
 
@@ -42,7 +44,7 @@ def describe(
     dataset: Dataset,
     split: Split,
     network: Any,
-    losses: Losses,
+    history: History,
     effort: Effort,
 ) -> Card:
     """Return the card of a training.
@@ -52,7 +54,7 @@ def describe(
         identity: of the base, as `models.base_checkpoint.identity` gives it.
         dataset, split: what it was trained on.
         network: the network as it was trained; its weights are counted, and its device is named.
-        losses: how it did.
+        history: how it went.
         effort: what it took.
     """
     weights = list(network.parameters())
@@ -76,7 +78,8 @@ def describe(
         ema=config.ema,
         seed=config.seed,
         data=trained_on(config, dataset, split),
-        losses=losses,
+        losses=history.losses(),
+        scored_on=history.scored_on,
         epochs_per_hour=effort.epochs_per_hour,
         seconds=effort.seconds,
         peak_memory_bytes=effort.peak_memory[0] if effort.peak_memory else None,
@@ -98,6 +101,12 @@ def _lora_fields(config: TrainConfig) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def judged_on(dataset: Dataset, examples: Sequence[Example]) -> ScoredOn:
+    """The captions of held-out music that a checkpoint is chosen by, as the card tells them."""
+    texts = {example.id: text_hash(example.caption) for example in examples}
+    return ScoredOn(dataset.name, dataset.fingerprint, "", "validation loss", texts)
+
+
 def trained_on(config: TrainConfig, dataset: Dataset, split: Split) -> TrainedOn:
     """The data of a training, for its card."""
 
@@ -114,4 +123,5 @@ def trained_on(config: TrainConfig, dataset: Dataset, split: Split) -> TrainedOn
         held_out_recordings=len({example.recording for example in split.held_out}),
         skipped=len(dataset.skipped),
         about=json.loads(json.dumps(dict(dataset.about), default=str)),
+        captions=sorted({text_hash(example.caption) for example in split.train}),
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from models.card import Losses
+from models.card import Losses, ScoredOn
 from models.training.validation import ValidationLosses
 
 
@@ -22,6 +22,8 @@ class History:
         judgements: validation losses; the first one is the base's.
         best_step: of the lowest validation loss after step 0, which is the base's; None before there is one.
         stale: judgements since the last that was better by ``min_delta``.
+        scored_on: texts that the training was scored on, each choice of them once; None where it began before these
+            were recorded.
     """
 
     step: int = 0
@@ -31,6 +33,7 @@ class History:
     judgements: list[ValidationLosses] = field(default_factory=list)
     best_step: int | None = None
     stale: int = 0
+    scored_on: list[ScoredOn] | None = field(default_factory=list)
     _bar: float = float("inf")  # what the next judgement has to be below by min_delta
 
     def add(self, judgement: ValidationLosses, min_delta: float) -> bool:
@@ -45,6 +48,11 @@ class History:
             self.best_step = judgement.step
             return True
         return False
+
+    def add_prompts(self, scored: ScoredOn) -> None:
+        """Remember texts that the training was scored on."""
+        if self.scored_on is not None and scored not in self.scored_on:
+            self.scored_on.append(scored)
 
     def exhausted(self, patience: int) -> bool:
         """Whether so many judgements in a row brought nothing; never for a patience of 0."""
@@ -65,11 +73,13 @@ class History:
             "best_step": self.best_step,
             "stale": self.stale,
             "bar": self._bar if self.judgements else None,
+            "scored_on": None if self.scored_on is None else [asdict(scored) for scored in self.scored_on],
         }
 
     @classmethod
     def from_json(cls, step: int, content: Mapping[str, Any]) -> History:
         """From a checkpoint of this step."""
+        known = content.get("scored_on")
         return cls(
             step=step,
             seconds=content["seconds"],
@@ -78,5 +88,6 @@ class History:
             judgements=[ValidationLosses(s, loss, dict(by_time)) for s, loss, by_time in content["judgements"]],
             best_step=content["best_step"],
             stale=content["stale"],
+            scored_on=None if known is None else [ScoredOn(**scored) for scored in known],
             _bar=float("inf") if content["bar"] is None else content["bar"],
         )

@@ -15,7 +15,7 @@ from bench.weights_file import read_object
 from models import adapters
 from models.adapter_files import read_adapter
 from models.base_checkpoint import CARD, identity, locate
-from models.card import Card, read_card
+from models.card import Card, read_card, with_tuning_of
 from models.training.weights import part_name, save_checkpoint
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def merge(
     network = adapters.load_adapter(_network(base), adapter, scale, named)
     _fold(network)
     merged = {"scale": scale, **adapters.identity(adapter)}
-    save_checkpoint(network, base, out, replace(card, merged=merged) if card else None)
+    save_checkpoint(network, base, out, with_tuning_of(replace(card, merged=merged), _card(base)) if card else None)
     return out
 
 

@@ -151,8 +151,25 @@ def _outcome(card: Card) -> str:
         "" if losses.train_last is None else f"The last step's training loss was {escaped(_four(losses.train_last))}."
     )
     if not losses.validation:
-        return f"{trained} No data was held out, so nothing is known of music that it was not trained on.".strip()
-    return f"{verdict(losses)} {trained}".strip() + "\n\n" + _loss_table(losses)
+        said = f"{trained} No data was held out, so nothing is known of music that it was not trained on.".strip()
+        return "\n\n".join([said, *_scored_on(card)])
+    return "\n\n".join([f"{verdict(losses)} {trained}".strip(), _loss_table(losses), *_scored_on(card)])
+
+
+def _scored_on(card: Card) -> Iterator[str]:
+    """What it was tuned or chosen by, in a list; runs that ask for one of these prompts say so."""
+    if card.scored_on is None:
+        yield "What it was scored on while it was tuned is not recorded."
+    elif card.scored_on:
+        lines = [
+            f"- {escaped(own.suite)}{f' ({escaped(own.split)})' if own.split else ''}, {escaped(own.what)}: "
+            f"{_counted(len(own.prompts), 'prompt')} ({escaped(', '.join(own.prompts)[:200])}), of the hash "
+            f"{escaped(own.suite_hash[:16])}"
+            for own in card.scored_on
+        ]
+        yield "Scored on these while it was tuned or chosen, so they say little of how good it is:\n\n" + "\n".join(
+            lines
+        )
 
 
 def verdict(losses: Losses) -> str:

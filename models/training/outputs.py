@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.atomic_write import replace_file
 from models.base_checkpoint import CARD, locate
-from models.card import Card
+from models.card import Card, read_card, with_tuning_of
 from models.training.config import TrainConfig
 from models.training.weights import save_adapter, save_checkpoint
 
@@ -51,7 +51,9 @@ def finish(config: TrainConfig, out: Path, network: Any, card: Card) -> Trained:
         save_adapter(network, folder, card)
     else:
         folder = out / "checkpoint"
-        save_checkpoint(network, locate(config.base.checkpoint, config.base.revision, config.base.kind), folder, card)
+        base = locate(config.base.checkpoint, config.base.revision, config.base.kind)
+        card = with_tuning_of(card, read_card(base) if (base / CARD).is_file() else None)
+        save_checkpoint(network, base, folder, card)
     losses = card.losses
     step = card.steps if card.step is None else card.step
     trained = Trained(folder, card.steps, step, losses.base, losses.best, card.epochs_per_hour)

@@ -21,6 +21,7 @@ from bench.contracts.set_metric import SetMetric
 from bench.errors import MissingError, UsageError, one_line
 from bench.execution.score_audio import AudioScores, score_audio
 from bench.progress import Progress, Silent
+from models.card import ScoredOn
 from models.pretrained import PretrainedModel
 from models.training.base import Trainee
 from models.training.config import TrainConfig
@@ -54,6 +55,9 @@ class ClipSampler:
         trainee: whose network generates the clips.
         progress: told of clips that could not be made.
 
+    Attributes:
+        scored_on: the prompts, for the card.
+
     Raises:
         UsageError: an unknown suite, metric or parameter, or a metric that no single clip has.
         MissingError: what a metric needs is not installed.
@@ -65,7 +69,14 @@ class ClipSampler:
         wanted = config.validation.clips
         score_audio([], wanted.metrics)  # checks them
         self._units = dict(map(_unit, wanted.metrics))
-        self._prompts = _spread(load_suite_named(wanted.suite).prompts, wanted.prompts)
+        suite = load_suite_named(wanted.suite).to_tune_by()
+        self._prompts = _spread(suite.prompts, wanted.prompts)
+        self.scored_on = ScoredOn.of(suite, self._prompts, "clips while training")
+        if self.scored_on.split == "test":
+            self._progress.note(
+                f"validation.clips.suite: {suite.ref} holds test prompts; runs that ask for these are marked. "
+                "Development prompts are in quick-dev@1 and genres-dev@1"
+            )
         model = self._model("cpu", "float32")
         if model.max_duration is not None and wanted.duration > model.max_duration:
             raise UsageError(

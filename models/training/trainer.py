@@ -18,7 +18,7 @@ from models.training.base import Trainee
 from models.training.batches import Batches
 from models.training.config import TrainConfig
 from models.training.dataset import Dataset, Split
-from models.training.describe import Effort, describe
+from models.training.describe import Effort, describe, judged_on
 from models.training.ema import Ema
 from models.training.hardware import forget_peak, peak_memory
 from models.training.history import History
@@ -140,6 +140,7 @@ class Trainer:
     def _judge(self, log: Log | None) -> None:
         if self.validation is None:
             return
+        self.history.add_prompts(judged_on(self.dataset, self.validation.examples))
         with self._averaged():
             judgement = self.validation.judge(self.network, self.history.step)
             if not math.isfinite(judgement.loss):
@@ -157,6 +158,8 @@ class Trainer:
             self.progress.note(told + ("; best so far" if better else ""))
 
     def _hear(self, log: Log | None) -> None:
+        if self.listener is not None:
+            self.history.add_prompts(self.listener.scored_on)
         if self.accelerator.is_main_process and self.listener is not None:
             step = self.history.step
             with self._averaged():
@@ -227,7 +230,7 @@ class Trainer:
             self.dataset,
             self.split,
             self.network,
-            history.losses(),
+            history,
             Effort(
                 steps=history.step,
                 step=history.step if history.best_step is None else history.best_step,

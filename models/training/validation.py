@@ -40,6 +40,9 @@ class Validation:
     """Held-out examples with all that is random about them drawn once and for all.
 
     Of more than ``validation.most`` examples so many are chosen at random. Their conditions are never dropped.
+
+    Attributes:
+        examples: those that are judged by.
     """
 
     def __init__(
@@ -53,8 +56,8 @@ class Validation:
         self._trainee, self._cache, self._config, self._accelerator = trainee, cache, config, accelerator
         most = min(len(examples), config.validation.most)
         chosen = sorted(generator(config.seed, "validation").permutation(len(examples))[:most])
-        self._examples = [examples[index] for index in chosen]
-        lengths = [crop_frames(cache.latent(example).mean.shape[1], trainee, config) for example in self._examples]
+        self.examples = [examples[index] for index in chosen]
+        lengths = [crop_frames(cache.latent(example).mean.shape[1], trainee, config) for example in self.examples]
         # Only examples of the same length share a pass: none is judged on less than all that it has.
         self._passes: list[list[int]] = []
         for place in sorted(range(most), key=lambda place: lengths[place]):
@@ -81,7 +84,7 @@ class Validation:
             network.train(was_training)
         for part in gather_object([losses]):
             losses |= part
-        table = np.array([losses[place] for place in range(len(self._examples))])
+        table = np.array([losses[place] for place in range(len(self.examples))])
         means: npt.NDArray[np.float64] = table.mean(axis=0)
         by_time = dict(zip(self._config.validation.times, map(float, means), strict=True))
         return ValidationLosses(step, float(means.mean()), by_time)
@@ -101,11 +104,11 @@ class Validation:
     def _losses_at(self, network: Any, places: list[int], number: int) -> list[float]:
         time = self._config.validation.times[number]
         draws = [replace(self._draw(place, number), time=time) for place in places]
-        examples = [self._examples[place] for place in places]
+        examples = [self.examples[place] for place in places]
         batch = assemble(draws, examples, self._trainee, self._cache, self._accelerator.device)
         with self._accelerator.autocast():
             return [float(loss) for loss in self._trainee.losses(network, batch)]
 
     def _draw(self, place: int, number: int) -> Draw:
         rng = generator(self._config.seed, "judgement", place, number)
-        return draw(rng, self._cache, self._trainee, self._examples[place], self._lengths[place], dropout=0.0)
+        return draw(rng, self._cache, self._trainee, self.examples[place], self._lengths[place], dropout=0.0)

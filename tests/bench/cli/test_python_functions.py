@@ -52,6 +52,7 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "survey agree": ("survey_agree", bench.predict_ratings),
     "survey agree, of preferences": ("survey_agree", bench.predict_votes),
     "train run": ("train", models.training.train_model),
+    "train chosen-by": ("train", models.training.record_choice),
     "train merge": ("train", models.training.merge_adapter),
     "train speed": ("train", models.training.compare_speed),
 }

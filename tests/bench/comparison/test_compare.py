@@ -285,6 +285,45 @@ class TestRefusals:
         with pytest.raises(UsageError, match=r"no shared prompts: .* has p … and .* has q …"):
             compare(one, "base", "louder", other=make(LOUDER, suite=suite(id="q")))
 
+    def test_other_words_are_paired_by_id_where_that_is_asked_for(self, make: Make) -> None:
+        """One model over a suite and its paraphrases: the paired differences, with interval and mark."""
+        options = ComparisonOptions(by="level", rephrased=True)
+        one = make(BASE, suite="genres@1", seeds=[0])
+        two = make(row("base", shift=0.03), suite="genres-paraphrased@1", seeds=[0])
+        with pytest.raises(UsageError, match=r"prompt 'choral-2' is another: text is .* --rephrased"):
+            compare(one, "base", "base", other=two)
+        found = compare(one, "base", "base", other=two, options=options)
+        first, second = prompt_means(one, "base"), prompt_means(two, "base")
+        ours = by_metric(found)["Peak@1"]
+        assert (ours.n, len(first), len(second)) == (24, 36, 24) and ours.a != ours.b
+        d = [second[p] - first[p] for p in second]
+        assert ours.estimate == pytest.approx(np.mean(d))
+        assert ours.low is not None and ours.high is not None and ours.low < np.mean(d) < ours.high
+        assert {c.group for c in found} == {"all", "2", "3", "4", "5"}
+        words = Notice("W-WORDS", {"prompts": 24, "of": 24})
+        assert all(words in c.warnings for c in found)
+        with Store.read(one) as store:
+            assert set(first) == set(store.prompts())
+        table = bench.Run(one).compare("base", "base", other=two, rephrased=True)
+        assert table.set_index("metric").loc["Peak@1", "estimate"] == ours.estimate
+
+    def test_other_music_is_no_other_words(self, make: Make, tmp_path: Path) -> None:
+        def suite(name: str, **changes: Any) -> str:
+            prompt = {"id": "p", "text": "a slow waltz", "genre": "pop", "level": 1, "bpm": 90, **changes}
+            path = tmp_path / f"{name}.yaml"
+            path.write_text(yaml.safe_dump({"name": "mine", "version": 1, "prompts": [prompt]}))
+            return str(path)
+
+        one, rephrased = make(BASE, suite=suite("a")), ComparisonOptions(rephrased=True)
+        others: tuple[dict[str, Any], ...] = ({"bpm": 91}, {"genre": "folk"}, {"level": 2}, {"key": "A minor"})
+        for place, changes in enumerate(others):
+            other = make(LOUDER, suite=suite(str(place), text="three in a bar", **changes))
+            with pytest.raises(UsageError, match="prompt 'p' is another") as error:
+                compare(one, "base", "louder", other=other, options=rephrased)
+            assert "--rephrased" not in str(error.value)
+        same = compare(one, "base", "louder", other=make(LOUDER, suite=suite("b")), options=rephrased)
+        assert "W-WORDS" not in {warning.code for c in same for warning in c.warnings}
+
 
 class TestMismatches:
     """A metric that is not the same in both runs has a reason with both values, and the other metrics have numbers."""

@@ -26,6 +26,10 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         {"clips": 40, "needed": 300},
         "too large by chance at 40 clips (needs 300); compare at equal numbers only",
     ),
+    "W-CAPTIONS": (
+        {"model": "tuned", "prompts": 2, "of": 12},
+        "'tuned' was trained on captions that are 2 of the 12 prompts, word for word",
+    ),
     "W-CLIP-LENGTH": (
         {"model": "m", "shorter": 2, "longer": 1, "of": 12, "asked": 10.0, "shortest": 0.4, "longest": 12.5},
         "of 12 clips of 'm', 2 shorter and 1 longer than the 10 s asked for (0.4 to 12.5 s)",
@@ -83,10 +87,23 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         "exchanging A and B gives p .012, a test of the mean that allows for skew (bootstrap-t) p .210: some prompts "
         "differ far more than the rest",
     ),
+    "W-SWEEP": (
+        {"model": "m[steps=5]", "settings": 3, "prompts": 12, "of": 12, "suite": "quick@1"},
+        "'m[steps=5]' is one of 3 settings swept over 12 test prompts of quick@1: the best of them is flattered there; "
+        "choose on development prompts",
+    ),
     "W-SYNTHETIC": ({"reference": "composer"}, "the reference 'composer' is synthetic music"),
+    "W-TUNED": (
+        {"model": "tuned", "prompts": 4, "of": 36, "suites": ["genres@1", "quick@1"]},
+        "'tuned' was tuned or chosen by its scores on 4 of the 36 prompts (of genres@1, quick@1), which flatters it",
+    ),
     "W-UNPAIRED": (
         {"only_a": 2, "only_b": 1},
         "3 prompts that only one of the two has are left out (2 of A, 1 of B)",
+    ),
+    "W-WORDS": (
+        {"prompts": 11, "of": 12},
+        "A and B were asked in other words by 11 of 12 prompts; metrics that read the text read each its own",
     ),
 }  # fmt: skip
 

@@ -68,7 +68,36 @@ def test_figures_of_released_models_are_those_of_their_cards() -> None:
     for name, figures in jasco.items():
         found = [of[f"jasco-chords-drums-{name}", metric].value for metric in ("FAD (VGGish)", "CLAP score")]
         assert tuple(found) == figures
+    musicgen = {"small": (4.88, 1.42, 0.27), "medium": (5.14, 1.38, 0.28), "large": (5.48, 1.37, 0.28)}
+    stated = {f"musicgen-{size}": figures for size, figures in musicgen.items()}
+    stated |= {"musicgen-melody": (4.93, 1.41, 0.27), "melodyflow-t24-30secs": (4.79, 1.28, 0.29)}
+    for name, own in stated.items():
+        assert tuple(of[name, metric].value for metric in ("FAD (VGGish)", "KL (PaSST)", "CLAP score")) == own
     assert [of["Stable Audio 3", f"prompted {what}"].value for what in ("tempo", "key (exact)")] == [61, 64]
+
+
+def test_songs_are_those_of_the_benchmark() -> None:
+    """YuE2's docs/benchmarks.md, rounded as there; the repository's CSV has the means in full."""
+    own = [row for row in published() if row.paper == "YuE2, 2026"]
+    assert len(own) == 50 and {row.prompts for row in own} == {192}
+    of = {(row.model, row.metric): row.value for row in own}
+    in_full = {
+        "YuE2": (6.731599404761909, 4.262452916666666, 8.25979095697403, 0.5068482221880307, 8.443630690279864),
+        "HeartMuLa": (6.248347544642855, 4.551859166666667, 8.293305036922296, 0.3823466453177389, 10.705881594471056),
+        "SongBloom": (4.235043750000001, 3.2051130208333345, 8.153916046023369, 0.2697471845106823, 19.193351857701904),
+        "ACE-Step 1.5": (6.011793824404761, 3.846484166666666, 8.051833018660545, 0.43723272854307044, 7.45788499848),
+    }
+    metrics = ("SongBench Avg", "SongEval Avg", "AudioBox PQ", "MuLan", "PER")
+    for model, figures in in_full.items():
+        for metric, figure in zip(metrics, figures, strict=True):
+            assert of[model, metric] == round(figure, 2 if metric == "PER" else 4), (model, metric)
+
+
+def test_every_figure_says_where_it_was_read() -> None:
+    for row in published():
+        assert row.where or row.second_hand, (row.model, row.metric)
+        assert re.search(r"https?://|arXiv|github\.com|Computing at Scale", row.source), row.source
+    assert [row["prompts"] for row in published_records(published()) if row["metric"] == "SongBench Avg"] == [192] * 10
 
 
 def test_rows_share_what_stands_above_them_unless_they_say_otherwise(tmp_path: Path) -> None:

@@ -40,12 +40,14 @@ from models.card import Card, Losses, read_card
 from models.pretrained import PretrainedModel
 from models.training.config import TrainConfig, parse_train_config
 from models.training.dataset import Dataset, Example, Split
-from models.training.describe import Effort, describe
+from models.training.describe import Effort, describe, judged_on
+from models.training.history import History
 from models.training.lora import prepare
 from models.training.merging import merge
 from models.training.model_card import escaped, page, run_entry
 from models.training.registry import open_trainee
 from models.training.sample_clips import SCORES, ClipSampler
+from models.training.validation import ValidationLosses
 from models.training.weights import save_adapter, save_checkpoint
 
 torch.set_num_threads(1)
@@ -100,10 +102,12 @@ def card_of(folder: Path, kind: str, network: Any, **settings: Any) -> Card:
     wanted = config(folder, kind, **settings)
     train, held = (Example(name, name, Path(f"{name}.wav"), "a song") for name in "ab")
     dataset = Dataset("songs", (train, held), {"a": "1" * 64, "b": "2" * 64}, about={"licence": "CC0-1.0"})
-    losses = Losses(1.5, [(0, 2.0, {"0.1": 2.5, "0.5": 1.5}), (2, 1.0, {"0.1": 1.2, "0.5": 0.8})], 2, 2.0)
+    judged = [ValidationLosses(0, 2.0, {0.1: 2.5, 0.5: 1.5}), ValidationLosses(2, 1.0, {0.1: 1.2, 0.5: 0.8})]
+    history = History(2, train_last=1.5, judgements=judged, best_step=2)
+    history.add_prompts(judged_on(dataset, [held]))
     named = identity(str(folder / kind), None)
     effort = Effort(2, 2, epochs=16.0, seconds=3.25, epochs_per_hour=1234.5, peak_memory=(10**9, "process"))
-    return describe(wanted, named, dataset, Split((train,), (held,)), network, losses, effort)
+    return describe(wanted, named, dataset, Split((train,), (held,)), network, history, effort)
 
 
 def played(kind: str, network: Any = None, **params: Any) -> list[np.ndarray]:
@@ -535,7 +539,7 @@ def test_listening_hears_the_network_in_memory_and_leaves_no_trace(folder: Path,
 
     # The clips are those of a run with the adapter saved, and their scores those of the metric.
     save_adapter(network, tmp_path / "adapter", card_of(folder, kind, network))
-    prompts = load_suite_named("quick@1").prompts
+    prompts = load_suite_named("quick-dev@1").prompts
     chosen = [prompts[0], prompts[len(prompts) // 2]]
     params = {"checkpoint": str(folder / kind), "adapter": str(tmp_path / "adapter"), "steps": 2, "device": "cpu"}
     model: PretrainedModel = create(find("model", kind), params, PretrainedModel)

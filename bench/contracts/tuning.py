@@ -1,0 +1,22 @@
+"""What a model met of prompts before a run: those it was scored on while it was tuned or chosen, and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is known of the texts that a model was tuned with; a text is named by `bench.contracts.prompt.text_hash`.
+
+    Attributes:
+        scored: by text, the suite it comes from, such as ``genres@1``: prompts that the model was scored on while it
+            was trained, or while its checkpoint, guidance or strength was chosen.
+        captions: texts that it was trained on.
+        unknown: names of parts, such as adapters, of which nobody recorded any of this.
+    """
+
+    scored: Mapping[str, str] = field(default_factory=dict)
+    captions: Collection[str] = frozenset()
+    unknown: tuple[str, ...] = ()
