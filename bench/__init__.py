@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from bench.export.ml_flow import log_to_mlflow
     from bench.export.push import push as push_to_hub
     from bench.export.weights_and_biases import LoggedRow, log_to_wandb
+    from bench.kept_environment import KeptEnvironment
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
+    from bench.pipeline.make_environments import make_environments
     from bench.pipeline.merge_shards import Merged
     from bench.pipeline.merge_shards import merge as merge_shards
     from bench.pipeline.rates import Rate
@@ -136,6 +138,7 @@ __all__ = [
     "GenreComparison",
     "GroupMean",
     "ImportOptions",
+    "KeptEnvironment",
     "ListenerRating",
     "LoggedRow",
     "Merged",
@@ -208,6 +211,7 @@ __all__ = [
     "load_suite",
     "log_to_mlflow",
     "log_to_wandb",
+    "make_environments",
     "merge_shards",
     "pack_bundle",
     "predict_ratings",

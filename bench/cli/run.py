@@ -51,6 +51,7 @@ def command(
     says; --set comes first. Another command with the same --out extends the run. Paths in the configuration and in
     options are relative to the folder that the command is started in.
     """
+    from bench.cli.environment import told_how_to_make
     from bench.cli.progress import shown
     from bench.config.overrides import Overrides, load_overridden
     from bench.config.run_config import with_workers
@@ -65,13 +66,14 @@ def command(
     if dry_run:
         from bench.pipeline.dry_run import preview
 
-        plan = preview(settings, folder, part, rate or ())
+        with told_how_to_make(config):
+            plan = preview(settings, folder, part, rate or ())
         print(json.dumps(plan.record(), indent=2)) if as_json else _print_preview(plan, folder)
         return
     if rate:
         raise UsageError("--rate is for --dry-run, which says how long a run will take; a run itself measures it")
     try:
-        with shown() as progress:
+        with told_how_to_make(config), shown() as progress:
             finished = run(settings, folder, progress, part)
     except MissingError:
         # What could be made here was made, and is worth a look.

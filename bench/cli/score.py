@@ -46,6 +46,7 @@ def command(
     Your own clips are matched to prompts by name (jazz-3.wav, or jazz-3_1.wav for seed 1), or by a manifest with the
     columns prompt, file and, where there are several, seed and model. Each folder and each model makes a row.
     """
+    from bench.cli.environment import told_how_to_make
     from bench.cli.progress import shown
     from bench.cli.run import conclude
     from bench.cli.score_import import import_into
@@ -66,7 +67,7 @@ def command(
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
         settings = with_workers(scoring_config(target, metric or (), changes or (), plugin_files), workers)
-        with shown() as progress:
+        with told_how_to_make(target), shown() as progress:
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
         from bench.cli.score_clips import clips_config, refuse_other_clips, run_name
