@@ -42,6 +42,8 @@ Note: TypeAlias = Callable[[str], None]
 _NEWS = 10.0  # seconds between two words on an installation that goes on
 _POLL = 0.1  # seconds between two looks at a lock
 _LONGEST_ERROR = 400  # characters
+_CAUSE = re.compile(r"(?:error:|\s*(?:cause:|×|├─▶|╰─▶))\s*(.+)")
+_EXCEPTION = re.compile(r"^[\s│]*((?:\w+\.)*\w*(?:Error|Exception): .+?)\s*$", re.MULTILINE)
 # These would have packages installed elsewhere, or found there.
 _ELSEWHERE = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
 
@@ -248,23 +250,30 @@ def _last_line(log: Path) -> str:
 
 
 def last_error(text: str) -> str:
-    """The line, or the few that belong together, by which pip or uv says why it failed.
+    """What pip or uv says why it failed, and the exception of a package that could not be built.
 
     >>> last_error("Collecting x\\nERROR: No matching distribution found for x\\n[notice] A new release of pip")
     'No matching distribution found for x'
     """
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    if ours := [line for line in lines if line.startswith(("ERROR:", "error:", "Error:"))]:
-        return plain_line(ours[-1].partition(":")[2].strip(), _LONGEST_ERROR)
+    told = [line.partition(":")[2].strip() for line in lines if line.startswith("ERROR:")][-1:] or _causes(lines)
+    if not told:
+        told = [line for line in lines if not line.lower().lstrip().startswith(("[notice]", "warning", "hint", "note"))]
+        told = told[-1:] or ["it said nothing"]
+    said = "; ".join(told).replace(":; ", ": ")
+    raised = _EXCEPTION.findall(text)
+    return plain_line(said if not raised or raised[-1] in said else f"{said} ({raised[-1]})", _LONGEST_ERROR)
+
+
+def _causes(lines: Sequence[str]) -> list[str]:
+    """The first error and what caused it, as uv (and pip of a build) draws them: marked, and broken into lines."""
     told: list[str] = []
-    for line in lines:  # uv's: a cross, a tree of causes, and the lines that each goes on in
-        if mark := re.match(r"\s*(×|├─▶|╰─▶)\s*", line):
-            told.append(line[mark.end() :])
-        elif told and re.match(r"\s+(│\s+)?[^\s\[]", line) and not line.strip().startswith("hint:"):
-            told[-1] += f" {line.strip(' │')}"
+    for line in lines:
+        if mark := _CAUSE.match(line):
+            if mark[1] != "subprocess-exited-with-error":
+                told.append(mark[1])
+        elif told and re.match(r"\s+[^\s\[│╰]", line) and not line.lstrip().startswith(("hint:", "Traceback")):
+            told[-1] += f" {line.strip()}"
         elif told:
             break
-    if told:
-        return plain_line("; ".join(told).replace(":; ", ": "), _LONGEST_ERROR)
-    useful = [line for line in lines if not line.lower().lstrip().startswith(("[notice]", "warning", "hint", "note"))]
-    return plain_line(useful[-1] if useful else "it said nothing", _LONGEST_ERROR)
+    return told

@@ -261,6 +261,15 @@ ERROR: Failed to build 'broken' when getting requirements to build wheel
 
 [notice] A new release of pip is available: 23.2.1 -> 25.0
 """
+PIP_OTHER = PIP_BUILD.partition("ERROR")[0]
+UV_OTHER = """error: The build backend returned an error
+  cause: Call to `build_wheel` failed (exit status: 1)
+
+         [stderr]
+         Traceback (most recent call last):
+           File "<string>", line 1, in <module>
+         ValueError: boom
+"""
 UV_UNSATISFIABLE = """Using Python 3.11.7 environment at: venv
   × No solution found when resolving dependencies:
   ╰─▶ Because nosuch was not found in the package registry and you require
@@ -283,7 +292,12 @@ UV_BUILD = """  × Failed to build `broken @ file:///x/broken`
 @pytest.mark.parametrize(
     ("said", "line"),
     [
-        (PIP_BUILD, "Failed to build 'broken' when getting requirements to build wheel"),
+        (PIP_BUILD, "Failed to build 'broken' when getting requirements to build wheel (ValueError: boom)"),
+        (PIP_OTHER, "Getting requirements to build wheel did not run successfully. (ValueError: boom)"),
+        (
+            UV_OTHER,
+            "The build backend returned an error; Call to `build_wheel` failed (exit status: 1) (ValueError: boom)",
+        ),
         (
             UV_UNSATISFIABLE,
             "No solution found when resolving dependencies: Because nosuch was not found in the package registry and "
@@ -292,7 +306,7 @@ UV_BUILD = """  × Failed to build `broken @ file:///x/broken`
         (
             UV_BUILD,
             "Failed to build `broken @ file:///x/broken`; The build backend returned an error; Call to `build_wheel` "
-            "failed (exit status: 1)",
+            "failed (exit status: 1) (ValueError: boom)",
         ),
         (
             "error: No interpreter found for Python 3.99 in managed installations or search path\n",
