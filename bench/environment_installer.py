@@ -27,6 +27,7 @@ from bench.kept_environment import (
     environments_folder,
     folder_size,
     kept_environment,
+    lock_of,
     read_environment,
 )
 from bench.plain_text import plain_line
@@ -110,15 +111,15 @@ def remove_environments(keys: Sequence[str] = (), everything: bool = False) -> l
         everything: all of them.
 
     Raises:
-        UsageError: a key fits none or several, or one is being made right now.
+        UsageError: a key fits none or several, or one is being made or used right now.
     """
     known = [found.key for found in list_environments()]
     chosen = known if everything else [_the_one(key, known) for key in keys]
     for key in chosen:
         folder = environments_folder() / key
-        lock = take(_lock_file(folder))
+        lock = take(lock_of(folder))
         if lock is None:
-            raise UsageError(f"the environment {key} is being made by another process; wait for it, or end it")
+            raise UsageError(f"the environment {key} is being made or used by another process; wait for it, or end it")
         with lock:
             (folder / RECORD).unlink(missing_ok=True)  # nobody is to use what is half gone
             shutil.rmtree(folder)
@@ -141,20 +142,16 @@ def _installer(wanted: Installer | None) -> Installer:
     return wanted or ("uv" if shutil.which("uv") else "pip")
 
 
-def _lock_file(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.lock")
-
-
 @contextmanager
 def _locked(folder: Path, note: Note) -> Iterator[None]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = take(_lock_file(folder))
+        lock = take(lock_of(folder))
         if lock is None:
             note(f"another process is making the environment {folder.name}; waiting for it")
         while lock is None:
             time.sleep(_POLL)
-            lock = take(_lock_file(folder))
+            lock = take(lock_of(folder))
     except OSError as error:
         raise Unstorable(
             f"cannot keep environments in {folder.parent}: {error.strerror}; set XDG_CACHE_HOME"

@@ -7,11 +7,13 @@ is asked to. One that is whole has a record beside its interpreter: what a proce
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -85,10 +87,15 @@ class KeptEnvironment:
             return datetime.fromtimestamp((self.folder / RECORD).stat().st_mtime).date().isoformat()
         return ""
 
-    def used(self) -> None:
-        """Note that it was used just now."""
-        with suppress(OSError):
-            os.utime(self.folder / RECORD)
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Note that it is used now, and keep it from being removed while the body runs, where the disk knows locks."""
+        with ExitStack() as held:
+            with suppress(OSError):
+                os.utime(self.folder / RECORD)
+                lock = held.enter_context(lock_of(self.folder).open("rb"))
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield
 
 
 def kept_environment(spec: EnvironmentSpec) -> KeptEnvironment | None:
@@ -126,6 +133,11 @@ def environments_folder() -> Path:
         return cache_folder("environments")
     except RuntimeError:
         raise UsageError("there is no home folder to keep environments in; set XDG_CACHE_HOME") from None
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that is locked while an environment is made, used or removed."""
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def read_environment(folder: Path) -> KeptEnvironment | None:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -185,8 +185,9 @@ class UserProgram:
         filled = [self.found(), *(self._filled(part, paths) for part in self.command[1:])]
         limit = self.timeout * clips
         log.unlink(missing_ok=True)
-        with log.open("ab") as output:  # to append is what lets it be cut while it is written
-            process = Guarded(filled, stdout=output, stderr=subprocess.STDOUT, cwd=self.cwd, env=self._variables())
+        # To append is what lets the log be cut while it is written.
+        with log.open("ab") as output, self._in_environment() as variables:
+            process = Guarded(filled, stdout=output, stderr=subprocess.STDOUT, cwd=self.cwd, env=variables)
             try:
                 return ProgramEnding(_wait(process, log, limit))
             except TimeoutError:
@@ -203,15 +204,17 @@ class UserProgram:
             part = part.replace(PYTHON, str(needed_environment(self.kind, self._wanted).interpreter))
         return part
 
-    def _variables(self) -> dict[str, str] | None:
+    @contextlib.contextmanager
+    def _in_environment(self) -> Iterator[dict[str, str] | None]:
         """The variables of a program with an environment, which finds no other packages; None for this process's."""
         if self._wanted is None:
-            return None
+            yield None
+            return
         kept = needed_environment(self.kind, self._wanted)
-        kept.used()
         own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         path = os.pathsep.join([str(kept.interpreter.parent), *filter(None, [own.get("PATH")])])
-        return {**own, "VIRTUAL_ENV": str(kept.folder), "PATH": path}
+        with kept.in_use():
+            yield {**own, "VIRTUAL_ENV": str(kept.folder), "PATH": path}
 
 
 def ask_again_one_by_one(

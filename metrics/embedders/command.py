@@ -35,6 +35,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -43,7 +44,7 @@ import numpy as np
 
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Embedder, Vectors
-from bench.errors import DataError, TransientError, Undefined, UsageError
+from bench.errors import DataError, TransientError, Undefined, UsageError, one_line
 from bench.file_hash import FileChanged, hash_file
 from bench.user_program import ProgramEnding, UserProgram, ask_again_one_by_one, keep_log, last_words
 
@@ -164,13 +165,16 @@ class CommandEmbedder(Embedder):
                 if id not in arrays.files:
                     return DataError("gave no vectors of it")
                 found = np.asarray(arrays[id])
-        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            return DataError(f"wrote no .npz that can be read ({error})" if file.exists() else "wrote no vectors")
+        except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            return DataError(
+                f"wrote no .npz that can be read ({one_line(error)})" if file.exists() else "wrote no vectors"
+            )
         if found.ndim != 2 or found.shape[1] != self.dimension or found.dtype.kind not in "fiu":
             return DataError(f"gave an array of {found.dtype} and shape {found.shape}, not (windows, {self.dimension})")
         if not len(found):
             return Undefined("the command found nothing to embed")
-        vectors = np.ascontiguousarray(found, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+            vectors = np.ascontiguousarray(found, dtype=np.float32)
         return vectors if np.isfinite(vectors).all() else DataError("gave vectors that are not finite")
 
 
