@@ -3,10 +3,9 @@ import json
 import sys
 
 import numpy as np
+import openl3
 import soundfile
 import soxr
-
-import openl3
 
 model = openl3.models.load_audio_embedding_model(input_repr="mel256", content_type="music", embedding_size=512)
 vectors = {}
@@ -15,6 +14,8 @@ for request in map(json.loads, open(sys.argv[1])):
     samples *= 10 ** (-1 / 20) / max(np.abs(samples).max(), 1e-9)
     samples = soxr.resample(samples, rate, 44100)
     left, right = samples[:, 0], samples[:, -1]  # a mono clip is both
-    sides = [openl3.get_audio_embedding(side, 44100, model=model, hop_size=0.5, verbose=False)[0] for side in (left, right)]
+    sides = [
+        openl3.get_audio_embedding(side, 44100, model=model, hop_size=0.5, verbose=False)[0] for side in (left, right)
+    ]
     vectors[request["id"]] = np.concatenate(sides, axis=1)
 np.savez(open(sys.argv[2], "wb"), **vectors)

@@ -10,13 +10,13 @@ from hear21passt.base import get_basic_model
 
 torch.stft = lambda *a, real=torch.stft, **k: torch.view_as_real(real(*a, **{**k, "return_complex": True}))
 model = get_basic_model(mode="logits").eval()
-vectors, second = {}, 32000
+vectors, rate, step = {}, 32000, 5 * 32000
 for request in map(json.loads, open(sys.argv[1])):
-    samples, rate = soundfile.read(request["clip"], dtype="float32", always_2d=True)
-    mono = soxr.resample(samples.mean(axis=1), rate, second)
+    samples, own_rate = soundfile.read(request["clip"], dtype="float32", always_2d=True)
+    mono = soxr.resample(samples.mean(axis=1), own_rate, rate)
     mono *= 10 ** (-1 / 20) / max(np.abs(mono).max(), 1e-9)
-    windows = [mono[start : start + 10 * second] for start in range(0, max(5, len(mono) // second - 5) * second, 5 * second)]
-    windows = [np.pad(window, (0, 10 * second - len(window))) for window in windows if len(window) > 1.5 * second]
+    windows = [mono[start : start + 2 * step] for start in range(0, max(step, len(mono) - step), step)]
+    windows = [np.pad(window, (0, 2 * step - len(window))) for window in windows if len(window) > 1.5 * rate]
     with torch.no_grad():
         logits = [model(torch.from_numpy(window)[None])[0].numpy() for window in windows]
     vectors[request["id"]] = np.array(logits, dtype=np.float32).reshape(-1, 527)

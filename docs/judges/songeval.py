@@ -21,4 +21,4 @@ with open(sys.argv[2], "w") as out, torch.no_grad():
     for request in map(json.loads, open(sys.argv[1])):
         wave = torch.tensor(librosa.load(request["clip"], sr=24000)[0])[None]
         scores = head(muq(wave, output_hidden_states=True)["hidden_states"][6])[0]
-        print(json.dumps({"id": request["id"], **dict(zip(names, scores.tolist()))}), file=out, flush=True)
+        print(json.dumps({"id": request["id"], **dict(zip(names, scores.tolist(), strict=True))}), file=out, flush=True)

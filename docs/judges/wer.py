@@ -1,10 +1,9 @@
-# Word error rate of clips whose prompt is the text that is sung; the third argument is Whisper's model, or a file of it.
+# Word error rate where the prompt is the text that is sung; the third argument is Whisper's model, or its file.
 import json
 import sys
 
 import jiwer
 import soundfile
-
 import soxr
 import whisper
 from whisper.normalizers import BasicTextNormalizer

@@ -25,7 +25,7 @@ def _spec(folder: Path, requirements: Any, **more: Any) -> EnvironmentSpec:
         ({"requirements": []}, UsageError),
         ({"requirements": ["# nothing"]}, UsageError),
         ({"requirements": [1]}, UsageError),
-        ({"requirements": ["a"], "pyhton": "3.11"}, UsageError),
+        ({"requirements": ["a"], "pythons": "3.11"}, UsageError),
         ({"requirements": ["a"], "python": 3.1}, UsageError),  # what YAML makes of 3.10
         ({"requirements": ["a"], "python": "2.7"}, UsageError),
         ({"requirements": ["-e ./mine"]}, UsageError),
