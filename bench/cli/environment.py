@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from bench.cli.run import AsJson
 
 app = typer.Typer(
     help="Make, list and remove environments that judges and generators run in.",
@@ -18,19 +14,7 @@ app = typer.Typer(
 )
 
 
-@contextmanager
-def told_how_to_make(config: Path | None) -> Iterator[None]:
-    """Where an environment has not been made, add the command that makes those of a configuration, or a run."""
-    import shlex
-
-    from bench.kept_environment import EnvironmentMissing
-
-    try:
-        yield
-    except EnvironmentMissing as missing:
-        if config is not None:
-            missing.commands = (f"tunebench environment make {shlex.quote(str(config))}",)
-        raise
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 class InstallerName(StrEnum):

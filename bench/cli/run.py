@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.missing_environment import told_how_to_make
 from bench.cli.run_options import Changes, Limit, Metric, Model, Part, Rate, Suite
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def command(
     says; --set comes first. Another command with the same --out extends the run. Paths in the configuration and in
     options are relative to the folder that the command is started in.
     """
-    from bench.cli.environment import told_how_to_make
     from bench.cli.progress import shown
     from bench.config.overrides import Overrides, load_overridden
     from bench.config.run_config import with_workers

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.missing_environment import told_how_to_make
 from bench.cli.run import AsJson, Out, PluginFiles, Workers
 from bench.cli.run_options import (
     Changes,
@@ -46,7 +47,6 @@ def command(
     Your own clips are matched to prompts by name (jazz-3.wav, or jazz-3_1.wav for seed 1), or by a manifest with the
     columns prompt, file and, where there are several, seed and model. Each folder and each model makes a row.
     """
-    from bench.cli.environment import told_how_to_make
     from bench.cli.progress import shown
     from bench.cli.run import conclude
     from bench.cli.score_import import import_into
