@@ -59,6 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("PATH", "/usr/bin:/bin")  # without uv
+        patch.setattr("tempfile.tempdir", str(folder))  # for logs that are kept
         yield folder
 
 
