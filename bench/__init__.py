@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from bench.export.ml_flow import log_to_mlflow
     from bench.export.push import push as push_to_hub
     from bench.export.weights_and_biases import LoggedRow, log_to_wandb
+    from bench.kept_environment import KeptEnvironment
     from bench.listening_test.create import create_listening_test
     from bench.listening_test.design import HeardItem, ListeningDesign, SoundFile
     from bench.listening_test.read_test import read_listening_test
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from bench.listening_test.static_pages import write_listening_pages
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
+    from bench.pipeline.make_environments import make_environments
     from bench.pipeline.merge_shards import Merged
     from bench.pipeline.merge_shards import merge as merge_shards
     from bench.pipeline.rates import Rate
@@ -154,6 +156,7 @@ __all__ = [
     "GroupMean",
     "HeardItem",
     "ImportOptions",
+    "KeptEnvironment",
     "ListenerQuestion",
     "ListenerRating",
     "ListenerWorkload",
@@ -241,6 +244,7 @@ __all__ = [
     "load_suite",
     "log_to_mlflow",
     "log_to_wandb",
+    "make_environments",
     "merge_shards",
     "pack_bundle",
     "predict_ratings",

@@ -14,14 +14,23 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+from bench.environment_spec import parse_environment
 from bench.errors import MissingError, UsageError
 from bench.file_hash import hash_file
 from bench.file_names import looked_for
+from bench.kept_environment import identity_of_environment, needed_environment
 from bench.process_lifetime import Guarded, lasting_temporary_folder
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PYTHON = "{python}"
+"""What stands in a command for the interpreter of its environment."""
 
 TRY_AGAIN = 75
 """The exit code of a command whose missing results may be made later: EX_TEMPFAIL of sysexits.h."""
@@ -61,13 +70,22 @@ class UserProgram:
         paths: what stands for paths in the arguments, such as ``{requests}``; each must be in one.
         timeout: seconds that one clip may take.
         cwd: folder to run in; relative paths in ``command`` start there; None for the working folder.
+        environment: what ``{python}`` in the command is the interpreter of, see `parse_environment`; None for none.
 
     Raises:
-        UsageError: the command is no list, or lacks one of the paths; the time is no time; or there is no such folder.
+        UsageError: the command is no list, or lacks one of the paths; the time is no time; there is no such folder; or
+            only one of ``{python}`` and its environment is given.
+        EnvironmentMissing: the environment has not been made.
     """
 
     def __init__(
-        self, kind: str, command: Sequence[str], paths: Sequence[str], timeout: float, cwd: str | None = None
+        self,
+        kind: str,
+        command: Sequence[str],
+        paths: Sequence[str],
+        timeout: float,
+        cwd: str | None = None,
+        environment: Mapping[str, Any] | None = None,
     ) -> None:
         example = " ".join(f'"{path}",' for path in paths).rstrip(",")
         if not isinstance(command, list | tuple) or not all(
@@ -88,6 +106,15 @@ class UserProgram:
         self.cwd = Path(cwd).expanduser() if cwd is not None else Path()
         if not self.cwd.is_dir():
             raise UsageError(f"{kind}: there is no folder '{cwd}' to run in (cwd){looked_for(self.cwd)}")
+        asks = any(PYTHON in part for part in self.command)
+        if environment is None and asks:
+            raise UsageError(
+                f"{kind}: {PYTHON} is the Python of an environment; say environment: {{requirements: […]}}"
+            )
+        if environment is not None and not asks:
+            raise UsageError(f"{kind}: nothing in {self.command} is {PYTHON}, the Python of its environment")
+        self._wanted = None if environment is None else parse_environment(kind, environment, self.cwd)
+        self.identity()  # which needs the environment
 
     def weights(self, files: Sequence[str]) -> list[Path]:
         """The files of weights that the program was given, relative to the folder that it runs in.
@@ -103,6 +130,17 @@ class UserProgram:
             if not file.is_file():
                 raise MissingError(f"{self.kind}: there is no file of weights {file}{looked_for(file)}")
         return found
+
+    def identity(self) -> dict[str, Any]:
+        """What identifies results besides the command: the content of its files, and its environment, where it has one.
+
+        Raises:
+            EnvironmentMissing: the environment has not been made, or was removed.
+        """
+        if self._wanted is None:
+            return {"files": self.files()}
+        kept = needed_environment(self.kind, self._wanted)
+        return {"files": self.files(), "environment": identity_of_environment(self._wanted, kept)}
 
     def files(self) -> dict[str, str]:
         """SHA-256 of each file that the command names, also as ``--option=file``, by argument.
@@ -124,7 +162,7 @@ class UserProgram:
         Raises:
             MissingError: it is not there or may not be executed.
         """
-        name = self.command[0]
+        name = self._filled(self.command[0], {})
         beside = os.sep in name
         # Absolute, since a path loses the "./" that says that it is not to be looked for on the PATH.
         found = shutil.which((self.cwd / name).absolute() if beside else name)
@@ -144,15 +182,12 @@ class UserProgram:
         Raises:
             MissingError: as `found`.
         """
-        filled = [self.found()]
-        for part in self.command[1:]:
-            for name, path in paths.items():
-                part = part.replace(name, str(path))
-            filled.append(part)
+        filled = [self.found(), *(self._filled(part, paths) for part in self.command[1:])]
         limit = self.timeout * clips
         log.unlink(missing_ok=True)
-        with log.open("ab") as output:  # to append is what lets it be cut while it is written
-            process = Guarded(filled, stdout=output, stderr=subprocess.STDOUT, cwd=self.cwd)
+        # To append is what lets the log be cut while it is written.
+        with log.open("ab") as output, self._in_environment() as variables:
+            process = Guarded(filled, stdout=output, stderr=subprocess.STDOUT, cwd=self.cwd, env=variables)
             try:
                 return ProgramEnding(_wait(process, log, limit))
             except TimeoutError:
@@ -160,6 +195,48 @@ class UserProgram:
             finally:
                 # What the command left running would go on to write into a folder that is about to be removed.
                 process.stop()
+
+    def _filled(self, part: str, paths: Mapping[str, Path]) -> str:
+        """An argument with paths in place of what stands for them."""
+        for name, path in paths.items():
+            part = part.replace(name, str(path))
+        if self._wanted is not None and PYTHON in part:
+            part = part.replace(PYTHON, str(needed_environment(self.kind, self._wanted).interpreter))
+        return part
+
+    @contextlib.contextmanager
+    def _in_environment(self) -> Iterator[dict[str, str] | None]:
+        """The variables of a program with an environment, which finds no other packages; None for this process's."""
+        if self._wanted is None:
+            yield None
+            return
+        kept = needed_environment(self.kind, self._wanted)
+        own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+        path = os.pathsep.join([str(kept.interpreter.parent), *filter(None, [own.get("PATH")])])
+        with kept.in_use():
+            yield {**own, "VIRTUAL_ENV": str(kept.folder), "PATH": path}
+
+
+def ask_again_one_by_one(
+    items: Sequence[Item],
+    ask: Callable[[Sequence[Item]], tuple[list[Result], ProgramEnding]],
+    unanswered: Callable[[Result], bool],
+) -> list[Result]:
+    """Run a program on items, and once more on each that it left without an answer by ending badly, by itself.
+
+    An item that breaks the program costs the others nothing that way.
+
+    Args:
+        items: what it is run on.
+        ask: runs it on some of them, and returns a result for each, in their order, and how the program ended.
+        unanswered: whether a result is none.
+    """
+    if not items:
+        return []
+    results, ending = ask(items)
+    if len(items) == 1 or ending.code == 0:
+        return results
+    return [ask([item])[0][0] if unanswered(result) else result for item, result in zip(items, results, strict=True)]
 
 
 def _wait(process: Guarded, log: Path, limit: float) -> int:

@@ -40,7 +40,7 @@ from typing import Any, ClassVar
 from bench.contracts.metric import ClipMetric, DecodedClip, Score
 from bench.errors import DataError, TransientError, Undefined, UsageError
 from bench.file_hash import FileChanged, hash_file
-from bench.user_program import ProgramEnding, UserProgram
+from bench.user_program import UserProgram, ask_again_one_by_one
 from metrics.program_answers import Answer, ask
 
 _SCALE = {"version", "unit", "direction", "range"}
@@ -57,8 +57,8 @@ class CommandMetric(ClipMetric):
     gone; no sandbox is claimed.
 
     Columns of one program that differ in ``key`` alone share its calls. A score's identity covers the command, the
-    content of every file that it names, the weights' content, the scale and ``revision``. What is installed beside the
-    program cannot be seen from here: raise ``version`` when it changes.
+    content of every file that it names, the weights' content, the scale and ``revision``, and with ``environment`` what
+    is installed there. What is installed in any other cannot be seen from here: raise ``version`` when it changes.
 
     Args:
         command: program and arguments, which no shell reads; ``{requests}`` and ``{scores}`` in them are replaced.
@@ -70,16 +70,18 @@ class CommandMetric(ClipMetric):
         timeout: seconds that one clip may take; a call may take as many times that as it has clips.
         cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
         batch_size: clips in one call; the more, the less often the program has to load its weights.
+        environment: ``{python: …, requirements: …}``, whose interpreter ``{python}`` in the command stands for; made by
+            'tunebench environment make'. Requirements are a list of what pip takes, or a file of them.
 
     Raises:
         UsageError: the command is no list, or does not mention both paths; the scale says something impossible; or
             there is no such folder.
-        MissingError: a file of weights is not there.
+        MissingError: a file of weights is not there, or the environment has not been made.
     """
 
     cannot_tell = "what its program does not measure, which its authors must say"
     named = True
-    provenance_params = frozenset({"timeout", "cwd", "batch_size", "weights"})
+    provenance_params = frozenset({"timeout", "cwd", "batch_size", "weights", "environment"})
     examples: ClassVar[Mapping[str, str]] = {"command": '[python, judge.py, "{requests}", "{scores}"]'}
 
     def __init__(
@@ -92,8 +94,9 @@ class CommandMetric(ClipMetric):
         timeout: float = 300.0,
         cwd: str | None = None,
         batch_size: int = 16,
+        environment: Mapping[str, Any] | None = None,
     ) -> None:
-        self._program = UserProgram("command metric", command, ("{requests}", "{scores}"), timeout, cwd)
+        self._program = UserProgram("command metric", command, ("{requests}", "{scores}"), timeout, cwd, environment)
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
             raise UsageError(f"command metric: batch_size is {batch_size!r}, must be a whole number of 1 or more")
         if not isinstance(key, str) or key in ("", "id", "undefined"):
@@ -105,8 +108,8 @@ class CommandMetric(ClipMetric):
         self._identity = self.fingerprint()
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """SHA-256 of each file that the command names, see `UserProgram.files`, and of the weights in their order."""
-        return {"files": self._program.files(), "weights": [hash_file(file, lasting=True) for file in self._weights]}
+        """What `UserProgram.identity` covers, and SHA-256 of the weights in their order."""
+        return {**self._program.identity(), "weights": [hash_file(file, lasting=True) for file in self._weights]}
 
     def score(self, clip: DecodedClip) -> Score:
         """Judge one clip, in a call of its own."""
@@ -120,14 +123,14 @@ class CommandMetric(ClipMetric):
 
         Raises:
             MissingError: the program is not there or may not be executed.
-            FileChanged: a file that the command names, or the weights, is not what was planned.
+            FileChanged: a file that the command names, the weights or the environment is not what was planned.
         """
         held = [clip.share(self._share_name, dict[str, Answer]) for clip in clips]
         unasked = [(clip, own) for clip, own in zip(clips, held, strict=True) if not own]
-        answers, ending = ask(self._program, [clip for clip, _ in unasked])
-        for (clip, own), answer in zip(unasked, answers, strict=True):
-            if answer.lines == 0 and len(unasked) > 1 and not _ended_well(ending):
-                ((answer,), _) = ask(self._program, [clip])
+        answers = ask_again_one_by_one(
+            [clip for clip, _ in unasked], lambda some: ask(self._program, some), lambda answer: answer.lines == 0
+        )
+        for (_, own), answer in zip(unasked, answers, strict=True):
             own["answer"] = answer
         if self.fingerprint() != self._identity:
             raise FileChanged("a file of the command metric changed while it was used; run the same command again")
@@ -157,10 +160,6 @@ class CommandMetric(ClipMetric):
             low, high = self.bounds
             raise DataError(f"the answer's '{self.key}' is {value:g}, which is not in the range of {low:g} to {high:g}")
         return float(value)
-
-
-def _ended_well(ending: ProgramEnding) -> bool:
-    return ending.code == 0
 
 
 def _declared(scale: dict[str, Any]) -> dict[str, Any]:

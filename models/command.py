@@ -34,7 +34,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bench.contracts.audio import Audio, read_audio
 from bench.contracts.model import GenerationRequest, Json, MusicModel
@@ -54,8 +54,9 @@ class CommandModel(MusicModel):
     started is killed when it ends, takes too long, or tunebench itself is gone; but for macOS, where what has left for
     a session of its own stays.
 
-    A clip's identity covers the command, the content of every file it names, and ``revision``. What lies in folders,
-    and what is installed beside the program, cannot be seen from here: change ``revision`` when it changes.
+    A clip's identity covers the command, the content of every file it names, ``revision``, and with ``environment``
+    what is installed there. What lies in folders, and what is installed in any other environment, cannot be seen from
+    here: change ``revision`` when it changes.
 
     Args:
         command: program and arguments, which no shell reads; ``{requests}`` and ``{out}`` in them are replaced.
@@ -65,13 +66,16 @@ class CommandModel(MusicModel):
         cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
         logs: folder for what the command prints, a file a call.  [default: kept in the temporary folder on failure]
         batch_size: clips in one call; the more, the less often the program has to load its weights.
+        environment: ``{python: …, requirements: …}``, whose interpreter ``{python}`` in the command stands for; made by
+            'tunebench environment make'. Requirements are a list of what pip takes, or a file of them.
 
     Raises:
         UsageError: the command is no list, or does not mention both paths; or there is no folder ``cwd``.
+        MissingError: the environment has not been made.
     """
 
     sample_rate = None
-    provenance_params = frozenset({"timeout", "cwd", "logs", "batch_size"})
+    provenance_params = frozenset({"timeout", "cwd", "logs", "batch_size", "environment"})
     examples: ClassVar[Mapping[str, str]] = {"command": '[python, generate.py, "{requests}", "{out}"]'}
 
     def __init__(
@@ -82,15 +86,16 @@ class CommandModel(MusicModel):
         cwd: str | None = None,
         logs: str | None = None,
         batch_size: int = 16,
+        environment: Mapping[str, Any] | None = None,
     ) -> None:
-        self._program = UserProgram("command model", command, ("{requests}", "{out}"), timeout, cwd)
+        self._program = UserProgram("command model", command, ("{requests}", "{out}"), timeout, cwd, environment)
         self.command, self.cwd = self._program.command, self._program.cwd
         self.revision, self.timeout, self.batch_size = revision, timeout, batch_size
         self.logs = Path(logs).expanduser() if logs is not None else None
 
     def fingerprint(self) -> Mapping[str, Json]:
-        """SHA-256 of each file that the command names, see `UserProgram.files`."""
-        return {"files": self._program.files()}
+        """What `UserProgram.identity` covers: the files that the command names, and its environment."""
+        return self._program.identity()
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Audio | GenerationError]:
         """Run the command once for all requests.

@@ -18,6 +18,7 @@ from bench.cli import (
     check,
     compare,
     doctor,
+    environment,
     export,
     leaderboard,
     listing,
@@ -58,6 +59,7 @@ app.add_typer(export.app, name="export")
 app.command("verify")(verify.command)
 app.command("board")(board.command)
 app.add_typer(reference.app, name="reference")
+app.add_typer(environment.app, name="environment")
 app.add_typer(check.app, name="check")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")

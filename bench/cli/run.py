@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.missing_environment import told_how_to_make
 from bench.cli.run_options import Changes, Limit, Metric, Model, Part, Rate, Suite
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def command(
     if dry_run:
         from bench.pipeline.dry_run import preview
 
-        plan = preview(settings, folder, part, rate or ())
+        with told_how_to_make(config):
+            plan = preview(settings, folder, part, rate or ())
         print(json.dumps(plan.record(), indent=2)) if as_json else _print_preview(plan, folder)
         return
     if rate:
         raise UsageError("--rate is for --dry-run, which says how long a run will take; a run itself measures it")
     try:
-        with shown() as progress:
+        with told_how_to_make(config), shown() as progress:
             finished = run(settings, folder, progress, part)
     except MissingError:
         # What could be made here was made, and is worth a look.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.missing_environment import told_how_to_make
 from bench.cli.run import AsJson, Out, PluginFiles, Workers
 from bench.cli.run_options import (
     Changes,
@@ -66,7 +67,7 @@ def command(
             if value is not None:
                 raise UsageError(f"{option} is for your own clips, and {target} is a run folder")
         settings = with_workers(scoring_config(target, metric or (), changes or (), plugin_files), workers)
-        with shown() as progress:
+        with told_how_to_make(target), shown() as progress:
             finished = rescore(target, settings, progress, force, plugin_files)
     else:
         from bench.cli.score_clips import clips_config, refuse_other_clips, run_name

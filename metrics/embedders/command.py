@@ -35,6 +35,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -43,9 +44,9 @@ import numpy as np
 
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Embedder, Vectors
-from bench.errors import DataError, TransientError, Undefined, UsageError
-from bench.file_hash import hash_file
-from bench.user_program import ProgramEnding, UserProgram, keep_log, last_words
+from bench.errors import DataError, TransientError, Undefined, UsageError, one_line
+from bench.file_hash import FileChanged, hash_file
+from bench.user_program import ProgramEnding, UserProgram, ask_again_one_by_one, keep_log, last_words
 
 _LARGEST = 2 * 2**30  # bytes of one call's vectors, unpacked
 
@@ -65,13 +66,15 @@ class CommandEmbedder(Embedder):
         timeout: seconds that one clip may take; a call may take as many times that as it has clips.
         cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
         batch_size: clips in one call.
+        environment: ``{python: …, requirements: …}``, whose interpreter ``{python}`` in the command stands for; made by
+            'tunebench environment make'. Requirements are a list of what pip takes, or a file of them.
 
     Raises:
         UsageError: the command is no list, or does not mention both paths; a number is none; or there is no folder.
-        MissingError: a file of weights is not there.
+        MissingError: a file of weights is not there, or the environment has not been made.
     """
 
-    provenance_params = frozenset({"timeout", "cwd", "batch_size", "weights"})
+    provenance_params = frozenset({"timeout", "cwd", "batch_size", "weights", "environment"})
     examples: ClassVar[Mapping[str, str]] = {
         "command": '[python, embed.py, "{requests}", "{vectors}"]',
         "dimension": "512",
@@ -86,18 +89,20 @@ class CommandEmbedder(Embedder):
         timeout: float = 300.0,
         cwd: str | None = None,
         batch_size: int = 16,
+        environment: Mapping[str, Any] | None = None,
     ) -> None:
-        self._program = UserProgram("command embedder", command, ("{requests}", "{vectors}"), timeout, cwd)
+        self._program = UserProgram("command embedder", command, ("{requests}", "{vectors}"), timeout, cwd, environment)
         for name, number in (("dimension", dimension), ("batch_size", batch_size)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise UsageError(f"command embedder: {name} is {number!r}, must be a whole number of 1 or more")
         self.dimension, self.revision, self.clips_per_call = dimension, revision, batch_size
         self._weights = self._program.weights(weights)
         self._last: tuple[Audio, int] | None = None
+        self._identity = self.fingerprint()
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """SHA-256 of each file that the command names, see `UserProgram.files`, and of the weights in their order."""
-        return {"files": self._program.files(), "weights": [hash_file(file, lasting=True) for file in self._weights]}
+        """What `UserProgram.identity` covers, and SHA-256 of the weights in their order."""
+        return {**self._program.identity(), "weights": [hash_file(file, lasting=True) for file in self._weights]}
 
     def embed(self, audio: Audio) -> Vectors:
         """Embed one clip, in a call of its own."""
@@ -112,13 +117,11 @@ class CommandEmbedder(Embedder):
 
         Raises:
             MissingError: the program is not there or may not be executed.
+        FileChanged: a file that the command names, the weights or the environment is not what was planned.
         """
-        found, ending = self._call(audio)
-        if len(audio) > 1 and ending.code != 0:
-            found = [
-                self._call([one])[0][0] if isinstance(vectors, Exception) else vectors
-                for one, vectors in zip(audio, found, strict=True)
-            ]
+        found = ask_again_one_by_one(audio, self._call, _is_unanswered)
+        if self.fingerprint() != self._identity:
+            raise FileChanged("a file of the command embedder changed while it was used; run the same command again")
         return found
 
     def weights(self, audio: Audio) -> Vectors:
@@ -162,11 +165,18 @@ class CommandEmbedder(Embedder):
                 if id not in arrays.files:
                     return DataError("gave no vectors of it")
                 found = np.asarray(arrays[id])
-        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            return DataError(f"wrote no .npz that can be read ({error})" if file.exists() else "wrote no vectors")
+        except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            return DataError(
+                f"wrote no .npz that can be read ({one_line(error)})" if file.exists() else "wrote no vectors"
+            )
         if found.ndim != 2 or found.shape[1] != self.dimension or found.dtype.kind not in "fiu":
             return DataError(f"gave an array of {found.dtype} and shape {found.shape}, not (windows, {self.dimension})")
         if not len(found):
             return Undefined("the command found nothing to embed")
-        vectors = np.ascontiguousarray(found, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+            vectors = np.ascontiguousarray(found, dtype=np.float32)
         return vectors if np.isfinite(vectors).all() else DataError("gave vectors that are not finite")
+
+
+def _is_unanswered(vectors: Vectors | Exception) -> bool:
+    return isinstance(vectors, DataError | TransientError)
