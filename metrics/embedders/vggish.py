@@ -18,7 +18,7 @@ import numpy as np
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Vectors
 from bench.contracts.front_end import FrontEnd
-from metrics.embedders import front_ends
+from metrics.embedders import front_ends, preparation
 from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.windows import finite, network_input
 from metrics.networks.checkpoint import checkpoint_file, fill, load_state, required
@@ -75,19 +75,19 @@ class VGGish(LocalCheckpoint):
         network = self._network
         torch = required("torch", "laion")
         published = self.published_front_end
-        samples = front_ends.prepare(audio, RATE, published) if published else network_input(audio, RATE)
+        samples = preparation.prepare(audio, RATE, published) if published else network_input(audio, RATE)
         samples = np.pad(samples, (0, max(0, EXAMPLE - len(samples))))
         examples = required("torchvggish.vggish_input", "laion").waveform_to_examples(samples, RATE, False)
         inputs = torch.from_numpy(examples.astype(np.float32))[:, None].to(self.device)
         with torch.inference_mode():
             batches = [network(batch).cpu().numpy() for batch in inputs.split(self.batch_size)]
         vectors = np.concatenate(batches)
-        return finite(front_ends.stored(vectors, published) if published else vectors, "vggish")
+        return finite(preparation.stored(vectors, published) if published else vectors, "vggish")
 
     def weights(self, audio: Audio) -> Vectors:
         published = self.published_front_end
         if published:  # whose windows all count alike
-            frames = len(front_ends.prepare(audio, RATE, published))
+            frames = len(preparation.prepare(audio, RATE, published))
             return np.ones(max(1, 1 + (frames - EXAMPLE) // HOP), dtype=np.float32)
         frames = round(audio.duration * RATE)
         return np.full(max(1, 1 + (frames - EXAMPLE) // HOP), min(1.0, frames / EXAMPLE), dtype=np.float32)

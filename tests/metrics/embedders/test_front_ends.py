@@ -20,7 +20,8 @@ from bench.contracts.front_end import FrontEnd, describe
 from bench.errors import Undefined, UsageError
 from bench.hashing import fingerprint
 from bench.planning.former_identity import former_embedder
-from metrics.embedders.front_ends import CLAP, VGGISH, pann, prepare, stored, windows_of
+from metrics.embedders.front_ends import CLAP, VGGISH, pann
+from metrics.embedders.preparation import prepare, stored, windows_of
 from metrics.embedders.resampling import resample
 
 torch = pytest.importorskip("torch")

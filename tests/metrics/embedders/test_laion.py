@@ -16,7 +16,7 @@ import pytest
 from bench import Audio
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, MissingError, UsageError
-from metrics.embedders.front_ends import prepare
+from metrics.embedders.preparation import prepare
 from metrics.embedders.laion import ClapLaion, _without_downloads
 from metrics.embedders.pann import PANN
 from metrics.embedders.vggish import VGGish
