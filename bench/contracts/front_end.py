@@ -14,7 +14,9 @@ OWN = "tunebench"
 """Name of the front end that an embedder has when none is named; its version covers it."""
 
 Channels = Literal["mean", "mean-or-loudest", "first", "stereo", "joined"]
-Resampler = Literal["soxr", "librosa", "resampy", "julius", "torchaudio-kaiser", "torchaudio-hann"]
+Resampler = Literal[
+    "soxr", "librosa", "resampy", "julius", "torchaudio-kaiser", "torchaudio-hann", "torchaudio-hann-double"
+]
 Level = Literal["none", "peak", "source-peak", "loudness"]
 Rounding = Literal["wav", "scaled"]
 Selection = Literal["all", "random"]
@@ -52,7 +54,8 @@ class FrontEnd:
             All but the last two are mixed before they are resampled.
         center: whether the mean of the samples is subtracted.
         resampler: ``soxr`` (high quality), ``librosa`` (the same, its length rounded up), ``resampy`` (kaiser_best),
-            or a windowed sinc: ``julius``, ``torchaudio-kaiser`` (64 zero crossings) or ``torchaudio-hann`` (6).
+            or a windowed sinc: ``julius`` (24 zero crossings), ``torchaudio-kaiser`` (64), ``torchaudio-hann`` (6) or
+            ``torchaudio-hann-double`` (6, its filters in float64).
         level: what the audio is scaled to: a ``peak`` in dB, a ``source-peak`` as it is before resampling, an
             integrated ``loudness`` in LUFS, or ``none``.
         target: the peak or the loudness.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
 from bench.contracts.front_end import FrontEnd
 from bench.errors import UsageError
-from metrics.embedders.front_ends import CDPAM_FRONT_ENDS, own
+from metrics.embedders.front_ends import CDPAM_FRONT_ENDS, MONO, own
 from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.windows import WaveformEmbedder
 from metrics.networks.checkpoint import checkpoint_file, fill, required
@@ -58,6 +59,7 @@ class CDPAM(LocalCheckpoint, WaveformEmbedder):
     filters: ClassVar[int] = 64
     """Channels of the first layers of the published network."""
     own_front_end = own(window)
+    decided_front_end = MONO
 
     @classmethod
     def require(cls) -> None:
@@ -116,7 +118,7 @@ def _encoder(filters: int) -> Any:
             super().__init__()
             self.encoder, self.ebatch = torch.nn.ModuleList(), torch.nn.ModuleList()
             channels = [1, *(filters * 2 ** (layer // 4) for layer in range(1, _LAYERS + 1))]
-            for before, after in zip(channels, channels[1:], strict=False):
+            for before, after in pairwise(channels):
                 self.encoder.append(torch.nn.Conv1d(before, after, _KERNEL, padding=_KERNEL // 2))
                 self.ebatch.append(torch.nn.BatchNorm1d(after))
 

@@ -11,7 +11,8 @@ It gets two paths, for instance in a configuration::
             dimension: 512
 
 ``{requests}`` is a file with one JSON object a line: ``id``, ``clip`` (the path of a WAV file of 32-bit floats), and
-``duration`` in seconds. Into the file ``{vectors}`` the command writes an ``.npz`` with an array for each id, shape
+``duration`` in seconds. With ``front_end`` the clip is prepared already: mixed, resampled, levelled; where the front end
+cuts windows, ``windows`` lists the path of a WAV file for each, and one vector for each is wanted. Into the file ``{vectors}`` the command writes an ``.npz`` with an array for each id, shape
 (windows, dimension); one without windows says that the clip has no embedding. A whole program::
 
     # embed.py
@@ -43,9 +44,12 @@ import numpy as np
 
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Embedder, Vectors
+from bench.contracts.front_end import FrontEnd
 from bench.errors import DataError, TransientError, Undefined, UsageError
 from bench.file_hash import hash_file
 from bench.user_program import ProgramEnding, UserProgram, keep_log, last_words
+from metrics.embedders.front_ends import COMMAND
+from metrics.embedders.preparation import blocks_of, prepare, stored
 
 _LARGEST = 2 * 2**30  # bytes of one call's vectors, unpacked
 
@@ -65,6 +69,8 @@ class CommandEmbedder(Embedder):
         timeout: seconds that one clip may take; a call may take as many times that as it has clips.
         cwd: folder to run in; relative paths in ``command`` start there.  [default: the working folder]
         batch_size: clips in one call.
+        front_end: how audio is prepared for the program, which otherwise gets it as it is: by a published tool,
+            ``stable-audio-metrics-openl3`` or ``stable-audio-metrics-passt``; or settings.
 
     Raises:
         UsageError: the command is no list, or does not mention both paths; a number is none; or there is no folder.
@@ -86,7 +92,9 @@ class CommandEmbedder(Embedder):
         timeout: float = 300.0,
         cwd: str | None = None,
         batch_size: int = 16,
+        front_end: str | Mapping[str, Any] | None = None,
     ) -> None:
+        self.front_end = front_end
         self._program = UserProgram("command embedder", command, ("{requests}", "{vectors}"), timeout, cwd)
         for name, number in (("dimension", dimension), ("batch_size", batch_size)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
@@ -94,6 +102,10 @@ class CommandEmbedder(Embedder):
         self.dimension, self.revision, self.clips_per_call = dimension, revision, batch_size
         self._weights = self._program.weights(weights)
         self._last: tuple[Audio, int] | None = None
+
+    @property
+    def front_ends(self) -> Mapping[str, FrontEnd]:
+        return COMMAND
 
     def fingerprint(self) -> Mapping[str, Any]:
         """SHA-256 of each file that the command names, see `UserProgram.files`, and of the weights in their order."""
@@ -114,7 +126,7 @@ class CommandEmbedder(Embedder):
             MissingError: the program is not there or may not be executed.
         """
         found, ending = self._call(audio)
-        if len(audio) > 1 and ending.code != 0:
+        if len(audio) > 1 and ending and ending.code != 0:
             found = [
                 self._call([one])[0][0] if isinstance(vectors, Exception) else vectors
                 for one, vectors in zip(audio, found, strict=True)
@@ -128,21 +140,21 @@ class CommandEmbedder(Embedder):
         assert self._last is not None
         return np.ones(self._last[1], dtype=np.float32)
 
-    def _call(self, audio: Sequence[Audio]) -> tuple[list[Vectors | Exception], ProgramEnding]:
-        import soundfile
-
+    def _call(self, audio: Sequence[Audio]) -> tuple[list[Vectors | Exception], ProgramEnding | None]:
+        """What became of each clip, and how the program ended, where it was run."""
         self._program.found()
         with tempfile.TemporaryDirectory(prefix="tunebench-", ignore_cleanup_errors=True) as temporary:
             folder = Path(temporary)
             requests, vectors, log = folder / "requests.jsonl", folder / "vectors.npz", folder / "log"
-            lines = []
-            for number, one in enumerate(audio, 1):
-                clip = folder / f"{number:04d}.wav"
-                soundfile.write(clip, one.samples.T, one.rate, subtype="FLOAT")  # the very samples, which FLAC rounds
-                lines.append({"id": clip.stem, "clip": str(clip), "duration": one.duration})
+            asked = [self._request(folder / f"{number:04d}.wav", one) for number, one in enumerate(audio, 1)]
+            lines = [request for request in asked if not isinstance(request, Exception)]
+            if not lines:
+                return [request for request in asked if isinstance(request, Exception)], None
             requests.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-            ending = self._program.run({"{requests}": requests, "{vectors}": vectors}, log, len(audio))
-            found = [self._vectors(vectors, str(line["id"])) for line in lines]
+            ending = self._program.run({"{requests}": requests, "{vectors}": vectors}, log, len(lines))
+            found = [
+                request if isinstance(request, Exception) else self._vectors(vectors, request) for request in asked
+            ]
             if any(isinstance(one, DataError) for one in found):
                 kept = keep_log(log) if log.stat().st_size else log
                 words, kind = last_words(kept), TransientError if ending.may_pass else DataError
@@ -152,8 +164,31 @@ class CommandEmbedder(Embedder):
                 ]
         return found, ending
 
-    def _vectors(self, file: Path, id: str) -> Vectors | Exception:
+    def _request(self, clip: Path, audio: Audio) -> dict[str, Any] | Undefined:
+        """Write a clip and its windows, and return what the program is told; or why the clip has no embedding."""
+        import soundfile
+
+        def write(path: Path, samples: Any, rate: int) -> str:
+            soundfile.write(path, samples.T, rate, subtype="FLOAT")  # the very samples, which FLAC rounds
+            return str(path)
+
+        front_end = self.published_front_end
+        if front_end is None:
+            return {"id": clip.stem, "clip": write(clip, audio.samples, audio.rate), "duration": audio.duration}
+        rate = front_end.rate or audio.rate
+        try:
+            samples = prepare(audio, rate, front_end)
+            blocks = [] if front_end.window is None else blocks_of(audio, rate, front_end)
+        except Undefined as error:
+            return error
+        request = {"id": clip.stem, "clip": write(clip, samples, rate), "duration": samples.shape[-1] / rate}
+        windows = [window for block in blocks for window in block]
+        files = [write(clip.with_name(f"{clip.stem}-{i:04d}.wav"), one, rate) for i, one in enumerate(windows, 1)]
+        return {**request, "windows": files} if files else request
+
+    def _vectors(self, file: Path, request: Mapping[str, Any]) -> Vectors | Exception:
         """The array of one clip, or what is wrong with it."""
+        id, windows, front_end = request["id"], request.get("windows"), self.published_front_end
         try:
             with zipfile.ZipFile(file) as packed:
                 if sum(entry.file_size for entry in packed.infolist()) > _LARGEST:
@@ -168,5 +203,9 @@ class CommandEmbedder(Embedder):
             return DataError(f"gave an array of {found.dtype} and shape {found.shape}, not (windows, {self.dimension})")
         if not len(found):
             return Undefined("the command found nothing to embed")
+        if windows and len(found) != len(windows):
+            return DataError(f"gave {len(found)} vectors of its {len(windows)} windows")
         vectors = np.ascontiguousarray(found, dtype=np.float32)
+        if front_end:
+            vectors = stored(vectors, front_end)
         return vectors if np.isfinite(vectors).all() else DataError("gave vectors that are not finite")

@@ -18,6 +18,19 @@ Each was written from its publisher's code, and reproduces what the network is g
   librosa does, peak at −1 dB, rounded to 16 bits, and one window of 10 s at a random place. That is what its
   checkpoints without fusion are given; its default checkpoint, with fusion, is a network that is not here.
 
+- ``stable-audio-metrics-openl3``: the same, ``src/openl3_fd.py``: two channels, mono as both, peak at −1 dB, resampled by
+  soxr to 44.1 kHz. openl3 then hears each channel in windows of 1 s every 0.5 s, which it cuts itself.
+- ``stable-audio-metrics-passt``: the same, ``src/passt_kld.py``: as for CLAP at 32 kHz without rounding; windows of 10 s
+  every 5 s up to the first that reaches the end, followed by zeros where it is longer than 1.5 s; the softmax of the
+  mean of the windows' logits.
+
+- ``audiocraft``: github.com/facebookresearch/audiocraft, ``audiocraft/metrics/clap_consistency.py``, which MusicGen's
+  CLAP scores are of: resampled by julius, mixed, and one window of 10 s at a random place, without rounding.
+
+- ``msclap``: github.com/microsoft/CLAP, ``msclap/CLAPWrapper.py``: each channel is resampled by torchaudio, and stereo is
+  one long channel, the left one followed by the right one; of that, 7 s at a random place, or repeated until it lasts 7 s.
+  fadtk and kadtk hear 7 s of the mixed audio every second.
+
 Where a tool draws a place at random from a generator that nobody seeds, here the seed is the hash of the audio. Audio
 shorter than one example of VGGish, which the tools fail on, is followed by zeros.
 """
@@ -26,6 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bench.contracts.front_end import OWN, FrontEnd
 
@@ -64,6 +78,15 @@ def own(window: float, padding: bool = True) -> FrontEnd:
     return replace(_OWN, window=window, hop=window, padding="zeros" if padding else "drop")
 
 
+MONO: Mapping[str, Any] = {"rate": None, "channels": ("mean", "mean-or-loudest", "first", "joined")}
+"""What a network of mono waveforms decides of every front end."""
+
+
+def fixed_windows(window: float) -> Mapping[str, Any]:
+    """The same of a network that takes windows of so many seconds only."""
+    return {**MONO, "window": window, "padding": ("zeros", "drop", "repeat", "cycle")}
+
+
 VGGISH: Mapping[str, FrontEnd] = {
     name: replace(front_end, window=0.975, hop=0.96, padding="drop")
     for name, front_end in _named(
@@ -75,9 +98,11 @@ VGGISH: Mapping[str, FrontEnd] = {
 _EVERY_SECOND = {"window": 10.0, "hop": 1.0}
 _ONE_OF_TEN = {"window": 10.0, "hop": 10.0, "selection": "random", "padding": "repeat"}
 
+_AUDIOCRAFT = FrontEnd("audiocraft", resampler="julius", source="https://github.com/facebookresearch/audiocraft")
+
 CLAP: Mapping[str, FrontEnd] = _named(
     *(replace(each, rounding=("wav", "scaled"), **_EVERY_SECOND) for each in (_FADTK, _KADTK)),  # type: ignore[arg-type]
-    *(replace(each, **_ONE_OF_TEN) for each in (_FRECHET, _STABLE_AUDIO)),  # type: ignore[arg-type]
+    *(replace(each, **_ONE_OF_TEN) for each in (_FRECHET, _STABLE_AUDIO, _AUDIOCRAFT)),  # type: ignore[arg-type]
 )
 """Front ends for CLAP by laion-clap, for every checkpoint."""
 
@@ -86,6 +111,43 @@ CDPAM_FRONT_ENDS: Mapping[str, FrontEnd] = {
     each.name: replace(each, window=1.0, hop=1.0, padding="shorter") for each in (_FADTK, _KADTK)
 }
 """Front ends for CDPAM."""
+
+
+_MSCLAP = FrontEnd(
+    "msclap",
+    "joined",
+    resampler="torchaudio-hann-double",
+    window=7.0,
+    hop=7.0,
+    selection="random",
+    padding="cycle",
+    source="https://github.com/microsoft/CLAP",
+)
+CLAP_MS: Mapping[str, FrontEnd] = _named(_MSCLAP, *(replace(each, window=7.0, hop=1.0) for each in (_FADTK, _KADTK)))
+"""Front ends for Microsoft's CLAP."""
+
+COMMAND: Mapping[str, FrontEnd] = _named(
+    replace(
+        _STABLE_AUDIO,
+        name="stable-audio-metrics-openl3",
+        channels="stereo",
+        resampler="soxr",
+        level="source-peak",
+        rounding=(),
+        rate=44_100,
+    ),
+    replace(
+        _STABLE_AUDIO,
+        name="stable-audio-metrics-passt",
+        rounding=(),
+        rate=32_000,
+        window=10.0,
+        hop=5.0,
+        padding="cover",
+        pooling="mean-softmax",
+    ),
+)
+"""Front ends for programs: openl3 cuts windows itself, and PaSST is given them."""
 
 
 def pann(rate: int) -> Mapping[str, FrontEnd]:

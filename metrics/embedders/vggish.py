@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,10 +45,17 @@ class VGGish(LocalCheckpoint):
         device: where the network runs, as PyTorch writes it.
         batch_size: examples in one call of the network.
         front_end: how a published tool prepares the audio, instead of the above: ``fadtk``, ``kadtk``,
-            ``frechet-audio-distance`` or ``audioldm_eval``.
+            ``frechet-audio-distance`` or ``audioldm_eval``; or settings.
     """
 
     own_front_end = replace(front_ends.own(EXAMPLE / RATE, padding=False), hop=HOP / RATE)
+    decided_front_end: ClassVar[Mapping[str, Any]] = {
+        **front_ends.fixed_windows(EXAMPLE / RATE),
+        "hop": HOP / RATE,
+        "padding": "drop",
+        "selection": "all",
+        "pooling": "none",
+    }
 
     version = 1
     dimension = 128
@@ -64,7 +71,7 @@ class VGGish(LocalCheckpoint):
         checkpoint: str = PUBLISHED,
         device: str = "cpu",
         batch_size: int = 32,
-        front_end: str | None = None,
+        front_end: str | Mapping[str, Any] | None = None,
     ) -> None:
         self.front_end = front_end
         self.checkpoint = checkpoint

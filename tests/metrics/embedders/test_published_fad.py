@@ -20,6 +20,7 @@ from bench.contracts.audio import read_audio
 from bench.contracts.embedder import EmbedderRef
 from bench.planning.metric_plan import plan_embedder
 from bench.references.find import find_reference
+from bench.references.load import load_reference
 from metrics.embedders.cdpam import CDPAM, PUBLISHED
 from metrics.frechet import FrechetAudioDistance, gaussian_distance, per_clip_distances
 from metrics.gaussian import Gaussian
@@ -65,8 +66,8 @@ def test_fad_of_the_set_and_of_every_clip_is_the_one_that_fadtk_publishes(
     assert done.exit_code == 0, done.output
 
     params = {"checkpoint": str(WEIGHTS), "mode": mode, "front_end": "fadtk"}
-    reference = find_reference(str(file), plan_embedder(EmbedderRef("cdpam", params)))
-    gaussian = FrechetAudioDistance("cdpam", params).gaussian(reference)
+    found_there = find_reference(str(file), plan_embedder(EmbedderRef("cdpam", params)))
+    gaussian = FrechetAudioDistance("cdpam", params).gaussian(load_reference(found_there.path))
     embedder = CDPAM(**params)  # type: ignore[arg-type]
     embedder.__dict__["_network"] = network
     clips = sorted((FOLDER / "fadtk" / "test" / "samples").glob("*.opus"))
