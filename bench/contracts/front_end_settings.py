@@ -36,14 +36,14 @@ class FrontEndSettings(Settings):
     name: in tables, not that of a published one. channels: ``mean``, ``first``, ``mean-or-loudest`` (the loudest where
     they cancel), ``stereo`` (two channels, for a ``command`` embedder), ``joined`` (one after another). center:
     subtract the mean of the samples. resampler: ``soxr``, ``librosa``, ``resampy``, ``julius``, ``torchaudio-kaiser``,
-    ``torchaudio-hann`` or ``torchaudio-hann-double``. level: ``none``, ``peak``, ``source-peak`` (before resampling) or ``loudness``. target: of
-    the level, in dB for a peak and in LUFS for a loudness. rounding: to 16 bits, ``wav`` by way of a file, ``scaled``
-    by ±32,767; one after another. shortest: in seconds, zeros follow what is shorter. window: in seconds, null for
-    whole recordings. hop: in seconds, null for windows side by side. selection: ``all`` windows, or one at a
-    ``random`` place that the audio's hash draws. padding: of the last window, ``zeros``, ``cover`` (zeros, none after
-    the first that reaches the end), ``shorter`` or ``drop``; of short audio and a random place ``repeat`` or ``cycle``.
-    precision: bits of the vectors' numbers. rate: in Hz, of a ``command`` embedder; null for that of the audio.
-    pooling: of the windows' vectors, ``none``, ``mean`` or ``mean-softmax``.
+    ``torchaudio-hann`` or ``torchaudio-hann-double``. level: ``none``, ``peak``, ``source-peak`` (before resampling) or
+    ``loudness``. target: of the level, in dB for a peak and in LUFS for a loudness. rounding: to 16 bits, ``wav`` by
+    way of a file, ``scaled`` by ±32,767; one after another. shortest: in seconds, zeros follow what is shorter. window:
+    in seconds, null for whole recordings. hop: in seconds, null for windows side by side. selection: ``all`` windows,
+    or one at a ``random`` place that the audio's hash draws. padding: of the last window, ``zeros``, ``cover`` (zeros,
+    none after the first that reaches the end), ``shorter`` or ``drop``; of short audio and a random place ``repeat`` or
+    ``cycle``. precision: bits of the vectors' numbers. rate: in Hz, of a ``command`` embedder; null for that of the
+    audio. pooling: of the windows' vectors, ``none``, ``mean`` or ``mean-softmax``.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]

@@ -109,10 +109,10 @@ class ClapMS(LocalCheckpoint, WaveformEmbedder):
         try:
             return Path(hub.hf_hub_download(self.checkpoint, PUBLISHED, local_files_only=local_only))
         except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+            why = "what first uses it downloads it" if local_only else "the hub did not give it"
             raise MissingError(
-                f"clap-ms: {PUBLISHED} of {self.checkpoint} is not on this machine"
-                f"{'; what first uses it downloads it' if local_only else ', and the hub did not give it'}; download it "
-                f"from {SOURCE} and give its place as the parameter 'checkpoint'"
+                f"clap-ms: {PUBLISHED} of {self.checkpoint} is not on this machine; {why}; or download it from "
+                f"{SOURCE} and give its place as the parameter 'checkpoint'"
             ) from error
 
     @cached_property

@@ -17,19 +17,16 @@ Each was written from its publisher's code, and reproduces what the network is g
 - ``stable-audio-metrics``: github.com/Stability-AI/stable-audio-metrics, ``src/clap_score.py``: mixed and resampled as
   librosa does, peak at −1 dB, rounded to 16 bits, and one window of 10 s at a random place. That is what its
   checkpoints without fusion are given; its default checkpoint, with fusion, is a network that is not here.
-
-- ``stable-audio-metrics-openl3``: the same, ``src/openl3_fd.py``: two channels, mono as both, peak at −1 dB, resampled by
-  soxr to 44.1 kHz. openl3 then hears each channel in windows of 1 s every 0.5 s, which it cuts itself.
-- ``stable-audio-metrics-passt``: the same, ``src/passt_kld.py``: as for CLAP at 32 kHz without rounding; windows of 10 s
-  every 5 s up to the first that reaches the end, followed by zeros where it is longer than 1.5 s; the softmax of the
-  mean of the windows' logits.
-
+- ``stable-audio-metrics-openl3``: the same, ``src/openl3_fd.py``: two channels, mono as both, peak at −1 dB,
+  resampled by soxr to 44.1 kHz. openl3 then hears each channel in windows of 1 s every 0.5 s, which it cuts itself.
+- ``stable-audio-metrics-passt``: the same, ``src/passt_kld.py``: as for CLAP at 32 kHz without rounding; windows of
+  10 s every 5 s up to the first that reaches the end, followed by zeros where it is longer than 1.5 s; the softmax of
+  the mean of the windows' logits.
 - ``audiocraft``: github.com/facebookresearch/audiocraft, ``audiocraft/metrics/clap_consistency.py``, which MusicGen's
   CLAP scores are of: resampled by julius, mixed, and one window of 10 s at a random place, without rounding.
-
-- ``msclap``: github.com/microsoft/CLAP, ``msclap/CLAPWrapper.py``: each channel is resampled by torchaudio, and stereo is
-  one long channel, the left one followed by the right one; of that, 7 s at a random place, or repeated until it lasts 7 s.
-  fadtk and kadtk hear 7 s of the mixed audio every second.
+- ``msclap``: github.com/microsoft/CLAP, ``msclap/CLAPWrapper.py``: each channel is resampled by torchaudio, and
+  stereo is one long channel, the left one followed by the right one; of that, 7 s at a random place, or repeated
+  until it lasts 7 s. fadtk and kadtk hear 7 s of the mixed audio every second.
 
 Where a tool draws a place at random from a generator that nobody seeds, here the seed is the hash of the audio. Audio
 shorter than one example of VGGish, which the tools fail on, is followed by zeros.

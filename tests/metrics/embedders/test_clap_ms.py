@@ -138,7 +138,7 @@ def test_a_window_is_what_msclap_prepares(seconds: float, rate: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["fadtk", "kadtk"])
-def test_fadtk_and_kadtk_hear_seven_seconds_every_second(name: str, clap: ClapMS) -> None:
+def test_fadtk_and_kadtk_hear_seven_seconds_every_second(name: str) -> None:
     audio = music(8.2)
     heard = prepare(audio, RATE, CLAP_MS[name]).reshape(1, -1)  # what load_wav reads of the 16-bit file
     chunks = [heard[:, i : i + 7 * RATE] for i in range(0, heard.shape[1], RATE)]
@@ -198,7 +198,7 @@ def test_clap_score_is_the_cosine_of_the_package(checkpoint: Path, tokenizer: Pa
 
 
 def test_what_is_missing_or_another_network_is_refused(
-    checkpoint: Path, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub
 
