@@ -60,7 +60,7 @@ class Sizes:
 
     @property
     def last(self) -> int:
-        return self.width * 2 ** (len(self.depths) - 1)
+        return self.width << (len(self.depths) - 1)
 
 
 def renamed(state: Mapping[str, Any]) -> dict[str, Any]:

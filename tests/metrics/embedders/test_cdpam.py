@@ -38,8 +38,8 @@ def as_python2(content: bytes) -> bytes:
         opcodes = list(pickletools.genops(source))
         ends = [place for *_, place in opcodes[1:]] + [source.tell()]
         for (opcode, value, place), end in zip(opcodes, ends, strict=True):
-            long = number == 3 and opcode.name == "LONG1" and abs(value) > 2**31
-            parts.append(b"I%d\n" % value if long else content[place or 0 : end])
+            long = number == 3 and opcode.name == "LONG1" and abs(int(str(value))) > 2**31
+            parts.append(f"I{value}\n".encode() if long else content[place or 0 : end])
     return b"".join(parts) + content[source.tell() :]
 
 

@@ -97,7 +97,7 @@ def music(seconds: float, rate: int = RATE) -> Audio:
 def test_audio_and_text_are_what_msclap_gives_with_the_same_weights(clap: ClapMS) -> None:
     time = np.arange(7 * RATE) / RATE
     chirp = 0.3 * np.sin(2 * np.pi * (200 + 30 * time) * time)
-    mono = np.float32(chirp + 0.1 * np.sin(2 * np.pi * 1234 * time) * (1 + np.sin(5 * time)))
+    mono = (chirp + 0.1 * np.sin(2 * np.pi * 1234 * time) * (1 + np.sin(5 * time))).astype(np.float32)
     vectors = clap._vectors(np.stack([mono, mono[::-1] * np.float32(0.5)]))
     assert vectors.shape == (2, 1024)
     np.testing.assert_allclose(vectors[:, :48], KNOWN["audio"], atol=2e-5)
@@ -112,7 +112,7 @@ def test_audio_and_text_are_what_msclap_gives_with_the_same_weights(clap: ClapMS
     np.testing.assert_allclose(texts[:, :48], KNOWN["text"], atol=2e-5)
 
 
-def load_audio_into_tensor(waveform: Any, start: int | None) -> np.ndarray:
+def load_audio_into_tensor(waveform: Any, start: int) -> np.ndarray:
     """As in ``CLAPWrapper`` after resampling, with the place that it draws given."""
     series = waveform.reshape(-1)
     if series.shape[0] <= 7 * RATE:
@@ -127,7 +127,7 @@ def test_a_window_is_what_msclap_prepares(seconds: float, rate: int) -> None:
     channels = torch.from_numpy(
         np.stack([resample(channel, rate, RATE, "torchaudio-hann-double") for channel in audio.samples])
     )
-    start = None
+    start = 0
     if 2 * seconds > 7:
         seed = int(fingerprint(["front-end", "window", content_hash(audio)]), 16)
         start = int(np.random.default_rng(seed).integers(0, channels.numel() - 7 * RATE))

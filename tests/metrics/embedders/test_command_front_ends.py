@@ -127,7 +127,7 @@ def test_a_program_gets_two_channels_at_the_rate_of_openl3(program: Callable[...
 
 def test_a_clip_that_cannot_be_prepared_costs_no_other(program: Callable[..., CommandEmbedder]) -> None:
     embedder = program(_LOGITS, CLASSES, front_end=PASST.name)
-    silent, short = Audio(np.zeros((1, 48_000)), 48_000), music(0.2)
+    silent, short = Audio(np.zeros((1, 48_000), np.float32), 48_000), music(0.2)
     found = embedder.embed_together([silent, music(3), short])
     assert [type(each) for each in found] == [Undefined, np.ndarray, Undefined]
     assert [type(each) for each in embedder.embed_together([silent, short])] == [Undefined, Undefined]
