@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from bench.contracts.audio import Audio
 from bench.contracts.front_end import OWN, FrontEnd
-from bench.contracts.front_end_settings import front_end_of
 from bench.contracts.identity import identity_of
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find, plain_name
@@ -68,6 +67,8 @@ class Embedder(ABC):
         if self.front_end is None or not self.front_ends:
             return None
         if isinstance(self.front_end, Mapping):
+            from bench.contracts.front_end_settings import front_end_of  # plugins import this module, and not pydantic
+
             return front_end_of(self.front_end, type(self).__name__, self.decided_front_end, self.front_ends)
         if self.front_end not in self.front_ends:
             known = ", ".join(self.front_ends)
