@@ -44,7 +44,8 @@ def prepare(audio: Audio, rate: int, front_end: FrontEnd) -> Prepared:
     if front_end.center:
         channels = channels - channels.mean(axis=1, keepdims=True, dtype=np.float32)
     if front_end.level == "source-peak":
-        channels = _at_peak(channels, front_end)
+        loudest = audio.peak if front_end.channels == "stereo" else None  # of all channels, also those left out
+        channels = _at_peak(channels, front_end, loudest)
     channels = np.stack([resample(channel, audio.rate, rate, front_end.resampler) for channel in channels])
     if front_end.channels == "joined":
         channels = channels.reshape(1, -1)
@@ -115,8 +116,8 @@ def _channels(samples: Samples, front_end: FrontEnd) -> Samples:
     return mixed[np.newaxis]
 
 
-def _at_peak(samples: Prepared, front_end: FrontEnd) -> Prepared:
-    peak = float(np.abs(samples).max())
+def _at_peak(samples: Prepared, front_end: FrontEnd, peak: float | None = None) -> Prepared:
+    peak = float(np.abs(samples).max()) if peak is None else peak
     if peak < SILENCE:
         raise Undefined("silent")
     return samples * np.float32(10.0 ** ((front_end.target or 0.0) / 20.0) / peak)
