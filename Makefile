@@ -6,9 +6,11 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # One of these may be at one thing for longer than the five minutes after which a test counts as standing still.
 LONG := $(BIN)/python -m pytest -n 2 --dist loadfile -o faulthandler_timeout=3600
+# Weights, clips and distances that others published: 181 MB, data only.
+PUBLISHED := .published
 export PYTHON
 
-.PHONY: quickstart test test-fast faults simulate learn lint format docs bench help clean core dev
+.PHONY: quickstart test test-fast faults simulate learn published-fad lint format docs bench help clean core dev
 
 quickstart: core ## install, then make a leaderboard of real music
 	@$(BIN)/tunebench run
@@ -27,8 +29,19 @@ simulate: dev ## thousands of simulations of each statistic
 	$(BIN)/python tests/simulations/survey_designs.py
 	$(LONG) -m simulate
 
-learn: dev ## trainings long enough to learn something
+learn: dev $(PUBLISHED)/fetched ## trainings long enough to learn something, and a published FAD
 	$(LONG) -m learn
+
+published-fad: dev $(PUBLISHED)/fetched ## compute a published FAD again: ten minutes, 181 MB of data
+	$(LONG) -m learn tests/metrics/embedders/test_published_fad.py
+
+$(PUBLISHED)/fetched: .ci/published-wheels.txt | dev
+	rm -rf $(PUBLISHED)
+	$(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps --only-binary :all: --require-hashes \
+		--dest $(PUBLISHED)/wheels --requirement .ci/published-wheels.txt
+	for wheel in $(PUBLISHED)/wheels/*.whl; do $(BIN)/python -m zipfile -e $$wheel $(PUBLISHED) || exit; done
+	rm -r $(PUBLISHED)/wheels
+	touch $@
 
 lint: dev ## style, spelling, types, rooms, and what runs on other machines
 	$(BIN)/ruff check .

@@ -26,6 +26,10 @@ Params = Annotated[
 Out = Annotated[Path, typer.Option(help="The reference file to write, *.safetensors.")]
 Name = Annotated[str | None, typer.Option(help="The name in tables.  [default: the output file's]")]
 Licence = Annotated[str, typer.Option(help="A note on the licence of the music.")]
+CompareWith = Annotated[
+    str | None,
+    typer.Option(help="Compare with clips of this front end all the same, and mark every score (W-FRONT-END)."),
+]
 Synthetic = Annotated[bool, typer.Option("--synthetic", help="Mark the reference as synthetic music in every table.")]
 
 
@@ -57,6 +61,7 @@ def build(
     max_bad: Annotated[
         float, typer.Option(help="Stop when more than this share of the files, and more than one, is unusable.")
     ] = 0.05,
+    compare_with: CompareWith = None,
     synthetic: Synthetic = False,
 ) -> None:
     """Embed recordings and write them as one reference file.
@@ -77,7 +82,8 @@ def build(
 
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
     about = {"licence": licence, "synthetic": synthetic}
-    options = ReferenceOptions(statistics_only, max_bad, about=about, genre_from=genres)
+    clips = _front_end(compare_with)
+    options = ReferenceOptions(statistics_only, max_bad, about=about, genre_from=genres, compare_with=clips)
     with shown() as progress, all_or_nothing():
         built = build_reference(source, EmbedderRef(embedder, _params(param)), out, name, options, progress)
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
@@ -106,12 +112,12 @@ def import_(
     ] = None,
     front_end: Annotated[
         str | None,
-        typer.Option(help="How the audio was prepared: fadtk, kadtk, ..., or tunebench for the embedder's own way."),
+        typer.Option(
+            help="How the audio was prepared: fadtk, kadtk, ..., tunebench for the embedder's own way, or settings: "
+            "'{name: mine, level: peak, target: -1}'."
+        ),
     ] = None,
-    compare_with: Annotated[
-        str | None,
-        typer.Option(help="Compare with clips of this front end all the same, and mark every score (W-FRONT-END)."),
-    ] = None,
+    compare_with: CompareWith = None,
     name: Name = None,
     licence: Licence = "",
     synthetic: Synthetic = False,
@@ -128,7 +134,7 @@ def import_(
 
     about = {"licence": licence, "synthetic": synthetic, "provenance": {"imported": source.name, "model": model}}
     ref = EmbedderRef(embedder, _params(param))
-    options = ImportOptions(model, windows, front_end, compare_with, about)
+    options = ImportOptions(model, windows, _front_end(front_end), _front_end(compare_with), about)
     reference_path(out)
     if holds_statistics(source):
         count = import_statistics(source, ref, out, name, options)
@@ -190,6 +196,20 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items() if item not in ("", None))
     return "; ".join(value) if isinstance(value, list) else str(value)
+
+
+def _front_end(given: str | None) -> Any:
+    """A front end by name, or a table of settings as YAML has it in a line."""
+    if given is None or not given.lstrip().startswith("{"):
+        return given
+    import yaml
+
+    from bench.errors import UsageError, one_line
+
+    try:
+        return yaml.safe_load(given)
+    except yaml.YAMLError as error:
+        raise UsageError(f"the front end {given!r:.60} is no table of settings ({one_line(error)[:120]})") from None
 
 
 def _params(given: list[str] | None) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def json_schema(kind: type[Settings], title: str, names: Mapping[str, Sequence[s
     return {"$schema": DRAFT, "title": title, **whole, **({"$defs": definitions} if definitions else {})}
 
 
+def table_schema(kind: type[Settings]) -> dict[str, Any]:
+    """Return the schema of a table of settings that holds no other table, to be put inside another one."""
+    return _described(kind.model_json_schema(by_alias=True), kind, {})
+
+
 def nested(schema: dict[str, Any], inside: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Return a schema in which settings that hold a whole configuration have the schema of that.
 

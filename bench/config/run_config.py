@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from bench.config.json_schema import table_schema
 from bench.config.sweep import combinations, problem, suffix
 from bench.config.value_types import (
     AUTO,
@@ -22,6 +23,7 @@ from bench.config.value_types import (
     Seeds,
     Sweep,
 )
+from bench.contracts.front_end_settings import FrontEndSettings
 from bench.contracts.plugins import plain_name, short_name
 from bench.contracts.prompt import Split
 from bench.contracts.prompt_file import SuiteFile
@@ -102,6 +104,12 @@ class ModelConfig(Settings):
         return self
 
 
+def _with_front_end(schema: dict[str, Any]) -> None:
+    """Describe the front end of a metric's embedder in the schema of its parameters, which are otherwise open."""
+    front_end = {"anyOf": [{"type": "string"}, {"type": "null"}, table_schema(FrontEndSettings)]}
+    schema["properties"] = {"embedder_params": {"type": "object", "properties": {"front_end": front_end}}}
+
+
 class MetricConfig(Settings):
     """A metric by name or ``path/to/file.py:Class``, and its parameters.
 
@@ -111,7 +119,7 @@ class MetricConfig(Settings):
 
     name: str
     label: ColumnName | None = Field(default=None, alias="as")
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_with_front_end)
 
     @property
     def base(self) -> str:

@@ -26,8 +26,8 @@ class Embedder(ABC):
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for models; the constructor loads nothing.
     What the audio needs before it is embedded (loudness, rate, channels) is the embedder's own part and covered by its
-    version. An embedder that can also prepare audio as others published it takes their name as the parameter
-    ``front_end``, names them in ``front_ends``, and what it does under one is a part of its identity.
+    version. An embedder that can also prepare audio as others published it takes their name, or a table of settings,
+    as the parameter ``front_end``, names them in ``front_ends``, and what it does under one is a part of its identity.
 
     Class attributes:
         version: raised whenever the same audio would give other vectors.
@@ -35,13 +35,17 @@ class Embedder(ABC):
         dimension: length of a vector; an instance attribute where it depends on the checkpoint.
         examples: as for models.
         own_front_end: how it prepares audio by itself, where it says so; may depend on the instance.
-        front_end: the published front end that it was asked for, by name.
+        front_end: the front end that it was asked for: a published one by name, or a table of
+            `bench.contracts.front_end_settings.FrontEndSettings`.
+        decided_front_end: what the network decides of every front end, by setting: its value, such as a window in
+            seconds, the values that it takes (a tuple), or None where there is no choice.
         clips_per_call: how many clips `embed_together` is given at once; an instance attribute where that is a
             parameter.
     """
 
     own_front_end: FrontEnd | None = None
-    front_end: str | None = None
+    front_end: str | Mapping[str, Any] | None = None
+    decided_front_end: Mapping[str, Any] = {}
     version: ClassVar[int] = 1
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     examples: ClassVar[Mapping[str, str]] = {}
@@ -58,10 +62,14 @@ class Embedder(ABC):
         """The one that it was asked for; None where it prepares audio in its own way.
 
         Raises:
-            UsageError: it has none of that name.
+            UsageError: it has none of that name, or a table of settings is wrong.
         """
         if self.front_end is None or not self.front_ends:
             return None
+        if isinstance(self.front_end, Mapping):
+            from bench.contracts.front_end_settings import front_end_of  # plugins import this module, and not pydantic
+
+            return front_end_of(self.front_end, type(self).__name__, self.decided_front_end, self.front_ends)
         if self.front_end not in self.front_ends:
             known = ", ".join(self.front_ends)
             hint = "leave it out for its own" if self.front_end == OWN else f"known: {known}"
@@ -155,5 +163,7 @@ def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
     params = bind(plugin, kind, ref.params)
     deciding = {name: value for name, value in params.items() if name not in kind.provenance_params}
     published = embedder.published_front_end
+    if published and isinstance(deciding.get("front_end"), Mapping):  # its identity says it, with what was left out
+        del deciding["front_end"]
     front_end = {"front_end": published.identity()} if published else {}
     return identity_of(plugin, kind.version, deciding, {**embedder.fingerprint(), **front_end})

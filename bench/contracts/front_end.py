@@ -13,15 +13,32 @@ from typing import Any, Literal
 OWN = "tunebench"
 """Name of the front end that an embedder has when none is named; its version covers it."""
 
-Channels = Literal["mean", "mean-or-loudest", "first"]
-Resampler = Literal["soxr", "librosa", "resampy", "torchaudio-kaiser", "torchaudio-hann"]
-Level = Literal["none", "peak", "loudness"]
+Channels = Literal["mean", "mean-or-loudest", "first", "stereo", "joined"]
+Resampler = Literal[
+    "soxr", "librosa", "resampy", "julius", "torchaudio-kaiser", "torchaudio-hann", "torchaudio-hann-double"
+]
+Level = Literal["none", "peak", "source-peak", "loudness"]
 Rounding = Literal["wav", "scaled"]
 Selection = Literal["all", "random"]
-Padding = Literal["zeros", "repeat", "drop"]
+Padding = Literal["zeros", "repeat", "cycle", "cover", "shorter", "drop"]
+Pooling = Literal["none", "mean", "mean-softmax"]
 
-_CHANNELS = {"mean": "mean of the channels", "first": "first channel"}
-_LEVELS = {"peak": "peak at {:g} dB", "loudness": "{:g} LUFS"}
+_CHANNELS = {
+    "mean": "mean of the channels",
+    "mean-or-loudest": "mean of the channels, or the loudest where they cancel",
+    "first": "first channel",
+    "stereo": "two channels, mono as both",
+    "joined": "channels one after another",
+}
+_LEVELS = {"peak": "peak at {:g} dB", "source-peak": "peak at {:g} dB before resampling", "loudness": "{:g} LUFS"}
+_PADDINGS = {
+    "zeros": "the last followed by zeros",
+    "cover": "zeros after the first that reaches the end",
+    "shorter": "the last one shorter",
+    "drop": "none past the end",
+}
+_POOLINGS = {"mean": "mean of the windows' vectors", "mean-softmax": "softmax of the mean of the windows' vectors"}
+_LATER = {"rate": None, "pooling": "none"}  # fields that an identity leaves out where they say nothing
 
 
 @dataclass(frozen=True)
@@ -32,11 +49,15 @@ class FrontEnd:
 
     Attributes:
         name: such as ``fadtk``.
-        channels: ``mean``; ``mean-or-loudest`` takes the loudest channel where they cancel each other; ``first``.
+        channels: ``mean``; ``mean-or-loudest`` takes the loudest channel where they cancel each other; ``first``;
+            ``stereo`` takes the first two, or mono twice; ``joined`` takes them one after another, as one long channel.
+            All but the last two are mixed before they are resampled.
         center: whether the mean of the samples is subtracted.
-        resampler: ``soxr`` (high quality), ``librosa`` (the same, its length rounded up), ``resampy`` (kaiser_best), or
-            torchaudio's windowed sinc: ``torchaudio-kaiser`` (64 zero crossings) or ``torchaudio-hann`` (6).
-        level: what the audio is scaled to: a ``peak`` in dB, an integrated ``loudness`` in LUFS, or ``none``.
+        resampler: ``soxr`` (high quality), ``librosa`` (the same, its length rounded up), ``resampy`` (kaiser_best),
+            or a windowed sinc: ``julius`` (24 zero crossings), ``torchaudio-kaiser`` (64), ``torchaudio-hann`` (6) or
+            ``torchaudio-hann-double`` (6, its filters in float64).
+        level: what the audio is scaled to: a ``peak`` in dB, a ``source-peak`` as it is before resampling, an
+            integrated ``loudness`` in LUFS, or ``none``.
         target: the peak or the loudness.
         rounding: to 16 bits: ``wav`` by way of a WAV file, ``scaled`` by clipping to ±1 and truncating at ±32,767; one
             after another.
@@ -46,8 +67,11 @@ class FrontEnd:
         selection: whether ``all`` windows are taken, or of longer audio one at a ``random`` place, drawn from a seed
             that is the hash of the audio.
         padding: what follows the last window, where audio ends in it: ``zeros``; ``repeat`` repeats short audio whole,
-            and zeros follow; ``drop`` leaves the window out.
+            and zeros follow; ``cycle`` repeats it until the window is full; ``cover`` has zeros, and no window after
+            the first that reaches the end; ``shorter`` leaves the window as short as it is; ``drop`` leaves it out.
         precision: bits of the floating-point numbers that vectors are rounded to, 32 or 16.
+        rate: in Hz, where no network decides it: of a ``command`` embedder; None for that of the audio.
+        pooling: what becomes of the windows' vectors: ``none`` keeps them, ``mean`` and ``mean-softmax`` make one.
         source: where it was published; no part of what it is.
     """
 
@@ -64,12 +88,15 @@ class FrontEnd:
     selection: Selection = "all"
     padding: Padding = "zeros"
     precision: Literal[32, 16] = 32
+    rate: int | None = None
+    pooling: Pooling = "none"
     source: str = ""
 
     def identity(self) -> dict[str, Any]:
         """What can change a vector, as JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "source"}
-        return {**values, "rounding": list(self.rounding)}
+        said = {name: value for name, value in values.items() if name not in _LATER or value != _LATER[name]}
+        return {**said, "rounding": list(self.rounding)}
 
     @property
     def text(self) -> str:
@@ -83,18 +110,20 @@ class FrontEnd:
 
 def describe(identity: Mapping[str, Any]) -> str:
     """Say in a line what the identity of a front end says."""
-    said = [_CHANNELS.get(identity["channels"], "mean of the channels, or the loudest where they cancel")]
-    said += ["mean subtracted"] * identity["center"] + [identity["resampler"]]
+    said = [_CHANNELS[identity["channels"]]]
+    said += ["mean subtracted"] * identity["center"]
+    said += [identity["resampler"] + (f" to {identity['rate']:,} Hz" if identity.get("rate") else "")]
     said += [_LEVELS[identity["level"]].format(identity["target"]) if identity["level"] in _LEVELS else "no levelling"]
     said += ["rounded to 16 bits"] * bool(identity["rounding"])
     said += [f"at least {identity['shortest']:g} s"] * bool(identity["shortest"])
-    padding = {"zeros": "the last followed by zeros", "drop": "none past the end"}.get(identity["padding"], "")
     if identity["window"] is None:
         said.append("whole recordings")
     elif identity["selection"] == "random":
         said += [f"one window of {identity['window']:g} s at a random place (seeded by the audio's hash)"]
-        said += ["short audio repeated"] * (identity["padding"] == "repeat")
+        said += ["short audio repeated"] * (identity["padding"] in ("repeat", "cycle"))
     else:
-        said += [f"windows of {identity['window']:g} s every {identity['hop']:g} s", padding]
+        said += [f"windows of {identity['window']:g} s every {identity['hop']:g} s"]
+        said += [_PADDINGS[identity["padding"]]] if identity["padding"] in _PADDINGS else []
     said += ["vectors rounded to 16 bits"] * (identity["precision"] == 16)
+    said += [_POOLINGS[identity["pooling"]]] if identity.get("pooling") else []
     return f"{identity['name']}: {', '.join(said)}"

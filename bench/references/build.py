@@ -16,6 +16,7 @@ from bench.paths import StrPath
 from bench.progress import Progress, ProgressOption, shown
 from bench.recordings import GenreFrom, Recording, read_recordings
 from bench.references.file_format import ReferenceWriter, reference_path
+from bench.references.front_ends import AnyFrontEnd, compared_by
 
 MAX_BAD = 0.05
 """Share of the files that may be unusable: more is no accident."""
@@ -49,6 +50,8 @@ class ReferenceOptions:
         genre_from: where genres come from when recordings are read from a folder or manifest: ``folder`` takes the
             first subfolder, ``manifest`` the column ``genre``; None labels nothing.
         about: JSON values to keep beside: licence, provenance, synthetic.
+        compare_with: the front end of the clips that may be compared with it, where that is another one than the
+            embedder's; every such score is marked ``W-FRONT-END``.
 
     Raises:
         UsageError: ``max_bad`` is out of range.
@@ -59,6 +62,7 @@ class ReferenceOptions:
     view: View = field(default_factory=View)
     about: Mapping[str, Any] = field(default_factory=dict)
     genre_from: GenreFrom | None = None
+    compare_with: AnyFrontEnd | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_bad < 1:
@@ -99,12 +103,14 @@ def build_reference(
         recordings = read_recordings(source, options.genre_from)
         about = {"provenance": {"source": source.resolve().name}, **about}
     ref = EmbedderRef(ref) if isinstance(ref, str) else ref
+    clips, heard = compared_by(ref, options.compare_with)
     embedder = load_embedder(ref)
     try:
         with shown(progress) as progress, ReferenceWriter(file, options.statistics_only) as writer:
             progress.begin("embedding recordings", len(recordings), 0)
             known, skipped, bad = _embed(recordings, embedder, writer, options, progress)
-            writer.finish(name or file.stem, embedder_identity(ref, embedder), **about)
+            identity = embedder_identity(clips, embedder if clips is ref else load_embedder(clips))
+            writer.finish(name or file.stem, identity, **{**about, **heard})
             return Built(writer.windows, known, tuple(skipped), bad)
     finally:
         embedder.close()

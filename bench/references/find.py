@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from bench.errors import TunebenchError, UsageError, suggestion
 from bench.file_names import looked_for
 from bench.hashing import fingerprint, first_difference
 from bench.references.file_format import read_tensors
-from bench.references.front_ends import heard_name
+from bench.references.front_ends import front_end_words, heard_name
 from bench.references.load import ENDING, load_reference
 
 if TYPE_CHECKING:
@@ -199,10 +200,13 @@ def _other_embedder(identity: Mapping[str, Any], embedder: PlannedEmbedder) -> s
     wanted = embedder_identity(embedder.ref, load_embedder(embedder.ref))
     if _without_front_end(identity) == _without_front_end(wanted):
         music, clips = (heard_name(each.get("front_end", OWN)) for each in (identity, wanted))
-        hint = f"set 'front_end: {music}' in embedder_params" if music != OWN else "leave front_end out"
+        named = music in load_embedder(embedder.ref).front_ends
+        hint = f"set 'front_end: {music}' in embedder_params" if named else "give its settings as front_end"
+        own = shlex.quote(front_end_words(embedder.ref.params.get("front_end") or OWN))
         return (
-            f"is of audio prepared by {music}, and the clips are prepared by {clips}; {hint}, or import it with "
-            f"--compare-with {clips} to compare all the same and mark the scores"
+            f"is of audio prepared by {music}, and the clips are prepared by {clips}; "
+            f"{hint if music != OWN else 'leave front_end out'}, or build or import it with --compare-with {own} to "
+            "compare all the same and mark the scores"
         )
     place, theirs, ours = first_difference(json.loads(json.dumps(identity)), wanted)
     return (
@@ -219,7 +223,7 @@ def _without_front_end(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _build(embedder: PlannedEmbedder) -> str:
     front_end = embedder.ref.params.get("front_end")
-    own = f" --param front_end={front_end}" if front_end else ""
+    own = f" --param {shlex.quote(f'front_end={front_end_words(front_end)}')}" if front_end else ""
     return f"make one with 'tunebench reference build AUDIO --embedder {embedder.ref.name}{own}'"
 
 

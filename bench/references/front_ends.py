@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,15 +20,22 @@ HEARD = "heard"
 that front end, or the name of our own."""
 
 
-def with_front_end(ref: EmbedderRef, name: str) -> EmbedderRef:
-    """The embedder with a front end by name; ``tunebench`` is its own.
+AnyFrontEnd = str | Mapping[str, Any]
+"""A front end by name, or as a table of settings."""
+
+
+def with_front_end(ref: EmbedderRef, name: AnyFrontEnd) -> EmbedderRef:
+    """The embedder with a front end by name or settings; ``tunebench`` is its own.
 
     Raises:
         UsageError: it has none of that name, or ``ref`` names another one.
     """
     given = ref.params.get("front_end")
     if given not in (None, name):
-        raise UsageError(f"--front-end is {name} and the parameter front_end is {given}; give one of them")
+        raise UsageError(
+            f"--front-end is {front_end_words(name)} and the parameter front_end is {front_end_words(given)}; give one "
+            "of them"
+        )
     params = {key: value for key, value in ref.params.items() if key != "front_end"}
     embedder = load_embedder(replace(ref, params=params))
     own_only = not embedder.front_ends
@@ -39,6 +47,29 @@ def with_front_end(ref: EmbedderRef, name: str) -> EmbedderRef:
     chosen = replace(ref, params={**params, "front_end": name})
     load_embedder(chosen).close()  # refuses an unknown one
     return chosen
+
+
+def compared_by(ref: EmbedderRef, compare_with: AnyFrontEnd | None) -> tuple[EmbedderRef, dict[str, Any]]:
+    """The embedder of the clips that a reference is for, and what its file says of the music where that is unlike them.
+
+    Args:
+        ref: the embedder of the music.
+        compare_with: the front end of the clips, where it may be another one.
+
+    Raises:
+        UsageError: as `with_front_end`.
+    """
+    if compare_with is None:
+        return ref, {}
+    plain = {name: value for name, value in ref.params.items() if name != "front_end"}
+    other = with_front_end(replace(ref, params=plain), compare_with)
+    heard = heard_by(ref)
+    return other, {HEARD: heard} if heard != heard_by(other) else {}
+
+
+def front_end_words(front_end: AnyFrontEnd) -> str:
+    """A front end as it is given on the command line."""
+    return front_end if isinstance(front_end, str) else json.dumps(dict(front_end))
 
 
 def ask_for_front_end(ref: EmbedderRef, source: Path, command: Sequence[str], likely: str | None) -> None:

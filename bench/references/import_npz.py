@@ -6,7 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -21,7 +21,7 @@ from bench.file_names import looked_for
 from bench.paths import StrPath
 from bench.references.build import Built
 from bench.references.file_format import ReferenceWriter, reference_path, write_tensors
-from bench.references.front_ends import HEARD, ask_for_front_end, heard_by, with_front_end
+from bench.references.front_ends import AnyFrontEnd, ask_for_front_end, compared_by, front_end_words, with_front_end
 from bench.stats.moments import Moments
 
 Array = npt.NDArray[np.float64]
@@ -35,7 +35,8 @@ class ImportOptions:
         model: which pair of statistics, where a file holds several.
         windows: how many windows the statistics are of. The files do not say; without it the least number that the
             covariance's rank allows is kept, and scores carry a warning.
-        front_end: how the audio was prepared: a published front end of the embedder, or ``tunebench`` for its own.
+        front_end: how the audio was prepared: a published front end of the embedder, ``tunebench`` for its own, or
+            settings.
         compare_with: the front end of the clips that may be compared with it, where that is another one; every such
             score is marked ``W-FRONT-END``.
         about: JSON values to keep beside: licence, provenance, synthetic.
@@ -43,8 +44,8 @@ class ImportOptions:
 
     model: str | None = None
     windows: int | None = None
-    front_end: str | None = None
-    compare_with: str | None = None
+    front_end: AnyFrontEnd | None = None
+    compare_with: AnyFrontEnd | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -217,17 +218,14 @@ def _heard(
         params = [f"--param={name}={json.dumps(value)}" for name, value in ref.params.items()]
         model = ["--model", options.model] if options.model else []
         windows = ["--windows", str(options.windows)] if options.windows else []
-        other = ["--compare-with", options.compare_with] if options.compare_with else []
+        other = ["--compare-with", front_end_words(options.compare_with)] if options.compare_with else []
         words = ["tunebench", "reference", "import", str(source), "--embedder", ref.name, *params, *model, *windows]
         ask_for_front_end(ref, source, [*words, *other, "--out", str(file)], likely)
-    heard = heard_by(ref)
-    if options.compare_with is not None:
-        plain = {name: value for name, value in ref.params.items() if name != "front_end"}
-        ref = with_front_end(replace(ref, params=plain), options.compare_with)
+    ref, heard = compared_by(ref, options.compare_with)
     embedder = load_embedder(ref)
     identity, dimension = embedder_identity(ref, embedder), embedder.dimension
     embedder.close()
-    return identity, dimension, {HEARD: heard} if heard != heard_by(ref) else {}
+    return identity, dimension, heard
 
 
 def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:

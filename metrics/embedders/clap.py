@@ -20,14 +20,16 @@ import numpy as np
 
 from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
+from bench.contracts.front_end import FrontEnd
 from bench.errors import DataError, MissingError, TunebenchError
 from bench.network_weights import load_network
 from bench.weights_file import check_file, damaged
+from metrics.embedders.front_ends import CLAP, fixed_windows
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
 from metrics.networks.checkpoint import hash_of, required
 
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _SAFE = ("*.json", "*.txt", "*.safetensors")
 _PICKLED = ("*.json", "*.txt", "pytorch_model*.bin")
 
@@ -43,12 +45,14 @@ class ClapEmbedder(WaveformEmbedder):
         revision: branch, tag or commit of a hub id.
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
+        front_end: how a published tool prepares the audio, instead of the above, as for ``clap-laion``; or settings.
     """
 
     version = 1
     # Folder or hub id, revision or not: the weights themselves are the identity.
     provenance_params = frozenset({"checkpoint", "revision", "device", "batch_size"})
     rate = 48_000
+    decided_front_end = fixed_windows(10.0)
     examples: ClassVar[Mapping[str, str]] = {"checkpoint": "laion/larger_clap_music"}
 
     @classmethod
@@ -56,7 +60,15 @@ class ClapEmbedder(WaveformEmbedder):
         required("torch", "diffusion")
         required("transformers", "diffusion", "ClapModel", "ClapFeatureExtractor", "RobertaTokenizer")
 
-    def __init__(self, checkpoint: str, revision: str | None = None, device: str = "cpu", batch_size: int = 4) -> None:
+    def __init__(
+        self,
+        checkpoint: str,
+        revision: str | None = None,
+        device: str = "cpu",
+        batch_size: int = 4,
+        front_end: str | Mapping[str, Any] | None = None,
+    ) -> None:
+        self.front_end = front_end
         self.checkpoint = checkpoint
         self.revision = revision
         self.device = device
@@ -65,6 +77,10 @@ class ClapEmbedder(WaveformEmbedder):
     @property
     def dimension(self) -> int:  # type: ignore[override]  # depends on the checkpoint
         return int(self._config.projection_dim)
+
+    @property
+    def front_ends(self) -> Mapping[str, FrontEnd]:
+        return CLAP
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         torch, network = required("torch", "diffusion"), self._network
@@ -79,7 +95,7 @@ class ClapEmbedder(WaveformEmbedder):
         return {"repository": self.checkpoint, "commit": self._folder.name}
 
     def check_weights(self) -> None:
-        if Path(self.checkpoint).expanduser().is_dir() or not _HUB_ID.fullmatch(self.checkpoint):
+        if Path(self.checkpoint).expanduser().is_dir() or not HUB_ID.fullmatch(self.checkpoint):
             self._folder  # noqa: B018 - says what is wrong with it
             return
         hub = required("huggingface_hub", "diffusion")
@@ -167,7 +183,7 @@ def _folder_of(checkpoint: str, revision: str | None) -> Path:
     folder = Path(checkpoint).expanduser().absolute()
     if folder.is_dir():
         return folder
-    if not _HUB_ID.fullmatch(checkpoint):
+    if not HUB_ID.fullmatch(checkpoint):
         raise MissingError(f"clap: there is no folder {folder}; give one, or a hub id, as the parameter 'checkpoint'")
     hub = required("huggingface_hub", "diffusion")
     try:

@@ -11,8 +11,11 @@ It gets two paths, for instance in a configuration::
             dimension: 512
 
 ``{requests}`` is a file with one JSON object a line: ``id``, ``clip`` (the path of a WAV file of 32-bit floats), and
-``duration`` in seconds. Into the file ``{vectors}`` the command writes an ``.npz`` with an array for each id, shape
-(windows, dimension); one without windows says that the clip has no embedding. A whole program::
+``duration`` in seconds. With ``front_end`` the clip is prepared already: mixed, resampled, levelled; where the front
+end cuts windows, ``windows`` lists the path of a WAV file for each, and one vector for each is wanted. Into the file
+``{vectors}`` the command writes an ``.npz`` with an array for each id, shape (windows, dimension); one without windows
+says that the clip has no embedding.
+A whole program::
 
     # embed.py
     import json
@@ -44,9 +47,12 @@ import numpy as np
 
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Embedder, Vectors
+from bench.contracts.front_end import FrontEnd
 from bench.errors import DataError, TransientError, Undefined, UsageError, one_line
 from bench.file_hash import FileChanged, hash_file
 from bench.user_program import ProgramEnding, UserProgram, ask_again_one_by_one, keep_log, last_words
+from metrics.embedders.front_ends import COMMAND
+from metrics.embedders.preparation import blocks_of, prepare, stored
 
 _LARGEST = 2 * 2**30  # bytes of one call's vectors, unpacked
 
@@ -68,6 +74,8 @@ class CommandEmbedder(Embedder):
         batch_size: clips in one call.
         environment: ``{python: …, requirements: …}``, whose interpreter ``{python}`` in the command stands for; made by
             'tunebench environment make'. Requirements are a list of what pip takes, or a file of them.
+        front_end: how audio is prepared for the program, which otherwise gets it as it is: by a published tool,
+            ``stable-audio-metrics-openl3`` or ``stable-audio-metrics-passt``; or settings.
 
     Raises:
         UsageError: the command is no list, or does not mention both paths; a number is none; or there is no folder.
@@ -90,7 +98,9 @@ class CommandEmbedder(Embedder):
         cwd: str | None = None,
         batch_size: int = 16,
         environment: Mapping[str, Any] | None = None,
+        front_end: str | Mapping[str, Any] | None = None,
     ) -> None:
+        self.front_end = front_end
         self._program = UserProgram("command embedder", command, ("{requests}", "{vectors}"), timeout, cwd, environment)
         for name, number in (("dimension", dimension), ("batch_size", batch_size)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
@@ -99,6 +109,10 @@ class CommandEmbedder(Embedder):
         self._weights = self._program.weights(weights)
         self._last: tuple[Audio, int] | None = None
         self._identity = self.fingerprint()
+
+    @property
+    def front_ends(self) -> Mapping[str, FrontEnd]:
+        return COMMAND
 
     def fingerprint(self) -> Mapping[str, Any]:
         """What `UserProgram.identity` covers, and SHA-256 of the weights in their order."""
@@ -117,7 +131,7 @@ class CommandEmbedder(Embedder):
 
         Raises:
             MissingError: the program is not there or may not be executed.
-        FileChanged: a file that the command names, the weights or the environment is not what was planned.
+            FileChanged: a file that the command names, the weights or the environment is not what was planned.
         """
         found = ask_again_one_by_one(audio, self._call, _is_unanswered)
         if self.fingerprint() != self._identity:
@@ -131,21 +145,21 @@ class CommandEmbedder(Embedder):
         assert self._last is not None
         return np.ones(self._last[1], dtype=np.float32)
 
-    def _call(self, audio: Sequence[Audio]) -> tuple[list[Vectors | Exception], ProgramEnding]:
-        import soundfile
-
+    def _call(self, audio: Sequence[Audio]) -> tuple[list[Vectors | Exception], ProgramEnding | None]:
+        """What became of each clip, and how the program ended, where it was run."""
         self._program.found()
         with tempfile.TemporaryDirectory(prefix="tunebench-", ignore_cleanup_errors=True) as temporary:
             folder = Path(temporary)
             requests, vectors, log = folder / "requests.jsonl", folder / "vectors.npz", folder / "log"
-            lines = []
-            for number, one in enumerate(audio, 1):
-                clip = folder / f"{number:04d}.wav"
-                soundfile.write(clip, one.samples.T, one.rate, subtype="FLOAT")  # the very samples, which FLAC rounds
-                lines.append({"id": clip.stem, "clip": str(clip), "duration": one.duration})
+            asked = [self._request(folder / f"{number:04d}.wav", one) for number, one in enumerate(audio, 1)]
+            lines = [request for request in asked if not isinstance(request, Exception)]
+            if not lines:
+                return [request for request in asked if isinstance(request, Exception)], None
             requests.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-            ending = self._program.run({"{requests}": requests, "{vectors}": vectors}, log, len(audio))
-            found = [self._vectors(vectors, str(line["id"])) for line in lines]
+            ending = self._program.run({"{requests}": requests, "{vectors}": vectors}, log, len(lines))
+            found = [
+                request if isinstance(request, Exception) else self._vectors(vectors, request) for request in asked
+            ]
             if any(isinstance(one, DataError) for one in found):
                 kept = keep_log(log) if log.stat().st_size else log
                 words, kind = last_words(kept), TransientError if ending.may_pass else DataError
@@ -155,8 +169,31 @@ class CommandEmbedder(Embedder):
                 ]
         return found, ending
 
-    def _vectors(self, file: Path, id: str) -> Vectors | Exception:
+    def _request(self, clip: Path, audio: Audio) -> dict[str, Any] | Undefined:
+        """Write a clip and its windows, and return what the program is told; or why the clip has no embedding."""
+        import soundfile
+
+        def write(path: Path, samples: Any, rate: int) -> str:
+            soundfile.write(path, samples.T, rate, subtype="FLOAT")  # the very samples, which FLAC rounds
+            return str(path)
+
+        front_end = self.published_front_end
+        if front_end is None:
+            return {"id": clip.stem, "clip": write(clip, audio.samples, audio.rate), "duration": audio.duration}
+        rate = front_end.rate or audio.rate
+        try:
+            samples = prepare(audio, rate, front_end)
+            blocks = [] if front_end.window is None else blocks_of(audio, rate, front_end)
+        except Undefined as error:
+            return error
+        request = {"id": clip.stem, "clip": write(clip, samples, rate), "duration": samples.shape[-1] / rate}
+        windows = [window for block in blocks for window in block]
+        files = [write(clip.with_name(f"{clip.stem}-{i:04d}.wav"), one, rate) for i, one in enumerate(windows, 1)]
+        return {**request, "windows": files} if files else request
+
+    def _vectors(self, file: Path, request: Mapping[str, Any]) -> Vectors | Exception:
         """The array of one clip, or what is wrong with it."""
+        id, windows, front_end = request["id"], request.get("windows"), self.published_front_end
         try:
             with zipfile.ZipFile(file) as packed:
                 if sum(entry.file_size for entry in packed.infolist()) > _LARGEST:
@@ -173,8 +210,12 @@ class CommandEmbedder(Embedder):
             return DataError(f"gave an array of {found.dtype} and shape {found.shape}, not (windows, {self.dimension})")
         if not len(found):
             return Undefined("the command found nothing to embed")
+        if windows and len(found) != len(windows):
+            return DataError(f"gave {len(found)} vectors of its {len(windows)} windows")
         with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
             vectors = np.ascontiguousarray(found, dtype=np.float32)
+        if front_end:
+            vectors = stored(vectors, front_end)
         return vectors if np.isfinite(vectors).all() else DataError("gave vectors that are not finite")
 
 

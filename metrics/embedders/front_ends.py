@@ -1,4 +1,4 @@
-"""The front ends that published tools have, by name, and how audio is prepared for them.
+"""The front ends that published tools have, by name.
 
 Each was written from its publisher's code, and reproduces what the network is given, not how the tool compares:
 
@@ -17,6 +17,16 @@ Each was written from its publisher's code, and reproduces what the network is g
 - ``stable-audio-metrics``: github.com/Stability-AI/stable-audio-metrics, ``src/clap_score.py``: mixed and resampled as
   librosa does, peak at −1 dB, rounded to 16 bits, and one window of 10 s at a random place. That is what its
   checkpoints without fusion are given; its default checkpoint, with fusion, is a network that is not here.
+- ``stable-audio-metrics-openl3``: the same, ``src/openl3_fd.py``: two channels, mono as both, peak at −1 dB,
+  resampled by soxr to 44.1 kHz. openl3 then hears each channel in windows of 1 s every 0.5 s, which it cuts itself.
+- ``stable-audio-metrics-passt``: the same, ``src/passt_kld.py``: as for CLAP at 32 kHz without rounding; windows of
+  10 s every 5 s up to the first that reaches the end, followed by zeros where it is longer than 1.5 s; the softmax of
+  the mean of the windows' logits.
+- ``audiocraft``: github.com/facebookresearch/audiocraft, ``audiocraft/metrics/clap_consistency.py``, which MusicGen's
+  CLAP scores are of: resampled by julius, mixed, and one window of 10 s at a random place, without rounding.
+- ``msclap``: github.com/microsoft/CLAP, ``msclap/CLAPWrapper.py``: each channel is resampled by torchaudio, and
+  stereo is one long channel, the left one followed by the right one; of that, 7 s at a random place, or repeated
+  until it lasts 7 s. fadtk and kadtk hear 7 s of the mixed audio every second.
 
 Where a tool draws a place at random from a generator that nobody seeds, here the seed is the hash of the audio. Audio
 shorter than one example of VGGish, which the tools fail on, is followed by zeros.
@@ -24,26 +34,11 @@ shorter than one example of VGGish, which the tools fail on, is followed by zero
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from bench.contracts.audio import Audio, Samples, content_hash
-from bench.contracts.embedder import Vectors
-from bench.contracts.front_end import OWN, FrontEnd, Rounding
-from bench.errors import Undefined
-from bench.hashing import fingerprint
-from metrics.embedders.resampling import resample
-from metrics.notes.signal import OVERLOAD, SILENCE
-
-Prepared = npt.NDArray[np.floating[Any]]
-
-SHORTEST = 0.4
-"""Seconds of audio that a front end takes; some networks have no output for less."""
+from bench.contracts.front_end import OWN, FrontEnd
 
 _OWN = FrontEnd(OWN, "mean-or-loudest", level="loudness", target=-14.0)
 _FADTK = FrontEnd(
@@ -80,6 +75,15 @@ def own(window: float, padding: bool = True) -> FrontEnd:
     return replace(_OWN, window=window, hop=window, padding="zeros" if padding else "drop")
 
 
+MONO: Mapping[str, Any] = {"rate": None, "channels": ("mean", "mean-or-loudest", "first", "joined")}
+"""What a network of mono waveforms decides of every front end."""
+
+
+def fixed_windows(window: float) -> Mapping[str, Any]:
+    """The same of a network that takes windows of so many seconds only."""
+    return {**MONO, "window": window, "padding": ("zeros", "drop", "repeat", "cycle")}
+
+
 VGGISH: Mapping[str, FrontEnd] = {
     name: replace(front_end, window=0.975, hop=0.96, padding="drop")
     for name, front_end in _named(
@@ -91,88 +95,58 @@ VGGISH: Mapping[str, FrontEnd] = {
 _EVERY_SECOND = {"window": 10.0, "hop": 1.0}
 _ONE_OF_TEN = {"window": 10.0, "hop": 10.0, "selection": "random", "padding": "repeat"}
 
+_AUDIOCRAFT = FrontEnd("audiocraft", resampler="julius", source="https://github.com/facebookresearch/audiocraft")
+
 CLAP: Mapping[str, FrontEnd] = _named(
     *(replace(each, rounding=("wav", "scaled"), **_EVERY_SECOND) for each in (_FADTK, _KADTK)),  # type: ignore[arg-type]
-    *(replace(each, **_ONE_OF_TEN) for each in (_FRECHET, _STABLE_AUDIO)),  # type: ignore[arg-type]
+    *(replace(each, **_ONE_OF_TEN) for each in (_FRECHET, _STABLE_AUDIO, _AUDIOCRAFT)),  # type: ignore[arg-type]
 )
 """Front ends for CLAP by laion-clap, for every checkpoint."""
+
+
+CDPAM_FRONT_ENDS: Mapping[str, FrontEnd] = {
+    each.name: replace(each, window=1.0, hop=1.0, padding="shorter") for each in (_FADTK, _KADTK)
+}
+"""Front ends for CDPAM."""
+
+
+_MSCLAP = FrontEnd(
+    "msclap",
+    "joined",
+    resampler="torchaudio-hann-double",
+    window=7.0,
+    hop=7.0,
+    selection="random",
+    padding="cycle",
+    source="https://github.com/microsoft/CLAP",
+)
+CLAP_MS: Mapping[str, FrontEnd] = _named(_MSCLAP, *(replace(each, window=7.0, hop=1.0) for each in (_FADTK, _KADTK)))
+"""Front ends for Microsoft's CLAP."""
+
+COMMAND: Mapping[str, FrontEnd] = _named(
+    replace(
+        _STABLE_AUDIO,
+        name="stable-audio-metrics-openl3",
+        channels="stereo",
+        resampler="soxr",
+        level="source-peak",
+        rounding=(),
+        rate=44_100,
+    ),
+    replace(
+        _STABLE_AUDIO,
+        name="stable-audio-metrics-passt",
+        rounding=(),
+        rate=32_000,
+        window=10.0,
+        hop=5.0,
+        padding="cover",
+        pooling="mean-softmax",
+    ),
+)
+"""Front ends for programs: openl3 cuts windows itself, and PaSST is given them."""
 
 
 def pann(rate: int) -> Mapping[str, FrontEnd]:
     """Front ends for PANN at so many Hz; all hear a recording as a whole."""
     return _named(_KADTK, _FRECHET, replace(_AUDIOLDM, shortest=_AUDIOLDM_SAMPLES / rate))
-
-
-def prepare(audio: Audio, rate: int, front_end: FrontEnd) -> Prepared:
-    """What a published front end makes of audio before it cuts windows: mono at ``rate`` Hz, shape (frames,).
-
-    float64 after a WAV file, as the tools have it, and otherwise float32.
-
-    Raises:
-        Undefined: shorter than 0.4 s, not audio (a peak above 10⁶), or silent where the peak is what it is scaled by.
-    """
-    if audio.peak > OVERLOAD:
-        raise Undefined(f"a peak of {audio.peak:.2g} times full scale is not audio")
-    if audio.duration < SHORTEST:
-        raise Undefined(f"{audio.duration:.2f} s of audio, needs {SHORTEST} s")
-    mono: Samples = audio.samples[0] if front_end.channels == "first" else audio.samples.mean(axis=0, dtype=np.float32)
-    if front_end.center:
-        mono = mono - mono.mean(dtype=np.float32)
-    samples: Prepared = resample(mono, audio.rate, rate, front_end.resampler)
-    if front_end.level == "peak":
-        peak = float(np.abs(samples).max())
-        if peak < SILENCE:
-            raise Undefined("silent")
-        samples = samples * np.float32(10.0 ** ((front_end.target or 0.0) / 20.0) / peak)
-    for rounding in front_end.rounding:
-        samples = _rounded(samples, rate, rounding)
-    return np.pad(samples, (0, max(0, round(front_end.shortest * rate) - len(samples))))
-
-
-def windows_of(audio: Audio, rate: int, front_end: FrontEnd) -> Samples:
-    """The windows that a published front end gives a network of waveforms, shape (windows ≥ 1, frames).
-
-    They may overlap in memory, so that an hour of audio needs no more than itself.
-
-    Raises:
-        Undefined: as `prepare`.
-    """
-    samples = prepare(audio, rate, front_end).astype(np.float32, copy=False)
-    if front_end.window is None or front_end.hop is None:
-        return samples[np.newaxis]
-    length, hop = round(front_end.window * rate), round(front_end.hop * rate)
-    if front_end.selection == "random":
-        return _one_window(samples, length, content_hash(audio))[np.newaxis]
-    last = (len(samples) - 1) // hop * hop
-    padded = np.pad(samples, (0, max(0, last + length - len(samples))))
-    windows: Samples = np.lib.stride_tricks.sliding_window_view(padded, length)[: last + 1 : hop]
-    return windows
-
-
-def stored(vectors: Vectors, front_end: FrontEnd) -> Vectors:
-    """The vectors as the tool keeps them."""
-    return vectors.astype(np.float16).astype(np.float32) if front_end.precision == 16 else vectors
-
-
-def _rounded(samples: Prepared, rate: int, rounding: Rounding) -> Prepared:
-    if rounding == "scaled":
-        whole = (np.clip(samples, -1.0, 1.0) * 32767.0).astype(np.int16)
-        return (whole / 32767.0).astype(np.float32)
-    import soundfile
-
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, subtype="PCM_16", format="WAV")
-    file.seek(0)
-    read: npt.NDArray[np.float64] = soundfile.read(file, dtype="int16")[0] / 32768.0
-    return read
-
-
-def _one_window(samples: Samples, length: int, sound: str) -> Samples:
-    """As laion-clap cuts or fills audio (``rand_trunc``, ``repeatpad``), with a seed that names the sound."""
-    spare = len(samples) - length
-    if spare > 0:
-        rng = np.random.default_rng(int(fingerprint(["front-end", "window", sound]), 16))
-        start = int(rng.integers(0, spare + 1))
-        return samples[start : start + length]
-    repeated = np.tile(samples, length // len(samples))
-    return np.pad(repeated, (0, length - len(repeated)))

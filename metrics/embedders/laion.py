@@ -20,7 +20,7 @@ from bench.contracts.audio import Samples
 from bench.contracts.embedder import Vectors
 from bench.contracts.front_end import FrontEnd
 from bench.errors import DataError
-from metrics.embedders.front_ends import CLAP
+from metrics.embedders.front_ends import CLAP, fixed_windows
 from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.tokenizer import load_tokenizer, tokenize
 from metrics.embedders.windows import WaveformEmbedder, finite
@@ -45,13 +45,15 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
         front_end: how a published tool prepares the audio, instead of the above: ``fadtk``, ``kadtk``,
-            ``frechet-audio-distance`` or ``stable-audio-metrics`` (one window at a place that the audio's hash draws).
+            ``frechet-audio-distance``, ``stable-audio-metrics`` or ``audiocraft`` (the last three hear one window at a
+            place that the audio's hash draws); or settings.
     """
 
     version = 1
     dimension = 512
     provenance_params = frozenset({"checkpoint", "tokenizer", "device", "batch_size"})
     rate = 48_000
+    decided_front_end = fixed_windows(10.0)
     tokens: ClassVar[int] = 50_265
     """Entries of RoBERTa's vocabulary, which every published checkpoint was trained with."""
     layers: ClassVar[int] = 12
@@ -70,7 +72,7 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
         tokenizer: str = "roberta-base",
         device: str = "cpu",
         batch_size: int = 4,
-        front_end: str | None = None,
+        front_end: str | Mapping[str, Any] | None = None,
     ) -> None:
         self.front_end = front_end
         self.checkpoint = checkpoint

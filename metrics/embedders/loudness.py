@@ -21,8 +21,8 @@ BLOCK = 0.4
 """Length of the standard's gating block in seconds; shorter audio has no integrated loudness."""
 
 
-def levelled(samples: Samples, rate: int) -> Samples:
-    """Scale mono audio, shape (frames,), to an integrated loudness of −14 LUFS; samples may then exceed ±1.
+def levelled(samples: Samples, rate: int, target: float = TARGET) -> Samples:
+    """Scale mono audio, shape (frames,), to an integrated loudness in LUFS; samples may then exceed ±1.
 
     The level it comes at does not matter: loudness is measured with the peak at full scale, so that the standard's
     gate at −70 LUFS falls at the same place of quiet and loud copies of one recording.
@@ -39,7 +39,7 @@ def levelled(samples: Samples, rate: int) -> Samples:
     if len(samples) < BLOCK * rate:
         raise Undefined(f"{len(samples) / rate:.2f} s of audio, needs {BLOCK} s")
     full_scale = samples.astype(np.float64) / peak
-    return (full_scale * 10 ** ((TARGET - _loudness(full_scale, rate)) / 20)).astype(np.float32)
+    return (full_scale * 10 ** ((target - _loudness(full_scale, rate)) / 20)).astype(np.float32)
 
 
 def _loudness(samples: np.typing.NDArray[np.float64], rate: int) -> float:

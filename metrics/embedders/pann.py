@@ -52,7 +52,7 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
         device: where the network runs, as PyTorch writes it.
         batch_size: windows in one call of the network.
         front_end: how a published tool prepares the audio, instead of the above: ``kadtk``,
-            ``frechet-audio-distance`` or ``audioldm_eval``; all give one vector for a whole recording.
+            ``frechet-audio-distance`` or ``audioldm_eval``; all give one vector for a whole recording. Or settings.
 
     Raises:
         UsageError: there is no variant of that rate.
@@ -60,6 +60,7 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
 
     version = 1
     dimension = 2048
+    decided_front_end = front_ends.MONO
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})
 
     @classmethod
@@ -73,7 +74,7 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
         rate: int = 32_000,
         device: str = "cpu",
         batch_size: int = 4,
-        front_end: str | None = None,
+        front_end: str | Mapping[str, Any] | None = None,
     ) -> None:
         self.front_end = front_end
         if rate not in VARIANTS:

@@ -2,7 +2,7 @@
 
 torchaudio's windowed sinc is written here, since torchaudio only works with the release of torch that it was built
 for: J. O. Smith: Digital Audio Resampling Home Page, and torchaudio.functional.resample. It is computed in torchaudio's
-precision, so that what follows rounds alike.
+precision, so that what follows rounds alike. The one of julius differs in what it is normalised by and in its ends.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,36 @@ from bench.contracts.audio import Samples
 from bench.contracts.front_end import Resampler
 from metrics.networks.checkpoint import required
 
-_KAISER_CROSSINGS, _KAISER_ROLLOFF, _KAISER_BETA = 64, 0.9475937167399596, 14.769656459379492
-_HANN_CROSSINGS, _HANN_ROLLOFF = 6, 0.99
+
+class _Sinc(NamedTuple):
+    """A windowed sinc.
+
+    Attributes:
+        crossings: zeros of the sinc on either side.
+        rolloff: cut-off as a share of half the lower rate.
+        beta: of a Kaiser window; None for a Hann window.
+        double: whether filters are computed in float64; it moves samples by up to 1e-5.
+        julius: filters sum to 1, the ends of the audio are repeated beyond it, and the length is rounded down.
+    """
+
+    crossings: int
+    rolloff: float
+    beta: float | None = None
+    double: bool = False
+    julius: bool = False
+
+
+_KAISER = _Sinc(64, 0.9475937167399596, beta=14.769656459379492, double=True)
+"""``torchaudio.transforms.Resample`` with the settings of fadtk."""
+
+_HANN = _Sinc(6, 0.99)
+"""``torchaudio.functional.resample`` with its defaults."""
+
+_HANN_DOUBLE = _Sinc(6, 0.99, double=True)
+"""``torchaudio.transforms.Resample`` with its defaults."""
+
+_JULIUS = _Sinc(24, 0.945, julius=True)
+"""``julius.resample_frac`` with its defaults."""
 
 
 def resample(samples: Samples, rate: int, wanted: int, by: Resampler) -> Samples:
@@ -52,58 +80,59 @@ def _resampy(samples: Samples, rate: int, wanted: int) -> Samples:
     return resampled
 
 
-def _kaiser(samples: Samples, rate: int, wanted: int) -> Samples:
-    """``torchaudio.transforms.Resample`` with the settings of fadtk, whose filters are computed in float64."""
-    return _windowed_sinc(samples, rate, wanted, kaiser=True)
+def _sinc(kind: _Sinc) -> Callable[[Samples, int, int], Samples]:
+    def resampled(samples: Samples, rate: int, wanted: int) -> Samples:
+        return _windowed_sinc(samples, rate, wanted, kind)
 
-
-def _hann(samples: Samples, rate: int, wanted: int) -> Samples:
-    """``torchaudio.functional.resample`` with its defaults, whose filters are computed in float32."""
-    return _windowed_sinc(samples, rate, wanted, kaiser=False)
+    return resampled
 
 
 _RESAMPLERS: Mapping[Resampler, Callable[[Samples, int, int], Samples]] = {
     "soxr": _soxr,
     "librosa": _librosa,
     "resampy": _resampy,
-    "torchaudio-kaiser": _kaiser,
-    "torchaudio-hann": _hann,
+    "julius": _sinc(_JULIUS),
+    "torchaudio-kaiser": _sinc(_KAISER),
+    "torchaudio-hann": _sinc(_HANN),
+    "torchaudio-hann-double": _sinc(_HANN_DOUBLE),
 }
 
 
-def _windowed_sinc(samples: Samples, rate: int, wanted: int, kaiser: bool) -> Samples:
+def _windowed_sinc(samples: Samples, rate: int, wanted: int, kind: _Sinc) -> Samples:
     torch = required("torch", "laion")
     shared = math.gcd(rate, wanted)
     old, new = rate // shared, wanted // shared
-    filters, width = _filters(old, new, kaiser)
-    padded = torch.nn.functional.pad(torch.from_numpy(np.array(samples, dtype=np.float32))[None], (width, width + old))
+    filters, width = _filters(old, new, kind)
+    signal = torch.from_numpy(np.array(samples, dtype=np.float32))[None, None]
+    padded = torch.nn.functional.pad(signal, (width, width + old), mode="replicate" if kind.julius else "constant")
     with torch.inference_mode():
-        phases = torch.nn.functional.conv1d(padded[:, None], filters, stride=old)
-    frames = math.ceil(np.float32(new * len(samples) / old))  # in its precision
-    resampled: Samples = phases[0].T.reshape(-1)[:frames].numpy()
+        phases = torch.nn.functional.conv1d(padded, filters, stride=old)
+    frames = np.float32(new * len(samples) / old)  # in their precision
+    resampled: Samples = phases[0].T.reshape(-1)[: math.floor(frames) if kind.julius else math.ceil(frames)].numpy()
     return resampled
 
 
 @lru_cache(maxsize=8)
-def _filters(old: int, new: int, kaiser: bool) -> tuple[Any, int]:
+def _filters(old: int, new: int, kind: _Sinc) -> tuple[Any, int]:
     """The filter of each output sample of a period, shape (new, 1, 2 · width + old), and how far it reaches.
 
     Args:
         old, new: the two rates without common factors.
-        kaiser: the window: Kaiser's in float64, or Hann's in float32.
+        kind: the window and its length.
     """
     torch = required("torch", "laion")
-    crossings, rolloff = (_KAISER_CROSSINGS, _KAISER_ROLLOFF) if kaiser else (_HANN_CROSSINGS, _HANN_ROLLOFF)
-    cutoff = min(old, new) * rolloff
-    width = math.ceil(crossings * old / cutoff)
-    inputs = torch.arange(-width, width + old, dtype=torch.float64 if kaiser else torch.float32)[None, None] / old
-    outputs = torch.arange(0, -new, -1, dtype=None if kaiser else torch.float32)[:, None, None] / new
-    at = ((outputs + inputs) * cutoff).clamp(-crossings, crossings)
-    if kaiser:
-        beta = torch.tensor(_KAISER_BETA)
-        window = torch.i0(beta * torch.sqrt(1 - (at / crossings) ** 2)) / torch.i0(beta)
+    cutoff = min(old, new) * kind.rolloff
+    width = math.ceil(kind.crossings * old / cutoff)
+    inputs = torch.arange(-width, width + old, dtype=torch.float64 if kind.double else torch.float32)[None, None] / old
+    outputs = torch.arange(0, -new, -1, dtype=None if kind.double else torch.float32)[:, None, None] / new
+    at = ((outputs + inputs) * cutoff).clamp(-kind.crossings, kind.crossings)
+    if kind.beta:
+        beta = torch.tensor(kind.beta)
+        window = torch.i0(beta * torch.sqrt(1 - (at / kind.crossings) ** 2)) / torch.i0(beta)
     else:
-        window = torch.cos(at * math.pi / crossings / 2) ** 2
+        window = torch.cos(at * math.pi / kind.crossings / 2) ** 2
     angle = at * math.pi
     sinc = torch.where(angle == 0, torch.tensor(1.0).to(angle), angle.sin() / angle)
-    return (sinc * (window * (cutoff / old))).float(), width
+    filters = sinc * window
+    filters = filters / filters.sum(dim=2, keepdim=True) if kind.julius else filters * (cutoff / old)
+    return filters.float(), width

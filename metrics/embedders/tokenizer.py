@@ -11,13 +11,14 @@ MAX_TOKENS = 77
 """Text length that CLAP was trained with; what follows is not read."""
 
 
-def load_tokenizer(place: str, vocabulary: int, local_only: bool) -> Any:
-    """The RoBERTa tokenizer in a folder or of a hub id.
+def load_tokenizer(place: str, vocabulary: int, local_only: bool, kind: str = "RobertaTokenizer") -> Any:
+    """The tokenizer in a folder or of a hub id.
 
     Args:
         place: the folder, or the hub id.
         vocabulary: entries that the text encoder was trained with.
         local_only: never ask the network.
+        kind: its class in transformers.
 
     Raises:
         MissingError: it is not there, or has another vocabulary.
@@ -25,7 +26,7 @@ def load_tokenizer(place: str, vocabulary: int, local_only: bool) -> Any:
     transformers = required("transformers", "diffusion")
     mend = "give a folder that holds its tokenizer.json, or vocab.json and merges.txt"
     try:
-        tokenizer = transformers.RobertaTokenizer.from_pretrained(place, local_files_only=local_only)
+        tokenizer = getattr(transformers, kind).from_pretrained(place, local_files_only=local_only)
     except (OSError, ValueError, TypeError) as error:
         raise MissingError(f"there is no tokenizer in {place}; {mend}") from error
     # Without its files and without network, transformers 5 returns a tokenizer of the five special tokens.

@@ -18,7 +18,7 @@ import numpy as np
 from bench.contracts.audio import Audio
 from bench.contracts.embedder import Vectors
 from bench.contracts.front_end import FrontEnd
-from metrics.embedders import front_ends
+from metrics.embedders import front_ends, preparation
 from metrics.embedders.local_checkpoint import LocalCheckpoint
 from metrics.embedders.windows import finite, network_input
 from metrics.networks.checkpoint import checkpoint_file, fill, load_state, required
@@ -45,10 +45,17 @@ class VGGish(LocalCheckpoint):
         device: where the network runs, as PyTorch writes it.
         batch_size: examples in one call of the network.
         front_end: how a published tool prepares the audio, instead of the above: ``fadtk``, ``kadtk``,
-            ``frechet-audio-distance`` or ``audioldm_eval``.
+            ``frechet-audio-distance`` or ``audioldm_eval``; or settings.
     """
 
     own_front_end = replace(front_ends.own(EXAMPLE / RATE, padding=False), hop=HOP / RATE)
+    decided_front_end = {  # noqa: RUF012 - a default of the contract's
+        **front_ends.fixed_windows(EXAMPLE / RATE),
+        "hop": HOP / RATE,
+        "padding": "drop",
+        "selection": "all",
+        "pooling": "none",
+    }
 
     version = 1
     dimension = 128
@@ -64,7 +71,7 @@ class VGGish(LocalCheckpoint):
         checkpoint: str = PUBLISHED,
         device: str = "cpu",
         batch_size: int = 32,
-        front_end: str | None = None,
+        front_end: str | Mapping[str, Any] | None = None,
     ) -> None:
         self.front_end = front_end
         self.checkpoint = checkpoint
@@ -75,19 +82,19 @@ class VGGish(LocalCheckpoint):
         network = self._network
         torch = required("torch", "laion")
         published = self.published_front_end
-        samples = front_ends.prepare(audio, RATE, published) if published else network_input(audio, RATE)
+        samples = preparation.prepare(audio, RATE, published) if published else network_input(audio, RATE)
         samples = np.pad(samples, (0, max(0, EXAMPLE - len(samples))))
         examples = required("torchvggish.vggish_input", "laion").waveform_to_examples(samples, RATE, False)
         inputs = torch.from_numpy(examples.astype(np.float32))[:, None].to(self.device)
         with torch.inference_mode():
             batches = [network(batch).cpu().numpy() for batch in inputs.split(self.batch_size)]
         vectors = np.concatenate(batches)
-        return finite(front_ends.stored(vectors, published) if published else vectors, "vggish")
+        return finite(preparation.stored(vectors, published) if published else vectors, "vggish")
 
     def weights(self, audio: Audio) -> Vectors:
         published = self.published_front_end
         if published:  # whose windows all count alike
-            frames = len(front_ends.prepare(audio, RATE, published))
+            frames = len(preparation.prepare(audio, RATE, published))
             return np.ones(max(1, 1 + (frames - EXAMPLE) // HOP), dtype=np.float32)
         frames = round(audio.duration * RATE)
         return np.full(max(1, 1 + (frames - EXAMPLE) // HOP), min(1.0, frames / EXAMPLE), dtype=np.float32)

@@ -10,8 +10,9 @@ import numpy as np
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.embedder import Embedder, Vectors
 from bench.errors import DataError
-from metrics.embedders.front_ends import own, stored, windows_of
+from metrics.embedders.front_ends import own
 from metrics.embedders.loudness import levelled
+from metrics.embedders.preparation import blocks_of, stored
 
 REMAINDER = 0.01
 """A last window with less audio than this share is left out: resampling alone can leave a sample over."""
@@ -78,16 +79,17 @@ class WaveformEmbedder(Embedder):
     def embed(self, audio: Audio) -> Vectors:
         published = self.published_front_end
         if published:
-            windows = windows_of(audio, self.rate, published)
+            blocks = blocks_of(audio, self.rate, published)
         else:
-            windows = cut(network_input(audio, self.rate), round(self.window * self.rate), len(self.weights(audio)))
-        starts = range(0, len(windows), self.batch_size)
-        batches = [self._vectors(np.array(windows[i : i + self.batch_size])) for i in starts]
-        vectors = np.concatenate(batches)
+            frames = round(self.window * self.rate)
+            blocks = [cut(network_input(audio, self.rate), frames, len(self.weights(audio)))]
+        batches = [block[i : i + self.batch_size] for block in blocks for i in range(0, len(block), self.batch_size)]
+        vectors = np.concatenate([self._vectors(np.array(batch)) for batch in batches])
         return finite(stored(vectors, published) if published else vectors, type(self).__name__)
 
     def weights(self, audio: Audio) -> Vectors:
         published = self.published_front_end
         if published:  # whose windows all count alike
-            return np.ones(len(windows_of(audio, self.rate, published)), dtype=np.float32)
+            count = sum(map(len, blocks_of(audio, self.rate, published)))
+            return np.ones(1 if published.pooling != "none" else count, dtype=np.float32)
         return shares(audio.duration, self.window)

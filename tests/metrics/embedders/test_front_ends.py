@@ -20,7 +20,8 @@ from bench.contracts.front_end import FrontEnd, describe
 from bench.errors import Undefined, UsageError
 from bench.hashing import fingerprint
 from bench.planning.former_identity import former_embedder
-from metrics.embedders.front_ends import CLAP, VGGISH, pann, prepare, stored, windows_of
+from metrics.embedders.front_ends import CDPAM_FRONT_ENDS, CLAP, CLAP_MS, COMMAND, VGGISH, pann
+from metrics.embedders.preparation import prepare, stored, windows_of
 from metrics.embedders.resampling import resample
 
 torch = pytest.importorskip("torch")
@@ -69,12 +70,39 @@ def test_the_windowed_sinc_is_the_formula(wanted: int) -> None:
     kinds = {
         "torchaudio-kaiser": (lambda x: float(np.i0(beta * np.sqrt(1 - x * x)) / np.i0(beta)), 64, 0.9475937167399596),
         "torchaudio-hann": (lambda x: math.cos(math.pi * x / 2) ** 2, 6, 0.99),
+        "torchaudio-hann-double": (lambda x: math.cos(math.pi * x / 2) ** 2, 6, 0.99),
     }
     for kind, (window, zeros, roll) in kinds.items():
         found = resample(samples, RATE, wanted, kind)  # type: ignore[arg-type]
         assert len(found) == math.ceil(3_000 * wanted / RATE)
         for place in (0, 1, 17, 160, 161, 500, len(found) - 1):
             assert found[place] == pytest.approx(sinc_at(samples, (RATE, wanted), place, window, zeros, roll), abs=2e-6)
+
+
+@pytest.mark.parametrize("wanted", [16_000, 48_000])
+def test_the_windowed_sinc_of_julius_sums_to_one_and_repeats_the_ends(wanted: int) -> None:
+    samples = np.random.default_rng(1).normal(0, 0.1, 3_000).astype(np.float32)
+    found = resample(samples, RATE, wanted, "julius")
+    assert len(found) == math.floor(3_000 * wanted / RATE)
+    np.testing.assert_allclose(resample(np.full(500, 0.25, np.float32), RATE, wanted, "julius"), 0.25, atol=1e-6)
+    padded = np.pad(samples.astype(np.float64), 200, mode="edge")
+    cutoff = min(RATE, wanted) * 0.945
+    for place in (0, 1, 161, 500, len(found) - 1):
+        at = ((np.arange(len(padded)) - 200) / RATE - place / wanted) * cutoff
+        weights = np.where(np.abs(at) < 24, np.sinc(at) * np.cos(np.pi * np.clip(at, -24, 24) / 48) ** 2, 0)
+        assert found[place] == pytest.approx(float(padded @ weights / weights.sum()), abs=2e-6)
+
+
+def test_clap_as_audiocraft_prepares_it() -> None:
+    audio = music()
+    channels = np.stack([resample(channel, RATE, 48_000, "julius") for channel in audio.samples])
+    whole = prepare(audio, 48_000, CLAP["audiocraft"])
+    np.testing.assert_allclose(whole, channels.mean(axis=0), atol=1e-6)  # mixed before or after: it is linear
+    (window,) = windows_of(audio, 48_000, CLAP["audiocraft"])
+    (other,) = windows_of(audio, 48_000, CLAP["frechet-audio-distance"])
+    assert window.shape == other.shape == (480_000,)
+    start = int(np.flatnonzero(whole == window[0])[0])
+    np.testing.assert_array_equal(window, whole[start : start + 480_000])
 
 
 def wav_file(samples: Samples, rate: int) -> Samples:
@@ -220,7 +248,8 @@ def test_vectors_are_kept_as_the_tool_keeps_them() -> None:
     assert stored(vectors, VGGISH["audioldm_eval"]) is vectors
 
 
-ALL = [*VGGISH.values(), *CLAP.values(), *pann(32_000).values()]
+PRESETS = (VGGISH, CLAP, CLAP_MS, CDPAM_FRONT_ENDS, COMMAND, pann(32_000))
+ALL = [front_end for presets in PRESETS for front_end in presets.values()]
 
 
 @pytest.mark.parametrize("front_end", ALL, ids=lambda each: each.name)
@@ -257,7 +286,7 @@ def test_identities_without_a_front_end_are_what_they_were_and_with_one_differ(t
             published = embedder_identity(other, load_embedder(other))
             assert published["front_end"]["name"] == front_end
             seen.add(fingerprint(published))
-    assert len(seen) == 3 + 4 + 4 + 3
+    assert len(seen) == 3 + 4 + 5 + 3
 
 
 @pytest.mark.parametrize("name", ["clap-laion", "vggish", "pann"])

@@ -16,9 +16,9 @@ import pytest
 from bench import Audio
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, MissingError, UsageError
-from metrics.embedders.front_ends import prepare
 from metrics.embedders.laion import ClapLaion, _without_downloads
 from metrics.embedders.pann import PANN
+from metrics.embedders.preparation import prepare
 from metrics.embedders.vggish import VGGish
 from metrics.embedders.windows import network_input
 from metrics.networks.checkpoint import load_state
