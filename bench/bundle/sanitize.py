@@ -20,7 +20,7 @@ from bench.bundle.copy_rows import TABLES, copy_rows
 from bench.contracts.clip_view import View
 from bench.contracts.notes import Notes
 from bench.errors import DataError, TunebenchError, UsageError
-from bench.storage.database import read_database
+from bench.storage.database import present_layout, read_database
 from bench.storage.layout import DATABASE, audio_name, is_audio, is_hash
 from bench.storage.store import Store
 
@@ -62,9 +62,10 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
     with _explained(unpacked), ExitStack() as scratch:
         source = read_database(unpacked)
         try:
-            source.execute("PRAGMA trusted_schema = OFF")
-            source.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
+            _limit(source)
             _refuse_programs(source)
+            source = present_layout(unpacked, source)  # that of an older tunebench is brought up to date in memory
+            _limit(source)
             shown = _read_shown(source)
             copy_rows(source, folder, _SOUNDS)
             with Store.read(folder) as store:
@@ -75,6 +76,11 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
             source.close()
         (ours / DATABASE).replace(unpacked / DATABASE)
     return shown
+
+
+def _limit(source: sqlite3.Connection) -> None:
+    source.execute("PRAGMA trusted_schema = OFF")
+    source.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
 
 
 def _refuse_programs(source: sqlite3.Connection) -> None:

@@ -22,6 +22,7 @@ from bench.config.value_types import (
     Seeds,
     Sweep,
 )
+from bench.contracts.pairs_file import PairsFile
 from bench.contracts.plugins import plain_name, short_name
 from bench.contracts.prompt_file import SuiteFile
 from bench.environment import usable_cores
@@ -191,7 +192,8 @@ class RunConfig(Settings):
     suite: of prompts, by name, as a YAML file or as a file of prompts; or how such a file is read. limit: only so many
     of its prompts, from the first; None for all. models: the rows. metrics: the columns. seeds: asked of every prompt;
     ``auto`` takes the clips that a model has, or seed 0 where it can make any. duration: of each clip, in seconds.
-    reference: the music that distances compare with: a name, a folder, a reference file or a fingerprint.
+    reference: the music that distances compare with: a name, a folder, a reference file or a fingerprint. pairs: the
+    recording that goes with each prompt, for metrics that compare with it: a file of such, or how it is read.
     shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
     compare, or compare and ``mark`` every such score. common: the part of every clip that is embedded. executor: where
     the work is done.
@@ -212,12 +214,18 @@ class RunConfig(Settings):
     seeds: Seeds = AUTO
     duration: Annotated[float, Field(gt=0, le=3600)] = 10.0
     reference: Annotated[str, Field(min_length=1)] = "composer"
+    pairs: PairsFile | None = None
     shared_recordings: Shared = "refuse"
     common: CommonGround = CommonGround()
     executor: ExecutorConfig = ExecutorConfig()
 
     _models = field_validator("models", mode="before", json_schema_input_type=_Models)(_names)
     _metrics = field_validator("metrics", mode="before", json_schema_input_type=_Metrics)(_names)
+
+    @field_validator("pairs", mode="before", json_schema_input_type=str | PairsFile | None)
+    @classmethod
+    def _pairs_of_a_file(cls, pairs: Any) -> Any:
+        return {"file": pairs} if isinstance(pairs, str) else pairs
 
     @field_validator("models")
     @classmethod

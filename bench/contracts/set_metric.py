@@ -15,7 +15,7 @@ from bench.contracts.embedder import EmbedderRef, Vectors
 from bench.contracts.metric import Direction, Estimate
 from bench.contracts.notice import Notice
 from bench.contracts.prompt import Prompt
-from bench.errors import DataError
+from bench.errors import DataError, Undefined
 from bench.hashing import fingerprint
 
 
@@ -78,6 +78,8 @@ class Reference:
         embeddings: the windows themselves, grouped by prompt where that is known and otherwise by recording, or None
             where only the Gaussian was kept.
         genres: genre of each recording by its number, where known.
+        pairs: number of the recording that goes with each prompt, by the prompt's id; empty where it is only a set. A
+            prompt whose recording cannot be embedded has the reason instead.
         warnings: what every score against it must say, as in `bench.Estimate`.
         about: licence, provenance, hashes of the recordings.
     """
@@ -92,6 +94,20 @@ class Reference:
     genres: Mapping[int, str] = field(default_factory=dict)
     warnings: tuple[Notice, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    pairs: Mapping[str, int | str] = field(default_factory=dict)
+
+    def of_prompt(self, id: str) -> Vectors:
+        """The vectors of the recording that goes with a prompt, shape (windows, dimension).
+
+        Raises:
+            Undefined: there is none.
+        """
+        recording = self.pairs.get(id, "no recording is paired with this prompt")
+        if isinstance(recording, str):
+            raise Undefined(recording)
+        assert self.embeddings is not None
+        vectors: Vectors = self.embeddings.vectors[self.embeddings.recordings == recording]
+        return vectors
 
     def of_genre(self, genre: str) -> Reference:
         """The part of one genre, where recordings of it are labelled; otherwise the whole."""
@@ -113,11 +129,27 @@ class Reference:
 
 @dataclass(frozen=True)
 class PlannedReference:
-    """A reference file that scores are to be computed against; ``fingerprint`` is that of its content."""
+    """A reference file that scores are to be computed against.
+
+    Attributes:
+        name: as tables show it.
+        path: the file.
+        fingerprint: of its content.
+        warnings: what every score against it must say.
+        pairs: how many prompts it has a recording of; 0 where it is only a set.
+    """
 
     name: str
     path: Path
     fingerprint: str
+    warnings: tuple[Notice, ...] = ()
+    pairs: int = 0
+
+    @classmethod
+    def of(cls, reference: Reference, path: Path) -> PlannedReference:
+        """What was read from a file, as it is planned."""
+        pairs = sum(isinstance(recording, int) for recording in reference.pairs.values())
+        return cls(reference.name, path.resolve(), reference.fingerprint, reference.warnings, pairs)
 
 
 @dataclass(frozen=True)
