@@ -22,6 +22,7 @@ from bench.contracts.notes import Notes
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.storage.database import present_layout, read_database
 from bench.storage.layout import DATABASE, audio_name, is_audio, is_hash
+from bench.storage.read_metrics import read_warnings
 from bench.storage.store import Store
 
 MAX_SAMPLES = 3600 * 48_000 * 2
@@ -100,18 +101,19 @@ def _refuse_programs(source: sqlite3.Connection) -> None:
 
 def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
     rows = source.execute(
-        "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, of_sets "
-        "FROM metrics WHERE shown ORDER BY position"
+        "SELECT plugin, name, version, params, warnings, params_hash, embedder, view, reference, reference_name, "
+        "of_sets FROM metrics WHERE shown ORDER BY position"
     ).fetchall()
     found = []
-    for plugin, name, version, params, *rest, of_sets in rows:
-        texts = (plugin, name, params, *rest)
+    for plugin, name, version, params, warnings, *rest, of_sets in rows:
+        texts = (plugin, name, params, warnings, *rest)
         if not all(isinstance(text, str) for text in texts) or not isinstance(version, int):
             raise DataError("a metric's name or version is not of its type")
         given = json.loads(params)
         if not isinstance(given, dict):
             raise DataError(f"the parameters of {name} are not a JSON object")
         params_hash, embedder, view, reference, reference_name = rest
+        read_warnings(warnings)
         if view:
             View.of_key(view)
         if reference and not is_hash(reference):

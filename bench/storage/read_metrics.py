@@ -80,9 +80,21 @@ def shown_metrics(store: Store) -> list[StoredMetric]:
             raise damaged(store.folder, f"params of {name} in metrics") from None
         bounds = None if lowest is None else (lowest, highest)
         try:
-            said = {model: tuple(map(Notice.of_json, own)) for model, own in json.loads(warnings).items()}
-        except (DataError, AttributeError, TypeError, ValueError, RecursionError):
+            said = read_warnings(warnings)
+        except DataError:
             raise damaged(store.folder, f"warnings of {name} in metrics") from None
         fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss), said)
         found.append(StoredMetric(*fields))
     return found
+
+
+def read_warnings(stored: str) -> dict[str, tuple[Notice, ...]]:
+    """What scores of clips by a metric must say, by model, as its row has it.
+
+    Raises:
+        DataError: it is something else.
+    """
+    try:
+        return {model: tuple(map(Notice.of_json, own)) for model, own in json.loads(stored).items()}
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{stored!r:.60} says no warnings of models") from error

@@ -298,9 +298,11 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
         ("UPDATE metrics SET params = '{'", "holds what no run holds"),
         ("UPDATE metrics SET reference = '../evil'", "not named by a hash"),
         ("INSERT INTO metrics SELECT plugin, name, version, 'x', embedder, reference, params, unit, direction, "
-         "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss FROM metrics", "one name"),
+         "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss, warnings FROM metrics",
+         "one name"),
+        ("UPDATE metrics SET warnings = '[1]'", "damaged"),
         ("UPDATE metrics SET shown = 0", "its table metrics holds rows that no table shows"),
-        ("INSERT INTO scores SELECT clip, metric, 0, params_hash, embedder, 9, NULL, NULL, details, 0 FROM scores",
+        ("INSERT INTO scores SELECT clip, metric, 0, params_hash, embedder, '', 9, NULL, NULL, details, 0 FROM scores",
          "its table scores holds rows that no table shows"),
         ("UPDATE scores SET details = '{\"known\": 1, \"known\": 9}'", "a name twice"),
         ("UPDATE scores SET value = 9e999, reason = NULL", "run.db"),

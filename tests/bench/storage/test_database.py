@@ -11,7 +11,6 @@ from bench.storage.read_metrics import shown_metrics
 from bench.storage.read_scores import shown_scores
 from bench.storage.store import Store
 
-
 # What layout 5 has added, taken away again.
 LAYOUT_4 = """
 ALTER TABLE metrics DROP COLUMN warnings;

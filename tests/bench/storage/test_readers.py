@@ -82,7 +82,8 @@ def fill(folder: Path) -> None:
                 (id, model, prompt, seed, f"audio/{model}/{id}.flac", state, content, *sound, error, made_by),
             )
         db.executemany(
-            "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, '{\"n\": 3}', 'points', 'higher', ?, ?, ?, '', '', ?, ?, 0, '{}')",
+            "INSERT INTO metrics VALUES "
+            "(?, ?, ?, ?, ?, ?, '{\"n\": 3}', 'points', 'higher', ?, ?, ?, '', '', ?, ?, 0, '{}')",
             [(row[0], *row) for row in METRICS],
         )
         db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?, '', '', ?, ?, ?, '{\"chance\": 0.1}', 0.0)", SCORES)
