@@ -21,7 +21,7 @@ from bench.errors import DataError, Undefined, UsageError, one_line
 from bench.plain_text import plain_line
 
 if TYPE_CHECKING:
-    from bench.contracts.set_metric import Reference
+    from bench.contracts.reference import Reference
 
 Direction = Literal["higher", "lower", "none"]
 ReferenceUse = Literal["none", "set", "paired"]

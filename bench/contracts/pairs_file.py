@@ -80,7 +80,7 @@ def read_pairs(settings: PairsFile, prompts: Sequence[Prompt]) -> dict[str, Path
 def _names(prompts: Sequence[Prompt]) -> dict[str, str]:
     """By what a row may call a prompt, its id; an id goes before the text of another prompt."""
     texts: dict[str, str | None] = {}
-    for prompt in prompts:
+    for prompt in {prompt.id: prompt for prompt in prompts}.values():
         # A text that two prompts share names neither.
         texts[prompt.text.strip()] = None if prompt.text.strip() in texts else prompt.id
     return {text: id for text, id in texts.items() if id} | {prompt.id: prompt.id for prompt in prompts}

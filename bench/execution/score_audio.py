@@ -81,9 +81,7 @@ def score_audio(
             undefined.
         workers: processes; 0 works in this one, None takes every core that this process may use.
         progress: shows how far it is.
-        reference: what clip metrics such as ``fad-clip`` compare with, as in a configuration.
-        pairs: the recording that goes with each prompt, for clip metrics such as ``kl``, likewise; the prompts are
-            ``prompts``.
+        reference, pairs: what clip metrics such as ``fad-clip`` and ``kl`` compare with, as in a configuration.
 
     Raises:
         UsageError: an unknown metric or parameter, not as many prompts as audio, no music for a metric to compare with,
@@ -92,15 +90,13 @@ def score_audio(
     """
     if isinstance(audio, str | os.PathLike | Audio) or isinstance(metrics, str):
         raise UsageError("score_audio takes lists: score_audio(['take.wav'], ['harmonic-accuracy'])")
-    entries = [MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics]
-    planned = plan_metrics(entries)
+    planned = plan_metrics([MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics])
     if prompts is not None and len(prompts) != len(audio):
         raise UsageError(f"score_audio: {len(prompts)} prompts for {len(audio)} pieces of audio; give one for each")
     embedders = {m.embedders[0].fingerprint: m.embedders[0] for m in planned if m.of_sets}
     of_clips = tuple(metric for metric in planned if not metric.of_sets)
     music = Music(reference, PairsFile(file=pairs) if isinstance(pairs, str) else pairs)
-    distinct = list({prompt.id: prompt for prompt in prompts or ()}.values())
-    check_music(music, of_clips, distinct)
+    check_music(music, of_clips, prompts or ())
     tasks = [
         _AudioTask(
             source if isinstance(source, Audio) or callable(source) else Path(source),
@@ -114,7 +110,7 @@ def score_audio(
     if config.worker_count:
         for task in tasks:
             task.check_sendable()
-    return _compared(tasks, planned, config, progress, music, distinct)
+    return _compared(tasks, planned, config, progress, music, prompts or ())
 
 
 def _compared(

@@ -22,7 +22,8 @@ from bench.contracts.set_metric import EmbeddingSet, Reference, labels_of
 from bench.errors import DataError, MissingError, Undefined, UsageError, may_pass, one_line
 from bench.execution.executors.worker_state import WorkerState
 from bench.file_hash import FileChanged
-from bench.planning.metric_plan import ClipGroup, PlannedEmbedder, PlannedMetric, SetKey
+from bench.planning.clip_group import ClipGroup
+from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric, SetKey
 from bench.storage.clip_file import made_audio
 from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScored
 from bench.storage.vector_file import Rows, read_vectors

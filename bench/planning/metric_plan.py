@@ -322,13 +322,3 @@ def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> l
         columns = [metric for metric in configured if "[" in name and plan_metric(metric).ref == name]
         found += [metric.model_copy(update={"name": name}) for metric in same] or columns or [MetricConfig(name=name)]
     return found
-
-
-@dataclass(frozen=True)
-class ClipGroup:
-    """Clips that a set metric is computed of: ``members`` are places in the task's list of clips."""
-
-    grouping: str
-    name: str
-    clips: str
-    members: tuple[int, ...]

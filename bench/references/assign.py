@@ -106,15 +106,16 @@ def check_music(music: Music, metrics: Sequence[PlannedMetric], prompts: Sequenc
     if not paired:
         return ""
     there = paired_prompts(_pairs(music, paired[0]), prompts)
-    without = [prompt.id for prompt in prompts if prompt.id not in there]
+    ids = dict.fromkeys(prompt.id for prompt in prompts)
+    without = [id for id in ids if id not in there]
     if not without:
         return ""
-    if len(without) == len(prompts):
-        raise UsageError(f"{_pairs(music, paired[0]).file} names a recording for none of the {len(prompts)} prompts")
+    if len(without) == len(ids):
+        raise UsageError(f"{_pairs(music, paired[0]).file} names a recording for none of the {len(ids)} prompts")
     names = ", ".join(metric.ref for metric in paired)
     more = f" and {len(without) - 3} more" if len(without) > 3 else ""
     return (
-        f"{counted(len(without), 'prompt')} of {len(prompts)} have no recording to be compared with "
+        f"{counted(len(without), 'prompt')} of {len(ids)} have no recording to be compared with "
         f"({', '.join(without[:3])}{more}): their clips have no score by {names}"
     )
 
