@@ -11,6 +11,7 @@ import pytest
 
 import bench
 from bench import Audio
+from bench.config.run_config import load_config
 from bench.contracts.audio import content_hash, read_audio, write_flac
 from bench.errors import DataError, UsageError
 from bench.leaderboard.render import read_cells
@@ -223,3 +224,13 @@ def test_pairs_are_named_by_id_or_text_in_any_table(settings: Settings, tmp_path
     named = {"file": str(tmp_path / "pairs.jsonl"), "folder": str(pairs.parent)}
     found = scores(bench.run({**settings, "pairs": named}, tmp_path / "other").folder, "Apart")
     assert {key: score.value for key, score in found.items()} == {key: score.value for key, score in expected.items()}
+
+
+def test_a_run_remembers_its_pairs(settings: Settings, tmp_path: Path, tiny: Path) -> None:
+    """Metrics that are kept find their recordings again, whatever is scored without them meanwhile."""
+    folder = bench.run(settings, tmp_path / "run").folder
+    before = scores(folder, "Apart")
+    rescore(folder, {**settings, "metrics": [f"{tiny}:Frames"], "pairs": None})
+    assert load_config(folder / "config.yaml").pairs == bench.PairsFile(file=settings["pairs"])
+    rescore(folder, plugin_files=True, force=True)
+    assert scores(folder, "Apart") == before
