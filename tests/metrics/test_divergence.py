@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,37 @@ def test_kl_compares_with_the_recording_of_the_prompt() -> None:
     clip.prompt = Prompt("bad", "words")
     with pytest.raises(Undefined, match="no audio"):
         metric.score(clip)
+
+
+def test_a_program_is_a_tagger_as_a_class_is(tmp_path: Path) -> None:
+    """The logits of a program give the divergence of the same function in process, bit for bit."""
+    program = tmp_path / "classes.py"
+    program.write_text(
+        "import json, sys\nimport numpy as np\nimport soundfile\n"
+        f"sys.path[:0] = [{str(Path(bench.__file__).parents[1])!r}, {str(CLASSES.parent)!r}]\n"
+        "from bench import Audio\nfrom classes import Classes\nfound = {}\n"
+        "for request in map(json.loads, open(sys.argv[1])):\n"
+        "    samples, rate = soundfile.read(request['clip'], dtype='float32', always_2d=True)\n"
+        "    found[request['id']] = Classes().embed(Audio(samples.T, rate))\n"
+        "np.savez(sys.argv[2], **found)\n"
+    )
+    for number in range(2):
+        samples = np.random.default_rng(number).normal(0, 0.05, 8000).astype(np.float32)
+        write_flac(tmp_path / f"{number}.flac", Audio(samples, 8000))
+    (tmp_path / "pairs.csv").write_text("prompt,file\nx,1.flac\n")
+    taggers: list[dict[str, Any]] = [
+        {"embedder": f"{CLASSES}:Classes"},
+        {
+            "embedder": "command",
+            "embedder_params": {
+                "command": [sys.executable, str(program), "{requests}", "{vectors}"],
+                "dimension": 6,
+            },
+        },
+    ]
+    metrics = [MetricConfig(name="kl", params={"preset": "audiocraft", **tagger}) for tagger in taggers]
+    (found,) = bench.score_audio(
+        [tmp_path / "0.flac"], metrics, [Prompt("x", "words")], pairs=str(tmp_path / "pairs.csv")
+    )
+    one, two = (score.value for score in found.scores.values())
+    assert one == two and one is not None and one > 0 and not found.errors
