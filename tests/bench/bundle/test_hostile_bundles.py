@@ -23,6 +23,7 @@ from bench.bundle.verify import verify
 from bench.scores.protocol import protocol_of
 from bench.storage.digests import write_digests
 from bench.storage.store import Store
+from tests.bench.storage.test_database import LAYOUT_4
 
 Files = dict[str, bytes]
 
@@ -238,6 +239,11 @@ def test_what_is_no_file(tmp_path: Path, attempt: Attempt) -> None:
 def test_an_index_that_is_none(files: Files, tmp_path: Path, attempt: Attempt, content: bytes, match: str) -> None:
     with pytest.raises(DataError, match=match):
         attempt(_write(tmp_path / "b.zip", {**files, "bundle.json": content}))
+
+
+def test_a_bundle_of_an_older_layout_is_verified(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    found = attempt(_altered(files, tmp_path, LAYOUT_4))
+    assert found.holds and found.numbers > 0
 
 
 def test_a_bundle_without_an_index(files: Files, tmp_path: Path, attempt: Attempt) -> None:
