@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bench.contracts.model import GenerationRequest, MusicModel
     from bench.contracts.notes import Note, Notes
     from bench.contracts.notice import Notice
+    from bench.contracts.pairs_file import PairsFile
     from bench.contracts.prompt import Prompt, PromptSuite
     from bench.contracts.prompt_file import SuiteFile
     from bench.contracts.prompt_suite import load_suite_named as load_suite
@@ -181,6 +182,7 @@ __all__ = [
     "Notice",
     "OmnibusTest",
     "OrdinalModel",
+    "PairsFile",
     "PanelCompletion",
     "Pick",
     "Place",

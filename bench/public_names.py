@@ -21,6 +21,7 @@ _OFFERS = {
     "contracts.notes": ("Note", "Notes"),
     "contracts.notice": ("Notice",),
     "contracts.prompt": ("Prompt", "PromptSuite"),
+    "contracts.pairs_file": ("PairsFile",),
     "contracts.prompt_file": ("SuiteFile",),
     "contracts.prompt_suite": ("load_suite",),
     "contracts.set_metric": ("Difference", "EmbeddingSet", "Reference", "SetMetric"),

@@ -101,15 +101,34 @@ class DoseScores:
     problems: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class DoseOptions:
+    """How clips are made and scored.
+
+    Attributes:
+        duration: of each clip in seconds.
+        folder: where the degraded clips stay, to be listened to; None keeps none.
+        seeds: clips of each prompt.
+        workers: processes; 0 works in this one, None takes every core.
+        reference: what clip metrics with a set of music compare with.
+        paired: whether a metric compares with a recording for each prompt; it is then what the composer plays for it
+            with another seed than any clip's.
+    """
+
+    duration: float = 10.0
+    folder: Path | None = None
+    seeds: int = 1
+    workers: int | None = 0
+    reference: str = "composer"
+    paired: bool = False
+
+
 def score_doses(
     prompts: Sequence[Prompt],
     spoilers: Sequence[Degradation],
     metrics: Sequence[str],
     progress: Progress,
-    duration: float = 10.0,
-    folder: Path | None = None,
-    seeds: int = 1,
-    workers: int | None = 0,
+    options: DoseOptions | None = None,
 ) -> DoseScores:
     """Degrade and score clips of each prompt.
 
@@ -118,26 +137,45 @@ def score_doses(
         spoilers: kinds of damage.
         metrics: names of metrics of clips and of sets.
         progress: shows how far it is.
-        duration: of each clip in seconds.
-        folder: where the degraded clips stay, to be listened to; None keeps none.
-        seeds: clips of each prompt.
-        workers: processes; 0 works in this one, None takes every core.
+        options: how clips are made and scored.
 
     Raises:
         UsageError: an unknown metric.
         MissingError: the composer cannot play here.
         GenerationError: a clip could not be made or written.
     """
-    found = DoseScores()
+    found, options = DoseScores(), options or DoseOptions()
     with tempfile.TemporaryDirectory() as temporary:
-        clips = list(_clips(prompts, spoilers, duration, folder or Path(temporary), seeds))
-        asked = [clip.prompt for clip in clips]
-        with closing(score_audio(clips, metrics, asked, workers=workers, progress=progress)) as scored:
+        clips = list(_clips(prompts, spoilers, options.duration, options.folder or Path(temporary), options.seeds))
+        scored = score_audio(
+            clips,
+            metrics,
+            [clip.prompt for clip in clips],
+            workers=options.workers,
+            progress=progress,
+            reference=options.reference,
+            pairs=_paired(prompts, options, Path(temporary)) if options.paired else None,
+        )
+        with closing(scored):
             for clip, scores in zip(clips, scored, strict=True):
                 if scores.error:
                     raise GenerationError(f"{clip}: {scores.error}")
-                _note(found, clip, (len(prompts), seeds), scores)
+                _note(found, clip, (len(prompts), options.seeds), scores)
     return found
+
+
+def _paired(prompts: Sequence[Prompt], options: DoseOptions, folder: Path) -> str:
+    """A file that names a recording for each prompt: the composer's, of a seed that no clip has."""
+    pairs = folder / "pairs.csv"
+    with pairs.open("w", encoding="utf-8") as lines:
+        lines.write("prompt,file\n")
+        for prompt in prompts:
+            write_flac(
+                folder / f"paired/{prompt.id}.flac",
+                _played("composer", "", 0.0, prompt, options.seeds, options.duration),
+            )
+            lines.write(f"{prompt.id},paired/{prompt.id}.flac\n")
+    return str(pairs)
 
 
 def _clips(

@@ -22,17 +22,16 @@ TABLES = ("about", "models", "prompts", "clips", "notes", "metrics", "scores", "
 _STANDING = "IN (SELECT id FROM clips WHERE state != 'replaced')"
 _SHOWN = (
     "EXISTS (SELECT 1 FROM metrics AS m WHERE shown AND m.name = metric AND m.version = {0}.version "
-    "AND m.params_hash = {0}.params_hash AND m.embedder = {0}.embedder AND "
+    "AND m.params_hash = {0}.params_hash AND m.embedder = {0}.embedder AND m.reference = {0}.reference AND "
 )
 _ROWS = {
     "clips": "state != 'replaced'",
     "notes": f"clip {_STANDING}",
     "metrics": "shown",
     "scores": f"clip IN (SELECT id FROM clips WHERE state = 'made') AND {_SHOWN.format('scores')}NOT of_sets)",
-    "set_scores": "model IN (SELECT model FROM clips WHERE state = 'made') AND "
-    f"{_SHOWN.format('set_scores')}of_sets AND m.reference = set_scores.reference)",
+    "set_scores": f"model IN (SELECT model FROM clips WHERE state = 'made') AND {_SHOWN.format('set_scores')}of_sets)",
 }
-_ORDER = {"scores": "clip, metric, version, params_hash, embedder"}  # it has no rowid
+_ORDER = {"scores": "clip, metric, version, params_hash, embedder, reference"}  # it has no rowid
 _KINDS: dict[str, type | tuple[type, ...]] = {"TEXT": str, "INTEGER": int, "REAL": (float, int)}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.bundle.sanitize import BundledMetric
 from bench.config.run_config import CommonGround, ExecutorConfig, MetricConfig, RunConfig
+from bench.contracts.pairs_file import PairsFile
 from bench.errors import MissingError
 from bench.pipeline.run import rescore
 from bench.planning.metric_plan import PlannedMetric
@@ -41,7 +42,9 @@ def score_again(
         chosen = [m for m in planned if m.reference == reference or (not m.reference and reference == against[0])]
         settings = RunConfig(
             metrics=tuple(MetricConfig(name=m.plugin, params=m.params) for m in chosen),
+            # Each of these metrics compares with it, in its own way.
             reference=str(run / reference_name(reference)),
+            pairs=PairsFile(file=str(run / reference_name(reference))),
             common=ground,
             executor=ExecutorConfig(workers=workers),
             # It was computed; whether it flatters is said by its own warnings.

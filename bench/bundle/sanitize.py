@@ -20,8 +20,9 @@ from bench.bundle.copy_rows import TABLES, copy_rows
 from bench.contracts.clip_view import View
 from bench.contracts.notes import Notes
 from bench.errors import DataError, TunebenchError, UsageError
-from bench.storage.database import read_database
+from bench.storage.database import present_layout, read_database
 from bench.storage.layout import DATABASE, audio_name, is_audio, is_hash
+from bench.storage.read_metrics import read_warnings
 from bench.storage.store import Store
 
 MAX_SAMPLES = 3600 * 48_000 * 2
@@ -62,9 +63,10 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
     with _explained(unpacked), ExitStack() as scratch:
         source = read_database(unpacked)
         try:
-            source.execute("PRAGMA trusted_schema = OFF")
-            source.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
+            _limit(source)
             _refuse_programs(source)
+            source = present_layout(unpacked, source)  # that of an older tunebench is brought up to date in memory
+            _limit(source)
             shown = _read_shown(source)
             copy_rows(source, folder, _SOUNDS)
             with Store.read(folder) as store:
@@ -75,6 +77,11 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
             source.close()
         (ours / DATABASE).replace(unpacked / DATABASE)
     return shown
+
+
+def _limit(source: sqlite3.Connection) -> None:
+    source.execute("PRAGMA trusted_schema = OFF")
+    source.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
 
 
 def _refuse_programs(source: sqlite3.Connection) -> None:
@@ -94,18 +101,19 @@ def _refuse_programs(source: sqlite3.Connection) -> None:
 
 def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
     rows = source.execute(
-        "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, of_sets "
-        "FROM metrics WHERE shown ORDER BY position"
+        "SELECT plugin, name, version, params, warnings, params_hash, embedder, view, reference, reference_name, "
+        "of_sets FROM metrics WHERE shown ORDER BY position"
     ).fetchall()
     found = []
-    for plugin, name, version, params, *rest, of_sets in rows:
-        texts = (plugin, name, params, *rest)
+    for plugin, name, version, params, warnings, *rest, of_sets in rows:
+        texts = (plugin, name, params, warnings, *rest)
         if not all(isinstance(text, str) for text in texts) or not isinstance(version, int):
             raise DataError("a metric's name or version is not of its type")
         given = json.loads(params)
         if not isinstance(given, dict):
             raise DataError(f"the parameters of {name} are not a JSON object")
         params_hash, embedder, view, reference, reference_name = rest
+        read_warnings(warnings)
         if view:
             View.of_key(view)
         if reference and not is_hash(reference):

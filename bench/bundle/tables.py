@@ -20,20 +20,21 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _REASON = " reason"
 _OF = (
     "JOIN metrics AS m ON shown AND name = s.metric AND m.version = s.version AND m.params_hash = s.params_hash "
-    "AND m.embedder = s.embedder"
+    "AND m.embedder = s.embedder AND m.reference = s.reference"
 )
 # Each gives model, metric, grouping and group, then values. How long a score took is not among them.
 _QUERIES = (
     "SELECT '', name || '@' || version, 'metric', '', plugin, params, params_hash, embedder, reference, unit, "
-    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss FROM metrics WHERE shown",
+    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, warnings FROM metrics "
+    "WHERE shown",
     "SELECT model, name || '@' || m.version, 'clip', prompt || ', seed ' || seed, value, reason, s.error, details "
     f"FROM scores AS s {_OF} JOIN clips ON clips.id = clip",
-    "SELECT model, name || '@' || m.version, grouping, member, value, low, high, n, reason, error, warnings, details, "
-    f"clips FROM set_scores AS s {_OF} AND m.reference = s.reference",
+    "SELECT model, name || '@' || m.version, grouping, member, value, low, high, n, reason, error, s.warnings, "
+    f"details, clips FROM set_scores AS s {_OF}",
 )
 _NAMES = (
     ("plugin", "params", "params_hash", "embedder", "reference", "unit", "direction", "of_sets", "view",
-     "reference_name", "lowest", "highest", "hit_or_miss"),
+     "reference_name", "lowest", "highest", "hit_or_miss", "warnings"),
     ("value", "reason", "error", "details"),
     ("value", "low", "high", "n", "reason", "error", "warnings", "details", "clips"),
 )  # fmt: skip

@@ -43,7 +43,7 @@ def metrics(
     full: Annotated[bool, typer.Option("--full", help="36 prompts instead of 12, enough for FAD.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Clips of each prompt; diversity needs 2.")] = 1,
     reference: Annotated[
-        str, typer.Option(help="What set metrics compare with.", autocompletion=complete.references)
+        str, typer.Option(help="The music that distances compare with.", autocompletion=complete.references)
     ] = "composer",
     duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
     dose_dir: Annotated[
@@ -68,7 +68,7 @@ def metrics(
     from bench.contracts.prompt_suite import load_suite_named
     from bench.errors import UsageError
     from metrics.degradation_kinds import DEGRADATIONS, fewer
-    from metrics.dose_listening import score_doses
+    from metrics.dose_listening import DoseOptions, score_doses
     from metrics.dose_response import respond
 
     if quick and full:
@@ -85,7 +85,9 @@ def metrics(
     with shown() as progress, all_or_nothing():
         references = _references(chosen, reference, dose_dir, progress)
         names = [metric.plugin.qualified for metric in chosen]
-        scored = score_doses(prompts, spoilers, names, progress, duration, dose_dir, seeds, workers)
+        paired = any(metric.reference == "paired" for metric in chosen)
+        options = DoseOptions(duration, dose_dir, seeds, workers, reference, paired)
+        scored = score_doses(prompts, spoilers, names, progress, options)
     responses = respond(scored, spoilers, _instances(chosen), references)
     if plot is not None:
         from metrics.dose_plot import draw
@@ -138,11 +140,12 @@ def _references(
     from bench.references.find import find_reference
     from bench.references.load import load_reference
 
-    needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in metrics if metric.needs_reference}
+    compared = [metric for metric in metrics if metric.of_sets and metric.needs_reference]
+    needed = {metric.embedders[0].fingerprint: metric.embedders[0] for metric in compared}
     found = {
         key: load_reference(find_reference(name, embedder, kept_in, progress).path) for key, embedder in needed.items()
     }
-    return {metric.ref: found[metric.embedders[0].fingerprint] for metric in metrics if metric.needs_reference}
+    return {metric.ref: found[metric.embedders[0].fingerprint] for metric in compared}
 
 
 def _report(

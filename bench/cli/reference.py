@@ -173,6 +173,7 @@ def show(
         "windows": loaded.windows,
         "dimension": len(loaded.mean),
         "recordings": len(recordings),
+        "pairs": sum(isinstance(recording, int) for recording in loaded.pairs.values()),
         "genres": counts,
         "keeps": "mean and covariance" if loaded.embeddings is None else "embeddings",
         "licence": loaded.about.get("licence", ""),

@@ -60,6 +60,7 @@ class ComparedRun:
             ComparedMetric(column, m.plugin, m.name, m.version, m.params_hash, m.embedder, m.reference, m.params)
             for column, m in zip(read_columns(store), shown_metrics(store), strict=True)
         ]
+        self._shown = {metric.ref: metric for metric in shown_metrics(store)}
         self._seeds: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self._means: dict[tuple[str, str, Half | None], dict[str, float]] = {}
         self._vectors: dict[tuple[str, str], Mapping[str, Vectors | str]] = {}
@@ -69,6 +70,10 @@ class ComparedRun:
     def labels(self) -> list[str]:
         """Its rows."""
         return list(self.trained_on)
+
+    def said(self, label: str, ref: str) -> tuple[Notice, ...]:
+        """What every score of a row's clips by a clip metric must say; of a set metric, its own scores say it."""
+        return self._shown[ref].said_of(label)
 
     @cached_property
     def clips(self) -> Mapping[str, Sequence[StoredClip]]:

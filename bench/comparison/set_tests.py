@@ -234,7 +234,7 @@ class SetTests:
                     "with --reference, or score anew with 'tunebench score'"
                 )
             path, reference = found[shown.reference]
-            planned = PlannedReference(reference.name, path.resolve(), reference.fingerprint)
+            planned = PlannedReference.of(reference, path)
             self._references[shown.reference] = planned, reference
         return self._references[shown.reference]
 

@@ -24,6 +24,7 @@ from bench.config.value_types import (
     Sweep,
 )
 from bench.contracts.front_end_settings import FrontEndSettings
+from bench.contracts.pairs_file import PairsFile
 from bench.contracts.plugins import plain_name, short_name
 from bench.contracts.prompt import Split
 from bench.contracts.prompt_file import SuiteFile
@@ -203,7 +204,8 @@ class RunConfig(Settings):
     the prompts that the suite declares for ``development`` or for ``test``; None for all. limit: only so many of its
     prompts, from the first; None for all. models: the rows. metrics: the columns. seeds: asked of every prompt;
     ``auto`` takes the clips that a model has, or seed 0 where it can make any. duration: of each clip, in seconds.
-    reference: the music that distances compare with: a name, a folder, a reference file or a fingerprint.
+    reference: the music that distances compare with: a name, a folder, a reference file or a fingerprint. pairs: the
+    recording that goes with each prompt, for metrics that compare with it: a file of such, or how it is read.
     shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
     compare, or compare and ``mark`` every such score. common: the part of every clip that is embedded. executor: where
     the work is done.
@@ -225,6 +227,7 @@ class RunConfig(Settings):
     seeds: Seeds = AUTO
     duration: Annotated[float, Field(gt=0, le=3600)] = 10.0
     reference: Annotated[str, Field(min_length=1)] = "composer"
+    pairs: PairsFile | None = None
     shared_recordings: Shared = "refuse"
     common: CommonGround = CommonGround()
     executor: ExecutorConfig = ExecutorConfig()
@@ -240,6 +243,11 @@ class RunConfig(Settings):
         models = [] if named else content.get("models")
         swept = isinstance(models, list | tuple) and any(isinstance(m, dict) and m.get("sweep") for m in models)
         return {**content, "suite": DEVELOPMENT_SUITE} if swept else content
+
+    @field_validator("pairs", mode="before", json_schema_input_type=str | PairsFile | None)
+    @classmethod
+    def _pairs_of_a_file(cls, pairs: Any) -> Any:
+        return {"file": pairs} if isinstance(pairs, str) else pairs
 
     @field_validator("models")
     @classmethod

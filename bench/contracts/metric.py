@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -17,10 +17,17 @@ from bench.contracts.notes import Notes
 from bench.contracts.notice import Notice
 from bench.contracts.plain_json import plain_json
 from bench.contracts.prompt import Prompt
-from bench.errors import DataError, Undefined, one_line
+from bench.errors import DataError, Undefined, UsageError, one_line
 from bench.plain_text import plain_line
 
+if TYPE_CHECKING:
+    from bench.contracts.reference import Reference
+
 Direction = Literal["higher", "lower", "none"]
+ReferenceUse = Literal["none", "set", "paired"]
+"""What a clip metric compares with: nothing, a set of music, or the recording that goes with the clip's prompt."""
+
+References = Callable[[ReferenceUse, EmbedderRef], "Reference"]
 T = TypeVar("T")
 
 
@@ -118,6 +125,7 @@ class DecodedClip:
         view: the part of the clip that embeddings are made of.
         vectors: embeddings that are known already, by `EmbedderRef.share_name`, or the reason why there is none.
         file: where the audio lies, if it was read from a file.
+        references: gives the music to compare with, as an embedder embedded it.
     """
 
     def __init__(
@@ -129,12 +137,14 @@ class DecodedClip:
         view: View | None = None,
         vectors: Mapping[str, Vectors | str] | None = None,
         file: Path | None = None,
+        references: References | None = None,
     ) -> None:
         self.audio = audio
         self.file = file
         self.prompt = prompt
         self.notes = notes
         self._embedders = embedders
+        self._references = references
         self._view = view or View()
         self._vectors: dict[str, Vectors | str | Exception] = dict(vectors or {})
         self._shared: dict[str, Any] = {}
@@ -172,6 +182,37 @@ class DecodedClip:
             raise known
         return known
 
+    def reference(self, ref: EmbedderRef) -> Reference:
+        """The music that a metric with ``reference = "set"`` compares with, as that embedder embedded it.
+
+        The same object for all clips of a worker: what is computed of it alone can be kept by its fingerprint. Its part
+        of the clip's genre is ``clip.reference(ref).of_genre(clip.prompt.genre)``.
+
+        Raises:
+            UsageError: the metric does not say that it compares with music in this embedder.
+        """
+        return self._compared("set", ref)
+
+    def paired(self, ref: EmbedderRef) -> Vectors:
+        """The vectors of the recording that goes with the clip's prompt, shape (windows, dimension).
+
+        For a metric with ``reference = "paired"``.
+
+        Raises:
+            Undefined: there is none for this prompt, with the reason.
+            UsageError: as `reference`.
+        """
+        return self._compared("paired", ref).of_prompt(self.prompt.id)
+
+    def compare_with(self, references: References) -> None:
+        """Take the music to compare with from now on, as the metric that is next declares it."""
+        self._references = references
+
+    def _compared(self, use: ReferenceUse, ref: EmbedderRef) -> Reference:
+        if self._references is None:
+            raise UsageError("there is no music to compare this clip with; name it with 'reference' or 'pairs'")
+        return self._references(use, ref)
+
     def knows(self, ref: EmbedderRef) -> bool:
         """Whether `embedding` computes nothing."""
         return ref.share_name in self._vectors
@@ -205,6 +246,9 @@ class ClipMetric(ABC):
         bounds: the smallest and the largest possible value, if there are such; intervals stay within them.
         hit_or_miss: whether every value is one of the two bounds.
         embedders: the embedders it asks a clip for; an instance attribute where they depend on parameters.
+        reference: what it compares clips with, in its first embedder: ``none``, a ``set`` of music
+            (`DecodedClip.reference`), or the recording ``paired`` with the prompt (`DecodedClip.paired`). Which music
+            it was is a part of what a score is stored under.
         examples: as for models.
         cannot_tell: what its value does not say, as words after "cannot tell:", shown wherever the metric is defined.
         provenance_params: parameters that cannot change a score (time limits, paths, batch size).
@@ -225,6 +269,7 @@ class ClipMetric(ABC):
     named: ClassVar[bool] = False
     clips_per_call: int = 1
     embedders: tuple[EmbedderRef, ...] = ()
+    reference: ReferenceUse = "none"
 
     @classmethod  # noqa: B027
     def require(cls) -> None:

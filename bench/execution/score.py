@@ -9,16 +9,15 @@ from itertools import chain
 
 from bench.config.run_config import Shared
 from bench.contracts.clip_view import View
-from bench.contracts.set_metric import PlannedReference
 from bench.errors import UsageError
 from bench.execution.executors.base import Executor
 from bench.execution.retries import Attempts
 from bench.execution.score_batch import in_batches
 from bench.execution.score_task import ScoreTask, SetTask
-from bench.planning.metric_plan import PlannedMetric
+from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.progress import Progress
+from bench.references.assign import Music, with_references
 from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
-from bench.references.find import find_reference, reference_embedders
 from bench.storage.clip_sets import clip_groups
 from bench.storage.store import Store, StoredClip
 from bench.storage.task_results import ClipScores
@@ -51,7 +50,7 @@ class Scoring:
     def score(
         self,
         metrics: Sequence[PlannedMetric],
-        reference: str,
+        music: Music,
         only: set[str] | None = None,
         sets: bool = True,
         shared: Shared = "refuse",
@@ -60,10 +59,11 @@ class Scoring:
 
         Args:
             metrics: of clips and of sets.
-            reference: what set metrics compare with: a name, a folder of audio, or a reference file.
+            music: what metrics compare with.
             only: ids of the clips to score; otherwise all. Set metrics are of all clips of each model that has any of
                 them.
-            sets: whether to compute set metrics; a part of a run has no use for them.
+            sets: whether to compute set metrics, and clip metrics that compare with music; a part of a run has no use
+                for them.
             shared: what to do where the reference holds recordings that a model was trained on: refuse, or mark its
                 scores.
 
@@ -73,30 +73,36 @@ class Scoring:
         """
         store, clips = self.store, self.store.made(only)
         asked = {clip.model for clip in clips}
-        set_metrics = [metric for metric in metrics if metric.of_sets and sets]
-        references = self._references(reference, set_metrics)
-        trained_on = {model: held for model, held in store.trained_on().items() if model in asked}
-        leaks = find_contamination(trained_on, references.values())
-        if leaks and shared == "refuse":
-            raise UsageError(refusal(leaks))
-        store.show([metric for metric in metrics if sets or not metric.of_sets], self.view, references)
-        missing = self._score_clips(metrics, clips)
-        if set_metrics:
-            self._score_sets(set_metrics, references, leaks, asked)
+        computed = self._computed(metrics, music, sets)
+        references = dict.fromkeys(metric.against for metric in computed if metric.against)
+        leaks = find_contamination(store.trained_on(), references)
+        if shared == "refuse" and (refused := [leak for leak in leaks if leak.model in asked]):
+            raise UsageError(refusal(refused))
+        said = {r.fingerprint: {leak.model: marks(leaks, leak.model, r) for leak in leaks} for r in references}
+        store.show(computed, self.view, said)
+        embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
+        missing = self._score_clips([metric for metric in computed if not metric.of_sets], embedders, clips)
+        if of_sets := [metric for metric in computed if metric.of_sets]:
+            self._score_sets(of_sets, leaks, asked)
         return missing
 
-    def _references(self, name: str, metrics: Sequence[PlannedMetric]) -> dict[str, PlannedReference]:
-        """The reference of each embedder that a metric compares in, by the embedder's fingerprint."""
-        needed, kept_in = reference_embedders(metrics), self.store.folder / "references"
-        return {key: find_reference(name, e, kept_in, self.progress, self.view) for key, e in needed.items()}
+    def _computed(self, metrics: Sequence[PlannedMetric], music: Music, sets: bool) -> list[PlannedMetric]:
+        """The metrics that scores are computed by, each with the music that it compares with."""
+        chosen = [metric for metric in metrics if sets or not (metric.of_sets or metric.needs_reference)]
+        prompts, kept_in = list(self.store.prompts().values()), self.store.folder / "references"
+        return with_references(chosen, music, prompts, kept_in, self.progress, self.view)
 
     def _embedded_keys(self, embedder: str) -> set[str]:
         return set() if self.force else self.store.embedded_keys(embedder, self.view.key)
 
-    def _score_clips(self, metrics: Sequence[PlannedMetric], clips: Sequence[StoredClip]) -> list[str]:
-        of_clips = {metric.key(self.view): metric for metric in metrics if not metric.of_sets}
+    def _score_clips(
+        self,
+        metrics: Sequence[PlannedMetric],
+        embedders: Mapping[str, PlannedEmbedder],
+        clips: Sequence[StoredClip],
+    ) -> list[str]:
+        of_clips = {metric.key(self.view): metric for metric in metrics}
         lacking = {} if self.force else self.store.unscored(of_clips)
-        embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
         held = {name: self._embedded_keys(name) for name in embedders}
         prompts, folder = self.store.prompts(), self.store.folder.resolve()
         tasks: list[ScoreTask] = []
@@ -150,12 +156,11 @@ class Scoring:
     def _score_sets(
         self,
         metrics: Sequence[PlannedMetric],
-        references: Mapping[str, PlannedReference],
         leaks: Sequence[Contamination],
         asked: set[str],
     ) -> None:
         with self._vectors({metric.embedders[0].fingerprint for metric in metrics}, asked) as vectors:
-            tasks = self._set_tasks(metrics, references, leaks, asked, vectors)
+            tasks = self._set_tasks(metrics, leaks, asked, vectors)
             self.progress.begin("computing set metrics", len(tasks), 0)
             for _, result in Attempts(tasks, self.executor, self.progress, self.retries):
                 self.store.record_set_scores(result)
@@ -186,7 +191,6 @@ class Scoring:
     def _set_tasks(
         self,
         metrics: Sequence[PlannedMetric],
-        references: Mapping[str, PlannedReference],
         leaks: Sequence[Contamination],
         asked: set[str],
         vectors: Mapping[str, VectorFile],
@@ -206,13 +210,12 @@ class Scoring:
         for model in (name for name in models if name in asked):
             for metric in metrics:
                 embedder = metric.embedders[0].fingerprint
-                against = references[embedder] if metric.needs_reference else None
                 file = vectors[embedder]
                 clips = tuple((number[clip.prompt], file.rows.get(clip.content)) for clip in models[model])
                 groups = tuple(clip_groups(models[model], prompts))
                 used = {place: numbered[place] for place, _ in clips}
-                said = marks(leaks, model, against)
-                task = SetTask(model, metric, self.view, against, file.path, clips, used, groups, said)
+                said = marks(leaks, model, metric.against)
+                task = SetTask(model, metric, self.view, file.path, clips, used, groups, said)
                 # A score from before it was known what the model was trained on lacks its mark.
                 absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)
                 parts = [(group,) for group in absent] if len(clips) > MANY else [absent] if absent else []

@@ -16,6 +16,7 @@ from bench.contracts.audio import Audio, write_flac
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.contracts.metric import Score
+from bench.contracts.pairs_file import PairsFile
 from bench.contracts.prompt import Prompt
 from bench.errors import DataError, MissingError, Undefined, UsageError
 from bench.execution.executors.base import Executor, TaskLost
@@ -25,6 +26,7 @@ from bench.execution.score_task import ScoreTask
 from bench.paths import StrPath
 from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric, plan_metrics
 from bench.progress import ProgressOption, shown
+from bench.references.assign import Music, check_music, with_references
 from bench.storage.task_results import ClipScores
 
 Source = Audio | StrPath | Callable[[], Audio | StrPath]
@@ -56,6 +58,8 @@ def score_audio(
     *,
     workers: int | None = 0,
     progress: ProgressOption = None,
+    reference: str = "composer",
+    pairs: PairsFile | str | None = None,
 ) -> Generator[AudioScores, None, None]:
     """Score audio with some metrics, and yield what each piece got, in order, as soon as it is there.
 
@@ -77,20 +81,22 @@ def score_audio(
             undefined.
         workers: processes; 0 works in this one, None takes every core that this process may use.
         progress: shows how far it is.
+        reference, pairs: what clip metrics such as ``fad-clip`` and ``kl`` compare with, as in a configuration.
 
     Raises:
-        UsageError: an unknown metric or parameter, not as many prompts as audio, a callable that cannot be sent to a
-            worker, or a disk that takes no more.
+        UsageError: an unknown metric or parameter, not as many prompts as audio, no music for a metric to compare with,
+            a callable that cannot be sent to a worker, or a disk that takes no more.
         MissingError: a metric, or a callable of ``audio``, needs what is not installed.
     """
     if isinstance(audio, str | os.PathLike | Audio) or isinstance(metrics, str):
         raise UsageError("score_audio takes lists: score_audio(['take.wav'], ['harmonic-accuracy'])")
-    entries = [MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics]
-    planned = plan_metrics(entries)
+    planned = plan_metrics([MetricConfig(name=metric) if isinstance(metric, str) else metric for metric in metrics])
     if prompts is not None and len(prompts) != len(audio):
         raise UsageError(f"score_audio: {len(prompts)} prompts for {len(audio)} pieces of audio; give one for each")
     embedders = {m.embedders[0].fingerprint: m.embedders[0] for m in planned if m.of_sets}
     of_clips = tuple(metric for metric in planned if not metric.of_sets)
+    music = Music(reference, PairsFile(file=pairs) if isinstance(pairs, str) else pairs)
+    check_music(music, of_clips, prompts or ())
     tasks = [
         _AudioTask(
             source if isinstance(source, Audio) or callable(source) else Path(source),
@@ -104,7 +110,21 @@ def score_audio(
     if config.worker_count:
         for task in tasks:
             task.check_sendable()
-    return _scored(tasks, planned, config, progress)
+    return _compared(tasks, planned, config, progress, music, prompts or ())
+
+
+def _compared(
+    tasks: Sequence[_AudioTask],
+    metrics: Sequence[PlannedMetric],
+    config: ExecutorConfig,
+    option: ProgressOption,
+    music: Music,
+    prompts: Sequence[Prompt],
+) -> Generator[AudioScores, None, None]:
+    """The scores, with the music to compare with embedded in a folder that lasts as long."""
+    with tempfile.TemporaryDirectory(prefix="tunebench-references-") as kept:
+        found = with_references([m for m in metrics if not m.of_sets], music, prompts, Path(kept))
+        yield from _scored([replace(task, metrics=tuple(found)) for task in tasks], metrics, config, option)
 
 
 def _scored(

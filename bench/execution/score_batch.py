@@ -11,7 +11,7 @@ from bench.contracts.embedder import Vectors
 from bench.contracts.metric import DecodedClip, Score
 from bench.errors import DataError
 from bench.execution.executors.worker_state import WorkerState
-from bench.execution.score_task import ScoreTask
+from bench.execution.score_task import ScoreTask, music_of
 from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.storage.task_results import ClipScores
 
@@ -114,6 +114,8 @@ def _together(
     if not asked:
         return
     clips = [clip for _, clip, _ in asked]
+    for _, clip, planned in asked:
+        clip.compare_with(music_of(planned, state))
     found: Sequence[Score | Exception]
     try:
         found = list(state.metric(asked[0][2]).score_together(clips))

@@ -13,16 +13,17 @@ import numpy as np
 
 from bench.contracts.audio import read_audio
 from bench.contracts.clip_view import View
-from bench.contracts.embedder import Vectors
-from bench.contracts.metric import DecodedClip, Estimate, Score, finite_number
+from bench.contracts.embedder import EmbedderRef, Vectors
+from bench.contracts.metric import DecodedClip, Estimate, References, ReferenceUse, Score, finite_number
 from bench.contracts.notes import Notes
 from bench.contracts.notice import Notice, checked
 from bench.contracts.prompt import Prompt
-from bench.contracts.set_metric import EmbeddingSet, PlannedReference, labels_of
-from bench.errors import DataError, MissingError, Undefined, may_pass, one_line
+from bench.contracts.set_metric import EmbeddingSet, Reference, labels_of
+from bench.errors import DataError, MissingError, Undefined, UsageError, may_pass, one_line
 from bench.execution.executors.worker_state import WorkerState
 from bench.file_hash import FileChanged
-from bench.planning.metric_plan import ClipGroup, PlannedEmbedder, PlannedMetric, SetKey
+from bench.planning.clip_group import ClipGroup
+from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric, SetKey
 from bench.storage.clip_file import made_audio
 from bench.storage.task_results import ClipScored, ClipScores, Embedded, SetScored
 from bench.storage.vector_file import Rows, read_vectors
@@ -159,6 +160,7 @@ class ScoreTask:
         answer: Score | Exception | None,
     ) -> ClipScored:
         started = time.perf_counter()
+        clip.compare_with(music_of(planned, state))
         try:
             score = answer if answer is not None else state.metric(planned).score(clip)
             if isinstance(score, Exception):
@@ -181,6 +183,20 @@ class ScoreTask:
         return ClipScored(self.clip, planned.key(self.view), error=error)
 
 
+def music_of(metric: PlannedMetric, state: WorkerState) -> References:
+    """Gives the music that a metric compares with, which the worker loads once, and no other."""
+
+    def reference(use: ReferenceUse, ref: EmbedderRef) -> Reference:
+        if metric.against is None or (use, ref.share_name) != (metric.reference, metric.embedders[0].ref.share_name):
+            raise UsageError(
+                f"'{metric.name}' does not say that it compares with music ({use}) in '{ref.name}'; set its "
+                "'reference', and name that embedder first"
+            )
+        return state.reference(metric.against)
+
+    return reference
+
+
 def _cause(embedder: PlannedEmbedder) -> str:
     """An embedder's name, and what tells it from others of that name."""
     return f"{embedder.ref.name} ({embedder.fingerprint[:8]})"
@@ -191,14 +207,13 @@ class SetTask:
     """One set metric on one model's clips, whole and by group.
 
     A clip is its prompt's number and where in the file ``vectors`` its own lie, or why it has none; None where
-    nobody tried. ``prompts`` says what the numbers are. ``warnings`` are what every score of this model against this
-    reference must say.
+    nobody tried. ``prompts`` says what the numbers are. ``warnings`` are what every score of this model against the
+    metric's reference must say.
     """
 
     model: str
     metric: PlannedMetric
     view: View
-    reference: PlannedReference | None
     vectors: Path
     clips: tuple[tuple[int, Rows | str | None], ...]
     prompts: Mapping[int, Prompt]
@@ -252,13 +267,12 @@ class SetTask:
 
     def key(self, group: ClipGroup) -> SetKey:
         """What the score of a group is stored under."""
-        reference = self.reference.fingerprint if self.reference else ""
-        return SetKey(self.model, group.grouping, group.name, *self.metric.key(self.view), reference, group.clips)
+        return SetKey(self.model, group.grouping, group.name, *self.metric.key(self.view), group.clips)
 
     def _score(self, state: WorkerState, group: ClipGroup) -> SetScored:
         try:
             metric = state.set_metric(self.metric)
-            reference = state.reference(self.reference) if self.reference else None
+            reference = state.reference(self.metric.against) if self.metric.against else None
             if reference and group.grouping == "genre":
                 reference = reference.of_genre(group.name)
             evaluated = self._evaluated(group)

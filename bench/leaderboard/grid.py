@@ -58,7 +58,7 @@ def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
     lines = _missing(cells, by)
     for ref, column in columns_of(cells).items():
         against = f"against the reference '{column.reference}', " if column.reference else ""
-        if column.view and (column.of_sets or View.of_key(column.view) != View()):
+        if column.view and (column.of_sets or column.reference or View.of_key(column.view) != View()):
             lines.append(f"{ref}: {against}of {view_text(column.view)}")
     warned: dict[Notice, list[str]] = {}
     for cell in cells:

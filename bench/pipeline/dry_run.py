@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.contracts.clip_view import View
+from bench.config.run_config import CommonGround
 from bench.paths import StrPath
 from bench.pipeline.rates import SCORING, Rate, Rates, parse_rates
 from bench.pipeline.run import ConfigOption, about_plan, as_config, default_folder
+from bench.planning.metric_plan import PlannedMetric
 from bench.planning.plan import Plan, make_plan
 from bench.planning.shards import Shard, take_shard
-from bench.references.find import check_reference
+from bench.references.assign import Music, check_music, with_known_references
 from bench.storage.clip_sets import view_of
 from bench.storage.renaming import former_keys
 from bench.storage.store import Store
@@ -123,18 +124,19 @@ def preview(
     settings = as_config(config)
     stated = parse_rates(rates, [entry.row for entry in settings.models])
     folder = Path(out) if out is not None else default_folder(config)
-    plan = make_plan(settings)
+    plan, music = make_plan(settings), Music(settings.reference, settings.pairs)
     if shard:
         folder, plan = folder / shard.folder, take_shard(plan, shard)
     else:
-        check_reference(settings.reference, plan.metrics)
+        check_music(music, plan.metrics, plan.suite.prompts)
+    # A shard leaves to the whole run what compares with music.
+    of_clips = [m for m in plan.metrics if not (m.of_sets or (shard and m.needs_reference))]
     with ExitStack() as opened:
         store = opened.enter_context(Store.read(folder)) if (folder / "run.db").exists() else None
-        made, lacking = _held(store, plan, view_of(store, settings.common)) if store else (set(), set())
+        made, lacking = _held(store, plan, of_clips, music, settings.common) if store else (set(), set())
         known = Rates(plan, stated, store)
     to_make = Counter(clip.model for clip in plan.clips if clip.id not in made)
     existing = Counter(clip.model for clip in plan.clips if clip.id in made)
-    of_clips = [metric for metric in plan.metrics if not metric.of_sets]
     to_score = sum(clip.id not in made or clip.id in lacking for clip in plan.clips) if of_clips else 0
     workers = max(1, settings.executor.worker_count)
     stages = [
@@ -153,15 +155,18 @@ def preview(
     return RunPreview(dict(to_make), dict(existing), to_score, tuple(stages), workers, size)
 
 
-def _held(store: Store, plan: Plan, view: View) -> tuple[set[str], set[str]]:
+def _held(
+    store: Store, plan: Plan, metrics: Sequence[PlannedMetric], music: Music, common: CommonGround
+) -> tuple[set[str], set[str]]:
     """Ids of the clips that a run has, and of those that lack a score, once `adopt` has given a plan's their ids.
 
     Raises:
         UsageError: the run is of something else.
     """
     store.refuse_changes(plan, about_plan(plan))
-    today = store.present_ids(plan)
-    of_clips = [metric for metric in plan.metrics if not metric.of_sets]
+    today, view = store.present_ids(plan), view_of(store, common)
+    prompts = list({**store.prompts(), **{prompt.id: prompt for prompt in plan.suite.prompts}}.values())
+    of_clips = with_known_references(metrics, music, prompts, store.folder / "references", view)
     former = {old: metric.key(view) for metric in of_clips for old in former_keys(metric, view)}
     lacking = store.unscored([metric.key(view) for metric in of_clips], former)
     return {today.get(id, id) for id in store.made_ids()}, {today.get(id, id) for id in lacking}

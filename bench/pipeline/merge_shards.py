@@ -32,6 +32,7 @@ from bench.pipeline.run import forget_crashes
 from bench.planning.metric_plan import plan_metrics
 from bench.planning.shards import Shard, find_shards
 from bench.progress import Progress, ProgressOption, shown
+from bench.references.assign import Music
 from bench.storage.clip_sets import view_of
 from bench.storage.frozen_config import FILE, freeze, load_frozen
 from bench.storage.join_shards import ShardClip, join_plan, join_results, whole_plan
@@ -111,7 +112,8 @@ def _hear_together(run: Store, progress: Progress, plugin_files: bool) -> list[s
         return []
     with make_executor(settings.executor, run.folder / CRASHES) as executor:
         scoring = Scoring(run, view_of(run, settings.common), executor, progress)
-        missing = scoring.score(metrics, settings.reference, shared=settings.shared_recordings)
+        music = Music(settings.reference, settings.pairs)
+        missing = scoring.score(metrics, music, shared=settings.shared_recordings)
     store_set_tests(run, progress, plugin_files)
     return missing
 

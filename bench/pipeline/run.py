@@ -25,7 +25,7 @@ from bench.planning.metric_plan import plan_metrics
 from bench.planning.plan import Plan, PlannedClip, make_plan
 from bench.planning.shards import Shard, share_out, take_shard
 from bench.progress import Progress, ProgressOption, shown
-from bench.references.find import check_reference
+from bench.references.assign import Music, check_music
 from bench.storage.clip_sets import view_of
 from bench.storage.frozen_config import freeze, freeze_scoring, with_seeds
 from bench.storage.store import Store
@@ -82,9 +82,11 @@ def run(
     plan, about, whole = planned_run(settings, shard)
     if shard:
         folder /= shard.folder
-    else:
-        check_reference(settings.reference, plan.metrics)
+    music = Music(settings.reference, settings.pairs)
+    without = "" if shard else check_music(music, plan.metrics, plan.suite.prompts)
     with shown(progress) as progress, Store.open(folder) as store:
+        if without:
+            progress.note(without)
         if (asked := len(plan.suite.prompts)) < plan.suite_size:
             progress.note(f"only the first {asked} of {plan.suite_size} prompts of {plan.suite.ref} are asked for")
         replaced = store.adopt(plan, about, whole)
@@ -101,7 +103,7 @@ def run(
             only, sets = {clip.id for clip in plan.clips}, shard is None
             view, retries = view_of(store, settings.common), settings.executor.retries
             scoring = Scoring(store, view, executor, progress, retries=retries)
-            missing += scoring.score(plan.metrics, settings.reference, only, sets, settings.shared_recordings)
+            missing += scoring.score(plan.metrics, music, only, sets, settings.shared_recordings)
         if sets:
             store_set_tests(store, progress, plugin_files=True)
         keep_rates(store, plan)
@@ -145,7 +147,8 @@ def rescore(
         with make_executor(settings.executor, folder / CRASHES) as executor:
             view, retries = view_of(store, settings.common), settings.executor.retries
             scoring = Scoring(store, view, executor, progress, force, retries)
-            missing = scoring.score(planned, settings.reference, shared=settings.shared_recordings)
+            music = Music(settings.reference, settings.pairs)
+            missing = scoring.score(planned, music, shared=settings.shared_recordings)
         freeze_scoring(store, settings)
         store_set_tests(store, progress, plugin_files)
         forget_crashes(store)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.contracts.entry_points import Plugin
 from bench.contracts.identity import identity_of
-from bench.contracts.metric import ClipMetric, Direction
+from bench.contracts.metric import ClipMetric, Direction, ReferenceUse
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import (
     canonical_name,
@@ -23,7 +24,7 @@ from bench.contracts.plugins import (
     plain_name,
     short_name,
 )
-from bench.contracts.set_metric import SetMetric
+from bench.contracts.set_metric import PlannedReference, SetMetric
 from bench.errors import UsageError, one_line
 from bench.file_hash import HashedFile, hashed_files
 from bench.hashing import canonical_json, fingerprint
@@ -35,16 +36,20 @@ if TYPE_CHECKING:  # workers need plans, and no configurations
 
 
 class ScoreKey(NamedTuple):
-    """What a score is stored under beside its clip: another of any of these is another score."""
+    """What a score is stored under beside its clip: another of any of these is another score.
+
+    ``reference`` is the fingerprint of the music that is compared with, empty where that is none.
+    """
 
     metric: str
     version: int
     params_hash: str
     embedder: str
+    reference: str = ""
 
 
 class SetKey(NamedTuple):
-    """What a score of a set of clips is stored under; ``reference`` is empty where nothing is compared with."""
+    """What a score of a set of clips is stored under; ``reference`` is as in `ScoreKey`."""
 
     model: str
     grouping: str
@@ -76,7 +81,8 @@ class PlannedEmbedder:
 class PlannedMetric:
     """A column of the leaderboard.
 
-    ``params`` has the defaults filled in; ``params_hash`` is the identity of the plugin, its parameters but those in
+    ``reference`` is what it compares with, and ``against`` that very music, once it is found. ``params`` has the
+    defaults filled in; ``params_hash`` is the identity of the plugin, its parameters but those in
     ``provenance``, and what its ``fingerprint()`` gave, ``own``. ``together`` is how many clips it takes at once.
     """
 
@@ -90,11 +96,12 @@ class PlannedMetric:
     bounds: tuple[float, float] | None = None
     hit_or_miss: bool = False
     of_sets: bool = False
-    needs_reference: bool = False
+    reference: ReferenceUse = "none"
     label: str | None = None
     provenance: frozenset[str] = frozenset()
     own: Mapping[str, Any] = field(default_factory=dict)
     together: int = 1
+    against: PlannedReference | None = None
     params_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,10 +123,22 @@ class PlannedMetric:
         """The column's name without parameters: of one base only what was asked for last is shown."""
         return short_name(self.plugin.name) if self.label is None else self.label
 
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it compares with music at all."""
+        return self.reference != "none"
+
+    def compared_with(self, reference: PlannedReference | None) -> PlannedMetric:
+        """The same metric, planned at the same moment, against that music."""
+        found = copy(self)  # not dataclasses.replace, which would look at files anew
+        object.__setattr__(found, "against", reference)
+        return found
+
     def key(self, view: View) -> ScoreKey:
         """What its scores are stored under when embeddings are made of ``view``."""
         embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
-        return ScoreKey(self.name, self.version, self.params_hash, embedder)
+        reference = self.against.fingerprint if self.against else ""
+        return ScoreKey(self.name, self.version, self.params_hash, embedder, reference)
 
 
 def embedding_key(embedders: Sequence[str], view: str) -> str:
@@ -185,7 +204,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         instance.bounds if isinstance(instance, ClipMetric) else None,
         isinstance(instance, ClipMetric) and instance.hit_or_miss,
         isinstance(instance, SetMetric),
-        isinstance(instance, SetMetric) and instance.needs_reference,
+        _reference_use(plugin, instance),
         entry.label,
         *(
             (kind.provenance_params, dict(instance.fingerprint()), instance.clips_per_call)
@@ -219,6 +238,22 @@ def _check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
             raise UsageError(
                 f"metric '{plugin.name}': its {name} is {value!r:.60}; see bench.ClipMetric for what it may be"
             )
+
+
+def _reference_use(plugin: Plugin, metric: ClipMetric | SetMetric) -> ReferenceUse:
+    """What a metric compares with.
+
+    Raises:
+        UsageError: it says something else, or has no embedder to compare in.
+    """
+    if isinstance(metric, SetMetric):
+        return "set" if metric.needs_reference else "none"
+    use: ReferenceUse = metric.reference
+    if use not in get_args(ReferenceUse):
+        raise UsageError(f"metric '{plugin.name}': its reference is {use!r:.60}; one of none, set and paired is known")
+    if use != "none" and not metric.embedders:
+        raise UsageError(f"metric '{plugin.name}' compares with music (reference: {use}) and names no embedder for it")
+    return use
 
 
 def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
@@ -287,13 +322,3 @@ def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> l
         columns = [metric for metric in configured if "[" in name and plan_metric(metric).ref == name]
         found += [metric.model_copy(update={"name": name}) for metric in same] or columns or [MetricConfig(name=name)]
     return found
-
-
-@dataclass(frozen=True)
-class ClipGroup:
-    """Clips that a set metric is computed of: ``members`` are places in the task's list of clips."""
-
-    grouping: str
-    name: str
-    clips: str
-    members: tuple[int, ...]

@@ -4,7 +4,8 @@ Tensors: ``mean`` (dimension,) and ``covariance`` (dimension, dimension), float6
 only these were kept, ``recordings`` (windows,), int64, and ``embeddings`` (windows, dimension), float32. The metadata
 hold one JSON text under ``tunebench``: format, name, embedder, windows, recordings (id, hash of the sound, genre),
 licence, provenance, and whether the music is synthetic; where the music was made of prompts, ``prompts``, the text of
-each recording's or null.
+each recording's or null; where recordings go with prompts, ``pairs``: by the prompt's id, the number of the recording,
+or why there is none.
 """
 
 from __future__ import annotations
@@ -126,9 +127,11 @@ class ReferenceWriter:
         Raises:
             DataError: fewer than two windows.
         """
-        if self.moments is None or self.moments.n < 2:
-            raise DataError(f"{self.path}: a reference needs 2 windows or more, there are {self.windows}")
-        small: dict[str, npt.NDArray[Any]] = {"mean": self.moments.mean, "covariance": self.moments.covariance}
+        least = 1 if about.get("pairs") else 2  # what is compared one by one has no use for a covariance
+        if self.moments is None or self.moments.n < least:
+            raise DataError(f"{self.path}: a reference needs {least} windows or more, there are {self.windows}")
+        covariance = self.moments.covariance if self.moments.n > 1 else np.zeros_like(self.moments.scatter)
+        small: dict[str, npt.NDArray[Any]] = {"mean": self.moments.mean, "covariance": covariance}
         if not self._statistics_only:
             small["recordings"] = np.repeat(np.arange(len(self._counts), dtype=np.int64), self._counts)
         described = {

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from bench.progress import Progress
 
 
+class NotEmbedded(UsageError):
+    """Audio is to be embedded before anything can be compared with it."""
+
+
 def find_reference(
     name: str,
     embedder: PlannedEmbedder,
     kept_in: Path | None = None,
     progress: Progress | None = None,
     view: View | None = None,
+    make: bool = True,
 ) -> PlannedReference:
     """Find the reference that a name stands for, as embedded by one embedder.
 
@@ -42,15 +47,17 @@ def find_reference(
         kept_in: where what is made of a folder of audio is kept; it is made again when a file in it has changed.
         progress: shows how far the embedding is.
         view: the part of each clip that is embedded; of a folder of audio, too. A file holds what it was made of.
+        make: whether to embed a folder of audio.
 
     Raises:
+        NotEmbedded: a folder of audio is to be embedded first, and ``make`` is false.
         UsageError: nothing has that name, or it was embedded by another embedder or version.
         DataError: a reference file or audio that cannot be used.
         MissingError: the embedder's weights are not there.
     """
     path = _path(name)
     if path.is_file():
-        return _of_file(path, embedder)
+        return of_file(path, embedder)
     if is_declared("reference", name):
         return _of_folder(find("reference", name).name, path, embedder)
     if any(reference_files(path)):
@@ -59,7 +66,7 @@ def find_reference(
         raise UsageError(f"{_unknown(name)}; or a reference file, or a folder of audio")
     if kept_in is None:
         raise UsageError(f"{path} is a folder of audio; embed it first with 'tunebench reference build {path}'")
-    return _of_audio(path, embedder, view or View(), kept_in, progress)
+    return _of_audio(path, embedder, view or View(), kept_in, progress, make)
 
 
 def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
@@ -83,7 +90,7 @@ def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
 
 def reference_embedders(metrics: Iterable[PlannedMetric]) -> dict[str, PlannedEmbedder]:
     """The embedders in which metrics compare with a reference, by their fingerprint."""
-    return {m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.needs_reference}
+    return {m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.reference == "set"}
 
 
 def find_by_fingerprint(
@@ -156,11 +163,17 @@ def _readable(places: Iterable[str | Path]) -> Iterator[Path]:
         yield from files
 
 
-def _of_file(path: Path, embedder: PlannedEmbedder) -> PlannedReference:
+def of_file(path: Path, embedder: PlannedEmbedder) -> PlannedReference:
+    """The reference that a file holds.
+
+    Raises:
+        UsageError: it was made by another embedder.
+        DataError: it is damaged.
+    """
     reference = load_reference(path)
     if reference.embedder != embedder.fingerprint:
         raise UsageError(f"{path} {_other_embedder(reference.about['embedder'], embedder)}")
-    return PlannedReference(reference.name, path.resolve(), reference.fingerprint)
+    return PlannedReference.of(reference, path)
 
 
 def _of_folder(name: str, folder: Path, embedder: PlannedEmbedder) -> PlannedReference:
@@ -168,7 +181,7 @@ def _of_folder(name: str, folder: Path, embedder: PlannedEmbedder) -> PlannedRef
     for file in reference_files(folder):
         _, about = read_tensors(file)
         if fingerprint(about["embedder"]) == embedder.fingerprint:
-            return _of_file(file, embedder)
+            return of_file(file, embedder)
         have.append(about["embedder"])
     if len(have) == 1:
         raise UsageError(f"reference '{name}' {_other_embedder(have[0], embedder)}")
@@ -179,7 +192,7 @@ def _of_folder(name: str, folder: Path, embedder: PlannedEmbedder) -> PlannedRef
 
 
 def _of_audio(
-    folder: Path, embedder: PlannedEmbedder, view: View, kept_in: Path, progress: Progress | None
+    folder: Path, embedder: PlannedEmbedder, view: View, kept_in: Path, progress: Progress | None, make: bool
 ) -> PlannedReference:
     from bench.recordings import recordings_in, state_of
     from bench.references.build import ReferenceOptions, build_reference
@@ -190,8 +203,10 @@ def _of_audio(
     name = folder.resolve().name
     path = kept_in / f"{name}.{embedder.fingerprint[:8]}{ENDING}"
     if not path.is_file() or not about.items() <= read_tensors(path)[1].items():
+        if not make:
+            raise NotEmbedded(f"{folder} is not embedded yet")
         build_reference(recordings, embedder.ref, path, name, ReferenceOptions(view=view, about=about), progress)
-    return _of_file(path, embedder)
+    return of_file(path, embedder)
 
 
 def _other_embedder(identity: Mapping[str, Any], embedder: PlannedEmbedder) -> str:

@@ -48,9 +48,7 @@ def load_reference(path: StrPath) -> Reference:
         return Reference(
             about["name"],
             embedder,
-            content_fingerprint(
-                tensors, fingerprint([embedder, about[HEARD]]) if HEARD in about else embedder, genres, prompts
-            ),
+            content_fingerprint(tensors, _made_of(embedder, about), genres, prompts),
             int(about["windows"]),
             mean,
             covariance,
@@ -58,10 +56,34 @@ def load_reference(path: StrPath) -> Reference:
             genres,
             tuple(_warnings(about)),
             about,
+            _pairs(about),
         )
     except (DataError, KeyError, TypeError, ValueError) as error:
         problem = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path}: {problem}; build it again with 'tunebench reference build'") from error
+
+
+def _made_of(embedder: str, about: Mapping[str, Any]) -> str:
+    """Identity of what the numbers are of: embedder, front end, and which recording goes with which prompt."""
+    found = fingerprint([embedder, about[HEARD]]) if HEARD in about else embedder
+    pairs = {id: recording for id, recording in _pairs(about).items() if isinstance(recording, int)}
+    return fingerprint([found, {"pairs": pairs}]) if pairs else found
+
+
+def _pairs(about: Mapping[str, Any]) -> dict[str, int | str]:
+    """The number of the recording that goes with each prompt, or why there is none.
+
+    Raises:
+        ValueError: one is no recording of this file.
+    """
+    pairs = about.get("pairs", {})
+    numbers = range(len(about["recordings"]))
+    if not isinstance(pairs, dict) or not all(
+        isinstance(found, str) or (isinstance(found, int) and not isinstance(found, bool) and found in numbers)
+        for found in pairs.values()
+    ):
+        raise ValueError("'pairs' does not name a recording of this file for each prompt")
+    return pairs
 
 
 def _prompts(about: Mapping[str, Any]) -> dict[int, str]:

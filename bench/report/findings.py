@@ -79,7 +79,7 @@ class _Words:
         return _listed([self._name(c.column) for c in comparisons])
 
     def _name(self, column: Column) -> str:
-        distance = column.of_sets and column.reference and column.direction == "lower"
+        distance = column.reference and column.direction == "lower"
         return f"{self.names[column.ref]}{' (a distance to reference music)' if distance else ''}"
 
 

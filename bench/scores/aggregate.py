@@ -212,7 +212,7 @@ def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | Non
     genres = {id: prompt.genre for id, prompt in prompts.items()}
     groups = {id: str(name) for id, prompt in prompts.items() if by and (name := getattr(prompt, by)) is not None}
     of_sets = read_set_scores(store, by)
-    columns = read_columns(store)
+    columns, said = read_columns(store), {metric.ref: metric for metric in shown_metrics(store)}
     none = Estimate(None, None, None, 0, "not computed for these clips: run 'tunebench score'")
     marks = clip_marks(store, ("all", *([by] if by else [])))
     cells = []
@@ -233,7 +233,8 @@ def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | Non
                     own = [clip.why for clip in lacking if group in ("all", groups.get(clip.prompt))]
                     found = Estimate(None, None, None, 0, why_none(own))
                 chance, known = (_mean(of_clips[clips]) for of_clips in (table.chance, table.known))
-                cells.append(Cell(model, column, group, _with(found, marked), len(clips), chance, known))
+                found = _with(found, (*said[column.ref].said_of(model), *marked))
+                cells.append(Cell(model, column, group, found, len(clips), chance, known))
     return cells
 
 

@@ -8,7 +8,7 @@ from bench.config.run_config import CommonGround
 from bench.contracts.clip_view import View, common_view
 from bench.contracts.prompt import Prompt
 from bench.hashing import fingerprint
-from bench.planning.metric_plan import ClipGroup
+from bench.planning.clip_group import ClipGroup
 from bench.storage.read_clips import clip_lengths
 from bench.storage.store import Store, StoredClip
 

@@ -68,7 +68,7 @@ def freeze(store: Store, config: RunConfig) -> list[str]:
 
 
 def freeze_scoring(store: Store, config: RunConfig) -> None:
-    """Keep what a run was scored with: metrics, reference, the part of the clips, and how leaks are treated.
+    """Keep what a run was scored with: metrics, reference, pairs, the part of the clips, and how leaks are treated.
 
     Where no configuration is kept nothing is, since how the clips were made is not known.
 
@@ -81,7 +81,7 @@ def freeze_scoring(store: Store, config: RunConfig) -> None:
     shown = {metric.plugin for metric in shown_metrics(store)}
     scoring = {name: getattr(config, name) for name in ("reference", "common", "shared_recordings")}
     metrics = _metrics_together([m for m in before.metrics if m.base in shown], config.metrics)
-    _write(store, before.model_copy(update={**scoring, "metrics": metrics}))
+    _write(store, before.model_copy(update={**scoring, "metrics": metrics, "pairs": config.pairs or before.pairs}))
 
 
 def _write(store: Store, config: RunConfig) -> None:
@@ -108,7 +108,9 @@ def _together(before: RunConfig, now: RunConfig, models: Sequence[str], shown: C
         rows[model.row] = _with(model, seeds)
     metrics = _metrics_together([metric for metric in before.metrics if metric.base in shown], now.metrics)
     limit = max(before.limit, now.limit) if before.limit and now.limit else None
-    return _spread(now.model_copy(update={"metrics": metrics, "limit": limit}), list(rows.values()))
+    # A metric that is kept is still to find the recordings that it compares with.
+    kept = {"metrics": metrics, "limit": limit, "pairs": now.pairs or before.pairs}
+    return _spread(now.model_copy(update=kept), list(rows.values()))
 
 
 def _seeds_together(one: Seeds, other: Seeds) -> Seeds:

@@ -12,7 +12,7 @@ from bench.storage.store import Store
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
-    "lowest, highest, hit_or_miss"
+    "lowest, highest, hit_or_miss, warnings"
 )
 # What the last plan says of a model replaces what an earlier one said.
 _LATEST = (
@@ -67,8 +67,8 @@ _RESULTS = (
     # What is known of a clip goes with its sound.
     "INSERT OR IGNORE INTO notes SELECT known.clip, known.notes FROM other.notes AS known "
     "JOIN other.clips AS new ON new.id = known.clip JOIN clips ON clips.id = new.id AND clips.content = new.content",
-    "INSERT INTO scores SELECT known.clip, metric, version, params_hash, embedder, value, reason, known.error, "
-    "details, known.seconds FROM other.scores AS known JOIN other.clips AS new ON new.id = known.clip "
+    "INSERT INTO scores SELECT known.clip, metric, version, params_hash, embedder, reference, value, reason, "
+    "known.error, details, known.seconds FROM other.scores AS known JOIN other.clips AS new ON new.id = known.clip "
     "JOIN clips ON clips.id = new.id AND clips.content = new.content WHERE true ON CONFLICT DO UPDATE SET "
     "value = excluded.value, reason = excluded.reason, error = excluded.error, details = excluded.details, "
     "seconds = excluded.seconds WHERE scores.error IS NOT NULL",

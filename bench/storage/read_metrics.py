@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.contracts.metric import Direction
+from bench.contracts.notice import Notice
+from bench.errors import DataError
 from bench.storage.database import damaged
 from bench.storage.store import Store
 
@@ -31,6 +33,7 @@ class StoredMetric:
         of_sets: whether it scores sets of clips, not each.
         bounds: lowest and highest possible value, where there are such.
         hit_or_miss: whether a clip has one of these two.
+        warnings: what every score of a clip must say, by model; under "" what is true of all models.
     """
 
     plugin: str
@@ -47,6 +50,11 @@ class StoredMetric:
     of_sets: bool
     bounds: tuple[float, float] | None
     hit_or_miss: bool
+    warnings: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
+
+    def said_of(self, model: str) -> tuple[Notice, ...]:
+        """What every score of a clip of a model must say."""
+        return tuple(dict.fromkeys((*self.warnings.get("", ()), *self.warnings.get(model, ()))))
 
     @property
     def ref(self) -> str:
@@ -58,19 +66,35 @@ def shown_metrics(store: Store) -> list[StoredMetric]:
     """Return the metrics that tables of a run show, in their order.
 
     Raises:
-        DataError: the parameters of one are not JSON.
+        DataError: the parameters or warnings of one are not what a run holds.
     """
     rows = store.rows(
         "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, unit, "
-        "direction, of_sets, lowest, highest, hit_or_miss FROM metrics WHERE shown ORDER BY position"
+        "direction, of_sets, lowest, highest, hit_or_miss, warnings FROM metrics WHERE shown ORDER BY position"
     )
     found = []
-    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss in rows:
+    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss, warnings in rows:
         try:
             values = json.loads(params)
         except (ValueError, RecursionError):
             raise damaged(store.folder, f"params of {name} in metrics") from None
         bounds = None if lowest is None else (lowest, highest)
-        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss))
+        try:
+            said = read_warnings(warnings)
+        except DataError:
+            raise damaged(store.folder, f"warnings of {name} in metrics") from None
+        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss), said)
         found.append(StoredMetric(*fields))
     return found
+
+
+def read_warnings(stored: str) -> dict[str, tuple[Notice, ...]]:
+    """What scores of clips by a metric must say, by model, as its row has it.
+
+    Raises:
+        DataError: it is something else.
+    """
+    try:
+        return {model: tuple(map(Notice.of_json, own)) for model, own in json.loads(stored).items()}
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{stored!r:.60} says no warnings of models") from error

@@ -17,7 +17,6 @@ from bench.atomic_write import duplicate
 from bench.contracts.clip_view import View
 from bench.contracts.model import GenerationRequest
 from bench.contracts.prompt import Prompt
-from bench.contracts.set_metric import PlannedReference
 from bench.errors import UsageError
 from bench.hashing import canonical_json, fingerprint
 from bench.planning.former_identity import former_clip_id, former_params_hashes, is_former_model
@@ -82,15 +81,12 @@ def _former_models(db: sqlite3.Connection, plan: Plan) -> list[tuple[PlannedMode
     return [(m, json.loads(held[m.label])) for m in plan.models if m.label in held and is_former(held[m.label], m)]
 
 
-def rename_scores(
-    db: sqlite3.Connection, metrics: Sequence[PlannedMetric], references: Mapping[str, PlannedReference]
-) -> None:
+def rename_scores(db: sqlite3.Connection, metrics: Sequence[PlannedMetric]) -> None:
     """Put the scores and vectors of metrics under their present keys. Scores of sets are dropped, to be computed again.
 
     Args:
         db: the run's database.
-        metrics: what is to be shown.
-        references: the reference of each embedder by its fingerprint.
+        metrics: what is to be shown, each with what it compares with.
     """
     for metric in metrics:
         hashes = former_params_hashes(metric.plugin, metric.params)
@@ -103,11 +99,10 @@ def rename_scores(
             if params_hash not in hashes or embedder != _former_embedding_key(metric, view):
                 continue
             new = metric.key(View.of_key(view or "{}"))
-            against = references[metric.embedders[0].fingerprint].fingerprint if metric.needs_reference else ""
             db.execute(
                 "UPDATE OR IGNORE metrics SET params_hash = ?, embedder = ?, reference = ? "
                 "WHERE name = ? AND version = ? AND params_hash = ? AND embedder = ? AND reference = ?",
-                (new.params_hash, new.embedder, against, *key, embedder, reference),
+                (new.params_hash, new.embedder, new.reference, *key, embedder, reference),
             )
             db.execute(
                 "UPDATE OR IGNORE scores SET params_hash = ?, embedder = ? "

@@ -32,20 +32,23 @@ CREATE TABLE notes (clip TEXT PRIMARY KEY REFERENCES clips, notes TEXT NOT NULL)
 -- shown marks the version, parameters, embedder and reference that tables show; older ones stay.
 -- params_hash covers the plugin and its parameters, embedder the embedders' fingerprints and the view of the clips; that
 -- and view are empty for metrics that embed nothing. view is canonical JSON of what is set: {} for whole clips,
--- {"band":8000.0,"seconds":8.0} for the first 8 s up to 8 kHz.
+-- {"band":8000.0,"seconds":8.0} for the first 8 s up to 8 kHz. warnings is what every score of single clips by it must
+-- say, as in set_scores: a JSON object with a list for each model of which there is something to say, and under "" what
+-- is true of all.
 CREATE TABLE metrics (
     plugin TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
     embedder TEXT NOT NULL, reference TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL, direction TEXT NOT NULL, of_sets INTEGER NOT NULL,
     position INTEGER NOT NULL, shown INTEGER NOT NULL, view TEXT NOT NULL, reference_name TEXT NOT NULL,
-    lowest REAL, highest REAL, hit_or_miss INTEGER NOT NULL,
+    lowest REAL, highest REAL, hit_or_miss INTEGER NOT NULL, warnings TEXT NOT NULL,
     PRIMARY KEY (name, version, params_hash, embedder, reference)
 );
 
--- value: a number; reason: there is none and never will be; error: it failed and is tried again.
+-- value: a number; reason: there is none and never will be; error: it failed and is tried again. reference is the
+-- fingerprint of what the clip was compared with, as in metrics; empty for metrics that compare with nothing.
 CREATE TABLE scores (
     clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
-    embedder TEXT NOT NULL, value REAL, reason TEXT, error TEXT, details TEXT NOT NULL, seconds REAL,
-    PRIMARY KEY (clip, metric, version, params_hash, embedder),
+    embedder TEXT NOT NULL, reference TEXT NOT NULL, value REAL, reason TEXT, error TEXT, details TEXT NOT NULL,
+    seconds REAL, PRIMARY KEY (clip, metric, version, params_hash, embedder, reference),
     CHECK ((value IS NOT NULL) + (reason IS NOT NULL) + (error IS NOT NULL) = 1)
 ) WITHOUT ROWID;
 

@@ -57,7 +57,24 @@ def _to_4(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+def _to_5(db: sqlite3.Connection) -> None:
+    """Scores of clips say what they were compared with: nothing, so far."""
+    for statement in (
+        "ALTER TABLE metrics ADD COLUMN warnings TEXT NOT NULL DEFAULT '{}'",
+        "CREATE TABLE scores_5 (clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL, "
+        "params_hash TEXT NOT NULL, embedder TEXT NOT NULL, reference TEXT NOT NULL, value REAL, reason TEXT, "
+        "error TEXT, details TEXT NOT NULL, seconds REAL, "
+        "PRIMARY KEY (clip, metric, version, params_hash, embedder, reference), "
+        "CHECK ((value IS NOT NULL) + (reason IS NOT NULL) + (error IS NOT NULL) = 1)) WITHOUT ROWID",
+        "INSERT INTO scores_5 SELECT clip, metric, version, params_hash, embedder, '', value, reason, error, details, "
+        "seconds FROM scores",
+        "DROP TABLE scores",
+        "ALTER TABLE scores_5 RENAME TO scores",
+    ):
+        db.execute(statement)
+
+
+STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
 """By layout, what makes the next one of it, inside a transaction and with foreign keys off."""
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import Vectors
 from bench.contracts.notice import Notice
-from bench.contracts.set_metric import PlannedReference
 from bench.hashing import canonical_json, fingerprint
 from bench.planning.metric_plan import PlannedMetric, ScoreKey, SetKey
 from bench.storage.tables import Tables
@@ -23,38 +22,41 @@ _SAMPLE = 20_000  # rows that tell how long scoring takes
 class ScoreTables(Tables):
     """Reads and writes scores, embeddings and what tables show, one transaction a result."""
 
-    def show(self, metrics: Sequence[PlannedMetric], view: View, references: Mapping[str, PlannedReference]) -> None:
-        """Make these the metrics that tables show, in these versions, on this view, against these references.
+    def show(
+        self, metrics: Sequence[PlannedMetric], view: View, marks: Mapping[str, Mapping[str, tuple[Notice, ...]]]
+    ) -> None:
+        """Make these the metrics that tables show, in these versions, on this view, each against its reference.
 
-        ``references`` holds the reference of each embedder by its fingerprint.
+        ``marks`` holds, by the fingerprint of a reference and by model, what scores of single clips against it must say
+        beside what is true of all models.
         """
         from bench.storage.renaming import rename_scores
 
         with self._transaction():
-            rename_scores(self._db, metrics, references)
+            rename_scores(self._db, metrics)
             self._db.executemany("UPDATE metrics SET shown = 0 WHERE plugin = ?", [(m.base,) for m in metrics])
             for m in metrics:
-                reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
+                said = _of_all_clips(m, marks)
                 self._db.execute(
                     "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
-                    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, position, shown) VALUES "
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, warnings, position, "
+                    "shown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
                     # A version that has risen takes the column of the one before.
                     "(SELECT coalesce(MIN(position) FILTER (WHERE plugin = ? AND name = ?), COUNT(*)) FROM metrics), "
                     "1) "
-                    "ON CONFLICT DO UPDATE SET shown = 1",
+                    "ON CONFLICT DO UPDATE SET shown = 1, warnings = excluded.warnings",
                     (
                         m.base,
                         *m.key(view),
-                        reference.fingerprint if reference else "",
                         canonical_json(dict(m.params)),
                         m.unit,
                         m.direction,
                         m.of_sets,
                         view.key if m.embedders else "",
-                        reference.name if reference else "",
+                        m.against.name if m.against else "",
                         *(m.bounds or (None, None)),
                         m.hit_or_miss,
+                        canonical_json({model: [w.as_json() for w in own] for model, own in said.items()}),
                         m.base,
                         m.key(view)[0],
                     ),
@@ -73,10 +75,10 @@ class ScoreTables(Tables):
         """
         if not keys:
             return {}
-        places = ", ".join(["(?, ?, ?, ?)"] * len(keys))
+        places = ", ".join(["(?, ?, ?, ?, ?)"] * len(keys))
         whole = self._db.execute(
-            f"SELECT clip FROM scores WHERE error IS NULL AND (metric, version, params_hash, embedder) IN (VALUES "
-            f"{places}) GROUP BY clip HAVING COUNT(*) = ?",
+            f"SELECT clip FROM scores WHERE error IS NULL AND (metric, version, params_hash, embedder, reference) IN "
+            f"(VALUES {places}) GROUP BY clip HAVING COUNT(*) = ?",
             (*chain.from_iterable(keys), len(keys)),
         )
         complete = {clip for (clip,) in whole}
@@ -85,7 +87,8 @@ class ScoreTables(Tables):
             if id in complete:
                 continue
             held = self._db.execute(
-                "SELECT metric, version, params_hash, embedder FROM scores WHERE clip = ? AND error IS NULL", (id,)
+                "SELECT metric, version, params_hash, embedder, reference FROM scores WHERE clip = ? AND error IS NULL",
+                (id,),
             )
             found = {ScoreKey(*key) for key in held}
             if absent := set(keys) - found - {new for old, new in (former or {}).items() if old in found}:
@@ -115,8 +118,8 @@ class ScoreTables(Tables):
                 return
             self._db.executemany(
                 "INSERT OR REPLACE INTO scores "
-                "(clip, metric, version, params_hash, embedder, value, reason, error, details, seconds) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(clip, metric, version, params_hash, embedder, reference, value, reason, error, details, seconds) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (s.clip, *s.key, s.value, s.reason, s.error, canonical_json(dict(s.details)), s.seconds)
                     for s in found.scores
@@ -226,3 +229,13 @@ class ScoreTables(Tables):
         if self._db.execute(f"SELECT 1 {others} LIMIT 1", kept).fetchone():
             with self._transaction():
                 self._db.execute(f"DELETE {others}", kept)
+
+
+def _of_all_clips(
+    metric: PlannedMetric, marks: Mapping[str, Mapping[str, tuple[Notice, ...]]]
+) -> dict[str, tuple[Notice, ...]]:
+    """What scores of single clips by a metric must say, by model; of all models under an empty name."""
+    if metric.of_sets or metric.against is None:  # a score of a set has its own
+        return {}
+    own = {"": metric.against.warnings, **marks.get(metric.against.fingerprint, {})}
+    return {model: said for model, said in own.items() if said}

@@ -9,7 +9,10 @@ from __future__ import annotations
 import sqlite3
 
 # What a score and its metric have in common.
-_KEY = "s.metric = m.name AND s.version = m.version AND s.params_hash = m.params_hash AND s.embedder = m.embedder"
+_KEY = (
+    "s.metric = m.name AND s.version = m.version AND s.params_hash = m.params_hash AND s.embedder = m.embedder "
+    "AND s.reference = m.reference"
+)
 
 VIEWS = (
     # A row for each clip of the present plan and each shown metric of single clips; place is the clip's in the plan,
@@ -27,7 +30,7 @@ VIEWS = (
     f"ON m.shown AND NOT m.of_sets AND {_KEY} CROSS JOIN main.clips AS c ON c.id = s.clip AND c.state = 'made'",
     # A row for each score of a set of clips by a shown metric, whether or not the run still holds that very set.
     "CREATE TEMP VIEW shown_set_scores AS SELECT s.* FROM main.set_scores AS s "
-    f"JOIN main.metrics AS m ON m.shown AND {_KEY} AND m.reference = s.reference",
+    f"JOIN main.metrics AS m ON m.shown AND {_KEY}",
 )
 
 

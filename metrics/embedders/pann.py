@@ -115,6 +115,34 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
         return vectors
 
 
+class PANNTags(PANN):
+    """PANN's CNN14 as a tagger: the logits of AudioSet's 527 classes for each 10 s of mono audio at −14 LUFS.
+
+    They are what its tagging layer makes of `PANN`'s vectors, before the sigmoid. The last window is followed by zeros.
+
+    Args:
+        checkpoint: path of the checkpoint; by default the published name in the working folder.
+        rate: sample rate in Hz of the variant: 32000, 16000 or 8000.
+        device: where the network runs, as PyTorch writes it.
+        batch_size: windows in one call of the network.
+        front_end: how a published tool prepares the audio, instead of the above: ``kadtk``,
+            ``frechet-audio-distance`` or ``audioldm_eval``; all give one vector for a whole recording.
+
+    Raises:
+        UsageError: there is no variant of that rate.
+    """
+
+    version = 1
+    dimension = 527
+
+    def _vectors(self, windows: Samples) -> Vectors:
+        torch = required("torch", "laion")
+        with torch.inference_mode():
+            embedding = torch.from_numpy(super()._vectors(windows)).to(self.device)
+            logits: Vectors = self._network.fc_audioset(embedding).cpu().numpy()
+        return logits
+
+
 def _networks() -> ModuleType:
     """The module ``frechet_audio_distance.models.pann`` without the package round it.
 

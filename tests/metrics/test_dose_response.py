@@ -24,7 +24,7 @@ from bench.errors import UsageError
 from bench.progress import Silent
 from metrics.degradation_kinds import DEGRADATIONS, fewer
 from metrics.degradations import chance_of, clipped, dulled, looped, noisy, quieter, replaced
-from metrics.dose_listening import CLEAN, another_genre, score_doses
+from metrics.dose_listening import CLEAN, DoseOptions, another_genre, score_doses
 from metrics.dose_response import Response, respond
 from metrics.sensitivity import paired_p, rank_correlation, smallest_detected
 
@@ -220,7 +220,7 @@ def heard_level(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> tuple[l
     spoilers = [DEGRADATIONS["gain"], DEGRADATIONS["genre"]]
     names = [f"{tiny}:{name}" for name in ("Peak", "Frames")]
     metrics = {f"{name.rpartition(':')[2]}@1": create(find("metric", name), {}, ClipMetric) for name in names}
-    scored = score_doses(prompts, spoilers, names, Silent(), 2.0, folder)
+    scored = score_doses(prompts, spoilers, names, Silent(), DoseOptions(2.0, folder))
     return respond(scored, spoilers, metrics, {}), folder
 
 

@@ -23,6 +23,7 @@ from bench.bundle.verify import verify
 from bench.scores.protocol import protocol_of
 from bench.storage.digests import write_digests
 from bench.storage.store import Store
+from tests.bench.storage.test_database import LAYOUT_4
 
 Files = dict[str, bytes]
 
@@ -240,6 +241,11 @@ def test_an_index_that_is_none(files: Files, tmp_path: Path, attempt: Attempt, c
         attempt(_write(tmp_path / "b.zip", {**files, "bundle.json": content}))
 
 
+def test_a_bundle_of_an_older_layout_is_verified(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    found = attempt(_altered(files, tmp_path, LAYOUT_4))
+    assert found.holds and found.numbers > 0
+
+
 def test_a_bundle_without_an_index(files: Files, tmp_path: Path, attempt: Attempt) -> None:
     with pytest.raises(DataError, match=r"it has no bundle\.json"):
         attempt(_write(tmp_path / "b.zip", {name: c for name, c in files.items() if name != "bundle.json"}))
@@ -298,9 +304,11 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
         ("UPDATE metrics SET params = '{'", "holds what no run holds"),
         ("UPDATE metrics SET reference = '../evil'", "not named by a hash"),
         ("INSERT INTO metrics SELECT plugin, name, version, 'x', embedder, reference, params, unit, direction, "
-         "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss FROM metrics", "one name"),
+         "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss, warnings FROM metrics",
+         "one name"),
+        ("UPDATE metrics SET warnings = '[1]'", "damaged"),
         ("UPDATE metrics SET shown = 0", "its table metrics holds rows that no table shows"),
-        ("INSERT INTO scores SELECT clip, metric, 0, params_hash, embedder, 9, NULL, NULL, details, 0 FROM scores",
+        ("INSERT INTO scores SELECT clip, metric, 0, params_hash, embedder, '', 9, NULL, NULL, details, 0 FROM scores",
          "its table scores holds rows that no table shows"),
         ("UPDATE scores SET details = '{\"known\": 1, \"known\": 9}'", "a name twice"),
         ("UPDATE scores SET value = 9e999, reason = NULL", "run.db"),

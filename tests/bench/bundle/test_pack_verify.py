@@ -349,3 +349,44 @@ def test_numbers_agree_up_to_the_tolerance(value: float, apart: float, tolerance
     expected = abs(value * (1 + apart) - value) / max(abs(value * (1 + apart)), 1e-6)
     assert found.largest == pytest.approx(expected, rel=1e-9)
     assert bool(found.deviations) == (found.largest > tolerance)
+
+
+def test_scores_against_music_come_out_again(tmp_path: Path, tiny: Path) -> None:
+    """Of a set and of recordings paired with prompts, whose embeddings are packed; no other file is needed."""
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(SUITE))
+    music = bench.run(
+        {
+            "suite": str(tmp_path / "small.yaml"),
+            "models": [f"{tiny}:Sine"],
+            "metrics": [],
+            "duration": 6.2,
+            "executor": {"workers": 0},
+        },
+        tmp_path / "music",
+    ).folder
+    with Store.read(music) as store:
+        lines = [f"{clip.prompt},music/{clip.path}" for clip in store.made()]
+    (tmp_path / "pairs.csv").write_text("\n".join(["prompt,file", *lines[:-1]]))
+    settings = {
+        "suite": str(tmp_path / "small.yaml"),
+        "models": ["noise"],
+        "metrics": ["kl-musicnn", "fad-clip", "is"],
+        "pairs": str(tmp_path / "pairs.csv"),
+        "duration": 6.2,
+        "executor": {"workers": 0},
+    }
+    packed = pack(bench.run(settings, tmp_path / "run").folder, tmp_path / "b.tunebench.zip").path
+    for name in ("music", "run"):
+        shutil.rmtree(tmp_path / name)
+    (tmp_path / "pairs.csv").unlink()
+    found = verify(packed, workers=0)
+    assert found.holds and not found.unchecked and found.largest == 0
+    files = contents(packed)
+    assert sum(name.startswith("references/") for name in files) == 2
+    # Another pairing is another reference than the scores are against.
+    name = next(name for name in files if name.startswith("references/") and b'\\"pairs\\"' in files[name])
+    first, second = b"jazz-1", b"pop-1"  # jazz-2 sounds as jazz-1 does
+    assert files[name].count(first + b'\\":0') == files[name].count(second + b'\\":1') == 1
+    changed = files[name].replace(first + b'\\":0', first + b'\\":1').replace(second + b'\\":1', second + b'\\":0')
+    altered = verify(sealed({**files, name: changed}, tmp_path / "altered.zip"), workers=0)
+    assert not altered.holds and any("holds another reference" in line for line in altered.damage)

@@ -82,10 +82,11 @@ def fill(folder: Path) -> None:
                 (id, model, prompt, seed, f"audio/{model}/{id}.flac", state, content, *sound, error, made_by),
             )
         db.executemany(
-            "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, '{\"n\": 3}', 'points', 'higher', ?, ?, ?, '', '', ?, ?, 0)",
+            "INSERT INTO metrics VALUES "
+            "(?, ?, ?, ?, ?, ?, '{\"n\": 3}', 'points', 'higher', ?, ?, ?, '', '', ?, ?, 0, '{}')",
             [(row[0], *row) for row in METRICS],
         )
-        db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?, '', ?, ?, ?, '{\"chance\": 0.1}', 0.0)", SCORES)
+        db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?, '', '', ?, ?, ?, '{\"chance\": 0.1}', 0.0)", SCORES)
         warning = json.dumps([{"code": "W-FEW", "params": {"n": 1}, "text": "few"}])
         db.executemany(
             "INSERT INTO set_scores VALUES (?, ?, ?, 'far', 1, 'h3', 'e', ?, ?, ?, NULL, NULL, 4, NULL, ?, ?, "

@@ -27,6 +27,7 @@ from bench.progress import Silent
 from bench.scores.aggregate import summarise
 from bench.storage.digests import write_digests
 from bench.storage.store import Store
+from tests.bench.storage.test_database import LAYOUT_4
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 LEVELS = f"{PLUGINS / 'levels.py'}:Levels"
@@ -186,7 +187,7 @@ class TestWhatIsSound:
 
     def test_an_older_layout(self, change: Callable[[str], Path], made: Path) -> None:
         folder = change(
-            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
+            f"{LAYOUT_4} ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
             "PRAGMA user_version = 1; "
             "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
             f"{_told_in_sentences(made)}"

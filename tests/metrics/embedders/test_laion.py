@@ -17,7 +17,7 @@ from bench import Audio
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.errors import DataError, MissingError, UsageError
 from metrics.embedders.laion import ClapLaion, _without_downloads
-from metrics.embedders.pann import PANN
+from metrics.embedders.pann import PANN, PANNTags
 from metrics.embedders.preparation import prepare
 from metrics.embedders.vggish import VGGish
 from metrics.embedders.windows import network_input
@@ -223,6 +223,17 @@ def test_pann_hears_a_whole_recording_under_a_published_front_end(pann: PANN) ->
     with torch.no_grad():
         direct = pann._network(torch.from_numpy(heard)[None], None)["embedding"].numpy()
     np.testing.assert_allclose(vectors, direct, atol=1e-4 * np.abs(direct).max())
+
+
+def test_pann_tags_are_the_logits_of_the_published_probabilities(pann: PANN) -> None:
+    tagger, audio = PANNTags(pann.checkpoint, rate=16_000, front_end="audioldm_eval"), tone(1.5)
+    logits = tagger.embed(audio)
+    heard = prepare(audio, 16_000, tagger.front_ends["audioldm_eval"]).astype(np.float32)
+    with torch.no_grad():
+        direct = pann._network(torch.from_numpy(heard)[None], None)["clipwise_output"].numpy()
+    assert logits.shape == (1, 527) and logits.std() > 0
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), direct, rtol=1e-4)
+    assert PANNTags(pann.checkpoint, rate=16_000).embed(tone(14)).shape == (2, 527)
 
 
 def test_pann_of_an_unknown_rate_or_another_network_is_refused(pann: PANN) -> None:

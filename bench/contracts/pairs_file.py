@@ -1,0 +1,111 @@
+"""Files that say which recording goes with which prompt: for scores against each prompt's own reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bench.contracts.prompt import Prompt
+from bench.contracts.prompt_id import safe_id
+from bench.contracts.prompt_table import PromptTable, open_prompts
+from bench.errors import DataError, UsageError, suggestion
+from bench.file_names import as_on_disk, looked_for
+from bench.schema import Settings
+
+PROMPTS = ("prompt", "prompt_id", "id", "caption_id", "ytid", "text", "caption", "main_caption")
+"""Columns that name a prompt, by its id or its text; the first of them that a file has is taken."""
+
+FILES = ("file", "audio", "path", "reference", "filename", "location")
+"""Columns that name a recording, likewise."""
+
+
+class PairsFile(Settings):
+    """A file that names a recording for each prompt, and how it is read.
+
+    file: CSV, TSV, JSON, JSON Lines or Parquet, also with .gz; a suite's own file will do, and so will a reference file
+    that was made of one. prompt: the column with the prompt's id or text. audio: the column with the recording's file.
+    folder: where the recordings lie; by default where the file does.
+    """
+
+    file: Annotated[str, Field(min_length=1)]
+    prompt: str | None = None
+    audio: str | None = None
+    folder: str | None = None
+
+
+def read_pairs(settings: PairsFile, prompts: Sequence[Prompt]) -> dict[str, Path]:
+    """Read the recording of each prompt, by the prompt's id; without prompts that the file does not name.
+
+    A row names a prompt by its id, as the suite's file has it or as tunebench writes it, or by its exact text. Rows of
+    other prompts are passed over.
+
+    Raises:
+        UsageError: there is no such file or column, or it names none of the prompts.
+        DataError: the file is damaged, names no recording for a prompt, two for one, or one that is not there.
+    """
+    path = Path(settings.file).expanduser()
+    table = open_prompts(path, "utf-8")
+    prompt = _column(table, "prompt", settings.prompt, PROMPTS)
+    audio = _column(table, "audio", settings.audio, FILES)
+    folder = path.parent if settings.folder is None else Path(settings.folder).expanduser()
+    ids = _names(prompts)
+    found: dict[str, Path] = {}
+    places: dict[str, str] = {}
+    for place, row in table.rows([prompt, audio]):
+        named = _text(row[prompt])
+        id = ids.get(named) or ids.get(safe_id(named))
+        if id is None:
+            continue
+        name = _text(row[audio])
+        if not name:
+            raise DataError(f"{path}: {place}: no recording is named in the column '{audio}'")
+        file = as_on_disk(folder / name)
+        if not file.is_file():
+            raise DataError(f"{path}: {place}: there is no file {file}{looked_for(file)}; correct it, or set 'folder'")
+        if found.setdefault(id, file) != file:
+            raise DataError(f"{path}: {place}: another recording for prompt '{id}' than {places[id]} names; keep one")
+        places.setdefault(id, place)
+    if not found:
+        example = prompts[0].id if prompts else "id"
+        raise UsageError(
+            f"{path}: no row names a prompt of this suite by its id (such as {example}) or exact text in the column "
+            f"'{prompt}'; say which column does with 'prompt'"
+        )
+    return found
+
+
+def _names(prompts: Sequence[Prompt]) -> dict[str, str]:
+    """By what a row may call a prompt, its id; an id goes before the text of another prompt."""
+    texts: dict[str, str | None] = {}
+    for prompt in {prompt.id: prompt for prompt in prompts}.values():
+        # A text that two prompts share names neither.
+        texts[prompt.text.strip()] = None if prompt.text.strip() in texts else prompt.id
+    return {text: id for text, id in texts.items() if id} | {prompt.id: prompt.id for prompt in prompts}
+
+
+def _column(table: PromptTable, part: str, named: str | None, known: Sequence[str]) -> str:
+    there = table.columns()
+    listed = ", ".join(there[:20]) or "none"
+    if named is not None:
+        if named not in there:
+            hint = suggestion(named, there)
+            raise UsageError(f"{table.path}: {part}: there is no column '{named}'{hint}; the columns are {listed}")
+        return named
+    spelled = {name.lower(): name for name in reversed(there)}
+    column = next((spelled[name] for name in known if name in spelled), None)
+    if column is None:
+        what = {"prompt": "an id or text of a prompt", "audio": "a file"}[part]
+        raise UsageError(
+            f"{table.path}: no column is known to hold {what}; say which with '{part}: COLUMN' (there are {listed})"
+        )
+    return column
+
+
+def _text(cell: Any) -> str:
+    """A cell as text; whole numbers that a table holds as 859.0 are 859."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return "" if cell is None or cell != cell else str(cell).strip()

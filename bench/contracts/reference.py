@@ -1,0 +1,173 @@
+"""Reference music, and sets of embeddings: what metrics compare, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.contracts.embedder import Vectors
+from bench.contracts.notice import Notice
+from bench.contracts.prompt import Prompt
+from bench.errors import DataError, Undefined
+from bench.hashing import fingerprint
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingSet:
+    """Embeddings of many recordings, one row a window.
+
+    Attributes:
+        vectors: float32, shape (windows, dimension); anything that slices to such an array will do (a memory map).
+        recordings: int, shape (windows,): which recording or clip a window is from.
+        groups: int, shape (windows,): what is dependent and resampled together: the prompt of a clip, or the recording;
+            of reference music whose prompts are known, those.
+        embedder: fingerprint of the embedder's identity.
+        genres: genre of each group by its number, where known.
+        prompts: text of each group's prompt by its number, where known; the same text is the same prompt in two sets.
+
+    Raises:
+        DataError: shapes that do not match.
+    """
+
+    vectors: Vectors
+    recordings: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    embedder: str
+    genres: Mapping[int, str] = field(default_factory=dict)
+    prompts: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        windows = self.vectors.shape[0]
+        if len(self.vectors.shape) != 2 or self.recordings.shape != (windows,) or self.groups.shape != (windows,):
+            raise DataError(
+                f"embeddings of shape {self.vectors.shape} with {self.recordings.shape} recordings and "
+                f"{self.groups.shape} groups: one of each a window is needed"
+            )
+
+    @property
+    def windows(self) -> int:
+        return int(self.vectors.shape[0])
+
+    @property
+    def dimension(self) -> int:
+        return int(self.vectors.shape[1])
+
+    def part(self, keep: npt.NDArray[np.bool_]) -> EmbeddingSet:
+        """Only the windows where ``keep``, shape (windows,), is true."""
+        return replace(self, vectors=self.vectors[keep], recordings=self.recordings[keep], groups=self.groups[keep])
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Music to be close to: its embeddings, or only their Gaussian.
+
+    Attributes:
+        name: as tables show it.
+        embedder: fingerprint of the embedder's identity.
+        fingerprint: identity of the reference, a part of the key of every score against it.
+        windows: how many windows mean and covariance are of.
+        mean: float64, shape (dimension,).
+        covariance: float64, shape (dimension, dimension), ddof = 1.
+        embeddings: the windows themselves, grouped by prompt where that is known and otherwise by recording, or None
+            where only the Gaussian was kept.
+        genres: genre of each recording by its number, where known.
+        pairs: number of the recording that goes with each prompt, by the prompt's id; empty where it is only a set. A
+            prompt whose recording cannot be embedded has the reason instead.
+        warnings: what every score against it must say, as in `bench.Estimate`.
+        about: licence, provenance, hashes of the recordings.
+    """
+
+    name: str
+    embedder: str
+    fingerprint: str
+    windows: int
+    mean: npt.NDArray[np.float64]
+    covariance: npt.NDArray[np.float64]
+    embeddings: EmbeddingSet | None = None
+    genres: Mapping[int, str] = field(default_factory=dict)
+    warnings: tuple[Notice, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    pairs: Mapping[str, int | str] = field(default_factory=dict)
+
+    def of_prompt(self, id: str) -> Vectors:
+        """The vectors of the recording that goes with a prompt, shape (windows, dimension).
+
+        Raises:
+            Undefined: there is none.
+        """
+        recording = self.pairs.get(id, "no recording is paired with this prompt")
+        if isinstance(recording, str):
+            raise Undefined(recording)
+        assert self.embeddings is not None
+        vectors: Vectors = self.embeddings.vectors[self.embeddings.recordings == recording]
+        return vectors
+
+    def of_genre(self, genre: str) -> Reference:
+        """The part of one genre, where recordings of it are labelled; otherwise the whole."""
+        if self.embeddings is None or genre not in self.genres.values():
+            return self
+        chosen = [recording for recording, label in self.genres.items() if label == genre]
+        part = self.embeddings.part(np.isin(self.embeddings.recordings, chosen))
+        vectors = part.vectors.astype(np.float64)
+        return replace(
+            self,
+            name=f"{self.name}, {genre}",
+            fingerprint=fingerprint([self.fingerprint, genre]),
+            windows=part.windows,
+            mean=vectors.mean(axis=0),
+            covariance=np.cov(vectors.T),
+            embeddings=part,
+        )
+
+
+@dataclass(frozen=True)
+class PlannedReference:
+    """A reference file that scores are to be computed against.
+
+    Attributes:
+        name: as tables show it.
+        path: the file.
+        fingerprint: of its content.
+        warnings: what every score against it must say.
+        pairs: how many prompts it has a recording of; 0 where it is only a set.
+    """
+
+    name: str
+    path: Path
+    fingerprint: str
+    warnings: tuple[Notice, ...] = ()
+    pairs: int = 0
+
+    @classmethod
+    def of(cls, reference: Reference, path: Path) -> PlannedReference:
+        """What was read from a file, as it is planned."""
+        pairs = sum(isinstance(recording, int) for recording in reference.pairs.values())
+        return cls(reference.name, path.resolve(), reference.fingerprint, reference.warnings, pairs)
+
+
+def gather(
+    clips: Sequence[tuple[int, int, Vectors]], embedder: str, prompts: Mapping[int, Prompt] | None = None
+) -> EmbeddingSet:
+    """Join (recording, group, vectors) of one clip or more into one set; ``prompts`` says what the groups are."""
+    recordings = np.concatenate([np.full(len(vectors), recording, dtype=np.int64) for recording, _, vectors in clips])
+    groups = np.concatenate([np.full(len(vectors), group, dtype=np.int64) for _, group, vectors in clips])
+    vectors = np.concatenate([vectors for *_, vectors in clips])
+    return EmbeddingSet(vectors, recordings, groups, embedder, **labels_of(prompts or {}))
+
+
+class Labels(TypedDict):
+    """What is known of groups, as `EmbeddingSet` takes it."""
+
+    genres: dict[int, str]
+    prompts: dict[int, str]
+
+
+def labels_of(prompts: Mapping[int, Prompt]) -> Labels:
+    """Genres and texts of groups that are prompts, by their number."""
+    genres = {number: prompt.genre for number, prompt in prompts.items() if prompt.genre is not None}
+    return {"genres": genres, "prompts": {number: prompt.text for number, prompt in prompts.items()}}

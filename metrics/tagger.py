@@ -1,0 +1,82 @@
+"""Taggers: embedders whose vectors are the logits of classes, and what they say of a recording as a distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.contracts.embedder import EmbedderRef, Vectors
+from bench.contracts.plugins import plain_name, short_name
+from bench.errors import UsageError
+from metrics.embedders.musicnn import Training, tag_log_odds
+
+Array = npt.NDArray[np.float64]
+
+_MUSICNN: dict[str, Training] = {"musicnn-msd": "msd", "musicnn-mtt": "mtt"}
+_NO_TAGGERS = ("clap", "clap-laion", "vggish", "pann")
+
+
+def softmax(logits: npt.ArrayLike) -> Array:
+    """Probabilities, shape (…, classes), that sum to 1 over the last axis.
+
+    >>> softmax([0.0, 0.0]).tolist()
+    [0.5, 0.5]
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def sigmoid(logits: npt.ArrayLike) -> Array:
+    """Probabilities of each class by itself, shape (…, classes).
+
+    >>> sigmoid([0.0]).tolist()
+    [0.5]
+    """
+    from scipy.special import expit
+
+    probabilities: Array = expit(np.asarray(logits, dtype=np.float64))
+    return probabilities
+
+
+def musicnn_training(ref: EmbedderRef) -> Training | None:
+    """What musicnn was trained on, where the embedder is musicnn, whose vectors its own last layer makes tags of."""
+    return _MUSICNN.get(short_name(plain_name(ref.name)))
+
+
+def check_tagger(ref: EmbedderRef, whose: str) -> None:
+    """Refuse an embedder that is known to give no classes; what a program or a plugin gives, its author knows.
+
+    Raises:
+        UsageError: its vectors are no logits.
+    """
+    if short_name(plain_name(ref.name)) in _NO_TAGGERS:
+        raise UsageError(
+            f"{whose} takes the logits of a tagger's classes, and the vectors of {ref.name} are none; name pann-tags, "
+            "musicnn-msd, musicnn-mtt, or the program of another tagger (command)"
+        )
+
+
+def tag_shares(embeddings: Vectors, training: Training) -> Array:
+    """Share of each of musicnn's 50 tags in a recording, shape (50,): mean probability over patches, scaled to sum 1.
+
+    Args:
+        embeddings: musicnn's, shape (patches, 200).
+        training: of the network.
+    """
+    mean = sigmoid(tag_log_odds(embeddings, training)).mean(axis=0)
+    shares: Array = mean / mean.sum()
+    return shares
+
+
+def class_shares(ref: EmbedderRef, vectors: Vectors) -> Array:
+    """One distribution over classes for a recording, shape (classes,): of musicnn `tag_shares`, otherwise the softmax
+    of the mean of the logits.
+
+    Args:
+        ref: the tagger.
+        vectors: what it gives for the recording, shape (windows, dimension).
+    """
+    training = musicnn_training(ref)
+    return tag_shares(vectors, training) if training else softmax(vectors.astype(np.float64).mean(axis=0))
