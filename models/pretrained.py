@@ -151,6 +151,9 @@ class PretrainedModel(MusicModel):
     def trained_on(self) -> frozenset[str]:
         return frozenset(recording for card in self.cards() for recording in card.data.train)
 
+    def trained_with(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(family for card in self.cards() for family in card.trained_with))
+
     def notices(self) -> tuple[Notice, ...]:
         """As `MusicModel.notices`: an adapter that changes nothing, or one whose α was not saved.
 

@@ -18,9 +18,10 @@ from typing import Any
 
 from bench.bundle.copy_rows import TABLES, copy_rows
 from bench.contracts.clip_view import View
+from bench.contracts.family import families
 from bench.contracts.notes import Notes
 from bench.errors import DataError, TunebenchError, UsageError
-from bench.storage.database import read_database
+from bench.storage.database import present_layout, read_database
 from bench.storage.layout import DATABASE, audio_name, is_audio, is_hash
 from bench.storage.store import Store
 
@@ -49,6 +50,7 @@ class BundledMetric:
     reference: str
     reference_name: str
     of_sets: bool
+    families: tuple[str, ...]
 
 
 def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
@@ -65,6 +67,8 @@ def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
             source.execute("PRAGMA trusted_schema = OFF")
             source.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
             _refuse_programs(source)
+            source = present_layout(unpacked, source)  # of an older one a copy, which leaves the file as it is
+            source.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW)
             shown = _read_shown(source)
             copy_rows(source, folder, _SOUNDS)
             with Store.read(folder) as store:
@@ -94,11 +98,11 @@ def _refuse_programs(source: sqlite3.Connection) -> None:
 
 def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
     rows = source.execute(
-        "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, of_sets "
-        "FROM metrics WHERE shown ORDER BY position"
+        "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, of_sets, "
+        "families FROM metrics WHERE shown ORDER BY position"
     ).fetchall()
     found = []
-    for plugin, name, version, params, *rest, of_sets in rows:
+    for plugin, name, version, params, *rest, of_sets, derived in rows:
         texts = (plugin, name, params, *rest)
         if not all(isinstance(text, str) for text in texts) or not isinstance(version, int):
             raise DataError("a metric's name or version is not of its type")
@@ -113,7 +117,7 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
         found.append(
             BundledMetric(
                 *(plugin, f"{name}@{version}", name, version, given, params_hash, embedder, view),
-                *(reference, reference_name, bool(of_sets)),
+                *(reference, reference_name, bool(of_sets), families(json.loads(derived), name)),
             )
         )
     if len({metric.ref for metric in found}) < len(found):

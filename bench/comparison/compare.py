@@ -195,7 +195,7 @@ def _compare(
                         blank = replace(blank, reason=reason, warnings=warnings)
                         drafts.append(PendingComparison((number, grouping), blank))
                         continue
-                    marks = (*a.run.marks(a.label), *b.run.marks(b.label))
+                    marks = (*a.run.marks(a.label, metric.column), *b.run.marks(b.label, metric.column))
                     blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column), *marks))
                     draft = _of_set if metric.column.of_sets else _of_clips
                     drafts.append(draft((number, grouping), blank, a, b, metric, prompts, chance))

@@ -38,6 +38,7 @@ class Embedder(ABC):
         front_end: the published front end that it was asked for, by name.
         clips_per_call: how many clips `embed_together` is given at once; an instance attribute where that is a
             parameter.
+        family: of what it is derived, as `bench.contracts.family` has it; empty where nobody says.
     """
 
     own_front_end: FrontEnd | None = None
@@ -46,6 +47,7 @@ class Embedder(ABC):
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     examples: ClassVar[Mapping[str, str]] = {}
     clips_per_call: int = 1
+    family: str | tuple[str, ...] = ""
     dimension: int
 
     @property

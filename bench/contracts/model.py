@@ -127,6 +127,16 @@ class MusicModel(ABC):
         """
         return ()
 
+    def conditioned_on(self) -> Iterable[str]:
+        """Families (`bench.contracts.family`) of the encoders whose output its network reads; none by default."""
+        return ()
+
+    def trained_with(self) -> Iterable[str]:
+        """Families (`bench.contracts.family`) of what it was trained or chosen by, such as a reward model; none by
+        default.
+        """
+        return ()
+
     def notices(self) -> Iterable[Notice]:
         """Return or yield what must be said beside every number of this model, such as that an adapter changes nothing.
 

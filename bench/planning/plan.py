@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.entry_points import Plugin
+from bench.contracts.family import Lineage, families
 from bench.contracts.identity import identity_of, only_set, prompt_identity
 from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.notice import checked
@@ -36,7 +37,8 @@ class PlannedModel:
     audio made in a second, and ``max_workers`` how many processes may hold it, as the model declares them.
     ``trained_on`` holds the content hashes of the recordings that it is known to have been trained on. ``own_clips``
     says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one that it has no longer
-    is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
+    is no longer part of the row. ``lineage`` is what it is derived from. ``files`` are those that the identity rests
+    on, such as weights.
     """
 
     label: str
@@ -51,6 +53,7 @@ class PlannedModel:
     trained_on: frozenset[str] = frozenset()
     own_clips: bool = False
     listed: bool = False
+    lineage: Lineage = field(default_factory=Lineage, compare=False)
     files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
 
     @property
@@ -192,6 +195,7 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         kind.typical_speed,
         instance.max_workers,
         _trained_on(instance, entry.row),
+        lineage=_lineage(instance, entry),
         files=files,
     )
     return planned, instance
@@ -201,6 +205,16 @@ def _notices(model: MusicModel, row: str) -> list[dict[str, Any]]:
     """What the model says must stand beside its numbers, as it is stored."""
     given = checked(model.notices(), f"model '{row}'")
     return [replace(notice, params={**notice.params, "model": row}).as_json() for notice in given]
+
+
+def _lineage(model: MusicModel, entry: ModelConfig) -> Lineage:
+    """What the model says that it is derived from, and what its configuration adds."""
+    whose = f"model '{entry.row}'"
+    conditioned, trained = families(model.conditioned_on(), whose), families(model.trained_with(), whose)
+    return Lineage(
+        tuple(dict.fromkeys([*conditioned, *entry.conditioned_on])),
+        tuple(dict.fromkeys([*trained, *entry.trained_with])),
+    )
 
 
 def _trained_on(model: MusicModel, row: str) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.errors import UsageError
@@ -44,13 +45,14 @@ class ClipTables(Tables):
                 row = (model.label, position, model.fingerprint, canonical_json(model.identity))
                 # A model that is there already may have got to know more of its training: it says so from now on.
                 self._db.execute(
-                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on",
+                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (label) "
+                    "DO UPDATE SET trained_on = excluded.trained_on, lineage = excluded.lineage",
                     (
                         *row,
                         canonical_json(_printable(model.provenance)),
                         model.rate,
                         canonical_json(sorted(model.trained_on)),
+                        canonical_json(asdict(model.lineage)),
                     ),
                 )
                 position += 1

@@ -31,6 +31,7 @@ class StoredMetric:
         of_sets: whether it scores sets of clips, not each.
         bounds: lowest and highest possible value, where there are such.
         hit_or_miss: whether a clip has one of these two.
+        families: what its values are derived from.
     """
 
     plugin: str
@@ -47,6 +48,7 @@ class StoredMetric:
     of_sets: bool
     bounds: tuple[float, float] | None
     hit_or_miss: bool
+    families: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -62,15 +64,15 @@ def shown_metrics(store: Store) -> list[StoredMetric]:
     """
     rows = store.rows(
         "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, unit, "
-        "direction, of_sets, lowest, highest, hit_or_miss FROM metrics WHERE shown ORDER BY position"
+        "direction, of_sets, lowest, highest, hit_or_miss, families FROM metrics WHERE shown ORDER BY position"
     )
     found = []
-    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss in rows:
+    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss, families in rows:
         try:
-            values = json.loads(params)
-        except (ValueError, RecursionError):
+            values, derived = json.loads(params), tuple(map(str, json.loads(families)))
+        except (TypeError, ValueError, RecursionError):
             raise damaged(store.folder, f"params of {name} in metrics") from None
         bounds = None if lowest is None else (lowest, highest)
-        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss))
+        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss), derived)
         found.append(StoredMetric(*fields))
     return found

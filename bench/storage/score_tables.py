@@ -37,12 +37,12 @@ class ScoreTables(Tables):
                 reference = references[m.embedders[0].fingerprint] if m.needs_reference else None
                 self._db.execute(
                     "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
-                    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, position, shown) VALUES "
-                    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, families, position, "
+                    "shown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
                     # A version that has risen takes the column of the one before.
                     "(SELECT coalesce(MIN(position) FILTER (WHERE plugin = ? AND name = ?), COUNT(*)) FROM metrics), "
                     "1) "
-                    "ON CONFLICT DO UPDATE SET shown = 1",
+                    "ON CONFLICT DO UPDATE SET shown = 1, families = excluded.families",
                     (
                         m.base,
                         *m.key(view),
@@ -55,6 +55,7 @@ class ScoreTables(Tables):
                         reference.name if reference else "",
                         *(m.bounds or (None, None)),
                         m.hit_or_miss,
+                        canonical_json(list(m.families)),
                         m.base,
                         m.key(view)[0],
                     ),

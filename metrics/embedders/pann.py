@@ -59,6 +59,7 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
     """
 
     version = 1
+    family = "pann"
     dimension = 2048
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})
 

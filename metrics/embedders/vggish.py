@@ -51,6 +51,7 @@ class VGGish(LocalCheckpoint):
     own_front_end = replace(front_ends.own(EXAMPLE / RATE, padding=False), hop=HOP / RATE)
 
     version = 1
+    family = "vggish"
     dimension = 128
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})
 

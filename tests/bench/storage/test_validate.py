@@ -186,7 +186,8 @@ class TestWhatIsSound:
 
     def test_an_older_layout(self, change: Callable[[str], Path], made: Path) -> None:
         folder = change(
-            "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
+            "ALTER TABLE models DROP COLUMN trained_on; ALTER TABLE models DROP COLUMN lineage; "
+            "ALTER TABLE metrics DROP COLUMN families; DROP TABLE digests; DROP TABLE set_tests; "
             "PRAGMA user_version = 1; "
             "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
             f"{_told_in_sentences(made)}"
