@@ -132,9 +132,9 @@ def _check(store: Store) -> None:
     if not 0 < float(store.about()["duration"]) < math.inf:
         raise DataError("its duration is not a length of time")
     store.prompts()  # a Prompt checks itself
-    for label, hashes in store.rows("SELECT label, trained_on FROM models"):
-        if not all(is_hash(content) for content in list(json.loads(hashes))):
-            raise DataError(f"what '{label}' was trained on is not named by hashes")
+    for label, *lists in store.rows("SELECT label, trained_on, plays FROM models"):
+        if not all(is_hash(content) for hashes in lists for content in list(json.loads(hashes))):
+            raise DataError(f"what '{label}' was trained on or plays is not named by hashes")
     for id, model, path, state, content, *numbers in store.rows(
         "SELECT id, model, path, state, content, rate, channels, frames FROM clips"
     ):

@@ -46,6 +46,8 @@ class MusicModel(ABC):
         identity_name: the registered name that stands in identities where several names lead to one model, so that
             the same clip has one id under all of them; None for the name that was asked for.
         examples: for parameters without a default, a value that a newcomer would give, as written in YAML.
+        chooses_seeds: whether it plays clips made before whose seeds only name them, so that a run's seeds are not
+            asked of it: its plan is always what `available` says.
     """
 
     version: ClassVar[int] = 1
@@ -58,6 +60,7 @@ class MusicModel(ABC):
     required_params: ClassVar[tuple[str, ...]] = ()
     identity_name: ClassVar[str | None] = None
     examples: ClassVar[Mapping[str, str]] = {}
+    chooses_seeds: ClassVar[bool] = False
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterable[Audio | GenerationError]:
@@ -124,6 +127,13 @@ class MusicModel(ABC):
         Distances to a reference set that holds one of them are refused, or marked (see
         `bench.references.contamination`). A hash is of a whole file, decoded at its own rate and channels: a part of
         it, or another encoding, is not recognised.
+        """
+        return ()
+
+    def plays(self) -> Iterable[str]:
+        """`bench.contracts.audio.content_hash` of each recording that its clips may be taken from; nothing by default.
+
+        A reference that is made of a folder of audio leaves them out, and others that hold one are refused, or marked.
         """
         return ()
 

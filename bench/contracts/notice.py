@@ -222,8 +222,8 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-RATINGS": _ratings,
     "W-SEEDS": lambda p: f"A has {_seeds(*p['a'])} and B {_seeds(*p['b'])} a prompt",
     "W-SHARED": lambda p: (
-        f"'{p['model']}' was trained on {p['shared']} of the {p['of']} recordings of the reference "
-        f"'{p['reference']}', which flatters it"
+        f"'{p['model']}' {'plays' if p.get('plays') else 'was trained on'} {p['shared']} of the {p['of']} recordings "
+        f"of the reference '{p['reference']}', which flatters it"
     ),
     "W-SKEW": lambda p: (
         f"exchanging A and B gives p {p_text(p['p'])}, a test of the mean that allows for skew (bootstrap-t) "

@@ -77,6 +77,9 @@ class Scoring:
         references = self._references(reference, set_metrics)
         trained_on = {model: held for model, held in store.trained_on().items() if model in asked}
         leaks = find_contamination(trained_on, references.values())
+        leaks += find_contamination(
+            {model: held for model, held in store.plays().items() if model in asked}, references.values(), plays=True
+        )
         if leaks and shared == "refuse":
             raise UsageError(refusal(leaks))
         store.show([metric for metric in metrics if sets or not metric.of_sets], self.view, references)
@@ -88,7 +91,8 @@ class Scoring:
     def _references(self, name: str, metrics: Sequence[PlannedMetric]) -> dict[str, PlannedReference]:
         """The reference of each embedder that a metric compares in, by the embedder's fingerprint."""
         needed, kept_in = reference_embedders(metrics), self.store.folder / "references"
-        return {key: find_reference(name, e, kept_in, self.progress, self.view) for key, e in needed.items()}
+        played = frozenset().union(*self.store.plays().values())
+        return {key: find_reference(name, e, kept_in, self.progress, self.view, played) for key, e in needed.items()}
 
     def _embedded_keys(self, embedder: str) -> set[str]:
         return set() if self.force else self.store.embedded_keys(embedder, self.view.key)

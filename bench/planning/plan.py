@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ class PlannedModel:
     ``trained_on`` holds the content hashes of the recordings that it is known to have been trained on. ``own_clips``
     says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one that it has no longer
     is no longer part of the row. ``lineage`` is what it is derived from. ``files`` are those that the identity rests
-    on, such as weights.
+    on, such as weights. ``plays`` holds the content hashes of the recordings that its clips are taken from.
     """
 
     label: str
@@ -54,6 +54,7 @@ class PlannedModel:
     own_clips: bool = False
     listed: bool = False
     lineage: Lineage = field(default_factory=Lineage, compare=False)
+    plays: frozenset[str] = frozenset()
     files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
 
     @property
@@ -141,6 +142,8 @@ def make_plan(config: RunConfig) -> Plan:
     for entry in config.models:
         planned, instance = _plan_model(entry)
         seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
+        if instance.chooses_seeds:
+            seeds = "auto"
         own = available is not None
         planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
@@ -194,8 +197,9 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         instance.batch_size,
         kind.typical_speed,
         instance.max_workers,
-        _trained_on(instance, entry.row),
+        _hashes(instance.trained_on, entry.row),
         lineage=_lineage(instance, entry),
+        plays=_hashes(instance.plays, entry.row),
         files=files,
     )
     return planned, instance
@@ -217,16 +221,18 @@ def _lineage(model: MusicModel, entry: ModelConfig) -> Lineage:
     )
 
 
-def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
+def _hashes(method: Callable[[], Iterable[str]], row: str) -> frozenset[str]:
+    """The content hashes that a model's ``trained_on()`` or ``plays()`` gives."""
+    name = method.__name__
     try:
-        hashes = frozenset(model.trained_on())
+        hashes = frozenset(method())
     except TunebenchError:
         raise
     except Exception as error:
-        raise UsageError(f"model '{row}': its trained_on() raises {type(error).__name__}: {error}") from error
+        raise UsageError(f"model '{row}': its {name}() raises {type(error).__name__}: {error}") from error
     if wrong := next((h for h in hashes if not (isinstance(h, str) and _HASH.fullmatch(h))), None):
         raise UsageError(
-            f"model '{row}': its trained_on() gives {wrong!r}, which is not a bench.contracts.audio.content_hash"
+            f"model '{row}': its {name}() gives {wrong!r}, which is not a bench.contracts.audio.content_hash"
         )
     return hashes
 

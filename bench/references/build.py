@@ -49,6 +49,7 @@ class ReferenceOptions:
         genre_from: where genres come from when recordings are read from a folder or manifest: ``folder`` takes the
             first subfolder, ``manifest`` the column ``genre``; None labels nothing.
         about: JSON values to keep beside: licence, provenance, synthetic.
+        without: content hashes of recordings that are left out.
 
     Raises:
         UsageError: ``max_bad`` is out of range.
@@ -59,6 +60,7 @@ class ReferenceOptions:
     view: View = field(default_factory=View)
     about: Mapping[str, Any] = field(default_factory=dict)
     genre_from: GenreFrom | None = None
+    without: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_bad < 1:
@@ -123,7 +125,7 @@ def _embed(
     known: dict[str, str] = {}
     bad = 0
     for recording in recordings:
-        problem = _add(recording, options.view, embedder, writer, known)
+        problem = _add(recording, options, embedder, writer, known)
         if problem:
             skipped.append(f"{recording.id}: {problem.reason}")
             bad += problem.bad
@@ -144,17 +146,19 @@ class _Problem:
 
 
 def _add(
-    recording: Recording, view: View, embedder: Embedder, writer: ReferenceWriter, known: dict[str, str]
+    recording: Recording, options: ReferenceOptions, embedder: Embedder, writer: ReferenceWriter, known: dict[str, str]
 ) -> _Problem | None:
     try:
         audio = read_audio(recording.path)
         content = content_hash(audio)
     except (DataError, MissingError) as error:  # a decoder that is missing is of this file only
         return _problem(recording, error)
+    if content in options.without:
+        return None
     if content in known:
         return _Problem(f"the same sound as {known[content]}", bad=False)
     try:
-        vectors = embedder.embed(view.of(audio))
+        vectors = embedder.embed(options.view.of(audio))
     except (UsageError, MissingError):
         raise
     except Exception as error:  # the embedder, perhaps a plugin's, stumbles over this recording, and not over others

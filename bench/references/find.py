@@ -30,6 +30,7 @@ def find_reference(
     kept_in: Path | None = None,
     progress: Progress | None = None,
     view: View | None = None,
+    played: frozenset[str] = frozenset(),
 ) -> PlannedReference:
     """Find the reference that a name stands for, as embedded by one embedder.
 
@@ -41,6 +42,7 @@ def find_reference(
         kept_in: where what is made of a folder of audio is kept; it is made again when a file in it has changed.
         progress: shows how far the embedding is.
         view: the part of each clip that is embedded; of a folder of audio, too. A file holds what it was made of.
+        played: content hashes of recordings that a folder of audio is embedded without, since some row plays them.
 
     Raises:
         UsageError: nothing has that name, or it was embedded by another embedder or version.
@@ -58,7 +60,7 @@ def find_reference(
         raise UsageError(f"{_unknown(name)}; or a reference file, or a folder of audio")
     if kept_in is None:
         raise UsageError(f"{path} is a folder of audio; embed it first with 'tunebench reference build {path}'")
-    return _of_audio(path, embedder, view or View(), kept_in, progress)
+    return _of_audio(path, embedder, view or View(), kept_in, progress, played)
 
 
 def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
@@ -178,7 +180,12 @@ def _of_folder(name: str, folder: Path, embedder: PlannedEmbedder) -> PlannedRef
 
 
 def _of_audio(
-    folder: Path, embedder: PlannedEmbedder, view: View, kept_in: Path, progress: Progress | None
+    folder: Path,
+    embedder: PlannedEmbedder,
+    view: View,
+    kept_in: Path,
+    progress: Progress | None,
+    played: frozenset[str],
 ) -> PlannedReference:
     from bench.recordings import recordings_in, state_of
     from bench.references.build import ReferenceOptions, build_reference
@@ -186,10 +193,13 @@ def _of_audio(
     recordings = recordings_in(folder, "folder")
     # The state of the files is kept beside the vectors: a file that changed must not keep its old embedding.
     about = {"state": state_of(recordings), "view": json.loads(view.key)}
+    if played:
+        about["without"] = fingerprint(sorted(played))
     name = folder.resolve().name
     path = kept_in / f"{name}.{embedder.fingerprint[:8]}{ENDING}"
+    options = ReferenceOptions(view=view, about=about, without=played)
     if not path.is_file() or not about.items() <= read_tensors(path)[1].items():
-        build_reference(recordings, embedder.ref, path, name, ReferenceOptions(view=view, about=about), progress)
+        build_reference(recordings, embedder.ref, path, name, options, progress)
     return _of_file(path, embedder)
 
 

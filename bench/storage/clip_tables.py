@@ -45,14 +45,15 @@ class ClipTables(Tables):
                 row = (model.label, position, model.fingerprint, canonical_json(model.identity))
                 # A model that is there already may have got to know more of its training: it says so from now on.
                 self._db.execute(
-                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (label) "
-                    "DO UPDATE SET trained_on = excluded.trained_on, lineage = excluded.lineage",
+                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (label) DO UPDATE SET "
+                    "trained_on = excluded.trained_on, lineage = excluded.lineage, plays = excluded.plays",
                     (
                         *row,
                         canonical_json(_printable(model.provenance)),
                         model.rate,
                         canonical_json(sorted(model.trained_on)),
                         canonical_json(asdict(model.lineage)),
+                        canonical_json(sorted(model.plays)),
                     ),
                 )
                 position += 1

@@ -17,9 +17,9 @@ _METRIC = (
 _PLAN = (
     "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name NOT IN ('config', 'listed')",
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
-    "provenance, rate, trained_on, lineage FROM other.models ORDER BY position",
-    "UPDATE models SET trained_on = new.trained_on, lineage = new.lineage FROM other.models AS new "
-    "WHERE new.label = models.label",
+    "provenance, rate, trained_on, lineage, plays FROM other.models ORDER BY position",
+    "UPDATE models SET trained_on = new.trained_on, lineage = new.lineage, plays = new.plays "
+    "FROM other.models AS new WHERE new.label = models.label",
     "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
     "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "

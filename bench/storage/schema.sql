@@ -6,10 +6,12 @@ CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 -- A row of the leaderboard. identity is all that can change what is heard, as canonical JSON; fingerprint its SHA-256.
 -- It names the plugin by its registered name, distribution and version, and never by where its code lies.
 -- trained_on is a JSON list: content hashes of the recordings that the model is known to have been trained on.
+-- plays is such a list of the recordings that its clips are taken from, which references must not hold.
 -- lineage is {"conditioned_on": […], "trained_with": […]}: families that the model is derived from.
 CREATE TABLE models (
     label TEXT PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, identity TEXT NOT NULL,
-    provenance TEXT NOT NULL, rate INTEGER, trained_on TEXT NOT NULL, lineage TEXT NOT NULL
+    provenance TEXT NOT NULL, rate INTEGER, trained_on TEXT NOT NULL, lineage TEXT NOT NULL,
+    plays TEXT NOT NULL
 );
 
 CREATE TABLE prompts (

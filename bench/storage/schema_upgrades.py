@@ -58,8 +58,9 @@ def _to_4(db: sqlite3.Connection) -> None:
 
 
 def _to_5(db: sqlite3.Connection) -> None:
-    """Models and metrics say what they are derived from; of older ones that is unknown."""
+    """Models and metrics say what they are derived from, which of older ones is unknown, and models what they play."""
     db.execute("ALTER TABLE models ADD COLUMN lineage TEXT NOT NULL DEFAULT '{}'")
+    db.execute("ALTER TABLE models ADD COLUMN plays TEXT NOT NULL DEFAULT '[]'")
     db.execute("ALTER TABLE metrics ADD COLUMN families TEXT NOT NULL DEFAULT '[]'")
 
 

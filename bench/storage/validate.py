@@ -54,6 +54,7 @@ _RULES = (
     ("models", "label", _json("provenance", "object"), "provenance"),
     ("models", "label", _texts("trained_on"), "trained_on"),
     ("models", "label", _json("lineage", "object"), "lineage"),
+    ("models", "label", _texts("plays"), "plays"),
     ("clips", "id", "state IN ('planned', 'made', 'failed', 'replaced')", "state"),
     (
         *("clips", "id"),

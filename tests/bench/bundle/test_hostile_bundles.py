@@ -317,7 +317,10 @@ def test_a_database_that_no_run_has(files: Files, tmp_path: Path, attempt: Attem
 
 
 def test_a_bundle_of_the_layout_before_holds(files: Files, tmp_path: Path, attempt: Attempt) -> None:
-    older = "ALTER TABLE models DROP COLUMN lineage; ALTER TABLE metrics DROP COLUMN families; PRAGMA user_version = 4;"
+    older = (
+        "ALTER TABLE models DROP COLUMN lineage; ALTER TABLE models DROP COLUMN plays; "
+        "ALTER TABLE metrics DROP COLUMN families; PRAGMA user_version = 4;"
+    )
     found = attempt(_altered(files, tmp_path, older))
     assert found.holds and not found.deviations
 

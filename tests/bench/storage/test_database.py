@@ -16,6 +16,7 @@ def test_a_run_of_the_first_layout_is_read_and_extended(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "run.db", isolation_level=None) as database:
         database.executescript(
             "ALTER TABLE models DROP COLUMN trained_on; ALTER TABLE models DROP COLUMN lineage; "
+            "ALTER TABLE models DROP COLUMN plays; "
             "ALTER TABLE metrics DROP COLUMN families; DROP TABLE digests; DROP TABLE set_tests; "
             "PRAGMA user_version = 1;"
         )

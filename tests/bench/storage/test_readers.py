@@ -70,7 +70,7 @@ def fill(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "run.db")) as db:
         db.executemany("INSERT INTO about VALUES (?, ?)", [("suite", "mine@1"), ("duration", "2.0")])
         db.executemany(
-            "INSERT INTO models VALUES (?, ?, ?, ?, ?, 8000, '[]', '{}')",
+            "INSERT INTO models VALUES (?, ?, ?, ?, ?, 8000, '[]', '{}', '[]')",
             [(label, place, f"of-{label}", json.dumps({"is": label}), '{"by": "me"}') for label, place in MODELS],
         )
         db.executemany("INSERT INTO prompts VALUES (?, 'words', ?, ?, NULL, NULL)", PROMPTS)

@@ -187,6 +187,7 @@ class TestWhatIsSound:
     def test_an_older_layout(self, change: Callable[[str], Path], made: Path) -> None:
         folder = change(
             "ALTER TABLE models DROP COLUMN trained_on; ALTER TABLE models DROP COLUMN lineage; "
+            "ALTER TABLE models DROP COLUMN plays; "
             "ALTER TABLE metrics DROP COLUMN families; DROP TABLE digests; DROP TABLE set_tests; "
             "PRAGMA user_version = 1; "
             "UPDATE metrics SET view = 'whole clips' WHERE view != ''; UPDATE embeddings SET view = 'whole clips'; "
