@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from bench.export.ml_flow import log_to_mlflow
     from bench.export.push import push as push_to_hub
     from bench.export.weights_and_biases import LoggedRow, log_to_wandb
+    from bench.memorisation.duplicates import ComparedCollection, DuplicatePair, Duplicates, find_duplicates
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
     from bench.pipeline.merge_shards import Merged
@@ -114,6 +115,7 @@ __all__ = [
     "ClipMetric",
     "Coefficient",
     "CommonGround",
+    "ComparedCollection",
     "Condition",
     "CustomaryTest",
     "DataError",
@@ -121,6 +123,8 @@ __all__ = [
     "Deviation",
     "Difference",
     "Direction",
+    "DuplicatePair",
+    "Duplicates",
     "Embedder",
     "EmbedderRef",
     "EmbeddingSet",
@@ -201,6 +205,7 @@ __all__ = [
     "build_report",
     "check_model",
     "export_hugging_face",
+    "find_duplicates",
     "import_reference",
     "inspect_run",
     "load_config",

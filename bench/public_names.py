@@ -38,6 +38,7 @@ _OFFERS = {
     "export.ml_flow": ("log_to_mlflow",),
     "export.push": ("push_to_hub",),
     "export.weights_and_biases": ("LoggedRow", "log_to_wandb"),
+    "memorisation.duplicates": ("ComparedCollection", "DuplicatePair", "Duplicates", "find_duplicates"),
     "pipeline.dry_run": ("RunPreview", "Stage", "preview_run"),
     "pipeline.merge_shards": ("Merged", "merge_shards"),
     "pipeline.rates": ("Rate",),
