@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.entry_points import Plugin
-from bench.contracts.family import Lineage, families
+from bench.contracts.family import Lineage
 from bench.contracts.identity import identity_of, only_set, prompt_identity
 from bench.contracts.model import GenerationRequest, MusicModel
-from bench.contracts.notice import checked
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
@@ -20,12 +18,11 @@ from bench.errors import TunebenchError, UsageError, one_line
 from bench.file_hash import HashedFile, hashed_files
 from bench.hashing import canonical_json, fingerprint, fingerprint_of_fields
 from bench.planning.metric_plan import PlannedMetric, plan_metrics
+from bench.planning.model_claims import hashes_of, lineage_of, notices_of, own_seeds
 from bench.planning.requests import available_seeds, plan_requests
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
     from bench.config.run_config import ModelConfig, RunConfig
-
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ def make_plan(config: RunConfig) -> Plan:
         planned, instance = _plan_model(entry)
         seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
         if instance.chooses_seeds:
-            seeds = "auto"
+            seeds = own_seeds(entry)
         own = available is not None
         planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
@@ -185,7 +182,7 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         if not (isinstance(value, int) and value >= least) and not (name != "batch_size" and value is None):
             raise UsageError(f"model '{entry.row}': its {name} is {value!r}, must be a whole number from {least} up")
     provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
-    if said := _notices(instance, entry.row):
+    if said := notices_of(instance, entry.row):
         provenance["notices"] = said
     planned = PlannedModel(
         entry.row,
@@ -197,44 +194,12 @@ def _plan_model(entry: ModelConfig) -> tuple[PlannedModel, MusicModel]:
         instance.batch_size,
         kind.typical_speed,
         instance.max_workers,
-        _hashes(instance.trained_on, entry.row),
-        lineage=_lineage(instance, entry),
-        plays=_hashes(instance.plays, entry.row),
+        hashes_of(instance.trained_on, entry.row),
+        lineage=lineage_of(instance, entry),
+        plays=hashes_of(instance.plays, entry.row),
         files=files,
     )
     return planned, instance
-
-
-def _notices(model: MusicModel, row: str) -> list[dict[str, Any]]:
-    """What the model says must stand beside its numbers, as it is stored."""
-    given = checked(model.notices(), f"model '{row}'")
-    return [replace(notice, params={**notice.params, "model": row}).as_json() for notice in given]
-
-
-def _lineage(model: MusicModel, entry: ModelConfig) -> Lineage:
-    """What the model says that it is derived from, and what its configuration adds."""
-    whose = f"model '{entry.row}'"
-    conditioned, trained = families(model.conditioned_on(), whose), families(model.trained_with(), whose)
-    return Lineage(
-        tuple(dict.fromkeys([*conditioned, *entry.conditioned_on])),
-        tuple(dict.fromkeys([*trained, *entry.trained_with])),
-    )
-
-
-def _hashes(method: Callable[[], Iterable[str]], row: str) -> frozenset[str]:
-    """The content hashes that a model's ``trained_on()`` or ``plays()`` gives."""
-    name = method.__name__
-    try:
-        hashes = frozenset(method())
-    except TunebenchError:
-        raise
-    except Exception as error:
-        raise UsageError(f"model '{row}': its {name}() raises {type(error).__name__}: {error}") from error
-    if wrong := next((h for h in hashes if not (isinstance(h, str) and _HASH.fullmatch(h))), None):
-        raise UsageError(
-            f"model '{row}': its {name}() gives {wrong!r}, which is not a bench.contracts.audio.content_hash"
-        )
-    return hashes
 
 
 def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:

@@ -143,6 +143,9 @@ def test_the_reference_is_the_half_that_no_row_plays(settings: dict[str, Any], s
     assert [w.code for c in cells.values() for w in c.estimate.warnings if w.code == "W-SHARED"] == []
     seeds = {model.row: load_frozen(run.folder).seeds_of(model) for model in load_frozen(run.folder).models}
     assert seeds == {"real": "auto", "Sine": (7,)}
+    with pytest.raises(UsageError, match="leave 'seeds' out"):
+        named = {**settings["models"][0], "seeds": [1]}
+        bench.run({**settings, "models": [named], "suite": str(suite)}, tmp_path / "named")
     # It is the same half for all commands on the run, and scores are not made again.
     protocol = read_board(run.folder).protocol.id
     bench.run({**settings, "suite": str(suite)}, run.folder)

@@ -180,7 +180,7 @@ def test_a_file_of_fingerprints_holds_what_was_written(tmp_path: Path, songs: di
         for one, other in zip(found, recordings, strict=True):
             assert [p.tolist() for p in one.prints] == [p.tolist() for p in other.prints]
     whole = (tmp_path / "f.npz").read_bytes()
-    for damage in (b"", b"PK", whole[:-40], whole.replace(b"numbers", b"numbres")):
+    for damage in (b"", b"PK", whole[:-40], whole.replace(b"numbers", b"letters")):
         (tmp_path / "f.npz").write_bytes(damage)
         with pytest.raises(DataError):
             read_fingerprints(tmp_path / "f.npz")
