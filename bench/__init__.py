@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         load_listening_test,
     )
     from bench.listening_test.static_pages import write_listening_pages
+    from bench.memorisation.duplicates import ComparedCollection, DuplicatePair, Duplicates, find_duplicates
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
     from bench.pipeline.make_environments import make_environments
@@ -134,6 +135,7 @@ __all__ = [
     "ClipMetric",
     "Coefficient",
     "CommonGround",
+    "ComparedCollection",
     "Condition",
     "CustomaryTest",
     "DataError",
@@ -141,6 +143,8 @@ __all__ = [
     "Deviation",
     "Difference",
     "Direction",
+    "DuplicatePair",
+    "Duplicates",
     "Embedder",
     "EmbedderRef",
     "EmbeddingSet",
@@ -238,6 +242,7 @@ __all__ = [
     "check_model",
     "create_listening_test",
     "export_hugging_face",
+    "find_duplicates",
     "import_reference",
     "inspect_run",
     "load_config",

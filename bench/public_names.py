@@ -41,6 +41,7 @@ _OFFERS = {
     "export.push": ("push_to_hub",),
     "export.weights_and_biases": ("LoggedRow", "log_to_wandb"),
     "kept_environment": ("KeptEnvironment",),
+    "memorisation.duplicates": ("ComparedCollection", "DuplicatePair", "Duplicates", "find_duplicates"),
     "pipeline.dry_run": ("RunPreview", "Stage", "preview_run"),
     "pipeline.make_environments": ("make_environments",),
     "pipeline.merge_shards": ("Merged", "merge_shards"),

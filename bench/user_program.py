@@ -219,7 +219,7 @@ class UserProgram:
 
 def ask_again_one_by_one(
     items: Sequence[Item],
-    ask: Callable[[Sequence[Item]], tuple[list[Result], ProgramEnding]],
+    ask: Callable[[Sequence[Item]], tuple[list[Result], ProgramEnding | None]],
     unanswered: Callable[[Result], bool],
 ) -> list[Result]:
     """Run a program on items, and once more on each that it left without an answer by ending badly, by itself.
@@ -228,13 +228,14 @@ def ask_again_one_by_one(
 
     Args:
         items: what it is run on.
-        ask: runs it on some of them, and returns a result for each, in their order, and how the program ended.
+        ask: runs it on some of them, and returns a result for each, in their order, and how the program ended, or None
+            where it was not run.
         unanswered: whether a result is none.
     """
     if not items:
         return []
     results, ending = ask(items)
-    if len(items) == 1 or ending.code == 0:
+    if len(items) == 1 or ending is None or ending.code == 0:
         return results
     return [ask([item])[0][0] if unanswered(result) else result for item, result in zip(items, results, strict=True)]
 

@@ -79,6 +79,7 @@ class TempoAdherence(ClipMetric):
     """
 
     version = 2
+    family = "rhythm"
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)
@@ -134,6 +135,7 @@ class KeyAdherence(ClipMetric):
     """
 
     version = 2
+    family = "chroma"
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)

@@ -47,6 +47,7 @@ class ChordsInKey(ClipMetric):
     """
 
     version = 1
+    family = "notes"
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)

@@ -133,6 +133,7 @@ class HarmonicAccuracy(ClipMetric):
     """
 
     version = 2
+    family = "notes"
     unit = "%"
     direction: ClassVar[Direction] = "higher"
     bounds = (0.0, 100.0)

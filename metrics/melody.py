@@ -56,6 +56,7 @@ class MelodicComplexity(ClipMetric):
     """
 
     version = 2
+    family = "notes"
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
     cannot_tell = "a rich melody from transcription errors"
@@ -75,6 +76,7 @@ class PitchVariety(ClipMetric):
     """
 
     version = 2
+    family = "notes"
     unit = "pitches"
     direction: ClassVar[Direction] = "none"
     cannot_tell = "whether rare notes were meant; below 50 notes every pitch counts"

@@ -69,6 +69,8 @@ def _validated_onsets(onsets: Iterable[float]) -> Times:
 class _RhythmMetric(ClipMetric):
     """Finds the lines that the clip was played to, or says why there are none."""
 
+    family = "rhythm"
+
     @classmethod
     def require(cls) -> None:
         try_onsets()

@@ -72,6 +72,10 @@ class AudioLDM(DiffusersModel):
         self.require_range("eta", self.eta, low=0, high=1)
         self.require_range("max_duration", self.max_duration, above=0)
 
+    def conditioned_on(self) -> tuple[str, ...]:
+        """The authors' repository builds on LAION-AI/CLAP, whose network is what the pipeline loads."""
+        return ("clap-laion",)
+
     def _maximum(self) -> str:
         return f"{super()._maximum()}, or raise max_duration above the {TRAINED_SECONDS:g} s of its training"
 

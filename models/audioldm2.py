@@ -45,6 +45,10 @@ class AudioLDM2(AudioLDM):
     _: KW_ONLY
     guidance: float = 3.5
 
+    def conditioned_on(self) -> tuple[str, ...]:
+        """CLAP's and T5's readings, which GPT-2 turns into a sequence that the network reads."""
+        return ("clap-laion", "t5", "gpt2")
+
     def _check(self, pipeline: Any) -> None:
         super()._check(pipeline)
         if pipeline.text_encoder_2.config.model_type == "vits":

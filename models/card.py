@@ -117,6 +117,8 @@ class Card:
         peak_memory_bytes, peak_memory_of: most memory that was in use, and of what: ``cuda`` or ``process``.
         trainable, parameters: weights that are trained, and all weights of the network with its adapter.
         machine: device, processor and versions of the libraries.
+        trained_with: families (`bench.contracts.family`) of what it was trained or chosen by beside its data, such as a
+            reward model; a training here has none, another trainer or a reader adds it.
         merged: for an adapter that was merged into its base: its ``scale`` and the hashes of its files.
         scored_on: prompts that it was scored on while it was trained or chosen; None where nobody recorded them.
     """
@@ -156,6 +158,7 @@ class Card:
     tunebench: str = field(default_factory=lambda: version("tunebench"))
     merged: dict[str, Any] | None = None
     scored_on: list[ScoredOn] | None = None
+    trained_with: list[str] = field(default_factory=list)
     format: int = FORMAT
 
     @property

@@ -145,6 +145,10 @@ class MusicGen(PretrainedModel):
             self.require_range("top_k", self.top_k, low=1, whole=True)
         self._tokenizer: Any = None
 
+    def conditioned_on(self) -> tuple[str, ...]:
+        """T5's reading of the text."""
+        return ("t5",)
+
     def close(self) -> None:
         self._tokenizer = None
         super().close()

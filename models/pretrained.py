@@ -170,6 +170,9 @@ class PretrainedModel(MusicModel):
         captions = frozenset(text for card in cards for text in card.data.captions or ())
         return Tuning(scored, captions, tuple(unknown))
 
+    def trained_with(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(family for card in self.cards() for family in card.trained_with))
+
     def notices(self) -> tuple[Notice, ...]:
         """As `MusicModel.notices`: an adapter that changes nothing, or one whose α was not saved.
 

@@ -59,6 +59,10 @@ class StableAudio(DiffusersModel):
     guidance: float = 7.0
     negative_prompt: str | None = "Low quality."
 
+    def conditioned_on(self) -> tuple[str, ...]:
+        """T5's reading of the text, which the open checkpoints have in place of CLAP's."""
+        return ("t5",)
+
     def _encode(self, text: str) -> Condition:
         return {"text": self._network.encode_prompt(text, self._network.device, do_classifier_free_guidance=False)}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from bench.bundle.accept import Accepted
+from bench.leaderboard.family_orders import family_orders, order_lines
 from bench.leaderboard.grid import columns_of, footnotes
 from bench.leaderboard.many_runs import MOST_ROWS, NamedRow, Ranks, named_cells, pair_warnings, rank_rows
 from bench.leaderboard.rank_table import rank_notes
@@ -125,7 +126,8 @@ def _table(protocol: Protocol, given: Sequence[Row], progress: Progress | None) 
     ranked = Counter(ref for _, ref in ranks)
     ranks = {key: rank for key, rank in ranks.items() if ranked[key[1]] > 1}
     said = footnotes(cells)
-    notes = [*said, *rank_notes(computed, tested), *pair_warnings(tested, said)]
+    orders = order_lines(family_orders(computed, tested))
+    notes = [*said, *rank_notes(computed, tested), *orders, *pair_warnings(tested, said)]
     notes += [*_resemblances(rows), *_unequal(rows, columns)]
     if len(rows) > MOST_ROWS:
         notes.insert(0, f"{len(rows)} rows are too many to test every pair of; up to {MOST_ROWS} have ranks.")

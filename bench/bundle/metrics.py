@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def resolve(
             embedders = [find("embedder", embedder.ref.name) for embedder in plan.embedders]
             for plugin in [*embedders, *([] if plan.of_sets else [plan.plugin])]:
                 load(plugin).require()
-            planned[metric] = plan
+            planned[metric] = replace(plan, families=metric.families)
         except (TunebenchError, RecursionError) as error:
             unchecked[metric.ref] = one_line(error)
     return planned, unchecked

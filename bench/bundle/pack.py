@@ -166,7 +166,11 @@ def leaderboard_records(
     for grouping in GROUPINGS:
         cells = read_cells(folder, None if grouping == "all" else grouping)
         own = [cell for cell in cells if grouping == "all" or cell.group != "all"]
-        found += [{"grouping": grouping, **record} for record in records(own, ranks, protocol)]
+        for record in records(own, ranks, protocol):
+            # What metrics are derived from is said, and follows from no audio; the database holds it.
+            for name in ("families", "disputed"):
+                del record[name]
+            found.append({"grouping": grouping, **record})
     return found
 
 

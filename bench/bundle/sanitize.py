@@ -18,6 +18,7 @@ from typing import Any
 
 from bench.bundle.copy_rows import TABLES, copy_rows
 from bench.contracts.clip_view import View
+from bench.contracts.family import families
 from bench.contracts.notes import Notes
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.storage.database import present_layout, read_database
@@ -50,6 +51,7 @@ class BundledMetric:
     reference: str
     reference_name: str
     of_sets: bool
+    families: tuple[str, ...]
 
 
 def rebuild(unpacked: Path, folder: Path) -> tuple[BundledMetric, ...]:
@@ -102,10 +104,10 @@ def _refuse_programs(source: sqlite3.Connection) -> None:
 def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
     rows = source.execute(
         "SELECT plugin, name, version, params, warnings, params_hash, embedder, view, reference, reference_name, "
-        "of_sets FROM metrics WHERE shown ORDER BY position"
+        "of_sets, families FROM metrics WHERE shown ORDER BY position"
     ).fetchall()
     found = []
-    for plugin, name, version, params, warnings, *rest, of_sets in rows:
+    for plugin, name, version, params, warnings, *rest, of_sets, derived in rows:
         texts = (plugin, name, params, warnings, *rest)
         if not all(isinstance(text, str) for text in texts) or not isinstance(version, int):
             raise DataError("a metric's name or version is not of its type")
@@ -121,7 +123,7 @@ def _read_shown(source: sqlite3.Connection) -> tuple[BundledMetric, ...]:
         found.append(
             BundledMetric(
                 *(plugin, f"{name}@{version}", name, version, given, params_hash, embedder, view),
-                *(reference, reference_name, bool(of_sets)),
+                *(reference, reference_name, bool(of_sets), families(json.loads(derived), name)),
             )
         )
     if len({metric.ref for metric in found}) < len(found):
@@ -136,9 +138,9 @@ def _check(store: Store) -> None:
     if not 0 < float(store.about()["duration"]) < math.inf:
         raise DataError("its duration is not a length of time")
     store.prompts()  # a Prompt checks itself
-    for label, hashes in store.rows("SELECT label, trained_on FROM models"):
-        if not all(is_hash(content) for content in list(json.loads(hashes))):
-            raise DataError(f"what '{label}' was trained on is not named by hashes")
+    for label, *lists in store.rows("SELECT label, trained_on, plays FROM models"):
+        if not all(is_hash(content) for hashes in lists for content in list(json.loads(hashes))):
+            raise DataError(f"what '{label}' was trained on or plays is not named by hashes")
     for id, model, path, state, content, *numbers in store.rows(
         "SELECT id, model, path, state, content, rate, channels, frames FROM clips"
     ):

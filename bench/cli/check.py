@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import check_run, complete, conformance, memorisation
+from bench.cli import check_run, complete, conformance, duplicates, memorisation
 from bench.cli.onset_table import onset_table
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("model")(conformance.command)
 app.command("memorisation")(memorisation.command)
+app.command("duplicates")(duplicates.command)
 app.command("run")(check_run.command)
 
 Checked = Annotated[

@@ -34,6 +34,7 @@ EXAMPLES = {
     "check": "tunebench check run results/quick",
     "check model": "tunebench check model composer --duration 3",
     "check memorisation": "tunebench check memorisation results/tuned --data train.yaml",
+    "check duplicates": "tunebench check duplicates results/quick music",
     "check run": "tunebench check run results/quick",
     "check metrics": "tunebench check metrics --quick --duration 5 --metric key-adherence",
     "models": "tunebench models make-tiny stable-audio tiny",

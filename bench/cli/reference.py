@@ -66,7 +66,8 @@ def build(
 ) -> None:
     """Embed recordings and write them as one reference file.
 
-    A file with genre labels serves both for all genres together and for each by itself. A recording that cannot be
+    A file of fingerprints is written beside it, by which 'check duplicates' knows the music without the audio. A file
+    with genre labels serves both for all genres together and for each by itself. A recording that cannot be
     used is named and left out; the others are written, with exit status 4.
     """
     import sys
@@ -83,7 +84,9 @@ def build(
     genres: GenreSource | None = None if genre_from is None else "folder" if genre_from == "folder" else "manifest"
     about = {"licence": licence, "synthetic": synthetic}
     clips = _front_end(compare_with)
-    options = ReferenceOptions(statistics_only, max_bad, about=about, genre_from=genres, compare_with=clips)
+    options = ReferenceOptions(
+        statistics_only, max_bad, about=about, genre_from=genres, compare_with=clips, fingerprints=True
+    )
     with shown() as progress, all_or_nothing():
         built = build_reference(source, EmbedderRef(embedder, _params(param)), out, name, options, progress)
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")

@@ -42,7 +42,7 @@ def import_into(
 
 
 def column_of(text: str) -> ImportedColumn:
-    """What ``NAME@VERSION,unit=…,direction=…,range=[…],source=…`` declares.
+    """What ``NAME@VERSION,unit=…,direction=…,range=[…],source=…,family=…`` declares.
 
     Raises:
         UsageError: it is not of that form, or declares something impossible.
@@ -53,19 +53,22 @@ def column_of(text: str) -> ImportedColumn:
     import re
 
     from bench.config.overrides import parse_named
+    from bench.contracts.family import families
     from bench.pipeline.import_scores import ImportedColumn
 
     name, params = parse_named(text, "--column")
     versioned = re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,39})(?:@([1-9][0-9]{0,8}))?", name)
     if versioned is None:
         raise UsageError(f"--column {name}: use up to 40 letters, digits and . _ -, and a version such as @2")
-    if unknown := sorted(params.keys() - {"unit", "direction", "range", "source"}):
-        raise UsageError(f"--column: '{unknown[0]}' is not known; it takes unit, direction, range and source")
+    if unknown := sorted(params.keys() - {"unit", "direction", "range", "source", "family"}):
+        raise UsageError(f"--column: '{unknown[0]}' is not known; it takes unit, direction, range, source and family")
     direction = params.get("direction", "none")
     if direction not in ("higher", "lower", "none"):
         raise UsageError(f"--column: direction is {direction!r:.40}, must be higher, lower or none")
     unit, source = (str(params.get(name) or "") for name in ("unit", "source"))
-    return ImportedColumn(versioned[1], int(versioned[2] or 1), unit, direction, _range(params.get("range")), source)
+    derived = families(params.get("family", ""), "--column: family")
+    version, bounds = int(versioned[2] or 1), _range(params.get("range"))
+    return ImportedColumn(versioned[1], version, unit, direction, bounds, source, derived)
 
 
 def _range(value: Any) -> tuple[float, float] | None:

@@ -198,7 +198,7 @@ def _compare(
                         drafts.append(PendingComparison((number, grouping), blank))
                         continue
                     said = dict.fromkeys(n for row in (a, b) for n in row.run.said(row.label, metric.column.ref))
-                    marks = (*said, *a.run.marks(a.label), *b.run.marks(b.label))
+                    marks = (*said, *a.run.marks(a.label, metric.column), *b.run.marks(b.label, metric.column))
                     blank = replace(blank, warnings=(*warnings, *unequal(a, b, metric.column), *marks))
                     draft = _of_set if metric.column.of_sets else _of_clips
                     drafts.append(draft((number, grouping), blank, a, b, metric, prompts, chance))

@@ -12,14 +12,17 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.contracts.embedder import Vectors
+from bench.contracts.family import Lineage
 from bench.contracts.notice import Notice
 from bench.errors import UsageError, suggestion
 from bench.planning.metric_plan import embedding_key
 from bench.scores.aggregate import Column, Grouping, read_columns, read_set_scores
 from bench.scores.clip_marks import Group, clip_marks
 from bench.scores.clip_scores import ClipScores, Places
+from bench.scores.family_marks import family_marks
 from bench.storage.read_clips import clip_lengths
 from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_models import read_lineages
 from bench.storage.store import Store, StoredClip
 
 Half = Literal["earlier", "later"]
@@ -108,9 +111,10 @@ class ComparedRun:
         """Median length of a model's clips, in seconds."""
         return self._lengths.get(label)
 
-    def marks(self, label: str) -> tuple[Notice, ...]:
-        """What must be said of a model's clips: that they have another length or rate than they should."""
-        return self._marks.get((label, "all", "all"), ())
+    def marks(self, label: str, column: Column) -> tuple[Notice, ...]:
+        """What must be said of a model's clips, and of a metric that shares a family with the model."""
+        of_clips = self._marks.get((label, "all", "all"), ())
+        return (*of_clips, *family_marks(label, self._lineages[label], column.families))
 
     def means(self, label: str, ref: str, half: Half | None = None) -> Mapping[str, float]:
         """By prompt, a clip metric's mean over the seeds that have a value, or over one half of the prompt's seeds."""
@@ -152,6 +156,10 @@ class ComparedRun:
                     self._vectors[embedder, view] = self.store.embedded(embedder, view)
                 return embedder, self._vectors[embedder, view]
         return "", {}
+
+    @cached_property
+    def _lineages(self) -> Mapping[str, Lineage]:
+        return read_lineages(self.store)
 
     @cached_property
     def _marks(self) -> Mapping[Group, tuple[Notice, ...]]:

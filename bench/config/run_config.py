@@ -17,6 +17,7 @@ from bench.config.value_types import (
     ROWS_OF_EVERY_TABLE,
     ColumnName,
     FailLimit,
+    Families,
     Gpus,
     Label,
     Memory,
@@ -56,6 +57,8 @@ class ModelConfig(Settings):
     name: may carry the version that must be installed: ``composer@1``. as: its label in tables; without it, its name.
     params: of its class, as 'tunebench list parameters' shows them. sweep: some parameters with a list of values each;
     the entry then stands for a row at each combination of them. seeds: of this row; without them, it has the run's.
+    conditioned_on: families of encoders that its network reads, beside those that its class names. trained_with:
+    families of what it was trained or chosen by, such as a reward model, beside those of its card.
     """
 
     name: str
@@ -63,6 +66,8 @@ class ModelConfig(Settings):
     params: dict[str, Any] = Field(default_factory=dict)
     sweep: Sweep = Field(default_factory=dict)
     seeds: Seeds | None = None
+    conditioned_on: Families = ()
+    trained_with: Families = ()
 
     @property
     def row(self) -> str:
@@ -115,12 +120,14 @@ class MetricConfig(Settings):
     """A metric by name or ``path/to/file.py:Class``, and its parameters.
 
     name: may carry the version that must be installed: ``kad@2``. as: the column's name, for metrics that have none of
-    their own, such as ``command``. params: of its class, as 'tunebench list parameters' shows them.
+    their own, such as ``command``. params: of its class, as 'tunebench list parameters' shows them. family: what its
+    values are derived from, such as ``clap-laion`` or ``[mert, notes]``; in place of what its class says.
     """
 
     name: str
     label: ColumnName | None = Field(default=None, alias="as")
     params: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_with_front_end)
+    family: Families = ()
 
     @property
     def base(self) -> str:

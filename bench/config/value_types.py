@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from bench.contracts.family import NAME as FAMILY
+
 AUTO: Final = "auto"
 """Seeds that nobody names: the clips that a model has (`bench.MusicModel.available`), or seed 0 where it makes any."""
 
@@ -87,6 +89,18 @@ Gpus = Annotated[
 ]
 Label = Annotated[
     str, Field(json_schema_extra={"pattern": f"^({LABEL.pattern})?$", "not": {"enum": list(ROWS_OF_EVERY_TABLE)}})
+]
+Family = Annotated[str, Field(pattern=f"^{FAMILY.pattern}$")]
+
+
+def _several(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+Families = Annotated[
+    tuple[Family, ...],
+    BeforeValidator(_several, json_schema_input_type=Family | tuple[Family, ...]),
+    AfterValidator(lambda given: tuple(dict.fromkeys(given))),
 ]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Sweep = Annotated[

@@ -41,6 +41,7 @@ class Embedder(ABC):
             seconds, the values that it takes (a tuple), or None where there is no choice.
         clips_per_call: how many clips `embed_together` is given at once; an instance attribute where that is a
             parameter.
+        family: of what it is derived, as `bench.contracts.family` has it; empty where nobody says.
     """
 
     own_front_end: FrontEnd | None = None
@@ -50,6 +51,7 @@ class Embedder(ABC):
     provenance_params: ClassVar[frozenset[str]] = frozenset({"device", "batch_size"})
     examples: ClassVar[Mapping[str, str]] = {}
     clips_per_call: int = 1
+    family: str | tuple[str, ...] = ""
     dimension: int
 
     @property

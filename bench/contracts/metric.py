@@ -252,6 +252,8 @@ class ClipMetric(ABC):
         examples: as for models.
         cannot_tell: what its value does not say, as words after "cannot tell:", shown wherever the metric is defined.
         provenance_params: parameters that cannot change a score (time limits, paths, batch size).
+        family: what its values are derived from, as `bench.contracts.family` has it; without it, the families of its
+            embedders, and if these have none, unknown.
         named: whether a configuration names its column with ``as``; its instances then have a version, unit, direction
             and bounds of their own.
         clips_per_call: how many clips `score_together` is given at once; an instance attribute where that is a
@@ -267,6 +269,7 @@ class ClipMetric(ABC):
     cannot_tell: ClassVar[str] = ""
     provenance_params: ClassVar[frozenset[str]] = frozenset()
     named: ClassVar[bool] = False
+    family: str | tuple[str, ...] = ""
     clips_per_call: int = 1
     embedders: tuple[EmbedderRef, ...] = ()
     reference: ReferenceUse = "none"

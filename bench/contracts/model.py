@@ -47,6 +47,8 @@ class MusicModel(ABC):
         identity_name: the registered name that stands in identities where several names lead to one model, so that
             the same clip has one id under all of them; None for the name that was asked for.
         examples: for parameters without a default, a value that a newcomer would give, as written in YAML.
+        chooses_seeds: whether it plays clips made before whose seeds only name them, so that a run's seeds are not
+            asked of it: its plan is always what `available` says.
     """
 
     version: ClassVar[int] = 1
@@ -59,6 +61,7 @@ class MusicModel(ABC):
     required_params: ClassVar[tuple[str, ...]] = ()
     identity_name: ClassVar[str | None] = None
     examples: ClassVar[Mapping[str, str]] = {}
+    chooses_seeds: ClassVar[bool] = False
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterable[Audio | GenerationError]:
@@ -135,6 +138,23 @@ class MusicModel(ABC):
         row of the model. Called where a run is planned.
         """
         return None
+
+    def plays(self) -> Iterable[str]:
+        """`bench.contracts.audio.content_hash` of each recording that its clips may be taken from; nothing by default.
+
+        A reference that is made of a folder of audio leaves them out, and others that hold one are refused, or marked.
+        """
+        return ()
+
+    def conditioned_on(self) -> Iterable[str]:
+        """Families (`bench.contracts.family`) of the encoders whose output its network reads; none by default."""
+        return ()
+
+    def trained_with(self) -> Iterable[str]:
+        """Families (`bench.contracts.family`) of what it was trained or chosen by, such as a reward model; none by
+        default.
+        """
+        return ()
 
     def notices(self) -> Iterable[Notice]:
         """Return or yield what must be said beside every number of this model, such as that an adapter changes nothing.

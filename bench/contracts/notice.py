@@ -14,7 +14,7 @@ from typing import Any
 from bench.contracts.plain_json import plain_json
 from bench.errors import DataError
 from bench.hashing import canonical_json
-from bench.number_format import counted, p_text, plural
+from bench.number_format import counted, first_few, p_text, plural
 from bench.plain_text import plain_line
 
 _CODE = re.compile(r"W-[A-Z0-9][A-Z0-9-]{0,39}")
@@ -116,6 +116,29 @@ def _few(p: Mapping[str, Any]) -> str:
     return f"with {p['prompts']} prompts p is never below {p['p']:.3f}"
 
 
+def _family(p: Mapping[str, Any]) -> str:
+    conditioned, trained = (", ".join(p[how]) for how in ("conditioned_on", "trained_with"))
+    ways = [
+        *([f"is conditioned on {conditioned}"] if conditioned else []),
+        *([f"was trained with {trained}"] if trained else []),
+    ]
+    return f"'{p['model']}' {' and '.join(ways)}, and so is what it is scored by: no independent judge, it may favor it"
+
+
+def _order(p: Mapping[str, Any]) -> str:
+    if "open" in p:
+        pairs = ", ".join(first_few([f"{a} and {b}" for a, b in p["open"]], 6))
+        return (
+            f"by value alone, families order {len(p['open'])} of {counted(p['of'], 'pair')} of models differently, "
+            f"which no test settles: {pairs}"
+        )
+    sides = []
+    for by, model in (("by_a", "a"), ("by_b", "b")):
+        named = [f"{family} ({', '.join(metrics)})" for family, metrics in p[by].items()]
+        sides.append(f"{' and '.join(named)} {plural(len(named), 'puts', 'put')} {p[model]} first")
+    return f"families disagree on '{p['a']}' and '{p['b']}': {', '.join(sides)}"
+
+
 def _clip_length(p: Mapping[str, Any]) -> str:
     kinds = [f"{number} {kind}" for number, kind in ((p["shorter"], "shorter"), (p["longer"], "longer")) if number]
     lengths = dict.fromkeys(f"{p[name]:.12g}" for name in ("shortest", "longest"))
@@ -177,6 +200,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "W-DOSES": lambda p: str(p["problem"]),
     "W-DURATION": lambda p: f"A was asked for clips of {p['a']:.12g} s and B for clips of {p['b']:.12g} s",
+    "W-FAMILY": _family,
     "W-FEW": _few,
     "W-FLOOR": lambda p: (
         f"{p['permutations']} permutations, so p is never below {format(p['p'], 'g').removeprefix('0')}"
@@ -191,6 +215,7 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
         f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' none of these genres: "
         "music like it reads below 0"
     ),
+    "W-ORDER": _order,
     "W-OWN-MUSIC": lambda p: f"the reference '{p['reference']}' is music by '{p['model']}' itself, which favors it",
     "W-PROMPT-CUT": lambda p: (
         f"'{p['model']}' did not read the end of {p['prompts']} of {counted(p['of'], 'prompt')}, "
@@ -200,8 +225,8 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "W-RATINGS": _ratings,
     "W-SEEDS": lambda p: f"A has {_seeds(*p['a'])} and B {_seeds(*p['b'])} a prompt",
     "W-SHARED": lambda p: (
-        f"'{p['model']}' was trained on {p['shared']} of the {p['of']} recordings of the reference "
-        f"'{p['reference']}', which flatters it"
+        f"'{p['model']}' {'plays' if p.get('plays') else 'was trained on'} {p['shared']} of the {p['of']} recordings "
+        f"of the reference '{p['reference']}', which flatters it"
     ),
     "W-SKEW": lambda p: (
         f"exchanging A and B gives p {p_text(p['p'])}, a test of the mean that allows for skew (bootstrap-t) "

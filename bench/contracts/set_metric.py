@@ -45,7 +45,8 @@ class SetMetric(ABC):
 
     Parameters are keyword arguments of ``__init__``, with defaults, as for clip metrics.
 
-    Class attributes: ``version``, ``unit``, ``direction``, ``examples``, ``cannot_tell`` as for `bench.ClipMetric`.
+    Class attributes: ``version``, ``unit``, ``direction``, ``examples``, ``cannot_tell``, ``family`` as for
+        `bench.ClipMetric`.
         embedders: the one embedder it is defined on; an instance attribute where that is a parameter.
         needs_reference: whether it compares with a reference at all.
     """
@@ -56,6 +57,7 @@ class SetMetric(ABC):
     needs_reference: ClassVar[bool] = True
     examples: ClassVar[Mapping[str, str]] = {}
     cannot_tell: ClassVar[str] = ""
+    family: str | tuple[str, ...] = ""
     embedders: tuple[EmbedderRef, ...]
 
     @abstractmethod

@@ -76,6 +76,7 @@ class Scoring:
         computed = self._computed(metrics, music, sets)
         references = dict.fromkeys(metric.against for metric in computed if metric.against)
         leaks = find_contamination(store.trained_on(), references)
+        leaks += find_contamination(store.plays(), references, plays=True)
         if shared == "refuse" and (refused := [leak for leak in leaks if leak.model in asked]):
             raise UsageError(refusal(refused))
         said = {r.fingerprint: {leak.model: marks(leaks, leak.model, r) for leak in leaks} for r in references}
@@ -90,6 +91,7 @@ class Scoring:
         """The metrics that scores are computed by, each with the music that it compares with."""
         chosen = [metric for metric in metrics if sets or not (metric.of_sets or metric.needs_reference)]
         prompts, kept_in = list(self.store.prompts().values()), self.store.folder / "references"
+        music = replace(music, played=frozenset().union(*self.store.plays().values()))
         return with_references(chosen, music, prompts, kept_in, self.progress, self.view)
 
     def _embedded_keys(self, embedder: str) -> set[str]:

@@ -62,15 +62,24 @@ def ranked_pairs(
     return models, pairs
 
 
-def _of_metric(models: Sequence[str], pairs: Sequence[Comparison]) -> dict[str, RankRange]:
+def winners(pairs: Sequence[Comparison]) -> list[tuple[Comparison, str | None]]:
+    """All pairs of one metric, each with the model that is better by `Comparison.told_apart`, p after Holm's adjustment
+    over them; None where that is open.
+    """
     adjusted = holm([math.nan if pair.p is None else pair.p for pair in pairs])
+    return [
+        (pair, pair.better if pair.p is not None and pair.told_apart(float(p)) else None)
+        for pair, p in zip(pairs, adjusted, strict=True)
+    ]
+
+
+def _of_metric(models: Sequence[str], pairs: Sequence[Comparison]) -> dict[str, RankRange]:
     better: dict[str, set[str]] = {model: set() for model in models}
     worse: dict[str, set[str]] = {model: set() for model in models}
     tied: dict[str, set[str]] = {model: set() for model in models}
-    for pair, p in zip(pairs, adjusted, strict=True):
+    for pair, winner in winners(pairs):
         if pair.p is None:
             continue
-        winner = pair.better if pair.told_apart(float(p)) else None
         if winner is None:
             tied[pair.a].add(pair.b)
             tied[pair.b].add(pair.a)

@@ -6,13 +6,17 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.contracts.clip_view import view_text
+from bench.contracts.notice import Notice
 from bench.errors import UsageError
+from bench.leaderboard.family_orders import disputed, family_orders, order_lines
 from bench.leaderboard.grid import footnotes, grid, legend
+from bench.leaderboard.published_beside import published_beside, records_beside
 from bench.leaderboard.rank_table import RANK_HEADER, rank_notes, rank_rows, ranks_mean
 from bench.leaderboard.ranks import RankRange, ranks
 from bench.scores.aggregate import Cell, Grouping, parse_grouping, refuse_ungrouped, summarise
@@ -33,7 +37,8 @@ Format = Literal["table", "csv", "json", "markdown", "parquet", "latex"]
 
 COLUMNS = (
     *("model", "metric", "group", "value", "low", "high", "n", "planned", "unit", "direction", "chance", "known"),
-    *("note", "reference", "view", "warnings", "warning_codes", "rank_best", "rank_worst", "tied", "protocol"),
+    *("note", "reference", "view", "warnings", "warning_codes", "families", "rank_best", "rank_worst", "tied"),
+    *("disputed", "protocol"),
 )
 
 
@@ -45,6 +50,20 @@ class Board:
     ranks: Mapping[tuple[str, str], RankRange]
     protocol: Protocol
     tested: Sequence[Comparison] = field(default=())
+
+    @cached_property
+    def orders(self) -> list[Notice]:
+        """Where families put two models in opposite orders."""
+        return family_orders(self.cells, self.tested)
+
+    @property
+    def prompts(self) -> int:
+        """How many its numbers are of."""
+        return len(self.protocol.content["prompts"])
+
+    def records(self) -> list[dict[str, Any]]:
+        """As the function `records`, of all that it shows."""
+        return records(self.cells, self.ranks, self.protocol, disputed(self.orders))
 
 
 def read_board(
@@ -98,7 +117,10 @@ def cells_of(store: Store, by: str | None = None) -> list[Cell]:
 
 
 def records(
-    cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange] | None = None, protocol: Protocol | None = None
+    cells: Sequence[Cell],
+    ranks: Mapping[tuple[str, str], RankRange] | None = None,
+    protocol: Protocol | None = None,
+    disputes: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
     """One flat record a cell.
 
@@ -106,10 +128,12 @@ def records(
     should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
     notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
     ``reference`` and ``view`` are what a distance is to and which part of the clips it is of. ``warnings`` are
-    sentences for a reader and ``warning_codes``, in the same order, what a program tests. ``rank_best`` to
-    ``rank_worst`` are the places that the tests leave open, ``tied`` the models that this one was tested against and
-    cannot be told from: over all prompts, where the metric has a direction and the model a value and a test; otherwise
-    None. ``protocol`` is what another run must share for its numbers to be comparable.
+    sentences for a reader and ``warning_codes``, in the same order, what a program tests. ``families`` are what the
+    metric is derived from, none where nobody says. ``rank_best`` to ``rank_worst`` are the places that the tests leave
+    open, ``tied`` the models that this one was tested against and cannot be told from: over all prompts, where the
+    metric has a direction and the model a value and a test; otherwise None. So are ``disputed``, the models that
+    ``disputes`` has by model (`bench.leaderboard.family_orders.disputed`). ``protocol`` is what another run must share
+    for its numbers to be comparable.
     """
     found = []
     for cell in cells:
@@ -133,9 +157,11 @@ def records(
                 "view": view_text(cell.column.view) or None,
                 "warnings": [warning.sentence for warning in cell.estimate.warnings],
                 "warning_codes": [warning.code for warning in cell.estimate.warnings],
+                "families": list(cell.column.families),
                 "rank_best": rank.best if rank else None,
                 "rank_worst": rank.worst if rank else None,
                 "tied": list(rank.tied) if rank else None,
+                "disputed": list((disputes or {}).get(cell.model, ())) if rank else None,
                 "protocol": protocol.id if protocol else None,
             }
         )
@@ -209,9 +235,9 @@ def rendered(
             f"{style} would mix published figures with measured rows; use table, markdown or json with them"
         )
     if style == "json":
-        found = records(board.cells, board.ranks, board.protocol)
+        found = board.records()
         if with_published:
-            found = [{**record, "published": False} for record in found] + _published_records(board)
+            found = [{**record, "published": False} for record in found] + records_beside(board.cells, board.prompts)
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
         return as_csv(board_frame(board), "\n").decode().rstrip("\n")
@@ -243,7 +269,7 @@ def _page(board: Board, by: str | None, with_published: bool, layout: Layout) ->
         parts.append("\n".join([*table, *(paragraph(note, layout) for note in notes)]))
     parts.append(paragraph(board.protocol.line, layout))
     if with_published:
-        parts.append(_published(board, False, layout))
+        parts.append(published_beside(board.cells, board.prompts, False, layout))
     return "\n\n".join(parts)
 
 
@@ -256,55 +282,14 @@ def _markdown(board: Board, by: str | None, with_published: bool) -> str:
     parts = [markdown_table(header, rows, 2 if by else 1), *map(markdown_text, said)]
     parts += [*table, *map(markdown_text, notes), board.protocol.line]
     if with_published:
-        parts.append(_published(board, True))
+        parts.append(published_beside(board.cells, board.prompts, True))
     return "\n\n".join(parts)
-
-
-def _published(board: Board, markdown: bool, layout: Layout | None = None) -> str:
-    """Figures of papers, and below them those of a metric that is shown beside the rows that are measured."""
-    from bench.leaderboard.published import published, published_block
-    from bench.leaderboard.published_gaps import GAP_HEADER, gap_tables, published_gaps, what_gaps_mean
-
-    parts, prompts = [published_block(published(), markdown, layout)], len(board.protocol.content["prompts"])
-    gaps = published_gaps(published(), board.cells, prompts)
-    for said, rows in gap_tables(gaps, prompts):
-        if markdown:
-            parts += [markdown_text(said), markdown_table(GAP_HEADER, rows, 1)]
-        else:
-            parts.append(f"{paragraph(said, layout)}\n{text_table(GAP_HEADER, rows, 1, layout)}")
-    if gaps:
-        parts.append(markdown_text(what_gaps_mean()) if markdown else paragraph(what_gaps_mean(), layout))
-    return "\n\n".join(parts)
-
-
-def _published_records(board: Board) -> list[dict[str, Any]]:
-    """Figures of papers, each with ``gaps``: the measured rows of its metric beside it."""
-    from bench.leaderboard.published import published, published_records
-    from bench.leaderboard.published_gaps import published_gaps
-
-    gaps = published_gaps(published(), board.cells, len(board.protocol.content["prompts"]))
-    return [
-        {
-            **record,
-            "gaps": [
-                {
-                    "model": gap.cell.model,
-                    "metric": gap.cell.column.ref,
-                    "gap": gap.gap,
-                    "detectable": gap.detectable,
-                    "detectable_with_error": gap.detectable_with_error,
-                }
-                for gap in gaps
-                if gap.row is row
-            ],
-        }
-        for row, record in zip(published(), published_records(published()), strict=True)
-    ]
 
 
 def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:
     """The ranks of each metric in words, and what is said beneath them."""
     places, notes = rank_rows(board.cells, board.ranks), rank_notes(board.cells, board.tested)
+    notes += order_lines(board.orders)
     if places or notes:
         notes = [ranks_mean(board.ranks) if places else "No ranks.", *notes]
     return places, notes
@@ -314,11 +299,11 @@ def board_frame(board: Board) -> pd.DataFrame:
     """A leaderboard as `leaderboard` returns it."""
     import pandas as pd
 
-    frame = pd.DataFrame(records(board.cells, board.ranks, board.protocol), columns=list(COLUMNS))
-    for name in ("warnings", "warning_codes", "tied"):
+    frame = pd.DataFrame(board.records(), columns=list(COLUMNS))
+    for name in ("warnings", "warning_codes", "families", "tied", "disputed"):
         frame[name] = ["; ".join(several or ()) for several in frame[name]]
     # A column of None alone would have no type, and tables of two runs could not be joined.
     numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
     places = dict.fromkeys(("rank_best", "rank_worst"), "Int64")
-    words = ("note", "reference", "view", "warnings", "warning_codes", "tied", "protocol")
+    words = ("note", "reference", "view", "warnings", "warning_codes", "families", "tied", "disputed", "protocol")
     return frame.fillna(dict.fromkeys(words, "")).astype({**numbers, **places, **dict.fromkeys(words, "str")})

@@ -124,7 +124,9 @@ def preview(
     settings = as_config(config)
     stated = parse_rates(rates, [entry.row for entry in settings.models])
     folder = Path(out) if out is not None else default_folder(config)
-    plan, music = make_plan(settings), Music(settings.reference, settings.pairs)
+    plan = make_plan(settings)
+    played = frozenset().union(*(model.plays for model in plan.models))
+    music = Music(settings.reference, settings.pairs, played)
     if shard:
         folder, plan = folder / shard.folder, take_shard(plan, shard)
     else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.contracts.entry_points import Plugin
+from bench.contracts.family import families
 from bench.contracts.metric import Direction
 from bench.contracts.plugins import is_declared
 from bench.errors import DataError, UsageError
@@ -41,6 +42,7 @@ class ImportedColumn:
         direction: which values are better.
         bounds: the lowest and the highest possible value, if there are such.
         source: who or what made them, in words.
+        families: what they are derived from, as `bench.contracts.family` has it.
     """
 
     name: str
@@ -49,12 +51,13 @@ class ImportedColumn:
     direction: Direction = "none"
     bounds: tuple[float, float] | None = None
     source: str = ""
+    families: tuple[str, ...] = ()
 
     def planned(self, content: str) -> PlannedMetric:
         """The column as a metric whose identity covers the file and everything that is declared.
 
         Raises:
-            UsageError: a metric that is installed has its name.
+            UsageError: a metric that is installed has its name, or a family is no name.
         """
         if is_declared("metric", self.name):
             raise UsageError(f"'{self.name}' is a metric that is installed; give the imported column another name")
@@ -67,7 +70,15 @@ class ImportedColumn:
         }
         plugin = Plugin("metric", self.name, "")
         return PlannedMetric(
-            plugin, params, self.version, self.unit, self.direction, self.name, bounds=self.bounds, label=self.name
+            plugin,
+            params,
+            self.version,
+            self.unit,
+            self.direction,
+            self.name,
+            bounds=self.bounds,
+            label=self.name,
+            families=families(self.families, f"column '{self.name}'"),
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
 from bench.contracts.entry_points import Plugin
+from bench.contracts.family import families
 from bench.contracts.identity import identity_of
 from bench.contracts.metric import ClipMetric, Direction, ReferenceUse
 from bench.contracts.parameters import bind
@@ -67,7 +68,8 @@ class PlannedEmbedder:
     """An embedder that some metric asks for.
 
     ``fingerprint`` covers all that can change a vector but the view; ``former`` is what it was in runs of layout 2.
-    ``files`` are those that it rests on, ``together`` is how many clips it takes at once.
+    ``files`` are those that it rests on, ``together`` is how many clips it takes at once, ``families`` of what it is
+    derived.
     """
 
     ref: EmbedderRef
@@ -75,6 +77,7 @@ class PlannedEmbedder:
     former: str = ""
     files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
     together: int = field(default=1, compare=False)
+    families: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class PlannedMetric:
     ``reference`` is what it compares with, and ``against`` that very music, once it is found. ``params`` has the
     defaults filled in; ``params_hash`` is the identity of the plugin, its parameters but those in
     ``provenance``, and what its ``fingerprint()`` gave, ``own``. ``together`` is how many clips it takes at once.
+    ``families`` are what its values are derived from, none where nobody says.
     """
 
     plugin: Plugin
@@ -102,6 +106,7 @@ class PlannedMetric:
     own: Mapping[str, Any] = field(default_factory=dict)
     together: int = 1
     against: PlannedReference | None = None
+    families: tuple[str, ...] = field(default=(), compare=False)
     params_hash: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -192,6 +197,12 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         raise UsageError(f"metric '{plugin.name}': its parameters must be JSON values ({one_line(error)})") from error
     name = short_name(plugin.name)
     special = [f"{k}={_short(v)}" for k, v in params.items() if k not in defaults or v != defaults[k]]
+    of = entry.family or families(instance.family, f"metric '{plugin.name}'")
+    provenance, own, together = (
+        (kind.provenance_params, dict(instance.fingerprint()), instance.clips_per_call)
+        if isinstance(instance, ClipMetric) and issubclass(kind, ClipMetric)
+        else (frozenset[str](), {}, 1)
+    )
     return PlannedMetric(
         plugin,
         params,
@@ -206,11 +217,10 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         isinstance(instance, SetMetric),
         _reference_use(plugin, instance),
         entry.label,
-        *(
-            (kind.provenance_params, dict(instance.fingerprint()), instance.clips_per_call)
-            if isinstance(instance, ClipMetric) and issubclass(kind, ClipMetric)
-            else ()
-        ),
+        provenance,
+        own,
+        together,
+        families=of or tuple(dict.fromkeys(family for embedder in embedders for family in embedder.families)),
     )
 
 
@@ -269,7 +279,8 @@ def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:
     except (TypeError, ValueError) as error:
         raise UsageError(f"embedder '{ref.name}': its fingerprint must be JSON values ({one_line(error)})") from error
     named, former = replace(ref, name=plain_name(ref.name)), former_embedder(ref, embedder)
-    planned = PlannedEmbedder(named, print_, former, files, embedder.clips_per_call)
+    derived = families(embedder.family, f"embedder '{ref.name}'")
+    planned = PlannedEmbedder(named, print_, former, files, embedder.clips_per_call, derived)
     embedder.close()
     return planned
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts.entry_points import Plugin
+from bench.contracts.family import Lineage
 from bench.contracts.identity import identity_of, only_set, prompt_identity
 from bench.contracts.model import GenerationRequest, MusicModel
-from bench.contracts.notice import Notice, checked
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find
 from bench.contracts.prompt import Prompt, PromptSuite
@@ -19,13 +18,12 @@ from bench.errors import TunebenchError, UsageError, one_line
 from bench.file_hash import HashedFile, hashed_files
 from bench.hashing import canonical_json, fingerprint, fingerprint_of_fields
 from bench.planning.metric_plan import PlannedMetric, plan_metrics
+from bench.planning.model_claims import hashes_of, lineage_of, notices_of, own_seeds
 from bench.planning.requests import available_seeds, plan_requests
 from bench.planning.tuning import model_tuning, sweep_notices, tuning_notices, tuning_record
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
     from bench.config.run_config import ModelConfig, RunConfig
-
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,9 @@ class PlannedModel:
     clip. ``speed`` is seconds of audio made in a second, and ``max_workers`` how many processes may hold it, as the
     model declares them. ``trained_on`` holds the content hashes of the recordings that it is known to have been trained
     on. ``own_clips`` says that it plays clips made before, and ``listed`` that the plan asks for exactly those: one
-    that it has no longer is no longer part of the row. ``files`` are those that the identity rests on, such as weights.
+    that it has no longer is no longer part of the row. ``lineage`` is what it is derived from. ``files`` are those that
+    the identity rests on, such as weights. ``plays`` holds the content hashes of the recordings that its clips are
+    taken from.
     """
 
     label: str
@@ -52,6 +52,8 @@ class PlannedModel:
     trained_on: frozenset[str] = frozenset()
     own_clips: bool = False
     listed: bool = False
+    lineage: Lineage = field(default_factory=Lineage, compare=False)
+    plays: frozenset[str] = frozenset()
     files: Mapping[Path, HashedFile] = field(default_factory=dict, compare=False)
 
     @property
@@ -139,6 +141,8 @@ def make_plan(config: RunConfig) -> Plan:
     for entry in config.models:
         planned, instance = _plan_model(entry, config, suite)
         seeds, available = config.seeds_of(entry), available_seeds(instance, suite.prompts, entry.row)
+        if instance.chooses_seeds:
+            seeds = own_seeds(entry)
         own = available is not None
         planned = replace(planned, own_clips=own, listed=own and isinstance(seeds, str))
         models.append(planned)
@@ -182,7 +186,7 @@ def _plan_model(entry: ModelConfig, config: RunConfig, suite: PromptSuite) -> tu
     provenance = {name: value for name, value in params.items() if name in kind.provenance_params}
     tuning = model_tuning(instance, entry.row)
     of_prompts = [*tuning_notices(tuning, suite), *sweep_notices(entry, config.models, suite)]
-    if said := _notices(instance, entry.row, of_prompts):
+    if said := notices_of(instance, entry.row, of_prompts):
         provenance["notices"] = said
     if known := tuning_record(tuning):
         provenance["tuning"] = known
@@ -196,30 +200,12 @@ def _plan_model(entry: ModelConfig, config: RunConfig, suite: PromptSuite) -> tu
         instance.batch_size,
         kind.typical_speed,
         instance.max_workers,
-        _trained_on(instance, entry.row),
+        hashes_of(instance.trained_on, entry.row),
+        lineage=lineage_of(instance, entry),
+        plays=hashes_of(instance.plays, entry.row),
         files=files,
     )
     return planned, instance
-
-
-def _notices(model: MusicModel, row: str, more: Sequence[Notice]) -> list[dict[str, Any]]:
-    """What must stand beside its numbers, by its own account and of its prompts, as it is stored."""
-    given = (*checked(model.notices(), f"model '{row}'"), *more)
-    return [replace(notice, params={**notice.params, "model": row}).as_json() for notice in given]
-
-
-def _trained_on(model: MusicModel, row: str) -> frozenset[str]:
-    try:
-        hashes = frozenset(model.trained_on())
-    except TunebenchError:
-        raise
-    except Exception as error:
-        raise UsageError(f"model '{row}': its trained_on() raises {type(error).__name__}: {error}") from error
-    if wrong := next((h for h in hashes if not (isinstance(h, str) and _HASH.fullmatch(h))), None):
-        raise UsageError(
-            f"model '{row}': its trained_on() gives {wrong!r}, which is not a bench.contracts.audio.content_hash"
-        )
-    return hashes
 
 
 def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:

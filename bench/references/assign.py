@@ -25,10 +25,12 @@ class Music:
     Attributes:
         reference: a name, a folder of audio, or a reference file.
         pairs: which recording goes with which prompt, if that is said.
+        played: content hashes of recordings that some row plays: a folder of audio is embedded without them.
     """
 
     reference: str
     pairs: PairsFile | None = None
+    played: frozenset[str] = frozenset()
 
 
 def with_references(
@@ -88,7 +90,7 @@ def _find(
 ) -> PlannedReference:
     embedder = metric.embedders[0]
     if metric.reference == "set":
-        return find_reference(music.reference, embedder, kept_in, progress, view, make)
+        return find_reference(music.reference, embedder, kept_in, progress, view, make, music.played)
     return find_pairs(_pairs(music, metric), embedder, prompts, kept_in, progress, view, make)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from bench.contracts.audio import content_hash, read_audio
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import Embedder, EmbedderRef, embedder_identity, load_embedder
+from bench.contracts.fingerprint_file import PrintedRecording, beside, write_fingerprints
+from bench.contracts.sound_fingerprint import sound_fingerprints
 from bench.errors import DataError, MissingError, Unstorable, UsageError, one_line
 from bench.paths import StrPath
 from bench.progress import Progress, ProgressOption, shown
@@ -52,6 +54,8 @@ class ReferenceOptions:
         about: JSON values to keep beside: licence, provenance, synthetic.
         compare_with: the front end of the clips that may be compared with it, where that is another one than the
             embedder's; every such score is marked ``W-FRONT-END``.
+        without: content hashes of recordings that are left out.
+        fingerprints: keep what the recordings sound like in a file beside, so that leaks are found without them.
 
     Raises:
         UsageError: ``max_bad`` is out of range.
@@ -63,6 +67,8 @@ class ReferenceOptions:
     about: Mapping[str, Any] = field(default_factory=dict)
     genre_from: GenreFrom | None = None
     compare_with: AnyFrontEnd | None = None
+    without: frozenset[str] = frozenset()
+    fingerprints: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_bad < 1:
@@ -108,9 +114,12 @@ def build_reference(
     try:
         with shown(progress) as progress, ReferenceWriter(file, options.statistics_only) as writer:
             progress.begin("embedding recordings", len(recordings), 0)
-            known, skipped, bad = _embed(recordings, embedder, writer, options, progress)
+            printed: list[PrintedRecording] = []
+            known, skipped, bad = _embed(recordings, embedder, writer, options, progress, printed)
             identity = embedder_identity(clips, embedder if clips is ref else load_embedder(clips))
             writer.finish(name or file.stem, identity, **{**about, **heard})
+            if options.fingerprints:
+                write_fingerprints(beside(file), printed)
             return Built(writer.windows, known, tuple(skipped), bad)
     finally:
         embedder.close()
@@ -122,14 +131,18 @@ def _embed(
     writer: ReferenceWriter,
     options: ReferenceOptions,
     progress: Progress,
+    printed: list[PrintedRecording],
 ) -> tuple[int, list[str], int]:
-    """Embed and add all recordings; return how many were added, the others with the reason, and how many are bad."""
+    """Embed and add all recordings, and what they sound like to ``printed`` where that is wanted.
+
+    Returns how many were added, the others with the reason, and how many are bad.
+    """
     most = max(options.max_bad * len(recordings), 1 if options.max_bad else 0)
     skipped: list[str] = []
     known: dict[str, str] = {}
     bad = 0
     for recording in recordings:
-        problem = _add(recording, options.view, embedder, writer, known)
+        problem = _add(recording, options, embedder, writer, known, printed)
         if problem:
             skipped.append(f"{recording.id}: {problem.reason}")
             bad += problem.bad
@@ -150,17 +163,24 @@ class _Problem:
 
 
 def _add(
-    recording: Recording, view: View, embedder: Embedder, writer: ReferenceWriter, known: dict[str, str]
+    recording: Recording,
+    options: ReferenceOptions,
+    embedder: Embedder,
+    writer: ReferenceWriter,
+    known: dict[str, str],
+    printed: list[PrintedRecording],
 ) -> _Problem | None:
     try:
         audio = read_audio(recording.path)
         content = content_hash(audio)
     except (DataError, MissingError) as error:  # a decoder that is missing is of this file only
         return _problem(recording, error)
+    if content in options.without:
+        return None
     if content in known:
         return _Problem(f"the same sound as {known[content]}", bad=False)
     try:
-        vectors = embedder.embed(view.of(audio))
+        vectors = embedder.embed(options.view.of(audio))
     except (UsageError, MissingError):
         raise
     except Exception as error:  # the embedder, perhaps a plugin's, stumbles over this recording, and not over others
@@ -172,6 +192,8 @@ def _add(
     except OSError as error:
         raise Unstorable(f"{writer.path}: {error.strerror or error}") from None
     known[content] = recording.id
+    if options.fingerprints:
+        printed.append(PrintedRecording(recording.id, content, sound_fingerprints(audio)))
     return None
 
 

@@ -20,32 +20,37 @@ CODE = "W-SHARED"
 
 @dataclass(frozen=True)
 class Contamination:
-    """A model and a reference that share recordings: ``shared`` of the reference's ``of``."""
+    """A model and a reference that share recordings: ``shared`` of the reference's ``of``, which the model was trained
+    on, or ``plays``.
+    """
 
     model: str
     reference: PlannedReference
     shared: int
     of: int
+    plays: bool = False
 
     @property
     def warning(self) -> Notice:
         """What every score of this model against this reference must say."""
-        counts = {"shared": self.shared, "of": self.of}
+        counts = {"shared": self.shared, "of": self.of, **({"plays": True} if self.plays else {})}
         return Notice(CODE, {"model": self.model, **counts, "reference": self.reference.name})
 
     @property
     def _trained(self) -> str:
-        return f"trained on {self.shared} of the {self.of} recordings of the reference '{self.reference.name}'"
+        what = f"{self.shared} of the {self.of} recordings of the reference '{self.reference.name}'"
+        return f"{'made to play' if self.plays else 'trained on'} {what}"
 
 
 def find_contamination(
-    trained_on: Mapping[str, Collection[str]], references: Iterable[PlannedReference]
+    trained_on: Mapping[str, Collection[str]], references: Iterable[PlannedReference], plays: bool = False
 ) -> tuple[Contamination, ...]:
     """The models and references that share recordings.
 
     Args:
         trained_on: content hashes of the recordings that each model is known to have been trained on.
         references: what is compared with.
+        plays: the recordings are those that the models play.
 
     Raises:
         DataError: a reference is damaged.
@@ -57,7 +62,7 @@ def find_contamination(
         recordings = {content for _, content, _ in read_tensors(reference.path)[1]["recordings"]}
         for model, trained in trained_on.items():
             if shared := len(recordings.intersection(trained)):
-                found.append(Contamination(model, reference, shared, len(recordings)))
+                found.append(Contamination(model, reference, shared, len(recordings), plays))
     return tuple(found)
 
 
@@ -66,9 +71,10 @@ def refusal(leaks: Sequence[Contamination]) -> str:
     first = leaks[0]
     others = [f"'{model}'" for model in dict.fromkeys(leak.model for leak in leaks) if model != first.model]
     also = f" (and {', '.join(others)} on some)" if others else ""
+    other = "the folder of audio that it was made of, which leaves these out" if first.plays else "another reference"
     return (
-        f"model '{first.model}' was {first._trained}{also}, so its distances to it would flatter it; name another "
-        "reference, or set 'shared_recordings: mark' to compare all the same and mark the scores"
+        f"model '{first.model}' was {first._trained}{also}, so its distances to it would flatter it; name {other}, "
+        "or set 'shared_recordings: mark' to compare all the same and mark the scores"
     )
 
 

@@ -36,6 +36,7 @@ def find_reference(
     progress: Progress | None = None,
     view: View | None = None,
     make: bool = True,
+    played: frozenset[str] = frozenset(),
 ) -> PlannedReference:
     """Find the reference that a name stands for, as embedded by one embedder.
 
@@ -48,6 +49,7 @@ def find_reference(
         progress: shows how far the embedding is.
         view: the part of each clip that is embedded; of a folder of audio, too. A file holds what it was made of.
         make: whether to embed a folder of audio.
+        played: content hashes of recordings that a folder of audio is embedded without, since some row plays them.
 
     Raises:
         NotEmbedded: a folder of audio is to be embedded first, and ``make`` is false.
@@ -66,7 +68,7 @@ def find_reference(
         raise UsageError(f"{_unknown(name)}; or a reference file, or a folder of audio")
     if kept_in is None:
         raise UsageError(f"{path} is a folder of audio; embed it first with 'tunebench reference build {path}'")
-    return _of_audio(path, embedder, view or View(), kept_in, progress, make)
+    return _of_audio(path, embedder, view or View(), kept_in, progress, make, played)
 
 
 def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
@@ -192,7 +194,13 @@ def _of_folder(name: str, folder: Path, embedder: PlannedEmbedder) -> PlannedRef
 
 
 def _of_audio(
-    folder: Path, embedder: PlannedEmbedder, view: View, kept_in: Path, progress: Progress | None, make: bool
+    folder: Path,
+    embedder: PlannedEmbedder,
+    view: View,
+    kept_in: Path,
+    progress: Progress | None,
+    make: bool,
+    played: frozenset[str],
 ) -> PlannedReference:
     from bench.recordings import recordings_in, state_of
     from bench.references.build import ReferenceOptions, build_reference
@@ -200,12 +208,15 @@ def _of_audio(
     recordings = recordings_in(folder, "folder")
     # The state of the files is kept beside the vectors: a file that changed must not keep its old embedding.
     about = {"state": state_of(recordings), "view": json.loads(view.key)}
+    if played:
+        about["without"] = fingerprint(sorted(played))
     name = folder.resolve().name
     path = kept_in / f"{name}.{embedder.fingerprint[:8]}{ENDING}"
+    options = ReferenceOptions(view=view, about=about, without=played)
     if not path.is_file() or not about.items() <= read_tensors(path)[1].items():
         if not make:
             raise NotEmbedded(f"{folder} is not embedded yet")
-        build_reference(recordings, embedder.ref, path, name, ReferenceOptions(view=view, about=about), progress)
+        build_reference(recordings, embedder.ref, path, name, options, progress)
     return of_file(path, embedder)
 
 

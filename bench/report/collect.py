@@ -13,6 +13,7 @@ from bench.comparison.compare import compare_all
 from bench.comparison.self_comparison import chances
 from bench.contracts.notice import Notice
 from bench.errors import TunebenchError
+from bench.leaderboard.family_orders import family_orders
 from bench.leaderboard.published import published
 from bench.leaderboard.ranks import ranks
 from bench.number_format import seconds_text
@@ -69,6 +70,7 @@ def collect(
     pairs = list(combinations(labels, 2))
     # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
     comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True, scores=scores)
+    orders = family_orders(cells, comparisons)
     content = ReportContext(
         title=named(store.folder.resolve()),
         about=about(store),
@@ -80,7 +82,7 @@ def collect(
         comparisons=tuple(comparisons),
         prompts=tuple(prompts.values()),
         clips=clip_entries(store, media),
-        cautions=cautions(cells, comparisons, warnings),
+        cautions=cautions(cells, comparisons, [*warnings, *orders]),
         failures=tuple(group_failures(store.failures())),
         published=published(),
         methods=(),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.comparison.tables import records as paired_records
 from bench.comparison.tables import spread_out
+from bench.leaderboard.family_orders import disputed, family_orders
 from bench.leaderboard.render import records
 from bench.report.context import ReportContext
 from bench.scores.clip_table import clip_table, json_lines, written
@@ -45,7 +46,8 @@ def write_downloads(content: ReportContext, store: Store, out: Path) -> None:
 
 def leaderboard_records(content: ReportContext) -> list[dict[str, Any]]:
     """A record a cell, as `bench.leaderboard.render.records` gives it, with ``grouping``: all, genre or level."""
-    found = records(content.cells, content.ranks, content.protocol)
+    disputes = disputed(family_orders(content.cells, content.comparisons))
+    found = records(content.cells, content.ranks, content.protocol, disputes)
     genres = {prompt.genre for prompt in content.prompts}
     counted: dict[tuple[str, str, str], int] = {}
     for row in found:

@@ -12,6 +12,7 @@ from bench.comparison.compare import compare_rows
 from bench.comparison.result import Comparison
 from bench.comparison.run_reader import ComparedRun
 from bench.comparison.tables import records as paired_records
+from bench.leaderboard.family_orders import disputed, family_orders
 from bench.leaderboard.render import records as leaderboard_records
 from bench.progress import Progress
 from bench.report.context import ReportContext
@@ -97,13 +98,14 @@ def as_record(tables: Sequence[ProtocolTable]) -> dict[str, Any]:
     for table in tables:
         content = table.content
         both = (content.protocol, content.protocol)
+        shown = (content.cells, content.ranks, content.protocol)
         found.append(
             {
                 "protocol": {"id": content.protocol.id, "line": content.protocol.line},
                 "apart": table.apart,
                 "runs": [asdict(run) for run in table.runs],
                 "findings": finding_records(content),
-                "leaderboard": leaderboard_records(content.cells, content.ranks, content.protocol),
+                "leaderboard": leaderboard_records(*shown, disputed(family_orders(content.cells, content.comparisons))),
                 "comparisons": paired_records(content.comparisons, both),
             }
         )

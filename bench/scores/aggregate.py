@@ -18,9 +18,11 @@ from bench.errors import UsageError
 from bench.number_format import counted
 from bench.scores.clip_marks import clip_marks
 from bench.scores.clip_scores import ClipScores, Places
+from bench.scores.family_marks import family_marks
 from bench.stats import stratified_t_interval, wilson_interval
 from bench.storage.clip_sets import clip_groups
 from bench.storage.read_metrics import shown_metrics
+from bench.storage.read_models import read_lineages
 from bench.storage.read_scores import Array, ShownSetScore, shown_set_scores
 from bench.storage.store import Store, StoredClip
 
@@ -35,7 +37,8 @@ class Column:
     """A metric as tables show it.
 
     ``view`` is the `bench.contracts.clip_view.View.key` of what its embeddings were made of, empty where it has none;
-    ``reference`` what it compares with.
+    ``reference`` what it compares with; ``families`` what its values are derived from, as `bench.contracts.family` has
+    it, none where nobody says.
     """
 
     ref: str
@@ -46,6 +49,7 @@ class Column:
     reference: str = ""
     bounds: tuple[float, float] | None = None
     hit_or_miss: bool = False
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def refuse_ungrouped(prompts: Iterable[Prompt], by: str | None) -> None:
 def read_columns(store: Store) -> list[Column]:
     """The metrics that tables of this run show, in the order in which they were asked for."""
     return [
-        Column(m.ref, m.unit, m.direction, m.of_sets, m.view, m.reference_name, m.bounds, m.hit_or_miss)
+        Column(m.ref, m.unit, m.direction, m.of_sets, m.view, m.reference_name, m.bounds, m.hit_or_miss, m.families)
         for m in shown_metrics(store)
     ]
 
@@ -214,12 +218,13 @@ def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | Non
     of_sets = read_set_scores(store, by)
     columns, said = read_columns(store), {metric.ref: metric for metric in shown_metrics(store)}
     none = Estimate(None, None, None, 0, "not computed for these clips: run 'tunebench score'")
-    marks = clip_marks(store, ("all", *([by] if by else [])))
+    marks, lineages = clip_marks(store, ("all", *([by] if by else []))), read_lineages(store)
     cells = []
     for model in store.labels():
         for group, clips in _groups(scores, model, groups).items():
-            marked = marks.get((model, "all" if group == "all" else by or "all", group), ())
+            own_marks = marks.get((model, "all" if group == "all" else by or "all", group), ())
             for column in columns:
+                marked = (*own_marks, *family_marks(model, lineages[model], column.families))
                 if column.of_sets:
                     found = of_sets.get((model, column.ref, group), none)
                     cells.append(Cell(model, column, group, _with(found, marked), len(clips), None, None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.errors import UsageError
@@ -48,14 +49,16 @@ class ClipTables(Tables):
                 provenance = self._provenance(model.label, _printable(model.provenance))
                 # A model that is there already may have got to know more of its training: it says so from now on.
                 self._db.execute(
-                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (label) DO UPDATE SET trained_on = excluded.trained_on, "
-                    "provenance = excluded.provenance",
+                    "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (label) DO UPDATE SET "
+                    "trained_on = excluded.trained_on, provenance = excluded.provenance, "
+                    "lineage = excluded.lineage, plays = excluded.plays",
                     (
                         *row,
                         canonical_json(provenance),
                         model.rate,
                         canonical_json(sorted(model.trained_on)),
+                        canonical_json(asdict(model.lineage)),
+                        canonical_json(sorted(model.plays)),
                     ),
                 )
                 position += 1

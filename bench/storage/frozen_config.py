@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.config.run_config import MetricConfig, ModelConfig, RunConfig, load_config
-from bench.config.value_types import Seeds
+from bench.config.value_types import AUTO, Seeds
 from bench.errors import DataError, TunebenchError
 from bench.planning.plan import Plan
 from bench.schema import put_schema_beside
@@ -95,7 +95,7 @@ def with_seeds(config: RunConfig, plan: Plan) -> RunConfig:
     rows = []
     for model in config.models:
         seeds = config.seeds_of(model)
-        rows.append(_with(model, (0,) if isinstance(seeds, str) and model.row not in listed else seeds))
+        rows.append(_with(model, AUTO if model.row in listed else (0,) if isinstance(seeds, str) else seeds))
     return _spread(config, rows)
 
 

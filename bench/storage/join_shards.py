@@ -12,7 +12,7 @@ from bench.storage.store import Store
 
 _METRIC = (
     "plugin, name, version, params_hash, embedder, reference, params, unit, direction, of_sets, view, reference_name, "
-    "lowest, highest, hit_or_miss, warnings"
+    "lowest, highest, hit_or_miss, warnings, families"
 )
 # What the last plan says of a model replaces what an earlier one said.
 _LATEST = (
@@ -25,14 +25,15 @@ _LATEST = (
 _PLAN = (
     "INSERT OR REPLACE INTO about SELECT name, value FROM other.about WHERE name NOT IN ('config', 'listed')",
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
-    "provenance, rate, trained_on FROM other.models ORDER BY position",
-    "UPDATE models SET trained_on = new.trained_on FROM other.models AS new WHERE new.label = models.label",
+    "provenance, rate, trained_on, lineage, plays FROM other.models ORDER BY position",
+    "UPDATE models SET trained_on = new.trained_on, lineage = new.lineage, plays = new.plays "
+    "FROM other.models AS new WHERE new.label = models.label",
     *(_LATEST.format(key=key) for key in SAID_OF_PROMPTS),
     "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
     "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
     "shown FROM other.metrics WHERE true ORDER BY position "
-    "ON CONFLICT DO UPDATE SET shown = MAX(shown, excluded.shown)",
+    "ON CONFLICT DO UPDATE SET shown = MAX(shown, excluded.shown), families = excluded.families",
     # As when a plan is adopted: of rows that list their clips, one that is not listed any more is replaced.
     "UPDATE clips SET state = 'replaced' WHERE state != 'replaced' AND model IN (SELECT listed.value FROM "
     "other.about AS said, json_each(said.value) AS listed WHERE said.name = 'listed') AND (model, prompt, seed) NOT IN "

@@ -34,6 +34,7 @@ class StoredMetric:
         bounds: lowest and highest possible value, where there are such.
         hit_or_miss: whether a clip has one of these two.
         warnings: what every score of a clip must say, by model; under "" what is true of all models.
+        families: what its values are derived from.
     """
 
     plugin: str
@@ -50,6 +51,7 @@ class StoredMetric:
     of_sets: bool
     bounds: tuple[float, float] | None
     hit_or_miss: bool
+    families: tuple[str, ...] = ()
     warnings: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
 
     def said_of(self, model: str) -> tuple[Notice, ...]:
@@ -70,20 +72,21 @@ def shown_metrics(store: Store) -> list[StoredMetric]:
     """
     rows = store.rows(
         "SELECT plugin, name, version, params, params_hash, embedder, view, reference, reference_name, unit, "
-        "direction, of_sets, lowest, highest, hit_or_miss, warnings FROM metrics WHERE shown ORDER BY position"
+        "direction, of_sets, lowest, highest, hit_or_miss, families, warnings FROM metrics WHERE shown "
+        "ORDER BY position"
     )
     found = []
-    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss, warnings in rows:
+    for plugin, name, version, params, *texts, of_sets, lowest, highest, hit_or_miss, families, warnings in rows:
         try:
-            values = json.loads(params)
-        except (ValueError, RecursionError):
+            values, derived = json.loads(params), tuple(map(str, json.loads(families)))
+        except (TypeError, ValueError, RecursionError):
             raise damaged(store.folder, f"params of {name} in metrics") from None
         bounds = None if lowest is None else (lowest, highest)
         try:
             said = read_warnings(warnings)
         except DataError:
             raise damaged(store.folder, f"warnings of {name} in metrics") from None
-        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss), said)
+        fields = (plugin, name, version, values, *texts, bool(of_sets), bounds, bool(hit_or_miss), derived, said)
         found.append(StoredMetric(*fields))
     return found
 

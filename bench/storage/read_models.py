@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from bench.contracts.family import Lineage, families
 from bench.contracts.notice import Notice
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.storage.store import Store
 
 
@@ -46,6 +47,23 @@ def read_models(store: Store) -> list[StoredModel]:
         StoredModel(label, mark, json.loads(identity), json.loads(provenance), *numbers)
         for label, mark, identity, provenance, *numbers in rows
     ]
+
+
+def read_lineages(store: Store) -> dict[str, Lineage]:
+    """By model, what it is derived from.
+
+    Raises:
+        DataError: it is not as it is written.
+    """
+    found = {}
+    for label, stored in store.rows("SELECT label, lineage FROM models ORDER BY position"):
+        try:
+            said = json.loads(stored)
+            parts = (said.get(part.name, []) for part in fields(Lineage))
+            found[label] = Lineage(*(families(part, f"model '{label}'") for part in parts))
+        except (AttributeError, UsageError, ValueError) as error:
+            raise DataError(f"{store.folder}: the lineage of model '{label}' is {stored!r:.60}") from error
+    return found
 
 
 def read_notices(store: Store) -> dict[str, tuple[Notice, ...]]:

@@ -6,9 +6,12 @@ CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 -- A row of the leaderboard. identity is all that can change what is heard, as canonical JSON; fingerprint its SHA-256.
 -- It names the plugin by its registered name, distribution and version, and never by where its code lies.
 -- trained_on is a JSON list: content hashes of the recordings that the model is known to have been trained on.
+-- plays is such a list of the recordings that its clips are taken from, which references must not hold.
+-- lineage is {"conditioned_on": […], "trained_with": […]}: families that the model is derived from.
 CREATE TABLE models (
     label TEXT PRIMARY KEY, position INTEGER NOT NULL, fingerprint TEXT NOT NULL, identity TEXT NOT NULL,
-    provenance TEXT NOT NULL, rate INTEGER, trained_on TEXT NOT NULL
+    provenance TEXT NOT NULL, rate INTEGER, trained_on TEXT NOT NULL, lineage TEXT NOT NULL,
+    plays TEXT NOT NULL
 );
 
 CREATE TABLE prompts (
@@ -34,12 +37,12 @@ CREATE TABLE notes (clip TEXT PRIMARY KEY REFERENCES clips, notes TEXT NOT NULL)
 -- and view are empty for metrics that embed nothing. view is canonical JSON of what is set: {} for whole clips,
 -- {"band":8000.0,"seconds":8.0} for the first 8 s up to 8 kHz. warnings is what every score of single clips by it must
 -- say, as in set_scores: a JSON object with a list for each model of which there is something to say, and under "" what
--- is true of all.
+-- is true of all. families is a JSON list: what values are derived from.
 CREATE TABLE metrics (
     plugin TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
     embedder TEXT NOT NULL, reference TEXT NOT NULL, params TEXT NOT NULL, unit TEXT NOT NULL, direction TEXT NOT NULL, of_sets INTEGER NOT NULL,
     position INTEGER NOT NULL, shown INTEGER NOT NULL, view TEXT NOT NULL, reference_name TEXT NOT NULL,
-    lowest REAL, highest REAL, hit_or_miss INTEGER NOT NULL, warnings TEXT NOT NULL,
+    lowest REAL, highest REAL, hit_or_miss INTEGER NOT NULL, warnings TEXT NOT NULL, families TEXT NOT NULL,
     PRIMARY KEY (name, version, params_hash, embedder, reference)
 );
 

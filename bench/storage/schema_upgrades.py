@@ -58,9 +58,14 @@ def _to_4(db: sqlite3.Connection) -> None:
 
 
 def _to_5(db: sqlite3.Connection) -> None:
-    """Scores of clips say what they were compared with: nothing, so far."""
+    """Scores of clips say what they were compared with (nothing, so far), and prompts may have lyrics. Models and metrics
+    say what they are derived from, which of older ones is unknown, and models what they play.
+    """
     for statement in (
         "ALTER TABLE metrics ADD COLUMN warnings TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE metrics ADD COLUMN families TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE models ADD COLUMN lineage TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE models ADD COLUMN plays TEXT NOT NULL DEFAULT '[]'",
         "CREATE TABLE scores_5 (clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL, "
         "params_hash TEXT NOT NULL, embedder TEXT NOT NULL, reference TEXT NOT NULL, value REAL, reason TEXT, "
         "error TEXT, details TEXT NOT NULL, seconds REAL, "

@@ -39,12 +39,12 @@ class ScoreTables(Tables):
                 said = _of_all_clips(m, marks)
                 self._db.execute(
                     "INSERT INTO metrics (plugin, name, version, params_hash, embedder, reference, params, unit, "
-                    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, warnings, position, "
-                    "shown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                    "direction, of_sets, view, reference_name, lowest, highest, hit_or_miss, warnings, families, "
+                    "position, shown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
                     # A version that has risen takes the column of the one before.
                     "(SELECT coalesce(MIN(position) FILTER (WHERE plugin = ? AND name = ?), COUNT(*)) FROM metrics), "
                     "1) "
-                    "ON CONFLICT DO UPDATE SET shown = 1, warnings = excluded.warnings",
+                    "ON CONFLICT DO UPDATE SET shown = 1, warnings = excluded.warnings, families = excluded.families",
                     (
                         m.base,
                         *m.key(view),
@@ -57,6 +57,7 @@ class ScoreTables(Tables):
                         *(m.bounds or (None, None)),
                         m.hit_or_miss,
                         canonical_json({model: [w.as_json() for w in own] for model, own in said.items()}),
+                        canonical_json(list(m.families)),
                         m.base,
                         m.key(view)[0],
                     ),

@@ -235,6 +235,11 @@ class Store(ClipTables, ScoreTables):
         rows = self._db.execute("SELECT label, trained_on FROM models ORDER BY position")
         return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
 
+    def plays(self) -> dict[str, frozenset[str]]:
+        """By model, the content hashes of the recordings that its clips are taken from."""
+        rows = self._db.execute("SELECT label, plays FROM models ORDER BY position")
+        return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
+
     def prompts(self) -> dict[str, Prompt]:
         """The prompts by id, in the order of their suite."""
         rows = self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts ORDER BY rowid")

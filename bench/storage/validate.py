@@ -53,6 +53,8 @@ _RULES = (
     ("models", "label", _json("identity", "object"), "identity"),
     ("models", "label", _json("provenance", "object"), "provenance"),
     ("models", "label", _texts("trained_on"), "trained_on"),
+    ("models", "label", _json("lineage", "object"), "lineage"),
+    ("models", "label", _texts("plays"), "plays"),
     ("clips", "id", "state IN ('planned', 'made', 'failed', 'replaced')", "state"),
     (
         *("clips", "id"),
@@ -62,6 +64,7 @@ _RULES = (
     ("clips", "id", f"provenance IS NULL OR {_json('provenance', 'object')}", "provenance"),
     ("metrics", "name", "direction IN ('higher', 'lower', 'none')", "direction"),
     ("metrics", "name", _json("params", "object"), "params"),
+    ("metrics", "name", _texts("families"), "families"),
     ("metrics", "name", "(lowest IS NULL) = (highest IS NULL) AND coalesce(lowest <= highest, 1)", "bounds"),
     ("metrics", "name", f"view = '' OR {_json('view', 'object')}", "view"),
     ("set_scores", "model", _notices("warnings"), "warnings"),

@@ -49,6 +49,7 @@ class ClapEmbedder(WaveformEmbedder):
     """
 
     version = 1
+    family = "clap-laion"
     # Folder or hub id, revision or not: the weights themselves are the identity.
     provenance_params = frozenset({"checkpoint", "revision", "device", "batch_size"})
     rate = 48_000

@@ -50,6 +50,7 @@ class ClapLaion(LocalCheckpoint, WaveformEmbedder):
     """
 
     version = 1
+    family = "clap-laion"
     dimension = 512
     provenance_params = frozenset({"checkpoint", "tokenizer", "device", "batch_size"})
     rate = 48_000

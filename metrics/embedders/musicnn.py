@@ -111,6 +111,7 @@ class _Musicnn(Embedder):
     """musicnn's penultimate layer: 200 numbers for each 2.992 s of mono audio at 16 kHz and −14 LUFS."""
 
     version = 1
+    family = "musicnn"
     dimension = 200
     own_front_end = own(PATCH * HOP / RATE, padding=False)
     training: ClassVar[Training]

@@ -59,6 +59,7 @@ class PANN(LocalCheckpoint, WaveformEmbedder):
     """
 
     version = 1
+    family = "pann"
     dimension = 2048
     decided_front_end = front_ends.MONO
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})

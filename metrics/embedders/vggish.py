@@ -58,6 +58,7 @@ class VGGish(LocalCheckpoint):
     }
 
     version = 1
+    family = "vggish"
     dimension = 128
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})
 

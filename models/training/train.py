@@ -75,6 +75,7 @@ def _refuse(config: TrainConfig, trainee: Trainee, accelerator: Accelerator) -> 
 
 def _train(config: TrainConfig, out: Path, accelerator: Accelerator, progress: Progress) -> Trained:
     from models.training.data import load_dataset
+    from models.training.fingerprints import keep_fingerprints
     from models.training.latents import LatentCache
     from models.training.registry import open_trainee
     from models.training.split import split as split_dataset
@@ -98,7 +99,8 @@ def _train(config: TrainConfig, out: Path, accelerator: Accelerator, progress: P
     training.run()
     training.keep_best()
     if accelerator.is_main_process:
-        finish(config, out, training.network, training.card())
+        made = finish(config, out, training.network, training.card())
+        keep_fingerprints(made.folder, split.train, dataset.hashes, progress)
     accelerator.wait_for_everyone()
     done = finished(config, out)
     assert done is not None

@@ -304,9 +304,11 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
         ("UPDATE metrics SET params = '{'", "holds what no run holds"),
         ("UPDATE metrics SET reference = '../evil'", "not named by a hash"),
         ("INSERT INTO metrics SELECT plugin, name, version, 'x', embedder, reference, params, unit, direction, "
-         "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss, warnings FROM metrics",
-         "one name"),
+         "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss, warnings, families "
+         "FROM metrics", "one name"),
         ("UPDATE metrics SET warnings = '[1]'", "damaged"),
+        ("UPDATE metrics SET families = '[7]'", "cannot be used"),
+        ("UPDATE models SET lineage = '[]'", "lineage"),
         ("UPDATE metrics SET shown = 0", "its table metrics holds rows that no table shows"),
         ("INSERT INTO scores SELECT clip, metric, 0, params_hash, embedder, '', 9, NULL, NULL, details, 0 FROM scores",
          "its table scores holds rows that no table shows"),
@@ -319,6 +321,15 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
 def test_a_database_that_no_run_has(files: Files, tmp_path: Path, attempt: Attempt, script: str, match: str) -> None:
     with pytest.raises(DataError, match=match):
         attempt(_altered(files, tmp_path, script, protocol=False))
+
+
+def test_a_bundle_of_the_layout_before_holds(files: Files, tmp_path: Path, attempt: Attempt) -> None:
+    older = (
+        "ALTER TABLE models DROP COLUMN lineage; ALTER TABLE models DROP COLUMN plays; "
+        "ALTER TABLE metrics DROP COLUMN families; PRAGMA user_version = 4;"
+    )
+    found = attempt(_altered(files, tmp_path, older))
+    assert found.holds and not found.deviations
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(100), b"no database at all" * 100])

@@ -46,6 +46,11 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "W-DOSES": ({"problem": "d.json: not JSON"}, "d.json: not JSON"),
     "W-DURATION": ({"a": 10.0, "b": 0.25}, "A was asked for clips of 10 s and B for clips of 0.25 s"),
+    "W-FAMILY": (
+        {"model": "m", "conditioned_on": ["clap-laion"], "trained_with": ["songeval"]},
+        "'m' is conditioned on clap-laion and was trained with songeval, and so is what it is scored by: no "
+        "independent judge, it may favor it",
+    ),
     "W-FEW": ({"prompts": 5, "p": 0.0625}, "with 5 prompts p is never below 0.062"),
     "W-FLOOR": ({"permutations": 999, "p": 0.001}, "999 permutations, so p is never below .001"),
     "W-FRONT-END": (
@@ -67,6 +72,10 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "W-PROMPT-CUT": (
         {"model": "m", "prompts": 2, "of": 12, "tokens": 40},
         "'m' did not read the end of 2 of 12 prompts, up to 40 tokens: shorten them",
+    ),
+    "W-ORDER": (
+        {"a": "x", "b": "y", "by_a": {"notes": ["n@1", "o@1"]}, "by_b": {"mert": ["k@1"], "clap-laion": ["c@1"]}},
+        "families disagree on 'x' and 'y': notes (n@1, o@1) puts x first, mert (k@1) and clap-laion (c@1) put y first",
     ),
     "W-OWN-MUSIC": (
         {"model": "m", "reference": "music"},

@@ -407,7 +407,7 @@ def test_a_run_names_no_code_that_a_report_would_load(small: Callable[..., Path]
     database.execute("UPDATE metrics SET plugin = ?", (f"{trap}:Trap",))
     database.execute(
         "INSERT INTO metrics SELECT 'kad', 'kad', 1, 'x', 'x', 'x', ?, '', 'lower', 1, 1, 1, '{}', 'theirs', "
-        "NULL, NULL, 0, '{}' FROM metrics",
+        "NULL, NULL, 0, '{}', '[]' FROM metrics",
         (json.dumps({"embedder": f"{trap}:Trap", "embedder_params": None, "bandwidth": "reference"}),),
     )
     write_digests(database)

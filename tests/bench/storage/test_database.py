@@ -14,6 +14,9 @@ from bench.storage.store import Store
 # What layout 5 has added, taken away again.
 LAYOUT_4 = """
 ALTER TABLE metrics DROP COLUMN warnings;
+ALTER TABLE metrics DROP COLUMN families;
+ALTER TABLE models DROP COLUMN lineage;
+ALTER TABLE models DROP COLUMN plays;
 CREATE TABLE scores_4 (
     clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
     embedder TEXT NOT NULL, value REAL, reason TEXT, error TEXT, details TEXT NOT NULL, seconds REAL,

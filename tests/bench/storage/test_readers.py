@@ -70,7 +70,7 @@ def fill(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "run.db")) as db:
         db.executemany("INSERT INTO about VALUES (?, ?)", [("suite", "mine@1"), ("duration", "2.0")])
         db.executemany(
-            "INSERT INTO models VALUES (?, ?, ?, ?, ?, 8000, '[]')",
+            "INSERT INTO models VALUES (?, ?, ?, ?, ?, 8000, '[]', '{}', '[]')",
             [(label, place, f"of-{label}", json.dumps({"is": label}), '{"by": "me"}') for label, place in MODELS],
         )
         db.executemany("INSERT INTO prompts VALUES (?, 'words', ?, ?, NULL, NULL)", PROMPTS)
@@ -83,7 +83,7 @@ def fill(folder: Path) -> None:
             )
         db.executemany(
             "INSERT INTO metrics VALUES "
-            "(?, ?, ?, ?, ?, ?, '{\"n\": 3}', 'points', 'higher', ?, ?, ?, '', '', ?, ?, 0, '{}')",
+            "(?, ?, ?, ?, ?, ?, '{\"n\": 3}', 'points', 'higher', ?, ?, ?, '', '', ?, ?, 0, '{}', '[]')",
             [(row[0], *row) for row in METRICS],
         )
         db.executemany("INSERT INTO scores VALUES (?, ?, ?, ?, '', '', ?, ?, ?, '{\"chance\": 0.1}', 0.0)", SCORES)

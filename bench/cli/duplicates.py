@@ -1,0 +1,86 @@
+"""``tunebench check duplicates``: is music of one collection in another, whatever its encoding?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.memorisation.duplicates import Duplicates
+
+_MOST = 20  # pairs of a table
+_SIDES: tuple[tuple[Literal["a"], Literal["a_recording"]], tuple[Literal["b"], Literal["b_recording"]]] = (
+    ("a", "a_recording"),
+    ("b", "b_recording"),
+)
+
+
+def command(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Run folders (their clips), folders of audio or manifests, reference files, adapters.",
+            show_default=False,
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Find music that is in two collections, by what it sounds like: training, reference, prompts' music and clips.
+
+    Another encoding, rate or level is recognised, and so is a part of 10 s. Names and hashes of files play no part.
+    One collection is searched for what it holds twice.
+    """
+    import json
+
+    from bench.cli.progress import shown
+    from bench.memorisation.duplicates import find_duplicates
+
+    with shown() as progress:
+        found = find_duplicates(sources, progress)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _text(found))
+
+
+def _text(found: Duplicates) -> str:
+    from bench.cli.output import page_layout
+    from bench.number_format import counted
+    from bench.text_table import paragraph, text_table
+
+    layout = page_layout()
+    lines = []
+    for one in found["collections"]:
+        short = f", {one['too_short']} too short to tell (8 s are needed)" if one["too_short"] else ""
+        lines.append(paragraph(f"{one['name']}: {counted(one['compared'], 'recording')}{short}", layout))
+    pairs = found["pairs"]
+    if not all(one["compared"] for one in found["collections"]):
+        return "\n".join([*lines, "", "Nothing can be said of what is too short."])
+    if not pairs:
+        none = "No recording of one is in another." if len(found["collections"]) > 1 else "No recording is there twice."
+        return "\n".join([*lines, "", none])
+    many = len(found["collections"]) > 2
+    sides = [[f"{pair[of]}: {pair[id]}" if many else pair[id] for pair in pairs] for of, id in _SIDES]
+    rows = [
+        [
+            *(side[place] for side in sides),
+            "same sound" if pair["same"] else "whole" if pair["whole"] else "part",
+            f"{pair['a_time']:.1f}, {pair['b_time']:.1f}",
+            f"{pair['apart']:.3f}",
+        ]
+        for place, pair in enumerate(pairs[:_MOST])
+    ]
+    heads = ["A", "B"] if many else [pairs[0]["a"], pairs[0]["b"]]
+    lines += ["", text_table([*heads, "agree", "at (s)", "apart"], rows, 2, layout)]
+    if len(pairs) > _MOST:
+        lines.append(f"… and {len(pairs) - _MOST} more; --json has all")
+    whole = sum(pair["same"] or pair["whole"] for pair in pairs)
+    lines += [
+        "",
+        paragraph(
+            f"{counted(len(pairs), 'pair')}, {whole} of which agree as long as both last: copies, re-encodings and "
+            "excerpts. A part is a stretch of 7 s; a few slow pieces on the same chords agree so by chance, listen to "
+            "them. apart: share of the fingerprint's bits that differ; up to .08 is told, other music has about .4.",
+            layout,
+        ),
+    ]
+    return "\n".join(lines)

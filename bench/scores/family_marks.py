@@ -1,0 +1,24 @@
+"""Marks on scores by what conditioned or trained the very model that they judge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bench.contracts.family import Lineage
+from bench.contracts.notice import Notice
+
+
+def family_marks(model: str, lineage: Lineage, families: Collection[str]) -> tuple[Notice, ...]:
+    """The warning for a score whose families conditioned or trained its model; none where they share nothing.
+
+    Args:
+        model: the row's name.
+        lineage: what the model is derived from.
+        families: what the metric is derived from; of one where nobody says, nothing is marked.
+    """
+    conditioned, trained = (
+        [name for name in own if name in families] for own in (lineage.conditioned_on, lineage.trained_with)
+    )
+    if not conditioned and not trained:
+        return ()
+    return (Notice("W-FAMILY", {"model": model, "conditioned_on": conditioned, "trained_with": trained}),)
