@@ -2,8 +2,8 @@
 
 As in mauve-text 0.4.0: windows are brought to length 1, the principal components that hold 90 % of their variance are
 kept, and k-means finds the buckets, the best of five starts. Here starts are drawn by k-means++ from a named seed.
-Equal windows are one with a weight, and all are put in one order first: the same windows give the same buckets, in whatever
-order and from whichever set they come.
+Equal windows are one with a weight, and all are put in one order first: the same windows give the same buckets, in
+whatever order and from whichever set they come.
 
 Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007; Lloyd, "Least squares quantization
 in PCM", IEEE Transactions on Information Theory 28 (1982).

@@ -112,9 +112,13 @@ class MauveAudioDivergence(GroupedMetric):
 
     def _codebook(self, windows: Grouped, music: npt.NDArray[Any]) -> Codebook:
         models = len(windows.starts) / len(np.unique(windows.groups[windows.starts]))
-        smaller = min(len(windows.vectors) / models, len(music))
-        buckets = self.buckets or min(max(2, round(smaller / WINDOWS_A_BUCKET)), MOST_BUCKETS)
+        buckets = self.buckets or buckets_of(len(windows.vectors) / models, len(music))
         return fit_codebook(np.concatenate([windows.vectors, music]), buckets, self.seed)
+
+
+def buckets_of(windows: float, reference_windows: int) -> int:
+    """How many buckets a codebook has for so many windows of a model and of the reference, 2 to 500."""
+    return min(max(2, round(min(windows, reference_windows) / WINDOWS_A_BUCKET)), MOST_BUCKETS)
 
 
 def divergence(p: npt.ArrayLike, q: npt.ArrayLike) -> Array:
