@@ -1,7 +1,7 @@
 """Distances of subsets of prompts to a reference: how much worse than one set another is called, subset by subset.
 
 FAD, KAD and KL are computed for subsets from what single prompts contribute, which gives what the subsets alone would
-give. Density and coverage, whose neighbors are prompts, are computed for each subset anew. MAD has ten codebooks, of as
+give. Density and coverage, whose neighbors are prompts, are computed for each subset anew. MAD has five codebooks, of as
 many seeds, which subsets take in turn: with as many buckets as a subset's clips would have, fitted on the two sets of
 all prompts and the reference.
 """
@@ -28,7 +28,7 @@ from metrics.neighborhoods import neighborhoods
 Array = npt.NDArray[np.float64]
 Chosen = npt.NDArray[np.bool_]
 
-CODEBOOKS = 10
+CODEBOOKS = 5
 DISTANCES = ("fad@1", "kad@2", "mad@1", "kl-musicnn", "density@2", "coverage@2")
 
 

@@ -69,7 +69,8 @@ class MauveAudioDivergence(GroupedMetric):
     Args:
         embedder: name of the embedder.
         embedder_params: its parameters.
-        buckets: 2 or more; without it one for ten windows of the smaller side, 2 to 500.
+        buckets: 2 or more; without it one for ten windows of clips and reference together, 2 to 500. mauve-text takes
+            one for ten of the smaller side, which of a few prompts makes so few that hardly any damage shows.
         seed: names the starts of k-means and the draws of equal music.
     """
 
@@ -96,7 +97,7 @@ class MauveAudioDivergence(GroupedMetric):
         found = super().evaluate(evaluated, reference)
         if reference is None or found.value is None:
             return found
-        equal = {"reference": reference.name, "value": round(found.details["equal"], 2)}
+        equal = {"reference": reference.name, "value": float(f"{found.details['equal']:.1g}")}
         return replace(found, warnings=(*found.warnings, Notice("W-EQUAL", equal)))
 
     def contributions(self, windows: Grouped, reference: Reference | None) -> Contributions:
@@ -118,7 +119,7 @@ class MauveAudioDivergence(GroupedMetric):
 
 def buckets_of(windows: float, reference_windows: int) -> int:
     """How many buckets a codebook has for so many windows of a model and of the reference, 2 to 500."""
-    return min(max(2, round(min(windows, reference_windows) / WINDOWS_A_BUCKET)), MOST_BUCKETS)
+    return min(max(2, round((windows + reference_windows) / WINDOWS_A_BUCKET)), MOST_BUCKETS)
 
 
 def divergence(p: npt.ArrayLike, q: npt.ArrayLike) -> Array:

@@ -18,7 +18,7 @@ from bench.contracts.notice import Notice
 from bench.errors import DataError, UsageError
 from metrics.codebook import fit_codebook
 from metrics.grouped import Grouped
-from metrics.mad import MauveAudioDivergence, divergence
+from metrics.mad import MauveAudioDivergence, buckets_of, divergence
 from metrics.mauve import mauve_of_histograms
 
 D = 3
@@ -145,14 +145,14 @@ def fixed_reference() -> Reference:
 
 def test_leaving_out_and_swapping_act_on_the_histograms_of_one_codebook() -> None:
     of, rng = fixed_reference(), np.random.default_rng(3)
-    a, b = music(rng, 16), music(rng, 16, 1, 4, 1.2)
+    a, b = music(rng, 16), music(rng, 16, 1, 4, 3.0)
     metric = MauveAudioDivergence()
     contributions = metric.contributions(Grouped.of(a) + Grouped.of(b), of)
     assert of.embeddings is not None
-    book = fit_codebook(np.concatenate([b.vectors, of.embeddings.vectors, a.vectors]), 8)  # (96 + 64) / 2 / 10
+    book = fit_codebook(np.concatenate([b.vectors, of.embeddings.vectors, a.vectors]), 38)  # ((96 + 64) / 2 + 300) / 10
     swapped = rng.integers(0, 2, 16).astype(bool)
     by_hand = np.concatenate([a.part(~swapped[a.groups]).vectors, b.part(swapped[b.groups]).vectors])
-    histograms = (np.bincount(book.labels(x), minlength=8) for x in (by_hand, of.embeddings.vectors))
+    histograms = (np.bincount(book.labels(x), minlength=38) for x in (by_hand, of.embeddings.vectors))
     chosen = np.r_[~swapped, swapped]
     assert contributions.value(chosen) == pytest.approx(float(divergence(*histograms)), abs=1e-12)
     each = np.repeat(chosen[None], chosen.sum(), axis=0)
@@ -174,21 +174,22 @@ def test_the_same_clips_give_the_same_value_in_any_order_and_another_seed_anothe
     assert (shuffled.value, shuffled.low) == pytest.approx((once.value, once.low), abs=1e-12)
     other = MauveAudioDivergence(seed=1).evaluate(clips, of)
     assert other.value != once.value
-    assert once.value == pytest.approx(-np.log(once.details["mauve"])) and once.details["buckets"] == 12
+    assert once.value == pytest.approx(-np.log(once.details["mauve"])) and once.details["buckets"] == 42
 
 
 def test_equal_music_is_told_with_every_value() -> None:
     of, clips = fixed_reference(), music(np.random.default_rng(5), 6)
     estimate = MauveAudioDivergence().evaluate(clips, of)
-    assert Notice("W-EQUAL", {"reference": "music", "value": round(estimate.details["equal"], 2)}) in estimate.warnings
+    assert (
+        Notice("W-EQUAL", {"reference": "music", "value": float(f"{estimate.details['equal']:.1g}")})
+        in estimate.warnings
+    )
     more = MauveAudioDivergence(buckets=4).evaluate(music(np.random.default_rng(5), 60), of)
     assert 0 < more.details["equal"] < estimate.details["equal"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "runs", [pytest.param(40, id="short"), pytest.param(1000, marks=pytest.mark.simulate, id="long")]
-)
+@short_or_long(30, 1000)
 @pytest.mark.parametrize("same", [True, False], ids=["same prompts", "other prompts"])
 def test_equal_distributions_read_what_equal_says(runs: int, same: bool) -> None:
     """Both sides drawn anew: 30 prompts of 2 clips against 60 of 3 recordings."""
@@ -205,23 +206,19 @@ def test_equal_distributions_read_what_equal_says(runs: int, same: bool) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "runs", [pytest.param(80, id="short"), pytest.param(1000, marks=pytest.mark.simulate, id="long")]
-)
+@short_or_long(50, 1000)
 def test_with_the_codebook_frozen_the_jackknife_is_as_wide_as_data_sets_differ(runs: int) -> None:
-    """Given the reference; with a codebook for every replicate it would be more than twice as wide."""
+    """Given the reference. Buckets with few windows make it wider than that, never narrower."""
     of, rng = fixed_reference(), np.random.default_rng(7)
     metric = Quick()
-    found = [metric.difference(music(rng, 36), music(rng, 36, shift=0.5), of, 0) for _ in range(runs)]
+    found = [metric.difference(music(rng, 36), music(rng, 36, shift=1.0), of, 0) for _ in range(runs)]
     estimates, lows, highs = np.array([(f.estimate, f.low, f.high) for f in found], dtype=float).T
     errors = (highs - lows) / 2 / 2.03  # t(35)
-    assert 0.8 <= errors.mean() / estimates.std(ddof=1) <= 1.35
+    assert 0.8 <= errors.mean() / estimates.std(ddof=1) <= 1.5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "runs", [pytest.param(100, id="short"), pytest.param(2000, marks=pytest.mark.simulate, id="long")]
-)
+@short_or_long(60, 2000)
 def test_equal_models_rarely_differ(runs: int) -> None:
     of, rng = fixed_reference(), np.random.default_rng(8)
     p = []
@@ -251,3 +248,7 @@ def test_clips_that_are_all_alike_have_a_value_and_are_marked() -> None:
     estimate = MauveAudioDivergence().evaluate(alike, of)
     assert estimate.value is not None and estimate.value > 0.5
     assert "W-CONSTANT" in {warning.code for warning in estimate.warnings}
+
+
+def test_there_is_a_bucket_for_ten_windows_of_clips_and_reference() -> None:
+    assert [buckets_of(*of) for of in ((108, 864), (6, 6), (30_000, 864), (432.5, 864))] == [97, 2, 500, 130]
