@@ -1,9 +1,9 @@
 """Distances of subsets of prompts to a reference: how much worse than one set another is called, subset by subset.
 
 FAD, KAD and KL are computed for subsets from what single prompts contribute, which gives what the subsets alone would
-give. Density and coverage, whose neighbors are prompts, are computed for each subset anew. MAD has five codebooks, of as
-many seeds, which subsets take in turn: with as many buckets as a subset's clips would have, fitted on the two sets of
-all prompts and the reference.
+give. Density and coverage, whose neighbors are prompts, are computed for each subset anew. MAD has five codebooks, of
+as many seeds, which subsets take in turn: with as many buckets as a subset's clips would have, fitted on the two sets
+of all prompts and the reference.
 """
 
 from __future__ import annotations
