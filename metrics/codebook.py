@@ -22,7 +22,9 @@ Labels = npt.NDArray[np.int64]
 
 VARIANCE = 0.9
 """Share of the variance that the kept components hold."""
-STARTS = 5
+STARTS, MANY = 5, 2_000_000
+"""Starts of k-means, of which the best is kept; one where windows × buckets are more than so many: hundreds of buckets
+come out much alike from any start."""
 _ROUNDS = 500
 _SETTLED = 1e-5
 """Of the spread about the buckets: k-means ends where a round mends less of it."""
@@ -64,7 +66,9 @@ def fit_codebook(windows: Windows, buckets: int, seed: int = 0) -> Codebook:
     mean, components = _components(distinct, weights.astype(np.float64))
     projected = _projected(distinct, mean, components)
     rng = np.random.default_rng(seed)
-    tries = [_k_means(projected, weights.astype(np.float64), min(buckets, len(distinct)), rng) for _ in range(STARTS)]
+    buckets = min(buckets, len(distinct))
+    starts = STARTS if len(distinct) * buckets <= MANY else 1
+    tries = [_k_means(projected, weights.astype(np.float64), buckets, rng) for _ in range(starts)]
     return Codebook(mean, components, min(tries, key=lambda found: found[1])[0])
 
 
