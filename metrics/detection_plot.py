@@ -92,6 +92,6 @@ def _legend(figure: Any, doses: int) -> None:
     ]
     entries.append(Line2D([], [], color=_BETTER, ls="--", lw=0.9, label="called better"))
     entries.append(
-        Line2D([], [], color=_BLUES[-1], marker="o", ls="", mfc="white", markersize=3.5, label="FAD refuses")
+        Line2D([], [], color=_BLUES[-1], marker="o", ls="", mfc="white", markersize=3.5, label="FAD gives no value")
     )
     figure.legend(handles=entries, loc="outside upper center", ncols=len(entries), fontsize=8, frameon=False)
