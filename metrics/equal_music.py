@@ -2,9 +2,9 @@
 
 A draw has as many clips of as many prompts as the model, and as many recordings as the reference. A prompt of the model
 that the reference has too stands for itself. Where the model has other prompts, these and the reference's others are
-drawn from the reference's others, for each side anew: other prompts are a part of chance only there. Of each prompt,
-recordings are drawn. All drawing is with replacement, so that both sides are independent draws of one known
-distribution.
+drawn from the reference's others with replacement, for each side anew: other prompts are a part of chance only there.
+Of a prompt that stands for itself, recordings are drawn with replacement; one that was drawn brings its own, each once,
+since prompts differ by their recordings already. Both sides are thus independent draws of one known distribution.
 """
 
 from __future__ import annotations
@@ -57,10 +57,14 @@ class EqualMusic:
         rng = np.random.default_rng(self.seed)
         found = np.zeros((2, DRAWS, buckets))
         for draw in range(DRAWS):
-            prompts = np.where(same >= 0, same, rng.choice(others, len(same)))[prompt_of_clip]
-            clips = start[prompts] + rng.integers(number[prompts])
-            music = np.repeat(np.where(kept, np.arange(len(groups)), rng.choice(others, len(groups))), number)
-            recordings = start[music] + rng.integers(number[music])
+            prompts = np.where(same >= 0, same, rng.choice(others, len(same)))
+            turn = rng.integers(number[prompts])[prompt_of_clip] + _place_in(prompt_of_clip)
+            of = prompts[prompt_of_clip]
+            clips = start[of] + np.where((same >= 0)[prompt_of_clip], rng.integers(number[of]), turn % number[of])
+            drawn = np.where(kept, np.arange(len(groups)), rng.choice(others, len(groups)))
+            slots = np.repeat(np.arange(len(groups)), number[drawn])
+            music = drawn[slots]
+            recordings = start[music] + np.where(kept[slots], rng.integers(number[music]), _place_in(slots))
             begin = first[clips] + rng.integers(np.maximum(sizes[clips] - lengths, 0) + 1)
             found[0, draw] = _histogram(labels, begin, np.minimum(lengths, sizes[clips]), buckets)
             found[1, draw] = _histogram(labels, first[recordings], sizes[recordings], buckets)
@@ -71,6 +75,15 @@ class EqualMusic:
         place = {self.reference.prompts[g]: i for i, g in enumerate(groups.tolist()) if g in self.reference.prompts}
         units = self.clips.groups[self.clips.starts].tolist()
         return np.array([place.get(self.clips.prompts.get(unit, ""), -1) for unit in units], dtype=np.int64)
+
+
+def _place_in(labels: Places) -> Places:
+    """How many of the same label come before each."""
+    order = np.argsort(labels, kind="stable")
+    starts = starts_of(labels[order])
+    places = np.empty(len(labels), dtype=np.int64)
+    places[order] = np.arange(len(labels)) - np.repeat(starts, np.diff(starts, append=len(labels)))
+    return places
 
 
 def _histogram(labels: Places, begin: Places, lengths: Places, buckets: int) -> Array:
