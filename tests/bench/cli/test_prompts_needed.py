@@ -29,7 +29,6 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path: Path) ->
 
 
 @pytest.mark.slow(20)
-@pytest.mark.simulate
 def test_the_short_form_writes_table_figure_and_data(tmp_path: Path) -> None:
     words = ["check", "metrics", "--quick", "--duration", "3", "--prompts-needed", str(tmp_path)]
     done, again = (CliRunner().invoke(app, words) for _ in "ab")
