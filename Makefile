@@ -27,6 +27,7 @@ faults: dev ## minutes of load, kills and full disks
 
 simulate: dev ## thousands of simulations of each statistic
 	$(BIN)/python tests/simulations/survey_designs.py
+	$(BIN)/tunebench check metrics --prompts-needed docs/simulations  # 90 prompts × 27 clips, 60 subsets of 4 sizes
 	$(LONG) -m simulate
 
 learn: dev $(PUBLISHED)/fetched ## trainings long enough to learn something, and a published FAD

@@ -66,10 +66,10 @@ class _Neighborhoods(GroupedMetric):
         check_windows(own.vectors, f"reference '{reference.name}'")
         shared = _shared(windows, reference)
         music = own.part(of_genres(own, shared)) if shared else own
-        return self._measure(neighborhoods(windows, music, self.k, reference.fingerprint))
+        return self.measure(neighborhoods(windows, music, self.k, reference.fingerprint))
 
     @abstractmethod
-    def _measure(self, found: Neighborhoods) -> Contributions: ...
+    def measure(self, found: Neighborhoods) -> Contributions: ...
 
 
 def _shared(evaluated: EmbeddingSet | Grouped, reference: Reference | None) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ class Density(_Neighborhoods):
 
     cannot_tell = "whether what lies close to the reference is good, or only alike"
 
-    def _measure(self, found: Neighborhoods) -> Contributions:
+    def measure(self, found: Neighborhoods) -> Contributions:
         # Of equal distributions as many clips as neighbors lie in a ball that ends at a neighbor: the coin is fair.
         return _Ratio(found.inside, found.dealt * found.neighbors / found.chances)
 
@@ -153,5 +153,5 @@ class Coverage(_Neighborhoods):
     unit = "%"
     cannot_tell = "whether what lies close to the reference is good, or only varied"
 
-    def _measure(self, found: Neighborhoods) -> Contributions:
+    def measure(self, found: Neighborhoods) -> Contributions:
         return _Union(found.reached, found.balls)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,20 @@ def check_plot(path: Path) -> None:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError:
         raise MissingError("plots need matplotlib: pip install 'tunebench[report]'") from None
+
+
+@contextmanager
+def savable(path: Path) -> Iterator[None]:
+    """What the body draws into the path; a file that cannot be written is told in a line.
+
+    Raises:
+        UsageError, MissingError: as `check_plot`, or the file cannot be written.
+    """
+    check_plot(path)
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def draw(responses: Sequence[Response], spoilers: Sequence[Degradation], path: Path) -> None:
@@ -58,10 +73,8 @@ def draw(responses: Sequence[Response], spoilers: Sequence[Degradation], path: P
         name = metric.replace("-", "-\n", 1)
         unit = of[metric, spoilers[0].name].unit
         panels[row][0].set_ylabel(f"{name}\n({unit})" if unit else name, fontsize=7)
-    try:
+    with savable(path):
         figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _panel(axes: Any, response: Response) -> None:

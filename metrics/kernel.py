@@ -260,7 +260,7 @@ def embeddings_of(reference: Reference | None) -> EmbeddingSet:
     if reference is None or reference.embeddings is None:
         name = f"the reference '{reference.name}'" if reference else "it"
         raise UsageError(
-            f"KAD, density and coverage compare windows, and {name} holds only their mean and covariance; "
+            f"KAD, MAD, density and coverage compare windows, and {name} holds only their mean and covariance; "
             "build it with its embeddings"
         )
     return reference.embeddings

@@ -9,6 +9,7 @@ import typer
 
 from bench.cli import check_run, complete, conformance, duplicates, memorisation
 from bench.cli.onset_table import onset_table
+from bench.cli.prompts_needed import print_prompts_needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,18 @@ Checked = Annotated[
         autocompletion=complete.metrics,
     ),
 ]
+DoseDir = Annotated[Path | None, typer.Option(help="Keep the spoiled clips in this folder, to listen to them.")]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
+]
+PromptsNeeded = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Find instead how many prompts FAD, KAD, MAD, KL, density and coverage need to see each damage, and write "
+        "figure, data and page into this folder (half an hour on one core; with --quick a minute).",
+    ),
+]
 
 
 @app.command("metrics")
@@ -47,13 +60,10 @@ def metrics(
         str, typer.Option(help="The music that distances compare with.", autocompletion=complete.references)
     ] = "composer",
     duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
-    dose_dir: Annotated[
-        Path | None, typer.Option(help="Keep the spoiled clips in this folder, to listen to them.")
-    ] = None,
+    dose_dir: DoseDir = None,
     plot: Annotated[Path | None, typer.Option(help="Draw every response into this file: .png, .svg or .pdf.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
-    ] = None,
+    prompts_needed: PromptsNeeded = None,
+    workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Dose and response: spoil good music by known amounts, and see which metric notices what.
@@ -74,6 +84,11 @@ def metrics(
 
     if quick and full:
         raise UsageError("--quick and --full contradict each other")
+    if prompts_needed is not None:
+        if metric or full or dose_dir or plot or as_json or seeds != 1 or workers:
+            raise UsageError("--prompts-needed goes with --quick, --reference and --duration only")
+        print_prompts_needed(prompts_needed, quick, reference, duration)
+        return
     if plot is not None:
         from metrics.dose_plot import check_plot
 

@@ -58,8 +58,9 @@ def _to_4(db: sqlite3.Connection) -> None:
 
 
 def _to_5(db: sqlite3.Connection) -> None:
-    """Scores of clips say what they were compared with (nothing, so far), and prompts may have lyrics. Models and metrics
-    say what they are derived from, which of older ones is unknown, and models what they play.
+    """Scores of clips say what they were compared with (nothing, so far), and prompts may have lyrics.
+
+    Models and metrics say what they are derived from, which of older ones is unknown, and models what they play.
     """
     for statement in (
         "ALTER TABLE metrics ADD COLUMN warnings TEXT NOT NULL DEFAULT '{}'",

@@ -16,6 +16,7 @@ from metrics.coverage import Coverage, Density
 from metrics.frechet import FrechetAudioDistance
 from metrics.kernel import KernelAudioDistance
 from metrics.kernel_block import KernelAudioDistanceBlock
+from metrics.mad import MauveAudioDivergence
 from metrics.neighborhoods import BALLS, ROUNDS
 from metrics.pairwise import COLUMNS, ROWS
 
@@ -37,6 +38,7 @@ def measure() -> Iterator[Row]:
         "kad-block", lambda: KernelAudioDistanceBlock(bandwidth=20.0, block=2500), (10_000, 20_000, 40_000)
     )
     yield from linear("fad", FrechetAudioDistance, SIZES)
+    yield from linear("mad", lambda: MauveAudioDivergence(buckets=100), SIZES)
     yield from memory()
 
 

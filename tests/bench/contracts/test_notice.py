@@ -50,6 +50,9 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "m", "conditioned_on": ["clap-laion"], "trained_with": ["songeval"]},
         "'m' is conditioned on clap-laion and was trained with songeval, and so is what it is scored by: no "
         "independent judge, it may favor it",
+    "W-EQUAL": (
+        {"reference": "music", "value": 0.08},
+        "music like the reference 'music' reads about 0.08 at these numbers, not 0",
     ),
     "W-FEW": ({"prompts": 5, "p": 0.0625}, "with 5 prompts p is never below 0.062"),
     "W-FLOOR": ({"permutations": 999, "p": 0.001}, "999 permutations, so p is never below .001"),
