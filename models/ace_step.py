@@ -124,7 +124,8 @@ class AceStep(DiffusersModel):
         lyrics = self.instrumental if prompt.lyrics is None else prompt.lyrics
         if self.control == "text":
             return Asked(prompt.text, lyrics, duration, None, None)
-        return Asked(prompt.text, lyrics, duration, prompt.bpm and round(prompt.bpm), prompt.key)
+        bpm = None if prompt.bpm is None else max(1, round(prompt.bpm))
+        return Asked(prompt.text, lyrics, duration, bpm, prompt.key)
 
     def _encode(self, asked: Asked) -> Condition:
         """``states``: what the transformer attends to, of the lyrics, an absent reference and the caption."""
@@ -134,7 +135,8 @@ class AceStep(DiffusersModel):
         return int(self._network.sample_rate)
 
     def _length(self, duration: float) -> int:
-        return max(1, math.ceil(round(duration * self._rate()) / self._network.vae.hop_length))
+        hop = int(self._network.vae.hop_length)
+        return max(1, math.ceil(round(duration * self._rate()) / hop))
 
     def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:
         return alike_in_length(conditions, seeds, "states", lambda own, chosen: self._decoded(own, chosen, length))

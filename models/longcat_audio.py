@@ -70,7 +70,8 @@ class LongCatAudio(DiffusersModel):
         return int(self._network.sample_rate)
 
     def _length(self, duration: float) -> int:
-        return max(1, math.ceil(round(duration * self._rate()) / self._network.vae_scale_factor))
+        hop = int(self._network.vae_scale_factor)
+        return max(1, math.ceil(round(duration * self._rate()) / hop))
 
     def _clips(self, conditions: Sequence[Condition], seeds: Sequence[int], length: int) -> Samples:
         return alike_in_length(conditions, seeds, "states", lambda own, chosen: self._decoded(own, chosen, length))

@@ -80,7 +80,7 @@ def _prompt(entry: Any, where: str) -> Prompt:
     fields = _fields(entry, _PROMPT_FIELDS, where)
     try:
         stripped = {name: fields[name].strip() for name in ("text", "lyrics") if name in fields}
-        return Prompt(**{**fields, **stripped})
+        return Prompt(**(fields | stripped))
     except DataError as error:
         reason = str(error).removeprefix(f"prompt '{fields['id']}': ")
         raise DataError(f"{where}: {reason}") from None

@@ -21,7 +21,13 @@ from models.training.weights import part_name, save_checkpoint
 if TYPE_CHECKING:
     import torch
 
-_KINDS = ("stable-audio", "audioldm", "audioldm2")  # pipelines whose network can be replaced
+_KINDS = (
+    "stable-audio",
+    "audioldm",
+    "audioldm2",
+    "ace-step",
+    "longcat-audio",
+)  # pipelines whose network can be replaced
 _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
 
@@ -116,9 +122,14 @@ def _fold(network: torch.nn.Module) -> None:
     """Add each adapter to the weights that it adapts, and leave the plain layers in its place."""
     from peft.tuners.lora import LoraLayer
 
+    from models.kronecker import KroneckerLayer
+
     adapted = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, LoraLayer)]
     for name, layer in adapted:
         layer.merge()
         network.set_submodule(name, layer.get_base_layer())
+    for name, product in [(name, part) for name, part in network.named_modules() if isinstance(part, KroneckerLayer)]:
+        product.fold()
+        network.set_submodule(name, product.get_base_layer())
     if hasattr(network, "peft_config"):
         del network.peft_config
