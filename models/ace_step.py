@@ -11,6 +11,7 @@ from bench.contracts.audio import Samples
 from bench.contracts.model import GenerationRequest
 from bench.contracts.prompt import Prompt
 from bench.errors import UsageError
+from bench.quiet import quiet_libraries
 from models.batching import alike_in_length, clip_generator, clip_noise
 from models.diffusers_pipeline import DiffusersModel
 
@@ -102,12 +103,7 @@ class AceStep(DiffusersModel):
     def unread_tokens(self, prompt: Prompt) -> int:
         if self._network is None:
             self._load()
-        pipeline, asked = self._network, self._asked_of(prompt, LONGEST)
-        caption, lyrics = pipeline._format_prompt(
-            asked.caption, asked.lyrics, self.language, asked.duration, bpm=asked.bpm, keyscale=asked.key
-        )
-        lengths = [(len(pipeline.tokenizer(text).input_ids), most) for text, most in _limits(caption, lyrics)]
-        return sum(max(0, length - most) for length, most in lengths)
+        return unread_of(self._network.tokenizer, self._asked_of(prompt, LONGEST), self.language)
 
     def _check(self, pipeline: Any) -> None:
         scheduler = pipeline.scheduler
@@ -158,7 +154,7 @@ class AceStep(DiffusersModel):
         device, dtype = states.device, transformer.dtype
         shape = (length, transformer.config.audio_acoustic_hidden_dim)
         latents = clip_noise([clip_generator(seed) for seed in seeds], shape, str(device), dtype)
-        context = context_latents(pipeline.condition_encoder, clips, length).to(dtype)
+        context = context_latents(pipeline.condition_encoder.silence_latent, clips, length).to(dtype)
         if self.guided:
             states = torch.cat([states, unconditional(pipeline.condition_encoder, states)])
             context = torch.cat([context, context])
@@ -223,14 +219,30 @@ def condition_states(pipeline: Any, asked: Asked, language: str) -> torch.Tensor
     return states
 
 
-def context_latents(condition_encoder: Any, clips: int, frames: int) -> torch.Tensor:
+def unread_of(tokenizer: Any, asked: Asked, language: str) -> int:
+    """How many tokens of caption and lyrics, each within its template, are beyond what the pipeline reads."""
+    from diffusers import AceStepPipeline
+
+    texts = AceStepPipeline._format_prompt(
+        AceStepPipeline, asked.caption, asked.lyrics, language, asked.duration, bpm=asked.bpm, keyscale=asked.key
+    )
+    with quiet_libraries():
+        lengths = [len(tokenizer(text).input_ids) for text in texts]
+    return sum(max(0, length - most) for length, most in zip(lengths, (TEXT_TOKENS, LYRIC_TOKENS), strict=True))
+
+
+def context_latents(silence: torch.Tensor, clips: int, frames: int) -> torch.Tensor:
     """What the transformer is told of the music that is there, silence, and of where to make some: everywhere.
 
-    Shape (clips, frames, 2 · channels).
+    Args:
+        silence: latents of silence, shape (1, any frames, channels).
+        clips, frames: how many.
+
+    Returns:
+        Shape (clips, frames, 2 · channels).
     """
     import torch
 
-    silence = condition_encoder.silence_latent
     silence = silence.repeat(1, -(-frames // silence.shape[1]), 1)[:, :frames]
     return torch.cat([silence, torch.ones_like(silence)], dim=-1).expand(clips, -1, -1)
 
@@ -239,7 +251,3 @@ def unconditional(condition_encoder: Any, states: torch.Tensor) -> torch.Tensor:
     """What the transformer attends to where it is told nothing, as ``states`` are shaped."""
     nothing: torch.Tensor = condition_encoder.null_condition_emb
     return nothing.to(states).expand_as(states)
-
-
-def _limits(caption: str, lyrics: str) -> list[tuple[str, int]]:
-    return [(caption, TEXT_TOKENS), (lyrics, LYRIC_TOKENS)]

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from models.training.config import TrainConfig
     from models.training.dataset import Dataset, Split
 
-OBJECTIVES = {"stable-audio": "v-prediction", "audioldm": "epsilon-prediction"}
+OBJECTIVES = {
+    "stable-audio": "v-prediction",
+    "audioldm": "epsilon-prediction",
+    "audioldm2": "epsilon-prediction",
+    "musicgen": "cross-entropy",
+    "ace-step": "flow-matching",
+}
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,13 @@ from models.adapter_files import read_adapter
 from models.base_checkpoint import CARD, identity, locate
 from models.card import Card, read_card
 from models.training.weights import part_name, save_checkpoint
+from models.training.whole_checkpoint import is_whole, tuned_part
 
 if TYPE_CHECKING:
     import torch
 
-_KINDS = (
-    "stable-audio",
-    "audioldm",
-    "audioldm2",
-    "ace-step",
-    "longcat-audio",
-)  # pipelines whose network can be replaced
+# Whose network can be replaced.
+_KINDS = ("stable-audio", "audioldm", "audioldm2", "ace-step", "longcat-audio", "musicgen")
 _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
 
@@ -112,6 +108,9 @@ def _network(base: Path) -> torch.nn.Module:
     import diffusers
     import torch
 
+    if is_whole(base):
+        part: torch.nn.Module = tuned_part(base)
+        return part
     name = part_name(base)
     kind: Any = getattr(diffusers, read_object(base / "model_index.json")[name][1])
     network: torch.nn.Module = load_network(kind, base / name, torch_dtype=torch.float32)
