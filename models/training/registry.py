@@ -47,7 +47,7 @@ def open_trainee(config: TrainConfig) -> Trainee:
     who = identity(base.checkpoint, base.revision)
     frozen = config.method == "lora"
     # What else a kind is opened with.
-    more = {"audioldm": {"clap": config.clap}, "ace-step": {"crop": config.crop}}.get(base.kind, {})
+    more: dict[str, Any] = {"audioldm": {"clap": config.clap}, "ace-step": {"crop": config.crop}}.get(base.kind, {})
     dtype = torch.bfloat16 if frozen and config.precision == "bf16" else torch.float32
     try:
         with quiet_libraries(), warnings.catch_warnings():
