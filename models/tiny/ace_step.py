@@ -61,18 +61,7 @@ def build(seed: int) -> Iterator[Any]:
         head_dim=8,
         sliding_window=16,
     )
-    encoder = Qwen3Model(
-        Qwen3Config(
-            vocab_size=640,
-            hidden_size=24,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=12,
-            max_position_embeddings=4096,
-        )
-    )
+    encoder = _text_encoder()
     for part in (vae, transformer, condition, encoder):
         fill_module(part, seed)
     fill({"silence_latent": condition.silence_latent}, seed)
@@ -85,6 +74,21 @@ def build(seed: int) -> Iterator[Any]:
         transformer=transformer,
         condition_encoder=condition,
         scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
+    )
+
+
+def _text_encoder() -> Qwen3Model:
+    return Qwen3Model(
+        Qwen3Config(
+            vocab_size=640,
+            hidden_size=24,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=12,
+            max_position_embeddings=4096,
+        )
     )
 
 
