@@ -47,12 +47,12 @@ def open_trainee(config: TrainConfig) -> Trainee:
     who = identity(base.checkpoint, base.revision)
     frozen = config.method == "lora"
     # What else a kind is opened with.
-    more: dict[str, Any] = {"audioldm": {"clap": config.clap}, "ace-step": {"crop": config.crop}}.get(base.kind, {})
+    more: Mapping[str, Mapping[str, Any]] = {"audioldm": {"clap": config.clap}, "ace-step": {"crop": config.crop}}
     dtype = torch.bfloat16 if frozen and config.precision == "bf16" else torch.float32
     try:
         with quiet_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of names that older versions of the libraries need
-            opened: Trainee = trainee(folder, who, dtype, **more)
+            opened: Trainee = trainee(folder, who, dtype, **more.get(base.kind, {}))
             return opened
     except TunebenchError:
         raise

@@ -13,7 +13,7 @@ import soundfile
 import yaml
 
 from bench.config.run_config import parse_config
-from bench.contracts.plugins import declared
+from bench.contracts.entry_points import declared
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")

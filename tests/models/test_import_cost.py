@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bench.contracts.plugins import declared
+from bench.contracts.entry_points import declared
 
 PROGRAM = """
 import sys
