@@ -24,7 +24,10 @@ def command(
     ] = None,
     ratings: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Ratings of a listening survey.  [default: RUN/ratings.csv, if it is there]"),
+        typer.Option(
+            metavar="FILE",
+            help="Ratings of a listening survey, or a listening test.  [default: RUN/ratings.csv, if it is there]",
+        ),
     ] = None,
     doses: Annotated[
         Path | None,
@@ -51,10 +54,12 @@ def command(
     import sys
 
     from bench.cli.progress import shown
+    from bench.listening_test.read_test import is_test, read_listening_test
     from bench.report.audio_encoding import Format
     from bench.report.build import build_report, build_reports, report_record
     from bench.report.size import folder_size
 
+    listeners = read_listening_test(ratings) if ratings is not None and is_test(ratings) else ratings
     kinds: dict[AudioFormat, Format] = {AudioFormat.flac: "flac", AudioFormat.mp3: "mp3"}
     several = len(runs) > 1
     _refuse_mixed(several, as_json, out, bool(ratings or doses))
@@ -62,13 +67,13 @@ def command(
         if as_json:
             import json
 
-            record = report_record(runs[0], ratings, doses, progress)
+            record = report_record(runs[0], listeners, doses, progress)
             print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
             return
         if several and out is not None:
             folder = build_reports(runs, out, kinds.get(audio), workers, progress)
         else:
-            folder = build_report(runs[0], out, ratings, doses, kinds.get(audio), workers, progress)
+            folder = build_report(runs[0], out, listeners, doses, kinds.get(audio), workers, progress)
     weight = folder_size(folder)
     print(folder / "index.html")
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)

@@ -7,33 +7,42 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.paths import StrPath
 from bench.report.context import Survey
 from bench.report.provenance import named
 from bench.survey.analysis import analyse, record
-from bench.survey.forms.questions import SurveyQuestion
+from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import sections
+from bench.survey_question import SurveyQuestion
+
+Listeners = StrPath | Ratings | Preferences
+"""A file of ratings or preferences, or what was read of one."""
 
 
-def read_listeners(path: Path, genres: Mapping[str, str]) -> Survey:
+def read_listeners(source: Listeners, genres: Mapping[str, str]) -> Survey:
     """Read and analyse ratings or preferences with the defaults of ``tunebench survey analyze``.
 
     Args:
-        path: the file.
+        source: of the answers.
         genres: by prompt, for a file that names none.
 
     Raises:
         DataError: the file cannot be read or leaves something open, or nothing is left that could be compared.
     """
     try:
-        survey = read_survey(path)
+        survey = source if isinstance(source, Ratings | Preferences) else read_survey(source)
     except SurveyQuestion as question:  # a report has no options to answer it with
         raise DataError(f"{question}; a report reads ratings as they are, so write the answer into the file") from None
     if not survey.genres:
         known = survey.table["prompt"].map(genres).fillna("")
         survey = replace(survey, table=survey.table.assign(genre=known))
     found = analyse(survey)
-    return Survey(named(path), tuple(sections(found)), record(found))
+    return Survey(
+        "a listening test" if isinstance(source, Ratings | Preferences) else named(Path(source)),
+        tuple(sections(found)),
+        record(found),
+    )
 
 
 def strangers(survey: Survey, models: Collection[str]) -> list[str]:
