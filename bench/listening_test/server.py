@@ -125,6 +125,7 @@ class Server:
         return {
             **self.common,
             **self.session(who.listener),
+            "listener": who.listener + 1,
             "answers": answered,
             "consented": who.consented_at is not None,
             "facts": dict.fromkeys(who.facts, True),

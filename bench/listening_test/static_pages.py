@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.errors import UsageError
-from bench.listening_test.design import SOUNDS, read_design
-from bench.listening_test.listener_session import common_content, session_content
+from bench.listening_test.design import SOUNDS, ListeningDesign, read_design
+from bench.listening_test.listener_session import common_content, session_content, sounds_of_session
 from bench.paths import StrPath
 
 _STATIC = files("bench.listening_test") / "static"
@@ -36,24 +37,45 @@ def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None
     design = read_design(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already, and not an empty folder; name a new one with --out")
-    content = {
-        **common_content(design),
-        "sessions": [session_content(design, place)["pages"] for place in range(len(design.sessions))],
-        "volume": session_content(design, 0)["volume"],
-        "completion": {"code": design.test.completion.code, "address": ""},
-        "send": send,
-    }
-    page = (_STATIC / "listener.html").read_text("utf-8").replace('data-answers="server"', 'data-answers="browser"')
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as made:
             whole = Path(made) / out.name
-            (whole / "static").mkdir(parents=True)
-            for name in _FILES:
-                (whole / "static" / name).write_bytes((_STATIC / name).read_bytes())
-            shutil.copytree(folder / SOUNDS, whole / SOUNDS, copy_function=shutil.copyfile)
-            (whole / "sessions.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-            (whole / "index.html").write_text(page, encoding="utf-8")
+            _write(design, folder, whole, range(len(design.sessions)), "browser", send)
             whole.replace(out)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}; free disk space or fix permissions") from None
+
+
+def write_preview(folder: Path, out: Path) -> None:
+    """Write the first session of a test into a new folder, as pages that keep no answer.
+
+    Raises:
+        UsageError: there is no test in the folder.
+        DataError: the design is damaged.
+        OSError: the disk does not take it.
+    """
+    _write(read_design(folder), folder, out, range(1), "preview", "")
+
+
+def _write(design: ListeningDesign, folder: Path, out: Path, listeners: Sequence[int], answers: str, send: str) -> None:
+    """Write the sessions of some listeners."""
+    content = {
+        **common_content(design),
+        "sessions": [session_content(design, listener)["pages"] for listener in listeners],
+        "volume": session_content(design, 0)["volume"],
+        "completion": {"code": design.test.completion.code, "address": ""},
+        "send": send,
+    }
+    (out / "static").mkdir(parents=True)
+    (out / SOUNDS).mkdir()
+    for name in _FILES:
+        (out / "static" / name).write_bytes((_STATIC / name).read_bytes())
+    for name in sorted({name for listener in listeners for name in sounds_of_session(design, listener)}):
+        shutil.copyfile(folder / SOUNDS / f"{name}.mp3", out / SOUNDS / f"{name}.mp3")
+    text = json.dumps(content, ensure_ascii=False)
+    (out / "sessions.js").write_text(f"window.listeningTest = {text};\n", encoding="utf-8")
+    page = (_STATIC / "listener.html").read_text("utf-8").replace('data-answers="server"', f'data-answers="{answers}"')
+    first = '<script src="static/player.js"'
+    page = page.replace(first, f'<script src="sessions.js" defer></script>\n{first}')
+    (out / "index.html").write_text(page, encoding="utf-8")

@@ -117,6 +117,7 @@ def _build(
     from bench.report.media import prepare
     from bench.report.page import write_pages
     from bench.report.record import write_record
+    from bench.report.survey_results import PREVIEW, ListeningResults
 
     audio, workers = playing
     with Store.read(run) as store, OutputFolder.of(folder) as own:
@@ -130,6 +131,8 @@ def _build(
             write_downloads(content, store, fresh)
             write_record(content, fresh)
             write_pages(content, fresh)
+            if isinstance(joined[0], ListeningResults):
+                joined[0].write_preview(fresh / PREVIEW)
             own.replace_with(fresh)
     return content
 

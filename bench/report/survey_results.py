@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import DataError
@@ -16,8 +16,31 @@ from bench.survey.reading import read_survey
 from bench.survey.report import sections
 from bench.survey_question import SurveyQuestion
 
-Listeners = StrPath | Ratings | Preferences
-"""A file of ratings or preferences, or what was read of one."""
+
+@dataclass(frozen=True)
+class ListeningResults:
+    """What was read of a listening test.
+
+    Attributes:
+        name: of the test.
+        survey: its answers.
+        confidence: of the intervals.
+        margin: for equivalence, or None.
+        write_preview: writes pages as listeners saw them into a new folder.
+    """
+
+    name: str
+    survey: Ratings | Preferences
+    confidence: float
+    margin: float | None
+    write_preview: Callable[[Path], None]
+
+
+Listeners = StrPath | ListeningResults
+"""A file of ratings or preferences, or a listening test."""
+
+PREVIEW = "listening-test"
+"""The folder of a report that holds the pages as listeners saw them."""
 
 
 def read_listeners(source: Listeners, genres: Mapping[str, str]) -> Survey:
@@ -30,19 +53,18 @@ def read_listeners(source: Listeners, genres: Mapping[str, str]) -> Survey:
     Raises:
         DataError: the file cannot be read or leaves something open, or nothing is left that could be compared.
     """
+    if isinstance(source, ListeningResults):
+        found = analyse(source.survey, source.margin, source.confidence)
+        return Survey(source.name, tuple(sections(found)), record(found), f"{PREVIEW}/index.html")
     try:
-        survey = source if isinstance(source, Ratings | Preferences) else read_survey(source)
+        survey = read_survey(source)
     except SurveyQuestion as question:  # a report has no options to answer it with
         raise DataError(f"{question}; a report reads ratings as they are, so write the answer into the file") from None
     if not survey.genres:
         known = survey.table["prompt"].map(genres).fillna("")
         survey = replace(survey, table=survey.table.assign(genre=known))
     found = analyse(survey)
-    return Survey(
-        "a listening test" if isinstance(source, Ratings | Preferences) else named(Path(source)),
-        tuple(sections(found)),
-        record(found),
-    )
+    return Survey(named(Path(source)), tuple(sections(found)), record(found))
 
 
 def strangers(survey: Survey, models: Collection[str]) -> list[str]:

@@ -14,21 +14,41 @@ async function ask(address, content) {
   throw new Refused(found.error || response.statusText);
 }
 
+// What the server has not got yet, because the network failed or the page was left, is kept here until it has.
 class ServerAnswers {
-  load() { return ask("api/session"); }
+  async load() {
+    const session = await ask("api/session");
+    this.key = `listening test ${session.test} ${session.listener}`;
+    const { page, ...draft } = JSON.parse(localStorage.getItem(this.key) || "{}");
+    const known = session.answers?.[page];
+    if (page !== undefined && session.answers && !known?.final && draft.number > (known?.number ?? 0)) {
+      session.answers[page] = { ...draft, final: false };
+    }
+    return session;
+  }
+
   enroll(panel) { return ask("api/enroll", panel ? { panel } : {}); }
   consent() { return ask("api/consent", {}); }
   facts(facts) { return ask("api/facts", facts); }
-  save(answer) { return ask("api/answer", answer); }
+
+  async save(answer) {
+    localStorage.setItem(this.key, JSON.stringify(answer));
+    const found = await ask("api/answer", answer);
+    if (answer.final) localStorage.removeItem(this.key);
+    return found;
+  }
 }
 
-// One file with all sessions lies beside the page; answers stay here until they are downloaded or sent.
+// The sessions lie beside the page, in sessions.js; answers stay here until they are downloaded or sent. Of a preview,
+// nothing is kept.
 class BrowserAnswers {
+  constructor(preview) { this.preview = preview; }
+
   async load() {
-    const test = await ask("sessions.json");
+    const test = window.listeningTest;
     const asked = new URLSearchParams(location.search);
     this.key = `listening test ${test.test}`;
-    this.kept = JSON.parse(localStorage.getItem(this.key) || "null");
+    this.kept = this.preview ? null : JSON.parse(localStorage.getItem(this.key) || "null");
     if (!this.kept) {
       const wished = Number.parseInt(asked.get("listener") || "", 10);
       const count = test.sessions.length;
@@ -49,7 +69,7 @@ class BrowserAnswers {
     return { consented, facts, answers, finished, state: "open" };
   }
 
-  keep() { localStorage.setItem(this.key, JSON.stringify(this.kept)); }
+  keep() { if (!this.preview) localStorage.setItem(this.key, JSON.stringify(this.kept)); }
 
   async consent() { this.kept.consented = true; this.keep(); return {}; }
 
@@ -58,7 +78,7 @@ class BrowserAnswers {
   async save({ page, ...answer }) {
     if (!this.kept.answers[page]?.final) { this.kept.answers[page] = answer; this.keep(); }
     const { finished } = this.state();
-    if (finished && this.test.send && !this.kept.sent) {
+    if (finished && this.test.send && !this.kept.sent && !this.preview) {
       await ask(this.test.send, this.kept).then(() => { this.kept.sent = true; this.keep(); }).catch(() => {});
     }
     return { finished };

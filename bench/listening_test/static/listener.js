@@ -3,8 +3,9 @@
 
 const main = document.getElementById("main");
 const status = document.getElementById("status");
-const store = document.documentElement.dataset.answers === "browser" ? new BrowserAnswers() : new ServerAnswers();
-let session, texts, player, onKey = null;
+const where = document.documentElement.dataset.answers;
+const store = where === "server" ? new ServerAnswers() : new BrowserAnswers(where === "preview");
+let session, texts, player, onKey = null, onLeave = null;
 
 function say(name, values = {}) {
   let text = texts?.[name] ?? name;
@@ -32,6 +33,7 @@ function show(heading, ...inside) {
   player?.stop();
   player = null;
   onKey = null;
+  onLeave = null;
   const title = make("h1", { tabindex: "-1" }, heading);
   main.replaceChildren(title, ...inside.flat());
   tell("");
@@ -228,10 +230,15 @@ function slider(question, scale, kept, changed) {
   });
   input.value = kept ?? 50;
   const shown = make("output", {}, touched ? String(kept) : "–");
-  const set = () => { touched = true; input.classList.remove("unset"); shown.textContent = input.value; changed(); };
+  const set = (event) => {
+    touched = true;
+    input.classList.remove("unset");
+    shown.textContent = input.value;
+    changed(event);
+  };
   input.addEventListener("input", set);
   input.addEventListener("click", set);
-  input.addEventListener("keydown", (event) => { if (event.key === " ") { event.preventDefault(); set(); } });
+  input.addEventListener("keydown", (event) => { if (event.key === " ") { event.preventDefault(); set(event); } });
   const element = make("div", { class: "slider" }, make("span", {}, say("play sound", { letter })), input, shown);
   return { key: question.key, scale: question.scale, element, value: () => (touched ? Number(input.value) : undefined), choose: () => false };
 }
@@ -270,18 +277,28 @@ function trial(page) {
     seconds: player.sinceEnd === null ? null : Math.round(player.sinceEnd * 1000) / 1000,
   });
   const draft = () => {
+    clearTimeout(timer);
+    timer = 0;
     const sent = message(false);
     session.answers[page] = { ...sent };
     tell("saving");
     store.save(sent).then(() => { if (!going) tell("saved"); }, () => tell("not saved", true));
   };
-  const changed = () => { clearTimeout(timer); timer = setTimeout(draft, 150); ready(); };
+  // A slider that moves is saved when it rests, all else at once.
+  const changed = (event) => {
+    clearTimeout(timer);
+    if (event?.target?.type === "range") timer = setTimeout(draft, 150);
+    else draft();
+    ready();
+  };
+  onLeave = () => { if (timer) draft(); };
   const fields = content.questions.map((question) => field(question, kept.answer[question.key], changed));
   const complete = () => player.allWhole && fields.every((one) => one.value() !== undefined);
   const next = nextButton("next", async () => {
     if (!player.allWhole) return tell("listen first", true);
     if (!complete()) return tell("answer first", true);
     clearTimeout(timer);
+    timer = 0;
     going = true;
     tell("saving");
     const sent = message(true);
@@ -315,6 +332,8 @@ function trial(page) {
     return false;
   };
 }
+
+addEventListener("pagehide", () => onLeave?.());
 
 document.addEventListener("keydown", (event) => {
   const control = event.target.closest?.("button, a, input, select, textarea");

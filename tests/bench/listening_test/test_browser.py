@@ -11,12 +11,18 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.listening_test.access import listener_token, organizer_token
+from bench.listening_test.design import read_design
+from bench.listening_test.listener_session import sounds_of_session
 from bench.listening_test.read_test import ANSWERS, read_listening_test
 from bench.listening_test.static_pages import write_listening_pages
+from bench.storage.listening_answers import Answers
 from bench.survey.analysis import analyse
 from tests.bench.listening_test.conftest import Served
+from tests.bench.listening_test.test_answers import all_answers
 from tests.bench.report.browsers import ARGUMENTS, AXE_RUN, axe_script, find_chromium, serious
 
 CHROMIUM = find_chromium()
@@ -77,14 +83,14 @@ class Visitor:
             self.click("Begin")
             self.page.get_by_role("heading", name=VOLUME).wait_for()
         while self.heading in (VOLUME, HEADPHONES):
-            before = self.page.locator("main").inner_text()
+            shown = self.page.locator("h1").element_handle()
             self.hear()
             if self.heading == VOLUME:
                 self.click("The volume is comfortable")
             else:
                 self.page.get_by_label("Tone 2").check()
                 self.click("Next")
-            self.page.wait_for_function("(before) => document.querySelector('main').innerText !== before", arg=before)
+            self.page.wait_for_function("(shown) => !shown.isConnected", arg=shown)
 
     def wait_for_other(self, heading: str) -> None:
         self.page.wait_for_function("(before) => document.querySelector('h1').innerText !== before", arg=heading)
@@ -328,5 +334,68 @@ def test_static_pages_keep_answers_and_give_them_to_the_listener(
 
 
 def read_pages(site: Path) -> list[Any]:
-    pages: list[Any] = json.loads((site / "sessions.json").read_text())["sessions"][2]
+    pages: list[Any] = json.loads((site / "sessions.js").read_text().partition("=")[2].strip(" ;\n"))["sessions"][2]
     return pages
+
+
+def test_a_report_shows_the_results_and_the_pages_from_the_disk(
+    chromium: Any, make_test: MakeTest, run_folder: Path, tmp_path: Path
+) -> None:
+    folder = make_test(fresh=True, prompts=["jazz-1", "rock-1"], **SHORT)
+    fill_with_honest_answers(folder)
+    out = tmp_path / "report"
+    ran = CliRunner().invoke(
+        app, ["report", str(run_folder), "--ratings", str(folder), "--audio", "none", "--out", str(out)]
+    )
+    assert ran.exit_code == 0, ran.output
+    names = {path.name for path in (out / "listening-test" / "sounds").iterdir()}
+    assert names == {f"{name}.mp3" for name in sounds_of_session(read_design(folder), 0)}
+    visitor = Visitor(chromium)
+    visitor.page.goto((out / "survey.html").as_uri())
+    visitor.page.get_by_role("link", name="as the first listener saw it").click()
+    visitor.page.get_by_role("button", name="Begin").wait_for()
+    visitor.until_pages()
+    heading = visitor.heading
+    rate_by_mouse(visitor, 3)
+    visitor.wait_for_other(heading)
+    assert visitor.page.evaluate("localStorage.length") == 0 and visitor.problems == []
+    visitor.context.close()
+    record = json.loads((out / "data" / "report.json").read_text())
+    assert record["survey"]["record"]["design"]["listeners"] == 4
+    # The same command without the test takes the preview away again.
+    assert CliRunner().invoke(app, ["report", str(run_folder), "--audio", "none", "--out", str(out)]).exit_code == 0
+    assert not (out / "listening-test").exists()
+
+
+def fill_with_honest_answers(folder: Path) -> None:
+    """Give the answers of listeners who hear well."""
+    design = read_design(folder)
+    answers = Answers(folder, design.id)
+    for listener in range(len(design.sessions)):
+        answers.enroll(listener)
+    for one in all_answers(design):
+        answers.save(one)
+    answers.close()
+
+
+def test_an_answer_that_never_left_the_browser_is_there_after_a_reload(
+    chromium: Any, make_test: MakeTest, serve: Serve
+) -> None:
+    checks = {"practice": 0, "beeps": 0, "spoiled": 0, "headphones": False}
+    served = serve(make_test(fresh=True, checks=checks, scales=["Harmony"]))
+    visitor = Visitor(chromium)
+    visitor.page.goto(f"http://127.0.0.1:{served.port}/join/{listener_token(served.design, 0)}")
+    visitor.until_pages()
+    visitor.hear()
+    visitor.page.route("**/api/answer", lambda route: route.abort())
+    visitor.page.get_by_label("2", exact=True).check()
+    visitor.page.get_by_text("Not saved yet").wait_for()
+    visitor.page.unroute("**/api/answer")
+    visitor.page.reload()
+    visitor.page.get_by_text("Heard to the end").wait_for()
+    heading = visitor.heading
+    assert visitor.page.get_by_label("2", exact=True).is_checked()
+    visitor.click("Next")
+    visitor.wait_for_other(heading)
+    assert visitor.page.evaluate("localStorage.length") == 0
+    visitor.context.close()
