@@ -2,7 +2,7 @@
 
 Every name that a format gives to a layer is worked out from the network's own names, so that a name in a file is
 either known, exactly, or no layer's. Sources: huggingface/peft, huggingface/diffusers, NeuralNotW0rk/LoRAW,
-kohya-ss/sd-scripts, Comfy-Org/ComfyUI (``comfy/lora.py``), Stability-AI/stable-audio-tools.
+kohya-ss/sd-scripts, Comfy-Org/ComfyUI (``comfy/lora.py``), Stability-AI/stable-audio-tools, ace-step/ACE-Step-1.5.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ LORAW = FORMATS[-1]
 # What is not LoRA, told by a part of its names.
 OTHER_KINDS = {
     "hada_": "LoHa",
-    "lokr_": "LoKr",
+    "lokr_t2": "LoKr with a core between its factors (Tucker)",
+    ".lokr_": "LoKr of a kind that is not known",
     "lora_mid": "LoCon with a core between its factors",
     "oft_": "OFT",
     "boft_": "BOFT",
@@ -134,6 +135,18 @@ def _stable_audio_tools(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
         yield f"{_OUTSIDE_BLOCKS[first]}{dot}{rest}", _WHOLE
 
 
+_ACE_STEP_ATTENTION = re.compile(r"(?P<attention>layers\.\d+\.(self|cross)_attn)\.to_(?P<leaf>q|k|v|out\.0)")
+_ACE_STEP_OTHERS = re.compile(r"layers\.\d+\.mlp\..+|proj_(?P<side>in|out)_conv")
+
+
+def _ace_step(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """ACE-Step's own decoder has other names for its attention, and its convolutions stand in a list."""
+    if match := _ACE_STEP_ATTENTION.fullmatch(name):
+        yield f"{match['attention']}.{match['leaf'][0]}_proj", _WHOLE
+    elif match := _ACE_STEP_OTHERS.fullmatch(name):
+        yield f"proj_{match['side']}.1" if match["side"] else name, _WHOLE
+
+
 def _inside(root: str) -> Naming:
     """The names that an adapter has which was trained on a part of the network."""
 
@@ -153,6 +166,7 @@ NAMINGS: Mapping[str, Naming] = {
     "the network's own": _own,
     "diffusers' attention processors": _processor,
     "stable-audio-tools": _stable_audio_tools,
+    "ACE-Step": _ace_step,
     **{f"inside {root}": _inside(root) for root in ROOTS if root},
 }
 

@@ -26,7 +26,7 @@ TEXTS = ("text", "prompt", "caption", "main_caption")
 IDS = ("id", "prompt_id", "caption_id", "ytid")
 """Columns of ids, as Song Describer (``caption_id``) and MusicCaps (``ytid``) call them."""
 
-_FACTS = ("genre", "level", "bpm", "key")
+_FACTS = ("genre", "level", "bpm", "key", "lyrics")
 _LONGEST_ID = 100
 
 _SPLITS: Mapping[str, Split] = {
@@ -41,12 +41,12 @@ class SuiteFile(Settings):
     """A file of prompts, and how it is read.
 
     file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a prompt a line; also with .gz. text and id: names of the
-    columns; by default the one that is known. Where there is no id, rows are p1, p2 and so on. genre, level, bpm and
-    key: columns of what prompts may also have; only a file with columns called id and text is searched for them. split:
-    the column that says which prompts are for development (also train, dev, valid or validation) and which are for test
-    (also eval or evaluation). where: values that rows must have, or lists of such, by column. limit: only so many of
-    these rows, from the first. repeated_ids: refuse, or number all but the first of an id. repeated_texts: refuse, or
-    keep the first of a text. empty: refuse rows without a text, or skip them. encoding: of the text.
+    columns; by default the one that is known. Where there is no id, rows are p1, p2 and so on. genre, level, bpm, key
+    and lyrics: columns of what prompts may also have; only a file with columns called id and text is searched for them.
+    split: the column that says which prompts are for development (also train, dev, valid or validation) and which are
+    for test (also eval or evaluation). where: values that rows must have, or lists of such, by column. limit: only so
+    many of these rows, from the first. repeated_ids: refuse, or number all but the first of an id. repeated_texts:
+    refuse, or keep the first of a text. empty: refuse rows without a text, or skip them. encoding: of the text.
     """
 
     file: Annotated[str, Field(min_length=1)]
@@ -56,6 +56,7 @@ class SuiteFile(Settings):
     level: str | None = None
     bpm: str | None = None
     key: str | None = None
+    lyrics: str | None = None
     split: str | None = None
     where: dict[str, Cell | list[Cell]] = Field(default={})
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -93,7 +94,9 @@ def load_suite_file(settings: SuiteFile) -> PromptSuite:
     prompts = tuple(_prompt(path, id, place, row, columns) for id, place, row in found)
     splits = _splits(path, found, columns.pop("split", None))
     # Splits are no part of what is read: that prompts are declared makes no other suite of them.
-    read = settings.model_dump(mode="json", exclude={"file", "split"}) | {"columns": columns, "sha256": table.sha256}
+    later = {name for name in ("lyrics",) if getattr(settings, name) is None}  # names of suites without it stay
+    content = settings.model_dump(mode="json", exclude={"file", "split"} | later)
+    read = content | {"columns": columns, "sha256": table.sha256}
     return PromptSuite(f"{_stem(path)}-{fingerprint(read)[:8]}", 1, prompts, table.sha256, splits)
 
 
@@ -257,6 +260,7 @@ _FACT: Mapping[str, Callable[[Any, str], Any]] = {
     "level": _level,
     "bpm": _number,
     "key": lambda cell, where: _text(cell, where) or None,
+    "lyrics": lambda cell, where: _text(cell, where) or None,
 }
 
 

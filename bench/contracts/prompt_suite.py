@@ -36,9 +36,10 @@ _PROMPT_FIELDS: _Fields = {
     "level": (int,),
     "bpm": (int, float),
     "key": (str,),
+    "lyrics": (str,),
     "split": (str,),
 }
-_OPTIONAL = {"genre", "level", "bpm", "key", "split"}
+_OPTIONAL = {"genre", "level", "bpm", "key", "lyrics", "split"}
 _WANTED = {str: "text", int: "a whole number", float: "a number", list: "a list"}
 _SYNONYMS = {"tempo": "bpm", "tonality": "key", "prompt": "text", "caption": "text", "style": "genre"}
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -48,8 +49,8 @@ def load_suite(path: Path) -> PromptSuite:
     """Read a suite from a YAML file.
 
     Every prompt needs ``id`` and ``text``. ``genre`` and ``level`` are what tables can be split by; ``bpm`` and
-    ``key`` are given where the text states them. `bench.Prompt` says which values they take. ``split``, of the suite or
-    of a prompt, is ``development`` or ``test``.
+    ``key`` are given where the text states them, ``lyrics`` for models that sing. `bench.Prompt` says which values they
+    take. ``split``, of the suite or of a prompt, is ``development`` or ``test``.
 
     Raises:
         DataError: the file is missing, is not YAML, or has a mistake; the message says where.
@@ -92,7 +93,8 @@ def _prompt(entry: Any, where: str) -> tuple[Prompt, Split | None]:
     fields = _fields(entry, _PROMPT_FIELDS, where)
     own = {name: value for name, value in fields.items() if name != "split"}
     try:
-        return Prompt(**{**own, "text": fields["text"].strip()}), _split(fields, where)
+        stripped = {name: own[name].strip() for name in ("text", "lyrics") if name in own}
+        return Prompt(**(own | stripped)), _split(fields, where)
     except DataError as error:
         reason = str(error).removeprefix(f"prompt '{fields['id']}': ")
         raise DataError(f"{where}: {reason}") from None

@@ -29,7 +29,7 @@ _PLAN = (
     "UPDATE models SET trained_on = new.trained_on, lineage = new.lineage, plays = new.plays "
     "FROM other.models AS new WHERE new.label = models.label",
     *(_LATEST.format(key=key) for key in SAID_OF_PROMPTS),
-    "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
+    "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key, lyrics FROM other.prompts ORDER BY rowid",
     "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
     "shown FROM other.metrics WHERE true ORDER BY position "

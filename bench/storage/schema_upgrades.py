@@ -67,6 +67,7 @@ def _to_5(db: sqlite3.Connection) -> None:
         "ALTER TABLE metrics ADD COLUMN families TEXT NOT NULL DEFAULT '[]'",
         "ALTER TABLE models ADD COLUMN lineage TEXT NOT NULL DEFAULT '{}'",
         "ALTER TABLE models ADD COLUMN plays TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE prompts ADD COLUMN lyrics TEXT",
         "CREATE TABLE scores_5 (clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL, "
         "params_hash TEXT NOT NULL, embedder TEXT NOT NULL, reference TEXT NOT NULL, value REAL, reason TEXT, "
         "error TEXT, details TEXT NOT NULL, seconds REAL, "

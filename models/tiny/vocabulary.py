@@ -9,7 +9,8 @@ import json
 from importlib import resources
 from typing import Any
 
-from transformers import RobertaTokenizer, T5Tokenizer
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import Qwen2Tokenizer, RobertaTokenizer, T5Tokenizer
 
 
 def t5_tokenizer(max_length: int = 128) -> Any:
@@ -23,6 +24,17 @@ def roberta_tokenizer(max_length: int = 77) -> Any:
     content = _read("bpe.json")
     merges = [tuple(pair) for pair in content["merges"]]
     return RobertaTokenizer(vocab=content["vocab"], merges=merges, model_max_length=max_length)
+
+
+def qwen_tokenizer(max_length: int = 32768) -> Any:
+    """A Qwen tokenizer with the byte-level pieces of `roberta_tokenizer`, and a token for each byte besides."""
+    content = _read("bpe.json")
+    vocab = dict(content["vocab"])
+    for sign in sorted(ByteLevel.alphabet()):
+        vocab.setdefault(sign, len(vocab))
+    vocab["<|endoftext|>"] = len(vocab)
+    merges = [tuple(pair) for pair in content["merges"]]
+    return Qwen2Tokenizer(vocab=vocab, merges=merges, model_max_length=max_length)
 
 
 def _read(name: str) -> Any:

@@ -15,10 +15,13 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
-# Layers that published adapters train: all of the attention of Stable Audio's transformer, two of AudioLDM's.
+# Layers that published adapters train: all of the attention of Stable Audio and ACE-Step, two of the others.
 TARGETS = {
     "stable-audio": ("to_q", "to_k", "to_v", "to_out.0"),
     "audioldm": ("to_q", "to_v"),
+    "audioldm2": ("to_q", "to_v"),
+    "musicgen": ("q_proj", "v_proj"),
+    "ace-step": ("to_q", "to_k", "to_v", "to_out.0"),
 }
 
 
@@ -28,7 +31,7 @@ class BaseConfig(Settings):
     kind: its architecture. checkpoint: a hub id or a local folder. revision: commit, tag or branch of the hub.
     """
 
-    kind: Literal["stable-audio", "audioldm"]
+    kind: Literal["stable-audio", "audioldm", "audioldm2", "musicgen", "ace-step"]
     checkpoint: str
     revision: str | None = None
 

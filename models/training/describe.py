@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from models.training.dataset import Dataset, Example, Split
     from models.training.history import History
 
-OBJECTIVES = {"stable-audio": "v-prediction", "audioldm": "epsilon-prediction"}
+OBJECTIVES = {
+    "stable-audio": "v-prediction",
+    "audioldm": "epsilon-prediction",
+    "audioldm2": "epsilon-prediction",
+    "musicgen": "cross-entropy",
+    "ace-step": "flow-matching",
+}
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ from models.adapter_files import read_adapter
 from models.base_checkpoint import CARD, identity, locate
 from models.card import Card, read_card, with_tuning_of
 from models.training.weights import part_name, save_checkpoint
+from models.training.whole_checkpoint import is_whole, tuned_part
 
 if TYPE_CHECKING:
     import torch
 
-_KINDS = ("stable-audio", "audioldm", "audioldm2")  # pipelines whose network can be replaced
+# Whose network can be replaced.
+_KINDS = ("stable-audio", "audioldm", "audioldm2", "ace-step", "longcat-audio", "musicgen")
 _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
 
@@ -106,6 +108,9 @@ def _network(base: Path) -> torch.nn.Module:
     import diffusers
     import torch
 
+    if is_whole(base):
+        part: torch.nn.Module = tuned_part(base)
+        return part
     name = part_name(base)
     kind: Any = getattr(diffusers, read_object(base / "model_index.json")[name][1])
     network: torch.nn.Module = load_network(kind, base / name, torch_dtype=torch.float32)
@@ -116,9 +121,14 @@ def _fold(network: torch.nn.Module) -> None:
     """Add each adapter to the weights that it adapts, and leave the plain layers in its place."""
     from peft.tuners.lora import LoraLayer
 
+    from models.kronecker import KroneckerLayer
+
     adapted = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, LoraLayer)]
     for name, layer in adapted:
         layer.merge()
         network.set_submodule(name, layer.get_base_layer())
+    for name, product in [(name, part) for name, part in network.named_modules() if isinstance(part, KroneckerLayer)]:
+        product.fold()
+        network.set_submodule(name, product.get_base_layer())
     if hasattr(network, "peft_config"):
         del network.peft_config

@@ -22,10 +22,21 @@ _WITHIN = re.compile(r"([\\`*_{}\[\]<>|~#&$@!])")
 _AT_FIRST = re.compile(r"^(\d+(?=[.)](?: |$))|(?=[-+=]))")
 _LICENCE = "What its licence says of weights that are made of its own holds for these."
 # The class that loads a base, and its network's name; and the bases whose network diffusers itself puts adapters into.
-_PIPELINES = {"stable-audio": ("StableAudioPipeline", "transformer"), "audioldm": ("AudioLDMPipeline", "unet")}
-_DIFFUSERS_LOADS = ("audioldm",)
+_PIPELINES = {
+    "stable-audio": ("StableAudioPipeline", "transformer"),
+    "audioldm": ("AudioLDMPipeline", "unet"),
+    "audioldm2": ("AudioLDM2Pipeline", "unet"),
+    "ace-step": ("AceStepPipeline", "transformer"),
+}
+_DIFFUSERS_LOADS = ("audioldm", "audioldm2", "ace-step")
+_TRANSFORMERS = {"musicgen": ("MusicgenForConditionalGeneration", "decoder")}
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
-_PREDICTED = {"v-prediction": "the velocity v", "epsilon-prediction": "the noise ε"}
+_OBJECTIVES = {
+    "v-prediction": "mean squared error of the velocity v",
+    "epsilon-prediction": "mean squared error of the noise ε",
+    "flow-matching": "mean squared error of noise - latent",
+    "cross-entropy": "mean cross-entropy of the codebooks' tokens, in nats",
+}
 
 
 def escaped(value: Any) -> str:
@@ -79,7 +90,7 @@ def _header(card: Card) -> dict[str, Any]:
         header["library_name"] = "peft"
         header["tags"] = [*(["dora"] if card.dora else []), "lora", card.base["kind"]]
     else:
-        header["library_name"] = "diffusers"
+        header["library_name"] = "transformers" if card.base["kind"] in _TRANSFORMERS else "diffusers"
         header["tags"] = [card.base["kind"]]
     return header
 
@@ -111,7 +122,7 @@ def _data(card: Card) -> str:
 
 def _training(card: Card) -> str:
     rows = {
-        "objective": f"{card.objective}: mean squared error of {_PREDICTED.get(card.objective, 'what is predicted')}",
+        "objective": f"{card.objective}: {_OBJECTIVES.get(card.objective, 'mean squared error of what is predicted')}",
         "method": _method(card),
         "weights trained": f"{card.trainable:,} of {card.parameters:,} ({card.trainable_share:.2%})",
         "steps": f"{card.steps:,} ({card.epochs:.3g} epochs)",
@@ -208,6 +219,9 @@ def _use(card: Card) -> str:
 
 def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Ways of loading it in Python: what is said of each, and the code."""
+    if base["kind"] in _TRANSFORMERS:
+        yield from _of_transformers(card, base)
+        return
     pipeline, network = _PIPELINES[base["kind"]]
     first = f"from diffusers import {pipeline}\n"
     if card.method != "lora" or card.merged:
@@ -226,6 +240,19 @@ def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             f"peft's way. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
             "",
         )
+
+
+def _of_transformers(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """As `_programs`, of a checkpoint that is no pipeline."""
+    model, network = _TRANSFORMERS[base["kind"]]
+    first = f"from transformers import {model}\n"
+    if card.method != "lora" or card.merged:
+        yield "In Python:", f'{first}\nmodel = {model}.from_pretrained(".")'
+        return
+    named = [repr(base["checkpoint"])] + ([f"revision={base['revision']!r}"] if "revision" in base else [])
+    put = f'PeftModel.from_pretrained(model.{network}, ".")  # it changes the model itself'
+    loaded = f"model = {model}.from_pretrained({', '.join(named)})\n"
+    yield "In Python, with peft (`adapter_model.safetensors`):", f"from peft import PeftModel\n{first}\n{loaded}{put}"
 
 
 def _fenced(language: str, text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,6 +13,13 @@ from models.training.base import Trainee
 from models.training.composed import commissions
 from models.training.config import BaseConfig, TrainConfig
 from models.training.formats import list_examples
+
+_NETWORKS = {
+    "stable-audio": ("StableAudioDiTModel", "transformer"),
+    "audioldm": ("UNet2DConditionModel", "unet"),
+    "audioldm2": ("AudioLDM2UNet2DConditionModel", "unet"),
+    "ace-step": ("AceStepTransformer1DModel", "transformer"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,13 +77,17 @@ def _weights(config: TrainConfig) -> Weights | None:
 
 
 def _empty(base: BaseConfig) -> Any:
-    from diffusers import StableAudioDiTModel, UNet2DConditionModel
-
-    kind, part = (StableAudioDiTModel, "transformer") if base.kind == "stable-audio" else (UNet2DConditionModel, "unet")
     local = Path(base.checkpoint).expanduser()
     where = str(local) if local.is_dir() else base.checkpoint
     revision = base.revision or PINNED.get(base.checkpoint)
     try:
+        if base.kind == "musicgen":
+            from transformers import MusicgenConfig, MusicgenForCausalLM
+
+            whole = MusicgenConfig.from_pretrained(where, revision=revision, local_files_only=True)
+            return MusicgenForCausalLM(whole.decoder)
+        name, part = _NETWORKS[base.kind]
+        kind: Any = resolve_name(f"diffusers:{name}")
         config = kind.load_config(where, subfolder=part, revision=revision, local_files_only=True)
     except OSError:
         return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError, TunebenchError, one_line
 from models.base_checkpoint import identity, locate
@@ -11,6 +13,15 @@ from models.base_checkpoint import identity, locate
 if TYPE_CHECKING:
     from models.training.base import Trainee
     from models.training.config import TrainConfig
+
+
+TRAINEES: Mapping[str, str] = {
+    "stable-audio": "models.training.stable_audio:StableAudioTrainee",
+    "audioldm": "models.training.audioldm:AudioLDMTrainee",
+    "audioldm2": "models.training.audioldm2:AudioLDM2Trainee",
+    "musicgen": "models.training.musicgen:MusicGenTrainee",
+    "ace-step": "models.training.ace_step:AceStepTrainee",
+}
 
 
 def open_trainee(config: TrainConfig) -> Trainee:
@@ -28,20 +39,21 @@ def open_trainee(config: TrainConfig) -> Trainee:
         import torch
 
         from bench.quiet import quiet_libraries
-        from models.training.audioldm import AudioLDMTrainee
-        from models.training.stable_audio import StableAudioTrainee
+
+        trainee: Any = resolve_name(TRAINEES[base.kind])
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
     folder = locate(base.checkpoint, base.revision, base.kind)
     who = identity(base.checkpoint, base.revision)
     frozen = config.method == "lora"
+    # What else a kind is opened with.
+    more: Mapping[str, Mapping[str, Any]] = {"audioldm": {"clap": config.clap}, "ace-step": {"crop": config.crop}}
     dtype = torch.bfloat16 if frozen and config.precision == "bf16" else torch.float32
     try:
         with quiet_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of names that older versions of the libraries need
-            if base.kind == "stable-audio":
-                return StableAudioTrainee(folder, who, dtype)
-            return AudioLDMTrainee(folder, who, dtype, config.clap)
+            opened: Trainee = trainee(folder, who, dtype, **more.get(base.kind, {}))
+            return opened
     except TunebenchError:
         raise
     except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint

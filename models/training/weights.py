@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +18,14 @@ from models.adapter_files import CONFIG
 from models.base_checkpoint import CARD
 from models.card import Card
 from models.training.model_card import DIFFUSERS_WEIGHTS, page
+from models.training.whole_checkpoint import is_whole, save_whole
 
 if TYPE_CHECKING:
     import torch
 
 PEFT_WEIGHTS = "adapter_model.safetensors"
 _PEFT_PREFIX = "base_model.model."  # how peft names the network inside its wrapper
+_WEIGHTS = re.compile(r"\.(safetensors|bin|pt|ckpt)(\.index\.json)?$")
 _TEXTS = (".json", ".txt", ".md")
 
 
@@ -71,7 +74,7 @@ def save_checkpoint(network: Any, base: Path, folder: Path, card: Card | None) -
     """
     from bench.quiet import quiet_libraries
 
-    own = part_name(base)
+    own = "" if is_whole(base) else part_name(base)
     with replaced(folder) as whole:
         for source in sorted(base.rglob("*")):
             place = source.relative_to(base)
@@ -79,10 +82,15 @@ def save_checkpoint(network: Any, base: Path, folder: Path, card: Card | None) -
                 continue
             if place.name in (CARD, "README.md"):  # of the base
                 continue
+            if not own and _WEIGHTS.search(place.name):
+                continue
             (whole / place).parent.mkdir(parents=True, exist_ok=True)
             _link(source, whole / place)
-        with quiet_libraries():
-            network.save_pretrained(whole / own, safe_serialization=True)
+        if not own:
+            save_whole(network, base, whole)
+        else:
+            with quiet_libraries():
+                network.save_pretrained(whole / own, safe_serialization=True)
         # The network's own, but for the base's path in it: what was trained twice shall have one identity.
         shutil.copyfile(base / own / "config.json", whole / own / "config.json")
         if card is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderOobleck, StableAudioDiTModel
-from learning import NEW, lessons
+from learning import COURSES, NEW, lessons
 from row import Row
 
 from bench.contracts.audio import read_audio
@@ -47,7 +47,8 @@ def measure() -> Iterable[Row]:
         yield from _encoding(room, base)
         yield from _steps(room, base)
         yield from _throughput(room, base)
-        yield from _learning(room)
+        for kind in COURSES:
+            yield from _learning(room / kind, kind)
 
 
 def proportional_base(folder: Path) -> Path:
@@ -168,11 +169,12 @@ def _throughput(room: Path, base: Path) -> Iterator[Row]:
     yield Row("full optimizer state against LoRA's", full.size.optimizer / ours.size.optimizer, "× bytes")
 
 
-def _learning(room: Path) -> Iterator[Row]:
-    taken, decrease = lessons(room)
+def _learning(room: Path, kind: str) -> Iterator[Row]:
+    taken, decrease = lessons(room, kind=kind)
+    assert decrease is not None
     losses = ", ".join(f"{one.base:.3f} → {one.tuned:.3f}" for one in taken)
     spread = f"95 % interval {100 * decrease.low:.1f} to {100 * decrease.high:.1f} over {len(taken)} seeds"
-    what = f"LoRA on {NEW} lowers its validation loss below a base that never heard it by"
+    what = f"{kind}: LoRA on {NEW} lowers its validation loss below a base that never heard it by"
     yield Row(what, 100 * decrease.mean, "%", note=f"{spread}; {losses}")
     yield Row(f"… lower end of the interval over {len(taken)} seeds", 100 * decrease.low, "%", 0.0)
     untouched = sum(one.untouched for one in taken)

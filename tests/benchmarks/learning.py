@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import AutoencoderOobleck
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from bench.progress import Silent
@@ -33,6 +33,41 @@ TIMES = [0.1, 0.3, 0.5, 0.7, 0.9]
 
 
 @dataclass(frozen=True)
+class Course:
+    """How long and how fast a kind learns; chosen on other seeds than those of its lessons.
+
+    Attributes:
+        base_clips, base_steps, base_rate: of the base.
+        clips, steps, rate: of a lesson.
+        known: what share of the random weights' loss the base has at most, once it is trained.
+        seeds: of the lessons.
+    """
+
+    base_clips: int
+    base_steps: int
+    base_rate: float
+    clips: int
+    steps: int
+    rate: float
+    known: float = 0.7
+    seeds: tuple[int, ...] = FRESH
+
+
+COURSES = {
+    "stable-audio": Course(50, 200, 3e-3, 32, 120, 4e-3),
+    "audioldm2": Course(20, 60, 3e-3, 24, 60, 8e-3),
+    "ace-step": Course(20, 60, 3e-3, 24, 60, 8e-3),
+    "musicgen": Course(30, 100, 3e-3, 32, 60, 4e-3, known=0.8, seeds=(201, 202, 203, 204)),
+}
+SHORT = {  # where that is not the long one
+    "stable-audio": Course(20, 60, 3e-3, 12, 40, 4e-3),
+    "audioldm2": Course(10, 20, 3e-3, 8, 20, 8e-3, known=0.9),
+    "ace-step": Course(10, 30, 3e-3, 16, 30, 8e-3, known=0.9),
+    "musicgen": Course(10, 40, 3e-3, 16, 30, 4e-3, known=0.9, seeds=(201,)),
+}
+
+
+@dataclass(frozen=True)
 class Lesson:
     """Validation losses of one seed: music, split, crops, noise and first factors are all its own.
 
@@ -51,12 +86,16 @@ class Lesson:
         return 1 - self.tuned / self.base
 
 
-def make_base(folder: Path, seed: int = 0) -> Path:
+def make_base(folder: Path, kind: str = "stable-audio", seed: int = 0) -> Path:
     """A tiny checkpoint whose posterior is narrow beside its means, as that of a trained autoencoder."""
-    tiny.make("stable-audio", folder, seed)
-    vae = AutoencoderOobleck.from_pretrained(folder / "vae")
-    vae.encoder.conv2.bias.data[8:] = -4
+    tiny.make(kind, folder, seed)
+    if kind == "musicgen":  # whose tokens have no posterior
+        return folder
+    classes = {"audioldm2": diffusers.AutoencoderKL}
     with quiet_libraries():
+        vae = classes.get(kind, diffusers.AutoencoderOobleck).from_pretrained(folder / "vae")
+        bias = (vae.quant_conv if kind == "audioldm2" else vae.encoder.conv2).bias.data
+        bias[len(bias) // 2 :] = -4
         vae.save_pretrained(folder / "vae")
     return folder
 
@@ -64,7 +103,7 @@ def make_base(folder: Path, seed: int = 0) -> Path:
 def settings(checkpoint: Path, genres: tuple[str, ...], seed: int, **changes: Any) -> TrainConfig:
     """Of a training on composed music; validation happens before the first step and after the last."""
     content = {
-        "base": {"kind": "stable-audio", "checkpoint": str(checkpoint)},
+        "base": {"kind": changes.pop("kind", "stable-audio"), "checkpoint": str(checkpoint)},
         "data": {"path": "composer", "genres": genres, "seconds": SECONDS, "seed": seed, "validation": 0.25},
         "batch": 8,
         "validation": {"every": 10**6, "times": TIMES},
@@ -77,11 +116,12 @@ def settings(checkpoint: Path, genres: tuple[str, ...], seed: int, **changes: An
     return parse_train_config(content)
 
 
-def train_base(room: Path, clips: int = 50, steps: int = 200) -> Path:
+def train_base(room: Path, kind: str, course: Course) -> Path:
     """A base trained from random weights on the five genres; its folder."""
     wanted = settings(
-        make_base(room / "random"), KNOWN, 0, method="full", clips=clips, steps=steps, ema=0.99, optimizer={"lr": 3e-3}
-    )
+        make_base(room / "random", kind), KNOWN, 0, kind=kind, method="full", clips=course.base_clips,
+        steps=course.base_steps, ema=0.99 if kind == "stable-audio" else 0.9, optimizer={"lr": course.base_rate},
+    )  # fmt: skip
     return train(wanted, room / "base").folder
 
 
@@ -92,11 +132,11 @@ def base_losses(room: Path) -> tuple[float, float]:
     return losses.base, losses.best
 
 
-def lesson(room: Path, base: Path, seed: int, clips: int = 32, steps: int = 120) -> Lesson:
+def lesson(room: Path, base: Path, seed: int, kind: str, course: Course) -> Lesson:
     """LoRA on the new genre, whose music differs from seed to seed."""
     wanted = settings(
-        base, (NEW,), seed, clips=clips, steps=steps, lora={"rank": 8, "targets": LAYERS}, optimizer={"lr": 4e-3},
-        schedule={"kind": "cosine"},
+        base, (NEW,), seed, kind=kind, clips=course.clips, steps=course.steps, optimizer={"lr": course.rate},
+        lora={"rank": 8, "targets": LAYERS if kind == "stable-audio" else "all-linear"}, schedule={"kind": "cosine"},
     )  # fmt: skip
     dataset = load_dataset(wanted.data)
     trainee = open_trainee(wanted)
@@ -113,16 +153,22 @@ def lesson(room: Path, base: Path, seed: int, clips: int = 32, steps: int = 120)
     return Lesson(before.loss, after.loss, off == before)
 
 
-def lessons(room: Path, seeds: int = 4, short: bool = False) -> tuple[list[Lesson], Interval]:
+def lessons(
+    room: Path, seeds: int = 4, short: bool = False, kind: str = "stable-audio"
+) -> tuple[list[Lesson], Interval | None]:
     """Lessons of several seeds on one base, and the interval of their relative decrease.
 
     Args:
         room: the folder that the trainings are kept in.
         seeds: how many lessons, at most 4.
-        short: about a third of the music and of the steps.
+        short: less of the music and of the steps.
+        kind: of the base, one of `COURSES`.
+
+    Returns:
+        The lessons, and the interval; None of fewer than two.
     """
     torch.set_num_threads(1)
-    base = train_base(room, clips=20, steps=60) if short else train_base(room)
-    sizes = {"clips": 12, "steps": 40} if short else {}
-    taken = [lesson(room, base, seed, **sizes) for seed in FRESH[:seeds]]
-    return taken, t_interval([one.decrease for one in taken])
+    course = (SHORT if short else COURSES)[kind]
+    base = train_base(room, kind, course)
+    taken = [lesson(room, base, seed, kind, course) for seed in course.seeds[:seeds]]
+    return taken, t_interval([one.decrease for one in taken]) if seeds > 1 else None

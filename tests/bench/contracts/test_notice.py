@@ -50,6 +50,7 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "m", "conditioned_on": ["clap-laion"], "trained_with": ["songeval"]},
         "'m' is conditioned on clap-laion and was trained with songeval, and so is what it is scored by: no "
         "independent judge, it may favor it",
+    ),
     "W-EQUAL": (
         {"reference": "music", "value": 0.08},
         "music like the reference 'music' reads about 0.08 at these numbers, not 0",

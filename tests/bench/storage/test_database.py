@@ -17,6 +17,7 @@ ALTER TABLE metrics DROP COLUMN warnings;
 ALTER TABLE metrics DROP COLUMN families;
 ALTER TABLE models DROP COLUMN lineage;
 ALTER TABLE models DROP COLUMN plays;
+ALTER TABLE prompts DROP COLUMN lyrics;
 CREATE TABLE scores_4 (
     clip TEXT NOT NULL REFERENCES clips, metric TEXT NOT NULL, version INTEGER NOT NULL, params_hash TEXT NOT NULL,
     embedder TEXT NOT NULL, value REAL, reason TEXT, error TEXT, details TEXT NOT NULL, seconds REAL,
