@@ -14,6 +14,7 @@ from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, co
 
 ARCHITECTURES = {
     "stable-audio": "StableAudioPipeline",
+    "stable-audio-3": "StableAudio3Pipeline",
     "audioldm": "AudioLDMPipeline",
     "audioldm2": "AudioLDM2Pipeline",
     "musicgen": "MusicgenForConditionalGeneration",
@@ -34,7 +35,7 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     Args:
         checkpoint: a local folder, or a Hugging Face hub id such as ``cvssp/audioldm-s-full-v2``.
         revision: a commit, tag or branch of the hub; None for the commit in ``PINNED``, or the main branch.
-        what: ``stable-audio``, ``audioldm``, ``audioldm2`` or ``musicgen``, or the name of the class to load.
+        what: a kind of `ARCHITECTURES`, such as ``stable-audio``, or the name of the class to load.
         licence_page: where the licence of a gated checkpoint is accepted; by default the checkpoint's own page.
 
     Raises:
