@@ -1,4 +1,4 @@
-"""Stable Audio 3: rectified flow in the latents of SAME, conditioned on T5Gemma's reading of the text and on the length."""
+"""Stable Audio 3: rectified flow in SAME's latents, conditioned on T5Gemma's reading of the text and on the length."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class StableAudio3(DiffusersModel):
         given = {"guidance": (self.guidance or 1) > 1, "negative_prompt": self.negative_prompt is not None}
         for name in (name for name, is_given in given.items() if is_given):
             raise UsageError(
-                f"{self.kind}: {name} is given, and checkpoint '{self.checkpoint}' is a distilled one, whose guidance is "
-                f"in its weights; leave {name} out, or use a base checkpoint"
+                f"{self.kind}: {name} is given, and checkpoint '{self.checkpoint}' is a distilled one, whose guidance "
+                f"is in its weights; leave {name} out, or use a base checkpoint"
             )
 
     def _encode(self, text: str) -> Condition:
@@ -133,9 +133,7 @@ class StableAudio3(DiffusersModel):
         both = {name: torch.cat([unwanted[name], wanted[name]]) for name in wanted}
         return both, torch.cat([duration, duration])
 
-    def _denoised(
-        self, attended: Condition, duration: torch.Tensor, seeds: Sequence[int], length: int
-    ) -> torch.Tensor:
+    def _denoised(self, attended: Condition, duration: torch.Tensor, seeds: Sequence[int], length: int) -> torch.Tensor:
         """Latents, shape (clips, channels, frames); float32 between the steps, whatever the network computes in."""
         import torch
         from diffusers.pipelines.stable_audio_3.pipeline_stable_audio_3 import logsnr_sigma_schedule
