@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from models.training.config import TrainConfig
     from models.training.dataset import Dataset, Split
 
-OBJECTIVES = {"stable-audio": "v-prediction", "audioldm": "epsilon-prediction"}
+OBJECTIVES = {
+    "stable-audio": "v-prediction",
+    "stable-audio-3": "rectified-flow",
+    "audioldm": "epsilon-prediction",
+}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import yaml
 
 from bench.number_format import plural
 from bench.printable import printable
+from models.stable_audio_3_adapter import FILE
 from models.training.adapted_layers import ALL_LINEAR
 
 if TYPE_CHECKING:
@@ -22,10 +23,18 @@ _WITHIN = re.compile(r"([\\`*_{}\[\]<>|~#&$@!])")
 _AT_FIRST = re.compile(r"^(\d+(?=[.)](?: |$))|(?=[-+=]))")
 _LICENCE = "What its licence says of weights that are made of its own holds for these."
 # The class that loads a base, and its network's name; and the bases whose network diffusers itself puts adapters into.
-_PIPELINES = {"stable-audio": ("StableAudioPipeline", "transformer"), "audioldm": ("AudioLDMPipeline", "unet")}
+_PIPELINES = {
+    "stable-audio": ("StableAudioPipeline", "transformer"),
+    "stable-audio-3": ("StableAudio3Pipeline", "transformer"),
+    "audioldm": ("AudioLDMPipeline", "unet"),
+}
 _DIFFUSERS_LOADS = ("audioldm",)
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
-_PREDICTED = {"v-prediction": "the velocity v", "epsilon-prediction": "the noise ε"}
+_PREDICTED = {
+    "v-prediction": "the velocity v",
+    "epsilon-prediction": "the noise ε",
+    "rectified-flow": "the velocity ε − z",
+}
 
 
 def escaped(value: Any) -> str:
@@ -207,6 +216,12 @@ def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield (
             f"diffusers alone cannot load an adapter into this base, since its {network} has no loader for any: take "
             f"peft's way. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
+            "",
+        )
+    if base["kind"] == "stable-audio-3":
+        yield (
+            f"Stable Audio 3's own program takes `{FILE}` (`--lora-ckpt-path` of its `run_gradio.py`), on the base or "
+            "on the checkpoint that was distilled from it.",
             "",
         )
 

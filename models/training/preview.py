@@ -13,6 +13,13 @@ from models.training.composed import commissions
 from models.training.config import BaseConfig, TrainConfig
 from models.training.formats import list_examples
 
+# The class of the network that is tuned, and its name in the pipeline.
+NETWORKS = {
+    "stable-audio": ("StableAudioDiTModel", "transformer"),
+    "stable-audio-3": ("StableAudio3DiTModel", "transformer"),
+    "audioldm": ("UNet2DConditionModel", "unet"),
+}
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -69,9 +76,10 @@ def _weights(config: TrainConfig) -> Weights | None:
 
 
 def _empty(base: BaseConfig) -> Any:
-    from diffusers import StableAudioDiTModel, UNet2DConditionModel
+    import diffusers
 
-    kind, part = (StableAudioDiTModel, "transformer") if base.kind == "stable-audio" else (UNet2DConditionModel, "unet")
+    name, part = NETWORKS[base.kind]
+    kind: Any = getattr(diffusers, name)
     local = Path(base.checkpoint).expanduser()
     where = str(local) if local.is_dir() else base.checkpoint
     revision = base.revision or PINNED.get(base.checkpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from bench.errors import DataError, MissingError, TunebenchError, one_line
@@ -11,6 +12,12 @@ from models.base_checkpoint import identity, locate
 if TYPE_CHECKING:
     from models.training.base import Trainee
     from models.training.config import TrainConfig
+
+TRAINEES = {
+    "stable-audio": "models.training.stable_audio:StableAudioTrainee",
+    "stable-audio-3": "models.training.stable_audio_3:StableAudio3Trainee",
+    "audioldm": "models.training.audioldm:AudioLDMTrainee",
+}
 
 
 def open_trainee(config: TrainConfig) -> Trainee:
@@ -28,8 +35,8 @@ def open_trainee(config: TrainConfig) -> Trainee:
         import torch
 
         from bench.quiet import quiet_libraries
-        from models.training.audioldm import AudioLDMTrainee
-        from models.training.stable_audio import StableAudioTrainee
+
+        trainee = resolve_name(TRAINEES[base.kind])
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
     folder = locate(base.checkpoint, base.revision, base.kind)
@@ -39,9 +46,8 @@ def open_trainee(config: TrainConfig) -> Trainee:
     try:
         with quiet_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of names that older versions of the libraries need
-            if base.kind == "stable-audio":
-                return StableAudioTrainee(folder, who, dtype)
-            return AudioLDMTrainee(folder, who, dtype, config.clap)
+            opened: Trainee = trainee(folder, who, dtype, **({} if config.clap is None else {"clap": config.clap}))
+            return opened
     except TunebenchError:
         raise
     except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint

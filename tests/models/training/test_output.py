@@ -50,7 +50,7 @@ from models.training.weights import save_adapter, save_checkpoint
 
 torch.set_num_threads(1)
 
-KINDS = ("stable-audio", "audioldm")
+KINDS = ("stable-audio", "stable-audio-3", "audioldm")
 PLUGINS = Path(__file__).parents[2] / "plugins" / "tiny.py"
 STEPS = 3
 REQUESTS = [
