@@ -257,7 +257,7 @@ def test_each_file_is_loaded_by_its_own_reader_and_plays_the_same(room: Path, tr
 def test_the_publishers_file_says_what_it_is(trained: Path) -> None:
     from safetensors import safe_open
 
-    with safe_open(trained / FILE, framework="pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(trained / FILE, framework="pt") as file:
         told, names = json.loads(file.metadata()["lora_config"]), set(file.keys())
     assert (told["rank"], told["alpha"]) == (2, 3)
     assert told["adapter_type"] == ("dora-rows" if trained.parent.name == "dora" else "lora")
