@@ -15,6 +15,7 @@ pytest.importorskip("accelerate")
 pytest.importorskip("tinysoundfont")
 
 
+@pytest.mark.parametrize("kind", ["stable-audio", "stable-audio-3"])
 @pytest.mark.parametrize(
     "short",
     [
@@ -23,7 +24,7 @@ pytest.importorskip("tinysoundfont")
     ],
 )
 def test_lora_lowers_the_loss_on_a_new_genre_below_the_base(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: bool, kind: str
 ) -> None:
     """On a base that was trained from scratch on five other genres; the benchmark prints the figures of more seeds."""
     path = Path(__file__).parents[2] / "benchmarks" / "learning.py"
@@ -34,7 +35,7 @@ def test_lora_lowers_the_loss_on_a_new_genre_below_the_base(
     spec.loader.exec_module(learning)
     monkeypatch.chdir(tmp_path)  # composed music is kept in the working folder
 
-    taken, decrease = learning.lessons(tmp_path, seeds=3, short=short)
+    taken, decrease = learning.lessons(tmp_path, seeds=3, short=short, kind=kind)
     assert decrease.low > 0, (decrease, taken)
     assert all(one.untouched for one in taken)
     random, trained = learning.base_losses(tmp_path)

@@ -46,6 +46,7 @@ from models.training.objectives import (
 )
 from models.training.registry import open_trainee
 from models.training.rng import generator
+from models.training.speed_arm import Arm, arm_config
 from models.training.stable_audio_3 import StableAudio3Trainee
 from models.training.train import train
 
@@ -299,3 +300,32 @@ def test_an_adapter_of_the_base_plays_on_the_checkpoint_distilled_from_it(room: 
         clips(room / "fast", adapter=str(trained))
     tuned = clips(room / "fast", adapter=str(trained / FILE))
     assert max(np.abs(a - b).max() for a, b in zip(clips(room / "fast"), tuned, strict=True)) > 1e-4
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_a_resumed_training_equals_an_undisturbed_one_bit_for_bit(room: Path, tmp_path: Path, dora: bool) -> None:
+    from safetensors.torch import load_file
+
+    def run(out: Path, steps: int) -> Path:
+        lora = {"rank": 2, "dora": dora, "dropout": 0.1}
+        return train(config(room, lora=lora, steps=steps, validation={"every": 2, "times": [0.5]}), out).folder
+
+    once = run(tmp_path / "once", 6)
+    run(tmp_path / "twice", 3)
+    twice = run(tmp_path / "twice", 6)
+    for name in ("adapter_model.safetensors", FILE):
+        one, two = load_file(once / name), load_file(twice / name)
+        assert one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+    first, second = ({row[0]: row for row in read_card(folder).losses.validation} for folder in (once, twice))
+    assert {step: second[step] for step in (0, 2, 6)} == {step: first[step] for step in (0, 2, 6)}
+
+
+@pytest.mark.parametrize(("method", "share"), [("lora", 0.4), ("full", 1.0)])
+def test_an_arm_of_a_comparison_of_speed_trains_what_its_method_says(
+    room: Path, tmp_path: Path, method: str, share: float
+) -> None:
+    wanted = arm_config(config(room), "lora" if method == "lora" else "full")
+    arm = Arm(wanted, load_dataset(wanted.data), tmp_path)
+    timing = arm.timed(2, 1)
+    assert timing is not None and timing.batch == 2 and timing.median > 0
+    assert 0 < arm.size().trainable <= share * arm.size().parameters
