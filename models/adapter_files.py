@@ -193,7 +193,7 @@ def read_adapter(path: Path) -> AdapterFile:
             raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not belong together")
     if is_own:
         for name, layer in layers.items():
-            layer.alpha = own_alpha(path, name, layer, own)
+            layer.alpha = own_alpha(path, name, layer.rank, layer.magnitude, own)
         return AdapterFile(path, layers, rest=rest, assumed_alpha=own is None, network=stable_audio_3_adapter.NETWORK)
     by_peft = bool(settings) or bool(_STATE.fullmatch(file.name))
     alone = any(layer.alpha is None for layer in layers.values()) and "lora_alpha" not in settings

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import DataError, MissingError, UsageError
 from models import base_checkpoint
 from models.adapter_files import AdapterFile, Layer
-from models.adapter_names import LayerNames, Match, Place, reordered
+from models.adapter_names import LayerNames, Match, Place
 from models.hub import HUB_ID
+from models.piece_order import reordered
 
 if TYPE_CHECKING:
     import torch

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from models.piece_order import piece_order
+
 if TYPE_CHECKING:
     import torch
 
@@ -114,8 +116,6 @@ _FUSED: Mapping[str, tuple[str, tuple[int, int]]] = {
 }
 # Of Stable Audio 3 the names inside a block are the same but for these, and projections are fused here too.
 _FEED_FORWARD: Mapping[str, str] = {"ff.proj_in": "ff.ff.0.proj", "ff.proj_out": "ff.ff.2"}
-# Its differential self-attention has q, k, v, q', k' there and q, q', k, k', v here.
-_DIFFERENTIAL = (0, 3, 1, 4, 2)
 _OUTSIDE_BLOCKS: Mapping[str, str] = {
     "proj_in": "project_in",
     "proj_out": "project_out",
@@ -155,18 +155,8 @@ def _conditioner(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
         yield "embedding.1", _WHOLE
 
 
-def reordered(rows: torch.Tensor, order: tuple[int, ...]) -> torch.Tensor:
-    """Rows with their equal pieces in another order; as they are for none."""
-    import torch
-
-    pieces = rows.chunk(len(order)) if order else ()
-    return torch.cat([pieces[place] for place in order]) if order else rows
-
-
-def order_of(naming: str, name: str, layer: Any) -> tuple[int, ...]:
-    """The order of a layer's pieces, as `Place` has it."""
-    fused = naming == STABLE_AUDIO_TOOLS and name.endswith(".self_attn.to_qkv")
-    return _DIFFERENTIAL if fused and layer.weight.shape[0] == 5 * layer.weight.shape[1] else ()
+def _order(naming: str, name: str, layer: Any) -> tuple[int, ...]:
+    return piece_order(name, layer) if naming == STABLE_AUDIO_TOOLS else ()
 
 
 def _inside(root: str) -> Naming:
@@ -260,7 +250,7 @@ class LayerNames:
             for name, piece in NAMINGS[match.naming](layer):
                 yield (
                     match.wrapper + name,
-                    Place(match.part, layer, piece, order_of(match.naming, layer, module)),
+                    Place(match.part, layer, piece, _order(match.naming, layer, module)),
                     module,
                 )
 
@@ -294,7 +284,7 @@ def _tables(
         dotted: dict[str, tuple[Place, ...]] = {}
         for layer, module in layers.items():
             for name, piece in names_of(layer):
-                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, order_of(naming, layer, module)))
+                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, _order(naming, layer, module)))
         # A fused layer of which the network lacks a piece is not this network's.
         dotted = {name: places for name, places in dotted.items() if len(places) == places[0].piece[1]}
         flat: dict[str, tuple[Place, ...]] = {}

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError
 from bench.plain_text import plain_line
-from models.adapter_names import NAMINGS, STABLE_AUDIO_TOOLS, order_of, reordered
+from models.adapter_names import NAMINGS, STABLE_AUDIO_TOOLS
+from models.piece_order import piece_order, reordered, reverse
 
 if TYPE_CHECKING:
     import torch
-
-    from models.adapter_files import Layer
 
 NETWORK = "StableAudio3DiTModel"  # the class of diffusers that these adapters are for, and no other
 FILE = "stable_audio_3.safetensors"
@@ -73,14 +72,21 @@ def own_settings(path: Path, told: Any) -> OwnSettings:
     return OwnSettings(rank, None if alpha is None else float(alpha), kind)
 
 
-def own_alpha(path: Path, name: str, layer: Layer, own: OwnSettings | None) -> float | None:
+def own_alpha(
+    path: Path, name: str, rank: int, magnitude: torch.Tensor | None, own: OwnSettings | None
+) -> float | None:
     """Check a layer of a file against what the file says of itself, and return its α; None for its rank.
+
+    Args:
+        path: of the file.
+        name: of the layer.
+        rank, magnitude: of its factors.
+        own: what the file says; None where it says nothing.
 
     Raises:
         UsageError: its magnitudes are not of outputs, or nothing says of what they are.
         DataError: it is not what the settings promise.
     """
-    magnitude = layer.magnitude
     if magnitude is not None and own is None:
         raise UsageError(
             f"adapter '{path}' has magnitudes and no {CONFIG} that says whether they are of rows; take the file that "
@@ -90,10 +96,10 @@ def own_alpha(path: Path, name: str, layer: Layer, own: OwnSettings | None) -> f
         return None
     if magnitude is not None and own.kind == "dora" and magnitude.ndim == 2 and len(magnitude) == 1:
         raise UsageError(f"adapter '{path}' is of Stable Audio 3's kind dora-cols; {_WHAT}")
-    if (magnitude is not None) != own.dora or own.rank not in (None, layer.rank):
+    if (magnitude is not None) != own.dora or own.rank not in (None, rank):
         held, said = ("no " if magnitude is None else ""), ("" if own.dora else "no ")
         raise DataError(
-            f"adapter '{path}': layer '{name}' has rank {layer.rank} and {held}magnitudes, and its {CONFIG} says rank "
+            f"adapter '{path}': layer '{name}' has rank {rank} and {held}magnitudes, and its {CONFIG} says rank "
             f"{own.rank} and {said}magnitudes; copy it again from its training"
         )
     return own.alpha
@@ -141,5 +147,4 @@ def _own_name(name: str, layer: Any) -> tuple[str, tuple[int, ...]]:
     """What the trainer calls a layer of diffusers' transformer, and the order of its equal pieces of outputs there."""
     written = next(iter(NAMINGS[STABLE_AUDIO_TOOLS](name)), (name,))[0]
     inner = name.startswith(("transformer_blocks.", "proj_", "global_cond_embedder."))
-    order = order_of(STABLE_AUDIO_TOOLS, name, layer)
-    return f"model.{'transformer.' if inner else ''}{written}", tuple(sorted(range(len(order)), key=order.__getitem__))
+    return f"model.{'transformer.' if inner else ''}{written}", reverse(piece_order(name, layer))
