@@ -12,7 +12,7 @@ _DIFFERENTIAL = (0, 3, 1, 4, 2)
 
 
 def piece_order(name: str, layer: Any) -> tuple[int, ...]:
-    """Which of the trainer's equal pieces of outputs stands first in diffusers, second, and so on; empty for as they are.
+    """Which of the trainer's equal pieces of outputs stands first in diffusers, then second, …; empty for as they are.
 
     Args:
         name: of the layer in diffusers.

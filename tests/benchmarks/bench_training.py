@@ -52,7 +52,7 @@ def measure() -> Iterable[Row]:
         yield from _throughput(room, base)
         base = proportional_base_3(room / "base-3")
         yield from _encoding(room, base, "stable-audio-3", ratios(base))
-        yield from _steps(room, base, "stable-audio-3")
+        yield from _steps(room, base, "stable-audio-3", 1.2)  # whose adapter is on more layers
         for kind in KINDS:
             yield from _learning(room / kind, kind)
 
@@ -179,13 +179,13 @@ def _encoding(
     yield Row(f"{kind}: kept latents against encoding", slow / fast, "×", least, note=note)
 
 
-def _steps(room: Path, base: Path, kind: str = "stable-audio") -> Iterator[Row]:
+def _steps(room: Path, base: Path, kind: str = "stable-audio", least: float = 1.3) -> Iterator[Row]:
     ours, full = (_arm(room, config(base, kind, method=method, optimizer={"lr": 1e-12})) for method in ("lora", "full"))
     fast, slow = _in_turn(ours, full)
     counts = [sum(weight.numel() for weight in arm.weights.values()) / 1e6 for arm in (ours, full)]
     note = f"{counts[0]:.1f} M of {counts[1]:.0f} M parameters trained, {fast:.2f} s against {slow:.2f} s a step, "
     note += f"batch {BATCH} of {SECONDS:g} s, latents kept, medians of {ROUNDS} in turn, 1 thread, {_busy()}"
-    yield Row(f"{kind}: LoRA's steps against full fine-tuning's", slow / fast, "×", 1.3, note=note)
+    yield Row(f"{kind}: LoRA's steps against full fine-tuning's", slow / fast, "×", least, note=note)
 
 
 def _arm(room: Path, wanted: TrainConfig, keep: bool = True) -> Optimization:

@@ -36,6 +36,7 @@ State = dict[str, torch.Tensor]
 WHOLE = "."  # the one network of a checkpoint that is no pipeline
 PARTS = [
     *(("stable-audio", part) for part in ("projection_model", "text_encoder", "transformer", "vae")),
+    *(("stable-audio-3", part) for part in ("duration_embedder", "text_encoder", "transformer", "vae")),
     *(("audioldm", part) for part in ("text_encoder", "unet", "vae", "vocoder")),
     *(("audioldm2", part) for part in ("language_model", "projection_model", "text_encoder", "text_encoder_2")),
     *(("audioldm2", part) for part in ("unet", "vae", "vocoder")),
