@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, UsageError
-from bench.plain_text import plain_line
 from models.adapter_names import NAMINGS, STABLE_AUDIO_TOOLS
 from models.piece_order import piece_order, reordered, reverse
 
@@ -63,7 +62,7 @@ def own_settings(path: Path, told: Any) -> OwnSettings:
         raise DataError(f"adapter '{path}': its {CONFIG} is not a table")
     kind = config.get("adapter_type", "lora")
     if kind not in ("lora", *_DORA):
-        raise UsageError(f"adapter '{path}' is of Stable Audio 3's kind {plain_line(str(kind), 40)}; {_WHAT}")
+        raise UsageError(f"adapter '{path}' is of Stable Audio 3's kind {kind!r:.40}; {_WHAT}")
     rank, alpha = config.get("rank"), config.get("alpha")
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
         raise DataError(f"adapter '{path}': rank in its {CONFIG} is {rank!r:.80}, must be a whole number from 1")

@@ -7,6 +7,8 @@ as diffusers' script that converts the published checkpoints has them.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ pytest.importorskip("diffusers")
 pytest.importorskip("peft")
 
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from bench.errors import DataError, TunebenchError, UsageError
@@ -268,6 +272,38 @@ def test_a_damaged_description_is_named(tmp_path: Path, config: str) -> None:
     save_file(draw(parts(), "lora", True), tmp_path / "a.safetensors", metadata={"lora_config": config})
     with pytest.raises(DataError, match="lora_config"):
         read_adapter(tmp_path / "a.safetensors")
+
+
+values = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 10**400), st.floats(), st.text(max_size=9), st.lists(st.none())
+)
+configs = st.dictionaries(
+    st.sampled_from(["rank", "alpha", "adapter_type", "include", "dropout"]),
+    st.one_of(values, st.sampled_from(["lora", "dora", "dora-rows", RANK, 6.0])),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(config=configs, magnitudes=st.booleans())
+def test_whatever_a_file_says_of_itself_is_read_or_refused_in_a_line(
+    tmp_path: Path, config: dict[str, Any], magnitudes: bool
+) -> None:
+    tensors = {f"{KEY}.lora_A": torch.ones(RANK, 8), f"{KEY}.lora_B": torch.ones(32, RANK)}
+    more = {f"{KEY}.magnitude": torch.ones(32)} if magnitudes else {}
+    save_file(tensors | more, tmp_path / "a.safetensors", metadata={"lora_config": json.dumps(config)})
+    try:
+        (layer,) = read_adapter(tmp_path / "a.safetensors").layers.values()
+    except TunebenchError as error:
+        assert str(error).isprintable()
+        return
+    assert config.get("adapter_type", "lora") in (("dora", "dora-rows") if magnitudes else ("lora",))
+    assert config.get("rank") in (None, RANK) and layer.alpha == config.get("alpha")
+
+
+def test_naming_the_model_and_its_adapters_imports_no_network_library() -> None:
+    named = "models.stable_audio_3, models.stable_audio_3_adapter, models.adapter_files, models.training.config"
+    code = f"import sys, {named}; sys.exit(bool({{'torch', 'diffusers', 'transformers', 'peft'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("kind", ["stable-audio", "audioldm"])
