@@ -23,6 +23,8 @@ from models.stable_audio_3_adapter import OwnSettings, own_alpha, own_settings
 if TYPE_CHECKING:
     import torch
 
+    from models.kronecker import KroneckerFactors
+
 # In the order in which a folder is searched: peft's, diffusers', and what accelerate saves of a whole training.
 NAMES = (
     "adapter_model.safetensors",
@@ -80,6 +82,7 @@ class AdapterFile:
     Attributes:
         path: its folder or file.
         layers: by their names in the file.
+        kronecker: factors of LoKr, by the same names.
         settings: in peft's words; empty where the file has none.
         of_parts: those of further parts, where a pipeline's file tells them apart; None where it does not.
         rest: what else the file holds, such as the weights that LoRA stood beside while it was trained.
@@ -95,6 +98,7 @@ class AdapterFile:
     rest: Mapping[str, torch.Tensor] = field(default_factory=dict)
     default_alpha: float | None = None
     assumed_alpha: bool = False
+    kronecker: Mapping[str, KroneckerFactors] = field(default_factory=dict)
     network: str | None = None
 
     @property
@@ -115,7 +119,7 @@ class AdapterFile:
             layer.magnitude is None
             and (layer.alpha == 0 or any(f is not None and not f.any() for f in (layer.up, layer.down)))
             for layer in self.layers.values()
-        )
+        ) and not any(one.factor and one.left.any() and one.right.any() for one in self.kronecker.values())
 
 
 def weight_file(path: Path) -> Path:
@@ -160,7 +164,7 @@ def read_adapter(path: Path) -> AdapterFile:
     the rank where they write none.
 
     Raises:
-        UsageError: no such adapter, or not LoRA.
+        UsageError: no such adapter, or neither LoRA nor LoKr.
         DataError: the file is damaged; the message names the tensor.
     """
     file = weight_file(path)
@@ -177,14 +181,16 @@ def read_adapter(path: Path) -> AdapterFile:
             rest[key] = value
         else:
             formats.add(row)
+    kronecker, rest = _kronecker(path, rest, layers)
     refuse_others(path, rest)
     is_own = own is not None or STABLE_AUDIO_3.format in formats
-    if is_own and (others := sorted(formats - {STABLE_AUDIO_3.format})):
+    others = sorted({"LoKr"} if kronecker else formats - {STABLE_AUDIO_3.format})
+    if is_own and others:
         raise UsageError(
             f"adapter '{path}' is in the format of Stable Audio 3's trainer and holds names of another's "
             f"({others[0]}); give each in a file of its own"
         )
-    if not layers:
+    if not layers and not kronecker:
         such = f"weights that are no LoRA, such as '{next(iter(rest))}'" if rest else "no LoRA weights"
         raise UsageError(f"adapter '{path}' holds {such}")
     for name, layer in layers.items():
@@ -198,7 +204,25 @@ def read_adapter(path: Path) -> AdapterFile:
     by_peft = bool(settings) or bool(_STATE.fullmatch(file.name))
     alone = any(layer.alpha is None for layer in layers.values()) and "lora_alpha" not in settings
     assumed = alone and (by_peft or LORAW.format in formats)
-    return AdapterFile(path, layers, settings, of_parts, rest, PEFT_ALPHA if by_peft else None, assumed)
+    return AdapterFile(path, layers, settings, of_parts, rest, PEFT_ALPHA if by_peft else None, assumed, kronecker)
+
+
+def _kronecker(
+    path: Path, rest: dict[str, torch.Tensor], layers: dict[str, Layer]
+) -> tuple[dict[str, KroneckerFactors], dict[str, torch.Tensor]]:
+    """The factors of LoKr among what is left of a file, with the α that stand among its layers."""
+    if not any(".lokr_" in key for key in rest):
+        return {}, rest
+    from models.kronecker import take_kronecker
+
+    found, left = take_kronecker(path, rest, {name: layer.alpha for name, layer in layers.items()})
+    for name in found:
+        layer = layers.pop(name, Layer())
+        if layer.magnitude is not None:
+            raise UsageError(f"adapter '{path}' holds LoKr with magnitudes, of layer '{name}'; only plain LoKr is read")
+        if layer.down is not None or layer.up is not None:
+            raise UsageError(f"adapter '{path}' holds both LoKr and LoRA of layer '{name}'")
+    return found, left
 
 
 def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
@@ -210,7 +234,7 @@ def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
     for key in tensors:
         for mark, kind in OTHER_KINDS.items():
             if mark in key:
-                raise UsageError(f"adapter '{path}' holds {kind}, such as '{key[:100]}'; only LoRA and DoRA are read")
+                raise UsageError(f"adapter '{path}' holds {kind}, such as '{key[:100]}'; LoRA, DoRA and LoKr are read")
 
 
 def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str], OwnSettings | None]:

@@ -18,6 +18,8 @@ from models.piece_order import reordered
 if TYPE_CHECKING:
     import torch
 
+    from models.kronecker import KroneckerFactors
+
 _PEFT_WRAPPER = re.compile(r"^(base_model\.model\.|module\.|_orig_mod\.)*")
 
 
@@ -69,6 +71,27 @@ def fit(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module], base: Mappin
     _check_none_absent(adapter, names, matches, fitted)
     _check_rest(adapter, names)
     return list(fitted.values())
+
+
+def fit_kronecker(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module]) -> list[tuple[Place, KroneckerFactors]]:
+    """Find the layer of each pair of LoKr's factors, as `fit` does for LoRA.
+
+    Raises:
+        UsageError: it was trained for other shapes, or has factors for a layer that is none.
+    """
+    if not adapter.kronecker:
+        return []
+    from models.kronecker import fitted
+
+    names = LayerNames(parts)
+    found: dict[tuple[str, str], tuple[Place, KroneckerFactors]] = {}
+    for name, factors in adapter.kronecker.items():
+        for place in _found(adapter, names, name, parts).places:
+            if (place.part, place.layer) in found:
+                raise UsageError(f"adapter '{adapter.path}' has two pairs of factors for layer '{place.layer}'")
+            own = fitted(adapter.path, name, factors, names.layer(place), place.piece)
+            found[place.part, place.layer] = (place, own)
+    return list(found.values())
 
 
 def _found(adapter: AdapterFile, names: LayerNames, name: str, parts: Mapping[str, torch.nn.Module]) -> Match:

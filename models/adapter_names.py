@@ -2,8 +2,8 @@
 
 Every name that a format gives to a layer is worked out from the network's own names, so that a name in a file is
 either known, exactly, or no layer's. Sources: huggingface/peft, huggingface/diffusers, NeuralNotW0rk/LoRAW,
-kohya-ss/sd-scripts, Comfy-Org/ComfyUI (``comfy/lora.py``), Stability-AI/stable-audio-tools and stable-audio-3, whose
-names and order are those of diffusers' ``scripts/convert_stable_audio_3_to_diffusers.py``.
+kohya-ss/sd-scripts, Comfy-Org/ComfyUI (``comfy/lora.py``), ace-step/ACE-Step-1.5, Stability-AI/stable-audio-tools and
+stable-audio-3, whose names and order are those of diffusers' ``scripts/convert_stable_audio_3_to_diffusers.py``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ LORAW, STABLE_AUDIO_3 = FORMATS[-2:]
 # What is not LoRA, told by a part of its names.
 OTHER_KINDS = {
     "hada_": "LoHa",
-    "lokr_": "LoKr",
+    "lokr_t2": "LoKr with a core between its factors (Tucker)",
+    ".lokr_": "LoKr of a kind that is not known",
     "lora_mid": "LoCon with a core between its factors",
     "oft_": "OFT",
     "boft_": "BOFT",
@@ -159,6 +160,18 @@ def _order(naming: str, name: str, layer: Any) -> tuple[int, ...]:
     return piece_order(name, layer) if naming == STABLE_AUDIO_TOOLS else ()
 
 
+_ACE_STEP_ATTENTION = re.compile(r"(?P<attention>layers\.\d+\.(self|cross)_attn)\.to_(?P<leaf>q|k|v|out\.0)")
+_ACE_STEP_OTHERS = re.compile(r"layers\.\d+\.mlp\..+|proj_(?P<side>in|out)_conv")
+
+
+def _ace_step(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """ACE-Step's own decoder has other names for its attention, and its convolutions stand in a list."""
+    if match := _ACE_STEP_ATTENTION.fullmatch(name):
+        yield f"{match['attention']}.{match['leaf'][0]}_proj", _WHOLE
+    elif match := _ACE_STEP_OTHERS.fullmatch(name):
+        yield f"proj_{match['side']}.1" if match["side"] else name, _WHOLE
+
+
 def _inside(root: str) -> Naming:
     """The names that an adapter has which was trained on a part of the network."""
 
@@ -180,6 +193,7 @@ NAMINGS: Mapping[str, Naming] = {
     "diffusers' attention processors": _processor,
     STABLE_AUDIO_TOOLS: _stable_audio_tools,
     "Stable Audio 3's conditioner": _conditioner,
+    "ACE-Step": _ace_step,
     **{f"inside {root}": _inside(root) for root in ROOTS if root},
 }
 

@@ -1,4 +1,4 @@
-"""LoRA adapters on top of a network: checked against it, then put in.
+"""LoRA and LoKr adapters on top of a network: checked against it, then put in.
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022; Liu et al., "DoRA: Weight-Decomposed
 Low-Rank Adaptation", ICML 2024.
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.errors import MissingError
 from bench.weights_file import hash_weights, read_object
 from models.adapter_files import PEFT_ALPHA, config_file, read_adapter, weight_file
-from models.adapter_fit import Fitted, fit, in_order
+from models.adapter_fit import Fitted, fit, fit_kronecker, in_order
 
 if TYPE_CHECKING:
     import torch
+
+    from models.kronecker import KroneckerFactors
 
 Module = TypeVar("Module", bound="torch.nn.Module")
 
@@ -83,11 +85,13 @@ def load_adapters(
         import peft  # noqa: F401
     except ImportError:
         raise MissingError("peft is not installed: pip install 'tunebench[diffusion]'") from None
-    fitted = {}
+    fitted, products = {}, []
     for number, (path, scale) in enumerate(adapters):
-        layers = fit(read_adapter(path.expanduser()), parts, base_identity)
+        adapter = read_adapter(path.expanduser())
+        layers, own = fit(adapter, parts, base_identity), fit_kronecker(adapter, parts)
         if scale != 0:
             fitted[number] = layers
+            products += [(place, factors, scale) for place, factors in own]
     active: dict[str, list[str]] = {}
     for number, part, chosen in list(in_order(fitted)):
         names = active.setdefault(part, [])
@@ -95,6 +99,18 @@ def load_adapters(
         _inject(parts[part], names[-1], chosen, adapters[number][1])
     for part, names in active.items():
         _activate(parts[part], names)
+    for place, factors, scale in products:  # last, since a DoRA scales what is in a layer when it comes
+        _add_product(parts[place.part], place.layer, factors, scale)
+
+
+def _add_product(module: torch.nn.Module, name: str, factors: KroneckerFactors, scale: float) -> None:
+    from models.kronecker import KroneckerLayer
+
+    layer = module.get_submodule(name)
+    if not isinstance(layer, KroneckerLayer):
+        layer = KroneckerLayer(layer).eval()
+        module.set_submodule(name, layer)
+    layer.add(factors, scale)
 
 
 def _inject(module: torch.nn.Module, name: str, layers: Sequence[Fitted], scale: float) -> None:

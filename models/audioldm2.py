@@ -52,16 +52,7 @@ class AudioLDM2(AudioLDM):
 
     def _encode(self, text: str) -> Condition:
         # With the negative prompt, which the pipeline cuts and pads to the length of the prompt.
-        pipeline = self._network
-        embeddings, mask, generated = pipeline.encode_prompt(
-            text,
-            pipeline.device,
-            num_waveforms_per_prompt=1,
-            do_classifier_free_guidance=self.guided,
-            negative_prompt=self.negative_prompt,
-            max_new_tokens=getattr(pipeline.language_model.config, "max_new_tokens", None) or _LANGUAGE_TOKENS,
-        )
-        parts = {"prompt_embeds": embeddings, "attention_mask": mask, "generated_prompt_embeds": generated}
+        parts = told(self._network, text, self.negative_prompt if self.guided else None)
         if not self.guided:
             return parts
         halves = {name: tensor.chunk(2) for name, tensor in parts.items()}
@@ -72,3 +63,22 @@ class AudioLDM2(AudioLDM):
 
     def _conditioning(self, conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
         return joined(conditions)
+
+
+def told(pipeline: Any, text: str, against: str | None = None) -> dict[str, torch.Tensor]:
+    """What the UNet is told of a text: T5's states with their mask, and what the language model generates.
+
+    Args:
+        pipeline: an ``AudioLDM2Pipeline``, or what holds its encoders.
+        text: one text.
+        against: a negative prompt, whose rows come first; None for none.
+    """
+    embeddings, mask, generated = pipeline.encode_prompt(
+        text,
+        pipeline.text_encoder.device,
+        num_waveforms_per_prompt=1,
+        do_classifier_free_guidance=against is not None,
+        negative_prompt=against,
+        max_new_tokens=getattr(pipeline.language_model.config, "max_new_tokens", None) or _LANGUAGE_TOKENS,
+    )
+    return {"prompt_embeds": embeddings, "attention_mask": mask, "generated_prompt_embeds": generated}

@@ -18,9 +18,14 @@ ARCHITECTURES = {
     "audioldm": "AudioLDMPipeline",
     "audioldm2": "AudioLDM2Pipeline",
     "musicgen": "MusicgenForConditionalGeneration",
+    "ace-step": "AceStepPipeline",
+    "longcat-audio": "LongCatAudioDiTPipeline",
 }
 # What a published checkpoint means unless a revision is asked for: the same bits for everybody, for good.
 PINNED = {"stabilityai/stable-audio-open-1.0": "f21265c1e2710b3bd2386596943f0007f55f802e"}
+
+# Parts that a pipeline's index names and its folder need not have, since the pipeline makes them itself.
+_MADE = {("LongCatAudioDiTPipeline", "scheduler")}
 
 CARD = "card.json"  # beside weights that were trained here: what on, and how
 
@@ -35,7 +40,7 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     Args:
         checkpoint: a local folder, or a Hugging Face hub id such as ``cvssp/audioldm-s-full-v2``.
         revision: a commit, tag or branch of the hub; None for the commit in ``PINNED``, or the main branch.
-        what: a kind of `ARCHITECTURES`, such as ``stable-audio``, or the name of the class to load.
+        what: one of `ARCHITECTURES`, or the name of the class to load.
         licence_page: where the licence of a gated checkpoint is accepted; by default the checkpoint's own page.
 
     Raises:
@@ -159,12 +164,15 @@ def _incomplete(folder: Path) -> Iterator[str]:
     if not index.exists():
         yield from _incomplete_weights(folder, "")
         return
-    for name, entry in read_object(index).items():
+    parts = read_object(index)
+    for name, entry in parts.items():
         if name.startswith("_") or not isinstance(entry, list) or entry[1:] == [None]:
             continue
         if not _PART.fullmatch(name) or len(entry) != 2 or not isinstance(entry[1], str):
             raise DataError(f"{index}: damaged, its part {name[:60]!r} is no folder and class; {AGAIN}")
         part = folder / name
+        if (parts.get("_class_name"), name) in _MADE and not part.exists():
+            continue
         if not part.is_dir() or not any(part.iterdir()):
             yield f"no {name}/"
         elif not _NO_WEIGHTS.search(entry[1]):

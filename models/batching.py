@@ -146,6 +146,31 @@ def joined(conditions: Sequence[Condition]) -> dict[str, torch.Tensor]:
     return {name: stacked(name) for name in conditions[0]}
 
 
+def alike_in_length(
+    conditions: Sequence[Condition],
+    seeds: Sequence[int],
+    name: str,
+    clips: Callable[[torch.Tensor, Sequence[int]], Samples],
+) -> Samples:
+    """Make clips in passes whose conditions are of one length, for networks that would attend to padding.
+
+    Args:
+        conditions, seeds: one a clip.
+        name: of the tensor in each condition, shape (1, length, …).
+        clips: makes the clips of one pass, shape (clips, channels, samples), from the tensors, shape
+            (clips, length, …), and the seeds.
+    """
+    import torch
+
+    tensors = [condition[name] for condition in conditions]
+    found: dict[int, Samples] = {}
+    for length in dict.fromkeys(tensor.shape[1] for tensor in tensors):
+        places = [place for place, tensor in enumerate(tensors) if tensor.shape[1] == length]
+        waves = clips(torch.cat([tensors[place] for place in places]), [seeds[place] for place in places])
+        found |= dict(zip(places, waves, strict=True))
+    return np.stack([found[place] for place in range(len(tensors))])
+
+
 def trimmed(wave: Samples, request: GenerationRequest, rate: int) -> Audio | GenerationError:
     """The clip that was asked for out of what the network made, shape (channels, samples)."""
     frames = round(request.duration * rate)

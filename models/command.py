@@ -6,9 +6,9 @@ The command may live in another venv, container or language. It gets two paths, 
       as: mine
       params: {command: [other-venv/bin/python, generate.py, "{requests}", "{out}"]}
 
-``{requests}`` is a file with one JSON object a line: ``id``, ``prompt``, ``genre``, ``level``, ``bpm`` and ``key``
-(all four may be null), ``seed``, ``duration`` in seconds, and ``file``, the name of the audio file that is expected in
-the folder ``{out}``. Another ending than ``.wav`` may be used. A whole program::
+``{requests}`` is a file with one JSON object a line: ``id``, ``prompt``, ``genre``, ``level``, ``bpm``,
+``key`` and ``lyrics`` (all five may be null), ``seed``, ``duration`` in seconds, and ``file``, the name of the audio
+file that is expected in the folder ``{out}``. Another ending than ``.wav`` may be used. A whole program::
 
     # generate.py
     import json
@@ -134,6 +134,7 @@ def _line(request: GenerationRequest, file: str) -> dict[str, Json]:
         "level": prompt.level,
         "bpm": prompt.bpm,
         "key": prompt.key,
+        "lyrics": prompt.lyrics,
         "seed": request.seed,
         "duration": request.duration,
         "file": file,

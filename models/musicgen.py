@@ -154,6 +154,8 @@ class MusicGen(PretrainedModel):
 
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = load_network(MusicgenForConditionalGeneration, folder).to(dtype)
+        for part, network in self._given.items():
+            setattr(model, part, network)
         check_vocabulary(self._tokenizer, model.text_encoder, folder)
         self._adapt({"model": model, "text_encoder": model.text_encoder})
         return model.eval().to(device)

@@ -80,7 +80,7 @@ class PretrainedModel(MusicModel):
         self._adapters = parse_sources(self.adapter, self.kind)
         self._given: Mapping[str, Any] = {}
         self._network: Any = None
-        self._condition: Callable[[str], Condition] | None = None
+        self._condition: Callable[[Any], Condition] | None = None
         self._refusal: TunebenchError | None = None
 
     @classmethod
@@ -236,7 +236,7 @@ class PretrainedModel(MusicModel):
             places = [place for place, other in enumerate(lengths) if other == length]
             alike = [batch[place] for place in places]
             with torch.inference_mode(), quiet_libraries():
-                conditions = [self._condition(request.prompt.text) for request in alike]
+                conditions = [self._condition(self._told(request)) for request in alike]
                 waves = self._clips(conditions, [request.seed for request in alike], length)
             clips = [trimmed(wave, request, self._rate()) for wave, request in zip(waves, alike, strict=True)]
             results |= dict(zip(places, clips, strict=True))
@@ -246,9 +246,13 @@ class PretrainedModel(MusicModel):
     def _open(self, folder: Path, device: str, dtype: torch.dtype) -> Any:
         """The loaded network on its device, with the adapter."""
 
+    def _told(self, request: GenerationRequest) -> Any:
+        """All of a request that the condition depends on, hashable; by default the prompt's text."""
+        return request.prompt.text
+
     @abstractmethod
-    def _encode(self, text: str) -> Condition:
-        """What the network is conditioned on; called once for each text."""
+    def _encode(self, told: Any) -> Condition:
+        """What the network is conditioned on; called once for each value of `_told`."""
 
     @abstractmethod
     def _rate(self) -> int:

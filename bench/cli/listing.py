@@ -190,7 +190,7 @@ def _prompts(suite: str | None) -> _Listing:
         f"\nClips of them are named {first}.wav, or {first}_1.wav for seed 1, and so on;\n"
         f"'tunebench score FOLDER --suite {shlex.quote(name)}' then scores them."
     )
-    columns = ("id", "text", "genre", "level", "bpm", "key")
+    columns = ("id", "text", "genre", "level", "bpm", "key", "lyrics")
     return _Listing(columns, found, [(f"{loaded.ref}, {len(found)} prompts", entries)], end)
 
 
@@ -199,7 +199,8 @@ def _facts(prompt: dict[str, Any]) -> str:
 
     level = "" if prompt["level"] is None else f"level {prompt['level']}"
     bpm = f"{prompt['bpm']:g} bpm" if prompt["bpm"] else ""
+    sung = "with lyrics" if prompt["lyrics"] else ""
     original = original_id(prompt["id"])
     called = "" if original == prompt["id"] else f"called {original} in its file"
-    facts = [fact for fact in (prompt["genre"], level, bpm, prompt["key"], called) if fact]
+    facts = [fact for fact in (prompt["genre"], level, bpm, prompt["key"], sung, called) if fact]
     return f"({', '.join(facts)})" if facts else ""

@@ -23,6 +23,7 @@ class Prompt:
         level: descriptiveness, 1 (a few words) and up, or None if nobody said.
         bpm: tempo the text asks for in quarter notes a minute, in (0, 400], or None if it states none.
         key: key the text asks for, such as ``F# minor`` or ``Bb major``, or None if it states none.
+        lyrics: what is sung, with line breaks, or None; only models that sing read it.
 
     Raises:
         DataError: an attribute is outside its range; the message names the field.
@@ -34,16 +35,20 @@ class Prompt:
     level: int | None = None
     bpm: float | None = None
     key: str | None = None
+    lyrics: str | None = None
 
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.id):
             raise DataError(f"prompt id {self.id!r}: use letters, digits, '.', '_' and '-' only")
         if not self.text.strip():
             raise DataError(f"prompt '{self.id}': text is empty")
-        try:
-            self.text.encode()
-        except UnicodeEncodeError:
-            raise DataError(f"prompt '{self.id}': text contains an unpaired surrogate") from None
+        for name, written in (("text", self.text), ("lyrics", self.lyrics or "")):
+            try:
+                written.encode()
+            except UnicodeEncodeError:
+                raise DataError(f"prompt '{self.id}': {name} contains an unpaired surrogate") from None
+        if self.lyrics is not None and not self.lyrics.strip():
+            raise DataError(f"prompt '{self.id}': lyrics are empty; leave them out")
         if self.genre is not None and (not self.genre.strip() or not self.genre.isprintable() or self.genre == "all"):
             raise DataError(f"prompt '{self.id}': genre is {self.genre!r}, must be a printable word other than 'all'")
         if self.level is not None and not 1 <= self.level <= 1000:

@@ -26,7 +26,7 @@ TEXTS = ("text", "prompt", "caption", "main_caption")
 IDS = ("id", "prompt_id", "caption_id", "ytid")
 """Columns of ids, as Song Describer (``caption_id``) and MusicCaps (``ytid``) call them."""
 
-_FACTS = ("genre", "level", "bpm", "key")
+_FACTS = ("genre", "level", "bpm", "key", "lyrics")
 _LONGEST_ID = 100
 
 Cell = str | bool | int | float | None
@@ -36,9 +36,9 @@ class SuiteFile(Settings):
     """A file of prompts, and how it is read.
 
     file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a prompt a line; also with .gz. text and id: names of the
-    columns; by default the one that is known. Where there is no id, rows are p1, p2 and so on. genre, level, bpm and
-    key: columns of what prompts may also have; only a file with columns called id and text is searched for them. where:
-    values that rows must have, or lists of such, by column. limit: only so many of these rows, from the first.
+    columns; by default the one that is known. Where there is no id, rows are p1, p2 and so on. genre, level, bpm, key
+    and lyrics: columns of what prompts may also have; only a file with columns called id and text is searched for them.
+    where: values that rows must have, or lists of such, by column. limit: only so many of these rows, from the first.
     repeated_ids: refuse, or number all but the first of an id. repeated_texts: refuse, or keep the first of a text.
     empty: refuse rows without a text, or skip them. encoding: of the text.
     """
@@ -50,6 +50,7 @@ class SuiteFile(Settings):
     level: str | None = None
     bpm: str | None = None
     key: str | None = None
+    lyrics: str | None = None
     where: dict[str, Cell | list[Cell]] = Field(default={})
     limit: Annotated[int, Field(ge=1)] | None = None
     repeated_ids: Literal["refuse", "number"] = "refuse"
@@ -84,7 +85,8 @@ def load_suite_file(settings: SuiteFile) -> PromptSuite:
         raise DataError(f"{path}: {_why_nothing(settings, table)}")
     found = _with_ids(path, rows, columns.get("id"), settings.repeated_ids)
     prompts = tuple(_prompt(path, id, place, row, columns) for id, place, row in found)
-    read = settings.model_dump(mode="json", exclude={"file"}) | {"columns": columns, "sha256": table.sha256}
+    later = {name for name in ("lyrics",) if getattr(settings, name) is None}  # names of suites without it stay
+    read = settings.model_dump(mode="json", exclude={"file"} | later) | {"columns": columns, "sha256": table.sha256}
     return PromptSuite(f"{_stem(path)}-{fingerprint(read)[:8]}", 1, prompts, table.sha256)
 
 
@@ -233,6 +235,7 @@ _FACT: Mapping[str, Callable[[Any, str], Any]] = {
     "level": _level,
     "bpm": _number,
     "key": lambda cell, where: _text(cell, where) or None,
+    "lyrics": lambda cell, where: _text(cell, where) or None,
 }
 
 

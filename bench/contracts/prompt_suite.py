@@ -35,8 +35,9 @@ _PROMPT_FIELDS: _Fields = {
     "level": (int,),
     "bpm": (int, float),
     "key": (str,),
+    "lyrics": (str,),
 }
-_OPTIONAL = {"genre", "level", "bpm", "key"}
+_OPTIONAL = {"genre", "level", "bpm", "key", "lyrics"}
 _WANTED = {str: "text", int: "a whole number", float: "a number", list: "a list"}
 _SYNONYMS = {"tempo": "bpm", "tonality": "key", "prompt": "text", "caption": "text", "style": "genre"}
 _SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -46,7 +47,8 @@ def load_suite(path: Path) -> PromptSuite:
     """Read a suite from a YAML file.
 
     Every prompt needs ``id`` and ``text``. ``genre`` and ``level`` are what tables can be split by; ``bpm`` and
-    ``key`` are given where the text states them. `bench.Prompt` says which values they take.
+    ``key`` are given where the text states them, ``lyrics`` for models that sing. `bench.Prompt` says which values they
+    take.
 
     Raises:
         DataError: the file is missing, is not YAML, or has a mistake; the message says where.
@@ -77,7 +79,8 @@ def _prompt(entry: Any, where: str) -> Prompt:
         where += f" ({_brief(entry['id'])})"
     fields = _fields(entry, _PROMPT_FIELDS, where)
     try:
-        return Prompt(**{**fields, "text": fields["text"].strip()})
+        stripped = {name: fields[name].strip() for name in ("text", "lyrics") if name in fields}
+        return Prompt(**(fields | stripped))
     except DataError as error:
         reason = str(error).removeprefix(f"prompt '{fields['id']}': ")
         raise DataError(f"{where}: {reason}") from None

@@ -86,7 +86,7 @@ def _kind_of(thing: type) -> str:
 
 
 def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
-    """A record for each prompt of a suite: ``id``, ``text``, ``genre``, ``level``, and ``bpm`` and ``key`` or None."""
+    """A record for each prompt of a suite: ``id``, ``text``, and what else it has or None."""
     return [
         {
             "id": prompt.id,
@@ -95,6 +95,7 @@ def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
             "level": prompt.level,
             "bpm": prompt.bpm,
             "key": prompt.key,
+            "lyrics": prompt.lyrics,
         }
         for prompt in suite.prompts
     ]

@@ -15,7 +15,7 @@ Numbers are as they were computed, those of ``distributions`` to six digits; wha
   ``grouping``. The charts of intervals show those of one group.
 - ``comparisons``: a record a pair, metric and group: `bench.comparison.result.Comparison.record`, with ``told_apart``.
 - ``chances``: ``{model, metric, estimate, low, high, p}``: models against themselves with other seeds.
-- ``prompts``: ``{place, id, text, genre, level, bpm, key}``; ``prompts/PLACE.html`` is its page.
+- ``prompts``: ``{place, id, text, genre, level, bpm, key, lyrics}``; ``prompts/PLACE.html`` is its page.
 - ``clips``: ``{id, model, prompt, seed, scores, reasons, problem, media}``: ``scores`` has a number or null by metric,
   and ``reasons`` why one is null. ``media`` is null or ``{audio, spectrogram, duration, loudness, gain}``.
 - ``distributions``: a record a metric of clips: ``values`` by model, one or null for each of ``prompts``, ``quartiles``

@@ -55,8 +55,8 @@ class ClipTables(Tables):
                 )
                 position += 1
             self._db.executemany(
-                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?)",
-                ((p.id, p.text, p.genre, p.level, p.bpm, p.key) for p in plan.suite.prompts),
+                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((p.id, p.text, p.genre, p.level, p.bpm, p.key, p.lyrics) for p in plan.suite.prompts),
             )
             replaced = self._drop_unlisted(plan, [clip for clip, _ in whole] or plan.clips)
             replaced += self._add_clips(plan.clips)
@@ -148,9 +148,10 @@ class ClipTables(Tables):
                     f"{self.folder} holds the clips of '{clip.model}' already, as those of '{held_by[clip.id]}': the "
                     f"same model with the same parameters; take '{clip.model}' out, or {advice}"
                 )
-        prompts = {row[0]: row[1:] for row in self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
+        columns = "id, text, genre, level, bpm, key, lyrics"
+        prompts = {row[0]: row[1:] for row in self._db.execute(f"SELECT {columns} FROM prompts")}
         for p in plan.suite.prompts:
-            now = (p.text, p.genre, p.level, p.bpm, p.key)
+            now = (p.text, p.genre, p.level, p.bpm, p.key, p.lyrics)
             if p.id in prompts and prompts[p.id] != now:
                 old, new = next((a, b) for a, b in zip(prompts[p.id], now, strict=True) if a != b)
                 raise UsageError(

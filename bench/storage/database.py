@@ -13,7 +13,7 @@ from bench.file_system import on_network
 from bench.storage.digests import write_digests
 from bench.storage.quiet_reading import ChangedMeanwhileError, UnsharedReader, open_to_read
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _TRIES = 3  # to copy one while drivers begin and end
 _SMALL = 64_000_000  # bytes: copied in 50 ms
 # What SQLite calls operational though no room and no right would mend it.

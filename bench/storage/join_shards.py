@@ -19,7 +19,7 @@ _PLAN = (
     "INSERT OR IGNORE INTO models SELECT label, position + (SELECT COUNT(*) FROM models), fingerprint, identity, "
     "provenance, rate, trained_on FROM other.models ORDER BY position",
     "UPDATE models SET trained_on = new.trained_on FROM other.models AS new WHERE new.label = models.label",
-    "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key FROM other.prompts ORDER BY rowid",
+    "INSERT OR IGNORE INTO prompts SELECT id, text, genre, level, bpm, key, lyrics FROM other.prompts ORDER BY rowid",
     "UPDATE metrics SET shown = 0 WHERE plugin IN (SELECT plugin FROM other.metrics WHERE shown)",
     f"INSERT INTO metrics ({_METRIC}, position, shown) SELECT {_METRIC}, position + (SELECT COUNT(*) FROM metrics), "
     "shown FROM other.metrics WHERE true ORDER BY position "

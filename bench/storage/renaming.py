@@ -62,7 +62,9 @@ def present_ids(db: sqlite3.Connection, plan: Plan) -> dict[str, str]:
     former = _former_models(db, plan)
     if not former:
         return {}
-    prompts = {row[0]: Prompt(*row) for row in db.execute("SELECT id, text, genre, level, bpm, key FROM prompts")}
+    prompts = {
+        row[0]: Prompt(*row) for row in db.execute("SELECT id, text, genre, level, bpm, key, lyrics FROM prompts")
+    }
     prompts |= {prompt.id: prompt for prompt in plan.suite.prompts}
     held = {id for (id,) in db.execute("SELECT id FROM clips")}
     found: dict[str, str] = {}

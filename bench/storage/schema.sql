@@ -12,7 +12,7 @@ CREATE TABLE models (
 );
 
 CREATE TABLE prompts (
-    id TEXT PRIMARY KEY, text TEXT NOT NULL, genre TEXT, level INTEGER, bpm REAL, key TEXT
+    id TEXT PRIMARY KEY, text TEXT NOT NULL, genre TEXT, level INTEGER, bpm REAL, key TEXT, lyrics TEXT
 );
 
 -- content is the hash of the decoded audio; seconds is how long the clip took to make; peak is before gain was applied.

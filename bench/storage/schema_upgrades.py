@@ -57,7 +57,12 @@ def _to_4(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+def _to_5(db: sqlite3.Connection) -> None:
+    """Prompts may have lyrics."""
+    db.execute("ALTER TABLE prompts ADD COLUMN lyrics TEXT")
+
+
+STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
 """By layout, what makes the next one of it, inside a transaction and with foreign keys off."""
 
 

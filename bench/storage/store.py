@@ -237,7 +237,7 @@ class Store(ClipTables, ScoreTables):
 
     def prompts(self) -> dict[str, Prompt]:
         """The prompts by id, in the order of their suite."""
-        rows = self._db.execute("SELECT id, text, genre, level, bpm, key FROM prompts ORDER BY rowid")
+        rows = self._db.execute("SELECT id, text, genre, level, bpm, key, lyrics FROM prompts ORDER BY rowid")
         return {row[0]: Prompt(*row) for row in rows}
 
     def seconds_per_clip(self) -> dict[str, float]:

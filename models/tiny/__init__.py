@@ -22,6 +22,8 @@ _BUILDERS = {
     "audioldm": "models.tiny.audioldm",
     "audioldm2": "models.tiny.audioldm2",
     "musicgen": "models.tiny.musicgen",
+    "ace-step": "models.tiny.ace_step",
+    "longcat-audio": "models.tiny.longcat_audio",
 }
 KINDS = tuple(_BUILDERS)
 
@@ -32,6 +34,8 @@ TARGETS = {
     "audioldm": ("to_q", "to_v"),
     "audioldm2": ("to_q", "to_v"),
     "musicgen": ("q_proj", "v_proj"),
+    "ace-step": ("to_q", "to_k", "to_v", "to_out.0"),
+    "longcat-audio": ("to_q", "to_k", "to_v", "to_out.0"),
 }
 
 
@@ -39,7 +43,7 @@ def make(kind: str, folder: Path, seed: int = 0) -> Path:
     """Write a checkpoint of this kind, with the weights that the seed stands for, into a folder and return it.
 
     Args:
-        kind: ``stable-audio``, ``stable-audio-3``, ``audioldm``, ``audioldm2`` or ``musicgen``.
+        kind: one of `KINDS`.
         folder: created if need be; must be empty.
         seed: ≥ 0.
 

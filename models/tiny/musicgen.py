@@ -45,7 +45,7 @@ def build(seed: int) -> Iterator[Any]:
     )
     codec = EncodecModel(
         EncodecConfig(
-            target_bandwidths=[1.0],
+            target_bandwidths=[0.6],  # kbit/s: four codebooks of 6 bits at 25 Hz
             sampling_rate=RATE,
             audio_channels=1,
             hidden_size=16,

@@ -9,7 +9,8 @@ import json
 from importlib import resources
 from typing import Any
 
-from transformers import GemmaTokenizer, RobertaTokenizer, T5Tokenizer
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import GemmaTokenizer, Qwen2Tokenizer, RobertaTokenizer, T5Tokenizer
 
 
 def t5_tokenizer(max_length: int = 128) -> Any:
@@ -34,6 +35,17 @@ def gemma_tokenizer(max_length: int = 256) -> Any:
     pieces = dict.fromkeys([*special, *bytes_, *letters, *(a + b for a, b in merges)])
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
     return GemmaTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_length)
+
+
+def qwen_tokenizer(max_length: int = 32768) -> Any:
+    """A Qwen tokenizer with the byte-level pieces of `roberta_tokenizer`, and a token for each byte besides."""
+    content = _read("bpe.json")
+    vocab = dict(content["vocab"])
+    for sign in sorted(ByteLevel.alphabet()):
+        vocab.setdefault(sign, len(vocab))
+    vocab["<|endoftext|>"] = len(vocab)
+    merges = [tuple(pair) for pair in content["merges"]]
+    return Qwen2Tokenizer(vocab=vocab, merges=merges, model_max_length=max_length)
 
 
 def _read(name: str) -> Any:

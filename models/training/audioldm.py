@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
 from bench.contracts.audio import Samples
 from bench.errors import UsageError
-from models.audioldm import TRAINED_SECONDS, text_embedding
+from models.audioldm import TRAINED_SECONDS, AudioLDM, text_embedding
 from models.pipeline_parts import open_pipeline
 from models.training.base import Batch, Latent, Trainee
 from models.training.clap import ClapConditioner
@@ -65,15 +65,21 @@ class AudioLDMTrainee(Trainee):
     kind = "audioldm"
     part = "unet"
     channels = 1
+    pipeline: ClassVar[str] = AudioLDM.pipeline
+    encoders: ClassVar[Mapping[str, str]] = AudioLDM.encoders
+    kinds: ClassVar[Mapping[str, str]] = {}
+    unused: ClassVar[tuple[str, ...]] = ()
+    frozen: ClassVar[tuple[str, ...]] = ("vae", "text_encoder")
 
     def __init__(self, folder: Path, identity: Mapping[str, str], dtype: torch.dtype, clap: str | None = None) -> None:
-        pipeline = open_pipeline("AudioLDMPipeline", folder, torch.float32)
-        check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
+        pipeline = open_pipeline(self.pipeline, folder, torch.float32, self.kinds, **dict.fromkeys(self.unused))
+        for tokenizer, encoder in self.encoders.items():
+            check_vocabulary(getattr(pipeline, tokenizer), getattr(pipeline, encoder), folder / tokenizer)
         self._predicts = _prediction(folder, pipeline.scheduler.config)
         self._cumulative = pipeline.scheduler.alphas_cumprod.float()
         vocoder = pipeline.vocoder.config
-        for part in (pipeline.vae, pipeline.text_encoder):
-            part.requires_grad_(False).eval()
+        for name in self.frozen:
+            getattr(pipeline, name).requires_grad_(False).eval()
         self.identity = identity
         self.network = pipeline.unet.to(dtype).eval()
         self.rate = int(vocoder.sampling_rate)
@@ -82,10 +88,10 @@ class AudioLDMTrainee(Trainee):
         self.frame_seconds = self._hop * self._shrink / self.rate
         self.longest = round(TRAINED_SECONDS / self.frame_seconds)
         self._dtype = dtype
-        self._tokenizer = pipeline.tokenizer
+        self._tokenizer, *self._further_tokenizers = [getattr(pipeline, name) for name in self.encoders]
         self._encoders: Any = pipeline
         pipeline.unet = pipeline.vocoder = None
-        self._nothing = self.condition("")["embedding"]
+        self._nothing = self.condition("")
         self.conditioned_on: Literal["text", "audio"] = "audio" if clap else "text"
         self._clap = self._fitting(ClapConditioner(clap)) if clap else None
         self._clap_identity = self._clap.identity if self._clap else {}
@@ -127,7 +133,7 @@ class AudioLDMTrainee(Trainee):
         return {"embedding": self._clap.embed(self._levelled(audio), self.rate)}
 
     def unread_tokens(self, caption: str) -> int:
-        return unread_tokens(self._tokenizer, caption)
+        return max(unread_tokens(one, caption) for one in (self._tokenizer, *self._further_tokenizers))
 
     def joined(self, conditions: Sequence[Condition]) -> Condition:
         """``embedding``, shape (batch, dimension)."""
@@ -136,17 +142,18 @@ class AudioLDMTrainee(Trainee):
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:
         steps = discrete_steps(batch.times, len(self._cumulative))
         level = discrete_level(steps, self._cumulative)
-        embedding = batch.condition["embedding"]
-        embedding = without(embedding, batch.dropped, self._nothing.to(embedding.device))
-        predicted = network(
-            noised(batch.latents, batch.noise, level).to(self._dtype),
-            steps,
-            encoder_hidden_states=None,
-            class_labels=embedding.to(self._dtype),
-            return_dict=False,
-        )[0]
+        predicted = self._answer(network, noised(batch.latents, batch.noise, level).to(self._dtype), steps, batch)
         target = batch.noise if self._predicts == "epsilon" else velocity(batch.latents, batch.noise, level)
         return squared_error(predicted, target)
+
+    def _answer(self, network: Any, noisy: torch.Tensor, steps: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """What the network predicts of noisy latents at these steps."""
+        embedding = batch.condition["embedding"]
+        embedding = without(embedding, batch.dropped, self._nothing["embedding"].to(embedding.device))
+        answer: torch.Tensor = network(
+            noisy, steps, encoder_hidden_states=None, class_labels=embedding.to(self._dtype), return_dict=False
+        )[0]
+        return answer
 
     def release_encoders(self) -> None:
         self._encoders = self._clap = None
@@ -155,8 +162,8 @@ class AudioLDMTrainee(Trainee):
         self.network.to(device)
         self._cumulative = self._cumulative.to(device)
         if self._encoders is not None:
-            self._encoders.vae.to(device)
-            self._encoders.text_encoder.to(device)
+            for name in self.frozen:
+                getattr(self._encoders, name).to(device)
         if self._clap is not None:
             self._clap.to(device)
 

@@ -72,11 +72,13 @@ class Trainee(ABC):
         rate, channels: what audio the autoencoder takes, in Hz.
         frame_seconds: length of one latent frame.
         longest: most latent frames that the network takes.
+        timed: whether diffusion time has a part in the objective.
     """
 
     kind: ClassVar[str]
     part: ClassVar[str]  # the network's name in the pipeline, ``transformer`` or ``unet``
     conditioned_on: Literal["text", "audio"] = "text"
+    timed: ClassVar[bool] = True
     network: Any
     identity: Mapping[str, str]
     rate: int
@@ -120,13 +122,19 @@ class Trainee(ABC):
             f"them, and base.kind is {self.kind}; give the audio"
         )
 
+    def told(self, caption: str, seconds: float) -> str:
+        """What `condition` is asked about an example of so many seconds: its caption, unless it takes more."""
+        del seconds
+        return caption
+
     @abstractmethod
     def condition(self, caption: str) -> Condition:
-        """What the network is told of a caption; deterministic, float32, on the CPU."""
+        """What the network is told of a caption, as `told` gives it; deterministic, float32, on the CPU."""
 
     @abstractmethod
     def unread_tokens(self, caption: str) -> int:
-        """How many tokens at the end of a caption `condition` does not read; also once the encoders are let go of."""
+        """How many tokens at the end of a caption, as `told` gives it, `condition` does not read; also once the
+        encoders are let go of."""
 
     def condition_of_audio(self, audio: Audio) -> Condition:
         """What the network is told of a sound, where `conditioned_on` says so; as `condition`."""
@@ -138,7 +146,7 @@ class Trainee(ABC):
 
     @abstractmethod
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:
-        """The objective of each example, float32, shape (batch,): mean squared error over its latent.
+        """The objective of each example, float32, shape (batch,): its mean over the latent.
 
         ``network`` is `network`, or what stands in for it.
         """

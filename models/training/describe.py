@@ -18,6 +18,9 @@ OBJECTIVES = {
     "stable-audio": "v-prediction",
     "stable-audio-3": "rectified-flow",
     "audioldm": "epsilon-prediction",
+    "audioldm2": "epsilon-prediction",
+    "musicgen": "cross-entropy",
+    "ace-step": "flow-matching",
 }
 
 

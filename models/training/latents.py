@@ -36,9 +36,10 @@ class LatentCache:
         unread: by caption, how many of its tokens the text encoder does not read, where there are any.
     """
 
-    def __init__(self, latents: LatentShards, conditions: LatentShards, dataset: Dataset, heard: bool) -> None:
+    def __init__(self, latents: LatentShards, conditions: LatentShards, dataset: Dataset, trainee: Trainee) -> None:
         self._latents, self._conditions = latents, conditions
-        self._hashes, self._heard = dataset.hashes, heard
+        self._hashes, self._heard = dataset.hashes, trainee.conditioned_on == "audio"
+        self._told = trainee.told
         self.unread: Mapping[str, int] = {}
 
     @classmethod
@@ -54,9 +55,10 @@ class LatentCache:
         progress = progress or Silent()
         latents = _shards(folder, "latents", trainee.fingerprint, progress)
         conditions = _shards(folder, "conditions", trainee.condition_fingerprint, progress)
-        cache = cls(latents, conditions, dataset, trainee.conditioned_on == "audio")
+        cache = cls(latents, conditions, dataset, trainee)
         with latents, conditions:
             cache._encode(trainee, dataset, progress)
+            latents.flush()  # what is told of an example may depend on its length
             if not cache._heard:
                 cache._read_captions(trainee, dataset, progress)
         return cache
@@ -75,7 +77,10 @@ class LatentCache:
         return self._conditions.read(self._condition_key(example))
 
     def _condition_key(self, example: Example) -> str:
-        return self._hashes[example.id] if self._heard else fingerprint(example.caption)
+        return self._hashes[example.id] if self._heard else fingerprint(self._told_of(example))
+
+    def _told_of(self, example: Example) -> str:
+        return self._told(example.caption, self.seconds(example))
 
     def _encode(self, trainee: Trainee, dataset: Dataset, progress: Progress) -> None:
         sounds: dict[str, Example] = {}
@@ -102,7 +107,7 @@ class LatentCache:
             progress.advance(1)
 
     def _read_captions(self, trainee: Trainee, dataset: Dataset, progress: Progress) -> None:
-        captions = {self._condition_key(example): example.caption for example in dataset.examples}
+        captions = {self._condition_key(example): self._told_of(example) for example in dataset.examples}
         missing = {key: caption for key, caption in captions.items() if key not in self._conditions}
         progress.begin("encoding captions", len(captions), len(captions) - len(missing))
         for key, caption in missing.items():

@@ -33,7 +33,8 @@ def prepare(trainee: Trainee, config: TrainConfig) -> None:
     """
     network = trainee.network
     if config.gradient_checkpointing:
-        network.enable_gradient_checkpointing()
+        ours = "enable_gradient_checkpointing"  # of diffusers; transformers turns it around
+        getattr(network, ours if hasattr(network, ours) else "gradient_checkpointing_enable")()
     if config.method == "full":
         network.float().requires_grad_(True)
     else:

@@ -18,12 +18,13 @@ from models.base_checkpoint import CARD, identity, locate
 from models.card import Card, read_card
 from models.pipeline_parts import network_classes
 from models.training.weights import part_name, save_checkpoint
+from models.training.whole_checkpoint import PART, is_whole, tuned_part
 
 if TYPE_CHECKING:
     import torch
 
-# Pipelines whose network can be replaced.
-_KINDS = ("stable-audio", "stable-audio-3", "audioldm", "audioldm2")
+# Whose network can be replaced.
+_KINDS = ("stable-audio", "stable-audio-3", "audioldm", "audioldm2", "ace-step", "longcat-audio", "musicgen")
 _BESIDE = ("duration_embedder",)  # parts that an adapter may change beside the network
 _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
@@ -115,6 +116,8 @@ def _parts(base: Path) -> dict[str, torch.nn.Module]:
     import diffusers
     import torch
 
+    if is_whole(base):
+        return {PART: tuned_part(base)}
     main = part_name(base)
     classes = network_classes(getattr(diffusers, read_object(base / "model_index.json")["_class_name"]), base)
     names = (main, *(name for name in _BESIDE if name in classes))
@@ -125,9 +128,14 @@ def _fold(network: torch.nn.Module) -> None:
     """Add each adapter to the weights that it adapts, and leave the plain layers in its place."""
     from peft.tuners.lora import LoraLayer
 
+    from models.kronecker import KroneckerLayer
+
     adapted = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, LoraLayer)]
     for name, layer in adapted:
         layer.merge()
         network.set_submodule(name, layer.get_base_layer())
+    for name, product in [(name, part) for name, part in network.named_modules() if isinstance(part, KroneckerLayer)]:
+        product.fold()
+        network.set_submodule(name, product.get_base_layer())
     if hasattr(network, "peft_config"):
         del network.peft_config

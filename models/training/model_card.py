@@ -27,13 +27,18 @@ _PIPELINES = {
     "stable-audio": ("StableAudioPipeline", "transformer"),
     "stable-audio-3": ("StableAudio3Pipeline", "transformer"),
     "audioldm": ("AudioLDMPipeline", "unet"),
+    "audioldm2": ("AudioLDM2Pipeline", "unet"),
+    "ace-step": ("AceStepPipeline", "transformer"),
 }
-_DIFFUSERS_LOADS = ("audioldm",)
+_DIFFUSERS_LOADS = ("audioldm", "audioldm2", "ace-step")
+_TRANSFORMERS = {"musicgen": ("MusicgenForConditionalGeneration", "decoder")}
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
-_PREDICTED = {
-    "v-prediction": "the velocity v",
-    "epsilon-prediction": "the noise ε",
-    "rectified-flow": "the velocity ε − z",
+_OBJECTIVES = {
+    "v-prediction": "mean squared error of the velocity v",
+    "epsilon-prediction": "mean squared error of the noise ε",
+    "rectified-flow": "mean squared error of the velocity ε − z",
+    "flow-matching": "mean squared error of noise - latent",
+    "cross-entropy": "mean cross-entropy of the codebooks' tokens, in nats",
 }
 
 
@@ -88,7 +93,7 @@ def _header(card: Card) -> dict[str, Any]:
         header["library_name"] = "peft"
         header["tags"] = [*(["dora"] if card.dora else []), "lora", card.base["kind"]]
     else:
-        header["library_name"] = "diffusers"
+        header["library_name"] = "transformers" if card.base["kind"] in _TRANSFORMERS else "diffusers"
         header["tags"] = [card.base["kind"]]
     return header
 
@@ -120,7 +125,7 @@ def _data(card: Card) -> str:
 
 def _training(card: Card) -> str:
     rows = {
-        "objective": f"{card.objective}: mean squared error of {_PREDICTED.get(card.objective, 'what is predicted')}",
+        "objective": f"{card.objective}: {_OBJECTIVES.get(card.objective, 'mean squared error of what is predicted')}",
         "method": _method(card),
         "weights trained": f"{card.trainable:,} of {card.parameters:,} ({card.trainable_share:.2%})",
         "steps": f"{card.steps:,} ({card.epochs:.3g} epochs)",
@@ -200,6 +205,9 @@ def _use(card: Card) -> str:
 
 def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Ways of loading it in Python: what is said of each, and the code."""
+    if base["kind"] in _TRANSFORMERS:
+        yield from _of_transformers(card, base)
+        return
     pipeline, network = _PIPELINES[base["kind"]]
     first = f"from diffusers import {pipeline}\n"
     if card.method != "lora" or card.merged:
@@ -224,6 +232,19 @@ def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "on the checkpoint that was distilled from it.",
             "",
         )
+
+
+def _of_transformers(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """As `_programs`, of a checkpoint that is no pipeline."""
+    model, network = _TRANSFORMERS[base["kind"]]
+    first = f"from transformers import {model}\n"
+    if card.method != "lora" or card.merged:
+        yield "In Python:", f'{first}\nmodel = {model}.from_pretrained(".")'
+        return
+    named = [repr(base["checkpoint"])] + ([f"revision={base['revision']!r}"] if "revision" in base else [])
+    put = f'PeftModel.from_pretrained(model.{network}, ".")  # it changes the model itself'
+    loaded = f"model = {model}.from_pretrained({', '.join(named)})\n"
+    yield "In Python, with peft (`adapter_model.safetensors`):", f"from peft import PeftModel\n{first}\n{loaded}{put}"
 
 
 def _fenced(language: str, text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,11 +14,12 @@ from models.training.composed import commissions
 from models.training.config import BaseConfig, TrainConfig
 from models.training.formats import list_examples
 
-# The class of the network that is tuned, and its name in the pipeline.
-NETWORKS = {
+_NETWORKS = {
     "stable-audio": ("StableAudioDiTModel", "transformer"),
     "stable-audio-3": ("StableAudio3DiTModel", "transformer"),
     "audioldm": ("UNet2DConditionModel", "unet"),
+    "audioldm2": ("AudioLDM2UNet2DConditionModel", "unet"),
+    "ace-step": ("AceStepTransformer1DModel", "transformer"),
 }
 
 
@@ -76,14 +78,17 @@ def _weights(config: TrainConfig) -> Weights | None:
 
 
 def _empty(base: BaseConfig) -> Any:
-    import diffusers
-
-    name, part = NETWORKS[base.kind]
-    kind: Any = getattr(diffusers, name)
     local = Path(base.checkpoint).expanduser()
     where = str(local) if local.is_dir() else base.checkpoint
     revision = base.revision or PINNED.get(base.checkpoint)
     try:
+        if base.kind == "musicgen":
+            from transformers import MusicgenConfig, MusicgenForCausalLM
+
+            whole = MusicgenConfig.from_pretrained(where, revision=revision, local_files_only=True)
+            return MusicgenForCausalLM(whole.decoder)
+        name, part = _NETWORKS[base.kind]
+        kind: Any = resolve_name(f"diffusers:{name}")
         config = kind.load_config(where, subfolder=part, revision=revision, local_files_only=True)
     except OSError:
         return None

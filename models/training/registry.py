@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError, TunebenchError, one_line
 from models.base_checkpoint import identity, locate
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
     from models.training.base import Trainee
     from models.training.config import TrainConfig
 
-TRAINEES = {
+TRAINEES: Mapping[str, str] = {
     "stable-audio": "models.training.stable_audio:StableAudioTrainee",
     "stable-audio-3": "models.training.stable_audio_3:StableAudio3Trainee",
     "audioldm": "models.training.audioldm:AudioLDMTrainee",
+    "audioldm2": "models.training.audioldm2:AudioLDM2Trainee",
+    "musicgen": "models.training.musicgen:MusicGenTrainee",
+    "ace-step": "models.training.ace_step:AceStepTrainee",
 }
 
 
@@ -36,17 +40,19 @@ def open_trainee(config: TrainConfig) -> Trainee:
 
         from bench.quiet import quiet_libraries
 
-        trainee = resolve_name(TRAINEES[base.kind])
+        trainee: Any = resolve_name(TRAINEES[base.kind])
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
     folder = locate(base.checkpoint, base.revision, base.kind)
     who = identity(base.checkpoint, base.revision)
     frozen = config.method == "lora"
+    # What else a kind is opened with.
+    more: Mapping[str, Mapping[str, Any]] = {"audioldm": {"clap": config.clap}, "ace-step": {"crop": config.crop}}
     dtype = torch.bfloat16 if frozen and config.precision == "bf16" else torch.float32
     try:
         with quiet_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of names that older versions of the libraries need
-            opened: Trainee = trainee(folder, who, dtype, **({} if config.clap is None else {"clap": config.clap}))
+            opened: Trainee = trainee(folder, who, dtype, **more.get(base.kind, {}))
             return opened
     except TunebenchError:
         raise

@@ -28,7 +28,7 @@ class ValidationLosses:
 
     Attributes:
         loss: mean over examples and diffusion times.
-        by_time: mean over examples at each time.
+        by_time: mean over examples at each time; at the first alone where the objective has none.
     """
 
     step: int
@@ -64,6 +64,7 @@ class Validation:
             else:
                 self._passes.append([place])
         self._lengths = lengths
+        self._times = config.validation.times if trainee.timed else config.validation.times[:1]
 
     def judge(self, network: Any, step: int) -> ValidationLosses:
         """The losses of a network; it is left as it was. With several processes, all take part and get the same."""
@@ -83,13 +84,13 @@ class Validation:
             losses |= part
         table = np.array([losses[place] for place in range(len(self._examples))])
         means: npt.NDArray[np.float64] = table.mean(axis=0)
-        by_time = dict(zip(self._config.validation.times, map(float, means), strict=True))
+        by_time = dict(zip(self._times, map(float, means), strict=True))
         return ValidationLosses(step, float(means.mean()), by_time)
 
     def _losses(self, network: Any, places: list[int]) -> dict[int, list[float]]:
         """The losses of each example at each time; in halves where memory does not suffice."""
         try:
-            columns = [self._losses_at(network, places, number) for number in range(len(self._config.validation.times))]
+            columns = [self._losses_at(network, places, number) for number in range(len(self._times))]
             return {place: [column[i] for column in columns] for i, place in enumerate(places)}
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error) or len(places) == 1:
@@ -99,7 +100,7 @@ class Validation:
         return self._losses(network, places[:half]) | self._losses(network, places[half:])
 
     def _losses_at(self, network: Any, places: list[int], number: int) -> list[float]:
-        time = self._config.validation.times[number]
+        time = self._times[number]
         draws = [replace(self._draw(place, number), time=time) for place in places]
         examples = [self._examples[place] for place in places]
         batch = assemble(draws, examples, self._trainee, self._cache, self._accelerator.device)

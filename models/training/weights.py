@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +19,14 @@ from models.adapter_files import CONFIG
 from models.base_checkpoint import CARD
 from models.card import Card
 from models.training.model_card import DIFFUSERS_WEIGHTS, page
+from models.training.whole_checkpoint import is_whole, save_whole
 
 if TYPE_CHECKING:
     import torch
 
 PEFT_WEIGHTS = "adapter_model.safetensors"
 _PEFT_PREFIX = "base_model.model."  # how peft names the network inside its wrapper
+_WEIGHTS = re.compile(r"\.(safetensors|bin|pt|ckpt)(\.index\.json)?$")
 _TEXTS = (".json", ".txt", ".md")
 # Of bases whose publisher's trainer has a format of its own: the file's name, and what makes it of a network.
 OWN_FORMATS = {"stable-audio-3": (stable_audio_3_adapter.FILE, stable_audio_3_adapter.own_file)}
@@ -81,7 +84,8 @@ def save_checkpoint(
     """
     from bench.quiet import quiet_libraries
 
-    tuned = {part_name(base): network, **(beside or {})}
+    whole_one = is_whole(base)
+    tuned = {"" if whole_one else part_name(base): network, **(beside or {})}
     with replaced(folder) as whole:
         for source in sorted(base.rglob("*")):
             place = source.relative_to(base)
@@ -89,11 +93,16 @@ def save_checkpoint(
                 continue
             if place.name in (CARD, "README.md"):  # of the base
                 continue
+            if whole_one and _WEIGHTS.search(place.name):
+                continue
             (whole / place).parent.mkdir(parents=True, exist_ok=True)
             _link(source, whole / place)
         for own, part in tuned.items():
-            with quiet_libraries():
-                part.save_pretrained(whole / own, safe_serialization=True)
+            if whole_one:
+                save_whole(part, base, whole)
+            else:
+                with quiet_libraries():
+                    part.save_pretrained(whole / own, safe_serialization=True)
             # The network's own, but for the base's path in it: what was trained twice shall have one identity.
             shutil.copyfile(base / own / "config.json", whole / own / "config.json")
         if card is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderOobleck, AutoencoderSAME, StableAudio3DiTModel, StableAudioDiTModel
-from learning import KINDS, NEW, lessons
+from learning import COURSES, NEW, lessons
 from row import Row
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -53,7 +53,7 @@ def measure() -> Iterable[Row]:
         base = proportional_base_3(room / "base-3")
         yield from _encoding(room, base, "stable-audio-3", ratios(base))
         yield from _steps(room, base, "stable-audio-3", 1.2)  # whose adapter is on more layers
-        for kind in KINDS:
+        for kind in COURSES:
             yield from _learning(room / kind, kind)
 
 
@@ -224,6 +224,7 @@ def _throughput(room: Path, base: Path) -> Iterator[Row]:
 
 def _learning(room: Path, kind: str) -> Iterator[Row]:
     taken, decrease = lessons(room, kind=kind)
+    assert decrease is not None
     losses = ", ".join(f"{one.base:.3f} → {one.tuned:.3f}" for one in taken)
     spread = f"95 % interval {100 * decrease.low:.1f} to {100 * decrease.high:.1f} over {len(taken)} seeds"
     what = f"{kind}: LoRA on {NEW} lowers its validation loss below a base that never heard it by"

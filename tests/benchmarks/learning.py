@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import AutoencoderOobleck
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from bench.progress import Silent
@@ -26,12 +26,50 @@ from models.training.trainer import Trainer
 
 KNOWN = ("choral", "classical", "jazz", "pop", "rock")
 NEW = "dance"
-# All that are linear; of Stable Audio 3 what the publisher's trainer adapts, which is the default.
-LAYERS = {"stable-audio": ("to_q", "to_k", "to_v", "to_out.0", "proj", "net.2", "proj_in", "proj_out")}
-KINDS = ("stable-audio", "stable-audio-3")
+LAYERS = {
+    "stable-audio": ("to_q", "to_k", "to_v", "to_out.0", "proj", "net.2", "proj_in", "proj_out"),  # all that are linear
+    "stable-audio-3": (),  # those of the publisher's trainer
+}
 SECONDS = 2.0
 FRESH = (101, 102, 103, 104)  # the settings were chosen on other seeds
 TIMES = [0.1, 0.3, 0.5, 0.7, 0.9]
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long and how fast a kind learns; chosen on other seeds than those of its lessons.
+
+    Attributes:
+        base_clips, base_steps, base_rate: of the base.
+        clips, steps, rate: of a lesson.
+        known: what share of the random weights' loss the base has at most, once it is trained.
+        seeds: of the lessons.
+    """
+
+    base_clips: int
+    base_steps: int
+    base_rate: float
+    clips: int
+    steps: int
+    rate: float
+    known: float = 0.7
+    seeds: tuple[int, ...] = FRESH
+
+
+COURSES = {
+    "stable-audio": Course(50, 200, 3e-3, 32, 120, 4e-3),
+    "stable-audio-3": Course(50, 200, 3e-3, 32, 120, 4e-3),
+    "audioldm2": Course(20, 60, 3e-3, 24, 60, 8e-3),
+    "ace-step": Course(20, 60, 3e-3, 24, 60, 8e-3),
+    "musicgen": Course(30, 100, 3e-3, 32, 60, 4e-3, known=0.8, seeds=(201, 202, 203, 204)),
+}
+SHORT = {  # where that is not the long one
+    "stable-audio": Course(20, 60, 3e-3, 12, 40, 4e-3),
+    "stable-audio-3": Course(20, 60, 3e-3, 12, 40, 4e-3),
+    "audioldm2": Course(10, 20, 3e-3, 8, 20, 8e-3, known=0.9),
+    "ace-step": Course(10, 30, 3e-3, 16, 30, 8e-3, known=0.9),
+    "musicgen": Course(10, 40, 3e-3, 16, 30, 4e-3, known=0.9, seeds=(201,)),
+}
 
 
 @dataclass(frozen=True)
@@ -53,22 +91,24 @@ class Lesson:
         return 1 - self.tuned / self.base
 
 
-def make_base(kind: str, folder: Path, seed: int = 0) -> Path:
+def make_base(folder: Path, kind: str = "stable-audio", seed: int = 0) -> Path:
     """A tiny checkpoint whose posterior is narrow beside its means, as that of a trained autoencoder."""
     tiny.make(kind, folder, seed)
-    if kind != "stable-audio":  # whose autoencoder has a posterior
+    if kind in ("musicgen", "stable-audio-3"):  # whose tokens, or latents, have no posterior
         return folder
-    vae = AutoencoderOobleck.from_pretrained(folder / "vae")
-    vae.encoder.conv2.bias.data[8:] = -4
+    classes = {"audioldm2": diffusers.AutoencoderKL}
     with quiet_libraries():
+        vae = classes.get(kind, diffusers.AutoencoderOobleck).from_pretrained(folder / "vae")
+        bias = (vae.quant_conv if kind == "audioldm2" else vae.encoder.conv2).bias.data
+        bias[len(bias) // 2 :] = -4
         vae.save_pretrained(folder / "vae")
     return folder
 
 
-def settings(kind: str, checkpoint: Path, genres: tuple[str, ...], seed: int, **changes: Any) -> TrainConfig:
+def settings(checkpoint: Path, genres: tuple[str, ...], seed: int, **changes: Any) -> TrainConfig:
     """Of a training on composed music; validation happens before the first step and after the last."""
     content = {
-        "base": {"kind": kind, "checkpoint": str(checkpoint)},
+        "base": {"kind": changes.pop("kind", "stable-audio"), "checkpoint": str(checkpoint)},
         "data": {"path": "composer", "genres": genres, "seconds": SECONDS, "seed": seed, "validation": 0.25},
         "batch": 8,
         "validation": {"every": 10**6, "times": TIMES},
@@ -81,10 +121,12 @@ def settings(kind: str, checkpoint: Path, genres: tuple[str, ...], seed: int, **
     return parse_train_config(content)
 
 
-def train_base(room: Path, kind: str = "stable-audio", clips: int = 50, steps: int = 200) -> Path:
+def train_base(room: Path, kind: str, course: Course) -> Path:
     """A base trained from random weights on the five genres; its folder."""
-    random = make_base(kind, room / "random")
-    wanted = settings(kind, random, KNOWN, 0, method="full", clips=clips, steps=steps, ema=0.99, optimizer={"lr": 3e-3})
+    wanted = settings(
+        make_base(room / "random", kind), KNOWN, 0, kind=kind, method="full", clips=course.base_clips,
+        steps=course.base_steps, ema=0.99 if kind in LAYERS else 0.9, optimizer={"lr": course.base_rate},
+    )  # fmt: skip
     return train(wanted, room / "base").folder
 
 
@@ -95,12 +137,11 @@ def base_losses(room: Path) -> tuple[float, float]:
     return losses.base, losses.best
 
 
-def lesson(room: Path, base: Path, seed: int, kind: str = "stable-audio", clips: int = 32, steps: int = 120) -> Lesson:
+def lesson(room: Path, base: Path, seed: int, kind: str, course: Course) -> Lesson:
     """LoRA on the new genre, whose music differs from seed to seed."""
-    lora = {"rank": 8, "targets": LAYERS.get(kind, ())}
     wanted = settings(
-        kind, base, (NEW,), seed, clips=clips, steps=steps, lora=lora, optimizer={"lr": 4e-3},
-        schedule={"kind": "cosine"},
+        base, (NEW,), seed, kind=kind, clips=course.clips, steps=course.steps, optimizer={"lr": course.rate},
+        lora={"rank": 8, "targets": LAYERS.get(kind, "all-linear")}, schedule={"kind": "cosine"},
     )  # fmt: skip
     dataset = load_dataset(wanted.data)
     trainee = open_trainee(wanted)
@@ -119,17 +160,20 @@ def lesson(room: Path, base: Path, seed: int, kind: str = "stable-audio", clips:
 
 def lessons(
     room: Path, seeds: int = 4, short: bool = False, kind: str = "stable-audio"
-) -> tuple[list[Lesson], Interval]:
+) -> tuple[list[Lesson], Interval | None]:
     """Lessons of several seeds on one base, and the interval of their relative decrease.
 
     Args:
         room: the folder that the trainings are kept in.
         seeds: how many lessons, at most 4.
-        short: about a third of the music and of the steps.
-        kind: of the base.
+        short: less of the music and of the steps.
+        kind: of the base, one of `COURSES`.
+
+    Returns:
+        The lessons, and the interval; None of fewer than two.
     """
     torch.set_num_threads(1)
-    base = train_base(room, kind, clips=20, steps=60) if short else train_base(room, kind)
-    sizes = {"clips": 12, "steps": 40} if short else {}
-    taken = [lesson(room, base, seed, kind, **sizes) for seed in FRESH[:seeds]]
-    return taken, t_interval([one.decrease for one in taken])
+    course = (SHORT if short else COURSES)[kind]
+    base = train_base(room, kind, course)
+    taken = [lesson(room, base, seed, kind, course) for seed in course.seeds[:seeds]]
+    return taken, t_interval([one.decrease for one in taken]) if seeds > 1 else None

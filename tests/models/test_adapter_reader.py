@@ -130,7 +130,7 @@ def some(adapter: Path, layers: int) -> dict[str, torch.Tensor]:
 LAYER = "base_model.model.transformer_blocks.0.attn1.to_q"
 OTHERS = [
     ({f"{LAYER}.hada_w1_a": torch.ones(2, 2)}, UsageError, "LoHa"),
-    ({f"{LAYER}.lokr_w1": torch.ones(2, 2)}, UsageError, "LoKr"),
+    ({f"{LAYER}.lokr_w1": torch.ones(2, 2)}, DataError, "LoKr"),
     ({f"{LAYER}.lora_mid.weight": torch.ones(2, 2, 1, 1)}, UsageError, "LoCon"),
     ({f"{LAYER}.lora_B.bias": torch.ones(32)}, UsageError, "lora_bias"),
     ({"transformer.layers.0.self_attn.to_out.parametrizations.weight.0.lora_A": torch.ones(2, 32)}, UsageError,

@@ -41,6 +41,8 @@ PARTS = [
     *(("audioldm2", part) for part in ("language_model", "projection_model", "text_encoder", "text_encoder_2")),
     *(("audioldm2", part) for part in ("unet", "vae", "vocoder")),
     ("musicgen", WHOLE),
+    *(("ace-step", part) for part in ("condition_encoder", "text_encoder", "transformer", "vae")),
+    *(("longcat-audio", part) for part in ("text_encoder", "transformer", "vae")),
 ]
 
 

@@ -22,7 +22,7 @@ from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import DataError, MissingError, TunebenchError, UsageError
 from models.training.config import TrainConfig, parse_train_config
 
-NAMES = ("audioldm-lora", "stable-audio-3-lora-musiccaps", "stable-audio-lora-musiccaps")
+NAMES = ("ace-step-lora-hip-hop", "audioldm-lora", "stable-audio-3-lora-musiccaps", "stable-audio-lora-musiccaps")
 OURS = ("name", "about", "stated")  # words of the recipe itself, not parameters
 
 TINY = """
@@ -70,7 +70,7 @@ def run_of(recipe: Recipe) -> RunConfig:
     return recipe.run_config({label: Path(label) for label in recipe.train})
 
 
-def test_the_experiments_are_shipped_and_told_apart_from_their_suites() -> None:
+def test_all_experiments_are_shipped_and_told_apart_from_their_suites() -> None:
     assert tuple(shipped()) == NAMES
 
 
@@ -176,6 +176,21 @@ def test_the_figures_of_the_audioldm_paper() -> None:
     assert load_suite_named(run.suite).prompts[0].text == "hip hop music, The subgenre of hip-hop is boom bap."
 
 
+def test_ace_step_learns_the_genre_of_the_audioldm_paper() -> None:
+    recipe, source = load_recipe("ace-step-lora-hip-hop"), load_recipe("audioldm-lora")
+    run, configs = run_of(recipe), trainings(recipe)
+    assert load_suite_named(run.suite) == load_suite_named(run_of(source).suite)
+    assert recipe.protocol["dataset"] == source.protocol["dataset"] and len(run.seeds) == len(run_of(source).seeds)
+    assert {(c.base.kind, c.lora.rank, c.alpha) for c in configs.values()} == {("ace-step", 8, 16)}
+    assert [configs[name].lora.dora for name in ("lora", "dora")] == [False, True]
+    assert {c.crop for c in configs.values()} == {run.duration}  # what is judged is what was trained
+    text = " ".join(line.strip("# ") for line in shipped()["ace-step-lora-hip-hop"].read_text().splitlines())
+    changes = re.findall(r"--set '((?:train|run)[^']*)'", text)
+    turbo = load_recipe("ace-step-lora-hip-hop", changes)
+    assert {model.params["steps"] for model in run_of(turbo).models} == {8}
+    assert "turbo" in str(trainings(turbo)["dora"].base.checkpoint)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_models_and_metrics_take_what_the_recipe_gives_them(name: str) -> None:
     run = run_of(load_recipe(name))
@@ -255,7 +270,10 @@ def test_a_mistake_in_a_change_is_named(tmp_path: Path, change: str, says: str) 
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"did you mean 'audioldm-lora'.*known: audioldm-lora, stable-audio-3-lora"):
+    with pytest.raises(
+        UsageError,
+        match=r"did you mean 'audioldm-lora'.*known: ace-step-lora-hip-hop, audioldm-lora, stable-audio-3-lora-mus",
+    ):
         load_recipe("audioldm-lra")
     with pytest.raises(UsageError, match=r"there is no file .*none\.yaml"):
         load_recipe(tmp_path / "none.yaml")

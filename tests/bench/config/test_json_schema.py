@@ -201,7 +201,7 @@ def test_another_program_accepts_all_examples_and_no_wrong_ones(tmp_path: Path) 
         assert _check(kind, paths) == (0, set()), kind
     wrong = {
         "run": ["model: [composer]", "models: []", "seeds: [0, 0]", "duration: long", "executor: {gpus: 1}"],
-        "train": ["steps: 1", "{base: {kind: musicgen, checkpoint: x}, data: {path: x}, steps: 1}"],
+        "train": ["steps: 1", "{base: {kind: longcat-audio, checkpoint: x}, data: {path: x}, steps: 1}"],
         "recipe": ["{name: n, about: a, run: {}, train: {}}", "{name: n, about: a, run: {seed: 1}, train: {a: {}}}"],
     }
     for kind, texts in wrong.items():

@@ -71,6 +71,16 @@ def test_song_describer(loaded: Load) -> None:
         loaded("sdd.csv", content, where={"is_valid_subset": "maybe"})
 
 
+def test_lyrics_are_a_column_and_change_no_other_suite(loaded: Load) -> None:
+    sung = loaded("songs.csv", 'id,text,lyrics\na,A slow waltz,"[verse]\nHere we go"\nb,A fast reel,\n')
+    assert [prompt.lyrics for prompt in sung.prompts] == ["[verse]\nHere we go", None]
+    other = "tags,words\nA slow waltz,la la\n"
+    named = loaded("songs.csv", other, text="tags", lyrics="words")
+    assert named.prompts[0].lyrics == "la la"
+    assert named.name != loaded("songs.csv", other, text="tags").name
+    assert loaded("captions.csv", "caption\na slow waltz\na fast polka\n").name == "captions-f5ea14be"
+
+
 def test_musiccaps_with_windows_line_ends(loaded: Load) -> None:
     rows = [
         """-0Gj8-vB1q4,30,40,"/m/0140xf,/m/02cjck","['low', 'sad']","A harp

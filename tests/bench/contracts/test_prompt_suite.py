@@ -56,6 +56,16 @@ def test_loads_what_it_says(tmp_path: Path) -> None:
     )
 
 
+def test_lyrics_keep_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(HEAD + "  - id: a\n    text: A slow waltz\n    lyrics: |\n      [verse]\n      Here we go\n")
+    assert load_suite(path).prompts == (Prompt("a", "A slow waltz", lyrics="[verse]\nHere we go"),)
+
+
+def test_empty_lyrics_are_refused(refusal: Refusal) -> None:
+    assert "lyrics are empty" in refusal(HEAD + "  - {id: a, text: A slow waltz, lyrics: ' '}\n")
+
+
 def test_the_documented_example_loads(tmp_path: Path) -> None:
     import bench.contracts.prompt_suite
 

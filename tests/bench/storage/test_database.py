@@ -16,7 +16,7 @@ def test_a_run_of_the_first_layout_is_read_and_extended(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "run.db", isolation_level=None) as database:
         database.executescript(
             "ALTER TABLE models DROP COLUMN trained_on; DROP TABLE digests; DROP TABLE set_tests; "
-            "PRAGMA user_version = 1;"
+            "ALTER TABLE prompts DROP COLUMN lyrics; PRAGMA user_version = 1;"
         )
     with Store.read(tmp_path) as store:
         clips = store.made()

@@ -73,7 +73,7 @@ def fill(folder: Path) -> None:
             "INSERT INTO models VALUES (?, ?, ?, ?, ?, 8000, '[]')",
             [(label, place, f"of-{label}", json.dumps({"is": label}), '{"by": "me"}') for label, place in MODELS],
         )
-        db.executemany("INSERT INTO prompts VALUES (?, 'words', ?, ?, NULL, NULL)", PROMPTS)
+        db.executemany("INSERT INTO prompts VALUES (?, 'words', ?, ?, NULL, NULL, NULL)", PROMPTS)
         for id, model, prompt, seed, state, content, error in CLIPS:
             sound = (8000, 1, 12_000, 0.5, 1.0, 0.1) if content else (None,) * 6
             made_by = json.dumps({"python": "3.11" if id == "a" else "3.12", "batch": id}) if content else None

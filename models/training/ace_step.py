@@ -1,0 +1,159 @@
+"""ACE-Step 1.5 in training: its transformer learns the flow from Oobleck latents to noise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from bench.errors import UsageError
+from models.ace_step import LONGEST, AceStep, Asked, condition_states, context_latents, unread_of
+from models.batching import joined
+from models.pipeline_parts import open_pipeline
+from models.training.base import Batch, Latent, Trainee
+from models.training.objectives import squared_error
+from models.training.stable_audio import CHUNK, encoder_reach
+from models.training.waveform import fitted, padded
+from models.training.windows import encoded
+from models.vocabulary import check_vocabulary
+
+if TYPE_CHECKING:
+    from bench.contracts.audio import Audio
+    from models.training.base import Condition
+
+INSTRUMENTAL, LANGUAGE = "[Instrumental]", "en"  # what is told of recordings, which have captions and no lyrics
+TURBO_STEPS, TURBO_SHIFT = 8, 3.0
+LOGIT_MEAN, LOGIT_DEVIATION = -0.4, 1.0
+
+
+class AceStepTrainee(Trainee):
+    """ACE-Step 1.5 and its kind, opened for training.
+
+    Flow matching: of x = (1 - t) · latent + t · noise the network predicts noise - latent. A time in (0, 1) of the loop
+    is a share of the distribution that t has: logit-normal with mean -0.4 and deviation 1, or for a distilled (turbo)
+    checkpoint uniform over the 8 steps that it generates in. Conditioned, through the frozen condition encoder, on the
+    caption and the seconds of the crop, without tempo, key and lyrics; where the condition is dropped, on the learned
+    null embedding. Conditions of a batch are padded with zeros up to the longest, which the transformer has no mask
+    for: a batch of one caption's length has none.
+
+    Args:
+        folder: a whole checkpoint, as diffusers has it.
+        identity: as `models.base_checkpoint.identity` gives it.
+        dtype: of the transformer's weights.
+        crop: seconds of a recording that are trained on at most; None for all of it.
+
+    Raises:
+        UsageError: autoencoder and network do not belong together.
+
+    ace-step/ACE-Step-1.5, ``acestep/training/trainer.py`` and its successor for checkpoints that are not distilled.
+    """
+
+    kind = "ace-step"
+    part = "transformer"
+
+    def __init__(
+        self, folder: Path, identity: Mapping[str, str], dtype: torch.dtype, crop: float | None = None
+    ) -> None:
+        pipeline = open_pipeline(AceStep.pipeline, folder, torch.float32, **dict.fromkeys(AceStep.unused))
+        check_vocabulary(pipeline.tokenizer, pipeline.text_encoder, folder / "tokenizer")
+        vae = pipeline.vae
+        for part in (vae, pipeline.text_encoder, pipeline.condition_encoder):
+            part.requires_grad_(False).eval()
+        self.identity = identity
+        self.network = pipeline.transformer.to(dtype).eval()
+        self.rate, self.channels = int(vae.config.sampling_rate), int(vae.config.audio_channels)
+        self._hop, self._ratios = int(vae.hop_length), tuple(vae.config.downsampling_ratios)
+        self.frame_seconds = self._hop / self.rate
+        self.longest = int(LONGEST / self.frame_seconds)
+        self._latent_channels = int(self.network.config.audio_acoustic_hidden_dim)
+        self._turbo = bool(pipeline.is_turbo)
+        self._crop = min(crop or LONGEST, LONGEST)
+        self._dtype = dtype
+        self._encoders: Any = pipeline
+        # Beyond the encoders: the context of every crop, and the null embedding.
+        self._still = pipeline.condition_encoder.silence_latent.clone()
+        self._null = pipeline.condition_encoder.null_condition_emb.detach().clone()
+        self._tokenizer = pipeline.tokenizer
+        pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {"kind": self.kind, **self.identity, "encoding": 1}
+
+    def told(self, caption: str, seconds: float) -> str:
+        return json.dumps([caption, int(min(seconds, self._crop))], ensure_ascii=False)
+
+    def encode(self, audio: Audio) -> Latent:
+        samples = torch.from_numpy(padded(fitted(audio, self.rate, self.channels), self._hop))[None]
+        vae, hop, reach = self._encoders.vae, self._hop, encoder_reach(self._ratios)
+
+        def posterior(begin: int, end: int) -> Any:
+            return vae.encode(samples[:, :, begin * hop : end * hop].to(vae.device, vae.dtype)).latent_dist
+
+        mean, std = encoded(posterior, samples.shape[2] // hop, CHUNK + 2 * reach, reach)
+        if len(mean) != self._latent_channels:
+            raise UsageError(
+                f"the checkpoint's autoencoder encodes into {len(mean)} channels and its network takes "
+                f"{self._latent_channels}; they do not belong together, use another checkpoint"
+            )
+        return Latent(mean, std, audio.duration)
+
+    def condition(self, caption: str) -> Condition:
+        """``states``: what the transformer attends to, shape (1, length, width)."""
+        with torch.no_grad():
+            states = condition_states(self._encoders, _asked(caption), LANGUAGE)
+        return {"states": states.float().cpu().contiguous()}
+
+    def unread_tokens(self, caption: str) -> int:
+        return unread_of(self._tokenizer, _asked(caption), LANGUAGE)
+
+    def joined(self, conditions: Sequence[Condition]) -> Condition:
+        """``states``, shape (batch, length, width): zeros follow those that are shorter than the longest."""
+        return joined(conditions)
+
+    def losses(self, network: Any, batch: Batch) -> torch.Tensor:
+        times = flow_times(batch.times, self._turbo)
+        latents, noise = batch.latents.transpose(1, 2), batch.noise.transpose(1, 2)
+        share = times[:, None, None]
+        states = batch.condition["states"]
+        null = self._null.to(states).expand_as(states)
+        states = torch.where(batch.dropped[:, None, None], null, states)
+        silence = self._still.to(latents.device)
+        predicted = network(
+            hidden_states=((1 - share) * latents + share * noise).to(self._dtype),
+            timestep=times.to(self._dtype),
+            timestep_r=times.to(self._dtype),
+            encoder_hidden_states=states.to(self._dtype),
+            context_latents=context_latents(silence, *latents.shape[:2]).to(self._dtype),
+            return_dict=False,
+        )[0]
+        return squared_error(predicted, noise - latents)
+
+    def release_encoders(self) -> None:
+        self._encoders = None
+
+    def to(self, device: str) -> None:
+        self.network.to(device)
+        if self._encoders is not None:
+            for part in (self._encoders.vae, self._encoders.text_encoder, self._encoders.condition_encoder):
+                part.to(device)
+
+
+def flow_times(shares: torch.Tensor, turbo: bool) -> torch.Tensor:
+    """Times t of the flow, 1 for noise, at shares in (0, 1) of their distribution; float32, shape (batch,).
+
+    Without ``turbo`` logit-normal, with it uniform over the steps of the distilled schedule; from less noise to more.
+    """
+    shares = shares.float()
+    if not turbo:
+        return torch.sigmoid(LOGIT_MEAN + LOGIT_DEVIATION * torch.special.ndtri(shares))
+    linear = ((shares * TURBO_STEPS).floor().clamp(0, TURBO_STEPS - 1) + 1) / TURBO_STEPS
+    return TURBO_SHIFT * linear / (1 + (TURBO_SHIFT - 1) * linear)
+
+
+def _asked(told: str) -> Asked:
+    caption, seconds = json.loads(told)
+    return Asked(caption, INSTRUMENTAL, max(float(seconds), 0.5), None, None)
