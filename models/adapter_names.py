@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from models.piece_order import piece_order
 
@@ -155,10 +155,6 @@ def _conditioner(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
         yield "embedding.1", _WHOLE
 
 
-def _order(naming: str, name: str, layer: Any) -> tuple[int, ...]:
-    return piece_order(name, layer) if naming == STABLE_AUDIO_TOOLS else ()
-
-
 def _inside(root: str) -> Naming:
     """The names that an adapter has which was trained on a part of the network."""
 
@@ -283,8 +279,9 @@ def _tables(
     for naming, names_of in NAMINGS.items():
         dotted: dict[str, tuple[Place, ...]] = {}
         for layer, module in layers.items():
+            order = piece_order(layer, module) if naming == STABLE_AUDIO_TOOLS else ()
             for name, piece in names_of(layer):
-                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, _order(naming, layer, module)))
+                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, order))
         # A fused layer of which the network lacks a piece is not this network's.
         dotted = {name: places for name, places in dotted.items() if len(places) == places[0].piece[1]}
         flat: dict[str, tuple[Place, ...]] = {}
