@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from models.piece_order import piece_order
 
@@ -156,10 +156,6 @@ def _conditioner(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
         yield "embedding.1", _WHOLE
 
 
-def _order(naming: str, name: str, layer: Any) -> tuple[int, ...]:
-    return piece_order(name, layer) if naming == STABLE_AUDIO_TOOLS else ()
-
-
 _ACE_STEP_ATTENTION = re.compile(r"(?P<attention>layers\.\d+\.(self|cross)_attn)\.to_(?P<leaf>q|k|v|out\.0)")
 _ACE_STEP_OTHERS = re.compile(r"layers\.\d+\.mlp\..+|proj_(?P<side>in|out)_conv")
 
@@ -262,11 +258,7 @@ class LayerNames:
         """Every layer that the format names as it does this one: the name in the file, the place, the layer."""
         for layer, module in self._layers[match.part].items():
             for name, piece in NAMINGS[match.naming](layer):
-                yield (
-                    match.wrapper + name,
-                    Place(match.part, layer, piece, _order(match.naming, layer, module)),
-                    module,
-                )
+                yield match.wrapper + name, Place(match.part, layer, piece), module
 
     def layer(self, place: Place) -> torch.nn.Module:
         """The layer itself."""
@@ -297,8 +289,9 @@ def _tables(
     for naming, names_of in NAMINGS.items():
         dotted: dict[str, tuple[Place, ...]] = {}
         for layer, module in layers.items():
+            order = piece_order(layer, module) if naming == STABLE_AUDIO_TOOLS else ()
             for name, piece in names_of(layer):
-                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, _order(naming, layer, module)))
+                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, order))
         # A fused layer of which the network lacks a piece is not this network's.
         dotted = {name: places for name, places in dotted.items() if len(places) == places[0].piece[1]}
         flat: dict[str, tuple[Place, ...]] = {}
