@@ -244,11 +244,7 @@ class LayerNames:
         """Every layer that the format names as it does this one: the name in the file, the place, the layer."""
         for layer, module in self._layers[match.part].items():
             for name, piece in NAMINGS[match.naming](layer):
-                yield (
-                    match.wrapper + name,
-                    Place(match.part, layer, piece, _order(match.naming, layer, module)),
-                    module,
-                )
+                yield match.wrapper + name, Place(match.part, layer, piece), module
 
     def layer(self, place: Place) -> torch.nn.Module:
         """The layer itself."""
