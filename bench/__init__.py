@@ -49,6 +49,21 @@ if TYPE_CHECKING:
     from bench.export.ml_flow import log_to_mlflow
     from bench.export.push import push as push_to_hub
     from bench.export.weights_and_biases import LoggedRow, log_to_wandb
+    from bench.listening_test.create import create_listening_test
+    from bench.listening_test.design import HeardItem, ListeningDesign, SoundFile
+    from bench.listening_test.read_test import read_listening_test
+    from bench.listening_test.sessions import ListenerWorkload, ListeningTrial
+    from bench.listening_test.settings import (
+        ListenerQuestion,
+        ListeningChecks,
+        ListeningScreening,
+        ListeningTest,
+        ListeningWording,
+        PanelCompletion,
+        RatedScale,
+        load_listening_test,
+    )
+    from bench.listening_test.static_pages import write_listening_pages
     from bench.pipeline.dry_run import RunPreview, Stage
     from bench.pipeline.dry_run import preview as preview_run
     from bench.pipeline.merge_shards import Merged
@@ -72,7 +87,6 @@ if TYPE_CHECKING:
     from bench.survey.analysis import analyse as analyze_survey
     from bench.survey.answer_rules import AnswerRules, Condition
     from bench.survey.forms.questionnaire import BlindClip, Questionnaire
-    from bench.survey.forms.questions import SurveyQuestion
     from bench.survey.listener_results import Agreement, GroupMean, ListenerRating
     from bench.survey.metric_agreement import Ceiling, Coefficient, Prediction, Predictions
     from bench.survey.metric_agreement import predict as predict_ratings
@@ -95,6 +109,7 @@ if TYPE_CHECKING:
     from bench.survey.template import write_template as write_survey_template
     from bench.survey.vote_agreement import Accuracy, VoteCeiling, VotePredictions, predict_votes
     from bench.survey.vote_results import SideChoice, Strength, StrengthDifference, StrengthFit
+    from bench.survey_question import SurveyQuestion
 
     __version__: str
 
@@ -135,8 +150,17 @@ __all__ = [
     "GenerationRequest",
     "GenreComparison",
     "GroupMean",
+    "HeardItem",
     "ImportOptions",
+    "ListenerQuestion",
     "ListenerRating",
+    "ListenerWorkload",
+    "ListeningChecks",
+    "ListeningDesign",
+    "ListeningScreening",
+    "ListeningTest",
+    "ListeningTrial",
+    "ListeningWording",
     "LoggedRow",
     "Merged",
     "MetricConfig",
@@ -151,6 +175,7 @@ __all__ = [
     "Notice",
     "OmnibusTest",
     "OrdinalModel",
+    "PanelCompletion",
     "Pick",
     "Place",
     "Prediction",
@@ -162,6 +187,7 @@ __all__ = [
     "Questionnaire",
     "Range",
     "Rate",
+    "RatedScale",
     "Ratings",
     "Recording",
     "Reference",
@@ -176,6 +202,7 @@ __all__ = [
     "Settled",
     "Shard",
     "SideChoice",
+    "SoundFile",
     "Stage",
     "Strength",
     "StrengthDifference",
@@ -200,10 +227,12 @@ __all__ = [
     "build_reference",
     "build_report",
     "check_model",
+    "create_listening_test",
     "export_hugging_face",
     "import_reference",
     "inspect_run",
     "load_config",
+    "load_listening_test",
     "load_reference",
     "load_suite",
     "log_to_mlflow",
@@ -215,6 +244,7 @@ __all__ = [
     "preview_run",
     "push_to_hub",
     "read_audio",
+    "read_listening_test",
     "read_ratings",
     "read_survey",
     "repair_run",
@@ -222,6 +252,7 @@ __all__ = [
     "run",
     "score_audio",
     "verify_bundle",
+    "write_listening_pages",
     "write_survey_template",
 ]
 

@@ -47,6 +47,21 @@ _OFFERS = {
     "planning.shards": ("Shard",),
     "progress": ("Progress",),
     "recordings": ("Recording",),
+    "listening_test.create": ("create_listening_test",),
+    "listening_test.design": ("HeardItem", "ListeningDesign", "SoundFile"),
+    "listening_test.read_test": ("read_listening_test",),
+    "listening_test.sessions": ("ListenerWorkload", "ListeningTrial"),
+    "listening_test.settings": (
+        "ListenerQuestion",
+        "ListeningChecks",
+        "ListeningScreening",
+        "ListeningTest",
+        "ListeningWording",
+        "PanelCompletion",
+        "RatedScale",
+        "load_listening_test",
+    ),
+    "listening_test.static_pages": ("write_listening_pages",),
     "references.build": ("Built", "ReferenceOptions", "build_reference"),
     "references.import_npz": ("ImportOptions", "import_reference"),
     "references.load": ("load_reference",),
@@ -58,7 +73,6 @@ _OFFERS = {
     "survey.analysis": ("analyze_survey",),
     "survey.answer_rules": ("AnswerRules", "Condition"),
     "survey.forms.questionnaire": ("BlindClip", "Questionnaire"),
-    "survey.forms.questions": ("SurveyQuestion",),
     "survey.listener_results": ("Agreement", "GroupMean", "ListenerRating"),
     "survey.metric_agreement": ("Ceiling", "Coefficient", "Prediction", "Predictions", "predict_ratings"),
     "survey.metric_picks": ("Pick",),
@@ -80,6 +94,7 @@ _OFFERS = {
     "survey.template": ("write_survey_template",),
     "survey.vote_agreement": ("Accuracy", "VoteCeiling", "VotePredictions", "predict_votes"),
     "survey.vote_results": ("SideChoice", "Strength", "StrengthDifference", "StrengthFit"),
+    "survey_question": ("SurveyQuestion",),
 }
 
 HOMES = {name: module for module, names in _OFFERS.items() for name in names}

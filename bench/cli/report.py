@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from bench.report.survey_results import ListeningResults
 
 
 class AudioFormat(StrEnum):
@@ -24,7 +27,10 @@ def command(
     ] = None,
     ratings: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Ratings of a listening survey.  [default: RUN/ratings.csv, if it is there]"),
+        typer.Option(
+            metavar="FILE",
+            help="Ratings of a listening survey, or a listening test.  [default: RUN/ratings.csv, if it is there]",
+        ),
     ] = None,
     doses: Annotated[
         Path | None,
@@ -51,10 +57,12 @@ def command(
     import sys
 
     from bench.cli.progress import shown
+    from bench.listening_test.read_test import is_test
     from bench.report.audio_encoding import Format
     from bench.report.build import build_report, build_reports, report_record
     from bench.report.size import folder_size
 
+    listeners = _listening_test(ratings) if ratings is not None and is_test(ratings) else ratings
     kinds: dict[AudioFormat, Format] = {AudioFormat.flac: "flac", AudioFormat.mp3: "mp3"}
     several = len(runs) > 1
     _refuse_mixed(several, as_json, out, bool(ratings or doses))
@@ -62,16 +70,30 @@ def command(
         if as_json:
             import json
 
-            record = report_record(runs[0], ratings, doses, progress)
+            record = report_record(runs[0], listeners, doses, progress)
             print(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False))
             return
         if several and out is not None:
             folder = build_reports(runs, out, kinds.get(audio), workers, progress)
         else:
-            folder = build_report(runs[0], out, ratings, doses, kinds.get(audio), workers, progress)
+            folder = build_report(runs[0], out, listeners, doses, kinds.get(audio), workers, progress)
     weight = folder_size(folder)
     print(folder / "index.html")
     print(f"{weight}; open it in a browser, or put the folder on any web server", file=sys.stderr)
+
+
+def _listening_test(folder: Path) -> ListeningResults:
+    """What listeners said in a listening test, and a preview of its pages."""
+    from functools import partial
+
+    from bench.listening_test.design import read_design
+    from bench.listening_test.read_test import read_listening_test
+    from bench.listening_test.static_pages import write_preview
+    from bench.report.survey_results import ListeningResults
+
+    test = read_design(folder).test
+    answers = read_listening_test(folder)
+    return ListeningResults(test.wording.title, answers, test.confidence, test.margin, partial(write_preview, folder))
 
 
 def _refuse_mixed(several: bool, as_json: bool, out: Path | None, joined: bool) -> None:

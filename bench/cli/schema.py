@@ -15,6 +15,7 @@ class Configuration(StrEnum):
     run = "run"
     train = "train"
     recipe = "recipe"
+    listening_test = "listening-test"
 
 
 def command(
@@ -23,7 +24,7 @@ def command(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it to this file instead of printing it.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of the configurations of runs, trainings or recipes, by which editors complete them.
+    """Print the JSON Schema of runs, trainings, recipes or listening tests, by which editors complete them.
 
     The configurations that tunebench writes, and those of its documentation, name KIND.schema.json beside them in their
     first lines. With that file there, editors with a YAML language server offer every setting and say what it means.
@@ -69,4 +70,8 @@ def schema_of(kind: Configuration) -> dict[str, Any]:
         return run
     if kind is Configuration.train:
         return train
+    if kind is Configuration.listening_test:
+        from bench.listening_test.settings import ListeningTest
+
+        return json_schema(ListeningTest, "Settings of 'tunebench survey new'", names)
     return nested(json_schema(Recipe, "Recipe of 'tunebench train recipe'", names), {"train": train, "run": run})

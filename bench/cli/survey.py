@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import survey_agree, survey_power, survey_template
+from bench.cli import survey_agree, survey_power, survey_template, survey_test
 from bench.cli.output import AsJson, Output
 from bench.cli.survey_file import SurveyFile, about_a_survey_file
 from bench.cli.survey_options import ByListener, Margin
@@ -39,7 +39,7 @@ def analyze(
     about: SurveyFile,
     by_listener: ByListener = None,
     margin: Margin = None,
-    confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    confidence: Annotated[float | None, typer.Option(help="Coverage of the intervals.  [default: 0.95]")] = None,
     omnibus: Annotated[bool, typer.Option("--omnibus", help="Test whether the models differ at all, too.")] = False,
     compare_tests: Annotated[
         bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
@@ -66,11 +66,12 @@ def analyze(
 
         check_formats(FORMATS[:2])
     survey = about.read(file)
+    margin, confidence = _planned(file, margin, confidence)
     found = analyse(survey, margin, confidence, omnibus, compare_tests, by_listener=by_listener or ())
-    if (before := about.unscreened) is not None:
+    if (before := about.read_unscreened(file)) is not None:
         from bench.survey.analysis import with_unscreened
 
-        found = with_unscreened(found, before.read(file), confidence)
+        found = with_unscreened(found, before, confidence)
     if markdown is not None:
         try:
             markdown.write_text(as_markdown(found), encoding="utf-8")
@@ -81,6 +82,27 @@ def analyze(
 
         draw(survey, found, plots)
     _print(found, written, output)
+
+
+def _planned(file: Path, margin: float | None, confidence: float | None) -> tuple[float | None, float]:
+    """The margin and the confidence of an analysis: those of a listening test's design, else those asked for."""
+    from bench.errors import UsageError
+    from bench.listening_test.design import read_design
+    from bench.listening_test.read_test import is_test
+
+    if not is_test(file):
+        return margin, 0.95 if confidence is None else confidence
+    planned = read_design(file).test
+    for option, asked, fixed in (
+        ("--margin", margin, planned.margin),
+        ("--confidence", confidence, planned.confidence),
+    ):
+        if asked is not None and asked != fixed:
+            raise UsageError(
+                f"{option} is {asked:g}, and the design of {file} fixed {'none' if fixed is None else f'{fixed:g}'}; "
+                f"for another analysis, export the answers with 'tunebench survey answers {file}'"
+            )
+    return planned.margin, planned.confidence
 
 
 def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:
@@ -102,3 +124,7 @@ def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:
 app.command("power")(survey_power.command)
 app.command("agree")(survey_agree.command)
 app.command("template")(survey_template.command)
+app.command("new")(survey_test.new)
+app.command("serve")(survey_test.serve)
+app.command("pages")(survey_test.pages)
+app.command("answers")(survey_test.answers)

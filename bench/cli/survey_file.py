@@ -31,6 +31,7 @@ from bench.cli.survey_options import (
     ranges,
     rules,
 )
+from bench.errors import UsageError
 
 if TYPE_CHECKING:
     from bench.survey.rating_range import Range
@@ -61,22 +62,39 @@ class SurveyFile:
     post_screening: PostScreening = None
     quality_check: QualityChecks = None
 
-    @property
-    def unscreened(self) -> SurveyFile | None:
-        """The same without post-screening; None where there is none."""
+    def read_unscreened(self, file: Path) -> Ratings | Preferences | None:
+        """Read the file without leaving listeners out for what they said; None where none are.
+
+        Raises:
+            TunebenchError: as `read`.
+        """
+        from bench.listening_test.read_test import is_test, read_listening_test
+
+        if is_test(file):
+            return read_listening_test(file, screened=False)
         if not (self.post_screening or self.quality_check):
             return None
-        return replace(self, post_screening=None, quality_check=None)
+        return replace(self, post_screening=None, quality_check=None).read(file)
 
     def read(self, file: Path, limits: Range | None = None) -> Ratings | Preferences:
-        """Read a file so; ``limits`` are those of all scales where ``rating_scale`` is no option of the command.
+        """Read a file so, or a listening test's folder by the rules of its design.
+
+        ``limits`` are those of all scales where ``rating_scale`` is no option of the command.
 
         Raises:
             TunebenchError: what `bench.survey.reading.read_survey` raises; a question comes with the commands that
-                answer it.
+                answer it. A listening test has its own rules, and takes no other ones.
         """
+        from bench.listening_test.read_test import is_test, read_listening_test
         from bench.survey.reading import read_survey
 
+        if is_test(file):
+            if given := self.given():
+                raise UsageError(
+                    f"{given[0]}: a listening test is read by the rules of its design; for others, export its answers "
+                    f"with 'tunebench survey answers {file}' and name that file"
+                )
+            return read_listening_test(file)
         screening = bool(self.post_screening), tuple(self.quality_check or ())
         which = rules(self.words, self.missing, self.where, self.without_listener, self.duplicates, screening)
         only = names(self.models, "--models"), names(self.scales, "--scales")
@@ -120,7 +138,7 @@ def about_a_survey_file(*but: str) -> Callable[[Callable[..., None]], Callable[.
 @contextmanager
 def _answerable(context: typer.Context) -> Iterator[None]:
     """Show with a question about a file the commands that answer it: the one that runs, with an option more."""
-    from bench.survey.forms.questions import SurveyQuestion
+    from bench.survey_question import SurveyQuestion
 
     try:
         yield

@@ -18,6 +18,8 @@ from bench.storage.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.report.survey_results import Listeners
+
 
 class Run:
     """A run folder to read from. Nothing is written into it but by `report`, and a driver may be at work in it.
@@ -154,7 +156,7 @@ class Run:
     def report(
         self,
         folder: StrPath | None = None,
-        ratings: StrPath | None = None,
+        ratings: Listeners | None = None,
         doses: StrPath | None = None,
         audio: Literal["flac", "mp3"] | None = "flac",
         workers: int | None = None,

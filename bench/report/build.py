@@ -19,6 +19,7 @@ from bench.storage.unrecorded import note_unrecorded
 if TYPE_CHECKING:
     from bench.report.audio_encoding import Format
     from bench.report.context import ClipMedia, ReportContext
+    from bench.report.survey_results import Listeners
 
 _FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
 
@@ -26,7 +27,7 @@ _FRESH = ".fresh"  # where pages are written before they take the place of the e
 def build_report(
     run: StrPath,
     out: StrPath | None = None,
-    ratings: StrPath | None = None,
+    ratings: Listeners | None = None,
     doses: StrPath | None = None,
     audio: Format | None = "flac",
     workers: int | None = None,
@@ -57,7 +58,7 @@ def build_report(
     run = Path(run)
     folder = Path(out) if out is not None else run / "report"
     with shown(progress) as told:
-        _build(run, folder, (_path(ratings), _path(doses)), (audio, workers), told)
+        _build(run, folder, (ratings, _path(doses)), (audio, workers), told)
     return folder
 
 
@@ -106,7 +107,7 @@ def build_reports(
 def _build(
     run: Path,
     folder: Path,
-    joined: tuple[Path | None, Path | None],
+    joined: tuple[Listeners | None, Path | None],
     playing: tuple[Format | None, int | None],
     progress: Progress,
 ) -> ReportContext:
@@ -116,6 +117,7 @@ def _build(
     from bench.report.media import prepare
     from bench.report.page import write_pages
     from bench.report.record import write_record
+    from bench.report.survey_results import PREVIEW, ListeningResults
 
     audio, workers = playing
     with Store.read(run) as store, OutputFolder.of(folder) as own:
@@ -129,6 +131,8 @@ def _build(
             write_downloads(content, store, fresh)
             write_record(content, fresh)
             write_pages(content, fresh)
+            if isinstance(joined[0], ListeningResults):
+                joined[0].write_preview(fresh / PREVIEW)
             own.replace_with(fresh)
     return content
 
@@ -165,7 +169,10 @@ def _remove_reports(folder: Path, kept: int) -> None:
 
 
 def report_record(
-    run: StrPath, ratings: StrPath | None = None, doses: StrPath | None = None, progress: ProgressOption = None
+    run: StrPath,
+    ratings: Listeners | None = None,
+    doses: StrPath | None = None,
+    progress: ProgressOption = None,
 ) -> dict[str, Any]:
     """Everything that the report of a run says as JSON values, and no pages; needs neither Jinja nor Pillow.
 
@@ -189,7 +196,7 @@ def report_record(
     with shown(progress) as told, Store.read(Path(run)) as store:
         note_unrecorded(store, told)
         media: dict[str, ClipMedia | str] = {clip.id: SILENT for clip in store.made()}
-        return as_record(collect(store, media, _path(ratings), _path(doses), told))
+        return as_record(collect(store, media, ratings, _path(doses), told))
 
 
 def _path(given: StrPath | None) -> Path | None:

@@ -25,7 +25,7 @@ from bench.report.metric_info import metric_infos
 from bench.report.model_description import purpose
 from bench.report.own_music import with_own_music
 from bench.report.provenance import about, in_words, made_with, named, seeds_of
-from bench.report.survey_results import read_listeners, strangers
+from bench.report.survey_results import Listeners, read_listeners, strangers
 from bench.report.warnings import cautions
 from bench.scores.aggregate import Cell, read_columns, summarise
 from bench.scores.clip_scores import ClipScores
@@ -40,7 +40,7 @@ RATINGS, DOSES = "ratings.csv", "dose-response.json"
 def collect(
     store: Store,
     media: Mapping[str, ClipMedia | str],
-    ratings: Path | None = None,
+    ratings: Listeners | None = None,
     doses: Path | None = None,
     progress: Progress | None = None,
 ) -> ReportContext:
@@ -49,7 +49,8 @@ def collect(
     Args:
         store: the run, as it is at one moment.
         media: what there is to play, by clip id, or in one line why it cannot be played.
-        ratings: of a listening survey; by default ``ratings.csv`` in the run folder, if it is there.
+        ratings: of a listening survey, a file or what was read of one; by default ``ratings.csv`` in the run folder, if
+            it is there.
         doses: written by ``tunebench check metrics --json``; by default ``dose-response.json`` there, likewise.
 
     Raises:
@@ -106,7 +107,7 @@ def _setting(store: Store, content: ReportContext) -> Setting:
     )
 
 
-def _survey(run: Path, ratings: Path | None, genres: Mapping[str, str], warnings: list[Notice]) -> Survey | None:
+def _survey(run: Path, ratings: Listeners | None, genres: Mapping[str, str], warnings: list[Notice]) -> Survey | None:
     if ratings is not None:
         return read_listeners(ratings, genres)
     found = run / RATINGS

@@ -84,11 +84,15 @@ class ScoreWarning:
 
 @dataclass(frozen=True)
 class Survey:
-    """Results of a listening survey: what is said, and its comparisons and models as records for drawing."""
+    """Results of a listening survey: what is said, and its comparisons and models as records for drawing.
+
+    ``preview`` is the address of pages as listeners saw them, or "".
+    """
 
     source: str
     sections: tuple[Section, ...]
     record: Mapping[str, Any]
+    preview: str = ""
 
 
 @dataclass(frozen=True)

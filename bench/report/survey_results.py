@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.paths import StrPath
 from bench.report.context import Survey
 from bench.report.provenance import named
 from bench.survey.analysis import analyse, record
-from bench.survey.forms.questions import SurveyQuestion
+from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import sections
+from bench.survey_question import SurveyQuestion
 
 
-def read_listeners(path: Path, genres: Mapping[str, str]) -> Survey:
+@dataclass(frozen=True)
+class ListeningResults:
+    """What was read of a listening test.
+
+    Attributes:
+        name: of the test.
+        survey: its answers.
+        confidence: of the intervals.
+        margin: for equivalence, or None.
+        write_preview: writes pages as listeners saw them into a new folder.
+    """
+
+    name: str
+    survey: Ratings | Preferences
+    confidence: float
+    margin: float | None
+    write_preview: Callable[[Path], None]
+
+
+Listeners = StrPath | ListeningResults
+"""A file of ratings or preferences, or a listening test."""
+
+PREVIEW = "listening-test"
+"""The folder of a report that holds the pages as listeners saw them."""
+
+
+def read_listeners(source: Listeners, genres: Mapping[str, str]) -> Survey:
     """Read and analyse ratings or preferences with the defaults of ``tunebench survey analyze``.
 
     Args:
-        path: the file.
+        source: of the answers.
         genres: by prompt, for a file that names none.
 
     Raises:
         DataError: the file cannot be read or leaves something open, or nothing is left that could be compared.
     """
+    if isinstance(source, ListeningResults):
+        found = analyse(source.survey, source.margin, source.confidence)
+        return Survey(source.name, tuple(sections(found)), record(found), f"{PREVIEW}/index.html")
     try:
-        survey = read_survey(path)
+        survey = read_survey(source)
     except SurveyQuestion as question:  # a report has no options to answer it with
         raise DataError(f"{question}; a report reads ratings as they are, so write the answer into the file") from None
     if not survey.genres:
         known = survey.table["prompt"].map(genres).fillna("")
         survey = replace(survey, table=survey.table.assign(genre=known))
     found = analyse(survey)
-    return Survey(named(path), tuple(sections(found)), record(found))
+    return Survey(named(Path(source)), tuple(sections(found)), record(found))
 
 
 def strangers(survey: Survey, models: Collection[str]) -> list[str]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.rating_range import Range
 from bench.survey.word_scale import WORDS, WordScale, fitting, normal
+from bench.survey_question import SurveyQuestion
 
 _NUMBER = r"[-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PLAIN = re.compile(_NUMBER)

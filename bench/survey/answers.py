@@ -15,11 +15,11 @@ from bench.errors import UsageError, suggestion
 from bench.number_format import counted, first_few
 from bench.survey.answer_rules import AnswerRules
 from bench.survey.answer_text import Reading, read_numbers, take_apart, words_option
-from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.rating_range import Range, guess_range, stray_values
 from bench.survey.sieve import Sieve
 from bench.survey.votes import Asked, VoteReading, read_votes, unread_answers
 from bench.survey.word_scale import normal
+from bench.survey_question import SurveyQuestion, listed
 
 if TYPE_CHECKING:
     import pandas as pd

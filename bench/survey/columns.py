@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from bench.errors import DataError, UsageError, suggestion
 from bench.number_format import first_few
 from bench.survey.forms.column_names import SCALE_WORDS, SYNONYMS, ends_as_id, plain
-from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.long_format import OPTIONAL, Identified, first_sides, listener_columns, records, side_of
 from bench.survey.rating_columns import scale_columns
+from bench.survey_question import SurveyQuestion, listed
 
 if TYPE_CHECKING:
     from bench.survey.forms.table import TextTable

@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.number_format import counted
 from bench.survey.answer_rules import Duplicates
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.sieve import Sieve
+from bench.survey_question import SurveyQuestion
 
 
 def leave_out_duplicates(sieve: Sieve, key: Sequence[str], rule: Duplicates, path: Path) -> None:

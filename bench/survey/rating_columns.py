@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.survey.answer_text import read_numbers
-from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.rating_range import Range
+from bench.survey_question import SurveyQuestion, listed
 
 if TYPE_CHECKING:
     from bench.survey.forms.table import TextTable

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bench.errors import UsageError
 from bench.number_format import first_few
-from bench.survey.forms.questions import SurveyQuestion
+from bench.survey_question import SurveyQuestion
 
 Array = npt.NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from bench.errors import UsageError
 from bench.survey.answer_text import take_apart, words_option
-from bench.survey.forms.questions import SurveyQuestion, listed
 from bench.survey.ratings import OUTCOMES
 from bench.survey.word_scale import KNOWN, fitting, normal
+from bench.survey_question import SurveyQuestion, listed
 
 
 class Vote(NamedTuple):

@@ -74,6 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     votes = [f"{who},{p.id},a,b,{'ab'[n % 2]}" for who in ("ann", "bob") for n, p in enumerate(prompts)]
     (folder / "votes.csv").write_text("\n".join(["listener,prompt,a,b,choice", *votes]))
     (folder / "train.yaml").write_text("base: {kind: audioldm, checkpoint: none}\ndata: {path: none}\nsteps: 1\n")
+    (folder / "test.yaml").write_text("kind: preference\n")
     return folder
 
 
@@ -114,6 +115,10 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         assert isinstance(preferences, bench.Preferences)
         return bench.predict_votes(run, preferences, resamples=20)
 
+    def test() -> str:
+        bench.create_listening_test(run, bench.ListeningTest(minutes=60), str(out / "test"))
+        return str(out / "test")
+
     def audited() -> None:
         request = models.training.AuditRequest(str(out), str(folder / "music"), str(out))
         refused(lambda: models.training.audit_memorisation(request))
@@ -131,6 +136,10 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "import_reference": statistics,
         "inspect_run": lambda: bench.inspect_run(run),
         "load_config": lambda: bench.load_config(str(folder / "run.yaml")),
+        "create_listening_test": test,
+        "load_listening_test": lambda: bench.load_listening_test(str(folder / "test.yaml")),
+        "read_listening_test": lambda: refused(lambda: bench.read_listening_test(test())),
+        "write_listening_pages": lambda: bench.write_listening_pages(test(), str(out / "site")),
         "load_reference": lambda: bench.load_reference(reference()),
         "log_to_mlflow": lambda: refused(lambda: bench.log_to_mlflow(str(out))),
         "log_to_wandb": lambda: refused(lambda: bench.log_to_wandb(str(out))),

@@ -15,8 +15,8 @@ from bench.errors import DataError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.column_names import columns_of, plain
 from bench.survey.forms.layout import Opened, Request, leave_out, map_question
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table import TextTable
+from bench.survey_question import SurveyQuestion
 
 _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aac|aiff?|webm)([?#].*)?$", re.IGNORECASE)
 _CLIP_WORDS = ("clip", "file", "filename", "filepath", "path", "audio", "audiofile", "audiopath", "wav", "url")

@@ -10,8 +10,8 @@ from bench.errors import UsageError
 from bench.survey.forms.clip_map import ClipMap, shown
 from bench.survey.forms.column_names import columns_of
 from bench.survey.forms.questionnaire import Questionnaire, Template
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table import TextTable
+from bench.survey_question import SurveyQuestion
 
 
 class LeftOut(NamedTuple):

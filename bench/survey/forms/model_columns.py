@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from bench.survey.forms.column_names import SCALE_WORDS, columns_of, plain
 from bench.survey.forms.layout import Opened, Request
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table import TextTable
+from bench.survey_question import SurveyQuestion
 
 _ABOUT_ROWS = frozenset(
     (

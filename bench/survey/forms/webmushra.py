@@ -32,8 +32,8 @@ from bench.survey.forms.questionnaire import (
     Questionnaire,
     Template,
 )
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table import TextTable
+from bench.survey_question import SurveyQuestion
 
 _ANSWER = re.compile(r"stimuli_(rating\d*)")
 _PERSONAL = ("session", "email", "participant", "name", "listener", "user", "subject")  # session: session_uuid

@@ -11,8 +11,8 @@ from bench.errors import DataError
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.clip_rows import by_map
 from bench.survey.forms.layout import LeftOut, Opened, Request, map_question
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.forms.table import TextTable
+from bench.survey_question import SurveyQuestion
 
 _LONG = ["listener", "prompt", "model", "scale", "value", "genre", "seed"]
 

@@ -47,6 +47,8 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "check memorisation": ("memorisation", models.training.audit_memorisation),
     "survey analyze": ("survey", bench.analyze_survey),
     "survey template": ("survey_template", bench.write_survey_template),
+    "survey new": ("survey_test", bench.create_listening_test),
+    "survey pages": ("survey_test", bench.write_listening_pages),
     "survey agree": ("survey_agree", bench.predict_ratings),
     "survey agree, of preferences": ("survey_agree", bench.predict_votes),
     "train run": ("train", models.training.train_model),
@@ -80,7 +82,8 @@ def test_every_public_function_has_its_command_or_reads_something(module: Module
     functions = {name for name in module.__all__ if callable(getattr(module, name)) and name.islower()}
     listed = {id(function) for _, function in FUNCTIONS.values()}
     others = {"check_model", "load_config", "load_suite", "load_train_config", "parse_train_config", "read_audio",
-              "read_ratings", "read_survey", "score_audio", "tracked_rows"}  # fmt: skip
+              "load_listening_test", "read_listening_test", "read_ratings", "read_survey", "score_audio",
+              "tracked_rows"}  # fmt: skip
     assert {name for name in functions if id(getattr(module, name)) not in listed} <= others
 
 

@@ -24,11 +24,17 @@ from bench.config.recipe import Recipe
 from bench.config.run_config import RunConfig
 from bench.contracts.entry_points import OWN_PACKAGE, Kind, declared
 from bench.errors import UsageError
+from bench.listening_test.settings import ListeningTest
 from bench.schema import Settings, parse_settings, schema_line, tables_in
 from models.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[3]
-KINDS: dict[str, type[Settings]] = {"run": RunConfig, "train": TrainConfig, "recipe": Recipe}
+KINDS: dict[str, type[Settings]] = {
+    "run": RunConfig,
+    "train": TrainConfig,
+    "recipe": Recipe,
+    "listening-test": ListeningTest,
+}
 SHIPPED = {kind: json.loads((files("bench") / "schemas" / f"{kind}.schema.json").read_text("utf-8")) for kind in KINDS}
 
 BASES: dict[str, dict[str, Any]] = {
@@ -166,7 +172,7 @@ def _examples(folder: Path) -> Iterator[tuple[str, Path]]:
     for block in re.findall(r"^```yaml\n(.*?)^```", pages, re.MULTILINE | re.DOTALL):
         name = re.match(r"# (\S+)\n", block)
         assert name
-        kind = re.search(r"# yaml-language-server: \$schema=(\w+)\.schema\.json\n", block)
+        kind = re.search(r"# yaml-language-server: \$schema=([\w-]+)\.schema\.json\n", block)
         assert kind, f"{name[1]} names no schema"
         (folder / name[1]).write_text(block, encoding="utf-8")
         yield kind[1], folder / name[1]
@@ -202,6 +208,7 @@ def test_another_program_accepts_all_examples_and_no_wrong_ones(tmp_path: Path) 
     wrong = {
         "run": ["model: [composer]", "models: []", "seeds: [0, 0]", "duration: long", "executor: {gpus: 1}"],
         "train": ["steps: 1", "{base: {kind: longcat-audio, checkpoint: x}, data: {path: x}, steps: 1}"],
+        "listening-test": ["kind: votes", "scales: [Loudness]", "minutes: 0", "checks: {beeps: many}"],
         "recipe": ["{name: n, about: a, run: {}, train: {}}", "{name: n, about: a, run: {seed: 1}, train: {a: {}}}"],
     }
     for kind, texts in wrong.items():

@@ -19,12 +19,12 @@ from bench.cli.survey_options import rules
 from bench.errors import TunebenchError, UsageError
 from bench.survey.answer_rules import AnswerRules, Condition
 from bench.survey.answer_text import read_numbers
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.rating_range import stray_values
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_ratings, read_survey
 from bench.survey.row_filter import parse_condition
 from bench.survey.votes import Asked, read_votes
+from bench.survey_question import SurveyQuestion
 
 HEAD = "listener,prompt,model,value"
 

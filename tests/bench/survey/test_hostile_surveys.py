@@ -15,12 +15,12 @@ from bench.cli.survey_options import ranges
 from bench.errors import DataError, UsageError
 from bench.stats import crossed_t_test, icc, kendall_w, krippendorff_alpha
 from bench.survey.analysis import analyse
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.rating_range import Range
 from bench.survey.ratings import Ratings
 from bench.survey.reading import read_survey
 from bench.survey.report import as_markdown, as_text
 from bench.survey.results import Analysis, SurveyComparison, record
+from bench.survey_question import SurveyQuestion
 
 HEADER = ["listener", "prompt", "model", "scale", "value"]
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from bench.errors import DataError, TunebenchError, UsageError
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.pair_votes import votes_of
 from bench.survey.rating_range import Range, guess_range
 from bench.survey.ratings import Preferences, Ratings
 from bench.survey.reading import read_ratings, read_survey
+from bench.survey_question import SurveyQuestion
 
 LISTENERS, PROMPTS, MODELS, SCALES = ("ann", "bo", "cy"), ("p1", "p2", "p10"), ("base", "tuned"), ("Harmony", "Rhythm")
 

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.survey.answer_rules import AnswerRules
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.ratings import Ratings
 from bench.survey.reading import read_survey
+from bench.survey_question import SurveyQuestion
 
 FOLDER = Path(__file__).parents[2] / "data" / "surveys"
 WIDE = {"latin_square": ["Overall"], "unnamed_scales": ["Overall", "Alignment", "Groove"]}

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DataError, UsageError
-from bench.survey.forms.questions import SurveyQuestion
 from bench.survey.pair_votes import votes_of
 from bench.survey.ratings import Preferences
 from bench.survey.reading import read_ratings, read_survey
+from bench.survey_question import SurveyQuestion
 from tests.bench.survey.forms.conftest import (
     CLIPS,
     FORMS,

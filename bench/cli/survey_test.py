@@ -1,0 +1,157 @@
+"""``tunebench survey new``, ``serve`` and ``pages``: a blind listening test of a run's clips."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.output import Output
+
+if TYPE_CHECKING:
+    from bench.listening_test.sessions import ListenerWorkload
+    from bench.listening_test.settings import ListeningTest
+
+
+class Kind(StrEnum):
+    """What listeners are asked."""
+
+    ratings = "ratings"
+    preference = "preference"
+    stimuli = "stimuli"
+
+
+Folder = Annotated[Path, typer.Argument(metavar="TEST", help="The folder of a listening test.")]
+Out = Annotated[Path, typer.Option(metavar="FOLDER", help="A new folder.")]
+
+
+def new(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Out,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings of the test, in YAML.")
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What listeners are asked.")] = None,
+    listeners: Annotated[int | None, typer.Option(help="Number of listeners.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes that each has.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SETTING=VALUE", help="Change a setting, such as seconds=10.")
+    ] = None,
+    power: Annotated[bool, typer.Option(help="Simulate what the test can show.")] = True,
+) -> None:
+    """Make a blind listening test of a run's clips: who hears what in which order, and sounds under blind names.
+
+    Listeners rate clips on Harmony, Rhythm and Genre Fit, choose between two models, or rate several clips on one page
+    (ITU-R BS.2132). The design is frozen with its analysis; FOLDER/design.json says whose clip is whose.
+    """
+    import sys
+
+    from bench.cli.interrupt import all_or_nothing
+    from bench.cli.progress import shown
+    from bench.config.run_config import ExecutorConfig
+    from bench.listening_test.create import create_listening_test, plan_listening_test
+
+    test = _settings(config, kind, listeners, minutes, changes or [])
+    material, workload = plan_listening_test(run, test)
+    for line in _told(test, workload, material.models, material.incomplete):
+        print(line, file=sys.stderr)
+    with shown() as told, all_or_nothing():
+        if power:
+            from bench.listening_test.expected_power import expected_power, power_text
+
+            workers = ExecutorConfig(workers=None).worker_count
+            print(power_text(expected_power(test, workload, len(material.models), told, workers)), file=sys.stderr)
+        design = create_listening_test(run, test, out, told)
+    print(f"design {design.id[:16]}", file=sys.stderr)
+    print(out)
+
+
+def serve(
+    test: Folder,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    public_url: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where browsers find it, such as https://example.org/test.")
+    ] = "",
+) -> None:
+    """Serve a listening test to browsers, and keep each answer as soon as it is given.
+
+    Prints the organizer's link: there is who is how far, the listeners' links, and the answers so far. Ctrl-C stops the
+    server; the same command goes on with what is there.
+    """
+    import sys
+
+    from bench.errors import MissingError
+    from bench.listening_test.access import organizer_token
+    from bench.listening_test.application import make_app
+    from bench.listening_test.design import read_design
+
+    address = public_url.rstrip("/") or f"http://{host if host != '0.0.0.0' else 'localhost'}:{port}"
+    app = make_app(test, address)
+    try:
+        import uvicorn
+    except ImportError:
+        raise MissingError("serving a listening test needs uvicorn; pip install 'tunebench[web]'") from None
+    print(f"{address}/organizer/{organizer_token(read_design(test))}", flush=True)
+    print("that is the organizer's page; keep its address to yourself. Ctrl-C stops the server", file=sys.stderr)
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+def pages(
+    test: Folder,
+    out: Out,
+    send_to: Annotated[
+        str, typer.Option("--send-to", metavar="ADDRESS", help="Where answers are sent, beside the download.")
+    ] = "",
+) -> None:
+    """Write a listening test as files that any web server hands out; listeners download their answers and send them.
+
+    Put the files that they send into TEST/answers; 'survey analyze TEST' reads them.
+    """
+    from bench.listening_test.static_pages import write_listening_pages
+
+    write_listening_pages(test, out, send_to)
+    print(out)
+
+
+def answers(test: Folder, output: Output = None) -> None:
+    """Write the answers of a listening test as a table, unscreened, for other analyses."""
+    from bench.cli.output import emit
+    from bench.listening_test.answers import table
+    from bench.listening_test.design import read_design
+    from bench.listening_test.read_test import collect_answers
+    from bench.spreadsheet import csv_text
+
+    columns, rows = table(design := read_design(test), collect_answers(test, design)[0])
+    emit(csv_text(columns, rows).rstrip("\n"), "csv", output)
+
+
+def _settings(
+    config: Path | None, kind: Kind | None, listeners: int | None, minutes: float | None, changes: list[str]
+) -> ListeningTest:
+    """The settings of a file with those that were given on the command line."""
+    from bench.config.changes import change
+    from bench.listening_test.settings import EXAMPLE, ListeningTest
+    from bench.schema import parse_settings, read_settings
+
+    content = read_settings(config, EXAMPLE) if config else {}
+    given = {"kind": kind.value if kind else None, "listeners": listeners, "minutes": minutes}
+    content |= {name: value for name, value in given.items() if value is not None}
+    for text in changes:
+        content = change(content, text, ListeningTest)
+    return parse_settings(ListeningTest, content, str(config or "the settings of the test"))
+
+
+def _told(
+    test: ListeningTest, workload: ListenerWorkload, models: tuple[str, ...], incomplete: tuple[str, ...]
+) -> list[str]:
+    heard = "all" if workload.items == workload.of else f"{workload.items} of"
+    found = [
+        f"{test.listeners} listeners, {workload.minutes:.0f} minutes each: {workload.trials} pages about {heard} "
+        f"{workload.of} prompts and seeds of {', '.join(models)}"
+    ]
+    if incomplete:
+        found.append(f"left out, since not every model has a clip: {', '.join(incomplete)}")
+    return found

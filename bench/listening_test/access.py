@@ -1,0 +1,41 @@
+"""Links that nobody can guess: one for each listener, and one for the organizer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+from bench.listening_test.design import ListeningDesign
+
+
+def listener_token(design: ListeningDesign, listener: int) -> str:
+    """Return what a listener's link ends with: the number of the session, and 130 bits that prove it."""
+    return f"{listener + 1}-{_proof(design, f'listener {listener}')}"
+
+
+def organizer_token(design: ListeningDesign) -> str:
+    """Return what the link of the organizer's page ends with."""
+    return _proof(design, "organizer")
+
+
+def listener_of(design: ListeningDesign, token: str) -> int | None:
+    """Return whose token it is, or None. How long that takes does not depend on how much of it is right."""
+    number = token.partition("-")[0]
+    if not (number.isascii() and number.isdigit()) or len(number) > 6:
+        return None
+    listener = int(number) - 1
+    right = 0 <= listener < len(design.sessions)
+    return (
+        listener if hmac.compare_digest(token.encode(), listener_token(design, listener).encode()) and right else None
+    )
+
+
+def is_organizer(design: ListeningDesign, token: str) -> bool:
+    """Whether it is the organizer's token, compared in constant time."""
+    return hmac.compare_digest(token.encode(), organizer_token(design).encode())
+
+
+def _proof(design: ListeningDesign, of: str) -> str:
+    digest = hmac.new(bytes.fromhex(design.secret), of.encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest).decode().lower()[:26]

@@ -1,0 +1,161 @@
+"""What a page asks, which answers it takes, and the table that all answers make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from bench.errors import DataError
+from bench.listening_test.design import ListeningDesign
+from bench.listening_test.sessions import ListeningTrial
+from bench.storage.listening_answers import PageAnswer
+
+CHOICES = ("first", "second", "tie", "both bad")
+MOST_BEEPS = 6
+_LONGEST = 86_400.0
+_SLACK = 0.5
+"""Seconds by which a player may stop short of a sound's end."""
+
+
+class Question(NamedTuple):
+    """Something that a page asks.
+
+    Attributes:
+        key: its name in an answer.
+        kind: one of so many ``points``, a ``slider`` from 0 to 100, one of some ``choices``, or a ``count``.
+        scale: number of the scale, or -1 for a count.
+        place: of the sound that it is about, counted from 0, or -1 for all of the page.
+        most: the highest point or count.
+        choices: that may be taken.
+    """
+
+    key: str
+    kind: Literal["points", "slider", "choices", "count"]
+    scale: int = -1
+    place: int = -1
+    most: int = 0
+    choices: tuple[str, ...] = ()
+
+
+def questions(design: ListeningDesign, trial: ListeningTrial) -> list[Question]:
+    """Return what a page asks."""
+    test = design.test
+    if trial.role == "beeps":
+        return [Question("beeps", "count", most=MOST_BEEPS)]
+    numbers = {scale.name: number for number, scale in enumerate(test.scales)}
+    asked = [(numbers[scale.name], scale) for scale in test.passes[trial.asked]]
+    if test.kind == "preference":
+        choices = tuple(c for c in CHOICES if (c != "tie" or test.ties) and (c != "both bad" or test.both_bad))
+        return [Question(f"s{number}", "choices", number, choices=choices) for number, _ in asked]
+    if test.kind == "stimuli":
+        places = range(len(trial.models))
+        return [Question(f"s{number}.{place}", "slider", number, place, 100) for number, _ in asked for place in places]
+    return [Question(f"s{number}", "points", number, 0, scale.points) for number, scale in asked]
+
+
+def check_answer(design: ListeningDesign, trial: ListeningTrial, answer: Any, final: bool) -> dict[str, Any]:
+    """Return an answer as it is kept.
+
+    Args:
+        design: of the test.
+        trial: the page that it is about.
+        answer: what came in.
+        final: whether all questions must be answered.
+
+    Raises:
+        DataError: it answers what was not asked, in a way that is not possible, or lacks an answer.
+    """
+    if not isinstance(answer, dict):
+        raise DataError("an answer must be a table of questions and answers")
+    asked = {question.key: question for question in questions(design, trial)}
+    for key, value in answer.items():
+        if key not in asked:
+            raise DataError(f"the page does not ask {str(key)!r:.40}")
+        _check_value(asked[key], value)
+    if final and len(answer) < len(asked):
+        raise DataError(f"{len(asked) - len(answer)} of {len(asked)} questions have no answer")
+    return {key: answer[key] for key in asked if key in answer}
+
+
+def check_heard(heard: Any, lengths: Sequence[float], final: bool) -> tuple[float, ...]:
+    """Return how many seconds of each sound were played.
+
+    Args:
+        heard: what came in.
+        lengths: of the page's sounds, in seconds.
+        final: whether all must have been heard to the end.
+
+    Raises:
+        DataError: it is no list of as many times, or a sound was not heard to its end.
+    """
+    if not isinstance(heard, list) or len(heard) != len(lengths):
+        raise DataError("'heard' must be a list of seconds, one for each sound")
+    found = tuple(check_seconds(seconds) for seconds in heard)
+    if final and any(seconds < length - _SLACK for seconds, length in zip(found, lengths, strict=True)):
+        raise DataError("a sound was not heard to its end")
+    return found
+
+
+def check_seconds(value: Any) -> float:
+    """Return a time in seconds.
+
+    Raises:
+        DataError: it is not a number from 0 to a day.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST:
+        raise DataError(f"a time is {value!r:.40}, must be seconds from 0 to {_LONGEST:g}")
+    return float(value)
+
+
+def _check_value(question: Question, value: Any) -> None:
+    if question.kind == "choices":
+        if value not in question.choices:
+            raise DataError(f"the answer is {value!r:.40}, must be one of {', '.join(question.choices)}")
+        return
+    lowest = 0 if question.kind == "slider" else 1
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= question.most:
+        raise DataError(f"the answer is {value!r:.40}, must be a whole number from {lowest} to {question.most}")
+
+
+RATING_COLUMNS = ("listener", "prompt", "model", "genre", "scale", "value", "seed", "position", "seconds")
+VOTE_COLUMNS = ("listener", "prompt", "a", "b", "genre", "scale", "choice", "side", "seed", "position", "seconds")
+
+
+def table(design: ListeningDesign, answered: Iterable[PageAnswer]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return the answers that count, and those about spoiled copies, as `bench.survey.reading.read_survey` reads them.
+
+    Practice and beeps are left out. Ratings have a row for each clip and scale, votes for each pair and scale;
+    ``position`` is the page, counted from 1.
+
+    Returns:
+        The names of the columns, and the rows.
+    """
+    rows = [row for one in answered if one.final for row in _rows(design, one)]
+    return (VOTE_COLUMNS if design.test.kind == "preference" else RATING_COLUMNS), rows
+
+
+def name_of(listener: int) -> str:
+    """What a listener is called in tables.
+
+    >>> name_of(0)
+    'listener-001'
+    """
+    return f"listener-{listener + 1:03d}"
+
+
+def _rows(design: ListeningDesign, one: PageAnswer) -> Iterator[tuple[Any, ...]]:
+    trial = design.sessions[one.listener][one.page]
+    if trial.role in ("practice", "beeps"):
+        return
+    prompt, _, genre, seed = design.items[trial.item]
+    seconds = "" if one.seconds is None else round(one.seconds, 3)
+    end = (seed, one.page + 1, seconds)
+    for question in questions(design, trial):
+        scale, value = design.test.scales[question.scale].name, one.answer[question.key]
+        if question.kind == "choices":
+            a, b = sorted(trial.models, key=[*design.models, *trial.models].index)
+            chosen = {"first": trial.models[0], "second": trial.models[1]}.get(value, value)
+            yield (name_of(one.listener), prompt, a, b, genre, scale, chosen, trial.models[0], *end)
+        else:
+            model = trial.models[question.place]
+            yield (name_of(one.listener), prompt, model, genre, scale, value, *end)

@@ -1,0 +1,38 @@
+"""The application that serves a listening test, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.errors import MissingError, UsageError
+from bench.listening_test.design import read_design
+from bench.listening_test.server import Server
+from bench.listening_test.web_guard import Guard
+from bench.storage.listening_answers import Answers
+
+
+def make_app(folder: Path, public_url: str = "") -> Guard:
+    """Return the application that serves a listening test.
+
+    Args:
+        folder: of the test.
+        public_url: the address at which browsers reach it, where that is another one; for links and cookies.
+
+    Raises:
+        UsageError: there is no test in the folder, its answers cannot be written, or the address is none.
+        DataError: the design or the answers are damaged.
+        MissingError: the extra ``web`` is not installed.
+    """
+    try:
+        import fastapi  # noqa: F401
+    except ImportError as error:
+        raise MissingError(f"serving a listening test needs {error.name}; pip install 'tunebench[web]'") from None
+    from bench.listening_test.routes import make_routes
+
+    parts = urlsplit(public_url)
+    if public_url and (parts.scheme not in ("http", "https") or not parts.netloc):
+        raise UsageError(f"--public-url is '{public_url}', must be an address such as https://example.org/test")
+    design = read_design(folder)
+    server = Server(folder, design, Answers(folder, design.id), public_url.rstrip("/"))
+    return Guard(make_routes(server), parts.scheme == "https")

@@ -1,0 +1,208 @@
+"""The frozen design of a listening test: who hears what, what each sound is, and what is done with the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.atomic_write import replace_file
+from bench.errors import DataError, UsageError
+from bench.hashing import fingerprint
+from bench.listening_test.items import SPOILED
+from bench.listening_test.sessions import ListenerWorkload, ListeningTrial
+from bench.listening_test.settings import ListeningTest
+from bench.regular_file import read_bytes
+from bench.schema import parse_settings
+
+FILE, SOUNDS = "design.json", "sounds"
+_KIND, _FORMAT = "tunebench listening test", 1
+
+
+class HeardItem(NamedTuple):
+    """A prompt and seed of the test: the prompt's id, text and genre ("" for none), and the clips' seed."""
+
+    prompt: str
+    text: str
+    genre: str
+    seed: int
+
+
+class SoundFile(NamedTuple):
+    """The file of a sound: SHA-256 of its bytes, how long it plays in seconds, and how many bytes it has."""
+
+    sha256: str
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True)
+class ListeningDesign:
+    """A listening test that does not change any more.
+
+    Attributes:
+        test: its settings.
+        models: that are compared.
+        items: prompts and seeds.
+        sessions: a session a listener, each a trial a page.
+        tones: of the headphone check, the places of the quietest tone, a trial each.
+        files: of the sounds, by what they are; see `sound_key`.
+        workload: of a listener.
+        texts: what the pages say, by name, in the language of the test.
+        run: what the clips are of: the run's protocol and title.
+        secret: 64 hexadecimal digits that nobody can guess; names of sounds come from it.
+        tunebench: version that drew it.
+    """
+
+    test: ListeningTest
+    models: tuple[str, ...]
+    items: tuple[HeardItem, ...]
+    sessions: tuple[tuple[ListeningTrial, ...], ...]
+    tones: tuple[int, ...]
+    files: Mapping[str, SoundFile]
+    workload: ListenerWorkload
+    texts: Mapping[str, str]
+    run: Mapping[str, str]
+    secret: str
+    tunebench: str
+
+    @property
+    def id(self) -> str:
+        """Hash of all that it says."""
+        return fingerprint(self.content())
+
+    @property
+    def analysis(self) -> dict[str, Any]:
+        """What is done with the answers, which is fixed before there are any."""
+        test = self.test
+        pairs = len(self.models) * (len(self.models) - 1) // 2
+        return {
+            "models": list(self.models),
+            "scales": [scale.name for scale in test.scales],
+            "estimate": "strengths and preference of each pair" if test.kind == "preference" else "difference of means",
+            "test": "two-sided, over listeners and prompts as random, as 'tunebench survey analyze' computes it",
+            "tests": pairs * len(test.scales),
+            "adjustment": "Holm over all of them",
+            "confidence": test.confidence,
+            "margin": test.margin,
+            "screening": test.screening.model_dump(mode="json"),
+        }
+
+    def content(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            "test": self.test.model_dump(mode="json"),
+            "models": list(self.models),
+            "items": [list(item) for item in self.items],
+            "sessions": [[_written(trial) for trial in session] for session in self.sessions],
+            "tones": list(self.tones),
+            "files": {key: list(file) for key, file in self.files.items()},
+            "workload": asdict(self.workload),
+            "analysis": self.analysis,
+            "texts": dict(self.texts),
+            "run": dict(self.run),
+            "secret": self.secret,
+            "tunebench": self.tunebench,
+        }
+
+    def sound(self, key: str) -> str:
+        """The name under which a sound is served, without its ending: it tells nothing to who lacks the secret."""
+        return hmac.new(bytes.fromhex(self.secret), f"sound {key}".encode(), hashlib.sha256).hexdigest()[:32]
+
+    def keys_on(self, trial: ListeningTrial) -> list[str]:
+        """What the sounds of a page are, in the order shown."""
+        if trial.role == "beeps":
+            return [beeps_key(trial.beeps)]
+        return [sound_key(trial.item, model, trial.spoils) for model in trial.models]
+
+
+def sound_key(item: int, model: str, spoils: str = "") -> str:
+    """What stands for a clip, or for the spoiled copy of the clip of the model ``spoils``.
+
+    >>> sound_key(3, "base"), sound_key(3, "spoiled", "base")
+    ('3 base', '3 spoiled base')
+    """
+    return f"{item} {SPOILED} {spoils}" if model == SPOILED else f"{item} {model}"
+
+
+def beeps_key(count: int) -> str:
+    return f"beeps {count}"
+
+
+def tones_key(quietest: int) -> str:
+    return f"tones {quietest}"
+
+
+def write_design(design: ListeningDesign, folder: Path) -> None:
+    """Write ``design.json`` into a folder."""
+    whole = {"kind": _KIND, "format": _FORMAT, "hash": design.id, "design": design.content()}
+    replace_file(folder / FILE, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_design(folder: Path) -> ListeningDesign:
+    """Read the design of a listening test.
+
+    Raises:
+        UsageError: the folder holds none, or one of a newer tunebench.
+        DataError: it was changed since it was drawn, or is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise UsageError(f"{folder} holds no listening test (it has no {FILE}); make one with 'tunebench survey new'")
+    try:
+        whole = json.loads(read_bytes(path))
+        if not isinstance(whole, dict) or whole.get("kind") != _KIND:
+            raise ValueError("it is none of a listening test")
+        if whole["format"] != _FORMAT:
+            raise UsageError(f"{path} has layout {whole['format']!r:.20}, and this tunebench reads {_FORMAT}")
+        content = whole["design"]
+        if fingerprint(content) != whole["hash"]:
+            raise DataError(f"{path} was changed after it was drawn: its hash is another; put the first one back")
+        design = ListeningDesign(
+            test=parse_settings(ListeningTest, _tuples(content["test"]), str(path)),
+            models=tuple(content["models"]),
+            items=tuple(HeardItem(*item) for item in content["items"]),
+            sessions=tuple(tuple(_read(trial) for trial in session) for session in content["sessions"]),
+            tones=tuple(content["tones"]),
+            files={key: SoundFile(*file) for key, file in content["files"].items()},
+            workload=ListenerWorkload(**content["workload"]),
+            texts=content["texts"],
+            run=content["run"],
+            secret=content["secret"],
+            tunebench=content["tunebench"],
+        )
+        _check(design)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path} is damaged: {str(error) or type(error).__name__}") from None
+    return design
+
+
+def _check(design: ListeningDesign) -> None:
+    """Raise ValueError where a page shows what is not there."""
+    bytes.fromhex(design.secret)
+    known = {*design.models, SPOILED}
+    for session in design.sessions:
+        for trial in session:
+            item = -1 <= trial.item < len(design.items) and (trial.item >= 0 or trial.role == "beeps")
+            if not item or not set(trial.models) <= known or not 0 <= trial.asked < len(design.test.passes):
+                raise ValueError(f"a page shows {trial.models} of item {trial.item}")
+            if absent := [key for key in design.keys_on(trial) if key not in design.files]:
+                raise ValueError(f"a page plays '{absent[0]}', of which there is no file")
+
+
+def _written(trial: ListeningTrial) -> list[Any]:
+    role, item, models, *rest = trial
+    return [role, item, list(models), *rest]
+
+
+def _read(trial: list[Any]) -> ListeningTrial:
+    role, item, models, *rest = trial
+    return ListeningTrial(role, item, tuple(models), *rest)
+
+
+def _tuples(settings: Any) -> Any:
+    return {name: value for name, value in settings.items() if value is not None}

@@ -1,0 +1,64 @@
+"""What a listening test can show, by the simulation of ``tunebench survey power``, before anybody is invited."""
+
+from __future__ import annotations
+
+from bench.listening_test.sessions import ListenerWorkload
+from bench.listening_test.settings import ListeningTest
+from bench.number_format import number
+from bench.progress import Progress
+from bench.stats.planned_survey import PlannedDesign
+from bench.stats.survey_model import TYPICAL, Scale
+from bench.survey.latent_ratings import LatentRatings
+from bench.survey.power_analysis import PowerPlan, Question, plan
+
+EFFECT = 0.4
+"""The difference of latent opinions that is looked for, in steps of a five-point scale."""
+
+RUNS = 200
+
+
+def expected_power(
+    test: ListeningTest, workload: ListenerWorkload, models: int, progress: Progress | None = None, workers: int = 1
+) -> PowerPlan:
+    """Simulate the test's analysis with typical listeners.
+
+    A block of the prompts counts as so large a share of all cells; votes, which are simulated for complete designs
+    only, as if all listeners heard the same block.
+
+    Args:
+        test: the settings.
+        workload: of a listener.
+        models: that are compared.
+        progress: shows how far it is.
+        workers: processes.
+    """
+    votes = test.kind == "preference"
+    complete = votes or workload.items == workload.of
+    points = {scale.points for scale in test.scales}
+    scale = Scale(0, 100) if test.kind == "stimuli" else Scale(1, max(points))
+    design = PlannedDesign(
+        models,
+        len(test.scales),
+        len(test.scales),
+        cells="complete" if complete else workload.items / workload.of,
+        votes=votes,
+    )
+    question = Question(EFFECT, LatentRatings(TYPICAL, 0.0), scale, runs=RUNS, seed=test.seed, most=2, design=design)
+    prompts = max(2, workload.items if votes else workload.of)
+    return plan([test.listeners], [prompts], question, workers, progress)
+
+
+def power_text(found: PowerPlan) -> str:
+    """Say in a sentence what the simulation found."""
+    (cell,), asked = found.cells, found.question
+    what = "of the votes more" if asked.design.votes else "points"
+    size = f"{100 * found.effect_mean:.0f} %" if asked.design.votes else number(found.effect_mean, 2)
+    holm = f", with Holm's adjustment over {asked.design.tests} tests" if asked.design.tests > 1 else ""
+    said = (
+        f"a true difference of {size} {what} is found with probability {number(cell.power, 2)}{holm} "
+        f"(simulated, typical listeners, ± {number(2 * asked.power_error(cell.power), 2)})"
+    )
+    if cell.detectable_mean is None:
+        return f"{said}; none that the scale has room for is found with .80"
+    least = f"{100 * cell.detectable_mean:.0f} %" if asked.design.votes else number(cell.detectable_mean, 2)
+    return f"{said}; one of {least} {what} is found with .80"

@@ -1,0 +1,166 @@
+"""The answers of a listening test as a survey: with its own rules, and everything that they leave out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.errors import DataError
+from bench.listening_test.answers import check_answer, check_heard, check_seconds, name_of, table
+from bench.listening_test.design import FILE, ListeningDesign, read_design
+from bench.listening_test.facts import check_facts
+from bench.listening_test.items import SPOILED
+from bench.listening_test.screening import failed_listeners
+from bench.paths import StrPath
+from bench.regular_file import read_bytes
+from bench.storage.listening_answers import FILE as DATABASE
+from bench.storage.listening_answers import PageAnswer, read_answers
+from bench.survey.exclusions import screen
+from bench.survey.long_format import Identified
+from bench.survey.rating_range import Range
+from bench.survey.ratings import Exclusion, Preferences, Ratings
+
+ANSWERS = "answers"
+"""The folder that files of the static pages are put into."""
+
+
+def is_test(path: Path) -> bool:
+    """Whether a path is the folder of a listening test."""
+    return (path / FILE).is_file()
+
+
+def read_listening_test(folder: StrPath, screened: bool = True) -> Ratings | Preferences:
+    """Read what listeners said, and leave out what the rules of the design leave out.
+
+    Args:
+        folder: of the test; its answers are in the server's database, or in files in its folder ``answers``.
+        screened: whether the rules of the design are applied to listeners.
+
+    Raises:
+        UsageError: there is no test in the folder.
+        DataError: the design or the answers are damaged, or nothing is left that could be compared.
+    """
+    folder = Path(folder)
+    design = read_design(folder)
+    answered, facts = collect_answers(folder, design)
+    return survey_of(folder, design, answered, facts, screened)
+
+
+def survey_of(
+    path: Path,
+    design: ListeningDesign,
+    answered: Sequence[PageAnswer],
+    facts: Mapping[int, Mapping[str, Any]],
+    screened: bool = True,
+) -> Ratings | Preferences:
+    """Return the survey that answers make; the arguments are those of `failed_listeners`, and where they were read.
+
+    Raises:
+        DataError: nothing is left that could be compared.
+    """
+    import pandas as pd
+
+    columns, rows = table(design, answered)
+    if not rows:
+        raise DataError(f"{path}: nobody has answered a page that counts yet")
+    frame = pd.DataFrame(rows, columns=list(columns))
+    preferences = design.test.kind == "preference"
+    answer = "choice" if preferences else "value"
+    frame = frame.astype(str).rename(columns={answer: "text"}).assign(column=answer, line=range(2, len(frame) + 2))
+    frame["side"] = (
+        ["a" if first == a else "b" for first, a in zip(frame["side"], frame["a"], strict=True)] if preferences else ""
+    )
+    failed = failed_listeners(design, answered, facts) if screened else {}
+    spoiled = (frame[["a", "b"]] == SPOILED).any(axis=1) if preferences else frame["model"] == SPOILED
+    excluded = [_excluded("spoiled copy, which checks the listeners", "model", frame[spoiled])] if spoiled.any() else []
+    frame = frame[~spoiled]
+    for listener, reasons in failed.items():
+        own = frame["listener"] == name_of(listener)
+        excluded.append(_excluded(f"by the design's rules: {'; '.join(reasons)}", "listener", frame[own]))
+        frame = frame[~own]
+    if frame.empty:
+        raise DataError(f"{path}: no listener who has answered passes the design's checks")
+    roles = ("listener", "prompt", *(("a", "b") if preferences else ("model",)), "scale", "seed", "genre", "position")
+    about = {
+        question.name: {
+            name_of(who): str(said["about"][question.name]) for who, said in facts.items() if "about" in said
+        }
+        for question in design.test.about
+    }
+    identified = Identified(
+        path,
+        "preferences" if preferences else "ratings",
+        frame.drop(columns="seconds").reset_index(drop=True),
+        {role: role for role in roles} | {"choice" if preferences else "value": answer},
+        listener_columns={name: said for name, said in about.items() if len(set(said.values())) > 1},
+        exclusions=tuple(one for one in excluded if one.rows),
+    )
+    points = {
+        scale.name: Range(0, 100) if design.test.kind == "stimuli" else Range(1, scale.points)
+        for scale in design.test.scales
+    }
+    return screen(identified, None if preferences else points)
+
+
+def collect_answers(folder: Path, design: ListeningDesign) -> tuple[list[PageAnswer], dict[int, dict[str, Any]]]:
+    """Return all answers of a test's folder, and by listener what is known of them.
+
+    Raises:
+        DataError: a file is damaged, is of another test, or two files are of one session.
+    """
+    answered: list[PageAnswer] = []
+    facts: dict[int, dict[str, Any]] = {}
+    if (folder / DATABASE).is_file():
+        answered, people = read_answers(folder, design.id)
+        facts = {one.listener: dict(one.facts) for one in people}
+    taken = dict.fromkeys(facts, folder / DATABASE)
+    for path in sorted((folder / ANSWERS).glob("*.json")):
+        listener, own, said = _read_file(path, design)
+        if listener in taken:
+            raise DataError(
+                f"{path}: {name_of(listener)} answered in {taken[listener]}, too; two people had one session: "
+                "remove one of them"
+            )
+        taken[listener] = path
+        answered += own
+        facts[listener] = said
+    return answered, facts
+
+
+def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswer], dict[str, Any]]:
+    """What one listener's browser kept."""
+    try:
+        content = json.loads(read_bytes(path))
+        if content["test"] != design.id[:16]:
+            raise DataError(f"{path} is of another listening test ({content['test']!r:.40})")
+        listener = content["listener"]
+        if isinstance(listener, bool) or listener < 0:
+            raise ValueError(f"there is no listener {listener!r}")
+        answered = list(_checked(design, listener, content["answers"].items()))
+        facts: dict[str, Any] = {}
+        for name, value in content["facts"].items():
+            facts |= check_facts(design, {name: value})
+    except DataError as error:
+        raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise DataError(f"{path} holds no answers to this test: {error or type(error).__name__}") from None
+    return listener, answered, facts
+
+
+def _checked(design: ListeningDesign, listener: int, pages: Iterable[tuple[str, Any]]) -> Iterable[PageAnswer]:
+    for number, said in pages:
+        page, trial = int(number), design.sessions[listener][int(number)]
+        if page < 0:
+            raise DataError(f"there is no page {number}")
+        final = said["final"] is True
+        answer = check_answer(design, trial, said["answer"], final)
+        lengths = [design.files[key].seconds for key in design.keys_on(trial)]
+        heard = check_heard(said["heard"], lengths, final)
+        seconds = said.get("seconds")
+        yield PageAnswer(listener, page, answer, final, 0, heard, None if seconds is None else check_seconds(seconds))
+
+
+def _excluded(reason: str, column: str, rows: Any) -> Exclusion:
+    return Exclusion(reason, column, tuple(int(line) for line in rows["line"]), tuple(rows["text"]))

@@ -1,0 +1,197 @@
+"""Addresses of a listening test's server, and what each of them calls."""
+
+# No "from __future__ import annotations": FastAPI reads the types of these functions, which stand inside another.
+
+import re
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Body, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from bench.errors import DataError, UsageError
+from bench.listening_test.access import listener_of, listener_token, organizer_token
+from bench.listening_test.organizer import links_csv
+from bench.listening_test.refusal import Refusal
+from bench.storage.listening_answers import Listener
+
+if TYPE_CHECKING:
+    from bench.listening_test.server import Server
+
+LISTENER, ORGANIZER = "listener", "organizer"
+_SAME = "Thu, 01 Jan 1970 00:00:00 GMT"
+"""Date of all sounds: when a file was written would tell in which order the models were prepared."""
+
+_STATIC = files("bench.listening_test") / "static"
+_TYPES = {".css": "text/css", ".js": "text/javascript"}
+_YEAR = 31_536_000
+_NOT_KEPT = {"cache-control": "no-store"}
+_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+def make_routes(server: "Server") -> FastAPI:
+    """Return the application of one listening test."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _answer_mistakes(app, server)
+    _serve_pages(app, server)
+    _take_answers(app, server)
+    _serve_organizer(app, server)
+    return app
+
+
+def _host(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _listener(server: "Server", request: Request) -> Listener:
+    return server.listener(request.cookies.get(LISTENER))
+
+
+def _with_cookie(response: Response, server: "Server", name: str, token: str) -> Response:
+    secure = server.url.startswith("https:")
+    response.set_cookie(
+        name, token, max_age=_YEAR, path=server.path or "/", httponly=True, secure=secure, samesite="lax"
+    )
+    return response
+
+
+def _answer_mistakes(app: FastAPI, server: "Server") -> None:
+    """Say in JSON what is refused, and log it."""
+
+    def refused(request: Request, status: int, why: str) -> Response:
+        token = request.cookies.get(LISTENER)
+        number = listener_of(server.design, token) if token else None
+        if status not in (401, 429):
+            server.refuse(number, _host(request), f"{status} {request.method} {request.url.path[:100]}: {why}")
+        return JSONResponse({"error": why}, status, headers=_NOT_KEPT)
+
+    @app.exception_handler(Refusal)
+    def on_refusal(request: Request, error: Refusal) -> Response:
+        return refused(request, error.status, str(error))
+
+    @app.exception_handler(DataError)
+    def on_wrong(request: Request, error: DataError) -> Response:
+        return refused(request, 400, str(error))
+
+    @app.exception_handler(UsageError)
+    def on_full(request: Request, error: UsageError) -> Response:
+        del request
+        return JSONResponse({"error": str(error)}, 503)
+
+    @app.exception_handler(RequestValidationError)
+    def on_malformed(request: Request, error: RequestValidationError) -> Response:
+        del error
+        return refused(request, 400, "the request is not the JSON that is wanted")
+
+    @app.exception_handler(HTTPException)
+    def on_other(request: Request, error: HTTPException) -> Response:
+        return refused(request, error.status_code, str(error.detail))
+
+    @app.middleware("http")
+    async def refuse_other_sites(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        if request.method == "POST":
+            kind = request.headers.get("content-type", "").partition(";")[0]
+            site = request.headers.get("sec-fetch-site", "same-origin")
+            if kind != "application/json" or site not in ("same-origin", "none"):
+                return JSONResponse({"error": "only this test's own pages may do that"}, 403)
+        return await call(request)
+
+
+def _serve_pages(app: FastAPI, server: "Server") -> None:
+    """The listener's page, its files, and the sounds."""
+
+    @app.get("/")
+    def page() -> Response:
+        return HTMLResponse((_STATIC / "listener.html").read_text("utf-8"), headers=_NOT_KEPT)
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        file = next((one for one in _STATIC.iterdir() if one.name == name), None)
+        kind = _TYPES.get(f".{name.rpartition('.')[2]}")
+        if file is None or kind is None:
+            raise Refusal(404, "there is no such file")
+        return Response(file.read_bytes(), media_type=kind, headers={"cache-control": "max-age=300"})
+
+    @app.get("/sounds/{name}.mp3")
+    def sound(name: str, request: Request) -> Response:
+        organizer = request.cookies.get(ORGANIZER)
+        listener = None if organizer and server.is_organizer(organizer) else _listener(server, request)
+        if not _NAME.fullmatch(name):
+            raise Refusal(404, "there is no such sound")
+        headers = {"cache-control": f"private, max-age={_YEAR}, immutable", "last-modified": _SAME, "etag": f'"{name}"'}
+        return FileResponse(server.sound(listener, name), media_type="audio/mpeg", headers=headers)
+
+    @app.get("/join/{token}")
+    def join(token: str, request: Request) -> Response:
+        number = server.join(token, _host(request))
+        found = RedirectResponse(f"{server.path}/", 303, headers=_NOT_KEPT)
+        return _with_cookie(found, server, LISTENER, listener_token(server.design, number))
+
+
+def _take_answers(app: FastAPI, server: "Server") -> None:
+    """What a listener's page asks and tells."""
+
+    @app.post("/api/enroll")
+    def enroll(request: Request, content: dict[str, Any] = Body()) -> Response:  # noqa: B008
+        number = server.enroll(content.get("panel"), _host(request))
+        return _with_cookie(JSONResponse({}), server, LISTENER, listener_token(server.design, number))
+
+    @app.get("/api/session")
+    def session(request: Request) -> Response:
+        known = LISTENER in request.cookies
+        return JSONResponse(
+            server.content(_listener(server, request)) if known else server.arrival(), headers=_NOT_KEPT
+        )
+
+    @app.post("/api/consent")
+    def consent(request: Request) -> dict[str, Any]:
+        return server.consent(_listener(server, request))
+
+    @app.post("/api/facts")
+    def facts(request: Request, content: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+        return server.add_facts(_listener(server, request), content)
+
+    @app.post("/api/answer")
+    def answer(request: Request, content: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+        return server.save(_listener(server, request), content)
+
+
+def _serve_organizer(app: FastAPI, server: "Server") -> None:
+    """The organizer's page, behind its token."""
+
+    def check(request: Request) -> None:
+        server.check_organizer(request.cookies.get(ORGANIZER), _host(request))
+
+    @app.get("/organizer/{token}")
+    def open_organizer(token: str, request: Request) -> Response:
+        server.check_organizer(token, _host(request))
+        found = RedirectResponse(f"{server.path}/organizer", 303, headers=_NOT_KEPT)
+        return _with_cookie(found, server, ORGANIZER, organizer_token(server.design))
+
+    @app.get("/organizer")
+    def organizer(request: Request) -> Response:
+        check(request)
+        return HTMLResponse(server.progress(), headers=_NOT_KEPT)
+
+    @app.get("/organizer/files/{name}")
+    def exported(name: str, request: Request) -> Response:
+        check(request)
+        if name == "answers.csv":
+            table = server.table()
+        elif name == "links.csv":
+            table = links_csv(server.design, server.url)
+        else:
+            raise Refusal(404, "there is no such file")
+        headers = {**_NOT_KEPT, "content-disposition": f'attachment; filename="{name}"'}
+        return Response(table, media_type="text/csv; charset=utf-8", headers=headers)
+
+    @app.post("/organizer/state")
+    def state(request: Request, content: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+        check(request)
+        if content.get("state") not in ("open", "paused", "closed"):
+            raise DataError("'state' must be open, paused or closed")
+        server.answers.set_state(content["state"])
+        return {"state": server.answers.state}

@@ -1,0 +1,239 @@
+"""The server of a listening test: who may ask for what, and what is kept of it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeGuard
+from urllib.parse import urlsplit
+
+from bench.errors import DataError
+from bench.listening_test.access import is_organizer, listener_of, listener_token
+from bench.listening_test.answers import check_answer, check_heard, check_seconds
+from bench.listening_test.design import SOUNDS, ListeningDesign
+from bench.listening_test.facts import check_facts
+from bench.listening_test.listener_session import common_content, completion, session_content, sounds_of_session
+from bench.listening_test.organizer import answers_csv, progress_page
+from bench.listening_test.rate_limit import RateLimit
+from bench.listening_test.refusal import Refusal
+from bench.storage.listening_answers import AlreadyAnswered, Answers, Listener, PageAnswer
+
+
+class Server:
+    """One listening test.
+
+    Args:
+        folder: of the test.
+        design: its design.
+        answers: where they are kept.
+        url: its address without a slash at the end, or "".
+    """
+
+    def __init__(self, folder: Path, design: ListeningDesign, answers: Answers, url: str) -> None:
+        self.folder, self.design, self.answers, self.url = folder, design, answers, url
+        self.common = common_content(design)
+        self.session = cache(lambda listener: session_content(design, listener))
+        self.sounds = cache(lambda listener: sounds_of_session(design, listener))
+        self.guesses = RateLimit(20, 0.2)
+        self.requests = RateLimit(120, 10)
+        self.arrivals = RateLimit(400, 5)
+        self.reports = RateLimit(200, 1)
+
+    @property
+    def path(self) -> str:
+        """Of its address, without a slash at the end."""
+        return urlsplit(self.url).path
+
+    def is_organizer(self, token: str) -> bool:
+        """Whether a token is the organizer's."""
+        return is_organizer(self.design, token)
+
+    # Who asks.
+
+    def listener(self, token: str | None) -> Listener:
+        """Return who a cookie belongs to.
+
+        Raises:
+            Refusal: to nobody, or they ask too often.
+        """
+        number = listener_of(self.design, token) if token else None
+        found = self.answers.listener(number) if number is not None else None
+        if found is None:
+            raise Refusal(401, self.design.texts["invalid"])
+        if not self.requests.allows(str(number)):
+            raise Refusal(429, "too many requests; wait a little")
+        return found
+
+    def join(self, token: str, host: str) -> int:
+        """Return whose link it is, who takes part from now on.
+
+        Raises:
+            Refusal: nobody's, or too many were tried.
+        """
+        number = listener_of(self.design, token)
+        if number is None:
+            self._count_guess(host, "a link of no listener")
+            raise Refusal(404, self.design.texts["invalid"])
+        if self.answers.listener(number) is None:
+            if self.design.test.enrollment == "open":  # its number is given out when somebody comes
+                raise Refusal(404, self.design.texts["invalid"])
+            self._refuse_unless_open()
+            self.answers.enroll(number)
+        return number
+
+    def enroll(self, panel: str | None, host: str) -> int:
+        """Give somebody who came by themselves a session.
+
+        Raises:
+            Refusal: enrollment is not open, the test is full, or somebody of that name takes part already.
+        """
+        if self.design.test.enrollment != "open":
+            raise Refusal(403, self.design.texts["invalid"])
+        if not self.arrivals.allows(host):
+            raise Refusal(429, "too many requests; wait a little")
+        self._refuse_unless_open()
+        if panel is not None and not (isinstance(panel, str) and 0 < len(panel) <= 100 and panel.isprintable()):
+            raise Refusal(400, "the name that the panel gave is none")
+        try:
+            number = self.answers.enroll_next(len(self.design.sessions), panel)
+        except AlreadyAnswered:
+            raise Refusal(409, self.design.texts["invalid"]) from None
+        if number is None:
+            raise Refusal(403, self.design.texts["full"])
+        return number
+
+    def check_organizer(self, token: str | None, host: str) -> None:
+        """Check that a link or a cookie is the organizer's.
+
+        Raises:
+            Refusal: it is not.
+        """
+        if not token or not is_organizer(self.design, token):
+            if token:
+                self._count_guess(host, "the organizer's page with a wrong token")
+            raise Refusal(404, "there is no such page")
+
+    # What a listener does.
+
+    def content(self, who: Listener) -> dict[str, Any]:
+        """All that a listener's browser needs to go on."""
+        kept = self.answers.answers(who.listener)
+        answered = {
+            one.page: {"answer": one.answer, "final": one.final, "number": one.number, "heard": list(one.heard)}
+            for one in kept
+        }
+        return {
+            **self.common,
+            **self.session(who.listener),
+            "listener": who.listener + 1,
+            "answers": answered,
+            "consented": who.consented_at is not None,
+            "facts": dict.fromkeys(who.facts, True),
+            "state": self.answers.state,
+            "resume": f"{self.url}/join/{listener_token(self.design, who.listener)}" if self.url else "",
+            **self.finished(who),
+        }
+
+    def finished(self, who: Listener) -> dict[str, Any]:
+        """Whether a listener is done, and then what the panel must know."""
+        if who.finished_at is None:
+            return {"finished": False}
+        return {"finished": True, "completion": completion(self.design, who.listener, who.panel or "")}
+
+    def arrival(self) -> dict[str, Any]:
+        """What somebody sees who came by themselves."""
+        if self.design.test.enrollment != "open":
+            raise Refusal(401, self.design.texts["invalid"])
+        shown = ("texts", "wording", "parameter")
+        return {"state": "enroll", "finished": False, **{name: self.common[name] for name in shown}}
+
+    def save(self, who: Listener, content: dict[str, Any]) -> dict[str, Any]:
+        """Keep an answer.
+
+        Raises:
+            Refusal: the test is not open, or the page is not the one that the listener is at.
+            DataError: the answer is none to that page.
+        """
+        self._refuse_unless_open()
+        session = self.design.sessions[who.listener]
+        page, final, number = content.get("page"), content.get("final"), content.get("number")
+        if not isinstance(final, bool) or not _whole(page, len(session)) or not _whole(number, 1_000_000):
+            raise DataError("an answer needs 'page', 'number' and 'final'")
+        if who.consented_at is None:
+            raise Refusal(403, "nobody has agreed to take part yet")
+        trial = session[page]
+        answer = check_answer(self.design, trial, content.get("answer"), final)
+        lengths = [self.design.files[key].seconds for key in self.design.keys_on(trial)]
+        heard = check_heard(content.get("heard"), lengths, final)
+        seconds = content.get("seconds")
+        known = {one.page for one in self.answers.answers(who.listener) if one.final}
+        if page not in known and page != len(known):
+            raise Refusal(409, f"page {page + 1} is not the one that comes next")
+        stored = PageAnswer(
+            who.listener, page, answer, final, number, heard, None if seconds is None else check_seconds(seconds)
+        )
+        try:
+            saved = self.answers.save(stored)
+        except AlreadyAnswered:
+            raise Refusal(409, f"page {page + 1} was answered before") from None
+        if final and len(known | {page}) == len(session):
+            self.answers.finish(who.listener)
+            who = self.answers.listener(who.listener) or who
+        return {"saved": saved, **self.finished(who)}
+
+    def add_facts(self, who: Listener, content: dict[str, Any]) -> dict[str, Any]:
+        """Keep what a listener says of themselves, and of the headphone check.
+
+        Raises:
+            Refusal: the test is not open.
+            DataError: it was not asked.
+        """
+        self._refuse_unless_open()
+        self.answers.add_facts(who.listener, check_facts(self.design, content))
+        return {}
+
+    def consent(self, who: Listener) -> dict[str, Any]:
+        """Note that a listener agrees to take part."""
+        self._refuse_unless_open()
+        self.answers.consent(who.listener)
+        return {}
+
+    def sound(self, who: Listener | None, name: str) -> Path:
+        """Return the file of a sound that a listener may hear; the organizer hears all.
+
+        Raises:
+            Refusal: it is none of theirs.
+        """
+        names = self.sounds(who.listener) if who else frozenset(map(self.design.sound, self.design.files))
+        if name not in names:
+            raise Refusal(404, "there is no such sound")
+        return self.folder / SOUNDS / f"{name}.mp3"
+
+    # What the organizer does.
+
+    def progress(self) -> str:
+        """The organizer's page."""
+        return progress_page(self.design, self.answers, self.url)
+
+    def table(self) -> str:
+        """The answers so far as CSV."""
+        return answers_csv(self.design, self.answers.answers())
+
+    def refuse(self, who: int | None, host: str, why: str) -> None:
+        """Log what was refused, unless there is too much of it."""
+        if self.reports.allows(host):
+            self.answers.refuse(who, why)
+
+    def _refuse_unless_open(self) -> None:
+        if (state := self.answers.state) != "open":
+            raise Refusal(403, self.design.texts[state])
+
+    def _count_guess(self, host: str, what: str) -> None:
+        if not self.guesses.allows(host):
+            raise Refusal(429, "too many requests; wait a little")
+        self.refuse(None, host, what)
+
+
+def _whole(value: object, end: int) -> TypeGuard[int]:
+    """Whether it is a whole number from 0 to below ``end``."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < end

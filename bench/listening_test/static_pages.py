@@ -1,0 +1,81 @@
+"""A listening test as a folder of files that any web server can hand out; answers stay in the listeners' browsers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.errors import UsageError
+from bench.listening_test.design import SOUNDS, ListeningDesign, read_design
+from bench.listening_test.listener_session import common_content, session_content, sounds_of_session
+from bench.paths import StrPath
+
+_STATIC = files("bench.listening_test") / "static"
+_FILES = ("listener.css", "player.js", "answers.js", "listener.js")
+
+
+def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None:
+    """Write the pages of a listening test, with nothing in them that says which model is which.
+
+    Args:
+        folder: of the test.
+        out: a new or an empty folder.
+        send: an address that each listener's answers are sent to as JSON when they are done, beside the download.
+
+    Raises:
+        UsageError: there is no test in the folder, ``out`` cannot be used, or ``send`` is no address.
+        DataError: the design is damaged.
+    """
+    folder, out = Path(folder), Path(out)
+    if send and not (urlsplit(send).scheme in ("http", "https") and urlsplit(send).netloc):
+        raise UsageError(f"--send-to is '{send}', must be an address such as https://example.org/answers")
+    design = read_design(folder)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already, and not an empty folder; name a new one with --out")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as made:
+            whole = Path(made) / out.name
+            _write(design, folder, whole, range(len(design.sessions)), "browser", send)
+            whole.replace(out)
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}; free disk space or fix permissions") from None
+
+
+def write_preview(folder: Path, out: Path) -> None:
+    """Write the first session of a test into a new folder, as pages that keep no answer.
+
+    Raises:
+        UsageError: there is no test in the folder.
+        DataError: the design is damaged.
+        OSError: the disk does not take it.
+    """
+    _write(read_design(folder), folder, out, range(1), "preview", "")
+
+
+def _write(design: ListeningDesign, folder: Path, out: Path, listeners: Sequence[int], answers: str, send: str) -> None:
+    """Write the sessions of some listeners."""
+    content = {
+        **common_content(design),
+        "sessions": [session_content(design, listener)["pages"] for listener in listeners],
+        "volume": session_content(design, 0)["volume"],
+        "completion": {"code": design.test.completion.code, "address": ""},
+        "send": send,
+    }
+    (out / "static").mkdir(parents=True)
+    (out / SOUNDS).mkdir()
+    for name in _FILES:
+        (out / "static" / name).write_bytes((_STATIC / name).read_bytes())
+    for name in sorted({name for listener in listeners for name in sounds_of_session(design, listener)}):
+        shutil.copyfile(folder / SOUNDS / f"{name}.mp3", out / SOUNDS / f"{name}.mp3")
+    text = json.dumps(content, ensure_ascii=False)
+    (out / "sessions.js").write_text(f"window.listeningTest = {text};\n", encoding="utf-8")
+    page = (_STATIC / "listener.html").read_text("utf-8").replace('data-answers="server"', f'data-answers="{answers}"')
+    first = '<script src="static/player.js"'
+    page = page.replace(first, f'<script src="sessions.js" defer></script>\n{first}')
+    (out / "index.html").write_text(page, encoding="utf-8")

@@ -1,0 +1,284 @@
+"""The SQLite file of a listening test: who takes part, and every answer as soon as it is given."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from bench.errors import DataError, UsageError
+from bench.file_system import on_network
+
+FILE = "answers.db"
+_ENROLL = "INSERT INTO listeners (listener, enrolled_at, panel) VALUES (?, ?, ?)"
+_LISTENERS = "SELECT listener, enrolled_at, panel, consented_at, facts, finished_at FROM listeners"
+_ANSWERS = "SELECT listener, page, answer, final, number, heard, seconds FROM answers"
+State = Literal["open", "paused", "closed"]
+_VERSION = 1
+_MOST_REFUSED = 10_000  # rows of the log, or strangers could fill the disk
+
+
+class Listener(NamedTuple):
+    """Someone who takes part: number of the session, when they came, and what is known of them."""
+
+    listener: int
+    enrolled_at: str
+    panel: str | None
+    consented_at: str | None
+    facts: Mapping[str, Any]
+    finished_at: str | None
+
+
+class PageAnswer(NamedTuple):
+    """What a listener said on one page.
+
+    Attributes:
+        listener: number of the session, from 0.
+        page: number of the page, from 0.
+        answer: by the key of the question.
+        final: whether the listener went on to the next page.
+        number: of the browser's change of this page; of two that are not final, the higher one counts.
+        heard: seconds of each sound that were played.
+        seconds: from the end of the last sound to the answer, or None where that is not known.
+    """
+
+    listener: int
+    page: int
+    answer: Mapping[str, Any]
+    final: bool
+    number: int = 0
+    heard: Sequence[float] = ()
+    seconds: float | None = None
+
+
+class AlreadyAnswered(Exception):
+    """The page has a final answer, and it is another one."""
+
+
+class Answers:
+    """The answers of one listening test. Any thread may call; what is written is on the disk when a method returns.
+
+    Args:
+        folder: of the test.
+        design: id of its design; answers to another one are refused.
+
+    Raises:
+        UsageError: the file cannot be written.
+        DataError: it is damaged, of a newer tunebench, or holds answers to another design.
+    """
+
+    def __init__(self, folder: Path, design: str) -> None:
+        self._path = folder / FILE
+        self._lock = threading.Lock()
+        with self._explained():
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._db.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(folder) else 'WAL'}")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._make(design)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @property
+    def state(self) -> State:
+        """Whether answers are taken."""
+        state: State = self._one("SELECT state FROM test")
+        return state
+
+    def set_state(self, state: State) -> None:
+        self._write("UPDATE test SET state = ?", state)
+
+    def enroll(self, listener: int, panel: str | None = None) -> None:
+        """Note that somebody takes part; if they do already, nothing changes.
+
+        Raises:
+            AlreadyAnswered: somebody else of that name in the panel takes part.
+        """
+        try:
+            self._write(
+                f"{_ENROLL} ON CONFLICT (listener) DO NOTHING",
+                listener,
+                _now(),
+                panel,
+            )
+        except sqlite3.IntegrityError:
+            raise AlreadyAnswered(panel) from None
+
+    def enroll_next(self, places: int, panel: str | None = None) -> int | None:
+        """Give somebody the first free session, and return its number; None where all ``places`` are taken.
+
+        Raises:
+            AlreadyAnswered: somebody of that name in the panel takes part.
+        """
+        with self._transaction() as db:
+            if panel is not None and db.execute("SELECT 1 FROM listeners WHERE panel = ?", (panel,)).fetchone():
+                raise AlreadyAnswered(panel)
+            taken = {number for (number,) in db.execute("SELECT listener FROM listeners")}
+            free = next((number for number in range(places) if number not in taken), None)
+            if free is not None:
+                db.execute(_ENROLL, (free, _now(), panel))
+            return free
+
+    def consent(self, listener: int) -> None:
+        """Note when a listener agreed to take part, the first time that they do."""
+        self._write(
+            "UPDATE listeners SET consented_at = coalesce(consented_at, ?) WHERE listener = ?", _now(), listener
+        )
+
+    def add_facts(self, listener: int, facts: Mapping[str, Any]) -> None:
+        """Note more of what is known about a listener; what is known already stays."""
+        with self._transaction() as db:
+            found = db.execute("SELECT facts FROM listeners WHERE listener = ?", (listener,)).fetchone()
+            known = {**facts, **json.loads(found[0])}
+            db.execute("UPDATE listeners SET facts = ? WHERE listener = ?", (_json(known), listener))
+
+    def finish(self, listener: int) -> None:
+        """Note when a listener was done, the first time that they are."""
+        self._write("UPDATE listeners SET finished_at = coalesce(finished_at, ?) WHERE listener = ?", _now(), listener)
+
+    def save(self, answer: PageAnswer) -> bool:
+        """Keep an answer; the same one again changes nothing.
+
+        Returns:
+            Whether it was kept: a change with a lower number than the one that is kept came too late.
+
+        Raises:
+            AlreadyAnswered: the page has a final answer, and it is another one.
+        """
+        listener, page, content, final, number, heard, seconds = answer
+        text = _json(content)
+        with self._transaction() as db:
+            found = db.execute(
+                "SELECT answer, final, number FROM answers WHERE listener = ? AND page = ?", (listener, page)
+            ).fetchone()
+            if found and found[1]:
+                if final and text != found[0]:
+                    raise AlreadyAnswered(page)
+                return bool(final)
+            if found and number <= found[2] and not final:
+                return False
+            db.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (listener, page, text, final, number, _json(list(heard)), seconds, _now()),
+            )
+        return True
+
+    def listeners(self) -> list[Listener]:
+        """All who take part, in the order of their sessions."""
+        return [_listener(*row) for row in self._all(f"{_LISTENERS} ORDER BY listener")]
+
+    def listener(self, listener: int) -> Listener | None:
+        """One who takes part, or None."""
+        return next((_listener(*row) for row in self._all(f"{_LISTENERS} WHERE listener = ?", listener)), None)
+
+    def answers(self, listener: int | None = None) -> list[PageAnswer]:
+        """The answers of one listener, or of all, by listener and page."""
+        where, of = ("", ()) if listener is None else (" WHERE listener = ?", (listener,))
+        rows = self._all(f"{_ANSWERS}{where} ORDER BY listener, page", *of)
+        return [
+            PageAnswer(who, page, json.loads(answer), bool(final), number, tuple(json.loads(heard)), seconds)
+            for who, page, answer, final, number, heard, seconds in rows
+        ]
+
+    def refuse(self, listener: int | None, what: str) -> None:
+        """Log what was refused; the oldest entries go where there are many."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO refused VALUES (?, ?, ?)", (_now(), listener, what[:500]))
+            db.execute("DELETE FROM refused WHERE rowid <= (SELECT max(rowid) FROM refused) - ?", (_MOST_REFUSED,))
+
+    def refused(self) -> list[tuple[str, int | None, str]]:
+        """When, of whom, and what was refused, the latest first."""
+        return [tuple(row) for row in self._all("SELECT at, listener, what FROM refused ORDER BY rowid DESC")]
+
+    def _make(self, design: str) -> None:
+        with self._transaction() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if not version and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                schema = (files("bench.storage") / "listening_answers.sql").read_text(encoding="utf-8")
+                for statement in _statements(schema):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {_VERSION}")
+                db.execute("INSERT INTO test VALUES (1, ?, 'open', ?)", (design, _now()))
+            elif version != _VERSION:
+                raise DataError(f"{self._path} has layout {version}, and this tunebench reads {_VERSION}")
+            (known,) = db.execute("SELECT design FROM test").fetchone()
+        if known != design:
+            raise DataError(f"{self._path} holds answers to another design; move it away, or put the first design back")
+
+    def _one(self, query: str) -> Any:
+        return self._all(query)[0][0]
+
+    def _all(self, query: str, *values: Any) -> list[Any]:
+        with self._lock, self._explained():
+            return self._db.execute(query, values).fetchall()
+
+    def _write(self, query: str, *values: Any) -> None:
+        with self._transaction() as db:
+            db.execute(query, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One change, whole or not at all, and on the disk in the end."""
+        with self._lock, self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.OperationalError as error:
+            raise UsageError(f"cannot use {self._path} ({error}); free disk space or fix permissions") from error
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{self._path} is damaged ({error}); take it from a backup") from error
+
+
+def read_answers(folder: Path, design: str) -> tuple[list[PageAnswer], list[Listener]]:
+    """Read the answers and listeners of a test, which a server may be writing to.
+
+    Raises:
+        UsageError, DataError: as `Answers`.
+    """
+    answers = Answers(folder, design)
+    try:
+        return answers.answers(), answers.listeners()
+    finally:
+        answers.close()
+
+
+def _listener(
+    listener: int, enrolled: str, panel: str | None, consented: str | None, facts: str, finished: str | None
+) -> Listener:
+    return Listener(listener, enrolled, panel, consented, json.loads(facts), finished)
+
+
+def _statements(schema: str) -> Iterator[str]:
+    statement = ""
+    for line in schema.splitlines():
+        statement += line.partition("--")[0] + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _now(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+    return clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
