@@ -79,7 +79,7 @@ def some(checkpoint: Path, part: str, number: int) -> list[str]:
     """Names of floating-point weights of more than one number, drawn for each part."""
     state = load_file(weights(checkpoint / part))
     names = [name for name, tensor in sorted(state.items()) if tensor.is_floating_point() and tensor.numel() > 1]
-    return random.Random(f"{checkpoint.name} {part}").sample(names, number)
+    return random.Random(f"{checkpoint.name} {part}").sample(names, min(number, len(names)))
 
 
 def without(state: State, name: str) -> State:
