@@ -205,3 +205,12 @@ def test_more_of_a_text_than_the_pipeline_reads_is_counted_whatever_the_tokenize
     model.generate(requests(1))
     model._network.tokenizer.model_max_length = 10**30
     assert model.unread_tokens(prompt) == len(model._network.tokenizer("!" * 300).input_ids) - 256 > 0
+
+
+@pytest.mark.parametrize("kind", ["base", "distilled"])
+def test_half_precision_is_near_float32(kind: str, request: pytest.FixtureRequest) -> None:
+    folder, asked = str(request.getfixturevalue(kind)), requests(1)
+    half, full = (
+        samples(StableAudio3(folder, steps=STEPS, dtype=dtype), asked)[0] for dtype in ("bfloat16", "float32")
+    )
+    assert np.corrcoef(half.ravel(), full.ravel())[0, 1] > 0.9
