@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from bench.references.import_npz import import_statistics as import_reference
     from bench.references.load import load_reference
     from bench.report.build import build_report
+    from bench.report.survey_results import ListeningResults
     from bench.storage.failures import Failure
     from bench.storage.inspect_run import Finding as RunFinding
     from bench.storage.orphans import Settled
@@ -157,6 +158,7 @@ __all__ = [
     "ListenerWorkload",
     "ListeningChecks",
     "ListeningDesign",
+    "ListeningResults",
     "ListeningScreening",
     "ListeningTest",
     "ListeningTrial",

@@ -66,6 +66,7 @@ _OFFERS = {
     "references.import_npz": ("ImportOptions", "import_reference"),
     "references.load": ("load_reference",),
     "report.build": ("build_report",),
+    "report.survey_results": ("ListeningResults",),
     "storage.failures": ("Failure",),
     "storage.inspect_run": ("RunFinding",),
     "storage.orphans": ("Settled",),

@@ -22,8 +22,8 @@ def expected_power(
 ) -> PowerPlan:
     """Simulate the test's analysis with typical listeners.
 
-    A block of the prompts counts as so large a share of all cells; votes, which are simulated for complete designs
-    only, as if all listeners heard the same block.
+    Where a listener hears a block of the prompts, it is simulated as if all heard the same block: the power of the test
+    is then somewhat higher, since it has more prompts.
 
     Args:
         test: the settings.
@@ -33,18 +33,16 @@ def expected_power(
         workers: processes.
     """
     votes = test.kind == "preference"
-    complete = votes or workload.items == workload.of
     points = {scale.points for scale in test.scales}
     scale = Scale(0, 100) if test.kind == "stimuli" else Scale(1, max(points))
     design = PlannedDesign(
         models,
         len(test.scales),
         len(test.scales),
-        cells="complete" if complete else workload.items / workload.of,
         votes=votes,
     )
     question = Question(EFFECT, LatentRatings(TYPICAL, 0.0), scale, runs=RUNS, seed=test.seed, most=2, design=design)
-    prompts = max(2, workload.items if votes else workload.of)
+    prompts = max(2, workload.items)
     return plan([test.listeners], [prompts], question, workers, progress)
 
 
