@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import DataError, UsageError
 from bench.file_names import looked_for
 from bench.weights_file import load_weights, read_object
-from models.adapter_names import FORMATS, LORAW, OTHER_KINDS, OTHER_PARTS, Factors
+from models import stable_audio_3_adapter
+from models.adapter_names import FORMATS, LORAW, OTHER_KINDS, OTHER_PARTS, STABLE_AUDIO_3, Factors
 from models.adapter_settings import check_settings
+from models.stable_audio_3_adapter import OwnSettings, own_alpha, own_settings
 
 if TYPE_CHECKING:
     import torch
@@ -86,6 +88,7 @@ class AdapterFile:
         rest: what else the file holds, such as the weights that LoRA stood beside while it was trained.
         default_alpha: α of a layer that has none in the file; None for its rank.
         assumed_alpha: whether that is a guess, since the trainer had an α and did not save it.
+        network: class of the only network that it can be for; None where names and shapes decide.
     """
 
     path: Path
@@ -96,6 +99,7 @@ class AdapterFile:
     default_alpha: float | None = None
     assumed_alpha: bool = False
     kronecker: Mapping[str, KroneckerFactors] = field(default_factory=dict)
+    network: str | None = None
 
     @property
     def base(self) -> str | None:
@@ -164,7 +168,7 @@ def read_adapter(path: Path) -> AdapterFile:
         DataError: the file is damaged; the message names the tensor.
     """
     file = weight_file(path)
-    tensors, metadata = _read_tensors(file)
+    tensors, metadata, own = _read_tensors(file)
     settings, of_parts = _split(_settings(file, metadata))
     for given in (settings, *(of_parts or {}).values()):
         check_settings(file, given)
@@ -179,6 +183,13 @@ def read_adapter(path: Path) -> AdapterFile:
             formats.add(row)
     kronecker, rest = _kronecker(path, rest, layers)
     refuse_others(path, rest)
+    is_own = own is not None or STABLE_AUDIO_3.format in formats
+    others = sorted({"LoKr"} if kronecker else formats - {STABLE_AUDIO_3.format})
+    if is_own and others:
+        raise UsageError(
+            f"adapter '{path}' is in the format of Stable Audio 3's trainer and holds names of another's "
+            f"({others[0]}); give each in a file of its own"
+        )
     if not layers and not kronecker:
         such = f"weights that are no LoRA, such as '{next(iter(rest))}'" if rest else "no LoRA weights"
         raise UsageError(f"adapter '{path}' holds {such}")
@@ -186,6 +197,10 @@ def read_adapter(path: Path) -> AdapterFile:
         down, up = layer.down, layer.up
         if down is None or up is None or min(down.ndim, up.ndim) < 2 or down.shape[0] != up.shape[1] or not len(down):
             raise DataError(f"adapter '{path}': the two factors of layer '{name}' do not belong together")
+    if is_own:
+        for name, layer in layers.items():
+            layer.alpha = own_alpha(path, name, layer.rank, layer.magnitude, own)
+        return AdapterFile(path, layers, rest=rest, assumed_alpha=own is None, network=stable_audio_3_adapter.NETWORK)
     by_peft = bool(settings) or bool(_STATE.fullmatch(file.name))
     alone = any(layer.alpha is None for layer in layers.values()) and "lora_alpha" not in settings
     assumed = alone and (by_peft or LORAW.format in formats)
@@ -217,25 +232,20 @@ def refuse_others(path: Path, tensors: Mapping[str, Any]) -> None:
         UsageError: one of the names is known as another kind's.
     """
     for key in tensors:
-        if ".parametrizations." in key:
-            raise UsageError(
-                f"adapter '{path}' is in the format of Stable Audio 3's trainer ('{key[:100]}'), which no model here "
-                "reads; it was trained on a model that is not one of them"
-            )
         for mark, kind in OTHER_KINDS.items():
             if mark in key:
                 raise UsageError(f"adapter '{path}' holds {kind}, such as '{key[:100]}'; LoRA, DoRA and LoKr are read")
 
 
-def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str], OwnSettings | None]:
+    """The tensors, the header's texts, and what Stable Audio 3's trainer says where the file is one of its own."""
     import torch
 
     loaded, metadata = load_weights(file)
-    if "lora_config" in metadata or (isinstance(loaded, dict) and "lora_config" in loaded):
-        raise UsageError(
-            f"adapter '{file}' is in the format of Stable Audio 3's trainer (it has a lora_config), which no model "
-            "here reads; it was trained on a model that is not one of them"
-        )
+    told = metadata.get(stable_audio_3_adapter.CONFIG)
+    if told is None and isinstance(loaded, dict) and not isinstance(loaded.get("lora_config"), torch.Tensor):
+        told = loaded.get(stable_audio_3_adapter.CONFIG)
+    own = None if told is None else own_settings(file, told)
     loaded = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if not isinstance(loaded, dict) or not all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in loaded.items()
@@ -243,7 +253,7 @@ def _read_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         raise DataError(f"adapter '{file}' is not a table of weights")
     if strange := next((key for key in loaded if not key.isprintable()), None):
         raise DataError(f"adapter '{file}' is damaged: it has a tensor named {strange!r:.100}")
-    return loaded, metadata
+    return loaded, metadata, own
 
 
 def _settings(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:

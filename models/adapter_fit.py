@@ -13,6 +13,7 @@ from models import base_checkpoint
 from models.adapter_files import AdapterFile, Layer
 from models.adapter_names import LayerNames, Match, Place
 from models.hub import HUB_ID
+from models.piece_order import reordered
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +56,7 @@ def fit(adapter: AdapterFile, parts: Mapping[str, torch.nn.Module], base: Mappin
         MissingError: peft is not installed.
     """
     _check_base(adapter, base)
+    _check_network(adapter, next(iter(parts.values())))
     names = LayerNames(parts)
     matches = {name: _found(adapter, names, name, parts) for name in adapter.layers}
     fitted: dict[tuple[str, str], Fitted] = {}
@@ -129,6 +131,15 @@ def _check_base(adapter: AdapterFile, base: Mapping[str, str]) -> None:
         )
 
 
+def _check_network(adapter: AdapterFile, network: torch.nn.Module) -> None:
+    """Refuse a format that is one architecture's own with any other, however alike their layers are called."""
+    if adapter.network not in (None, type(network).__name__):
+        raise UsageError(
+            f"adapter '{adapter.path}' is in the format of Stable Audio 3's trainer, and a {type(network).__name__} is "
+            "none of its networks; use the model 'stable-audio-3' with the checkpoint that it was trained on"
+        )
+
+
 def _fitted(
     adapter: AdapterFile, name: str, place: Place, target: torch.nn.Module, settings: Mapping[str, Any]
 ) -> Fitted:
@@ -180,8 +191,8 @@ def _cut(adapter: AdapterFile, name: str, layer: Layer, place: Place, target: An
             f"adapter '{adapter.path}': layer '{name}' has {magnitude.numel()} magnitudes for {outputs} outputs; only "
             "DoRA with one magnitude an output is read"
         )
-    cut = None if magnitude is None else magnitude.flatten().chunk(count)[number]
-    return replace(layer, down=down, up=up.chunk(count)[number], magnitude=cut)
+    cut = None if magnitude is None else reordered(magnitude.flatten().chunk(count)[number], place.order)
+    return replace(layer, down=down, up=reordered(up.chunk(count)[number], place.order), magnitude=cut)
 
 
 def _kernel(factor: torch.Tensor, dimensions: int) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 Every name that a format gives to a layer is worked out from the network's own names, so that a name in a file is
 either known, exactly, or no layer's. Sources: huggingface/peft, huggingface/diffusers, NeuralNotW0rk/LoRAW,
-kohya-ss/sd-scripts, Comfy-Org/ComfyUI (``comfy/lora.py``), Stability-AI/stable-audio-tools, ace-step/ACE-Step-1.5.
+kohya-ss/sd-scripts, Comfy-Org/ComfyUI (``comfy/lora.py``), ace-step/ACE-Step-1.5, Stability-AI/stable-audio-tools and
+stable-audio-3, whose names and order are those of diffusers' ``scripts/convert_stable_audio_3_to_diffusers.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from models.piece_order import piece_order
 
 if TYPE_CHECKING:
     import torch
@@ -25,11 +28,13 @@ class Place:
         layer: the layer's name in it.
         piece: which of so many equal pieces of the file's outputs is this layer's: (0, 1) for all of them, (1, 3) for
             the keys of a fused projection of queries, keys and values.
+        order: which of the file's equal pieces of outputs stands first here, second, and so on; empty for as they are.
     """
 
     part: str
     layer: str
     piece: tuple[int, int] = (0, 1)
+    order: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,12 @@ FORMATS = (
     Factors("kohya and ComfyUI", r"\.lora_down\.weight", r"\.lora_up\.weight", r"\.dora_scale"),
     # LoRAW multiplies by the weight of `dora_mag` alone, its bias has no effect.
     Factors("LoRAW", r"/lora_down\.weight", r"/lora_up\.weight", r"/dora_mag\.weight", r"/dora_mag\.bias"),
+    Factors(
+        "Stable Audio 3's trainer",
+        *(rf"\.parametrizations\.weight\.\d+\.{role}" for role in ("lora_A", "lora_B", "magnitude")),
+    ),
 )
-LORAW = FORMATS[-1]
+LORAW, STABLE_AUDIO_3 = FORMATS[-2:]
 # What is not LoRA, told by a part of its names.
 OTHER_KINDS = {
     "hada_": "LoHa",
@@ -82,6 +91,9 @@ OTHER_KINDS = {
     "ia3": "IA3",
     "vera_": "VeRA",
     "lora_diag": "KaSA",
+    "M_xs": "LoRA-XS",
+    ".magnitude_r": "BoRA",
+    ".magnitude_c": "BoRA",
     "lora_B.bias": "biases of LoRA factors (lora_bias)",
     "lora_B.default.bias": "biases of LoRA factors (lora_bias)",
     "modules_to_save": "whole layers (modules_to_save)",
@@ -103,6 +115,8 @@ _FUSED: Mapping[str, tuple[str, tuple[int, int]]] = {
     "attn2.to_v": ("cross_attn.to_kv", (1, 2)),
     "attn2.to_out.0": ("cross_attn.to_out", _WHOLE),
 }
+# Of Stable Audio 3 the names inside a block are the same but for these, and projections are fused here too.
+_FEED_FORWARD: Mapping[str, str] = {"ff.proj_in": "ff.ff.0.proj", "ff.proj_out": "ff.ff.2"}
 _OUTSIDE_BLOCKS: Mapping[str, str] = {
     "proj_in": "project_in",
     "proj_out": "project_out",
@@ -127,12 +141,19 @@ def _processor(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
 def _stable_audio_tools(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
     """In stable-audio-tools projections of one input are one layer, and so are their factors."""
     if match := _BLOCK.fullmatch(name):
-        rest, piece = _FUSED.get(match["rest"], (match["rest"].replace("ff.net.", "ff.ff."), _WHOLE))
+        plain = _FEED_FORWARD.get(match["rest"], match["rest"].replace("ff.net.", "ff.ff."))
+        rest, piece = _FUSED.get(match["rest"], (plain, _WHOLE))
         yield f"layers.{match['block']}.{rest}", piece
         return
     first, dot, rest = name.partition(".")
     if first in _OUTSIDE_BLOCKS:
         yield f"{_OUTSIDE_BLOCKS[first]}{dot}{rest}", _WHOLE
+
+
+def _conditioner(name: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """In Stable Audio 3's conditioner the projection of the length follows its features."""
+    if name == "linear":
+        yield "embedding.1", _WHOLE
 
 
 _ACE_STEP_ATTENTION = re.compile(r"(?P<attention>layers\.\d+\.(self|cross)_attn)\.to_(?P<leaf>q|k|v|out\.0)")
@@ -162,10 +183,12 @@ def _inside(root: str) -> Naming:
 ROOTS = ("", "decoder.", "decoder.model.", "decoder.model.decoder.")
 
 # In the order in which a name is looked for.
+STABLE_AUDIO_TOOLS = "stable-audio-tools"
 NAMINGS: Mapping[str, Naming] = {
     "the network's own": _own,
     "diffusers' attention processors": _processor,
-    "stable-audio-tools": _stable_audio_tools,
+    STABLE_AUDIO_TOOLS: _stable_audio_tools,
+    "Stable Audio 3's conditioner": _conditioner,
     "ACE-Step": _ace_step,
     **{f"inside {root}": _inside(root) for root in ROOTS if root},
 }
@@ -197,6 +220,8 @@ OTHER_PARTS: Mapping[str, str] = {
     "lora_te1_": "text_encoder",
     "lora_te2_": "text_encoder_2",
     "conditioner.": "conditioner",
+    "conditioners.seconds_total.embedder.": "duration_embedder",
+    "duration_embedder.": "duration_embedder",
     "language_model.": "language_model",
     "vae.": "vae",
 }
@@ -263,9 +288,10 @@ def _tables(
     """For each naming its names with their places, and the same with ``_`` for dots, as kohya writes them."""
     for naming, names_of in NAMINGS.items():
         dotted: dict[str, tuple[Place, ...]] = {}
-        for layer in layers:
+        for layer, module in layers.items():
+            order = piece_order(layer, module) if naming == STABLE_AUDIO_TOOLS else ()
             for name, piece in names_of(layer):
-                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece))
+                dotted[name] = (*dotted.get(name, ()), Place(part, layer, piece, order))
         # A fused layer of which the network lacks a piece is not this network's.
         dotted = {name: places for name, places in dotted.items() if len(places) == places[0].piece[1]}
         flat: dict[str, tuple[Place, ...]] = {}

@@ -137,6 +137,8 @@ def _inject(module: torch.nn.Module, name: str, layers: Sequence[Fitted], scale:
         target.set_scale(name, scale)
         if one.factors.scales_bias and one.is_dora:
             _scale_bias(target, one)
+        if one.is_dora:
+            _keep_empty_rows(target, name, one, scale)
 
 
 def _fill(target: Any, name: str, one: Fitted) -> None:
@@ -152,6 +154,28 @@ def _fill(target: Any, name: str, one: Fitted) -> None:
     if factors.magnitude is not None:
         own = target.lora_magnitude_vector[name].weight
         own.data = factors.magnitude.float().to(own.device).reshape(own.shape)
+
+
+def _keep_empty_rows(target: Any, name: str, one: Fitted, scale: float) -> None:
+    """Keep outputs whose weights are all 0, which have no direction, at 0: peft divides by their norm.
+
+    Trainers add a small number to the norm, so that such a row of the sum stays 0 whatever its magnitude.
+    """
+    import torch
+
+    factors, weight = one.factors, target.get_base_layer().weight
+    assert factors.down is not None and factors.up is not None
+    strength = scale * one.alpha / (factors.rank**0.5 if one.rslora else factors.rank)
+    product = factors.up.float().flatten(1) @ factors.down.float().flatten(1)
+    own = weight.float().flatten(1).cpu()
+    if own.shape != product.shape:  # a table, or a matrix that lies transposed
+        return
+    empty = (torch.linalg.norm(own + strength * product, dim=1) == 0).to(weight.device)
+    if not bool(empty.any()):
+        return
+    weight.data[empty] = torch.finfo(weight.dtype).tiny ** 0.25
+    magnitude = target.lora_magnitude_vector[name].weight
+    magnitude.data[empty.reshape(magnitude.shape)] = 0.0
 
 
 def _scale_bias(target: Any, one: Fitted) -> None:

@@ -14,6 +14,7 @@ from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, co
 
 ARCHITECTURES = {
     "stable-audio": "StableAudioPipeline",
+    "stable-audio-3": "StableAudio3Pipeline",
     "audioldm": "AudioLDMPipeline",
     "audioldm2": "AudioLDM2Pipeline",
     "musicgen": "MusicgenForConditionalGeneration",

@@ -32,6 +32,7 @@ class DiffusersModel(PretrainedModel):
         kinds: part → class of transformers, where it is loaded as another class than the checkpoint says.
         unused: parts that are not loaded.
         beside: further parts that an adapter may change.
+        text_tokens: most tokens of a text that the pipeline reads, where its tokenizers may give more.
 
     Args:
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
@@ -49,6 +50,7 @@ class DiffusersModel(PretrainedModel):
     kinds: ClassVar[Mapping[str, str]] = {}
     unused: ClassVar[tuple[str, ...]] = ()
     beside: ClassVar[tuple[str, ...]] = ()
+    text_tokens: ClassVar[int | None] = None
 
     _: KW_ONLY
     guidance: float = 1.0
@@ -57,8 +59,10 @@ class DiffusersModel(PretrainedModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require_range("guidance", self.guidance, low=0)
-        self.require_range("steps", self.steps, low=1, whole=True)
+        for name, low, whole in (("guidance", 0, False), ("steps", 1, True)):
+            value: float | None = getattr(self, name)
+            if value is not None:  # which a subclass may allow, for what the checkpoint was made for
+                self.require_range(name, value, low=low, whole=whole)
 
     @property
     def guided(self) -> bool:
@@ -71,7 +75,8 @@ class DiffusersModel(PretrainedModel):
         self._check(pipeline)
         for tokenizer, encoder in self.encoders.items():
             check_vocabulary(getattr(pipeline, tokenizer), getattr(pipeline, encoder), folder / tokenizer)
-            unread = unread_tokens(getattr(pipeline, tokenizer), self.negative_prompt or "") if self.guided else 0
+            against = self.negative_prompt if self.guided else None
+            unread = unread_tokens(getattr(pipeline, tokenizer), against or "", self.text_tokens)
             if unread:
                 raise UsageError(
                     f"{self.kind}: negative_prompt is {counted(unread, 'token')} longer than the text encoder of "
@@ -85,7 +90,8 @@ class DiffusersModel(PretrainedModel):
     def unread_tokens(self, prompt: Prompt) -> int:
         if self._network is None:
             self._load()
-        return max(unread_tokens(getattr(self._network, tokenizer), prompt.text) for tokenizer in self.encoders)
+        tokenizers = [getattr(self._network, tokenizer) for tokenizer in self.encoders]
+        return max(unread_tokens(tokenizer, prompt.text, self.text_tokens) for tokenizer in tokenizers)
 
     def _check(self, pipeline: Any) -> None:
         """Raise UsageError if the checkpoint cannot be used; each subclass knows its own reasons."""

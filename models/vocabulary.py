@@ -24,8 +24,15 @@ def check_vocabulary(tokenizer: Any, encoder: Any, where: Path) -> None:
         )
 
 
-def unread_tokens(tokenizer: Any, text: str) -> int:
-    """How many tokens of a text are beyond the tokenizer's greatest length, at which the pipelines cut it."""
+def unread_tokens(tokenizer: Any, text: str, most: int | None = None) -> int:
+    """How many tokens of a text are beyond the tokenizer's greatest length, at which the pipelines cut it.
+
+    Args:
+        tokenizer: of the text encoder.
+        text: any.
+        most: tokens that the pipeline reads, where that may be fewer than the tokenizer gives.
+    """
     with quiet_libraries():
         tokens = tokenizer(text, truncation=False).input_ids
-    return max(0, len(tokens) - int(tokenizer.model_max_length))
+    longest = int(tokenizer.model_max_length)
+    return max(0, len(tokens) - (longest if most is None else min(most, longest)))

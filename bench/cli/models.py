@@ -17,7 +17,10 @@ def _group() -> None:
 
 @app.command("make-tiny")
 def make_tiny(
-    kind: Annotated[str, typer.Argument(help="stable-audio, audioldm, audioldm2, musicgen, ace-step, longcat-audio.")],
+    kind: Annotated[
+        str,
+        typer.Argument(help="stable-audio, stable-audio-3, audioldm, audioldm2, musicgen, ace-step or longcat-audio."),
+    ],
     folder: Annotated[Path, typer.Argument(help="Where the checkpoint goes; must be new or empty.")],
     adapter: Annotated[
         Path | None, typer.Option(help="Write a LoRA adapter for it into this folder too.", show_default=False)

@@ -18,6 +18,7 @@ from bench.errors import MissingError, UsageError, suggestion
 # kind → module with build(seed), which yields what is to be saved, and network(folder), as `network` below
 _BUILDERS = {
     "stable-audio": "models.tiny.stable_audio",
+    "stable-audio-3": "models.tiny.stable_audio_3",
     "audioldm": "models.tiny.audioldm",
     "audioldm2": "models.tiny.audioldm2",
     "musicgen": "models.tiny.musicgen",
@@ -29,6 +30,7 @@ KINDS = tuple(_BUILDERS)
 # The layers that published adapters of these models train.
 TARGETS = {
     "stable-audio": ("to_q", "to_k", "to_v", "to_out.0"),
+    "stable-audio-3": ("to_qkv", "to_q", "to_kv", "to_out"),
     "audioldm": ("to_q", "to_v"),
     "audioldm2": ("to_q", "to_v"),
     "musicgen": ("q_proj", "v_proj"),

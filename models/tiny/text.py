@@ -1,8 +1,8 @@
-"""The tiny text encoder that three of the architectures share."""
+"""Tiny text encoders: T5's, which three of the architectures share, and T5Gemma's."""
 
 from __future__ import annotations
 
-from transformers import T5Config, T5EncoderModel
+from transformers import T5Config, T5EncoderModel, T5GemmaConfig, T5GemmaEncoderModel, T5GemmaModuleConfig
 
 
 def t5_encoder(width: int = 32) -> T5EncoderModel:
@@ -20,3 +20,20 @@ def t5_encoder(width: int = 32) -> T5EncoderModel:
         use_cache=False,
     )
     return T5EncoderModel(config)
+
+
+def t5gemma_encoder(width: int = 32) -> T5GemmaEncoderModel:
+    """A T5Gemma encoder for `models.tiny.vocabulary.gemma_tokenizer`."""
+    module = T5GemmaModuleConfig(
+        vocab_size=640,
+        hidden_size=width,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        max_position_embeddings=256,
+        sliding_window=256,
+    )
+    return T5GemmaEncoderModel(T5GemmaConfig(encoder=module, decoder=module, is_encoder_decoder=False, vocab_size=640))

@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import Qwen2Tokenizer, RobertaTokenizer, T5Tokenizer
+from transformers import GemmaTokenizer, Qwen2Tokenizer, RobertaTokenizer, T5Tokenizer
 
 
 def t5_tokenizer(max_length: int = 128) -> Any:
@@ -24,6 +24,17 @@ def roberta_tokenizer(max_length: int = 77) -> Any:
     content = _read("bpe.json")
     merges = [tuple(pair) for pair in content["merges"]]
     return RobertaTokenizer(vocab=content["vocab"], merges=merges, model_max_length=max_length)
+
+
+def gemma_tokenizer(max_length: int = 256) -> Any:
+    """A Gemma tokenizer with the pieces of `roberta_tokenizer`, in which ``▁`` stands for a space, and all bytes."""
+    merges = [(a.replace("Ġ", "▁"), b.replace("Ġ", "▁")) for a, b in _read("bpe.json")["merges"]]
+    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    letters = ["▁", *(chr(code) for code in range(33, 127))]
+    pieces = dict.fromkeys([*special, *bytes_, *letters, *(a + b for a, b in merges)])
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    return GemmaTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_length)
 
 
 def qwen_tokenizer(max_length: int = 32768) -> Any:

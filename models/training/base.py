@@ -96,6 +96,17 @@ class Trainee(ABC):
         """What conditions depend on, where that is more than `fingerprint` says."""
         return self.fingerprint
 
+    def time(self, quantile: float, seconds: float) -> float:  # noqa: ARG002 - for a subclass
+        """The diffusion time below which a share ``quantile`` in (0, 1) of the training's times lie.
+
+        Uniform where a subclass says nothing else.
+
+        Args:
+            quantile: drawn uniformly.
+            seconds: length of the example's audio, as `Latent` has it.
+        """
+        return quantile
+
     @abstractmethod
     def encode(self, audio: Audio) -> Latent:
         """The posterior of a whole file, of any length, rate and number of channels. Deterministic."""

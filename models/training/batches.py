@@ -141,7 +141,7 @@ def draw(
 
     latent = cache.latent(example)
     start = int(rng.integers(latent.mean.shape[1] - frames + 1))
-    time = (int(rng.integers(_TIMES)) + 0.5) / _TIMES
+    time = trainee.time((int(rng.integers(_TIMES)) + 0.5) / _TIMES, latent.seconds)
     dropped = bool(rng.random() < dropout)
     mean, std = latent.mean[:, start : start + frames], latent.std[:, start : start + frames]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,9 +16,11 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
-# Layers that published adapters train: all of the attention of Stable Audio and ACE-Step, two of the others.
-TARGETS = {
+# Layers that published adapters train: all of the attention of Stable Audio and ACE-Step, two of the others; of Stable
+# Audio 3 every linear layer and convolution, but for those that nothing passes through unless gaps are filled.
+TARGETS: Mapping[str, tuple[str, ...] | str] = {
     "stable-audio": ("to_q", "to_k", "to_v", "to_out.0"),
+    "stable-audio-3": r"(?!.*\.to_local_embed\.).+",
     "audioldm": ("to_q", "to_v"),
     "audioldm2": ("to_q", "to_v"),
     "musicgen": ("q_proj", "v_proj"),
@@ -31,7 +34,7 @@ class BaseConfig(Settings):
     kind: its architecture. checkpoint: a hub id or a local folder. revision: commit, tag or branch of the hub.
     """
 
-    kind: Literal["stable-audio", "audioldm", "audioldm2", "musicgen", "ace-step"]
+    kind: Literal["stable-audio", "stable-audio-3", "audioldm", "audioldm2", "musicgen", "ace-step"]
     checkpoint: str
     revision: str | None = None
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 OBJECTIVES = {
     "stable-audio": "v-prediction",
+    "stable-audio-3": "rectified-flow",
     "audioldm": "epsilon-prediction",
     "audioldm2": "epsilon-prediction",
     "musicgen": "cross-entropy",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.errors import MissingError, UsageError
 from bench.network_weights import load_network
@@ -16,14 +16,16 @@ from models import adapters
 from models.adapter_files import read_adapter
 from models.base_checkpoint import CARD, identity, locate
 from models.card import Card, read_card, with_tuning_of
+from models.pipeline_parts import network_classes
 from models.training.weights import part_name, save_checkpoint
-from models.training.whole_checkpoint import is_whole, tuned_part
+from models.training.whole_checkpoint import PART, is_whole, tuned_part
 
 if TYPE_CHECKING:
     import torch
 
 # Whose network can be replaced.
-_KINDS = ("stable-audio", "audioldm", "audioldm2", "ace-step", "longcat-audio", "musicgen")
+_KINDS = ("stable-audio", "stable-audio-3", "audioldm", "audioldm2", "ace-step", "longcat-audio", "musicgen")
+_BESIDE = ("duration_embedder",)  # parts that an adapter may change beside the network
 _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
 
@@ -51,6 +53,8 @@ def merge(
         raise MissingError(f"merging needs {', '.join(missing)}: pip install 'tunebench[diffusion]'")
     if not 0 <= scale < float("inf"):
         raise UsageError(f"scale is {scale}, must be a finite number from 0")
+    from peft.tuners.lora import LoraLayer
+
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"'{out}' exists and is not an empty folder; choose another")
@@ -64,10 +68,15 @@ def merge(
     base, named = _located(checkpoint, revision), identity(checkpoint, revision)
     if card is not None:
         _check_base(adapter, card, named)
-    network = adapters.load_adapter(_network(base), adapter, scale, named)
-    _fold(network)
+    main, *others = parts = _parts(base)
+    adapters.load_adapters(parts, [(adapter, scale)], named)
+    changed = [name for name in others if any(isinstance(layer, LoraLayer) for layer in parts[name].modules())]
+    for part in parts.values():
+        _fold(part)
     merged = {"scale": scale, **adapters.identity(adapter)}
-    save_checkpoint(network, base, out, with_tuning_of(replace(card, merged=merged), _card(base)) if card else None)
+    beside = {name: parts[name] for name in changed}
+    known = with_tuning_of(replace(card, merged=merged), _card(base)) if card else None
+    save_checkpoint(parts[main], base, out, known, beside)
     return out
 
 
@@ -103,18 +112,17 @@ def _check_base(adapter: Path, card: Card, named: Mapping[str, str]) -> None:
             )
 
 
-def _network(base: Path) -> torch.nn.Module:
-    """The transformer or UNet of a pipeline, in float32."""
+def _parts(base: Path) -> dict[str, torch.nn.Module]:
+    """The parts of a pipeline that adapters change, in float32; first the transformer or UNet."""
     import diffusers
     import torch
 
     if is_whole(base):
-        part: torch.nn.Module = tuned_part(base)
-        return part
-    name = part_name(base)
-    kind: Any = getattr(diffusers, read_object(base / "model_index.json")[name][1])
-    network: torch.nn.Module = load_network(kind, base / name, torch_dtype=torch.float32)
-    return network
+        return {PART: tuned_part(base)}
+    main = part_name(base)
+    classes = network_classes(getattr(diffusers, read_object(base / "model_index.json")["_class_name"]), base)
+    names = (main, *(name for name in _BESIDE if name in classes))
+    return {name: load_network(classes[name], base / name, torch_dtype=torch.float32) for name in names}
 
 
 def _fold(network: torch.nn.Module) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from bench.number_format import plural
 from bench.printable import printable
+from models.stable_audio_3_adapter import FILE
 from models.training.adapted_layers import ALL_LINEAR
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _LICENCE = "What its licence says of weights that are made of its own holds for 
 # The class that loads a base, and its network's name; and the bases whose network diffusers itself puts adapters into.
 _PIPELINES = {
     "stable-audio": ("StableAudioPipeline", "transformer"),
+    "stable-audio-3": ("StableAudio3Pipeline", "transformer"),
     "audioldm": ("AudioLDMPipeline", "unet"),
     "audioldm2": ("AudioLDM2Pipeline", "unet"),
     "ace-step": ("AceStepPipeline", "transformer"),
@@ -34,6 +36,7 @@ DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 _OBJECTIVES = {
     "v-prediction": "mean squared error of the velocity v",
     "epsilon-prediction": "mean squared error of the noise ε",
+    "rectified-flow": "mean squared error of the velocity ε − z",
     "flow-matching": "mean squared error of noise - latent",
     "cross-entropy": "mean cross-entropy of the codebooks' tokens, in nats",
 }
@@ -238,6 +241,12 @@ def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield (
             f"diffusers alone cannot load an adapter into this base, since its {network} has no loader for any: take "
             f"peft's way. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
+            "",
+        )
+    if base["kind"] == "stable-audio-3":
+        yield (
+            f"Stable Audio 3's own program takes `{FILE}` (`--lora-ckpt-path` of its `run_gradio.py`), on the base or "
+            "on the checkpoint that was distilled from it.",
             "",
         )
 

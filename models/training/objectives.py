@@ -1,11 +1,12 @@
 """The objectives of latent diffusion as pure functions: noise levels, noising, targets, losses, guidance dropout.
 
-Latents z and noise ε meet at a level (α, σ) with α² + σ² = 1 as x = αz + σε.
+Latents z and noise ε meet at a level (α, σ) as x = αz + σε; α² + σ² = 1 in diffusion, α + σ = 1 on straight paths.
 """
 
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -45,6 +46,37 @@ def discrete_level(steps: torch.Tensor, cumulative: torch.Tensor) -> NoiseLevel:
     return NoiseLevel(kept.sqrt(), (1 - kept).sqrt())
 
 
+def straight_level(times: torch.Tensor) -> NoiseLevel:
+    """α = 1 − t, σ = t of times in [0, 1]: rectified flow, on a straight path from music to noise.
+
+    Liu, Gong, Liu, "Flow Straight and Fast: Learning to Generate and Transfer Data with Rectified Flow", ICLR 2023.
+    """
+    return NoiseLevel(1 - times.float(), times.float())
+
+
+def truncated_logistic_normal(quantile: float, left: float = 0.075) -> float:
+    """The quantile of 1 − (x − left) / (1 − left), x being sigmoid of a normal number that is at least logit of left.
+
+    As ``trunc_logit_normal`` of Stability-AI/stable-audio-3; ``quantile`` and ``left`` in (0, 1).
+    """
+    normal = NormalDist()
+    least = normal.cdf(math.log(left / (1 - left)))
+    # Counted from above, where the normal distribution's tail would round to 1.
+    x = 1 / (1 + math.exp(normal.inv_cdf((1 - least) * quantile)))
+    return 1 - (x - left) / (1 - left)
+
+
+def shifted_time(time: float, frames: int) -> float:
+    """A time in [0, 1], moved towards noise for long music: t / (e^−μ (1 − t) + t), μ from .5 to 1.15.
+
+    μ is linear in the latent frames, from 256 to 4,096 of them. As ``DistributionShift`` of
+    Stability-AI/stable-audio-3 with what all its published checkpoints give it; Esser et al., "Scaling Rectified Flow
+    Transformers for High-Resolution Image Synthesis", ICML 2024.
+    """
+    share = (min(max(frames, 256), 4096) - 256) / (4096 - 256)
+    return time / (math.exp(-(0.5 + (1.15 - 0.5) * share)) * (1 - time) + time)
+
+
 def noised(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
     """x = αz + σε, shape (batch, …)."""
     return _wide(level.alpha, latents) * latents + _wide(level.sigma, latents) * noise
@@ -53,6 +85,11 @@ def noised(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> tor
 def velocity(latents: torch.Tensor, noise: torch.Tensor, level: NoiseLevel) -> torch.Tensor:
     """v = αε − σz, which a network with v-prediction learns; z = αx − σv. Salimans and Ho, ICLR 2022."""
     return _wide(level.alpha, latents) * noise - _wide(level.sigma, latents) * latents
+
+
+def flow(latents: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """v = ε − z, along the straight path, which a network of rectified flow learns; z = x − t · v."""
+    return noise - latents
 
 
 def squared_error(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from models.training.formats import list_examples
 
 _NETWORKS = {
     "stable-audio": ("StableAudioDiTModel", "transformer"),
+    "stable-audio-3": ("StableAudio3DiTModel", "transformer"),
     "audioldm": ("UNet2DConditionModel", "unet"),
     "audioldm2": ("AudioLDM2UNet2DConditionModel", "unet"),
     "ace-step": ("AceStepTransformer1DModel", "transformer"),

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from models.training.base import Trainee
     from models.training.config import TrainConfig
 
-
 TRAINEES: Mapping[str, str] = {
     "stable-audio": "models.training.stable_audio:StableAudioTrainee",
+    "stable-audio-3": "models.training.stable_audio_3:StableAudio3Trainee",
     "audioldm": "models.training.audioldm:AudioLDMTrainee",
     "audioldm2": "models.training.audioldm2:AudioLDM2Trainee",
     "musicgen": "models.training.musicgen:MusicGenTrainee",

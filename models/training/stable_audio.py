@@ -90,17 +90,7 @@ class StableAudioTrainee(Trainee):
         return Latent(mean, std, audio.duration)
 
     def take(self, stored: StoredLatent) -> Latent:
-        """What stable-audio-tools drew from its posterior: there is no deviation to draw from again."""
-        found, own = (len(stored.values), stored.rate or self.rate), (self._latent_channels, self.rate)
-        frames, samples = stored.encoded or (1, self._hop)
-        if found != own or abs(frames - samples / self._hop) > 1:  # a padded crop may end within a frame
-            raise UsageError(
-                f"data: latents of another autoencoder: {found[0]} channels at {found[1]:g} Hz, {samples / frames:g} "
-                f"samples a frame; this checkpoint's has {own[0]} at {own[1]} Hz, {self._hop} samples a frame: encode "
-                "with that, or give the audio"
-            )
-        mean = torch.from_numpy(stored.values)
-        return Latent(mean, torch.zeros_like(mean), stored.seconds, stored.start)
+        return taken(stored, self._latent_channels, self.rate, self._hop)
 
     def condition(self, caption: str) -> Condition:
         """``text``: T5's states of the caption's tokens, shape (1, tokens, dimension); padding is left out."""
@@ -158,6 +148,28 @@ class StableAudioTrainee(Trainee):
         start, total = timing.seconds_start_hidden_states, timing.seconds_end_hidden_states
         attended = torch.cat([batch.condition["text"], start, total], dim=1)
         return without(attended, batch.dropped), torch.cat([start, total], dim=2)
+
+
+def taken(stored: StoredLatent, channels: int, rate: int, hop: int) -> Latent:
+    """What the publisher's tools drew from a posterior: there is no deviation to draw from again.
+
+    Args:
+        stored: as it was written.
+        channels, rate, hop: of the checkpoint's autoencoder; Hz, and samples for each latent frame.
+
+    Raises:
+        UsageError: it is of another autoencoder.
+    """
+    found, own = (len(stored.values), stored.rate or rate), (channels, rate)
+    frames, samples = stored.encoded or (1, hop)
+    if found != own or abs(frames - samples / hop) > 1:  # a padded crop may end within a frame
+        raise UsageError(
+            f"data: latents of another autoencoder: {found[0]} channels at {found[1]:g} Hz, {samples / frames:g} "
+            f"samples a frame; this checkpoint's has {own[0]} at {own[1]} Hz, {hop} samples a frame: encode with that, "
+            "or give the audio"
+        )
+    mean = torch.from_numpy(stored.values)
+    return Latent(mean, torch.zeros_like(mean), stored.seconds, stored.start)
 
 
 def encoder_reach(ratios: Sequence[int]) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.atomic_write import replace_file
 from bench.errors import UsageError
 from bench.weights_file import read_object
+from models import stable_audio_3_adapter
 from models.adapter_files import CONFIG
 from models.base_checkpoint import CARD
 from models.card import Card
@@ -27,6 +28,8 @@ PEFT_WEIGHTS = "adapter_model.safetensors"
 _PEFT_PREFIX = "base_model.model."  # how peft names the network inside its wrapper
 _WEIGHTS = re.compile(r"\.(safetensors|bin|pt|ckpt)(\.index\.json)?$")
 _TEXTS = (".json", ".txt", ".md")
+# Of bases whose publisher's trainer has a format of its own: the file's name, and what makes it of a network.
+OWN_FORMATS = {"stable-audio-3": (stable_audio_3_adapter.FILE, stable_audio_3_adapter.own_file)}
 
 
 def save_adapter(network: torch.nn.Module, folder: Path, card: Card) -> None:
@@ -34,7 +37,8 @@ def save_adapter(network: torch.nn.Module, folder: Path, card: Card) -> None:
 
     ``adapter_model.safetensors`` with ``adapter_config.json`` is what peft's ``save_pretrained`` writes, and
     ``pytorch_lora_weights.safetensors`` what diffusers' ``save_lora_adapter`` does; both hold the same factors, in
-    float32, and the same settings, the base's name among them. The folder appears whole, or not at all.
+    float32, and the same settings, the base's name among them. Where the base's publisher has a format of its own, a
+    file of that lies beside them (`OWN_FORMATS`). The folder appears whole, or not at all.
 
     Args:
         network: the transformer or UNet itself.
@@ -57,10 +61,15 @@ def save_adapter(network: torch.nn.Module, folder: Path, card: Card) -> None:
         (part / CONFIG).write_text(told, encoding="utf-8")
         metadata = {"format": "pt", "lora_adapter_metadata": told}
         (part / DIFFUSERS_WEIGHTS).write_bytes(save(factors, metadata=metadata))
+        if card.base["kind"] in OWN_FORMATS:
+            name, own = OWN_FORMATS[card.base["kind"]]
+            (part / name).write_bytes(own(network))
         write_card(part, card)
 
 
-def save_checkpoint(network: Any, base: Path, folder: Path, card: Card | None) -> None:
+def save_checkpoint(
+    network: Any, base: Path, folder: Path, card: Card | None, beside: Mapping[str, Any] | None = None
+) -> None:
     """Write a pipeline's folder with this network in place of the base's own, to be named as ``checkpoint:``.
 
     Weights of the other parts are hard links to the base's files where the disk allows it, and copies elsewhere.
@@ -71,28 +80,31 @@ def save_checkpoint(network: Any, base: Path, folder: Path, card: Card | None) -
         base: the folder of the checkpoint that it is a tuning of.
         folder: replaced if it exists.
         card: of the training; None where nothing is known of it.
+        beside: further parts that were tuned, by their names in the pipeline.
     """
     from bench.quiet import quiet_libraries
 
-    own = "" if is_whole(base) else part_name(base)
+    whole_one = is_whole(base)
+    tuned = {"" if whole_one else part_name(base): network, **(beside or {})}
     with replaced(folder) as whole:
         for source in sorted(base.rglob("*")):
             place = source.relative_to(base)
-            if source.is_dir() or place.parts[0] == own or any(name.startswith(".") for name in place.parts):
+            if source.is_dir() or place.parts[0] in tuned or any(name.startswith(".") for name in place.parts):
                 continue
             if place.name in (CARD, "README.md"):  # of the base
                 continue
-            if not own and _WEIGHTS.search(place.name):
+            if whole_one and _WEIGHTS.search(place.name):
                 continue
             (whole / place).parent.mkdir(parents=True, exist_ok=True)
             _link(source, whole / place)
-        if not own:
-            save_whole(network, base, whole)
-        else:
-            with quiet_libraries():
-                network.save_pretrained(whole / own, safe_serialization=True)
-        # The network's own, but for the base's path in it: what was trained twice shall have one identity.
-        shutil.copyfile(base / own / "config.json", whole / own / "config.json")
+        for own, part in tuned.items():
+            if whole_one:
+                save_whole(part, base, whole)
+            else:
+                with quiet_libraries():
+                    part.save_pretrained(whole / own, safe_serialization=True)
+            # The network's own, but for the base's path in it: what was trained twice shall have one identity.
+            shutil.copyfile(base / own / "config.json", whole / own / "config.json")
         if card is not None:
             write_card(whole, card)
 

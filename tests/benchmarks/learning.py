@@ -26,7 +26,10 @@ from models.training.trainer import Trainer
 
 KNOWN = ("choral", "classical", "jazz", "pop", "rock")
 NEW = "dance"
-LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "proj", "net.2", "proj_in", "proj_out")  # all that are linear
+LAYERS = {
+    "stable-audio": ("to_q", "to_k", "to_v", "to_out.0", "proj", "net.2", "proj_in", "proj_out"),  # all that are linear
+    "stable-audio-3": (),  # those of the publisher's trainer
+}
 SECONDS = 2.0
 FRESH = (101, 102, 103, 104)  # the settings were chosen on other seeds
 TIMES = [0.1, 0.3, 0.5, 0.7, 0.9]
@@ -55,12 +58,14 @@ class Course:
 
 COURSES = {
     "stable-audio": Course(50, 200, 3e-3, 32, 120, 4e-3),
+    "stable-audio-3": Course(50, 200, 3e-3, 32, 120, 4e-3),
     "audioldm2": Course(20, 60, 3e-3, 24, 60, 8e-3),
     "ace-step": Course(20, 60, 3e-3, 24, 60, 8e-3),
     "musicgen": Course(30, 100, 3e-3, 32, 60, 4e-3, known=0.8, seeds=(201, 202, 203, 204)),
 }
 SHORT = {  # where that is not the long one
     "stable-audio": Course(20, 60, 3e-3, 12, 40, 4e-3),
+    "stable-audio-3": Course(20, 60, 3e-3, 12, 40, 4e-3),
     "audioldm2": Course(10, 20, 3e-3, 8, 20, 8e-3, known=0.9),
     "ace-step": Course(10, 30, 3e-3, 16, 30, 8e-3, known=0.9),
     "musicgen": Course(10, 40, 3e-3, 16, 30, 4e-3, known=0.9, seeds=(201,)),
@@ -89,7 +94,7 @@ class Lesson:
 def make_base(folder: Path, kind: str = "stable-audio", seed: int = 0) -> Path:
     """A tiny checkpoint whose posterior is narrow beside its means, as that of a trained autoencoder."""
     tiny.make(kind, folder, seed)
-    if kind == "musicgen":  # whose tokens have no posterior
+    if kind in ("musicgen", "stable-audio-3"):  # whose tokens, or latents, have no posterior
         return folder
     classes = {"audioldm2": diffusers.AutoencoderKL}
     with quiet_libraries():
@@ -120,7 +125,7 @@ def train_base(room: Path, kind: str, course: Course) -> Path:
     """A base trained from random weights on the five genres; its folder."""
     wanted = settings(
         make_base(room / "random", kind), KNOWN, 0, kind=kind, method="full", clips=course.base_clips,
-        steps=course.base_steps, ema=0.99 if kind == "stable-audio" else 0.9, optimizer={"lr": course.base_rate},
+        steps=course.base_steps, ema=0.99 if kind in LAYERS else 0.9, optimizer={"lr": course.base_rate},
     )  # fmt: skip
     return train(wanted, room / "base").folder
 
@@ -136,7 +141,7 @@ def lesson(room: Path, base: Path, seed: int, kind: str, course: Course) -> Less
     """LoRA on the new genre, whose music differs from seed to seed."""
     wanted = settings(
         base, (NEW,), seed, kind=kind, clips=course.clips, steps=course.steps, optimizer={"lr": course.rate},
-        lora={"rank": 8, "targets": LAYERS if kind == "stable-audio" else "all-linear"}, schedule={"kind": "cosine"},
+        lora={"rank": 8, "targets": LAYERS.get(kind, "all-linear")}, schedule={"kind": "cosine"},
     )  # fmt: skip
     dataset = load_dataset(wanted.data)
     trainee = open_trainee(wanted)

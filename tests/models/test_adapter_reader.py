@@ -232,7 +232,8 @@ def test_a_name_is_one_layers_or_none(names: LayerNames, network: Any, name: str
 
 endings = st.sampled_from(
     [".lora_A.weight", ".lora_B.weight", ".lora_down.weight", ".lora_up.weight", ".alpha", ".lora_magnitude_vector",
-     ".lora_A.default.weight", ".base_layer.weight", "/lora_up.weight", "/dora_mag.weight", ".dora_scale", ""]
+     ".lora_A.default.weight", ".base_layer.weight", "/lora_up.weight", "/dora_mag.weight", ".dora_scale", "",
+     ".parametrizations.weight.0.lora_A", ".parametrizations.weight.0.lora_B", ".parametrizations.weight.1.magnitude"]
 )  # fmt: skip
 shapes = st.lists(st.sampled_from([0, 1, 2, 3, 8, 16, 32]), max_size=3)
 stems = st.one_of(keys, st.sampled_from([LAYER, "transformer_blocks.1.attn2.to_v", "proj_in", "layers.0.ff.ff.2"]))

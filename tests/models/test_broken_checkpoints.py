@@ -36,6 +36,7 @@ State = dict[str, torch.Tensor]
 WHOLE = "."  # the one network of a checkpoint that is no pipeline
 PARTS = [
     *(("stable-audio", part) for part in ("projection_model", "text_encoder", "transformer", "vae")),
+    *(("stable-audio-3", part) for part in ("duration_embedder", "text_encoder", "transformer", "vae")),
     *(("audioldm", part) for part in ("text_encoder", "unet", "vae", "vocoder")),
     *(("audioldm2", part) for part in ("language_model", "projection_model", "text_encoder", "text_encoder_2")),
     *(("audioldm2", part) for part in ("unet", "vae", "vocoder")),
@@ -78,7 +79,7 @@ def some(checkpoint: Path, part: str, number: int) -> list[str]:
     """Names of floating-point weights of more than one number, drawn for each part."""
     state = load_file(weights(checkpoint / part))
     names = [name for name, tensor in sorted(state.items()) if tensor.is_floating_point() and tensor.numel() > 1]
-    return random.Random(f"{checkpoint.name} {part}").sample(names, number)
+    return random.Random(f"{checkpoint.name} {part}").sample(names, min(number, len(names)))
 
 
 def without(state: State, name: str) -> State:

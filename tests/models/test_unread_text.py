@@ -19,7 +19,12 @@ from models.vocabulary import unread_tokens
 
 pytestmark = pytest.mark.slow(5)
 
-LIMITS = {"stable-audio": (128,), "audioldm": (77,), "audioldm2": (77, 128)}  # of the tiny checkpoints' tokenizers
+LIMITS = {
+    "stable-audio": (128,),
+    "stable-audio-3": (256,),
+    "audioldm": (77,),
+    "audioldm2": (77, 128),
+}  # of the tiny checkpoints' tokenizers
 
 
 @pytest.fixture(scope="module")

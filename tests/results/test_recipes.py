@@ -22,7 +22,7 @@ from bench.contracts.prompt_suite import load_suite_named
 from bench.errors import DataError, MissingError, TunebenchError, UsageError
 from models.training.config import TrainConfig, parse_train_config
 
-NAMES = ("ace-step-lora-hip-hop", "audioldm-lora", "stable-audio-lora-musiccaps")
+NAMES = ("ace-step-lora-hip-hop", "audioldm-lora", "stable-audio-3-lora-musiccaps", "stable-audio-lora-musiccaps")
 OURS = ("name", "about", "stated")  # words of the recipe itself, not parameters
 
 TINY = """
@@ -126,6 +126,29 @@ def test_the_figures_of_the_stable_audio_paper() -> None:
     # LoRAW's optimizer is Adam, which decays no weights; the paper speaks of LoRA, LoRAW's example is a DoRA.
     assert (training.lora.rank, training.lora.dora, training.optimizer.weight_decay) == (16, False, 0)
     assert {"harmonic-accuracy", "melodic-complexity", "rhythmic-inconsistency"} <= {m.name for m in run.metrics}
+
+
+def test_the_successor_is_given_what_the_paper_gave_its_model_and_beside_it_magnitudes() -> None:
+    old, new = load_recipe("stable-audio-lora-musiccaps"), load_recipe("stable-audio-3-lora-musiccaps")
+    before, (lora, dora) = run_of(old), trainings(new).values()
+    run = run_of(new)
+    same = ("suite", "metrics", "seeds", "duration")
+    assert [getattr(run, name) for name in same] == [getattr(before, name) for name in same]
+    assert {model.params["guidance"] for model in run.models} == {7}
+    assert [model.label for model in run.models] == ["base", "lora", "dora"]
+    assert (lora.lora.dora, dora.lora.dora) == (False, True)
+    assert lora.model_copy(update={"lora": dora.lora}) == dora
+    assert (lora.lora.rank, lora.alpha, lora.optimizer.betas, lora.optimizer.weight_decay) == (
+        16,
+        16,
+        (0.9, 0.95),
+        0.01,
+    )
+    (change,) = re.findall(r"--set '(train.*?)'", shipped()["stable-audio-3-lora-musiccaps"].read_text())
+    changed = trainings(load_recipe("stable-audio-3-lora-musiccaps", [change]))
+    assert {training.targets for training in changed.values()} == {
+        ("cross_attn.to_q", "cross_attn.to_kv", "cross_attn.to_out")
+    }
 
 
 def test_the_changes_that_recipes_name_can_be_made() -> None:
@@ -249,7 +272,7 @@ def test_a_mistake_in_a_change_is_named(tmp_path: Path, change: str, says: str) 
 def test_an_unknown_recipe_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError,
-        match=r"did you mean 'audioldm-lora'.*known: ace-step-lora-hip-hop, audioldm-lora, stable-audio-lora-mus",
+        match=r"did you mean 'audioldm-lora'.*known: ace-step-lora-hip-hop, audioldm-lora, stable-audio-3-lora-mus",
     ):
         load_recipe("audioldm-lra")
     with pytest.raises(UsageError, match=r"there is no file .*none\.yaml"):
@@ -309,7 +332,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.set_num_threads(1)
     room = tmp_path_factory.mktemp("recipes")
-    for kind in ("audioldm", "stable-audio"):
+    for kind in ("audioldm", "stable-audio", "stable-audio-3"):
         tiny.make(kind, room / kind)
     return room
 
@@ -319,6 +342,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "kind", "more", "labels"),
     [
         ("stable-audio-lora-musiccaps", "stable-audio", OF_STABLE_AUDIO, ["lora"]),
+        ("stable-audio-3-lora-musiccaps", "stable-audio-3", ["speed=null"], ["lora", "dora"]),
         ("audioldm-lora", "audioldm", [], [f"r{r}-a{a}" for r in (1, 2, 4, 8) for a in (r, 2 * r)]),
     ],
 )
@@ -337,7 +361,9 @@ def test_a_recipe_runs_from_training_to_report(
     assert (out / "run" / "report" / "index.html").is_file()
     for label, config in trainings(recipe).items():
         card: dict[str, Any] = json.loads((out / "train" / label / "adapter" / "card.json").read_text())
-        assert (card["rank"], card["steps"], card["targets"]) == (config.lora.rank, 2, list(config.targets))
+        targets = config.targets if isinstance(config.targets, str) else list(config.targets)
+        assert (card["rank"], card["steps"], card["targets"]) == (config.lora.rank, 2, targets)
+        assert card["dora"] is config.lora.dora
     assert len(list((out / "run" / "audio").rglob("*.flac"))) == 2 * len(rows)
 
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.suffix in (".flac", ".safetensors")}

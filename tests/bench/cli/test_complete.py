@@ -61,7 +61,7 @@ def test_bash_completes_commands_options_and_names(tunebench_path: str, tmp_path
         "tunebench list parameters vgg": ["vggish"],
         "tunebench reference build x --embedder musicnn": _named("embedder", "musicnn"),
         "tunebench check metrics --metric key": ["key-adherence"],
-        "tunebench check model stable-audio-": ["stable-audio-lora"],
+        "tunebench check model stable-audio-": ["stable-audio-3", "stable-audio-lora"],
         "tunebench train recipe ": list(shipped()),
         "tunebench schema r": ["run", "recipe"],
         "tunebench run --model no-such": [],

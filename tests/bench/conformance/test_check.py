@@ -292,7 +292,9 @@ def test_command_conforms(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tuned", [False, True], ids=["base", "tuned"])
-@pytest.mark.parametrize("kind", ["stable-audio", "audioldm", "audioldm2", "musicgen", "ace-step", "longcat-audio"])
+@pytest.mark.parametrize(
+    "kind", ["stable-audio", "stable-audio-3", "audioldm", "audioldm2", "musicgen", "ace-step", "longcat-audio"]
+)
 def test_diffusion_and_token_models_conform(kind: str, tuned: bool, tmp_path: Path) -> None:
     pytest.importorskip("diffusers")
     from models import tiny

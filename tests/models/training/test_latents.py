@@ -39,7 +39,7 @@ from models.training.mel import log_mel, window_length
 from models.training.registry import open_trainee
 from models.training.stable_audio import StableAudioTrainee, encoder_reach
 from models.training.waveform import fitted
-from models.training.windows import windows
+from models.windows import windows
 
 torch.set_num_threads(1)
 

@@ -15,7 +15,7 @@ pytest.importorskip("peft")
 pytest.importorskip("accelerate")
 pytest.importorskip("tinysoundfont")
 
-KINDS = ("musicgen", "audioldm2", "ace-step")  # beside Stable Audio
+KINDS = ("musicgen", "audioldm2", "ace-step", "stable-audio-3")  # beside Stable Audio
 
 
 @pytest.fixture

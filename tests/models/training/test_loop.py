@@ -209,6 +209,7 @@ def test_crops_know_where_they_begin(frames: list[int], batch: int, crop: int) -
     trainee: Any = SimpleNamespace(
         longest=10,
         frame_seconds=0.5,
+        time=lambda quantile, _: quantile,
         joined=lambda conditions: {"text": torch.cat([condition["text"] for condition in conditions])},
     )
     wanted = parse_train_config(
@@ -244,7 +245,9 @@ def test_crops_know_where_they_begin(frames: list[int], batch: int, crop: int) -
 def test_times_noise_and_dropout_have_their_distributions() -> None:
     example = [Example(str(i), str(i), Path("none"), "x") for i in range(2000)]
     cache: Any = Ramp({one.id: 12 for one in example})
-    trainee: Any = SimpleNamespace(longest=8, frame_seconds=0.5, joined=lambda c: {"text": c[0]["text"]})
+    trainee: Any = SimpleNamespace(
+        longest=8, frame_seconds=0.5, time=lambda quantile, _: quantile, joined=lambda c: {"text": c[0]["text"]}
+    )
     base = {"kind": "stable-audio", "checkpoint": "x"}
     wanted = parse_train_config({"base": base, "data": {"path": "x"}, "epochs": 1, "batch": 2000})
     batches = Batches(trainee, cache, example, wanted)
