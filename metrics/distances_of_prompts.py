@@ -13,17 +13,18 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from bench.contracts.embedder import Vectors
 from bench.contracts.set_metric import EmbeddingSet, Reference
 from bench.errors import Undefined
 from metrics.coverage import Coverage, Density
 from metrics.damaged_music import Condition, DamagedMusic
+from metrics.divergence import kl_divergence
 from metrics.dose_listening import CLEAN
 from metrics.frechet import FrechetAudioDistance
 from metrics.grouped import Contributions, Grouped
 from metrics.kernel import KernelAudioDistance, embeddings_of
 from metrics.mad import MauveAudioDivergence, buckets_of
 from metrics.neighborhoods import neighborhoods
+from metrics.tagger import tag_shares
 
 Array = npt.NDArray[np.float64]
 Chosen = npt.NDArray[np.bool_]
@@ -105,22 +106,4 @@ def _of_neighbors(
 def divergences(music: DamagedMusic, condition: Condition) -> Array:
     """KL of each prompt's clip from its reference take, in nats, shape (prompts,)."""
     pairs = zip(music.vectors[CLEAN, "reference"], music.vectors[condition], strict=True)
-    return np.array([kl_of_tags(tag_shares(reference), tag_shares(clip)) for reference, clip in pairs])
-
-
-def tag_shares(vectors: Vectors) -> Array:
-    """musicnn's 50 tags of a clip, their probabilities averaged over its windows and divided by their sum."""
-    from scipy.special import expit
-
-    from metrics.embedders.musicnn import tag_log_odds
-
-    means = expit(tag_log_odds(vectors, "msd")).mean(axis=0)
-    shares: Array = means / means.sum()
-    return shares
-
-
-def kl_of_tags(reference: Array, clip: Array) -> float:
-    """KL(reference ‖ clip) = Σ p ln(p/q) in nats, ≥ 0."""
-    from scipy.special import rel_entr
-
-    return float(rel_entr(reference, clip).sum())
+    return np.array([kl_divergence(tag_shares(reference, "msd"), tag_shares(clip, "msd")) for reference, clip in pairs])

@@ -105,6 +105,10 @@ class AceStep(DiffusersModel):
             self._load()
         return unread_of(self._network.tokenizer, self._asked_of(prompt, LONGEST), self.language)
 
+    def conditioned_on(self) -> tuple[str, ...]:
+        """The reading of text and lyrics by Qwen3's embedding model."""
+        return ("qwen3",)
+
     def _check(self, pipeline: Any) -> None:
         scheduler = pipeline.scheduler
         if type(scheduler).__name__ != "FlowMatchEulerDiscreteScheduler" or scheduler.config.stochastic_sampling:

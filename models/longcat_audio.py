@@ -56,6 +56,10 @@ class LongCatAudio(DiffusersModel):
     guidance: float = 4.0
     steps: int = 16
 
+    def conditioned_on(self) -> tuple[str, ...]:
+        """UMT5's reading of the text."""
+        return ("umt5",)
+
     def _encode(self, text: str) -> Condition:
         """``states``: UMT5's of the text, shape (1, tokens, width)."""
         from diffusers.pipelines.longcat_audio_dit.pipeline_longcat_audio_dit import _normalize_text

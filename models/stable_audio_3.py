@@ -77,6 +77,10 @@ class StableAudio3(DiffusersModel):
     def guided(self) -> bool:
         return self._guidance > 1
 
+    def conditioned_on(self) -> tuple[str, ...]:
+        """T5Gemma's reading of the text."""
+        return ("t5gemma",)
+
     def _check(self, pipeline: Any) -> None:
         distilled = bool(pipeline.scheduler.config.get("stochastic_sampling"))
         self._steps = self.steps or (8 if distilled else 100)

@@ -85,9 +85,8 @@ def metrics(
     if quick and full:
         raise UsageError("--quick and --full contradict each other")
     if prompts_needed is not None:
-        if metric or full or dose_dir or plot or as_json or seeds != 1 or workers:
-            raise UsageError("--prompts-needed goes with --quick, --reference and --duration only")
-        print_prompts_needed(prompts_needed, quick, reference, duration)
+        others = bool(metric or full or dose_dir or plot or as_json or seeds != 1 or workers)
+        print_prompts_needed(prompts_needed, quick, reference, duration, others)
         return
     if plot is not None:
         from metrics.dose_plot import check_plot
@@ -101,8 +100,9 @@ def metrics(
     with shown() as progress, all_or_nothing():
         references = _references(chosen, reference, dose_dir, progress)
         names = [metric.plugin.qualified for metric in chosen]
-        paired = any(metric.reference == "paired" for metric in chosen)
-        options = DoseOptions(duration, dose_dir, seeds, workers, reference, paired)
+        options = DoseOptions(
+            duration, dose_dir, seeds, workers, reference, any(m.reference == "paired" for m in chosen)
+        )
         scored = score_doses(prompts, spoilers, names, progress, options)
     responses = respond(scored, spoilers, _instances(chosen), references)
     if plot is not None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from metrics.detection import Detection
 
 
-def print_prompts_needed(folder: Path, quick: bool, reference: str, duration: float) -> None:
+def print_prompts_needed(folder: Path, quick: bool, reference: str, duration: float, others: bool = False) -> None:
     """Make the music, the data, the figure and the page, and print the table.
 
     Args:
@@ -18,9 +18,10 @@ def print_prompts_needed(folder: Path, quick: bool, reference: str, duration: fl
         quick: 12 prompts, two kinds of damage in two doses, subsets of 6.
         reference: what distances compare with.
         duration: of each clip in seconds.
+        others: whether other options of the command were given.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder cannot be written, or other options were given.
         MissingError: matplotlib, or what the composer needs, is not installed.
     """
     from bench.cli.progress import shown
@@ -36,6 +37,8 @@ def print_prompts_needed(folder: Path, quick: bool, reference: str, duration: fl
     from metrics.detection_report import NAME, write_detections
     from metrics.dose_plot import check_plot
 
+    if others:
+        raise UsageError("--prompts-needed goes with --quick, --reference and --duration only")
     check_plot(folder / f"{NAME}.svg")
     kept = folder / "kept"
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.contracts.clip_view import View
 from bench.contracts.embedder import EmbedderRef, embedder_identity, load_embedder
@@ -20,8 +20,6 @@ from bench.contracts.plugins import (
     canonical_name,
     create,
     find,
-    is_declared,
-    load,
     plain_name,
     short_name,
 )
@@ -29,8 +27,8 @@ from bench.contracts.set_metric import PlannedReference, SetMetric
 from bench.errors import UsageError, one_line
 from bench.file_hash import HashedFile, hashed_files
 from bench.hashing import canonical_json, fingerprint
-from bench.plain_text import plain_line
 from bench.planning.former_identity import former_embedder
+from bench.planning.metric_claims import check_attributes, check_label, reference_use
 
 if TYPE_CHECKING:  # workers need plans, and no configurations
     from bench.config.run_config import MetricConfig
@@ -181,7 +179,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         MissingError: what it needs is not installed.
     """
     plugin = find("metric", entry.name)
-    _check_label(plugin, entry.label)
+    check_label(plugin, entry.label)
     instance: ClipMetric | SetMetric = create(plugin, entry.params, ClipMetric, SetMetric)
     kind = type(instance)
     embedders = tuple(plan_embedder(ref) for ref in instance.embedders)
@@ -190,7 +188,7 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         return plan_metric(entry.model_copy(update={"params": canonical}))
     defaults = bind(plugin, kind, {}, partly=True)
     params = bind(plugin, kind, entry.params)
-    _check_attributes(plugin, instance)
+    check_attributes(plugin, instance)
     try:
         canonical_json(dict(params))
     except (TypeError, ValueError) as error:
@@ -215,55 +213,13 @@ def plan_metric(entry: MetricConfig) -> PlannedMetric:
         instance.bounds if isinstance(instance, ClipMetric) else None,
         isinstance(instance, ClipMetric) and instance.hit_or_miss,
         isinstance(instance, SetMetric),
-        _reference_use(plugin, instance),
+        reference_use(plugin, instance),
         entry.label,
         provenance,
         own,
         together,
         families=of or tuple(dict.fromkeys(family for embedder in embedders for family in embedder.families)),
     )
-
-
-def _check_label(plugin: Plugin, label: str | None) -> None:
-    """Check that a column is named by its configuration if, and only if, the metric has no name of its own."""
-    named = getattr(load(plugin), "named", False)
-    if named and label is None:
-        raise UsageError(f"metric '{plugin.name}' has no name of its own; name its column with 'as:'")
-    if label is not None and not named:
-        raise UsageError(f"metric '{plugin.name}' has a name of its own; leave out 'as: {label}'")
-    if label is not None and is_declared("metric", label):
-        raise UsageError(f"'as: {label}': a metric that is installed has this name; choose another")
-
-
-def _check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
-    problems = {
-        "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
-        "unit": not isinstance(kind.unit, str) or plain_line(kind.unit) != kind.unit,
-        "cannot_tell": not isinstance(kind.cannot_tell, str),
-        "direction": kind.direction not in ("higher", "lower", "none"),
-    }
-    for name, wrong in problems.items():
-        if wrong:
-            value = getattr(kind, name)
-            raise UsageError(
-                f"metric '{plugin.name}': its {name} is {value!r:.60}; see bench.ClipMetric for what it may be"
-            )
-
-
-def _reference_use(plugin: Plugin, metric: ClipMetric | SetMetric) -> ReferenceUse:
-    """What a metric compares with.
-
-    Raises:
-        UsageError: it says something else, or has no embedder to compare in.
-    """
-    if isinstance(metric, SetMetric):
-        return "set" if metric.needs_reference else "none"
-    use: ReferenceUse = metric.reference
-    if use not in get_args(ReferenceUse):
-        raise UsageError(f"metric '{plugin.name}': its reference is {use!r:.60}; one of none, set and paired is known")
-    if use != "none" and not metric.embedders:
-        raise UsageError(f"metric '{plugin.name}' compares with music (reference: {use}) and names no embedder for it")
-    return use
 
 
 def plan_embedder(ref: EmbedderRef) -> PlannedEmbedder:

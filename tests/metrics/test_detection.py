@@ -18,10 +18,12 @@ from metrics.damaged_music import TAKES, DamagedMusic, asked, listen
 from metrics.degradation_kinds import DEGRADATIONS, Degradation, fewer
 from metrics.detection import Design, Detection, detect, draws, judged, prompts_needed
 from metrics.detection_report import needed_rows, write_detections
-from metrics.distances_of_prompts import DISTANCES, apart, kl_of_tags, tag_shares
+from metrics.distances_of_prompts import DISTANCES, apart
+from metrics.divergence import kl_divergence
 from metrics.dose_listening import CLEAN
 from metrics.frechet import FrechetAudioDistance
 from metrics.kernel import KernelAudioDistance
+from metrics.tagger import tag_shares
 
 KIND = replace(fewer(DEGRADATIONS["noise"]), name="shift", labels=("little", "much"))
 GENRES = ("choral", "jazz", "pop")
@@ -80,7 +82,7 @@ def test_distances_of_subsets_are_what_the_metrics_say_of_them() -> None:
             assert unswapped[name][0] == pytest.approx(-(difference or 0), abs=1e-12)
         by_prompt = [
             [
-                kl_of_tags(tag_shares(r), tag_shares(x))
+                kl_divergence(tag_shares(r, "msd"), tag_shares(x, "msd"))
                 for r, x in zip(music.vectors[CLEAN, "reference"], of_take, strict=True)
             ]
             for of_take in (music.vectors[CLEAN, "A"], music.vectors[CLEAN, "B"])
@@ -89,14 +91,6 @@ def test_distances_of_subsets_are_what_the_metrics_say_of_them() -> None:
         assert found["kl-musicnn"][row] == pytest.approx(change[chosen[row]].mean())
     everything = apart(music, (CLEAN, "B"), ("shift", "much"), chosen, np.zeros_like(chosen), of)
     assert all((everything[name] > 0).all() for name in ("fad@1", "kad@2", "kl-musicnn"))
-
-
-def test_kl_of_tags_has_its_closed_form() -> None:
-    p, q = np.array([0.5, 0.5]), np.array([0.25, 0.75])
-    assert kl_of_tags(p, q) == pytest.approx(0.5 * np.log(2) + 0.5 * np.log(2 / 3))
-    assert kl_of_tags(p, p) == 0.0
-    shares = tag_shares(np.random.default_rng(2).normal(size=(3, 200)).astype(np.float32))
-    assert shares.shape == (50,) and shares.sum() == pytest.approx(1)
 
 
 def test_subsets_have_equally_many_prompts_of_each_genre() -> None:

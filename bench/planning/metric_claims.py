@@ -1,0 +1,54 @@
+"""What metrics say of themselves, checked: names, versions, units, and the music that they compare with."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from bench.contracts.entry_points import Plugin
+from bench.contracts.metric import ClipMetric, ReferenceUse
+from bench.contracts.plugins import is_declared, load
+from bench.contracts.set_metric import SetMetric
+from bench.errors import UsageError
+from bench.plain_text import plain_line
+
+
+def check_label(plugin: Plugin, label: str | None) -> None:
+    """Check that a column is named by its configuration if, and only if, the metric has no name of its own."""
+    named = getattr(load(plugin), "named", False)
+    if named and label is None:
+        raise UsageError(f"metric '{plugin.name}' has no name of its own; name its column with 'as:'")
+    if label is not None and not named:
+        raise UsageError(f"metric '{plugin.name}' has a name of its own; leave out 'as: {label}'")
+    if label is not None and is_declared("metric", label):
+        raise UsageError(f"'as: {label}': a metric that is installed has this name; choose another")
+
+
+def check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
+    problems = {
+        "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
+        "unit": not isinstance(kind.unit, str) or plain_line(kind.unit) != kind.unit,
+        "cannot_tell": not isinstance(kind.cannot_tell, str),
+        "direction": kind.direction not in ("higher", "lower", "none"),
+    }
+    for name, wrong in problems.items():
+        if wrong:
+            value = getattr(kind, name)
+            raise UsageError(
+                f"metric '{plugin.name}': its {name} is {value!r:.60}; see bench.ClipMetric for what it may be"
+            )
+
+
+def reference_use(plugin: Plugin, metric: ClipMetric | SetMetric) -> ReferenceUse:
+    """What a metric compares with.
+
+    Raises:
+        UsageError: it says something else, or has no embedder to compare in.
+    """
+    if isinstance(metric, SetMetric):
+        return "set" if metric.needs_reference else "none"
+    use: ReferenceUse = metric.reference
+    if use not in get_args(ReferenceUse):
+        raise UsageError(f"metric '{plugin.name}': its reference is {use!r:.60}; one of none, set and paired is known")
+    if use != "none" and not metric.embedders:
+        raise UsageError(f"metric '{plugin.name}' compares with music (reference: {use}) and names no embedder for it")
+    return use
