@@ -100,9 +100,7 @@ def metrics(
     with shown() as progress, all_or_nothing():
         references = _references(chosen, reference, dose_dir, progress)
         names = [metric.plugin.qualified for metric in chosen]
-        options = DoseOptions(
-            duration, dose_dir, seeds, workers, reference, any(m.reference == "paired" for m in chosen)
-        )
+        options = DoseOptions(duration, dose_dir, seeds, workers, reference, _any_paired(chosen))
         scored = score_doses(prompts, spoilers, names, progress, options)
     responses = respond(scored, spoilers, _instances(chosen), references)
     if plot is not None:
@@ -113,6 +111,10 @@ def metrics(
         print(json.dumps([{**asdict(r), "improved": r.improved} for r in responses], indent=2, ensure_ascii=False))
     else:
         print(_report(responses, spoilers, prompts, duration, chosen, references, quick))
+
+
+def _any_paired(metrics: Sequence[PlannedMetric]) -> bool:
+    return any(metric.reference == "paired" for metric in metrics)
 
 
 def _metrics(named: list[str] | None) -> list[PlannedMetric]:
