@@ -22,12 +22,18 @@ def command(
         str, typer.Option(help="Suite whose first two prompts are used.", autocompletion=complete.suites)
     ] = "quick@1",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Check published weights, and print a block to paste into an issue."),
+    ] = False,
 ) -> None:
     """Check a model: determinism, independence of the batch, seeds, duration, sound, fingerprint, memory.
 
     About twenty clips are made. A line for each check says pass, fail or skipped, and why; exit code 4 if one fails.
     """
     import json
+    import sys
+    import time
     from dataclasses import asdict
 
     from bench.cli.streams import plugins_to_stderr
@@ -36,7 +42,10 @@ def command(
     from bench.errors import FailuresRecorded
 
     params = _params(param or [])
+    if published:
+        _refuse_unpublished(name, params, as_json)
     found = []
+    started = time.monotonic()
     with plugins_to_stderr():
         findings = examine(name, params, duration, load_suite_named(suite).prompts)
     while True:
@@ -46,11 +55,33 @@ def command(
             break
         found.append(finding)
         if not as_json:
-            print(finding, flush=True)
+            print(finding, flush=True, file=sys.stderr if published else sys.stdout)
     if as_json:
         print(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
+    if published:
+        from bench.conformance.model_record import model_record
+
+        print(model_record(name, params, duration, found, time.monotonic() - started))
     if failed := sum(finding.outcome == "fail" for finding in found):
         raise FailuresRecorded(f"{failed} of {len(found)} checks failed")
+
+
+def _refuse_unpublished(name: str, params: dict[str, Any], as_json: bool) -> None:
+    """Refuse a model without a checkpoint, and one whose checkpoint lies in a folder: nobody else has that."""
+    from pathlib import Path
+
+    from bench.contracts.parameters import bind
+    from bench.contracts.plugins import find, load
+    from bench.errors import UsageError
+
+    if as_json:
+        raise UsageError("--published prints Markdown; leave out --json")
+    plugin = find("model", name)
+    checkpoint = bind(plugin, load(plugin), params, partly=True).get("checkpoint")
+    if not isinstance(checkpoint, str):
+        raise UsageError(f"--published: model '{name}' has no checkpoint that was published")
+    if Path(checkpoint).exists():
+        raise UsageError(f"--published: {checkpoint} is a folder of yours; name one of the hub, or leave it out")
 
 
 def _params(given: list[str]) -> dict[str, Any]:

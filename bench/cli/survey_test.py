@@ -11,6 +11,8 @@ import typer
 from bench.cli.output import Output
 
 if TYPE_CHECKING:
+    import socket
+
     from bench.listening_test.sessions import ListenerWorkload
     from bench.listening_test.settings import ListeningTest
 
@@ -88,15 +90,35 @@ def serve(
     from bench.listening_test.application import make_app
     from bench.listening_test.design import read_design
 
-    address = public_url.rstrip("/") or f"http://{host if host != '0.0.0.0' else 'localhost'}:{port}"
-    app = make_app(test, address)
     try:
         import uvicorn
     except ImportError:
         raise MissingError("serving a listening test needs uvicorn; pip install 'tunebench[web]'") from None
-    print(f"{address}/organizer/{organizer_token(read_design(test))}", flush=True)
-    print("that is the organizer's page; keep its address to yourself. Ctrl-C stops the server", file=sys.stderr)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    with _listening(host, port) as opened:
+        shown = "localhost" if host in ("0.0.0.0", "::") else host
+        address = public_url.rstrip("/") or f"http://{shown}:{opened.getsockname()[1]}"
+        app = make_app(test, address)
+        print(f"{address}/organizer/{organizer_token(read_design(test))}", flush=True)
+        print("that is the organizer's page; keep its address to yourself. Ctrl-C stops the server", file=sys.stderr)
+        # Behind a proxy on this machine, who asks stands in its headers.
+        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        uvicorn.Server(config).run(sockets=[opened])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        UsageError: another program does, or the address is none of this computer's.
+    """
+    import socket
+
+    from bench.errors import UsageError
+
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
 
 
 def pages(

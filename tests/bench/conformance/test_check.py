@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,9 @@ import soundfile
 
 from bench import Audio, GenerationError, GenerationRequest, MissingError, MusicModel, Prompt, UsageError
 from bench.conformance.check import check
+from bench.conformance.checks import Finding
 from bench.conformance.memory import arrays, megabytes
+from bench.conformance.model_record import model_record
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 RATE = 8000
@@ -386,3 +389,23 @@ def test_command_line_names_mistakes(tunebench: Command, arguments: list[str], c
     assert ran.returncode == code
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_record_names_versions_parameters_and_findings() -> None:
+    findings = [Finding("batch", "pass", "largest difference 2e-06"), Finding("sound", "fail", "a | peak\nof 0")]
+    text = model_record("noise", {}, 2.0, findings, 12.3)
+    lines = text.splitlines()
+    assert lines[0] == "### noise: 1 of 2 checks failed"
+    cells = {line.split(" | ")[0].strip("| `"): line for line in lines if line.startswith("| ")}
+    assert "2 s" in cells["clips of"] and "12 s" in cells["all checks took"]
+    assert version("tunebench") in cells["tunebench"] and "numpy" in cells["libraries"]
+    assert cells["sound"] == "| sound | fail | a \\| peak of 0 |"
+
+
+def test_only_published_checkpoints_are_recorded(tunebench: Command, tmp_path: Path) -> None:
+    for arguments in (
+        ["composer", "--published"],
+        ["musicgen", "--published", "--param", f"checkpoint={tmp_path}"],
+        ["musicgen", "--published", "--json"],
+    ):
+        assert tunebench("check", "model", *arguments).returncode == 2
