@@ -111,6 +111,7 @@ def _listening(host: str, port: int) -> socket.socket:
     Raises:
         UsageError: another program does, or the address is none of this computer's.
     """
+    import os
     import socket
 
     from bench.errors import UsageError
@@ -118,7 +119,8 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise UsageError(f"cannot listen on {host}:{port}: {why}; choose another --port") from None
 
 
 def pages(
