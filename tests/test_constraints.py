@@ -20,8 +20,8 @@ SYSTEMS = {
     "Mac": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64"},
     "Intel Mac": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "x86_64"},
 }
-EXTRAS = {name: {"diffusion", "formats", "hub", "report", "ray", "wandb", "dev"} for name in SYSTEMS} | {
-    "Intel Mac": {"formats", "hub", "report", "ray", "wandb", "dev"}
+EXTRAS = {name: {"diffusion", "formats", "hub", "report", "ray", "wandb", "web", "dev"} for name in SYSTEMS} | {
+    "Intel Mac": {"formats", "hub", "report", "ray", "wandb", "web", "dev"}
 }
 
 
