@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from bench.contracts.embedder import EmbedderRef, Vectors
 from bench.contracts.plugins import plain_name, short_name
 from bench.errors import UsageError
+from metrics.embedders.front_ends import COMMAND
 from metrics.embedders.musicnn import Training, tag_log_odds
 
 Array = npt.NDArray[np.float64]
@@ -46,16 +49,30 @@ def musicnn_training(ref: EmbedderRef) -> Training | None:
 
 
 def check_tagger(ref: EmbedderRef, whose: str) -> None:
-    """Refuse an embedder that is known to give no classes; what a program or a plugin gives, its author knows.
+    """Refuse an embedder that is known to give no logits; what a program or a plugin gives, its author knows.
 
     Raises:
-        UsageError: its vectors are no logits.
+        UsageError: its vectors are of no classes, or its front end has made probabilities of them.
     """
     if short_name(plain_name(ref.name)) in _NO_TAGGERS:
         raise UsageError(
             f"{whose} takes the logits of a tagger's classes, and the vectors of {ref.name} are none; name pann-tags, "
             "musicnn-msd, musicnn-mtt, or the program of another tagger (command)"
         )
+    front_end = ref.params.get("front_end")
+    if _pooling(front_end) == "mean-softmax":
+        name = front_end.get("name") if isinstance(front_end, Mapping) else front_end
+        raise UsageError(
+            f"{whose} takes the logits of a tagger's classes, and the front end {name} makes probabilities of them "
+            "(pooling: mean-softmax); give its settings with pooling: none"
+        )
+
+
+def _pooling(front_end: object) -> str:
+    """What a front end of a program, by its name or its settings, makes of the windows' vectors."""
+    if isinstance(front_end, Mapping):
+        return str(front_end.get("pooling", "none"))
+    return COMMAND[front_end].pooling if isinstance(front_end, str) and front_end in COMMAND else "none"
 
 
 def tag_shares(embeddings: Vectors, training: Training) -> Array:

@@ -52,6 +52,7 @@ class CDPAM(LocalCheckpoint, WaveformEmbedder):
     """
 
     version = 1
+    family = "cdpam"
     dimension = 512
     provenance_params = frozenset({"checkpoint", "device", "batch_size"})
     rate = 22_050

@@ -44,6 +44,7 @@ class ClapMS(LocalCheckpoint, WaveformEmbedder):
     """
 
     version = 1
+    family = "clap-microsoft"
     dimension = PROJECTED
     provenance_params = frozenset({"checkpoint", "tokenizer", "device", "batch_size"})
     rate = 44_100

@@ -14,7 +14,7 @@ from models.ace_step import LONGEST, AceStep, Asked, condition_states, context_l
 from models.batching import joined
 from models.pipeline_parts import open_pipeline
 from models.training.base import Batch, Latent, Trainee
-from models.training.objectives import squared_error
+from models.training.objectives import flow, noised, squared_error, straight_level, without
 from models.training.stable_audio import CHUNK, encoder_reach
 from models.training.waveform import fitted, padded
 from models.training.windows import encoded
@@ -117,20 +117,18 @@ class AceStepTrainee(Trainee):
     def losses(self, network: Any, batch: Batch) -> torch.Tensor:
         times = flow_times(batch.times, self._turbo)
         latents, noise = batch.latents.transpose(1, 2), batch.noise.transpose(1, 2)
-        share = times[:, None, None]
         states = batch.condition["states"]
-        null = self._null.to(states).expand_as(states)
-        states = torch.where(batch.dropped[:, None, None], null, states)
+        states = without(states, batch.dropped, self._null.to(states))
         silence = self._still.to(latents.device)
         predicted = network(
-            hidden_states=((1 - share) * latents + share * noise).to(self._dtype),
+            hidden_states=noised(latents, noise, straight_level(times)).to(self._dtype),
             timestep=times.to(self._dtype),
             timestep_r=times.to(self._dtype),
             encoder_hidden_states=states.to(self._dtype),
             context_latents=context_latents(silence, *latents.shape[:2]).to(self._dtype),
             return_dict=False,
         )[0]
-        return squared_error(predicted, noise - latents)
+        return squared_error(predicted, flow(latents, noise))
 
     def release_encoders(self) -> None:
         self._encoders = None

@@ -175,6 +175,12 @@ def test_musicnn_tags_are_shares_that_sum_to_one() -> None:
     assert metric.score(decoded(ref, asked, own)).value != metric.score(decoded(ref, own, asked)).value
 
 
+def _prepared(front_end: object) -> dict[str, Any]:
+    """A program whose vectors the front end pools."""
+    own = {"command": ["true", "{requests}", "{vectors}"], "dimension": 3, "front_end": front_end}
+    return {"preset": "stable-audio-metrics", "embedder": "command", "embedder_params": own}
+
+
 @pytest.mark.parametrize(
     ("params", "said"),
     [
@@ -183,9 +189,11 @@ def test_musicnn_tags_are_shares_that_sum_to_one() -> None:
         ({"preset": "audiocraft", "embedder": "clap-laion"}, "vectors of clap-laion are none"),
         ({"preset": "audiocraft", "embedder": "pann"}, "pann-tags"),
         ({"preset": "audiocraft", "embedder": "musicnn-msd@1"}, "kl-musicnn"),
+        (_prepared("stable-audio-metrics-passt"), "passt makes probabilities of them"),
+        (_prepared({"name": "mine", "window": 10, "pooling": "mean-softmax"}), "mine makes probabilities of them"),
     ],
 )
-def test_what_is_no_published_kl_is_refused(params: dict[str, str], said: str) -> None:
+def test_what_is_no_published_kl_is_refused(params: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         plan_metric(MetricConfig(name="kl", params=params))
     with pytest.raises(UsageError, match="msd or mtt"):
