@@ -162,6 +162,7 @@ the cases or more. `fad` itself asks for {least} prompts.
 - All subsets are of these {prompts} prompts: the nearer n comes to that, the less effects vary.
 - Tests of one model's clips before and after a damage, pair by pair, see far more (`tunebench check metrics`).
 - Softer music is leveled before it is embedded: `gain` shows what chance gives, at most .05.
-- "genre" deals the same pieces to other prompts. Distances that ask whether the set is like the reference cannot see
-  that and need not; KL, against each prompt's own reference, does.
+- "genre" at 100 % deals the same pieces to other prompts. Distances that ask whether the set is like the reference
+  cannot see that and need not; KL compares with each prompt's own reference. A smaller dose joins two pieces in one
+  clip, which any of them may see.
 """
