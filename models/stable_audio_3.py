@@ -175,7 +175,7 @@ def decoded(vae: Any, latents: torch.Tensor) -> Samples:
     import numpy as np
 
     frames, hop = latents.shape[2], int(vae.downsampling_ratio)
-    reach = decoder_reach(vae.config)
+    reach = codec_reach(vae.config)
     parts = []
     for begin, end, kept_from, kept_to in windows(frames, _WINDOW + 2 * reach, reach):
         part = vae.decode(latents[:, :, begin:end].to(vae.dtype)).sample.float().cpu().numpy()
@@ -184,17 +184,13 @@ def decoded(vae: Any, latents: torch.Tensor) -> Samples:
     return samples
 
 
-def decoder_reach(config: Mapping[str, Any]) -> int:
-    """Latent frames to either side on which SAME's output at a latent frame can depend.
+def codec_reach(config: Mapping[str, Any]) -> int:
+    """Latent frames to either side on which what SAME encodes, or decodes, at a latent frame can depend.
 
     In each block of layers a frame is a segment, and every layer attends to ``sliding_window`` segments on either side;
-    each block makes ``stride`` segments of the next out of one.
+    each block makes ``stride`` segments of the next out of one. The encoder's blocks are the decoder's in the opposite
+    order.
     """
-    return encoder_reach(config)  # whose blocks are the same, in the opposite order
-
-
-def encoder_reach(config: Mapping[str, Any]) -> int:
-    """The same for SAME's encoder, as `decoder_reach`."""
     reach, scale = 0.0, 1
     blocks = zip(config["encoder_transformer_depths"], config["encoder_strides"], strict=True)
     for depth, stride in reversed(list(blocks)):

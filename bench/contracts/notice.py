@@ -200,10 +200,10 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "W-DOSES": lambda p: str(p["problem"]),
     "W-DURATION": lambda p: f"A was asked for clips of {p['a']:.12g} s and B for clips of {p['b']:.12g} s",
-    "W-FAMILY": _family,
     "W-EQUAL": lambda p: (
         f"music like the reference '{p['reference']}' reads about {p['value']:g} at these numbers, not 0"
     ),
+    "W-FAMILY": _family,
     "W-FEW": _few,
     "W-FLOOR": lambda p: (
         f"{p['permutations']} permutations, so p is never below {format(p['p'], 'g').removeprefix('0')}"

@@ -13,7 +13,11 @@ from bench.plain_text import plain_line
 
 
 def check_label(plugin: Plugin, label: str | None) -> None:
-    """Check that a column is named by its configuration if, and only if, the metric has no name of its own."""
+    """Check that a column is named by its configuration if, and only if, the metric has no name of its own.
+
+    Raises:
+        UsageError: it is not, or the name is that of an installed metric.
+    """
     named = getattr(load(plugin), "named", False)
     if named and label is None:
         raise UsageError(f"metric '{plugin.name}' has no name of its own; name its column with 'as:'")
@@ -24,6 +28,11 @@ def check_label(plugin: Plugin, label: str | None) -> None:
 
 
 def check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
+    """Check the attributes that tables show.
+
+    Raises:
+        UsageError: one of them is of another form.
+    """
     problems = {
         "version": not isinstance(kind.version, int) or isinstance(kind.version, bool) or kind.version < 1,
         "unit": not isinstance(kind.unit, str) or plain_line(kind.unit) != kind.unit,

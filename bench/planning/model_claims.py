@@ -30,13 +30,21 @@ def own_seeds(entry: ModelConfig) -> Literal["auto"]:
 
 
 def notices_of(model: MusicModel, row: str, more: Sequence[Notice]) -> list[dict[str, Any]]:
-    """What must stand beside its numbers, by its own account and of its prompts, as it is stored."""
+    """What must stand beside its numbers, by its own account and of its prompts, as it is stored.
+
+    Raises:
+        DataError: the model gives something else than warnings.
+    """
     given = (*checked(model.notices(), f"model '{row}'"), *more)
     return [replace(notice, params={**notice.params, "model": row}).as_json() for notice in given]
 
 
 def lineage_of(model: MusicModel, entry: ModelConfig) -> Lineage:
-    """What the model says that it is derived from, and what its configuration adds."""
+    """What the model says that it is derived from, and what its configuration adds.
+
+    Raises:
+        UsageError: the model names something that is no family.
+    """
     whose = f"model '{entry.row}'"
     conditioned, trained = families(model.conditioned_on(), whose), families(model.trained_with(), whose)
     return Lineage(
@@ -46,7 +54,11 @@ def lineage_of(model: MusicModel, entry: ModelConfig) -> Lineage:
 
 
 def hashes_of(method: Callable[[], Iterable[str]], row: str) -> frozenset[str]:
-    """The content hashes that a model's ``trained_on()`` or ``plays()`` gives."""
+    """The content hashes that a model's ``trained_on()`` or ``plays()`` gives.
+
+    Raises:
+        UsageError: it fails, or gives something else.
+    """
     name = method.__name__
     try:
         hashes = frozenset(method())

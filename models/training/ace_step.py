@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bench.errors import UsageError
 from models.ace_step import LONGEST, AceStep, Asked, condition_states, context_latents, unread_of
 from models.batching import joined
 from models.pipeline_parts import open_pipeline
@@ -17,7 +16,7 @@ from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import flow, noised, squared_error, straight_level, without
 from models.training.stable_audio import CHUNK, encoder_reach
 from models.training.waveform import fitted, padded
-from models.training.windows import encoded
+from models.training.windows import check_channels, encoded
 from models.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
@@ -94,11 +93,7 @@ class AceStepTrainee(Trainee):
             return vae.encode(samples[:, :, begin * hop : end * hop].to(vae.device, vae.dtype)).latent_dist
 
         mean, std = encoded(posterior, samples.shape[2] // hop, CHUNK + 2 * reach, reach)
-        if len(mean) != self._latent_channels:
-            raise UsageError(
-                f"the checkpoint's autoencoder encodes into {len(mean)} channels and its network takes "
-                f"{self._latent_channels}; they do not belong together, use another checkpoint"
-            )
+        check_channels(mean, self._latent_channels)
         return Latent(mean, std, audio.duration)
 
     def condition(self, caption: str) -> Condition:

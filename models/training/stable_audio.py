@@ -15,7 +15,7 @@ from models.pipeline_parts import open_pipeline
 from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import cosine_level, noised, squared_error, velocity, without
 from models.training.waveform import fitted, padded
-from models.training.windows import encoded
+from models.training.windows import check_channels, encoded
 from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
@@ -82,11 +82,7 @@ class StableAudioTrainee(Trainee):
             return vae.encode(samples[:, :, begin * hop : end * hop].to(vae.device, vae.dtype)).latent_dist
 
         mean, std = encoded(posterior, samples.shape[2] // hop, CHUNK + 2 * reach, reach)
-        if len(mean) != self._latent_channels:
-            raise UsageError(
-                f"the checkpoint's autoencoder encodes into {len(mean)} channels and its network takes "
-                f"{self._latent_channels}; they do not belong together, use another checkpoint"
-            )
+        check_channels(mean, self._latent_channels)
         return Latent(mean, std, audio.duration)
 
     def take(self, stored: StoredLatent) -> Latent:

@@ -13,7 +13,7 @@ import torch
 from bench.errors import UsageError
 from bench.quiet import quiet_libraries
 from models.pipeline_parts import open_pipeline
-from models.stable_audio_3 import TEXT_TOKENS, encoder_reach
+from models.stable_audio_3 import TEXT_TOKENS, codec_reach
 from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import (
     flow,
@@ -26,7 +26,7 @@ from models.training.objectives import (
 )
 from models.training.stable_audio import taken
 from models.training.waveform import fitted, padded
-from models.training.windows import encoded
+from models.training.windows import check_channels, encoded
 from models.vocabulary import check_vocabulary, unread_tokens
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class StableAudio3Trainee(Trainee):
         self.identity = identity
         self.network = transformer.to(dtype).eval()
         self.rate, self.channels = int(vae.config.sampling_rate), int(vae.config.audio_channels)
-        self._hop, self._reach = int(vae.downsampling_ratio), encoder_reach(vae.config)
+        self._hop, self._reach = int(vae.downsampling_ratio), codec_reach(vae.config)
         self.frame_seconds = self._hop / self.rate
         self.longest = int(pipeline.duration_embedder.config.max_val / self.frame_seconds)
         self._latent_channels = int(transformer.config.io_channels)
@@ -106,11 +106,7 @@ class StableAudio3Trainee(Trainee):
             return SimpleNamespace(mean=mean, std=torch.zeros_like(mean))
 
         mean, std = encoded(latent, samples.shape[2] // hop, CHUNK + 2 * self._reach, self._reach)
-        if len(mean) != self._latent_channels:
-            raise UsageError(
-                f"the checkpoint's autoencoder encodes into {len(mean)} channels and its network takes "
-                f"{self._latent_channels}; they do not belong together, use another checkpoint"
-            )
+        check_channels(mean, self._latent_channels)
         return Latent(mean, std, audio.duration)
 
     def take(self, stored: StoredLatent) -> Latent:

@@ -7,7 +7,21 @@ from typing import Any
 
 import torch
 
+from bench.errors import UsageError
 from models.windows import windows
+
+
+def check_channels(mean: torch.Tensor, taken: int) -> None:
+    """Refuse latents, shape (channels, frames, …), that the network does not take.
+
+    Raises:
+        UsageError: autoencoder and network do not belong together.
+    """
+    if len(mean) != taken:
+        raise UsageError(
+            f"the checkpoint's autoencoder encodes into {len(mean)} channels and its network takes {taken}; they do "
+            "not belong together, use another checkpoint"
+        )
 
 
 def encoded(

@@ -19,7 +19,7 @@ from bench.errors import UsageError
 from bench.quiet import quiet_libraries
 from models import tiny
 from models.base_checkpoint import locate
-from models.stable_audio_3 import StableAudio3, decoded, decoder_reach
+from models.stable_audio_3 import StableAudio3, decoded, codec_reach
 from models.tiny.stable_audio_3 import pipeline
 
 torch.set_num_threads(1)  # networks this small lose more than they gain by threads
@@ -153,12 +153,12 @@ def test_decoding_in_windows_equals_decoding_everything(base: Path, monkeypatch:
     samples(model, requests(1))
     vae = model._network.vae
     latents = torch.randn((2, 8, 60), generator=torch.Generator().manual_seed(0))
-    assert decoder_reach(vae.config) == 2  # two layers, each a latent frame to either side
+    assert codec_reach(vae.config) == 2  # two layers, each a latent frame to either side
     with torch.inference_mode():
         whole = vae.decode(latents).sample.numpy()
         monkeypatch.setattr("models.stable_audio_3._WINDOW", 9)
         np.testing.assert_allclose(decoded(vae, latents), whole, atol=1e-5)
-        monkeypatch.setattr("models.stable_audio_3.decoder_reach", lambda _: 1)
+        monkeypatch.setattr("models.stable_audio_3.codec_reach", lambda _: 1)
         assert np.abs(decoded(vae, latents) - whole).max() > 1e-4
 
 
