@@ -1,7 +1,7 @@
 """Families: what scores and models are derived from, so that a model is not taken to be good by what made it.
 
 A family is a name such as ``clap-laion``, ``mert``, ``musicnn``, ``notes`` or ``rhythm``. A metric's is that of the
-network that it embeds with, or of what it analyses. A model's are those of what conditioned it, and of what it was
+network that it embeds with, or of what it analyzes. A model's are those of what conditioned it, and of what it was
 trained or chosen by. Names are compared as they are written, so agree on those in ``docs/families.md``.
 """
 

@@ -113,7 +113,7 @@ def describe(identity: Mapping[str, Any]) -> str:
     said = [_CHANNELS[identity["channels"]]]
     said += ["mean subtracted"] * identity["center"]
     said += [identity["resampler"] + (f" to {identity['rate']:,} Hz" if identity.get("rate") else "")]
-    said += [_LEVELS[identity["level"]].format(identity["target"]) if identity["level"] in _LEVELS else "no levelling"]
+    said += [_LEVELS[identity["level"]].format(identity["target"]) if identity["level"] in _LEVELS else "no leveling"]
     said += ["rounded to 16 bits"] * bool(identity["rounding"])
     said += [f"at least {identity['shortest']:g} s"] * bool(identity["shortest"])
     if identity["window"] is None:

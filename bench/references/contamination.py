@@ -2,8 +2,8 @@
 
 A recording is recognised by `bench.contracts.audio.content_hash`, which is of a whole file, decoded at its own rate and
 channels: a reference that was built from the files of a training shares their hashes. A crop of one, another encoding
-or another rate is not recognised, nor are the recordings of a reference that does not list them (one that was
-imported).
+or another rate is not recognized (`bench.memorisation.duplicates` finds them by their sound), nor are the recordings
+of a reference that does not list them (one that was imported).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ It gets two paths, for instance in a configuration::
             dimension: 512
 
 ``{requests}`` is a file with one JSON object a line: ``id``, ``clip`` (the path of a WAV file of 32-bit floats), and
-``duration`` in seconds. With ``front_end`` the clip is prepared already: mixed, resampled, levelled; where the front
+``duration`` in seconds. With ``front_end`` the clip is prepared already: mixed, resampled, leveled; where the front
 end cuts windows, ``windows`` lists the path of a WAV file for each, and one vector for each is wanted. Into the file
 ``{vectors}`` the command writes an ``.npz`` with an array for each id, shape (windows, dimension); one without windows
 says that the clip has no embedding.
