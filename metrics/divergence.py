@@ -71,6 +71,7 @@ class Preset:
             same place; ``one``: there is one window.
         epsilon: added to the second argument.
         source: where it was published.
+        tagger: the embedder that is its tagger; empty where none is here, as PaSST's.
     """
 
     of: Literal["clip", "recording"]
@@ -78,6 +79,7 @@ class Preset:
     pooling: Literal["logits", "segments", "one"]
     epsilon: float
     source: str
+    tagger: str = ""
 
     def divergence(self, clip: Vectors, recording: Vectors) -> float:
         """From the logits of both, shapes (windows, classes).
@@ -108,8 +110,8 @@ PRESETS: Mapping[str, Preset] = {
         "clip", softmax, "logits", 1e-6, "https://github.com/Stability-AI/stable-audio-metrics"
     ),
     "audiocraft": Preset("recording", softmax, "segments", 1e-6, "https://github.com/facebookresearch/audiocraft"),
-    "audioldm_eval": Preset("recording", softmax, "one", 1e-6, _AUDIOLDM),
-    "audioldm_eval-sigmoid": Preset("recording", sigmoid, "one", 1e-6, _AUDIOLDM),
+    "audioldm_eval": Preset("recording", softmax, "one", 1e-6, _AUDIOLDM, "pann-tags"),
+    "audioldm_eval-sigmoid": Preset("recording", sigmoid, "one", 1e-6, _AUDIOLDM, "pann-tags"),
 }
 """The published ways, by name."""
 
@@ -119,15 +121,16 @@ class KLDivergence(ClipMetric):
 
     Which recording goes with which prompt is said by the configuration's ``pairs``. How it is computed is the preset:
     numbers of two presets, or of two taggers, are of different kinds. A published number is reached with the tagger
-    that it was computed with; with ``pann-tags`` that is audioldm_eval's.
+    that it was computed with: audioldm_eval's are of PANN (``pann-tags``), the others of PaSST (``command``).
 
     Args:
         preset: ``stable-audio-metrics``, ``audiocraft``, ``audioldm_eval`` or ``audioldm_eval-sigmoid``.
-        embedder: the tagger: an embedder whose vectors are the logits of classes.
+        embedder: the tagger: an embedder whose vectors are the logits of classes.  [default: the preset's own, where it
+            is here]
         embedder_params: its parameters, such as ``front_end``.
 
     Raises:
-        UsageError: there is no such preset, or the embedder is no tagger.
+        UsageError: there is no such preset, no tagger is named and its own is not here, or the embedder is no tagger.
     """
 
     version = 1
@@ -141,13 +144,19 @@ class KLDivergence(ClipMetric):
     examples: ClassVar[Mapping[str, str]] = {"preset": "audioldm_eval"}
 
     def __init__(
-        self, preset: str, embedder: str = "pann-tags", embedder_params: Mapping[str, Any] | None = None
+        self, preset: str, embedder: str | None = None, embedder_params: Mapping[str, Any] | None = None
     ) -> None:
         if preset not in PRESETS:
             known = ", ".join(PRESETS)
             raise UsageError(f"kl has no preset '{preset}'{suggestion(str(preset), PRESETS)}; known: {known}")
         self.preset = PRESETS[preset]
-        self.embedders = (EmbedderRef(embedder, dict(embedder_params or {})),)
+        tagger = embedder or self.preset.tagger
+        if not tagger:
+            raise UsageError(
+                f"kl: {preset} is computed with PaSST, which is not here; name the program that gives its logits "
+                "(embedder: command), or another tagger"
+            )
+        self.embedders = (EmbedderRef(tagger, dict(embedder_params or {})),)
         check_tagger(self.embedders[0], "kl")
         if musicnn_training(self.embedders[0]):
             raise UsageError("no published kl is of musicnn's tags; name kl-musicnn, which is our own")

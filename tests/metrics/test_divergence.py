@@ -185,6 +185,8 @@ def _prepared(front_end: object) -> dict[str, Any]:
     ("params", "said"),
     [
         ({}, "needs the parameter 'preset'"),
+        ({"preset": "audiocraft"}, "audiocraft is computed with PaSST"),
+        ({"preset": "stable-audio-metrics"}, "embedder: command"),
         ({"preset": "audiocraf"}, "did you mean 'audiocraft'"),
         ({"preset": "audiocraft", "embedder": "clap-laion"}, "vectors of clap-laion are none"),
         ({"preset": "audiocraft", "embedder": "pann"}, "pann-tags"),
