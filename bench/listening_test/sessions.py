@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.errors import UsageError
 from bench.listening_test.items import SPOILED
-from bench.listening_test.settings import Kind, ListeningTest
+from bench.listening_test.settings import ListeningTest
 from bench.stats.latin_square import williams_rows
 
 Role = Literal["test", "practice", "spoiled", "beeps"]
@@ -226,8 +226,3 @@ def _practice(
         shown = {"ratings": order[:1], "preference": order[:2], "stimuli": order}[test.kind]
         item = others[int(rng.integers(len(others)))]
         yield ListeningTrial("practice", item, tuple(shown), number % len(test.passes))
-
-
-def sounds_of(kind: Kind, models: int) -> int:
-    """How many sounds a page has."""
-    return {"ratings": 1, "preference": 2, "stimuli": models}[kind]

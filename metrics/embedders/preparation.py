@@ -87,12 +87,6 @@ def blocks_of(audio: Audio, rate: int, front_end: FrontEnd) -> list[Samples]:
     return [_cut(np.pad(samples, [*([(0, 0)] * (samples.ndim - 1)), (0, missing)]), length, hop, count)]
 
 
-def windows_of(audio: Audio, rate: int, front_end: FrontEnd) -> Samples:
-    """The windows of a front end whose windows are all equally long, shape (windows ≥ 1, frames); see `blocks_of`."""
-    (windows,) = blocks_of(audio, rate, front_end)
-    return windows
-
-
 def stored(vectors: Vectors, front_end: FrontEnd) -> Vectors:
     """The vectors as the tool keeps them, shape (windows, dimension), or (1, dimension) where it pools them."""
     if front_end.pooling != "none":

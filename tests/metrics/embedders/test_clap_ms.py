@@ -20,9 +20,10 @@ from bench.hashing import fingerprint
 from metrics.alignment import ClapScore, clap_score
 from metrics.embedders.clap_ms import ClapMS
 from metrics.embedders.front_ends import CLAP_MS
-from metrics.embedders.preparation import prepare, windows_of
+from metrics.embedders.preparation import prepare
 from metrics.embedders.resampling import resample
 from metrics.networks.clap_ms import Sizes
+from tests.metrics.embedders.conftest import windows_of
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -21,8 +21,9 @@ from bench.errors import Undefined, UsageError
 from bench.hashing import fingerprint
 from bench.planning.former_identity import former_embedder
 from metrics.embedders.front_ends import CDPAM_FRONT_ENDS, CLAP, CLAP_MS, COMMAND, VGGISH, pann
-from metrics.embedders.preparation import prepare, stored, windows_of
+from metrics.embedders.preparation import prepare, stored
 from metrics.embedders.resampling import resample
+from tests.metrics.embedders.conftest import windows_of
 
 torch = pytest.importorskip("torch")
 
