@@ -141,9 +141,9 @@ the cases or more. `fad` itself asks for {least} prompts.
 {damages}
 
 - **Distances** on {embedder} windows (3 s, leveled to −14 LUFS) against the reference `{reference}` (fingerprint
-  {fingerprint}), as in a run. `kl-musicnn` is KL(reference ‖ clip) of musicnn's 50 tags, their probabilities averaged
-  over windows and divided by their sum, against another take of the same prompt, averaged over prompts. `mad` has
-  {codebooks} codebooks (seeds) for the subsets of a size, which take them in turn, with as many buckets as a subset's
+  {fingerprint}), as in a run. `kl-musicnn` is KL(recording ‖ clip) of musicnn's 50 tags, their probabilities averaged
+  over windows and divided by their sum; the recording is another take of the same prompt; averaged over prompts.
+  `mad` has {codebooks} codebooks (seeds) for the subsets of a size, which take them in turn, with as many buckets as a subset's
   clips would have.
 - **Two models on n prompts**, one clean and one damaged: T is by how much the distance calls the second worse, and T =
   effect + chance. The effect is the change from take B to the damaged take B on a subset of n prompts ({subsets}
@@ -163,6 +163,6 @@ the cases or more. `fad` itself asks for {least} prompts.
 - Tests of one model's clips before and after a damage, pair by pair, see far more (`tunebench check metrics`).
 - Softer music is leveled before it is embedded: `gain` shows what chance gives, at most .05.
 - "genre" at 100 % deals the same pieces to other prompts. Distances that ask whether the set is like the reference
-  cannot see that and need not; KL compares with each prompt's own reference. A smaller dose joins two pieces in one
+  cannot see that and need not; KL compares with each prompt's own recording. A smaller dose joins two pieces in one
   clip, which any of them may see.
 """
