@@ -143,8 +143,8 @@ the cases or more. `fad` itself asks for {least} prompts.
 - **Distances** on {embedder} windows (3 s, leveled to −14 LUFS) against the reference `{reference}` (fingerprint
   {fingerprint}), as in a run. `kl-musicnn` is KL(recording ‖ clip) of musicnn's 50 tags, their probabilities averaged
   over windows and divided by their sum; the recording is another take of the same prompt; averaged over prompts.
-  `mad` has {codebooks} codebooks (seeds) for the subsets of a size, which take them in turn, with as many buckets as a subset's
-  clips would have.
+  `mad` has {codebooks} codebooks (seeds) for the subsets of a size, which take them in turn, with as many buckets as a
+  subset's clips would have.
 - **Two models on n prompts**, one clean and one damaged: T is by how much the distance calls the second worse, and T =
   effect + chance. The effect is the change from take B to the damaged take B on a subset of n prompts ({subsets}
   subsets, drawn without replacement, equally many of each genre). Chance is the change from one clean take to another
