@@ -95,7 +95,7 @@ def serve(
     except ImportError:
         raise MissingError("serving a listening test needs uvicorn; pip install 'tunebench[web]'") from None
     with _listening(host, port) as opened:
-        shown = "localhost" if host in ("0.0.0.0", "::") else host
+        shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = public_url.rstrip("/") or f"http://{shown}:{opened.getsockname()[1]}"
         app = make_app(test, address)
         print(f"{address}/organizer/{organizer_token(read_design(test))}", flush=True)

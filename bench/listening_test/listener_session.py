@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from bench.listening_test.answers import name_of, questions
 from bench.listening_test.design import ListeningDesign, tones_key
@@ -45,7 +45,7 @@ def completion(design: ListeningDesign, listener: int, panel: str) -> dict[str, 
     address = wanted.address
     for name, value in (("{code}", wanted.code), ("{listener}", panel or name_of(listener))):
         address = address.replace(name, quote(value, safe=""))
-    return {"code": wanted.code, "address": urlunsplit(urlsplit(address))}
+    return {"code": wanted.code, "address": address}
 
 
 def _scale(scale: RatedScale, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -140,12 +140,12 @@ class Answers:
             known = {**facts, **json.loads(found[0])}
             db.execute("UPDATE listeners SET facts = ? WHERE listener = ?", (_json(known), listener))
 
-    def finish(self, listener: int) -> None:
-        """Note when a listener was done, the first time that they are."""
-        self._write("UPDATE listeners SET finished_at = coalesce(finished_at, ?) WHERE listener = ?", _now(), listener)
-
-    def save(self, answer: PageAnswer) -> bool:
+    def save(self, answer: PageAnswer, last: bool = False) -> bool:
         """Keep an answer; the same one again changes nothing.
+
+        Args:
+            answer: to a page.
+            last: whether the listener is done with it; when that was is noted in the same change.
 
         Returns:
             Whether it was kept: a change with a lower number than the one that is kept came too late.
@@ -169,6 +169,8 @@ class Answers:
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (listener, page, text, final, number, _json(list(heard)), seconds, _now()),
             )
+            if last:
+                db.execute("UPDATE listeners SET finished_at = ? WHERE listener = ?", (_now(), listener))
         return True
 
     def listeners(self) -> list[Listener]:
@@ -231,10 +233,11 @@ class Answers:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk may have ended it
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -195,6 +195,9 @@ def test_a_final_answer_is_whole_and_heard(make_test: MakeTest) -> None:
     with pytest.raises(DataError, match="1 of 2"):
         check_answer(design, trial, {"s0": 3}, final=True)
     assert check_heard([0.2], [1.5], final=False) == (0.2,) and check_heard([1.4], [1.5], final=True) == (1.4,)
+    assert check_heard([0.2], [0.3], final=True) == (0.2,)
+    with pytest.raises(DataError):
+        check_heard([0.0], [0.3], final=True)  # a short sound must be played, too
     for heard in ([0.2], [], [1.5, 1.5], "1.5", [float("nan")], [-1], [1e9], [True], [None]):
         with pytest.raises(DataError):
             check_heard(heard, [1.5], final=True)
