@@ -5,7 +5,8 @@
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,14 @@ Content = Annotated[dict[str, Any], Body(), AfterValidator(_storable)]
 
 def make_routes(server: "Server") -> FastAPI:
     """Return the application of one listening test."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        server.answers.close()  # SQLite then moves all answers into the one file
+
+    # A redirect that adds or takes a slash would name the host of the request, and forget the path of the proxy.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=closing)
     _answer_mistakes(app, server)
     _serve_pages(app, server)
     _take_answers(app, server)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,7 +25,7 @@ from bench.listening_test.design import ListeningDesign, read_design
 from bench.listening_test.rate_limit import RateLimit
 from bench.listening_test.read_test import read_listening_test
 from bench.listening_test.static_pages import write_listening_pages
-from bench.storage.listening_answers import Answers, PageAnswer
+from bench.storage.listening_answers import Answers, PageAnswer, read_answers
 from tests.bench.listening_test.conftest import Client, Served
 
 MakeTest = Callable[..., Path]
@@ -441,6 +442,21 @@ def test_a_full_disk_stops_nothing_for_good(make_test: MakeTest) -> None:
     answers.close()
 
 
+def test_answers_are_read_where_nothing_can_be_written(make_test: MakeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_test(fresh=True)
+    answers = Answers(folder, "x")
+    answers.enroll(2)
+    answers.save(PageAnswer(2, 0, {"s0": 1}, True))
+    monkeypatch.setattr(os, "access", lambda *_: False)  # an administrator may write everywhere
+    for way in ("served", "ended"):
+        (kept,), (person,) = read_answers(folder, "x")
+        assert (kept.answer, person.listener) == ({"s0": 1}, 2), way
+        with pytest.raises(DataError, match="another design"):
+            read_answers(folder, "y")
+        answers.close()
+    assert [path.name for path in folder.glob("answers*")] == ["answers.db"]
+
+
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"another")])
 def test_sounds_that_were_changed_are_not_served(damage: Callable[[Path], Any], make_test: MakeTest) -> None:
     folder = make_test(fresh=True)
@@ -498,6 +514,39 @@ def _wait_for(port: int) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError("the server does not answer")
+
+
+def test_a_server_that_is_ended_leaves_one_file_of_answers(make_test: MakeTest) -> None:
+    folder = make_test(fresh=True)
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "bench",
+        "survey",
+        "serve",
+        str(folder),
+        "--port",
+        "0",
+        "--host",
+        "127.0.0.1",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        port = urlsplit(process.stdout.readline()).port
+        assert port is not None
+        _wait_for(port)
+        client = Client(port)
+        client.ask("GET", f"/join/{listener_token(read_design(folder), 0)}")
+        assert client.post("/api/consent")[0] == 200
+        process.send_signal(signal.SIGTERM)
+    assert [path.name for path in folder.glob("answers*")] == ["answers.db"]
+
+
+@pytest.mark.parametrize("path", ["/organizer/", "/join/1-x/", "/static/"])
+def test_no_answer_names_the_host_that_was_asked_for(path: str, make_test: MakeTest, serve: Serve) -> None:
+    status, _, headers = serve(make_test()).client().ask("GET", path, host="evil.example")
+    assert status == 404 and "location" not in headers
 
 
 def test_tokens_prove_their_listener(make_test: MakeTest) -> None:
