@@ -4,6 +4,7 @@
 
 import html
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -83,6 +84,17 @@ def _with_cookie(response: Response, server: "Server", name: str, token: str) ->
     return response
 
 
+def _said(server: "Server", text: str) -> str:
+    """A page that says one thing."""
+    title, language = server.design.test.wording.title, server.design.texts["code"]
+    return (
+        f'<!doctype html><html lang="{html.escape(language)}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="stylesheet" href="{html.escape(server.path)}/static/listener.css">'
+        f"<title>{html.escape(title)}</title><main><p>{html.escape(text)}</p></main>"
+    )
+
+
 def _answer_mistakes(app: FastAPI, server: "Server") -> None:
     """Say what is refused, to people as a page and to programs in JSON, and log it."""
 
@@ -92,7 +104,7 @@ def _answer_mistakes(app: FastAPI, server: "Server") -> None:
         if status not in (401, 429):
             server.refuse(number, _host(request), f"{status} {request.method} {request.url.path[:100]}: {why}")
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(f"<!doctype html><meta charset=utf-8><p>{html.escape(why)}", status, headers=_NOT_KEPT)
+            return HTMLResponse(_said(server, why), status, headers=_NOT_KEPT)
         return JSONResponse({"error": why}, status, headers=_NOT_KEPT)
 
     @app.exception_handler(Refusal)
@@ -106,7 +118,8 @@ def _answer_mistakes(app: FastAPI, server: "Server") -> None:
     @app.exception_handler(UsageError)
     def on_full(request: Request, error: UsageError) -> Response:
         del request
-        return JSONResponse({"error": str(error)}, 503)
+        logging.getLogger("uvicorn.error").error("%s", error)  # where files lie is the organizer's alone
+        return JSONResponse({"error": server.design.texts["not saved"]}, 503, headers=_NOT_KEPT)
 
     @app.exception_handler(RequestValidationError)
     def on_malformed(request: Request, error: RequestValidationError) -> Response:

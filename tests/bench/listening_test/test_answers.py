@@ -135,12 +135,16 @@ def test_listeners_who_fail_are_left_out_by_name_and_reason(make_test: MakeTest)
         else one
         for one in deaf
     ]
-    facts = {3: {"found": 4}}
+    heard = {listener: {"found": 6} for listener in range(4)}
+    facts = {**heard, 3: {"found": 4}}
     failed = failed_listeners(design, deaf, facts)
     assert {listener: len(reasons) for listener, reasons in failed.items()} == {0: 1, 1: 1, 2: 1, 3: 1}
     assert "2 pages" in failed[0][0] and "6 of 6" in failed[1][0] and "4 of 6" in failed[3][0]
-    assert failed_listeners(design, answered, {}) == {}
-    kept = survey_of(Path("test"), design, [one for one in deaf if one.listener != 2], {1: {}, 3: {}})
+    assert failed_listeners(design, answered, heard) == {}
+    left_out = failed_listeners(design, answered, {**heard, 2: {}})  # answered without the headphone check
+    assert failed_listeners(design, [], {0: {}}) == {}  # has only just come
+    assert left_out.keys() == {2} and "0 of 6 tones" in left_out[2][0]
+    kept = survey_of(Path("test"), design, [one for one in deaf if one.listener != 2], {**facts, 3: {"found": 6}})
     assert kept.listeners == ("listener-004",) and sum("rules" in one.reason for one in kept.exclusions) == 2
     with pytest.raises(DataError, match="passes"):
         survey_of(Path("test"), design, deaf, facts)

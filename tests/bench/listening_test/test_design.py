@@ -56,6 +56,18 @@ def test_what_is_no_design_is_refused(text: str, tmp_path: Path) -> None:
         read_design(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"about": [{"name": "Age", "question": "?"}, {"name": "age", "question": "!"}]}, "about"),
+        ({"checks": {"headphones": False}, "screening": {"headphones": 5}}, "headphones"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        ListeningTest.model_validate(settings)
+
+
 @pytest.mark.parametrize("kind", ["ratings", "preference", "stimuli"])
 def test_listeners_are_told_nothing_of_models(kind: str, make_test: MakeTest) -> None:
     design = read_design(make_test(kind=kind))

@@ -457,6 +457,23 @@ def test_answers_are_read_where_nothing_can_be_written(make_test: MakeTest, monk
     assert [path.name for path in folder.glob("answers*")] == ["answers.db"]
 
 
+def test_listeners_are_not_told_where_a_full_disk_is(make_test: MakeTest, caplog: pytest.LogCaptureFixture) -> None:
+    from fastapi.testclient import TestClient
+
+    from bench.listening_test.routes import make_routes
+    from bench.listening_test.server import Server
+
+    folder = make_test(fresh=True)
+    design = read_design(folder)
+    answers = Answers(folder, design.id)
+    with TestClient(make_routes(Server(folder, design, answers, ""))) as client:
+        client.get(f"/join/{listener_token(design, 0)}", follow_redirects=False)
+        answers._db.execute("PRAGMA query_only = ON")
+        found = client.post("/api/consent", json={})
+        assert found.status_code == 503 and found.json() == {"error": design.texts["not saved"]}
+        assert str(folder) in caplog.text
+
+
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"another")])
 def test_sounds_that_were_changed_are_not_served(damage: Callable[[Path], Any], make_test: MakeTest) -> None:
     folder = make_test(fresh=True)
