@@ -54,7 +54,9 @@ def _reasons(
         f"spoiled copies preferred or not rated lower in {missed} of {checks} checks"
         if missed > 1 and missed > rules.spoiled * checks
         else "",
-        f"{found} of {len(design.tones)} tones of the headphone check found" if found < rules.headphones else "",
+        f"{found} of {len(design.tones)} tones of the headphone check found"
+        if found < rules.headphones and (pages or "found" in facts)
+        else "",
         f"{fast} of {len(timed)} pages answered within {rules.fastest:g} s" if fast > TOO_FAST * len(timed) else "",
     ]
 
