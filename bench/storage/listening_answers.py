@@ -59,7 +59,7 @@ class PageAnswer(NamedTuple):
 
 
 class AlreadyAnswered(Exception):
-    """The page has a final answer, and it is another one."""
+    """The page has a final answer that is another one, or somebody of that name in the panel takes part already."""
 
 
 class Answers:

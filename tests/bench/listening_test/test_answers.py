@@ -285,6 +285,8 @@ def test_files_of_the_static_pages_are_read(make_test: MakeTest) -> None:
         lambda content: content["answers"]["3"].update(answer={"s0": 9}),
         lambda content: content["answers"].update({"99": content["answers"]["3"]}),
         lambda content: content["answers"].update({"-1": content["answers"]["3"]}),
+        lambda content: content["answers"].update({"03": content["answers"]["3"]}),
+        lambda content: content.update(consented=False),
         lambda content: content["answers"]["3"].update(heard=[0.1]),
         lambda content: content["facts"].update(headphones=[7]),
         lambda content: content.pop("answers"),

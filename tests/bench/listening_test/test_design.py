@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,9 @@ def test_a_folder_that_holds_something_is_left_alone(run_folder: Path, tmp_path:
     with pytest.raises(UsageError, match="--out"):
         create_listening_test(run_folder, ListeningTest(minutes=30), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_every_text_is_on_some_page() -> None:
+    room = Path(str(files("bench.listening_test")))
+    sources = "".join(path.read_text(encoding="utf-8") for path in [*room.glob("*.py"), *room.glob("static/*.js")])
+    assert [name for name in read_texts("en") if f'"{name}"' not in sources] == []
