@@ -166,3 +166,10 @@ def test_every_text_is_on_some_page() -> None:
     room = Path(str(files("bench.listening_test")))
     sources = "".join(path.read_text(encoding="utf-8") for path in [*room.glob("*.py"), *room.glob("static/*.js")])
     assert [name for name in read_texts("en") if f'"{name}"' not in sources] == []
+
+
+def test_an_organizers_own_question_is_asked_in_any_language(make_test: MakeTest) -> None:
+    own = {"name": "Harmony", "question": "Klingt es gut?"}
+    first, second = common_content(read_design(make_test(language="de", scales=[own, "Rhythm"])))["scales"]
+    assert first["question"] == "Klingt es gut?" and first["meaning"] == ""
+    assert second["question"] == read_texts("de")["scale Rhythm question"]
