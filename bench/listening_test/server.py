@@ -187,12 +187,14 @@ class Server:
         stored = PageAnswer(
             who.listener, page, answer, final, number, heard, None if seconds is None else check_seconds(seconds)
         )
+        last = final and len(known | {page}) == len(session)
         try:
-            last = final and len(known | {page}) == len(session)
             saved = self.answers.save(stored, last)
         except AlreadyAnswered:
             raise Refusal(409, f"page {page + 1} was answered before") from None
-        return {"saved": saved, **self.finished(self.answers.listener(who.listener) or who)}
+        if last:
+            who = self.answers.listener(who.listener) or who
+        return {"saved": saved, **self.finished(who)}
 
     def add_facts(self, who: Listener, content: dict[str, Any]) -> dict[str, Any]:
         """Keep what a listener says of themselves, and of the headphone check.
