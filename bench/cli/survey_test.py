@@ -53,9 +53,10 @@ def new(
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.config.run_config import ExecutorConfig
-    from bench.listening_test.create import create_listening_test, plan_listening_test
+    from bench.listening_test.create import check_new_folder, create_listening_test, plan_listening_test
 
     test = _settings(config, kind, listeners, minutes, changes or [])
+    check_new_folder(out)
     material, workload = plan_listening_test(run, test)
     for line in _told(test, workload, material.models, material.incomplete):
         print(line, file=sys.stderr)
@@ -95,7 +96,7 @@ def serve(
     except ImportError:
         raise MissingError("serving a listening test needs uvicorn; pip install 'tunebench[web]'") from None
     with _listening(host, port) as opened:
-        shown = "localhost" if host in ("0.0.0.0", "::") else host
+        shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = public_url.rstrip("/") or f"http://{shown}:{opened.getsockname()[1]}"
         app = make_app(test, address)
         print(f"{address}/organizer/{organizer_token(read_design(test))}", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from urllib.parse import urlsplit
 
 from bench.listening_test.design import ListeningDesign
 
@@ -34,6 +35,19 @@ def listener_of(design: ListeningDesign, token: str) -> int | None:
 def is_organizer(design: ListeningDesign, token: str) -> bool:
     """Whether it is the organizer's token, compared in constant time."""
     return hmac.compare_digest(token.encode(), organizer_token(design).encode())
+
+
+def is_web_address(text: str) -> bool:
+    """Whether browsers can ask for it.
+
+    >>> is_web_address("https://example.org/test"), is_web_address("example.org"), is_web_address("http://[")
+    (True, False, False)
+    """
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _proof(design: ListeningDesign, of: str) -> str:

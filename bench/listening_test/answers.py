@@ -14,7 +14,7 @@ CHOICES = ("first", "second", "tie", "both bad")
 MOST_BEEPS = 6
 _LONGEST = 86_400.0
 _SLACK = 0.5
-"""Seconds by which a player may stop short of a sound's end."""
+"""Seconds by which a player may stop short of a sound's end, at most half of the sound."""
 
 
 class Question(NamedTuple):
@@ -91,7 +91,9 @@ def check_heard(heard: Any, lengths: Sequence[float], final: bool) -> tuple[floa
     if not isinstance(heard, list) or len(heard) != len(lengths):
         raise DataError("'heard' must be a list of seconds, one for each sound")
     found = tuple(check_seconds(seconds) for seconds in heard)
-    if final and any(seconds < length - _SLACK for seconds, length in zip(found, lengths, strict=True)):
+    if final and any(
+        seconds < length - min(_SLACK, length / 2) for seconds, length in zip(found, lengths, strict=True)
+    ):
         raise DataError("a sound was not heard to its end")
     return found
 

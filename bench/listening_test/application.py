@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bench.errors import MissingError, UsageError
-from bench.listening_test.design import read_design
+from bench.listening_test.access import is_web_address
+from bench.listening_test.design import check_sound_files, read_design
 from bench.listening_test.server import Server
 from bench.listening_test.web_guard import Guard
 from bench.storage.listening_answers import Answers
@@ -21,7 +21,7 @@ def make_app(folder: Path, public_url: str = "") -> Guard:
 
     Raises:
         UsageError: there is no test in the folder, its answers cannot be written, or the address is none.
-        DataError: the design or the answers are damaged.
+        DataError: the design, a sound or the answers are damaged.
         MissingError: the extra ``web`` is not installed.
     """
     try:
@@ -30,9 +30,9 @@ def make_app(folder: Path, public_url: str = "") -> Guard:
         raise MissingError(f"serving a listening test needs {error.name}; pip install 'tunebench[web]'") from None
     from bench.listening_test.routes import make_routes
 
-    parts = urlsplit(public_url)
-    if public_url and (parts.scheme not in ("http", "https") or not parts.netloc):
+    if public_url and (not is_web_address(public_url) or set("?#") & set(public_url)):
         raise UsageError(f"--public-url is '{public_url}', must be an address such as https://example.org/test")
     design = read_design(folder)
+    check_sound_files(design, folder)
     server = Server(folder, design, Answers(folder, design.id), public_url.rstrip("/"))
-    return Guard(make_routes(server), parts.scheme == "https")
+    return Guard(make_routes(server), public_url.startswith("https:"))

@@ -45,6 +45,16 @@ def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, Li
     return material, _workload(material, test)
 
 
+def check_new_folder(folder: Path) -> None:
+    """Check that a folder can be made: that nothing is there, or an empty one.
+
+    Raises:
+        UsageError: something is.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
+
+
 def create_listening_test(
     run: StrPath, test: ListeningTest, folder: StrPath, progress: ProgressOption = None
 ) -> ListeningDesign:
@@ -64,8 +74,7 @@ def create_listening_test(
         DataError: no prompt has a clip of every model, or a clip's file is missing or damaged.
     """
     run, folder = Path(run), Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
+    check_new_folder(folder)
     with Store.read(run) as store:
         material = find_material(store, test)
         about = {"title": run.resolve().name, "suite": str(store.about()["suite"])}

@@ -181,6 +181,26 @@ def read_design(folder: Path) -> ListeningDesign:
     return design
 
 
+def check_sound_files(design: ListeningDesign, folder: Path) -> None:
+    """Check that the sounds of a test are those that it was drawn with.
+
+    Args:
+        design: of the test.
+        folder: of the test.
+
+    Raises:
+        DataError: one is missing or was changed.
+    """
+    for key, file in design.files.items():
+        path = folder / SOUNDS / f"{design.sound(key)}.mp3"
+        try:
+            same = hashlib.sha256(read_bytes(path)).hexdigest() == file.sha256
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror}); copy the whole folder of the test") from None
+        if not same:
+            raise DataError(f"{path} was changed after the test was made; put the first one back")
+
+
 def _check(design: ListeningDesign) -> None:
     """Raise ValueError where a page shows what is not there."""
     bytes.fromhex(design.secret)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from bench.listening_test.answers import name_of, questions
 from bench.listening_test.design import ListeningDesign, tones_key
 from bench.listening_test.sessions import BEEP_SECONDS, ListeningTrial
-from bench.listening_test.settings import OVERALL_QUALITY, RatedScale
+from bench.listening_test.settings import OVERALL_QUALITY, SCALES, RatedScale
 
 
 def common_content(design: ListeningDesign) -> dict[str, Any]:
@@ -45,16 +45,17 @@ def completion(design: ListeningDesign, listener: int, panel: str) -> dict[str, 
     address = wanted.address
     for name, value in (("{code}", wanted.code), ("{listener}", panel or name_of(listener))):
         address = address.replace(name, quote(value, safe=""))
-    return {"code": wanted.code, "address": urlunsplit(urlsplit(address))}
+    return {"code": wanted.code, "address": address}
 
 
 def _scale(scale: RatedScale, texts: Mapping[str, str]) -> dict[str, Any]:
-    """A scale in the language of the test, where that has words for it."""
-    name = texts.get(f"scale {scale.name}", scale.name)
-    own = {
-        "question": texts.get(f"scale {scale.name} question", scale.question),
-        "meaning": texts.get(f"scale {scale.name} meaning", scale.meaning) if scale.meaning else "",
-    }
+    """A scale in the language of the test, where that has words for it and the organizer chose none of their own."""
+    name, known = texts.get(f"scale {scale.name}", scale.name), SCALES.get(scale.name, scale)
+    own = {"question": scale.question, "meaning": scale.meaning}
+    if scale.question == known.question:
+        own["question"] = texts.get(f"scale {scale.name} question", scale.question)
+    if scale.meaning and scale.meaning == known.meaning:
+        own["meaning"] = texts.get(f"scale {scale.name} meaning", scale.meaning)
     ends = {
         end: texts.get(f"scale {word}", word) for end, word in (("lowest", scale.lowest), ("highest", scale.highest))
     }

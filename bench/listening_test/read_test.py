@@ -138,6 +138,8 @@ def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswe
         listener = content["listener"]
         if isinstance(listener, bool) or listener < 0:
             raise ValueError(f"there is no listener {listener!r}")
+        if content["consented"] is not True:
+            raise DataError(f"{name_of(listener)} has not agreed to take part")
         answered = list(_checked(design, listener, content["answers"].items()))
         facts: dict[str, Any] = {}
         for name, value in content["facts"].items():
@@ -152,7 +154,7 @@ def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswe
 def _checked(design: ListeningDesign, listener: int, pages: Iterable[tuple[str, Any]]) -> Iterable[PageAnswer]:
     for number, said in pages:
         page, trial = int(number), design.sessions[listener][int(number)]
-        if page < 0:
+        if page < 0 or str(page) != number:  # "01" would be page 1 again
             raise DataError(f"there is no page {number}")
         final = said["final"] is True
         answer = check_answer(design, trial, said["answer"], final)

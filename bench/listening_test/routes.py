@@ -2,14 +2,19 @@
 
 # No "from __future__ import annotations": FastAPI reads the types of these functions, which stand inside another.
 
+import html
+import json
+import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Body, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from bench.errors import DataError, UsageError
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from bench.listening_test.server import Server
 
 LISTENER, ORGANIZER = "listener", "organizer"
+"""Cookies; the test stands in their names, too, since browsers send all cookies of a host to each of its ports."""
+
 _SAME = "Thu, 01 Jan 1970 00:00:00 GMT"
 """Date of all sounds: when a file was written would tell in which order the models were prepared."""
 
@@ -32,9 +39,25 @@ _NOT_KEPT = {"cache-control": "no-store"}
 _NAME = re.compile(r"[0-9a-f]{32}")
 
 
+def _storable(content: dict[str, Any]) -> dict[str, Any]:
+    """Return JSON that can be written again, or raise ValueError: of half a character, or a number that is none."""
+    json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    return content
+
+
+Content = Annotated[dict[str, Any], Body(), AfterValidator(_storable)]
+
+
 def make_routes(server: "Server") -> FastAPI:
     """Return the application of one listening test."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        server.answers.close()  # SQLite then moves all answers into the one file
+
+    # A redirect that adds or takes a slash would name the host of the request, and forget the path of the proxy.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=closing)
     _answer_mistakes(app, server)
     _serve_pages(app, server)
     _take_answers(app, server)
@@ -46,26 +69,42 @@ def _host(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def _cookie(server: "Server", request: Request, name: str) -> str | None:
+    return request.cookies.get(f"{name}-{server.design.id[:16]}")
+
+
 def _listener(server: "Server", request: Request) -> Listener:
-    return server.listener(request.cookies.get(LISTENER))
+    return server.listener(_cookie(server, request, LISTENER), request.headers.get("x-listener"))
 
 
 def _with_cookie(response: Response, server: "Server", name: str, token: str) -> Response:
-    secure = server.url.startswith("https:")
-    response.set_cookie(
-        name, token, max_age=_YEAR, path=server.path or "/", httponly=True, secure=secure, samesite="lax"
-    )
+    secure, path = server.url.startswith("https:"), server.path or "/"
+    name = f"{name}-{server.design.id[:16]}"
+    response.set_cookie(name, token, max_age=_YEAR, path=path, httponly=True, secure=secure, samesite="lax")
     return response
 
 
+def _said(server: "Server", text: str) -> str:
+    """A page that says one thing."""
+    title, language = server.design.test.wording.title, server.design.texts["code"]
+    return (
+        f'<!doctype html><html lang="{html.escape(language)}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="stylesheet" href="{html.escape(server.path)}/static/listener.css">'
+        f"<title>{html.escape(title)}</title><main><p>{html.escape(text)}</p></main>"
+    )
+
+
 def _answer_mistakes(app: FastAPI, server: "Server") -> None:
-    """Say in JSON what is refused, and log it."""
+    """Say what is refused, to people as a page and to programs in JSON, and log it."""
 
     def refused(request: Request, status: int, why: str) -> Response:
-        token = request.cookies.get(LISTENER)
+        token = _cookie(server, request, LISTENER)
         number = listener_of(server.design, token) if token else None
         if status not in (401, 429):
             server.refuse(number, _host(request), f"{status} {request.method} {request.url.path[:100]}: {why}")
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(_said(server, why), status, headers=_NOT_KEPT)
         return JSONResponse({"error": why}, status, headers=_NOT_KEPT)
 
     @app.exception_handler(Refusal)
@@ -79,7 +118,8 @@ def _answer_mistakes(app: FastAPI, server: "Server") -> None:
     @app.exception_handler(UsageError)
     def on_full(request: Request, error: UsageError) -> Response:
         del request
-        return JSONResponse({"error": str(error)}, 503)
+        logging.getLogger("uvicorn.error").error("%s", error)  # where files lie is the organizer's alone
+        return JSONResponse({"error": server.design.texts["not saved"]}, 503, headers=_NOT_KEPT)
 
     @app.exception_handler(RequestValidationError)
     def on_malformed(request: Request, error: RequestValidationError) -> Response:
@@ -117,7 +157,7 @@ def _serve_pages(app: FastAPI, server: "Server") -> None:
 
     @app.get("/sounds/{name}.mp3")
     def sound(name: str, request: Request) -> Response:
-        organizer = request.cookies.get(ORGANIZER)
+        organizer = _cookie(server, request, ORGANIZER)
         listener = None if organizer and server.is_organizer(organizer) else _listener(server, request)
         if not _NAME.fullmatch(name):
             raise Refusal(404, "there is no such sound")
@@ -135,27 +175,30 @@ def _take_answers(app: FastAPI, server: "Server") -> None:
     """What a listener's page asks and tells."""
 
     @app.post("/api/enroll")
-    def enroll(request: Request, content: dict[str, Any] = Body()) -> Response:  # noqa: B008
-        number = server.enroll(content.get("panel"), _host(request))
+    def enroll(request: Request, content: Content) -> Response:
+        number = server.enroll(content.get("panel"), _host(request), _cookie(server, request, LISTENER))
         return _with_cookie(JSONResponse({}), server, LISTENER, listener_token(server.design, number))
 
     @app.get("/api/session")
     def session(request: Request) -> Response:
-        known = LISTENER in request.cookies
-        return JSONResponse(
-            server.content(_listener(server, request)) if known else server.arrival(), headers=_NOT_KEPT
-        )
+        try:
+            content = server.content(_listener(server, request))
+        except Refusal as error:
+            if error.status != 401:
+                raise
+            content = server.arrival()
+        return JSONResponse(content, headers=_NOT_KEPT)
 
     @app.post("/api/consent")
     def consent(request: Request) -> dict[str, Any]:
         return server.consent(_listener(server, request))
 
     @app.post("/api/facts")
-    def facts(request: Request, content: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+    def facts(request: Request, content: Content) -> dict[str, Any]:
         return server.add_facts(_listener(server, request), content)
 
     @app.post("/api/answer")
-    def answer(request: Request, content: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+    def answer(request: Request, content: Content) -> dict[str, Any]:
         return server.save(_listener(server, request), content)
 
 
@@ -163,7 +206,7 @@ def _serve_organizer(app: FastAPI, server: "Server") -> None:
     """The organizer's page, behind its token."""
 
     def check(request: Request) -> None:
-        server.check_organizer(request.cookies.get(ORGANIZER), _host(request))
+        server.check_organizer(_cookie(server, request, ORGANIZER), _host(request))
 
     @app.get("/organizer/{token}")
     def open_organizer(token: str, request: Request) -> Response:
@@ -189,7 +232,7 @@ def _serve_organizer(app: FastAPI, server: "Server") -> None:
         return Response(table, media_type="text/csv; charset=utf-8", headers=headers)
 
     @app.post("/organizer/state")
-    def state(request: Request, content: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+    def state(request: Request, content: Content) -> dict[str, Any]:
         check(request)
         if content.get("state") not in ("open", "paused", "closed"):
             raise DataError("'state' must be open, paused or closed")

@@ -23,7 +23,8 @@ def failed_listeners(
     Args:
         design: of the test.
         answered: all answers; those that are not final say nothing.
-        facts: by listener, what is known of them: ``found`` is how many of the headphone check's tones.
+        facts: by listener, what is known of them: ``found`` is how many of the headphone check's tones, of which who
+            left the check out has found none.
 
     Returns:
         By the number of the listener, a reason or more.
@@ -47,14 +48,14 @@ def _reasons(
     missed, checks = _spoiled(design, listener, pages)
     timed = [one.seconds for one in pages if session[one.page].role != "practice" and one.seconds is not None]
     fast = sum(seconds < rules.fastest for seconds in timed)
-    found = facts.get("found")
+    found = facts.get("found", 0)
     return [
         f"beeps counted wrongly on {wrong} pages" if wrong > rules.beeps else "",
         f"spoiled copies preferred or not rated lower in {missed} of {checks} checks"
         if missed > 1 and missed > rules.spoiled * checks
         else "",
         f"{found} of {len(design.tones)} tones of the headphone check found"
-        if found is not None and found < rules.headphones
+        if found < rules.headphones and (pages or "found" in facts)
         else "",
         f"{fast} of {len(timed)} pages answered within {rules.fastest:g} s" if fast > TOO_FAST * len(timed) else "",
     ]

@@ -50,11 +50,15 @@ class Server:
 
     # Who asks.
 
-    def listener(self, token: str | None) -> Listener:
+    def listener(self, token: str | None, expected: str | None = None) -> Listener:
         """Return who a cookie belongs to.
 
+        Args:
+            token: of the cookie.
+            expected: the number, counted from 1, of the session that the page shows; None where it shows none yet.
+
         Raises:
-            Refusal: to nobody, or they ask too often.
+            Refusal: to nobody, they ask too often, or the link of another session was opened since in this browser.
         """
         number = listener_of(self.design, token) if token else None
         found = self.answers.listener(number) if number is not None else None
@@ -62,6 +66,8 @@ class Server:
             raise Refusal(401, self.design.texts["invalid"])
         if not self.requests.allows(str(number)):
             raise Refusal(429, "too many requests; wait a little")
+        if expected is not None and expected != str(found.listener + 1):
+            raise Refusal(409, "another session was opened in this browser; load the page again")
         return found
 
     def join(self, token: str, host: str) -> int:
@@ -81,8 +87,16 @@ class Server:
             self.answers.enroll(number)
         return number
 
-    def enroll(self, panel: str | None, host: str) -> int:
+    def enroll(self, panel: str | None, host: str, token: str | None = None) -> int:
         """Give somebody who came by themselves a session.
+
+        Args:
+            panel: what a panel calls them, or None.
+            host: that they come from.
+            token: of the cookie that they have already, or None; who takes part keeps the session.
+
+        Returns:
+            The number of the session.
 
         Raises:
             Refusal: enrollment is not open, the test is full, or somebody of that name takes part already.
@@ -92,6 +106,9 @@ class Server:
         if not self.arrivals.allows(host):
             raise Refusal(429, "too many requests; wait a little")
         self._refuse_unless_open()
+        known = listener_of(self.design, token) if token else None
+        if known is not None and (found := self.answers.listener(known)) and found.panel == panel:
+            return known
         if panel is not None and not (isinstance(panel, str) and 0 < len(panel) <= 100 and panel.isprintable()):
             raise Refusal(400, "the name that the panel gave is none")
         try:
@@ -154,13 +171,11 @@ class Server:
             Refusal: the test is not open, or the page is not the one that the listener is at.
             DataError: the answer is none to that page.
         """
-        self._refuse_unless_open()
+        self._refuse_unless_agreed(who)
         session = self.design.sessions[who.listener]
         page, final, number = content.get("page"), content.get("final"), content.get("number")
         if not isinstance(final, bool) or not _whole(page, len(session)) or not _whole(number, 1_000_000):
             raise DataError("an answer needs 'page', 'number' and 'final'")
-        if who.consented_at is None:
-            raise Refusal(403, "nobody has agreed to take part yet")
         trial = session[page]
         answer = check_answer(self.design, trial, content.get("answer"), final)
         lengths = [self.design.files[key].seconds for key in self.design.keys_on(trial)]
@@ -172,12 +187,12 @@ class Server:
         stored = PageAnswer(
             who.listener, page, answer, final, number, heard, None if seconds is None else check_seconds(seconds)
         )
+        last = final and len(known | {page}) == len(session)
         try:
-            saved = self.answers.save(stored)
+            saved = self.answers.save(stored, last)
         except AlreadyAnswered:
             raise Refusal(409, f"page {page + 1} was answered before") from None
-        if final and len(known | {page}) == len(session):
-            self.answers.finish(who.listener)
+        if last:
             who = self.answers.listener(who.listener) or who
         return {"saved": saved, **self.finished(who)}
 
@@ -185,10 +200,10 @@ class Server:
         """Keep what a listener says of themselves, and of the headphone check.
 
         Raises:
-            Refusal: the test is not open.
+            Refusal: the test is not open, or they have not agreed to take part.
             DataError: it was not asked.
         """
-        self._refuse_unless_open()
+        self._refuse_unless_agreed(who)
         self.answers.add_facts(who.listener, check_facts(self.design, content))
         return {}
 
@@ -227,6 +242,11 @@ class Server:
     def _refuse_unless_open(self) -> None:
         if (state := self.answers.state) != "open":
             raise Refusal(403, self.design.texts[state])
+
+    def _refuse_unless_agreed(self, who: Listener) -> None:
+        self._refuse_unless_open()
+        if who.consented_at is None:
+            raise Refusal(403, "nobody has agreed to take part yet")
 
     def _count_guess(self, host: str, what: str) -> None:
         if not self.guesses.allows(host):

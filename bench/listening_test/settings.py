@@ -203,6 +203,11 @@ class ListeningTest(Settings):
             raise ValueError("scales: name one at least")
         if len({name.casefold() for name in names}) < len(names):
             raise ValueError(f"scales: two have one name ({', '.join(names)})")
+        asked = [question.name for question in self.about]
+        if len({name.casefold() for name in asked}) < len(asked):
+            raise ValueError(f"about: two questions have one name ({', '.join(asked)})")
+        if self.screening.headphones and not self.checks.headphones:
+            raise ValueError("screening: headphones asks for tones that are found, but checks: headphones is off")
         return self
 
     @property

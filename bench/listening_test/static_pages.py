@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bench.errors import UsageError
-from bench.listening_test.design import SOUNDS, ListeningDesign, read_design
+from bench.listening_test.access import is_web_address
+from bench.listening_test.create import check_new_folder
+from bench.listening_test.design import SOUNDS, ListeningDesign, check_sound_files, read_design
 from bench.listening_test.listener_session import common_content, session_content, sounds_of_session
 from bench.paths import StrPath
 
@@ -29,14 +30,14 @@ def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None
 
     Raises:
         UsageError: there is no test in the folder, ``out`` cannot be used, or ``send`` is no address.
-        DataError: the design is damaged.
+        DataError: the design or a sound is damaged.
     """
     folder, out = Path(folder), Path(out)
-    if send and not (urlsplit(send).scheme in ("http", "https") and urlsplit(send).netloc):
+    if send and not is_web_address(send):
         raise UsageError(f"--send-to is '{send}', must be an address such as https://example.org/answers")
     design = read_design(folder)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already, and not an empty folder; name a new one with --out")
+    check_sound_files(design, folder)
+    check_new_folder(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as made:

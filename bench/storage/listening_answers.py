@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ class PageAnswer(NamedTuple):
 
 
 class AlreadyAnswered(Exception):
-    """The page has a final answer, and it is another one."""
+    """The page has a final answer that is another one, or somebody of that name in the panel takes part already."""
 
 
 class Answers:
@@ -67,21 +68,30 @@ class Answers:
     Args:
         folder: of the test.
         design: id of its design; answers to another one are refused.
+        reading: whether a folder that cannot be written will do, such as one in an archive.
 
     Raises:
         UsageError: the file cannot be written.
         DataError: it is damaged, of a newer tunebench, or holds answers to another design.
     """
 
-    def __init__(self, folder: Path, design: str) -> None:
+    def __init__(self, folder: Path, design: str, reading: bool = False) -> None:
         self._path = folder / FILE
         self._lock = threading.Lock()
+        fixed = reading and not os.access(folder, os.W_OK)
         with self._explained():
-            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            self._db.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(folder) else 'WAL'}")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._make(design)
+            self._db = self._connect(fixed)
+        try:
+            with self._explained():
+                if not fixed:
+                    self._db.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(folder) else 'WAL'}")
+                    self._db.execute("PRAGMA synchronous = FULL")
+                    self._db.execute("PRAGMA foreign_keys = ON")
+                    self._make(design)
+            self._check(design)
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         with self._lock:
@@ -140,12 +150,12 @@ class Answers:
             known = {**facts, **json.loads(found[0])}
             db.execute("UPDATE listeners SET facts = ? WHERE listener = ?", (_json(known), listener))
 
-    def finish(self, listener: int) -> None:
-        """Note when a listener was done, the first time that they are."""
-        self._write("UPDATE listeners SET finished_at = coalesce(finished_at, ?) WHERE listener = ?", _now(), listener)
-
-    def save(self, answer: PageAnswer) -> bool:
+    def save(self, answer: PageAnswer, last: bool = False) -> bool:
         """Keep an answer; the same one again changes nothing.
+
+        Args:
+            answer: to a page.
+            last: whether the listener is done with it; when that was is noted in the same change.
 
         Returns:
             Whether it was kept: a change with a lower number than the one that is kept came too late.
@@ -169,6 +179,8 @@ class Answers:
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (listener, page, text, final, number, _json(list(heard)), seconds, _now()),
             )
+            if last:
+                db.execute("UPDATE listeners SET finished_at = ? WHERE listener = ?", (_now(), listener))
         return True
 
     def listeners(self) -> list[Listener]:
@@ -198,6 +210,14 @@ class Answers:
         """When, of whom, and what was refused, the latest first."""
         return [tuple(row) for row in self._all("SELECT at, listener, what FROM refused ORDER BY rowid DESC")]
 
+    def _connect(self, fixed: bool) -> sqlite3.Connection:
+        """Open the file; a fixed one is in a folder that cannot be written."""
+        if not fixed:
+            return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        # What a server left open is read with the help of a file beside it, which could not be made here.
+        way = "mode=ro" if self._path.with_name(f"{FILE}-wal").exists() else "immutable=1"
+        return sqlite3.connect(f"{self._path.resolve().as_uri()}?{way}", uri=True, check_same_thread=False)
+
     def _make(self, design: str) -> None:
         with self._transaction() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -207,10 +227,12 @@ class Answers:
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {_VERSION}")
                 db.execute("INSERT INTO test VALUES (1, ?, 'open', ?)", (design, _now()))
-            elif version != _VERSION:
-                raise DataError(f"{self._path} has layout {version}, and this tunebench reads {_VERSION}")
-            (known,) = db.execute("SELECT design FROM test").fetchone()
-        if known != design:
+
+    def _check(self, design: str) -> None:
+        version = self._one("PRAGMA user_version")
+        if version != _VERSION:
+            raise DataError(f"{self._path} has layout {version}, and this tunebench reads {_VERSION}")
+        if self._one("SELECT design FROM test") != design:
             raise DataError(f"{self._path} holds answers to another design; move it away, or put the first design back")
 
     def _one(self, query: str) -> Any:
@@ -231,10 +253,11 @@ class Answers:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk may have ended it
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -254,7 +277,7 @@ def read_answers(folder: Path, design: str) -> tuple[list[PageAnswer], list[List
     Raises:
         UsageError, DataError: as `Answers`.
     """
-    answers = Answers(folder, design)
+    answers = Answers(folder, design, reading=True)
     try:
         return answers.answers(), answers.listeners()
     finally:

@@ -274,7 +274,7 @@ function trial(page) {
   const message = (final) => ({
     page, final, number: ++number, answer: collected(),
     heard: content.sounds.map((_, place) => Math.round(player.heard(place) * 1000) / 1000),
-    seconds: player.sinceEnd === null ? null : Math.round(player.sinceEnd * 1000) / 1000,
+    seconds: player.sinceEnd === null ? null : Math.min(86400, Math.round(player.sinceEnd * 1000) / 1000),
   });
   const draft = () => {
     clearTimeout(timer);
@@ -282,7 +282,8 @@ function trial(page) {
     const sent = message(false);
     session.answers[page] = { ...sent };
     tell("saving");
-    store.save(sent).then(() => { if (!going) tell("saved"); }, () => tell("not saved", true));
+    store.save(sent).then(() => { if (!going) tell("saved"); },
+      (error) => { if (error instanceof Refused) refuse(error); else tell("not saved", true); });
   };
   // A slider that moves is saved when it rests, all else at once.
   const changed = (event) => {
@@ -307,7 +308,11 @@ function trial(page) {
       session.answers[page] = sent;
       Object.assign(session, found);
       go();
-    } catch (error) { going = false; refuse(error); }
+    } catch (error) {
+      going = false;
+      if (error.status === 409) return start();  // another tab or device went on
+      refuse(error);
+    }
   });
   const ready = () => { next.setAttribute("aria-disabled", String(!complete())); };
   show(content.practice ? say("practice") : say("page", { number: page + 1, count: session.pages.length }));

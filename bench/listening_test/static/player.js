@@ -27,7 +27,10 @@ class Player {
     return Math.min(seconds, Math.max(before, played));
   }
 
-  whole(place) { return this.heard(place) >= this.sounds[place].seconds - 0.3; }
+  whole(place) {
+    const { seconds } = this.sounds[place];
+    return this.heard(place) >= seconds - Math.min(0.3, seconds / 4);
+  }
 
   get allWhole() { return this.sounds.every((_, place) => this.whole(place)); }
 

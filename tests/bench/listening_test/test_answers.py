@@ -135,12 +135,16 @@ def test_listeners_who_fail_are_left_out_by_name_and_reason(make_test: MakeTest)
         else one
         for one in deaf
     ]
-    facts = {3: {"found": 4}}
+    heard = {listener: {"found": 6} for listener in range(4)}
+    facts = {**heard, 3: {"found": 4}}
     failed = failed_listeners(design, deaf, facts)
     assert {listener: len(reasons) for listener, reasons in failed.items()} == {0: 1, 1: 1, 2: 1, 3: 1}
     assert "2 pages" in failed[0][0] and "6 of 6" in failed[1][0] and "4 of 6" in failed[3][0]
-    assert failed_listeners(design, answered, {}) == {}
-    kept = survey_of(Path("test"), design, [one for one in deaf if one.listener != 2], {1: {}, 3: {}})
+    assert failed_listeners(design, answered, heard) == {}
+    left_out = failed_listeners(design, answered, {**heard, 2: {}})  # answered without the headphone check
+    assert failed_listeners(design, [], {0: {}}) == {}  # has only just come
+    assert left_out.keys() == {2} and "0 of 6 tones" in left_out[2][0]
+    kept = survey_of(Path("test"), design, [one for one in deaf if one.listener != 2], {**facts, 3: {"found": 6}})
     assert kept.listeners == ("listener-004",) and sum("rules" in one.reason for one in kept.exclusions) == 2
     with pytest.raises(DataError, match="passes"):
         survey_of(Path("test"), design, deaf, facts)
@@ -195,6 +199,9 @@ def test_a_final_answer_is_whole_and_heard(make_test: MakeTest) -> None:
     with pytest.raises(DataError, match="1 of 2"):
         check_answer(design, trial, {"s0": 3}, final=True)
     assert check_heard([0.2], [1.5], final=False) == (0.2,) and check_heard([1.4], [1.5], final=True) == (1.4,)
+    assert check_heard([0.2], [0.3], final=True) == (0.2,)
+    with pytest.raises(DataError):
+        check_heard([0.0], [0.3], final=True)  # a short sound must be played, too
     for heard in ([0.2], [], [1.5, 1.5], "1.5", [float("nan")], [-1], [1e9], [True], [None]):
         with pytest.raises(DataError):
             check_heard(heard, [1.5], final=True)
@@ -278,6 +285,8 @@ def test_files_of_the_static_pages_are_read(make_test: MakeTest) -> None:
         lambda content: content["answers"]["3"].update(answer={"s0": 9}),
         lambda content: content["answers"].update({"99": content["answers"]["3"]}),
         lambda content: content["answers"].update({"-1": content["answers"]["3"]}),
+        lambda content: content["answers"].update({"03": content["answers"]["3"]}),
+        lambda content: content.update(consented=False),
         lambda content: content["answers"]["3"].update(heard=[0.1]),
         lambda content: content["facts"].update(headphones=[7]),
         lambda content: content.pop("answers"),

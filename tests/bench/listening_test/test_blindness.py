@@ -41,7 +41,8 @@ def accuracy(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> fl
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
-    forest = RandomForestClassifier(200, random_state=0)
+    # Each split sees all features: one that tells is found beside the many of the names, which are noise.
+    forest = RandomForestClassifier(200, max_features=None, random_state=0)
     found = cross_val_predict(forest, features, labels, groups=groups, cv=GroupKFold(6))
     return float((found == labels).mean())
 
@@ -74,7 +75,7 @@ def test_a_classifier_stays_at_chance(
     # The same classifier finds what does tell: sizes that differ by model.
     leaky = np.array(features)
     leaky[:, 6 + 8 + HEADER] += 100 * np.array(labels)
-    assert accuracy(leaky, np.array(labels), np.array(groups)) > 0.65
+    assert accuracy(leaky, np.array(labels), np.array(groups)) > 0.75
 
 
 def test_no_two_pages_of_a_session_give_an_order_away(make_test: Callable[..., Path]) -> None:

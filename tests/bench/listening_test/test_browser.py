@@ -147,7 +147,9 @@ def test_a_listener_rates_leaves_resumes_elsewhere_and_is_analyzed_as_clicked(
         second.wait_for_other(heading)
     assert second.heading == DONE and second.problems == []
     cookies = second.context.cookies()
-    assert [(one["name"], one["httpOnly"], one["sameSite"]) for one in cookies] == [("listener", True, "Lax")]
+    assert [(one["name"], one["httpOnly"], one["sameSite"]) for one in cookies] == [
+        (f"listener-{served.design.id[:16]}", True, "Lax")
+    ]
     second.context.close()
 
     found = read_listening_test(served.folder, screened=False)
@@ -311,6 +313,7 @@ def test_static_pages_keep_answers_and_give_them_to_the_listener(
     Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}/?listener=3"
     visitor = Visitor(chromium)
+    visitor.page.add_init_script("delete Crypto.prototype.randomUUID")  # as on a page without https
     visitor.page.goto(address)
     visitor.page.get_by_role("button", name="Begin").wait_for()
     visitor.until_pages()
@@ -326,6 +329,10 @@ def test_static_pages_keep_answers_and_give_them_to_the_listener(
         visitor.page.get_by_role("link", name="Download your answers").click()
     (folder / ANSWERS).mkdir()
     download.value.save_as(folder / ANSWERS / download.value.suggested_filename)
+    visitor.page.goto(address.replace("=3", "=1"))  # the next listener at the same computer
+    visitor.page.get_by_role("button", name="Begin").wait_for()
+    visitor.page.goto(address)
+    visitor.page.get_by_role("heading", name=DONE).wait_for()
     visitor.context.close()
     server.shutdown()
     server.server_close()
@@ -399,3 +406,32 @@ def test_an_answer_that_never_left_the_browser_is_there_after_a_reload(
     visitor.wait_for_other(heading)
     assert visitor.page.evaluate("localStorage.length") == 0
     visitor.context.close()
+
+
+def test_a_tab_that_was_overtaken_shows_the_page_that_comes_next(
+    chromium: Any, make_test: MakeTest, serve: Serve
+) -> None:
+    checks = {"practice": 0, "beeps": 0, "spoiled": 0, "headphones": False}
+    served = serve(make_test(fresh=True, checks=checks, scales=["Harmony"]))
+    first, second = Visitor(chromium), Visitor(chromium)
+    link = f"http://127.0.0.1:{served.port}/join/{listener_token(served.design, 0)}"
+    first.page.goto(link)
+    first.until_pages()
+    second.page.goto(link)
+    second.page.wait_for_selector("fieldset")
+    rate_by_mouse(first, 2)
+    first.page.get_by_text("Page 2 of").wait_for()
+    rate_by_mouse(second, 4)
+    second.page.get_by_text("Page 2 of").wait_for()
+    first.page.goto(link.replace(link.rpartition("/")[2], listener_token(served.design, 1)))
+    stale = first.context.new_page()  # shows listener 2, while listener 1 comes back in another tab
+    stale.goto(link)
+    assert "Page 2 of" in stale.locator("h1").inner_text(timeout=20_000)
+    first.click("Begin")
+    first.page.get_by_text("another session was opened").wait_for()
+    answers = Answers(served.folder, served.design.id)
+    people = answers.listeners()
+    assert [one.answer for one in answers.answers()] == [{"s0": 2}] and people[1].consented_at is None
+    answers.close()
+    first.context.close()
+    second.context.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def test_what_is_no_design_is_refused(text: str, tmp_path: Path) -> None:
         read_design(tmp_path)
     with pytest.raises(UsageError):
         read_design(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"about": [{"name": "Age", "question": "?"}, {"name": "age", "question": "!"}]}, "about"),
+        ({"checks": {"headphones": False}, "screening": {"headphones": 5}}, "headphones"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        ListeningTest.model_validate(settings)
 
 
 @pytest.mark.parametrize("kind", ["ratings", "preference", "stimuli"])
@@ -147,3 +160,16 @@ def test_a_folder_that_holds_something_is_left_alone(run_folder: Path, tmp_path:
     with pytest.raises(UsageError, match="--out"):
         create_listening_test(run_folder, ListeningTest(minutes=30), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_every_text_is_on_some_page() -> None:
+    room = Path(str(files("bench.listening_test")))
+    sources = "".join(path.read_text(encoding="utf-8") for path in [*room.glob("*.py"), *room.glob("static/*.js")])
+    assert [name for name in read_texts("en") if f'"{name}"' not in sources] == []
+
+
+def test_an_organizers_own_question_is_asked_in_any_language(make_test: MakeTest) -> None:
+    own = {"name": "Harmony", "question": "Klingt es gut?"}
+    first, second = common_content(read_design(make_test(language="de", scales=[own, "Rhythm"])))["scales"]
+    assert first["question"] == "Klingt es gut?" and first["meaning"] == ""
+    assert second["question"] == read_texts("de")["scale Rhythm question"]

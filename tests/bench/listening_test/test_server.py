@@ -13,15 +13,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from bench.errors import DataError, UsageError
 from bench.listening_test.access import listener_of, listener_token, organizer_token
 from bench.listening_test.answers import questions
+from bench.listening_test.application import make_app
 from bench.listening_test.design import ListeningDesign, read_design
 from bench.listening_test.rate_limit import RateLimit
 from bench.listening_test.read_test import read_listening_test
-from bench.storage.listening_answers import Answers
+from bench.listening_test.static_pages import write_listening_pages
+from bench.storage.listening_answers import Answers, PageAnswer, read_answers
 from tests.bench.listening_test.conftest import Client, Served
 
 MakeTest = Callable[..., Path]
@@ -35,6 +39,10 @@ def joined(served: Served, listener: int = 0) -> Client:
     assert status == 303 and headers["location"] == "/"
     assert client.post("/api/consent") == (200, {})
     return client
+
+
+def listener_cookie(design: ListeningDesign) -> str:
+    return f"listener-{design.id[:16]}"
 
 
 def whole_answer(design: ListeningDesign, listener: int, page: int, value: int = 3) -> dict[str, Any]:
@@ -205,20 +213,21 @@ def test_strangers_see_nothing(make_test: MakeTest, serve: Serve) -> None:
     ):
         client = served.client()
         assert client.ask("GET", f"/join/{wrong or '%00'}".replace("²", "%C2%B2"))[0] in (404, 429), wrong
-        client.cookies = {"listener": wrong.replace("²", "")}
+        client.cookies = {listener_cookie(design): wrong.replace("²", "")}
         assert client.get("/api/session")[0] == 401
         assert client.get(f"/sounds/{sound}.mp3")[0] == 401
         assert client.post("/api/answer", whole_answer(design, 0, 0))[0] == 401
     # A session that nobody has joined yet is none, whatever proves it.
     client = served.client()
-    client.cookies = {"listener": listener_token(design, 3)}
+    client.cookies = {listener_cookie(design): listener_token(design, 3)}
     assert client.get("/api/session")[0] == 401
 
 
 def test_the_organizers_page_needs_its_token(make_test: MakeTest, serve: Serve) -> None:
     served = serve(make_test(fresh=True))
     listener = joined(served)
-    listener.cookies["organizer"] = listener.cookies["listener"]
+    own = listener_cookie(served.design)
+    listener.cookies[own.replace("listener", "organizer")] = listener.cookies[own]
     for client in (served.client(), listener):
         assert client.get("/organizer")[0] == 404
         assert client.get("/organizer/files/answers.csv")[0] == 404
@@ -330,7 +339,7 @@ def test_open_enrollment_has_a_cap_and_knows_panelists(make_test: MakeTest, serv
     for place, client in enumerate(clients):
         assert client.post("/api/enroll", {"panel": f"p{place}"})[0] == 200
         assert client.get("/api/session")[1]["state"] == "open"
-    assert len({client.cookies["listener"] for client in clients}) == 4
+    assert len({client.cookies[listener_cookie(served.design)] for client in clients}) == 4
     late = served.client()
     assert late.post("/api/enroll", {"panel": "p0"})[0] == 409
     assert late.post("/api/enroll", {"panel": "p9"}) == (403, {"error": served.design.texts["full"]})
@@ -344,12 +353,148 @@ def test_a_test_with_links_takes_nobody_else(make_test: MakeTest, serve: Serve) 
     assert served.client().post("/api/enroll", {})[0] == 403 and served.client().get("/api/session")[0] == 401
 
 
+def test_tests_on_one_host_leave_each_others_sessions_alone(make_test: MakeTest, serve: Serve) -> None:
+    first, second, open_to_all = (
+        serve(make_test(fresh=True, **settings)) for settings in ({}, {"seed": 1}, {"enrollment": "open"})
+    )
+    client = joined(first)
+    client.port = open_to_all.port  # browsers send the cookies of a host to all of its ports
+    assert client.get("/api/session")[1]["state"] == "enroll" and client.post("/api/enroll")[0] == 200
+    client.port = second.port
+    assert client.get("/api/session")[0] == 401
+    client.ask("GET", f"/join/{listener_token(second.design, 2)}")
+    for served, number in ((first, 1), (second, 3), (open_to_all, 1)):
+        client.port = served.port
+        assert client.get("/api/session")[1]["listener"] == number
+
+
+def test_a_page_answers_for_no_session_but_its_own(make_test: MakeTest, serve: Serve) -> None:
+    served = serve(make_test(fresh=True))
+    client = joined(served)
+    client.ask("GET", f"/join/{listener_token(served.design, 1)}")  # in another tab
+    assert client.post("/api/consent")[0] == 200
+    for path, content in (
+        ("/api/answer", whole_answer(served.design, 0, 0)),
+        ("/api/facts", {"volume": True}),
+        ("/api/consent", {}),
+    ):
+        assert client.ask("POST", path, content, x_listener="1")[0] == 409
+    assert final_pages(served.folder, served.design) == []
+    assert client.ask("POST", "/api/answer", whole_answer(served.design, 1, 0), x_listener="2")[0] == 200
+    assert final_pages(served.folder, served.design) == [(1, 0)]
+
+
+def test_who_enrolls_in_two_tabs_has_one_session(make_test: MakeTest, serve: Serve) -> None:
+    served = serve(make_test(fresh=True, enrollment="open"))
+    client = served.client()
+    for _ in range(3):
+        assert client.post("/api/enroll", {"panel": "p"})[0] == 200
+    assert client.get("/api/session")[1]["listener"] == 1
+    assert client.post("/api/enroll", {"panel": "q"})[0] == 200  # another person
+    assert client.get("/api/session")[1]["listener"] == 2
+
+
+def test_a_session_that_was_forgotten_can_be_begun_again_where_anybody_may(make_test: MakeTest, serve: Serve) -> None:
+    served = serve(make_test(fresh=True, enrollment="open"))
+    client = served.client()
+    client.cookies = {listener_cookie(served.design): listener_token(served.design, 2)}
+    assert client.get("/api/session")[1]["state"] == "enroll"
+    assert client.post("/api/enroll")[0] == 200 and client.get("/api/session")[1]["listener"] == 1
+
+
+def test_nothing_is_kept_of_who_has_not_agreed(make_test: MakeTest, serve: Serve) -> None:
+    served = serve(make_test(fresh=True))
+    client = served.client()
+    client.ask("GET", f"/join/{listener_token(served.design, 0)}")
+    assert client.post("/api/facts", {"volume": True})[0] == 403
+    assert client.get("/api/session")[1]["facts"] == {}
+
+
+def test_half_characters_are_refused(make_test: MakeTest, serve: Serve) -> None:
+    served = serve(make_test(fresh=True, about=[{"name": "Who", "question": "?"}]))
+    client = joined(served)
+    for content in ({"about": {"Who": "\ud800"}}, {"\udfff": 1}):
+        assert client.post("/api/facts", content)[0] == 400
+    assert client.post("/api/facts", {"about": {"Who": "👩‍🎤"}})[0] == 200
+
+
+def test_people_read_why_their_link_is_refused(make_test: MakeTest, serve: Serve) -> None:
+    served = serve(make_test(fresh=True))
+    client = served.client()
+    status, page, headers = client.ask("GET", "/join/1-<b>", accept="text/html,*/*")
+    assert status == 404 and headers["content-type"].startswith("text/html")
+    assert served.design.texts["invalid"] in page.decode() and "<b>" not in page.decode()
+
+
+def test_a_full_disk_stops_nothing_for_good(make_test: MakeTest) -> None:
+    folder = make_test(fresh=True)
+    answers = Answers(folder, "x")
+    answers.enroll(0)
+    (pages,) = answers._db.execute("PRAGMA page_count").fetchone()
+    answers._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(UsageError, match="full"):
+        for number in range(1000):
+            answers.save(PageAnswer(0, number, {"s0": "x" * 500}, False))
+    answers._db.execute(f"PRAGMA max_page_count = {pages + 100}")
+    assert answers.save(PageAnswer(0, 2000, {}, True), last=True)
+    person = answers.listener(0)
+    assert person is not None and person.finished_at is not None
+    answers.close()
+
+
+def test_answers_are_read_where_nothing_can_be_written(make_test: MakeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_test(fresh=True)
+    answers = Answers(folder, "x")
+    answers.enroll(2)
+    answers.save(PageAnswer(2, 0, {"s0": 1}, True))
+    monkeypatch.setattr(os, "access", lambda *_: False)  # an administrator may write everywhere
+    for way in ("served", "ended"):
+        (kept,), (person,) = read_answers(folder, "x")
+        assert (kept.answer, person.listener) == ({"s0": 1}, 2), way
+        with pytest.raises(DataError, match="another design"):
+            read_answers(folder, "y")
+        answers.close()
+    assert [path.name for path in folder.glob("answers*")] == ["answers.db"]
+
+
+def test_listeners_are_not_told_where_a_full_disk_is(make_test: MakeTest, caplog: pytest.LogCaptureFixture) -> None:
+    from fastapi.testclient import TestClient
+
+    from bench.listening_test.routes import make_routes
+    from bench.listening_test.server import Server
+
+    folder = make_test(fresh=True)
+    design = read_design(folder)
+    answers = Answers(folder, design.id)
+    with TestClient(make_routes(Server(folder, design, answers, ""))) as client:
+        client.get(f"/join/{listener_token(design, 0)}", follow_redirects=False)
+        answers._db.execute("PRAGMA query_only = ON")
+        found = client.post("/api/consent", json={})
+        assert found.status_code == 503 and found.json() == {"error": design.texts["not saved"]}
+        assert str(folder) in caplog.text
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"another")])
+def test_sounds_that_were_changed_are_not_served(damage: Callable[[Path], Any], make_test: MakeTest) -> None:
+    folder = make_test(fresh=True)
+    damage(min((folder / "sounds").iterdir()))
+    with pytest.raises(DataError, match="sounds"):
+        make_app(folder)
+    with pytest.raises(DataError, match="sounds"):
+        write_listening_pages(folder, folder / "pages")
+
+
+@pytest.mark.parametrize(
+    "address", ["example.org", "ftp://x", "http://[", "https://", "https://x/?a=1", "http://x:99999"]
+)
+def test_addresses_that_are_none_are_refused(address: str, make_test: MakeTest) -> None:
+    with pytest.raises(UsageError, match="public-url"):
+        make_app(make_test(), address)
+
+
 def test_answers_to_another_design_are_left_alone(make_test: MakeTest) -> None:
     folder = make_test(fresh=True)
     Answers(folder, "another").close()
-    from bench.errors import DataError
-    from bench.listening_test.application import make_app
-
     with pytest.raises(DataError, match="another design"):
         make_app(folder)
 
@@ -386,6 +531,39 @@ def _wait_for(port: int) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError("the server does not answer")
+
+
+def test_a_server_that_is_ended_leaves_one_file_of_answers(make_test: MakeTest) -> None:
+    folder = make_test(fresh=True)
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "bench",
+        "survey",
+        "serve",
+        str(folder),
+        "--port",
+        "0",
+        "--host",
+        "127.0.0.1",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        port = urlsplit(process.stdout.readline()).port
+        assert port is not None
+        _wait_for(port)
+        client = Client(port)
+        client.ask("GET", f"/join/{listener_token(read_design(folder), 0)}")
+        assert client.post("/api/consent")[0] == 200
+        process.send_signal(signal.SIGTERM)
+    assert [path.name for path in folder.glob("answers*")] == ["answers.db"]
+
+
+@pytest.mark.parametrize("path", ["/organizer/", "/join/1-x/", "/static/"])
+def test_no_answer_names_the_host_that_was_asked_for(path: str, make_test: MakeTest, serve: Serve) -> None:
+    status, _, headers = serve(make_test()).client().ask("GET", path, host="evil.example")
+    assert status == 404 and "location" not in headers
 
 
 def test_tokens_prove_their_listener(make_test: MakeTest) -> None:
