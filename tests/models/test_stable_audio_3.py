@@ -19,7 +19,7 @@ from bench.errors import UsageError
 from bench.quiet import quiet_libraries
 from models import tiny
 from models.base_checkpoint import locate
-from models.stable_audio_3 import StableAudio3, decoded, codec_reach
+from models.stable_audio_3 import StableAudio3, codec_reach, decoded
 from models.tiny.stable_audio_3 import pipeline
 
 torch.set_num_threads(1)  # networks this small lose more than they gain by threads
