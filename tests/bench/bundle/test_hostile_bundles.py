@@ -324,11 +324,7 @@ def test_a_database_that_no_run_has(files: Files, tmp_path: Path, attempt: Attem
 
 
 def test_a_bundle_of_the_layout_before_holds(files: Files, tmp_path: Path, attempt: Attempt) -> None:
-    older = (
-        "ALTER TABLE models DROP COLUMN lineage; ALTER TABLE models DROP COLUMN plays; "
-        "ALTER TABLE metrics DROP COLUMN families; PRAGMA user_version = 4;"
-    )
-    found = attempt(_altered(files, tmp_path, older))
+    found = attempt(_altered(files, tmp_path, LAYOUT_4))
     assert found.holds and not found.deviations
 
 
