@@ -122,7 +122,7 @@ def clone(tmp_path: Path) -> Clone:
 
 CORE = ["--constraint constraints.txt --editable .[report]", "--no-deps --requirement constraints-nodeps.txt"]
 DEV = [
-    "--constraint constraints.txt --editable .[dev,formats,hub,ray,report,wandb,diffusion]",
+    "--constraint constraints.txt --editable .[dev,formats,hub,ray,report,wandb,web,diffusion]",
     "--no-deps --requirement constraints-nodeps.txt",
     "--no-deps --requirement constraints-nodeps-dev.txt",
 ]

@@ -133,6 +133,7 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "build_reference": reference,
         "build_report": report,
         "export_hugging_face": lambda: bench.export_hugging_face(run, str(out / "hf")),
+        "find_duplicates": lambda: bench.find_duplicates([str(folder / "music")]),
         "import_reference": statistics,
         "inspect_run": lambda: bench.inspect_run(run),
         "load_config": lambda: bench.load_config(str(folder / "run.yaml")),
@@ -143,6 +144,7 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "load_reference": lambda: bench.load_reference(reference()),
         "log_to_mlflow": lambda: refused(lambda: bench.log_to_mlflow(str(out))),
         "log_to_wandb": lambda: refused(lambda: bench.log_to_wandb(str(out))),
+        "make_environments": lambda: refused(lambda: bench.make_environments(str(folder / "run.yaml"))),
         "merge_shards": merged,
         "pack_bundle": packed,
         "predict_ratings": lambda: bench.predict_ratings(run, bench.read_ratings(ratings), resamples=20),
@@ -161,6 +163,9 @@ def _calls(folder: Path, out: Path, tiny: Path) -> dict[str, Callable[[], object
         "AuditRequest": audited,
         "compare_speed": lambda: refused(lambda: models.training.compare_speed(training, cache=str(out))),
         "load_train_config": lambda: models.training.load_train_config(str(folder / "train.yaml")),
+        "record_choice": lambda: refused(
+            lambda: models.training.record_choice(str(out), bench.load_suite("quick@1"), "chosen by a run")
+        ),
         "merge_adapter": lambda: refused(lambda: models.training.merge_adapter(str(out / "none"), str(out / "merged"))),
         "train_model": lambda: refused(lambda: models.training.train_model(training, str(out / "trained"))),
     }

@@ -100,6 +100,7 @@ def test_program_is_told_everything(program: Callable[..., CommandModel], tmp_pa
         "level": None,
         "bpm": 70,
         "key": "Bb major",
+        "lyrics": None,
         "seed": 3,
         "duration": 0.5,
         "file": "0001.wav",

@@ -56,7 +56,7 @@ def test_bash_completes_commands_options_and_names(tunebench_path: str, tmp_path
         "tunebench run --model comp": _named("model", "comp"),
         "tunebench run --metric k": _named("metric", "k"),
         "tunebench run --suite ": _named("suite", ""),
-        "tunebench score clips --suite qu": ["quick"],
+        "tunebench score clips --suite qu": ["quick", "quick-dev"],
         "tunebench list par": ["parameters"],
         "tunebench list parameters vgg": ["vggish"],
         "tunebench reference build x --embedder musicnn": _named("embedder", "musicnn"),
@@ -86,5 +86,5 @@ def test_completion_imports_no_plugin_and_nothing_heavy() -> None:
         timeout=60,
         check=True,
     )
-    assert ran.stdout.split() == ["fad", "fad-inf"]
+    assert ran.stdout.split() == ["fad", "fad-clip", "fad-inf"]
     assert ran.stderr.strip() == "[]"

@@ -156,7 +156,7 @@ def test_prompts_of_another_suite(tunebench: Command, tmp_path: Path) -> None:
         "{name: mine, version: 3, prompts: [{id: a, genre: pop, level: 1, text: 'A, \"b\"', key: C major}]}"
     )
     assert tunebench("list", "prompts", "mine.yaml@3", "--format", "csv").stdout == (
-        'id,text,genre,level,bpm,key\na,"A, ""b""",pop,1,,C major\n'
+        'id,text,genre,level,bpm,key,lyrics\na,"A, ""b""",pop,1,,C major,\n'
     )
     for arguments, message in (
         (("prompts", "genre"), "did you mean 'genres'"),

@@ -45,6 +45,7 @@ FUNCTIONS: dict[str, tuple[str, Any]] = {
     "check run": ("check_run", bench.inspect_run),
     "check run --repair": ("check_run", bench.repair_run),
     "check memorisation": ("memorisation", models.training.audit_memorisation),
+    "environment make": ("environment", bench.make_environments),
     "check duplicates": ("duplicates", bench.find_duplicates),
     "survey analyze": ("survey", bench.analyze_survey),
     "survey template": ("survey_template", bench.write_survey_template),

@@ -127,6 +127,7 @@ class World:
             "base": base,
             "data": data,
             "losses": Losses(),
+            "trained_with": [],
         }
         settings |= {"objective": "v-prediction", "method": "lora", "precision": "fp32", "tunebench": "0", "format": 1}
         settings |= dict.fromkeys(("steps", "batch", "accumulation", "seed", "trainable", "parameters"), 1)
