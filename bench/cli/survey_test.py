@@ -102,7 +102,7 @@ def serve(
         print(f"{address}/organizer/{organizer_token(read_design(test))}", flush=True)
         print("that is the organizer's page; keep its address to yourself. Ctrl-C stops the server", file=sys.stderr)
         # Behind a proxy on this machine, who asks stands in its headers.
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75)
         uvicorn.Server(config).run(sockets=[opened])
 
 

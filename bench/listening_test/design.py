@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,7 @@ class ListeningDesign:
     secret: str
     tunebench: str
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of all that it says."""
         return fingerprint(self.content())

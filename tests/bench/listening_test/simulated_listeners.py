@@ -43,7 +43,20 @@ class _Connection:
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, content: Any = None) -> tuple[int, bytes, float]:
-        """Return the status, the body, and the seconds until its head was there."""
+        """Return the status, the body, and the seconds until its head was there.
+
+        A server closes connections that were idle for long; as browsers do, a request that meets one is sent anew.
+        """
+        kept = self.streams is not None
+        try:
+            return await self._ask(method, path, content)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.close()
+            if not kept:
+                raise
+            return await self._ask(method, path, content)
+
+    async def _ask(self, method: str, path: str, content: Any) -> tuple[int, bytes, float]:
         if self.streams is None:
             self.streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self.streams
