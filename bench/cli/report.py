@@ -57,7 +57,7 @@ def command(
     import sys
 
     from bench.cli.progress import shown
-    from bench.listening_test.read_test import is_test
+    from bench.listening_test.folder import is_test
     from bench.report.audio_encoding import Format
     from bench.report.build import build_report, build_reports, report_record
     from bench.report.size import folder_size

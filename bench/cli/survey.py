@@ -86,12 +86,13 @@ def analyze(
 
 def _planned(file: Path, margin: float | None, confidence: float | None) -> tuple[float | None, float]:
     """The margin and the confidence of an analysis: those of a listening test's design, else those asked for."""
-    from bench.errors import UsageError
-    from bench.listening_test.design import read_design
-    from bench.listening_test.read_test import is_test
+    from bench.listening_test.folder import is_test
 
     if not is_test(file):
         return margin, 0.95 if confidence is None else confidence
+    from bench.errors import UsageError
+    from bench.listening_test.design import read_design
+
     planned = read_design(file).test
     for option, asked, fixed in (
         ("--margin", margin, planned.margin),

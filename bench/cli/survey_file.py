@@ -68,9 +68,11 @@ class SurveyFile:
         Raises:
             TunebenchError: as `read`.
         """
-        from bench.listening_test.read_test import is_test, read_listening_test
+        from bench.listening_test.folder import is_test
 
         if is_test(file):
+            from bench.listening_test.read_test import read_listening_test
+
             return read_listening_test(file, screened=False)
         if not (self.post_screening or self.quality_check):
             return None
@@ -85,16 +87,19 @@ class SurveyFile:
             TunebenchError: what `bench.survey.reading.read_survey` raises; a question comes with the commands that
                 answer it. A listening test has its own rules, and takes no other ones.
         """
-        from bench.listening_test.read_test import is_test, read_listening_test
-        from bench.survey.reading import read_survey
+        from bench.listening_test.folder import is_test
 
         if is_test(file):
+            from bench.listening_test.read_test import read_listening_test
+
             if given := self.given():
                 raise UsageError(
                     f"{given[0]}: a listening test is read by the rules of its design; for others, export its answers "
                     f"with 'tunebench survey answers {file}' and name that file"
                 )
             return read_listening_test(file)
+        from bench.survey.reading import read_survey
+
         screening = bool(self.post_screening), tuple(self.quality_check or ())
         which = rules(self.words, self.missing, self.where, self.without_listener, self.duplicates, screening)
         only = names(self.models, "--models"), names(self.scales, "--scales")

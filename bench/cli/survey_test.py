@@ -67,7 +67,7 @@ def new(
             workers = ExecutorConfig(workers=None).worker_count
             print(power_text(expected_power(test, workload, len(material.models), told, workers)), file=sys.stderr)
         design = create_listening_test(run, test, out, told)
-    print(f"design {design.id[:16]}", file=sys.stderr)
+    print(f"design {design.short_id}", file=sys.stderr)
     print(out)
 
 

@@ -14,7 +14,6 @@ from bench.contracts.audio import Audio
 from bench.errors import UsageError
 from bench.listening_test.check_sounds import beeps, headphone_order, headphone_tones
 from bench.listening_test.design import (
-    SOUNDS,
     HeardItem,
     ListeningDesign,
     SoundFile,
@@ -23,7 +22,8 @@ from bench.listening_test.design import (
     tones_key,
     write_design,
 )
-from bench.listening_test.items import SPOILED, Item, Material, find_material
+from bench.listening_test.folder import SOUNDS, SPOILED
+from bench.listening_test.items import Item, Material, find_material
 from bench.listening_test.language import read_texts
 from bench.listening_test.sessions import ListenerWorkload, plan_sessions, plan_workload
 from bench.listening_test.settings import ListeningTest

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 from bench.atomic_write import replace_file
 from bench.errors import DataError, UsageError
 from bench.hashing import fingerprint
-from bench.listening_test.items import SPOILED
+from bench.listening_test.folder import DESIGN, SOUNDS, SPOILED
 from bench.listening_test.sessions import ListenerWorkload, ListeningTrial
 from bench.listening_test.settings import ListeningTest
 from bench.regular_file import read_bytes
 from bench.schema import parse_settings
 
-FILE, SOUNDS = "design.json", "sounds"
 _KIND, _FORMAT = "tunebench listening test", 1
 
 
@@ -75,6 +74,11 @@ class ListeningDesign:
     def id(self) -> str:
         """Hash of all that it says."""
         return fingerprint(self.content())
+
+    @property
+    def short_id(self) -> str:
+        """As much of the hash as tells tests apart, for names of cookies and files."""
+        return self.id[:16]
 
     @property
     def analysis(self) -> dict[str, Any]:
@@ -141,7 +145,7 @@ def tones_key(quietest: int) -> str:
 def write_design(design: ListeningDesign, folder: Path) -> None:
     """Write ``design.json`` into a folder."""
     whole = {"kind": _KIND, "format": _FORMAT, "hash": design.id, "design": design.content()}
-    replace_file(folder / FILE, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    replace_file(folder / DESIGN, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_design(folder: Path) -> ListeningDesign:
@@ -151,9 +155,9 @@ def read_design(folder: Path) -> ListeningDesign:
         UsageError: the folder holds none, or one of a newer tunebench.
         DataError: it was changed since it was drawn, or is damaged.
     """
-    path = folder / FILE
+    path = folder / DESIGN
     if not path.is_file():
-        raise UsageError(f"{folder} holds no listening test (it has no {FILE}); make one with 'tunebench survey new'")
+        raise UsageError(f"{folder} holds no listening test (it has no {DESIGN}); make one with 'tunebench survey new'")
     try:
         whole = json.loads(read_bytes(path))
         if not isinstance(whole, dict) or whole.get("kind") != _KIND:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bench.errors import DataError, UsageError, suggestion
+from bench.listening_test.folder import SPOILED
 from bench.listening_test.settings import ListeningTest
 from bench.storage.own_clips import own_clips
 from bench.storage.store import Store, StoredClip
-
-SPOILED = "spoiled"
-"""Stands in the place of a model for a copy that was spoiled on purpose."""
 
 _Chosen = TypeVar("_Chosen", str, int)
 

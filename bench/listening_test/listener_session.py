@@ -16,7 +16,7 @@ def common_content(design: ListeningDesign) -> dict[str, Any]:
     """Return what the browsers of all listeners are told, as JSON values."""
     test = design.test
     return {
-        "test": design.id[:16],
+        "test": design.short_id,
         "texts": dict(design.texts),
         "wording": test.wording.model_dump(),
         "scales": [_scale(scale, design.texts) for scale in test.scales],

@@ -9,9 +9,9 @@ from typing import Any
 
 from bench.errors import DataError
 from bench.listening_test.answers import check_answer, check_heard, check_seconds, name_of, table
-from bench.listening_test.design import FILE, ListeningDesign, read_design
+from bench.listening_test.design import ListeningDesign, read_design
 from bench.listening_test.facts import check_facts
-from bench.listening_test.items import SPOILED
+from bench.listening_test.folder import ANSWERS, SPOILED
 from bench.listening_test.screening import failed_listeners
 from bench.paths import StrPath
 from bench.regular_file import read_bytes
@@ -21,14 +21,6 @@ from bench.survey.exclusions import screen
 from bench.survey.long_format import Identified
 from bench.survey.rating_range import Range
 from bench.survey.ratings import Exclusion, Preferences, Ratings
-
-ANSWERS = "answers"
-"""The folder that files of the static pages are put into."""
-
-
-def is_test(path: Path) -> bool:
-    """Whether a path is the folder of a listening test."""
-    return (path / FILE).is_file()
 
 
 def read_listening_test(folder: StrPath, screened: bool = True) -> Ratings | Preferences:
@@ -133,7 +125,7 @@ def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswe
     """What one listener's browser kept."""
     try:
         content = json.loads(read_bytes(path))
-        if content["test"] != design.id[:16]:
+        if content["test"] != design.short_id:
             raise DataError(f"{path} is of another listening test ({content['test']!r:.40})")
         listener = content["listener"]
         if isinstance(listener, bool) or listener < 0:

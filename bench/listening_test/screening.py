@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.listening_test.answers import CHOICES
 from bench.listening_test.design import ListeningDesign
-from bench.listening_test.items import SPOILED
+from bench.listening_test.folder import SPOILED
 from bench.storage.listening_answers import PageAnswer
 
 TOO_FAST = 0.25

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from bench.errors import DataError
 from bench.listening_test.access import is_organizer, listener_of, listener_token
 from bench.listening_test.answers import check_answer, check_heard, check_seconds
-from bench.listening_test.design import SOUNDS, ListeningDesign
+from bench.listening_test.design import ListeningDesign
 from bench.listening_test.facts import check_facts
+from bench.listening_test.folder import SOUNDS
 from bench.listening_test.listener_session import common_content, completion, session_content, sounds_of_session
 from bench.listening_test.organizer import answers_csv, progress_page
 from bench.listening_test.rate_limit import RateLimit

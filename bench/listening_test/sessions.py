@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from bench.errors import UsageError
-from bench.listening_test.items import SPOILED
+from bench.listening_test.folder import SPOILED
 from bench.listening_test.settings import ListeningTest
 from bench.stats.latin_square import williams_rows
 

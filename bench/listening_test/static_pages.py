@@ -12,7 +12,8 @@ from pathlib import Path
 from bench.errors import UsageError
 from bench.listening_test.access import is_web_address
 from bench.listening_test.create import check_new_folder
-from bench.listening_test.design import SOUNDS, ListeningDesign, check_sound_files, read_design
+from bench.listening_test.design import ListeningDesign, check_sound_files, read_design
+from bench.listening_test.folder import SOUNDS
 from bench.listening_test.listener_session import common_content, session_content, sounds_of_session
 from bench.paths import StrPath
 

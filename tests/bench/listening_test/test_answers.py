@@ -16,9 +16,9 @@ from bench.errors import DataError
 from bench.listening_test.answers import CHOICES, check_answer, check_heard, check_seconds, name_of, questions, table
 from bench.listening_test.design import ListeningDesign, read_design
 from bench.listening_test.facts import check_facts
-from bench.listening_test.items import SPOILED
+from bench.listening_test.folder import ANSWERS, SPOILED
 from bench.listening_test.organizer import answers_csv
-from bench.listening_test.read_test import ANSWERS, read_listening_test, survey_of
+from bench.listening_test.read_test import read_listening_test, survey_of
 from bench.listening_test.screening import failed_listeners
 from bench.listening_test.sessions import ListeningTrial
 from bench.storage.listening_answers import Answers, PageAnswer
@@ -260,7 +260,7 @@ def browser_file(design: ListeningDesign, listener: int) -> dict[str, Any]:
         for page, trial in enumerate(design.sessions[listener])
     }
     return {
-        "test": design.id[:16], "listener": listener, "person": "x", "consented": True, "panel": "",
+        "test": design.short_id, "listener": listener, "person": "x", "consented": True, "panel": "",
         "facts": {"volume": True, "headphones": list(design.tones)}, "answers": answers,
     }  # fmt: skip
 

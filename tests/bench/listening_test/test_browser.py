@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.listening_test.access import listener_token, organizer_token
 from bench.listening_test.design import read_design
+from bench.listening_test.folder import ANSWERS
 from bench.listening_test.listener_session import sounds_of_session
-from bench.listening_test.read_test import ANSWERS, read_listening_test
+from bench.listening_test.read_test import read_listening_test
 from bench.listening_test.static_pages import write_listening_pages
 from bench.storage.listening_answers import Answers
 from bench.survey.analysis import analyse
@@ -148,7 +149,7 @@ def test_a_listener_rates_leaves_resumes_elsewhere_and_is_analyzed_as_clicked(
     assert second.heading == DONE and second.problems == []
     cookies = second.context.cookies()
     assert [(one["name"], one["httpOnly"], one["sameSite"]) for one in cookies] == [
-        (f"listener-{served.design.id[:16]}", True, "Lax")
+        (f"listener-{served.design.short_id}", True, "Lax")
     ]
     second.context.close()
 

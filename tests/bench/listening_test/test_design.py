@@ -12,7 +12,8 @@ import pytest
 
 from bench.errors import DataError, UsageError
 from bench.listening_test.create import create_listening_test
-from bench.listening_test.design import FILE, SOUNDS, read_design
+from bench.listening_test.design import read_design
+from bench.listening_test.folder import DESIGN, SOUNDS
 from bench.listening_test.language import languages, read_texts
 from bench.listening_test.listener_session import common_content, session_content, sounds_of_session
 from bench.listening_test.settings import ListeningTest, load_listening_test
@@ -41,16 +42,16 @@ def test_one_seed_draws_one_plan_under_other_names(run_folder: Path, tmp_path: P
 @pytest.mark.parametrize("change", ["secret", "tones", "analysis", "sessions"])
 def test_a_changed_design_is_refused(change: str, make_test: MakeTest) -> None:
     folder = make_test(fresh=True)
-    whole = json.loads((folder / FILE).read_text())
+    whole = json.loads((folder / DESIGN).read_text())
     whole["design"][change] = whole["design"][change][:-1] if change != "analysis" else {}
-    (folder / FILE).write_text(json.dumps(whole))
+    (folder / DESIGN).write_text(json.dumps(whole))
     with pytest.raises(DataError, match="changed"):
         read_design(folder)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"kind": "tunebench listening test"}', '{"kind": "other"}'])
 def test_what_is_no_design_is_refused(text: str, tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(text)
+    (tmp_path / DESIGN).write_text(text)
     with pytest.raises(DataError):
         read_design(tmp_path)
     with pytest.raises(UsageError):

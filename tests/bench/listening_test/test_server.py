@@ -42,7 +42,7 @@ def joined(served: Served, listener: int = 0) -> Client:
 
 
 def listener_cookie(design: ListeningDesign) -> str:
-    return f"listener-{design.id[:16]}"
+    return f"listener-{design.short_id}"
 
 
 def whole_answer(design: ListeningDesign, listener: int, page: int, value: int = 3) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.listening_test.items import SPOILED
+from bench.listening_test.folder import SPOILED
 from bench.listening_test.sessions import ListeningTrial, plan_sessions, plan_workload
 from bench.listening_test.settings import ListeningChecks, ListeningTest
 
