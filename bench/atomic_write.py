@@ -1,9 +1,10 @@
-"""Writing a file whole or not at all."""
+"""Writing a file or a new folder whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,35 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_new_folder(folder: Path) -> None:
+    """Check that a folder can be made: that nothing is there, or an empty one.
+
+    Raises:
+        UsageError: something is.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder`` that takes its place in the end; a block that raises leaves nothing behind.
+
+    Raises:
+        UsageError: something is there already, or the disk does not take what the block writes.
+    """
+    check_new_folder(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
+            whole = Path(made) / folder.name
+            whole.mkdir()
+            yield whole
+            whole.replace(folder)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}; free disk space or fix permissions") from None
 
 
 def duplicate(source: Path, target: Path) -> None:

@@ -50,10 +50,11 @@ def new(
     """
     import sys
 
+    from bench.atomic_write import check_new_folder
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.progress import shown
     from bench.config.run_config import ExecutorConfig
-    from bench.listening_test.create import check_new_folder, create_listening_test, plan_listening_test
+    from bench.listening_test.create import create_listening_test, plan_listening_test
 
     test = _settings(config, kind, listeners, minutes, changes or [])
     check_new_folder(out)

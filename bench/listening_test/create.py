@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.atomic_write import check_new_folder, new_folder
 from bench.contracts.audio import Audio
-from bench.errors import UsageError
 from bench.listening_test.check_sounds import beeps, headphone_order, headphone_tones
 from bench.listening_test.design import (
     HeardItem,
@@ -43,16 +42,6 @@ def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, Li
     with Store.read(Path(run)) as store:
         material = find_material(store, test)
     return material, _workload(material, test)
-
-
-def check_new_folder(folder: Path) -> None:
-    """Check that a folder can be made: that nothing is there, or an empty one.
-
-    Raises:
-        UsageError: something is.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
 
 
 def create_listening_test(
@@ -93,16 +82,10 @@ def create_listening_test(
         secret=secrets.token_hex(32),
         tunebench=version("tunebench"),
     )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
-            whole = Path(made) / folder.name
-            (whole / SOUNDS).mkdir(parents=True)
-            design = _with_sounds(design, run, material.items, whole, progress)
-            write_design(design, whole)
-            whole.replace(folder)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}; free disk space or fix permissions") from None
+    with new_folder(folder) as whole:
+        (whole / SOUNDS).mkdir()
+        design = _with_sounds(design, run, material.items, whole, progress)
+        write_design(design, whole)
     return design
 
 

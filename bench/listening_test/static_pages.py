@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from bench.atomic_write import new_folder
 from bench.errors import UsageError
 from bench.listening_test.access import is_web_address
-from bench.listening_test.create import check_new_folder
 from bench.listening_test.design import ListeningDesign, check_sound_files, read_design
 from bench.listening_test.folder import SOUNDS
 from bench.listening_test.listener_session import common_content, session_content, sounds_of_session
@@ -38,15 +37,8 @@ def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None
         raise UsageError(f"--send-to is '{send}', must be an address such as https://example.org/answers")
     design = read_design(folder)
     check_sound_files(design, folder)
-    check_new_folder(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as made:
-            whole = Path(made) / out.name
-            _write(design, folder, whole, range(len(design.sessions)), "browser", send)
-            whole.replace(out)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}; free disk space or fix permissions") from None
+    with new_folder(out) as whole:
+        _write(design, folder, whole, range(len(design.sessions)), "browser", send)
 
 
 def write_preview(folder: Path, out: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from bench.atomic_write import check_new_folder, new_folder
 from bench.errors import DataError, UsageError, suggestion
 from bench.paths import StrPath
 from bench.storage.layout import audio_name, is_audio
@@ -48,19 +48,11 @@ def write_template(
     write = LAYOUTS[tool].write if tool in TOOLS else None
     if write is None:
         raise UsageError(f"--for is '{tool}'{suggestion(tool, TOOLS)}; it may be {', '.join(TOOLS)}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
+    check_new_folder(folder)
     clips, sources = _blind_clips(run, url, models, seeds, seed)
     survey = Questionnaire(clips, url is not None)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as made:
-            whole = Path(made) / folder.name
-            whole.mkdir()
-            _fill(whole, write(survey), clips, sources, LAYOUTS[tool].tool)
-            whole.replace(folder)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}") from None
+    with new_folder(folder) as whole:
+        _fill(whole, write(survey), clips, sources, LAYOUTS[tool].tool)
     return survey
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.atomic_write import replace_file, replacing
+from bench.atomic_write import new_folder, replace_file, replacing
 from bench.errors import UsageError
 
 
@@ -35,3 +35,26 @@ def test_pipes_and_folders_stay(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             replace_file(tmp_path / name, "x")
     assert (tmp_path / "pipe").is_fifo() and (tmp_path / "folder").is_dir()
+
+
+def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "new"
+    with pytest.raises(KeyError), new_folder(folder) as whole:
+        (whole / "a.txt").write_text("a")
+        raise KeyError
+    assert list((tmp_path / "deep").iterdir()) == []
+    folder.mkdir()  # an empty one may be there
+    with new_folder(folder) as whole:
+        (whole / "a.txt").write_text("a")
+        assert list(folder.iterdir()) == []
+    assert [file.name for file in folder.iterdir()] == ["a.txt"] and list((tmp_path / "deep").iterdir()) == [folder]
+    (tmp_path / "file").write_text("")
+    for taken in (folder, tmp_path / "file"):
+        with pytest.raises(UsageError), new_folder(taken):
+            raise AssertionError
+
+
+def test_what_the_disk_says_of_a_new_folder_is_said_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError), new_folder(tmp_path / "new"):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
