@@ -96,11 +96,12 @@ def serve(
         import uvicorn
     except ImportError:
         raise MissingError("serving a listening test needs uvicorn; pip install 'tunebench[web]'") from None
+    design = read_design(test)
     with _listening(host, port) as opened:
         shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = public_url.rstrip("/") or f"http://{shown}:{opened.getsockname()[1]}"
-        app = make_app(test, address)
-        print(f"{address}/organizer/{organizer_token(read_design(test))}", flush=True)
+        app = make_app(test, design, address)
+        print(f"{address}/organizer/{organizer_token(design)}", flush=True)
         print("that is the organizer's page; keep its address to yourself. Ctrl-C stops the server", file=sys.stderr)
         # Behind a proxy on this machine, who asks stands in its headers.
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75)

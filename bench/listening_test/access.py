@@ -26,10 +26,8 @@ def listener_of(design: ListeningDesign, token: str) -> int | None:
     if not (number.isascii() and number.isdigit()) or len(number) > 6:
         return None
     listener = int(number) - 1
-    right = 0 <= listener < len(design.sessions)
-    return (
-        listener if hmac.compare_digest(token.encode(), listener_token(design, listener).encode()) and right else None
-    )
+    proved = hmac.compare_digest(token.encode(), listener_token(design, listener).encode())
+    return listener if proved and 0 <= listener < len(design.sessions) else None
 
 
 def is_organizer(design: ListeningDesign, token: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from bench.errors import DataError
 from bench.listening_test.design import ListeningDesign
@@ -109,13 +109,18 @@ def check_seconds(value: Any) -> float:
     return float(value)
 
 
+def is_whole(value: object, lowest: int, most: int) -> TypeGuard[int]:
+    """Whether it is a whole number between two, both included; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= most
+
+
 def _check_value(question: Question, value: Any) -> None:
     if question.kind == "choices":
         if value not in question.choices:
             raise DataError(f"the answer is {value!r:.40}, must be one of {', '.join(question.choices)}")
         return
     lowest = 0 if question.kind == "slider" else 1
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= question.most:
+    if not is_whole(value, lowest, question.most):
         raise DataError(f"the answer is {value!r:.40}, must be a whole number from {lowest} to {question.most}")
 
 

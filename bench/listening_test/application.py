@@ -6,22 +6,23 @@ from pathlib import Path
 
 from bench.errors import MissingError, UsageError
 from bench.listening_test.access import is_web_address
-from bench.listening_test.design import check_sound_files, read_design
+from bench.listening_test.design import ListeningDesign, check_sound_files
 from bench.listening_test.server import Server
 from bench.listening_test.web_guard import Guard
 from bench.storage.listening_answers import Answers
 
 
-def make_app(folder: Path, public_url: str = "") -> Guard:
+def make_app(folder: Path, design: ListeningDesign, public_url: str = "") -> Guard:
     """Return the application that serves a listening test.
 
     Args:
         folder: of the test.
+        design: its design.
         public_url: the address at which browsers reach it, where that is another one; for links and cookies.
 
     Raises:
-        UsageError: there is no test in the folder, its answers cannot be written, or the address is none.
-        DataError: the design, a sound or the answers are damaged.
+        UsageError: the answers cannot be written, or the address is none.
+        DataError: a sound or the answers are damaged.
         MissingError: the extra ``web`` is not installed.
     """
     try:
@@ -32,7 +33,6 @@ def make_app(folder: Path, public_url: str = "") -> Guard:
 
     if public_url and (not is_web_address(public_url) or set("?#") & set(public_url)):
         raise UsageError(f"--public-url is '{public_url}', must be an address such as https://example.org/test")
-    design = read_design(folder)
     check_sound_files(design, folder)
     server = Server(folder, design, Answers(folder, design.id), public_url.rstrip("/"))
     return Guard(make_routes(server), public_url.startswith("https:"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.errors import DataError
+from bench.listening_test.answers import is_whole
 from bench.listening_test.design import ListeningDesign
 
 
@@ -41,8 +42,4 @@ def check_facts(design: ListeningDesign, content: Any) -> dict[str, Any]:
 
 
 def _are_places(value: Any, count: int) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == count
-        and all(isinstance(one, int) and not isinstance(one, bool) and 0 <= one <= 2 for one in value)
-    )
+    return isinstance(value, list) and len(value) == count and all(is_whole(one, 0, 2) for one in value)

@@ -31,7 +31,7 @@ def links_csv(design: ListeningDesign, url: str) -> str:
     return csv_text(("listener", "link"), rows, "\r\n")
 
 
-def progress_page(design: ListeningDesign, answers: Answers, url: str) -> str:
+def progress_page(design: ListeningDesign, answers: Answers) -> str:
     """Return the organizer's page as HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -43,7 +43,6 @@ def progress_page(design: ListeningDesign, answers: Answers, url: str) -> str:
         design=design,
         state=answers.state,
         open_enrollment=design.test.enrollment == "open",
-        url=url,
         **_progress(design, answers),
     )
 

@@ -69,8 +69,12 @@ def _host(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def _cookie_name(server: "Server", name: str) -> str:
+    return f"{name}-{server.design.short_id}"
+
+
 def _cookie(server: "Server", request: Request, name: str) -> str | None:
-    return request.cookies.get(f"{name}-{server.design.id[:16]}")
+    return request.cookies.get(_cookie_name(server, name))
 
 
 def _listener(server: "Server", request: Request) -> Listener:
@@ -79,7 +83,7 @@ def _listener(server: "Server", request: Request) -> Listener:
 
 def _with_cookie(response: Response, server: "Server", name: str, token: str) -> Response:
     secure, path = server.url.startswith("https:"), server.path or "/"
-    name = f"{name}-{server.design.id[:16]}"
+    name = _cookie_name(server, name)
     response.set_cookie(name, token, max_age=_YEAR, path=path, httponly=True, secure=secure, samesite="lax")
     return response
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import urlsplit
 
 from bench.errors import DataError
 from bench.listening_test.access import is_organizer, listener_of, listener_token
-from bench.listening_test.answers import check_answer, check_heard, check_seconds
+from bench.listening_test.answers import check_answer, check_heard, check_seconds, is_whole
 from bench.listening_test.design import ListeningDesign
 from bench.listening_test.facts import check_facts
 from bench.listening_test.folder import SOUNDS
@@ -35,6 +35,7 @@ class Server:
         self.common = common_content(design)
         self.session = cache(lambda listener: session_content(design, listener))
         self.sounds = cache(lambda listener: sounds_of_session(design, listener))
+        self.all_sounds = frozenset(map(design.sound, design.files))
         self.guesses = RateLimit(20, 0.2)
         self.requests = RateLimit(120, 10)
         self.arrivals = RateLimit(400, 5)
@@ -175,20 +176,20 @@ class Server:
         self._refuse_unless_agreed(who)
         session = self.design.sessions[who.listener]
         page, final, number = content.get("page"), content.get("final"), content.get("number")
-        if not isinstance(final, bool) or not _whole(page, len(session)) or not _whole(number, 1_000_000):
+        if not isinstance(final, bool) or not is_whole(page, 0, len(session) - 1) or not is_whole(number, 0, 999_999):
             raise DataError("an answer needs 'page', 'number' and 'final'")
         trial = session[page]
         answer = check_answer(self.design, trial, content.get("answer"), final)
         lengths = [self.design.files[key].seconds for key in self.design.keys_on(trial)]
         heard = check_heard(content.get("heard"), lengths, final)
         seconds = content.get("seconds")
-        known = {one.page for one in self.answers.answers(who.listener) if one.final}
-        if page not in known and page != len(known):
+        done = self.answers.pages_done(who.listener)
+        if page > done:
             raise Refusal(409, f"page {page + 1} is not the one that comes next")
         stored = PageAnswer(
             who.listener, page, answer, final, number, heard, None if seconds is None else check_seconds(seconds)
         )
-        last = final and len(known | {page}) == len(session)
+        last = final and max(done, page + 1) == len(session)
         try:
             saved = self.answers.save(stored, last)
         except AlreadyAnswered:
@@ -220,8 +221,7 @@ class Server:
         Raises:
             Refusal: it is none of theirs.
         """
-        names = self.sounds(who.listener) if who else frozenset(map(self.design.sound, self.design.files))
-        if name not in names:
+        if name not in (self.sounds(who.listener) if who else self.all_sounds):
             raise Refusal(404, "there is no such sound")
         return self.folder / SOUNDS / f"{name}.mp3"
 
@@ -229,7 +229,7 @@ class Server:
 
     def progress(self) -> str:
         """The organizer's page."""
-        return progress_page(self.design, self.answers, self.url)
+        return progress_page(self.design, self.answers)
 
     def table(self) -> str:
         """The answers so far as CSV."""
@@ -253,8 +253,3 @@ class Server:
         if not self.guesses.allows(host):
             raise Refusal(429, "too many requests; wait a little")
         self.refuse(None, host, what)
-
-
-def _whole(value: object, end: int) -> TypeGuard[int]:
-    """Whether it is a whole number from 0 to below ``end``."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < end

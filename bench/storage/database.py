@@ -197,17 +197,20 @@ def explained(folder: Path) -> Iterator[None]:
     """Turn what SQLite says about a full disk or a damaged file into what the reader can do about it."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if str(error).startswith(_DAMAGE):
+    except sqlite3.IntegrityError:
+        raise  # a mistake of ours, not of the disk
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
+        if is_damage(error):
             raise damaged(folder, error) from error
         raise UsageError(
             f"cannot use {folder}/run.db ({error}); what was stored before is safe: free disk space or fix "
             "permissions, then run the same command again"
         ) from error
-    except sqlite3.IntegrityError:
-        raise  # a mistake of ours, not of the disk
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
-        raise damaged(folder, error) from error
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether what SQLite raised says that the file is damaged, and not that a disk is full or a folder read-only."""
+    return not isinstance(error, sqlite3.OperationalError) or str(error).startswith(_DAMAGE)
 
 
 def damaged(folder: Path, what: object) -> DataError:

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from bench.errors import DataError, UsageError
 from bench.file_system import on_network
+from bench.storage.database import is_damage
 
 FILE = "answers.db"
 _ENROLL = "INSERT INTO listeners (listener, enrolled_at, panel) VALUES (?, ?, ?)"
@@ -106,21 +107,9 @@ class Answers:
     def set_state(self, state: State) -> None:
         self._write("UPDATE test SET state = ?", state)
 
-    def enroll(self, listener: int, panel: str | None = None) -> None:
-        """Note that somebody takes part; if they do already, nothing changes.
-
-        Raises:
-            AlreadyAnswered: somebody else of that name in the panel takes part.
-        """
-        try:
-            self._write(
-                f"{_ENROLL} ON CONFLICT (listener) DO NOTHING",
-                listener,
-                _now(),
-                panel,
-            )
-        except sqlite3.IntegrityError:
-            raise AlreadyAnswered(panel) from None
+    def enroll(self, listener: int) -> None:
+        """Note that somebody who was invited takes part; if they do already, nothing changes."""
+        self._write(f"{_ENROLL} ON CONFLICT (listener) DO NOTHING", listener, _now(), None)
 
     def enroll_next(self, places: int, panel: str | None = None) -> int | None:
         """Give somebody the first free session, and return its number; None where all ``places`` are taken.
@@ -200,6 +189,10 @@ class Answers:
             for who, page, answer, final, number, heard, seconds in rows
         ]
 
+    def pages_done(self, listener: int) -> int:
+        """How many pages have a final answer of a listener; they are answered in their order."""
+        return int(self._all("SELECT count(*) FROM answers WHERE listener = ? AND final", listener)[0][0])
+
     def refuse(self, listener: int | None, what: str) -> None:
         """Log what was refused; the oldest entries go where there are many."""
         with self._transaction() as db:
@@ -264,11 +257,11 @@ class Answers:
         try:
             yield
         except sqlite3.IntegrityError:
-            raise
-        except sqlite3.OperationalError as error:
+            raise  # a mistake of ours, not of the disk
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if is_damage(error):
+                raise DataError(f"{self._path} is damaged ({error}); take it from a backup") from error
             raise UsageError(f"cannot use {self._path} ({error}); free disk space or fix permissions") from error
-        except sqlite3.DatabaseError as error:
-            raise DataError(f"{self._path} is damaged ({error}); take it from a backup") from error
 
 
 def read_answers(folder: Path, design: str) -> tuple[list[PageAnswer], list[Listener]]:
@@ -303,5 +296,5 @@ def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
-def _now(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
-    return clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

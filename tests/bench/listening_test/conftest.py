@@ -137,7 +137,8 @@ def serve() -> Iterator[Callable[[Path], Served]]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        app = make_app(folder, f"http://127.0.0.1:{port}")
+        design = read_design(folder)
+        app = make_app(folder, design, f"http://127.0.0.1:{port}")
         server = uvicorn.Server(
             uvicorn.Config(app, port=port, log_level="error", access_log=False, server_header=False)
         )
@@ -146,7 +147,7 @@ def serve() -> Iterator[Callable[[Path], Served]]:
         while not server.started:
             time.sleep(0.01)
         started.append((server, thread))
-        return Served(folder, read_design(folder), port)
+        return Served(folder, design, port)
 
     yield start
     for server, thread in started:

@@ -479,7 +479,7 @@ def test_sounds_that_were_changed_are_not_served(damage: Callable[[Path], Any], 
     folder = make_test(fresh=True)
     damage(min((folder / "sounds").iterdir()))
     with pytest.raises(DataError, match="sounds"):
-        make_app(folder)
+        make_app(folder, read_design(folder))
     with pytest.raises(DataError, match="sounds"):
         write_listening_pages(folder, folder / "pages")
 
@@ -489,14 +489,14 @@ def test_sounds_that_were_changed_are_not_served(damage: Callable[[Path], Any], 
 )
 def test_addresses_that_are_none_are_refused(address: str, make_test: MakeTest) -> None:
     with pytest.raises(UsageError, match="public-url"):
-        make_app(make_test(), address)
+        make_app(make_test(), read_design(make_test()), address)
 
 
 def test_answers_to_another_design_are_left_alone(make_test: MakeTest) -> None:
     folder = make_test(fresh=True)
     Answers(folder, "another").close()
     with pytest.raises(DataError, match="another design"):
-        make_app(folder)
+        make_app(folder, read_design(folder))
 
 
 def test_what_was_acknowledged_survives_a_kill(make_test: MakeTest) -> None:
