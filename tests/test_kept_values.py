@@ -145,19 +145,14 @@ def training(folder: Path) -> dict[str, Any]:
     """The losses of three steps of LoRA on a tiny checkpoint."""
     import torch
 
-    from bench.contracts.audio import Audio, write_flac
     from models import tiny
     from models.training.config import parse_train_config
     from models.training.train import train
+    from tests.models.training.conftest import write_tones
 
     torch.set_num_threads(1)
     tiny.make("stable-audio", folder / "base")
-    (folder / "data").mkdir()
-    for number in range(5):
-        time = np.arange(8000 + 1024 * (number % 3)) / 8000
-        tone = np.sin(2 * np.pi * (200 + 60 * number) * time).astype(np.float32) / 4
-        write_flac(folder / "data" / f"{number}.flac", Audio(np.stack([tone, tone]), 8000))
-        (folder / "data" / f"{number}.txt").write_text(f"a tone, number {number}")
+    write_tones(folder / "data", 5)
     config = parse_train_config(
         {
             "base": {"kind": "stable-audio", "checkpoint": str(folder / "base")},

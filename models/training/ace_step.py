@@ -14,9 +14,7 @@ from models.batching import joined
 from models.pipeline_parts import open_pipeline
 from models.training.base import Batch, Latent, Trainee
 from models.training.objectives import flow, noised, squared_error, straight_level, without
-from models.training.stable_audio import CHUNK, encoder_reach
-from models.training.waveform import fitted, padded
-from models.training.windows import check_channels, encoded
+from models.training.stable_audio import oobleck_latent
 from models.vocabulary import check_vocabulary
 
 if TYPE_CHECKING:
@@ -64,37 +62,24 @@ class AceStepTrainee(Trainee):
         self.identity = identity
         self.network = pipeline.transformer.to(dtype).eval()
         self.rate, self.channels = int(vae.config.sampling_rate), int(vae.config.audio_channels)
-        self._hop, self._ratios = int(vae.hop_length), tuple(vae.config.downsampling_ratios)
-        self.frame_seconds = self._hop / self.rate
+        self.frame_seconds = int(vae.hop_length) / self.rate
         self.longest = int(LONGEST / self.frame_seconds)
         self._latent_channels = int(self.network.config.audio_acoustic_hidden_dim)
         self._turbo = bool(pipeline.is_turbo)
         self._crop = min(crop or LONGEST, LONGEST)
         self._dtype = dtype
-        self._encoders: Any = pipeline
+        self._encoders = pipeline
         # Beyond the encoders: the context of every crop, and the null embedding.
         self._still = pipeline.condition_encoder.silence_latent.clone()
         self._null = pipeline.condition_encoder.null_condition_emb.detach().clone()
         self._tokenizer = pipeline.tokenizer
         pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
 
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, **self.identity, "encoding": 1}
-
     def told(self, caption: str, seconds: float) -> str:
         return json.dumps([caption, int(min(seconds, self._crop))], ensure_ascii=False)
 
     def encode(self, audio: Audio) -> Latent:
-        samples = torch.from_numpy(padded(fitted(audio, self.rate, self.channels), self._hop))[None]
-        vae, hop, reach = self._encoders.vae, self._hop, encoder_reach(self._ratios)
-
-        def posterior(begin: int, end: int) -> Any:
-            return vae.encode(samples[:, :, begin * hop : end * hop].to(vae.device, vae.dtype)).latent_dist
-
-        mean, std = encoded(posterior, samples.shape[2] // hop, CHUNK + 2 * reach, reach)
-        check_channels(mean, self._latent_channels)
-        return Latent(mean, std, audio.duration)
+        return oobleck_latent(self._encoders.vae, audio, self._latent_channels)
 
     def condition(self, caption: str) -> Condition:
         """``states``: what the transformer attends to, shape (1, length, width)."""
@@ -124,9 +109,6 @@ class AceStepTrainee(Trainee):
             return_dict=False,
         )[0]
         return squared_error(predicted, flow(latents, noise))
-
-    def release_encoders(self) -> None:
-        self._encoders = None
 
     def to(self, device: str) -> None:
         self.network.to(device)

@@ -89,16 +89,12 @@ class AudioLDMTrainee(Trainee):
         self.longest = round(TRAINED_SECONDS / self.frame_seconds)
         self._dtype = dtype
         self._tokenizer, *self._further_tokenizers = [getattr(pipeline, name) for name in self.encoders]
-        self._encoders: Any = pipeline
+        self._encoders = pipeline
         pipeline.unet = pipeline.vocoder = None
         self._nothing = self.condition("")
         self.conditioned_on: Literal["text", "audio"] = "audio" if clap else "text"
         self._clap = self._fitting(ClapConditioner(clap)) if clap else None
         self._clap_identity = self._clap.identity if self._clap else {}
-
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, **self.identity, "encoding": 1}
 
     @property
     def condition_fingerprint(self) -> Mapping[str, Any]:
@@ -156,7 +152,8 @@ class AudioLDMTrainee(Trainee):
         return answer
 
     def release_encoders(self) -> None:
-        self._encoders = self._clap = None
+        super().release_encoders()
+        self._clap = None
 
     def to(self, device: str) -> None:
         self.network.to(device)

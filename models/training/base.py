@@ -73,23 +73,26 @@ class Trainee(ABC):
         frame_seconds: length of one latent frame.
         longest: most latent frames that the network takes.
         timed: whether diffusion time has a part in the objective.
+        encoding: version of how latents and conditions are made; kept ones of another are made again.
     """
 
     kind: ClassVar[str]
     part: ClassVar[str]  # the network's name in the pipeline, ``transformer`` or ``unet``
     conditioned_on: Literal["text", "audio"] = "text"
     timed: ClassVar[bool] = True
+    encoding: ClassVar[int] = 1
     network: Any
     identity: Mapping[str, str]
     rate: int
     channels: int
     frame_seconds: float
     longest: int
+    _encoders: Any  # what holds autoencoder and text encoder; None once they are let go of
 
     @property
-    @abstractmethod
     def fingerprint(self) -> Mapping[str, Any]:
         """What latents and conditions depend on: the checkpoint's identity and the version of how they are made."""
+        return {"kind": self.kind, **self.identity, "encoding": self.encoding}
 
     @property
     def condition_fingerprint(self) -> Mapping[str, Any]:
@@ -151,9 +154,9 @@ class Trainee(ABC):
         ``network`` is `network`, or what stands in for it.
         """
 
-    @abstractmethod
     def release_encoders(self) -> None:
         """Let go of autoencoder and text encoder, once everything is encoded; the network stays."""
+        self._encoders = None
 
     @abstractmethod
     def to(self, device: str) -> None:

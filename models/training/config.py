@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,21 +10,11 @@ from pydantic import ConfigDict, Field, model_validator
 
 from bench.paths import StrPath
 from bench.schema import Settings, load_settings, parse_settings, schema_line
+from models.training.kinds import KINDS
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-
-# Layers that published adapters train: all of the attention of Stable Audio and ACE-Step, two of the others; of Stable
-# Audio 3 every linear layer and convolution, but for those that nothing passes through unless gaps are filled.
-TARGETS: Mapping[str, tuple[str, ...] | str] = {
-    "stable-audio": ("to_q", "to_k", "to_v", "to_out.0"),
-    "stable-audio-3": r"(?!.*\.to_local_embed\.).+",
-    "audioldm": ("to_q", "to_v"),
-    "audioldm2": ("to_q", "to_v"),
-    "musicgen": ("q_proj", "v_proj"),
-    "ace-step": ("to_q", "to_k", "to_v", "to_out.0"),
-}
 
 
 class BaseConfig(Settings):
@@ -220,7 +209,7 @@ class TrainConfig(Settings):
     @property
     def targets(self) -> tuple[str, ...] | str:
         """The layers that LoRA adapts, as `LoraConfig` has them."""
-        return self.lora.targets or TARGETS[self.base.kind]
+        return self.lora.targets or KINDS[self.base.kind].targets
 
     @property
     def alpha(self) -> float:

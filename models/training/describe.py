@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from models.training.dataset import Dataset, Example, Split
     from models.training.history import History
 
-OBJECTIVES = {
-    "stable-audio": "v-prediction",
-    "stable-audio-3": "rectified-flow",
-    "audioldm": "epsilon-prediction",
-    "audioldm2": "epsilon-prediction",
-    "musicgen": "cross-entropy",
-    "ace-step": "flow-matching",
-}
+from models.training.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def describe(
     weights = list(network.parameters())
     return Card(
         base={"kind": config.base.kind, "checkpoint": config.base.checkpoint, **identity},
-        objective=OBJECTIVES[config.base.kind],
+        objective=KINDS[config.base.kind].objective,
         method=config.method,
         **_lora_fields(config),
         step=effort.step,

@@ -14,7 +14,7 @@ from bench.paths import StrPath
 from bench.weights_file import read_object
 from models import adapters
 from models.adapter_files import read_adapter
-from models.base_checkpoint import CARD, identity, locate
+from models.base_checkpoint import ARCHITECTURES, CARD, identity, locate
 from models.card import Card, read_card, with_tuning_of
 from models.pipeline_parts import network_classes
 from models.training.weights import part_name, save_checkpoint
@@ -23,8 +23,6 @@ from models.training.whole_checkpoint import PART, is_whole, tuned_part
 if TYPE_CHECKING:
     import torch
 
-# Whose network can be replaced.
-_KINDS = ("stable-audio", "stable-audio-3", "audioldm", "audioldm2", "ace-step", "longcat-audio", "musicgen")
 _BESIDE = ("duration_embedder",)  # parts that an adapter may change beside the network
 _NEEDS = ("torch", "diffusers", "transformers", "peft")
 
@@ -94,7 +92,7 @@ def _pipeline(checkpoint: str) -> str:
 
 def _located(checkpoint: str, revision: str | None) -> Path:
     refusals = []
-    for kind in _KINDS:
+    for kind in ARCHITECTURES:
         try:
             return locate(checkpoint, revision, kind)
         except UsageError as error:

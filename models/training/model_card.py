@@ -12,8 +12,10 @@ import yaml
 
 from bench.number_format import plural
 from bench.printable import printable
+from models.base_checkpoint import ARCHITECTURES
 from models.stable_audio_3_adapter import FILE
 from models.training.adapted_layers import ALL_LINEAR
+from models.training.kinds import KINDS
 
 if TYPE_CHECKING:
     from models.card import Card, Losses
@@ -22,16 +24,6 @@ if TYPE_CHECKING:
 _WITHIN = re.compile(r"([\\`*_{}\[\]<>|~#&$@!])")
 _AT_FIRST = re.compile(r"^(\d+(?=[.)](?: |$))|(?=[-+=]))")
 _LICENCE = "What its licence says of weights that are made of its own holds for these."
-# The class that loads a base, and its network's name; and the bases whose network diffusers itself puts adapters into.
-_PIPELINES = {
-    "stable-audio": ("StableAudioPipeline", "transformer"),
-    "stable-audio-3": ("StableAudio3Pipeline", "transformer"),
-    "audioldm": ("AudioLDMPipeline", "unet"),
-    "audioldm2": ("AudioLDM2Pipeline", "unet"),
-    "ace-step": ("AceStepPipeline", "transformer"),
-}
-_DIFFUSERS_LOADS = ("audioldm", "audioldm2", "ace-step")
-_TRANSFORMERS = {"musicgen": ("MusicgenForConditionalGeneration", "decoder")}
 DIFFUSERS_WEIGHTS = "pytorch_lora_weights.safetensors"
 _OBJECTIVES = {
     "v-prediction": "mean squared error of the velocity v",
@@ -93,7 +85,7 @@ def _header(card: Card) -> dict[str, Any]:
         header["library_name"] = "peft"
         header["tags"] = [*(["dora"] if card.dora else []), "lora", card.base["kind"]]
     else:
-        header["library_name"] = "transformers" if card.base["kind"] in _TRANSFORMERS else "diffusers"
+        header["library_name"] = "diffusers" if KINDS[card.base["kind"]].network_class else "transformers"
         header["tags"] = [card.base["kind"]]
     return header
 
@@ -222,25 +214,27 @@ def _use(card: Card) -> str:
 
 def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Ways of loading it in Python: what is said of each, and the code."""
-    if base["kind"] in _TRANSFORMERS:
-        yield from _of_transformers(card, base)
-        return
-    pipeline, network = _PIPELINES[base["kind"]]
-    first = f"from diffusers import {pipeline}\n"
+    kind, loader = KINDS[base["kind"]], ARCHITECTURES[base["kind"]]
+    library, name = ("diffusers", "pipeline") if kind.network_class else ("transformers", "model")
+    first = f"from {library} import {loader}\n"
     if card.method != "lora" or card.merged:
-        yield "In Python:", f'{first}\npipeline = {pipeline}.from_pretrained(".")'
+        yield "In Python:", f'{first}\n{name} = {loader}.from_pretrained(".")'
         return
     named = [repr(base["checkpoint"])] + ([f"revision={base['revision']!r}"] if "revision" in base else [])
-    loaded = f"pipeline = {pipeline}.from_pretrained({', '.join(named)})\n"
-    put = f'pipeline.{network} = PeftModel.from_pretrained(pipeline.{network}, ".")'
-    yield "In Python, with peft (`adapter_model.safetensors`):", f"{first}from peft import PeftModel\n\n{loaded}{put}"
-    if base["kind"] in _DIFFUSERS_LOADS:
-        put = f'pipeline.{network}.load_lora_adapter(".", prefix=None, weight_name="{DIFFUSERS_WEIGHTS}")'
+    loaded = f"{name} = {loader}.from_pretrained({', '.join(named)})\n"
+    with_peft, peft = "In Python, with peft (`adapter_model.safetensors`):", "from peft import PeftModel\n"
+    put = f'PeftModel.from_pretrained({name}.{kind.network}, ".")'
+    if not kind.network_class:
+        yield with_peft, f"{peft}{first}\n{loaded}{put}  # it changes the model itself"
+        return
+    yield with_peft, f"{first}{peft}\n{loaded}{name}.{kind.network} = {put}"
+    if kind.loads_adapters:
+        put = f'{name}.{kind.network}.load_lora_adapter(".", prefix=None, weight_name="{DIFFUSERS_WEIGHTS}")'
         yield f"With diffusers alone (`{DIFFUSERS_WEIGHTS}`):", f"{first}\n{loaded}{put}"
     else:
         yield (
-            f"diffusers alone cannot load an adapter into this base, since its {network} has no loader for any: take "
-            f"peft's way. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
+            f"diffusers alone cannot load an adapter into this base, since its {kind.network} has no loader for any: "
+            f"take peft's way. `{DIFFUSERS_WEIGHTS}` holds the same in diffusers' form, for other programs.",
             "",
         )
     if base["kind"] == "stable-audio-3":
@@ -249,19 +243,6 @@ def _programs(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "on the checkpoint that was distilled from it.",
             "",
         )
-
-
-def _of_transformers(card: Card, base: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """As `_programs`, of a checkpoint that is no pipeline."""
-    model, network = _TRANSFORMERS[base["kind"]]
-    first = f"from transformers import {model}\n"
-    if card.method != "lora" or card.merged:
-        yield "In Python:", f'{first}\nmodel = {model}.from_pretrained(".")'
-        return
-    named = [repr(base["checkpoint"])] + ([f"revision={base['revision']!r}"] if "revision" in base else [])
-    put = f'PeftModel.from_pretrained(model.{network}, ".")  # it changes the model itself'
-    loaded = f"model = {model}.from_pretrained({', '.join(named)})\n"
-    yield "In Python, with peft (`adapter_model.safetensors`):", f"from peft import PeftModel\n{first}\n{loaded}{put}"
 
 
 def _fenced(language: str, text: str) -> str:

@@ -71,15 +71,11 @@ class MusicGenTrainee(Trainee):
         self.frame_seconds = self._hop / self.rate
         self.longest = round(MAX_SECONDS / self.frame_seconds)
         self._dtype = dtype
-        self._encoders: Any = SimpleNamespace(
+        self._encoders = SimpleNamespace(
             codec=model.audio_encoder,
             text=model.text_encoder,
             projection=getattr(model, "enc_to_dec_proj", torch.nn.Identity()),
         )
-
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, **self.identity, "encoding": 1}
 
     def encode(self, audio: Audio) -> Latent:
         """The codec's tokens of a file; one that is longer than the network takes, in windows of that length."""
@@ -133,9 +129,6 @@ class MusicGenTrainee(Trainee):
         ).logits
         logits = logits.float().reshape(*targets.shape, logits.shape[-1])
         return cross_entropy(logits, targets, counted)
-
-    def release_encoders(self) -> None:
-        self._encoders = None
 
     def to(self, device: str) -> None:
         self.network.to(device)

@@ -13,14 +13,7 @@ from models.training.base import Trainee
 from models.training.composed import commissions
 from models.training.config import BaseConfig, TrainConfig
 from models.training.formats import list_examples
-
-_NETWORKS = {
-    "stable-audio": ("StableAudioDiTModel", "transformer"),
-    "stable-audio-3": ("StableAudio3DiTModel", "transformer"),
-    "audioldm": ("UNet2DConditionModel", "unet"),
-    "audioldm2": ("AudioLDM2UNet2DConditionModel", "unet"),
-    "ace-step": ("AceStepTransformer1DModel", "transformer"),
-}
+from models.training.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -78,21 +71,20 @@ def _weights(config: TrainConfig) -> Weights | None:
 
 
 def _empty(base: BaseConfig) -> Any:
-    local = Path(base.checkpoint).expanduser()
+    local, kind = Path(base.checkpoint).expanduser(), KINDS[base.kind]
     where = str(local) if local.is_dir() else base.checkpoint
     revision = base.revision or PINNED.get(base.checkpoint)
     try:
-        if base.kind == "musicgen":
+        if not kind.network_class:  # MusicGen
             from transformers import MusicgenConfig, MusicgenForCausalLM
 
             whole = MusicgenConfig.from_pretrained(where, revision=revision, local_files_only=True)
             return MusicgenForCausalLM(whole.decoder)
-        name, part = _NETWORKS[base.kind]
-        kind: Any = resolve_name(f"diffusers:{name}")
-        config = kind.load_config(where, subfolder=part, revision=revision, local_files_only=True)
+        network: Any = resolve_name(f"diffusers:{kind.network_class}")
+        config = network.load_config(where, subfolder=kind.network, revision=revision, local_files_only=True)
     except OSError:
         return None
-    return kind.from_config(config)
+    return network.from_config(config)
 
 
 def _count(weights: Any) -> int:

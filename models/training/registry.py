@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError, TunebenchError, one_line
 from models.base_checkpoint import identity, locate
+from models.training.kinds import KINDS
 
 if TYPE_CHECKING:
     from models.training.base import Trainee
     from models.training.config import TrainConfig
-
-TRAINEES: Mapping[str, str] = {
-    "stable-audio": "models.training.stable_audio:StableAudioTrainee",
-    "stable-audio-3": "models.training.stable_audio_3:StableAudio3Trainee",
-    "audioldm": "models.training.audioldm:AudioLDMTrainee",
-    "audioldm2": "models.training.audioldm2:AudioLDM2Trainee",
-    "musicgen": "models.training.musicgen:MusicGenTrainee",
-    "ace-step": "models.training.ace_step:AceStepTrainee",
-}
 
 
 def open_trainee(config: TrainConfig) -> Trainee:
@@ -40,7 +32,7 @@ def open_trainee(config: TrainConfig) -> Trainee:
 
         from bench.quiet import quiet_libraries
 
-        trainee: Any = resolve_name(TRAINEES[base.kind])
+        trainee: Any = resolve_name(KINDS[base.kind].trainee)
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
     folder = locate(base.checkpoint, base.revision, base.kind)

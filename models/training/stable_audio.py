@@ -58,7 +58,7 @@ class StableAudioTrainee(Trainee):
         self.identity = identity
         self.network = transformer.to(dtype).eval()
         self.rate, self.channels = int(vae.config.sampling_rate), int(vae.config.audio_channels)
-        self._hop, self._ratios = int(vae.hop_length), tuple(vae.config.downsampling_ratios)
+        self._hop = int(vae.hop_length)
         self.frame_seconds = self._hop / self.rate
         self.longest = int(transformer.config.sample_size)
         self._latent_channels = int(transformer.config.in_channels)
@@ -67,23 +67,11 @@ class StableAudioTrainee(Trainee):
         self._tokens = int(pipeline.tokenizer.model_max_length)
         self._timing = pipeline.projection_model
         self._tokenizer = pipeline.tokenizer
-        self._encoders: Any = pipeline
+        self._encoders = pipeline
         pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
 
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, **self.identity, "encoding": 1}
-
     def encode(self, audio: Audio) -> Latent:
-        samples = torch.from_numpy(padded(fitted(audio, self.rate, self.channels), self._hop))[None]
-        vae, hop, reach = self._encoders.vae, self._hop, encoder_reach(self._ratios)
-
-        def posterior(begin: int, end: int) -> Any:
-            return vae.encode(samples[:, :, begin * hop : end * hop].to(vae.device, vae.dtype)).latent_dist
-
-        mean, std = encoded(posterior, samples.shape[2] // hop, CHUNK + 2 * reach, reach)
-        check_channels(mean, self._latent_channels)
-        return Latent(mean, std, audio.duration)
+        return oobleck_latent(self._encoders.vae, audio, self._latent_channels)
 
     def take(self, stored: StoredLatent) -> Latent:
         return taken(stored, self._latent_channels, self.rate, self._hop)
@@ -124,9 +112,6 @@ class StableAudioTrainee(Trainee):
         )[0]
         return squared_error(predicted, velocity(batch.latents, batch.noise, level))
 
-    def release_encoders(self) -> None:
-        self._encoders = None
-
     def to(self, device: str) -> None:
         self.network.to(device)
         self._timing.to(device)
@@ -144,6 +129,29 @@ class StableAudioTrainee(Trainee):
         start, total = timing.seconds_start_hidden_states, timing.seconds_end_hidden_states
         attended = torch.cat([batch.condition["text"], start, total], dim=1)
         return without(attended, batch.dropped), torch.cat([start, total], dim=2)
+
+
+def oobleck_latent(vae: Any, audio: Audio, channels: int) -> Latent:
+    """The posterior that Oobleck's encoder gives of a whole file, encoded in windows.
+
+    Args:
+        vae: an ``AutoencoderOobleck``.
+        audio: of any length, rate and number of channels.
+        channels: of the latents that the network takes.
+
+    Raises:
+        UsageError: the autoencoder makes latents of another number of channels.
+    """
+    config, hop = vae.config, int(vae.hop_length)
+    samples = torch.from_numpy(padded(fitted(audio, int(config.sampling_rate), int(config.audio_channels)), hop))[None]
+    reach = encoder_reach(config.downsampling_ratios)
+
+    def posterior(begin: int, end: int) -> Any:
+        return vae.encode(samples[:, :, begin * hop : end * hop].to(vae.device, vae.dtype)).latent_dist
+
+    mean, std = encoded(posterior, samples.shape[2] // hop, CHUNK + 2 * reach, reach)
+    check_channels(mean, channels)
+    return Latent(mean, std, audio.duration)
 
 
 def taken(stored: StoredLatent, channels: int, rate: int, hop: int) -> Latent:

@@ -85,12 +85,8 @@ class StableAudio3Trainee(Trainee):
         self._tokens = min(int(pipeline.tokenizer.model_max_length), TEXT_TOKENS)
         self._duration = pipeline.duration_embedder
         self._tokenizer = pipeline.tokenizer
-        self._encoders: Any = pipeline
+        self._encoders = pipeline
         pipeline.transformer = None  # adapters are put into the network, and must not be seen through the pipeline
-
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, **self.identity, "encoding": 1}
 
     def time(self, quantile: float, seconds: float) -> float:
         frames = math.ceil(int(math.ceil(seconds) * self.rate) / self._hop)
@@ -145,9 +141,6 @@ class StableAudio3Trainee(Trainee):
             return_dict=False,
         )[0]
         return squared_error(predicted, flow(batch.latents, batch.noise))
-
-    def release_encoders(self) -> None:
-        self._encoders = None
 
     def to(self, device: str) -> None:
         self.network.to(device)

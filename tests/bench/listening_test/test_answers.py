@@ -21,7 +21,7 @@ from bench.listening_test.organizer import answers_csv
 from bench.listening_test.read_test import read_listening_test, survey_of
 from bench.listening_test.screening import failed_listeners
 from bench.listening_test.sessions import ListeningTrial
-from bench.storage.listening_answers import Answers, PageAnswer
+from bench.storage.listening_answers import Answers, PageAnswer, read_answers
 from bench.survey.analysis import analyse
 from bench.survey.reading import read_survey
 
@@ -55,6 +55,17 @@ def all_answers(design: ListeningDesign, say: Say = honest) -> list[PageAnswer]:
     ]
 
 
+def fill_with_honest_answers(folder: Path) -> None:
+    """Give the answers of listeners who hear well."""
+    design = read_design(folder)
+    answers = Answers(folder, design.id)
+    for listener in range(len(design.sessions)):
+        answers.enroll(listener)
+    for one in all_answers(design):
+        answers.save(one)
+    answers.close()
+
+
 @pytest.mark.parametrize("kind", ["ratings", "preference", "stimuli"])
 def test_every_answer_that_counts_is_in_the_table_once(kind: str, make_test: MakeTest) -> None:
     design = read_design(make_test(kind=kind))
@@ -78,14 +89,9 @@ def test_every_answer_that_counts_is_in_the_table_once(kind: str, make_test: Mak
 def test_the_exported_table_is_read_as_the_folder_is(kind: str, make_test: MakeTest, tmp_path: Path) -> None:
     folder = make_test(fresh=True, kind=kind, scales=["Harmony"])
     design = read_design(folder)
-    answers = Answers(folder, design.id)
-    for listener in range(len(design.sessions)):
-        answers.enroll(listener)
-    for one in all_answers(design):
-        answers.save(one)
+    fill_with_honest_answers(folder)
     path = tmp_path / "answers.csv"
-    path.write_text(answers_csv(design, answers.answers()), encoding="utf-8")
-    answers.close()
+    path.write_text(answers_csv(design, read_answers(folder, design.id)[0]), encoding="utf-8")
     exported, read = read_survey(path, models=design.models), read_listening_test(folder)
     same = [column for column in exported.table.columns if column in read.table.columns]
     assert exported.table[same].equals(read.table[same])

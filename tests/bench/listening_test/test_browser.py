@@ -23,8 +23,8 @@ from bench.listening_test.static_pages import write_listening_pages
 from bench.storage.listening_answers import Answers
 from bench.survey.analysis import analyse
 from tests.bench.listening_test.conftest import Served
-from tests.bench.listening_test.test_answers import all_answers
-from tests.bench.report.browsers import ARGUMENTS, AXE_RUN, axe_script, find_chromium, serious
+from tests.bench.listening_test.test_answers import fill_with_honest_answers
+from tests.bench.report.browsers import AXE_RUN, axe_script, find_chromium, opened_chromium, serious
 
 CHROMIUM = find_chromium()
 MakeTest = Callable[..., Path]
@@ -44,12 +44,8 @@ pytestmark = pytest.mark.slow(20)
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    with opened_chromium(CHROMIUM) as browser:
         yield browser
-        browser.close()
 
 
 class Visitor:
@@ -373,17 +369,6 @@ def test_a_report_shows_the_results_and_the_pages_from_the_disk(
     # The same command without the test takes the preview away again.
     assert CliRunner().invoke(app, ["report", str(run_folder), "--audio", "none", "--out", str(out)]).exit_code == 0
     assert not (out / "listening-test").exists()
-
-
-def fill_with_honest_answers(folder: Path) -> None:
-    """Give the answers of listeners who hear well."""
-    design = read_design(folder)
-    answers = Answers(folder, design.id)
-    for listener in range(len(design.sessions)):
-        answers.enroll(listener)
-    for one in all_answers(design):
-        answers.save(one)
-    answers.close()
 
 
 def test_an_answer_that_never_left_the_browser_is_there_after_a_reload(

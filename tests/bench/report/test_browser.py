@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.bench.report.browsers import ARGUMENTS, EVERY_PAGE, find_chromium
+from tests.bench.report.browsers import EVERY_PAGE, find_chromium, opened_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -36,12 +36,8 @@ CHROMIUM = find_chromium()
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    with opened_chromium(CHROMIUM) as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from bench.report.context import ReportContext
 from bench.report.page import write_pages
 from bench.report.side_by_side import ProtocolTable, ShownRun
 from bench.scores.aggregate import Column
-from tests.bench.report.browsers import ARGUMENTS, AXE_RUN, EVERY_PAGE, axe_script, find_chromium, serious
+from tests.bench.report.browsers import AXE_RUN, EVERY_PAGE, axe_script, find_chromium, opened_chromium, serious
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -25,12 +25,8 @@ LIST = "prompts.html#metric=0&model=1&less=0&order=far"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    with opened_chromium(CHROMIUM) as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

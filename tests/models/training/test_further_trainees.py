@@ -6,8 +6,9 @@ import copy
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -29,11 +30,13 @@ from bench.contracts.plugins import create, find
 from bench.progress import Silent
 from bench.quiet import quiet_libraries
 from models import tiny
+from models.base_checkpoint import ARCHITECTURES
 from models.card import read_card
 from models.pretrained import PretrainedModel
 from models.training.ace_step import flow_times
 from models.training.base import Batch, Trainee
-from models.training.config import parse_train_config
+from models.training.config import BaseConfig, parse_train_config
+from models.training.kinds import KINDS as TRAINED
 from models.training.lora import prepare
 from models.training.merging import merge
 from models.training.model_card import page
@@ -481,3 +484,10 @@ def test_a_base_whose_codec_gives_other_codebooks_is_refused(room: Path, tmp_pat
     )
     with pytest.raises(UsageError, match="2 codebooks and its decoder takes 4"):
         trainee.encode(Audio(np.zeros((1, 8000), np.float32), 8000))
+
+
+def test_every_kind_that_a_configuration_may_name_is_described_once() -> None:
+    assert get_args(BaseConfig.model_fields["kind"].annotation) == tuple(TRAINED)
+    assert set(TRAINED) <= set(ARCHITECTURES)
+    for name, kind in TRAINED.items():
+        assert resolve_name(kind.trainee).kind == name

@@ -31,7 +31,6 @@ from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from bench.contracts.audio import Audio, write_flac
 from bench.errors import MissingError, UsageError
 from bench.progress import Silent
 from bench.quiet import quiet_libraries
@@ -52,6 +51,7 @@ from models.training.schedule import factor
 from models.training.split import split
 from models.training.train import train
 from models.training.trainer import Trainer
+from tests.models.training.conftest import write_tones
 
 torch.set_num_threads(1)
 
@@ -62,12 +62,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     room = tmp_path_factory.mktemp("room")
     tiny.make("stable-audio", room / "base")
     tiny.make("audioldm", room / "audioldm")
-    (room / "data").mkdir()
-    for number in range(10):
-        time = np.arange(8000 + 1024 * (number % 3)) / 8000
-        tone = np.sin(2 * np.pi * (200 + 60 * number) * time).astype(np.float32) / 4
-        write_flac(room / "data" / f"{number}.flac", Audio(np.stack([tone, tone]), 8000))
-        (room / "data" / f"{number}.txt").write_text(f"a tone, number {number}")
+    write_tones(room / "data", 10)
     return room
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -24,13 +23,13 @@ pytest.importorskip("accelerate")
 import torch
 from safetensors.torch import load_file
 
-from bench.contracts.audio import Audio, write_flac
 from bench.errors import DataError, MissingError, UsageError
 from bench.progress import Silent
 from models import tiny
 from models.training.checkpoint import checkpoints, read
 from models.training.config import TrainConfig, parse_train_config
 from models.training.train import train
+from tests.models.training.conftest import write_tones
 
 torch.set_num_threads(1)
 
@@ -64,13 +63,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     room = tmp_path_factory.mktemp("room")
     tiny.make("stable-audio", room / "base")
     tiny.make("stable-audio", room / "other", seed=1)
-    for folder, count in (("data", 8), ("other-data", 9)):
-        (room / folder).mkdir()
-        for number in range(count):
-            time = np.arange(8000 + 1024 * (number % 3)) / 8000
-            tone = np.sin(2 * np.pi * (200 + 60 * number) * time).astype(np.float32) / 4
-            write_flac(room / folder / f"{number}.flac", Audio(np.stack([tone, tone]), 8000))
-            (room / folder / f"{number}.txt").write_text(f"a tone, number {number}")
+    write_tones(room / "data", 8)
+    write_tones(room / "other-data", 9)
     return room
 
 

@@ -21,7 +21,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import Audio, GenerationRequest, Prompt
-from bench.contracts.audio import write_flac
 from bench.errors import UsageError
 from bench.quiet import quiet_libraries
 from models import tiny
@@ -49,6 +48,7 @@ from models.training.rng import generator
 from models.training.speed_arm import Arm, arm_config
 from models.training.stable_audio_3 import StableAudio3Trainee
 from models.training.train import train
+from tests.models.training.conftest import write_tones
 
 torch.set_num_threads(1)
 
@@ -60,12 +60,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base, and recordings of unequal length with captions."""
     room = tmp_path_factory.mktemp("room")
     tiny.make("stable-audio-3", room / "base")
-    (room / "data").mkdir()
-    for number in range(8):
-        time = np.arange(8000 + 1024 * (number % 3)) / 8000
-        tone = np.sin(2 * np.pi * (200 + 60 * number) * time).astype(np.float32) / 4
-        write_flac(room / "data" / f"{number}.flac", Audio(np.stack([tone, tone]), 8000))
-        (room / "data" / f"{number}.txt").write_text(f"a tone, number {number}")
+    write_tones(room / "data", 8)
     return room
 
 
@@ -201,7 +196,7 @@ def test_latents_are_the_autoencoders_also_in_windows(room: Path, monkeypatch: p
     whole = opened.encode(audio)
     with torch.no_grad():
         padded = np.pad(drawn, ((0, 0), (0, -drawn.shape[1] % 512)))
-        expected = opened._encoders.vae.encode(torch.from_numpy(padded)[None]).latents[0]  # type: ignore[attr-defined]
+        expected = opened._encoders.vae.encode(torch.from_numpy(padded)[None]).latents[0]
     torch.testing.assert_close(whole.mean, expected)
     assert not whole.std.any() and whole.seconds == 4.0
     monkeypatch.setattr(stable_audio_3, "CHUNK", 9)
