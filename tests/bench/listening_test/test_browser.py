@@ -76,6 +76,7 @@ class Visitor:
 
     def until_pages(self) -> None:
         """From the first page to the first trial."""
+        self.page.locator("h1").wait_for()  # the page asks the server first
         if self.page.get_by_role("button", name="Begin").count():
             self.click("Begin")
             self.page.get_by_role("heading", name=VOLUME).wait_for()
