@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import DataError, MissingError, UsageError
@@ -14,6 +13,7 @@ from models.adapter_files import AdapterFile, Layer
 from models.adapter_names import LayerNames, Match, Place
 from models.hub import HUB_ID
 from models.piece_order import reordered
+from models.shipped import local_path
 
 if TYPE_CHECKING:
     import torch
@@ -115,7 +115,7 @@ def _check_base(adapter: AdapterFile, base: Mapping[str, str]) -> None:
     if named is None:
         return
     try:
-        folder = Path(named).expanduser()
+        folder = local_path(named)
         here = folder.is_dir()
     except (OSError, RuntimeError, ValueError):  # no name that a folder could have
         here = False

@@ -15,6 +15,7 @@ from models.adapter_files import NAMES, read_adapter, weight_file
 from models.base_checkpoint import CARD, identity
 from models.card import Card, read_card
 from models.hub import HUB_ID, cached_snapshot, snapshot
+from models.shipped import local_path
 
 Given = str | Sequence[Mapping[str, Any] | str] | None
 
@@ -47,7 +48,7 @@ class AdapterSource:
 
     @property
     def _place(self) -> Path:
-        return Path(self.path).expanduser()
+        return local_path(self.path)
 
     def identity(self) -> dict[str, Any]:
         """What identifies it: the hashes of its files, or the repository and its commit, and a weight other than 1.

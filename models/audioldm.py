@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.contracts.audio import Samples
+from bench.contracts.model import GenerationRequest
+from bench.contracts.prompt import Prompt
 from bench.errors import DataError, UsageError
 from models.batching import clip_generator, clip_noise, joined
 from models.diffusers_pipeline import DiffusersModel
@@ -39,6 +41,7 @@ class AudioLDM(DiffusersModel):
         guidance: classifier-free guidance scale ≥ 0; up to 1 there is none, and the negative prompt has no effect.
         steps: denoising steps, ≥ 1.
         negative_prompt: what to steer away from; empty as published.
+        prompt_prefix: words put before every prompt, as they stand; None for none.
         eta: fresh noise in each step, from 0, none (DDIM), to 1 (DDPM); Song et al., "Denoising Diffusion Implicit
             Models", ICLR 2021.
         max_duration: longest clip in s. 10.24 is what the model was trained on; the network takes more.
@@ -64,6 +67,7 @@ class AudioLDM(DiffusersModel):
     guidance: float = 2.5
     steps: int = 200
     negative_prompt: str = ""
+    prompt_prefix: str | None = None
     eta: float = 0.0
     max_duration: float = TRAINED_SECONDS
 
@@ -96,6 +100,15 @@ class AudioLDM(DiffusersModel):
             f"{self.kind}: the scheduler of checkpoint '{self.checkpoint}', {type(scheduler).__name__}, {problem}; "
             "put a DDIMScheduler into its folder, as published"
         )
+
+    def unread_tokens(self, prompt: Prompt) -> int:
+        return super().unread_tokens(replace(prompt, text=self._text(prompt)))
+
+    def _text(self, prompt: Prompt) -> str:
+        return f"{self.prompt_prefix or ''}{prompt.text}"
+
+    def _told(self, request: GenerationRequest) -> str:
+        return self._text(request.prompt)
 
     def _encode(self, text: str) -> Condition:
         """CLAP's embedding of the text, of unit length, shape (1, dimension)."""
@@ -144,6 +157,26 @@ class AudioLDMLora(AudioLDM):
     identity_name = "audioldm"
     required_params = ("adapter",)
     examples: ClassVar[Mapping[str, str]] = {"adapter": "trained/adapter"}
+
+
+@dataclass(eq=False)
+class AudioLDMNano(AudioLDM):
+    """`AudioLDM` with the small checkpoint that comes with tunebench, which plays on two cores.
+
+    It was trained on music of five genres by the composer and never heard choral music; ``adapter:
+    audioldm-nano-choral`` is its LoRA on that. What it plays says nothing of music at large.
+    """
+
+    identity_name = "audioldm"
+
+    checkpoint: str = "audioldm-nano"
+    _: KW_ONLY
+    guidance: float = 3.0
+    steps: int = 14
+
+    def conditioned_on(self) -> tuple[str, ...]:
+        """Nothing that judges: its text encoder was trained here, on descriptions alone."""
+        return ()
 
 
 def text_embedding(pipeline: Any, text: str) -> torch.Tensor:

@@ -11,6 +11,7 @@ from bench.errors import DataError, MissingError, UsageError
 from bench.file_names import looked_for
 from bench.weights_file import AGAIN, check_file, check_weights, hash_weights, read_object
 from models.hub import HUB_ID, TEXT_ENDINGS, WEIGHT_ENDINGS, cached_snapshot, commit, snapshot
+from models.shipped import local_path
 
 ARCHITECTURES = {
     "stable-audio": "StableAudioPipeline",
@@ -38,7 +39,8 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
     """Folder of a checkpoint that is complete and of the right architecture; downloads what the cache lacks.
 
     Args:
-        checkpoint: a local folder, or a Hugging Face hub id such as ``cvssp/audioldm-s-full-v2``.
+        checkpoint: a local folder, the name of one that is shipped (`models.shipped`), or a Hugging Face hub id such
+            as ``cvssp/audioldm-s-full-v2``.
         revision: a commit, tag or branch of the hub; None for the commit in ``PINNED``, or the main branch.
         what: one of `ARCHITECTURES`, or the name of the class to load.
         licence_page: where the licence of a gated checkpoint is accepted; by default the checkpoint's own page.
@@ -48,7 +50,7 @@ def locate(checkpoint: str, revision: str | None, what: str, licence_page: str |
         MissingError: gated and not logged in, no network, or half downloaded.
         DataError: a file of it is damaged; the message names it.
     """
-    local = Path(checkpoint).expanduser()
+    local = local_path(checkpoint)
     if local.exists() or not HUB_ID.fullmatch(checkpoint):
         if not local.is_dir():
             problem = "is not a folder" if local.exists() else "does not exist"
@@ -79,7 +81,7 @@ def require_local(checkpoint: str, revision: str | None) -> None:
         MissingError: it is a hub id that is not in the cache, or incomplete.
         DataError: its weights or its configurations are damaged.
     """
-    folder = Path(checkpoint).expanduser()
+    folder = local_path(checkpoint)
     if not folder.is_dir():
         if not HUB_ID.fullmatch(checkpoint):
             raise _no_such("checkpoint", checkpoint)
@@ -105,7 +107,7 @@ def identity(checkpoint: str, revision: str | None, what: str = "checkpoint") ->
         MissingError: the commit cannot be found out.
         DataError: a file of the folder cannot be read.
     """
-    local = Path(checkpoint).expanduser()
+    local = local_path(checkpoint)
     if local.is_dir():
         digest = hashlib.sha256()
         for path in _weight_files(local):

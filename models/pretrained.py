@@ -24,6 +24,7 @@ from models.base_checkpoint import CARD, identity, locate, require_local
 from models.batching import in_batches, out_of_memory, release_memory, trimmed
 from models.card import Card, read_card
 from models.device import check_dtype, choose_device, choose_dtype, dtype_name
+from models.shipped import local_path
 
 if TYPE_CHECKING:
     import torch
@@ -149,7 +150,7 @@ class PretrainedModel(MusicModel):
     def _named_cards(self) -> list[tuple[str, Card | None]]:
         """Each adapter that is heard, and a checkpoint that was trained here, with its card if it has one."""
         heard = [adapter for adapter in self._adapters if adapter.weight and self.adapter_scale]
-        folder = Path(self.checkpoint).expanduser()
+        folder = local_path(self.checkpoint)
         own = [(folder.name, read_card(folder))] if (folder / CARD).is_file() else []
         return [*((adapter.name, adapter.card()) for adapter in heard), *own]
 
@@ -171,7 +172,9 @@ class PretrainedModel(MusicModel):
         return Tuning(scored, captions, tuple(unknown))
 
     def trained_with(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(family for card in self.cards() for family in card.trained_with))
+        cards = self.cards()
+        makers = [str(card.data.about["model"]).partition("@")[0] for card in cards if "model" in card.data.about]
+        return tuple(dict.fromkeys([*(family for card in cards for family in card.trained_with), *makers]))
 
     def notices(self) -> tuple[Notice, ...]:
         """As `MusicModel.notices`: an adapter that changes nothing, or one whose α was not saved.

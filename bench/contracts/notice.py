@@ -214,6 +214,10 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "W-GENRES": _genres,
     "W-LENGTH": lambda p: f"A's clips are {p['a']:.2f} s long and B's {p['b']:.2f} s (medians)",
+    "W-ONE-MAKER": lambda p: (
+        f"'{p['model']}' was trained on music by '{p['maker']}', which made the reference '{p['reference']}', too: the "
+        "score tells of such music only"
+    ),
     "W-ONE-EACH": lambda p: (
         f"each of the {p['genres']} genres has one prompt, and the reference '{p['reference']}' none of these genres: "
         "music like it reads below 0"

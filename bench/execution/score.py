@@ -17,8 +17,17 @@ from bench.execution.score_task import ScoreTask, SetTask
 from bench.planning.metric_plan import PlannedEmbedder, PlannedMetric
 from bench.progress import Progress
 from bench.references.assign import Music, with_references
-from bench.references.contamination import Contamination, find_contamination, marked_with, marks, refusal
+from bench.references.contamination import (
+    Contamination,
+    OneMaker,
+    find_contamination,
+    find_one_maker,
+    marked_with,
+    marks,
+    refusal,
+)
 from bench.storage.clip_sets import clip_groups
+from bench.storage.read_models import read_lineages
 from bench.storage.store import Store, StoredClip
 from bench.storage.task_results import ClipScores
 from bench.storage.vector_file import PATTERN, VectorFile, written
@@ -79,12 +88,14 @@ class Scoring:
         leaks += find_contamination(store.plays(), references, plays=True)
         if shared == "refuse" and (refused := [leak for leak in leaks if leak.model in asked]):
             raise UsageError(refusal(refused))
-        said = {r.fingerprint: {leak.model: marks(leaks, leak.model, r) for leak in leaks} for r in references}
+        makers = find_one_maker(read_lineages(store), references)
+        known = (*leaks, *makers)
+        said = {r.fingerprint: {one.model: marks(known, one.model, r) for one in known} for r in references}
         store.show(computed, self.view, said)
         embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}
         missing = self._score_clips([metric for metric in computed if not metric.of_sets], embedders, clips)
         if of_sets := [metric for metric in computed if metric.of_sets]:
-            self._score_sets(of_sets, leaks, asked)
+            self._score_sets(of_sets, known, asked)
         return missing
 
     def _computed(self, metrics: Sequence[PlannedMetric], music: Music, sets: bool) -> list[PlannedMetric]:
@@ -158,11 +169,11 @@ class Scoring:
     def _score_sets(
         self,
         metrics: Sequence[PlannedMetric],
-        leaks: Sequence[Contamination],
+        known: Sequence[Contamination | OneMaker],
         asked: set[str],
     ) -> None:
         with self._vectors({metric.embedders[0].fingerprint for metric in metrics}, asked) as vectors:
-            tasks = self._set_tasks(metrics, leaks, asked, vectors)
+            tasks = self._set_tasks(metrics, known, asked, vectors)
             self.progress.begin("computing set metrics", len(tasks), 0)
             for _, result in Attempts(tasks, self.executor, self.progress, self.retries):
                 self.store.record_set_scores(result)
@@ -193,7 +204,7 @@ class Scoring:
     def _set_tasks(
         self,
         metrics: Sequence[PlannedMetric],
-        leaks: Sequence[Contamination],
+        known: Sequence[Contamination | OneMaker],
         asked: set[str],
         vectors: Mapping[str, VectorFile],
     ) -> list[SetTask]:
@@ -216,7 +227,7 @@ class Scoring:
                 clips = tuple((number[clip.prompt], file.rows.get(clip.content)) for clip in models[model])
                 groups = tuple(clip_groups(models[model], prompts))
                 used = {place: numbered[place] for place, _ in clips}
-                said = marks(leaks, model, metric.against)
+                said = marks(known, model, metric.against)
                 task = SetTask(model, metric, self.view, file.path, clips, used, groups, said)
                 # A score from before it was known what the model was trained on lacks its mark.
                 absent = tuple(g for g in groups if marked_with(held.get(task.key(g))) != task.warnings)

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from bench.contracts.family import Lineage
 from bench.contracts.notice import Notice
+from bench.contracts.plugins import plain_name
 from bench.contracts.set_metric import PlannedReference
 from bench.references.file_format import read_tensors
 
 CODE = "W-SHARED"
+MAKER_CODE = "W-ONE-MAKER"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,52 @@ class Contamination:
     def _trained(self) -> str:
         what = f"{self.shared} of the {self.of} recordings of the reference '{self.reference.name}'"
         return f"{'made to play' if self.plays else 'trained on'} {what}"
+
+
+@dataclass(frozen=True)
+class OneMaker:
+    """A model and a reference behind which stands one maker: the model was trained on its music, the reference is such
+    music.
+    """
+
+    model: str
+    reference: PlannedReference
+    maker: str
+
+    @property
+    def warning(self) -> Notice:
+        """What every score of this model against this reference must say."""
+        named = {"model": self.model, "maker": self.maker, "reference": self.reference.name}
+        return Notice(MAKER_CODE, named)
+
+
+def find_one_maker(lineages: Mapping[str, Lineage], references: Iterable[PlannedReference]) -> tuple[OneMaker, ...]:
+    """The models that were trained on music by the very model that made a reference.
+
+    Args:
+        lineages: what each model is derived from.
+        references: what is compared with.
+
+    Raises:
+        DataError: a reference is damaged.
+    """
+    if not any(lineage.trained_with for lineage in lineages.values()):
+        return ()
+    found: list[OneMaker] = []
+    for reference in references:
+        maker = maker_of(read_tensors(reference.path)[1])
+        found += [OneMaker(model, reference, maker) for model, own in lineages.items() if maker in own.trained_with]
+    return tuple(found)
+
+
+def maker_of(about: Mapping[str, Any]) -> str:
+    """The registered name of the model that made a reference's music; empty where none is recorded."""
+    provenance = about.get("provenance")
+    # Imported statistics name the model that embedded the music, not one that made it.
+    if not isinstance(provenance, Mapping) or "imported" in provenance:
+        return ""
+    model = provenance.get("model")
+    return plain_name(model) if isinstance(model, str) else ""
 
 
 def find_contamination(
@@ -78,11 +128,13 @@ def refusal(leaks: Sequence[Contamination]) -> str:
     )
 
 
-def marks(leaks: Iterable[Contamination], model: str, reference: PlannedReference | None) -> tuple[Notice, ...]:
+def marks(
+    leaks: Iterable[Contamination | OneMaker], model: str, reference: PlannedReference | None
+) -> tuple[Notice, ...]:
     """The warnings for the scores of one model against one reference."""
     return tuple(leak.warning for leak in leaks if (leak.model, leak.reference) == (model, reference))
 
 
 def marked_with(warnings: Sequence[Notice] | None) -> tuple[Notice, ...] | None:
     """Those of a score's warnings that are of leaks; None where there is no score."""
-    return None if warnings is None else tuple(w for w in warnings if w.code == CODE)
+    return None if warnings is None else tuple(w for w in warnings if w.code in (CODE, MAKER_CODE))

@@ -14,11 +14,12 @@ from bench.config.run_config import MetricConfig
 from bench.contracts.clip_view import view_text
 from bench.contracts.embedder import embedder_identity, load_embedder
 from bench.contracts.identity import plugin_label
-from bench.contracts.plugins import installed, load, plain_name
+from bench.contracts.plugins import installed, load
 from bench.contracts.set_metric import Reference
 from bench.errors import DataError, TunebenchError
 from bench.plain_text import plain_line
 from bench.planning.metric_plan import PlannedMetric, embedding_key, plan_metric
+from bench.references.contamination import maker_of
 from bench.references.find import find_by_fingerprint
 from bench.storage.read_metrics import StoredMetric, shown_metrics
 from bench.storage.store import Store
@@ -150,17 +151,8 @@ def _facts(metric: StoredMetric, reference: Reference | None) -> ReferenceFacts:
     recordings = len(reference.about.get("recordings", ())) or None
     windows = None if reference.about.get("windows_at_least") else reference.windows
     return ReferenceFacts(
-        name, mark, windows, recordings, bool(reference.about.get("synthetic")), _generator(reference)
+        name, mark, windows, recordings, bool(reference.about.get("synthetic")), maker_of(reference.about)
     )
-
-
-def _generator(reference: Reference) -> str:
-    provenance = reference.about.get("provenance")
-    # Imported statistics name the model that embedded the music, not one that made it.
-    if not isinstance(provenance, Mapping) or "imported" in provenance:
-        return ""
-    model = provenance.get("model")
-    return plain_name(model) if isinstance(model, str) else ""
 
 
 def _configured(run: Path) -> str | None:

@@ -12,3 +12,8 @@ def composer() -> Path:
     says how near a model is to this composer, not to music at large.
     """
     return Path(__file__).parent / "composer"
+
+
+def composer_unheard() -> Path:
+    """Synthetic, as `composer`, in the half of the composer's repertoire that no shipped model was trained on."""
+    return Path(__file__).parent / "composer-unheard"

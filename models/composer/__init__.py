@@ -7,20 +7,37 @@ from collections.abc import Sequence
 from bench.contracts.audio import Audio
 from bench.contracts.model import GenerationRequest, MusicModel
 from bench.contracts.notes import Notes
+from bench.errors import UsageError, suggestion
+
+REPERTOIRES = ("training", "reference")
 
 
 class Composer(MusicModel):
     """Composes to the prompt's genre, key, tempo, instruments, mood and form; the seed decides what it leaves open.
 
-    It has no parameters. Six styles are known: choral, classical, dance, jazz, pop and rock; another genre, or
-    none, goes to the nearest by the words of genre and text, or else to pop. A longer duration gives the same piece,
-    longer. The notes come with the audio. Nothing is downloaded; playing needs tinysoundfont, and a `MissingError`
-    names the command that installs it.
+    Six styles are known: choral, classical, dance, jazz, pop and rock; another genre, or none, goes to the nearest by
+    the words of genre and text, or else to pop. A longer duration gives the same piece, longer. The notes come with the
+    audio. Nothing is downloaded; playing needs tinysoundfont, and a `MissingError` names the command that installs it.
+
+    Args:
+        repertoire: one of two halves that share no instrument, progression or melodic rhythm: ``training``, or
+            ``reference`` to judge by what was trained on the other; None for all that is known.
+
+    Raises:
+        UsageError: another repertoire.
     """
 
     version = 1
     sample_rate = 44_100
     typical_speed = 25.0
+
+    def __init__(self, repertoire: str | None = None) -> None:
+        if repertoire is not None and repertoire not in REPERTOIRES:
+            raise UsageError(
+                f"composer: no repertoire '{repertoire}'{suggestion(repertoire, REPERTOIRES)}; known: "
+                f"{', '.join(REPERTOIRES)}"
+            )
+        self.repertoire = repertoire
 
     @classmethod
     def require(cls) -> None:
@@ -35,6 +52,8 @@ class Composer(MusicModel):
 
     def _notes(self, request: GenerationRequest) -> Notes:
         """The score that is played."""
+        from models.composer.repertoire import Repertoire
         from models.composer.score import compose
 
-        return compose(request.prompt, request.seed, request.duration)
+        half = None if self.repertoire is None else Repertoire(self.repertoire)
+        return compose(request.prompt, request.seed, request.duration, half)

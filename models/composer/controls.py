@@ -74,6 +74,7 @@ class OffKeyComposer(Composer):
     """
 
     def __init__(self, share: float = 0.3) -> None:
+        super().__init__()
         if not (0 < share <= 0.4 or share == 1):
             raise UsageError(f"composer-offkey: share is {share}, must be in (0, 0.4], or 1")
         self.share = share
@@ -94,6 +95,7 @@ class LooseComposer(Composer):
     """
 
     def __init__(self, sd: float = 0.06) -> None:
+        super().__init__()
         if not 0 < sd <= 0.08:
             raise UsageError(f"composer-loose: sd is {sd}, must be in (0, 0.08] quarter notes")
         self.sd = sd

@@ -10,6 +10,7 @@ import numpy as np
 from bench.contracts.notes import Note, Notes
 from bench.contracts.prompt import Prompt
 from models.composer.chance import named_generator
+from models.composer.repertoire import Repertoire
 from models.composer.settle import settle
 from models.composer.styles import Style, style_named
 from models.composer.writing.band import tune_range
@@ -20,16 +21,24 @@ from models.composer.writing.prompt_parser import parse_prompt
 from models.composer.writing.rhythm import swung
 
 
-def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
+def compose(prompt: Prompt, seed: int, duration: float, repertoire: Repertoire | None = None) -> Notes:
     """Compose as much of a piece as starts within ``duration`` seconds.
 
-    Prompt (text, genre, bpm, key) and seed determine the piece, and the duration only how much of it there is: a
-    section's notes are drawn from a generator named by its place, and its harmony and tune from one named by its
+    Prompt (text, genre, bpm, key), seed and repertoire determine the piece, and the duration only how much of it there
+    is: a section's notes are drawn from a generator named by its place, and its harmony and tune from one named by its
     letter.
+
+    Args:
+        prompt: what is asked for.
+        seed: decides what the prompt leaves open.
+        duration: seconds.
+        repertoire: half of what the composer plays; None for all of it.
     """
     name = f"composer:{prompt.genre or ''}:{prompt.bpm}:{prompt.key}:{prompt.text}:{seed}"
     wishes = parse_prompt(prompt)
     style = style_named(wishes.style)
+    if repertoire is not None:
+        style = repertoire.of(style)
     brief = settle(wishes, style, named_generator(f"{name}:brief"))
     quarter = 60 / brief.bpm
     straight = not style.swing or "bossa" in brief.traits
@@ -49,7 +58,8 @@ def compose(prompt: Prompt, seed: int, duration: float) -> Notes:
                 events.append(note._replace(onset=onset * quarter, duration=(release - onset) * quarter))
         begin += section.length
         place += 1
-    return Notes(tuple(events), origin="known", quarter=quarter, key=str(brief.key))
+    piece = Notes(tuple(events), origin="known", quarter=quarter, key=str(brief.key))
+    return piece if repertoire is None else repertoire.cast(piece)
 
 
 def _one_key_once(notes: Sequence[Note]) -> list[Note]:

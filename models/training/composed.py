@@ -105,9 +105,10 @@ def list_composed(config: DataConfig, sounds: AudioIndex, progress: Progress, fo
         UsageError: an unknown genre, or a disk that does not take the clips.
         MissingError: the synthesizer is not installed; the message names the command that helps.
     """
-    model: MusicModel = create(find("model", "composer"), {}, MusicModel)
+    params = {} if config.repertoire is None else {"repertoire": config.repertoire}
+    model: MusicModel = create(find("model", "composer"), params, MusicModel)
     played = f"composer@{model.version}"
-    planned = [(asked, folder / _file(asked, played, config.seconds)) for asked in commissions(config)]
+    planned = [(asked, folder / _file(asked, played, config)) for asked in commissions(config)]
     missing = [(asked, path) for asked, path in planned if not _intact(path, sounds)]
     if missing:
         model.require()
@@ -135,14 +136,16 @@ def list_composed(config: DataConfig, sounds: AudioIndex, progress: Progress, fo
         "genres": list(config.genres or STYLES),
         "clip_seconds": config.seconds,
         "seed": config.seed,
+        **params,
         "recording": "each clip",
     }
     return Listing("composer", examples, about=about)
 
 
-def _file(asked: Commission, played: str, seconds: float) -> str:
+def _file(asked: Commission, played: str, config: DataConfig) -> str:
     prompt = asked.prompt
-    decides = [played, prompt.text, prompt.genre, prompt.bpm, prompt.key, asked.seed, seconds]
+    decides = [played, prompt.text, prompt.genre, prompt.bpm, prompt.key, asked.seed, config.seconds]
+    decides += [] if config.repertoire is None else [config.repertoire]
     return f"{prompt.id}-{fingerprint(decides)[:16]}.flac"
 
 

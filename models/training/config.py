@@ -34,9 +34,10 @@ class DataConfig(Settings):
     path: a folder of audio with captions in same-named ``.txt`` or ``.json`` files or in ``metadata.csv`` or
     ``.jsonl``, a manifest (``.csv``, ``.jsonl`` or AudioLDM's ``.json``), MusicCaps' CSV, a folder of latents that
     stable-audio-tools encoded (``pre_encode.py``), or ``composer`` for music that is composed now. format: how to read
-    it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres, clips, seconds and seed:
-    of composed music only. validation: share of the recordings that are held out, or ``eval`` for MusicCaps' own
-    evaluation clips. bad_share: share of files that may be unreadable before the training refuses.
+    it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres, clips, seconds, seed and
+    repertoire: of composed music only, the last as the model ``composer`` has it. validation: share of the
+    recordings that are held out, or ``eval`` for MusicCaps' own evaluation clips. bad_share: share of files that may
+    be unreadable before the training refuses.
     """
 
     path: str
@@ -48,6 +49,7 @@ class DataConfig(Settings):
     clips: Count = 60
     seconds: Annotated[float, Field(ge=1, le=300)] = 10.0
     seed: Annotated[int, Field(ge=0)] = 0
+    repertoire: Literal["training", "reference"] | None = None
     validation: Share | Literal["eval"] = 0.1
     bad_share: Share = 0.05
 
@@ -223,7 +225,7 @@ class TrainConfig(Settings):
         Left out are how long it goes on, where it runs and lies, and how often it is looked at. What the checkpoint and
         the data are is told by their own fingerprints, wherever they lie.
         """
-        free = {
+        free: dict[str, Any] = {
             "base": {"checkpoint", "revision"},
             "data": {"path", "format", "audio", "bad_share"},
             "steps": True,
@@ -234,6 +236,8 @@ class TrainConfig(Settings):
             "checkpoint": True,
             "clap": True,
         }
+        if self.data.repertoire is None:  # which came later, and is no part of what was trained without it
+            free["data"].add("repertoire")
         if self.method == "full":
             free["lora"] = True
         elif not self.lora.dora:  # which came later, and is no part of what was trained without it

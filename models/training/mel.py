@@ -37,10 +37,10 @@ def log_mel(samples: Samples, rate: int, hop: int, bands: int) -> torch.Tensor:
     margins = (before, window - hop - before)
     audio = torch.nn.functional.pad(torch.from_numpy(samples.copy())[None], margins, mode="reflect")[0]
     spectrum = torch.stft(audio, window, hop, window=torch.hann_window(window), center=False, return_complex=True)
-    return (_filters(rate, window, bands) @ spectrum.abs()).clamp(min=FLOOR).log().T.contiguous()
+    return (mel_matrix(rate, window, bands) @ spectrum.abs()).clamp(min=FLOOR).log().T.contiguous()
 
 
 @lru_cache(maxsize=8)
-def _filters(rate: int, window: int, bands: int) -> torch.Tensor:
+def mel_matrix(rate: int, window: int, bands: int) -> torch.Tensor:
     """Weights of each frequency in each band, shape (bands, window / 2 + 1)."""
     return torch.from_numpy(mel_filters(rate, window, bands).copy())

@@ -17,6 +17,7 @@ from models.adapter_files import read_adapter
 from models.base_checkpoint import ARCHITECTURES, CARD, identity, locate
 from models.card import Card, read_card, with_tuning_of
 from models.pipeline_parts import network_classes
+from models.shipped import local_path
 from models.training.weights import part_name, save_checkpoint
 from models.training.whole_checkpoint import PART, is_whole, tuned_part
 
@@ -56,7 +57,7 @@ def merge(
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"'{out}' exists and is not an empty folder; choose another")
-    adapter = Path(adapter).expanduser()
+    adapter = local_path(str(adapter))
     found, card = read_adapter(adapter), _card(adapter)
     if checkpoint is None and found.base is None:
         raise UsageError(f"adapter '{adapter}' does not name its base; give it with --checkpoint")
@@ -86,7 +87,7 @@ def _card(adapter: Path) -> Card | None:
 
 def _pipeline(checkpoint: str) -> str:
     """peft notes the folder of the network itself, which in a pipeline's folder is a part."""
-    folder = Path(checkpoint).expanduser()
+    folder = local_path(checkpoint)
     return str(folder.parent) if (folder.parent / "model_index.json").is_file() else checkpoint
 
 

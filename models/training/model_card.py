@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,6 +12,7 @@ import yaml
 from bench.number_format import plural
 from bench.printable import printable
 from models.base_checkpoint import ARCHITECTURES
+from models.shipped import lasting_name
 from models.stable_audio_3_adapter import FILE
 from models.training.adapted_layers import ALL_LINEAR
 from models.training.kinds import KINDS
@@ -202,7 +202,7 @@ def _use(card: Card) -> str:
     """Ways of loading what lies beside the card, each to be run as it stands in the card's folder."""
     base = card.base
     if "repo" not in base:  # a path that is told from the card's folder, too
-        base = {**base, "checkpoint": str(Path(base["checkpoint"]).expanduser().resolve())}
+        base = {**base, "checkpoint": lasting_name(base["checkpoint"])}
     parts = [
         "With this folder as the working folder, in the configuration of a run, beside its base:",
         _fenced("yaml", run_entry(replace(card, base=base), ".")),

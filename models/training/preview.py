@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import Any, cast
 
 from models.base_checkpoint import PINNED
+from models.shipped import local_path
 from models.training.base import Trainee
 from models.training.composed import commissions
 from models.training.config import BaseConfig, TrainConfig
@@ -71,7 +71,7 @@ def _weights(config: TrainConfig) -> Weights | None:
 
 
 def _empty(base: BaseConfig) -> Any:
-    local, kind = Path(base.checkpoint).expanduser(), KINDS[base.kind]
+    local, kind = local_path(base.checkpoint), KINDS[base.kind]
     where = str(local) if local.is_dir() else base.checkpoint
     revision = base.revision or PINNED.get(base.checkpoint)
     try:

@@ -21,6 +21,7 @@ from models.base_checkpoint import identity, locate, require_local
 from models.batching import release_memory
 from models.device import choose_device
 from models.real_music import RealMusic
+from models.shipped import local_path
 
 if TYPE_CHECKING:
     import torch
@@ -239,7 +240,7 @@ def architecture(checkpoint: str, revision: str | None) -> str:
     """
     from models.hub import cached_snapshot
 
-    folder: Path | None = Path(checkpoint).expanduser()
+    folder: Path | None = local_path(checkpoint)
     if folder is None or not folder.is_dir():
         require_local(checkpoint, revision)
         folder = cached_snapshot(checkpoint, revision)

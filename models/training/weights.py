@@ -18,6 +18,7 @@ from models import stable_audio_3_adapter
 from models.adapter_files import CONFIG
 from models.base_checkpoint import CARD
 from models.card import Card
+from models.shipped import lasting_name
 from models.training.model_card import DIFFUSERS_WEIGHTS, page
 from models.training.whole_checkpoint import is_whole, save_whole
 
@@ -159,7 +160,7 @@ def _settings(network: Any, base: Mapping[str, str]) -> dict[str, Any]:
     if "repo" in base:
         named = {"base_model_name_or_path": base["repo"], "revision": base["revision"]}
     else:
-        named = {"base_model_name_or_path": str(Path(base["checkpoint"]).expanduser().resolve())}
+        named = {"base_model_name_or_path": lasting_name(base["checkpoint"])}
     kind = type(network)
     mapping = {"base_model_class": kind.__name__, "parent_library": kind.__module__}
     return {**settings, **named, "inference_mode": True, "auto_mapping": mapping}

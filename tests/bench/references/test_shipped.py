@@ -16,7 +16,7 @@ from bench.planning.metric_plan import plan_embedder
 from bench.references.find import find_reference
 from bench.references.load import load_reference
 from metrics.references import composer
-from metrics.references.__main__ import DURATION, EMBEDDER, FIRST_SEED, SEEDS
+from metrics.references.__main__ import DURATION, EMBEDDER, SEEDS, SOURCES
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Small checkpoints that really play, made from nothing by commands: music, parts, weights, measures."""

@@ -1,0 +1,91 @@
+"""The music that nano models are trained on: composed here, in one half of what the composer plays."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.atomic_write import replace_file
+from bench.contracts.audio import Audio, write_flac
+from bench.contracts.prompt import Prompt
+from bench.progress import Progress
+from models.composer.chance import named_generator
+from models.composer.repertoire import Repertoire
+from models.nano.captions import caption, draw_piece
+
+RATE = 16_000  # Hz
+SECONDS = 10.24  # of a clip: 1024 frames of a mel spectrogram
+
+# No seed of a run, a suite, a reference or a composed dataset lies here.
+_FIRST_SEED, _LAST_SEED = 2**43, 2**44
+
+
+class Work(NamedTuple):
+    """A clip to be composed.
+
+    Attributes:
+        name: of its file, without the ending.
+        prompt: its caption, with the fields that the composer follows.
+        seed: of what the prompt leaves open.
+    """
+
+    name: str
+    prompt: Prompt
+    seed: int
+
+
+def works(genres: Sequence[str], count: int, name: str = "nano") -> Iterator[Work]:
+    """The clips of a dataset, its genres taking turns; a larger dataset holds the smaller one.
+
+    Args:
+        genres: the composer's genres.
+        count: clips.
+        name: of the dataset; another one has other clips.
+    """
+    for place in range(count):
+        number, turn = divmod(place, len(genres))
+        genre = genres[turn]
+        chance = named_generator(f"{name}:{genre}:{number}")
+        piece = draw_piece(genre, chance)
+        text = caption(piece, chance)
+        prompt = Prompt(f"{genre}-{number:05d}", text, genre, None, piece.bpm, piece.key)
+        yield Work(prompt.id, prompt, int(chance.integers(_FIRST_SEED, _LAST_SEED)))
+
+
+def compose_music(planned: Sequence[Work], folder: Path, progress: Progress, jobs: int = 1) -> None:
+    """Compose what is not in a folder yet: mono FLAC files at 16 kHz, and ``metadata.jsonl`` with their captions.
+
+    Args:
+        planned: the clips.
+        folder: made where it is missing; a file is written whole or not at all.
+        progress: told of each clip.
+        jobs: processes.
+
+    Raises:
+        MissingError: the synthesizer is not installed.
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [(work, folder / f"{work.name}.flac") for work in planned if not (folder / f"{work.name}.flac").is_file()]
+    if missing:
+        progress.begin("composing music", len(planned), len(planned) - len(missing))
+        with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+            for _ in pool.imap_unordered(_compose_one, missing, chunksize=4):
+                progress.advance(1)
+    lines = [
+        json.dumps({"file_name": f"{work.name}.flac", "text": work.prompt.text, "genre": work.prompt.genre})
+        for work in planned
+    ]
+    replace_file(folder / "metadata.jsonl", "\n".join(lines) + "\n")
+
+
+def _compose_one(task: tuple[Work, Path]) -> None:
+    from models.composer.render import render
+    from models.composer.score import compose
+
+    work, path = task
+    notes = compose(work.prompt, work.seed, SECONDS, Repertoire("training"))
+    write_flac(path, Audio(render(notes, SECONDS).mono(RATE)[None], RATE))

@@ -1,0 +1,48 @@
+"""An autoencoder learns to give log-mel spectrograms back from few numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.training.parts.clips import Clips, spectrograms
+from models.training.parts.loop import LoopSettings, Losses, Step
+
+SECONDS = 5.12
+BATCH = 4
+KL_WEIGHT = 3e-3
+
+SETTINGS = LoopSettings("autoencoder", steps=3200, lr=1e-3, betas=(0.9, 0.99))
+
+
+def autoencoder_step(clips: Clips, hop: int, bands: int) -> Step:
+    """The losses of an autoencoder on one batch: L1 and half L2 of the spectrogram, KL of the latents to a normal.
+
+    Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", CVPR 2022, without their adversary.
+    The KL term is a mean over latents, not a sum.
+    """
+    frames = round(SECONDS * clips.rate / hop) * hop
+
+    def step(network: torch.nn.Module, chance: np.random.Generator) -> Losses:
+        true = spectrograms(clips.waveforms(BATCH, frames, chance), clips.rate, hop, bands)[:, None]
+        with torch.autocast("cpu", torch.bfloat16):
+            posterior = network.encode(true).latent_dist
+            answer = network.decode(posterior.sample()).sample
+        wrong = answer.float() - true
+        mean, logvar = posterior.mean.float(), posterior.logvar.float()
+        kl = (mean.square() + logvar.exp() - 1 - logvar).mean() / 2
+        return {"l1": wrong.abs().mean(), "l2": wrong.square().mean() / 2, "kl": KL_WEIGHT * kl}
+
+    return step
+
+
+def latent_spread(network: Any, clips: Clips, hop: int, bands: int) -> float:
+    """Standard deviation of the latents of all clips, about 0: what ``scaling_factor`` is the reciprocal of."""
+    with torch.inference_mode():
+        squares = [
+            network.encode(spectrograms(wave[None], clips.rate, hop, bands)[:, None]).latent_dist.mean.square().mean()
+            for wave in clips.whole(hop * 8)
+        ]
+    return float(torch.stack(squares).mean().sqrt())

@@ -1,0 +1,63 @@
+"""A vocoder learns to play log-mel spectrograms: spectral losses alone, no adversary."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from models.training.mel import mel_matrix
+from models.training.parts.clips import Clips, spectrograms
+from models.training.parts.loop import LoopSettings, Losses, Step
+
+WINDOWS = (128, 256, 512, 1024, 2048)  # samples
+SECONDS = 1.0
+BATCH = 8
+
+SETTINGS = LoopSettings("vocoder", steps=2000, lr=1.5e-3, betas=(0.8, 0.99))
+
+
+def vocoder_step(clips: Clips, hop: int, bands: int) -> Step:
+    """The losses of a vocoder on one batch of true spectrograms.
+
+    ``convergence`` and ``magnitude`` are those of Yamamoto, Song and Kim, "Parallel WaveGAN", ICASSP 2020, over five
+    windows; ``mel`` is the L1 distance of log-mel spectrograms of Kong, Kim and Bae, "HiFi-GAN", NeurIPS 2020, with
+    four times as many bands; ``waveform`` is the L1 distance of the samples, which settles the phase of what is low.
+    """
+    frames = round(SECONDS * clips.rate / hop) * hop
+    fine = mel_matrix(clips.rate, 1024, 2 * bands)
+
+    def step(network: torch.nn.Module, chance: np.random.Generator) -> Losses:
+        true = clips.waveforms(BATCH, frames, chance)
+        played = network(spectrograms(true, clips.rate, hop, bands))
+        losses = spectral_losses(played, true)
+        losses["mel"] = (_log_mel(played, fine) - _log_mel(true, fine)).abs().mean()
+        losses["waveform"] = 10 * (played - true).abs().mean()
+        return losses
+
+    return step
+
+
+def spectral_losses(played: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Spectral convergence and the L1 distance of log magnitudes, means over `WINDOWS`.
+
+    Args:
+        played: waveforms, shape (batch, samples).
+        true: what they should be, same shape.
+    """
+    convergence, magnitude = [], []
+    for window in WINDOWS:
+        heard, wanted = (_magnitudes(wave, window) for wave in (played, true))
+        convergence.append(torch.linalg.norm(wanted - heard) / torch.linalg.norm(wanted).clamp(min=1e-6))
+        magnitude.append((heard.log() - wanted.log()).abs().mean())
+    return {"convergence": torch.stack(convergence).mean(), "magnitude": torch.stack(magnitude).mean()}
+
+
+def _magnitudes(wave: torch.Tensor, window: int) -> torch.Tensor:
+    spectrum = torch.stft(wave, window, window // 4, window=torch.hann_window(window), return_complex=True)
+    return (spectrum.real.square() + spectrum.imag.square() + 1e-7).sqrt() / math.sqrt(window / 1024)
+
+
+def _log_mel(wave: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
+    return (filters @ _magnitudes(wave, 1024)).clamp(min=1e-5).log()
