@@ -30,7 +30,12 @@ class ComparisonFormat(StrEnum):
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     a: Annotated[str, typer.Argument(help="A row of it: what B is compared with.")],
-    b: Annotated[str, typer.Argument(help="Another row of it, or a row of the run named by --with.")],
+    b: Annotated[
+        str,
+        typer.Argument(
+            help="Another row of it, or of the run named by --with; or a pattern such as 'lora-*' for several trainings."
+        ),
+    ],
     with_run: Annotated[
         Path | None, typer.Option("--with", metavar="RUN2", help="The run folder that B is in.")
     ] = None,
@@ -59,7 +64,8 @@ def command(
     """Compare two rows on every metric: the difference B − A with its interval, a test, and what it could have found.
 
     Tests of distances that the run does not hold take a while the first time, then they are kept in the user's folder
-    for caches.
+    for caches. With a pattern for B, A is compared with all trainings at once, and the interval holds for other
+    trainings and other prompts.
     """
     from bench.cli.output import emit, page_layout, style_of
     from bench.cli.progress import shown
@@ -83,16 +89,25 @@ def comparison(
     progress: Progress | None = None,
     layout: Layout | None = None,
 ) -> str:
-    """Compare two rows, and return the result as text; see `bench.comparison.compare.compare`.
+    """Compare two rows, or a row with several trainings, and return the result as text.
+
+    See `bench.comparison.compare.compare` and `bench.comparison.trainings.compare_trainings`.
 
     Raises:
         UsageError, DataError: as there.
     """
+    from bench.comparison import training_tables
     from bench.comparison.compare import compare_rows, opened
     from bench.comparison.tables import render
+    from bench.comparison.trainings import compare_trainings, is_pattern
+    from bench.errors import UsageError
     from bench.scores.protocol import protocol_of
     from bench.storage.unrecorded import note_unrecorded
 
+    if is_pattern(b):
+        if other is not None or (options and (options.mark or options.rephrased)):
+            raise UsageError(f"'{b}' stands for trainings of one run; leave out --with, --mark and --rephrased")
+        return training_tables.render(compare_trainings(run, a, b, options, progress), style, layout)
     with opened(run, other) as runs:
         for one in dict.fromkeys(runs):
             note_unrecorded(one.store, progress)

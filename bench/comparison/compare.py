@@ -188,7 +188,7 @@ def _compare(
         shared = {id: prompt for id, prompt in a.run.prompts.items() if id in b.run.prompts}
         metrics = matched(a.run, b.run)
         for grouping in ("all", *groupings):
-            for group, prompts in _groups(shared, grouping).items():
+            for group, prompts in groups_of(shared, grouping).items():
                 for metric, mismatch in metrics:
                     if metric.column.of_sets and grouping != "all" and not sets_by_group:
                         continue
@@ -209,7 +209,7 @@ def _blank(a: RunRow, b: RunRow, metric: ComparedMetric, grouping: str, group: s
     return Comparison(a.name, b.name, metric.column, grouping, group, None, None, None, None, None, None, 0)
 
 
-def _groups(prompts: Mapping[str, Prompt], grouping: str) -> dict[str, list[str]]:
+def groups_of(prompts: Mapping[str, Prompt], grouping: str) -> dict[str, list[str]]:
     """Ids of the prompts of each group, by its name in order."""
     if grouping == "all":
         return {"all": list(prompts)}

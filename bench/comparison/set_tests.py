@@ -20,7 +20,7 @@ from bench.contracts.notice import checked
 from bench.contracts.parameters import bind
 from bench.contracts.plugins import create, find, installed, short_name
 from bench.contracts.prompt import Prompt
-from bench.contracts.set_metric import PlannedReference, Reference, SetMetric, gather
+from bench.contracts.set_metric import EmbeddingSet, PlannedReference, Reference, SetMetric, gather
 from bench.errors import DataError, TunebenchError, UsageError, one_line
 from bench.hashing import fingerprint
 from bench.planning.metric_plan import PlannedMetric
@@ -125,6 +125,33 @@ class SetTests:
             self._kept.finish()
         return [found[key] for key in keys]
 
+    def pseudo_values(self, shown: ComparedMetric, side: ClipSet, genre: str | None) -> dict[str, float]:
+        """The jackknife's pseudo-value of each prompt of a row: n · all − (n − 1) · without it, for n prompts.
+
+        Args:
+            shown: the metric.
+            side: the clips.
+            genre: of the reference's music; None for all of it.
+
+        Raises:
+            UsageError, DataError: the metric cannot be made again, or has no value.
+        """
+        embedder, vectors = self._vectors(shown)
+        metric = self._metric(shown)
+        names = sorted({prompt for prompt, _ in side.clips})
+        whole = self._gathered(side, names, embedder, vectors)
+        reference: Reference | None = None
+        if shown.reference:
+            reference = self._reference(shown, embedder)[1]
+            reference = reference if genre is None else reference.of_genre(genre)
+        groups = np.unique(whole.groups)
+        everything = _value(metric, whole, reference)
+        return {
+            names[group]: len(groups) * everything
+            - (len(groups) - 1) * _value(metric, whole.part(whole.groups != group), reference)
+            for group in groups.tolist()
+        }
+
     def _test(self, request: SetRequest, key: str) -> CachedTest:
         try:
             embedder, vectors = self._vectors(request.metric)
@@ -140,14 +167,7 @@ class SetTests:
     def _compute(self, request: SetRequest, embedder: str, vectors: Mapping[str, Vectors | str]) -> CachedTest:
         metric = self._metric(request.metric)
         prompts = sorted({prompt for prompt, _ in request.a.clips + request.b.clips})
-        number = {prompt: place for place, prompt in enumerate(prompts)}
-        sets = []
-        for side in (request.a, request.b):
-            known = [(place, number[p], vectors.get(content)) for place, (p, content) in enumerate(side.clips)]
-            usable = [(place, group, v) for place, group, v in known if v is not None and not isinstance(v, str)]
-            if not usable:
-                return _without(f"no clip of '{side.name}' has an embedding")
-            sets.append(gather(usable, embedder, {place: self._prompts[prompt] for prompt, place in number.items()}))
+        sets = [self._gathered(side, prompts, embedder, vectors) for side in (request.a, request.b)]
         reference: Reference | None = None
         leaks: tuple[Contamination, ...] = ()
         if request.metric.reference:
@@ -172,6 +192,21 @@ class SetTests:
             raise DataError(
                 f"the difference is {found}, which is not an estimate within its interval with a p in (0, 1]"
             ) from error
+
+    def _gathered(
+        self, side: ClipSet, prompts: Sequence[str], embedder: str, vectors: Mapping[str, Vectors | str]
+    ) -> EmbeddingSet:
+        """The embeddings of a row's clips, grouped by the place of their prompt among ``prompts``.
+
+        Raises:
+            UsageError: there is none.
+        """
+        number = {prompt: place for place, prompt in enumerate(prompts)}
+        known = [(place, number[p], vectors.get(content)) for place, (p, content) in enumerate(side.clips)]
+        usable = [(place, group, v) for place, group, v in known if v is not None and not isinstance(v, str)]
+        if not usable:
+            raise UsageError(f"no clip of '{side.name}' has an embedding")
+        return gather(usable, embedder, {place: self._prompts[prompt] for prompt, place in number.items()})
 
     def _vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
         found = [run.vectors(metric) for run in self._runs]
@@ -237,6 +272,18 @@ class SetTests:
             planned = PlannedReference.of(reference, path)
             self._references[shown.reference] = planned, reference
         return self._references[shown.reference]
+
+
+def _value(metric: SetMetric, clips: EmbeddingSet, reference: Reference | None) -> float:
+    """A metric of a set of clips.
+
+    Raises:
+        UsageError: it has no value.
+    """
+    found = metric.evaluate(clips, reference)
+    if found.value is None:
+        raise UsageError(found.reason or "the metric has no value")
+    return found.value
 
 
 def _without(reason: str) -> CachedTest:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -189,7 +190,7 @@ def _check(recipe: Recipe) -> None:
     _filled(recipe.train, _refused_in_training(recipe))
     rows = [model.row for model in recipe.run_config({label: Path(label) for label in recipe.train}).models]
     for row in (row for pair in recipe.compare for row in pair):
-        if row not in rows:
+        if row not in rows and not any(fnmatchcase(label, row) for label in rows if "*" in row):
             raise UsageError(f"recipe '{recipe.name}': compare: no row is called '{row}'{suggestion(row, rows)}")
     if recipe.speed is not None and recipe.speed not in recipe.train:
         hint = suggestion(recipe.speed, recipe.train)

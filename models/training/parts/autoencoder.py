@@ -25,7 +25,7 @@ def autoencoder_step(clips: Clips, hop: int, bands: int) -> Step:
     """
     frames = round(SECONDS * clips.rate / hop) * hop
 
-    def step(network: torch.nn.Module, chance: np.random.Generator) -> Losses:
+    def step(network: Any, chance: np.random.Generator) -> Losses:
         true = spectrograms(clips.waveforms(BATCH, frames, chance), clips.rate, hop, bands)[:, None]
         with torch.autocast("cpu", torch.bfloat16):
             posterior = network.encode(true).latent_dist

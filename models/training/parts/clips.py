@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from bench.contracts.audio import Samples, read_audio
@@ -13,6 +14,8 @@ from bench.errors import DataError
 from models.training.mel import log_mel
 
 PEAK = 0.5
+
+Stored = npt.NDArray[np.int16]
 
 
 class Clips:
@@ -32,11 +35,12 @@ class Clips:
         self.rate = rate
         self._clips = [self._read(path) for path in files]
 
-    def _read(self, path: Path) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    def _read(self, path: Path) -> Stored:
         audio = read_audio(path)
         if audio.rate != self.rate:
             raise DataError(f"{path} has a rate of {audio.rate} Hz, not {self.rate}")
-        return np.round(levelled(audio.mono()) * 32767).astype(np.int16)
+        whole: Stored = np.round(levelled(audio.mono()) * 32767).astype(np.int16)
+        return whole
 
     def whole(self, multiple: int) -> Iterator[torch.Tensor]:
         """Each clip, shape (frames,), cut to a multiple of so many frames."""

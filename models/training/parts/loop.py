@@ -90,7 +90,7 @@ def train_part(network: torch.nn.Module, step: Step, settings: LoopSettings, out
         if not torch.isfinite(total):
             raise DataError(f"{settings.name}: the loss of step {number} is not finite; lower the learning rate")
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         optimizer.step()
         line = {name: round(float(loss.detach()), 5) for name, loss in losses.items()}

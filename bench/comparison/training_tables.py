@@ -1,0 +1,82 @@
+"""Comparisons across trainings as a table and sentences, and as records for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bench.comparison.result import LEVEL
+from bench.comparison.tables import ARROWS, Style
+from bench.comparison.trainings import AcrossTrainings
+from bench.number_format import counted, decimals_for, first_few, number, p_text
+from bench.spreadsheet import csv_text
+from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
+
+
+def render(found: Sequence[AcrossTrainings], style: Style = "table", layout: Layout | None = None) -> str:
+    """The comparisons of one row with its trainings, one or more, in the given style."""
+    records = [one.record() for one in found]
+    if style == "json":
+        return json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False)
+    if style == "csv":
+        columns = list(records[0])
+        rows = [{**record, "trainings": "; ".join(record["trainings"])} for record in records]
+        return csv_text(columns, ([row[name] for name in columns] for row in rows)).rstrip("\n")
+    markdown = style == "markdown"
+    first = found[0]
+    names = ", ".join(first_few(first.trainings, 6))
+    title = f"B − A, where A is {first.a} and B is {counted(len(first.trainings), 'training')}: {names}"
+    split = any(one.grouping != "all" for one in found)
+    header = [*(["prompts of"] if split else []), "metric", "A", "B", "B − A [95 %]", "p", "between", "n"]
+    cells = [_row(one, split) for one in found]
+    words = 2 if split else 1
+    parts = [
+        markdown_text(title) if markdown else paragraph(title, layout),
+        markdown_table(header, cells, words) if markdown else text_table(header, cells, words, layout),
+    ]
+    texts = [
+        *_claims(found),
+        *_EXPLAINED,
+        *dict.fromkeys(f"{one.column.ref}: {one.reason}" for one in found if one.reason),
+    ]
+    parts += [markdown_text(text) if markdown else paragraph(text, layout) for text in texts]
+    return "\n\n".join(parts)
+
+
+_EXPLAINED = (
+    "Trainings and prompts are both samples, and cross: interval and p hold for other trainings of these settings and "
+    "for other prompts like these (crossed t-test). p allows for no other metric.",
+    "Between: standard deviation of B − A from training to training, on these prompts.",
+)
+
+
+def _row(one: AcrossTrainings, split: bool) -> list[str]:
+    width = [] if one.low is None or one.high is None else [(one.high - one.low) / 2]
+    decimals = decimals_for(width, [one.estimate or 0.0])
+    text = f"{one.column.unit}{ARROWS[one.column.direction]}".strip()
+    difference = number(one.estimate, decimals, "+")
+    if one.low is not None:
+        difference += f" [{number(one.low, decimals)}, {number(one.high, decimals)}]"
+    return [
+        *(["all" if one.grouping == "all" else one.group] if split else []),
+        f"{one.column.ref} ({text})" if text else one.column.ref,
+        number(one.mean_a, decimals),
+        number(one.mean_b, decimals),
+        difference,
+        p_text(one.p),
+        number(one.between, decimals),
+        str(one.prompts),
+    ]
+
+
+def _claims(found: Sequence[AcrossTrainings]) -> list[str]:
+    """A sentence for each metric over all prompts, or for each group of them, whose interval excludes 0."""
+    said = []
+    for one in found:
+        if one.p is None or one.estimate is None or one.p >= LEVEL or one.column.direction == "none":
+            continue
+        better = (one.estimate > 0) == (one.column.direction == "higher")
+        where = "" if one.grouping == "all" else f" on {one.group}"
+        side = "better" if better else "worse"
+        said.append(f"{one.column.ref}{where}: the trainings are {side} than {one.a} (p {p_text(one.p)}).")
+    return said
