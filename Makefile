@@ -10,11 +10,19 @@ LONG := $(BIN)/python -m pytest -n 2 --dist loadfile -o faulthandler_timeout=360
 PUBLISHED := .published
 export PYTHON
 
-.PHONY: quickstart test test-fast faults simulate learn published-fad lint format docs bench help clean core dev
+.PHONY: quickstart demo test test-fast faults simulate learn published-fad lint format docs bench help clean core dev with-diffusion
 
 quickstart: core ## install, then make a leaderboard of real music
 	@$(BIN)/tunebench run
 	@echo "To use tunebench in this shell: source $(BIN)/activate" >&2
+	@echo "Next: make demo, a small diffusion model and its LoRA, from clips to a survey" >&2
+
+demo: with-diffusion ## install torch too, then compare a small diffusion model with its LoRA
+	@$(BIN)/tunebench run results/demo.yaml --out results/demo
+	@$(BIN)/tunebench compare results/demo nano nano-lora --by genre
+	@$(BIN)/tunebench survey simulate results/demo -o results/demo-ratings.csv
+	@$(BIN)/tunebench survey agree results/demo results/demo-ratings.csv
+	@$(BIN)/tunebench report results/demo --ratings results/demo-ratings.csv
 
 test: dev ## everything that must hold
 	$(PYTEST)
@@ -76,3 +84,6 @@ clean: ## remove the virtual environment and the caches
 # The virtual environment with what a user needs, and with what the checks need too.
 core dev:
 	@.ci/install $(VENV) $@
+
+with-diffusion:
+	@.ci/install $(VENV) demo

@@ -33,7 +33,7 @@ def command(
     b: Annotated[
         str,
         typer.Argument(
-            help="Another row of it, or of the run named by --with; or a pattern such as 'lora-*' for several trainings."
+            help="Another row of it, or of the run named by --with; or a pattern for several trainings, as in 'lora-*'."
         ),
     ],
     with_run: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import survey_agree, survey_power, survey_template, survey_test
+from bench.cli import survey_agree, survey_power, survey_simulate, survey_template, survey_test
 from bench.cli.output import AsJson, Output
 from bench.cli.survey_file import SurveyFile, about_a_survey_file
 from bench.cli.survey_options import ByListener, Margin
@@ -124,6 +124,7 @@ def _print(found: Analysis, style: SurveyFormat, output: Path | None) -> None:
 
 app.command("power")(survey_power.command)
 app.command("agree")(survey_agree.command)
+app.command("simulate")(survey_simulate.command)
 app.command("template")(survey_template.command)
 app.command("new")(survey_test.new)
 app.command("serve")(survey_test.serve)

@@ -49,9 +49,10 @@ class Recipe(Settings):
 
     name: of the recipe. about: the source, as it is cited. train: trainings by label, each a configuration of
     ``tunebench train run``. speed: the training that is timed against full fine-tuning, as by ``tunebench train
-    speed``. run: a configuration of ``tunebench run``. compare: pairs of its rows. report: whether a report is written.
-    protocol: what the source states and no command takes, such as its machine and its listeners. stated: paths of
-    parameters, and where the source states them.
+    speed``. run: a configuration of ``tunebench run``. compare: pairs of its rows, the second of which may be a pattern
+    for several trainings, such as ``lora-*``. report: whether a report is written. protocol: what the source states and
+    no command takes, such as its machine and its listeners. stated: paths of parameters, and where the source states
+    them.
     """
 
     name: str

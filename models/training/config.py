@@ -37,7 +37,8 @@ class DataConfig(Settings):
     it; ``auto`` looks. audio: the folder of MusicCaps' clips, named after their ytid. genres, clips, seconds, seed and
     repertoire: of composed music only, the last as the model ``composer`` has it. validation: share of the
     recordings that are held out, or ``eval`` for MusicCaps' own evaluation clips. bad_share: share of files that may
-    be unreadable before the training refuses.
+    be unreadable before the training refuses. captions: ``own``, or ``shuffled`` among the examples: a control that
+    learns what the music is like and nothing of what its words mean.
     """
 
     path: str
@@ -52,6 +53,7 @@ class DataConfig(Settings):
     repertoire: Literal["training", "reference"] | None = None
     validation: Share | Literal["eval"] = 0.1
     bad_share: Share = 0.05
+    captions: Literal["own", "shuffled"] = "own"
 
 
 class LoraConfig(Settings):
@@ -238,6 +240,8 @@ class TrainConfig(Settings):
         }
         if self.data.repertoire is None:  # which came later, and is no part of what was trained without it
             free["data"].add("repertoire")
+        if self.data.captions == "own":
+            free["data"].add("captions")
         if self.method == "full":
             free["lora"] = True
         elif not self.lora.dora:  # which came later, and is no part of what was trained without it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import DataError, MissingError, UsageError
@@ -12,6 +14,7 @@ from models.training.config import DataConfig
 from models.training.dataset import Dataset, Example, Skipped
 from models.training.examples import Listing, skip
 from models.training.formats import list_examples
+from models.training.rng import generator
 
 SHOWN = 3  # unusable files that a message names
 SLACK = 1.0  # seconds by which a file may be longer than what its caption speaks of
@@ -48,9 +51,12 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, folder: P
     if unusable:
         progress.note(f"{listing.name}: left out {_some(unusable)}")
     examples = tuple(example for example, _ in usable)
+    if config.captions == "shuffled":
+        examples = with_shuffled_captions(examples, config.seed)
     about = {
         "format": kind,
         **listing.about,
+        **({} if config.captions == "own" else {"captions": config.captions}),
         "examples": len(examples),
         "recordings": len({example.recording for example in examples}),
         "unusable": len(unusable),
@@ -62,6 +68,15 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, folder: P
     skipped = sorted([*unusable, *listing.absent], key=lambda item: item.id)
     hashes = {example.id: sound.hash for example, sound in usable}
     return Dataset(listing.name, examples, hashes, tuple(skipped), about)
+
+
+def with_shuffled_captions(examples: Sequence[Example], seed: int) -> tuple[Example, ...]:
+    """The same music, each example with the caption of another one drawn at random, every caption once."""
+    order = generator(seed, "shuffled captions").permutation(len(examples))
+    return tuple(
+        replace(example, caption=examples[other].caption)
+        for example, other in zip(examples, order.tolist(), strict=True)
+    )
 
 
 def _listing(config: DataConfig, sounds: AudioIndex, progress: Progress) -> tuple[str, Listing]:

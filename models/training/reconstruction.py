@@ -204,30 +204,45 @@ class Reconstruction(RealMusic):
 
     def _open(self) -> Codec:
         self.require()
-        kind = architecture(self._checkpoint, self._revision)
-        folder, device = locate(self._checkpoint, self._revision, kind), choose_device(self._device)
-        try:
-            with quiet_libraries():
-                return CODECS[kind](folder, device)
-        except TunebenchError:
-            raise
-        except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
-            raise DataError(
-                f"checkpoint '{self._checkpoint}': its autoencoder cannot be loaded ({one_line(error)[:200]}); "
-                f"{folder} is damaged, or not of these libraries' versions: download it again"
-            ) from error
+        return open_codec(self._checkpoint, self._revision, self._device)
 
     def _reconstructed(self, clip: Audio, codec: Codec) -> Audio:
-        import torch
+        return through(clip, codec, self._device)
 
-        from models.training.waveform import fitted
 
-        samples = torch.from_numpy(fitted(clip, codec.rate, codec.channels).copy()).to(choose_device(self._device))
-        with torch.inference_mode(), quiet_libraries():
-            heard: Samples = codec.through(samples).float().cpu().numpy()
-        frames = samples.shape[1]
-        missing = max(0, frames - heard.shape[1])
-        return Audio(np.pad(heard[:, :frames], ((0, 0), (0, missing))), codec.rate)
+def open_codec(checkpoint: str, revision: str | None, device: str | None) -> Codec:
+    """The autoencoder of a checkpoint.
+
+    Raises:
+        UsageError: a checkpoint without an autoencoder that is known.
+        MissingError, DataError: weights that are not here, or are damaged.
+    """
+    kind = architecture(checkpoint, revision)
+    folder, place = locate(checkpoint, revision, kind), choose_device(device)
+    try:
+        with quiet_libraries():
+            return CODECS[kind](folder, place)
+    except TunebenchError:
+        raise
+    except Exception as error:  # the libraries raise a dozen classes for a damaged checkpoint
+        raise DataError(
+            f"checkpoint '{checkpoint}': its autoencoder cannot be loaded ({one_line(error)[:200]}); "
+            f"{folder} is damaged, or not of these libraries' versions: download it again"
+        ) from error
+
+
+def through(clip: Audio, codec: Codec, device: str | None) -> Audio:
+    """What is left of a clip behind an autoencoder, at its rate and channels and of the clip's length."""
+    import torch
+
+    from models.training.waveform import fitted
+
+    samples = torch.from_numpy(fitted(clip, codec.rate, codec.channels).copy()).to(choose_device(device))
+    with torch.inference_mode(), quiet_libraries():
+        heard: Samples = codec.through(samples).float().cpu().numpy()
+    frames = samples.shape[1]
+    missing = max(0, frames - heard.shape[1])
+    return Audio(np.pad(heard[:, :frames], ((0, 0), (0, missing))), codec.rate)
 
 
 def architecture(checkpoint: str, revision: str | None) -> str:
