@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -120,5 +121,5 @@ def _restored(network: torch.nn.Module, optimizer: torch.optim.Optimizer, path: 
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         return int(saved["done"])
-    except (RuntimeError, KeyError, EOFError, ValueError, OSError) as error:
+    except (RuntimeError, KeyError, EOFError, ValueError, OSError, UnpicklingError) as error:
         raise DataError(f"{path} is damaged or of another network; delete it to begin again") from error

@@ -15,17 +15,22 @@ from bench.errors import UsageError
 from bench.planning.metric_plan import plan_embedder
 from bench.references.find import find_reference
 from bench.references.load import load_reference
-from metrics.references import composer
 from metrics.references.__main__ import DURATION, EMBEDDER, SEEDS, SOURCES
 
 
+@pytest.fixture(scope="module", params=list(SOURCES))
+def name(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def shipped() -> Reference:
-    return load_reference(find_reference("composer", plan_embedder(EMBEDDER)).path)
+def shipped(name: str) -> Reference:
+    return load_reference(find_reference(name, plan_embedder(EMBEDDER)).path)
 
 
-def test_it_is_small_balanced_and_says_what_it_is(shipped: Reference) -> None:
-    (file,) = composer().iterdir()
+def test_it_is_small_balanced_and_says_what_it_is(name: str, shipped: Reference) -> None:
+    (file,) = SOURCES[name].folder.iterdir()
     assert file.stat().st_size < 1_500_000
     assert len(shipped.genres) == 36 * SEEDS
     genres = list(shipped.genres.values())
@@ -33,19 +38,20 @@ def test_it_is_small_balanced_and_says_what_it_is(shipped: Reference) -> None:
         ("choral", "classical", "dance", "jazz", "pop", "rock"), 48
     )
     assert shipped.windows > 4 * len(shipped.mean)
-    assert shipped.warnings == (Notice("W-SYNTHETIC", {"reference": "composer"}),)
+    assert shipped.warnings == (Notice("W-SYNTHETIC", {"reference": name}),)
     assert shipped.about["licence"]
 
 
-def test_no_run_uses_its_seeds(shipped: Reference) -> None:
+def test_no_run_uses_its_seeds(name: str, shipped: Reference) -> None:
+    first = SOURCES[name].first_seed
     seeds = {int(id.partition(":")[2]) for id, *_ in shipped.about["recordings"]}
-    assert seeds == set(range(FIRST_SEED, FIRST_SEED + SEEDS))
+    assert seeds == set(range(first, first + SEEDS))
     assert min(seeds) >= 2**40
 
 
-def test_its_recordings_are_made_again(shipped: Reference) -> None:
+def test_its_recordings_are_made_again(name: str, shipped: Reference) -> None:
     prompts = {prompt.id: prompt for prompt in load_suite_named("genres@1").prompts}
-    model: MusicModel = create(find("model", "composer"), {}, MusicModel)
+    model: MusicModel = create(find("model", "composer"), dict(SOURCES[name].params), MusicModel)
     embedder = load_embedder(EMBEDDER)
     assert shipped.embeddings is not None
     for place in (0, 131, 287):
