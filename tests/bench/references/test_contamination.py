@@ -24,6 +24,7 @@ from bench.planning.plan import make_plan
 from bench.planning.shards import Shard
 from bench.recordings import recordings_in
 from bench.references.build import ReferenceOptions, build_reference
+from bench.references.contamination import maker_of
 from bench.storage.store import Store
 
 Command = Callable[..., Any]
@@ -272,3 +273,38 @@ class TestCards:
         (adapter / "card.json").write_text(damage)
         with pytest.raises(DataError, match=r"card\.json"):
             StableAudio(checkpoint="owner/name", adapter=str(adapter)).trained_on()
+
+
+def test_a_model_trained_on_a_makers_music_is_marked_against_that_makers_reference(
+    tmp_path: Path, config: dict[str, Any], tiny: Path, music: Path
+) -> None:
+    """Where a reference says who made its music, and a model says that it was trained on such."""
+    path = tmp_path / "made.safetensors"
+    about = {"provenance": {"model": "composer@1"}, "synthetic": True}
+    build_reference(music, f"{tiny}:Bands", path, options=ReferenceOptions(about=about, genre_from="folder"))
+    for entry, families in zip(config["models"], ([], ["composer"]), strict=True):
+        entry["trained_with"], entry["params"] = families, {"hz": entry.get("params", {}).get("hz", 200.0)}
+    folder = bench.run({**config, "reference": str(path)}, tmp_path / "run").folder
+    marked = {
+        (cell.model, cell.column.ref.partition("[")[0])
+        for cell in read_cells(folder)
+        for warning in cell.estimate.warnings
+        if warning.code == "W-ONE-MAKER"
+    }
+    assert marked == {("tuned", "kad")}
+
+
+@pytest.mark.parametrize(
+    ("provenance", "maker"),
+    [
+        ({"model": "composer@1"}, "composer"),
+        ({"model": "mine.py:M@2"}, "mine.py:M"),
+        ({"model": "clap", "imported": "x.npz"}, ""),
+        ({"model": 3}, ""),
+        ({}, ""),
+        ("a text", ""),
+    ],
+)
+def test_the_maker_of_a_reference(provenance: object, maker: str) -> None:
+    assert maker_of({"provenance": provenance}) == maker
+    assert maker_of({}) == ""
