@@ -14,7 +14,7 @@ from models.training.reconstruction import Codec, Reconstruction, open_codec, th
 
 
 class ComposerReconstruction(Composer):
-    """The composer, encoded and decoded by a checkpoint's autoencoder; its notes are those that were played.
+    """The composer, encoded and decoded by a checkpoint's autoencoder; metrics read its notes from the sound.
 
     Args:
         checkpoint: a local folder, the name of one that is shipped, or a hub id.
@@ -59,9 +59,7 @@ class ComposerReconstruction(Composer):
         if self._codec is None:
             self._codec = open_codec(self._checkpoint, self._revision, self._device)
         played = super().generate(requests)
-        return [
-            Audio(through(clip, self._codec, self._device).samples, self._codec.rate, clip.notes) for clip in played
-        ]
+        return [through(clip, self._codec, self._device) for clip in played]
 
     def close(self) -> None:
         if self._codec is not None:
