@@ -1,4 +1,4 @@
-"""The README is true: its examples run and its commands work."""
+"""The README and the tutorials are true: their examples run and their commands work."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ from bench.contracts.prompt_suite import load_suite_named
 from models.composer import Composer
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs/tutorials").glob("*.md")), ROOT / "docs/metrics.md")
+}
+README = PAGES["README.md"]
+EVERYTHING = "\n".join(PAGES.values())
 
 
-def _blocks(language: str, text: str = README) -> list[str]:
+def _blocks(language: str, text: str = EVERYTHING) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def _commands(text: str = README) -> list[str]:
+def _commands(text: str = EVERYTHING) -> list[str]:
     lines = [line.partition("  #")[0].strip() for block in _blocks("sh", text) for line in block.splitlines()]
     return [line for line in lines if line]
 
@@ -40,7 +45,7 @@ def _named(block: str) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with the README's files in it."""
+    """A working folder with the pages' files in it."""
     folder = tmp_path_factory.mktemp("readme")
     for name, content in map(_named, _blocks("python") + _blocks("yaml")):
         (folder / name).write_text(content)
@@ -86,11 +91,18 @@ def test_a_cell_without_number_is_seen() -> None:
     assert _without_number(["leaderboard", "--by", "genre"], "all  m  3\njazz  m  –") == []
 
 
-def _tried(text: str = README) -> list[list[str]]:
+def _tried(text: str = EVERYTHING) -> list[list[str]]:
     return [shlex.split(command) for command in _commands(text) if command.startswith("tunebench ")]
 
 
-SECTIONS = {text.partition("\n")[0]: text for text in re.split(r"^## ", README, flags=re.MULTILINE)[1:] if _tried(text)}
+def _sections(page: str) -> dict[str, str]:
+    """By title, the parts of a page that have commands; of the README, which is short, all of it."""
+    text = PAGES[page]
+    parts = [text] if page == "README.md" else re.split(r"^##? ", text, flags=re.MULTILINE)[1:]
+    return {f"{page}: {part.partition(chr(10))[0]}": part for part in parts if _tried(part)}
+
+
+SECTIONS = {title: text for page in PAGES for title, text in _sections(page).items()}
 
 
 @pytest.mark.slow(15)
@@ -152,9 +164,20 @@ def test_every_command_stands_in_a_section() -> None:
 
 def test_other_commands_make_and_enter_the_environment() -> None:
     others = [command for command in _commands() if not command.startswith("tunebench ")]
-    assert others == ["make quickstart", "make test", "source .venv/bin/activate"]
+    assert set(others) == {"make quickstart", "make test", "source .venv/bin/activate"}
 
 
-def test_model_example_is_short(folder: Path) -> None:
-    lines = [line for line in (folder / "my_model.py").read_text().splitlines() if line.strip()]
+@pytest.mark.parametrize("name", ["my_model.py", "hum.py"])
+def test_model_examples_are_short(folder: Path, name: str) -> None:
+    lines = [line for line in (folder / name).read_text().splitlines() if line.strip()]
     assert len(lines) <= 15
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 130
+
+
+def test_files_of_one_name_are_one_file() -> None:
+    """Pages share a working folder, so none may overwrite what another is about."""
+    named = [_named(block) for language in ("python", "yaml") for block in _blocks(language)]
+    assert len(dict(named)) == len(named)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KINDS = ("audioldm",)
 HELD_OUT = "choral"
 CLIPS = 3000
-STEPS = 6000  # of the network
+STEPS = 4000  # of the network
 _VOCABULARY = 900
 _TEXTS = 4000  # described pieces that the vocabulary is learned from, each twice
 _SCALED = 200  # clips over which the latents' spread is measured
