@@ -100,6 +100,37 @@ _ASIDES = (
 )  # fmt: skip
 
 
+# Further names of genres, which texts use and captions of music do not.
+_FURTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "choral": ("a cappella choir", "gospel choir", "plainchant", "carol", "anthem for choir", "cantata", "psalm"),
+    "classical": ("nocturne", "symphony", "waltz", "string quartet", "minuet", "classical overture", "chamber music"),
+    "dance": ("deep house", "progressive house", "electro", "disco house", "dance track", "rave", "synthwave"),
+    "jazz": ("big band jazz", "bossa nova", "hard bop", "cool jazz", "jazz quartet", "jazz ballad", "ragtime"),
+    "pop": ("synth-pop", "indie pop", "pop ballad", "bedroom pop", "folk", "r&b", "pop anthem"),
+    "rock": ("blues rock", "alternative rock", "arena rock", "classic rock", "shoegaze", "rock anthem", "heavy metal"),
+}
+_OPENINGS = ("", "", "", "a ", "an instrumental ", "some ", "this is ", "a piece of ", "modern ", "old ")
+_ENDINGS = ("", "", "", " music", " piece", " track", " instrumental", " song", " number")
+_WORDS = (
+    "above", "across", "air", "always", "and", "answer", "around", "away", "bare", "before", "begins", "below",
+    "beneath", "between", "beyond", "body", "both", "breath", "broad", "building", "but", "by", "carried", "change",
+    "clear", "close", "clouds", "cold", "colour", "coming", "corner", "crisp", "crowd", "day", "deep", "detail",
+    "distance", "door", "drifts", "each", "easy", "edge", "ends", "enters", "even", "evening", "ever", "every",
+    "falls", "far", "feeling", "few", "field", "fills", "finally", "first", "flows", "fog", "for", "from", "full",
+    "garden", "glass", "gold", "ground", "grows", "hand", "hard", "heart", "here", "high", "home", "horizon",
+    "hour", "house", "huge", "in", "inner", "into", "joins", "keeps", "landscape", "last", "layer", "leaves",
+    "left", "life", "light", "line", "little", "long", "low", "made", "many", "middle", "moment", "moon", "more",
+    "morning", "motion", "moves", "narrow", "near", "never", "new", "night", "of", "off", "old", "on", "once",
+    "one", "open", "opens", "out", "over", "own", "pale", "part", "passes", "place", "plain", "quick", "rain",
+    "returns", "rich", "rises", "river", "road", "round", "sea", "season", "second", "shadow", "short", "side",
+    "silence", "simple", "sky", "slowly", "small", "smooth", "snow", "soft", "space", "spring", "stays", "steady",
+    "still", "stone", "street", "strong", "summer", "sun", "surface", "sweet", "tall", "texture", "that", "the",
+    "then", "thick", "thin", "three", "through", "time", "to", "together", "toward", "town", "tree", "turns",
+    "twice", "two", "under", "up", "valley", "voice", "waiting", "walk", "wall", "water", "while", "white", "whole",
+    "wide", "wind", "window", "winter", "with", "without", "world", "year", "young",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Piece:
     """What a piece is, apart from the words for it.
@@ -156,13 +187,28 @@ def caption(piece: Piece, chance: np.random.Generator) -> str:
 
 
 def reworded(piece: Piece, chance: np.random.Generator) -> str:
-    """A caption as strangers write them: in any case of letters, with words that decide nothing before or after it."""
-    text = caption(piece, chance)
-    if chance.random() < 0.5:
-        text = f"{text}, {_one(_ASIDES, chance)}"
-    if chance.random() < 0.25:
-        text = f"{_one(_ASIDES, chance).capitalize()}: {text}"
-    return text.lower() if chance.random() < 0.25 else text
+    """A caption as strangers write them: its parts in any order and any case, among words that decide nothing."""
+    if chance.random() < 0.3:
+        text = caption(piece, chance)
+        text = f"{text}, {_one(_ASIDES, chance)}" if chance.random() < 0.5 else text
+        return text.lower() if chance.random() < 0.25 else text
+    mood, name = _one(_MOODS[piece.mood], chance), _one((*_NAMES[piece.genre], *_FURTHER_NAMES[piece.genre]), chance)
+    head = _one((f"{mood} {name}", f"{name}, {mood}", f"{mood} and {_one(_WORDS, chance)} {name}"), chance)
+    parts = [f"{_one(_OPENINGS, chance)}{head}{_one(_ENDINGS, chance)}"]
+    if piece.players is not None:
+        parts.append(f"{_one(('for ', 'with ', ''), chance)}{_one(_PLAYERS[piece.genre][piece.players], chance)}")
+    if piece.bpm is not None:
+        parts.append(_one(_TEMPOS, chance).format(bpm=piece.bpm).strip(" ,"))
+    if piece.key is not None:
+        parts.append(_one(_KEYS, chance).format(key=piece.key).strip(" ,"))
+    parts += [_one(_ASIDES, chance) for _ in range(chance.integers(3))]
+    for _ in range(chance.integers(3)):
+        parts.append(" ".join(_one(_WORDS, chance) for _ in range(chance.integers(3, 10))))
+    order = chance.permutation(len(parts)) if chance.random() < 0.5 else np.arange(len(parts))
+    text = parts[order[0]]
+    for place in order[1:].tolist():
+        text += f"{_one((', ', ', ', ' ', '. ', ': '), chance)}{parts[place]}"
+    return text[0].upper() + text[1:] if chance.random() < 0.75 else text.lower()
 
 
 def _one(words: Sequence[str], chance: np.random.Generator) -> str:

@@ -16,7 +16,7 @@ BATCH = 48
 TEMPERATURE = 0.1
 MAX_TOKENS = 77
 
-SETTINGS = LoopSettings("text encoder", steps=3000, lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-2, warmup=100)
+SETTINGS = LoopSettings("text encoder", steps=2200, lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-2, warmup=100)
 
 
 class Described(NamedTuple):
