@@ -188,7 +188,7 @@ def _finish(trained: Path, folder: Path) -> Path:
 
     card = read_card(trained)
     about = {**card.data.about, "synthetic": True, "model": "composer@1"}
-    card = replace(card, data=replace(card.data, about=about))
+    card = replace(card, base={**card.base, "checkpoint": "untrained"}, data=replace(card.data, about=about))
     with quiet_libraries(), replaced(folder) as whole:
         pipeline = open_pipeline("AudioLDMPipeline", trained, torch.float16)
         pipeline.save_pretrained(whole, safe_serialization=True)

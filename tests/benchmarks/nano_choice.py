@@ -1,0 +1,78 @@
+"""``python tests/benchmarks/nano_choice.py [ADAPTER]``: how guidance and strength of the nano models were chosen.
+
+By KAD on mel-statistics, an embedder that learned nothing, against music in the half of the repertoire that was trained
+on, on the prompts of genres-dev@1. Nothing that judges in the end takes part, and no prompt, seed or reference of the
+measurement.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bench.contracts.audio import Audio
+from bench.contracts.embedder import EmbedderRef, load_embedder
+from bench.contracts.model import GenerationRequest, MusicModel
+from bench.contracts.prompt_suite import load_suite_named
+from metrics.kernel import kernel_audio_distance
+from models.audioldm import AudioLDMNano
+from models.composer import Composer
+from models.nano.music import works
+
+KNOWN = ("classical", "dance", "jazz", "pop", "rock")
+NEW = "choral"
+PIECES = 40  # of each genre, that are compared with
+SEEDS = (1000, 1001)
+SECONDS = 10.0
+SUITE = "genres-dev@1"
+
+Array = npt.NDArray[Any]
+
+
+def distance(model: MusicModel, genres: Sequence[str]) -> float:
+    """Mean over genres of KAD between what a model makes of the development prompts and music of the genre."""
+    found = []
+    for genre in genres:
+        prompts = [prompt for prompt in load_suite_named(SUITE).prompts if prompt.genre == genre]
+        clips = model.generate([GenerationRequest(prompt, seed, SECONDS) for prompt in prompts for seed in SEEDS])
+        (x, groups), (y, others) = embedded([clip for clip in clips if isinstance(clip, Audio)]), music(genre)
+        found.append(kernel_audio_distance(x, y, "reference", groups, others))
+    return sum(found) / len(found)
+
+
+@cache
+def music(genre: str) -> tuple[Array, Array]:
+    """Pieces of a genre that nothing was trained on, as `embedded`."""
+    pieces = works((genre,), PIECES, "nano choice")
+    played = Composer("training").generate([GenerationRequest(p.prompt, p.seed, SECONDS) for p in pieces])
+    return embedded(played)
+
+
+def embedded(clips: Sequence[Audio]) -> tuple[Array, Array]:
+    """Windows of all clips, and the clip that each is of."""
+    embedder = load_embedder(EmbedderRef("mel-statistics"))
+    windows = [embedder.embed(clip) for clip in clips]
+    return np.concatenate(windows), np.repeat(np.arange(len(windows)), [len(own) for own in windows])
+
+
+def main() -> None:
+    adapter = sys.argv[1] if len(sys.argv) > 1 else None
+    genres = (NEW,) if adapter else KNOWN
+    print(f"{'guidance':>8} {'strength':>8}  KAD on mel-statistics, {', '.join(genres)}")
+    for guidance in (1.0, 2.0, 3.0, 4.5, 6.0):
+        for strength in (0.5, 0.75, 1.0, 1.25) if adapter else (1.0,):
+            params: dict[str, Any] = {"adapter": adapter, "adapter_scale": strength} if adapter else {}
+            value = distance(AudioLDMNano(guidance=guidance, device="cpu", **params), genres)
+            print(f"{guidance:8g} {strength:8g}  {value:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
