@@ -72,6 +72,11 @@ KNOWN: dict[str, tuple[dict[str, Any], str]] = {
         "each of the 6 genres has one prompt, and the reference 'music' none of these genres: music like it reads "
         "below 0",
     ),
+    "W-ONE-MAKER": (
+        {"model": "nano", "maker": "composer", "reference": "composer-unheard"},
+        "'nano' was trained on music by 'composer', which made the reference 'composer-unheard', too: the score tells "
+        "of such music only",
+    ),
     "W-LENGTH": ({"a": 0.5, "b": 0.4}, "A's clips are 0.50 s long and B's 0.40 s (medians)"),
     "W-PROMPT-CUT": (
         {"model": "m", "prompts": 2, "of": 12, "tokens": 40},
@@ -193,3 +198,11 @@ def test_strange_parameters_are_shown_and_break_nothing(code: str, params: dict[
 
 def test_the_examples_hold() -> None:
     assert doctest.testmod(sys.modules["bench.contracts.notice"]).failed == 0
+
+
+def test_the_page_of_warnings_has_every_code_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "warnings.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `W-")]
+    listed = [code for row in rows for code in re.findall(r"`(W-[A-Z-]+)`", row.split("|")[1])]
+    assert sorted(listed) == sorted({*_TEXTS, "W-OTHER"})
+    assert all(len(row.split(" | ")) == 3 for row in rows)
