@@ -76,7 +76,14 @@ def compose_music(planned: Sequence[Work], folder: Path, progress: Progress, job
             for _ in pool.imap_unordered(_compose_one, missing, chunksize=4):
                 progress.advance(1)
     lines = [
-        json.dumps({"file_name": f"{work.name}.flac", "text": work.prompt.text, "genre": work.prompt.genre})
+        json.dumps(
+            {
+                "file_name": f"{work.name}.flac",
+                "text": work.prompt.text,
+                "genre": work.prompt.genre,
+                "recording": work.name,  # numbers in names would else make a series of them
+            }
+        )
         for work in planned
     ]
     replace_file(folder / "metadata.jsonl", "\n".join(lines) + "\n")
