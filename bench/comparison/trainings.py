@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from bench.comparison.run_reader import ComparedMetric, ComparedRun
 from bench.comparison.set_tests import ClipSet, SetTests
 from bench.errors import TunebenchError, UsageError, one_line
 from bench.paths import StrPath
-from bench.progress import Progress, ProgressOption, shown
+from bench.progress import ProgressOption, shown
 from bench.scores.aggregate import Column, parse_grouping, refuse_ungrouped
 from bench.stats.crossed import crossed_t_test
 
@@ -114,39 +114,40 @@ def compare_trainings(
             )
         sets = SetTests([found], options.reference, options.plugin_files)
         asked = [
-            (metric, grouping, group, prompts)
+            _Asked(metric, grouping, group, prompts)
             for grouping in dict.fromkeys(("all", by or "all"))
             for group, prompts in groups_of(found.prompts, grouping).items()
             for metric in found.metrics
         ]
         told.begin("comparing trainings", len(asked), 0)
-        return [_compared(found, a, trainings, sets, *one, told) for one in asked]
+        compared = []
+        for one in asked:
+            compared.append(_compared(found, a, trainings, sets, one))
+            told.advance(1)
+        return compared
 
 
-def _compared(
-    run: ComparedRun,
-    a: str,
-    trainings: tuple[str, ...],
-    sets: SetTests,
-    metric: ComparedMetric,
-    grouping: str,
-    group: str,
-    prompts: Sequence[str],
-    progress: Progress,
-) -> AcrossTrainings:
-    blank = AcrossTrainings(a, trainings, metric.column, grouping, group)
+class _Asked(NamedTuple):
+    """A metric over a group of prompts."""
+
+    metric: ComparedMetric
+    grouping: str
+    group: str
+    prompts: Sequence[str]
+
+
+def _compared(run: ComparedRun, a: str, trainings: tuple[str, ...], sets: SetTests, asked: _Asked) -> AcrossTrainings:
+    blank = AcrossTrainings(a, trainings, asked.metric.column, asked.grouping, asked.group)
     try:
-        values = [_values(run, label, metric, grouping, group, prompts, sets) for label in (a, *trainings)]
+        values = [_values(run, label, asked, sets) for label in (a, *trainings)]
         own, *others = values
-        shared = [prompt for prompt in prompts if all(prompt in row for row in values)]
+        shared = [prompt for prompt in asked.prompts if all(prompt in row for row in values)]
         if len(shared) < 2:
             raise UsageError(f"{len(shared)} prompts have a value of every row, 2 are needed")
         differences = np.array([[row[prompt] - own[prompt] for prompt in shared] for row in others])
         test = crossed_t_test(differences)
     except (TunebenchError, ValueError) as error:
         return replace(blank, reason=one_line(error))
-    finally:
-        progress.advance(1)
     if test.reason:
         return replace(blank, reason=test.reason)
     mean = math.fsum(own[prompt] for prompt in shared) / len(shared)
@@ -164,18 +165,11 @@ def _compared(
     )
 
 
-def _values(
-    run: ComparedRun,
-    label: str,
-    metric: ComparedMetric,
-    grouping: str,
-    group: str,
-    prompts: Sequence[str],
-    sets: SetTests,
-) -> Mapping[str, float]:
+def _values(run: ComparedRun, label: str, asked: _Asked, sets: SetTests) -> Mapping[str, float]:
     """By prompt, a clip metric's mean or a set metric's pseudo-value."""
+    metric = asked.metric
     if not metric.column.of_sets:
         return run.means(label, metric.column.ref)
-    chosen = set(prompts)
+    chosen = set(asked.prompts)
     clips = [clip for clip in run.clips[label] if clip.prompt in chosen]
-    return sets.pseudo_values(metric, ClipSet.of(label, clips), group if grouping == "genre" else None)
+    return sets.pseudo_values(metric, ClipSet.of(label, clips), asked.group if asked.grouping == "genre" else None)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("bench", "models", "metrics", "prompts", "results")
-FLOORS, ARROWS = 14, 170
+FLOORS, ARROWS = 14, 184
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 330, 60, 8
 PLUGIN_CONTRACTS = frozenset({"MusicModel", "ClipMetric", "SetMetric", "Embedder"})
 COMMANDS = "bench/cli/"  # a command has a parameter for each of its options
