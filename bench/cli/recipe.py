@@ -88,9 +88,12 @@ def _print_comparisons(recipe: Recipe, run: Path) -> None:
     from bench.cli.output import page_layout
     from bench.cli.progress import shown
     from bench.comparison.compare import ComparisonOptions
+    from bench.comparison.trainings import is_pattern
 
-    laid_out, options = page_layout(), ComparisonOptions(plugin_files=True)
+    laid_out = page_layout()
     for a, b in recipe.compare:
+        # What a tuning changes differs from genre to genre, and trainings are there to tell it from chance.
+        options = ComparisonOptions(by="genre" if is_pattern(b) else None, plugin_files=True)
         with shown() as progress:
             content = comparison(run, a, b, options=options, progress=progress, layout=laid_out)
         print(f"\n{content}", flush=True)
