@@ -89,7 +89,7 @@ class Scoring:
         if shared == "refuse" and (refused := [leak for leak in leaks if leak.model in asked]):
             raise UsageError(refusal(refused))
         makers = find_one_maker(read_lineages(store), references)
-        known = (*leaks, *makers)
+        known: tuple[Contamination | OneMaker, ...] = (*leaks, *makers)
         said = {r.fingerprint: {one.model: marks(known, one.model, r) for one in known} for r in references}
         store.show(computed, self.view, said)
         embedders = {e.fingerprint: e for metric in metrics for e in metric.embedders}

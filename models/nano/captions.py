@@ -205,10 +205,10 @@ def reworded(piece: Piece, chance: np.random.Generator) -> str:
     for _ in range(chance.integers(3)):
         parts.append(" ".join(_one(_WORDS, chance) for _ in range(chance.integers(3, 10))))
     order = chance.permutation(len(parts)) if chance.random() < 0.5 else np.arange(len(parts))
-    text = parts[order[0]]
+    joined: str = parts[order[0]]
     for place in order[1:].tolist():
-        text += f"{_one((', ', ', ', ' ', '. ', ': '), chance)}{parts[place]}"
-    return text[0].upper() + text[1:] if chance.random() < 0.75 else text.lower()
+        joined += f"{_one((', ', ', ', ' ', '. ', ': '), chance)}{parts[place]}"
+    return joined[0].upper() + joined[1:] if chance.random() < 0.75 else joined.lower()
 
 
 def _one(words: Sequence[str], chance: np.random.Generator) -> str:

@@ -29,7 +29,7 @@ class ComposerReconstruction(Composer):
     version = 1
     max_workers = 1
     typical_speed = 8.0
-    sample_rate = None  # the checkpoint's
+    sample_rate = None  # type: ignore[assignment]  # the checkpoint's
     provenance_params: ClassVar[frozenset[str]] = frozenset({"checkpoint", "revision", "device"})
     examples: ClassVar[Mapping[str, str]] = {"checkpoint": "audioldm-nano"}
 

@@ -246,7 +246,7 @@ class TrainConfig(Settings):
             free["lora"] = True
         elif not self.lora.dora:  # which came later, and is no part of what was trained without it
             free["lora"] = {"dora"}
-        return self.model_dump(mode="json", exclude=free)  # type: ignore[arg-type]
+        return self.model_dump(mode="json", exclude=free)
 
     def as_yaml(self) -> str:
         """The whole configuration, defaults included."""
