@@ -193,6 +193,8 @@ def _finish(trained: Path, folder: Path) -> Path:
         pipeline = open_pipeline("AudioLDMPipeline", trained, torch.float16)
         pipeline.save_pretrained(whole, safe_serialization=True)
         write_card(whole, card)
+        page = whole / "README.md"  # which makes paths absolute, and the untrained network is nowhere to be found
+        page.write_text(page.read_text("utf-8").replace(str(Path("untrained").resolve()), "untrained"), "utf-8")
         for config in whole.glob("*/*config.json"):  # where it was made, which is nobody's business
             content = json.loads(config.read_text(encoding="utf-8"))
             content.pop("_name_or_path", None)

@@ -76,6 +76,7 @@ class AudioLDMTrainee(Trainee):
         for tokenizer, encoder in self.encoders.items():
             check_vocabulary(getattr(pipeline, tokenizer), getattr(pipeline, encoder), folder / tokenizer)
         self._predicts = _prediction(folder, pipeline.scheduler.config)
+        self.objective = "epsilon-prediction" if self._predicts == "epsilon" else "v-prediction"
         self._cumulative = pipeline.scheduler.alphas_cumprod.float()
         vocoder = pipeline.vocoder.config
         for name in self.frozen:

@@ -73,11 +73,13 @@ class Trainee(ABC):
         frame_seconds: length of one latent frame.
         longest: most latent frames that the network takes.
         timed: whether diffusion time has a part in the objective.
+        objective: what is learned, where the checkpoint decides and not its kind; empty otherwise.
         encoding: version of how latents and conditions are made; kept ones of another are made again.
     """
 
     kind: ClassVar[str]
     part: ClassVar[str]  # the network's name in the pipeline, ``transformer`` or ``unet``
+    objective: str = ""
     conditioned_on: Literal["text", "audio"] = "text"
     timed: ClassVar[bool] = True
     encoding: ClassVar[int] = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,7 +225,7 @@ class Trainer:
     def card(self) -> Card:
         """The card of the training as it stands."""
         history = self.history
-        return describe(
+        card = describe(
             self.config,
             self.trainee.identity,
             self.dataset,
@@ -240,6 +241,7 @@ class Trainer:
                 peak_memory=(history.peak_memory, peak_memory(self.accelerator.device)[1]),
             ),
         )
+        return replace(card, objective=self.trainee.objective or card.objective)
 
     def _set(self, weights: Any) -> None:
         for name, weight in self.weights.items():
