@@ -41,7 +41,7 @@ def test_parameters_of_one_model() -> None:
     (share,) = entries["composer-offkey"]["params"]
     assert share.items() >= {"name": "share", "required": False, "default": 0.3, "example": None}.items()
     assert share["type"] == "number" and "pitch" in share["doc"]
-    assert entries["composer"]["params"] == []
+    assert entries["noise"]["params"] == []
     path = entries["folder"]["params"][0]
     assert (path["name"], path["required"], path["default"], path["example"]) == ("path", True, None, "my_clips")
 
@@ -113,7 +113,7 @@ def test_parameters_in_three_forms(tunebench: Command, tiny: Path) -> None:
     for parameter in parameters_of("stable-audio"):
         assert parameter["name"] in words and " ".join(parameter["doc"].split()) in words
     assert {p["kind"] for p in parameters_of(f"{tiny}:Sine")} == {"model"}
-    assert "no parameters" in tunebench("list", "parameters", "composer").stdout
+    assert "no parameters" in tunebench("list", "parameters", "noise").stdout
     refused = tunebench("list", "parameters", "stable-adio")
     assert refused.returncode == 2 and "did you mean 'stable-audio'" in refused.stderr
 
