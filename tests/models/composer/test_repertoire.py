@@ -69,7 +69,7 @@ def test_the_whole_composer_is_who_it_was() -> None:
     prompt = Prompt("p", "Calm pop", "pop")
     assert compose(prompt, 3, 5.0) == compose(prompt, 3, 5.0, None)
     with pytest.raises(UsageError):
-        Composer("refrence")
+        Composer("references")
 
 
 @settings(max_examples=20)
