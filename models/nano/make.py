@@ -195,10 +195,8 @@ def _finish(trained: Path, folder: Path) -> Path:
         write_card(whole, card)
         page = whole / "README.md"  # which makes paths absolute, and the untrained network is nowhere to be found
         page.write_text(page.read_text("utf-8").replace(str(Path("untrained").resolve()), "untrained"), "utf-8")
-        for config in (
-            whole / "model_index.json",
-            *whole.glob("*/*config.json"),
-        ):  # where it was made, which is nobody's business
+        # Where it was made is nobody's business.
+        for config in (whole / "model_index.json", *whole.glob("*/*config.json")):
             content = json.loads(config.read_text(encoding="utf-8"))
             content.pop("_name_or_path", None)
             config.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
