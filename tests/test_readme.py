@@ -98,7 +98,7 @@ def _tried(text: str = EVERYTHING) -> list[list[str]]:
 def _sections(page: str) -> dict[str, str]:
     """By title, the parts of a page that have commands; of the README, which is short, all of it."""
     text = PAGES[page]
-    parts = [text] if page == "README.md" else re.split(r"^##? ", text, flags=re.MULTILINE)[1:]
+    parts = [text] if page == "README.md" else re.split(r"^## ", text, flags=re.MULTILINE)
     return {f"{page}: {part.partition(chr(10))[0]}": part for part in parts if _tried(part)}
 
 

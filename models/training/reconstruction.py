@@ -51,7 +51,7 @@ class Oobleck(Codec):
     def __init__(self, folder: Path, device: str) -> None:
         from diffusers import AutoencoderOobleck
 
-        self._vae = load_network(AutoencoderOobleck, folder / "vae").eval().to(device)
+        self._vae = load_network(AutoencoderOobleck, folder / "vae").float().eval().to(device)
         self.rate, self.channels = int(self._vae.config.sampling_rate), int(self._vae.config.audio_channels)
 
     def through(self, samples: torch.Tensor) -> torch.Tensor:
@@ -72,8 +72,8 @@ class MelCodec(Codec):
         from diffusers import AutoencoderKL
         from transformers import SpeechT5HifiGan
 
-        self._vae = load_network(AutoencoderKL, folder / "vae").eval().to(device)
-        self._vocoder = load_network(SpeechT5HifiGan, folder / "vocoder").eval().to(device)
+        self._vae = load_network(AutoencoderKL, folder / "vae").float().eval().to(device)
+        self._vocoder = load_network(SpeechT5HifiGan, folder / "vocoder").float().eval().to(device)
         vocoder = self._vocoder.config
         self.rate, self._bands = int(vocoder.sampling_rate), int(vocoder.model_in_dim)
         self._hop = math.prod(vocoder.upsample_rates)
@@ -100,7 +100,7 @@ class TokenCodec(Codec):
     def __init__(self, folder: Path, device: str) -> None:
         from transformers import MusicgenForConditionalGeneration
 
-        model = load_network(MusicgenForConditionalGeneration, folder)
+        model = load_network(MusicgenForConditionalGeneration, folder).float()
         self._codec = model.audio_encoder.eval().to(device)
         self.rate = int(model.config.audio_encoder.sampling_rate)
         self.channels = int(model.config.decoder.audio_channels)
