@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 import torch
 
 from bench.contracts.audio import Samples
@@ -25,7 +24,7 @@ from models.training.objectives import (
     velocity,
     without,
 )
-from models.training.waveform import fitted, padded
+from models.training.waveform import fitted, levelled, padded
 from models.training.windows import encoded
 from models.vocabulary import check_vocabulary, unread_tokens
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from bench.contracts.audio import Audio
     from models.training.base import Condition
 
-PEAK = 0.5  # of the waveform whose spectrogram is encoded
 CONTEXT = 32  # latent frames from where a long file was cut to the first that is kept: 1.28 s as published
 SAME_SPACE = 0.95  # cosine of one text's embeddings, above which two CLAP networks are held to be one
 
@@ -167,10 +165,7 @@ class AudioLDMTrainee(Trainee):
 
     def _levelled(self, audio: Audio) -> Samples:
         """Mono at the trainee's rate, without mean and with a peak of 0.5; silence stays silence."""
-        samples = fitted(audio, self.rate, 1)[0]
-        centred = samples - samples.mean(dtype=np.float64)
-        level: Samples = (centred * (PEAK / (np.abs(centred).max() + 1e-8))).astype(np.float32)
-        return level
+        return levelled(fitted(audio, self.rate, 1)[0])[0]
 
     def _fitting(self, clap: ClapConditioner) -> ClapConditioner:
         """A CLAP in whose space the network's condition lies: it must read a text as the pipeline's encoder does."""

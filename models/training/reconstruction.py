@@ -26,8 +26,6 @@ from models.shipped import local_path
 if TYPE_CHECKING:
     import torch
 
-_PEAK = 0.5  # of the waveform whose spectrogram AudioLDM encodes, as in its training
-
 
 class Codec(ABC):
     """An autoencoder of a checkpoint: a waveform in, the waveform that is left of it out.
@@ -80,18 +78,14 @@ class MelCodec(Codec):
         self._shrink = 2 ** (len(self._vae.config.block_out_channels) - 1)
 
     def through(self, samples: torch.Tensor) -> torch.Tensor:
-
         from models.training.mel import log_mel
-        from models.training.waveform import padded
+        from models.training.waveform import levelled, padded
 
-        mono = samples[0].cpu().numpy()
-        centred = mono - mono.mean(dtype=np.float64)
-        gain = _PEAK / (np.abs(centred).max() + 1e-8)
-        level = (centred * gain).astype(np.float32)
+        level, gain = levelled(samples[0].cpu().numpy())
         mel = log_mel(padded(level, self._hop * self._shrink), self.rate, self._hop, self._bands)
         latent = self._vae.encode(mel[None, None].to(samples.device)).latent_dist.mean
         wave: torch.Tensor = self._vocoder(self._vae.decode(latent).sample[0])
-        return wave.reshape(1, -1).div(float(gain))
+        return wave.reshape(1, -1).div(gain)
 
 
 class TokenCodec(Codec):

@@ -7,6 +7,8 @@ import numpy as np
 from bench import interrupts
 from bench.contracts.audio import Audio, Samples
 
+PEAK = 0.5  # of the waveform whose spectrogram AudioLDM encodes
+
 
 @interrupts.held()
 def fitted(audio: Audio, rate: int, channels: int) -> Samples:
@@ -28,6 +30,17 @@ def padded(samples: Samples, multiple: int) -> Samples:
     """The samples, shape (…, frames), followed by zeros up to the next multiple of ``multiple`` frames."""
     missing = -samples.shape[-1] % multiple
     return np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(0, missing)])
+
+
+def levelled(samples: Samples) -> tuple[Samples, float]:
+    """Mono samples as AudioLDM is trained on them, without mean and with a peak of 0.5, and the gain that made it so.
+
+    Silence stays silence.
+    """
+    centred = samples - samples.mean(dtype=np.float64)
+    gain = PEAK / (np.abs(centred).max() + 1e-8)
+    level: Samples = (centred * gain).astype(np.float32)
+    return level, float(gain)
 
 
 def _filled(samples: Samples) -> Samples:

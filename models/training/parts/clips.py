@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bench.contracts.audio import Samples, read_audio
+from bench.contracts.audio import read_audio
 from bench.errors import DataError
 from models.training.mel import log_mel
-
-PEAK = 0.5
+from models.training.waveform import levelled
 
 Stored = npt.NDArray[np.int16]
 
@@ -39,7 +38,7 @@ class Clips:
         audio = read_audio(path)
         if audio.rate != self.rate:
             raise DataError(f"{path} has a rate of {audio.rate} Hz, not {self.rate}")
-        whole: Stored = np.round(levelled(audio.mono()) * 32767).astype(np.int16)
+        whole: Stored = np.round(levelled(audio.mono())[0] * 32767).astype(np.int16)
         return whole
 
     def whole(self, multiple: int) -> Iterator[torch.Tensor]:
@@ -58,13 +57,6 @@ class Clips:
             excerpt[: len(piece)] = piece / np.float32(32767)
             drawn.append(torch.from_numpy(excerpt))
         return torch.stack(drawn)
-
-
-def levelled(samples: Samples) -> Samples:
-    """Without mean and with a peak of 0.5; silence stays silence."""
-    centred = samples - samples.mean(dtype=np.float64)
-    level: Samples = (centred * (PEAK / (np.abs(centred).max() + 1e-8))).astype(np.float32)
-    return level
 
 
 def spectrograms(waveforms: torch.Tensor, rate: int, hop: int, bands: int) -> torch.Tensor:

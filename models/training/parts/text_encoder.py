@@ -75,7 +75,7 @@ def text_step(tokenizer: Any, draw: Callable[[np.random.Generator], Described]) 
         one, other = embedding[:BATCH], embedding[BATCH:]
         alike = one @ other.T / TEMPERATURE
         itself = torch.arange(BATCH)
-        contrast = (torch.nn.functional.cross_entropy(alike, itself) + _entropy(alike.T, itself)) / 2
+        contrast = (_entropy(alike, itself) + _entropy(alike.T, itself)) / 2
         scaled = embedding * embedding.shape[-1] ** 0.5
         classes = torch.stack(
             [
