@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.comparison.result import LEVEL, Comparison
 from bench.number_format import NONE, counted, decimals_for, first_few, number, p_text
@@ -12,6 +12,10 @@ from bench.scores.protocol import Protocol
 from bench.spreadsheet import csv_text
 from bench.stats.mean_test import unseen_share
 from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
+
+if TYPE_CHECKING:
+    from bench.comparison.trainings import AcrossTrainings
+    from bench.scores.aggregate import Column
 
 Style = Literal["table", "markdown", "json", "csv"]
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
@@ -59,9 +63,9 @@ def _finding(c: Comparison) -> str:
         if c.detectable is None:
             if c.low is None or c.high is None:
                 return "not settled, and there is no interval"
-            ends = [number(end, _decimals(c)) for end in (c.low, c.high)]
+            ends = [number(end, decimals_of(c)) for end in (c.low, c.high)]
             return f"not settled; the 95 % interval of B − A reaches {_with_unit(c, f'from {ends[0]} to {ends[1]}')}"
-        size = _with_unit(c, number(c.detectable, _decimals(c)))
+        size = _with_unit(c, number(c.detectable, decimals_of(c)))
         return f"not settled; a true difference of {size} would show (p < .05) in four of five such comparisons"
     if not c.told_apart(p):
         if c.mean_p is not None and c.mean_p >= LEVEL:
@@ -71,7 +75,7 @@ def _finding(c: Comparison) -> str:
             )
         why = "there is no interval" if c.low is None else "the interval reaches 0"
         return f"the two differ (Holm p {p_text(p)}), but {why}: which is ahead stays open"
-    size = _with_unit(c, number(abs(c.estimate), _decimals(c)))
+    size = _with_unit(c, number(abs(c.estimate), decimals_of(c)))
     word = "better" if c.better else "higher"
     row = c.better or (c.b if c.estimate > 0 else c.a)
     return f"{row} is {word} by {size} (Holm p {p_text(p)})"
@@ -109,13 +113,13 @@ def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], 
     ]
     rows = []
     for c in comparisons:
-        decimals = _decimals(c)
+        decimals = decimals_of(c)
         rows.append(
             [
                 *([c.group] if split else []),
-                f"{c.column.ref}{_unit(c)}",
+                f"{c.column.ref}{unit_text(c.column)}",
                 *(number(c.mean_a, decimals), number(c.mean_b, decimals)),
-                _difference(c.estimate, c.low, c.high, decimals),
+                difference_text(c.estimate, c.low, c.high, decimals),
                 *(p_text(c.p), p_text(c.p_bh if split else c.p_holm)),
                 p_text(c.mean_p),
                 *(number(c.effect, 2), number(c.detectable, decimals), str(c.n)),
@@ -128,7 +132,7 @@ def _grid(comparisons: Sequence[Comparison], grouping: str) -> tuple[list[str], 
 def _chance(c: Comparison, decimals: int) -> list[str]:
     if c.chance is None:
         return [NONE, NONE]
-    return [_difference(c.chance.estimate, c.chance.low, c.chance.high, decimals), p_text(c.chance.p)]
+    return [difference_text(c.chance.estimate, c.chance.low, c.chance.high, decimals), p_text(c.chance.p)]
 
 
 def _explained(comparisons: Sequence[Comparison]) -> list[str]:
@@ -190,18 +194,21 @@ def _footnotes(comparisons: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def _difference(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:
+def difference_text(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:
+    """B − A with its interval, where there is one."""
     text = number(estimate, decimals, "+")
     return text if low is None or high is None else f"{text} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
-def _decimals(c: Comparison) -> int:
+def decimals_of(c: Comparison | AcrossTrainings) -> int:
+    """As many decimals as its interval makes worth printing."""
     width = [] if c.low is None or c.high is None else [(c.high - c.low) / 2]
     return decimals_for(width, [c.estimate or 0.0])
 
 
-def _unit(c: Comparison) -> str:
-    text = f"{c.column.unit}{ARROWS[c.column.direction]}".strip()
+def unit_text(column: Column) -> str:
+    """A metric's unit and direction in brackets, as they stand after its name; empty where it has none."""
+    text = f"{column.unit}{ARROWS[column.direction]}".strip()
     # A unit is not broken.
     return f" ({text})".replace(" ", "\xa0").replace("\xa0", " ", 1) if text else ""
 

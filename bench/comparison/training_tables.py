@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 from bench.comparison.result import LEVEL
-from bench.comparison.tables import ARROWS, Style
+from bench.comparison.tables import Style, decimals_of, difference_text, unit_text
 from bench.comparison.trainings import AcrossTrainings
-from bench.number_format import counted, decimals_for, first_few, number, p_text
+from bench.number_format import counted, first_few, number, p_text
 from bench.spreadsheet import csv_text
 from bench.text_table import Layout, markdown_table, markdown_text, paragraph, text_table
 
@@ -51,18 +51,13 @@ _EXPLAINED = (
 
 
 def _row(one: AcrossTrainings, split: bool) -> list[str]:
-    width = [] if one.low is None or one.high is None else [(one.high - one.low) / 2]
-    decimals = decimals_for(width, [one.estimate or 0.0])
-    text = f"{one.column.unit}{ARROWS[one.column.direction]}".strip()
-    difference = number(one.estimate, decimals, "+")
-    if one.low is not None:
-        difference += f" [{number(one.low, decimals)}, {number(one.high, decimals)}]"
+    decimals = decimals_of(one)
     return [
         *(["all" if one.grouping == "all" else one.group] if split else []),
-        f"{one.column.ref} ({text})" if text else one.column.ref,
+        f"{one.column.ref}{unit_text(one.column)}",
         number(one.mean_a, decimals),
         number(one.mean_b, decimals),
-        difference,
+        difference_text(one.estimate, one.low, one.high, decimals),
         p_text(one.p),
         number(one.between, decimals),
         str(one.prompts),
