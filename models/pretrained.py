@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bench.contracts.audio import Audio, Samples
 from bench.contracts.model import GenerationRequest, Json, MusicModel
 from bench.contracts.notice import Notice
+from bench.contracts.plugins import plain_name
 from bench.contracts.tuning import Tuning
 from bench.errors import DataError, GenerationError, MissingError, TunebenchError, UsageError, one_line
 from bench.quiet import quiet_libraries
@@ -173,7 +174,7 @@ class PretrainedModel(MusicModel):
 
     def trained_with(self) -> tuple[str, ...]:
         cards = self.cards()
-        makers = [str(card.data.about["model"]).partition("@")[0] for card in cards if "model" in card.data.about]
+        makers = [plain_name(str(card.data.about["model"])) for card in cards if "model" in card.data.about]
         return tuple(dict.fromkeys([*(family for card in cards for family in card.trained_with), *makers]))
 
     def notices(self) -> tuple[Notice, ...]:

@@ -78,4 +78,6 @@ def rebuild(name: str, path: Path) -> None:
 
 if __name__ == "__main__":
     asked, *file = sys.argv[1:] or ["composer"]
+    if asked not in SOURCES:
+        sys.exit(f"no shipped reference '{asked}'; known: {', '.join(SOURCES)}")
     rebuild(asked, Path(file[0]) if file else SOURCES[asked].folder / f"{EMBEDDER.name}.safetensors")

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import MissingError, UsageError, suggestion
+from bench.atomic_write import replace_file
+from bench.errors import UsageError, suggestion
 from bench.progress import Progress
+from bench.weights_file import read_object
+from models.audioldm import AudioLDM
 from models.composer.writing.prompt_parser import STYLES
 from models.nano.music import RATE, compose_music, works
 
@@ -79,25 +82,31 @@ def make(plan: NanoPlan, progress: Progress) -> Path:
 
     Raises:
         MissingError: software that is not installed.
+        UsageError: the folder was begun with another plan.
         DataError: a stage's files are damaged; the message says which to delete.
     """
-    try:
-        import diffusers  # noqa: F401 - said in our words, before anything is composed
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingError(f"{error.name} is not installed: pip install 'tunebench[diffusion]'") from None
+    AudioLDM.require()  # before anything is composed
     from models.training.train import train
 
-    plan.out.mkdir(parents=True, exist_ok=True)
-    music = plan.out / "music"
-    compose_music(list(works(plan.genres, plan.scaled(CLIPS))), music, progress, plan.jobs)
-    parts = _parts(plan, music, progress)
+    _begin(plan)
+    planned, music = list(works(plan.genres, plan.scaled(CLIPS))), plan.out / "music"
+    compose_music(planned, music, progress, plan.jobs)
     base = plan.out / "base"
     if not (base / "model_index.json").is_file():
-        _assemble(parts, music, base, plan)
+        files = sorted(music / work.file for work in planned)
+        _assemble(_parts(plan, files, progress), files, base)
     trained = train(network_config(plan), plan.out / "network", progress)
     return _finish(trained.folder, plan.out / "checkpoint")
+
+
+def _begin(plan: NanoPlan) -> None:
+    """Note in the folder what is made there; stages of another plan would be taken for this one's."""
+    plan.out.mkdir(parents=True, exist_ok=True)
+    noted, decides = plan.out / "plan.json", {"kind": plan.kind, "hold_out": plan.hold_out, "effort": plan.effort}
+    if noted.is_file() and (before := read_object(noted)) != decides:
+        told = ", ".join(f"{name} {value}" for name, value in before.items())
+        raise UsageError(f"{plan.out} was begun with {told}; name another folder")
+    replace_file(noted, json.dumps(decides) + "\n")
 
 
 def network_config(plan: NanoPlan) -> TrainConfig:
@@ -124,7 +133,7 @@ def network_config(plan: NanoPlan) -> TrainConfig:
     )
 
 
-def _parts(plan: NanoPlan, music: Path, progress: Progress) -> Mapping[str, Any]:
+def _parts(plan: NanoPlan, files: list[Path], progress: Progress) -> Mapping[str, Any]:
     """The trained parts around the network, by their names in the pipeline."""
     import torch
 
@@ -138,7 +147,7 @@ def _parts(plan: NanoPlan, music: Path, progress: Progress) -> Mapping[str, Any]
     def settings(published: LoopSettings) -> LoopSettings:
         return replace(published, steps=plan.scaled(published.steps))
 
-    clips = Clips(sorted(music.glob("*.flac"))[: plan.scaled(CLIPS)], RATE)
+    clips = Clips(files, RATE)
     torch.manual_seed(0)
     played = audioldm.vocoder()
     step = vocoder.vocoder_step(clips, audioldm.HOP, audioldm.BANDS)
@@ -157,7 +166,7 @@ def _parts(plan: NanoPlan, music: Path, progress: Progress) -> Mapping[str, Any]
     return {"vocoder": played, "vae": coded, "tokenizer": tokenizer, "text_encoder": taught.encoder.eval()}
 
 
-def _assemble(parts: Mapping[str, Any], music: Path, folder: Path, plan: NanoPlan) -> None:
+def _assemble(parts: Mapping[str, Any], files: list[Path], folder: Path) -> None:
     """Write a checkpoint with these parts and an untrained network."""
     import torch
     from diffusers import AudioLDMPipeline
@@ -168,7 +177,7 @@ def _assemble(parts: Mapping[str, Any], music: Path, folder: Path, plan: NanoPla
     from models.training.parts.clips import Clips
     from models.training.weights import replaced
 
-    clips = Clips(sorted(music.glob("*.flac"))[:: max(1, plan.scaled(CLIPS) // _SCALED)], RATE)
+    clips = Clips(files[:: max(1, len(files) // _SCALED)], RATE)
     spread = latent_spread(parts["vae"], clips, audioldm.HOP, audioldm.BANDS)
     parts["vae"].register_to_config(scaling_factor=round(1 / spread, 4))
     torch.manual_seed(0)

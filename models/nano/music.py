@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from bench.atomic_write import replace_file
 from bench.contracts.audio import Audio, write_flac
+from bench.contracts.model import GenerationRequest
 from bench.contracts.prompt import Prompt
 from bench.progress import Progress
+from models.composer import Composer
 from models.composer.chance import named_generator
-from models.composer.repertoire import Repertoire
 from models.nano.captions import caption, draw_piece
 
 RATE = 16_000  # Hz
@@ -35,6 +36,11 @@ class Work(NamedTuple):
     name: str
     prompt: Prompt
     seed: int
+
+    @property
+    def file(self) -> str:
+        """Its file in the dataset's folder."""
+        return f"{self.name}.flac"
 
 
 def works(genres: Sequence[str], count: int, name: str = "nano") -> Iterator[Work]:
@@ -69,7 +75,8 @@ def compose_music(planned: Sequence[Work], folder: Path, progress: Progress, job
         OSError: the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [(work, folder / f"{work.name}.flac") for work in planned if not (folder / f"{work.name}.flac").is_file()]
+    files = [folder / work.file for work in planned]
+    missing = [(work, path) for work, path in zip(planned, files, strict=True) if not path.is_file()]
     if missing:
         progress.begin("composing music", len(planned), len(planned) - len(missing))
         with multiprocessing.get_context("spawn").Pool(jobs) as pool:
@@ -78,7 +85,7 @@ def compose_music(planned: Sequence[Work], folder: Path, progress: Progress, job
     lines = [
         json.dumps(
             {
-                "file_name": f"{work.name}.flac",
+                "file_name": work.file,
                 "text": work.prompt.text,
                 "genre": work.prompt.genre,
                 "recording": work.name,  # numbers in names would else make a series of them
@@ -90,9 +97,6 @@ def compose_music(planned: Sequence[Work], folder: Path, progress: Progress, job
 
 
 def _compose_one(task: tuple[Work, Path]) -> None:
-    from models.composer.render import render
-    from models.composer.score import compose
-
     work, path = task
-    notes = compose(work.prompt, work.seed, SECONDS, Repertoire("training"))
-    write_flac(path, Audio(render(notes, SECONDS).mono(RATE)[None], RATE))
+    (clip,) = Composer("training").generate([GenerationRequest(work.prompt, work.seed, SECONDS)])
+    write_flac(path, Audio(clip.mono(RATE)[None], RATE))

@@ -23,6 +23,7 @@ from bench.contracts.set_metric import EmbeddingSet, Reference, gather
 from bench.planning.metric_plan import plan_embedder
 from bench.references.find import find_reference
 from bench.references.load import load_reference
+from bench.stats.jackknife import jackknife_interval
 from metrics.adherence import KeyAdherence, TempoAdherence
 from metrics.harmony import HarmonicAccuracy
 from metrics.kernel import KernelAudioDistance
@@ -133,7 +134,6 @@ def _margin(
     kad: KernelAudioDistance, own: EmbeddingSet, reference: Reference, genre: str, genres: Sequence[str]
 ) -> tuple[float, float, float]:
     """KAD to the nearest wrong genre less that to its own, and its jackknife interval over prompts."""
-    from bench.stats.jackknife import jackknife_interval
 
     def distance(clips: EmbeddingSet, other: str) -> float:
         value = kad.evaluate(clips, reference.of_genre(other)).value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_the_same_command_leaves_what_is_finished(plan: NanoPlan, checkpoint: Pa
     before = digest(plan.out / "base"), digest(checkpoint)
     assert make(plan, Silent()) == checkpoint
     assert (digest(plan.out / "base"), digest(checkpoint)) == before
+
+
+@pytest.mark.slow(5)
+def test_a_folder_of_another_plan_is_refused(plan: NanoPlan, checkpoint: Path) -> None:
+    before = digest(checkpoint)
+    for other in ({"hold_out": "pop"}, {"effort": 0.003}):
+        with pytest.raises(UsageError):
+            make(replace(plan, **other), Silent())
+    assert digest(checkpoint) == before
 
 
 @pytest.mark.slow(5)
