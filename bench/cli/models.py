@@ -59,7 +59,7 @@ def make_nano(
 ) -> None:
     """Make the small checkpoint that is shipped as audioldm-nano: compose music, train every part, write a card.
 
-    Takes about two and a half hours on two cores, best alone on the machine. The same command resumes.
+    Takes about two hours on two cores, best alone on the machine. The same command resumes.
     """
     from bench.cli.progress import shown
     from bench.errors import UsageError

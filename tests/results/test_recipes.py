@@ -23,6 +23,7 @@ from bench.errors import DataError, MissingError, TunebenchError, UsageError
 from models.training.config import TrainConfig, parse_train_config
 
 NAMES = ("ace-step-lora-hip-hop", "audioldm-lora", "stable-audio-3-lora-musiccaps", "stable-audio-lora-musiccaps")
+OWN = ("nano",)  # which no source states anything of
 OURS = ("name", "about", "stated")  # words of the recipe itself, not parameters
 
 TINY = """
@@ -71,7 +72,7 @@ def run_of(recipe: Recipe) -> RunConfig:
 
 
 def test_all_experiments_are_shipped_and_told_apart_from_their_suites() -> None:
-    assert tuple(shipped()) == NAMES
+    assert tuple(shipped()) == tuple(sorted((*NAMES, *OWN)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +102,7 @@ def test_what_is_stated_exists_and_says_where(name: str) -> None:
         assert isinstance(where, str) and where.strip(), path
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", (*NAMES, *OWN))
 def test_nothing_that_decides_the_numbers_is_left_to_a_default(name: str) -> None:
     recipe = load_recipe(name)
     for label, config in trainings(recipe).items():
@@ -272,7 +273,7 @@ def test_a_mistake_in_a_change_is_named(tmp_path: Path, change: str, says: str) 
 def test_an_unknown_recipe_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError,
-        match=r"did you mean 'audioldm-lora'.*known: ace-step-lora-hip-hop, audioldm-lora, stable-audio-3-lora-mus",
+        match=r"did you mean 'audioldm-lora'.*known: ace-step-lora-hip-hop, audioldm-lora, nano, stable-audio-3-lora-mus",
     ):
         load_recipe("audioldm-lra")
     with pytest.raises(UsageError, match=r"there is no file .*none\.yaml"):
