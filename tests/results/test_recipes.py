@@ -271,11 +271,10 @@ def test_a_mistake_in_a_change_is_named(tmp_path: Path, change: str, says: str) 
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError,
-        match=r"did you mean 'audioldm-lora'.*known: ace-step-lora-hip-hop, audioldm-lora, nano, stable-audio-3-lora-mus",
-    ):
+    with pytest.raises(UsageError) as caught:
         load_recipe("audioldm-lra")
+    assert "'audioldm-lora'" in str(caught.value)  # the near one
+    assert all(name in str(caught.value) for name in ("ace-step-lora-hip-hop", "nano", "stable-audio-3-lora-mus"))
     with pytest.raises(UsageError, match=r"there is no file .*none\.yaml"):
         load_recipe(tmp_path / "none.yaml")
     with pytest.raises((UsageError, DataError)):
