@@ -1,4 +1,4 @@
-"""The tutorial on surveys: commands analyze the tables above them, and the names of columns are those that are known."""
+"""The tutorial on surveys: commands analyze the tables above them, and it names the columns that are known."""
 
 from __future__ import annotations
 
