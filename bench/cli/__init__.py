@@ -86,7 +86,7 @@ def _root(
 
 
 def _tell(error: TunebenchError) -> int:
-    """Print an error, for programs too where they asked for JSON and got no result, and return its exit status."""
+    """Print an error, as JSON too if --json was given and no result was printed, and return its exit status."""
     print(f"tunebench: {printable_line(str(error))}", file=sys.stderr)
     for command in error.commands:
         print(f"  {printable_line(command)}", file=sys.stderr)

@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Verify bundles and write their leaderboard as static pages, a table for each protocol.
 
-    Bundles that were verified before are not verified again. One that does not hold is left out and named, with what
+    Bundles that were verified before are not verified again. One that fails is left out and named, with what
     differs. Any web server can show the folder; nothing is loaded from elsewhere.
 
     Exit code 0: all bundles are shown; 4: some are refused; 5: all are, and no page is written.

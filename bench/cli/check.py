@@ -36,7 +36,7 @@ Checked = Annotated[
         autocompletion=complete.metrics,
     ),
 ]
-DoseDir = Annotated[Path | None, typer.Option(help="Keep the spoiled clips in this folder, to listen to them.")]
+DoseDir = Annotated[Path | None, typer.Option(help="Keep the degraded clips in this folder, to listen to them.")]
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
 ]
@@ -57,7 +57,7 @@ def metrics(
     full: Annotated[bool, typer.Option("--full", help="36 prompts instead of 12, enough for FAD.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Clips of each prompt; diversity needs 2.")] = 1,
     reference: Annotated[
-        str, typer.Option(help="The music that distances compare with.", autocompletion=complete.references)
+        str, typer.Option(help="Reference music of the distances.", autocompletion=complete.references)
     ] = "composer",
     duration: Annotated[float, typer.Option(min=1.0, help="Length of each clip in seconds.")] = 10.0,
     dose_dir: DoseDir = None,
@@ -68,8 +68,8 @@ def metrics(
 ) -> None:
     """Dose and response: spoil good music by known amounts, and see which metric notices what.
 
-    The composer plays prompts of genres@1; its notes and its sound are spoiled in eight ways at rising doses. With
-    rhythm metrics, a last table shows how exactly the onsets of instruments are heard (not in the JSON).
+    The composer plays prompts of genres@1; its notes and its sound are degraded in eight ways at rising doses. With
+    rhythm metrics, a last table shows how accurately the onsets of instruments are detected (not in the JSON).
     """
     import json
     from dataclasses import asdict
@@ -83,7 +83,7 @@ def metrics(
     from metrics.dose_response import respond
 
     if quick and full:
-        raise UsageError("--quick and --full contradict each other")
+        raise UsageError("--quick and --full cannot be used together")
     if prompts_needed is not None:
         others = bool(metric or full or dose_dir or plot or as_json or seeds != 1 or workers)
         print_prompts_needed(prompts_needed, quick, reference, duration, others)
@@ -94,7 +94,7 @@ def metrics(
         check_plot(plot)
     chosen = _metrics(metric)
     spoilers = [fewer(spoiler) if quick else spoiler for spoiler in DEGRADATIONS.values()]
-    # Levels 5 and 6 state tempo and key, so that every metric has something to say.
+    # Levels 5 and 6 state tempo and key, so that every metric has a value.
     levels = (5,) if quick else (1, 2, 3, 4, 5, 6) if full else (5, 6)
     prompts = [prompt for prompt in load_suite_named("genres@1").prompts if prompt.level in levels]
     with shown() as progress, all_or_nothing():
@@ -118,7 +118,7 @@ def _any_paired(metrics: Sequence[PlannedMetric]) -> bool:
 
 
 def _metrics(named: list[str] | None) -> list[PlannedMetric]:
-    """The metrics that are named; otherwise all, and on stderr those that cannot be used here, with the reason."""
+    """Return the named metrics; without names all, printing and on stderr those that cannot be used here, and why."""
     import sys
 
     from bench.config.run_config import MetricConfig
@@ -133,7 +133,7 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
     found = []
     for name in declared("metric"):
         try:
-            if not getattr(load(find("metric", name)), "named", False):  # such a one is nothing by itself
+            if not getattr(load(find("metric", name)), "named", False):  # it needs a configuration
                 found.append(plan_metric(MetricConfig(name=name)))
         except TunebenchError as error:
             print(f"left out: {name} ({error})", file=sys.stderr)
@@ -143,7 +143,7 @@ def _metrics(named: list[str] | None) -> list[PlannedMetric]:
 
 
 def _instances(metrics: Sequence[PlannedMetric]) -> dict[str, ClipMetric | SetMetric]:
-    """The metrics themselves, by name and version."""
+    """Return the metric objects by name and version."""
     from bench.contracts.metric import ClipMetric
     from bench.contracts.plugins import create
     from bench.contracts.set_metric import SetMetric
@@ -154,7 +154,7 @@ def _instances(metrics: Sequence[PlannedMetric]) -> dict[str, ClipMetric | SetMe
 def _references(
     metrics: Sequence[PlannedMetric], name: str, kept_in: Path | None, progress: Any
 ) -> dict[str, Reference]:
-    """The reference that each set metric compares with, by the metric's name and version."""
+    """Return the reference of each set metric, by the metric's name and version."""
     from bench.references.find import find_reference
     from bench.references.load import load_reference
 
@@ -175,7 +175,7 @@ def _report(
     references: dict[str, Reference],
     quick: bool,
 ) -> str:
-    """Two tables, of correlations and of smallest doses, and what the words in them mean."""
+    """Return two tables, of correlations and of smallest doses detected, with an explanation of their terms."""
     from bench.cli.output import page_layout
     from bench.text_table import definitions, paragraph, text_table
 
@@ -187,12 +187,12 @@ def _report(
     heading = ["metric", *names]
     seen = sorted({n for r in responses for n in r.defined})
     said = [
-        "Detected: paired tests at .05, clean against spoiled clips of the same prompts, from the largest dose down.",
-        "Where nothing happens, one cell in twenty reads detected all the same.",
-        "A set metric has one value a dose, so that its correlation is coarse; trust what is detected.",
+        "Detected: paired tests at .05, clean against degraded clips of the same prompts, from the largest dose down.",
+        "Without any effect, about one cell in twenty still counts as detected.",
+        "A set metric has one value per dose, so its correlation is coarse; rely on the doses detected.",
     ]
     if seen and seen[0] < len(prompts):
-        said.append("A number in brackets: how many prompts have a value where fewest have; more are undefined.")
+        said.append("A number in brackets: the smallest number of prompts with a value; the rest are undefined.")
     said += [f"{r.metric}: no value ({r.reason})" for r in responses if r.reason and r.spoiler == names[0]]
     said += dict.fromkeys(warning.sentence for reference in references.values() for warning in reference.warnings)
     tables = [
@@ -201,12 +201,12 @@ def _report(
             [[rows[m], *(_correlation(of[m, s]) for s in names)] for m in rows],
         ),
         (
-            "Smallest dose detected (·: not even the largest; +: the metric calls the spoiled music better)",
+            "Smallest dose detected (·: not even the largest; +: the metric rates the degraded music higher)",
             [[rows[m], *(_detected(of[m, s]) for s in names)] for m in rows],
         ),
     ]
     parts = [
-        paragraph(f"{len(prompts)} prompts, {duration:g} s each, played by the composer and spoiled", page),
+        paragraph(f"{len(prompts)} prompts, {duration:g} s each, played by the composer and degraded", page),
         *(f"{paragraph(title, page)}\n{text_table(heading, cells, layout=page)}" for title, cells in tables),
         "Doses, after the clean clip\n"
         + definitions([(s.name, [f"{s.about}: {', '.join(s.labels)} {s.unit}"]) for s in spoilers], page.prose),

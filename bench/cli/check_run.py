@@ -1,4 +1,4 @@
-"""``tunebench check run``: is a run folder as it was written, and what can be mended?"""
+"""``tunebench check run``: is a run folder undamaged, and what can be repaired?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def command(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.", show_default=False)],
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Mend what can be mended; the damaged database is kept as run.db.damaged-1."),
+        typer.Option("--repair", help="Repair what can be repaired; the damaged database is kept as run.db.damaged-1."),
     ] = False,
     plugin_files: Annotated[
         bool,
@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Check that a run's database and audio are as they were written, and say what is damaged or lost.
 
-    Exit status 5 where something is, unless it was repaired. What a repair had to forget is made again by the command
+    Exit status 5 if anything is, unless it was repaired. Clips that a repair dropped are made again by the command
     that made the run, and scored again by 'tunebench score'.
     """
     import json
@@ -68,15 +68,15 @@ def _done(folder: Path, repaired: Repaired) -> list[str]:
         lines.append(f"the damaged database is kept as {repaired.kept}")
     if not repaired.vouched:
         lines.append(
-            "digests were lost, so that nobody can tell whether the rows are right; 'tunebench score --force' computes "
+            "checksums were lost, so the rows cannot be verified; 'tunebench score --force' computes "
             "all scores again"
         )
     if repaired.settled.adopted:
-        lines.append(f"{counted(len(repaired.settled.adopted), 'clip')} taken over from audio")
+        lines.append(f"{counted(len(repaired.settled.adopted), 'clip')} restored from audio files")
     if repaired.settled.told:
         lines.append(repaired.settled.told)
     if repaired.unmade:
-        lines.append(f"{counted(repaired.unmade, 'clip')} not made; the command that made the run makes them")
+        lines.append(f"{counted(repaired.unmade, 'clip')} missing; the command that made the run makes them again")
     return [*lines, f"'tunebench score {folder}' computes the scores that are missing"]
 
 

@@ -29,11 +29,11 @@ class ComparisonFormat(StrEnum):
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    a: Annotated[str, typer.Argument(help="A row of it: what B is compared with.")],
+    a: Annotated[str, typer.Argument(help="The row of the run that B is compared with.")],
     b: Annotated[
         str,
         typer.Argument(
-            help="Another row of it, or of the run named by --with; or a pattern for several trainings, as in 'lora-*'."
+            help="Another row of it, or of the --with run; or a pattern for several trainings, as in 'lora-*'."
         ),
     ],
     with_run: Annotated[
@@ -45,11 +45,11 @@ def command(
     ] = False,
     rephrased: Annotated[
         bool,
-        typer.Option("--rephrased", help="With --with: pair prompts by id although their words differ, and mark it."),
+        typer.Option("--rephrased", help="With --with: pair prompts by id even if their texts differ, and mark it."),
     ] = False,
     reference: Annotated[
         str | None,
-        typer.Option(help="Where the reference of the distances lies: a name, a reference file or a folder of such."),
+        typer.Option(help="Reference of the distances: a name, a reference file, or a folder of reference files."),
     ] = None,
     plugin_files: Annotated[
         bool,
@@ -61,10 +61,10 @@ def command(
     as_json: AsJson = False,
     output: Output = None,
 ) -> None:
-    """Compare two rows on every metric: the difference B − A with its interval, a test, and what it could have found.
+    """Compare two rows on every metric: the difference B − A with its interval, a test, and its sensitivity.
 
-    Tests of distances that the run does not hold take a while the first time, then they are kept in the user's folder
-    for caches. With a pattern for B, A is compared with all trainings at once, and the interval holds for other
+    Tests of distances that the run does not hold take a while the first time; results are kept in the user's cache
+    folder. With a pattern for B, A is compared with all trainings at once, and the interval holds for other
     trainings and other prompts.
     """
     from bench.cli.output import emit, page_layout, style_of
@@ -73,7 +73,7 @@ def command(
 
     written = style_of(style, as_json, output, ComparisonFormat)
     options = ComparisonOptions(by.value if by else None, reference, mark, plugin_files, rephrased)
-    laid_out = page_layout(output)  # of stdout, which is another while progress is shown
+    laid_out = page_layout(output)  # computed here, since stdout is replaced while progress is shown
     with shown() as progress:
         content = comparison(run, a, b, with_run, options, written.value, progress, laid_out)
     emit(content, written.value, output)

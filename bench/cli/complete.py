@@ -1,6 +1,6 @@
-"""What a shell offers where an option or argument is typed: names of plugins, and settings.
+"""Shell completion of options and arguments: names of plugins, and settings.
 
-A shell asks at every press of the tabulator, so this reads what packages declare, and imports no plugin.
+A shell calls this at every press of Tab, so it reads the entry points of packages and imports no plugin.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ def _declared(kind: Kind, typed: str) -> Iterator[str]:
 
 
 def models(incomplete: str) -> list[str]:
-    """Names of models."""
+    """Return the names of models."""
     return list(_declared("model", incomplete))
 
 
 def metrics(incomplete: str) -> list[str]:
-    """Names of metrics."""
+    """Return the names of metrics."""
     return list(_declared("metric", incomplete))
 
 
 def embedders(incomplete: str) -> list[str]:
-    """Names of embedders."""
+    """Return the names of embedders."""
     return list(_declared("embedder", incomplete))
 
 
 def references(incomplete: str) -> list[str]:
-    """Names of references."""
+    """Return the names of references."""
     return list(_declared("reference", incomplete))
 
 
 def suites(incomplete: str) -> list[str]:
-    """Names of suites."""
+    """Return the names of suites."""
     return list(_declared("suite", incomplete))
 
 
 def suites_and_plugins(incomplete: str) -> list[str]:
-    """Names of suites, and of models, metrics and embedders, which have parameters."""
+    """Return the names of suites, and of models, metrics and embedders, which have parameters."""
     return [*suites(incomplete), *models(incomplete), *metrics(incomplete), *embedders(incomplete)]
 
 
 def recipes(incomplete: str) -> list[str]:
-    """Names of the recipes that come with the package."""
+    """Return the names of the recipes that come with the package."""
     from importlib.resources import files
 
     names = sorted(file.name for file in (files("results") / "recipes").iterdir() if file.name.endswith(".yaml"))

@@ -1,4 +1,4 @@
-"""``tunebench check model``: does a model hold what the harness relies on?"""
+"""``tunebench check model``: does a model behave as the harness requires?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command(
         typer.Option("--published", help="Check published weights, and print a block to paste into an issue."),
     ] = False,
 ) -> None:
-    """Check a model: determinism, independence of the batch, seeds, duration, sound, fingerprint, memory.
+    """Check a model: determinism, batch independence, seeds, duration, sound, fingerprint, memory.
 
     About twenty clips are made. A line for each check says pass, fail or skipped, and why; exit code 4 if one fails.
     """
@@ -67,7 +67,7 @@ def command(
 
 
 def _refuse_unpublished(name: str, params: dict[str, Any], as_json: bool) -> None:
-    """Refuse a model without a checkpoint, and one whose checkpoint lies in a folder: nobody else has that."""
+    """Refuse a model without a checkpoint, and one whose checkpoint is a local folder, which nobody else has."""
     from pathlib import Path
 
     from bench.contracts.parameters import bind
@@ -79,9 +79,9 @@ def _refuse_unpublished(name: str, params: dict[str, Any], as_json: bool) -> Non
     plugin = find("model", name)
     checkpoint = bind(plugin, load(plugin), params, partly=True).get("checkpoint")
     if not isinstance(checkpoint, str):
-        raise UsageError(f"--published: model '{name}' has no checkpoint that was published")
+        raise UsageError(f"--published: model '{name}' has no published checkpoint")
     if Path(checkpoint).exists():
-        raise UsageError(f"--published: {checkpoint} is a folder of yours; name one of the hub, or leave it out")
+        raise UsageError(f"--published: {checkpoint} is a local folder; name a checkpoint of the hub, or leave it out")
 
 
 def _params(given: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``tunebench doctor``: what this machine and installation can do, and what is missing for the rest."""
+"""``tunebench doctor``: what can run on this machine, and what is missing for the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Report the machine, the versions that matter, and which models and metrics can run here.
 
-    'ready' is what was imported, found all that it asks for, took its default parameters and has its weights on this
+    'ready' means: it was imported, its requirements are installed, its defaults work, and its weights are on this
     machine. Nothing is generated, scored or downloaded.
     """
     import json

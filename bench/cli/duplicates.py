@@ -1,4 +1,4 @@
-"""``tunebench check duplicates``: is music of one collection in another, whatever its encoding?"""
+"""``tunebench check duplicates``: does music of one collection occur in another, in any encoding?"""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def command(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Find music that is in two collections, by what it sounds like: training, reference, prompts' music and clips.
+    """Find music that occurs in two collections, by its sound: training, reference, prompts' music and clips.
 
-    Another encoding, rate or level is recognised, and so is a part of 10 s. Names and hashes of files play no part.
-    One collection is searched for what it holds twice.
+    Another encoding, rate or level is recognized, and so is an excerpt of 10 s. Names and hashes of files play no part.
+    A single collection is searched for duplicates within it.
     """
     import json
 
@@ -50,13 +50,13 @@ def _text(found: Duplicates) -> str:
     layout = page_layout()
     lines = []
     for one in found["collections"]:
-        short = f", {one['too_short']} too short to tell (8 s are needed)" if one["too_short"] else ""
+        short = f", {one['too_short']} too short to check (8 s are needed)" if one["too_short"] else ""
         lines.append(paragraph(f"{one['name']}: {counted(one['compared'], 'recording')}{short}", layout))
     pairs = found["pairs"]
     if not all(one["compared"] for one in found["collections"]):
-        return "\n".join([*lines, "", "Nothing can be said of what is too short."])
+        return "\n".join([*lines, "", "Recordings that are too short were not checked."])
     if not pairs:
-        none = "No recording of one is in another." if len(found["collections"]) > 1 else "No recording is there twice."
+        none = "No recording is in two collections." if len(found["collections"]) > 1 else "No recording occurs twice."
         return "\n".join([*lines, "", none])
     many = len(found["collections"]) > 2
     sides = [[f"{pair[of]}: {pair[id]}" if many else pair[id] for pair in pairs] for of, id in _SIDES]
@@ -77,7 +77,7 @@ def _text(found: Duplicates) -> str:
     lines += [
         "",
         paragraph(
-            f"{counted(len(pairs), 'pair')}, {whole} of which agree as long as both last: copies, re-encodings and "
+            f"{counted(len(pairs), 'pair')}, {whole} of which agree over their whole length: copies, re-encodings and "
             "excerpts. A part is a stretch of 7 s; a few slow pieces on the same chords agree so by chance, listen to "
             "them. apart: share of the fingerprint's bits that differ; up to .08 is told, other music has about .4.",
             layout,

@@ -18,7 +18,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 class InstallerName(StrEnum):
-    """What makes environments."""
+    """Programs that can install environments."""
 
     uv = "uv"
     pip = "pip"
@@ -38,7 +38,7 @@ def make(
     """Make the environments that a configuration names and that are not there yet.
 
     An environment is made once for a Python version and its requirements, and kept in your cache folder for all runs.
-    uv and pip are told of indexes, wheels and proxies by their usual variables (UV_..., PIP_...).
+    Set indexes, wheels and proxies by the usual variables of uv and pip (UV_..., PIP_...).
     """
     import json
 
@@ -91,7 +91,7 @@ def remove(
 ) -> None:
     """Remove environments. Runs that need one of them say so, and 'tunebench environment make' makes it again.
 
-    The first digits of an environment are enough where they fit one alone. No run should be using it.
+    The first digits of a key are enough if they match one environment only. No run should be using it.
     """
     from bench.environment_installer import remove_environments
     from bench.errors import UsageError

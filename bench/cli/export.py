@@ -31,7 +31,7 @@ def scores(
     styles: dict[str, FileFormat] = {".csv": "csv", ".parquet": "parquet", ".json": "json"}
     style = styles.get(file.suffix.lower())
     if style is None:
-        raise UsageError(f"{file}: its ending says how it is written; use one of {', '.join(styles)}")
+        raise UsageError(f"{file}: the file's extension selects the format; use one of {', '.join(styles)}")
     with shown() as progress, Store.read(run) as store:
         note_unrecorded(store, progress)
         table = clip_table(store)
@@ -50,13 +50,13 @@ def bundle(
         Path | None,
         typer.Argument(help="The bundle, or its folder.  [default: the run's name and .tunebench.zip, here]"),
     ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Pack a run of which clips are not made.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Pack a run of which clips are missing.")] = False,
     submitter: Annotated[str, typer.Option(help="Who packs it, for a leaderboard of bundles to show.")] = "",
     link: Annotated[str, typer.Option(metavar="URL", help="The submitter's page, likewise.")] = "",
 ) -> None:
     """Pack a run into one file: configuration, audio, references, scores and hashes.
 
-    'tunebench verify' computes its tables again from the audio. Nothing in it can show who packed it or what played.
+    'tunebench verify' computes its tables again from the audio. It cannot prove who packed it or what played.
     """
     import sys
 
@@ -92,7 +92,7 @@ def hugging_face(
 ) -> None:
     """Write clips and scores as a Hugging Face dataset: an audiofolder with a dataset card and Croissant metadata.
 
-    --push takes the token from HF_TOKEN or a login. A push that was stopped goes on with the same command.
+    --push takes the token from HF_TOKEN or a login. To resume an interrupted push, repeat the command.
     """
     from bench.cli.progress import shown
     from bench.errors import UsageError
@@ -100,7 +100,7 @@ def hugging_face(
 
     with shown() as progress:
         done = export(run, folder, model or (), licence, progress)
-    lacking = f", {done.lacking} planned ones are not made" if done.lacking else ""
+    lacking = f", {done.lacking} planned clips are not made" if done.lacking else ""
     removed = f", {done.removed} older ones removed" if done.removed else ""
     print(f"{done.clips} clips in {folder}{lacking}{removed}", flush=True)
     if push is not None:
@@ -108,10 +108,10 @@ def hugging_face(
 
         print(push_to_hub(folder, push, private))
     elif private:
-        raise UsageError("--private is of --push: name the dataset on the hub")
+        raise UsageError("--private needs --push with the name of the dataset")
 
 
-Clips = Annotated[int, typer.Option("--audio", min=0, help="How many clips of each row to take along.")]
+Clips = Annotated[int, typer.Option("--audio", min=0, help="How many clips of each row to upload.")]
 
 
 @app.command("wandb")
@@ -122,9 +122,9 @@ def wandb(
     model: Models = None,
     audio: Clips = 0,
 ) -> None:
-    """Log a run to Weights & Biases: a run a row, with its config, numbers, tables and versions.
+    """Log a run to Weights & Biases: one run per row, with its config, numbers, tables and versions.
 
-    Login and server are those of wandb itself; WANDB_MODE=offline keeps it here for 'wandb sync'. The same command
+    Login and server are set up in wandb; WANDB_MODE=offline keeps the run local for 'wandb sync'. The same command
     brings an earlier export up to date.
     """
     from bench.cli.progress import shown
@@ -139,13 +139,13 @@ def wandb(
 @app.command("mlflow")
 def mlflow(
     run: Run,
-    experiment: Annotated[str, typer.Option(help="Experiment in MLflow; made where there is none.")] = "tunebench",
+    experiment: Annotated[str, typer.Option(help="Experiment in MLflow; created if it does not exist.")] = "tunebench",
     model: Models = None,
     audio: Clips = 0,
 ) -> None:
-    """Log a run to MLflow: a run a row, with its parameters, numbers, tables and versions.
+    """Log a run to MLflow: one run per row, with its parameters, numbers, tables and versions.
 
-    The server is that of MLFLOW_TRACKING_URI, which may be a file: sqlite:///mlflow.db. The same command brings an
+    MLFLOW_TRACKING_URI sets the server; it may be a file: sqlite:///mlflow.db. The same command brings an
     earlier export up to date.
     """
     from bench.cli.progress import shown
@@ -179,7 +179,7 @@ def midi(
             raise UsageError(f"{run} has no clips of a model '{name}'{suggestion(name, known)}")
     chosen = [clip for clip in clips if clip.notes and (not model or clip.model in model)]
     if not chosen:
-        raise DataError(f"the notes of no clip in {run} are known; only the composer and symbolic files have them")
+        raise DataError(f"no clip in {run} has notes; only the composer and symbolic files provide them")
     for clip in chosen:
         assert clip.notes is not None
         path = folder / clip.model / f"{clip.prompt}_{clip.seed}.mid"

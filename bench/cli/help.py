@@ -1,4 +1,4 @@
-"""What help says beside what commands say of themselves: whole sentences in lists of commands, and examples."""
+"""Additions to the help: whole first sentences in lists of commands, and examples."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 
 
 def complete_help(app: typer.Typer, examples: Mapping[str, str], path: str = "") -> None:
-    """End the help of an application and of all commands below it with their examples.
+    """Append examples to the help of an application and of all commands below it.
 
     Lists of commands, and what shells say of them, would cut the first sentence of each; here they have it whole.
 
     Args:
-        app: whose commands are registered already.
-        examples: command lines, one a line, by the words that call what they are an example of.
+        app: an application whose commands are registered already.
+        examples: command lines, one per line, by the words that call their command.
         path: the words that call ``app``, without the program's name.
     """
     app.info.epilog = _epilog(examples.get(path))
@@ -35,7 +35,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _epilog(examples: str | None) -> str | None:
-    """Examples under their heading, in lines that help does not break (``\\b``)."""
+    """Return the examples under a heading, with lines that help does not wrap (``\\b``)."""
     if examples is None:
         return None
     lines = examples.splitlines()

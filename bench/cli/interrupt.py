@@ -12,8 +12,8 @@ from bench.errors import INTERRUPTED
 
 
 @contextmanager
-def all_or_nothing(kept: str = "nothing was kept, the same command begins anew") -> Iterator[None]:
-    """Leave with exit status 130 when the body is interrupted, and say what was ``kept``."""
+def all_or_nothing(kept: str = "nothing was kept; the same command starts over") -> Iterator[None]:
+    """Leave with exit status 130 if the body is interrupted, and print what was ``kept``."""
     try:
         yield
     except KeyboardInterrupt:

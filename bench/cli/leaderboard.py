@@ -12,7 +12,7 @@ from bench.cli.output import AsJson, Output
 
 
 class LeaderboardFormat(StrEnum):
-    """How the leaderboard is written."""
+    """Formats of the leaderboard."""
 
     table = "table"
     csv = "csv"
@@ -23,7 +23,7 @@ class LeaderboardFormat(StrEnum):
 
 
 class GroupBy(StrEnum):
-    """What rows can be split by."""
+    """Properties of prompts that rows can be split by."""
 
     genre = "genre"
     level = "level"
@@ -37,7 +37,7 @@ def command(
     ] = None,
     as_json: AsJson = False,
     with_published: Annotated[
-        bool, typer.Option("--with-published", help="Append what papers report, which is not comparable.")
+        bool, typer.Option("--with-published", help="Append figures that papers report; they are not comparable.")
     ] = False,
     plugin_files: Annotated[
         bool,

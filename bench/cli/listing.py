@@ -1,4 +1,4 @@
-"""``tunebench list``: what can be named in a configuration, its parameters, and the prompts of a suite."""
+"""``tunebench list``: the plugins that a configuration can name, their parameters, and the prompts of a suite."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from bench.text_table import Layout
 
 _USUAL, _WIDEST = 80, 100
-"""Columns of lists in a pipe, and at most: longer lines of prose are hard to read."""
+"""Maximum width of lists in columns, also in a pipe: longer lines of prose are hard to read."""
 
 
 class What(StrEnum):
-    """What can be listed."""
+    """Kinds of lists."""
 
     models = "models"
     metrics = "metrics"
@@ -34,7 +34,7 @@ class What(StrEnum):
 
 
 class Style(StrEnum):
-    """How a list is written."""
+    """Formats of a list."""
 
     table = "table"
     csv = "csv"
@@ -58,9 +58,9 @@ def command(
     as_json: AsJson = False,
     output: Output = None,
 ) -> None:
-    """List the installed models, metrics, embedders, suites and references; of one kind, with their parameters.
+    """List the installed models, metrics, embedders, suites and references; a list of one kind shows parameters.
 
-    Or the parameters of one of them, with types, defaults and what they mean; or the prompts of a suite, to make clips
+    Or list the parameters of one plugin, with types, defaults and meanings; or the prompts of a suite, to make clips
     for them elsewhere.
     """
     from bench.cli.output import emit, page_layout, style_of
@@ -82,7 +82,7 @@ def command(
 
 @dataclass(frozen=True)
 class _Listing:
-    """What is listed: as records, and in words under headings."""
+    """The content of a list, as records and as text under headings."""
 
     columns: Sequence[str]
     records: list[dict[str, Any]]
@@ -130,18 +130,18 @@ def _plugins(what: What | None) -> _Listing:
 
 
 def _told(entry: dict[str, Any], what: What | None) -> list[str]:
-    """What a list says of a plugin: in the list of embedders, also how it prepares audio."""
+    """Return the description of a plugin; in the list of embedders, also how it prepares audio."""
     front_end = [f"front end {entry['front_end']}"] if what is What.embedders and entry["front_end"] else []
     return [entry["summary"], *front_end, *_words(entry["params"], what)]
 
 
 def _words(params: list[dict[str, Any]], what: What | None) -> list[str]:
-    """Parameters in words, in lists of one kind: those that must be given, and the others with their defaults."""
+    """Describe parameters in lists of one kind: required ones, and the others with their defaults."""
     from bench.installation.catalogue import as_yaml
 
     if what is None:
         return []
-    # A name and its value stay in one line.
+    # Keep a name and its value on one line.
     needed = ", ".join(p["name"] for p in params if p["required"])
     examples = ", ".join(f"{p['name']}:\xa0{p['example']}" for p in params if p["example"])
     optional = ", ".join(f"{p['name']}:\xa0{as_yaml(p['default'])}" for p in params if not p["required"])

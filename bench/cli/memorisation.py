@@ -13,11 +13,11 @@ from bench.cli.run import Workers
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder with clips of the base and of what was tuned.")],
     data: Annotated[
-        str, typer.Option(help="What was trained on: the training's configuration, a folder, a manifest, or composer.")
+        str, typer.Option(help="The training data: the training's configuration, a folder, a manifest, or composer.")
     ],
     adapter_card: Annotated[
         Path | None,
-        typer.Option(help="Folder whose card.json says what was trained on.  [default: each row's own]"),
+        typer.Option(help="Folder whose card.json lists the training data.  [default: each row's own]"),
     ] = None,
     embedder: Annotated[str, typer.Option(help="Embedder used for similarity.")] = "musicnn-msd",
     model: Annotated[list[str] | None, typer.Option(help="Only this row, and its base; may be repeated.")] = None,
@@ -31,7 +31,7 @@ def command(
     """Compare how near clips lie to the recordings a model was trained on and to those that were held out.
 
     Which is which says the card beside each row's adapter; without one, the split of the training's configuration.
-    What is embedded is kept in the user's folder for caches.
+    Embeddings are kept in the user's cache folder.
     """
     import json
 

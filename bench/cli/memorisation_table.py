@@ -1,4 +1,4 @@
-"""What a memorisation audit found, for people: two tables, and what they can and cannot show."""
+"""Text report of a memorization audit: two tables, and what they can and cannot show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ this is so if the held-out recordings were drawn at random, and the base had not
 
 
 def table(found: AuditRecord, layout: Layout | None = None) -> str:
-    """Return what was found for one division of the recordings as text."""
+    """Return the findings for one division of the recordings as text."""
     header = ["model", "nearest trained", "nearest held out", "excess", "p", "probability", "prompts"]
     rows = [
         [
@@ -48,13 +48,13 @@ def table(found: AuditRecord, layout: Layout | None = None) -> str:
     notes = dict.fromkeys([row["note"] for row in found["models"]] + [row["note"] for row in found["differences"]])
     said = [f"no interval: {note}" for note in notes if note]
     if not found["differences"]:
-        said.append("no difference: no row is the base of another; name one with --base")
+        said.append("no differences: no row is the base of another; name the base with --base")
     lines = [paragraph(about, layout), "", text_table(header, rows, layout=layout)]
     lines += [paragraph(note, layout) for note in said]
     for reading in _READING.format(share=found["compared"] / found["trained"]).split("\n\n"):
         lines += ["", paragraph(reading, layout)]
     if found["pairs"]:
-        about = "Most suspicious clips, each with the training example that it is nearest to; times are about"
+        about = "Most suspicious clips, each with its nearest training example; times are approximate"
         lines += ["", paragraph(about, layout)]
         lines.append(
             text_table(

@@ -11,13 +11,13 @@ from bench.cli.run import AsJson, PluginFiles
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="The folder that 'tunebench run --shard' was given with --out.")],
+    folder: Annotated[Path, typer.Argument(help="The --out folder of the 'tunebench run --shard' commands.")],
     plugin_files: PluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Join what the shards of a run have made and scored, then print the leaderboard.
 
-    It may be repeated, as more shards finish. Those that are missing are named; their clips stay planned.
+    Repeat it as more shards finish. Missing shards are named; their clips stay planned.
     """
     import sys
 

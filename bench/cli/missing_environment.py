@@ -1,4 +1,4 @@
-"""What to type where the environment of a program has not been made."""
+"""The command to suggest when the environment of a program has not been made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def told_how_to_make(config: Path | None) -> Iterator[None]:
-    """Where an environment has not been made, add the command that makes those of a configuration, or a run."""
+    """Add to an error about a missing environment the command that makes those of a configuration or a run."""
     import shlex
 
     from bench.kept_environment import EnvironmentMissing

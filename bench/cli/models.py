@@ -1,4 +1,4 @@
-"""``tunebench models``: things to do with models beside running them."""
+"""``tunebench models``: make small checkpoints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app = typer.Typer(help="Make small checkpoints to try things with.", no_args_is_
 
 @app.callback()
 def _group() -> None:
-    """A group of commands even while it has one."""
+    """Keep this a group of commands even while it has only one."""
 
 
 @app.command("make-tiny")
@@ -50,14 +50,14 @@ def make_tiny(
 @app.command("make-nano")
 def make_nano(
     kind: Annotated[str, typer.Argument(help="audioldm.")],
-    folder: Annotated[Path, typer.Argument(help="Where its stages go; the checkpoint is FOLDER/checkpoint.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of its stages; the checkpoint is FOLDER/checkpoint.")],
     hold_out: Annotated[
-        str, typer.Option("--hold-out", metavar="GENRE", help="The genre that it is not trained on.")
+        str, typer.Option("--hold-out", metavar="GENRE", help="The genre to leave out of the training.")
     ] = "choral",
-    effort: Annotated[float, typer.Option(help="Share of clips and steps; below 1 to try it out.")] = 1.0,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes that compose.")] = 2,
+    effort: Annotated[float, typer.Option(help="Share of clips and steps; use a value below 1 for a trial.")] = 1.0,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Number of processes that compose.")] = 2,
 ) -> None:
-    """Make the small checkpoint that is shipped as audioldm-nano: compose music, train every part, write a card.
+    """Make the small checkpoint audioldm-nano, as shipped: compose music, train every part, write a card.
 
     Takes about two hours on two cores, best alone on the machine. The same command resumes.
     """

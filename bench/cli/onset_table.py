@@ -1,4 +1,4 @@
-"""The table of how exactly onsets are heard, by instrument, attack and tempo."""
+"""Table of the accuracy of onset detection by instrument, attack and tempo."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 HEADING = ("instrument", "attack", "bpm", "notes a second", "heard as", "recall", "precision", "late (ms)", "± (ms)")
 PACES = ((60, 2), (120, 2), (120, 4), (200, 4))
-"""Quarter notes a minute, and notes to a quarter."""
+"""Quarter notes a minute, and notes per quarter note."""
 
 
 def onset_table(quick: bool, layout: Layout) -> str:
-    """Play every instrument's étude at several paces, or at one, and say what is heard of it."""
+    """Play every instrument's étude at several tempos (one if quick), and tabulate the onsets detected."""
     from bench.text_table import paragraph, text_table
     from metrics.onset_accuracy import onset_accuracy
     from models.composer.etude import INSTRUMENTS, play_etude
@@ -25,8 +25,8 @@ def onset_table(quick: bool, layout: Layout) -> str:
         for bpm, division in (PACES[1:2] if quick else PACES)
         for heard in [play_etude(instrument, bpm, division, 6.0)]
     ]
-    title = "Onsets heard in even notes of one instrument (rhythm metrics rest on them)"
-    within = "Within 50 ms of a note; ±: standard deviation around the median lateness, which moves no rhythm metric."
+    title = "Onsets detected in even notes of one instrument (the basis of the rhythm metrics)"
+    within = "Within 50 ms of a note; ±: standard deviation around the median delay, harmless to rhythm metrics."
     return "\n".join([paragraph(title, layout), text_table(HEADING, rows, 2, layout), paragraph(within, layout)])
 
 

@@ -1,4 +1,4 @@
-"""Where results go: to stdout, in the width and the signs that it has, or with ``--output`` to a file, whole."""
+"""Write results to stdout, in the width and characters that it supports, or with ``--output`` to a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write to this file, in the format that its ending says, such as .csv, .md or .txt.",
+        help="Write to this file, in the format of its extension, such as .csv, .md or .txt.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
@@ -36,16 +36,16 @@ Style = TypeVar("Style", bound=StrEnum)
 
 
 def style_of(given: Style | None, as_json: bool, output: Path | None, styles: type[Style]) -> Style:
-    """Return how to write a result: as asked for, else as the file's ending says, else as a table.
+    """Return how to write a result: as asked for, else by the file's extension, else as a table.
 
     Args:
-        given: what ``--format`` says, if anything.
+        given: the value of ``--format``, if given.
         as_json: whether ``--json`` is given.
-        output: the file, if there is one.
-        styles: that the command knows.
+        output: the output file, if any.
+        styles: formats that the command supports.
 
     Raises:
-        UsageError: the ending says nothing, or a format that this command does not write.
+        UsageError: the extension is missing or names a format that this command does not write.
     """
     from bench.errors import UsageError
 
@@ -58,12 +58,12 @@ def style_of(given: Style | None, as_json: bool, output: Path | None, styles: ty
     style = _ENDINGS.get(output.suffix.lower())
     if style not in set(styles):
         known = ", ".join(ending for ending, name in _ENDINGS.items() if name in set(styles))
-        raise UsageError(f"{output}: its ending says how it is written; use one of {known}, or say it with --format")
+        raise UsageError(f"{output}: the file's extension selects the format; use one of {known}, or --format")
     return styles(style)
 
 
 def page_layout(output: Path | None = None) -> Layout:
-    """Return what tables are laid out for: the file, the terminal, or as users of a pipe ask for it with COLUMNS."""
+    """Return the layout of tables for the file, the terminal, or a pipe, whose width COLUMNS may set."""
     from bench.cli.streams import shown_encoding
     from bench.text_table import Layout
 
@@ -81,10 +81,10 @@ def _columns() -> int | None:
 
 
 def emit(content: str | bytes, style: str, output: Path | None = None) -> None:
-    """Print a result, or write it to a file whole or not at all.
+    """Print a result, or write it to a file atomically.
 
     Raises:
-        UsageError: the file cannot be written, or what is not text would go to the terminal.
+        UsageError: the file cannot be written, or a binary result would go to the terminal.
     """
     from bench.ascii_signs import AS_JSON, in_encoding
     from bench.cli.streams import shown_encoding
@@ -95,7 +95,7 @@ def emit(content: str | bytes, style: str, output: Path | None = None) -> None:
     if output is not None:
         _write(content if isinstance(content, bytes) else f"{content}\n".encode(), output)
     elif isinstance(content, bytes):
-        raise UsageError(f"{style} is not for the terminal; name a file with --output")
+        raise UsageError(f"{style} cannot be printed to the terminal; name a file with --output")
     elif style == "json":
         print(content.encode(encoding, AS_JSON).decode(encoding), flush=True)
     elif style == "csv" and content != in_encoding(content, encoding):  # data are not altered

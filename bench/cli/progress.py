@@ -1,4 +1,4 @@
-"""How far a command is, on stderr: a bar with the time left on a terminal, a line now and then elsewhere."""
+"""Progress of a command on stderr: a bar with the time left on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.progress import Lines, Progress, bar
 
 @contextmanager
 def shown() -> Iterator[Progress]:
-    """Show progress while the body runs. Ctrl-C leaves with exit code 130, once what is running has been put away."""
+    """Show progress while the body runs. Ctrl-C leaves with exit code 130, after running work was stopped."""
     try:
         with plugins_to_stderr(), _display() as display:
             yield display

@@ -14,9 +14,9 @@ def print_prompts_needed(folder: Path, quick: bool, reference: str, duration: fl
     """Make the music, the data, the figure and the page, and print the table.
 
     Args:
-        folder: where the files go; ``kept`` in it holds what takes long, so that the same command goes on.
+        folder: where the files go; its ``kept`` holds the slow results, so that the same command resumes.
         quick: 12 prompts, two kinds of damage in two doses, subsets of 6.
-        reference: what distances compare with.
+        reference: reference music of the distances.
         duration: of each clip in seconds.
         others: whether other options of the command were given.
 

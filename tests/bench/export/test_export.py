@@ -193,7 +193,7 @@ class TestHuggingFace:
         (folder / "audio" / "mine.txt").write_text("kept")
         hugging_face(run, folder, ["test"])
         assert capsys.readouterr().out.splitlines() == [
-            f"10 clips in {folder}, 2 planned ones are not made",
+            f"10 clips in {folder}, 2 planned clips are not made",
             f"6 clips in {folder}, 4 older ones removed",
         ]
         names = pd.read_parquet(folder / "metadata.parquet")["file_name"]
