@@ -105,6 +105,7 @@ def _with_paired_test(blank: Comparison, differences: Array, tests: tuple[Paired
 def _with_set_test(blank: Comparison, test: CachedTest) -> Comparison:
     from scipy.special import stdtrit
 
+    told = {warning.code for warning in test.warnings}  # of both rows, by the names that this comparison gives them
     done = replace(
         blank,
         estimate=test.estimate,
@@ -114,7 +115,11 @@ def _with_set_test(blank: Comparison, test: CachedTest) -> Comparison:
         n=test.n,
         reason=test.reason,
         null=test.null,
-        warnings=(*(few(test.n, test.n) if test.p is not None else ()), *test.warnings, *blank.warnings),
+        warnings=(
+            *(few(test.n, test.n) if test.p is not None else ()),
+            *test.warnings,
+            *(warning for warning in blank.warnings if warning.code not in told),
+        ),
     )
     if test.estimate is None or test.low is None or test.high is None or test.high <= test.low or test.n < 2:
         return done

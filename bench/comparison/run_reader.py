@@ -13,9 +13,11 @@ import numpy as np
 
 from bench.contracts.embedder import Vectors
 from bench.contracts.family import Lineage
+from bench.contracts.metric import Estimate
 from bench.contracts.notice import Notice
 from bench.errors import UsageError, suggestion
 from bench.planning.metric_plan import embedding_key
+from bench.references.contamination import BINDING
 from bench.scores.aggregate import Column, Grouping, read_columns, read_set_scores
 from bench.scores.clip_marks import Group, clip_marks
 from bench.scores.clip_scores import ClipScores, Places
@@ -67,7 +69,7 @@ class ComparedRun:
         self._seeds: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self._means: dict[tuple[str, str, Half | None], dict[str, float]] = {}
         self._vectors: dict[tuple[str, str], Mapping[str, Vectors | str]] = {}
-        self._set_values: dict[str, Mapping[tuple[str, str, str], float | None]] = {}
+        self._set_scores: dict[str, Mapping[tuple[str, str, str], Estimate]] = {}
 
     @property
     def labels(self) -> list[str]:
@@ -75,8 +77,13 @@ class ComparedRun:
         return list(self.trained_on)
 
     def said(self, label: str, ref: str) -> tuple[Notice, ...]:
-        """What every score of a row's clips by a clip metric must say; of a set metric, its own scores say it."""
-        return self._shown[ref].said_of(label)
+        """Return what must stand beside every difference that a row takes part in, on one metric.
+
+        Of a set metric that is what binds the row to the reference; its other notices are about one set of clips.
+        """
+        score = self.set_score(label, ref, "all", "all")
+        bound = (notice for notice in score.warnings if notice.code in BINDING) if score else ()
+        return (*self._shown[ref].said_of(label), *bound)
 
     @cached_property
     def clips(self) -> Mapping[str, Sequence[StoredClip]]:
@@ -139,13 +146,17 @@ class ComparedRun:
         own: Places = clips[np.array(kept, dtype=np.bool_)]
         return own
 
-    def set_value(self, label: str, ref: str, grouping: str, group: str) -> float | None:
-        """What the leaderboard shows of a set metric."""
-        if grouping not in self._set_values:
+    def set_score(self, label: str, ref: str, grouping: str, group: str) -> Estimate | None:
+        """Return what the leaderboard shows of a set metric; None where the run holds no current score."""
+        if grouping not in self._set_scores:
             by: Grouping | None = None if grouping == "all" else "genre" if grouping == "genre" else "level"
-            found = read_set_scores(self.store, by)
-            self._set_values[grouping] = {key: estimate.value for key, estimate in found.items()}
-        return self._set_values[grouping].get((label, ref, group))
+            self._set_scores[grouping] = read_set_scores(self.store, by)
+        return self._set_scores[grouping].get((label, ref, group))
+
+    def set_value(self, label: str, ref: str, grouping: str, group: str) -> float | None:
+        """Return the value of `set_score`."""
+        score = self.set_score(label, ref, grouping, group)
+        return score.value if score else None
 
     def vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
         """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""

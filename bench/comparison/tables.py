@@ -96,9 +96,9 @@ def _page(
         lines.append("The two runs follow different protocols: mind the reasons and warnings.")
     if markdown:
         parts.append("\n".join(f"- {markdown_text(text)}" for text in findings(comparisons)))
-        parts += map(markdown_text, (*_explained(comparisons), *_footnotes(comparisons), *lines))
+        parts += map(markdown_text, (*_explained(comparisons), *footnotes(comparisons), *lines))
     else:
-        blocks = (findings(comparisons), _explained(comparisons), _footnotes(comparisons), lines)
+        blocks = (findings(comparisons), _explained(comparisons), footnotes(comparisons), lines)
         parts += ["\n".join(paragraph(text, layout) for text in block) for block in blocks]
     return "\n\n".join(part for part in parts if part)
 
@@ -180,7 +180,7 @@ def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def _footnotes(comparisons: Sequence[Comparison]) -> list[str]:
+def footnotes(comparisons: Sequence[Comparison | AcrossTrainings]) -> list[str]:
     """What is missing and what must be said, each once with all that it holds for."""
     said: dict[str, list[str]] = {}
     for c in comparisons:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from bench.comparison.result import LEVEL
-from bench.comparison.tables import Style, decimals_of, difference_text, unit_text
+from bench.comparison.tables import Style, decimals_of, difference_text, footnotes, unit_text
 from bench.comparison.trainings import AcrossTrainings
 from bench.number_format import counted, first_few, number, p_text
 from bench.spreadsheet import csv_text
@@ -20,7 +20,7 @@ def render(found: Sequence[AcrossTrainings], style: Style = "table", layout: Lay
         return json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False)
     if style == "csv":
         columns = list(records[0])
-        rows = [{**record, "trainings": "; ".join(record["trainings"])} for record in records]
+        rows = [record | {name: "; ".join(record[name]) for name in _LISTS} for record in records]
         return csv_text(columns, ([row[name] for name in columns] for row in rows)).rstrip("\n")
     markdown = style == "markdown"
     first = found[0]
@@ -37,11 +37,13 @@ def render(found: Sequence[AcrossTrainings], style: Style = "table", layout: Lay
     texts = [
         *_claims(found),
         *_EXPLAINED,
-        *dict.fromkeys(f"{one.column.ref}: {one.reason}" for one in found if one.reason),
+        *footnotes(found),
     ]
     parts += [markdown_text(text) if markdown else paragraph(text, layout) for text in texts]
     return "\n\n".join(parts)
 
+
+_LISTS = ("trainings", "warnings", "warning_codes")  # of a record, which a cell of a CSV file holds as one text
 
 _EXPLAINED = (
     "Trainings and prompts are both samples, and cross: interval and p hold for other trainings of these settings and "

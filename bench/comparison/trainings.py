@@ -20,6 +20,7 @@ import numpy.typing as npt
 from bench.comparison.compare import ComparisonOptions, groups_of, opened
 from bench.comparison.run_reader import ComparedMetric, ComparedRun
 from bench.comparison.set_tests import ClipSet, SetTests
+from bench.contracts.notice import Notice
 from bench.errors import TunebenchError, UsageError, one_line
 from bench.paths import StrPath
 from bench.progress import ProgressOption, shown
@@ -44,6 +45,7 @@ class AcrossTrainings:
         between: standard deviation of B − A from training to training, prompts being these.
         prompts: how many.
         reason: why there is no test; empty where there is one.
+        warnings: what must stand beside it: notices of every row that takes part.
     """
 
     a: str
@@ -61,12 +63,19 @@ class AcrossTrainings:
     between: float | None = None
     prompts: int = 0
     reason: str = ""
+    warnings: tuple[Notice, ...] = ()
 
     def record(self) -> dict[str, Any]:
-        """As programs read it."""
-        found = asdict(self)
-        column = found.pop("column")
-        return {"metric": column["ref"], "unit": column["unit"], "direction": column["direction"], **found}
+        """Return it as programs read it."""
+        found = {name: value for name, value in asdict(self).items() if name not in ("column", "warnings")}
+        return {
+            "metric": self.column.ref,
+            "unit": self.column.unit,
+            "direction": self.column.direction,
+            **found,
+            "warnings": [warning.sentence for warning in self.warnings],
+            "warning_codes": [warning.code for warning in self.warnings],
+        }
 
 
 def is_pattern(row: str) -> bool:
@@ -137,9 +146,11 @@ class _Asked(NamedTuple):
 
 
 def _compared(run: ComparedRun, a: str, trainings: tuple[str, ...], sets: SetTests, asked: _Asked) -> AcrossTrainings:
-    blank = AcrossTrainings(a, trainings, asked.metric.column, asked.grouping, asked.group)
+    column, rows = asked.metric.column, (a, *trainings)
+    said = dict.fromkeys(n for label in rows for n in (*run.said(label, column.ref), *run.marks(label, column)))
+    blank = AcrossTrainings(a, trainings, column, asked.grouping, asked.group, warnings=tuple(said))
     try:
-        values = [_values(run, label, asked, sets) for label in (a, *trainings)]
+        values = [_values(run, label, asked, sets) for label in rows]
         own, *others = values
         shared = [prompt for prompt in asked.prompts if all(prompt in row for row in values)]
         if len(shared) < 2:

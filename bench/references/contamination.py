@@ -20,6 +20,7 @@ from bench.references.file_format import read_tensors
 
 CODE = "W-SHARED"
 MAKER_CODE = "W-ONE-MAKER"
+BINDING = frozenset({CODE, MAKER_CODE})  # codes of what binds a model to a reference
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ import soundfile
 
 import bench
 from bench import Audio
+from bench.comparison.compare import compare
+from bench.comparison.trainings import compare_trainings
 from bench.config.run_config import RunConfig, load_config, parse_config
 from bench.contracts.audio import content_hash, read_audio, write_flac
 from bench.contracts.embedder import EmbedderRef
@@ -292,6 +294,29 @@ def test_a_model_trained_on_a_makers_music_is_marked_against_that_makers_referen
         if warning.code == "W-ONE-MAKER"
     }
     assert marked == {("tuned", "kad")}
+    base = next(entry.get("as", "") for entry in config["models"] if entry.get("as") != "tuned")
+    for one in compare(folder, base, "tuned"):
+        assert ("W-ONE-MAKER" in {warning.code for warning in one.warnings}) == one.column.ref.startswith("kad")
+
+
+def test_so_is_a_comparison_with_trainings_on_that_music(
+    tmp_path: Path, config: dict[str, Any], tiny: Path, music: Path
+) -> None:
+    path = tmp_path / "made.safetensors"
+    about = {"provenance": {"model": "composer@1"}, "synthetic": True}
+    build_reference(music, f"{tiny}:Bands", path, options=ReferenceOptions(about=about, genre_from="folder"))
+    plain, tuned = config["models"]
+    tuned = {**tuned, "trained_with": ["composer"]}
+    taught = [{**tuned, "as": f"tuned-{n}", "params": {"hz": 300.0 + n, "lessons": ""}} for n in (1, 2)]
+    config["models"] = [{**plain, "as": "base"}, *taught]
+    folder = bench.run({**config, "reference": str(path)}, tmp_path / "run").folder
+    found = compare_trainings(folder, "base", "tuned-*")
+    assert any(one.column.ref.startswith("kad") for one in found)
+    for one in found:
+        marks = [w for w in one.warnings if w.code == "W-ONE-MAKER"]
+        expected = ["tuned-1", "tuned-2"] if one.column.ref.startswith("kad") else []
+        assert [w.params["model"] for w in marks] == expected
+        assert one.record()["warning_codes"] == [w.code for w in one.warnings]
 
 
 @pytest.mark.parametrize(
