@@ -68,8 +68,7 @@ def _done(folder: Path, repaired: Repaired) -> list[str]:
         lines.append(f"the damaged database is kept as {repaired.kept}")
     if not repaired.vouched:
         lines.append(
-            "checksums were lost, so the rows cannot be verified; 'tunebench score --force' computes "
-            "all scores again"
+            "checksums were lost, so the rows cannot be verified; 'tunebench score --force' computes all scores again"
         )
     if repaired.settled.adopted:
         lines.append(f"{counted(len(repaired.settled.adopted), 'clip')} restored from audio files")

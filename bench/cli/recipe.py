@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 def command(
     name: Annotated[
-        str, typer.Argument(help="A recipe that is shipped, or a YAML file.", autocompletion=complete.recipes)
+        str, typer.Argument(help="The name of a shipped recipe, or a YAML file.", autocompletion=complete.recipes)
     ],
-    out: Annotated[Path, typer.Option(help="The folder of everything it makes.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Output folder.", show_default=False)],
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,7 +34,7 @@ def command(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be made, and make nothing.")] = False,
 ) -> None:
-    """Do what a recipe says: train, run the benchmark on what was trained, compare, report, and time the training.
+    """Run a recipe: train, run the benchmark on what was trained, compare, report, and time the training.
 
     The same command resumes.
     """
@@ -62,12 +62,12 @@ def command(
     failed: FailuresRecorded | None = None
     try:
         conclude(finished, as_json=False, plugin_files=True)
-    except FailuresRecorded as recorded:  # what was made is worth comparing all the same
+    except FailuresRecorded as recorded:  # compare what was made anyway
         failed = recorded
     _print_comparisons(recipe, finished.folder)
     if recipe.report:
         _report(finished.folder)
-    if recipe.speed is not None:  # last, since all weights may need more memory than there is
+    if recipe.speed is not None:  # last, since full fine-tuning may run out of memory
         _print_speed(trainings[recipe.speed], out / "train" / recipe.speed)
     if failed is not None:
         raise failed
@@ -92,7 +92,7 @@ def _print_comparisons(recipe: Recipe, run: Path) -> None:
 
     laid_out = page_layout()
     for a, b in recipe.compare:
-        # What a tuning changes differs from genre to genre, and trainings are there to tell it from chance.
+        # The effect of a tuning differs between genres; several trainings show whether it exceeds chance.
         options = ComparisonOptions(by="genre" if is_pattern(b) else None, plugin_files=True)
         with shown() as progress:
             content = comparison(run, a, b, options=options, progress=progress, layout=laid_out)
@@ -109,7 +109,7 @@ def _report(run: Path) -> None:
 
 
 def _print_speed(config: TrainConfig, training: Path) -> None:
-    """LoRA against full fine-tuning, timed once."""
+    """Print the speed of LoRA and of full fine-tuning, timed once."""
     import json
 
     from bench.atomic_write import replace_file
@@ -120,7 +120,7 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
     kept = training / "speed.txt"
     if not kept.is_file():
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            print("speed: not timed under 'accelerate launch'; without it, the same command does that", file=sys.stderr)
+            print("speed: not timed under 'accelerate launch'; run the same command without it", file=sys.stderr)
             return
         with shown() as progress:
             comparison = compare_speed(config, cache=training / "cache", progress=progress)
@@ -130,7 +130,7 @@ def _print_speed(config: TrainConfig, training: Path) -> None:
 
 
 def _keep(recipe: Recipe, out: Path) -> None:
-    """Leave the recipe, as it was followed, with what came of it."""
+    """Store the recipe, as it was run, with its results."""
     from bench.atomic_write import replace_file
     from bench.schema import put_schema_beside
 
@@ -139,7 +139,7 @@ def _keep(recipe: Recipe, out: Path) -> None:
 
 
 def first_process() -> bool:
-    """Under ``accelerate launch`` all processes train together, and what follows is for one of them."""
+    """Return whether this is the process that does what follows the training (under ``accelerate launch``)."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
@@ -163,7 +163,7 @@ def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
         about = "" if config.steps else "at most "
         print(f"  {about}{seen.steps:,} steps of {config.batch * config.accumulation}; {seen.examples:,} examples")
         if seen.weights is None:
-            print("  weights: counted once the checkpoint is here")
+            print("  weights: counted after the checkpoint is downloaded")
         else:
             print(f"  {seen.weights.trained:,} of {seen.weights.of:,} weights trained")
     if recipe.speed is not None:
@@ -178,6 +178,6 @@ def _print_preview(recipe: Recipe, trainings: Trainings) -> None:
     if recipe.compare:
         print(f"\ncompared: {', '.join(f'{b} with {a}' for a, b in recipe.compare)}")
     if recipe.report:
-        print("\na report is written")
+        print("\nthen a report is written")
     if problem is not None:
         raise problem

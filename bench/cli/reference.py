@@ -24,11 +24,11 @@ Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="K=V", help="A parameter of the embedder; may be repeated.")
 ]
 Out = Annotated[Path, typer.Option(help="The reference file to write, *.safetensors.")]
-Name = Annotated[str | None, typer.Option(help="The name in tables.  [default: the output file's]")]
-Licence = Annotated[str, typer.Option(help="A note on the licence of the music.")]
+Name = Annotated[str | None, typer.Option(help="Name in tables.  [default: that of the output file]")]
+Licence = Annotated[str, typer.Option(help="License of the music, a note.")]
 CompareWith = Annotated[
     str | None,
-    typer.Option(help="Compare with clips of this front end all the same, and mark every score (W-FRONT-END)."),
+    typer.Option(help="Compare with clips of this front end anyway, and mark every score (W-FRONT-END)."),
 ]
 Synthetic = Annotated[bool, typer.Option("--synthetic", help="Mark the reference as synthetic music in every table.")]
 
@@ -37,7 +37,7 @@ _WHOLE = 100_000  # columns, where lines are not broken
 
 
 class GenreFrom(StrEnum):
-    """Where the genre of a recording is written."""
+    """Sources of a recording's genre."""
 
     folder = "folder"
     manifest = "manifest"
@@ -67,8 +67,8 @@ def build(
     """Embed recordings and write them as one reference file.
 
     A file of fingerprints is written beside it, by which 'check duplicates' knows the music without the audio. A file
-    with genre labels serves both for all genres together and for each by itself. A recording that cannot be
-    used is named and left out; the others are written, with exit status 4.
+    with genre labels serves both for all genres together and for each by itself. Recordings that cannot be
+    used are named and left out; the others are written, with exit status 4.
     """
     import sys
 
@@ -92,7 +92,7 @@ def build(
     print(f"{out}: {built.windows} windows of {built.recordings} recordings, {len(built.skipped)} skipped")
     if genres is None and (folders := folders_of(read_recordings(source))):
         names = ", ".join(first_few(folders, 5))
-        print(f"its audio lies in folders ({names}); --genre-from folder takes these for genres", file=sys.stderr)
+        print(f"the audio is in subfolders ({names}); --genre-from folder uses them as genres", file=sys.stderr)
     if built.bad:
         raise FailuresRecorded(f"{counted(built.bad, 'recording')} left out of {out}: see above")
 
@@ -103,15 +103,15 @@ def import_(
         Path,
         typer.Argument(
             help="An .npz file with mu and cov (or <model>.mu and <model>.cov, or mu_ref and sigma_ref), or "
-            "embeddings: a folder of .npy files, one a recording, or one file of them all."
+            "embeddings: a folder of .npy files, one per recording, or a single file."
         ),
     ],
     embedder: Embedder,
     out: Out,
     param: Params = None,
-    model: Annotated[str | None, typer.Option(help="Which of several models' statistics.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model to take, if the file has several.")] = None,
     windows: Annotated[
-        int | None, typer.Option(min=2, help="Number of windows behind the statistics; the file does not say.")
+        int | None, typer.Option(min=2, help="Number of windows behind the statistics; not stored in the file.")
     ] = None,
     front_end: Annotated[
         str | None,
@@ -125,10 +125,10 @@ def import_(
     licence: Licence = "",
     synthetic: Synthetic = False,
 ) -> None:
-    """Write statistics or embeddings that another tool saved as a reference file.
+    """Convert statistics or embeddings saved by another tool to a reference file.
 
-    Those of fadtk, kadtk and stable-audio-metrics are read as they are. Files do not say how the audio was prepared,
-    and clips that are prepared otherwise are not compared with it.
+    Files of fadtk, kadtk and stable-audio-metrics are read directly. They do not say how the audio was prepared;
+    say it with --front-end, as the reference is compared only with clips prepared alike.
     """
     from bench.contracts.embedder import EmbedderRef
     from bench.number_format import counted
@@ -148,8 +148,8 @@ def import_(
         print(f"{out}: {counted(built.windows, 'window')} of {counted(built.recordings, 'recording')}")
     else:
         print(
-            f"{out}: mean and covariance of {built.windows} windows; which are of one recording is not known, so KAD "
-            "cannot use it (a folder with one .npy file a recording says so)"
+            f"{out}: mean and covariance of {built.windows} windows; their recordings are not known, so KAD "
+            "cannot use it (give a folder with one .npy file per recording instead)"
         )
 
 
@@ -158,7 +158,7 @@ def show(
     reference: Annotated[Path, typer.Argument(help="A reference file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Print what a reference file holds."""
+    """Print the contents of a reference file."""
     import json
 
     from bench.references.front_ends import front_end_of
@@ -203,7 +203,7 @@ def _plain(value: Any) -> str:
 
 
 def _front_end(given: str | None) -> Any:
-    """A front end by name, or a table of settings as YAML has it in a line."""
+    """Parse a front end: a name, or settings as a YAML mapping on one line."""
     if given is None or not given.lstrip().startswith("{"):
         return given
     import yaml
@@ -213,11 +213,11 @@ def _front_end(given: str | None) -> Any:
     try:
         return yaml.safe_load(given)
     except yaml.YAMLError as error:
-        raise UsageError(f"the front end {given!r:.60} is no table of settings ({one_line(error)[:120]})") from None
+        raise UsageError(f"the front end {given!r:.60} is not a mapping ({one_line(error)[:120]})") from None
 
 
 def _params(given: list[str] | None) -> dict[str, Any]:
-    """``K=V`` with V read as YAML, as in a configuration."""
+    """Parse ``K=V`` with V read as YAML, as in a configuration."""
     import yaml
 
     from bench.errors import UsageError
@@ -226,7 +226,7 @@ def _params(given: list[str] | None) -> dict[str, Any]:
     for text in given or ():
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"--param is '{text}', write it like layer=12")
+            raise UsageError(f"--param '{text}': write it like layer=12")
         try:
             params[key] = yaml.safe_load(value)
         except yaml.YAMLError:

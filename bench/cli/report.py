@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class AudioFormat(StrEnum):
-    """How clips are stored for browsers."""
+    """Audio formats for browsers."""
 
     flac = "flac"
     mp3 = "mp3"
@@ -21,9 +21,9 @@ class AudioFormat(StrEnum):
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="A run folder, or several to see side by side.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="A run folder, or several to compare.")],
     out: Annotated[
-        Path | None, typer.Option(help="The report's folder; needed for several runs.  [default: RUN/report]")
+        Path | None, typer.Option(help="The report's folder; required for several runs.  [default: RUN/report]")
     ] = None,
     ratings: Annotated[
         Path | None,
@@ -40,7 +40,7 @@ def command(
         ),
     ] = None,
     audio: Annotated[
-        AudioFormat, typer.Option(help="flac is as good as it can be, mp3 is small, none is quick.")
+        AudioFormat, typer.Option(help="flac is lossless, mp3 is small, none is fast.")
     ] = AudioFormat.flac,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Worker processes; 0 works in this one.  [default: every core]")
@@ -49,7 +49,7 @@ def command(
         bool, typer.Option("--json", help="Print all that the pages of a run say as JSON, and write no pages.")
     ] = False,
 ) -> None:
-    """Write a run as a folder of static pages: what was found, tables, comparisons, and every clip to listen to.
+    """Write a run as a folder of static pages: findings, tables, comparisons, and every clip to listen to.
 
     The folder opens from disk and from any web server, and loads nothing from elsewhere. The same command brings it up
     to date, or finishes one that was stopped. Of several runs, those of one protocol share a table and are compared.
@@ -83,7 +83,7 @@ def command(
 
 
 def _listening_test(folder: Path) -> ListeningResults:
-    """What listeners said in a listening test, and a preview of its pages."""
+    """Return the results of a listening test, with a preview of its pages."""
     from functools import partial
 
     from bench.listening_test.design import read_design
@@ -101,10 +101,10 @@ def _refuse_mixed(several: bool, as_json: bool, out: Path | None, joined: bool) 
     from bench.errors import UsageError
 
     if several and joined:
-        raise UsageError("--ratings and --doses are of one run; put ratings.csv and dose-response.json into each run")
+        raise UsageError("--ratings and --doses are for one run; put ratings.csv and dose-response.json into each run")
     if several and as_json:
-        raise UsageError("--json is of one run; the report of several has data/report.json")
+        raise UsageError("--json takes a single run; the report of several has data/report.json")
     if as_json and out:
         raise UsageError("--json writes no pages; leave out --out, or take data/report.json from the report")
     if several and out is None:
-        raise UsageError("several runs have no folder in common; name one with --out")
+        raise UsageError("a report of several runs needs --out")

@@ -26,7 +26,7 @@ PluginFiles = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the leaderboard as JSON.")]
 
-MOST_LINES = 10  # about what failed
+MOST_LINES = 10  # about failures
 
 
 def command(
@@ -48,9 +48,9 @@ def command(
 ) -> None:
     """Generate and score the clips that do not exist yet, then print the leaderboard.
 
-    The same command resumes a run that was stopped, and retries what failed. Options replace what the configuration
-    says; --set comes first. Another command with the same --out extends the run. Paths in the configuration and in
-    options are relative to the folder that the command is started in.
+    The same command resumes a run that was stopped, and retries what failed. Options override the
+    configuration, after --set. Another command with the same --out extends the run. Paths in the configuration and in
+    options are relative to the current folder.
     """
     from bench.cli.progress import shown
     from bench.config.overrides import Overrides, load_overridden
@@ -71,12 +71,12 @@ def command(
         print(json.dumps(plan.record(), indent=2)) if as_json else _print_preview(plan, folder)
         return
     if rate:
-        raise UsageError("--rate is for --dry-run, which says how long a run will take; a run itself measures it")
+        raise UsageError("--rate is for --dry-run, which estimates how long a run takes; a run measures it")
     try:
         with told_how_to_make(config), shown() as progress:
             finished = run(settings, folder, progress, part)
     except MissingError:
-        # What could be made here was made, and is worth a look.
+        # Show what could be made here.
         if part is None and (folder / "run.db").exists():
             print_leaderboard(folder, as_json, plugin_files=True)
         raise
@@ -87,7 +87,7 @@ def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
     """Print the leaderboard and what failed.
 
     Raises:
-        FailuresRecorded: a clip or a score failed; what and why is said on stderr, a line a model and reason.
+        FailuresRecorded: a clip or a score failed; stderr has a line for each model and reason.
     """
     import sys
 
@@ -107,9 +107,9 @@ def conclude(finished: Run, as_json: bool, plugin_files: bool) -> None:
 
 
 def print_leaderboard(folder: Path, as_json: bool, plugin_files: bool) -> list[Failure]:
-    """Print the leaderboard, and return what failed, both as of one moment.
+    """Print the leaderboard, and return the failures, both from one snapshot.
 
-    Tests of set metrics that were not made yet show their progress.
+    Tests of set metrics that have not run yet run now, with a progress bar.
     """
     from bench.cli.output import emit, page_layout
     from bench.cli.progress import shown
@@ -137,7 +137,7 @@ def _print_preview(plan: RunPreview, folder: Path) -> None:
     about = f"about {duration(plan.known_seconds)} with {counted(plan.workers, 'worker')}"
     if plan.unknown:
         names = ", ".join(first_few([stage.row for stage in plan.unknown], MOST_LINES))
-        print(f"time: unknown, since no run here has measured a clip of {names}; all else takes {about}")
+        print(f"time: unknown, since no run here has timed a clip of {names}; the rest takes {about}")
         print(f"  state it with --rate {plan.unknown[0].row}=SECONDS_PER_CLIP")
     else:
         print(f"time: {about}")

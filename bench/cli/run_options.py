@@ -1,4 +1,4 @@
-"""Options of ``run``, some of which ``score`` has too, that say what is made and scored by what."""
+"""Options of ``run``, some of which ``score`` has too, that select clips and metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Model = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[,PARAM=VALUE…]",
-        help="Run this only, instead of the models that are configured: a row of the configuration, or a model with "
+        help="Run only this instead of the configured models: a row of the configuration, or a model with "
         "its parameters (as=LABEL is the row's name); may be repeated.",
         autocompletion=complete.models,
     ),
@@ -37,7 +37,7 @@ Metric = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[,PARAM=VALUE…]",
-        help="Score with this metric only, instead of those that are configured; may be repeated.",
+        help="Score with this metric only, instead of those configured; may be repeated.",
         autocompletion=complete.metrics,
     ),
 ]
@@ -46,26 +46,26 @@ Changes = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Change any setting, such as seeds=[0,1] or executor.timeout=60; in lists, places are counted from 0, and "
-        "* is all of a level; may be repeated.",
+        help="Change any setting, such as seeds=[0,1] or executor.timeout=60; in lists, positions count from 0, and "
+        "* means all of a level; may be repeated.",
     ),
 ]
 Part = Annotated[
     str | None,
-    typer.Option(metavar="I/N", help="Make part I of N only, as in an array job; 'tunebench merge' joins them."),
+    typer.Option(metavar="I/N", help="Make only part I of N, as in an array job; 'tunebench merge' joins the parts."),
 ]
 Rate = Annotated[
     list[str] | None,
     typer.Option(
         metavar="ROW=SECONDS",
-        help="With --dry-run: seconds that a clip of a row takes, or 'scoring' of a clip; may be repeated.",
+        help="With --dry-run: seconds per clip of a row, or of 'scoring'; may be repeated.",
     ),
 ]
 ClipSuite = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE[,SETTING=VALUE…]",
-        help="For your own clips: the suite they answer, or the file of prompts.  [default: genres@1]",
+        help="For your own clips: their suite, or a file of prompts.  [default: genres@1]",
         autocompletion=complete.suites,
     ),
 ]
@@ -73,7 +73,7 @@ ClipLimit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="For your own clips: only the first N prompts of the suite.")
 ]
 ClipDuration = Annotated[
-    float | None, typer.Option(help="For your own clips: longer ones are cut to so many seconds.  [default: 10]")
+    float | None, typer.Option(help="For your own clips: longer ones are cut to this many seconds.  [default: 10]")
 ]
 RowName = Annotated[
     list[str] | None,
@@ -84,7 +84,7 @@ ImportedFile = Annotated[
     typer.Option(
         "--import",
         metavar="FILE",
-        help="Add scores that were made elsewhere to a run: CSV, JSONL or Parquet with the columns value, and file or "
+        help="Add scores from elsewhere to a run: CSV, JSONL or Parquet with the columns value, and file or "
         "clip or model, prompt and seed. Nothing is computed.",
     ),
 ]
@@ -93,7 +93,7 @@ ImportedColumn = Annotated[
     typer.Option(
         "--column",
         metavar="NAME[@VERSION][,PARAM=VALUE…]",
-        help="With --import: the column's name, and its unit, direction (higher, lower, none), range and source, such "
+        help="With --import: the column's name, with its unit, direction (higher, lower, none), range and source, such "
         "as mos@2,direction=higher,range=[1,5],source=panel of May.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""``tunebench schema``: what configurations may hold, as JSON Schema, so that editors complete and check them."""
+"""``tunebench schema``: JSON Schemas of configurations, with which editors complete and check them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class Configuration(StrEnum):
-    """What is configured."""
+    """Kinds of configuration."""
 
     run = "run"
     train = "train"
@@ -19,12 +19,12 @@ class Configuration(StrEnum):
 
 
 def command(
-    kind: Annotated[Configuration, typer.Argument(help="What is configured.")],
+    kind: Annotated[Configuration, typer.Argument(help="Kind of configuration.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it to this file instead of printing it.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of runs, trainings, recipes or listening tests, by which editors complete them.
+    """Print the JSON Schema of runs, trainings, recipes or listening tests, for completion in editors.
 
     The configurations that tunebench writes, and those of its documentation, name KIND.schema.json beside them in their
     first lines. With that file there, editors with a YAML language server offer every setting and say what it means.
@@ -46,7 +46,7 @@ def command(
 
 
 def schema_of(kind: Configuration) -> dict[str, Any]:
-    """The schema of one kind of configuration, with the names of all plugins that are installed."""
+    """Return the schema of one kind of configuration, with the names of all installed plugins."""
     from bench.config.json_schema import json_schema, nested
     from bench.config.recipe import Recipe
     from bench.config.run_config import RunConfig

@@ -33,7 +33,7 @@ def command(
     changes: Changes = None,
     scores: ImportedFile = None,
     column: ImportedColumn = None,
-    force: Annotated[bool, typer.Option("--force", help="Compute again what has a score.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also recompute existing scores.")] = False,
     suite: ClipSuite = None,
     duration: ClipDuration = None,
     name: RowName = None,
@@ -42,7 +42,7 @@ def command(
     plugin_files: PluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score the clips of a run again, or score audio that was made elsewhere.
+    """Score the clips of a run again, or score audio made elsewhere.
 
     Your own clips are matched to prompts by name (jazz-3.wav, or jazz-3_1.wav for seed 1), or by a manifest with the
     columns prompt, file and, where there are several, seed and model. Each folder and each model makes a row.
@@ -84,10 +84,10 @@ def command(
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder is a run's and not one of clips.
+    """Return whether a folder is a run folder rather than a folder of clips.
 
     Raises:
-        DataError: it is one that lost its database.
+        DataError: it is a run folder without its database.
     """
     from bench.storage.database import refuse_lost_database
     from bench.storage.frozen_config import FILE
@@ -104,7 +104,7 @@ def _one_run(targets: list[Path]) -> Path:
     runs = [target for target in targets if _is_run(target)]
     if len(targets) > 1:
         raise UsageError(
-            f"{runs[0]} is a run folder, which is scored by itself: 'tunebench score {runs[0]}'; to add rows to it, "
+            f"{runs[0]} is a run folder; score it alone: 'tunebench score {runs[0]}'; to add rows to it, "
             f"score the others with --out {runs[0]}, and the suite and duration of the run"
         )
     return runs[0]

@@ -1,4 +1,4 @@
-"""Configurations for ``tunebench score`` of clips that were made elsewhere, and what is said of such clips."""
+"""Configurations for ``tunebench score`` of clips made elsewhere, and messages about them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _LONGEST_NAME = 120
 def clips_config(
     targets: Sequence[Path], names: Sequence[str], suite: str, duration: float | None, overrides: Overrides
 ) -> RunConfig:
-    """Return the configuration of a run of clips, a row for each folder and each model; say what every row has.
+    """Return the configuration of a run of clips, a row for each folder and model; print the clips of each.
 
     Args:
         targets: folders and manifests.
-        names: of the rows, or none.
-        suite: whose prompts the clips answer, as `bench.config.overrides.parse_suite` reads it.
-        duration: what longer clips are cut to, in seconds; None is the default.
-        overrides: what the command says of everything else.
+        names: of the rows, or empty.
+        suite: the suite of the clips, as `bench.config.overrides.parse_suite` reads it.
+        duration: longest clip in seconds, longer ones are cut; None for the default.
+        overrides: the other options of the command.
 
     Raises:
-        UsageError: a setting does not exist or follows from others; a target does not exist or has no clip of the
+        UsageError: a setting does not exist or is derived; a target does not exist or has no clip of the
             suite; or two rows would have one name.
         DataError: a manifest or the suite has a mistake.
     """
@@ -59,24 +59,24 @@ def clips_config(
     asked, config = {**content, "limit": overrides.limit}, parse_config(overrides.applied(content), "your clips")
     for name in ("suite", "limit", "models"):
         if getattr(config, name) != getattr(parse_config(asked), name):
-            raise UsageError(f"--set {name}: of your own clips this follows from the targets, --suite and --limit")
+            raise UsageError(f"--set {name}: for your own clips this follows from the targets, --suite and --limit")
     return config
 
 
 def run_name(targets: Sequence[Path], names: Sequence[str]) -> str:
-    """Return the name of the run folder: that of the targets, or of the rows where they are named.
+    """Return the name of the run folder: made of the targets, or of the row names if given.
 
     Raises:
         UsageError: they are too many for a name.
     """
     name = "+".join(names or [name_of(target) for target in targets])
     if len(name) > _LONGEST_NAME:
-        raise UsageError(f"the names of {len(targets)} targets are too long for a run folder's; name one with --out")
+        raise UsageError(f"the names of {len(targets)} targets make too long a folder name; name the folder with --out")
     return name
 
 
 def refuse_other_clips(config: RunConfig, folder: Path) -> None:
-    """Refuse to put clips from elsewhere in the place of a run folder's row; rows that are gone are named on stderr.
+    """Refuse to replace a run folder's row by clips from another place; print rows that are gone on stderr.
 
     Raises:
         UsageError: the folder has a row of the same name that was read from another place.
@@ -89,36 +89,36 @@ def refuse_other_clips(config: RunConfig, folder: Path) -> None:
         before, now = (_place(params) for params in (held.get(entry.row, entry.params), entry.params))
         if before != now:
             raise UsageError(
-                f"{folder} holds '{entry.row}' as read from {before}, not from {now}; name another folder with --out, "
+                f"{folder} already has '{entry.row}' from {before}, not {now}; name another folder with --out, "
                 "or another row with --name"
             )
     places = {_place(entry.params) for entry in config.models}
     rows = {entry.row for entry in config.models}
     for row, params in held.items():
         if row not in rows and _place(params) in places:
-            print(f"{row}: no longer in {_place(params)}; its row stays as it was", file=sys.stderr)
+            print(f"{row}: no longer in {_place(params)}; its row is kept", file=sys.stderr)
 
 
 def _place(params: Mapping[str, Any]) -> Path:
-    """The folder or manifest that a row's clips are read from."""
+    """Return the folder or manifest that a row's clips are read from."""
     return (Path(params["path"]) / (params.get("manifest") or "")).resolve()
 
 
 def _say(row: ClipRow, found: Coverage, suite: str, prompts: int) -> None:
     if found.unused:
-        print(f"{row.label}: {some(found.unused)}: for no prompt of {suite}, left out", file=sys.stderr)
+        print(f"{row.label}: left out, as no prompt of {suite} matches: {some(found.unused)}", file=sys.stderr)
     line = f"{row.label}: {counted(found.clips, 'clip')} of {counted(prompts - len(found.without), 'prompt')}"
     if found.without:
         without = counted(len(found.without), "prompt")
-        line += f"; {without} of {suite} without a clip, each a missing one: {some(found.without)}"
+        line += f"; {without} of {suite} without a clip, counted as missing: {some(found.without)}"
     print(line, file=sys.stderr)
     if row.target.is_dir() and (folders := folders_of_clips(row.target)):
         names = some([folder.relative_to(row.target).as_posix() for folder in folders])
-        print(f"{row.label}: clips in its folders ({names}) are left out; a manifest reaches them", file=sys.stderr)
+        print(f"{row.label}: clips in its folders ({names}) are left out; to add them, use a manifest", file=sys.stderr)
 
 
 def _nothing_in(row: ClipRow, found: Coverage, prompts: Sequence[Prompt], suite: str, options: Sequence[str]) -> str:
-    """What to do with a target that holds no clip of the suite."""
+    """Return the message for a target without a clip of the suite."""
     target, ids = row.target, some([prompt.id for prompt in prompts])
     if target.is_file():
         whose = f" of model '{row.model}'" if row.model else ""
@@ -129,13 +129,13 @@ def _nothing_in(row: ClipRow, found: Coverage, prompts: Sequence[Prompt], suite:
     given = ["--suite", suite, *options]
     if manifests := manifests_in(target):
         command = _command(manifests[:1], given)
-        return f"{target} holds no clip that is named after a prompt of {suite}, but a manifest: {command}"
+        return f"{target} has no clip named after a prompt of {suite}, but a manifest: {command}"
     if folders := folders_of_clips(target):
         genres = {(prompt.genre or "").casefold() for prompt in prompts}
         if all(folder.name.casefold() in genres for folder in folders):
             return (
-                f"{target} holds no clip that is named after a prompt of {suite}, but folders named after its genres "
-                f"({some([folder.name for folder in folders])}), as if they were one system's: move its clips into one "
+                f"{target} has no clip named after a prompt of {suite}, but folders named after its genres "
+                f"({some([folder.name for folder in folders])}), which look like one system's: move its clips into one "
                 f"folder, named like {prompts[0].id}.wav, or list them in a manifest with the columns prompt and file"
             )
         labels = [label_of(folder.name) for folder in folders]
@@ -143,12 +143,12 @@ def _nothing_in(row: ClipRow, found: Coverage, prompts: Sequence[Prompt], suite:
             labels = [label_of("-".join(folder.relative_to(target).parts)) for folder in folders]
             given += [part for label in labels for part in ("--name", label)]
         return (
-            f"{target} holds no clip that is named after a prompt of {suite}, but folders with clips. If each is a "
-            f"system: {_command(folders, given)}; if they are one, list its clips in a manifest with the "
+            f"{target} has no clip named after a prompt of {suite}, but folders with clips. If each is a "
+            f"system: {_command(folders, given)}; if all are one system, list its clips in a manifest with the "
             "columns prompt and file"
         )
     if not found.unused:
-        return f"{target} holds no clips, which are files that end in {' '.join(ENDINGS)}"
+        return f"{target} has no clips, that is, files ending in {' '.join(ENDINGS)}"
     return (
         f"{some(found.unused)} in {target}: none is named after a prompt of {suite} ({ids}), such as "
         f"{prompts[0].id}.wav; rename them, list them in a manifest with the columns prompt and file, or name another "
@@ -157,5 +157,5 @@ def _nothing_in(row: ClipRow, found: Coverage, prompts: Sequence[Prompt], suite:
 
 
 def _command(targets: Sequence[Path], options: Sequence[str]) -> str:
-    """A command to paste."""
+    """Return a command to paste."""
     return shlex.join(["tunebench", "score", *map(str, targets), *options])

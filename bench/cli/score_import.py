@@ -26,11 +26,11 @@ def import_into(
     from bench.pipeline.import_scores import import_scores
 
     if scores is None or column is None:
-        raise UsageError("--import FILE and --column NAME go together: what are the scores, and what is their name?")
+        raise UsageError("--import FILE and --column NAME must be used together")
     if others:
         raise UsageError(f"{others[0]} does not go with --import, which computes nothing")
     if len(targets) != 1:
-        raise UsageError(f"--import takes one run folder, and {len(targets)} targets are named")
+        raise UsageError(f"--import takes one run folder, not {len(targets)} targets")
     found = import_scores(targets[0], scores, column_of(column))
     said = f"{counted(found.new, 'score')} imported"
     if found.known:
@@ -42,10 +42,10 @@ def import_into(
 
 
 def column_of(text: str) -> ImportedColumn:
-    """What ``NAME@VERSION,unit=…,direction=…,range=[…],source=…,family=…`` declares.
+    """Parse ``NAME@VERSION,unit=…,direction=…,range=[…],source=…,family=…``.
 
     Raises:
-        UsageError: it is not of that form, or declares something impossible.
+        UsageError: it has another form, or an invalid value.
 
     >>> column_of("mos@2,direction=higher,range=[1,5],source=panel of May").bounds
     (1.0, 5.0)
@@ -61,7 +61,7 @@ def column_of(text: str) -> ImportedColumn:
     if versioned is None:
         raise UsageError(f"--column {name}: use up to 40 letters, digits and . _ -, and a version such as @2")
     if unknown := sorted(params.keys() - {"unit", "direction", "range", "source", "family"}):
-        raise UsageError(f"--column: '{unknown[0]}' is not known; it takes unit, direction, range, source and family")
+        raise UsageError(f"--column: '{unknown[0]}' is unknown; it takes unit, direction, range, source and family")
     direction = params.get("direction", "none")
     if direction not in ("higher", "lower", "none"):
         raise UsageError(f"--column: direction is {direction!r:.40}, must be higher, lower or none")

@@ -1,4 +1,4 @@
-"""Output streams that bear closed files, ASCII terminals, readers that leave, plugins that print and hostile texts."""
+"""Output streams that tolerate closed files, ASCII terminals, closed pipes, printing plugins and hostile text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bench.printable import printable
 
 
 class PrintableStream(io.TextIOWrapper):
-    """A stream to which texts from anywhere can be written: see `bench.printable.printable`.
+    """A stream to which any text can be written: see `bench.printable.printable`.
 
     Attributes:
-        shows: the encoding whose characters can be shown; others are written as ``lacking`` says.
+        shows: the encoding whose characters can be shown; ``lacking`` replaces others.
         lacking: an error handler of `bench.ascii_signs`.
     """
 
@@ -34,9 +34,9 @@ class PrintableStream(io.TextIOWrapper):
 
 
 def prepare(for_programs: bool = False) -> None:
-    """Make stdout and stderr usable whatever the caller made of them.
+    """Make stdout and stderr usable whatever state the caller left them in.
 
-    Where they lack signs, those become ASCII (see `bench.ascii_signs.in_encoding`); on a stdout that is read by a
+    Characters that they cannot show become ASCII (see `bench.ascii_signs.in_encoding`); on a stdout that is read by a
     program, they are escaped as in JSON.
     """
     for name in ("stdout", "stderr"):
@@ -61,7 +61,7 @@ def shown_encoding(stream: TextIO) -> str:
 
 
 def _shows(stream: TextIO) -> str:
-    """What a stream holds: with ``LC_ALL=C``, for which Python takes UTF-8, what was asked for."""
+    """Return the encoding that was asked for, also with ``LC_ALL=C``, for which Python takes UTF-8."""
     told = os.environ.get("PYTHONIOENCODING") or os.environ.get("PYTHONUTF8")
     if os.environ.get("LC_ALL") in ("C", "POSIX") and not told:
         return "ascii"
@@ -70,7 +70,7 @@ def _shows(stream: TextIO) -> str:
 
 def finish(code: int | str | None) -> int | str | None:
     """Flush stdout and return the exit code: a reader that has enough (`| head`) is no failure, a full disk is."""
-    # Typer puts a wrapper round a stdout whose reader is gone, and leaves with 1.
+    # Typer wraps a stdout whose reader is gone, and exits with 1.
     gone = type(sys.stdout).__name__ == "PacifyFlushWrapper"
     try:
         sys.stdout.flush()
@@ -81,21 +81,21 @@ def finish(code: int | str | None) -> int | str | None:
         return 2
     finally:
         if gone or sys.exc_info()[0] is not None:
-            # Python would try once more while shutting down, and complain.
+            # Python would try again at shutdown, and print an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0 if gone else code
 
 
 @contextmanager
 def drawing() -> Iterator[TextIO]:
-    """While the body runs, a stream to stderr for whoever commands the terminal on purpose."""
+    """Yield, while the body runs, a stream to stderr for code that controls the terminal."""
     with os.fdopen(os.dup(2), "w", encoding=shown_encoding(sys.stderr), errors=AS_SIGNS) as stream:
         yield stream
 
 
 @contextmanager
 def plugins_to_stderr() -> Iterator[None]:
-    """While the body runs, whatever is printed goes to stderr: stdout is for results, and plugins print."""
+    """Redirect everything printed in the body to stderr, as plugins print and stdout is for results."""
     sys.stdout.flush()
     try:
         kept = os.dup(1)

@@ -1,4 +1,4 @@
-"""``tunebench survey``: what listeners' ratings show, and how to plan for more of them."""
+"""``tunebench survey``: analyze listeners' ratings, and plan surveys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SurveyFormat(StrEnum):
-    """How an analysis is written."""
+    """Formats of an analysis."""
 
     table = "table"
     markdown = "markdown"
@@ -28,7 +28,7 @@ class SurveyFormat(StrEnum):
 Format = Annotated[SurveyFormat | None, typer.Option("--format", help="Output format.  [default: table, or FILE's]")]
 
 app = typer.Typer(
-    help="Analyse listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
+    help="Analyze listening surveys so that the result holds for new listeners and new prompts.", no_args_is_help=True
 )
 
 
@@ -40,20 +40,20 @@ def analyze(
     by_listener: ByListener = None,
     margin: Margin = None,
     confidence: Annotated[float | None, typer.Option(help="Coverage of the intervals.  [default: 0.95]")] = None,
-    omnibus: Annotated[bool, typer.Option("--omnibus", help="Test whether the models differ at all, too.")] = False,
+    omnibus: Annotated[bool, typer.Option("--omnibus", help="Also test whether the models differ at all.")] = False,
     compare_tests: Annotated[
-        bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they are wrong here.")
+        bool, typer.Option("--compare-tests", help="Show the customary tests, and how often they err here.")
     ] = False,
     style: Format = None,
     as_json: AsJson = False,
     output: Output = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, too.")] = None,
-    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw plots into this folder, too.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the report as Markdown.")] = None,
+    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Also draw plots into this folder.")] = None,
 ) -> None:
     """Compare the models of a listening survey: differences that hold for new listeners and new prompts.
 
     A row a rating (listener, prompt, model, scale, value), or a column a scale, or preferences (listener, prompt, a, b,
-    choice), or what a survey tool exports. Several seeds of a clip are averaged. Answers that cannot count are listed.
+    choice), or the export of a survey tool. Several seeds of a clip are averaged. Answers left out are listed.
     """
     from bench.cli.output import style_of
     from bench.errors import UsageError
@@ -85,7 +85,7 @@ def analyze(
 
 
 def _planned(file: Path, margin: float | None, confidence: float | None) -> tuple[float | None, float]:
-    """The margin and the confidence of an analysis: those of a listening test's design, else those asked for."""
+    """Return margin and confidence of an analysis: those of a listening test's design, else the given ones."""
     from bench.listening_test.folder import is_test
 
     if not is_test(file):
@@ -100,7 +100,7 @@ def _planned(file: Path, margin: float | None, confidence: float | None) -> tupl
     ):
         if asked is not None and asked != fixed:
             raise UsageError(
-                f"{option} is {asked:g}, and the design of {file} fixed {'none' if fixed is None else f'{fixed:g}'}; "
+                f"{option} is {asked:g}, and the design of {file} fixes {'none' if fixed is None else f'{fixed:g}'}; "
                 f"for another analysis, export the answers with 'tunebench survey answers {file}'"
             )
     return planned.margin, planned.confidence

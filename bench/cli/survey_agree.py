@@ -1,4 +1,4 @@
-"""``tunebench survey agree``: which metric predicts what listeners hear?"""
+"""``tunebench survey agree``: which metric predicts listeners' ratings?"""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bench.cli.survey_file import SurveyFile, about_a_survey_file
 @about_a_survey_file("models")
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder whose clips were rated.")],
-    file: Annotated[Path, typer.Argument(help="Ratings or preferences; models by their labels in the run.")],
+    file: Annotated[Path, typer.Argument(help="Ratings or preferences; models named as in the run.")],
     about: SurveyFile,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the figure into this folder, too.")] = None,
+    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Also draw the figure into this folder.")] = None,
 ) -> None:
     """Correlate each metric of a run with each scale of a survey: within prompts, over all clips, over models.
 
-    Of preferences it is the share of votes for the clip that the metric scores higher. Beside the metrics stand how
-    far listeners agree with each other, and the model that each metric would have picked. Intervals come from a
-    bootstrap of listeners and prompts. Answers about clips that the run does not have are named.
+    For preferences: the share of votes for the clip with the higher score. Also shows how
+    far listeners agree with each other, and the model that each metric would pick. Intervals come from a
+    bootstrap of listeners and prompts. Answers about clips that the run lacks are named.
     """
     import json
 

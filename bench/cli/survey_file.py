@@ -1,4 +1,4 @@
-"""How a survey's file is to be read, as the commands of ``tunebench survey`` are told it: options that they share."""
+"""Options shared by the commands of ``tunebench survey`` that say how to read a survey's file."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SurveyFile:
-    """What a command was told about a survey's file, as it was typed.
+    """The options of a command about a survey's file, as typed.
 
     Attributes:
-        context: of the command that runs, for the commands that answer a question.
-        the others: the options of these names.
+        context: of the running command, to suggest commands that answer a question.
+        the others: the options of the same name.
     """
 
     context: typer.Context
@@ -63,7 +63,7 @@ class SurveyFile:
     quality_check: QualityChecks = None
 
     def read_unscreened(self, file: Path) -> Ratings | Preferences | None:
-        """Read the file without leaving listeners out for what they said; None where none are.
+        """Read the file without excluding listeners by their answers; return None if no such exclusion is set.
 
         Raises:
             TunebenchError: as `read`.
@@ -79,13 +79,13 @@ class SurveyFile:
         return replace(self, post_screening=None, quality_check=None).read(file)
 
     def read(self, file: Path, limits: Range | None = None) -> Ratings | Preferences:
-        """Read a file so, or a listening test's folder by the rules of its design.
+        """Read a file by these options, or a listening test's folder by the rules of its design.
 
-        ``limits`` are those of all scales where ``rating_scale`` is no option of the command.
+        ``limits`` apply to all scales if the command has no option ``rating_scale``.
 
         Raises:
             TunebenchError: what `bench.survey.reading.read_survey` raises; a question comes with the commands that
-                answer it. A listening test has its own rules, and takes no other ones.
+                answer it. A listening test has its own rules, and accepts no others.
         """
         from bench.listening_test.folder import is_test
 
@@ -108,13 +108,13 @@ class SurveyFile:
             return read_survey(file, columns(self.column), limited, *only, which, self.clips, self.layout)
 
     def given(self) -> list[str]:
-        """Return the options that were used, as they are typed."""
+        """Return the options that were given, as typed."""
         used = [name for name, value in vars(self).items() if name != "context" and value]
         return [f"--{name.replace('_', '-')}" for name in used]
 
 
 def about_a_survey_file(*but: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of `SurveyFile`, but for some, in the place of its parameter ``about``."""
+    """Replace a command's parameter ``about`` by the options of `SurveyFile`, except those named."""
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(command, include_extras=True)
@@ -142,7 +142,7 @@ def about_a_survey_file(*but: str) -> Callable[[Callable[..., None]], Callable[.
 
 @contextmanager
 def _answerable(context: typer.Context) -> Iterator[None]:
-    """Show with a question about a file the commands that answer it: the one that runs, with an option more."""
+    """Add to a question about a file the commands that answer it: the running one, with one more option."""
     from bench.survey_question import SurveyQuestion
 
     try:
@@ -153,7 +153,7 @@ def _answerable(context: typer.Context) -> Iterator[None]:
 
 
 def _command_with(context: typer.Context, answer: list[str]) -> str:
-    """The command that runs, as one types it, with more options; those that take one value only are replaced."""
+    """Return the running command line with more options; options that take a single value are replaced."""
     names, parent = [context.info_name or ""], context.parent
     while parent is not None and parent.parent is not None:
         names, parent = [parent.info_name or "", *names], parent.parent

@@ -1,4 +1,4 @@
-"""What the commands of ``tunebench survey`` read from their options alike."""
+"""Options shared by the commands of ``tunebench survey``, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Columns = Annotated[
     typer.Option(
         "--column",
         metavar="ROLE=NAME",
-        help="Column of FILE that holds a role, where its name does not say so, such as listener=who; may be repeated. "
-        "Roles: listener, prompt, model, scale, value, seed, genre, position; of preferences a, b and choice instead "
-        "of model and value, and side, which names the model that was first or left.",
+        help="Column of FILE for a role, if its name is not recognized, such as listener=who; may be repeated. "
+        "Roles: listener, prompt, model, scale, value, seed, genre, position; for preferences a, b and choice instead "
+        "of model and value, and side, which names the model presented first or on the left.",
     ),
 ]
 OnlyModels = Annotated[
@@ -29,9 +29,9 @@ ByListener = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN", help="Show means of groups of listeners, such as musicians; may be repeated."),
 ]
-Margin = Annotated[float | None, typer.Option(help="The smallest difference that matters: adds a test of equivalence.")]
+Margin = Annotated[float | None, typer.Option(help="Smallest difference that matters; adds an equivalence test.")]
 Scales = Annotated[
-    str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns that hold a scale each.")
+    str | None, typer.Option(metavar="A,B,…", help="Only these scales, or the columns with one scale each.")
 ]
 Clips = Annotated[
     Path | None,
@@ -46,7 +46,7 @@ FileLayout = Annotated[
     typer.Option(
         "--layout",
         metavar="NAME",
-        help="Tool that wrote FILE, if it is not recognised: google-forms, microsoft-forms, limesurvey, qualtrics, "
+        help="Tool that wrote FILE, if it is not recognized: google-forms, microsoft-forms, limesurvey, qualtrics, "
         "surveymonkey, mturk, jspsych, beaqlejs, webmushra or table.",
     ),
 ]
@@ -58,19 +58,19 @@ Words = Annotated[
     list[str] | None,
     typer.Option(
         metavar="WORD=…,…",
-        help="What answers in words stand for, such as 'Poor=1,Fair=2'; of preferences a, b, tie, both bad or a score "
+        help="Values of answers in words, such as 'Poor=1,Fair=2'; for preferences a, b, tie, both bad or a score "
         "for b, such as 'left wins=a'; may be repeated.",
     ),
 ]
 Missing = Annotated[
     list[str] | None,
-    typer.Option(metavar="A,B,…", help="Answers that mean that there is none, such as -1,99; may be repeated."),
+    typer.Option(metavar="A,B,…", help="Answers that stand for none, such as -1,99; may be repeated."),
 ]
 Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="COLUMN=VALUE",
-        help="Only rows of which this holds, such as Finished=True, 'age>=18' or status!=rejected; may be repeated.",
+        help="Only rows that satisfy this, such as Finished=True, 'age>=18' or status!=rejected; may be repeated.",
     ),
 ]
 WithoutListener = Annotated[
@@ -81,7 +81,7 @@ DuplicateRule = Annotated[
     typer.Option(
         "--duplicates",
         metavar="last|first|mean",
-        help="Which of several answers of a listener to one question counts, by their order in FILE, or their mean.",
+        help="Which answer counts if a listener answered a question several times (by order in FILE), or their mean.",
     ),
 ]
 
@@ -89,7 +89,7 @@ PostScreening = Annotated[
     bool | None,
     typer.Option(
         "--post-screening",
-        help="Leave out listeners as BS.1534 does, who miss the hidden reference or the anchor in 15 % of the trials.",
+        help="Leave out listeners by BS.1534: who miss the hidden reference or the anchor in over 15 % of the trials.",
     ),
 ]
 QualityChecks = Annotated[
@@ -97,7 +97,7 @@ QualityChecks = Annotated[
     typer.Option(
         "--quality-check",
         metavar="MODEL",
-        help="Clips of this model were spoiled: leave out who does not rate them lower in 15 % of the trials; may be "
+        help="Clips of this model were degraded: leave out who does not rate them lower in over 15 % of trials; may be "
         "repeated.",
     ),
 ]
@@ -111,10 +111,10 @@ def rules(
     duplicates: str | None = None,
     screening: tuple[bool, tuple[str, ...]] = (False, ()),
 ) -> AnswerRules:
-    """Read the options that say which answers count and what they mean.
+    """Read the options that say which answers count and how they are coded.
 
     Raises:
-        UsageError: one of them cannot be read, or a word is given two meanings.
+        UsageError: one of them cannot be read, or a word has two meanings.
     """
     from bench.errors import UsageError
     from bench.survey.answer_rules import AnswerRules, Duplicates
@@ -122,7 +122,7 @@ def rules(
 
     known: dict[str, Duplicates] = {"last": "last", "first": "first", "mean": "mean"}
     if duplicates is not None and duplicates not in known:
-        raise UsageError(f"--duplicates is '{duplicates}'; it may be {', '.join(known)}")
+        raise UsageError(f"--duplicates is '{duplicates}'; must be one of {', '.join(known)}")
     return AnswerRules(
         words=_meanings(words or []),
         missing=tuple(code for text in missing or [] for code in _listed(text, "--missing")),
@@ -135,7 +135,7 @@ def rules(
 
 
 def _meanings(given: list[str]) -> dict[str, str]:
-    """Read ``Poor=1,Fair=2``; a word may hold commas and equals signs, its meaning holds none.
+    """Read ``Poor=1,Fair=2``; words may contain commas and equals signs, meanings may not.
 
     Raises:
         UsageError: a word has no meaning, or two.
@@ -162,7 +162,7 @@ def _meanings(given: list[str]) -> dict[str, str]:
 
 
 def _listed(text: str, option: str) -> list[str]:
-    """Read ``-1,99``; a value with a comma stands in quotation marks.
+    """Read ``-1,99``; a value with a comma is quoted.
 
     Raises:
         UsageError: a value is empty.

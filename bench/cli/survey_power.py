@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from bench.survey.rating_range import Range
     from bench.survey.ratings import Ratings as RatingTable
 
-_LARGEST = 1000  # listeners or prompts; a larger survey is a slip of the hand
-_FEW = 10  # of either; their variance is then known to no better than a factor of 2 or so
+_LARGEST = 1000  # listeners or prompts; a larger number is a typing error
+_FEW = 10  # of either; with fewer, the variance is uncertain by a factor of about 2
 
 
 class Criterion(StrEnum):
-    """What counts as success where several differences are tested."""
+    """Success criteria if several differences are tested."""
 
     given = "given"
     any = "any"
@@ -47,50 +47,50 @@ Effect = Annotated[
 ]
 LatentEffect = Annotated[
     float | None,
-    typer.Option(help="The same of opinions before rounding, which the ends of the scale do not shrink."),
+    typer.Option(help="The same for opinions before rounding and clipping to the scale."),
 ]
 Equal = Annotated[
     float | None,
     typer.Option(
-        "--margin", help="Ask how often equal models are shown to differ by less than this, in rating steps, instead."
+        "--margin", help="Instead: how often equal models are shown to differ by less than this, in rating steps."
     ),
 ]
-ModelCount = Annotated[int, typer.Option("--compare-models", min=2, max=20, help="Models that are compared.")]
-ScaleCount = Annotated[int, typer.Option("--rated-scales", min=1, max=20, help="Scales that each clip is rated on.")]
+ModelCount = Annotated[int, typer.Option("--compare-models", min=2, max=20, help="Number of models compared.")]
+ScaleCount = Annotated[int, typer.Option("--rated-scales", min=1, max=20, help="Number of scales per clip.")]
 Differing = Annotated[
     int | None,
-    typer.Option("--differing-scales", min=1, help="Scales on which there is a difference.  [default: all]"),
+    typer.Option("--differing-scales", min=1, help="Number of scales with a difference.  [default: all]"),
 ]
 Correlation = Annotated[
-    float, typer.Option("--scale-correlation", min=0, max=0.99, help="Of a listener's opinions on two scales.")
+    float, typer.Option("--scale-correlation", min=0, max=0.99, help="Correlation of opinions on two scales.")
 ]
 CellDesign = Annotated[
     str,
     typer.Option(
         "--design",
         metavar="DESIGN",
-        help="complete, latin (each prompt from one model, in turns), between (each listener hears one model), or the "
+        help="complete, latin (each prompt from one model, rotated), between (each listener hears one model), or the "
         "share of cells that is rated, such as 0.33.",
     ),
 ]
-Votes = Annotated[bool, typer.Option("--votes", help="Listeners choose the better of two models instead of rating.")]
+Votes = Annotated[bool, typer.Option("--votes", help="Plan votes for the better of two clips instead of ratings.")]
 Ties = Annotated[float, typer.Option(min=0, max=0.9, help="Share of votes between equal models that are ties.")]
 Components = Annotated[
     str | None,
     typer.Option(
         metavar="VARIANCES",
-        help="Why ratings differ: 'typical', 'strong', 'none' (not by model), or variances in squared rating steps "
+        help="Variance components: 'typical', 'strong', 'none' (not by model), or variances in squared rating steps "
         "like listener=.16,prompt=.16,listener-model=.05,prompt-model=.16,residual=.64.  [default: typical]",
     ),
 ]
 Earlier = Annotated[
-    Path | None, typer.Option("--from", metavar="FILE", help="Estimate that from the ratings of an earlier survey.")
+    Path | None, typer.Option("--from", metavar="FILE", help="Estimate them from the ratings of an earlier survey.")
 ]
 Target = Annotated[float, typer.Option(help="Power to reach.")]
-PowerOf = Annotated[Criterion, typer.Option("--power-of", help="To find a given true difference, any of them, or all.")]
+PowerOf = Annotated[Criterion, typer.Option("--power-of", help="Find one given true difference, any of them, or all.")]
 Most = Annotated[int, typer.Option("--most-listeners", min=2, max=_LARGEST, help="Maximum number of listeners.")]
-RatingMinutes = Annotated[float, typer.Option(min=0, help="Minutes that one rating takes.")]
-ListenerMinutes = Annotated[float, typer.Option(min=0, help="Minutes that a listener takes besides.")]
+RatingMinutes = Annotated[float, typer.Option(min=0, help="Minutes per rating.")]
+ListenerMinutes = Annotated[float, typer.Option(min=0, help="Extra minutes per listener.")]
 Runs = Annotated[
     int | None,
     typer.Option(min=100, help="Simulated surveys for each number.  [default: 2000; 200 where cells are missing]"),
@@ -127,7 +127,7 @@ def command(
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Plan a survey: how many listeners find a difference, and what a survey of a size can find.
+    """Plan a survey: how many listeners a difference needs, and what a survey of a given size can detect.
 
     Surveys are simulated and tested as 'survey analyze' tests them, all differences under Holm's adjustment. Variances
     are typical ones, or those of an earlier survey.
@@ -143,7 +143,7 @@ def command(
     asked = differing or scales_rated
     design = _design(models_compared, scales_rated, asked, correlation, _share(cells), votes, ties, power_of)
     if margin is not None and not design.plain:
-        raise UsageError("--margin is planned for two models on one complete scale; leave out what says otherwise")
+        raise UsageError("--margin needs two models, one scale and a complete design; leave out other options")
     question = Question(
         _latent(effect, latent_effect, known), known.opinion, known.scale, target,
         runs or (2000 if design.cells == "complete" else 200), seed, most,
@@ -167,7 +167,7 @@ def _print(found: PowerPlan, source: str, as_json: bool) -> None:
 
 
 class _Known(NamedTuple):
-    """What is known of the ratings to come: opinions, their scale, where that is from, and what a pilot leaves open."""
+    """Assumptions about future ratings: opinions, their scale, the source, and what a pilot leaves open."""
 
     opinion: LatentRatings
     scale: Scale
@@ -181,10 +181,10 @@ def _known(about: SurveyFile, earlier: Path | None, components: str | None, scal
 
     if earlier is None:
         if about.given():
-            raise UsageError(f"{about.given()[0]} is about an earlier survey: name its file with --from FILE")
+            raise UsageError(f"{about.given()[0]} describes the file of an earlier survey: name it with --from FILE")
         return _Known(*_stated(components, scale), ())
     if components:
-        raise UsageError("--components states what --from estimates: give one of them")
+        raise UsageError("--components states what --from estimates; give one of them")
     ratings = ratings_only(about.read(earlier, _limits(scale)), earlier)
     opinion, rated, source = _estimated(ratings, earlier.name, scale)
     return _Known(opinion, rated, source, pilot_range(ratings, opinion, seed=seed) or ())
@@ -212,7 +212,7 @@ def _design(
     if differing > scales:
         raise UsageError(f"--differing-scales is {differing} of {scales} scales; say how many with --rated-scales")
     if ties and not votes:
-        raise UsageError("--ties is about votes; add --votes")
+        raise UsageError("--ties needs --votes")
     try:
         return PlannedDesign(models, scales, differing, correlation, cells, votes, ties, power_of.value)
     except ValueError as error:
@@ -228,7 +228,7 @@ def _share(text: str) -> Cells | float:
     except ValueError:
         share = 0.0
     if not 0 < share < 1:
-        raise UsageError(f"--design is '{text}'; it is complete, latin, between, or a share of the cells such as 0.33")
+        raise UsageError(f"--design is '{text}'; use complete, latin, between, or a share of the cells such as 0.33")
     return share
 
 
@@ -237,15 +237,15 @@ def _check(effect: float | None, latent: float | None, margin: float | None, tar
         raise UsageError("--effect and --latent-effect name the same difference; give one of them")
     for option, value in (("--effect", effect), ("--latent-effect", latent), ("--margin", margin)):
         if value is not None and not (value > 0 and math.isfinite(value)):
-            raise UsageError(f"{option} is {value:g}; it is a difference above 0")
+            raise UsageError(f"{option} is {value:g}; must be above 0")
     if not 0.05 < target < 1:
-        raise UsageError(f"--target is {target:g}; a power that is wanted lies between 0.05 and 1, such as 0.8")
+        raise UsageError(f"--target is {target:g}; must be a power between 0.05 and 1, such as 0.8")
 
 
 def _sizes(text: str, option: str) -> list[int]:
     sizes = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
     if not all(2 <= size <= _LARGEST for size in sizes):
-        raise UsageError(f"{option} is '{text}'; write numbers from 2 to {_LARGEST} like 5,10,20")
+        raise UsageError(f"{option} is '{text}'; must be numbers from 2 to {_LARGEST} like 5,10,20")
     return sorted(set(sizes))
 
 
@@ -255,12 +255,12 @@ def _scale(text: str) -> Scale:
 
     low, high = Range.parse(text)
     if low != int(low) or high != int(high):
-        raise UsageError(f"--scale is '{text}'; its ends are whole numbers, as in 1-5")
+        raise UsageError(f"--scale is '{text}'; both ends must be integers, as in 1-5")
     return Scale(int(low), int(high))
 
 
 def _stated(components: str | None, ratings: str | None) -> tuple[LatentRatings, Scale, str]:
-    """What --components names, around the middle of the scale; the scale; and where that is from."""
+    """Return the ratings that --components describes, centered on the scale, with the scale and the source."""
     from bench.survey.latent_ratings import LatentRatings
 
     scale, text = _scale(ratings or "1-5"), components or "typical"
@@ -268,7 +268,7 @@ def _stated(components: str | None, ratings: str | None) -> tuple[LatentRatings,
 
 
 def _variances(text: str, scale: Scale) -> OpinionVariances:
-    """The variances that --components names or lists."""
+    """Parse the variances that --components names or lists."""
     from bench.stats.survey_model import NO_MODEL_VARIANCE, STRONG, TYPICAL, OpinionVariances
 
     known: dict[str, OpinionVariances] = {"typical": TYPICAL, "strong": STRONG, "none": NO_MODEL_VARIANCE}
@@ -276,7 +276,7 @@ def _variances(text: str, scale: Scale) -> OpinionVariances:
         return known[text]
     if "=" not in text:
         choices = f"{', '.join(known)}, or NAME=VARIANCE,…"
-        raise UsageError(f"--components is '{text}'{suggestion(text, known)}; it may be {choices}")
+        raise UsageError(f"--components is '{text}'{suggestion(text, known)}; must be {choices}")
     given = {}
     names = [name.replace("_", "-") for name in vars(TYPICAL)]
     for part in text.split(","):
@@ -288,7 +288,7 @@ def _variances(text: str, scale: Scale) -> OpinionVariances:
         except ValueError:
             raise UsageError(f"--components: {name} is '{value}', must be a number from 0") from None
     if missing := [name for name in names if name.replace("-", "_") not in given]:
-        raise UsageError(f"--components states no {', '.join(missing)}; 0 is a variance, too")
+        raise UsageError(f"--components lacks {', '.join(missing)}; use 0 for none")
     try:
         return OpinionVariances(**given)
     except ValueError as error:
@@ -302,14 +302,14 @@ def _limits(scale: str | None) -> Range | None:
 
 
 def _estimated(ratings: RatingTable, name: str, scale: str | None) -> tuple[LatentRatings, Scale, str]:
-    """What an earlier survey tells, its rating scale, and what it is estimated from."""
+    """Return the estimate from an earlier survey, its rating scale, and the source."""
     from bench.survey.latent_ratings import estimate_opinion, whole_scale
 
     used = ratings.scales
     found = estimate_opinion(ratings, used)
     rated = _scale(scale) if scale else whole_scale(ratings, used[0])
     counts = len(ratings.listeners), len(ratings.prompts)
-    rough = ", few enough to be far off" if min(counts) < _FEW else ""
+    rough = ", too few for a good estimate" if min(counts) < _FEW else ""
     names_of = f"{', '.join(ratings.models)}; {', '.join(used)}"
     source = f"{names_of}; {counts[0]} listeners × {counts[1]} prompts{rough}"
     return found, rated, f"estimated from {name}: {source}"

@@ -1,4 +1,4 @@
-"""``tunebench survey simulate``: ratings by listeners who hear what a metric measures."""
+"""``tunebench survey simulate``: simulated ratings by listeners who follow a metric."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bench.cli.output import Output
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    metric: Annotated[str, typer.Option(help="The clip metric that they hear.")] = "genre-fit",
+    metric: Annotated[str, typer.Option(help="Clip metric that the ratings follow.")] = "genre-fit",
     listeners: Annotated[int, typer.Option(help="Number of listeners.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     output: Output = None,
 ) -> None:
-    """Write ratings from 1 to 5 that nobody gave, to try the analysis of a survey with: a metric, heard with noise.
+    """Write simulated ratings from 1 to 5, a metric plus noise, for trying the analysis of a survey.
 
-    They are no evidence of anything: a metric agrees with listeners that were made of it.
+    They are no evidence: the metric agrees with them by construction.
     """
     from bench.cli.output import emit
     from bench.survey.simulate import SimulatedListeners, simulate_survey

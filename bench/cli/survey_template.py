@@ -10,7 +10,7 @@ import typer
 
 
 class Tool(StrEnum):
-    """Tools that questions are written for."""
+    """Survey tools."""
 
     google_forms = "google-forms"
     microsoft_forms = "microsoft-forms"
@@ -28,7 +28,7 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="A new folder.")],
     url: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Where the clips will be found, such as https://example.org/clips."),
+        typer.Option(metavar="ADDRESS", help="Address of the clips, such as https://example.org/clips."),
     ] = None,
     models: Annotated[str | None, typer.Option(metavar="A,B,…", help="Only clips of these models.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="N,N,…", help="Only clips of these seeds.")] = None,
@@ -51,9 +51,9 @@ def command(
         raise UsageError(f"--seeds is '{seeds}'; write it like 0,1") from None
     survey = write_template(run, tool.value, out, url, names(models, "--models"), only, seed)
     print(out / STEPS)
-    print(f"{len(survey.clips)} clips; {out / MAP} says which is whose", file=sys.stderr)
+    print(f"{len(survey.clips)} clips; {out / MAP} maps clips to models", file=sys.stderr)
     if not survey.hosted and tool not in (Tool.jspsych, Tool.webmushra):
         print(
-            f"no tool finds {out / 'clips'}: put it on a web server, and write this again with --url (labels stay)",
+            f"survey tools need clips on the web: serve {out / 'clips'}, and repeat this with --url (labels stay)",
             file=sys.stderr,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What listeners are asked."""
+    """Kinds of questions."""
 
     ratings = "ratings"
     preference = "preference"
@@ -35,18 +35,18 @@ def new(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings of the test, in YAML.")
     ] = None,
-    kind: Annotated[Kind | None, typer.Option(help="What listeners are asked.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Kind of question.")] = None,
     listeners: Annotated[int | None, typer.Option(help="Number of listeners.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Minutes that each has.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes per listener.")] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="SETTING=VALUE", help="Change a setting, such as seconds=10.")
     ] = None,
-    power: Annotated[bool, typer.Option(help="Simulate what the test can show.")] = True,
+    power: Annotated[bool, typer.Option(help="Simulate the power of the test.")] = True,
 ) -> None:
-    """Make a blind listening test of a run's clips: who hears what in which order, and sounds under blind names.
+    """Make a blind listening test of a run's clips: a schedule for each listener, and sounds under blind names.
 
     Listeners rate clips on Harmony, Rhythm and Genre Fit, choose between two models, or rate several clips on one page
-    (ITU-R BS.2132). The design is frozen with its analysis; FOLDER/design.json says whose clip is whose.
+    (ITU-R BS.2132). The design is frozen with its analysis; FOLDER/design.json maps clips to models.
     """
     import sys
 
@@ -77,13 +77,13 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     public_url: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where browsers find it, such as https://example.org/test.")
+        str, typer.Option(metavar="ADDRESS", help="Public address of the test, such as https://example.org/test.")
     ] = "",
 ) -> None:
     """Serve a listening test to browsers, and keep each answer as soon as it is given.
 
-    Prints the organizer's link: there is who is how far, the listeners' links, and the answers so far. Ctrl-C stops the
-    server; the same command goes on with what is there.
+    Prints the link of the organizer's page: progress, the listeners' links, and the answers so far. Ctrl-C stops the
+    server; the same command resumes.
     """
     import sys
 
@@ -102,17 +102,17 @@ def serve(
         address = public_url.rstrip("/") or f"http://{shown}:{opened.getsockname()[1]}"
         app = make_app(test, design, address)
         print(f"{address}/organizer/{organizer_token(design)}", flush=True)
-        print("that is the organizer's page; keep its address to yourself. Ctrl-C stops the server", file=sys.stderr)
-        # Behind a proxy on this machine, who asks stands in its headers.
+        print("this is the organizer's page; keep its address secret. Ctrl-C stops the server", file=sys.stderr)
+        # Behind a proxy on this machine, the client's address is in its headers.
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=75)
         uvicorn.Server(config).run(sockets=[opened])
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
+    """Return a socket that listens on this address.
 
     Raises:
-        UsageError: another program does, or the address is none of this computer's.
+        UsageError: another program listens there, or this machine does not have the address.
     """
     import os
     import socket
@@ -130,12 +130,12 @@ def pages(
     test: Folder,
     out: Out,
     send_to: Annotated[
-        str, typer.Option("--send-to", metavar="ADDRESS", help="Where answers are sent, beside the download.")
+        str, typer.Option("--send-to", metavar="ADDRESS", help="Where to send answers, in addition to the download.")
     ] = "",
 ) -> None:
-    """Write a listening test as files that any web server hands out; listeners download their answers and send them.
+    """Write a listening test as files for any web server; listeners download their answers and send them in.
 
-    Put the files that they send into TEST/answers; 'survey analyze TEST' reads them.
+    Put the files that they send in into TEST/answers; 'survey analyze TEST' reads them.
     """
     from bench.listening_test.static_pages import write_listening_pages
 
@@ -144,7 +144,7 @@ def pages(
 
 
 def answers(test: Folder, output: Output = None) -> None:
-    """Write the answers of a listening test as a table, unscreened, for other analyses."""
+    """Write all answers of a listening test as a table, without exclusions, for other analyses."""
     from bench.cli.output import emit
     from bench.listening_test.answers import table
     from bench.listening_test.design import read_design
@@ -158,7 +158,7 @@ def answers(test: Folder, output: Output = None) -> None:
 def _settings(
     config: Path | None, kind: Kind | None, listeners: int | None, minutes: float | None, changes: list[str]
 ) -> ListeningTest:
-    """The settings of a file with those that were given on the command line."""
+    """Return the settings of a file, overridden by the command line."""
     from bench.config.changes import change
     from bench.listening_test.settings import EXAMPLE, ListeningTest
     from bench.schema import parse_settings, read_settings
@@ -176,9 +176,9 @@ def _told(
 ) -> list[str]:
     heard = "all" if workload.items == workload.of else f"{workload.items} of"
     found = [
-        f"{test.listeners} listeners, {workload.minutes:.0f} minutes each: {workload.trials} pages about {heard} "
+        f"{test.listeners} listeners, {workload.minutes:.0f} minutes each: {workload.trials} pages on {heard} "
         f"{workload.of} prompts and seeds of {', '.join(models)}"
     ]
     if incomplete:
-        found.append(f"left out, since not every model has a clip: {', '.join(incomplete)}")
+        found.append(f"left out, as some model has no clip of it: {', '.join(incomplete)}")
     return found

@@ -1,4 +1,4 @@
-"""``tunebench train``: tune a model, note what chose it, merge an adapter, and compare LoRA with full fine-tuning."""
+"""``tunebench train``: tune a model, record how it was chosen, merge an adapter, and time LoRA."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(
     config: Config,
     out: Annotated[Path, typer.Option(help="The training's folder.", show_default=False)],
 ) -> None:
-    """Train, or go on with a training that was stopped, and write an adapter or a checkpoint.
+    """Start or resume a training, and write an adapter or a checkpoint.
 
     The same command resumes. Under 'accelerate launch' it runs on many devices.
     """
@@ -44,7 +44,7 @@ def run(
         return
     card = read_card(trained.folder)
     if trained.base_loss is None or trained.best_loss is None:
-        print(f"{trained.steps} steps; nothing was held out to validate on")
+        print(f"{trained.steps} steps; no validation, as nothing was held out")
     else:
         change = f" ({(trained.best_loss / trained.base_loss - 1) * 100:+.1f} %)" if trained.base_loss else ""
         print(
@@ -62,15 +62,15 @@ def merge(
     adapter: Annotated[Path, typer.Argument(help="Folder or file of an adapter.")],
     out: Annotated[Path, typer.Argument(help="Where the checkpoint goes; must be new or empty.")],
     checkpoint: Annotated[
-        str | None, typer.Option(help="Its base, a hub id or a folder.  [default: what the adapter names]")
+        str | None, typer.Option(help="Its base, a hub id or a folder.  [default: the one that the adapter names]")
     ] = None,
     revision: Annotated[
         str | None,
-        typer.Option(help="Commit, tag or branch of the base on the hub.  [default: what the adapter names]"),
+        typer.Option(help="Commit, tag or branch of the base on the hub.  [default: the one that the adapter names]"),
     ] = None,
     scale: Annotated[float, typer.Option(min=0.0, help="Weight of the adapter; 1 is as trained.")] = 1.0,
 ) -> None:
-    """Write the base with an adapter merged into it: a checkpoint that runs name as 'checkpoint:'."""
+    """Write the base with an adapter merged into it: a checkpoint, used in runs as 'checkpoint:'."""
     from bench.cli.interrupt import all_or_nothing
     from bench.cli.streams import plugins_to_stderr
 
@@ -85,9 +85,9 @@ def merge(
 @app.command("chosen-by")
 def chosen_by(
     adapter: Annotated[Path, typer.Argument(help="The folder of an adapter or checkpoint that was trained here.")],
-    run: Annotated[Path, typer.Argument(help="The folder of the run by whose scores it was chosen.")],
+    run: Annotated[Path, typer.Argument(help="The run folder whose scores chose it.")],
 ) -> None:
-    """Write into a card that a run's scores chose the step, strength or guidance: runs of its prompts then say so."""
+    """Write into a card that a run's scores chose the step, strength or guidance: runs with its prompts mark it."""
     from bench.pipeline.read_run import Run
 
     suite = Run(run).suite()
@@ -95,7 +95,7 @@ def chosen_by(
 
     record_choice(adapter, suite, f"chosen by {run.resolve().name}")
     split = f" ({', '.join(sorted(suite.declared))})" if suite.splits else ""
-    print(f"{adapter}: chosen by {len(suite.prompts)} prompts of {suite.ref}{split}; a run that asks them says so")
+    print(f"{adapter}: chosen by {len(suite.prompts)} prompts of {suite.ref}{split}; runs with these prompts mark it")
 
 
 @app.command("speed")
@@ -103,7 +103,7 @@ def speed(
     config: Config,
     memory_limit: Annotated[
         float | None,
-        typer.Option(min=0.0, help="GB (10⁹ bytes) that either may use.  [default: what the device has]"),
+        typer.Option(min=0.0, help="GB (10⁹ bytes) that either method may use.  [default: what the device has]"),
     ] = None,
     cache: Annotated[
         Path | None,
@@ -138,7 +138,7 @@ def _settings(path: Path) -> TrainConfig:
 
 
 def _require() -> None:
-    """Refuse at once, before any data is read, where the extra is not installed."""
+    """Raise before any data is read if the extra is not installed."""
     from importlib.util import find_spec
 
     from bench.errors import MissingError

@@ -1,4 +1,4 @@
-"""``tunebench verify``: compute the tables of a bundle again from its audio."""
+"""``tunebench verify``: recompute the tables of a bundle from its audio."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def command(
     workers: Workers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Check that a bundle is as it was packed, and that its numbers come out of its audio again.
+    """Check that a bundle is undamaged, and that its numbers can be recomputed from its audio.
 
-    That shows that the numbers follow from the audio and the notes in the file. It does not show who packed it, which
+    That shows that the numbers follow from the audio and the notes in the file. It does not prove who packed it, which
     models played or how long they took: hashes inside a file cannot.
 
-    Exit code 0: all agree; 5: something differs or is damaged; 3: a metric cannot be computed here, the rest agrees.
+    Exit code 0: all agree; 5: something differs or is damaged; 3: some metric cannot be computed here, the rest agrees.
     """
     import json
     from dataclasses import asdict
@@ -52,7 +52,7 @@ def command(
         print("\n".join(map(printable_line, _lines(found))), flush=True)
     if not found.holds:
         wrong = [
-            *([f"{len(found.damage)} things are damaged or do not fit the run"] if found.damage else []),
+            *([f"{len(found.damage)} files or records are damaged or do not match the run"] if found.damage else []),
             *([f"{len(found.deviations)} values differ"] if found.deviations else []),
         ]
         raise DataError(f"{bundle}: {' and '.join(wrong)}")
@@ -74,7 +74,7 @@ def _lines(found: Verification) -> list[str]:
         )
     if found.versions:
         other = [f"{name} {then or 'none'}, here {now or 'none'}" for name, (then, now) in found.versions.items()]
-        lines.append(f"other versions or processors move numbers slightly; packed with {'; '.join(other)}")
+        lines.append(f"other versions or processors change numbers slightly; packed with {'; '.join(other)}")
     lines.append(found.scope)
     return lines
 

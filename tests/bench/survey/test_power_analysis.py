@@ -295,7 +295,7 @@ def test_a_pilot_leaves_a_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         (("--listeners", "5,1"), 2, "--listeners is '5,1'"),
         (("--prompts", "six"), 2, "--prompts is 'six'"),
-        (("--scale", "1-5.5"), 2, "whole numbers"),
+        (("--scale", "1-5.5"), 2, "--scale is '1-5.5'"),
         (("--scale", "5"), 2, "rating scale"),
         (("--effect", "-1"), 2, "above 0"),
         (("--effect", "nan"), 2, "above 0"),
