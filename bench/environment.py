@@ -19,7 +19,7 @@ LIBRARIES = (
 
 
 def environment() -> dict[str, str]:
-    """Facts about this computer and installation; what cannot be told is left out.
+    """Return facts about this computer and installation; what cannot be told is left out.
 
     ``gpu`` is there where torch has been imported by now and sees one: nothing is imported to find out.
     """
@@ -29,7 +29,7 @@ def environment() -> dict[str, str]:
 
 @cache
 def _lasting() -> dict[str, str]:
-    """What stays as long as this process runs."""
+    """Return what stays as long as this process runs."""
     memory = total_memory()
     facts = {
         "tunebench": version("tunebench"),

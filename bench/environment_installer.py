@@ -97,7 +97,7 @@ def make_environment(spec: EnvironmentSpec, installer: Installer | None = None, 
 
 
 def list_environments() -> list[KeptEnvironment | Leftover]:
-    """All environments of this user, and what is left of those that were not finished."""
+    """Return all environments of this user, and what is left of those that were not finished."""
     home = environments_folder()
     folders = sorted(path for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
     return [read_environment(folder) or Leftover(folder, folder_size(folder)) for folder in folders]
@@ -194,7 +194,7 @@ _TELL_VERSION = "import platform; print(platform.python_version())"
 
 
 def _is_version(found: str, wanted: str) -> bool:
-    """Whether an interpreter's version is the one that was asked for, which may leave out the last number."""
+    """Return whether an interpreter's version is the one that was asked for, which may leave out the last number."""
     return bool(found.strip()) and (os.sep in wanted or f"{found.strip()}.".startswith(f"{wanted}."))
 
 
@@ -247,7 +247,7 @@ def _last_line(log: Path) -> str:
 
 
 def last_error(text: str) -> str:
-    """What pip or uv says why it failed, and the exception of a package that could not be built.
+    """Return what pip or uv says why it failed, and the exception of a package that could not be built.
 
     >>> last_error("Collecting x\\nERROR: No matching distribution found for x\\n[notice] A new release of pip")
     'No matching distribution found for x'

@@ -115,14 +115,14 @@ def _python(kind: str, given: Any, folder: Path) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of a file of requirements, without comments, and with broken ones joined."""
+    """Return the lines of a file of requirements, without comments, and with broken ones joined."""
     joined = re.sub(r"\s*\\\r?\n\s*", " ", text)
     lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in lines if line]
 
 
 def _content(lines: Sequence[str], beside: Path, folder: Path, within: tuple[Path, ...]) -> Iterator[str]:
-    """Requirements by content.
+    """Yield requirements by content.
 
     Args:
         lines: as `_lines` gives them.
@@ -149,7 +149,7 @@ def _content(lines: Sequence[str], beside: Path, folder: Path, within: tuple[Pat
 
 
 def _local_package(line: str, folder: Path) -> Path | None:
-    """The file or folder that a requirement installs; None where it names a package of an index.
+    """Return the file or folder that a requirement installs; None where it names a package of an index.
 
     Raises:
         MissingError: it is a path, and nothing is there.
@@ -171,7 +171,7 @@ def _local_package(line: str, folder: Path) -> Path | None:
 
 
 def _hash_of(package: Path) -> str:
-    """The hash of a file, or of all files of a folder but for what building leaves there."""
+    """Return the hash of a file, or of all files of a folder but for what building leaves there."""
     if package.is_file():
         return hash_file(package)
     hashes = {}

@@ -126,7 +126,7 @@ def one_line(error: BaseException) -> str:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same may succeed when it is tried again: a `TransientError`, or memory that ran out.
+    """Return whether the same may succeed when it is tried again: a `TransientError`, or memory that ran out.
 
     The class by which PyTorch says so is known by its name, since only a plugin has imported it.
     """

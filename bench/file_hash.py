@@ -52,7 +52,7 @@ _noted: ContextVar[tuple[dict[Path, HashedFile], ...]] = ContextVar("_noted", de
 
 
 def hash_file(path: Path, lasting: bool = False) -> str:
-    """SHA-256 of a regular file's bytes, computed once for each state of the file.
+    """Return SHA-256 of a regular file's bytes, computed once for each state of the file.
 
     Args:
         path: of the file; a link is followed.
@@ -90,7 +90,7 @@ def note_hash(path: Path, found: HashedFile) -> None:
 
 
 def hash_bytes_of(path: Path) -> str:
-    """SHA-256 of a regular file's bytes as they are now.
+    """Return SHA-256 of a regular file's bytes as they are now.
 
     Raises:
         OSError: as `hash_file`.
@@ -101,7 +101,7 @@ def hash_bytes_of(path: Path) -> str:
 
 @contextmanager
 def hashed_files() -> Iterator[dict[Path, HashedFile]]:
-    """The files whose hashes `hash_file` gives inside the block: what an identity that is made there rests on."""
+    """Yield the files whose hashes `hash_file` gives inside the block: what an identity that is made there rests on."""
     notes: dict[Path, HashedFile] = {}
     token = _noted.set((*_noted.get(), notes))
     try:
@@ -111,7 +111,7 @@ def hashed_files() -> Iterator[dict[Path, HashedFile]]:
 
 
 def changed_file(before: Mapping[Path, HashedFile], now: Mapping[Path, HashedFile]) -> Path | None:
-    """A file that has another content now, or is there only once; None where all are the same."""
+    """Return a file that has another content now, or is there only once; None where all are the same."""
     for path in [*before, *now]:
         was, found = before.get(path), now.get(path)
         if was is None or found is None or was.sha256 != found.sha256:
@@ -125,7 +125,7 @@ def touched_file(before: Mapping[Path, HashedFile], now: Mapping[Path, HashedFil
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """The state of a file as the system tells it."""
+    """Return the state of a file as the system tells it."""
     return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
@@ -155,5 +155,5 @@ def _cache() -> UserCache:
 
 
 def _key(state: FileState) -> str:
-    """A home folder may be shared by machines, and a number of a device is a machine's own."""
+    """Return a home folder may be shared by machines, and a number of a device is a machine's own."""
     return f"{platform.node()} {' '.join(map(str, state))}"

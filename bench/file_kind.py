@@ -79,7 +79,7 @@ def mpeg4_name(content: bytes) -> str:
 
 
 def id3_size(head: bytes) -> int:
-    """Bytes that an ID3v2 tag takes, at whose beginning ``head`` is; 0 where there is none."""
+    """Return bytes that an ID3v2 tag takes, at whose beginning ``head`` is; 0 where there is none."""
     if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 0x7F:
         return 0
     size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]

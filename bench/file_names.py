@@ -47,7 +47,7 @@ def as_on_disk(path: Path) -> Path:
 
 @lru_cache(maxsize=64)
 def _names_in(folder: Path, changed: int) -> Mapping[str, Sequence[str]]:
-    """The names in a folder, by the spelling that they are compared in."""
+    """Return the names in a folder, by the spelling that they are compared in."""
     del changed  # only so that a folder that changed is listed again
     found: dict[str, list[str]] = {}
     for entry in folder.iterdir():

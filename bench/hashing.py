@@ -9,7 +9,7 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, no white space and no NaN: equal values give equal text.
+    """Return JSON with sorted keys, no white space and no NaN: equal values give equal text.
 
     Raises:
         TypeError, ValueError: something JSON cannot hold, a float that is not finite, or text with an unpaired
@@ -22,12 +22,12 @@ def canonical_json(value: Any) -> str:
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+    """Return SHA-256 of the canonical JSON, 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def fingerprint_of_fields(fields: Mapping[str, str]) -> str:
-    """The fingerprint of a mapping of which each value is canonical JSON already.
+    """Return the fingerprint of a mapping of which each value is canonical JSON already.
 
     Args:
         fields: names of plain letters, which JSON writes as they are, and the text of each value.
@@ -40,7 +40,7 @@ def fingerprint_of_fields(fields: Mapping[str, str]) -> str:
 
 
 def first_difference(old: Any, new: Any, place: str = "") -> tuple[str, str, str]:
-    """The first place at which two nested mappings differ, as ``a.b``, and both values as JSON."""
+    """Return the first place at which two nested mappings differ, as ``a.b``, and both values as JSON."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in dict.fromkeys([*old, *new]):
             if old.get(name) != new.get(name):

@@ -99,12 +99,12 @@ class KeptEnvironment:
 
 
 def kept_environment(spec: EnvironmentSpec) -> KeptEnvironment | None:
-    """The environment of a specification; None where none that is whole is here."""
+    """Return the environment of a specification; None where none that is whole is here."""
     return read_environment(environments_folder() / spec.key)
 
 
 def needed_environment(kind: str, spec: EnvironmentSpec) -> KeptEnvironment:
-    """The environment of a specification.
+    """Return the environment of a specification.
 
     Raises:
         EnvironmentMissing: it has not been made.
@@ -124,7 +124,7 @@ def identity_of_environment(spec: EnvironmentSpec, kept: KeptEnvironment) -> dic
 
 
 def environments_folder() -> Path:
-    """Where environments are kept.
+    """Return where environments are kept.
 
     Raises:
         UsageError: nobody knows where the user's home is.
@@ -136,12 +136,12 @@ def environments_folder() -> Path:
 
 
 def lock_of(folder: Path) -> Path:
-    """The file that is locked while an environment is made, used or removed."""
+    """Return the file that is locked while an environment is made, used or removed."""
     return folder.with_name(f"{folder.name}.lock")
 
 
 def read_environment(folder: Path) -> KeptEnvironment | None:
-    """The environment in a folder; None where there is none, or what is there is not whole."""
+    """Return the environment in a folder; None where there is none, or what is there is not whole."""
     try:
         said = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         found = KeptEnvironment(folder, said["python"], tuple(said["requirements"]), said["installer"], said["made"])
@@ -151,7 +151,7 @@ def read_environment(folder: Path) -> KeptEnvironment | None:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files below a folder; links are not followed."""
+    """Return bytes of all files below a folder; links are not followed."""
     total = 0
     for place, _, files in os.walk(folder):
         for name in files:
@@ -175,7 +175,7 @@ def _packages(site: Path, changed: int) -> tuple[str, ...]:
 
 
 def _origin(package: Any) -> str:
-    """What tells a package that is of no index from another of the same version."""
+    """Return what tells a package that is of no index from another of the same version."""
     try:
         origin = json.loads(package.read_text("direct_url.json") or "null")
     except ValueError:

@@ -128,7 +128,7 @@ def _check_types(stored: Mapping[str, Any], tensors: Mapping[str, Any], where: P
 
 
 def _overlooked(stored: Mapping[str, Any], network: Any) -> set[str]:
-    """Names in a checkpoint that transformers leaves out for a part of the network that they are not of.
+    """Return names in a checkpoint that transformers leaves out for a part of the network that they are not of.
 
     It looks for what T5's encoder leaves out, all that has "decoder" in its name, in MusicGen's own decoder too.
     """
@@ -148,7 +148,7 @@ def _overlooked(stored: Mapping[str, Any], network: Any) -> set[str]:
 
 
 def _stored(folder: Path) -> dict[str, Any]:
-    """The tensors in a folder's files of weights as the libraries choose them, without their values."""
+    """Return the tensors in a folder's files of weights as the libraries choose them, without their values."""
     files = [file for file in folder.glob("*.safetensors") if ".fp16." not in file.name]
     files = files or [file for file in folder.glob("*pytorch_model*.bin") if ".fp16." not in file.name]
     return {name: tensor for file in sorted(files) for name, tensor in load_weights(file, values=False)[0].items()}
@@ -160,7 +160,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """One name for the two that the factors of weight normalization have had."""
+    """Return one name for the two that the factors of weight normalization have had."""
     name = name.replace("parametrizations.weight.original0", "weight_g")
     return name.replace("parametrizations.weight.original1", "weight_v")
 

@@ -14,7 +14,7 @@ _LARGE = 1e6
 
 
 def decimals_for(half_widths: Iterable[float], sizes: Iterable[float] = ()) -> int:
-    """Decimals, 1 or more, that show two digits of the usual half width of the intervals of a column.
+    """Return decimals, 1 or more, that show two digits of the usual half width of the intervals of a column.
 
     Args:
         half_widths: those that there are; 0 says nothing.
@@ -28,7 +28,7 @@ def decimals_for(half_widths: Iterable[float], sizes: Iterable[float] = ()) -> i
 
 
 def half_width(value: float, low: float, high: float) -> float | None:
-    """Half the width of an interval that lies evenly about its value, for ``±``; None for any other."""
+    """Return half the width of an interval that lies evenly about its value, for ``±``; None for any other."""
     return high - value if math.isclose(value - low, high - value, rel_tol=1e-6, abs_tol=1e-9) else None
 
 
@@ -47,12 +47,12 @@ def plural(things: int, name: str, several: str = "") -> str:
 
 
 def seconds_text(seconds: float | str) -> str:
-    """A length for people to read: ``10 s``."""
+    """Return a length for people to read: ``10 s``."""
     return f"{float(seconds):.12g} s"
 
 
 def memory_text(size: float) -> str:
-    """Bytes for people to read.
+    """Return bytes for people to read.
 
     >>> memory_text(8.314e9), memory_text(5.04e7)
     ('8.31 GB', '50.4 MB')
@@ -61,19 +61,19 @@ def memory_text(size: float) -> str:
 
 
 def first_few(names: Sequence[str], most: int) -> list[str]:
-    """The first names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     return [*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])]
 
 
 def with_interval(value: float | None, low: float | None, high: float | None, decimals: int) -> str:
-    """A number with its interval, where there is one: ``0.25 [−0.10, 0.60]``."""
+    """Return a number with its interval, where there is one: ``0.25 [−0.10, 0.60]``."""
     if low is None or high is None:
         return number(value, decimals)
     return f"{number(value, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
 def p_text(p: float | None) -> str:
-    """A p-value for people to read: three decimals without the 0 before them, ``–`` where there is none.
+    """Return a p-value for people to read: three decimals without the 0 before them, ``–`` where there is none.
 
     >>> p_text(0.0314), p_text(0.00001), p_text(None)
     ('.031', '<.001', '–')
@@ -84,7 +84,7 @@ def p_text(p: float | None) -> str:
 
 
 def number(value: float | None, decimals: int = 2, sign: Literal["", "+"] = "") -> str:
-    """A number for people to read, ``–`` where there is none; what is rounded to nothing has no sign.
+    """Return a number for people to read, ``–`` where there is none; what is rounded to nothing has no sign.
 
     >>> number(-2.345, 2), number(-0.04, 1), number(1e99, 1), number(1.234e-9, 11)
     ('−2.35', '0.0', '1e+99', '1.23e−09')

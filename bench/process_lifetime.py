@@ -119,7 +119,7 @@ class Guarded:
 
 
 def lasting_temporary_folder() -> Path:
-    """Where temporary files that somebody is to read later belong, also in a process with a scratch folder."""
+    """Return where temporary files that somebody is to read later belong, also in a process with a scratch folder."""
     return Path(os.environ.get(_LASTING) or tempfile.gettempdir())
 
 
@@ -238,7 +238,7 @@ def _end_family(child: int) -> int:
 
 
 def _family() -> dict[int, int]:
-    """The processes below this one, each with the bytes that it has resident."""
+    """Return the processes below this one, each with the bytes that it has resident."""
     found: dict[int, int] = {}
     below = _children_in_proc if Path(f"/proc/self/task/{os.getpid()}/children").exists() else _children_by_ps()
     waiting = [os.getpid()]

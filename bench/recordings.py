@@ -29,7 +29,7 @@ class Recording(NamedTuple):
 
 
 def read_recordings(source: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
-    """The recordings in a folder, as `recordings_in`, or those that a manifest names, as `recordings_of`.
+    """Return the recordings in a folder, as `recordings_in`, or those that a manifest names, as `recordings_of`.
 
     Raises:
         UsageError: there is no such folder or manifest; or as these.
@@ -41,7 +41,7 @@ def read_recordings(source: Path, genre_from: GenreFrom | None = None) -> list[R
 
 
 def recordings_in(folder: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
-    """All audio files in a folder and its subfolders, ordered by path; hidden ones are left out.
+    """Return all audio files in a folder and its subfolders, ordered by path; hidden ones are left out.
 
     Args:
         folder: where they lie.
@@ -65,7 +65,7 @@ def recordings_in(folder: Path, genre_from: GenreFrom | None = None) -> list[Rec
 
 
 def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
-    """The files that a manifest names: a CSV file with a header, or a JSONL file with an object on each line.
+    """Return the files that a manifest names: a CSV file with a header, or a JSONL file with an object on each line.
 
     Columns: ``file``, relative to the manifest, and optionally ``genre``. Others are ignored.
 

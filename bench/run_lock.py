@@ -38,7 +38,7 @@ def take(path: Path) -> IO[str] | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process holds the lock of a folder, as `take_lock` takes it; nothing is written.
+    """Return whether a process holds the lock of a folder, as `take_lock` takes it; nothing is written.
 
     A disk that knows no locks has none that is held.
     """

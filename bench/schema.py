@@ -86,7 +86,7 @@ def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> T
 
 
 def schema_line(kind: str) -> str:
-    """The first line of a configuration (``run``, ``train``, ``recipe``): where editors find its JSON Schema."""
+    """Return the first line of a configuration (``run``, ``train``, ``recipe``): where editors find its JSON Schema."""
     return f"# yaml-language-server: $schema={_schema_file(kind)}\n"
 
 
@@ -121,7 +121,7 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
 
 
 def _said_of_table(errors: Sequence[Any]) -> Any:
-    """The first error; of a setting that may be a text or a table and is a table, what is wrong within that."""
+    """Return the first error; of a setting that may be a text or a table and is a table, what is wrong within that."""
     first = errors[0]
     if first["type"] != "string_type" or first["loc"][-1:] != ("str",):
         return first
@@ -131,7 +131,7 @@ def _said_of_table(errors: Sequence[Any]) -> Any:
 
 
 def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
-    """The table of settings that a place such as ``models.0`` lies in."""
+    """Return the table of settings that a place such as ``models.0`` lies in."""
     for part in place:
         fields = {field.alias or name: field for name, field in kind.model_fields.items()}
         if part in fields:
@@ -140,7 +140,7 @@ def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
 
 
 def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The tables of settings that a type holds: itself, or what its alternatives and items are."""
+    """Yield the tables of settings that a type holds: itself, or what its alternatives and items are."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):

@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], line_end: str = "\n") -> str:
-    """Rows as CSV below the names of their columns; what is None is an empty field.
+    """Return rows as CSV below the names of their columns; what is None is an empty field.
 
     A text, or a name of a column, that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break is preceded by an
     apostrophe, unless it stands in one of the columns `IDS`. Numbers stay numbers.
@@ -36,7 +36,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], line_end: st
 
 
 def as_csv(table: pd.DataFrame, line_end: str = "\r\n") -> bytes:
-    """A table as `csv_text` writes it, in UTF-8; what is missing is an empty field.
+    """Return a table as `csv_text` writes it, in UTF-8; what is missing is an empty field.
 
     Only with the line ends of RFC 4180 is a lone carriage return within a text quoted, too.
     """
@@ -45,5 +45,5 @@ def as_csv(table: pd.DataFrame, line_end: str = "\r\n") -> bytes:
 
 
 def _guarded(value: Any) -> Any:
-    """A text as a spreadsheet shows it unchanged; anything else as it is."""
+    """Return a text as a spreadsheet shows it unchanged; anything else as it is."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

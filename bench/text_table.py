@@ -100,7 +100,7 @@ def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, i
 
 
 def markdown_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
-    """A Markdown table; the first ``words`` columns are aligned on the left, the others on the right.
+    """Return a Markdown table; the first ``words`` columns are aligned on the left, the others on the right.
 
     Cells are text, whatever markup stands in them; see `markdown_text`.
     """
@@ -141,7 +141,7 @@ class _Column:
 
 
 def _title_width(heading: str) -> int:
-    """The fewest columns in which a heading takes no more than two lines."""
+    """Return the fewest columns in which a heading takes no more than two lines."""
     width = _longest_word([heading])
     while len(_wrapped(heading, width)) > _TITLE_LINES:
         width += 1
@@ -155,7 +155,7 @@ def _longest_word(texts: Iterable[str]) -> int:
 def _arrangements(
     keys: Sequence[_Column], others: Sequence[_Column], width: int | None
 ) -> Iterator[list[list[_Column]]]:
-    """Ways to lay out the columns in bands; none where no column fits beside the keys.
+    """Yield ways to lay out the columns in bands; none where no column fits beside the keys.
 
     Narrow keys leave room for more columns in a band, and take more lines themselves.
     """
@@ -183,7 +183,7 @@ def _cost(columns: Iterable[_Column]) -> int:
 
 
 def _fitted(columns: Sequence[_Column], room: int) -> list[_Column] | None:
-    """The columns in so much room, of which the widest give way; None where their words need more."""
+    """Return the columns in so much room, of which the widest give way; None where their words need more."""
     narrowed = list(columns)
     while _cost(narrowed) > room:
         loose = [place for place, column in enumerate(narrowed) if column.width > column.least]
@@ -205,7 +205,7 @@ def _packed(keys: Sequence[_Column], others: Sequence[_Column], room: int) -> It
 
 
 def _rows_of(band: Sequence[_Column], columns: Sequence[_Column], count: int) -> list[int]:
-    """The rows that a band shows: not those that are empty in it and have a number in another."""
+    """Return the rows that a band shows: not those that are empty in it and have a number in another."""
     here, everywhere = ([column for column in some if not column.of_words] for some in (band, columns))
     return [
         row
@@ -215,7 +215,7 @@ def _rows_of(band: Sequence[_Column], columns: Sequence[_Column], count: int) ->
 
 
 def _drawn(band: Sequence[_Column], rows: Iterable[int]) -> Iterator[str]:
-    """The lines of a band: headings end on one line, cells begin on one."""
+    """Yield the lines of a band: headings end on one line, cells begin on one."""
     headings = [_wrapped(column.heading, column.width) for column in band]
     height = max(map(len, headings), default=0)
     yield from _side_by_side(band, [[""] * (height - len(lines)) + lines for lines in headings])
@@ -233,7 +233,7 @@ def _side_by_side(band: Sequence[_Column], cells: Sequence[list[str]]) -> Iterat
 
 
 def _stacked(columns: Sequence[_Column], row: int, width: int) -> Iterator[str]:
-    """A row as lines of its own: each heading with its cell."""
+    """Yield a row as lines of its own: each heading with its cell."""
     for column in columns:
         if column.cells[row]:
             lines = _wrapped(f"{column.heading}: {column.cells[row]}", width)
@@ -241,7 +241,7 @@ def _stacked(columns: Sequence[_Column], row: int, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Text in lines of so many columns of a terminal, broken at spaces."""
+    """Return text in lines of so many columns of a terminal, broken at spaces."""
     lines, room = [""], 0
     for word in text.split(" "):
         size = cell_len(word)

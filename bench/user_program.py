@@ -117,7 +117,7 @@ class UserProgram:
         self.identity()  # which needs the environment
 
     def weights(self, files: Sequence[str]) -> list[Path]:
-        """The files of weights that the program was given, relative to the folder that it runs in.
+        """Return the files of weights that the program was given, relative to the folder that it runs in.
 
         Raises:
             UsageError: it is no list.
@@ -143,7 +143,7 @@ class UserProgram:
         return {"files": self.files(), "environment": identity_of_environment(self._wanted, kept)}
 
     def files(self) -> dict[str, str]:
-        """SHA-256 of each file that the command names, also as ``--option=file``, by argument.
+        """Return SHA-256 of each file that the command names, also as ``--option=file``, by argument.
 
         The program itself counts if it is a script: an interpreter's version is no part of an identity.
         """
@@ -157,7 +157,7 @@ class UserProgram:
         return hashes
 
     def found(self) -> str:
-        """The absolute path of the program.
+        """Return the absolute path of the program.
 
         Raises:
             MissingError: it is not there or may not be executed.
@@ -197,7 +197,7 @@ class UserProgram:
                 process.stop()
 
     def _filled(self, part: str, paths: Mapping[str, Path]) -> str:
-        """An argument with paths in place of what stands for them."""
+        """Return an argument with paths in place of what stands for them."""
         for name, path in paths.items():
             part = part.replace(name, str(path))
         if self._wanted is not None and PYTHON in part:
@@ -262,7 +262,7 @@ def keep_log(log: Path) -> Path:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log, and where the rest is."""
+    """Return the last line of a log, and where the rest is."""
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
         lines = file.read().decode(errors="replace").strip().splitlines()

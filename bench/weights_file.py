@@ -97,7 +97,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def hash_weights(path: Path) -> str:
-    """SHA-256 of a file of a checkpoint, as `bench.file_hash.hash_file` has it, kept in the user's cache.
+    """Return SHA-256 of a file of a checkpoint, as `bench.file_hash.hash_file` has it, kept in the user's cache.
 
     Raises:
         MissingError: there is no such file.
@@ -135,7 +135,7 @@ def _json(path: Path) -> Any:
 
 
 def damaged(path: Path, error: Exception) -> DataError:
-    """The error that says which file is damaged and what is to be done about it."""
+    """Return the error that says which file is damaged and what is to be done about it."""
     if isinstance(error, TunebenchError):
         return DataError(str(error))
     said = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)[:160]
@@ -143,7 +143,7 @@ def damaged(path: Path, error: Exception) -> DataError:
 
 
 def _beginning(path: Path) -> tuple[bytes, int]:
-    """The first bytes of a file and its size.
+    """Return the first bytes of a file and its size.
 
     Raises:
         MissingError: there is no such file.

@@ -24,7 +24,7 @@ _MOST_PARTS = 10_000_000
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; None if it is empty.
+    """Return the content of a YAML file; None if it is empty.
 
     Raises:
         UsageError: no such file.

@@ -86,7 +86,7 @@ class Decided:
 
 
 def find_bundles(paths: Iterable[Path]) -> list[Path]:
-    """The files that paths stand for: themselves, or of a folder the ``.zip`` files in it; each once.
+    """Return the files that paths stand for: themselves, or of a folder the ``.zip`` files in it; each once.
 
     Raises:
         UsageError: there is nothing at a path, or no such file in a folder.
@@ -187,7 +187,7 @@ def _remember(key: str, found: Verification, run: Path, cache: UserCache) -> Non
 
 
 def _recall(key: str, run: Path, cache: UserCache) -> Verification | None:
-    """An outcome that was kept, whose run is in the folder then; None where anything of it is gone."""
+    """Return an outcome that was kept, whose run is in the folder then; None where anything of it is gone."""
     kept = cache.get(key)
     if kept is None:
         return None

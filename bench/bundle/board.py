@@ -113,7 +113,7 @@ def build_pages(
 
 
 def _notes(decided: Decided, found: Sequence[ProtocolTable]) -> Iterator[str]:
-    """What became of the bundles."""
+    """Yield what became of the bundles."""
     recalled = sum(one.recalled for one in decided.accepted)
     rows = sum(len(table.rows) for table in found)
     before = f", {recalled} of them before" if recalled else ""

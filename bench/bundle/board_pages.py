@@ -102,7 +102,7 @@ def write_board(
 def board_record(
     title: str, tables: Sequence[ProtocolTable], accepted: Sequence[Accepted], refused: Sequence[Refused]
 ) -> dict[str, Any]:
-    """All that the pages say, as JSON: by protocol its rows and their cells, then bundles, then refused ones."""
+    """Return all that the pages say, as JSON: by protocol its rows and their cells, then bundles, then refused ones."""
     return {
         "title": title,
         "protocols": [
@@ -175,7 +175,7 @@ def _environment() -> Environment:
 
 
 def _boxes(table: ProtocolTable) -> list[tuple[Row, list[Box]]]:
-    """The rows of a table, each with a box for each of its columns."""
+    """Return the rows of a table, each with a box for each of its columns."""
     cells = [cell for row in table.rows for cell in row.cells]
     decimals = decimals_of(cells)
     scales = {
@@ -217,7 +217,7 @@ def _box(
 
 
 def _bundles(tables: Sequence[ProtocolTable], accepted: Sequence[Accepted]) -> Iterator[dict[str, Any]]:
-    """What the page says of each bundle."""
+    """Yield what the page says of each bundle."""
     rows: dict[str, list[str]] = {}
     older: dict[str, list[str]] = {}
     for table in tables:
@@ -272,7 +272,7 @@ def _refusals(refused: Sequence[Refused]) -> list[dict[str, Any]]:
 
 
 def _prompts(table: ProtocolTable, audio: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Each prompt with the clips that rows have of it."""
+    """Yield each prompt with the clips that rows have of it."""
     clips: dict[str, list[tuple[str, int, str]]] = {}
     for row in table.rows:
         for clip in row.clips:

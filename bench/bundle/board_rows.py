@@ -76,7 +76,7 @@ class ProtocolTable:
 
 
 def tables(accepted: Sequence[Accepted], progress: Progress | None = None) -> list[ProtocolTable]:
-    """A table for each protocol, those with most rows first.
+    """Return a table for each protocol, those with most rows first.
 
     Args:
         accepted: bundles in an order that does not depend on how they were given.
@@ -138,7 +138,7 @@ def _table(protocol: Protocol, given: Sequence[Row], progress: Progress | None) 
 
 
 def _merged(rows: Iterable[Row]) -> list[Row]:
-    """The rows, with those of one name, model and audio as one."""
+    """Return the rows, with those of one name, model and audio as one."""
     found: dict[tuple[str, str, frozenset[tuple[str, int, str]]], Row] = {}
     for row in rows:
         key = (row.label, row.fingerprint, row.audio)
@@ -172,12 +172,12 @@ def _without_older(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[Row, Row]
 
 
 def bundle_name(bundle: Accepted) -> str:
-    """What a bundle is called: its run's name, as far as it fits a line."""
+    """Return what a bundle is called: its run's name, as far as it fits a line."""
     return plain_line(bundle.found.name, _MOST_NAME) or "unnamed"
 
 
 def _named(rows: Sequence[Row]) -> list[Row]:
-    """The rows under names of their own: their labels, with the bundle, and its hash, where several have one."""
+    """Return the rows under names of their own: their labels, with the bundle, and its hash, where several have one."""
     forms: tuple[Callable[[Row], str], ...] = (
         lambda row: row.label,
         lambda row: f"{row.label} ({bundle_name(row.bundles[0])})",
@@ -197,7 +197,7 @@ def _named(rows: Sequence[Row]) -> list[Row]:
 
 
 def _order(columns: Iterable[Column]) -> Callable[[Row], tuple[bool, float, str]]:
-    """Best first by the first column that has a direction; rows without a value last."""
+    """Return best first by the first column that has a direction; rows without a value last."""
     first = next((column for column in columns if column.direction != "none"), None)
     sign = -1 if first and first.direction == "higher" else 1
 

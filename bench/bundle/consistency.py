@@ -20,7 +20,7 @@ from bench.storage.store import Store
 
 
 def wrong_description(index: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each thing in ``bundle.json`` that is not what packing this run would write there.
+    """Yield a line for each thing in ``bundle.json`` that is not what packing this run would write there.
 
     Args:
         index: what stands there; its files are compared elsewhere, its versions are those of another machine, and a
@@ -83,7 +83,7 @@ def wrong_configuration(config: RunConfig, store: Store, shown: Iterable[str]) -
 
 
 def wrong_identities(store: Store) -> Iterator[str]:
-    """A line for each model, and the suite, that is not what its name or fingerprint says."""
+    """Yield a line for each model, and the suite, that is not what its name or fingerprint says."""
     for label, print_, identity in store.rows("SELECT label, fingerprint, identity FROM models ORDER BY position"):
         if fingerprint(json.loads(identity)) != print_:
             yield f"{DATABASE}: the fingerprint of '{label}' is not that of its identity"
@@ -95,7 +95,7 @@ def wrong_identities(store: Store) -> Iterator[str]:
 
 
 def _part(suite: PromptSuite, config: RunConfig) -> str:
-    """What the part of a suite that is asked for is called."""
+    """Return what the part of a suite that is asked for is called."""
     try:
         return suite.part(config.split).ref
     except UsageError:
@@ -103,7 +103,7 @@ def _part(suite: PromptSuite, config: RunConfig) -> str:
 
 
 def _installed_suite(ref: str) -> PromptSuite | None:
-    """The suite of that name and version; None where that is a file or not installed here."""
+    """Return the suite of that name and version; None where that is a file or not installed here."""
     if not is_declared("suite", ref):
         return None
     try:

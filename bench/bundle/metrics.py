@@ -25,7 +25,7 @@ Resolved = dict[BundledMetric, PlannedMetric]
 def resolve(
     store: Store, shown: tuple[BundledMetric, ...], ground: CommonGround, trust_weights: bool
 ) -> tuple[Resolved, dict[str, str]]:
-    """The metrics that can be computed here as they were then, and for each of the others the reason why not.
+    """Return the metrics that can be computed here as they were then, and for each of the others the reason why not.
 
     Args:
         store: the clips.

@@ -157,7 +157,7 @@ def _copy_checked(folder: Path, source: sqlite3.Connection, copy: Path) -> None:
 def leaderboard_records(
     folder: Path, tested: Path, protocol: Protocol, progress: Progress | None = None
 ) -> list[dict[str, Any]]:
-    """The leaderboard's records over all prompts, then by genre, then by level, each with its ``grouping``.
+    """Return the leaderboard's records over all prompts, then by genre, then by level, each with its ``grouping``.
 
     ``tested`` is a run folder with the embeddings that ranks by set metrics are tested on.
     """
@@ -208,7 +208,7 @@ def _write(
 
 
 def versions() -> dict[str, str]:
-    """What the numbers rest on here, by name: tunebench, Python, processor, and libraries."""
+    """Return what the numbers rest on here, by name: tunebench, Python, processor, and libraries."""
     facts = environment()
     libraries = (item.rpartition(" ") for item in facts.get("libraries", "").split(", ") if item)
     kept = ("tunebench", "python", "machine", "processor")
@@ -220,7 +220,7 @@ def _json(content: Any) -> bytes:
 
 
 def _target(file: Path, name: str) -> Path:
-    """Where the bundle goes, if it can go there; known before hours are spent on it."""
+    """Return where the bundle goes, if it can go there; known before hours are spent on it."""
     file = file / f"{name}{ENDING}" if file.is_dir() else file
     if file.is_dir():
         raise UsageError(f"{file} is a folder; name another file")
@@ -265,7 +265,7 @@ def _refuse_unscored(folder: Path, store: Store) -> None:
 
 
 def _unembedded(store: Store) -> int:
-    """How many clips lack a row for an embedder that a shown set metric is of; one that failed has a row."""
+    """Return how many clips lack a row for an embedder that a shown set metric is of; one that failed has a row."""
     pairs = store.rows("SELECT DISTINCT embedder, view FROM embeddings")
     held = {embedding_key([embedder], view): (embedder, view) for embedder, view in pairs}
     wanted = store.rows("SELECT DISTINCT embedder FROM metrics WHERE shown AND of_sets")
@@ -280,7 +280,7 @@ def _refuse_gone(folder: Path, files: Mapping[str, Path]) -> None:
 
 
 def _references(store: Store, folder: Path) -> dict[str, Path]:
-    """The files of the references that shown metrics compare with, found by their content."""
+    """Return the files of the references that shown metrics compare with, found by their content."""
     rows = store.rows("SELECT DISTINCT reference, reference_name FROM metrics WHERE shown AND reference != ''")
     wanted: dict[str, str] = dict(rows)
     configured = load_config(folder / CONFIG).reference if (folder / CONFIG).exists() else ""

@@ -47,7 +47,7 @@ def read_submitter(index: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wrong(found: Mapping[str, str]) -> str:
-    """What is wrong with a name or a link; empty where nothing is."""
+    """Return what is wrong with a name or a link; empty where nothing is."""
     for what, text in found.items():
         if len(text) > _LONGEST or not text.isprintable():
             return f"the submitter's {what} must be one line of at most {_LONGEST} printable characters"

@@ -42,7 +42,7 @@ _JSON = frozenset({"params", "warnings", "details"})
 
 
 def leaderboard_table(records: Iterable[Mapping[str, Any]]) -> Table:
-    """The records of a leaderboard, each with its ``grouping``.
+    """Return the records of a leaderboard, each with its ``grouping``.
 
     Raises:
         KeyError, TypeError, ValueError, OverflowError: a record cannot be read, or stands there twice.
@@ -56,7 +56,7 @@ def leaderboard_table(records: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def packed_leaderboard(folder: Path) -> Table:
-    """What ``leaderboard.json`` says.
+    """Return what ``leaderboard.json`` says.
 
     Raises:
         DataError: it is no leaderboard, or says something twice.
@@ -69,7 +69,7 @@ def packed_leaderboard(folder: Path) -> Table:
 
 
 def packed_scores(folder: Path, metrics: Collection[str], clips: int) -> Table:
-    """What ``scores.csv`` says.
+    """Return what ``scores.csv`` says.
 
     Args:
         folder: where it is.
@@ -86,14 +86,14 @@ def packed_scores(folder: Path, metrics: Collection[str], clips: int) -> Table:
 
 
 def scores_now(folder: Path, metrics: Collection[str]) -> Table:
-    """What the table of clips of a run says now, read back from the very text that would be packed."""
+    """Return what the table of clips of a run says now, read back from the very text that would be packed."""
     with Store.read(folder) as store:
         clips = clip_table(store)
         return _scores(written(clips, "csv").decode(), metrics, len(clips))
 
 
 def stored_scores(folder: Path) -> Table:
-    """What the database of a run holds: shown metrics, their scores, and their scores of sets.
+    """Return what the database of a run holds: shown metrics, their scores, and their scores of sets.
 
     Raises:
         DataError: invalid JSON.

@@ -42,7 +42,7 @@ Table = dict[Place, dict[str, Value]]
 
 
 def value_text(value: Value) -> str:
-    """A value as messages show it: ten digits of a number, the beginning of a text."""
+    """Return a value as messages show it: ten digits of a number, the beginning of a text."""
     if isinstance(value, str):
         return f"'{value[:_LONGEST_TEXT]}…'" if len(value) > _LONGEST_TEXT else f"'{value}'"
     return "none" if value is None else f"{value:.10g}"
@@ -156,7 +156,7 @@ def compare(
 
 
 def leaves(value: Any, name: str) -> Iterator[tuple[str, Value]]:
-    """The numbers and texts in a JSON value by their paths; what is empty is a value, too.
+    """Yield the numbers and texts in a JSON value by their paths; what is empty is a value, too.
 
     Raises:
         TypeError, ValueError, OverflowError: a number that is not finite, a path too long, or a value that is not JSON.

@@ -135,7 +135,7 @@ def _verify(
 
 
 def _packed_tables(files: Path, run: Path) -> tuple[tuple[BundledMetric, ...], Table]:
-    """What the bundle's tables show and say; the clips become a run of our own without scores."""
+    """Return what the bundle's tables show and say; the clips become a run of our own without scores."""
     shown = rebuild(files, run)
     with Store.read(run) as store:
         ((planned_clips,),) = store.rows("SELECT COUNT(*) FROM clips")
@@ -144,7 +144,7 @@ def _packed_tables(files: Path, run: Path) -> tuple[tuple[BundledMetric, ...], T
 
 
 def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The run's name, the versions it was packed with, and who says that they packed it."""
+    """Return the run's name, the versions it was packed with, and who says that they packed it."""
     if index.get("format") != FORMAT:
         raise DataError(
             f"written in format {index.get('format')!r:.20}, this tunebench reads format {FORMAT}; pack the run again "
@@ -161,7 +161,7 @@ def _read_index(index: Mapping[str, Any]) -> tuple[str, dict[str, str], dict[str
 
 
 def _altered(unpacked: Unpacked) -> list[str]:
-    """A line for each file that is not the one that was packed."""
+    """Return a line for each file that is not the one that was packed."""
     described = unpacked.index.get("files")
     if not isinstance(described, dict):
         raise DataError("bundle.json lists no files")

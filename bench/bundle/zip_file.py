@@ -101,7 +101,7 @@ def unpack(bundle: Path, folder: Path) -> Unpacked:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file of a bundle.
+    """Return a JSON file of a bundle.
 
     Raises:
         DataError: as `as_json` raises ValueError.
@@ -116,7 +116,7 @@ def read_json(path: Path) -> Any:
 
 
 def as_json(text: str) -> Any:
-    """JSON that every reader reads alike.
+    """Return JSON that every reader reads alike.
 
     Raises:
         ValueError: it is not JSON, holds numbers that are not finite, or a name twice in one object.

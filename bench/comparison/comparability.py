@@ -22,7 +22,7 @@ FEWEST = 6
 
 
 def refuse(first: ComparedRun, second: ComparedRun, mark: bool, rephrased: bool = False) -> tuple[Notice, ...]:
-    """Warnings that every row of a comparison of two runs carries.
+    """Return warnings that every row of a comparison of two runs carries.
 
     Args:
         first, second: the runs of A and B.
@@ -108,7 +108,7 @@ def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRu
 
 
 def unequal(a: RunRow, b: RunRow, column: Column) -> tuple[Notice, ...]:
-    """Warnings for a metric whose numbers may differ for another reason than the models' quality."""
+    """Return warnings for a metric whose numbers may differ for another reason than the models' quality."""
     found = []
     lengths = a.run.length(a.label), b.run.length(b.label)
     whole = not column.view or View.of_key(column.view).seconds is None
@@ -122,17 +122,17 @@ def unequal(a: RunRow, b: RunRow, column: Column) -> tuple[Notice, ...]:
 
 
 def _seeds(counts: Mapping[str, int]) -> list[int]:
-    """The fewest and the most seeds that a prompt has."""
+    """Return the fewest and the most seeds that a prompt has."""
     return [min(counts.values()), max(counts.values())]
 
 
 def unpaired(only_a: int, only_b: int) -> tuple[Notice, ...]:
-    """The warning for prompts that only one of the two has a value for."""
+    """Return the warning for prompts that only one of the two has a value for."""
     return (Notice("W-UNPAIRED", {"only_a": only_a, "only_b": only_b}),) if only_a + only_b else ()
 
 
 def few(n: int, differing: int) -> tuple[Notice, ...]:
-    """The warning for a test of so few prompts, or so few that differ at all, that p could not be below .05."""
+    """Return the warning for a test of so few prompts, or so few that differ at all, that p could not be below .05."""
     if n < FEWEST:
         return (Notice("W-FEW", {"prompts": n, "p": smallest_p(n)}),)
     if differing < FEWEST:

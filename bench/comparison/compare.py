@@ -77,7 +77,7 @@ def compare(
 
 @contextmanager
 def opened(run: Path, other: Path | None = None) -> Iterator[tuple[ComparedRun, ComparedRun]]:
-    """The run of A and that of B, each as it is at this moment; they are one where both folders are.
+    """Yield the run of A and that of B, each as it is at this moment; they are one where both folders are.
 
     Raises:
         UsageError, DataError: as `bench.storage.store.Store.read`.
@@ -210,7 +210,7 @@ def _blank(a: RunRow, b: RunRow, metric: ComparedMetric, grouping: str, group: s
 
 
 def groups_of(prompts: Mapping[str, Prompt], grouping: str) -> dict[str, list[str]]:
-    """Ids of the prompts of each group, by its name in order."""
+    """Return ids of the prompts of each group, by its name in order."""
     if grouping == "all":
         return {"all": list(prompts)}
     found: dict[str, list[str]] = {}
@@ -266,7 +266,7 @@ def _of_set(
 
 
 def are_one(run: Path, other: Path) -> bool:
-    """Whether two paths lead to one run, through links or mounts."""
+    """Return whether two paths lead to one run, through links or mounts."""
     try:
         return (run / "run.db").samefile(other / "run.db")
     except OSError:
@@ -274,7 +274,7 @@ def are_one(run: Path, other: Path) -> bool:
 
 
 def _told_apart(a: str, run: Path, b: str, other: Path) -> tuple[str, str]:
-    """Two rows of one name, called after their runs."""
+    """Return two rows of one name, called after their runs."""
     one, two = (path.resolve() for path in (run, other))
     named = (one.name, two.name) if one.name != two.name else (str(one), str(two))
     # A folder's name need not be text.

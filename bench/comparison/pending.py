@@ -43,12 +43,12 @@ class PendingComparison:
 
 
 def finish(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progress) -> list[Comparison]:
-    """The comparisons, tested and adjusted, in the order of the drafts."""
+    """Return the comparisons, tested and adjusted, in the order of the drafts."""
     return _adjusted(drafts, _tested(drafts, sets, progress))
 
 
 def _tested(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progress) -> list[Comparison]:
-    """The drafts with all but what depends on other rows."""
+    """Return the drafts with all but what depends on other rows."""
     every = [draft for one in drafts for draft in (one, one.chance) if draft]
     paired = [d for d in every if d.differences is not None and len(d.differences) >= MINIMUM_PROMPTS]
     differences = [_known(d.differences) for d in paired]

@@ -86,7 +86,7 @@ class Comparison:
         return self.b if (self.estimate > 0) == (self.column.direction == "higher") else self.a
 
     def told_apart(self, adjusted: float | None) -> bool:
-        """Whether it is settled which of the two is ahead, at a p that is adjusted for the tests at hand.
+        """Return whether it is settled which of the two is ahead, at a p that is adjusted for the tests at hand.
 
         Besides p < .05 the interval must lie on the estimate's side of 0: a permutation test asks whether the two are
         exchangeable, and they may differ in another way than by what is estimated. Where every prompt differs by the
@@ -103,7 +103,7 @@ class Comparison:
         return self.low > 0 if self.estimate > 0 else self.high < 0
 
     def record(self) -> dict[str, Any]:
-        """The comparison as a flat JSON object, but for ``chance``."""
+        """Return the comparison as a flat JSON object, but for ``chance``."""
         return {
             "metric": self.column.ref,
             "a": self.a,

@@ -94,7 +94,7 @@ class ComparedRun:
         return clips
 
     def row(self, label: str) -> str:
-        """The label, if the run has such a row.
+        """Return the label, if the run has such a row.
 
         Raises:
             UsageError: it has none; the message suggests the nearest.
@@ -115,11 +115,11 @@ class ComparedRun:
         return self._seeds[label]
 
     def length(self, label: str) -> float | None:
-        """Median length of a model's clips, in seconds."""
+        """Return median length of a model's clips, in seconds."""
         return self._lengths.get(label)
 
     def marks(self, label: str, column: Column) -> tuple[Notice, ...]:
-        """What must be said of a model's clips, and of a metric that shares a family with the model."""
+        """Return what must be said of a model's clips, and of a metric that shares a family with the model."""
         of_clips = self._marks.get((label, "all", "all"), ())
         return (*of_clips, *family_marks(label, self._lineages[label], column.families))
 
@@ -138,7 +138,7 @@ class ComparedRun:
         return made
 
     def _half(self, label: str, half: Half) -> Places:
-        """A model's clips with one half of the seeds of their prompt."""
+        """Return a model's clips with one half of the seeds of their prompt."""
         clips = self._made(label)
         chosen = {prompt: frozenset(half_of(seeds, half)) for prompt, seeds in self.seeds(label).items()}
         pairs = zip(self.scores.prompt[clips].tolist(), self.scores.seed[clips].tolist(), strict=True)
@@ -159,7 +159,7 @@ class ComparedRun:
         return score.value if score else None
 
     def vectors(self, metric: ComparedMetric) -> tuple[str, Mapping[str, Vectors | str]]:
-        """The fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
+        """Return the fingerprint of a set metric's embedder, and its vectors, or why there are none, by content."""
         key, view = metric.embedder, metric.column.view
         for embedder in self.store.embedders(view):
             if view and embedding_key([embedder], view) == key:
@@ -189,12 +189,12 @@ class RunRow:
         return self.run.seeds(self.label)
 
     def made(self, prompts: Iterable[str]) -> list[StoredClip]:
-        """Its clips of some prompts."""
+        """Return its clips of some prompts."""
         chosen = set(prompts)
         return [clip for clip in self.run.clips[self.label] if clip.prompt in chosen]
 
     def half(self, prompts: Iterable[str], half: Half) -> list[StoredClip]:
-        """Its clips of some prompts with the earlier or the later half of each prompt's seeds."""
+        """Return its clips of some prompts with the earlier or the later half of each prompt's seeds."""
         chosen = {prompt: frozenset(half_of(seeds, half)) for prompt, seeds in self.seeds().items()}
         return [clip for clip in self.made(prompts) if clip.seed in chosen[clip.prompt]]
 
@@ -205,7 +205,7 @@ class RunRow:
 
 
 def half_of(seeds: Sequence[int], half: Half) -> Sequence[int]:
-    """The earlier or the later half of the seeds of one prompt, equally many; none of a single one.
+    """Return the earlier or the later half of the seeds of one prompt, equally many; none of a single one.
 
     >>> half_of((3, 5, 8), "later")
     (8,)

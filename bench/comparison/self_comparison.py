@@ -58,7 +58,7 @@ def chances(
 def clips_itself(
     family: tuple[int, str], blank: Comparison, row: RunRow, metric: ComparedMetric, prompts: Sequence[str]
 ) -> PendingComparison | None:
-    """The later half of each prompt's seeds less the earlier half, of a metric of clips.
+    """Return the later half of each prompt's seeds less the earlier half, of a metric of clips.
 
     None where no prompt has two clips; a prompt that has one says nothing of chance and is left out.
     """
@@ -80,7 +80,7 @@ def set_itself(
 def halves_request(
     row: RunRow, metric: ComparedMetric, prompts: Sequence[str], grouping: str = "all", group: str = "all"
 ) -> SetRequest | None:
-    """The test of a set metric between the halves of a row's seeds; None where no prompt has two clips."""
+    """Return the test of a set metric between the halves of a row's seeds; None where no prompt has two clips."""
     if not row.has_halves:
         return None
     early, late = (ClipSet.of(row.name, row.half(prompts, half)) for half in HALVES)

@@ -111,7 +111,7 @@ class SetTests:
         return {id: prompt for run in reversed(self._runs) for id, prompt in run.prompts.items()}
 
     def answer(self, requests: Sequence[SetRequest], progress: Progress) -> list[CachedTest]:
-        """One result a request; where there is none it says why."""
+        """Return one result a request; where there is none it says why."""
         keys = [request.key for request in requests]
         wanted = dict(zip(keys, requests, strict=True))
         found = {key: kept for key in wanted if (kept := self._kept.stored(key))}
@@ -126,7 +126,7 @@ class SetTests:
         return [found[key] for key in keys]
 
     def pseudo_values(self, shown: ComparedMetric, side: ClipSet, genre: str | None) -> dict[str, float]:
-        """The jackknife's pseudo-value of each prompt of a row: n · all − (n − 1) · without it, for n prompts.
+        """Return the jackknife's pseudo-value of each prompt of a row: n · all − (n − 1) · without it, for n prompts.
 
         Args:
             shown: the metric.
@@ -196,7 +196,7 @@ class SetTests:
     def _gathered(
         self, side: ClipSet, prompts: Sequence[str], embedder: str, vectors: Mapping[str, Vectors | str]
     ) -> EmbeddingSet:
-        """The embeddings of a row's clips, grouped by the place of their prompt among ``prompts``.
+        """Return the embeddings of a row's clips, grouped by the place of their prompt among ``prompts``.
 
         Raises:
             UsageError: there is none.
@@ -214,7 +214,7 @@ class SetTests:
         return embedder, dict(chain.from_iterable(vectors.items() for _, vectors in reversed(found)))
 
     def _metric(self, shown: ComparedMetric) -> SetMetric:
-        """The metric that scored the run, made anew.
+        """Return the metric that scored the run, made anew.
 
         Raises:
             UsageError: it is not installed here, or another version or text of it is.
@@ -251,7 +251,7 @@ class SetTests:
         return metric, PlannedMetric(plugin, params, kind.version, kind.unit, kind.direction, entry.name)
 
     def _reference(self, shown: ComparedMetric, embedder: str) -> tuple[PlannedReference, Reference]:
-        """The reference that the scores are against.
+        """Return the reference that the scores are against.
 
         Raises:
             UsageError: it is nowhere to be found.
@@ -275,7 +275,7 @@ class SetTests:
 
 
 def _value(metric: SetMetric, clips: EmbeddingSet, reference: Reference | None) -> float:
-    """A metric of a set of clips.
+    """Return a metric of a set of clips.
 
     Raises:
         UsageError: it has no value.
@@ -293,7 +293,7 @@ def _without(reason: str) -> CachedTest:
 def _cache_key(
     key: str, request: SetRequest, vectors: Mapping[str, Vectors | str], prompts: Mapping[str, Prompt]
 ) -> str:
-    """A key that holds in all runs: it covers what the clips' embeddings are, and who computes."""
+    """Return a key that holds in all runs: it covers what the clips' embeddings are, and who computes."""
     digest = hashlib.sha256(f"{version('tunebench')} {key}".encode())
     for id, content in request.a.clips + request.b.clips:
         digest.update(repr((prompts[id].genre, prompts[id].text)).encode())

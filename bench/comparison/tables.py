@@ -27,7 +27,7 @@ def render(
     style: Style = "table",
     layout: Layout | None = None,
 ) -> str:
-    """The comparisons of one pair of rows.
+    """Return the comparisons of one pair of rows.
 
     Args:
         comparisons: as `bench.comparison.compare.compare` gives them, one or more.
@@ -43,13 +43,13 @@ def render(
 
 
 def records(comparisons: Iterable[Comparison], protocols: tuple[Protocol, Protocol]) -> list[dict[str, Any]]:
-    """One object a comparison, with the protocols of both runs."""
+    """Return one object a comparison, with the protocols of both runs."""
     ids = {"protocol": protocols[0].id, "protocol_b": protocols[1].id}
     return [{**comparison.record(), **ids} for comparison in comparisons]
 
 
 def findings(comparisons: Iterable[Comparison]) -> list[str]:
-    """A sentence for each test over all prompts: what it settles, or what it would have found or leaves open."""
+    """Return a sentence for each test over all prompts: what it settles, or what it would have found or leaves open."""
     return [f"{c.column.ref}: {_finding(c)}." for c in comparisons if c.grouping == "all" and c.p is not None]
 
 
@@ -136,7 +136,7 @@ def _chance(c: Comparison, decimals: int) -> list[str]:
 
 
 def _explained(comparisons: Sequence[Comparison]) -> list[str]:
-    """What the numbers are of."""
+    """Return what the numbers are of."""
     tested = sum(c.p_holm is not None for c in comparisons)
     texts = ["The unit is the prompt: seeds are averaged within it, and A and B are compared on the same prompts."]
     if tested:
@@ -165,7 +165,7 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
-    """What p of the mean is, what so few prompts cannot show, and for what the claims hold."""
+    """Return what p of the mean is, what so few prompts cannot show, and for what the claims hold."""
     sizes = {c.n for c in comparisons if c.mean_p is not None and c.grouping == "all"}
     if not sizes:
         return []
@@ -181,7 +181,7 @@ def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def footnotes(comparisons: Sequence[Comparison | AcrossTrainings]) -> list[str]:
-    """What is missing and what must be said, each once with all that it holds for."""
+    """Return what is missing and what must be said, each once with all that it holds for."""
     said: dict[str, list[str]] = {}
     for c in comparisons:
         place = c.column.ref if c.grouping == "all" else f"{c.column.ref} ({c.group})"
@@ -195,7 +195,7 @@ def footnotes(comparisons: Sequence[Comparison | AcrossTrainings]) -> list[str]:
 
 
 def difference_text(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:
-    """B − A with its interval, where there is one."""
+    """Return B − A with its interval, where there is one."""
     text = number(estimate, decimals, "+")
     return text if low is None or high is None else f"{text} [{number(low, decimals)}, {number(high, decimals)}]"
 
@@ -207,7 +207,7 @@ def decimals_of(c: Comparison | AcrossTrainings) -> int:
 
 
 def unit_text(column: Column) -> str:
-    """A metric's unit and direction in brackets, as they stand after its name; empty where it has none."""
+    """Return a metric's unit and direction in brackets, as they stand after its name; empty where it has none."""
     text = f"{column.unit}{ARROWS[column.direction]}".strip()
     # A unit is not broken.
     return f" ({text})".replace(" ", "\xa0").replace("\xa0", " ", 1) if text else ""
@@ -219,7 +219,7 @@ def _with_unit(c: Comparison, text: str) -> str:
 
 
 def spread_out(record: dict[str, Any]) -> dict[str, Any]:
-    """A record with ``chance`` in four fields."""
+    """Return a record with ``chance`` in four fields."""
     return {
         **{name: value for name, value in record.items() if name != "chance"},
         **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
@@ -227,7 +227,7 @@ def spread_out(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
-    """A record as a row of a table: `spread_out`, and its warnings and their codes in one text each."""
+    """Return a record as a row of a table: `spread_out`, and its warnings and their codes in one text each."""
     return {**spread_out(record), **{name: "; ".join(record[name]) for name in ("warnings", "warning_codes")}}
 
 

@@ -38,7 +38,7 @@ def change(content: Any, text: str, kind: Any = None) -> Any:
 
 
 def parse_change(text: str) -> tuple[str, Any]:
-    """The path and the value of ``PATH=VALUE``.
+    """Return the path and the value of ``PATH=VALUE``.
 
     Raises:
         UsageError: as `change`.
@@ -51,7 +51,7 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def parse_value(text: str, place: str) -> Any:
-    """A value as YAML has it, and ``1e-4`` as a number too, which only YAML 1.2 reads so.
+    """Return a value as YAML has it, and ``1e-4`` as a number too, which only YAML 1.2 reads so.
 
     Raises:
         UsageError: it is not YAML; ``place`` says where.
@@ -65,7 +65,7 @@ def parse_value(text: str, place: str) -> Any:
 
 
 def values_at(content: Any, path: str) -> dict[str, Any]:
-    """What a path names, by paths without ``*``; nothing where it leads nowhere.
+    """Return what a path names, by paths without ``*``; nothing where it leads nowhere.
 
     >>> values_at({"seeds": [3, 5]}, "seeds.*")
     {'seeds.0': 3, 'seeds.1': 5}
@@ -89,7 +89,7 @@ def _children(owner: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _with(owner: Any, words: Sequence[str], value: Any, path: str, kind: Any) -> Any:
-    """A copy of ``owner`` in which the value stands at the path; only what lies on the path is copied.
+    """Return a copy of ``owner`` in which the value stands at the path; only what lies on the path is copied.
 
     ``kind`` is the type of ``owner``: the class of a table of settings, or an annotation that holds it.
     """

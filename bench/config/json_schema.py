@@ -61,7 +61,7 @@ def nested(schema: dict[str, Any], inside: Mapping[str, dict[str, Any]]) -> dict
 
 
 def descriptions(table: type[BaseModel]) -> tuple[str, dict[str, str]]:
-    """What the documentation of a class of settings says of the whole, and of each setting by its name in YAML.
+    """Return what the documentation of a class of settings says of the whole, and of each setting by its name in YAML.
 
     Of a setting it says ``name: words.`` at the beginning of a paragraph or after a sentence, for several ``a and b:``.
     """
@@ -79,7 +79,7 @@ def descriptions(table: type[BaseModel]) -> tuple[str, dict[str, str]]:
 
 
 def _described(schema: dict[str, Any], table: type[BaseModel], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The schema of one table with what its settings mean, and without what pydantic adds for programs."""
+    """Return the schema of one table with what its settings mean, and without what pydantic adds for programs."""
     about, words = descriptions(table)
     properties = {}
     for name, given in schema.get("properties", {}).items():
@@ -97,7 +97,7 @@ def _described(schema: dict[str, Any], table: type[BaseModel], names: Mapping[st
 
 
 def _plain(value: Any) -> Any:
-    """A schema in words that all drafts since 7 have."""
+    """Return a schema in words that all drafts since 7 have."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, dict):
@@ -112,7 +112,7 @@ def _plain(value: Any) -> Any:
 
 
 def _all_tables(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """A class of settings and those inside it."""
+    """Yield a class of settings and those inside it."""
     yield kind
     for field in kind.model_fields.values():
         for table in tables_in(field.annotation):

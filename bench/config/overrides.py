@@ -82,7 +82,7 @@ def refuse_other_clips_than(run: RunConfig, changed: RunConfig) -> None:
 
 
 def parse_suite(text: str) -> str | dict[str, Any]:
-    """The suite that ``NAME``, ``FILE`` or ``FILE,SETTING=VALUE,…`` stands for, as a configuration has it.
+    """Return the suite that ``NAME``, ``FILE`` or ``FILE,SETTING=VALUE,…`` stands for, as a configuration has it.
 
     Raises:
         UsageError: a part is not of that form.
@@ -97,7 +97,7 @@ def parse_suite(text: str) -> str | dict[str, Any]:
 
 
 def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
-    """The name and the parameters of ``NAME,PARAMETER=VALUE,…``; values are YAML.
+    """Return the name and the parameters of ``NAME,PARAMETER=VALUE,…``; values are YAML.
 
     Raises:
         UsageError: it is not of that form.
@@ -122,7 +122,7 @@ def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
 
 
 def _split(text: str) -> list[str]:
-    """The parts of a text between commas that are not in brackets or quotes."""
+    """Return the parts of a text between commas that are not in brackets or quotes."""
     parts, depth, quote = [""], 0, ""
     for sign in text:
         if quote:
@@ -138,14 +138,14 @@ def _split(text: str) -> list[str]:
 
 
 def _entries(configured: Any) -> list[dict[str, Any]]:
-    """What is configured, in full, as far as it is of the form that it must have."""
+    """Return what is configured, in full, as far as it is of the form that it must have."""
     items = configured if isinstance(configured, list | tuple) else []
     full = [{"name": item} if isinstance(item, str) else item for item in items]
     return [item for item in full if isinstance(item, dict) and isinstance(item.get("name"), str)]
 
 
 def _chosen(kind: str, text: str, configured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries that an option names: those that are configured under that name, or a new one."""
+    """Return the entries that an option names: those that are configured under that name, or a new one."""
     name, params = parse_named(text, f"--{kind}")
     label = {LABEL: str(params.pop(LABEL))} if LABEL in params else {}
     rows = [entry for entry in configured if name == (entry.get(LABEL) or short_name(entry["name"]))]
@@ -155,7 +155,7 @@ def _chosen(kind: str, text: str, configured: Sequence[dict[str, Any]]) -> list[
 
 
 def _changed(entry: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with some parameters replaced, those among them that it sweeps too."""
+    """Return an entry with some parameters replaced, those among them that it sweeps too."""
     if not params:
         return entry
     before, sweep = entry.get("params") or {}, entry.get("sweep") or {}

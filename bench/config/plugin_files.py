@@ -21,7 +21,7 @@ ALLOW = "--plugin-files"
 
 
 def named_plugin_files(value: Any) -> Iterator[str]:
-    """Each ``path/to/file.py:Name`` in a nested value or a part of a configuration, without its version."""
+    """Yield each ``path/to/file.py:Name`` in a nested value or a part of a configuration, without its version."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     if isinstance(value, Mapping):
@@ -37,7 +37,7 @@ def named_plugin_files(value: Any) -> Iterator[str]:
 
 
 def named_programs(value: Any) -> Iterator[str]:
-    """Each program that metrics of a configuration start: the first word of every parameter ``command``."""
+    """Yield each program that metrics of a configuration start: the first word of every parameter ``command``."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     if isinstance(value, Mapping):

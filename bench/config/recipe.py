@@ -66,7 +66,7 @@ class Recipe(Settings):
     stated: dict[str, str] = Field(default_factory=dict)
 
     def run_config(self, trained: Mapping[str, Path]) -> RunConfig:
-        """The configuration of the run.
+        """Return the configuration of the run.
 
         Args:
             trained: what each training wrote, by label.
@@ -83,12 +83,12 @@ class Recipe(Settings):
         return parse_config(_filled(self.run, fill), f"recipe '{self.name}': run")
 
     def as_yaml(self) -> str:
-        """The whole recipe, changes included."""
+        """Return the whole recipe, changes included."""
         return schema_line("recipe") + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def shipped() -> dict[str, Path]:
-    """The recipes that come with the package, by name."""
+    """Return the recipes that come with the package, by name."""
     folder = Path(str(files("results") / "recipes"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 

@@ -199,7 +199,7 @@ _Metrics = list[str | MetricConfig]
 
 
 def _names(items: Any) -> Any:
-    """A plain string is short for ``{name: string}``."""
+    """Return a plain string is short for ``{name: string}``."""
     return [{"name": item} if isinstance(item, str) else item for item in items] if isinstance(items, list) else items
 
 
@@ -287,7 +287,7 @@ class RunConfig(Settings):
         return self.seeds if model.seeds is None else model.seeds
 
     def as_yaml(self) -> str:
-        """The whole configuration, defaults included, as it is frozen in the run folder."""
+        """Return the whole configuration, defaults included, as it is frozen in the run folder."""
         return schema_line("run") + write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
@@ -311,7 +311,7 @@ def parse_config(content: dict[str, Any], source: str = "configuration") -> RunC
 
 
 def with_workers(settings: RunConfig, workers: int | None) -> RunConfig:
-    """The configuration with the number of workers replaced, if one is given."""
+    """Return the configuration with the number of workers replaced, if one is given."""
     if workers is None:
         return settings
     return settings.model_copy(update={"executor": settings.executor.model_copy(update={"workers": workers})})

@@ -20,7 +20,7 @@ def combinations(sweep: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]
 
 
 def suffix(values: Mapping[str, Value]) -> str:
-    """What tells a row of a sweep from the others, made of characters that are safe in a folder's name.
+    """Return what tells a row of a sweep from the others, made of characters that are safe in a folder's name.
 
     >>> suffix({"adapter_scale": 0.25, "adapter": "adapters/jazz"})
     '[adapter_scale=0.25,adapter=adapters-jazz]'
@@ -29,7 +29,7 @@ def suffix(values: Mapping[str, Value]) -> str:
 
 
 def problem(values: Any) -> str | None:
-    """Why something cannot be the values of a swept parameter, or None."""
+    """Return why something cannot be the values of a swept parameter, or None."""
     if not isinstance(values, list | tuple) or not values:
         return "must be a list of values, such as [0, 0.5, 1]"
     for value in values:
@@ -42,7 +42,7 @@ def problem(values: Any) -> str | None:
 
 
 def _text(value: Value) -> str:
-    """A value in a label; whole numbers are written alike whether they came with a decimal point or not."""
+    """Return a value in a label; whole numbers are written alike whether they came with a decimal point or not."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -38,7 +38,7 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kKMGT]?)(i?)B")
 
 
 def _bytes(size: Any) -> Any:
-    """Bytes of a size such as ``8 GB`` (of 1000) or ``8 GiB`` (of 1024)."""
+    """Return bytes of a size such as ``8 GB`` (of 1000) or ``8 GiB`` (of 1024)."""
     if not isinstance(size, str):
         return size
     if not (found := _SIZE.fullmatch(size.strip())):

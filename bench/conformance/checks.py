@@ -245,7 +245,7 @@ def _named(request: GenerationRequest) -> str:
 
 
 def _distance(one: Audio, two: Audio) -> float:
-    """Largest difference of two samples; infinite if the shapes or rates differ."""
+    """Return largest difference of two samples; infinite if the shapes or rates differ."""
     if one.rate != two.rate or one.samples.shape != two.samples.shape:
         return float("inf")
     return float(np.abs(one.samples - two.samples).max(initial=0.0))

@@ -16,7 +16,7 @@ _DOORS = (ModuleType, type, BuiltinFunctionType, FrameType)
 
 
 def arrays(root: Any) -> list[weakref.ref[Any]]:
-    """References, which keep nothing alive, to the NumPy arrays and PyTorch tensors that ``root`` leads to.
+    """Return references, which keep nothing alive, to the NumPy arrays and PyTorch tensors that ``root`` leads to.
 
     Modules, classes and the global names of functions are not followed.
     """
@@ -35,7 +35,7 @@ def arrays(root: Any) -> list[weakref.ref[Any]]:
 
 
 def megabytes(references: Iterable[weakref.ref[Any]]) -> float:
-    """Size of those of the arrays that are still alive, in 10⁶ bytes; views count as what they show."""
+    """Return size of those of the arrays that are still alive, in 10⁶ bytes; views count as what they show."""
     alive = [array for reference in references if (array := reference()) is not None]
     return sum(int(array.nbytes) for array in alive) / 1e6
 

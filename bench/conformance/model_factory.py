@@ -48,7 +48,7 @@ class ModelFactory:
         return model_identity(self.plugin, model, self.bound(model, **changes), self.plugin.name)
 
     def varied(self, name: str, value: Any) -> dict[str, Any] | None:
-        """The identity with another value of a parameter, or None where none is accepted."""
+        """Return the identity with another value of a parameter, or None where none is accepted."""
         for other in _others(value):
             try:
                 model = self.make(**{name: other})
@@ -59,7 +59,7 @@ class ModelFactory:
 
 
 def _others(value: Any) -> list[Any]:
-    """Values near to one, which a model is likely to accept."""
+    """Return values near to one, which a model is likely to accept."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):

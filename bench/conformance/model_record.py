@@ -59,5 +59,5 @@ def _short(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text that stays within its cell."""
+    """Return a text that stays within its cell."""
     return plain_line(text).replace("|", "\\|")

@@ -87,7 +87,7 @@ class Audio:
 
     @interrupts.held()
     def mono(self, rate: int | None = None) -> Samples:
-        """Mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given.
+        """Return mean of the channels, shape (frames,), resampled (soxr, high quality) to ``rate`` Hz if given.
 
         Where the channels cancel each other (stereo in antiphase), it is the loudest of them instead.
         """
@@ -100,7 +100,7 @@ class Audio:
         return resampled
 
     def cropped(self, duration: float) -> Audio:
-        """The first ``duration`` seconds; audio that is shorter is returned as it is.
+        """Return the first ``duration`` seconds; audio that is shorter is returned as it is.
 
         Notes that start later are dropped.
         """
@@ -161,7 +161,7 @@ def read_audio(path: StrPath, seconds: float = math.inf, file: BinaryIO | None =
 
 
 def as_stored(audio: Audio) -> tuple[Audio, float]:
-    """The audio as a 24-bit FLAC file gives it back, bit for bit, and the gain that was applied.
+    """Return the audio as a 24-bit FLAC file gives it back, bit for bit, and the gain that was applied.
 
     The gain is 1 unless the peak exceeds full scale; then the audio is scaled to fit.
     """
@@ -198,7 +198,7 @@ def write_flac(path: Path, audio: Audio, comment: str = "") -> float:
 
 
 def read_comment(path: Path) -> str:
-    """The text that was kept in an audio file, read without decoding it; empty where there is none.
+    """Return the text that was kept in an audio file, read without decoding it; empty where there is none.
 
     Raises:
         DataError: missing, or not audio.

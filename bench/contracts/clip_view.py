@@ -73,7 +73,7 @@ class View:
 
 
 def view_text(key: str) -> str:
-    """A stored `View.key` in words; empty where nothing is embedded.
+    """Return a stored `View.key` in words; empty where nothing is embedded.
 
     Raises:
         DataError: it is no key.
@@ -86,7 +86,7 @@ def _number(value: float | None) -> float | None:
 
 
 def common_view(durations: Iterable[Sequence[float]], band: float | None = None) -> View:
-    """The longest beginning that every model has: the shortest of the models' median clip lengths.
+    """Return the longest beginning that every model has: the shortest of the models' median clip lengths.
 
     A single short clip does not cut everybody else's; it is scored as it is.
 

@@ -112,7 +112,7 @@ class Embedder(ABC):
         return np.ones(len(self.embed(audio)), dtype=np.float32)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of texts in the same space, shape (texts, dimension).
+        """Return vectors of texts in the same space, shape (texts, dimension).
 
         Raises:
             UsageError: the embedder knows no text.
@@ -120,7 +120,7 @@ class Embedder(ABC):
         raise UsageError(f"the embedder {type(self).__name__} has no text side ({len(texts)} texts given); use clap")
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """What else identifies the embedder beside class, version and parameters: the weights' hash.
+        """Return what else identifies the embedder beside class, version and parameters: the weights' hash.
 
         Asked where a run is planned, and by each worker before and after it embeds, as of a model.
         """
@@ -156,7 +156,7 @@ def load_embedder(ref: EmbedderRef) -> Embedder:
 
 
 def embedder_identity(ref: EmbedderRef, embedder: Embedder) -> dict[str, Any]:
-    """All that can change a vector: the plugin and its version, parameters and weights.
+    """Return all that can change a vector: the plugin and its version, parameters and weights.
 
     Its fingerprint names cached vectors.
     """

@@ -47,7 +47,7 @@ class Plugin:
 
 @cache
 def declared(kind: Kind) -> Mapping[str, tuple[Plugin, ...]]:
-    """Everything that installed packages declare of one kind, by name; an ambiguous name has several plugins."""
+    """Return everything that installed packages declare of one kind, by name; an ambiguous name has several plugins."""
     found: dict[str, list[Plugin]] = {}
     for package, entries in _packages()[0]:
         for entry in entries:
@@ -66,7 +66,7 @@ def unreadable_packages() -> Mapping[str, str]:
 
 
 def package_name(name: str) -> str:
-    """A package's name as registries compare it: ``tb-buzz`` for ``TB_buzz``."""
+    """Return a package's name as registries compare it: ``tb-buzz`` for ``TB_buzz``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -82,7 +82,7 @@ def _target(entry: EntryPoint) -> str:
 
 @cache
 def _packages() -> tuple[list[tuple[str, list[EntryPoint]]], dict[str, str]]:
-    """The entry points of each package that has any of ours, and what is wrong with lists that cannot be read.
+    """Return the entry points of each package that has any of ours, and what is wrong with lists that cannot be read.
 
     `importlib.metadata.entry_points` reads all lists or none: a malformed line in any package hides every plugin.
     """

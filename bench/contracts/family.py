@@ -31,7 +31,7 @@ class Lineage:
 
 
 def families(given: str | Iterable[str], whose: str) -> tuple[str, ...]:
-    """The families that a plugin or a configuration names, once each.
+    """Return the families that a plugin or a configuration names, once each.
 
     Args:
         given: one name, several, or an empty text for none.

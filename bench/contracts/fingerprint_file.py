@@ -37,7 +37,7 @@ class PrintedRecording:
 
 
 def beside(reference: Path) -> Path:
-    """Where the fingerprints of a reference file's recordings are."""
+    """Return where the fingerprints of a reference file's recordings are."""
     return reference.with_name(f"{reference.stem}.{NAME}")
 
 

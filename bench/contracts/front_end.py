@@ -93,7 +93,7 @@ class FrontEnd:
     source: str = ""
 
     def identity(self) -> dict[str, Any]:
-        """What can change a vector, as JSON values."""
+        """Return what can change a vector, as JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "source"}
         said = {name: value for name, value in values.items() if name not in _LATER or value != _LATER[name]}
         return {**said, "rounding": list(self.rounding)}

@@ -92,7 +92,7 @@ class FrontEndSettings(Settings):
 def front_end_of(
     settings: Mapping[str, Any], embedder: str, decided: Mapping[str, Any], published: Collection[str]
 ) -> FrontEnd:
-    """The front end that a table of a configuration describes.
+    """Return the front end that a table of a configuration describes.
 
     Args:
         settings: the table.

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def only_set(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are set: not None, and no empty text, list or mapping. 0 and False are values."""
+    """Return the fields that are set: not None, and no empty text, list or mapping. 0 and False are values."""
     return {name: value for name, value in values.items() if not _is_unset(value)}
 
 
 def without_none(value: Any) -> Any:
-    """A nested JSON value without the fields of mappings that are None."""
+    """Return a nested JSON value without the fields of mappings that are None."""
     if isinstance(value, Mapping):
         return {name: without_none(item) for name, item in value.items() if item is not None}
     return [without_none(item) for item in value] if isinstance(value, list | tuple) else value
@@ -66,12 +66,12 @@ def identity_of(
 
 
 def prompt_identity(prompt: Prompt) -> dict[str, Any]:
-    """All that a model is told of a prompt, as far as it is set; its id is only what a suite calls it."""
+    """Return all that a model is told of a prompt, as far as it is set; its id is only what a suite calls it."""
     return only_set({f.name: _number(getattr(prompt, f.name)) for f in fields(prompt) if f.name != "id"})
 
 
 def portable(value: Any) -> Any:
-    """A parameter with every plugin file in it named by class and content instead of by where it lies."""
+    """Return a parameter with every plugin file in it named by class and content instead of by where it lies."""
     if isinstance(value, Mapping):
         return {name: portable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -85,7 +85,7 @@ def portable(value: Any) -> Any:
 
 
 def plugin_label(identity: Mapping[str, Any]) -> str:
-    """The plugin that an identity is of, for a reader: ``composer@1``, or ``MyModel@1`` of a file."""
+    """Return the plugin that an identity is of, for a reader: ``composer@1``, or ``MyModel@1`` of a file."""
     named = identity.get("plugin")
     if isinstance(named, Mapping):
         return f"{named.get('name') or named.get('class')}@{named.get('version')}"
@@ -93,7 +93,7 @@ def plugin_label(identity: Mapping[str, Any]) -> str:
 
 
 def _number(value: Any) -> Any:
-    """120 and 120.0 are one tempo, whether a file or a database gave it."""
+    """Return 120 and 120.0 are one tempo, whether a file or a database gave it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

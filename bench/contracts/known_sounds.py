@@ -34,7 +34,7 @@ class KnownSounds:
         self._cache = UserCache("sounds", _MOST_BYTES)
 
     def of(self, path: Path) -> KnownSound:
-        """The sound of a file.
+        """Return the sound of a file.
 
         Raises:
             DataError, MissingError: as `bench.contracts.audio.read_audio`.
@@ -88,7 +88,7 @@ def _prints_key(content: str) -> str:
 
 @contextmanager
 def known_sounds() -> Iterator[KnownSounds]:
-    """The sounds of files, with the cache tidied afterwards."""
+    """Yield the sounds of files, with the cache tidied afterwards."""
     sounds = KnownSounds()
     try:
         yield sounds

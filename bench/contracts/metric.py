@@ -74,7 +74,7 @@ class Score:
 
 
 def finite_number(name: str, value: Any) -> float:
-    """A finite float that sums of many cannot overflow, from whatever kind of number a metric computes with.
+    """Return a finite float that sums of many cannot overflow, from whatever kind of number a metric computes with.
 
     Raises:
         DataError: it is something else.
@@ -157,11 +157,11 @@ class DecodedClip:
         return result
 
     def mono(self, rate: int | None = None) -> Samples:
-        """`Audio.mono`, computed once for each rate."""
+        """Return `Audio.mono`, computed once for each rate."""
         return self.share(f"mono:{rate}", lambda: self.audio.mono(rate))
 
     def embedder(self, ref: EmbedderRef) -> Embedder:
-        """The loaded embedder, for what it knows beside this clip (its text side, the weights of windows)."""
+        """Return the loaded embedder, for what it knows beside this clip (its text side, the weights of windows)."""
         return self._embedders(ref)
 
     def embedding(self, ref: EmbedderRef) -> Vectors:
@@ -183,7 +183,7 @@ class DecodedClip:
         return known
 
     def reference(self, ref: EmbedderRef) -> Reference:
-        """The music that a metric with ``reference = "set"`` compares with, as that embedder embedded it.
+        """Return the music that a metric with ``reference = "set"`` compares with, as that embedder embedded it.
 
         The same object for all clips of a worker: what is computed of it alone can be kept by its fingerprint. Its part
         of the clip's genre is ``clip.reference(ref).of_genre(clip.prompt.genre)``.
@@ -194,7 +194,7 @@ class DecodedClip:
         return self._compared("set", ref)
 
     def paired(self, ref: EmbedderRef) -> Vectors:
-        """The vectors of the recording that goes with the clip's prompt, shape (windows, dimension).
+        """Return the vectors of the recording that goes with the clip's prompt, shape (windows, dimension).
 
         For a metric with ``reference = "paired"``.
 
@@ -214,7 +214,7 @@ class DecodedClip:
         return self._references(use, ref)
 
     def knows(self, ref: EmbedderRef) -> bool:
-        """Whether `embedding` computes nothing."""
+        """Return whether `embedding` computes nothing."""
         return ref.share_name in self._vectors
 
     def learn(self, ref: EmbedderRef, found: Vectors | Exception) -> None:

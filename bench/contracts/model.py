@@ -97,7 +97,7 @@ class MusicModel(ABC):
         return None
 
     def fingerprint(self) -> Mapping[str, Json]:
-        """What else identifies the model beside class, version and parameters: the weights' revision or hash.
+        """Return what else identifies the model beside class, version and parameters: the weights' revision or hash.
 
         Asked where a run is planned, and by each worker before and after it generates: a change costs the clips. Hash
         files with `bench.file_hash.hash_file`, which is quick where nothing changed, and messages name the file.
@@ -105,7 +105,7 @@ class MusicModel(ABC):
         return {}
 
     def request_fingerprint(self, request: GenerationRequest) -> Mapping[str, Json]:
-        """What else identifies one clip beside prompt, seed and duration, such as the hash of a file.
+        """Return what else identifies one clip beside prompt, seed and duration, such as the hash of a file.
 
         Asked where a run is planned, and again once the clip is made: then it is of the bytes that were used.
         """
@@ -132,7 +132,7 @@ class MusicModel(ABC):
         return ()
 
     def tuning(self) -> Tuning | None:
-        """What is known of the prompts that it was scored on while it was tuned or chosen, and of its captions.
+        """Return what is known of the prompts that it was scored on while it was tuned or chosen, and of its captions.
 
         None, the default, is for a model that was not tuned here. A run that asks for one of these prompts marks every
         row of the model. Called where a run is planned.

@@ -87,7 +87,7 @@ class Notes:
 
 
 def _checked(note: Note) -> Note:
-    """The note in Python's own numbers, whatever it was computed with."""
+    """Return the note in Python's own numbers, whatever it was computed with."""
     try:
         plain = Note(
             float(note.onset), float(note.duration), int(note.pitch), int(note.velocity), int(note.program),

@@ -69,7 +69,7 @@ class Notice:
         return f"{self.code}: {self.text}"
 
     def as_json(self) -> dict[str, Any]:
-        """What is stored: ``{"code": …, "params": {…}}``, and the text where it is the notice's own."""
+        """Return what is stored: ``{"code": …, "params": {…}}``, and the text where it is the notice's own."""
         return {"code": self.code, "params": dict(self.params), **({"text": self.own_text} if self.own_text else {})}
 
     @classmethod
@@ -85,13 +85,13 @@ class Notice:
 
     @classmethod
     def of_sentence(cls, sentence: str) -> Notice:
-        """A warning that is written as ``W-CODE: text``; without a code it gets ``W-OTHER``."""
+        """Return a warning that is written as ``W-CODE: text``; without a code it gets ``W-OTHER``."""
         code, separator, text = sentence.partition(": ")
         return cls(code, {}, text) if separator and _CODE.fullmatch(code) else cls("W-OTHER", {}, sentence)
 
 
 def checked(notices: Iterable[Notice | str], whose: str) -> tuple[Notice, ...]:
-    """The warnings that a plugin gave; one that is a sentence keeps it.
+    """Return the warnings that a plugin gave; one that is a sentence keeps it.
 
     Raises:
         DataError: one of them is neither a `Notice` nor text.

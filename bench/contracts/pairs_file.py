@@ -105,7 +105,7 @@ def _column(table: PromptTable, part: str, named: str | None, known: Sequence[st
 
 
 def _text(cell: Any) -> str:
-    """A cell as text; whole numbers that a table holds as 859.0 are 859."""
+    """Return a cell as text; whole numbers that a table holds as 859.0 are 859."""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return "" if cell is None or cell != cell else str(cell).strip()

@@ -29,7 +29,7 @@ class Parameter:
 
 
 def parameters(factory: Any) -> tuple[Parameter, ...]:
-    """The named parameters of a plugin's class, in the order of its signature."""
+    """Return the named parameters of a plugin's class, in the order of its signature."""
     given = getattr(factory, "examples", None)
     examples = given if isinstance(given, Mapping) else {}
     return tuple(

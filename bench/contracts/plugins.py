@@ -27,7 +27,7 @@ _TARGET = re.compile(r"[\w.]+:[\w.]+")
 
 
 def plain_name(name: str) -> str:
-    """The name without its version.
+    """Return the name without its version.
 
     >>> plain_name("kad@1"), plain_name("mine.py:M@2"), plain_name("kad")
     ('kad', 'mine.py:M', 'kad')
@@ -37,7 +37,7 @@ def plain_name(name: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """What tables call a plugin: its name without version, package and file.
+    """Return what tables call a plugin: its name without version, package and file.
 
     >>> short_name("kad@1"), short_name("acme/noise"), short_name("folder/mine.py:M@2")
     ('kad', 'noise', 'M')
@@ -46,12 +46,12 @@ def short_name(name: str) -> str:
 
 
 def installed(kind: Kind) -> Mapping[str, Plugin]:
-    """The plugins of one kind whose name means one thing, by name; `declared` has the ambiguous names too."""
+    """Return the plugins of one kind whose name means one thing, by name; `declared` has the ambiguous names too."""
     return {name: plugins[0] for name, plugins in declared(kind).items() if len(plugins) == 1}
 
 
 def is_declared(kind: Kind, name: str) -> bool:
-    """Whether an installed package declares what ``name`` stands for, be it ambiguous or of another version."""
+    """Return whether an installed package declares what ``name`` stands for, be it ambiguous or of another version."""
     return bool(_candidates(kind, name) or _candidates(kind, plain_name(name)))
 
 
@@ -91,7 +91,7 @@ def canonical_name(kind: Kind, name: str) -> str:
 
 
 def _candidates(kind: Kind, name: str) -> tuple[Plugin, ...]:
-    """What ``name`` or ``package/name`` may mean."""
+    """Return what ``name`` or ``package/name`` may mean."""
     known = declared(kind)
     package, _, own = name.rpartition("/")
     if name in known or not package:
@@ -180,7 +180,7 @@ def _check_version(plugin: Plugin, thing: Any) -> None:
 
 
 def other_version(plugin: Plugin, have: str) -> str:
-    """What to say where ``have`` is installed and another version of it was asked for."""
+    """Return what to say where ``have`` is installed and another version of it was asked for."""
     wanted = f"{plugin.name}@{plugin.version}"
     if plugin.source:
         return f"{plugin.kind} '{wanted}': the file holds '{have}'; use that, or the file that had '{wanted}'"

@@ -120,14 +120,14 @@ class PromptSuite:
         return replace(self, name=f"{self.name}-{split}", prompts=prompts)
 
     def to_tune_by(self) -> PromptSuite:
-        """The part that models may be tuned and chosen by: all that is not declared as test, or, of test prompts
+        """Return the part that models may be tuned and chosen by: all that is not declared as test, or, of test prompts
         alone, all of it."""
         prompts = tuple(prompt for prompt in self.prompts if self.splits.get(prompt.id) != "test")
         return self if len(prompts) in (0, len(self.prompts)) else replace(self, prompts=prompts)
 
 
 def text_hash(text: str) -> str:
-    """16 hexadecimal digits that name a text, whatever its case and white space.
+    """Return 16 hexadecimal digits that name a text, whatever its case and white space.
 
     >>> text_hash("Slow  Blues ") == text_hash("slow blues")
     True

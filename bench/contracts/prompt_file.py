@@ -101,7 +101,7 @@ def load_suite_file(settings: SuiteFile) -> PromptSuite:
 
 
 def _columns(settings: SuiteFile, table: PromptTable) -> dict[str, str]:
-    """The column of each part of a prompt, as far as there is one."""
+    """Return the column of each part of a prompt, as far as there is one."""
     there = table.columns()
     found = {part: name for part in ("text", "id", *_FACTS, "split") if (name := getattr(settings, part)) is not None}
     for part, name in [*found.items(), *(("where", name) for name in settings.where)]:
@@ -133,7 +133,7 @@ def _named(columns: Sequence[str]) -> str:
 
 
 def _chosen(settings: SuiteFile, table: PromptTable, columns: Mapping[str, str]) -> Iterator[tuple[int, Row]]:
-    """The rows that count, each with its number from 1 in the whole file."""
+    """Yield the rows that count, each with its number from 1 in the whole file."""
     needed = list(dict.fromkeys([*columns.values(), *settings.where]))
     seen: dict[str, str] = {}
     left = settings.limit
@@ -162,7 +162,7 @@ def _chosen(settings: SuiteFile, table: PromptTable, columns: Mapping[str, str])
 def _with_ids(
     path: Path, rows: Sequence[tuple[int, Row]], column: str | None, repeated: str
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """The id of each prompt, as file names may hold it, before the row's place and cells."""
+    """Yield the id of each prompt, as file names may hold it, before the row's place and cells."""
     given = [f"p{number}" if column is None else _id(row[column]) for number, (_, row) in rows]
     taken, times, first = set(given), Counter[str](), dict[str, str]()
     for id, (_, (place, row)) in zip(given, rows, strict=True):
@@ -212,7 +212,7 @@ def _splits(path: Path, rows: Sequence[tuple[str, str, Mapping[str, Any]]], colu
 
 
 def _id(cell: Any) -> str:
-    """An id as its file has it; whole numbers that a table holds as 859.0 are 859."""
+    """Return an id as its file has it; whole numbers that a table holds as 859.0 are 859."""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return "" if _is_missing(cell) else str(cell).strip()
@@ -227,7 +227,7 @@ def _text(cell: Any, where: str) -> str:
 
 
 def _genre(cell: Any, where: str) -> str | None:
-    """A genre; of a list, as Python or JSON writes it, too, all of them, with commas."""
+    """Return a genre; of a list, as Python or JSON writes it, too, all of them, with commas."""
     if isinstance(cell, str) and cell.strip().startswith("["):
         try:
             cell = ast.literal_eval(cell.strip())
@@ -269,7 +269,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _matches(cell: Any, wanted: Any) -> bool:
-    """Whether a cell has a value, or one of several; text that says a number or true is equal to it."""
+    """Return whether a cell has a value, or one of several; text that says a number or true is equal to it."""
     if isinstance(wanted, list):
         return any(_matches(cell, one) for one in wanted)
     if isinstance(cell, list):
@@ -288,13 +288,13 @@ def _matches(cell: Any, wanted: Any) -> bool:
 
 
 def _stem(path: Path) -> str:
-    """The name of a file without its endings, in letters that names of suites may have."""
+    """Return the name of a file without its endings, in letters that names of suites may have."""
     stem = re.sub(r"(\.gz)?$", "", path.name, flags=re.IGNORECASE).rpartition(".")[0]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")[:60] or "prompts"
 
 
 def _why_nothing(settings: SuiteFile, table: PromptTable) -> str:
-    """Why no row is left, with values that the first of the columns has."""
+    """Return why no row is left, with values that the first of the columns has."""
     if not settings.where:
         return "holds no prompts"
     column = next(iter(settings.where))

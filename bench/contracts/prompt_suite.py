@@ -120,7 +120,7 @@ def _fields(value: Any, known: _Fields, where: str) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> str:
-    """``repr`` cut short: aliases can make a value of a few lines endless."""
+    """Return ``repr`` cut short: aliases can make a value of a few lines endless."""
     shape = Repr()
     shape.maxlevel, shape.maxstring = 2, 60
     text = shape.repr(value)
@@ -128,7 +128,7 @@ def _brief(value: Any) -> str:
 
 
 def _quoting(name: str, given: Any) -> str:
-    """A hint for text that YAML takes for something else: ``id: 7``, ``genre: no``."""
+    """Return a hint for text that YAML takes for something else: ``id: 7``, ``genre: no``."""
     scalar = not isinstance(given, list | dict)
     return f"; put it in quotes: {name}: '...'" if _PROMPT_FIELDS.get(name) == (str,) and scalar else ""
 

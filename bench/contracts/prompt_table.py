@@ -94,7 +94,7 @@ class PromptTable:
         return text
 
     def _header(self) -> tuple[list[str], str]:
-        """The names of the columns of a delimited text, and what stands between them."""
+        """Return the names of the columns of a delimited text, and what stands between them."""
         text = io.StringIO(self._text(), newline="")
         first = next((line for line in text if line.strip()), "")
         marks = "\t" if self.kind == "tsv" else ",;\t"
@@ -150,7 +150,7 @@ class PromptTable:
                 yield self._record(place, row)
 
     def _records(self, content: Any) -> Iterator[Row]:
-        """Rows of a whole JSON value: a list, a list within an object, or an object of texts by their ids."""
+        """Yield rows of a whole JSON value: a list, a list within an object, or an object of texts by their ids."""
         if isinstance(content, dict):
             lists = [value for value in content.values() if isinstance(value, list)]
             if content and all(isinstance(value, str) for value in content.values()):
@@ -185,7 +185,7 @@ class PromptTable:
 
 
 def is_prompt_table(name: str) -> bool:
-    """Whether a name is that of a file of prompts, by its ending.
+    """Return whether a name is that of a file of prompts, by its ending.
 
     >>> is_prompt_table("musiccaps-public.csv"), is_prompt_table("a.JSONL.gz"), is_prompt_table("quick@1")
     (True, True, False)
@@ -232,7 +232,7 @@ def _read(path: Path, file: io.BufferedIOBase) -> bytes:
 
 
 def _checked(path: Path, sha256: str) -> PromptTable:
-    """A Parquet file that can be opened."""
+    """Return a Parquet file that can be opened."""
     try:
         import pyarrow as pa
     except ModuleNotFoundError as error:

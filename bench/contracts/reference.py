@@ -95,7 +95,7 @@ class Reference:
     pairs: Mapping[str, int | str] = field(default_factory=dict)
 
     def of_prompt(self, id: str) -> Vectors:
-        """The vectors of the recording that goes with a prompt, shape (windows, dimension).
+        """Return the vectors of the recording that goes with a prompt, shape (windows, dimension).
 
         Raises:
             Undefined: there is none.
@@ -108,7 +108,7 @@ class Reference:
         return vectors
 
     def of_genre(self, genre: str) -> Reference:
-        """The part of one genre, where recordings of it are labelled; otherwise the whole."""
+        """Return the part of one genre, where recordings of it are labelled; otherwise the whole."""
         if self.embeddings is None or genre not in self.genres.values():
             return self
         chosen = [recording for recording, label in self.genres.items() if label == genre]
@@ -145,7 +145,7 @@ class PlannedReference:
 
     @classmethod
     def of(cls, reference: Reference, path: Path) -> PlannedReference:
-        """What was read from a file, as it is planned."""
+        """Return what was read from a file, as it is planned."""
         pairs = sum(isinstance(recording, int) for recording in reference.pairs.values())
         return cls(reference.name, path.resolve(), reference.fingerprint, reference.warnings, pairs)
 
@@ -168,6 +168,6 @@ class Labels(TypedDict):
 
 
 def labels_of(prompts: Mapping[int, Prompt]) -> Labels:
-    """Genres and texts of groups that are prompts, by their number."""
+    """Return genres and texts of groups that are prompts, by their number."""
     genres = {number: prompt.genre for number, prompt in prompts.items() if prompt.genre is not None}
     return {"genres": genres, "prompts": {number: prompt.text for number, prompt in prompts.items()}}

@@ -72,6 +72,6 @@ class SetMetric(ABC):
         """
 
     def difference(self, a: EmbeddingSet, b: EmbeddingSet, reference: Reference | None, seed: int) -> Difference:
-        """B − A, paired by group, with the jackknife interval and a permutation test that swaps whole groups."""
+        """Return B − A, paired by group, with the jackknife interval and a permutation test that swaps whole groups."""
         del a, b, reference, seed
         return Difference(None, None, None, None, "", "this metric has no test for differences")

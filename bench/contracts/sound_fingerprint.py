@@ -33,7 +33,7 @@ _SHORTEST = 3.0  # seconds; of less there is no number
 
 
 def sound_fingerprint(audio: Audio) -> Fingerprint:
-    """The fingerprint of a sound, shape (numbers,), uint32; empty where it lasts less than about 3 s.
+    """Return the fingerprint of a sound, shape (numbers,), uint32; empty where it lasts less than about 3 s.
 
     Args:
         audio: of any rate and number of channels; how loud it is makes no difference.
@@ -50,7 +50,7 @@ def sound_fingerprint(audio: Audio) -> Fingerprint:
 
 
 def sound_fingerprints(audio: Audio) -> tuple[Fingerprint, ...]:
-    """The fingerprints of a sound that begin at its start and `SHIFTS` of a step later.
+    """Return the fingerprints of a sound that begin at its start and `SHIFTS` of a step later.
 
     A part of a recording begins anywhere between two of the recording's steps: half a step away from one, a tenth of
     the bits differ, and with two of each no more than a quarter of a step is between them.
@@ -62,7 +62,7 @@ def sound_fingerprints(audio: Audio) -> tuple[Fingerprint, ...]:
 
 
 def _essentia() -> Any:
-    """The library, which announces itself on stderr unless it is told not to."""
+    """Return the library, which announces itself on stderr unless it is told not to."""
     import essentia
 
     essentia.log.infoActive = False
@@ -72,7 +72,7 @@ def _essentia() -> Any:
 
 
 def decoded(text: str) -> Fingerprint:
-    """The numbers of a compressed fingerprint, as ``fpcalc`` prints it too.
+    """Return the numbers of a compressed fingerprint, as ``fpcalc`` prints it too.
 
     Four bytes hold the algorithm and how many numbers there are. Each number is XORed with the one before, and what
     remains are the distances between its bits in 3 bits each, ended by 0; where such a distance is 7 or more, 5 bits
@@ -106,7 +106,7 @@ def decoded(text: str) -> Fingerprint:
 
 
 def _numbers(gaps: npt.NDArray[np.int64], ends: npt.NDArray[np.bool_], size: int) -> Fingerprint:
-    """Numbers from the distances between their bits, and where each ends."""
+    """Return numbers from the distances between their bits, and where each ends."""
     owner: npt.NDArray[np.int64] = np.cumsum(ends) - ends
     total = np.cumsum(gaps)
     before = np.concatenate([[0], total[ends]])[owner]

@@ -85,7 +85,7 @@ def _decoded(file: BinaryIO, seconds: float) -> tuple[Samples, int]:
 
 
 def _sources(file: BinaryIO, kind: FileKind, seconds: float) -> Sequence[BinaryIO]:
-    """The file as libsndfile decodes all of it, in one piece or in several that follow one another."""
+    """Return the file as libsndfile decodes all of it, in one piece or in several that follow one another."""
     if kind is WAV:
         return [whole_wav(file)]
     if kind is FLAC:
@@ -96,7 +96,7 @@ def _sources(file: BinaryIO, kind: FileKind, seconds: float) -> Sequence[BinaryI
 
 
 def _by_libsndfile(sources: Sequence[BinaryIO], seconds: float) -> tuple[Samples, int]:
-    """The first samples of files that follow one another.
+    """Return the first samples of files that follow one another.
 
     Raises:
         DataError: there are none, fewer than there should be, or too many, or the files differ in rate or channels.

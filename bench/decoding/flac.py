@@ -57,7 +57,7 @@ def whole_flac(file: BinaryIO, seconds: float) -> BinaryIO:
 
 
 def _samples_to_the_end(file: BinaryIO, length: int, block: int) -> int | None:
-    """Samples up to the end of the last block; None if it is cut or damaged.
+    """Return samples up to the end of the last block; None if it is cut or damaged.
 
     Args:
         file: the file.
@@ -85,7 +85,7 @@ def _samples_to_the_end(file: BinaryIO, length: int, block: int) -> int | None:
 
 
 def _end_by_header(head: memoryview, block: int) -> int | None:
-    """Samples up to the end of a block, by its header; None where ``head`` is none."""
+    """Return samples up to the end of a block, by its header; None where ``head`` is none."""
     if len(head) < _SHORTEST_BLOCK or head[1] & 0xFE != 0xF8:
         return None
     number, taken = _coded_number(head[4:])
@@ -97,7 +97,7 @@ def _end_by_header(head: memoryview, block: int) -> int | None:
 
 
 def _coded_number(content: memoryview) -> tuple[int, int]:
-    """A number as UTF-8 codes it, with up to 36 bits, and the bytes that it takes; 0 bytes where it is none."""
+    """Return a number as UTF-8 codes it, with up to 36 bits, and the bytes that it takes; 0 bytes where it is none."""
     first = content[0]
     if first < 0x80:
         return first, 1
@@ -113,7 +113,7 @@ def _coded_number(content: memoryview) -> tuple[int, int]:
 
 
 def _block_size(code: int, behind: memoryview) -> tuple[int, int]:
-    """Samples of a block, and the bytes behind the number that tell them."""
+    """Return samples of a block, and the bytes behind the number that tell them."""
     if code in (6, 7):
         used = code - 5
         return int.from_bytes(behind[:used], "big") + 1, used

@@ -81,7 +81,7 @@ def whole_mpeg(file: BinaryIO, seconds: float) -> BinaryIO:
 
 
 def _first_frame(file: BinaryIO) -> tuple[int, _Frame] | None:
-    """Where the first frame is that another follows, behind tags."""
+    """Return where the first frame is that another follows, behind tags."""
     place = 0
     while True:
         file.seek(place)
@@ -94,7 +94,7 @@ def _first_frame(file: BinaryIO) -> tuple[int, _Frame] | None:
 
 
 def _next_frame(file: BinaryIO, place: int) -> tuple[int, _Frame] | None:
-    """The nearest frame from ``place`` on that another frame, or the end, follows."""
+    """Return the nearest frame from ``place`` on that another frame, or the end, follows."""
     return _next_within(file, place, _NEAR) or _next_within(file, place, _JUNK)
 
 
@@ -144,7 +144,7 @@ def _counted(file: BinaryIO, place: int, length: int, seconds: float) -> _Count 
 
 
 def _tag_size(head: bytes, left: int) -> int:
-    """Bytes of a tag at the end of a file."""
+    """Return bytes of a tag at the end of a file."""
     if head.startswith(b"TAG"):
         return 128
     return 32 + int.from_bytes(head[12:16], "little") if head.startswith(b"APETAGEX") else left
@@ -168,14 +168,14 @@ def _frame(head: bytes) -> _Frame | None:
 
 
 def _side_bytes(frame: _Frame) -> int:
-    """Bytes between a frame's header and its sound, with the header, where Xing's begins."""
+    """Return bytes between a frame's header and its sound, with the header, where Xing's begins."""
     if frame.samples == 1152:
         return 4 + (17 if frame.channels == 1 else 32)
     return 4 + (9 if frame.channels == 1 else 17)
 
 
 def _stated(content: bytes) -> int | None:
-    """How many frames the header in a first frame counts; None where there is none.
+    """Return how many frames the header in a first frame counts; None where there is none.
 
     One of Fraunhofer's, which libsndfile does not heed, or of Xing's without a count counts none.
     """
@@ -191,7 +191,7 @@ def _stated(content: bytes) -> int | None:
 
 
 def _header(counted: _Count) -> bytes:
-    """A first frame without sound, with Xing's header of the frames that follow."""
+    """Return a first frame without sound, with Xing's header of the frames that follow."""
     first = counted.first.first
     # The same version, rate and channels, without a checksum, at the highest bit rate: room enough.
     head = bytes((first[0], first[1] | 1, first[2] & 0x0C | 0xE0, first[3]))

@@ -102,7 +102,7 @@ def _check_ended(link: _Link) -> None:
 
 
 def _pages(file: BinaryIO) -> Iterator[_Page]:
-    """The pages of a file, one after another.
+    """Yield the pages of a file, one after another.
 
     Raises:
         DataError: one does not agree with its checksum, or is cut.
@@ -130,7 +130,7 @@ def _pages(file: BinaryIO) -> Iterator[_Page]:
 
 
 def _next_page(file: BinaryIO, place: int) -> int | None:
-    """Where the next page begins, behind what belongs to none."""
+    """Return where the next page begins, behind what belongs to none."""
     while True:
         file.seek(place)
         content = file.read(_SKIPPED)
@@ -143,7 +143,7 @@ def _next_page(file: BinaryIO, place: int) -> int | None:
 
 
 def _checksum(page: bytes) -> int:
-    """Ogg's CRC-32: zlib's polynomial with the bits in the other order, from 0 and not inverted."""
+    """Return Ogg's CRC-32: zlib's polynomial with the bits in the other order, from 0 and not inverted."""
     found = zlib.crc32(page.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int.from_bytes(found.to_bytes(4, "little").translate(_REVERSED), "big")
 

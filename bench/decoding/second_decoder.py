@@ -100,7 +100,7 @@ class SecondDecoder:
             raise self._undecodable(error) from None
 
     def lacks(self, frames: int) -> bool:
-        """Whether the file ended before the audio that its container states, where ``frames`` were decoded."""
+        """Return whether the file ended before the audio that its container states, where ``frames`` were decoded."""
         return self.stated is not None and frames / self.rate < self.stated - _LOST
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ def _spliced(file: BinaryIO, head: bytes, start: int) -> BinaryIO:
 
 
 def _data_chunk(file: BinaryIO, order: str, length: int) -> int | None:
-    """Where the content of the data chunk begins; None where there is none."""
+    """Return where the content of the data chunk begins; None where there is none."""
     place = 12
     for _ in range(_MOST_CHUNKS):
         file.seek(place)
@@ -76,7 +76,7 @@ def _data_chunk(file: BinaryIO, order: str, length: int) -> int | None:
 
 
 def _is_chunk(head: bytes, order: str, left: int) -> bool:
-    """Whether 8 bytes are the name of a chunk and a size that the file has room for."""
+    """Return whether 8 bytes are the name of a chunk and a size that the file has room for."""
     if len(head) < 8 or not all(0x20 <= byte < 0x7F for byte in head[:4]):
         return False
     return bool(struct.unpack(f"{order}I", head[4:])[0] <= left)

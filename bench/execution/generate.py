@@ -56,7 +56,7 @@ def generate(
 
 
 def _stage(plan: Plan, wanted: Sequence[PlannedClip]) -> str:
-    """What is done: clips are made, or those that exist are read."""
+    """Return what is done: clips are made, or those that exist are read."""
     own = {model.label: model.own_clips for model in plan.models}
     kinds = {own[clip.model] for clip in wanted or plan.clips}
     if kinds == {True}:

@@ -59,25 +59,25 @@ class GenerateTask:
         return [clip for clip in self.clips if clip.id in self.wanted]
 
     def pieces(self) -> list[GenerateTask]:
-        """The same work a clip at a time, to find the one that kills its worker; none if it is of one clip."""
+        """Return the same work a clip at a time, to find the one that kills its worker; none if it is of one clip."""
         if len(self.clips) == 1:
             return []
         return [replace(self, clips=(clip,), wanted=frozenset({clip.id})) for clip in self.absent]
 
     def without(self, causes: Collection[str]) -> GenerateTask | None:
-        """What is left of it where those are not to be touched."""
+        """Return what is left of it where those are not to be touched."""
         return None if self.model.label in causes else self
 
     def lost(self, error: str) -> list[ClipMade | ClipFailed]:
-        """The results when nothing could be generated."""
+        """Return the results when nothing could be generated."""
         return [ClipFailed(clip.id, error, self.tries) for clip in self.absent]
 
     def again(self) -> GenerateTask:
-        """The same, for one more try."""
+        """Return the same, for one more try."""
         return replace(self, tries=self.tries + 1)
 
     def unsettled(self, made: list[ClipMade | ClipFailed]) -> tuple[list[ClipMade | ClipFailed], list[GenerateTask]]:
-        """The results that stay, and what is worth another try, a clip at a time."""
+        """Return the results that stay, and what is worth another try, a clip at a time."""
         passing = {result.clip for result in made if isinstance(result, ClipFailed) and result.may_pass}
         pieces = [
             replace(self, clips=(clip,), wanted=frozenset({clip.id}), tries=self.tries + 1)
@@ -163,7 +163,7 @@ def _unread(model: MusicModel, clip: PlannedClip) -> int:
 
 
 def _as_planned(model: MusicModel, clip: PlannedClip, audio: Audio | Exception) -> Audio | Exception:
-    """The clip that was made, or an error where it is of another file than was planned."""
+    """Return the clip that was made, or an error where it is of another file than was planned."""
     if isinstance(audio, Exception):
         return audio
     try:

@@ -35,23 +35,23 @@ class Divisible(Task[Result], Protocol[Result]):
         """How often it will have been tried after this time: 1 for the first."""
 
     def again(self) -> Divisible[Result]:
-        """The same, for one more try."""
+        """Return the same, for one more try."""
 
     def unsettled(self, result: Result) -> tuple[Result, Sequence[Divisible[Result]]]:
-        """The part of the result that stays, and as tasks what failed for a reason that may pass."""
+        """Return the part of the result that stays, and as tasks what failed for a reason that may pass."""
 
     @property
     def causes(self) -> tuple[str, ...]:
         """What may be at fault where it dies: a model, or metrics and embedders."""
 
     def pieces(self) -> Sequence[Divisible[Result]]:
-        """The same work in its smallest pieces; none if it is one."""
+        """Return the same work in its smallest pieces; none if it is one."""
 
     def without(self, causes: Collection[str]) -> Divisible[Result] | None:
-        """What is left of it where those are not to be touched."""
+        """Return what is left of it where those are not to be touched."""
 
     def lost(self, error: str) -> Result:
-        """The result where nothing could be done, for that reason."""
+        """Return the result where nothing could be done, for that reason."""
 
 
 @dataclass
@@ -117,7 +117,7 @@ class Attempts(Generic[Result]):
     def _settled(
         self, task: Divisible[Result], result: Result | TaskLost
     ) -> Iterator[tuple[Divisible[Result], Result]]:
-        """The task with its result, unless it is to be tried again or in pieces."""
+        """Yield the task with its result, unless it is to be tried again or in pieces."""
         more = task.tries <= self._retries
         if not isinstance(result, TaskLost):
             self._note_work(task.causes)

@@ -99,7 +99,7 @@ class Scoring:
         return missing
 
     def _computed(self, metrics: Sequence[PlannedMetric], music: Music, sets: bool) -> list[PlannedMetric]:
-        """The metrics that scores are computed by, each with the music that it compares with."""
+        """Return the metrics that scores are computed by, each with the music that it compares with."""
         chosen = [metric for metric in metrics if sets or not (metric.of_sets or metric.needs_reference)]
         prompts, kept_in = list(self.store.prompts().values()), self.store.folder / "references"
         music = replace(music, played=frozenset().union(*self.store.plays().values()))
@@ -155,7 +155,7 @@ class Scoring:
         return list(dict.fromkeys([*missing, *attempts.missing.values(), *batch_attempts.missing.values()]))
 
     def _with_known_vectors(self, tasks: Sequence[ScoreTask]) -> list[ScoreTask]:
-        """The tasks with the vectors that are stored already and that one of their metrics asks for."""
+        """Return the tasks with the vectors that are stored already and that one of their metrics asks for."""
         metrics = chain.from_iterable(task.metrics for task in tasks)
         wanted = {embedder.fingerprint for metric in metrics for embedder in metric.embedders}
         held = {embedder: self.store.embedded(embedder, self.view.key) for embedder in wanted}
@@ -208,7 +208,7 @@ class Scoring:
         asked: set[str],
         vectors: Mapping[str, VectorFile],
     ) -> list[SetTask]:
-        """A task for each model and metric that lack the score of a set, with the sets that lack it.
+        """Return a task for each model and metric that lack the score of a set, with the sets that lack it.
 
         Of many clips each set is a task of its own, so that they are computed side by side.
         """

@@ -121,7 +121,7 @@ def _compared(
     music: Music,
     prompts: Sequence[Prompt],
 ) -> Generator[AudioScores, None, None]:
-    """The scores, with the music to compare with embedded in a folder that lasts as long."""
+    """Return the scores, with the music to compare with embedded in a folder that lasts as long."""
     with tempfile.TemporaryDirectory(prefix="tunebench-references-") as kept:
         found = with_references([m for m in metrics if not m.of_sets], music, prompts, Path(kept))
         yield from _scored([replace(task, metrics=tuple(found)) for task in tasks], metrics, config, option)
@@ -150,7 +150,7 @@ def _scored(
 def _performed(
     tasks: Sequence[_AudioTask], executor: Executor
 ) -> Iterator[tuple[int, _AudioTask, ClipScores | TaskLost]]:
-    """The results of each piece of audio; where its worker dies, it is tried with one metric at a time."""
+    """Yield the results of each piece of audio; where its worker dies, it is tried with one metric at a time."""
     waiting = deque(enumerate(tasks))
 
     def handed_out() -> Iterator[tuple[tuple[int, _AudioTask], _AudioTask]]:
@@ -169,7 +169,7 @@ def _performed(
 def _with(
     found: AudioScores, task: _AudioTask, result: ClipScores | TaskLost, metrics: Sequence[PlannedMetric]
 ) -> AudioScores:
-    """What was found, and what one task adds."""
+    """Return what was found, and what one task adds."""
     of_sets = [
         (metric, embedder)
         for metric in metrics
@@ -234,7 +234,7 @@ class _AudioTask:
         return f"{self.source} with {', '.join(metric.ref for metric in self.metrics)}"
 
     def pieces(self) -> list[_AudioTask]:
-        """The same with one metric or embedder at a time; itself if it has no more than one."""
+        """Return the same with one metric or embedder at a time; itself if it has no more than one."""
         if len(self.metrics) + len(self.embedders) <= 1:
             return [self]
         return [

@@ -63,26 +63,26 @@ class ScoreBatch:
         ]
 
     def lost(self, error: str) -> list[ClipScores]:
-        """The results of clips that could not be scored."""
+        """Return the results of clips that could not be scored."""
         return [task.lost(error) for task in self.tasks]
 
     def again(self) -> ScoreBatch:
-        """The same, for one more try."""
+        """Return the same, for one more try."""
         return ScoreBatch(tuple(task.again() for task in self.tasks))
 
     def unsettled(self, found: list[ClipScores]) -> tuple[list[ClipScores], list[ScoreBatch]]:
-        """The results that stay, and what is worth another try, all together."""
+        """Return the results that stay, and what is worth another try, all together."""
         parts = [task.unsettled(result) for task, result in zip(self.tasks, found, strict=True)]
         left = tuple(chain.from_iterable(tasks for _, tasks in parts))
         return [result for result, _ in parts], [ScoreBatch(left)] if left else []
 
     def pieces(self) -> list[ScoreBatch]:
-        """The same work one clip and one metric or embedder at a time; none if it is one."""
+        """Return the same work one clip and one metric or embedder at a time; none if it is one."""
         single = [ScoreBatch((piece,)) for task in self.tasks for piece in task.pieces() or [task]]
         return single if len(single) > 1 else []
 
     def without(self, causes: Collection[str]) -> ScoreBatch | None:
-        """What is left of it where those metrics and embedders are not to be touched."""
+        """Return what is left of it where those metrics and embedders are not to be touched."""
         left = tuple(filter(None, (task.without(causes) for task in self.tasks)))
         return ScoreBatch(left) if left else None
 
@@ -110,7 +110,7 @@ def _embed_together(state: WorkerState, whole: Sequence[tuple[ScoreTask, Decoded
 def _together(
     state: WorkerState, asked: Sequence[tuple[ScoreTask, DecodedClip, PlannedMetric]]
 ) -> Iterator[tuple[str, Score | Exception]]:
-    """The id of each clip with what one metric made of it; where it fails as a whole, all with that."""
+    """Yield the id of each clip with what one metric made of it; where it fails as a whole, all with that."""
     if not asked:
         return
     clips = [clip for _, clip, _ in asked]

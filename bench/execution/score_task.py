@@ -71,7 +71,7 @@ class ScoreTask:
         return clip if isinstance(clip, ClipScores) else self.scored(state, clip)
 
     def decoded(self, state: WorkerState) -> DecodedClip | ClipScores:
-        """The clip with the vectors that are known; the result where its file is damaged."""
+        """Return the clip with the vectors that are known; the result where its file is damaged."""
         try:
             audio = made_audio(self.path, self.content) if self.content else read_audio(self.path)
         except (DataError, MissingError) as error:
@@ -105,11 +105,11 @@ class ScoreTask:
         )
 
     def again(self) -> ScoreTask:
-        """The same, for one more try."""
+        """Return the same, for one more try."""
         return replace(self, tries=self.tries + 1)
 
     def unsettled(self, found: ClipScores) -> tuple[ClipScores, list[ScoreTask]]:
-        """The results that stay, and what is worth another try, all together."""
+        """Return the results that stay, and what is worth another try, all together."""
         metrics = {score.key for score in found.scores if score.may_pass}
         embedders = {one.embedder for one in found.embedded if one.may_pass}
         if not (metrics or embedders):
@@ -132,7 +132,7 @@ class ScoreTask:
         ]
 
     def without(self, causes: Collection[str]) -> ScoreTask | None:
-        """What is left of it where those metrics and embedders are not to be touched."""
+        """Return what is left of it where those metrics and embedders are not to be touched."""
         metrics = tuple(metric for metric in self.metrics if metric.ref not in causes)
         embedders = tuple(e for e in self.embedders if _cause(e) not in causes)
         return replace(self, metrics=metrics, embedders=embedders) if metrics or embedders else None
@@ -198,7 +198,7 @@ def music_of(metric: PlannedMetric, state: WorkerState) -> References:
 
 
 def _cause(embedder: PlannedEmbedder) -> str:
-    """An embedder's name, and what tells it from others of that name."""
+    """Return an embedder's name, and what tells it from others of that name."""
     return f"{embedder.ref.name} ({embedder.fingerprint[:8]})"
 
 
@@ -242,11 +242,11 @@ class SetTask:
         return []
 
     def again(self) -> SetTask:
-        """The same, for one more try."""
+        """Return the same, for one more try."""
         return replace(self, tries=self.tries + 1)
 
     def unsettled(self, found: list[SetScored]) -> tuple[list[SetScored], list[SetTask]]:
-        """The results that stay, and what is worth another try."""
+        """Return the results that stay, and what is worth another try."""
         passing = {result.key for result in found if result.may_pass}
         if not passing:
             return found, []
@@ -254,19 +254,19 @@ class SetTask:
         return [result for result in found if not result.may_pass], [replace(self.again(), groups=groups)]
 
     def without(self, causes: Collection[str]) -> SetTask | None:
-        """What is left of it where those metrics are not to be touched."""
+        """Return what is left of it where those metrics are not to be touched."""
         return None if self.metric.ref in causes else self
 
     def execute(self, state: WorkerState) -> list[SetScored]:
-        """One result a group; a group that raises fails alone."""
+        """Return one result a group; a group that raises fails alone."""
         return [self._score(state, group) for group in self.groups]
 
     def lost(self, error: str) -> list[SetScored]:
-        """The results when nothing could be computed."""
+        """Return the results when nothing could be computed."""
         return [SetScored(self.key(group), error=error) for group in self.groups]
 
     def key(self, group: ClipGroup) -> SetKey:
-        """What the score of a group is stored under."""
+        """Return what the score of a group is stored under."""
         return SetKey(self.model, group.grouping, group.name, *self.metric.key(self.view), group.clips)
 
     def _score(self, state: WorkerState, group: ClipGroup) -> SetScored:
@@ -286,7 +286,7 @@ class SetTask:
             return SetScored(self.key(group), error=one_line(error), may_pass=may_pass(error))
 
     def _evaluated(self, group: ClipGroup) -> EmbeddingSet | None:
-        """The embedded clips of a group; None if there are none."""
+        """Return the embedded clips of a group; None if there are none."""
         members = [(place, *self.clips[place]) for place in group.members]
         clips = [
             (place, prompt, rows) for place, prompt, rows in members if not (rows is None or isinstance(rows, str))
@@ -305,7 +305,7 @@ class SetTask:
 
 
 def _storable(estimate: Estimate) -> Estimate:
-    """The estimate in finite floats and whole numbers of Python's, whatever it was computed with.
+    """Return the estimate in finite floats and whole numbers of Python's, whatever it was computed with.
 
     Raises:
         DataError: a number is not finite, or something else.

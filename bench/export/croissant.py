@@ -58,7 +58,7 @@ _TYPES = {"string": "sc:Text", "Int64": "sc:Integer", "int64": "sc:Integer", "fl
 def croissant(
     name: str, description: str, licence: str, metadata: tuple[str, str], columns: Mapping[str, tuple[str, str]]
 ) -> dict[str, Any]:
-    """The metadata of a dataset of clips that lies beside a table of them.
+    """Return the metadata of a dataset of clips that lies beside a table of them.
 
     The audio is a set of files that the table names by path: loaders of Croissant decode few formats, and none FLAC.
 

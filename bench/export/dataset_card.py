@@ -32,7 +32,7 @@ _BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "ne
 def dataset_card(
     name: str, suite: str, protocol: str, cells: Sequence[Cell], columns: Collection[str], clips: int, licence: str
 ) -> str:
-    """Markdown with a YAML header; what comes from data is escaped in both.
+    """Return Markdown with a YAML header; what comes from data is escaped in both.
 
     Args:
         name: of the run.
@@ -75,7 +75,7 @@ def dataset_card(
 
 
 def described(suite: str, clips: int) -> str:
-    """The dataset in a sentence."""
+    """Return the dataset in a sentence."""
     return (
         f"{clips} clips that text-to-music models made for the prompts of {suite}, with the scores that tunebench "
         f"{version('tunebench')} gave them."
@@ -83,7 +83,7 @@ def described(suite: str, clips: int) -> str:
 
 
 def column_meanings(cells: Sequence[Cell], columns: Collection[str]) -> dict[str, str]:
-    """What each column of the metadata is, in words; those of scores as far as the metadata have them.
+    """Return what each column of the metadata is, in words; those of scores as far as the metadata have them.
 
     Args:
         cells: of the leaderboard, which know units and directions.

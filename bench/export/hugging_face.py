@@ -112,7 +112,7 @@ def export(
 
 
 def _metadata(table: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:
-    """The rows of the clips that are exported, with their files' names in the dataset first."""
+    """Return the rows of the clips that are exported, with their files' names in the dataset first."""
     table = table[table["file"].isin(list(files))]
     table.insert(0, "file_name", table["file"].map(files).astype("string"))
     # A reason may be another model's, and whether a clip was made is no question here.
@@ -123,7 +123,7 @@ def _metadata(table: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:
 def _croissant(
     run: Path, suite: str, licence: str, content: bytes, cells: Sequence[Cell], table: pd.DataFrame
 ) -> dict[str, Any]:
-    """The Croissant metadata of the exported table, whose file has this content."""
+    """Return the Croissant metadata of the exported table, whose file has this content."""
     meanings = column_meanings(cells, list(table.columns))
     meanings["file_name"] = "path of the clip's audio beside this file"
     columns = {name: (str(table[name].dtype), meanings.get(name, "")) for name in table.columns}
@@ -161,7 +161,7 @@ def _ours(folder: Path) -> set[str]:
 
 
 def audio_of(folder: Path) -> list[str]:
-    """The audio files of an exported dataset, relative to its folder.
+    """Return the audio files of an exported dataset, relative to its folder.
 
     Raises:
         UsageError: the folder is none.

@@ -78,7 +78,7 @@ def log_to_mlflow(
 
 
 def _without_login(text: str) -> str:
-    """Text without the names and passwords that addresses in it may hold."""
+    """Return text without the names and passwords that addresses in it may hold."""
     return re.sub(r"//[^/@\s]*@", "//", text)
 
 
@@ -123,7 +123,7 @@ def _log(client: Any, experiment: str, row: TrackedRow) -> str:
 
 
 def flat_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values under names that MLflow takes, each its own.
+    """Return the values under names that MLflow takes, each its own.
 
     >>> flat_names({"kad@2": 1.5, "kad#2": 2.0})
     {'kad_2': 1.5, 'kad_2-2': 2.0}
@@ -139,7 +139,7 @@ def flat_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested tables as one, with dots between names; a list is a value, as JSON."""
+    """Yield nested tables as one, with dots between names; a list is a value, as JSON."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{above}{name}.")

@@ -88,7 +88,7 @@ def push(folder: StrPath, repo: str, private: bool = False, endpoint: str | None
 
 
 def _hub(endpoint: str | None) -> HfApi:
-    """The hub, with the token that huggingface_hub finds.
+    """Return the hub, with the token that huggingface_hub finds.
 
     Raises:
         MissingError, UsageError: as `push`.
@@ -141,6 +141,6 @@ def _explained(repo: str, token: Any) -> Iterator[None]:
 
 
 def _status(error: BaseException | None) -> int | None:
-    """The HTTP status that an error is about, where it is about one."""
+    """Return the HTTP status that an error is about, where it is about one."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None

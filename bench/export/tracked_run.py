@@ -125,7 +125,7 @@ def _row(
 
 
 def _audio(run: Path, clips: list[StoredClip], most: int) -> Iterator[tuple[Path, str]]:
-    """Some clips, spread evenly over the plan."""
+    """Yield some clips, spread evenly over the plan."""
     number = min(most, len(clips))
     for place in range(number):
         clip = clips[place * len(clips) // number]

@@ -114,6 +114,6 @@ def _frame(row: TrackedRow) -> pd.DataFrame:
 
 
 def _table(wandb: Any, frame: pd.DataFrame) -> Any:
-    """A table whose missing values are null, of whatever type its columns are."""
+    """Return a table whose missing values are null, of whatever type its columns are."""
     plain = frame.astype(object).where(frame.notna(), None)
     return wandb.Table(columns=list(plain.columns), data=plain.to_numpy().tolist(), allow_mixed_types=True)

@@ -22,7 +22,7 @@ from bench.installation.readiness import named
 
 
 def catalogue(kind: Kind) -> list[dict[str, Any]]:
-    """A record for each name of one kind.
+    """Return a record for each name of one kind.
 
     ``kind``, ``name``, ``package`` and ``target`` say what it is and who declares it; ``summary`` is the beginning of
     its documentation; ``usable`` is whether it could be imported, and where it could not ``summary`` says why.
@@ -45,7 +45,7 @@ def catalogue(kind: Kind) -> list[dict[str, Any]]:
 
 
 def parameters_of(name: str | None = None) -> list[dict[str, Any]]:
-    """A record for each parameter of the plugins of one name, or of all plugins that can be imported here.
+    """Return a record for each parameter of the plugins of one name, or of all plugins that can be imported here.
 
     ``kind`` and ``plugin`` say what it is a parameter of; the others are those of ``params`` in `catalogue`.
 
@@ -75,7 +75,7 @@ def parameters_of(name: str | None = None) -> list[dict[str, Any]]:
 
 
 def _kind_of(thing: type) -> str:
-    """What a class in somebody's file is."""
+    """Return what a class in somebody's file is."""
     return (
         "metric"
         if issubclass(thing, ClipMetric | SetMetric)
@@ -86,7 +86,7 @@ def _kind_of(thing: type) -> str:
 
 
 def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
-    """A record for each prompt of a suite: ``id``, ``text``, and what else it has or None."""
+    """Return a record for each prompt of a suite: ``id``, ``text``, and what else it has or None."""
     return [
         {
             "id": prompt.id,
@@ -102,7 +102,7 @@ def prompts(suite: PromptSuite) -> list[dict[str, Any]]:
 
 
 def as_yaml(value: Any) -> str:
-    """A value as it is written in a configuration, in one line.
+    """Return a value as it is written in a configuration, in one line.
 
     >>> as_yaml(None), as_yaml("a: b"), as_yaml([1, 2.5])
     ('null', "'a: b'", '[1, 2.5]')

@@ -17,7 +17,7 @@ _EXTERNAL = {"tinysoundfont": "pip install --no-deps tinysoundfont"}
 
 
 def diagnose() -> dict[str, dict[str, str]]:
-    """Sections of facts in plain words: machine, devices, packages, and the plugins of each kind.
+    """Return sections of facts in plain words: machine, devices, packages, and the plugins of each kind.
 
     Of plugins they are what `bench.installation.readiness.readiness` says.
     """
@@ -53,7 +53,7 @@ def _machine() -> dict[str, str]:
 
 
 def _devices() -> dict[str, str]:
-    """Where neural models can run, with the memory there is."""
+    """Return where neural models can run, with the memory there is."""
     try:
         Path.cwd()  # torch's MKL ends the process where the working folder is gone
         import torch
@@ -80,7 +80,7 @@ def _devices() -> dict[str, str]:
 
 
 def _packages() -> dict[str, str]:
-    """Versions of what tunebench requires, extras included."""
+    """Return versions of what tunebench requires, extras included."""
     facts = {}
     for requirement in requires("tunebench") or []:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]  # type: ignore[index]  # metadata always begins with a name

@@ -24,7 +24,7 @@ _ENTRY = re.compile(r"^(\w+(?:, \w+)*)(?: \([^)]*\))?: (.*)$")
 
 
 def types_of(factory: Any) -> dict[str, str]:
-    """The types of the parameters of a class, by name, as a configuration has them: ``number | null``.
+    """Return the types of the parameters of a class, by name, as a configuration has them: ``number | null``.
 
     What has no type, or one that can only be told to a type checker, is left out or stays as it is written.
     """
@@ -52,7 +52,7 @@ def docs_of(factory: Any) -> dict[str, str]:
 
 
 def _arguments(text: str) -> dict[str, str]:
-    """The entries of the section of arguments in a docstring, in the style that Google has."""
+    """Return the entries of the section of arguments in a docstring, in the style that Google has."""
     section = _SECTION.search(text)
     if not section:
         return {}
@@ -77,7 +77,7 @@ def _arguments(text: str) -> dict[str, str]:
 
 
 def _type_text(hint: Any) -> str:
-    """A type in the words of YAML."""
+    """Return a type in the words of YAML."""
     if isinstance(hint, str):
         return hint
     if hint in _WORDS:

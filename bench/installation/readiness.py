@@ -36,7 +36,7 @@ def readiness(kind: Kind) -> dict[str, str]:
 
 
 def named(kind: Kind) -> Iterator[tuple[str, Plugin | None, str]]:
-    """Every name of one kind: with the plugin that it means, or else with the reason why it means none."""
+    """Yield every name of one kind: with the plugin that it means, or else with the reason why it means none."""
     for name, plugins in declared(kind).items():
         if len(plugins) == 1:
             yield name, plugins[0], ""
@@ -52,7 +52,7 @@ def named(kind: Kind) -> Iterator[tuple[str, Plugin | None, str]]:
 
 
 def _tried(plugin: Plugin, params: Mapping[str, Any] = {}) -> str:
-    """``ready``, or what is wrong with a plugin that is made with some parameters."""
+    """Return ``ready``, or what is wrong with a plugin that is made with some parameters."""
     try:
         if plugin.kind in ("suite", "reference"):
             _try_function(plugin)

@@ -18,7 +18,7 @@ Ahead = Mapping[tuple[str, ...], Mapping[str, str]]
 
 
 def family_orders(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> list[Notice]:
-    """A warning for each pair of models of which tests settle one order by one family and the other by another.
+    """Return a warning for each pair of models of which tests settle one order by one family and the other by another.
 
     A family's order is that of its metrics, where these agree. What no test settles is told in one warning more, with
     the pairs whose values alone lie in opposite orders. Metrics of unknown family have no part in it, nor have two that
@@ -46,7 +46,7 @@ def family_orders(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> l
 
 
 def order_lines(notices: Sequence[Notice]) -> Iterator[str]:
-    """The warnings as sentences, of very many the first."""
+    """Yield the warnings as sentences, of very many the first."""
     yield from (notice.sentence for notice in notices[:_MOST])
     if len(notices) > _MOST:
         yield f"W-ORDER: {counted(len(notices) - _MOST, 'more pair')} like these"

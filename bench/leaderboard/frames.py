@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def wide_frame(cells: Sequence[Cell], grouped: bool = False) -> pd.DataFrame:
-    """One row a model, and of each metric four columns, in the order of the run.
+    """Return one row a model, and of each metric four columns, in the order of the run.
 
     Columns: the metric's name and version (the value), and that with `` low``, `` high`` (the 95 % interval) and `` n``
     (how many clips have a value); float64, NaN where there is none, and Int64.

@@ -21,7 +21,7 @@ Grid = tuple[list[str], list[list[str]]]
 
 
 def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
-    """Header and rows as text: models in planned order within each group, then chance and ceiling."""
+    """Return header and rows as text: models in planned order within each group, then chance and ceiling."""
     columns, decimals = columns_of(cells), decimals_of(cells)
     counts = {ref: count for ref in columns if (count := _shared_count(cells, ref))}
     header = [*([by] if by else []), "model", *(_heading(column, counts.get(ref)) for ref, column in columns.items())]
@@ -38,7 +38,7 @@ def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
 
 
 def legend(cells: Sequence[Cell]) -> list[str]:
-    """What the signs and the last rows of the table mean, of those that it has."""
+    """Return what the signs and the last rows of the table mean, of those that it has."""
     said = []
     if any(cell.estimate.low is not None for cell in cells):
         said.append("± or [low, high]: the 95 % interval of the mean over prompts.")
@@ -54,7 +54,7 @@ def legend(cells: Sequence[Cell]) -> list[str]:
 
 
 def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
-    """Why numbers and intervals are missing, what the distances are to and of, and every warning once."""
+    """Return why numbers and intervals are missing, what the distances are to and of, and every warning once."""
     lines = _missing(cells, by)
     for ref, column in columns_of(cells).items():
         against = f"against the reference '{column.reference}', " if column.reference else ""
@@ -68,7 +68,7 @@ def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
 
 
 def _named(refs: Sequence[str], columns: Mapping[str, Column]) -> str:
-    """The metrics that something is said of."""
+    """Return the metrics that something is said of."""
     named = dict.fromkeys(refs)
     return "all metrics" if len(named) == len(columns) > 2 else ", ".join(named)
 
@@ -93,7 +93,7 @@ def _missing(cells: Sequence[Cell], by: str | None) -> list[str]:
 
 
 def _row_names(rows: Sequence[tuple[str, str]], cells: Sequence[Cell], by: str | None) -> str:
-    """Rows by model and, of a group, with its name; a group in one where all of its rows are meant."""
+    """Return rows by model and, of a group, with its name; a group in one where all of its rows are meant."""
     groups: dict[str, list[str]] = {}
     for group, model in rows:
         groups.setdefault(group, []).append(model)
@@ -109,7 +109,7 @@ def _row_names(rows: Sequence[tuple[str, str]], cells: Sequence[Cell], by: str |
 
 
 def columns_of(cells: Sequence[Cell]) -> dict[str, Column]:
-    """The metrics by name and version, in the order in which they were asked for."""
+    """Return the metrics by name and version, in the order in which they were asked for."""
     return {cell.column.ref: cell.column for cell in cells}
 
 
@@ -124,7 +124,7 @@ def decimals_of(cells: Sequence[Cell]) -> dict[str, int]:
 
 
 def shown_groups(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """The cells of each group, those over all prompts first where they come first."""
+    """Return the cells of each group, those over all prompts first where they come first."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group, []).append(cell)
@@ -151,7 +151,7 @@ def ceiling(cells: Sequence[Cell]) -> dict[str, float]:
 
 
 def symmetric(cell: Cell) -> float | None:
-    """Half the width of an interval that lies evenly about its value, for ``±``; None for any other."""
+    """Return half the width of an interval that lies evenly about its value, for ``±``; None for any other."""
     value, low, high = cell.estimate.value, cell.estimate.low, cell.estimate.high
     if value is None or low is None or high is None:
         return None
@@ -165,7 +165,7 @@ def _heading(column: Column, count: str | None) -> str:
 
 
 def _shared_count(cells: Sequence[Cell], ref: str) -> str | None:
-    """How many clips have a value, where that is the same for every row: the heading says it once for all."""
+    """Return how many clips have a value, where that is the same for every row: the heading says it once for all."""
     counts = [_count(cell) for cell in cells if cell.column.ref == ref]
     return counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None
 

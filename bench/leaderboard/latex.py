@@ -97,7 +97,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _heading(column: Column) -> str:
-    """The metric's name over its unit and direction."""
+    """Return the metric's name over its unit and direction."""
     unit = " ".join(part for part in (escaped(column.unit), _ARROWS[column.direction]) if part)
     name = escaped(column.ref)
     return rf"\shortstack[r]{{{name}\\({unit})}}" if unit else name
@@ -118,7 +118,7 @@ def _written(cell: Cell, leads: bool, decimals: int) -> str:
 
 
 def _leads(ranks: Mapping[tuple[str, str], RankRange], model: str, ref: str) -> bool:
-    """Whether a model is first and tied with none; the only one that has a value leads nobody."""
+    """Return whether a model is first and tied with none; the only one that has a value leads nobody."""
     own = ranks.get((model, ref))
     others = sum(metric == ref for _, metric in ranks)
     return own is not None and own.best == own.worst == 1 and not own.tied and others > 1
@@ -143,6 +143,6 @@ def _caption(cells: Sequence[Cell], protocol: Protocol) -> str:
 
 
 def _bare(value: float, decimals: int) -> str:
-    """A number for math mode, where a hyphen is a minus and e a letter."""
+    """Return a number for math mode, where a hyphen is a minus and e a letter."""
     digits, _, power = number(value, decimals).replace("−", "-").partition("e")
     return rf"{digits} \times 10^{{{int(power)}}}" if power else digits

@@ -36,7 +36,7 @@ class NamedRow:
 def rank_rows(
     rows: Sequence[NamedRow], cells: Iterable[Cell], progress: Progress | None = None
 ) -> tuple[Ranks, list[Comparison]]:
-    """The ranks of rows, by name and metric, and the tests behind them; none of more than `MOST_ROWS` rows.
+    """Return the ranks of rows, by name and metric, and the tests behind them; none of more than `MOST_ROWS` rows.
 
     Args:
         rows: of runs of one protocol, each with a name of its own.
@@ -61,12 +61,12 @@ def rank_rows(
 
 
 def named_cells(cells: Iterable[Cell], names: Mapping[str, str]) -> list[Cell]:
-    """The cells of some rows over all prompts, under other names; ``names`` has them by label."""
+    """Return the cells of some rows over all prompts, under other names; ``names`` has them by label."""
     return [replace(cell, model=names[cell.model]) for cell in cells if cell.group == "all" and cell.model in names]
 
 
 def pair_warnings(tested: Sequence[Comparison], said: Sequence[str]) -> Iterator[str]:
-    """What tests of pairs warn of besides what was ``said`` of rows: each code with one of its pairs."""
+    """Yield what tests of pairs warn of besides what was ``said`` of rows: each code with one of its pairs."""
     found: dict[str, list[tuple[Comparison, str]]] = {}
     for pair in tested:
         for warning in pair.warnings if pair.p is not None else ():

@@ -94,7 +94,7 @@ class PublishedFile(Settings):
 
 @cache
 def published() -> tuple[PublishedRow, ...]:
-    """The rows that come with the package, paper by paper."""
+    """Return the rows that come with the package, paper by paper."""
     folder = Path(str(files("results") / "published"))
     return tuple(row for path in sorted(folder.glob("*.yaml")) for row in load_published(path))
 
@@ -114,7 +114,7 @@ def load_published(path: Path) -> tuple[PublishedRow, ...]:
 
 
 def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
-    """One flat record a figure, with the names that measured rows have; ``note`` is how it was measured."""
+    """Return one flat record a figure, with the names that measured rows have; ``note`` is how it was measured."""
     return [
         {
             "model": row.model,
@@ -137,7 +137,7 @@ def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
 
 
 def published_block(rows: Sequence[PublishedRow], markdown: bool, layout: Layout | None = None) -> str:
-    """A paper after the other, each with its source; rows that were measured alike share a table."""
+    """Return a paper after the other, each with its source; rows that were measured alike share a table."""
     parts = [f"## {TITLE}" if markdown else TITLE]
     for source, of_paper in groupby(rows, key=lambda row: row.source):
         parts.append(source if markdown else paragraph(source, layout))
@@ -155,7 +155,7 @@ def published_block(rows: Sequence[PublishedRow], markdown: bool, layout: Layout
 
 
 def _caveats(rows: Sequence[PublishedRow]) -> list[str]:
-    """Each caveat once, with the metrics that it is of."""
+    """Return each caveat once, with the metrics that it is of."""
     metrics: dict[str, list[str]] = {}
     for row in rows:
         metrics.setdefault(row.caveat, []).append(row.metric)

@@ -65,7 +65,7 @@ def gap_tables(gaps: Sequence[PublishedGap], prompts: int) -> list[tuple[str, li
 
 
 def what_gaps_mean() -> str:
-    """What is said beneath such tables."""
+    """Return what is said beneath such tables."""
     return (
         "Gap: measured − published. Detectable: the smallest true difference that is found with a power of 80 % "
         "(two-sided, 5 %), from the measured row's own standard error, as if the figure had none. The figure has an "

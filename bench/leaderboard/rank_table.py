@@ -30,7 +30,7 @@ def rank_rows(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange])
 
 
 def _places(ranks: Mapping[str, RankRange], others: Sequence[str], valued: Collection[str]) -> str:
-    """``1st or 2nd: a, b; 3rd: c; no value: d``."""
+    """Return ``1st or 2nd: a, b; 3rd: c; no value: d``."""
     open_to: dict[tuple[int, int], list[str]] = {}
     for model, rank in ranks.items():
         open_to.setdefault((rank.best, rank.worst), []).append(model)
@@ -58,7 +58,7 @@ def _ordinal(number: int) -> str:
 
 
 def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
-    """What the ranks say."""
+    """Return what the ranks say."""
     models = max(Counter(ref for _, ref in ranks).values(), default=0)
     pairs = models * (models - 1) // 2
     tests = f"{pairs} pairs of each metric" if pairs > 1 else "one pair of each metric"

@@ -69,7 +69,7 @@ class Board:
 def read_board(
     folder: Path, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
 ) -> Board:
-    """A run's leaderboard, as `board_of` has it of one that is open.
+    """Return a run's leaderboard, as `board_of` has it of one that is open.
 
     Raises:
         UsageError: as `board_of`, or there is no run in the folder.
@@ -81,7 +81,7 @@ def read_board(
 def board_of(
     store: Store, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
 ) -> Board:
-    """A run's leaderboard.
+    """Return a run's leaderboard.
 
     Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics that the run does not
     hold yet; those of plugin files are only made where ``plugin_files`` allows it.
@@ -102,7 +102,7 @@ def board_of(
 
 
 def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
-    """All cells of a run's leaderboard, whole-suite ones first.
+    """Return all cells of a run's leaderboard, whole-suite ones first.
 
     Raises:
         UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
@@ -122,7 +122,7 @@ def records(
     protocol: Protocol | None = None,
     disputes: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """One flat record a cell.
+    """Return one flat record a cell.
 
     ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
     should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
@@ -169,7 +169,7 @@ def records(
 
 
 def leaderboard(folder: Path, by: str | None = None) -> pd.DataFrame:
-    """The leaderboard as a DataFrame with the columns of `records`; lists are joined with ``; ``.
+    """Return the leaderboard as a DataFrame with the columns of `records`; lists are joined with ``; ``.
 
     Raises:
         UsageError: as `read_cells`.
@@ -185,7 +185,7 @@ def render(
     progress: Progress | None = None,
     plugin_files: bool = False,
 ) -> str | bytes:
-    """The leaderboard as text, or as bytes for ``parquet``.
+    """Return the leaderboard as text, or as bytes for ``parquet``.
 
     Args:
         folder: a run.
@@ -211,7 +211,7 @@ def refuse_unscored(folder: Path, board: Board) -> None:
 
 
 def unscored(folder: Path) -> str:
-    """What to do about a run without scores."""
+    """Return what to do about a run without scores."""
     return (
         f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its configuration, "
         "and with --metric NAME others"
@@ -259,7 +259,7 @@ def _cells(store: Store, grouping: Grouping | None, scores: ClipScores | None = 
 
 
 def _page(board: Board, by: str | None, with_published: bool, layout: Layout) -> str:
-    """The tables and what must be said beneath them."""
+    """Return the tables and what must be said beneath them."""
     header, rows = grid(board.cells, by)
     said = [*legend(board.cells), *footnotes(board.cells, by)]
     parts = ["\n".join([text_table(header, rows, 2 if by else 1, layout), "", *(paragraph(s, layout) for s in said)])]
@@ -274,7 +274,7 @@ def _page(board: Board, by: str | None, with_published: bool, layout: Layout) ->
 
 
 def _markdown(board: Board, by: str | None, with_published: bool) -> str:
-    """The same as `_page` has."""
+    """Return the same as `_page` has."""
     header, rows = grid(board.cells, by)
     said = [*legend(board.cells), *footnotes(board.cells, by)]
     places, notes = _places(board)
@@ -287,7 +287,7 @@ def _markdown(board: Board, by: str | None, with_published: bool) -> str:
 
 
 def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:
-    """The ranks of each metric in words, and what is said beneath them."""
+    """Return the ranks of each metric in words, and what is said beneath them."""
     places, notes = rank_rows(board.cells, board.ranks), rank_notes(board.cells, board.tested)
     notes += order_lines(board.orders)
     if places or notes:
@@ -296,7 +296,7 @@ def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def board_frame(board: Board) -> pd.DataFrame:
-    """A leaderboard as `leaderboard` returns it."""
+    """Return a leaderboard as `leaderboard` returns it."""
     import pandas as pd
 
     frame = pd.DataFrame(board.records(), columns=list(COLUMNS))

@@ -31,12 +31,12 @@ def listener_of(design: ListeningDesign, token: str) -> int | None:
 
 
 def is_organizer(design: ListeningDesign, token: str) -> bool:
-    """Whether it is the organizer's token, compared in constant time."""
+    """Return whether it is the organizer's token, compared in constant time."""
     return hmac.compare_digest(token.encode(), organizer_token(design).encode())
 
 
 def is_web_address(text: str) -> bool:
-    """Whether browsers can ask for it.
+    """Return whether browsers can ask for it.
 
     >>> is_web_address("https://example.org/test"), is_web_address("example.org"), is_web_address("http://[")
     (True, False, False)

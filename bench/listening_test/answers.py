@@ -110,7 +110,7 @@ def check_seconds(value: Any) -> float:
 
 
 def is_whole(value: object, lowest: int, most: int) -> TypeGuard[int]:
-    """Whether it is a whole number between two, both included; true and false are none."""
+    """Return whether it is a whole number between two, both included; true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= most
 
 
@@ -142,7 +142,7 @@ def table(design: ListeningDesign, answered: Iterable[PageAnswer]) -> tuple[tupl
 
 
 def name_of(listener: int) -> str:
-    """What a listener is called in tables.
+    """Return what a listener is called in tables.
 
     >>> name_of(0)
     'listener-001'

@@ -24,7 +24,7 @@ def beeps(count: int) -> Audio:
 
 
 def headphone_tones(quietest: int) -> Audio:
-    """Three tones of 200 Hz, of which one is 6 dB quieter and another has its sides in antiphase.
+    """Return three tones of 200 Hz, of which one is 6 dB quieter and another has its sides in antiphase.
 
     On loudspeakers the one in antiphase cancels itself and seems the quietest; on headphones it does not.
 
@@ -45,7 +45,7 @@ def headphone_tones(quietest: int) -> Audio:
 
 
 def headphone_order(seed: int) -> list[int]:
-    """The places of the quietest tone in six trials: each twice, in random order."""
+    """Return the places of the quietest tone in six trials: each twice, in random order."""
     order = np.random.default_rng([seed, 0x4EAD]).permutation([0, 0, 1, 1, 2, 2])
     return [int(place) for place in order]
 

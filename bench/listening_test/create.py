@@ -111,7 +111,7 @@ def _with_sounds(
 
 
 def _sounds_of(design: ListeningDesign, run: Path, number: int, item: Item) -> Iterator[tuple[str, Audio]]:
-    """The sounds of an item that stand on some page."""
+    """Yield the sounds of an item that stand on some page."""
     pages = [trial for session in design.sessions for trial in session if trial.item == number]
     if not pages:
         return

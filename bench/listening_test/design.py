@@ -98,7 +98,7 @@ class ListeningDesign:
         }
 
     def content(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """Return all of it as JSON values."""
         return {
             "test": self.test.model_dump(mode="json"),
             "models": list(self.models),
@@ -119,14 +119,14 @@ class ListeningDesign:
         return hmac.new(bytes.fromhex(self.secret), f"sound {key}".encode(), hashlib.sha256).hexdigest()[:32]
 
     def keys_on(self, trial: ListeningTrial) -> list[str]:
-        """What the sounds of a page are, in the order shown."""
+        """Return what the sounds of a page are, in the order shown."""
         if trial.role == "beeps":
             return [beeps_key(trial.beeps)]
         return [sound_key(trial.item, model, trial.spoils) for model in trial.models]
 
 
 def sound_key(item: int, model: str, spoils: str = "") -> str:
-    """What stands for a clip, or for the spoiled copy of the clip of the model ``spoils``.
+    """Return what stands for a clip, or for the spoiled copy of the clip of the model ``spoils``.
 
     >>> sound_key(3, "base"), sound_key(3, "spoiled", "base")
     ('3 base', '3 spoiled base')

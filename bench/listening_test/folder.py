@@ -12,5 +12,5 @@ SPOILED = "spoiled"
 
 
 def is_test(path: Path) -> bool:
-    """Whether a path is the folder of a listening test."""
+    """Return whether a path is the folder of a listening test."""
     return (path / DESIGN).is_file()

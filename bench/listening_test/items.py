@@ -83,7 +83,7 @@ def find_material(store: Store, test: ListeningTest) -> Material:
 
 
 def _chosen(what: str, wanted: Sequence[_Chosen] | None, there: Collection[_Chosen]) -> list[_Chosen]:
-    """What was asked for, each once, or all there is."""
+    """Return what was asked for, each once, or all there is."""
     if wanted is None:
         return list(there)
     for one in wanted:

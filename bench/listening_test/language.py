@@ -13,7 +13,7 @@ FIRST = "en"
 
 
 def languages() -> list[str]:
-    """The languages that come with tunebench, by their codes."""
+    """Return the languages that come with tunebench, by their codes."""
     return sorted(Path(str(file)).stem for file in _FOLDER.iterdir() if str(file).endswith(".yaml"))
 
 

@@ -122,7 +122,7 @@ def collect_answers(folder: Path, design: ListeningDesign) -> tuple[list[PageAns
 
 
 def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswer], dict[str, Any]]:
-    """What one listener's browser kept."""
+    """Return what one listener's browser kept."""
     try:
         content = json.loads(read_bytes(path))
         if content["test"] != design.short_id:

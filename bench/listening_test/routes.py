@@ -89,7 +89,7 @@ def _with_cookie(response: Response, server: "Server", name: str, token: str) ->
 
 
 def _said(server: "Server", text: str) -> str:
-    """A page that says one thing."""
+    """Return a page that says one thing."""
     title, language = server.design.test.wording.title, server.design.texts["code"]
     return (
         f'<!doctype html><html lang="{html.escape(language)}"><meta charset="utf-8">'

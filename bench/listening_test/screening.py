@@ -62,7 +62,7 @@ def _reasons(
 
 
 def _spoiled(design: ListeningDesign, listener: int, pages: Sequence[PageAnswer]) -> tuple[int, int]:
-    """How many checks with spoiled copies a listener failed, and how many there were.
+    """Return how many checks with spoiled copies a listener failed, and how many there were.
 
     A check on a scale is failed by rating the copy no lower than one's own mean rating of the clips of that item, or by
     preferring it to the clip.

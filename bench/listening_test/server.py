@@ -47,7 +47,7 @@ class Server:
         return urlsplit(self.url).path
 
     def is_organizer(self, token: str) -> bool:
-        """Whether a token is the organizer's."""
+        """Return whether a token is the organizer's."""
         return is_organizer(self.design, token)
 
     # Who asks.
@@ -135,7 +135,7 @@ class Server:
     # What a listener does.
 
     def content(self, who: Listener) -> dict[str, Any]:
-        """All that a listener's browser needs to go on."""
+        """Return all that a listener's browser needs to go on."""
         kept = self.answers.answers(who.listener)
         answered = {
             one.page: {"answer": one.answer, "final": one.final, "number": one.number, "heard": list(one.heard)}
@@ -154,13 +154,13 @@ class Server:
         }
 
     def finished(self, who: Listener) -> dict[str, Any]:
-        """Whether a listener is done, and then what the panel must know."""
+        """Return whether a listener is done, and then what the panel must know."""
         if who.finished_at is None:
             return {"finished": False}
         return {"finished": True, "completion": completion(self.design, who.listener, who.panel or "")}
 
     def arrival(self) -> dict[str, Any]:
-        """What somebody sees who came by themselves."""
+        """Return what somebody sees who came by themselves."""
         if self.design.test.enrollment != "open":
             raise Refusal(401, self.design.texts["invalid"])
         shown = ("texts", "wording", "parameter")
@@ -228,11 +228,11 @@ class Server:
     # What the organizer does.
 
     def progress(self) -> str:
-        """The organizer's page."""
+        """Return the organizer's page."""
         return progress_page(self.design, self.answers)
 
     def table(self) -> str:
-        """The answers so far as CSV."""
+        """Return the answers so far as CSV."""
         return answers_csv(self.design, self.answers.answers())
 
     def refuse(self, who: int | None, host: str, why: str) -> None:

@@ -130,7 +130,7 @@ def plan_sessions(
 
 
 def _blocks(items: int, block: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Blocks of different items, drawn so that each item has been in as many as any other but for one."""
+    """Yield blocks of different items, drawn so that each item has been in as many as any other but for one."""
     queue: list[int] = []
     while True:
         own: list[int] = []
@@ -143,7 +143,7 @@ def _blocks(items: int, block: int, rng: np.random.Generator) -> Iterator[list[i
 
 
 def _rounds(own: Sequence[int], kinds: int, listener: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Each item with each of so many kinds, in rounds through all items; no item twice in a row."""
+    """Yield each item with each of so many kinds, in rounds through all items; no item twice in a row."""
     last = -1
     for turn in range(kinds):
         order = rng.permutation(len(own))
@@ -192,7 +192,7 @@ def _with_spoiled(
     asked: int,
     rng: np.random.Generator,
 ) -> list[ListeningTrial]:
-    """The pages with spoiled copies of some of the clips that the listener hears unspoiled, too."""
+    """Return the pages with spoiled copies of some of the clips that the listener hears unspoiled, too."""
     chosen = [own[place] for place in rng.permutation(len(own))[: test.checks.spoiled]]
     for item in chosen:
         model = models[int(rng.integers(len(models)))]
@@ -209,7 +209,7 @@ def _with_spoiled(
 
 
 def _with_beeps(pages: list[ListeningTrial], count: int, rng: np.random.Generator) -> list[ListeningTrial]:
-    """The pages with trials that ask for a number of beeps, about evenly spread and never the first."""
+    """Return the pages with trials that ask for a number of beeps, about evenly spread and never the first."""
     for number in range(count):
         at = round(len(pages) * (number + 0.5 + float(rng.uniform(-0.3, 0.3))) / count)
         pages.insert(min(max(1, at), len(pages)), ListeningTrial("beeps", -1, (), beeps=int(rng.integers(2, 6))))
@@ -219,7 +219,7 @@ def _with_beeps(pages: list[ListeningTrial], count: int, rng: np.random.Generato
 def _practice(
     test: ListeningTest, own: Sequence[int], items: int, models: Sequence[str], rng: np.random.Generator
 ) -> Iterator[ListeningTrial]:
-    """Pages to begin with, of items that the listener does not hear in the test, where there are such."""
+    """Yield pages to begin with, of items that the listener does not hear in the test, where there are such."""
     others = [item for item in range(items) if item not in set(own)] or list(own)
     for number in range(test.checks.practice):
         order = [models[place] for place in rng.permutation(len(models))]

@@ -133,7 +133,7 @@ class PanelCompletion(Settings):
 
 
 def _known(name: object) -> object:
-    """The scale that a name stands for."""
+    """Return the scale that a name stands for."""
     if not isinstance(name, str):
         return name
     found = {known.casefold(): scale for known, scale in SCALES.items()}.get(name.casefold())

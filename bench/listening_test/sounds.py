@@ -113,6 +113,6 @@ def _faded(sound: Audio) -> Audio:
 
 
 def _ramp(frames: int) -> Samples:
-    """Half a period of a cosine from 0 to 1."""
+    """Return half a period of a cosine from 0 to 1."""
     ramp: Samples = (0.5 - 0.5 * np.cos(np.pi * np.arange(frames) / max(1, frames))).astype(np.float32)
     return ramp

@@ -61,7 +61,7 @@ class Guard:
         await self._application(scope, receive_whole, send_guarded)
 
     async def _body(self, scope: Message, receive: Receive) -> bytes | None:
-        """The whole body, or None where it is too long."""
+        """Return the whole body, or None where it is too long."""
         stated = dict(scope["headers"]).get(b"content-length", b"0")
         if not stated.isdigit() or int(stated) > MOST_BYTES:
             return None

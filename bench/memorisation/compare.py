@@ -91,7 +91,7 @@ class _Comparison:
         self._similarities = similarities([clip.vectors for clip in clips], files)
 
     def record(self, halves: Halves, labels: Sequence[str], tuned: Mapping[str, str | None], pairs: int) -> AuditRecord:
-        """The rows ``labels``, of which ``tuned`` were trained on these halves, each with its base."""
+        """Return the rows ``labels``, of which ``tuned`` were trained on these halves, each with its base."""
         groups, trained = _divide(halves, self._files)
         columns = np.stack([self._similarities[:, group].max(axis=1) for group in groups], axis=1)
         places = {label: [p for p, clip in enumerate(self._clips) if clip.clip.model == label] for label in labels}
@@ -147,7 +147,7 @@ class _Comparison:
 
 
 def _divide(halves: Halves, files: EmbeddedDataset) -> tuple[list[list[int]], npt.NDArray[np.bool_]]:
-    """The places of the files of each recording, and whether it was trained on, in any part."""
+    """Return the places of the files of each recording, and whether it was trained on, in any part."""
     groups: dict[str, list[int]] = {}
     for place, (file, content) in enumerate(zip(files.files, files.contents, strict=True)):
         if content in halves.train or content in halves.held_out:

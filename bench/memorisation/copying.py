@@ -51,7 +51,7 @@ def similarities(clips: Sequence[Vectors], recordings: Iterable[Vectors]) -> Arr
 
 
 def best_windows(clip: Vectors, recording: Vectors) -> tuple[int, int]:
-    """Which window of a clip and which of a recording are most similar, each of shape (windows, dimension)."""
+    """Return which window of a clip and which of a recording are most similar, each of shape (windows, dimension)."""
     matrix = _unit(clip) @ _unit(recording).T
     row, column = np.unravel_index(matrix.argmax(), matrix.shape)
     return int(row), int(column)
@@ -84,14 +84,14 @@ def largest_odds(n: int, size: int) -> Array:
 
 
 def expected_largest(values: npt.ArrayLike, size: int) -> Array:
-    """Mean of the largest value over all subsets of ``size`` along the last axis, shape (…, n) → (…)."""
+    """Return mean of the largest value over all subsets of ``size`` along the last axis, shape (…, n) → (…)."""
     ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
     largest: Array = ordered @ largest_odds(ordered.shape[-1], size)
     return largest
 
 
 def trained_nearer(trained: npt.ArrayLike, held_out: npt.ArrayLike) -> Array:
-    """Probability that the most similar of equally many recordings is one trained on, a tie counting half.
+    """Return probability that the most similar of equally many recordings is one trained on, a tie counting half.
 
     Args:
         trained: similarities, shape (clips, n).
@@ -170,7 +170,7 @@ class Audit:
         return expected_largest(self.similarities[:, ~self.trained], self.size)
 
     def mean(self, values: Array) -> float:
-        """Mean over prompts of the mean over clips of values, shape (clips,)."""
+        """Return mean over prompts of the mean over clips of values, shape (clips,)."""
         return float(values @ self._weights(np.unique(self.prompts)))
 
     def excess(self) -> CopyingEstimate:
@@ -199,7 +199,7 @@ class Audit:
         return _judged(own - other, self._strata(shared), resplits)
 
     def suspects(self) -> list[Suspect]:
-        """Every clip with its nearest recording among all that were trained on, the most suspicious first."""
+        """Return every clip with its nearest recording among all that were trained on, the most suspicious first."""
         places = np.flatnonzero(self.trained)
         nearest = places[self.similarities[:, places].argmax(axis=1)]
         here = self.similarities[np.arange(len(nearest)), nearest]
@@ -241,7 +241,7 @@ class Audit:
         return found
 
     def _weights(self, prompts: npt.NDArray[np.int64]) -> Array:
-        """What each clip counts in the mean over these prompts of the means over their clips, shape (clips,)."""
+        """Return what each clip counts in the mean over these prompts of the means over their clips, shape (clips,)."""
         inside = np.isin(self.prompts, prompts)
         counts = np.bincount(self.prompts)[self.prompts]
         weights: Array = inside / counts / len(prompts)

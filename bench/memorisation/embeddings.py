@@ -88,12 +88,12 @@ class EmbeddedDataset:
     starts: tuple[int, ...]
 
     def __iter__(self) -> Iterator[Vectors]:
-        """The embedding of each file."""
+        """Yield the embedding of each file."""
         for place in range(len(self.files)):
             yield self.vectors(place)
 
     def vectors(self, place: int) -> Vectors:
-        """The embedding of one file, shape (windows, dimension)."""
+        """Return the embedding of one file, shape (windows, dimension)."""
         ends = (*self.starts[1:], len(self.windows))
         return self.windows[self.starts[place] : ends[place]]
 
@@ -203,7 +203,7 @@ def embed_dataset(run: AuditedRun, dataset: AuditedDataset, band: float | None, 
 
 
 def _intact(path: Path) -> Reference | None:
-    """The reference of a file, unless it is not there or not as it was when it was made."""
+    """Return the reference of a file, unless it is not there or not as it was when it was made."""
     try:
         reference = load_reference(path)
         whole = _seal(path).read_text(encoding="utf-8") == reference.fingerprint
@@ -218,7 +218,7 @@ def _intact(path: Path) -> Reference | None:
 
 
 def _seal(path: Path) -> Path:
-    """The file that holds the fingerprint of a reference file's content."""
+    """Return the file that holds the fingerprint of a reference file's content."""
     return path.with_suffix(".fingerprint")
 
 
@@ -227,7 +227,7 @@ def _packed(vectors: Vectors) -> bytes:
 
 
 def _unpacked(content: bytes | None) -> Vectors | None:
-    """The vectors of `_packed`."""
+    """Return the vectors of `_packed`."""
     if content is None:
         return None
     windows, dimension = np.frombuffer(content, dtype="<u4", count=2)

@@ -89,7 +89,7 @@ class RunPreview:
         return (longest, (longest.seconds or 0.0) / self.seconds) if self.seconds else None
 
     def record(self) -> dict[str, Any]:
-        """The preview as a JSON object."""
+        """Return the preview as a JSON object."""
         rows = dict.fromkeys([*self.existing, *self.to_make])
         return {
             "rows": [
@@ -112,7 +112,7 @@ def preview(
     shard: Shard | None = None,
     rates: Iterable[str] = (),
 ) -> RunPreview:
-    """What `run` would do now, without doing or writing anything.
+    """Return what `run` would do now, without doing or writing anything.
 
     Args:
         config, out, shard: as for `run`.

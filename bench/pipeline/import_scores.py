@@ -54,7 +54,7 @@ class ImportedColumn:
     families: tuple[str, ...] = ()
 
     def planned(self, content: str) -> PlannedMetric:
-        """The column as a metric whose identity covers the file and everything that is declared.
+        """Return the column as a metric whose identity covers the file and everything that is declared.
 
         Raises:
             UsageError: a metric that is installed has its name, or a family is no name.
@@ -187,7 +187,7 @@ def _number(where: str, value: Any, bounds: tuple[float, float] | None) -> float
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The rows of a table, each with its line, or its number in a Parquet file."""
+    """Yield the rows of a table, each with its line, or its number in a Parquet file."""
     readers = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
     if (reader := readers.get(file.suffix.lower())) is None:
         raise UsageError(f"{file}: scores are read from .csv, .jsonl or .parquet")

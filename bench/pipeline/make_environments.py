@@ -40,7 +40,7 @@ def make_environments(
 
 
 def environments_of(settings: RunConfig) -> Iterator[EnvironmentSpec]:
-    """What the models, metrics and embedders of a configuration are to run in, in its order.
+    """Yield what the models, metrics and embedders of a configuration are to run in, in its order.
 
     Raises:
         UsageError, MissingError: as `parse_environment`.

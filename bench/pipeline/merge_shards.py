@@ -174,7 +174,7 @@ def _examine(folder: Path) -> tuple[list[Shard], Mapping[str, Any], dict[str, in
 
 
 def _describe(store: Store) -> dict[str, Any]:
-    """What must be the same in all shards, the most telling first."""
+    """Return what must be the same in all shards, the most telling first."""
     about = store.about()
     return {
         **({"suite": about["suite"], "duration": float(about["duration"])} if about else {}),
@@ -236,7 +236,7 @@ def _take_stacks(run: Store, part: Store) -> None:
 
 
 def _lacking(run: Store, begun: list[Shard], owners: Mapping[str, int]) -> list[str]:
-    """What each shard still owes: clips that nobody has tried to make, and clips without scores."""
+    """Return what each shard still owes: clips that nobody has tried to make, and clips without scores."""
     unmade = Counter(owners.get(clip.id) for clip in planned_rows(run) if clip.state == "planned")
     unscored = Counter(owners.get(id) for id in set(unscored_clips(run)))
     lines = []

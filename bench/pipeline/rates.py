@@ -74,7 +74,7 @@ class Rates:
         self._earlier = UserCache("rates", _MOST_BYTES)
 
     def generating(self, model: PlannedModel) -> Rate | None:
-        """How long a clip of a model takes to make; None where nobody knows."""
+        """Return how long a clip of a model takes to make; None where nobody knows."""
         if (stated := self._stated.get(model.label)) is not None:
             return Rate(stated, "stated")
         if (here := self._made.get(model.label)) is not None:
@@ -84,7 +84,7 @@ class Rates:
         return Rate(self._plan.duration / model.speed, "declared by the model") if model.speed else None
 
     def scoring(self, metrics: Sequence[PlannedMetric]) -> Rate:
-        """How long some metrics take for a clip together."""
+        """Return how long some metrics take for a clip together."""
         if (stated := self._stated.get(SCORING)) is not None:
             return Rate(stated, "stated")
         source: Source = "measured in this run"

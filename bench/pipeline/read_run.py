@@ -46,7 +46,7 @@ class Run:
             read_database(self.folder).close()  # says what is there instead
 
     def clips(self) -> pd.DataFrame:
-        """One row a planned clip, as `bench.scores.clip_table.clip_table` has it.
+        """Return one row a planned clip, as `bench.scores.clip_table.clip_table` has it.
 
         Columns: ``model``, ``prompt`` (its id), ``text``, ``genre``, ``level``, ``bpm`` and ``key`` of the prompt,
         ``seed``, ``file`` (relative to the run folder), ``state`` (made, planned or failed), ``duration`` in seconds
@@ -62,7 +62,7 @@ class Run:
             return clip_table(store)
 
     def scores(self) -> pd.DataFrame:
-        """One row for each planned clip and clip metric, as `bench.scores.score_table.score_table` has it.
+        """Return one row for each planned clip and clip metric, as `bench.scores.score_table.score_table` has it.
 
         Columns: ``model``, ``prompt``, ``genre``, ``level``, ``seed``, ``metric`` (with its version), ``value`` (in
         ``unit``, NaN where there is none), ``unit``, ``direction`` (higher, lower or none is better), ``reason`` (why
@@ -78,7 +78,7 @@ class Run:
             return score_table(store)
 
     def suite(self) -> PromptSuite:
-        """The prompts that it asks of its models; where their suite is installed, with what they are for.
+        """Return the prompts that it asks of its models; where their suite is installed, with what they are for.
 
         Raises:
             DataError: the database is damaged.
@@ -97,7 +97,7 @@ class Run:
         return PromptSuite(name or ref, int(version) if version.isdecimal() else 1, prompts, splits=splits)
 
     def leaderboard(self, by: str | None = None, wide: bool = False, progress: ProgressOption = None) -> pd.DataFrame:
-        """The leaderboard: means over prompts, or distances, with 95 % intervals.
+        """Return the leaderboard: means over prompts, or distances, with 95 % intervals.
 
         Args:
             by: add rows for each ``genre`` or ``level`` of the prompts.
@@ -134,7 +134,7 @@ class Run:
         progress: ProgressOption = None,
         rephrased: bool = False,
     ) -> pd.DataFrame:
-        """B − A on every metric, a row each, paired by prompt.
+        """Return B − A on every metric, a row each, paired by prompt.
 
         `bench.comparison.result.Comparison` says what the columns mean.
 
@@ -207,7 +207,7 @@ class Run:
 
     @contextmanager
     def _reading(self) -> Iterator[Store]:
-        """The run as it was when the block began, or as it is now."""
+        """Yield the run as it was when the block began, or as it is now."""
         if self._held is not None:
             yield self._held
         else:
@@ -224,7 +224,7 @@ class Run:
         return f"Run({str(self.folder)!r})"
 
     def _repr_html_(self) -> str:
-        """The leaderboard's values, for notebooks; where the run cannot be read, why."""
+        """Return the leaderboard's values, for notebooks; where the run cannot be read, why."""
         from html import escape
 
         from bench.leaderboard.notebook import leaderboard_html

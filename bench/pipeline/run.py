@@ -36,7 +36,7 @@ ConfigOption: TypeAlias = RunConfig | Mapping[str, Any] | StrPath | None
 
 
 def as_config(config: ConfigOption) -> RunConfig:
-    """A configuration from what a caller has: nothing (the default run), a mapping, or a file.
+    """Return a configuration from what a caller has: nothing (the default run), a mapping, or a file.
 
     Raises:
         UsageError, DataError: as `load_config`.
@@ -168,7 +168,7 @@ def _tidy(store: Store, progress: Progress) -> None:
 def planned_run(
     settings: RunConfig, shard: Shard | None = None
 ) -> tuple[Plan, dict[str, str], Sequence[tuple[PlannedClip, int]]]:
-    """What `bench.storage.store.Store.adopt` takes: a plan, facts about it, and of a shard the whole plan.
+    """Return what `bench.storage.store.Store.adopt` takes: a plan, facts about it, and of a shard the whole plan.
 
     Raises:
         UsageError, DataError: as `bench.planning.plan.make_plan`.

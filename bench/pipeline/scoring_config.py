@@ -17,7 +17,7 @@ from bench.storage.frozen_config import FILE, load_frozen
 def scoring_config(
     folder: Path, metrics: Sequence[str] = (), changes: Sequence[str] = (), plugin_files: bool = False
 ) -> RunConfig:
-    """The run's configuration, changed; with ``metrics`` only those, with the parameters that it has for them.
+    """Return the run's configuration, changed; with ``metrics`` only those, with the parameters that it has for them.
 
     Args:
         folder: the run's.
@@ -60,7 +60,7 @@ def scoring_config(
 
 
 def _configured(name: str, label: str | None, configured: Sequence[MetricConfig]) -> list[MetricConfig]:
-    """The metrics that an option names; with a label the column of that name, or a new one."""
+    """Return the metrics that an option names; with a label the column of that name, or a new one."""
     if label is None:
         return metrics_named([name], configured)
     held = [metric for metric in configured if metric.label == label]

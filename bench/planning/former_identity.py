@@ -47,14 +47,14 @@ _VIEW = re.compile(r"(?:whole clips|the first (?P<seconds>[0-9.e+-]+) s)(?:, up 
 
 
 def former_target(plugin: Plugin) -> str:
-    """The class as identities named it: ``module:Class``, or ``file.py:Class``."""
+    """Return the class as identities named it: ``module:Class``, or ``file.py:Class``."""
     if plugin.source:
         return Path(plugin.target).name
     return _TARGETS.get((plugin.kind, plugin.name), plugin.target)
 
 
 def is_former_model(stored: Mapping[str, Any], plugin: Plugin, identity: Mapping[str, Any]) -> bool:
-    """Whether a stored identity is the former one of a model.
+    """Return whether a stored identity is the former one of a model.
 
     Args:
         stored: what a run holds.
@@ -75,7 +75,7 @@ def is_former_model(stored: Mapping[str, Any], plugin: Plugin, identity: Mapping
 def former_clip_id(
     stored: Mapping[str, Any], rate: int | None, request: GenerationRequest, extra: Mapping[str, Any], row: str = ""
 ) -> str:
-    """The id that a clip had.
+    """Return the id that a clip had.
 
     Args:
         stored: the model's stored identity.
@@ -103,7 +103,7 @@ def former_clip_id(
 
 
 def former_embedder(ref: EmbedderRef, embedder: Embedder) -> str:
-    """The fingerprint that an embedder had."""
+    """Return the fingerprint that an embedder had."""
     plugin, kind = find("embedder", ref.name), type(embedder)
     params = bind(plugin, kind, ref.params)
     return fingerprint(
@@ -129,7 +129,7 @@ def former_params_hashes(plugin: Plugin, params: Mapping[str, Any]) -> tuple[str
 
 
 def view_of_words(words: str) -> str:
-    """The key of a view that was kept as words; of a number that was cut for the words, what was left of it.
+    """Return the key of a view that was kept as words; of a number that was cut for the words, what was left of it.
 
     Raises:
         DataError: the words describe no view.

@@ -48,7 +48,7 @@ def check_attributes(plugin: Plugin, kind: ClipMetric | SetMetric) -> None:
 
 
 def reference_use(plugin: Plugin, metric: ClipMetric | SetMetric) -> ReferenceUse:
-    """What a metric compares with.
+    """Return what a metric compares with.
 
     Raises:
         UsageError: it says something else, or has no embedder to compare in.

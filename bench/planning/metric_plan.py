@@ -132,20 +132,20 @@ class PlannedMetric:
         return self.reference != "none"
 
     def compared_with(self, reference: PlannedReference | None) -> PlannedMetric:
-        """The same metric, planned at the same moment, against that music."""
+        """Return the same metric, planned at the same moment, against that music."""
         found = copy(self)  # not dataclasses.replace, which would look at files anew
         object.__setattr__(found, "against", reference)
         return found
 
     def key(self, view: View) -> ScoreKey:
-        """What its scores are stored under when embeddings are made of ``view``."""
+        """Return what its scores are stored under when embeddings are made of ``view``."""
         embedder = embedding_key([e.fingerprint for e in self.embedders], view.key)
         reference = self.against.fingerprint if self.against else ""
         return ScoreKey(self.name, self.version, self.params_hash, embedder, reference)
 
 
 def embedding_key(embedders: Sequence[str], view: str) -> str:
-    """Identity of what some embedders make of a `View.key`; empty where there are none."""
+    """Return identity of what some embedders make of a `View.key`; empty where there are none."""
     return fingerprint({"embedders": list(embedders), "view": json.loads(view)}) if embedders else ""
 
 
@@ -248,7 +248,7 @@ def _canonical(params: Mapping[str, Any], embedders: Sequence[EmbedderRef]) -> d
 
 
 def _short(value: Any) -> str:
-    """A parameter in a metric's name: the last part of a path that exists here, or of a plugin file's.
+    """Return a parameter in a metric's name: the last part of a path that exists here, or of a plugin file's.
 
     Where a file lies says nothing to others.
     """
@@ -264,13 +264,13 @@ def _short(value: Any) -> str:
 
 
 def _short_command(command: Any) -> str:
-    """A program's arguments without the interpreter and what stands for paths."""
+    """Return a program's arguments without the interpreter and what stands for paths."""
     parts = command[1:] if isinstance(command, list | tuple) else [command]
     return " ".join(_short(part) for part in parts if not (isinstance(part, str) and part.startswith("{")))
 
 
 def metrics_named(names: Sequence[str], configured: Sequence[MetricConfig]) -> list[MetricConfig]:
-    """The metrics that names stand for, with the parameters that they are configured with.
+    """Return the metrics that names stand for, with the parameters that they are configured with.
 
     A name may be that of a column: ``kad[embedder=vggish]@1``. What is not configured has its default parameters.
 

@@ -19,7 +19,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def own_seeds(entry: ModelConfig) -> Literal["auto"]:
-    """The seeds of a row whose model chooses them.
+    """Return the seeds of a row whose model chooses them.
 
     Raises:
         UsageError: its configuration names some.
@@ -30,7 +30,7 @@ def own_seeds(entry: ModelConfig) -> Literal["auto"]:
 
 
 def notices_of(model: MusicModel, row: str, more: Sequence[Notice]) -> list[dict[str, Any]]:
-    """What must stand beside its numbers, by its own account and of its prompts, as it is stored.
+    """Return what must stand beside its numbers, by its own account and of its prompts, as it is stored.
 
     Raises:
         DataError: the model gives something else than warnings.
@@ -40,7 +40,7 @@ def notices_of(model: MusicModel, row: str, more: Sequence[Notice]) -> list[dict
 
 
 def lineage_of(model: MusicModel, entry: ModelConfig) -> Lineage:
-    """What the model says that it is derived from, and what its configuration adds.
+    """Return what the model says that it is derived from, and what its configuration adds.
 
     Raises:
         UsageError: the model names something that is no family.
@@ -54,7 +54,7 @@ def lineage_of(model: MusicModel, entry: ModelConfig) -> Lineage:
 
 
 def hashes_of(method: Callable[[], Iterable[str]], row: str) -> frozenset[str]:
-    """The content hashes that a model's ``trained_on()`` or ``plays()`` gives.
+    """Return the content hashes that a model's ``trained_on()`` or ``plays()`` gives.
 
     Raises:
         UsageError: it fails, or gives something else.

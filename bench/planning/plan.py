@@ -114,7 +114,7 @@ class Plan:
         return next(model for model in self.models if model.label == label)
 
     def batches(self) -> Iterator[tuple[PlannedModel, tuple[PlannedClip, ...]]]:
-        """The clips in the chunks in which they are generated; the same plan always gives the same chunks."""
+        """Yield the clips in the chunks in which they are generated; the same plan always gives the same chunks."""
         rows: dict[str, list[PlannedClip]] = {model.label: [] for model in self.models}
         for clip in self.clips:
             rows[clip.model].append(clip)
@@ -209,7 +209,7 @@ def _plan_model(entry: ModelConfig, config: RunConfig, suite: PromptSuite) -> tu
 
 
 def model_identity(plugin: Plugin, model: MusicModel, params: Mapping[str, Any], row: str) -> dict[str, Any]:
-    """All that can change what a model plays: the plugin and its version, its parameters, and its weights.
+    """Return all that can change what a model plays: the plugin and its version, its parameters, and its weights.
 
     Args:
         params: all its parameters, defaults filled in.
@@ -253,7 +253,7 @@ class ClipIds:
         self._common = {name: canonical_json(value) for name, value in common.items()}
 
     def __call__(self, prompt: str, seed: int, extra: Mapping[str, Any]) -> str:
-        """The id of one clip.
+        """Return the id of one clip.
 
         Args:
             prompt: its `prompt_text`.
@@ -265,12 +265,12 @@ class ClipIds:
 
 
 def prompt_text(prompt: Prompt) -> str:
-    """The identity of a prompt as canonical JSON."""
+    """Return the identity of a prompt as canonical JSON."""
     return canonical_json(prompt_identity(prompt))
 
 
 def clip_id(model: PlannedModel, request: GenerationRequest, extra: Mapping[str, Any] = _NOTHING) -> str:
-    """The id of a clip on its own, as `ClipIds` has it."""
+    """Return the id of a clip on its own, as `ClipIds` has it."""
     return ClipIds(model, request.duration)(prompt_text(request.prompt), request.seed, extra)
 
 
@@ -294,7 +294,7 @@ def _refuse_same_clips(
 
 
 def _alike(named: Iterable[tuple[str, str]]) -> set[str]:
-    """The names of those whose identity another one has, too."""
+    """Return the names of those whose identity another one has, too."""
     groups: dict[str, list[str]] = {}
     for name, identity in named:
         groups.setdefault(identity, []).append(name)

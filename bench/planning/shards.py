@@ -56,27 +56,27 @@ def parse_shard(text: str) -> Shard:
 
 
 def shard_of(folder: Path) -> Shard | None:
-    """The shard whose folder that is; None where it is a whole run's."""
+    """Return the shard whose folder that is; None where it is a whole run's."""
     path = folder.resolve()
     match = _NAME.fullmatch(path.name) if path.parent.name == "shards" else None
     return Shard(int(match[1]), int(match[2])) if match else None
 
 
 def find_shards(folder: Path) -> list[Shard]:
-    """The shards that have a folder in the folder of the whole run, in their order."""
+    """Return the shards that have a folder in the folder of the whole run, in their order."""
     names = (_NAME.fullmatch(path.name) for path in (folder / "shards").glob("*-of-*") if path.is_dir())
     return sorted(Shard(int(name[1]), int(name[2])) for name in names if name)
 
 
 def share_out(plan: Plan, count: int) -> Iterator[tuple[PlannedClip, int]]:
-    """Every clip of a plan, in order, with the index of the shard out of ``count`` that makes it."""
+    """Yield every clip of a plan, in order, with the index of the shard out of ``count`` that makes it."""
     for number, (_, clips) in enumerate(plan.batches()):
         for clip in clips:
             yield clip, number % count + 1
 
 
 def take_shard(plan: Plan, shard: Shard) -> Plan:
-    """The part of a plan that a shard makes; suite, models and metrics stay whole.
+    """Return the part of a plan that a shard makes; suite, models and metrics stay whole.
 
     Its batches are batches of the whole plan: only the last one of a model may be a short one, and that stays last.
     """

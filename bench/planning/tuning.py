@@ -20,7 +20,7 @@ _OF_SWEEP = re.compile(r"(.+)\[[^\[\]]*=[^\[\]]*\]")  # as `bench.config.sweep.s
 
 
 def model_tuning(model: MusicModel, row: str) -> Tuning:
-    """What a model says of its tuning.
+    """Return what a model says of its tuning.
 
     Raises:
         UsageError: it says something else.
@@ -32,7 +32,7 @@ def model_tuning(model: MusicModel, row: str) -> Tuning:
 
 
 def tuning_notices(tuning: Tuning, suite: PromptSuite) -> list[Notice]:
-    """The warnings for a model that was scored on, or trained on the texts of, prompts that a run asks of it.
+    """Return the warnings for a model that was scored on, or trained on the texts of, prompts that a run asks of it.
 
     Args:
         tuning: what the model says of itself.
@@ -50,7 +50,7 @@ def tuning_notices(tuning: Tuning, suite: PromptSuite) -> list[Notice]:
 
 
 def sweep_notices(entry: ModelConfig, entries: Sequence[ModelConfig], suite: PromptSuite) -> list[Notice]:
-    """The warning for a row of a sweep on test prompts: whichever row is taken was chosen on them.
+    """Return the warning for a row of a sweep on test prompts: whichever row is taken was chosen on them.
 
     Args:
         entry: the row.
@@ -66,11 +66,11 @@ def sweep_notices(entry: ModelConfig, entries: Sequence[ModelConfig], suite: Pro
 
 
 def tuning_record(tuning: Tuning) -> Mapping[str, Any]:
-    """What a run keeps of it beside the warnings: the suites, and the parts of which nothing is known."""
+    """Return what a run keeps of it beside the warnings: the suites, and the parts of which nothing is known."""
     return only_set({"suites": sorted(set(tuning.scored.values())), "unknown": list(tuning.unknown)})
 
 
 def _swept(entry: ModelConfig) -> tuple[str, str] | None:
-    """The model, and what the rows of its sweep have in common of their labels; None for a row of no sweep."""
+    """Return the model, and what the rows of its sweep have in common of their labels; None for a row of no sweep."""
     found = _OF_SWEEP.fullmatch(entry.row)
     return (entry.name, found[1]) if found else None

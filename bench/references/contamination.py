@@ -65,7 +65,7 @@ class OneMaker:
 
 
 def find_one_maker(lineages: Mapping[str, Lineage], references: Iterable[PlannedReference]) -> tuple[OneMaker, ...]:
-    """The models that were trained on music by the very model that made a reference.
+    """Return the models that were trained on music by the very model that made a reference.
 
     Args:
         lineages: what each model is derived from.
@@ -84,7 +84,7 @@ def find_one_maker(lineages: Mapping[str, Lineage], references: Iterable[Planned
 
 
 def maker_of(about: Mapping[str, Any]) -> str:
-    """The registered name of the model that made a reference's music; empty where none is recorded."""
+    """Return the registered name of the model that made a reference's music; empty where none is recorded."""
     provenance = about.get("provenance")
     # Imported statistics name the model that embedded the music, not one that made it.
     if not isinstance(provenance, Mapping) or "imported" in provenance:
@@ -96,7 +96,7 @@ def maker_of(about: Mapping[str, Any]) -> str:
 def find_contamination(
     trained_on: Mapping[str, Collection[str]], references: Iterable[PlannedReference], plays: bool = False
 ) -> tuple[Contamination, ...]:
-    """The models and references that share recordings.
+    """Return the models and references that share recordings.
 
     Args:
         trained_on: content hashes of the recordings that each model is known to have been trained on.
@@ -118,7 +118,7 @@ def find_contamination(
 
 
 def refusal(leaks: Sequence[Contamination]) -> str:
-    """Why nothing is compared, and what to do, in a line; one leak or more."""
+    """Return why nothing is compared, and what to do, in a line; one leak or more."""
     first = leaks[0]
     others = [f"'{model}'" for model in dict.fromkeys(leak.model for leak in leaks) if model != first.model]
     also = f" (and {', '.join(others)} on some)" if others else ""
@@ -132,7 +132,7 @@ def refusal(leaks: Sequence[Contamination]) -> str:
 def marks(
     leaks: Iterable[Contamination | OneMaker], model: str, reference: PlannedReference | None
 ) -> tuple[Notice, ...]:
-    """The warnings for the scores of one model against one reference."""
+    """Return the warnings for the scores of one model against one reference."""
     return tuple(leak.warning for leak in leaks if (leak.model, leak.reference) == (model, reference))
 
 

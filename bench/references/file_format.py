@@ -41,7 +41,7 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 
 
 def reference_path(path: StrPath) -> Path:
-    """The path of a reference file that is to be written.
+    """Return the path of a reference file that is to be written.
 
     Raises:
         UsageError: it has another ending than ``.safetensors``, by which runs and folders know such files.

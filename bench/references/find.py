@@ -91,7 +91,7 @@ def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
 
 
 def reference_embedders(metrics: Iterable[PlannedMetric]) -> dict[str, PlannedEmbedder]:
-    """The embedders in which metrics compare with a reference, by their fingerprint."""
+    """Return the embedders in which metrics compare with a reference, by their fingerprint."""
     return {m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.reference == "set"}
 
 
@@ -150,7 +150,7 @@ def check_place(place: str) -> None:
 
 
 def _path(place: str | Path) -> Path:
-    """The folder of an installed reference, or the path itself."""
+    """Return the folder of an installed reference, or the path itself."""
     if isinstance(place, str) and is_declared("reference", place):
         return Path(load(find("reference", place))())
     return Path(place).expanduser()
@@ -166,7 +166,7 @@ def _readable(places: Iterable[str | Path]) -> Iterator[Path]:
 
 
 def of_file(path: Path, embedder: PlannedEmbedder) -> PlannedReference:
-    """The reference that a file holds.
+    """Return the reference that a file holds.
 
     Raises:
         UsageError: it was made by another embedder.

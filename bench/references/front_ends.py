@@ -25,7 +25,7 @@ AnyFrontEnd = str | Mapping[str, Any]
 
 
 def with_front_end(ref: EmbedderRef, name: AnyFrontEnd) -> EmbedderRef:
-    """The embedder with a front end by name or settings; ``tunebench`` is its own.
+    """Return the embedder with a front end by name or settings; ``tunebench`` is its own.
 
     Raises:
         UsageError: it has none of that name, or ``ref`` names another one.
@@ -68,7 +68,7 @@ def compared_by(ref: EmbedderRef, compare_with: AnyFrontEnd | None) -> tuple[Emb
 
 
 def front_end_words(front_end: AnyFrontEnd) -> str:
-    """A front end as it is given on the command line."""
+    """Return a front end as it is given on the command line."""
     return front_end if isinstance(front_end, str) else json.dumps(dict(front_end))
 
 
@@ -97,7 +97,7 @@ def ask_for_front_end(ref: EmbedderRef, source: Path, command: Sequence[str], li
 
 
 def heard_by(ref: EmbedderRef) -> str | dict[str, Any]:
-    """The front end of an embedder as a reference file keeps it under `HEARD`."""
+    """Return the front end of an embedder as a reference file keeps it under `HEARD`."""
     embedder = load_embedder(ref)
     published = embedder.published_front_end
     embedder.close()
@@ -105,7 +105,7 @@ def heard_by(ref: EmbedderRef) -> str | dict[str, Any]:
 
 
 def front_end_of(about: Mapping[str, Any]) -> str:
-    """How the audio of a reference was prepared, in a line, from what its file says."""
+    """Return how the audio of a reference was prepared, in a line, from what its file says."""
     identity = about["embedder"]
     heard = about.get(HEARD, identity.get("front_end", OWN))
     if isinstance(heard, Mapping):
@@ -122,5 +122,5 @@ def front_end_of(about: Mapping[str, Any]) -> str:
 
 
 def heard_name(heard: Any) -> str:
-    """The name of the front end under `HEARD`."""
+    """Return the name of the front end under `HEARD`."""
     return str(heard.get("name")) if isinstance(heard, Mapping) else str(heard)

@@ -159,7 +159,7 @@ def import_embeddings(
 
 
 def holds_statistics(source: StrPath) -> bool:
-    """Whether a file holds a mean and a covariance and not embeddings."""
+    """Return whether a file holds a mean and a covariance and not embeddings."""
     source = Path(source)
     if source.is_dir() or source.suffix.lower() == ".npy":
         return False
@@ -175,7 +175,7 @@ def _make_folder(file: Path) -> None:
 
 
 def _embeddings(source: Path, dimension: int) -> npt.NDArray[Any]:
-    """The vectors in a file, shape (windows, dimension)."""
+    """Return the vectors in a file, shape (windows, dimension)."""
     if source.suffix.lower() == ".npy":
         try:
             array: npt.NDArray[Any] = np.load(source, mmap_mode="r", allow_pickle=False)
@@ -197,7 +197,7 @@ def _embeddings(source: Path, dimension: int) -> npt.NDArray[Any]:
 
 
 def _likely(arrays: Mapping[str, Any]) -> str | None:
-    """The tool that calls its arrays so."""
+    """Return the tool that calls its arrays so."""
     if "mu_ref" in arrays:
         return "stable-audio-metrics"
     return "fadtk" if any("." in name for name in arrays) else None
@@ -245,7 +245,7 @@ def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _pair(arrays: Mapping[str, npt.NDArray[Any]], model: str | None, source: Path) -> tuple[Array, Array]:
-    """The arrays ``mu`` and ``cov``, after ``<model>.`` where there are several pairs."""
+    """Return the arrays ``mu`` and ``cov``, after ``<model>.`` where there are several pairs."""
     pairs: dict[str, dict[str, npt.NDArray[Any]]] = {}
     for name, array in arrays.items():
         owner, _, what = name.rpartition(".")

@@ -64,14 +64,14 @@ def load_reference(path: StrPath) -> Reference:
 
 
 def _made_of(embedder: str, about: Mapping[str, Any]) -> str:
-    """Identity of what the numbers are of: embedder, front end, and which recording goes with which prompt."""
+    """Return identity of what the numbers are of: embedder, front end, and which recording goes with which prompt."""
     found = fingerprint([embedder, about[HEARD]]) if HEARD in about else embedder
     pairs = {id: recording for id, recording in _pairs(about).items() if isinstance(recording, int)}
     return fingerprint([found, {"pairs": pairs}]) if pairs else found
 
 
 def _pairs(about: Mapping[str, Any]) -> dict[str, int | str]:
-    """The number of the recording that goes with each prompt, or why there is none.
+    """Return the number of the recording that goes with each prompt, or why there is none.
 
     Raises:
         ValueError: one is no recording of this file.
@@ -87,7 +87,7 @@ def _pairs(about: Mapping[str, Any]) -> dict[str, int | str]:
 
 
 def _prompts(about: Mapping[str, Any]) -> dict[int, str]:
-    """Text of the prompt of each recording by its number, where known.
+    """Return text of the prompt of each recording by its number, where known.
 
     Raises:
         ValueError: not one a recording.

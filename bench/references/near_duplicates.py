@@ -118,7 +118,7 @@ class FingerprintIndex:
 
 
 def stretch(one: Fingerprint, other: Fingerprint, shift: int) -> Stretch | None:
-    """The stretch in which two fingerprints differ least.
+    """Return the stretch in which two fingerprints differ least.
 
     None where they overlap too little, where none is alike enough, or where those that are have too few distinct
     numbers to tell anything.
@@ -145,7 +145,7 @@ def stretch(one: Fingerprint, other: Fingerprint, shift: int) -> Stretch | None:
 
 
 def bits(numbers: Fingerprint) -> npt.NDArray[np.int64]:
-    """How many bits of each number are set, shape (numbers,).
+    """Return how many bits of each number are set, shape (numbers,).
 
     >>> bits(np.array([0, 1, 2**32 - 1], dtype=np.uint32)).tolist()
     [0, 1, 32]
@@ -157,7 +157,7 @@ def bits(numbers: Fingerprint) -> npt.NDArray[np.int64]:
 def near_duplicates(
     queries: Iterable[Sequence[Fingerprint]], known: Sequence[Sequence[Fingerprint]]
 ) -> Iterator[Duplicate]:
-    """Every pair of a query and a known recording that share a stretch, in the order of the queries."""
+    """Yield every pair of a query and a known recording that share a stretch, in the order of the queries."""
     index = FingerprintIndex(known)
     for place, query in enumerate(queries):
         for other, found in index.find(query):

@@ -115,7 +115,7 @@ def _add(
 
 
 def paired_prompts(pairs: PairsFile, prompts: Sequence[Prompt]) -> frozenset[str]:
-    """Ids of the prompts that have a recording, without embedding any.
+    """Return ids of the prompts that have a recording, without embedding any.
 
     Raises:
         UsageError, DataError: as `find_pairs`.

@@ -38,7 +38,7 @@ _FOLD = {
 
 @interrupts.held()
 def playable(audio: Audio) -> Audio:
-    """The sound as two speakers play it: more channels folded down, mono on both, at one of `RATES`.
+    """Return the sound as two speakers play it: more channels folded down, mono on both, at one of `RATES`.
 
     A browser plays mono on both speakers, 3 LU louder than a mono meter reads; only as two channels are a mono and a
     stereo clip of one loudness equally loud (EBU Tech 3343, dual mono).
@@ -58,7 +58,7 @@ def playable(audio: Audio) -> Audio:
 
 @interrupts.held()
 def encoded(audio: Audio, gain: float, kind: Format, seed: int) -> bytes:
-    """The file of a stereo sound after ``gain`` dB: the same arguments give the same bytes.
+    """Return the file of a stereo sound after ``gain`` dB: the same arguments give the same bytes.
 
     FLAC has 16 bits with triangular dither of ±1 step, drawn from ``seed``; channels that are equal stay equal. Its
     largest sample is kept within −1 dBFS. MP3 is variable in rate, about 170 kbit/s, and may pass a peak slightly.

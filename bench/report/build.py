@@ -139,7 +139,7 @@ def _build(
 
 @contextmanager
 def _fresh(folder: Path) -> Iterator[Path]:
-    """An empty folder within a report's, gone after the block."""
+    """Yield an empty folder within a report's, gone after the block."""
     fresh = folder / _FRESH
     with writing(folder):
         shutil.rmtree(fresh, ignore_errors=True)
@@ -174,7 +174,7 @@ def report_record(
     doses: StrPath | None = None,
     progress: ProgressOption = None,
 ) -> dict[str, Any]:
-    """Everything that the report of a run says as JSON values, and no pages; needs neither Jinja nor Pillow.
+    """Return everything that the report of a run says as JSON values, and no pages; needs neither Jinja nor Pillow.
 
     Clips have no ``media`` in it: those are made with the pages, whose ``data/report.json`` names them.
 

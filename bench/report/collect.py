@@ -96,7 +96,7 @@ def collect(
 
 
 def _setting(store: Store, content: ReportContext) -> Setting:
-    """What the methods say of how the run was made."""
+    """Return what the methods say of how the run was made."""
     recorded = store.about()
     size = suite_size(recorded, len(content.prompts))
     return Setting(
@@ -136,12 +136,12 @@ def _doses(run: Path, doses: Path | None, warnings: list[Notice]) -> tuple[Mappi
 
 
 def _within(run: Path, error: TunebenchError) -> str:
-    """What an error says, without where the run lies on somebody's disk: pages are shared."""
+    """Return what an error says, without where the run lies on somebody's disk: pages are shared."""
     return str(error).replace(f"{run}/", "")
 
 
 def _cells(store: Store, scores: ClipScores) -> tuple[Cell, ...]:
-    """The leaderboard over all prompts, then by genre, then by level."""
+    """Return the leaderboard over all prompts, then by genre, then by level."""
     by_genre, by_level = summarise(store, "genre", scores), summarise(store, "level", scores)
     over_all = [cell for cell in by_genre if cell.group == "all"]
     groups = [cell for cell in (*by_genre, *by_level) if cell.group != "all"]

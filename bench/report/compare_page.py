@@ -26,7 +26,7 @@ SHOWN = (
 
 
 def pairs(content: ReportContext) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Each pair that was compared: ``0-2`` for the first model and the third, and its records.
+    """Yield each pair that was compared: ``0-2`` for the first model and the third, and its records.
 
     A record over all prompts has the chance of both models, so that the page can show the pair either way round.
     """

@@ -58,7 +58,7 @@ def prompt_means(content: ReportContext) -> Values:
 
 
 def spreads(content: ReportContext, column: Column, means: Values) -> list[ScoreSpread]:
-    """A line for each model that has values."""
+    """Return a line for each model that has values."""
     found = []
     for model in content.models:
         values = known(means.get((column.ref, model.label), ()))
@@ -91,5 +91,5 @@ def outlying(content: ReportContext, column: Column, means: Values) -> list[Outl
 
 
 def known(values: Sequence[float | None]) -> list[float]:
-    """The values without the gaps."""
+    """Return the values without the gaps."""
     return [value for value in values if value is not None]

@@ -60,7 +60,7 @@ def leaderboard_records(content: ReportContext) -> list[dict[str, Any]]:
 
 
 def comparison_records(content: ReportContext) -> list[dict[str, Any]]:
-    """A record a comparison, as ``tunebench compare --json`` gives it, with ``chance`` spread out."""
+    """Return a record a comparison, as ``tunebench compare --json`` gives it, with ``chance`` spread out."""
     return [spread_out(record) for record in paired_records(content.comparisons, (content.protocol, content.protocol))]
 
 

@@ -102,7 +102,7 @@ def find(comparisons: Iterable[Comparison], columns: Sequence[Column], cells: It
 
 
 def split(findings: Sequence[Finding], first: str) -> tuple[list[Finding], list[Finding]]:
-    """The findings to open with, those against the first model of a run, and all others."""
+    """Return the findings to open with, those against the first model of a run, and all others."""
     ahead = [one for one in findings if first in (one.a, one.b)][:MOST_SHOWN]
     return ahead, [one for one in findings if one not in ahead]
 
@@ -169,7 +169,7 @@ def _missing(comparisons: Sequence[Comparison], words: _Words) -> list[Clause]:
 
 
 def _size(c: Comparison) -> str:
-    """How large a difference is, without its sign: ``11.9 points (95 % interval 9.5 to 14.2, p = .004)``."""
+    """Return how large a difference is, without its sign: ``11.9 points (95 % interval 9.5 to 14.2, p = .004)``."""
     estimate, low, high = c.estimate or 0.0, c.low, c.high
     if estimate < 0:
         estimate, low, high = -estimate, None if high is None else -high, None if low is None else -low
@@ -193,5 +193,5 @@ def _refs(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
+    """Return ``a, b and c``."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -53,7 +53,7 @@ class PromptGroup:
     chance: tuple[float | None, ...]
 
     def record(self) -> dict[str, Any]:
-        """What a script needs to show this group in place of another."""
+        """Return what a script needs to show this group in place of another."""
         return {
             "rows": [
                 [[b.value, b.low, b.high, b.text, b.spread, b.count, b.note, *b.at] for b in row] for row in self.rows
@@ -67,7 +67,7 @@ _ROOM = 34  # letters of names that fit into a cell
 
 
 def groups(content: ReportContext) -> list[PromptGroup]:
-    """All prompts first, then each genre and each level, in the order of the suite."""
+    """Return all prompts first, then each genre and each level, in the order of the suite."""
     genres = list(dict.fromkeys(prompt.genre for prompt in content.prompts if prompt.genre is not None))
     levels = [str(n) for n in sorted({prompt.level for prompt in content.prompts if prompt.level is not None})]
     named = [(ALL, ALL), *(("genre", genre) for genre in genres), *(("level", level) for level in levels)]
@@ -89,7 +89,7 @@ def groups(content: ReportContext) -> list[PromptGroup]:
 
 
 def bands(columns: Sequence[Column]) -> list[list[int]]:
-    """The places of the columns in rows of tables that are wide enough for their numbers, about as many in each.
+    """Return the places of the columns in rows of tables that are wide enough for their numbers, about as many in each.
 
     >>> [len(band) for band in bands([Column(str(n), "", "none") for n in range(13)])]
     [5, 4, 4]
@@ -101,7 +101,7 @@ def bands(columns: Sequence[Column]) -> list[list[int]]:
 
 
 def unrankable(content: ReportContext) -> frozenset[str]:
-    """The metrics on which no two models could be told apart, whatever their values, with so few prompts."""
+    """Return the metrics on which no two models could be told apart, whatever their values, with so few prompts."""
     cells, comparisons = content.cells, content.comparisons
     found = set()
     for ref, pairs in ranked_pairs(cells, comparisons)[1].items():
@@ -174,7 +174,7 @@ def leading(content: ReportContext) -> frozenset[tuple[str, str]]:
 
 
 def told(rank: RankRange) -> str:
-    """The models that no test tells this one from: by name where there is room."""
+    """Return the models that no test tells this one from: by name where there is room."""
     names = " and ".join(rank.tied)
     shown = names if len(rank.tied) <= 2 and len(names) <= _ROOM else counted(len(rank.tied), "other")
     return f"no clear difference from {shown}"
@@ -236,7 +236,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _best(column: Column, cells: Sequence[Cell]) -> float | None:
-    """What the metric gives on the notes that were really played, for the model whose notes it likes best."""
+    """Return what the metric gives on the notes that were really played, for the model whose notes it likes best."""
     known = [cell.known for cell in cells if cell.known is not None]
     if not known or column.direction == "none":
         return None

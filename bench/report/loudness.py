@@ -49,7 +49,7 @@ class Loudness:
 
 
 def measure(samples: Samples, rate: int) -> Loudness:
-    """The level of audio, shape (channels, frames) with 1 or 2 channels, at ``rate`` Hz.
+    """Return the level of audio, shape (channels, frames) with 1 or 2 channels, at ``rate`` Hz.
 
     Loudness is measured with the peak at full scale, so that the standard's gate at −70 LUFS falls at the same place
     of quiet and loud copies of one recording.
@@ -71,7 +71,7 @@ def target(levels: Sequence[Loudness]) -> float:
 
 
 def gain(level: Loudness, wanted: float) -> float:
-    """The gain in dB that brings a clip to ``wanted`` LUFS, or as near as −1 dBFS allows.
+    """Return the gain in dB that brings a clip to ``wanted`` LUFS, or as near as −1 dBFS allows.
 
     A clip without a loudness keeps its level, lowered where its peak is above −1 dBFS.
     """

@@ -123,7 +123,7 @@ class MediaTask:
         return [VERSION, self.audio, sorted([clip.id, clip.content, _state(self.run, clip)] for clip in self.clips)]
 
     def recalled(self, record: MediaRecord) -> Made:
-        """What was made before, if it is all there; otherwise nothing."""
+        """Return what was made before, if it is all there; otherwise nothing."""
         made = record.recall(self.key)
         whole = made.keys() == {clip.id for clip in self.clips}
         there = all((self.out / path).is_file() for clip in self.clips for path in _paths(clip, self.audio))
@@ -172,7 +172,7 @@ def _by_prompt(clips: Sequence[StoredClip]) -> list[list[StoredClip]]:
 
 
 def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tuple[MediaTask, Made]]:
-    """Each task with what it made, in any order; a worker that dies costs the clips of its prompt only."""
+    """Yield each task with what it made, in any order; a worker that dies costs the clips of its prompt only."""
     config = ExecutorConfig(workers=workers)
     config = config.model_copy(update={"workers": min(config.worker_count, len(tasks))})
     try:
@@ -197,7 +197,7 @@ def _taken(task: MediaTask, outcome: Made | TaskLost) -> tuple[MediaTask, Made]:
 
 
 def _state(run: Path, clip: StoredClip) -> list[int] | None:
-    """Size in bytes and time of change in nanoseconds of a clip's file; None where there is none.
+    """Return size in bytes and time of change in nanoseconds of a clip's file; None where there is none.
 
     Both outlast a copy of the folder. What is played was made from the content that the run holds, whatever the file
     has become.

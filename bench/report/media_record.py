@@ -37,7 +37,7 @@ class MediaRecord:
         self._file.close()
 
     def recall(self, key: Any) -> dict[str, ClipMedia]:
-        """What was made under a key; nothing if it is not known."""
+        """Return what was made under a key; nothing if it is not known."""
         line = self._lines.get(canonical_json(key))
         if line is None:
             return {}

@@ -63,7 +63,7 @@ def methods(content: ReportContext, setting: Setting) -> tuple[str, ...]:
 
 
 def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
-    """What the numbers do not show, a sentence each.
+    """Return what the numbers do not show, a sentence each.
 
     Args:
         content, setting: as for `methods`.
@@ -91,7 +91,7 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
 
 
 def _of_references(references: Sequence[ReferenceFacts], content: ReportContext) -> list[str]:
-    """What distances to this music do not show."""
+    """Return what distances to this music do not show."""
     if not references:
         return []
     found = [
@@ -108,7 +108,7 @@ def _of_references(references: Sequence[ReferenceFacts], content: ReportContext)
 
 
 def _lacking(content: ReportContext) -> str:
-    """How many scores there are not, by reason."""
+    """Return how many scores there are not, by reason."""
     cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
     lacking = sum(cell.planned - cell.estimate.n for cell in cells)
     if not lacking or not scored(content):
@@ -136,7 +136,7 @@ def _lacking(content: ReportContext) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
+    """Return ``a, b and c``."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
@@ -193,14 +193,14 @@ def _set_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> s
 def _described(
     content: ReportContext, instruments: Sequence[MetricInfo], *, of_sets: bool
 ) -> tuple[dict[str, Column], str]:
-    """The metrics of one kind, and a sentence on each."""
+    """Return the metrics of one kind, and a sentence on each."""
     columns = {column.ref: column for column in content.columns if column.of_sets == of_sets}
     sentences = [f"{_metric(columns[one.ref], one, content)}." for one in instruments if one.ref in columns]
     return columns, " ".join(sentences)
 
 
 def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> str:
-    """What one metric is, without a full stop."""
+    """Return what one metric is, without a full stop."""
     unit = [part for part in (column.unit, DIRECTIONS[column.direction]) if part]
     text = f"{column.ref} ({', '.join(unit)})"
     if instrument.measures:
@@ -214,7 +214,7 @@ def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> s
 
 
 def _is_word(text: str) -> bool:
-    """Whether a text begins with a word that is written small within a sentence, not with a name such as KAD."""
+    """Return whether a text begins with a word that is written small within a sentence, not with a name such as KAD."""
     return len(text) > 1 and text[1].islower()
 
 

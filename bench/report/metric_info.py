@@ -66,7 +66,7 @@ class MetricInfo:
 
 
 def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
-    """The metrics that tables of this run show, in their order."""
+    """Return the metrics that tables of this run show, in their order."""
     metrics = shown_metrics(store)
     places = [store.folder / "references", _configured(store.folder)]
     references = find_by_fingerprint({m.reference for m in metrics if m.reference}, filter(None, places))
@@ -89,7 +89,7 @@ def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
 
 
 def _as_planned(metric: StoredMetric) -> PlannedMetric | None:
-    """The metric as it is installed here, if it is the very one that made the scores.
+    """Return the metric as it is installed here, if it is the very one that made the scores.
 
     A run may come from anybody: nothing that it names is loaded but what is installed.
     """
@@ -109,18 +109,18 @@ def _as_planned(metric: StoredMetric) -> PlannedMetric | None:
 
 
 def _purpose(metric: PlannedMetric) -> str | None:
-    """The first paragraph of what the metric says of itself."""
+    """Return the first paragraph of what the metric says of itself."""
     return first_paragraph(load(metric.plugin)) or None
 
 
 def first_paragraph(kind: Any) -> str:
-    """What a class says of itself first, without a full stop."""
+    """Return what a class says of itself first, without a full stop."""
     documented = inspect.cleandoc(kind.__doc__ or "")
     return " ".join(documented.split("\n\n")[0].replace("`", "").split()).rstrip(".")
 
 
 def _limits(metric: PlannedMetric) -> str:
-    """What the metric says that it cannot tell; a plugin may say nothing."""
+    """Return what the metric says that it cannot tell; a plugin may say nothing."""
     said = getattr(load(metric.plugin), "cannot_tell", "")
     return plain_line(said).rstrip(".") if isinstance(said, str) else ""
 
@@ -136,7 +136,7 @@ def _named(params: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _without_folders(value: Any) -> Any:
-    """A parameter without where a file lies on somebody's disk: ``tiny.py:Bands``."""
+    """Return a parameter without where a file lies on somebody's disk: ``tiny.py:Bands``."""
     if isinstance(value, Mapping):
         return {name: _without_folders(item) for name, item in value.items()}
     if isinstance(value, str) and (value.startswith("~") or PurePath(value).is_absolute()):

@@ -70,12 +70,12 @@ def _checkpoint(identity: dict[str, Any], given: object) -> str:
 
 
 def _named(given: object) -> str:
-    """What a folder is called, without where it lies on somebody's disk."""
+    """Return what a folder is called, without where it lies on somebody's disk."""
     return f"'{PurePath(given).name}' " if isinstance(given, str) and PurePath(given).name else ""
 
 
 def _adapters(identity: object, given: object) -> str:
-    """One adapter or several, with what each is called where the run recorded it."""
+    """Return one adapter or several, with what each is called where the run recorded it."""
     several = isinstance(identity, list)
     identities = identity if isinstance(identity, list) else [identity]
     entries = given if isinstance(given, list) else [given]
@@ -85,7 +85,7 @@ def _adapters(identity: object, given: object) -> str:
 
 
 def _adapter(identity: object) -> str:
-    """The hashes of one adapter, or its revision, and the weight that it has among several."""
+    """Return the hashes of one adapter, or its revision, and the weight that it has among several."""
     if not isinstance(identity, Mapping):
         return _hashes(identity)
     repo, revision = identity.get("repo"), str(identity.get("revision"))[:_DIGITS]

@@ -23,7 +23,7 @@ _HEADINGS = {
 
 
 def sized(number: str, unit: str) -> str:
-    """A difference with its unit, as a sentence has it.
+    """Return a difference with its unit, as a sentence has it.
 
     >>> sized("7.9", "% of a quarter"), sized("2.9", "")
     ('7.9 hundredths of a quarter note', '2.9')
@@ -32,22 +32,22 @@ def sized(number: str, unit: str) -> str:
 
 
 def unit_heading(unit: str) -> str:
-    """A unit as the heading of a column says it."""
+    """Return a unit as the heading of a column says it."""
     return _HEADINGS.get(unit, unit)
 
 
 def decimals_for(intervals: Iterable[tuple[float, float]]) -> int:
-    """Decimals, from 1 to 4, that show two digits of the usual half width of these intervals."""
+    """Return decimals, from 1 to 4, that show two digits of the usual half width of these intervals."""
     return min(4, number_format.decimals_for((high - low) / 2 for low, high in intervals))
 
 
 def digits(largest: float) -> int:
-    """Decimals, from 1 to 3, that show three digits of the largest number of a column."""
+    """Return decimals, from 1 to 3, that show three digits of the largest number of a column."""
     return max(1, min(3, 2 - math.floor(math.log10(largest)))) if largest else 1
 
 
 def spread(value: float, low: float | None, high: float | None, decimals: int) -> str:
-    """An interval beside its value: ``± 1.2`` where it is even, ``[1.0, 4.5]`` where it is not."""
+    """Return an interval beside its value: ``± 1.2`` where it is even, ``[1.0, 4.5]`` where it is not."""
     if low is None or high is None:
         return ""
     half = half_width(value, low, high)
@@ -57,7 +57,7 @@ def spread(value: float, low: float | None, high: float | None, decimals: int) -
 
 
 def places(values: Iterable[float | None], margin: float = 5.0) -> Places:
-    """The scale on which these values are drawn, from ``margin`` to 100 − ``margin`` percent of a width."""
+    """Return the scale on which these values are drawn, from ``margin`` to 100 − ``margin`` percent of a width."""
     known = [value for value in values if value is not None]
     return Places(min(known, default=0.0), max(known, default=0.0), margin)
 

@@ -115,7 +115,7 @@ def _refuse_others(folder: Path, kind: str) -> None:
 
 
 def _locked(folder: Path, kind: str) -> IO[str]:
-    """The folder's lock, held until it is closed."""
+    """Return the folder's lock, held until it is closed."""
     lock = take(folder / _LOCK.format(kind))
     if lock is None:
         raise UsageError(
@@ -125,7 +125,7 @@ def _locked(folder: Path, kind: str) -> IO[str]:
 
 
 def _listed(marker: Path, kind: str) -> list[str]:
-    """The files that an earlier build wrote.
+    """Return the files that an earlier build wrote.
 
     Raises:
         UsageError: the marker is not one of ours.

@@ -17,7 +17,7 @@ CODE = "W-OWN-MUSIC"
 def with_own_music(
     cells: Iterable[Cell], models: Sequence[ModelEntry], infos: Iterable[MetricInfo]
 ) -> tuple[Cell, ...]:
-    """The cells, those marked of a model that made the music which its metric compares with.
+    """Return the cells, those marked of a model that made the music which its metric compares with.
 
     Args:
         cells: the leaderboard.
@@ -37,17 +37,17 @@ def with_own_music(
 
 
 def favored_by_reference(cells: Iterable[Cell]) -> frozenset[tuple[str, str]]:
-    """The (model, metric) that `with_own_music` marked."""
+    """Return the (model, metric) that `with_own_music` marked."""
     return frozenset((cell.model, cell.column.ref) for cell in cells if is_own_music(cell))
 
 
 def is_own_music(cell: Cell) -> bool:
-    """Whether the cell's reference is music by its own model."""
+    """Return whether the cell's reference is music by its own model."""
     return any(warning.code == CODE for warning in cell.estimate.warnings)
 
 
 def _registered(model: ModelEntry) -> str | None:
-    """The name of the plugin that a model is, without its version; None of a plugin file."""
+    """Return the name of the plugin that a model is, without its version; None of a plugin file."""
     identity = json.loads(model.identity)
     name = identity.get("plugin", identity).get("name")
     return name if isinstance(name, str) else None

@@ -112,7 +112,7 @@ def _environment() -> Environment:
 def _pages(
     content: ReportContext, board: list[PromptGroup], means: Values, environment: Environment
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """File, template and what the template shows beside the content, for each page."""
+    """Yield file, template and what the template shows beside the content, for each page."""
     columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
     infos = {info.ref: info for info in content.infos}
     yield "index.html", "index.html", {"columns": columns, "infos": infos, **_first_page(content, board)}
@@ -160,7 +160,7 @@ def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, A
 
 
 def _pair_names(findings: Sequence[Finding]) -> str:
-    """The pairs that are folded away, of many the first."""
+    """Return the pairs that are folded away, of many the first."""
     return ", ".join(first_few([f"{one.a} and {one.b}" for one in findings], MOST_NAMED))
 
 
@@ -180,7 +180,7 @@ def _data(content: ReportContext, board: list[PromptGroup], means: Values) -> It
 
 
 def _metric_sections(content: ReportContext, means: Values) -> Iterator[dict[str, Any]]:
-    """What is known of each metric of the run, then of metrics that were only tried on spoiled music."""
+    """Yield what is known of each metric of the run, then of metrics that were only tried on spoiled music."""
     doses = _doses(content)
     dosed: dict[str, dict[str, Any]] = {
         ref: {"doses": records, "dose_file": place} for place, (ref, records) in enumerate(doses.items())
@@ -200,7 +200,7 @@ def _metric_sections(content: ReportContext, means: Values) -> Iterator[dict[str
 
 
 def _doses(content: ReportContext) -> dict[str, list[Mapping[str, Any]]]:
-    """The records of dose and response by metric."""
+    """Return the records of dose and response by metric."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for record in content.doses:
         found.setdefault(str(record["metric"]), []).append(record)

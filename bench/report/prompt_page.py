@@ -38,7 +38,7 @@ class ShownClip:
 
 
 def by_prompt(content: ReportContext) -> dict[str, list[ClipEntry]]:
-    """The clips of each prompt, by seed and then in the order of the models."""
+    """Return the clips of each prompt, by seed and then in the order of the models."""
     order = {model.label: place for place, model in enumerate(content.models)}
     found: dict[str, list[ClipEntry]] = {prompt.id: [] for prompt in content.prompts}
     for clip in content.clips:
@@ -49,7 +49,7 @@ def by_prompt(content: ReportContext) -> dict[str, list[ClipEntry]]:
 
 
 def with_decimals(content: ReportContext) -> list[tuple[Column, int]]:
-    """The metrics of single clips, each with the decimals that show three digits of its largest score."""
+    """Return the metrics of single clips, each with the decimals that show three digits of its largest score."""
     largest: dict[str, float] = {}
     for clip in content.clips:
         for ref, value in clip.scores.items():
@@ -59,7 +59,7 @@ def with_decimals(content: ReportContext) -> list[tuple[Column, int]]:
 
 
 def shown(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> list[ShownClip]:
-    """The clips of one prompt, those of one take together, their waveforms drawn on one scale."""
+    """Return the clips of one prompt, those of one take together, their waveforms drawn on one scale."""
     peak = max((max(clip.media.waveform, default=0.0) for clip in clips if clip.media), default=0.0)
     taken = takes(clips)
     order = sorted(range(len(clips)), key=lambda place: int(taken[place]))

@@ -22,7 +22,7 @@ _OF_A_BATCH = ("batch", "params", "tries", RETURNED, UNREAD)
 
 
 def about(store: Store) -> dict[str, str]:
-    """Facts in words, by name.
+    """Return facts in words, by name.
 
     The computer that builds the report is named as that, never as the one where the clips were made.
     """
@@ -101,7 +101,7 @@ def _prompts(prompts: Sequence[Prompt]) -> str:
 
 
 def in_words(facts: Mapping[str, str]) -> str:
-    """One line; what the computer was is said to be unknown where only its kind was recorded."""
+    """Return one line; what the computer was is said to be unknown where only its kind was recorded."""
     computer = [facts.get("processor", ""), f"{facts['cores']} cores" if "cores" in facts else "", facts.get("memory")]
     known = [part for part in (*computer, facts.get("gpu")) if part]
     kind = " ".join(part for part in (facts.get("system"), facts.get("machine")) if part)

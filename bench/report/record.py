@@ -86,7 +86,7 @@ def write_record(content: ReportContext, out: Path) -> None:
 
 
 def finding_records(content: ReportContext) -> list[dict[str, Any]]:
-    """What was found of each pair of models, in the order in which the first page tells it."""
+    """Return what was found of each pair of models, in the order in which the first page tells it."""
     found = find(content.comparisons, content.columns, content.cells)
     opened, folded = split(found, content.models[0].label if content.models else "")
     return [
@@ -97,7 +97,7 @@ def finding_records(content: ReportContext) -> list[dict[str, Any]]:
 
 
 def model_record(model: Mapping[str, Any]) -> dict[str, Any]:
-    """A model with its identity and provenance as JSON values instead of texts."""
+    """Return a model with its identity and provenance as JSON values instead of texts."""
     return {**model, **{name: json.loads(model[name]) for name in ("identity", "provenance")}}
 
 

@@ -49,7 +49,7 @@ class ProtocolTable:
 
 
 def run_names(titles: Sequence[str]) -> list[str]:
-    """What runs are called beside each other: their folders' names, with their place where two have one name.
+    """Return what runs are called beside each other: their folders' names, with their place where two have one name.
 
     >>> run_names(["quick", "night", "quick"])
     ['quick (1)', 'night', 'quick (3)']
@@ -88,7 +88,7 @@ def side_by_side(
 
 
 def as_record(tables: Sequence[ProtocolTable]) -> dict[str, Any]:
-    """What a side-by-side page shows, as JSON values; of each run, its own report has ``data/report.json``.
+    """Return what a side-by-side page shows, as JSON values; of each run, its own report has ``data/report.json``.
 
     ``tables`` has a record a protocol: ``protocol`` (``id``, ``line``), ``apart`` (in what it differs from the first),
     ``runs`` (``name``, ``folder``), and ``findings``, ``leaderboard`` and ``comparisons`` as `bench.report.record` has
@@ -123,7 +123,7 @@ def _row(run: str, model: str) -> str:
 
 
 def _between(runs: Sequence[tuple[Path, str]], progress: Progress | None) -> list[Comparison]:
-    """The first row of the first run against every row of the others."""
+    """Return the first row of the first run against every row of the others."""
     found: list[Comparison] = []
     with ExitStack() as stores:
         opened = [(ComparedRun(stores.enter_context(Store.read(run))), name) for run, name in runs]
@@ -136,7 +136,7 @@ def _between(runs: Sequence[tuple[Path, str]], progress: Progress | None) -> lis
 
 
 def _joined(contents: Mapping[str, ReportContext], comparisons: Sequence[Comparison]) -> ReportContext:
-    """One content whose models are those of all runs; without ranks, which are of the models of one run."""
+    """Return one content whose models are those of all runs; without ranks, which are of the models of one run."""
     first = next(iter(contents.values()))
     return replace(
         first,

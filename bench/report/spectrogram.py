@@ -78,7 +78,7 @@ def mel_spectrogram(samples: Samples, rate: int) -> Samples:
 
 
 def window_length(rate: int) -> int:
-    """Samples of the analysis window: 42 ms or up to twice as much, a power of two."""
+    """Return samples of the analysis window: 42 ms or up to twice as much, a power of two."""
     return 1 << math.ceil(math.log2(_WINDOW * rate))
 
 
@@ -97,7 +97,7 @@ def band_weights(rate: int) -> npt.NDArray[np.float32]:
 
 
 def picture(decibels: Samples, brightest: float) -> bytes:
-    """A mel spectrogram as a PNG, 640 × 96 pixels, lowest band at the bottom.
+    """Return a mel spectrogram as a PNG, 640 × 96 pixels, lowest band at the bottom.
 
     Args:
         decibels: shape (bands, columns).

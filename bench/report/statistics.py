@@ -13,7 +13,7 @@ from bench.stats.permutation import EXACT, PERMUTATIONS
 
 
 def statistics(content: ReportContext) -> str:
-    """A paragraph that names only what this run has: intervals, tests, adjustments, ranks."""
+    """Return a paragraph that names only what this run has: intervals, tests, adjustments, ranks."""
     if not scored(content):
         return "Statistics. Nothing is scored yet."
     over_all = [cell for cell in content.cells if cell.group == "all"]
@@ -33,14 +33,14 @@ def statistics(content: ReportContext) -> str:
 
 
 def scored(content: ReportContext) -> bool:
-    """Whether any clip or set of clips has a value, or was found to have none."""
+    """Return whether any clip or set of clips has a value, or was found to have none."""
     return any(value is not None for clip in content.clips for value in clip.scores.values()) or any(
         cell.estimate.value is not None for cell in content.cells
     )
 
 
 def _lonely(content: ReportContext) -> bool:
-    """Whether some mean has a genre of which one prompt alone has a value."""
+    """Return whether some mean has a genre of which one prompt alone has a value."""
     genres = {prompt.id: prompt.genre for prompt in content.prompts}
     prompts: dict[tuple[str, str], set[str]] = {}
     for clip in content.clips:

@@ -68,5 +68,5 @@ def read_listeners(source: Listeners, genres: Mapping[str, str]) -> Survey:
 
 
 def strangers(survey: Survey, models: Collection[str]) -> list[str]:
-    """The models that were rated and that the run does not hold."""
+    """Return the models that were rated and that the run does not hold."""
     return [model for model in survey.record["design"]["models"] if model not in models]

@@ -38,7 +38,7 @@ def cautions(
 
 
 def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> Iterator[ScoreWarning]:
-    """What only comparisons warn of; of many sentences with one code the first, and how many there are."""
+    """Yield what only comparisons warn of; of many sentences with one code the first, and how many there are."""
     where: dict[str, dict[str, tuple[dict[tuple[str, str], None], dict[str, None]]]] = {}
     few: dict[str, dict[tuple[str, str], Notice]] = {}
     for one in comparisons:
@@ -63,7 +63,7 @@ def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> It
 
 
 def _too_few(few: Mapping[str, Mapping[tuple[str, str], Notice]]) -> Iterator[ScoreWarning]:
-    """What so few prompts cannot test: metrics of the same pairs at once, with the first pair as an example."""
+    """Yield what so few prompts cannot test: metrics of the same pairs at once, with the first pair as an example."""
     alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for ref, own in few.items():
         alike.setdefault(tuple(own), []).append(ref)
@@ -77,7 +77,7 @@ def _too_few(few: Mapping[str, Mapping[tuple[str, str], Notice]]) -> Iterator[Sc
 
 
 def _named(pairs: Collection[tuple[str, str]]) -> str:
-    """Which models a warning's A and B are."""
+    """Return which models a warning's A and B are."""
     a, b = next(iter(pairs))
     first = f"A is {a}, B is {b}"
     return first if len(pairs) == 1 else f"{len(pairs)} pairs of models; in the first {first}"

@@ -10,7 +10,7 @@ SLICES = 300
 
 
 def outline(samples: Samples, slices: int = SLICES) -> Samples:
-    """The largest absolute sample, over all channels, in each of ``slices`` equal parts of the sound.
+    """Return the largest absolute sample, over all channels, in each of ``slices`` equal parts of the sound.
 
     Args:
         samples: shape (channels, frames), at least one frame; shorter than ``slices``, its frames are repeated.

@@ -91,7 +91,7 @@ def refuse_ungrouped(prompts: Iterable[Prompt], by: str | None) -> None:
 
 
 def read_columns(store: Store) -> list[Column]:
-    """The metrics that tables of this run show, in the order in which they were asked for."""
+    """Return the metrics that tables of this run show, in the order in which they were asked for."""
     return [
         Column(m.ref, m.unit, m.direction, m.of_sets, m.view, m.reference_name, m.bounds, m.hit_or_miss, m.families)
         for m in shown_metrics(store)
@@ -99,7 +99,7 @@ def read_columns(store: Store) -> list[Column]:
 
 
 def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, str], Estimate]:
-    """The estimates of shown set metrics by (model, metric, group), of the clips that the run holds now."""
+    """Return the estimates of shown set metrics by (model, metric, group), of the clips that the run holds now."""
     scores = shown_set_scores(store, ("all", by or "all"))
     if not scores:
         return {}
@@ -120,7 +120,7 @@ def read_set_scores(store: Store, by: Grouping | None) -> dict[tuple[str, str, s
 
 
 def _stored(score: ShownSetScore) -> Estimate:
-    """An estimate as a set metric gave it; a plugin's may be no number that anything can be computed with."""
+    """Return an estimate as a set metric gave it; a plugin's may be no number that anything can be computed with."""
     value, low, high, reason = score.value, score.low, score.high, score.reason or score.error
     if any(number is not None and abs(number) >= 1e100 for number in (value, low, high)):
         value, low, high, reason = None, None, None, f"{value} ({low} to {high}) is not a number to compute with"
@@ -133,7 +133,7 @@ def estimate(
     bounds: tuple[float, float] | None = None,
     hit_or_miss: bool = False,
 ) -> Estimate:
-    """Mean over prompts with its 95 % interval.
+    """Return mean over prompts with its 95 % interval.
 
     The unit is the prompt: seeds are averaged within it, since clips of one prompt are not independent. The interval is
     Student's, stratified by genre and kept within the metric's bounds; of a metric that only hits or misses it is
@@ -178,7 +178,7 @@ def why_none(reasons: Sequence[str | None]) -> str:
 
 
 def none_in_words(reason: str) -> str:
-    """A reason of `why_none`, or a metric's own, as a sentence has it.
+    """Return a reason of `why_none`, or a metric's own, as a sentence has it.
 
     >>> none_in_words("no clip has a value; 12 of 12: pitches sound for 0.1 s, needs 3")
     'No value in any of 12 clips, for example: pitches sound for 0.1 s, 3 s needed'
@@ -193,12 +193,12 @@ def none_in_words(reason: str) -> str:
 
 
 def without_numbers(reason: str) -> str:
-    """What reasons of one kind have in common: ``0 notes, needs 0``."""
+    """Return what reasons of one kind have in common: ``0 notes, needs 0``."""
     return re.sub(r"[0-9][0-9.,]*", "0", reason)
 
 
 def summarise(store: Store, by: Grouping | None = None, scores: ClipScores | None = None) -> list[Cell]:
-    """One cell for each model × metric, and for each group if ``by`` is given, after the one over all prompts.
+    """Return one cell for each model × metric, and for each group if ``by`` is given, after the one over all prompts.
 
     Args:
         store: of the run.
@@ -248,7 +248,7 @@ def _with(found: Estimate, marked: tuple[Notice, ...]) -> Estimate:
 
 
 def _groups(scores: ClipScores, model: str, groups: Mapping[str, str]) -> dict[str, Places]:
-    """A model's planned clips: all, and those of each group of prompts; nothing where none is planned."""
+    """Return a model's planned clips: all, and those of each group of prompts; nothing where none is planned."""
     clips = scores.clips(model)
     if not len(clips):
         return {}

@@ -41,11 +41,11 @@ class ClipScores:
         self._of_model = {label: np.flatnonzero(table["model"] == place) for label, place in labels.items()}
 
     def clips(self, model: str) -> Places:
-        """The clips of a model."""
+        """Return the clips of a model."""
         return self._of_model[model]
 
     def column(self, ref: str) -> ScoreColumn:
-        """All clips' scores by a metric of clips, which is named with its version."""
+        """Return all clips' scores by a metric of clips, which is named with its version."""
         return self._columns[ref]
 
     @cached_property
@@ -57,7 +57,7 @@ class ClipScores:
         return {self.prompts[place]: own for place, own in grouped(self.prompt[clips], self.column(ref).value[clips])}
 
     def lacking(self, ref: str, model: str) -> list[Lacking]:
-        """A model's clips that have no score, and why, as far as it is known."""
+        """Return a model's clips that have no score, and why, as far as it is known."""
         return [clip for clip in lacking(self._store, ref) if clip.model == model]
 
 

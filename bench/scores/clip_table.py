@@ -39,7 +39,7 @@ DESCRIPTION: dict[str, str] = {
 
 
 def clip_table(store: Store) -> pd.DataFrame:
-    """One row a planned clip, models and clips in the order of the plan.
+    """Return one row a planned clip, models and clips in the order of the plan.
 
     Columns: those of `DESCRIPTION` (``file`` is relative to the run folder; it, ``duration`` in seconds and
     ``sample_rate`` in Hz are null where the clip was not made), then for each clip metric that tables show its values

@@ -9,7 +9,7 @@ from bench.contracts.notice import Notice
 
 
 def family_marks(model: str, lineage: Lineage, families: Collection[str]) -> tuple[Notice, ...]:
-    """The warning for a score whose families conditioned or trained its model; none where they share nothing.
+    """Return the warning for a score whose families conditioned or trained its model; none where they share nothing.
 
     Args:
         model: the row's name.

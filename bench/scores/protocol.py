@@ -50,7 +50,7 @@ class ShownMetric:
 
 
 def protocol_of(store: Store) -> Protocol:
-    """The protocol that the tables of a run follow now.
+    """Return the protocol that the tables of a run follow now.
 
     Models, seeds and machine are no part of it, nor is the order of anything.
     """
@@ -59,7 +59,7 @@ def protocol_of(store: Store) -> Protocol:
 
 
 def stated_protocol(about: Mapping[str, str], prompts: Collection[Prompt], metrics: Iterable[ShownMetric]) -> Protocol:
-    """The protocol of a run.
+    """Return the protocol of a run.
 
     Args:
         about: facts about it.
@@ -71,7 +71,7 @@ def stated_protocol(about: Mapping[str, str], prompts: Collection[Prompt], metri
 
 
 def suite_text(about: Mapping[str, str], prompts: int) -> str:
-    """The suite of a run as tables name it: a run of a part of it says so.
+    """Return the suite of a run as tables name it: a run of a part of it says so.
 
     Args:
         about: facts about the run.
@@ -85,7 +85,7 @@ def suite_text(about: Mapping[str, str], prompts: int) -> str:
 
 
 def suite_size(about: Mapping[str, str], prompts: int) -> int:
-    """How many prompts the whole suite of a run has, of which it asks ``prompts``."""
+    """Return how many prompts the whole suite of a run has, of which it asks ``prompts``."""
     size = about.get("suite_size", "")  # which runs of before do not have; these asked for whole suites
     return int(size) if size.isdecimal() and len(size) < 10 else prompts
 
@@ -132,7 +132,7 @@ def make_protocol(
 
 
 def difference(ours: Protocol, theirs: Protocol) -> str | None:
-    """The first thing in which two protocols differ, in words; None where numbers of the two are comparable.
+    """Return the first thing in which two protocols differ, in words; None where numbers of the two are comparable.
 
     Metrics that only one of them shows are such a thing; `shared_metrics` are comparable all the same.
     """
@@ -168,7 +168,7 @@ def shared_metrics(ours: Protocol, theirs: Protocol) -> tuple[str, ...]:
 
 
 def _metric(metric: ShownMetric) -> dict[str, Any]:
-    """What moves a metric's numbers, as far as it has such things; its view as data."""
+    """Return what moves a metric's numbers, as far as it has such things; its view as data."""
     view = {"view": json.loads(metric.view)} if metric.view else {}
     own = {"params": metric.params_hash, "embedder": metric.embedder, "reference": metric.reference}
     return {**only_set(own), **view}
@@ -191,5 +191,5 @@ def _references(metrics: Iterable[ShownMetric]) -> list[str]:
 
 
 def _short(value: str) -> str:
-    """A JSON value, cut where it is a hash or a long text."""
+    """Return a JSON value, cut where it is a hash or a long text."""
     return value if len(value) <= 60 else f"{value[:20]}…"

@@ -13,7 +13,7 @@ Kind = Literal["1,1", "2,1", "3,1", "1,k", "2,k", "3,k"]
 
 
 def krippendorff_alpha(ratings: npt.ArrayLike, level: str = "ordinal") -> float:
-    """Krippendorff's α: 1 less the observed disagreement over that of ratings given out by chance.
+    """Return Krippendorff's α: 1 less the observed disagreement over that of ratings given out by chance.
 
     α = 1 − (n − 1) Σ o_ck δ²_ck / Σ n_c n_k δ²_ck, with o the coincidences: each ordered pair of ratings within a unit
     counts 1/(m − 1), m the unit's ratings; n_c their row sums and n their total. Units with one rating do not count.
@@ -122,7 +122,7 @@ def icc(ratings: npt.ArrayLike, kind: str = "2,k") -> float:
 
 
 def kendall_w(ratings: npt.ArrayLike) -> float:
-    """Kendall's coefficient of concordance, corrected for ties.
+    """Return Kendall's coefficient of concordance, corrected for ties.
 
     W = 12 S / (m²(n³ − n) − m Σ(t³ − t)) with S = Σ (Rᵢ − R̄)² of the n units' rank sums over m raters, and t the sizes
     of each rater's groups of ties (which share their mean rank).

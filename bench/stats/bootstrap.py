@@ -93,5 +93,5 @@ def crossed_bootstrap(
 
 
 def _counts(rng: np.random.Generator, units: int, resamples: int) -> Array:
-    """How often each unit is drawn, shape (resamples, units)."""
+    """Return how often each unit is drawn, shape (resamples, units)."""
     return rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)

@@ -73,7 +73,7 @@ def cluster_variance(listeners: Labels, prompts: Labels, jackknife: Callable[[La
 
 
 def clustered_mean(values: Array, listeners: Labels, prompts: Labels, confidence: float = 0.95) -> ClusteredMean:
-    """The mean of answers, for other listeners and other prompts, whatever their design.
+    """Return the mean of answers, for other listeners and other prompts, whatever their design.
 
     For designs in which the crossed test has nothing to cross: arenas, where every vote has its own prompt, and
     thousands of listeners. Where all listeners answer on all prompts, `bench.stats.crossed` is the better tool.

@@ -90,7 +90,7 @@ def crossed_t_test(differences: npt.ArrayLike, confidence: float = 0.95) -> Cros
 
 
 def crossed_mean(values: npt.ArrayLike, confidence: float = 0.95) -> CrossedMean:
-    """The mean with the interval that holds for new listeners and new prompts alike.
+    """Return the mean with the interval that holds for new listeners and new prompts alike.
 
     Complete data: V = max(L + I − E, L, I)/(N·M) from the mean squares of listeners L, prompts I and residual E, and
     Satterthwaite's df (`crossed_spread`). With cells missing: REML and its Satterthwaite df with the same floor
@@ -163,7 +163,7 @@ def crossed_p(differences: Array) -> Array:
 
 
 def _with_values(x: Array) -> Array:
-    """The rows and columns that hold a value."""
+    """Return the rows and columns that hold a value."""
     if x.ndim != 2:
         raise ValueError(f"values of shape (listeners, prompts) are needed, got {x.shape}")
     if np.isinf(x).any():

@@ -210,7 +210,7 @@ class State:
         self.deviance = logarithms + freedom * (1 + float(np.log(2 * np.pi * self.residual)))
 
     def gradient(self) -> tuple[Array, Array]:
-        """Derivatives of the deviance by the entries of both roots, shape (models, models) each."""
+        """Return derivatives of the deviance by the entries of both roots, shape (models, models) each."""
         layout, (by_listener, by_prompt) = self.layout, self.roots
         models, listeners, prompts = layout.shape
         back = self.forward.reshape(-1, prompts * models) @ self.system_inverse

@@ -76,7 +76,7 @@ def paired_t(differences: Array) -> Array:
 
 
 def intercepts_only(a: Array, b: Array) -> Array:
-    """The mixed model ``rating ~ model + (1|listener) + (1|prompt)``: no listener or prompt may prefer a model.
+    """Return the mixed model ``rating ~ model + (1|listener) + (1|prompt)``: no listener or prompt may prefer a model.
 
     With both models rated in every cell the estimate is the mean difference, and its variance 2 s²/cells, with s² the
     residual mean square once model, listeners and prompts are taken out by least squares: what REML finds wherever
@@ -100,7 +100,7 @@ def intercepts_only(a: Array, b: Array) -> Array:
 
 
 def customary_p(a: npt.ArrayLike, b: npt.ArrayLike) -> dict[str, float]:
-    """The p-value of each customary test for one survey, by the test's name.
+    """Return the p-value of each customary test for one survey, by the test's name.
 
     Args:
         a, b: ratings of the two models, shape (listeners, prompts), NaN where missing; cells that rate only one of the

@@ -110,7 +110,7 @@ def fit_davidson(wins: Array, ties: Array, start: tuple[Array, float] | None = N
 
 
 def strongly_connected(wins: Array) -> Flags:
-    """Whether each model can be reached from each other one along wins, for each matrix of shape (tables, k, k).
+    """Return whether each model can be reached from each other one along wins, for each matrix of shape (tables, k, k).
 
     Then the abilities are finite. Source: Ford, American Mathematical Monthly 64 (1957).
     """

@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def probability_of_superiority(differences: npt.ArrayLike) -> float:
-    """The chance that B is rated above A by the same listener on the same prompt, ties counted half.
+    """Return the chance that B is rated above A by the same listener on the same prompt, ties counted half.
 
     P(d > 0) + P(d = 0)/2 over all cells: in [0, 1], 0.5 for no difference.
 
@@ -33,7 +33,7 @@ def probability_of_superiority(differences: npt.ArrayLike) -> float:
 
 
 def matched_rank_biserial(differences: npt.ArrayLike) -> float:
-    """The matched-pairs rank-biserial correlation: (R₊ − R₋)/(R₊ + R₋), in [−1, 1].
+    """Return the matched-pairs rank-biserial correlation: (R₊ − R₋)/(R₊ + R₋), in [−1, 1].
 
     R₊ and R₋ add up the ranks of |d| of the differences above and below 0; ties share their mean rank, differences of 0
     are left out before ranking, and if nothing is left the answer is 0: nobody prefers either.

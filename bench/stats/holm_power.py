@@ -55,7 +55,7 @@ def holm_power(listeners: int, prompts: int, effect: float, simulation: Simulati
 
 
 def _true(design: PlannedDesign) -> list[int]:
-    """Which tests are of true differences, in the order of `_p_values`."""
+    """Return which tests are of true differences, in the order of `_p_values`."""
     pairs = list(combinations(range(design.models), 2))
     last = design.models - 1
     return [
@@ -75,7 +75,7 @@ def _opinions(
     shared, own = np.sqrt(design.correlation), np.sqrt(1 - design.correlation)
 
     def normal(variance: float, *size: int) -> Array:
-        """One draw a scale, and one that all scales have in common."""
+        """Return one draw a scale, and one that all scales have in common."""
         common = rng.standard_normal((runs, 1, *size)) if shared else 0.0
         drawn = own * rng.standard_normal((runs, design.scales, *size)) + shared * common
         return np.asarray(np.sqrt(variance) * drawn)
@@ -90,7 +90,7 @@ def _opinions(
 
 
 def _p_values(rng: np.random.Generator, opinions: Array, simulation: Simulation) -> Array:
-    """Two-sided p of every pair on every scale, shape (runs, scales · pairs)."""
+    """Return two-sided p of every pair on every scale, shape (runs, scales · pairs)."""
     design = simulation.design
     pairs = list(combinations(range(design.models), 2))
     if design.votes:
@@ -123,7 +123,7 @@ def _incomplete(rng: np.random.Generator, ratings: Array, design: PlannedDesign,
 
 
 def _filled(rng: np.random.Generator, design: PlannedDesign, models: int, listeners: int, prompts: int) -> Flags:
-    """Which cells are rated, shape (models, listeners, prompts)."""
+    """Return which cells are rated, shape (models, listeners, prompts)."""
     if isinstance(design.cells, float):
         count = max(1, round(design.cells * models * listeners * prompts))
         chosen = np.zeros(models * listeners * prompts, dtype=bool)
@@ -136,7 +136,7 @@ def _filled(rng: np.random.Generator, design: PlannedDesign, models: int, listen
 
 
 def tie_threshold(ties: float, variances: OpinionVariances) -> float:
-    """How near two opinions must be for a tie, so that equal models tie in that share of votes."""
+    """Return how near two opinions must be for a tie, so that equal models tie in that share of votes."""
     from scipy.special import ndtri
 
     spread = np.sqrt(2 * (variances.listener_model + variances.prompt_model + variances.residual))
@@ -155,7 +155,7 @@ def preferred_share(effect: float, variances: OpinionVariances) -> float:
 
 
 def _holm(p: Array) -> Array:
-    """Holm's adjustment of each row; NaN, which has no test, counts for nothing."""
+    """Return Holm's adjustment of each row; NaN, which has no test, counts for nothing."""
     order = np.argsort(p, axis=1)  # NaN comes last
     ordered = np.take_along_axis(p, order, axis=1)
     left = (~np.isnan(p)).sum(axis=1, keepdims=True) - np.arange(p.shape[1])

@@ -9,7 +9,7 @@ from bench.stats.intervals import Interval
 
 
 def jackknife_interval(estimate: float, left_out: npt.ArrayLike, level: float = 0.95) -> Interval:
-    """Interval from the statistic's values with each independent unit left out in turn.
+    """Return interval from the statistic's values with each independent unit left out in turn.
 
     estimate ± t(n−1) · se with se² = (n−1)/n · Σ (θ₋ᵢ − mean θ₋)². The estimate stays as it is: its bias at this n is
     not removed, so the interval is for the statistic's expectation at n units. For a mean it is Student's interval.

@@ -129,14 +129,14 @@ def _rated(ratings: npt.ArrayLike) -> tuple[Array, npt.NDArray[np.intp]]:
 
 
 def _listener_means(values: Array) -> Array:
-    """Mean of each listener's values, 0 where there are none."""
+    """Return mean of each listener's values, 0 where there are none."""
     there = ~np.isnan(values)
     mean: Array = np.where(there, values, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return mean
 
 
 def _qualities(x: Array, weights: Array, bias: Array) -> Array:
-    """Mean of each clip's ratings without the listeners' biases, NaN where there are none."""
+    """Return mean of each clip's ratings without the listeners' biases, NaN where there are none."""
     present = ~np.isnan(x)
     with np.errstate(invalid="ignore"):
         mean: Array = (np.where(present, x - bias[:, None], 0.0).T @ weights) / (present.T @ weights)

@@ -110,7 +110,7 @@ def _fill(
 
 
 def _mean_of(ratings: Array) -> Array:
-    """Mean rating of each clip, NaN where nobody rated it; rounded, since the last bit must not break a tie."""
+    """Return mean rating of each clip, NaN where nobody rated it; rounded, since the last bit must not break a tie."""
     known = ~np.isnan(ratings)
     count = known.sum(axis=0)
     total = np.where(known, ratings, 0.0).sum(axis=0)

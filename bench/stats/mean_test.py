@@ -124,7 +124,7 @@ def _of_one_size(rows: Sequence[Array]) -> list[MeanTest]:
 
 
 def _turned(row: Array) -> tuple[Array, int]:
-    """A sorted row with the sign that makes its third moment positive, so that A − B is B − A turned around."""
+    """Return a sorted row with the sign that makes its third moment positive, so that A − B is B − A turned around."""
     cubes = (row - math.fsum(row) / len(row)) ** 3
     third = math.fsum(cubes)
     even = abs(third) <= 1e-9 * math.fsum(np.abs(cubes))  # up to rounding

@@ -65,13 +65,13 @@ def _additive(x: Array, present: npt.NDArray[np.bool_]) -> Array | None:
 
 
 def _floor(shares: Array, pulls: Array) -> tuple[float, float]:
-    """Variance of the mean, and its df, if whole listeners (or whole prompts) are all that is independent."""
+    """Return variance of the mean, and its df, if whole listeners (or whole prompts) are all that is independent."""
     variance = float((pulls**2 / (1 - shares)).sum())
     return variance, max(1.0, 1 / float((shares**2).sum()) - 1)
 
 
 def _generalised_weights(present: npt.NDArray[np.bool_], components: Components) -> tuple[Array, float]:
-    """Weights Σ⁻¹1/(1ᵀΣ⁻¹1), in the layout's shape, and the variance 1/(1ᵀΣ⁻¹1).
+    """Return weights Σ⁻¹1/(1ᵀΣ⁻¹1), in the layout's shape, and the variance 1/(1ᵀΣ⁻¹1).
 
     By the matrix inversion lemma the system has listeners + prompts unknowns, not one a cell.
     """
@@ -91,7 +91,7 @@ def _generalised_weights(present: npt.NDArray[np.bool_], components: Components)
 
 
 def _reml(x: Array) -> tuple[Components, float]:
-    """Variance components and Satterthwaite's df of the mean."""
+    """Return variance components and Satterthwaite's df of the mean."""
     # Without the rating's unit the optimiser's tolerances mean the same on every scale.
     unit = float(np.nanstd(x))
     found = fit(Layout.of(((x - np.nanmean(x)) / unit)[None], np.ones((1, 1, *x.shape))))

@@ -57,7 +57,7 @@ class Moments:
         return total
 
     def __add__(self, other: Moments) -> Moments:
-        """The moments of both parts together."""
+        """Return the moments of both parts together."""
         if not isinstance(other, Moments):
             return NotImplemented
         n = self.n + other.n

@@ -9,7 +9,7 @@ Array = npt.NDArray[np.float64]
 
 
 def holm(p: npt.ArrayLike) -> Array:
-    """Holm's step-down adjustment: with it, the chance of even one false claim in the family stays at the level.
+    """Return Holm's step-down adjustment: with it, the chance of even one false claim in the family stays at the level.
 
     In ascending order, p₍ᵢ₎ · (n − i + 1), made monotone from below and cut at 1. However the tests depend.
 
@@ -93,7 +93,7 @@ def holm_confidence(p: npt.ArrayLike, level: float = 0.05) -> Array:
 
 
 def _ascending(p: npt.ArrayLike) -> tuple[Array, npt.NDArray[np.int64]]:
-    """The values, and where the known ones stand in ascending order."""
+    """Return the values, and where the known ones stand in ascending order."""
     values = np.asarray(p, dtype=np.float64)
     if values.ndim != 1 or ((values < 0) | (values > 1)).any():
         raise ValueError("p-values between 0 and 1 in one row are needed")

@@ -176,7 +176,7 @@ class _Problem:
         return expit(ends[self.categories] - place), expit(ends[self.categories + 1] - place)
 
     def _logarithm(self, thresholds: Array, place: Array) -> float:
-        """Σ log p of the ratings; p = F(b) − F(a), from whichever tail is smaller."""
+        """Return Σ log p of the ratings; p = F(b) − F(a), from whichever tail is smaller."""
         from scipy.special import expit
 
         ends = np.concatenate([[-np.inf], thresholds, [np.inf]])

@@ -73,7 +73,7 @@ def _random_signs(rows: int, permutations: int, rng: np.random.Generator) -> npt
 
 
 def sign_flip_p(differences: npt.ArrayLike, permutations: int = PERMUTATIONS, seed: int = 0) -> Array:
-    """Two-sided p of each row's mean, by flipping the signs of whole rows' entries.
+    """Return two-sided p of each row's mean, by flipping the signs of whole rows' entries.
 
     Exact where 13 differences or fewer are not 0: the share of all signs whose |mean| is at least the one found.
     Otherwise (1 + those of the random signs) / (1 + permutations), so that p is never 0. Signs are given to |d| in
@@ -124,7 +124,7 @@ def sign_flip_p(differences: npt.ArrayLike, permutations: int = PERMUTATIONS, se
 
 
 def _as_far(sizes: Array, found: Array, signs: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    """How many columns of signs take each row's sum as far from 0 as was found."""
+    """Return how many columns of signs take each row's sum as far from 0 as was found."""
     count = np.zeros(len(sizes), dtype=np.int64)
     for start in range(0, signs.shape[1], _SIGNS):
         sums = sizes @ signs[:, start : start + _SIGNS].astype(np.float64)
@@ -143,7 +143,7 @@ def _as_far_at_random(sizes: Array, found: Array, permutations: int, rng: np.ran
 
 
 def paired_test(differences: npt.ArrayLike) -> PairedTest:
-    """Mean difference with Student's 95 % interval and the p of `sign_flip_p`.
+    """Return mean difference with Student's 95 % interval and the p of `sign_flip_p`.
 
     Args:
         differences: B − A, one for each prompt, shape (n,), n ≥ 1, finite.
@@ -194,7 +194,7 @@ def paired_tests(batch: Sequence[Array]) -> list[PairedTest]:
 
 
 def detectable_difference(se: float, df: float, level: float = 0.05, power: float = 0.8) -> float:
-    """The smallest true difference that a two-sided t-test finds with that power, at the standard error at hand.
+    """Return the smallest true difference that a two-sided t-test finds with that power, at the standard error at hand.
 
     se · δ, where a noncentral t with df degrees of freedom and noncentrality δ is beyond t(df; 1 − level/2), on the
     side of the true difference, with probability ``power``. It says what a test of this size can see, and nothing about

@@ -111,7 +111,7 @@ def pairwise_accuracy(
 
 
 def listener_accuracy(votes: Votes) -> tuple[float, float, int]:
-    """How often a listener votes as the others do: the ceiling of a metric, from below and from above.
+    """Return how often a listener votes as the others do: the ceiling of a metric, from below and from above.
 
     Below: the majority of the *other* listeners' votes on the same pair of clips; above: the majority of all, the vote
     itself included. Ties count half. Of votes on pairs that two listeners or more voted on.

@@ -12,7 +12,7 @@ PERMUTATIONS = 9999
 
 
 def random_swaps(pairs: int, permutations: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which pairs change sides in each permutation, shape (permutations, pairs); every pair by a fair coin.
+    """Return which pairs change sides in each permutation, shape (permutations, pairs); every pair by a fair coin.
 
     Raises:
         ValueError: no pairs or no permutations.
@@ -23,7 +23,7 @@ def random_swaps(pairs: int, permutations: int, rng: np.random.Generator) -> npt
 
 
 def all_swaps(pairs: int) -> npt.NDArray[np.bool_]:
-    """Which pairs change sides, in all ways that matter but the observed one, shape (2^(pairs−1) − 1, pairs).
+    """Return which pairs change sides, in all ways that matter but the observed one, shape (2^(pairs−1) − 1, pairs).
 
     A statistic that only changes its sign when every pair changes sides, as a difference does, has one size in a way
     and in its opposite; so the last pair stays. With these, `permutation_p` is exact.
@@ -55,7 +55,7 @@ def smallest_p(pairs: int, permutations: int = PERMUTATIONS) -> float:
 
 
 def permutation_p(observed: float, permuted: npt.ArrayLike) -> float:
-    """Two-sided p: the share of permutations at least as far from 0, the observed order among them.
+    """Return two-sided p: the share of permutations at least as far from 0, the observed order among them.
 
     (1 + #{|permuted| ≥ |observed|}) / (1 + permutations), never 0, and valid at any number of permutations; exact for
     those of `all_swaps`. What equals the observed value up to rounding counts as equal.

@@ -72,7 +72,7 @@ class PlannedDesign:
         return self.models if self.cells in ("latin", "between") else 2
 
     def answers(self, prompts: int) -> float:
-        """How many answers a listener gives, on average."""
+        """Return how many answers a listener gives, on average."""
         if self.votes:
             return self.scales * prompts * self.models * (self.models - 1) / 2
         share = self.cells if isinstance(self.cells, float) else 1.0 if self.cells == "complete" else 1 / self.models

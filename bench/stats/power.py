@@ -123,7 +123,7 @@ def cheapest_design(
     per_rating: float = 1.0,
     per_listener: float = 0.0,
 ) -> Design | None:
-    """The cheapest (listeners, prompts) that reach the target power; of equally cheap ones, the more powerful.
+    """Return the cheapest (listeners, prompts) that reach the target power; of equally cheap ones, the more powerful.
 
     Cost = listeners · (per_listener + models · prompts · per_rating); as it stands, the number of ratings.
 

@@ -59,7 +59,7 @@ class Curvature:
         return listener, prompt
 
     def _diagonal(self, matrix: Array) -> list[Array]:
-        """Σ of the blocks along the diagonal, over listeners and over prompts: shape (models, models) each."""
+        """Return Σ of the blocks along the diagonal, over listeners and over prompts: shape (models, models) each."""
         models = self.fit.layout.shape[0]
         cut = self.levels[0] * models
         found = []
@@ -69,7 +69,7 @@ class Curvature:
         return found
 
     def _scaled(self, matrix: Array) -> Array:
-        """The covariance of the random effects times a matrix whose rows they are."""
+        """Return the covariance of the random effects times a matrix whose rows they are."""
         parts = [
             np.einsum("ij,lj...->li...", root @ root.T, part)
             for root, part in zip(self.roots, self._blocks(matrix), strict=True)
@@ -150,7 +150,7 @@ class Curvature:
         return found
 
     def slope(self, contrast: Array) -> Array:
-        """Derivatives of the variance of a contrast of the fixed effects by the parameters."""
+        """Return derivatives of the variance of a contrast of the fixed effects by the parameters."""
         weights = self.fit.covariance @ contrast
         moved = self.applied @ weights  # ZᵀV⁻¹X(XᵀV⁻¹X)⁻¹c
         parts = self._blocks(moved)

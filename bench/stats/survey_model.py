@@ -65,7 +65,7 @@ def simulate_ratings(
     scale: Scale = FIVE_POINT,
     centre: float = 0.0,
 ) -> Array:
-    """Ratings of two models, A and B, by every listener on every prompt.
+    """Return ratings of two models, A and B, by every listener on every prompt.
 
     opinion = centre ± effect/2 + listener + prompt + listener × model + prompt × model + residual, all normal; the
     rating is the nearest step of the scale, whose middle is at opinion 0, and its ends catch what lies beyond. The
@@ -131,7 +131,7 @@ def simulate_differences(
 def expected_difference(
     effect: float, variances: OpinionVariances, scale: Scale = FIVE_POINT, centre: float = 0.0
 ) -> float:
-    """What the ratings' mean difference is in the long run, in steps of the scale itself.
+    """Return what the ratings' mean difference is in the long run, in steps of the scale itself.
 
     E(rating) = low + Σₖ Φ((mean opinion − threshold k)/σ), σ² the sum of the variances. Less than the latent effect on
     a five-point scale, as the ends of the scale take their share.
@@ -149,7 +149,7 @@ def expected_difference(
 
 
 def expected_rating(opinion: float, variances: OpinionVariances, scale: Scale = FIVE_POINT) -> float:
-    """What the mean rating of a model is in the long run: low + Σₖ Φ((opinion − threshold k)/σ).
+    """Return what the mean rating of a model is in the long run: low + Σₖ Φ((opinion − threshold k)/σ).
 
     Args:
         opinion: mean opinion of the model, in steps of a five-point scale from its middle.

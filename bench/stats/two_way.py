@@ -45,7 +45,7 @@ class Spread(NamedTuple):
 
 
 def solve_complete(values: Array) -> Solution:
-    """The closed form for one complete layout, shape (listeners, prompts)."""
+    """Return the closed form for one complete layout, shape (listeners, prompts)."""
     listeners, prompts = values.shape
     squares = mean_squares(values)
     spread = crossed_spread(squares, listeners, prompts)
@@ -55,7 +55,7 @@ def solve_complete(values: Array) -> Solution:
 
 
 def mean_squares(values: Array) -> MeanSquares:
-    """Mean squares of complete layouts, shape (…, listeners, prompts) with at least 2 of each.
+    """Return mean squares of complete layouts, shape (…, listeners, prompts) with at least 2 of each.
 
     L = M Σ(x̄ᵢ. − x̄)²/(N−1), I = N Σ(x̄.ⱼ − x̄)²/(M−1), E = Σ(xᵢⱼ − x̄ᵢ. − x̄.ⱼ + x̄)²/((N−1)(M−1)).
     """
@@ -76,7 +76,7 @@ def mean_squares(values: Array) -> MeanSquares:
 
 
 def crossed_spread(squares: MeanSquares, listeners: int, prompts: int) -> Spread:
-    """Variance of the grand mean and its df: V = max(L + I − E, L, I)/(N·M).
+    """Return variance of the grand mean and its df: V = max(L + I − E, L, I)/(N·M).
 
     L + I − E estimates it without bias, but can be too small, even negative, by chance; the floor keeps the size of the
     test. The df are Satterthwaite's, (L+I−E)²/(L²/(N−1) + I²/(M−1) + E²/((N−1)(M−1))) but at least 1, or N−1 or M−1

@@ -49,7 +49,7 @@ class VoteTable:
             raise ValueError("a vote is 1, −1 or 0 between two different models")
 
     def of(self, rows: Labels) -> VoteTable:
-        """Some of the votes."""
+        """Return some of the votes."""
         first, second, listeners, prompts = (
             column[rows] for column in (self.first, self.second, self.listeners, self.prompts)
         )
@@ -200,7 +200,7 @@ def _jackknife(fit: _Whole, groups: Labels, contrasts: Array) -> Array:
 
 
 def _without_each(fit: _Whole, groups: Labels, number: int) -> Iterator[tuple[Array, Array, Array]]:
-    """The counts without each group, some groups at a time, and how many groups leave these counts."""
+    """Yield the counts without each group, some groups at a time, and how many groups leave these counts."""
     votes = fit.votes
     size = np.bincount(groups, minlength=number)
     single = size[groups] == 1
@@ -227,7 +227,7 @@ def _without_each(fit: _Whole, groups: Labels, number: int) -> Iterator[tuple[Ar
 
 
 def _t_interval(estimate: Array, variance: Array, df: Array, confidence: float) -> tuple[Array, Array]:
-    """Half the interval's width and the two-sided p; NaN where nothing varies."""
+    """Return half the interval's width and the two-sided p; NaN where nothing varies."""
     from scipy.special import stdtr, stdtrit
 
     with np.errstate(invalid="ignore", divide="ignore"):

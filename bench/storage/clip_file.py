@@ -60,7 +60,7 @@ def write_clip(path: Path, clip: str, audio: Audio) -> ClipLabel:
 
 
 def read_label(path: Path) -> ClipLabel | None:
-    """The label of a clip's file, read without decoding it; None where the file has none, or is no audio.
+    """Return the label of a clip's file, read without decoding it; None where the file has none, or is no audio.
 
     It is what the file says: whether its samples are the ones it names, `read_clip` checks.
     """
@@ -111,7 +111,7 @@ def made_audio(path: Path, content: str) -> Audio:
 
 
 def made_files(clips: Sequence[tuple[Path, str]]) -> Iterator[bytes]:
-    """The bytes of clips' files, in order, once their samples are checked: what is checked is what is returned.
+    """Yield the bytes of clips' files, in order, once their samples are checked: what is checked is what is returned.
 
     Args:
         clips: path and content hash of each.

@@ -16,7 +16,7 @@ GROUPINGS = ("genre", "level")
 
 
 def view_of(store: Store, ground: CommonGround) -> View:
-    """The part of the clips of a run that embeddings are made of."""
+    """Return the part of the clips of a run that embeddings are made of."""
     if ground.seconds is None:
         return View(None, ground.band)
     if ground.seconds != "auto":
@@ -25,7 +25,7 @@ def view_of(store: Store, ground: CommonGround) -> View:
 
 
 def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> list[ClipGroup]:
-    """All clips, and those of each genre and each level of the prompts, each with the identity of that set."""
+    """Return all clips, and those of each genre and each level of the prompts, each with the identity of that set."""
     places: dict[tuple[str, str], list[int]] = {("all", "all"): []}
     for prompt in prompts.values():
         for key in _groups(prompt):
@@ -41,10 +41,10 @@ def clip_groups(clips: Sequence[StoredClip], prompts: Mapping[str, Prompt]) -> l
 
 
 def _groups(prompt: Prompt) -> list[tuple[str, str]]:
-    """The groups that a prompt is in, as (grouping, name)."""
+    """Return the groups that a prompt is in, as (grouping, name)."""
     return [(by, str(value)) for by in GROUPINGS if (value := getattr(prompt, by)) is not None]
 
 
 def clips_hash(clips: Iterable[StoredClip]) -> str:
-    """Identity of a set of clips: the fingerprint of what they sound like, whatever their order."""
+    """Return identity of a set of clips: the fingerprint of what they sound like, whatever their order."""
     return fingerprint(sorted(clip.content for clip in clips))

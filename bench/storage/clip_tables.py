@@ -27,7 +27,7 @@ class ClipTables(Tables):
     """Writes a plan down as rows, and keeps rows and files in agreement."""
 
     def about(self) -> dict[str, str]:
-        """Facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
+        """Return facts about the whole run: suite, duration, the versions of tunebench and Python that made it."""
         return dict(self._db.execute("SELECT name, value FROM about"))
 
     def adopt(self, plan: Plan, about: Mapping[str, str], whole: Sequence[tuple[PlannedClip, int]] = ()) -> int:
@@ -214,7 +214,7 @@ class ClipTables(Tables):
         return {id: (path, content) for id, path, content in rows}
 
     def unmade(self) -> set[str]:
-        """Ids of the clips that are planned or failed."""
+        """Return ids of the clips that are planned or failed."""
         return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state IN ('planned', 'failed')")}
 
 

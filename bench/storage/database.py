@@ -99,13 +99,13 @@ def refuse_lost_database(folder: Path) -> None:
 
 
 def holds_cut_off_change(folder: Path) -> bool:
-    """Whether a change of ``run.db`` was cut off half way, which only opening it for writing undoes."""
+    """Return whether a change of ``run.db`` was cut off half way, which only opening it for writing undoes."""
     journal = folder / "run.db-journal"
     return (folder / "run.db").is_file() and journal.is_file() and journal.stat().st_size > 0
 
 
 def as_of_now(folder: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
-    """The database as it is at this moment, whatever a driver writes from now on; in place of what was given.
+    """Return the database as it is at this moment, whatever a driver writes from now on; in place of what was given.
 
     With a write-ahead log that is a transaction, which keeps no writer waiting however long it lasts. Without (on
     network disks) a transaction would, so there the database is copied into memory, which reads it once. So is one that
@@ -214,7 +214,7 @@ def is_damage(error: Exception) -> bool:
 
 
 def damaged(folder: Path, what: object) -> DataError:
-    """What is said of a database that is not as it should be, in one line."""
+    """Return what is said of a database that is not as it should be, in one line."""
     said = " ".join(str(what).split())
     return DataError(
         f"{folder}/run.db is damaged ({said}); 'tunebench check run {folder} --repair' makes it anew from what is whole"

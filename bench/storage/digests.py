@@ -82,7 +82,7 @@ class _RowsDigest:
 
 
 def digested_tables(db: sqlite3.Connection) -> list[str]:
-    """The tables whose rows have digests in the table of digests: all of a run but `SELF_CHECKED`."""
+    """Return the tables whose rows have digests in the table of digests: all of a run but `SELF_CHECKED`."""
     rows = db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     return sorted({name for (name,) in rows} - SELF_CHECKED)
 
@@ -116,7 +116,7 @@ def mismatches(db: sqlite3.Connection, table: str) -> Iterator[Mismatch]:
 
 
 def same_definitions(one: sqlite3.Connection, other: sqlite3.Connection) -> bool:
-    """Whether two databases have the same tables."""
+    """Return whether two databases have the same tables."""
     return _schema(one) == _schema(other)
 
 
@@ -193,7 +193,7 @@ class ChangedBlocks:
 
 
 def _present(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, int, str]]:
-    """The blocks of a table as they are: key, number of rows, digest."""
+    """Yield the blocks of a table as they are: key, number of rows, digest."""
     if table == SCHEMA:
         yield "", *_schema(db)
         return
@@ -205,7 +205,7 @@ def _present(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, int, str
 
 
 def _schema(db: sqlite3.Connection) -> tuple[int, str]:
-    """The definitions of the tables, and what of the file's header decides how rows are read and written."""
+    """Return the definitions of the tables, and what of the file's header decides how rows are read and written."""
     digest = _RowsDigest()
     rows = db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY name, type").fetchall()
     for row in rows:
@@ -224,7 +224,7 @@ def _block(key: Any) -> str:
 
 
 def _digest(db: sqlite3.Connection, table: str) -> str:
-    """SQL for the digest of rows of a table, all of its columns."""
+    """Return SQL for the digest of rows of a table, all of its columns."""
     db.create_aggregate("rows_digest", -1, _RowsDigest)  # type: ignore[arg-type]
     columns = db.execute(f"PRAGMA main.table_info({table})").fetchall()
     return f"rows_digest({', '.join(_as_bytes(name, kind) for _, name, kind, *_ in columns)})"

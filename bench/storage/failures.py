@@ -95,7 +95,7 @@ def group_failures(failures: Sequence[Failure]) -> list[FailureGroup]:
 
 
 def failure_lines(groups: Sequence[FailureGroup], most: int) -> list[str]:
-    """A line a group, at most so many, then one that counts the rest. A reason is spelled out once."""
+    """Return a line a group, at most so many, then one that counts the rest. A reason is spelled out once."""
     lines = [
         group.line("the same" if place and groups[place - 1].reason == group.reason else None)
         for place, group in enumerate(groups[:most])

@@ -121,7 +121,7 @@ def _seeds_together(one: Seeds, other: Seeds) -> Seeds:
 
 
 def _metrics_together(before: Sequence[MetricConfig], now: Sequence[MetricConfig]) -> tuple[MetricConfig, ...]:
-    """The metrics of both, those of one name as they are asked for now, in their first place."""
+    """Return the metrics of both, those of one name as they are asked for now, in their first place."""
     asked: dict[str, list[MetricConfig]] = {}
     for metric in now:
         asked.setdefault(metric.base, []).append(metric)
@@ -136,7 +136,7 @@ def _with(model: ModelConfig, seeds: Seeds) -> ModelConfig:
 
 
 def _spread(config: RunConfig, rows: Sequence[ModelConfig]) -> RunConfig:
-    """The rows in the configuration, with the seeds that most of them have as those of the run."""
+    """Return the rows in the configuration, with the seeds that most of them have as those of the run."""
     ((usual, _),) = Counter(row.seeds for row in rows).most_common(1)
     models = tuple(row.model_copy(update={"seeds": None}) if row.seeds == usual else row for row in rows)
     return config.model_copy(update={"seeds": usual, "models": models})

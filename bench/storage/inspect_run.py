@@ -118,7 +118,7 @@ def recorded_audio(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def _all_damage(db: sqlite3.Connection) -> Iterator[Mismatch | str]:
-    """The damage of every table, one that cannot be read too."""
+    """Yield the damage of every table, one that cannot be read too."""
     for table in (SCHEMA, *digested_tables(db)):
         try:
             yield from damage_of(db, table)

@@ -58,7 +58,7 @@ def damage_of(db: sqlite3.Connection, table: str) -> Iterator[Mismatch | str]:
 
 
 def readable_tables(db: sqlite3.Connection) -> set[str]:
-    """The tables that every reader needs."""
+    """Return the tables that every reader needs."""
     return set(digested_tables(db)) - LARGE
 
 

@@ -27,12 +27,12 @@ def is_audio(name: str) -> bool:
 
 
 def is_known(name: str) -> bool:
-    """Whether a bundle may hold a file of that name: relative, of few letters, and in no folder but two."""
+    """Return whether a bundle may hold a file of that name: relative, of few letters, and in no folder but two."""
     return name in (INDEX, CONFIG, DATABASE, LEADERBOARD, SCORES) or is_audio(name) or bool(_REFERENCE.fullmatch(name))
 
 
 def is_hash(text: object) -> bool:
-    """Whether it is a SHA-256, as clips, contents and references are named by."""
+    """Return whether it is a SHA-256, as clips, contents and references are named by."""
     return isinstance(text, str) and bool(_SHA256.fullmatch(text))
 
 

@@ -173,15 +173,15 @@ class Answers:
         return True
 
     def listeners(self) -> list[Listener]:
-        """All who take part, in the order of their sessions."""
+        """Return all who take part, in the order of their sessions."""
         return [_listener(*row) for row in self._all(f"{_LISTENERS} ORDER BY listener")]
 
     def listener(self, listener: int) -> Listener | None:
-        """One who takes part, or None."""
+        """Return one who takes part, or None."""
         return next((_listener(*row) for row in self._all(f"{_LISTENERS} WHERE listener = ?", listener)), None)
 
     def answers(self, listener: int | None = None) -> list[PageAnswer]:
-        """The answers of one listener, or of all, by listener and page."""
+        """Return the answers of one listener, or of all, by listener and page."""
         where, of = ("", ()) if listener is None else (" WHERE listener = ?", (listener,))
         rows = self._all(f"{_ANSWERS}{where} ORDER BY listener, page", *of)
         return [
@@ -190,7 +190,7 @@ class Answers:
         ]
 
     def pages_done(self, listener: int) -> int:
-        """How many pages have a final answer of a listener; they are answered in their order."""
+        """Return how many pages have a final answer of a listener; they are answered in their order."""
         return int(self._all("SELECT count(*) FROM answers WHERE listener = ? AND final", listener)[0][0])
 
     def refuse(self, listener: int | None, what: str) -> None:

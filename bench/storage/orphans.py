@@ -96,7 +96,7 @@ def _without_row(folder: Path, known: Collection[str]) -> list[str]:
 
 
 def audio_files(folder: Path) -> Iterator[str]:
-    """Every file of the audio of a run, relative to its folder; as text, since there are as many as clips."""
+    """Yield every file of the audio of a run, relative to its folder; as text, since there are as many as clips."""
     with suppress(FileNotFoundError), os.scandir(folder / "audio") as models:
         for model in models:
             if model.is_dir():

@@ -9,7 +9,7 @@ from bench.storage.store import Store, StoredClip
 
 
 def own_clips(store: Store) -> list[StoredClip]:
-    """The made clips, in the order of the plan.
+    """Return the made clips, in the order of the plan.
 
     Raises:
         DataError: as `refuse_strays`, or a clip lies where none of ours does, or is of an unknown prompt.

@@ -137,7 +137,7 @@ def _log(path: Path) -> Path:
 
 
 def _has_log_format(path: Path) -> bool:
-    """Whether a database file says that it is used with a write-ahead log."""
+    """Return whether a database file says that it is used with a write-ahead log."""
     try:
         with path.open("rb") as file:
             return file.read(20)[18:] == b"\x02\x02"

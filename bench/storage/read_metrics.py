@@ -55,7 +55,7 @@ class StoredMetric:
     warnings: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
 
     def said_of(self, model: str) -> tuple[Notice, ...]:
-        """What every score of a clip of a model must say."""
+        """Return what every score of a clip of a model must say."""
         return tuple(dict.fromkeys((*self.warnings.get("", ()), *self.warnings.get(model, ()))))
 
     @property
@@ -92,7 +92,7 @@ def shown_metrics(store: Store) -> list[StoredMetric]:
 
 
 def read_warnings(stored: str) -> dict[str, tuple[Notice, ...]]:
-    """What scores of clips by a metric must say, by model, as its row has it.
+    """Return what scores of clips by a metric must say, by model, as its row has it.
 
     Raises:
         DataError: it is something else.

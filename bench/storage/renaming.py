@@ -25,7 +25,7 @@ from bench.planning.plan import Plan, PlannedModel, clip_id
 
 
 def is_former(stored: str, model: PlannedModel) -> bool:
-    """Whether the identity of a run's row, as JSON, is the one that a model had in layout 2."""
+    """Return whether the identity of a run's row, as JSON, is the one that a model had in layout 2."""
     return is_former_model(json.loads(stored), model.plugin, model.identity)
 
 
@@ -78,7 +78,7 @@ def present_ids(db: sqlite3.Connection, plan: Plan) -> dict[str, str]:
 
 
 def _former_models(db: sqlite3.Connection, plan: Plan) -> list[tuple[PlannedModel, dict[str, object]]]:
-    """The models of a plan that a run holds under their former identity, each with that."""
+    """Return the models of a plan that a run holds under their former identity, each with that."""
     held = dict(db.execute("SELECT label, identity FROM models"))
     return [(m, json.loads(held[m.label])) for m in plan.models if m.label in held and is_former(held[m.label], m)]
 
@@ -122,7 +122,7 @@ def rename_scores(db: sqlite3.Connection, metrics: Sequence[PlannedMetric]) -> N
 def _present_id(
     id: str, stored: Mapping[str, object], model: PlannedModel, request: GenerationRequest, extra: Mapping[str, object]
 ) -> str | None:
-    """What a clip is called now; None where its old id is of something that is not known."""
+    """Return what a clip is called now; None where its old id is of something that is not known."""
     rows = ("", model.label) if model.own_clips else ("",)
     for was, own, row in product(_as_read(request), (extra, {}), rows):
         if former_clip_id(stored, model.rate, was, own, row) == id:
@@ -131,7 +131,7 @@ def _present_id(
 
 
 def _as_read(request: GenerationRequest) -> Iterator[GenerationRequest]:
-    """The request as it may have been read from a suite: its tempo with or without a fraction."""
+    """Yield the request as it may have been read from a suite: its tempo with or without a fraction."""
     yield request
     bpm = request.prompt.bpm
     if bpm is not None and float(bpm).is_integer():
@@ -140,7 +140,7 @@ def _as_read(request: GenerationRequest) -> Iterator[GenerationRequest]:
 
 
 def former_keys(metric: PlannedMetric, view: View) -> list[ScoreKey]:
-    """What the scores of a metric may lie under in runs of layout 2."""
+    """Return what the scores of a metric may lie under in runs of layout 2."""
     embedder = _former_embedding_key(metric, view.key if metric.embedders else "")
     hashes = former_params_hashes(metric.plugin, metric.params)
     return [ScoreKey(metric.name, metric.version, params_hash, embedder) for params_hash in hashes]

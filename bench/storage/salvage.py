@@ -43,7 +43,7 @@ class Salvaged:
     vouched: bool
 
     def lacks(self, *tables: str) -> bool:
-        """Whether rows of one of these tables are gone."""
+        """Return whether rows of one of these tables are gone."""
         return any(block.table in tables for block in self.removed)
 
 
@@ -135,7 +135,7 @@ def _copy(damaged: Path, target: sqlite3.Connection, table: str) -> bool:
 
 
 def _is_sound(damaged: Path, table: str) -> bool:
-    """Whether the pages of a table are whole, as far as that can be told without digests."""
+    """Return whether the pages of a table are whole, as far as that can be told without digests."""
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(sqlite3.connect(damaged)) as old:
         (pages,), (size,) = (old.execute(f"PRAGMA {of}").fetchone() for of in ("page_count", "page_size"))
         lines = old.execute(f"PRAGMA quick_check({table})").fetchall()

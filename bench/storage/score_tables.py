@@ -184,7 +184,7 @@ class ScoreTables(Tables):
         return {content for (content,) in rows}
 
     def set_scored(self) -> dict[SetKey, tuple[Notice, ...]]:
-        """The sets of clips that have a score, each with its warnings."""
+        """Return the sets of clips that have a score, each with its warnings."""
         rows = self._db.execute(
             "SELECT model, grouping, member, metric, version, params_hash, embedder, reference, clips, warnings "
             "FROM set_scores WHERE error IS NULL"
@@ -235,7 +235,7 @@ class ScoreTables(Tables):
 def _of_all_clips(
     metric: PlannedMetric, marks: Mapping[str, Mapping[str, tuple[Notice, ...]]]
 ) -> dict[str, tuple[Notice, ...]]:
-    """What scores of single clips by a metric must say, by model; of all models under an empty name."""
+    """Return what scores of single clips by a metric must say, by model; of all models under an empty name."""
     if metric.of_sets or metric.against is None:  # a score of a set has its own
         return {}
     own = {"": metric.against.warnings, **marks.get(metric.against.fingerprint, {})}

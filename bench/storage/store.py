@@ -214,7 +214,7 @@ class Store(ClipTables, ScoreTables):
         return [StoredClip(*row) for row in rows if ids is None or row[0] in ids]
 
     def made_ids(self) -> set[str]:
-        """Ids of the clips whose audio exists."""
+        """Return ids of the clips whose audio exists."""
         return {id for (id,) in self._db.execute("SELECT id FROM clips WHERE state = 'made'")}
 
     def present_ids(self, plan: Plan) -> dict[str, str]:
@@ -222,7 +222,7 @@ class Store(ClipTables, ScoreTables):
         return present_ids(self._db, plan)
 
     def labels(self) -> list[str]:
-        """The models of the run, in their order."""
+        """Return the models of the run, in their order."""
         return [label for (label,) in self._db.execute("SELECT label FROM models ORDER BY position")]
 
     def model_identities(self) -> dict[str, dict[str, Any]]:
@@ -241,16 +241,16 @@ class Store(ClipTables, ScoreTables):
         return {label: frozenset(json.loads(hashes)) for label, hashes in rows}
 
     def prompts(self) -> dict[str, Prompt]:
-        """The prompts by id, in the order of their suite."""
+        """Return the prompts by id, in the order of their suite."""
         rows = self._db.execute("SELECT id, text, genre, level, bpm, key, lyrics FROM prompts ORDER BY rowid")
         return {row[0]: Prompt(*row) for row in rows}
 
     def seconds_per_clip(self) -> dict[str, float]:
-        """Mean time that a clip of each model took to make, in seconds."""
+        """Return mean time that a clip of each model took to make, in seconds."""
         return dict(self._db.execute("SELECT model, AVG(seconds) FROM clips WHERE seconds IS NOT NULL GROUP BY model"))
 
     def failures(self) -> list[Failure]:
-        """A row for each clip, score, embedding and set metric that failed."""
+        """Return a row for each clip, score, embedding and set metric that failed."""
         self.check("embeddings")
         clip = "prompt || ', seed ' || seed"
         queries = (

@@ -32,13 +32,13 @@ def _json(column: str, kind: str) -> str:
 
 
 def _texts(column: str) -> str:
-    """A JSON list of texts."""
+    """Return a JSON list of texts."""
     others = f"(SELECT COUNT(*) FROM json_each({column}) WHERE type != 'text') = 0"
     return f"(CASE WHEN {_json(column, 'array')} THEN {others} ELSE 0 END)"
 
 
 def _notices(column: str) -> str:
-    """A JSON list of warnings, each with a code, and parameters and a text if it has any."""
+    """Return a JSON list of warnings, each with a code, and parameters and a text if it has any."""
     wrong = (
         "value IS NULL OR type != 'object' OR json_type(value, '$.code') IS NOT 'text' "
         "OR coalesce(json_type(value, '$.params'), 'object') != 'object' "
@@ -99,7 +99,7 @@ def check_rows(folder: Path, connection: sqlite3.Connection) -> None:
 
 
 def _misfits(db: sqlite3.Connection) -> Iterator[str]:
-    """Where the database is not as it should be, in words."""
+    """Yield where the database is not as it should be, in words."""
     for table, wrong in _columns().items():
         # One pass for all columns of a table; which it is interests only where there is one.
         if db.execute(f"SELECT 1 FROM {table} WHERE {' OR '.join(wrong.values())} LIMIT 1").fetchone():

@@ -44,7 +44,7 @@ class VectorFile:
 
 
 def read_vectors(path: Path, rows: Sequence[Rows]) -> Vectors:
-    """The vectors of one clip or more, shape (windows, dimension), one clip after the other.
+    """Return the vectors of one clip or more, shape (windows, dimension), one clip after the other.
 
     They are read from the disk when they are looked at, where they lie so in the file.
 

@@ -54,15 +54,15 @@ def largest_difference(design: SurveyDesign, scale: str) -> float:
 
 
 def settled(one: SurveyComparison, confidence: float) -> bool:
-    """Whether the comparison is a finding: p after Holm is at most 1 − confidence."""
+    """Return whether the comparison is a finding: p after Holm is at most 1 − confidence."""
     return one.p_holm is not None and one.p_holm <= 1 - confidence
 
 
 def level_text(confidence: float) -> str:
-    """The level of the family's tests for people to read, such as ``.05``."""
+    """Return the level of the family's tests for people to read, such as ``.05``."""
     return p_text(1 - confidence).rstrip("0")
 
 
 def percent(confidence: float) -> str:
-    """A confidence for people to read, such as ``95 %`` or ``99.2 %``."""
+    """Return a confidence for people to read, such as ``95 %`` or ``99.2 %``."""
     return f"{100 * confidence:.3g}\u00a0%" if confidence < 0.9995 else f"{100 * confidence:.4g}\u00a0%"

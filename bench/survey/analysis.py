@@ -114,7 +114,7 @@ class _Answered(NamedTuple):
 
 
 def _clip(survey: Ratings | Preferences) -> list[str]:
-    """The columns that name the clip that was rated, but for its seed."""
+    """Return the columns that name the clip that was rated, but for its seed."""
     return ["prompt", "model"] if isinstance(survey, Ratings) else ["prompt", "a", "b"]
 
 
@@ -146,7 +146,7 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
 
 
 def _answered(survey: Ratings | Preferences, scale: str) -> list[_Answered]:
-    """What there is on one scale of each model, or of each pair that was asked for."""
+    """Return what there is on one scale of each model, or of each pair that was asked for."""
     if isinstance(survey, Ratings):
         places = len(survey.listeners) * len(survey.prompts)
         rated = ~np.isnan(survey.cube(scale))

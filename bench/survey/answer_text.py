@@ -121,7 +121,7 @@ def _number(text: str) -> float:
 
 
 def _usual(found: Written) -> bool:
-    """Whether a rating scale may have this number, and none above its own top."""
+    """Return whether a rating scale may have this number, and none above its own top."""
     size = abs(found.number)
     inside = found.top is None or 0 <= found.number <= found.top
     return math.isfinite(size) and size <= _LARGEST and (size == 0 or size >= _SMALLEST) and inside
@@ -194,7 +194,7 @@ def _read_words(found: Reading, words: Mapping[str, str], where: str) -> None:
 
 
 def _holds(scale: WordScale, numbers: Iterable[float]) -> bool:
-    """Whether plain numbers beside the words may be of the same scale."""
+    """Return whether plain numbers beside the words may be of the same scale."""
     return all(scale.range.low <= number <= scale.range.high for number in numbers)
 
 

@@ -59,7 +59,7 @@ def leave_out_missing(sieve: Sieve, rules: AnswerRules, preferences: bool, path:
 
 
 def _comparable(text: str) -> str:
-    """The same text for 99, 99.0, "99,0" and "99 - Don't know"."""
+    """Return the same text for 99, 99.0, "99,0" and "99 - Don't know"."""
     number = take_apart(text, decimal_comma=True)
     return normal(text) if number is None or number.top or number.kind == "percent" else f"{number.number:g}"
 
@@ -171,7 +171,7 @@ def leave_out_off_range(
 
 
 def _by_scale(records: pd.DataFrame) -> Iterable[tuple[str, npt.NDArray[np.bool_], pd.Series]]:
-    """Each scale with its places and its answers, in the order of the file."""
+    """Return each scale with its places and its answers, in the order of the file."""
     for scale in records["scale"].unique():
         here = (records["scale"] == scale).to_numpy(dtype=bool)
         yield scale, here, records["text"][here]
@@ -185,7 +185,7 @@ def _counts(answers: Iterable[T]) -> dict[T, int]:
 
 
 def _meanings(rules: AnswerRules, texts: Collection[str], path: Path) -> dict[str, str]:
-    """What the reader said that words stand for, by the word as it is compared."""
+    """Return what the reader said that words stand for, by the word as it is compared."""
     known = {normal(text) for text in texts}
     for word in rules.words:
         if normal(word) not in known:
@@ -208,7 +208,7 @@ def _reading(shown: Mapping[str, object]) -> str:
 
 
 def _alike(said: Mapping[str, T]) -> dict[T, list[str]]:
-    """The scales of which the same is said."""
+    """Return the scales of which the same is said."""
     found: dict[T, list[str]] = {}
     for scale, one in said.items():
         found.setdefault(one, []).append(scale)
@@ -216,7 +216,7 @@ def _alike(said: Mapping[str, T]) -> dict[T, list[str]]:
 
 
 def _about_words(unread: Iterable[str], known: Mapping[str, float]) -> list[list[str]]:
-    """Options that may settle what could not be read: meanings where they suggest themselves, else no answer."""
+    """Return options that may settle what could not be read: meanings where they suggest themselves, else no answer."""
     texts = list(unread)
     meanings = {text: _YES_OR_NO[normal(text)] for text in texts if normal(text) in _YES_OR_NO}
     for text in texts:  # a slip of the pen

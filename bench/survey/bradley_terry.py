@@ -60,7 +60,7 @@ def _of_scale(preferences: Preferences, scale: str, confidence: float) -> Iterat
 
 
 def _counts(preferences: Preferences, scale: str) -> dict[str, Array]:
-    """How often each model won, tied, lost, and was called bad beside its rival; each of shape (models,)."""
+    """Return how often each model won, tied, lost, and was called bad beside its rival; each of shape (models,)."""
     rows = preferences.table[preferences.table["scale"] == scale]
     bad = (rows["outcome"] == "both bad").to_numpy(dtype=bool)
     ahead = rows["choice"].to_numpy(dtype=np.float64)
@@ -86,7 +86,7 @@ def _strength(
 def _differences(
     models: tuple[str, ...], estimate: Array, low: Array, high: Array, p: Array
 ) -> tuple[StrengthDifference, ...]:
-    """All pairs, with Holm's adjustment over them."""
+    """Return all pairs, with Holm's adjustment over them."""
     from bench.stats.multiplicity import holm
 
     pairs = list(combinations(range(len(models)), 2))
@@ -106,7 +106,7 @@ def _differences(
 
 
 def _places(models: tuple[str, ...], differences: tuple[StrengthDifference, ...]) -> list[tuple[int, int]]:
-    """The best and the worst place that the tests leave open for each model, 1 first."""
+    """Return the best and the worst place that the tests leave open for each model, 1 first."""
     better, worse = dict.fromkeys(models, 0), dict.fromkeys(models, 0)
     for one in differences:
         if one.p_holm is not None and one.p_holm < LEVEL and one.estimate:

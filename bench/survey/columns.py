@@ -127,7 +127,7 @@ def _no_contradiction(given: Mapping[str, str]) -> None:
 
 
 def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
-    """The column of each role: as it was given, else one of that very name, else the only one of a usual name.
+    """Return the column of each role: as it was given, else one of that very name, else the only one of a usual name.
 
     Raises:
         SurveyQuestion: several columns have usual names of one role.
@@ -153,7 +153,7 @@ def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -
 
 
 def _may_hold(table: TextTable, role: str, name: str) -> bool:
-    """Whether a column of a usual name may hold the role: an answer is no "id", a position is a number."""
+    """Return whether a column of a usual name may hold the role: an answer is no "id", a position is a number."""
     if role in ("value", "choice", "scale"):
         return not ends_as_id(name)
     if role not in _ABOUT_ORDER:
@@ -206,7 +206,7 @@ def _differs(table: TextTable, name: str) -> bool:
 
 
 def _options(roles: Iterable[str]) -> str:
-    """The options that name columns of these roles."""
+    """Return the options that name columns of these roles."""
     return " ".join(f"--column {role}=NAME" for role in roles)
 
 

@@ -44,7 +44,7 @@ def compare(
     resamples: int = 2000,
     seed: int = SEED,
 ) -> tuple[SurveyComparison, ...]:
-    """The test of every pair, Holm's adjustment over all of them, and effect sizes.
+    """Return the test of every pair, Holm's adjustment over all of them, and effect sizes.
 
     Args:
         pairs: as `bench.survey.pair_test.pairs_of` gives them.
@@ -72,7 +72,7 @@ def compare_within_genres(
     genres: Mapping[str, str],
     confidence: float,
 ) -> tuple[GenreComparison, ...]:
-    """Every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table."""
+    """Return every pair within every genre, with Benjamini and Hochberg's adjustment over the whole table."""
     from bench.stats.multiplicity import benjamini_hochberg
 
     names = sorted(set(genres.values()))
@@ -195,7 +195,7 @@ def _equivalence(test: CrossedTest, margin: float) -> EquivalenceTest:
 def _superiority_limits(
     differences: Sequence[Array], confidence: float, resamples: int, seed: int
 ) -> Iterator[tuple[float, float]]:
-    """The bootstrap interval of each pair's probability of superiority; NaN where there is none."""
+    """Return the bootstrap interval of each pair's probability of superiority; NaN where there is none."""
     from bench.stats.bootstrap import crossed_bootstrap
 
     if not differences:

@@ -53,7 +53,7 @@ def conclusions(
 
 
 def _mixed(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
-    """What stands behind the tests where ratings are missing."""
+    """Yield what stands behind the tests where ratings are missing."""
     maximal = [one for one in comparisons if one.method == "maximal mixed model"]
     answer = "a rating is" if design.kind == "ratings" else "a vote is"
     if any(not one.by_position for one in maximal):
@@ -81,7 +81,7 @@ def _mixed(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Ite
 
 
 def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
-    """What few listeners or prompts do to p and to intervals."""
+    """Yield what few listeners or prompts do to p and to intervals."""
     fewest = min(design.fewest_listeners, design.fewest_prompts)
     kind = "listener" if design.fewest_listeners == fewest else "prompt"
     each = "" if fewest in (design.listeners, design.prompts) else " for a model"

@@ -167,7 +167,7 @@ def _first(names: Collection[str], most: int = 3) -> str:
 
 
 def lookalikes(identified: Identified) -> list[str]:
-    """Names that differ in capitals alone, a sentence for each column that has some."""
+    """Return names that differ in capitals alone, a sentence for each column that has some."""
     found = []
     for role in ("listener", "prompt", "model", "a", "b", "scale"):
         if role not in identified.records:

@@ -30,7 +30,7 @@ class LatentRatings(NamedTuple):
 
 
 def estimate_opinion(ratings: Ratings, scales: Sequence[str]) -> LatentRatings:
-    """The opinions that bring about such ratings, averaged over pairs of models and over scales.
+    """Return the opinions that bring about such ratings, averaged over pairs of models and over scales.
 
     Args:
         ratings: of two models or more, by two listeners or more on two prompts or more.
@@ -58,7 +58,7 @@ def estimate_opinion(ratings: Ratings, scales: Sequence[str]) -> LatentRatings:
 def pilot_range(
     ratings: Ratings, opinion: LatentRatings, surveys: int = 60, seed: int = 0
 ) -> tuple[OpinionVariances, OpinionVariances] | None:
-    """Which variances a pilot of this size leaves possible: a parametric bootstrap.
+    """Return which variances a pilot of this size leaves possible: a parametric bootstrap.
 
     Surveys of the pilot's size, with its empty cells, are simulated from its estimates and estimated again; those at a
     tenth and at nine tenths of them, in the order of the standard error that they give a large survey, are returned.
@@ -93,7 +93,7 @@ def pilot_range(
 
 
 def latent_effect(difference: float, opinion: LatentRatings, scale: Scale) -> float:
-    """The difference of opinions that shows as a difference of mean ratings, in steps of a five-point scale.
+    """Return the difference of opinions that shows as a difference of mean ratings, in steps of a five-point scale.
 
     Args:
         difference: of mean ratings, > 0, in steps of the scale.
@@ -111,13 +111,13 @@ def latent_effect(difference: float, opinion: LatentRatings, scale: Scale) -> fl
 
 
 def whole_scale(ratings: Ratings, name: str) -> Scale:
-    """The range of a scale in whole steps."""
+    """Return the range of a scale in whole steps."""
     low, high = ratings.ranges[name]
     return Scale(int(np.floor(low)), int(np.ceil(high)))
 
 
 def opinion_behind(a: Array, b: Array, scale: Scale) -> LatentRatings:
-    """The opinions behind two models' ratings.
+    """Return the opinions behind two models' ratings.
 
     Mean and variance of the ratings give those of the opinions. Two ratings by one listener, or of one prompt, have a
     covariance that the crossed components of b − a and of (a + b)/2 tell, and C(ρ) = Σ cₙ²ρⁿ gives the opinions'
@@ -174,7 +174,7 @@ def _components(a: Array, b: Array) -> tuple[float, Components, Components]:
 
 
 def mean_difference(effect: float, opinion: LatentRatings, scale: Scale) -> float:
-    """How much mean ratings differ, in steps of the scale, where opinions differ by ``effect``.
+    """Return how much mean ratings differ, in steps of the scale, where opinions differ by ``effect``.
 
     Σₖ Φ((centre + effect/2 − τₖ)/σ) − Φ((centre − effect/2 − τₖ)/σ) over the thresholds τ of the scale.
     """
@@ -188,12 +188,12 @@ def mean_difference(effect: float, opinion: LatentRatings, scale: Scale) -> floa
 
 
 def _thresholds(scale: Scale) -> Array:
-    """Where one rating ends and the next begins, in steps of a five-point scale."""
+    """Return where one rating ends and the next begins, in steps of a five-point scale."""
     return (np.arange(scale.low, scale.high) + 0.5 - (scale.low + scale.high) / 2) * scale.step
 
 
 def _margin(mean: float, variance: float, scale: Scale) -> tuple[float, float]:
-    """Mean and standard deviation of normal opinions whose ratings have this mean and variance."""
+    """Return mean and standard deviation of normal opinions whose ratings have this mean and variance."""
     from scipy.optimize import least_squares
     from scipy.special import ndtr
 
@@ -228,7 +228,7 @@ def _hermite_squares(thresholds: Array) -> Array:
 
 
 def _correlation(covariance: float, squares: Array) -> float:
-    """The correlation of opinions, 0 to 0.98, whose ratings have this covariance."""
+    """Return the correlation of opinions, 0 to 0.98, whose ratings have this covariance."""
     from scipy.optimize import brentq
 
     orders = np.arange(1, _TERMS + 1)

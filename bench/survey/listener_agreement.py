@@ -14,7 +14,7 @@ Array = npt.NDArray[np.float64]
 
 
 def agreement(ratings: Ratings) -> tuple[Agreement, ...]:
-    """Krippendorff's α, ICC(2,k) and Kendall's W of each scale; a clip is what one model made of one prompt."""
+    """Return Krippendorff's α, ICC(2,k) and Kendall's W of each scale; a clip is what one model made of one prompt."""
     return tuple(_agreement(scale, ratings.cube(scale)) for scale in ratings.scales)
 
 

@@ -49,7 +49,7 @@ class Identified:
 
 
 def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:
-    """The long form: the columns of ``roles``, the answers of the column ``answer``, and where each stands."""
+    """Return the long form: the columns of ``roles``, the answers of the column ``answer``, and where each stands."""
     import pandas as pd
 
     position = {name: table.header.index(name) for name in [*roles.values(), answer]}
@@ -70,13 +70,13 @@ _FIRST, _SECOND = ("a", "left", "first", "model_a", "modela"), ("b", "right", "s
 
 
 def side_of(text: str) -> str:
-    """The side that a word names, ``a`` or ``b``; "" where it names none."""
+    """Return the side that a word names, ``a`` or ``b``; "" where it names none."""
     word = text.casefold()
     return "a" if word in _FIRST else "b" if word in _SECOND else ""
 
 
 def first_sides(frame: pd.DataFrame) -> list[str]:
-    """Which of a and b came first or left, "" where the file does not say.
+    """Return which of a and b came first or left, "" where the file does not say.
 
     As the column ``side`` names a model or a side; without that column a, if listeners answered by side, not by name.
     """

@@ -116,7 +116,7 @@ class Predictions:
     picks: tuple[Pick, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
-        """The same as JSON objects; a coefficient of a row is three keys: kendall, kendall_low, kendall_high."""
+        """Return the same as JSON objects; a coefficient of a row is three keys: kendall, kendall_low, kendall_high."""
         record = asdict(self)
         for ceiling in record["ceilings"]:
             ceiling["metrics"] = {
@@ -186,7 +186,7 @@ def predict(
 
 
 def _rated_clips(table: pd.DataFrame, run: RatedRun) -> tuple[RatedClips, list[Clip]]:
-    """Every metric's values and every listener's ratings of the clips that were rated on one scale."""
+    """Return every metric's values and every listener's ratings of the clips that were rated on one scale."""
     (listener, listeners), (rated, clips) = _numbered(table["listener"]), _numbered(table["clip"])
     ratings = cell_means([listener, rated], table["value"], [len(listeners), len(clips)])
     prompts, _ = _numbered(clip.prompt for clip in clips)
@@ -198,7 +198,7 @@ def _rated_clips(table: pd.DataFrame, run: RatedRun) -> tuple[RatedClips, list[C
 def _of_scale(
     data: RatedClips, columns: Sequence[Column], scale: str, resamples: int, confidence: float, seed: int
 ) -> Iterator[Prediction]:
-    """The predictions of one scale, level by level and in the order of the metrics."""
+    """Yield the predictions of one scale, level by level and in the order of the metrics."""
     for level, correlate in LEVELS.items():
         # A set of clips has one number: it says nothing about the clips within a prompt.
         own = [place for place, column in enumerate(columns) if level == "models" or not column.of_sets]
@@ -225,7 +225,7 @@ def _ceiling(
 
 
 def _numbered(values: Iterable[T]) -> tuple[npt.NDArray[np.intp], list[T]]:
-    """The number of each value, in order of first appearance, and the values by number."""
+    """Return the number of each value, in order of first appearance, and the values by number."""
     numbers: dict[T, int] = {}
     return np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.intp), list(numbers)
 

@@ -73,7 +73,7 @@ def picks(table: pd.DataFrame, run: RatedRun, scale: str, confidence: float) -> 
 
 
 def _values(column: Column, run: RatedRun, clips: list[Clip], models: list[str]) -> list[float]:
-    """The metric's mean of each model, higher is better; NaN without one."""
+    """Return the metric's mean of each model, higher is better; NaN without one."""
     found: dict[str, list[float]] = {model: [] for model in models}
     for clip in clips:
         if not math.isnan(value := run.value(column, clip)):

@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 
 
 def customary_tests(ratings: Ratings, comparisons: Sequence[SurveyComparison]) -> tuple[CustomaryTest, ...]:
-    """Every pair and scale with the crossed test first, then the customary ones.
+    """Return every pair and scale with the crossed test first, then the customary ones.
 
     The false-positive rates are simulated (2,000 surveys) with the listeners, prompts and missing cells of the
     comparison and the variances estimated from it.

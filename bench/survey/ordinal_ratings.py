@@ -11,7 +11,7 @@ _MOST_STEPS = 11  # 0 to 10; a scale of more is no longer a few ordered answers
 
 
 def ordinal_models(ratings: Ratings) -> tuple[OrdinalModel, ...]:
-    """The cumulative link mixed model of each scale, its first model at 0; every single rating counts."""
+    """Return the cumulative link mixed model of each scale, its first model at 0; every single rating counts."""
     return tuple(_of_scale(ratings, scale) for scale in ratings.scales) if len(ratings.models) > 1 else ()
 
 

@@ -146,7 +146,7 @@ def _detectable(family: _Family, one: SurveyComparison) -> str:
 
 
 def _of_many(family: _Family, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
-    """A scale: how many pairs are settled, and whom each model is above."""
+    """Yield a scale: how many pairs are settled, and whom each model is above."""
     for scale in family.design.scales:
         rows = [one for one in comparisons if one.scale == scale]
         above: dict[str, list[str]] = {}

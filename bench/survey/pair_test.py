@@ -59,12 +59,12 @@ class PairAnswers:
         return bool((self.rated & np.isnan(self.differences)).any())
 
     def of_prompts(self, chosen: npt.NDArray[np.bool_]) -> PairAnswers:
-        """The answers on some of the prompts, by themselves."""
+        """Return the answers on some of the prompts, by themselves."""
         positions = None if self.positions is None else self.positions[..., chosen]
         return PairAnswers(self.differences[:, chosen], self.ratings[..., chosen], positions)
 
     def mean(self) -> float | None:
-        """The difference as the answers stand, without regard to who gave them."""
+        """Return the difference as the answers stand, without regard to who gave them."""
         paired = self.differences[~np.isnan(self.differences)]
         if len(paired) and not self.one_sided:
             return float(paired.mean())
@@ -98,7 +98,7 @@ class PairAnswers:
         return found
 
     def order(self) -> tuple[float, int] | None:
-        """The share of cells with both ratings in which a was given before b, and their number.
+        """Return the share of cells with both ratings in which a was given before b, and their number.
 
         Where no cell has both, of listeners by their mean positions; None where positions are not known.
         """
@@ -112,7 +112,7 @@ class PairAnswers:
         return (float((known > 0).mean()), len(known)) if len(known) else None
 
     def warnings(self, a: str, b: str) -> tuple[str, ...]:
-        """What stands in the way of the result, whatever its p."""
+        """Return what stands in the way of the result, whatever its p."""
         order = self.order()
         if order is None or order[1] < _FEWEST_ORDERED or 1 - _ORDERED < order[0] < _ORDERED:
             return ()
@@ -163,14 +163,14 @@ class JointFits:
         return reason
 
     def test(self, scale: str) -> Joint:
-        """The test of two models within the fit to all."""
+        """Return the test of two models within the fit to all."""
         return lambda a, b, confidence: self.of(scale).difference(a, b, confidence)
 
 
 def pairs_of(
     survey: Ratings | Preferences, joint: JointFits | None = None
 ) -> Mapping[Pair, PairAnswers] | Mapping[Pair, PairVotes]:
-    """Every pair of models on every scale; pairs that nobody was asked to choose between are left out."""
+    """Return every pair of models on every scale; pairs that nobody was asked to choose between are left out."""
     found: dict[Pair, Any] = {}
     for scale in survey.scales:
         if isinstance(survey, Ratings):

@@ -80,12 +80,12 @@ class PairVotes:
         return int(np.isnan(differences).sum()) if self.crossed else 0
 
     def of_prompts(self, chosen: npt.NDArray[np.bool_]) -> PairVotes:
-        """The votes on some of the survey's prompts."""
+        """Return the votes on some of the survey's prompts."""
         rows = chosen[self.prompts]
         return PairVotes(self.scores[rows], self.signs[rows], self.listeners[rows], self.prompts[rows])
 
     def mean(self) -> float | None:
-        """The mean score; of choices the share that preferred b less the share that preferred a."""
+        """Return the mean score; of choices the share that preferred b less the share that preferred a."""
         return float(self.scores.mean()) if len(self.scores) else None
 
     def test(self, confidence: float) -> PairResult:
@@ -150,7 +150,7 @@ def cells_called_bad(preferences: Preferences, scale: str) -> dict[tuple[str, st
 
 
 def vote_table(preferences: Preferences, scale: str) -> VoteTable:
-    """All votes on one scale that do not call both bad.
+    """Return all votes on one scale that do not call both bad.
 
     Raises:
         ValueError: there are none.

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def compute(jobs: Sequence[Callable[[], Result]], workers: int, done: Callable[[int], None]) -> list[Result]:
-    """The results of the jobs, in their order.
+    """Return the results of the jobs, in their order.
 
     Args:
         jobs: functions that can be pickled, the longest first for the best use of the workers.

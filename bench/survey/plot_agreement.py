@@ -31,7 +31,7 @@ class _Panel(NamedTuple):
 
 
 def agreement(found: Predictions | VotePredictions) -> Figure:
-    """A panel a scale, a row a metric with its interval; the band is what listeners reach themselves."""
+    """Return a panel a scale, a row a metric with its interval; the band is what listeners reach themselves."""
     from matplotlib.figure import Figure
 
     votes = isinstance(found, VotePredictions)

@@ -30,7 +30,7 @@ class _Row(NamedTuple):
 
 
 def differences(analysis: Analysis) -> Figure:
-    """A panel a scale, a row a pair: b − a, with the interval of its step in Holm's procedure.
+    """Return a panel a scale, a row a pair: b − a, with the interval of its step in Holm's procedure.
 
     So an interval leaves out 0 where p after Holm is below .05 (1 − the confidence), and only there; such rows are
     blue. Rows with a warning, such as W-SIDE, are dashed and carry its code.

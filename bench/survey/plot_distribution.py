@@ -39,7 +39,7 @@ class Panel(NamedTuple):
 
 
 def distribution(survey: Ratings | Preferences) -> Figure:
-    """A panel a scale, a row a model (or a pair): the share of each answer, the middle one astride zero."""
+    """Return a panel a scale, a row a model (or a pair): the share of each answer, the middle one astride zero."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -63,7 +63,7 @@ def distribution(survey: Ratings | Preferences) -> Figure:
 
 
 def rated(ratings: Ratings, scale: str) -> Panel:
-    """How often each model was given each rating; a scale of more than 11 steps, or of halves, in five bands."""
+    """Return how often each model was given each rating; a scale of more than 11 steps, or of halves, in five bands."""
     low, high = ratings.ranges[scale]
     table = ratings.table[ratings.table["scale"] == scale]
     values = table["value"].to_numpy(dtype=np.float64)
@@ -79,7 +79,7 @@ def rated(ratings: Ratings, scale: str) -> Panel:
 
 
 def preferred(preferences: Preferences, scale: str) -> Panel:
-    """How often each of two models was preferred, or where there are many pairs, each model to any other.
+    """Return how often each of two models was preferred, or where there are many pairs, each model to any other.
 
     Answers that both are bad are counted apart.
     """

@@ -18,7 +18,7 @@ Bars = dict[tuple[str, str], dict[str, ModelRating]]  # (scale, model) → group
 
 
 def genres(survey: Ratings, analysis: Analysis) -> Figure:
-    """A row a scale; bars from the lowest possible rating up to the mean, and crossed intervals around it."""
+    """Return a row a scale; bars from the lowest possible rating up to the mean, and crossed intervals around it."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 

@@ -78,7 +78,7 @@ def _panel(axes: Any, rows: list[SurveyComparison], analysis: Analysis) -> None:
 
 
 def _ordered(rows: list[SurveyComparison], models: tuple[str, ...]) -> list[str]:
-    """The models by their mean difference from those they were compared with, the highest first."""
+    """Return the models by their mean difference from those they were compared with, the highest first."""
     found: dict[str, list[float]] = {model: [] for model in models}
     for one in rows:
         if one.estimate is not None:

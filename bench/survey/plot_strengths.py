@@ -84,7 +84,7 @@ def _panel(axes: Any, fits: list[StrengthFit]) -> None:
 
 
 def ordered(fit: StrengthFit) -> list[Strength]:
-    """The models, strongest first; those without a strength last."""
+    """Return the models, strongest first; those without a strength last."""
     return sorted(fit.models, key=lambda one: (one.strength is None, -(one.strength or 0.0)))
 
 

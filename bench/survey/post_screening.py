@@ -90,7 +90,7 @@ def _numbers(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _above(rows: pd.DataFrame, what: str, fewest: int) -> Iterator[tuple[str, str]]:
-    """The listeners who miss more than the share that is allowed, and at least so many."""
+    """Yield the listeners who miss more than the share that is allowed, and at least so many."""
     if rows.empty:
         return
     misses = rows.groupby("listener")["missed"]

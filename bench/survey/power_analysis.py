@@ -61,7 +61,7 @@ class Question:
         return Simulation(variances, self.scale, self.runs, self.seed, centre=centre, design=self.design)
 
     def answers(self, listeners: int, prompts: int) -> int:
-        """How many answers a survey of this size asks for."""
+        """Return how many answers a survey of this size asks for."""
         return round(listeners * self.design.answers(prompts))
 
     def seen(self, effect: float) -> float:
@@ -71,7 +71,7 @@ class Question:
         return mean_difference(effect, self.opinion, self.scale)
 
     def minutes(self, prompts: int) -> float | None:
-        """What one listener takes, or None where no times are given."""
+        """Return what one listener takes, or None where no times are given."""
         return self.listener_minutes + self.design.answers(prompts) * self.rating_minutes if self.timed else None
 
     def power_error(self, power: float) -> float:
@@ -80,7 +80,7 @@ class Question:
         return math.sqrt(share * (1 - share) / self.runs)
 
     def detectable_error(self) -> float:
-        """Standard error of a detectable difference as a share of it: that of the power over its slope."""
+        """Return standard error of a detectable difference as a share of it: that of the power over its slope."""
         from scipy.special import ndtri
 
         # Power is about Φ(δ/se − z).

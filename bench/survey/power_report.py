@@ -11,7 +11,7 @@ from bench.text_table import Layout, paragraph, text_table
 
 
 def plan_record(plan: PowerPlan) -> dict[str, Any]:
-    """The plan as JSON knows it.
+    """Return the plan as JSON knows it.
 
     ``effect`` and ``detectable`` are differences of opinions before rounding, ``effect_mean`` and ``detectable_mean``
     of mean ratings, or of votes the share for the better model. ``power_given``, ``power_any`` and ``power_all`` are
@@ -64,7 +64,7 @@ def plan_record(plan: PowerPlan) -> dict[str, Any]:
 
 
 def plan_text(plan: PowerPlan, source: str, layout: Layout | None = None) -> str:
-    """The plan for a terminal or a pipe, its answers first; ``source`` says where the variances are from."""
+    """Return the plan for a terminal or a pipe, its answers first; ``source`` says where the variances are from."""
     asked = plan.question
     target = f"{100 * asked.target:g} %"
     fewest = {few.prompts: few.listeners for few in plan.fewest}
@@ -140,7 +140,7 @@ def _shown(asked: Question, seen: float) -> str:
 
 
 def _aim(plan: PowerPlan) -> str:
-    """What success is."""
+    """Return what success is."""
     asked, design = plan.question, plan.question.design
     if asked.margin is not None:
         return f"show that equal models differ by less than {_number(asked.margin)} between mean ratings"
@@ -158,7 +158,7 @@ def _aim(plan: PowerPlan) -> str:
 
 
 def _rows(plan: PowerPlan, shown: Callable[[PowerCell], str]) -> list[list[str]]:
-    """A row for each number of listeners, a cell for each number of prompts."""
+    """Return a row for each number of listeners, a cell for each number of prompts."""
     return [
         [str(listeners), *(shown(cell) for cell in plan.cells if cell.listeners == listeners)]
         for listeners in dict.fromkeys(cell.listeners for cell in plan.cells)
@@ -183,7 +183,7 @@ def _method(plan: PowerPlan, source: str) -> str:
 
 
 def _tested(asked: Question) -> str:
-    """How the simulated surveys are tested, and what listeners do in them."""
+    """Return how the simulated surveys are tested, and what listeners do in them."""
     design = asked.design
     if asked.margin is not None:
         return "Two one-sided crossed t-tests at .05, of two models that every listener rates on every prompt."

@@ -35,7 +35,7 @@ _READING = (
 
 
 def table(found: Predictions, layout: Layout | None = None) -> str:
-    """The predictions as text, for a terminal or a pipe."""
+    """Return the predictions as text, for a terminal or a pipe."""
     lines = [
         f"{counted(found.ratings, 'rating')}: {counted(found.listeners, 'listener')}, "
         f"{counted(found.prompts, 'prompt')}, {counted(len(found.models), 'model')} ({', '.join(found.models)})"
@@ -55,7 +55,7 @@ def table(found: Predictions, layout: Layout | None = None) -> str:
 
 
 def vote_table(found: VotePredictions, layout: Layout | None = None) -> str:
-    """The accuracy of each metric on votes, as text, for a terminal or a pipe."""
+    """Return the accuracy of each metric on votes, as text, for a terminal or a pipe."""
     lines = [
         f"{counted(found.votes, 'vote')} with a preference: {counted(found.listeners, 'listener')}, "
         f"{counted(found.prompts, 'prompt')}, {counted(len(found.models), 'model')} ({', '.join(found.models)})"
@@ -157,7 +157,7 @@ def _notes(rows: list[Prediction]) -> list[str]:
 
 
 def _conclusion(rows: list[Prediction]) -> list[str]:
-    """Which metrics surely agree within prompts, and which surely disagree."""
+    """Return which metrics surely agree within prompts, and which surely disagree."""
     within = [row for row in rows if row.level == "within prompts" and row.kendall.low is not None]
     if not within:
         return []

@@ -78,12 +78,12 @@ def read_rated_run(folder: Path) -> RatedRun:
 
 
 def seed_names(survey: Ratings | Preferences) -> list[str]:
-    """The seed of each answer as a run names it: tables write whole numbers as 0.0 in a column with gaps."""
+    """Return the seed of each answer as a run names it: tables write whole numbers as 0.0 in a column with gaps."""
     return list(survey.table["seed"].str.removesuffix(".0"))
 
 
 def _read_scores(store: Store) -> dict[Clip, dict[str, float]]:
-    """The scores of each clip that exists; and of each prompt and model, as seed "", their means over seeds."""
+    """Return the scores of each clip that exists; and of each prompt and model, as seed "", their means over seeds."""
     held: dict[Clip, dict[str, list[float]]] = {}
     for made in store.made():
         for clip in _names(made):
@@ -99,12 +99,12 @@ def _read_scores(store: Store) -> dict[Clip, dict[str, float]]:
 
 
 def _names(clip: StoredClip | ShownScore) -> tuple[Clip, Clip]:
-    """What an answer may call a clip: with its seed, or without."""
+    """Return what an answer may call a clip: with its seed, or without."""
     return Clip(clip.prompt, clip.model, str(clip.seed)), Clip(clip.prompt, clip.model, "")
 
 
 def nothing_matches(run: RatedRun, survey: Ratings | Preferences) -> DataError:
-    """The error where no answer is about a clip of the run: what each calls things, and what to do."""
+    """Return the error where no answer is about a clip of the run: what each calls things, and what to do."""
     differ = []
     for what, theirs, ours in (("model", survey.models, run.models), ("prompt", survey.prompts, run.prompts)):
         if not set(theirs) & set(ours):

@@ -129,13 +129,13 @@ def _keys(table: TextTable, columns: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def _one_for_each(column: Sequence[str], keys: Sequence[Collection[str]]) -> bool:
-    """Whether rows of one key never differ, and some keys have several rows."""
+    """Return whether rows of one key never differ, and some keys have several rows."""
     first: dict[Collection[str], str] = {}
     same = all(first.setdefault(key, text) == text for key, text in zip(keys, column, strict=True))
     return same and len(first) < len(keys)
 
 
 def _all_differ(column: Sequence[str], keys: Sequence[Collection[str]], most: int) -> bool:
-    """Whether rows of one key always differ, and there are so many of each key on average, or more."""
+    """Return whether rows of one key always differ, and there are so many of each key on average, or more."""
     pairs = list(zip(keys, column, strict=True))
     return len(set(pairs)) == len(pairs) and len(pairs) >= most * len(set(keys))

@@ -110,7 +110,7 @@ def _apart(values: Array, body: Array, negative: bool) -> tuple[float, ...]:
 
 
 def guess_range(ratings: Array, scale: str) -> Range:
-    """The narrowest customary range that the ratings lie on, but for one in a hundred that look like slips.
+    """Return the narrowest customary range that the ratings lie on, but for one in a hundred that look like slips.
 
     Ratings on no customary range have the range from the lowest to the highest.
 

@@ -102,7 +102,7 @@ class Ratings(_Answers):
     ranges: Mapping[str, Range]
 
     def cube(self, scale: str) -> Array:
-        """Ratings on one scale, shape (models, listeners, prompts) in the order of these properties.
+        """Return ratings on one scale, shape (models, listeners, prompts) in the order of these properties.
 
         Several seeds of a listener's model and prompt are averaged; NaN where there is no rating.
 
@@ -157,7 +157,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def cell_means(codes: Sequence[npt.NDArray[np.intp]], values: npt.ArrayLike, shape: Sequence[int]) -> Array:
-    """Mean of the values in each cell of a table, NaN in empty ones.
+    """Return mean of the values in each cell of a table, NaN in empty ones.
 
     Args:
         codes: a position along each axis for every value; a value with a negative one is left out.

@@ -94,7 +94,7 @@ def read_survey(
 
 
 def _in_answers(left_out: Sequence[Exclusion], identified: Identified) -> Iterator[Exclusion]:
-    """Rows that were left out, each as often as a row holds answers, where all that are left hold as many."""
+    """Yield rows that were left out, each as often as a row holds answers, where all that are left hold as many."""
     answers = identified.records["line"].value_counts().unique()
     times = int(answers[0]) if len(answers) == 1 else 1
     for one in left_out:

@@ -38,7 +38,7 @@ class Section:
 
 
 def sections(analysis: Analysis) -> list[Section]:
-    """Everything that is said about a survey, in its order."""
+    """Return everything that is said about a survey, in its order."""
     ratings = analysis.models
     percent = f"{100 * analysis.confidence:g} %"
     found = [Section("Survey", None, (*_design(analysis), *analysis.notes))]
@@ -115,7 +115,7 @@ def _strengths(fit: StrengthFit, percent: str) -> list[Section]:
 
 
 def _design(analysis: Analysis) -> tuple[str, ...]:
-    """What was read and lost first, then what was asked of whom."""
+    """Return what was read and lost first, then what was asked of whom."""
     design = analysis.design
     votes = design.kind == "preferences"
     lost = f"{design.rows_lost} ({100 * design.share_lost:.1f} %) left out, for the reasons below"

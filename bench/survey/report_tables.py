@@ -36,7 +36,7 @@ Table = tuple[Rows, tuple[str, ...]]
 
 
 def exclusions(found: Sequence[Exclusion]) -> Rows:
-    """What was left out: why, how much, and where."""
+    """Return what was left out: why, how much, and where."""
     rows = []
     for one in found:
         places = dict.fromkeys(zip(one.rows, one.found, strict=True))  # a row may hold several of the answers
@@ -118,7 +118,7 @@ def _method(one: SurveyComparison) -> str:
 
 
 def effects(found: Sequence[SurveyComparison], votes: bool) -> Table:
-    """How large differences are in other units, of ratings or of votes."""
+    """Return how large differences are in other units, of ratings or of votes."""
     rows = [
         [
             one.scale,
@@ -224,7 +224,7 @@ def ordinal_rows(found: Sequence[OrdinalModel]) -> Table:
 
 
 def listener_rows(found: Sequence[ListenerRating]) -> Table:
-    """The listeners in the order of the survey; of many, those who are furthest from the others."""
+    """Return the listeners in the order of the survey; of many, those who are furthest from the others."""
     shown = list(found)
     if len(shown) > _LISTENERS:
         furthest = sorted(shown, key=lambda one: (-(one.inconsistency or 0.0), -abs(one.bias or 0.0)))
@@ -259,13 +259,13 @@ def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
 
 
 def _shortest(value: float | None) -> str:
-    """A rating or a quartile, with as many decimals as it has and at most two: 3, 2.5, 3.75."""
+    """Return a rating or a quartile, with as many decimals as it has and at most two: 3, 2.5, 3.75."""
     text = number(value, 2)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def reasons(found: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Each reason once, with all that it holds for."""
+    """Return each reason once, with all that it holds for."""
     where: dict[str, list[str]] = {}
     for place, reason in found:
         if reason:

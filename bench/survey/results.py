@@ -237,7 +237,7 @@ class Analysis:
 
 
 def known(value: float) -> float | None:
-    """The number, or None where there is none."""
+    """Return the number, or None where there is none."""
     return float(value) if math.isfinite(value) else None
 
 

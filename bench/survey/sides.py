@@ -24,7 +24,7 @@ _DRIFT = (
 
 
 def side_choices(preferences: Preferences, confidence: float) -> tuple[SideChoice, ...]:
-    """How often the side that was shown first was chosen, on each scale, among answers that chose one.
+    """Return how often the side that was shown first was chosen, on each scale, among answers that chose one.
 
     Where the file does not say which side that is, a is taken for it, and the result says so.
     """
@@ -49,7 +49,7 @@ def side_choices(preferences: Preferences, confidence: float) -> tuple[SideChoic
 
 
 def side_warnings(preferences: Preferences, choices: tuple[SideChoice, ...]) -> dict[tuple[str, str, str], str]:
-    """The pairs, with their scale, of which one model stood on the first side always or nearly so."""
+    """Return the pairs, with their scale, of which one model stood on the first side always or nearly so."""
     found = {}
     shares = {one.scale: one for one in choices}
     for scale in preferences.scales:

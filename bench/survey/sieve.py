@@ -64,7 +64,7 @@ class Sieve:
 
 
 def describe(exclusion: Exclusion, most: int = 3) -> str:
-    """An exclusion in a sentence's words, with its first rows."""
+    """Return an exclusion in a sentence's words, with its first rows."""
     places = dict.fromkeys(zip(exclusion.rows, exclusion.found, strict=True))
     shown = [f"row {row}: {text!r}" if text else f"row {row}" for row, text in places]
     where = ", ".join(first_few(shown, most))

@@ -59,7 +59,7 @@ def write_template(
 def _blind_clips(
     run: Path, url: str | None, models: Collection[str] | None, seeds: Collection[int] | None, seed: int
 ) -> tuple[list[BlindClip], list[Path]]:
-    """The clips in random order under labels c1, c2, … of one length, and where their audio lies."""
+    """Return the clips in random order under labels c1, c2, … of one length, and where their audio lies."""
     with Store.read(run) as store:
         labels, prompts = store.labels(), store.prompts()
         made = store.made()

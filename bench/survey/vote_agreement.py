@@ -81,7 +81,7 @@ class VotePredictions:
     ceilings: tuple[VoteCeiling, ...]
 
     def as_record(self) -> dict[str, Any]:
-        """The same as JSON objects."""
+        """Return the same as JSON objects."""
         return asdict(self)
 
 

@@ -138,19 +138,19 @@ def _spaced(text: str) -> str:
 
 
 def _who(text: str) -> str:
-    """The side or model in "A is better", "prefer A" or "A wins"."""
+    """Return the side or model in "A is better", "prefer A" or "A wins"."""
     match = _BETTER.fullmatch(_spaced(text))
     return match["who"] if match else text
 
 
 def _name_of(text: str, asked: Asked) -> str:
-    """The side of the model that is named."""
+    """Return the side of the model that is named."""
     named = [side for side, name in (("a", asked.a), ("b", asked.b)) if _spaced(text) == _spaced(name)]
     return named[0] if len(named) == 1 else ""
 
 
 def _side(text: str) -> str:
-    """The side that a word stands for, or ""."""
+    """Return the side that a word stands for, or ""."""
     word = _spaced(text)
     if match := _SIGNS.fullmatch(word):
         first, second = _SIDES[match[1]], _SIDES[match[3]]
@@ -161,7 +161,7 @@ def _side(text: str) -> str:
 
 
 def _plain(texts: Iterable[str]) -> dict[str, Vote]:
-    """Votes for a side, ties, and both bad."""
+    """Return votes for a side, ties, and both bad."""
     found = {}
     for text in texts:
         word = _spaced(text)
@@ -175,7 +175,7 @@ def _plain(texts: Iterable[str]) -> dict[str, Vote]:
 
 
 def _graded(texts: Iterable[str], where: str) -> dict[str, Vote]:
-    """Scores of "A is much better", "A is better", "A is slightly better" …; nothing where no grade is named.
+    """Return scores of "A is much better", "A is better", "A is slightly better" …; nothing where no grade is named.
 
     Raises:
         SurveyQuestion: not all three grades are there, so that how far they lie apart cannot be told.
@@ -206,7 +206,7 @@ def _grade(text: str) -> int:
 
 
 def _comparison_words(texts: Iterable[str], where: str) -> dict[str, Vote]:
-    """Scores of "Much better" … "Much worse", which is how b was compared with a.
+    """Return scores of "Much better" … "Much worse", which is how b was compared with a.
 
     Raises:
         SurveyQuestion: the words may be of two scales.
@@ -225,7 +225,7 @@ def _comparison_words(texts: Iterable[str], where: str) -> dict[str, Vote]:
 
 
 def _numbers(texts: Iterable[str], where: str) -> dict[str, Vote]:
-    """Votes or comparison scores, where all answers are numbers; a label beside a number gives way to it.
+    """Return votes or comparison scores, where all answers are numbers; a label beside a number gives way to it.
 
     Raises:
         SurveyQuestion: it cannot be told which side the numbers favor.
@@ -253,7 +253,7 @@ def _numbers(texts: Iterable[str], where: str) -> dict[str, Vote]:
 
 
 def unread_answers(unread: Iterable[str]) -> list[list[str]]:
-    """Options that may settle what could not be read, the likeliest first."""
+    """Return options that may settle what could not be read, the likeliest first."""
     texts = sorted(unread)
     unclear = [text for text in texts if _spaced(text) in _UNCLEAR]
     sides = [text for text in texts if text in _SIDES]
@@ -265,7 +265,7 @@ def unread_answers(unread: Iterable[str]) -> list[list[str]]:
 
 
 def _readings(numbers: Mapping[str, float]) -> list[str]:
-    """What numbers without a sign usually stand for, as ``--words`` takes it."""
+    """Return what numbers without a sign usually stand for, as ``--words`` takes it."""
     values = set(numbers.values())
     if values <= {0, 1}:
         return ["0=a,1=b", "0=b,1=a"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_executor(config: ExecutorConfig, crashes: Path | None = None) -> Executor:
-    """The executor that a configuration names.
+    """Return the executor that a configuration names.
 
     Args:
         config: which one, and how many workers it has.

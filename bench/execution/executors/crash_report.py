@@ -75,7 +75,7 @@ class Frame:
 
 
 def signal_of(dump: str) -> str:
-    """The name of the signal that a dump was written for; SIGABRT for all that ends in abort()."""
+    """Return the name of the signal that a dump was written for; SIGABRT for all that ends in abort()."""
     found = _FATAL.search(dump)
     return _SIGNALS.get(found[1], "SIGABRT") if found else ""
 
@@ -96,7 +96,7 @@ def crashed_stack(dump: str) -> list[Frame]:
 
 
 def culprit(frames: list[Frame]) -> Frame | None:
-    """The innermost frame of an installed library, otherwise of a plugin or of ours, otherwise of Python."""
+    """Return the innermost frame of an installed library, otherwise of a plugin or of ours, otherwise of Python."""
     others = [frame for frame in frames if not frame.standard]
     return next((frame for frame in others if frame.library), next(iter([*others, *frames]), None))
 
@@ -128,7 +128,7 @@ def explain_death(code: int, dump: str, doing: str, subject: str, folder: Path |
 
 
 def explain_crash(name: str, frames: list[Frame], dump: str, doing: str, subject: str, folder: Path | None) -> str:
-    """The rest of the sentence that begins with "the worker was killed by", for a signal that left a stack."""
+    """Return the rest of the sentence that begins with "the worker was killed by", for a signal that left a stack."""
     frame = culprit(frames)
     assert frame is not None
     seen = f"{name} in {frame} while {doing}"

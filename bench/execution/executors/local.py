@@ -78,7 +78,7 @@ class _Worker:
         self.pipe.send(task)
 
     def received(self) -> list[Any]:
-        """The result, if it has sent one."""
+        """Return the result, if it has sent one."""
         try:
             if not self.closed and self.pipe.poll():
                 return [self.pipe.recv()]
@@ -94,7 +94,7 @@ class _Worker:
             self._stack.close()
 
     def death(self, crashes: Path | None) -> TaskLost:
-        """Why the worker is gone, keeping the stack that it left; to be asked before it is stopped."""
+        """Return why the worker is gone, keeping the stack that it left; to be asked before it is stopped."""
         try:
             ending = self.process.wait(_LEAVING)
         except TimeoutError:
@@ -115,7 +115,7 @@ class _Worker:
 
 
 def _nameless_file() -> IO[bytes] | None:
-    """A file for a stack that is gone with its processes, whatever ends them; None where the disk takes none."""
+    """Return a file for a stack that is gone with its processes, whatever ends them; None where the disk takes none."""
     with contextlib.suppress(OSError):
         return tempfile.TemporaryFile()
     return None

@@ -166,7 +166,7 @@ class RayExecutor:
                 signal.signal(signal.SIGTERM, handler)
 
     def _affordable(self) -> int:
-        """How many workers there are: as many as asked for, or as the cluster can hold now."""
+        """Return how many workers there are: as many as asked for, or as the cluster can hold now."""
         if self._config.workers is not None:
             return max(1, self._config.workers)
         has = self._ray.cluster_resources()
@@ -191,7 +191,7 @@ class RayExecutor:
 
 
 def _actor_class() -> type:
-    """The class of the actors, made here so that Ray sends its code along.
+    """Return the class of the actors, made here so that Ray sends its code along.
 
     A class that Ray finds by its module's name would be imported before the worker can be told where ours is: in a
     working folder with a ``bench`` or ``models`` of its own, that would be the wrong one.
@@ -268,6 +268,6 @@ def _check_reachable(address: str) -> None:
 
 
 def _last_line(error: Exception) -> str:
-    """Ray's messages are long; their last line says what happened and its first sentence is enough."""
+    """Return Ray's messages are long; their last line says what happened and its first sentence is enough."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].partition(". ")[0] if lines else type(error).__name__

@@ -39,7 +39,7 @@ class WorkerState:
     _embedder_files: dict[str, Files] = field(default_factory=dict)
 
     def use(self, planned: PlannedModel) -> MusicModel:
-        """The model ready to generate; another one that was loaded is released first.
+        """Return the model ready to generate; another one that was loaded is released first.
 
         Raises:
             FileChanged: it is not what was planned.
@@ -75,7 +75,7 @@ class WorkerState:
         return files
 
     def metric(self, planned: PlannedMetric) -> ClipMetric:
-        """The metric ready to score.
+        """Return the metric ready to score.
 
         Raises:
             FileChanged: it is not what was planned.
@@ -103,7 +103,7 @@ class WorkerState:
         self._planned_embedders |= {planned.ref.share_name: planned for planned in embedders}
 
     def embedder(self, ref: EmbedderRef) -> Embedder:
-        """The embedder ready to embed.
+        """Return the embedder ready to embed.
 
         Raises:
             FileChanged: it is not what was planned.
@@ -140,7 +140,7 @@ class WorkerState:
         return files
 
     def reference(self, planned: PlannedReference) -> Reference:
-        """The reference that was planned.
+        """Return the reference that was planned.
 
         Raises:
             FileChanged: its file holds another one.

@@ -22,7 +22,7 @@ _ORDER = re.compile(r"A=([AB]), B=([AB])")
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether it has test sets with ratings or preferences."""
+    """Return whether it has test sets with ratings or preferences."""
     return "TestID" in table.header and bool({"rating", "Preference"} & set(table.header))
 
 
@@ -77,7 +77,7 @@ def _preferences(table: TextTable, people: list[str]) -> Opened:
 
 
 def _people(table: TextTable) -> list[str]:
-    """The listener of each row: the file's or list's number with the name that its last object holds."""
+    """Return the listener of each row: the file's or list's number with the name that its last object holds."""
     parts = table.column(PART) if PART in table.header else ["1"] * len(table.rows)
     names = table.column("UserName") if "UserName" in table.header else [""] * len(table.rows)
     told = {part: name for part, name in zip(parts, names, strict=True) if name}

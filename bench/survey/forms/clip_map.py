@@ -127,7 +127,7 @@ def read_clip_map(path: Path) -> ClipMap:
 
 
 def _unguarded(cell: str) -> str:
-    """A text as it was before `bench.spreadsheet` kept spreadsheets from taking it for a formula."""
+    """Return a text as it was before `bench.spreadsheet` kept spreadsheets from taking it for a formula."""
     return cell[1:] if re.match(r"'[=+\-@＝＋－＠]", cell) else cell
 
 
@@ -167,7 +167,7 @@ def _told(clip: Clip) -> str:
 
 
 def shown(names: Iterable[str], most: int = 4) -> str:
-    """The first few names for a message."""
+    """Return the first few names for a message."""
     listed = list(dict.fromkeys(names))
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(f"'{name}'" for name in listed[:most]) + more

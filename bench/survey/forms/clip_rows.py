@@ -67,7 +67,7 @@ def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = Fa
 
 
 def unknown_clips(table: TextTable, clips: ClipMap) -> DataError:
-    """What to say where no cell names a clip of the map."""
+    """Return what to say where no cell names a clip of the map."""
     column = clip_column(table)
     has = f", such as {shown(table.column(column), 2)}" if column else ""
     return DataError(f"{clips.path}: none of its clips is in {table.path}{has}")
@@ -78,7 +78,7 @@ def _unsaid(clips: ClipMap) -> list[str]:
 
 
 def _with_facts(table: TextTable, clips: Sequence[Clip], known: ClipMap) -> tuple[TextTable, dict[str, str]]:
-    """The table with what the map says as columns of their own, named by their roles."""
+    """Return the table with what the map says as columns of their own, named by their roles."""
     roles = {}
     for role in ("prompt", "model", "genre", "scale", "seed"):
         if role in ("prompt", "model") or any(getattr(clip, role) for clip in known.clips):
@@ -124,7 +124,7 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
 
 
 def clip_column(table: TextTable) -> str | None:
-    """The column of clips: one of files before one of a usual name; None where several could be it."""
+    """Return the column of clips: one of files before one of a usual name; None where several could be it."""
     words = (*_CLIP_WORDS, *_MORE_CLIP_WORDS)
     named = [name for name in table.header if plain(name) in words] or columns_of("prompt", table.header)
     files = [name for name in table.header if any(map(_AUDIO.search, table.column(name)))] if not named else []
@@ -164,7 +164,7 @@ def without_model(names: Sequence[str], models: Sequence[str]) -> list[str] | No
 
 
 def _share(prompts: Iterable[str], models: Iterable[str]) -> float:
-    """How many of the prompts belong to several models."""
+    """Return how many of the prompts belong to several models."""
     models_of: dict[str, set[str]] = defaultdict(set)
     for prompt, model in zip(prompts, models, strict=True):
         models_of[prompt].add(model)

@@ -37,7 +37,7 @@ _ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
 
 
 def plain(name: str) -> str:
-    """A column's name without blanks, punctuation, capitals and endings such as "id"."""
+    """Return a column's name without blanks, punctuation, capitals and endings such as "id"."""
     words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
     while len(words) > 1 and words[-1] in _ENDINGS:
         words.pop()
@@ -45,7 +45,7 @@ def plain(name: str) -> str:
 
 
 def ends_as_id(name: str) -> bool:
-    """Whether a name ends as names of identifiers do, such as ResponseId.
+    """Return whether a name ends as names of identifiers do, such as ResponseId.
 
     >>> ends_as_id("ResponseId"), ends_as_id("response")
     (True, False)
@@ -55,7 +55,7 @@ def ends_as_id(name: str) -> bool:
 
 
 def columns_of(role: str, header: Iterable[str]) -> list[str]:
-    """The columns that may hold a role: that of its very name, else all of a usual name."""
+    """Return the columns that may hold a role: that of its very name, else all of a usual name."""
     names = [name for name in header if name]
     exact = [name for name in names if plain(name) == role]
     return exact or [name for name in names if plain(name) in SYNONYMS[role]]

@@ -70,7 +70,7 @@ def _cells(line: str, separator: str) -> int:
 
 
 def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line it begins in; a quoted cell may go over several."""
+    """Yield each record with the line it begins in; a quoted cell may go over several."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
     for cells in reader:

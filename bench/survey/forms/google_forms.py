@@ -31,7 +31,7 @@ _EMAIL = ("Email Address", "Email address", "Username", "E-Mail-Adresse", "Nutze
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether the first column is the time stamp that Google Forms writes."""
+    """Return whether the first column is the time stamp that Google Forms writes."""
     return table.header[0].lower() in _TIMESTAMP
 
 

@@ -29,7 +29,7 @@ def _surveymonkey(table: TextTable) -> bool:
 
 
 def _joined(table: TextTable) -> TextTable:
-    """A question with its parts, as "Question [Part]"."""
+    """Return a question with its parts, as "Question [Part]"."""
     names, question = [], ""
     for name, part in zip(table.header, table.rows[0], strict=True):
         question = name or question

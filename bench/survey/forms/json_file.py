@@ -48,7 +48,7 @@ def parse_json(path: Path, text: str, certain: bool) -> TextTable | None:
 
 
 def _load(text: str) -> tuple[Any, list[int]]:
-    """The content, and the line of each entry if it is JSON Lines."""
+    """Return the content, and the line of each entry if it is JSON Lines."""
     try:
         return json.loads(text, object_pairs_hook=_object), []
     except json.JSONDecodeError as whole:
@@ -67,7 +67,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _entries(found: Any) -> list[Any]:
-    """The rows: a list itself, or the only list of objects within an object, such as {"responses": […]}."""
+    """Return the rows: a list itself, or the only list of objects within an object, such as {"responses": […]}."""
     if isinstance(found, dict):
         lists = [value for value in found.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
         return lists[0] if len(lists) == 1 else [found]

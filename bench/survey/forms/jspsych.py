@@ -28,7 +28,7 @@ _AUDIO_IN_HTML = re.compile(r"""\bsrc=["']?([^"'\s>]+)""")
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether it has the columns of every jsPsych trial."""
+    """Return whether it has the columns of every jsPsych trial."""
     return {"trial_type", "trial_index", "time_elapsed"} <= set(table.header)
 
 
@@ -58,7 +58,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
 
 def _rated(table: TextTable, listener: str | None) -> TextTable:
-    """A row an answer: answers to several questions of a trial in rows of their own, places counted from 1."""
+    """Return a row an answer: answers to several questions of a trial in rows of their own, places counted from 1."""
     if not any(name in table.header for name in _ANSWERS):
         return table
     own = _OWN.union(_ANSWERS, () if listener == PART else (PART,))
@@ -92,7 +92,7 @@ def _answers(text: str, counted: bool) -> list[tuple[str, str]]:
 
 
 def _place(text: str, counted: bool) -> str:
-    """A choice counted from 1, since what was stored is its place from 0."""
+    """Return a choice counted from 1, since what was stored is its place from 0."""
     return str(int(text) + 1) if counted and text.isdecimal() else "" if text == "null" else text
 
 

@@ -114,7 +114,7 @@ def map_question(table: TextTable, kind: str, names: Sequence[str], key: str) ->
 
 
 def leave_out(table: TextTable, column: str, bad: Sequence[bool], reason: str) -> tuple[TextTable, tuple[LeftOut, ...]]:
-    """The table without its bad rows, and what they were."""
+    """Return the table without its bad rows, and what they were."""
     if not any(bad):
         return table, ()
     out = table.where(bad)

@@ -29,7 +29,7 @@ _SIGNATURES = ({"submitdate", "lastpage"}, {"date submitted", "last page"})
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether it has the columns in which LimeSurvey notes the date and the last page."""
+    """Return whether it has the columns in which LimeSurvey notes the date and the last page."""
     header = {name.lower() for name in table.header}
     return any(signature <= header for signature in _SIGNATURES)
 

@@ -22,7 +22,7 @@ _OWN = frozenset(
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether it has the columns in which Microsoft Forms notes when a form was begun and sent."""
+    """Return whether it has the columns in which Microsoft Forms notes when a form was begun and sent."""
     return {"id", "start time", "completion time"} <= {name.lower() for name in table.header}
 
 

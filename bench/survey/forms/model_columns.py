@@ -52,14 +52,14 @@ def open_model_columns(table: TextTable, request: Request) -> Opened | None:
 
 
 def _numbers(table: TextTable, name: str) -> list[float]:
-    """The numbers of a column; none unless all its cells that are not empty are numbers."""
+    """Return the numbers of a column; none unless all its cells that are not empty are numbers."""
     found = [table.number(cell) for cell in table.column(name) if cell]
     numbers = [number for number in found if number is not None]
     return numbers if len(numbers) == len(found) else []
 
 
 def _span(numbers: Sequence[float]) -> tuple[float, float] | None:
-    """The narrowest usual rating scale that the numbers lie on."""
+    """Return the narrowest usual rating scale that the numbers lie on."""
     return next((span for span in _WIDEST if span[0] <= min(numbers) and max(numbers) <= span[1]), None)
 
 

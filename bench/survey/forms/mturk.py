@@ -30,7 +30,7 @@ _NUMBERED = re.compile(r"(.*[^\d._-])[._-]?(\d+)")
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether it has the columns of assignments, and of their variables or answers."""
+    """Return whether it has the columns of assignments, and of their variables or answers."""
     return {"HITId", "WorkerId"} <= set(table.header) and any(name.startswith("Answer.") for name in table.header)
 
 
@@ -71,7 +71,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
 
 def _fields(table: TextTable, row: list[str], listener: str) -> dict[str, str]:
-    """The variables and answers of an assignment, by their names without "Input." and "Answer."."""
+    """Return the variables and answers of an assignment, by their names without "Input." and "Answer."."""
     found: dict[str, str] = {}
     for name, cell in zip(table.header, row, strict=True):
         kind, _, field = name.partition(".")
@@ -112,7 +112,7 @@ def _chosen(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _by_clip(fields: Mapping[str, str]) -> list[dict[str, str]]:
-    """The fields of each clip: those of one number, and those without any; a single clip has no numbers."""
+    """Return the fields of each clip: those of one number, and those without any; a single clip has no numbers."""
     numbered: dict[str, dict[str, str]] = defaultdict(dict)
     shared: dict[str, str] = {}
     for name, cell in fields.items():

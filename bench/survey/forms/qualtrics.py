@@ -24,7 +24,7 @@ _OWN = (
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether it had Qualtrics' header rows, or has the columns of a response."""
+    """Return whether it had Qualtrics' header rows, or has the columns of a response."""
     header = set(table.header)
     return "ResponseId" in header and (bool(table.labels) or {"Finished", "Progress"} <= header)
 

@@ -93,7 +93,7 @@ class Template(NamedTuple):
 
 
 def clip_map_text(clips: Sequence[BlindClip], scale_columns: dict[str, str]) -> str:
-    """The clip map as CSV: a row a clip, then a row for each column or code that stands for a scale."""
+    """Return the clip map as CSV: a row a clip, then a row for each column or code that stands for a scale."""
     rows = [[clip.id, clip.file, "", clip.prompt, clip.model, clip.genre, "", clip.seed] for clip in clips]
     rows += [["", "", column, "", "", "", scale, ""] for column, scale in scale_columns.items()]
     return csv_text(EXAMPLE.split(","), rows)

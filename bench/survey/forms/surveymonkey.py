@@ -21,7 +21,7 @@ _OWN = frozenset(
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether the first two columns are those that SurveyMonkey writes."""
+    """Return whether the first two columns are those that SurveyMonkey writes."""
     return [name.lower() for name in table.header[:2]] == ["respondent id", "collector id"]
 
 

@@ -41,26 +41,26 @@ class TextTable(NamedTuple):
     repeated: Sequence[str] = ()
 
     def column(self, name: str) -> list[str]:
-        """The cells of a column."""
+        """Return the cells of a column."""
         position = self.header.index(name)
         return [row[position] for row in self.rows]
 
     def number(self, text: str) -> float | None:
-        """The number that a cell holds, with this table's decimal sign."""
+        """Return the number that a cell holds, with this table's decimal sign."""
         try:
             return float(text.replace(",", ".") if self.decimal_comma else text)
         except ValueError:
             return None
 
     def only(self, names: Sequence[str]) -> TextTable:
-        """The same rows with these columns alone, in this order."""
+        """Return the same rows with these columns alone, in this order."""
         positions = [self.header.index(name) for name in names]
         labels = [self.labels[position] for position in positions] if self.labels else ()
         rows = [[row[position] for position in positions] for row in self.rows]
         return self._replace(header=list(names), rows=rows, labels=labels)
 
     def with_column(self, name: str, cells: Sequence[str]) -> TextTable:
-        """The same with a column added, or replaced where there is one of that name."""
+        """Return the same with a column added, or replaced where there is one of that name."""
         if name in self.header:
             position = self.header.index(name)
             rows = [[*row[:position], cell, *row[position + 1 :]] for row, cell in zip(self.rows, cells, strict=True)]
@@ -69,13 +69,13 @@ class TextTable(NamedTuple):
         return self._replace(header=[*self.header, name], rows=rows, labels=[*self.labels, ""] if self.labels else ())
 
     def where(self, kept: Sequence[bool]) -> TextTable:
-        """The rows that are kept."""
+        """Return the rows that are kept."""
         rows = [row for row, keep in zip(self.rows, kept, strict=True) if keep]
         return self._replace(rows=rows, lines=[line for line, keep in zip(self.lines, kept, strict=True) if keep])
 
 
 def written(value: Any) -> str:
-    """A typed value as it would stand in a CSV file: 4.0 as 4, nothing as nothing."""
+    """Return a typed value as it would stand in a CSV file: 4.0 as 4, nothing as nothing."""
     if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -84,5 +84,5 @@ def written(value: Any) -> str:
 
 
 def tidy(cell: str) -> str:
-    """A cell without surrounding blanks, and with one space for blanks and control characters within."""
+    """Return a cell without surrounding blanks, and with one space for blanks and control characters within."""
     return _BLANKS.sub(" ", cell).strip()

@@ -48,7 +48,7 @@ def read_table(path: Path, number_repeated: bool = False) -> TextTable:
 
 
 def _numbered(table: TextTable) -> TextTable:
-    """The table with columns of one name told apart by numbers."""
+    """Return the table with columns of one name told apart by numbers."""
     counts = Counter(table.header)
     seen: Counter[str] = Counter()
     header = []
@@ -83,7 +83,7 @@ def _folder(path: Path, number_repeated: bool) -> TextTable:
 
 
 def _file(path: Path) -> TextTable:
-    """A file's rows below one header row."""
+    """Return a file's rows below one header row."""
     try:
         content = read_bytes(path)
     except FileNotFoundError:

@@ -69,7 +69,7 @@ def _kind(table: TextTable) -> _Kind | None:
 
 
 def recognises(table: TextTable) -> bool:
-    """Whether webMUSHRA wrote it."""
+    """Return whether webMUSHRA wrote it."""
     return _kind(table) is not None
 
 
@@ -122,7 +122,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
 def _long(
     table: TextTable, facts: Mapping[str, Sequence[str]], answers: Mapping[str, str], answer_role: str, kind: _Kind
 ) -> tuple[TextTable, list[str]]:
-    """A row for each answer, one scale after the other, and the column of each."""
+    """Return a row for each answer, one scale after the other, and the column of each."""
     rows, lines, columns = [], [], []
     for name, scale in answers.items():
         texts = _difference_grades(table) if kind.name == "BS.1116" else table.column(name)
@@ -137,7 +137,7 @@ def _long(
 
 
 def _scales(table: TextTable, kind: _Kind, request: Request) -> dict[str, str]:
-    """The scale of each column of answers: as named in this order, else as webMUSHRA numbers them."""
+    """Return the scale of each column of answers: as named in this order, else as webMUSHRA numbers them."""
     found = dict(kind.answers)
     wanted = list(request.scales or ())
     known = set(found.values()) | (set(request.clips.scales.values()) if request.clips else set())
@@ -268,7 +268,7 @@ def write(survey: Questionnaire) -> Template:
 
 
 def _page(clip: BlindClip) -> dict[str, object]:
-    """The page of one clip; a scale has no title there, so its first choice names it."""
+    """Return the page of one clip; a scale has no title there, so its first choice names it."""
     help_text = "<br/>".join(escape(f"{scale.name}: {scale.question}") for scale in SCALES)
     return {
         "type": "likert_single_stimulus",

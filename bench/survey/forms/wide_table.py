@@ -77,7 +77,7 @@ def _named(table: TextTable) -> list[tuple[str, str]]:
 
 
 def _questions(table: TextTable, clips: ClipMap, names: Collection[str]) -> tuple[list[Question], list[str]]:
-    """The columns about clips, and those that are not."""
+    """Return the columns about clips, and those that are not."""
     found, others = [], []
     for position, (name, label) in enumerate(_named(table)):
         if name not in names:
@@ -107,7 +107,7 @@ def _scale(rest: str, name: str, label: str) -> str:
 
 
 def clip_text(name: str, label: str = "") -> str:
-    """What a clip map may call the question of a column: its text without the scale."""
+    """Return what a clip map may call the question of a column: its text without the scale."""
     text = label or name
     bracketed = re.sub(r"\s*\[[^\[\]]+\]\s*$", "", text)
     return bracketed if bracketed != text else text.rpartition(" - ")[0] or text
@@ -139,7 +139,7 @@ def _people(table: TextTable, listener: str | None) -> list[str]:
 
 
 def _listener_columns(table: TextTable, others: Sequence[str], listener: str | None) -> dict[str, dict[str, str]]:
-    """What each listener says about themselves, where listeners differ in it and nobody says two things."""
+    """Return what each listener says about themselves, where listeners differ in it and nobody says two things."""
     people = _people(table, listener)
     found = {}
     for name in others:
@@ -153,7 +153,7 @@ def _listener_columns(table: TextTable, others: Sequence[str], listener: str | N
 def _rows(
     table: TextTable, questions: Sequence[Question], listener: str | None
 ) -> tuple[list[list[str]], list[int], list[str]]:
-    """A row for each answer that was given, its line, and its column."""
+    """Return a row for each answer that was given, its line, and its column."""
     people = _people(table, listener)
     rows, lines, answers = [], [], []
     for person, line, cells in zip(people, table.lines, table.rows, strict=True):
