@@ -1,7 +1,7 @@
 """tunebench: did the tuning make the music better, and how sure are we?
 
 The names below are the public interface for plugin authors and scripts; each is imported when first used, so that
-starting the command line stays light. Trainings have theirs in `models.training`.
+the command line starts quickly. The names of trainings are in `models.training`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Signs for streams that cannot hold them: a true minus becomes a hyphen where there is no UTF-8."""
+"""ASCII replacements for streams without UTF-8: a true minus becomes a hyphen."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SIGNS = {
     "♭": "b",
     "\N{REPLACEMENT CHARACTER}": "?",
 }
-"""What stands for each sign that messages and tables use."""
+"""The ASCII replacement of each sign that messages and tables use."""
 
 AS_SIGNS = "tunebench-signs"
 """Name of the error handler of streams for people: see `in_encoding`."""
@@ -48,10 +48,10 @@ AS_JSON = "tunebench-json"
 
 
 def in_encoding(text: str, encoding: str) -> str:
-    r"""Return text as it appears on a stream that holds the characters of an encoding only.
+    r"""Return text as it appears on a stream limited to the characters of an encoding.
 
-    What it lacks is written in ASCII: signs as `SIGNS` has them, all others as JSON escapes them, so that no two texts
-    look alike that are not.
+    Other characters are written in ASCII: signs as in `SIGNS`, the rest as JSON escapes, so that different texts
+    never look alike.
 
     >>> in_encoding("−1.8 ± 0.2 ↑, Müller", "ascii")
     '-1.8 +/- 0.2 up, M\\u00fcller'

@@ -1,4 +1,4 @@
-"""Writing a file or a new folder whole or not at all."""
+"""Write a file or a new folder atomically."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from bench.errors import UsageError
 
-_DEVICES = ("/dev", "/dev/fd")  # /dev/stdout may lead to a regular file, and is a link to keep
+_DEVICES = ("/dev", "/dev/fd")  # /dev/stdout may point to a regular file, and the link must stay
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``: the file that the block makes there is flushed to disk and renamed in its end.
+    """Yield a temporary path beside ``path``; the file that the block makes there is flushed and then renamed.
 
-    A reader of ``path`` sees the whole file or what was there before; a block that raises leaves nothing behind.
+    A reader of ``path`` sees the new file or the old one; a block that raises leaves nothing behind.
 
     Raises:
-        UsageError: the path ends in no name, or is a device or a pipe, which a file would take the place of.
+        UsageError: the path has no file name, or is a device or a pipe, which the file would replace.
     """
     if path.name in ("", ".."):
         raise UsageError(f"'{path}' is a folder; name a file")
@@ -39,21 +39,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_new_folder(folder: Path) -> None:
-    """Check that a folder can be made: that nothing is there, or an empty one.
+    """Check that a folder can be made: that nothing exists there but an empty folder.
 
     Raises:
-        UsageError: something is.
+        UsageError: something else exists there.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already, and not an empty folder; name a new one with --out")
+        raise UsageError(f"{folder} already exists and is not an empty folder; name a new one with --out")
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside ``folder`` that takes its place in the end; a block that raises leaves nothing behind.
+    """Yield a temporary folder that is renamed to ``folder`` at the end; a block that raises leaves nothing behind.
 
     Raises:
-        UsageError: something is there already, or the disk does not take what the block writes.
+        UsageError: something exists there already, or the block cannot write to the disk.
     """
     check_new_folder(folder)
     try:
@@ -68,7 +68,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def duplicate(source: Path, target: Path) -> None:
-    """Give a file that is never rewritten a second name; a copy where the disk knows no hard links.
+    """Give a file that is never rewritten a second name; copy it if the disk does not support hard links.
 
     A reader sees the whole file or none.
     """

@@ -1,4 +1,4 @@
-"""What this process computes with: processor, memory, devices, and the libraries that numbers rest on."""
+"""Processor, memory, devices and library versions of this process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LIBRARIES = (
 
 
 def environment() -> dict[str, str]:
-    """Return facts about this computer and installation; what cannot be told is left out.
+    """Return facts about this computer and installation; unknown ones are left out.
 
-    ``gpu`` is there where torch has been imported by now and sees one: nothing is imported to find out.
+    ``gpu`` is included only if torch is already imported and sees one.
     """
     gpu = _gpu()
     return {**_lasting(), "gpu": gpu} if gpu else dict(_lasting())
@@ -29,7 +29,7 @@ def environment() -> dict[str, str]:
 
 @cache
 def _lasting() -> dict[str, str]:
-    """Return what stays as long as this process runs."""
+    """Return the facts that do not change while this process runs."""
     memory = total_memory()
     facts = {
         "tunebench": version("tunebench"),
@@ -45,7 +45,7 @@ def _lasting() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Return the processor's name as the system gives it, such as ``Apple M2``; "" where it gives none."""
+    """Return the processor's name as the system reports it, such as ``Apple M2``; "" if unknown."""
     with suppress(OSError, subprocess.SubprocessError):
         if sys.platform == "darwin":
             command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
@@ -57,12 +57,12 @@ def processor() -> str:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use; macOS cannot tell, there it is how many there are."""
+    """Return how many cores this process may use; on macOS, how many the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def total_memory() -> int | None:
-    """Return the bytes of memory in this computer; None where the system does not say."""
+    """Return the bytes of memory in this computer; None if unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -70,12 +70,12 @@ def total_memory() -> int | None:
 
 
 def available_memory() -> int | None:
-    """Return the bytes that a new process may use without swapping; None where the system does not say (not Linux)."""
+    """Return the bytes that a new process may use without swapping; None if unknown (not Linux)."""
     return proc_bytes(Path("/proc/meminfo"), "MemAvailable")
 
 
 def proc_bytes(file: Path, name: str) -> int | None:
-    """Return a number of bytes that Linux gives in a file, in kB; None where it does not."""
+    """Return a number of bytes that Linux reports in kB in a file; None if it is not there."""
     with suppress(OSError):
         if found := re.search(rf"^{name}:\s+(\d+) kB", file.read_text(), re.MULTILINE):
             return int(found[1]) * 1024
@@ -83,7 +83,7 @@ def proc_bytes(file: Path, name: str) -> int | None:
 
 
 def package_version(name: str) -> str | None:
-    """Return the version of an installed package; None where it is not installed."""
+    """Return the version of an installed package; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

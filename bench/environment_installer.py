@@ -1,4 +1,4 @@
-"""Making environments of Python for programs of the user's, with uv or pip, and removing them."""
+"""Make and remove Python environments for the user's programs, with uv or pip."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ from bench.run_lock import take
 from bench.user_program import keep_log
 
 Installer: TypeAlias = Literal["uv", "pip"]
-"""What makes environments."""
+"""Programs that can install an environment."""
 Note: TypeAlias = Callable[[str], None]
-"""Told in a sentence what is going on."""
+"""Called with a sentence about the progress."""
 
-_NEWS = 10.0  # seconds between two words on an installation that goes on
-_POLL = 0.1  # seconds between two looks at a lock
+_NEWS = 10.0  # seconds between two messages about a running installation
+_POLL = 0.1  # seconds between two checks of a lock
 _LONGEST_ERROR = 400  # characters
 _CAUSE = re.compile(r"(?:error:|\s*(?:cause:|×|├─▶|╰─▶))\s*(.+)")
 _EXCEPTION = re.compile(r"^[\s│]*((?:\w+\.)*\w*(?:Error|Exception): .+?)\s*$", re.MULTILINE)
-# These would have packages installed elsewhere, or found there.
+# These variables would make pip install packages elsewhere, or find them there.
 _ELSEWHERE = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What is left of an environment that was not finished, or is being made right now.
+    """An unfinished environment: interrupted, or being made right now.
 
     Attributes:
-        folder: where it lies.
-        size: bytes.
+        folder: its path.
+        size: in bytes.
     """
 
     folder: Path
@@ -63,25 +63,25 @@ class Leftover:
 
     @property
     def key(self) -> str:
-        """By which it is listed and removed."""
+        """The key by which it is listed and removed."""
         return self.folder.name
 
 
 def make_environment(spec: EnvironmentSpec, installer: Installer | None = None, note: Note = print) -> KeptEnvironment:
-    """Make an environment, or return the one that is there.
+    """Make an environment, or return the existing one.
 
-    Processes that want the same one wait for the first. An environment that could not be finished is removed; one that
-    a killed process left is made anew.
+    Processes that need the same one wait for the first. An environment whose installation fails is removed; one that
+    a killed process left is made again.
 
     Args:
-        spec: what it is to hold.
-        installer: who makes it; by default uv where it is on the PATH, and otherwise pip.
-        note: told what takes long.
+        spec: its Python and requirements.
+        installer: by default uv if it is on the PATH, otherwise pip.
+        note: called with messages about slow steps.
 
     Raises:
         MissingError: there is no such Python or installer, or a requirement cannot be installed; the message has what
-            the installer said last, and names its log.
-        Unstorable: the disk does not take it.
+            the installer's error, and names its log.
+        Unstorable: the disk is full or not writable.
     """
     chosen = _installer(installer)
     folder = environments_folder() / spec.key
@@ -97,7 +97,7 @@ def make_environment(spec: EnvironmentSpec, installer: Installer | None = None, 
 
 
 def list_environments() -> list[KeptEnvironment | Leftover]:
-    """Return all environments of this user, and what is left of those that were not finished."""
+    """Return all environments of this user, also unfinished ones."""
     home = environments_folder()
     folders = sorted(path for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
     return [read_environment(folder) or Leftover(folder, folder_size(folder)) for folder in folders]
@@ -107,11 +107,11 @@ def remove_environments(keys: Sequence[str] = (), everything: bool = False) -> l
     """Remove environments, and return the keys of those that were there.
 
     Args:
-        keys: of which ones; the first digits are enough where they fit one alone.
-        everything: all of them.
+        keys: keys of the environments; the first digits are enough if unambiguous.
+        everything: remove all of them.
 
     Raises:
-        UsageError: a key fits none or several, or one is being made or used right now.
+        UsageError: a key matches none or several, or one is being made or used right now.
     """
     known = [found.key for found in list_environments()]
     chosen = known if everything else [_the_one(key, known) for key in keys]
@@ -121,7 +121,7 @@ def remove_environments(keys: Sequence[str] = (), everything: bool = False) -> l
         if lock is None:
             raise UsageError(f"the environment {key} is being made or used by another process; wait for it, or end it")
         with lock:
-            (folder / RECORD).unlink(missing_ok=True)  # nobody is to use what is half gone
+            (folder / RECORD).unlink(missing_ok=True)  # no process may use an environment that is being removed
             shutil.rmtree(folder)
     return chosen
 
@@ -130,7 +130,7 @@ def _the_one(key: str, known: Sequence[str]) -> str:
     fitting = [one for one in known if key and one.startswith(key)]
     if len(fitting) == 1:
         return fitting[0]
-    what = f"'{key}' fits {len(fitting)} environments" if fitting else f"there is no environment '{key}'"
+    what = f"'{key}' matches {len(fitting)} environments" if fitting else f"there is no environment '{key}'"
     raise UsageError(f"{what}; 'tunebench environment list' shows them")
 
 
@@ -138,7 +138,7 @@ def _installer(wanted: Installer | None) -> Installer:
     if wanted not in (None, *get_args(Installer)):
         raise UsageError(f"the installer is '{wanted}', must be uv or pip")
     if wanted == "uv" and not shutil.which("uv"):
-        raise MissingError("there is no uv on the PATH; install it, or take pip")
+        raise MissingError("uv is not on the PATH; install it, or use pip")
     return wanted or ("uv" if shutil.which("uv") else "pip")
 
 
@@ -176,7 +176,7 @@ def _made(spec: EnvironmentSpec, folder: Path, installer: Installer, note: Note)
     _run(create, spec.folder, environment, note)
     version = subprocess.run([python, "-I", "-c", _TELL_VERSION], capture_output=True, text=True, check=False).stdout
     if not _is_version(version, spec.python):
-        raise MissingError(f"{create[0]} made an environment of Python '{version.strip()}' instead of {spec.python}")
+        raise MissingError(f"{create[0]} made an environment with Python '{version.strip()}' instead of {spec.python}")
     _run(install, spec.folder, environment, note)
     record = {
         "python": version.strip(),
@@ -194,7 +194,7 @@ _TELL_VERSION = "import platform; print(platform.python_version())"
 
 
 def _is_version(found: str, wanted: str) -> bool:
-    """Return whether an interpreter's version is the one that was asked for, which may leave out the last number."""
+    """Return whether an interpreter's version is the requested one, which may omit the patch number."""
     return bool(found.strip()) and (os.sep in wanted or f"{found.strip()}.".startswith(f"{wanted}."))
 
 
@@ -217,7 +217,7 @@ def _find_python(wanted: str) -> str:
 
 
 def _run(command: Sequence[str], cwd: Path, environment: Mapping[str, str], note: Note) -> None:
-    """Run a step of an installation, which ends with this process.
+    """Run a step of an installation; it is killed if this process ends.
 
     Raises:
         MissingError: it failed.
@@ -238,7 +238,7 @@ def _run(command: Sequence[str], cwd: Path, environment: Mapping[str, str], note
                 process.stop()
         if code:
             said = last_error(log.read_text(encoding="utf-8", errors="replace"))
-            raise MissingError(f"the environment cannot be made: {said}; all of it is in {keep_log(log)}")
+            raise MissingError(f"the environment cannot be made: {said}; the full log is {keep_log(log)}")
 
 
 def _last_line(log: Path) -> str:
@@ -247,7 +247,7 @@ def _last_line(log: Path) -> str:
 
 
 def last_error(text: str) -> str:
-    """Return what pip or uv says why it failed, and the exception of a package that could not be built.
+    """Return the error message of pip or uv, with the exception of a package that could not be built.
 
     >>> last_error("Collecting x\\nERROR: No matching distribution found for x\\n[notice] A new release of pip")
     'No matching distribution found for x'
@@ -256,14 +256,14 @@ def last_error(text: str) -> str:
     told = [line.partition(":")[2].strip() for line in lines if line.startswith("ERROR:")][-1:] or _causes(lines)
     if not told:
         told = [line for line in lines if not line.lower().lstrip().startswith(("[notice]", "warning", "hint", "note"))]
-        told = told[-1:] or ["it said nothing"]
+        told = told[-1:] or ["it printed nothing"]
     said = "; ".join(told).replace(":; ", ": ")
     raised = _EXCEPTION.findall(text)
     return plain_line(said if not raised or raised[-1] in said else f"{said} ({raised[-1]})", _LONGEST_ERROR)
 
 
 def _causes(lines: Sequence[str]) -> list[str]:
-    """The first error and what caused it, as uv (and pip of a build) draws them: marked, and broken into lines."""
+    """Return the first error and its causes, which uv (and pip for builds) prints marked and wrapped."""
     told: list[str] = []
     for line in lines:
         if mark := _CAUSE.match(line):

@@ -1,4 +1,4 @@
-"""What an environment of Python for a user's program is to hold, by content: ``{python: …, requirements: …}``."""
+"""Specification of a Python environment for a user's program, by content: ``{python: …, requirements: …}``."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2")
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What an environment is to hold.
+    """The Python and packages of an environment.
 
     Attributes:
         python: a version, such as ``3.11``, or the absolute path of an interpreter.
         arguments: the requirements as pip and uv take them.
-        content: the same by content: lines of files that they name take the place of the files' names, and hashes take
-            that of local packages.
-        folder: where relative paths in ``arguments`` start.
+        content: the same by content: files of requirements replaced by their lines, local packages replaced
+            by their hashes.
+        folder: base of relative paths in ``arguments``.
     """
 
     python: str
@@ -49,7 +49,7 @@ class EnvironmentSpec:
 
     @property
     def key(self) -> str:
-        """What its folder is called: a home folder may be shared by unlike machines."""
+        """The name of its folder, which includes the platform, as machines may share a home folder."""
         machine = [sys.platform, platform.machine()]
         return fingerprint({"python": self.python, "content": self.content, "machine": machine})[:KEY_DIGITS]
 
@@ -61,20 +61,20 @@ def parse_environment(kind: str, given: Any, folder: Path) -> EnvironmentSpec:
     """Return what ``environment: {python: …, requirements: …}`` of a configuration stands for.
 
     Args:
-        kind: what it is for, for messages: ``command model``.
-        given: ``requirements`` is a list of what pip takes, or a file of them; ``python`` is a version or the path of
+        kind: the user of the environment, for messages: ``command model``.
+        given: ``requirements`` is a list of pip requirements, or a file of them; ``python`` is a version or the path of
             an interpreter, by default the version that runs this.
-        folder: where relative paths start.
+        folder: base of relative paths.
 
     Raises:
-        UsageError: it is of another form, or a requirement could change without being seen.
-        MissingError: a file that it names is not there.
+        UsageError: it has another form, or a requirement could change unnoticed.
+        MissingError: a file that it names does not exist.
     """
     if not isinstance(given, Mapping):
         raise UsageError(f"{kind}: environment is {given!r:.60}, must be {{python: …, requirements: …}}")
     if unknown := [name for name in given if name not in SETTINGS]:
         raise UsageError(
-            f"{kind}: environment has '{unknown[0]}'{suggestion(str(unknown[0]), SETTINGS)}; it takes python and "
+            f"{kind}: environment has '{unknown[0]}'{suggestion(str(unknown[0]), SETTINGS)}; the keys are python and "
             "requirements"
         )
     python = _python(kind, given.get("python"), folder)
@@ -115,7 +115,7 @@ def _python(kind: str, given: Any, folder: Path) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of a file of requirements, without comments, and with broken ones joined."""
+    """Return the lines of a file of requirements, without comments, with continued lines joined."""
     joined = re.sub(r"\s*\\\r?\n\s*", " ", text)
     lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in lines if line]
@@ -126,9 +126,9 @@ def _content(lines: Sequence[str], beside: Path, folder: Path, within: tuple[Pat
 
     Args:
         lines: as `_lines` gives them.
-        beside: where the files of ``-r`` and ``-c`` lie, as pip has it: beside the file that names them.
-        folder: where local packages lie: the folder that pip is run in.
-        within: the files that lead here.
+        beside: folder of the files of ``-r`` and ``-c``: as in pip, that of the file that names them.
+        folder: folder of local packages: the one that pip runs in.
+        within: the files that include this one.
     """
     for line in lines:
         if not (found := _FILE_OPTION.fullmatch(line)):
@@ -137,22 +137,22 @@ def _content(lines: Sequence[str], beside: Path, folder: Path, within: tuple[Pat
             continue
         option, name = found[1] or found[2], found[3].strip("'\"")
         if option in ("-e", "--editable"):
-            raise UsageError(f"'{line}' could change without being seen; leave out {option}")
+            raise UsageError(f"'{line}' could change unnoticed; leave out {option}")
         file = (beside / name).resolve()
         if not file.is_file():
             raise MissingError(f"there is no file {beside / name}{looked_for(beside / name)}")
         if file in within:
-            raise UsageError(f"{file} leads to itself")
+            raise UsageError(f"{file} includes itself")
         constraint = "constraint " if option in ("-c", "--constraint") else ""
         for inner in _content(_lines(read_text(file)), file.parent, folder, (*within, file)):
             yield f"{constraint}{inner}"
 
 
 def _local_package(line: str, folder: Path) -> Path | None:
-    """Return the file or folder that a requirement installs; None where it names a package of an index.
+    """Return the file or folder that a requirement installs; None for a package of an index.
 
     Raises:
-        MissingError: it is a path, and nothing is there.
+        MissingError: it is a path that does not exist.
     """
     if line.startswith("-"):
         return None
@@ -171,7 +171,7 @@ def _local_package(line: str, folder: Path) -> Path | None:
 
 
 def _hash_of(package: Path) -> str:
-    """Return the hash of a file, or of all files of a folder but for what building leaves there."""
+    """Return the hash of a file, or of all files of a folder except those that builds create."""
     if package.is_file():
         return hash_file(package)
     hashes = {}

@@ -9,19 +9,19 @@ code           class               exit status  meaning
 (none)         (none)              0            done
 error          TunebenchError      1            any of the others; never raised itself
 usage          UsageError          2            wrong usage or configuration
-storage        Unstorable          2            the disk does not take what is written
+storage        Unstorable          2            a file cannot be written
 missing        MissingError        3            a dependency or weights are missing
 failures       FailuresRecorded    4            finished, with failures recorded
 generation     GenerationError     4            a clip could not be generated
-transient      TransientError      4            it failed for a reason that may pass
+transient      TransientError      4            a failure that may be temporary
 undefined      Undefined           4            there is no value, for a reason
 data           DataError           5            data that cannot be used
 interrupted    (none)              130          Ctrl-C, or a signal to end
 =============  ==================  ===========  =====================================
 
-In Python, ``error.code`` and ``error.exit_code`` hold them. A command with ``--json`` that one of these errors ends
-before it has a result prints ``{"error": {"code": …, "message": …}}`` in its place, with ``commands`` that may be typed
-next where there are some; Ctrl-C has only its exit status.
+In Python, ``error.code`` and ``error.exit_code`` hold them. If one of these errors ends a command with
+``--json`` before it has a result, it prints ``{"error": {"code": …, "message": …}}`` instead, with ``commands`` to try
+next if there are any; Ctrl-C has only its exit status.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ INTERRUPTED = 130
 
 
 class TunebenchError(Exception):
-    """Base of every error that is the reader's to mend; never shown as a traceback.
+    """Base class of errors that the user can fix; never shown as a traceback.
 
-    ``commands`` are what may be typed next, each ready to paste; the command line shows them below the message.
+    ``commands`` are commands to run next, ready to paste; the command line shows them below the message.
     """
 
     code: ClassVar[str] = "error"
@@ -83,10 +83,10 @@ class GenerationError(TunebenchError):
 
 
 class TransientError(GenerationError):
-    """Something failed for a reason that may pass: a service is busy, a device is in use.
+    """A failure that may be temporary: a service is busy, a device is in use.
 
-    A model, metric or embedder raises it, or a model returns it for one of its requests; what it was asked for is tried
-    again after a while (``executor.retries``).
+    A model, metric or embedder raises it, or a model returns it for one of its requests; the request is tried
+    again after a pause (``executor.retries``).
     """
 
     code = "transient"
@@ -94,14 +94,14 @@ class TransientError(GenerationError):
 
 
 class Undefined(TunebenchError):
-    """There is no value, and the reason why is the result: a silent clip has no embedding."""
+    """There is no value, and the reason is the result: a silent clip has no embedding."""
 
     code = "undefined"
     exit_code = 4
 
 
 class Unstorable(TunebenchError):
-    """The disk did not take a clip; going on would fail for every other clip too."""
+    """A clip could not be written to disk; every other clip would fail, too."""
 
     code = "storage"
     exit_code = 2
@@ -114,10 +114,10 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says in one printable line of bounded length: ours as they are, others with their class."""
+    """Return an error's message as one printable line of bounded length; errors not ours with their class."""
     try:
         text = str(error)
-    except Exception:  # it is a plugin's
+    except Exception:  # a plugin's error, whose __str__ may fail
         text = ""
     name = type(error).__name__
     if isinstance(error, TunebenchError):
@@ -126,9 +126,9 @@ def one_line(error: BaseException) -> str:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Return whether the same may succeed when it is tried again: a `TransientError`, or memory that ran out.
+    """Return whether another try may succeed: a `TransientError`, or memory that ran out.
 
-    The class by which PyTorch says so is known by its name, since only a plugin has imported it.
+    PyTorch's class is recognized by its name, since only plugins import torch.
     """
     names = {kind.__name__ for kind in type(error).__mro__}
     return isinstance(error, TransientError | MemoryError) or "OutOfMemoryError" in names

@@ -1,4 +1,4 @@
-"""Hashes of files: computed once for each state that a file is in, and which files an identity rests on."""
+"""Hashes of files, computed once for each state of a file, and a record of the files that an identity depends on."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bench.regular_file import open_regular
 from bench.user_cache import UserCache
 
 _SETTLED = 2 * 10**9
-"""Nanoseconds after which a change shows in a file's times: the coarsest disks count seconds by twos."""
+"""Nanoseconds after which a change is visible in a file's times: some file systems round to 2 seconds."""
 _MOST_KEPT = 1 << 16
 _MOST_BYTES = 4_000_000  # of the user's cache, some 20,000 hashes
 
 
 class FileChanged(DataError):
-    """A file is not what it was when the run was planned, so that what it leads to would bear another's name."""
+    """A file changed after the run was planned, so results would be stored under the wrong identity."""
 
 
 class FileState(NamedTuple):
-    """What of a file changes with its content, as far as the disk tells; times in nanoseconds.
+    """Properties of a file that change with its content; times in nanoseconds.
 
-    ``changed`` is set by the system alone: it tells of an edit that keeps the size and puts ``modified`` back.
+    ``changed`` is set by the system only; it reveals an edit that keeps the size and resets ``modified``.
     """
 
     device: int
@@ -56,10 +56,10 @@ def hash_file(path: Path, lasting: bool = False) -> str:
 
     Args:
         path: of the file; a link is followed.
-        lasting: keep the hash in the user's cache, for other processes; for files that take long, such as weights.
+        lasting: keep the hash in the user's cache, for other processes; for large files, such as weights.
 
     Raises:
-        OSError: there is none, it may not be read, or is not a regular file.
+        OSError: the file does not exist, is not readable, or is not regular.
     """
     with open_regular(path) as file:
         found = _hash_open(file, lasting)
@@ -69,22 +69,22 @@ def hash_file(path: Path, lasting: bool = False) -> str:
 
 @contextmanager
 def open_hashed(path: Path) -> Iterator[tuple[io.BufferedReader, HashedFile]]:
-    """Open a regular file to read the very bytes that its hash is of, wherever a link to it leads meanwhile.
+    """Open a regular file so that the bytes read are those hashed, even if a link to it changes.
 
     Raises:
         OSError: as `hash_file`.
-        FileChanged: it was written to, or taken away, before the end of the block.
+        FileChanged: it was written to or removed before the end of the block.
     """
     with open_regular(path) as file:
         found = _hash_open(file, lasting=False)
         file.seek(0)
         yield file, found
         if file_state(os.fstat(file.fileno())) != found.state:
-            raise FileChanged(f"{path} was written to while it was read; run the same command again")
+            raise FileChanged(f"{path} changed while it was read; run the same command again")
 
 
 def note_hash(path: Path, found: HashedFile) -> None:
-    """Say that an identity rests on a file, as `hash_file` does, of one that was hashed before."""
+    """Record that an identity depends on a file that was hashed before, as `hash_file` does."""
     for notes in _noted.get():
         notes[path.absolute()] = found
 
@@ -101,7 +101,7 @@ def hash_bytes_of(path: Path) -> str:
 
 @contextmanager
 def hashed_files() -> Iterator[dict[Path, HashedFile]]:
-    """Yield the files whose hashes `hash_file` gives inside the block: what an identity that is made there rests on."""
+    """Yield the files that `hash_file` hashes inside the block: those that an identity made there depends on."""
     notes: dict[Path, HashedFile] = {}
     token = _noted.set((*_noted.get(), notes))
     try:
@@ -111,7 +111,7 @@ def hashed_files() -> Iterator[dict[Path, HashedFile]]:
 
 
 def changed_file(before: Mapping[Path, HashedFile], now: Mapping[Path, HashedFile]) -> Path | None:
-    """Return a file that has another content now, or is there only once; None where all are the same."""
+    """Return a file whose content differs, or that is in one mapping only; None if all are the same."""
     for path in [*before, *now]:
         was, found = before.get(path), now.get(path)
         if was is None or found is None or was.sha256 != found.sha256:
@@ -120,12 +120,12 @@ def changed_file(before: Mapping[Path, HashedFile], now: Mapping[Path, HashedFil
 
 
 def touched_file(before: Mapping[Path, HashedFile], now: Mapping[Path, HashedFile]) -> Path | None:
-    """A file that was written to between two looks, even if its content is now what it was; None where none was."""
+    """Return a file that was written to between two checks, even if its content is the same; None if none was."""
     return next((path for path, was in before.items() if path in now and now[path].state != was.state), None)
 
 
 def file_state(status: os.stat_result) -> FileState:
-    """Return the state of a file as the system tells it."""
+    """Return the state of a file as the system reports it."""
     return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
@@ -138,7 +138,7 @@ def _hash_open(file: io.BufferedReader, lasting: bool) -> HashedFile:
     started = time.time_ns()
     found = hashlib.file_digest(file, "sha256").hexdigest()
     whole = file_state(os.fstat(file.fileno())) == state
-    # A file that has only just changed may change again and look the same.
+    # A file that has just changed may change again without a new time.
     if whole and started - max(state.modified, state.changed) > _SETTLED:
         if len(_hashes) >= _MOST_KEPT:
             _hashes.clear()
@@ -155,5 +155,5 @@ def _cache() -> UserCache:
 
 
 def _key(state: FileState) -> str:
-    """Return a home folder may be shared by machines, and a number of a device is a machine's own."""
+    """Return the cache key; it holds the machine's name, as device numbers differ between machines."""
     return f"{platform.node()} {' '.join(map(str, state))}"

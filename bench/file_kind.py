@@ -1,4 +1,4 @@
-"""What a file holds, told by its first bytes; endings of names are often wrong."""
+"""Detect the kind of a file from its first bytes, as file extensions are often wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HEAD = 4096
 """Bytes from the beginning of a file that `kind_of` needs."""
 
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".m4a", ".aac", ".mp4", ".webm", ".wma")
-"""Endings that a file of sound may have; those from ``.m4a`` on need the extra ``formats``."""
+"""Extensions of audio files; those from ``.m4a`` on need the extra ``formats``."""
 
 LFS_POINTER = b"version https://git-lfs.github.com"
 
@@ -17,9 +17,9 @@ class FileKind(NamedTuple):
     """A kind of file.
 
     Attributes:
-        name: what a message says that a file holds.
-        demuxer: FFmpeg's name of the format, where the second decoder reads it.
-        remedy: what to do about a file that holds no sound; empty where it holds some.
+        name: description of the content, for messages.
+        demuxer: FFmpeg's name of the format, if the second decoder reads it.
+        remedy: what to do about a file without audio; empty for audio.
     """
 
     name: str
@@ -29,10 +29,10 @@ class FileKind(NamedTuple):
 
 WAV, FLAC, OGG, MPEG = (FileKind(name) for name in ("WAV", "FLAC", "Ogg", "MPEG audio"))
 OTHER = FileKind("")
-"""What libsndfile is to make out."""
+"""Kinds that libsndfile identifies."""
 
 _AGAIN = "download it again"
-_NOTES = "give its name the ending {}, and it is scored on its notes"
+_NOTES = "rename it to {}, and its notes are scored"
 _STARTS = {
     b"fLaC": FLAC,
     b"OggS": OGG,
@@ -52,7 +52,7 @@ _CODECS = {b"alac": "ALAC", b"mp4a": "AAC"}
 
 
 def kind_of(head: bytes) -> FileKind:
-    """Return what a file holds that begins with ``head``, its first `HEAD` bytes, or all if it has fewer.
+    """Return the kind of a file from its first `HEAD` bytes, or from all of them if it is shorter.
 
     >>> kind_of(b"OggS...").name, kind_of(b"<!DOCTYPE html><html>").name
     ('Ogg', 'a web page')
@@ -65,7 +65,7 @@ def kind_of(head: bytes) -> FileKind:
     if head[4:8] == b"ftyp":
         return FileKind("MPEG-4 audio", "mov")
     if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
-        # The layer, which is none for the transport stream of AAC.
+        # The MPEG layer; 0 is the transport stream of AAC.
         return MPEG if head[1] & 0x06 else FileKind("AAC", "aac")
     if head.startswith(b"ID3"):
         return _behind_tag(head)
@@ -79,7 +79,7 @@ def mpeg4_name(content: bytes) -> str:
 
 
 def id3_size(head: bytes) -> int:
-    """Return bytes that an ID3v2 tag takes, at whose beginning ``head`` is; 0 where there is none."""
+    """Return the length in bytes of the ID3v2 tag that begins at ``head``; 0 if there is none."""
     if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 0x7F:
         return 0
     size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
@@ -101,5 +101,5 @@ def _of_text(head: bytes) -> FileKind:
     if b"<score-partwise" in head or b"<score-timewise" in head:
         return FileKind("MusicXML", remedy=_NOTES.format(".musicxml"))
     if start.startswith((b"{", b"<?xml", b"<error")):
-        return FileKind("a text", remedy=f"perhaps the error message of a server; {_AGAIN}")
+        return FileKind("text", remedy=f"perhaps the error message of a server; {_AGAIN}")
     return OTHER

@@ -1,4 +1,4 @@
-"""Names of files with accents, which systems spell in two ways: é is one code point (NFC), or e and an accent (NFD)."""
+"""File names with accents, which have two spellings: é is one code point (NFC), or e and an accent (NFD)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def same_spelling(name: str) -> str:
-    """Return a name in the one spelling that names are compared in (NFC).
+    """Return a name in the spelling used for comparisons (NFC).
 
     >>> same_spelling("Cafe\\u0301") == "Caf\\u00e9"
     True
@@ -18,22 +18,22 @@ def same_spelling(name: str) -> str:
 
 
 def looked_for(path: str | Path) -> str:
-    """What to add to a message that says that a path leads nowhere: the whole path, where a relative one was given.
+    """Return an addition to a message about a missing path: the absolute path, if a relative one was given.
 
     >>> looked_for("/data/clips")
     ''
     """
     try:
         whole = Path(path).absolute()
-    except OSError:  # the working folder is gone
+    except OSError:  # the working folder was removed
         return ""
     return "" if str(whole) == str(path) else f" (looked for {whole})"
 
 
 def as_on_disk(path: Path) -> Path:
-    """Return the path of the file that a table names, as the disk spells it; the path as it is where there is none.
+    """Return the path of the file that a table names, as spelled on disk; the path unchanged if there is none.
 
-    A name that is there as it is written is taken before one in another spelling.
+    An exact match is preferred to one in another spelling.
     """
     if str(path).isascii() or path.exists():
         return path
@@ -47,8 +47,8 @@ def as_on_disk(path: Path) -> Path:
 
 @lru_cache(maxsize=64)
 def _names_in(folder: Path, changed: int) -> Mapping[str, Sequence[str]]:
-    """Return the names in a folder, by the spelling that they are compared in."""
-    del changed  # only so that a folder that changed is listed again
+    """Return the names in a folder, by their spelling for comparisons."""
+    del changed  # part of the cache key, so that a changed folder is listed again
     found: dict[str, list[str]] = {}
     for entry in folder.iterdir():
         found.setdefault(same_spelling(entry.name), []).append(entry.name)

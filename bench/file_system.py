@@ -1,4 +1,4 @@
-"""Which file system a folder lies on."""
+"""Detect the file system of a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-# Beginnings of the names of those that another computer serves, or the host of this virtual one.
+# Prefixes of the names of network file systems, and of those that the host of a virtual machine serves.
 _NETWORK = (
     *(
         "nfs",
@@ -33,7 +33,7 @@ def on_network(folder: Path) -> bool:
 
 
 def kind(folder: Path, listing: str) -> str:
-    r"""Return the kind of the file system that an absolute folder lies on, such as ``nfs4``; "" where none is listed.
+    r"""Return the file system of an absolute folder, such as ``nfs4``; "" if it is not listed.
 
     Args:
         listing: lines such as ``host:/home /home nfs4 rw 0 0`` (Linux, where a blank in a name is ``\040``) or
@@ -43,7 +43,7 @@ def kind(folder: Path, listing: str) -> str:
     'nfs4'
     """
     kinds = {}
-    for line in listing.split("\n"):  # names may hold what else ends a line
+    for line in listing.split("\n"):  # names may contain other line separators
         if mac := re.fullmatch(r".+? on (/.*) \((\w+)[^()]*\)", line):
             kinds[mac[1]] = mac[2]
         elif len(linux := line.split(" ")) >= 3:
@@ -53,7 +53,7 @@ def kind(folder: Path, listing: str) -> str:
 
 
 def mounts() -> str:
-    """Return what is mounted: a line a disk, as Linux lists it in a file, or as ``mount`` prints it on macOS."""
+    """Return the mounted disks, one per line, as Linux lists them in a file, or as ``mount`` prints them on macOS."""
     try:
         listed = Path("/proc/mounts")
         if listed.is_file():

@@ -1,4 +1,4 @@
-"""Canonical JSON and its hash: how everything that has an identity gets its name."""
+"""Canonical JSON and its hash: the names of everything with an identity."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> str:
-    """Return JSON with sorted keys, no white space and no NaN: equal values give equal text.
+    """Return Return JSON with sorted keys, no white space and no NaN: equal values give equal text.
 
     Raises:
-        TypeError, ValueError: something JSON cannot hold, a float that is not finite, or text with an unpaired
+        TypeError, ValueError: a value that JSON cannot represent, a float that is not finite, or text with an unpaired
             surrogate.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -27,10 +27,10 @@ def fingerprint(value: Any) -> str:
 
 
 def fingerprint_of_fields(fields: Mapping[str, str]) -> str:
-    """Return the fingerprint of a mapping of which each value is canonical JSON already.
+    """Return the fingerprint of a mapping whose values are canonical JSON already.
 
     Args:
-        fields: names of plain letters, which JSON writes as they are, and the text of each value.
+        fields: text of each value by name; names are plain letters, which JSON does not escape.
 
     >>> fingerprint_of_fields({"b": "[1]", "a": "2"}) == fingerprint({"a": 2, "b": [1]})
     True

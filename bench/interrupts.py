@@ -13,16 +13,16 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold back what would raise KeyboardInterrupt in the body until the body has ended; a second one is not held.
+    """Defer a KeyboardInterrupt until the body has ended; a second one is not deferred.
 
-    Where native code calls a Python function (libsndfile does so to read and write, soxr to return an array), an
+    If native code calls a Python function (libsndfile to read and write, soxr to return an array), an
     exception that is raised there is dropped, or ends the process.
 
     Raises:
-        KeyboardInterrupt: it was interrupted meanwhile.
+        KeyboardInterrupt: one came while the body ran.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are handled in the main thread alone
+        yield  # signals are handled in the main thread only
         return
     before = {number: handler for number in _STOPPING if callable(handler := signal.getsignal(number))}
     came = False

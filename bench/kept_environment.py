@@ -1,8 +1,8 @@
-"""Environments of Python that were made for programs of the user's: where they are, and what is installed in them.
+"""Installed Python environments of the user's programs: where they are, and their packages.
 
-An environment is a venv in the user's folder for caches. Its name is the hash of its Python version and its
+An environment is a venv in the user's cache folder. Its name is the hash of its Python version and its
 requirements, with the content of every file that these name. `bench.environment_installer` makes it, and only when it
-is asked to. One that is whole has a record beside its interpreter: what a process that was killed left is never used.
+is asked to. A complete one has a record beside its interpreter; what a killed process left is never used.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from bench.hashing import fingerprint
 from bench.user_cache import cache_folder
 
 RECORD = "environment.json"
-"""The file that says that an environment is whole, and what it was made of."""
-_INSTALLERS = frozenset({"pip", "setuptools", "wheel"})  # which pip freeze leaves out, too
+"""The file that marks an environment as complete, with its specification."""
+_INSTALLERS = frozenset({"pip", "setuptools", "wheel"})  # which pip freeze omits, too
 
 
 class EnvironmentMissing(MissingError):
@@ -36,14 +36,14 @@ class EnvironmentMissing(MissingError):
 
 @dataclass(frozen=True)
 class KeptEnvironment:
-    """An environment that was made.
+    """An installed environment.
 
     Attributes:
         folder: of the venv.
         python: the full version of its interpreter.
-        requirements: what was asked for, as it was written.
-        installer: who made it: ``uv`` or ``pip``.
-        made: when, in ISO 8601.
+        requirements: the requirements as written.
+        installer: ``uv`` or ``pip``.
+        made: time of the installation, ISO 8601.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class KeptEnvironment:
 
     @property
     def key(self) -> str:
-        """By which it is listed and removed."""
+        """The key by which it is listed and removed."""
         return self.folder.name
 
     @property
@@ -64,10 +64,10 @@ class KeptEnvironment:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """What is installed in it at this moment, as ``name==version``, sorted.
+        """The packages installed in it now, as ``name==version``, sorted.
 
-        What pip freeze leaves out is left out. A package that comes from a file, a folder or an address carries the
-        hash of its files, one from a repository the commit.
+        Packages that pip freeze omits are omitted. A package from a file, a folder or a URL carries the
+        hash of its files, one from a repository its commit.
         """
         site = self.folder / "lib" / f"python{'.'.join(self.python.split('.')[:2])}" / "site-packages"
         try:
@@ -77,19 +77,19 @@ class KeptEnvironment:
 
     @property
     def size(self) -> int:
-        """Bytes of all its files; what an installer shares with its own cache is counted, too."""
+        """Bytes of all its files; including those shared with the installer's cache."""
         return folder_size(self.folder)
 
     @property
     def last_used(self) -> str:
-        """The day on which a program was last run in it, as ``2026-11-29``; "" where it has gone."""
+        """The day on which a program was last run in it, as ``2026-11-29``; "" if it was removed."""
         with suppress(OSError):
             return datetime.fromtimestamp((self.folder / RECORD).stat().st_mtime).date().isoformat()
         return ""
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Note that it is used now, and keep it from being removed while the body runs, where the disk knows locks."""
+        """Record a use, and prevent its removal while the body runs, if the disk supports locks."""
         with ExitStack() as held:
             with suppress(OSError):
                 os.utime(self.folder / RECORD)
@@ -99,7 +99,7 @@ class KeptEnvironment:
 
 
 def kept_environment(spec: EnvironmentSpec) -> KeptEnvironment | None:
-    """Return the environment of a specification; None where none that is whole is here."""
+    """Return the environment of a specification; None if no complete one exists."""
     return read_environment(environments_folder() / spec.key)
 
 
@@ -112,22 +112,22 @@ def needed_environment(kind: str, spec: EnvironmentSpec) -> KeptEnvironment:
     found = kept_environment(spec)
     if found is None:
         raise EnvironmentMissing(
-            f"{kind}: its environment is not made yet ({spec}); 'tunebench environment make CONFIG' makes it"
+            f"{kind}: its environment has not been made ({spec}); make it with 'tunebench environment make CONFIG'"
         )
     return found
 
 
 def identity_of_environment(spec: EnvironmentSpec, kept: KeptEnvironment) -> dict[str, Any]:
-    """What identifies results of an environment: its Python, the requirements, and what was installed for them."""
+    """Return what identifies results of an environment: its Python, requirements, and installed packages."""
     version = ".".join(kept.python.split(".")[:2])
     return {"python": version, "requirements": fingerprint(list(spec.content)), "packages": list(kept.packages)}
 
 
 def environments_folder() -> Path:
-    """Return where environments are kept.
+    """Return the folder of environments.
 
     Raises:
-        UsageError: nobody knows where the user's home is.
+        UsageError: the user's home folder is unknown.
     """
     try:
         return cache_folder("environments")
@@ -141,7 +141,7 @@ def lock_of(folder: Path) -> Path:
 
 
 def read_environment(folder: Path) -> KeptEnvironment | None:
-    """Return the environment in a folder; None where there is none, or what is there is not whole."""
+    """Return the environment in a folder; None if there is none or it is incomplete."""
     try:
         said = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         found = KeptEnvironment(folder, said["python"], tuple(said["requirements"]), said["installer"], said["made"])
@@ -163,7 +163,7 @@ def folder_size(folder: Path) -> int:
 
 @lru_cache(maxsize=64)
 def _packages(site: Path, changed: int) -> tuple[str, ...]:
-    del changed  # only so that what was installed since is seen
+    del changed  # part of the cache key, so that new packages are seen
     from importlib.metadata import distributions
 
     found = set()
@@ -175,7 +175,7 @@ def _packages(site: Path, changed: int) -> tuple[str, ...]:
 
 
 def _origin(package: Any) -> str:
-    """Return what tells a package that is of no index from another of the same version."""
+    """Return the hash or commit of a package that does not come from an index."""
     try:
         origin = json.loads(package.read_text("direct_url.json") or "null")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a process settles before it imports libraries that would write to a place that all processes share."""
+"""Settings before importing libraries that would write to folders shared by all processes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from bench.numba_cache import use_private_cache
 
 
 def set_up_libraries() -> None:
-    """Keep numba's compiled code to this process, and onnxruntime from recording what it is used for.
+    """Keep numba's compiled code to this process, and onnxruntime from recording telemetry.
 
-    Call it before anything heavy is imported; it imports nothing itself, and a second call does nothing.
+    Call it before heavy imports; it imports nothing itself, and a second call does nothing.
     """
-    # From 1.31 on, importing onnxruntime, as diffusers does too, writes an identifier of this user and a database of
-    # events to be sent into the folder for caches.
+    # From 1.31 on, importing onnxruntime (diffusers does) writes an identifier of this user and a database of
+    # telemetry events into the cache folder.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     use_private_cache()

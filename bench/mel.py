@@ -1,4 +1,4 @@
-"""Mel spectrograms: power over time in bands that are about equally wide to the ear.
+"""Mel spectrograms: power over time in bands of about equal perceived width.
 
 Slaney's scale: linear to 1 kHz and logarithmic above. M. Slaney: Auditory Toolbox, version 2. Interval Research
 technical report 1998-010. Filters and spectrogram are those of librosa 0.11, whose import compiles code for half a
@@ -57,7 +57,7 @@ def _mel(hertz: float) -> float:
 def mel_spectrogram(samples: Samples, filters: Filters, hop: int) -> npt.NDArray[np.float32]:
     """Compute the power in mel bands of windows ``hop`` samples apart, shape (1 + samples // hop, bands).
 
-    The first window is centred on the first sample. See `mel_power`.
+    The first window is centered on the first sample. See `mel_power`.
     """
     return mel_power(samples, filters, np.arange(0, len(samples) + 1, hop))
 
@@ -71,7 +71,7 @@ def mel_power(samples: Samples, filters: Filters, centres: npt.NDArray[np.intp])
     Args:
         samples: mono, shape (samples,).
         filters: from `mel_filters`, of the windows' length.
-        centres: sample on which each window is centred, 0 to the number of samples, shape (windows,).
+        centres: sample at the center of each window, 0 to the number of samples, shape (windows,).
     """
     from scipy.fft import rfft
 
@@ -79,7 +79,7 @@ def mel_power(samples: Samples, filters: Filters, centres: npt.NDArray[np.intp])
     bell = np.hanning(window + 1)[:-1]
     views = np.lib.stride_tricks.sliding_window_view(np.pad(samples, window // 2), window)
     power = np.empty((len(centres), len(filters)), dtype=np.float32)
-    # Equal parts: a matrix product with few rows is summed in another order, and its last bits differ.
+    # Use equal chunks: a matrix product with few rows sums in another order, and its last bits differ.
     for part in np.array_split(np.arange(len(centres)), max(1, len(centres) // _WINDOWS_AT_ONCE)):
         spectra = rfft(views[centres[part]] * bell).astype(np.complex64)
         power[part] = np.square(np.abs(spectra)) @ filters.T

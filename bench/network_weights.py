@@ -1,6 +1,6 @@
 """Networks of transformers and diffusers, loaded whole: every weight from the checkpoint, and finite, or an error.
 
-Both libraries draw at random what a checkpoint lacks, in every process anew, and carry on.
+Both libraries silently fill missing weights with new random values in every process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.errors import DataError
 from bench.quiet import quiet_libraries
 from bench.weights_file import AGAIN, load_weights
 
-# Constants that a network computes for itself; checkpoints hold them or not, as the library of their time had it.
+# Constants that a network computes itself; checkpoints hold them or not, depending on the library's version.
 _COMPUTED = re.compile(
     r"(^|\.)(position_ids|token_type_ids|relative_position_index|num_batches_tracked|embed_positions\.weights)$"
 )
@@ -23,7 +23,7 @@ _NAMED = 3  # tensors in one message
 
 
 def load_network(kind: Any, folder: Path, **options: Any) -> Any:
-    """Load a network from a folder by its class's ``from_pretrained``, without asking a network, and check it.
+    """Load a network from a folder by its class's ``from_pretrained``, without network access, and check it.
 
     Args:
         kind: a model class of transformers or diffusers.
@@ -31,16 +31,16 @@ def load_network(kind: Any, folder: Path, **options: Any) -> Any:
         options: for ``from_pretrained``, such as ``torch_dtype``.
 
     Raises:
-        DataError: the checkpoint lacks a tensor, holds one that the network has no place for, or one of another shape
+        DataError: the checkpoint lacks a tensor, holds an unknown one, or one of another shape
             or of whole numbers, or one with NaN or infinities; the message names the tensor.
     """
     with quiet_libraries():
-        warnings.filterwarnings("ignore", "Casting complex values")  # they are refused below
+        warnings.filterwarnings("ignore", "Casting complex values")  # these are refused below
         network, report = kind.from_pretrained(
             str(folder), local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
     stored = _stored(folder)
-    # What older versions saved and newer ones compute is a buffer still.
+    # Constants that older versions saved and newer ones compute are still buffers.
     unexpected = set(report["unexpected_keys"]) - {name for name, _ in network.named_buffers()}
     unexpected |= _overlooked(stored, network)
     _check_names(network, report["missing_keys"], unexpected, report["mismatched_keys"], folder)
@@ -50,15 +50,15 @@ def load_network(kind: Any, folder: Path, **options: Any) -> Any:
 
 
 def fill_network(network: Any, state: Mapping[str, Any], where: Path) -> None:
-    """Put the tensors of a checkpoint into a network of PyTorch's, in place.
+    """Put the tensors of a checkpoint into a PyTorch network, in place.
 
     Args:
         network: any module.
-        state: what the checkpoint holds, by name.
+        state: tensors of the checkpoint, by name.
         where: the checkpoint, for messages.
 
     Raises:
-        DataError: as `load_network`, or one of them is no tensor.
+        DataError: as `load_network`, or a value is not a tensor.
     """
     import torch
 
@@ -82,7 +82,7 @@ def check_finite(network: Any, where: Path) -> None:
         where: its checkpoint, for the message.
 
     Raises:
-        DataError: one is; the message names the tensor.
+        DataError: one is not finite; the message names the tensor.
     """
     import torch
 
@@ -92,7 +92,7 @@ def check_finite(network: Any, where: Path) -> None:
         if all(torch.isfinite(extreme) for extreme in torch.aminmax(tensor.detach())):
             continue
         half = tensor.dtype == torch.float16 and not torch.isnan(tensor).any()
-        advice = "set dtype: float32 if they are finite there, or " if half else ""
+        advice = "try dtype: float32, or " if half else ""
         what = "infinities as float16" if half else "NaN or infinities"
         raise DataError(f"{where}: the weights '{name}' hold {what}; {advice}{AGAIN}")
 
@@ -102,7 +102,7 @@ def _check_names(network: Any, missing: Any, unexpected: Any, mismatched: Any, w
     in the checkpoint and that of the network."""
     lacking, foreign = (sorted(name for name in names if not _COMPUTED.search(name)) for names in (missing, unexpected))
     problems = [f"lacks {_listed(lacking)}"] if lacking else []
-    problems += [f"holds {_listed(foreign)}, for which there is no place"] if foreign else []
+    problems += [f"holds {_listed(foreign)}, which the network does not have"] if foreign else []
     problems += [
         f"holds '{name}' as {_size(here)}, not {_size(wanted)}" for name, here, wanted in sorted(mismatched)[:1]
     ]
@@ -128,9 +128,9 @@ def _check_types(stored: Mapping[str, Any], tensors: Mapping[str, Any], where: P
 
 
 def _overlooked(stored: Mapping[str, Any], network: Any) -> set[str]:
-    """Return names in a checkpoint that transformers leaves out for a part of the network that they are not of.
+    """Return names in a checkpoint that transformers omits although the network needs them.
 
-    It looks for what T5's encoder leaves out, all that has "decoder" in its name, in MusicGen's own decoder too.
+    Its filter for T5's encoder, all names with "decoder", also affects MusicGen's own decoder.
     """
     patterns = getattr(network, "_keys_to_ignore_on_load_unexpected", None) or ()
     own = {_plain(name) for name in (*network.state_dict(), *(name for name, _ in network.named_buffers()))}
@@ -139,7 +139,7 @@ def _overlooked(stored: Mapping[str, Any], network: Any) -> set[str]:
     if not hidden:
         return set()
     places = [(f"{place}." if place else "", module) for place, module in network.named_modules()]
-    # A network without its head is saved without the prefix that it has below the head.
+    # A network saved without its head lacks the prefix that its names have with the head.
     places += [("", module) for place, module in places if place == f"{getattr(network, 'base_model_prefix', '')}."]
     for place, module in places:
         for pattern in getattr(type(module), "_keys_to_ignore_on_load_unexpected", None) or ():
@@ -148,7 +148,7 @@ def _overlooked(stored: Mapping[str, Any], network: Any) -> set[str]:
 
 
 def _stored(folder: Path) -> dict[str, Any]:
-    """Return the tensors in a folder's files of weights as the libraries choose them, without their values."""
+    """Return the tensors in a folder's files of weights as the libraries select the files, without their values."""
     files = [file for file in folder.glob("*.safetensors") if ".fp16." not in file.name]
     files = files or [file for file in folder.glob("*pytorch_model*.bin") if ".fp16." not in file.name]
     return {name: tensor for file in sorted(files) for name, tensor in load_weights(file, values=False)[0].items()}
@@ -160,7 +160,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return one name for the two that the factors of weight normalization have had."""
+    """Return one name for the old and the new names of the factors of weight normalization."""
     name = name.replace("parametrizations.weight.original0", "weight_g")
     return name.replace("parametrizations.weight.original1", "weight_v")
 

@@ -1,10 +1,10 @@
-"""A folder of compiled code for this process alone, so that no two processes write to one.
+"""A private folder of compiled code for each process, so that no two processes write to the same one.
 
 numba keeps what it compiled in numbered files, by default beside the library's source. Two processes that fill such a
 folder at once replace each other's files, and an entry of the index may then name the code of another signature: from
 then on every process that loads it crashes.
 
-Here librosa, which compiles for half a minute when it is imported, is compiled once for each installation, by a process
+Here librosa, which compiles for half a minute when it is imported, is compiled once per installation, by a process
 of its own, into a folder that nothing writes to afterwards. Every process works on a copy of it, which it removes when
 it ends, or the next process does if it was killed. All this happens under one lock.
 """
@@ -26,11 +26,11 @@ _PATIENCE = 900.0  # seconds for a compilation; a machine under load took 90
 
 
 def use_private_cache() -> None:
-    """Let numba keep what it compiles in a folder of this process alone, prepared when numba is first imported.
+    """Let numba keep what it compiles in a private folder of this process, prepared when numba is first imported.
 
-    It costs nothing in a process that never imports numba. Where numba has been imported already, functions that were
-    declared before this call keep the folder they have; those declared from now on are in the private one. The
-    environment variable ``NUMBA_CACHE_DIR`` is replaced, also where it was set from outside; processes that this one
+    It costs nothing if numba is never imported. If numba has been imported already, functions that were
+    declared before this call keep their folder; those declared later use the private one. The
+    environment variable ``NUMBA_CACHE_DIR`` is replaced, even if it was set by the user; processes that this one
     starts share its folder unless they call this too.
     """
     if any(isinstance(finder, _BeforeNumba) for finder in sys.meta_path):
@@ -43,14 +43,14 @@ def use_private_cache() -> None:
 
 
 class _BeforeNumba:
-    """Finds no module, and is asked for every one: it learns here that numba is about to be imported."""
+    """Import hook that finds no module, but notices that numba is about to be imported."""
 
     def __init__(self) -> None:
         self._prepared = False
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> None:
         del path, target
-        # A search for "numba" itself may come from code that only wants to know whether it is installed.
+        # A search for "numba" itself may come from code that only checks whether it is installed.
         if name.startswith("numba."):
             self.prepare()
 
@@ -63,7 +63,7 @@ class _BeforeNumba:
 def _private_folder() -> Path:
     """Make a folder that this process removes at its end; what is compiled is in its sub-folder ``cache``.
 
-    Where the user's folder for caches cannot be written to, or its disk knows no locks, it is an empty temporary one.
+    If the user's cache folder is not writable, or its disk has no locks, it is an empty temporary one.
     """
     import atexit
     import shutil
@@ -98,7 +98,7 @@ def _private_folder() -> Path:
 
 
 def _wait_for(path: Path) -> IO[str]:
-    """Lock a file, however long another process holds it."""
+    """Lock a file, waiting as long as another process holds it."""
     import time
 
     from bench.run_lock import take
@@ -143,8 +143,8 @@ def _compiled(root: Path) -> Path | None:
 
 
 def _installation() -> str | None:
-    """Name what compiled code depends on: versions, the processor, and the library's files, which numba looks up by
-    their place and age. None where the library is not installed."""
+    """Return a key of what compiled code depends on: versions, processor, and the library's files, which numba finds by
+    path and time. None if the library is not installed."""
     import hashlib
     from importlib.metadata import PackageNotFoundError, distribution, version
 

@@ -1,4 +1,4 @@
-"""What a caller may name a file or a folder with."""
+"""Types that callers may use for paths."""
 
 from __future__ import annotations
 

@@ -1,22 +1,22 @@
-"""Text that comes from others, in a form that every file, database and terminal takes."""
+"""Clean text from other sources so that every file, database and terminal accepts it."""
 
 from __future__ import annotations
 
 import re
 
 MOST = 2000
-"""Characters that are kept of a text that is to be one line."""
+"""Maximum length of a text shown in one line."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def whole_characters(text: str) -> str:
-    """Return the text without unpaired surrogates, which UTF-8 cannot hold: ``?`` stands in their place."""
+    """Return the text without unpaired surrogates, which UTF-8 cannot hold: they become ``?``."""
     return text.encode(errors="replace").decode()
 
 
 def plain_line(text: str, most: int = MOST) -> str:
-    r"""Return the text as one line of at most so many characters; ``�`` stands for a control character.
+    r"""Return the text as one line of at most ``most`` characters; control characters become ``�``.
 
     >>> plain_line("two\nlines"), plain_line("a \ud800 \x1b[2J"), plain_line("longer", 4)
     ('two lines', 'a ? �[2J', 'lon…')

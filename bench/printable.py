@@ -1,4 +1,4 @@
-"""Text that a terminal shows and does not obey."""
+"""Escape text so that it cannot control a terminal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _COMMANDS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066
 
 
 def printable(text: str) -> str:
-    r"""Return text with what commands a terminal written as in JSON, so that JSON stays the same JSON.
+    r"""Return text with terminal control characters escaped as in JSON, so that JSON keeps its value.
 
-    Whoever wrote a file name, a message or a label could otherwise move the cursor, recolor what follows, or show
+    A file name, a message or a label could otherwise move the cursor, recolor what follows, or show
     letters in another order than they have.
 
     >>> printable("a\x1b[2Jb")

@@ -1,11 +1,11 @@
-"""Processes that never outlive whoever started them, and whose end is seen at once.
+"""Child processes that never outlive their parent, and whose end is noticed at once.
 
-Whoever starts such a process holds one end of a pipe. The system closes that end when the holder is gone, for whatever
-reason; no process can be killed too suddenly for that to work.
+The parent holds one end of a pipe. The system closes it when the parent is gone, for whatever
+reason, even if it was killed.
 
-As a program, this file is a guard: it runs a command, ends it when the pipe is closed, and kills all that the command
-has started as soon as it ends. On Linux that includes what has left for a session of its own: the guard becomes the
-parent of every process below it that loses its own. Elsewhere it is the command's process group. `Guarded` starts one.
+Run as a program, this file is a guard: it runs a command, ends it when the pipe is closed, and kills all that it
+started as soon as it ends. On Linux that includes processes in sessions of their own: the guard becomes the
+parent of every process below it that is orphaned. Elsewhere it is the command's process group. `Guarded` starts one.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 _LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_LOOKS = 0.1 if _LINUX else 1.0  # seconds between two looks at the memory in use
-_LONGEST_WAIT = 3600.0  # seconds at once; a limit may be longer than what a system can wait for
+_LOOKS = 0.1 if _LINUX else 1.0  # seconds between two checks of the memory in use
+_LONGEST_WAIT = 3600.0  # seconds per wait; a limit may exceed what a system call can wait for
 _LASTING = "TUNEBENCH_TMPDIR"  # in the environment of a command that has a scratch folder
-_LEAVING = 10.0  # seconds that killed processes may take; one that waits for a broken disk is left
+_LEAVING = 10.0  # seconds that killed processes may take to end; one stuck on a broken disk is left
 
 
 class Ending(NamedTuple):
@@ -41,7 +41,7 @@ class Ending(NamedTuple):
 
     Attributes:
         code: its exit code, minus the signal that ended it, or 126 if it could not be started.
-        memory: bytes that it and its children used where that was more than they may; otherwise 0.
+        memory: bytes that it and its children used if over the limit; otherwise 0.
     """
 
     code: int
@@ -49,24 +49,24 @@ class Ending(NamedTuple):
 
 
 class Guarded:
-    """A command under guard: of all that it starts, nothing stays when it ends, is stopped, or this process is gone.
+    """A guarded command: all processes that it starts are killed when it ends, is stopped, or this process is gone.
 
     The command's standard input is empty.
 
     Args:
-        command: program and arguments, which no shell reads.
-        memory: bytes that it and its children may have resident, looked at ten times a second; it is killed at more.
-            Pages that several of them share count once, as far as the system tells. None for no limit.
+        command: program and arguments; no shell is used.
+        memory: bytes that it and its children may have resident, checked ten times a second; it is killed above.
+            Shared pages count once, as far as the system reports them. None for no limit.
         pass_fds: file descriptors that it inherits.
-        scratch: give it a folder of its own for temporary files, which is removed when it ends, however it does;
-            `lasting_temporary_folder` is where it puts one that is to stay.
+        scratch: give it its own folder for temporary files, which is removed when it ends in any way;
+            `lasting_temporary_folder` returns a folder for files that must stay.
         options: of `subprocess.Popen`: env, cwd, stdout, stderr.
 
     Attributes:
-        ended: a file descriptor that becomes readable when the command has ended, no matter who still holds its pipes.
+        ended: a file descriptor that becomes readable when the command has ended, even if others still hold its pipes.
 
     Raises:
-        OSError: no process can be started.
+        OSError: the process cannot be started.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Guarded:
         files = ",".join(map(str, [theirs, *pass_fds]))
         guard = [sys.executable, "-I", "-S", __file__, files, str(memory or 0), str(int(scratch))]
         try:
-            # A group of its own, since Ctrl-C reaches all of the terminal's: the driver decides what happens then.
+            # Its own group, since Ctrl-C reaches all of the terminal's: the driver decides what happens.
             self._guard = subprocess.Popen(
                 [*guard, *command], stdin=subprocess.PIPE, pass_fds=[theirs, *pass_fds], process_group=0, **options
             )
@@ -93,7 +93,7 @@ class Guarded:
             os.close(theirs)
 
     def wait(self, limit: float = math.inf) -> Ending:
-        """Wait for the command's end, but no longer than ``limit`` seconds. To be called no more when it has ended.
+        """Wait for the command's end, but no longer than ``limit`` seconds. Do not call it again after the end.
 
         Raises:
             TimeoutError: it has not ended by then.
@@ -119,17 +119,17 @@ class Guarded:
 
 
 def lasting_temporary_folder() -> Path:
-    """Return where temporary files that somebody is to read later belong, also in a process with a scratch folder."""
+    """Return the folder for temporary files to be read later, also in a process with a scratch folder."""
     return Path(os.environ.get(_LASTING) or tempfile.gettempdir())
 
 
 def end_with_pipe(descriptor: int) -> None:
     """End this process as soon as the other end of a pipe is closed, even in the middle of a task.
 
-    On Linux it also ends with the thread that started it, which no library that hogs the interpreter can prevent.
+    On Linux it also ends with the thread that started it, which works even while a library blocks the interpreter.
 
     Args:
-        descriptor: the end to read from, which only the holder of the other end may write to; it may be closed later.
+        descriptor: the read end of the pipe; it may be closed later.
     """
     if sys.platform == "linux":
         _end_with_parent()
@@ -154,7 +154,7 @@ def _when_closed(descriptor: int, end: Callable[[], None]) -> None:
 
 
 def _guard(status: int, passed: Sequence[int], limit: int, scratch: bool, command: list[str]) -> None:
-    """Run a command while standard input is open, and tell how it ended once nothing of it is left."""
+    """Run a command while standard input is open, and report how it ended once all its processes are gone."""
     os.set_inheritable(status, False)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -171,7 +171,7 @@ def _guard(status: int, passed: Sequence[int], limit: int, scratch: bool, comman
 
 @contextmanager
 def _scratch_folder() -> Iterator[None]:
-    """Name a new folder in the environment as the one for temporary files; a full disk gives none."""
+    """Set a new folder for temporary files in the environment; on a full disk, none."""
     with ExitStack() as made:
         with suppress(OSError):
             folder = made.enter_context(tempfile.TemporaryDirectory(prefix="tunebench-", ignore_cleanup_errors=True))
@@ -185,14 +185,14 @@ def _watch(command: list[str], passed: Sequence[int], woken: int, limit: int) ->
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            close_fds=False,  # it gets what was passed on to here
+            close_fds=False,  # it inherits the descriptors passed to the guard
             process_group=0,
             preexec_fn=_end_with_parent if _LINUX else None,  # there are no threads here
         )
     except OSError as error:
         print(f"{command[0]} cannot be started: {error.strerror}", file=sys.stderr)
         return 126, 0
-    for descriptor in passed:  # whoever has the other end sees when the command lets go of it
+    for descriptor in passed:  # the reader at the other end notices when the command closes it
         os.close(descriptor)
     code: int | None = None
     used = 0
@@ -205,12 +205,12 @@ def _watch(command: list[str], passed: Sequence[int], woken: int, limit: int) ->
             break
     ended = _end_family(child.pid)
     code = code if code is not None else ended
-    child.returncode = code  # it was waited for here
+    child.returncode = code  # already waited for
     return code, used if used > limit else 0
 
 
 def _reaped(child: int) -> tuple[int | None, bool]:
-    """The exit code of the command if it has just ended, and whether any process is left; all that ended are reaped."""
+    """Reap ended processes; return the exit code of the command if it was one, and whether any process is left."""
     code = None
     try:
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
@@ -222,10 +222,10 @@ def _reaped(child: int) -> tuple[int | None, bool]:
 
 
 def _end_family(child: int) -> int:
-    """Kill whatever is left below this process, and return the exit code of the command if it was among it."""
+    """Kill all processes left below this one, and return the exit code of the command if it was among them."""
     code, left, deadline = None, True, time.monotonic() + _LEAVING
     while left and time.monotonic() < deadline:
-        # Of a group that is only waiting to be reaped, macOS says that killing it is not permitted.
+        # For a group that only waits to be reaped, macOS reports that killing it is not permitted.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
         for process in _family() if _LINUX else ():
@@ -275,9 +275,9 @@ def _children_by_ps() -> Callable[[int], list[tuple[int, int]]]:
 
 
 def _memory(family: dict[int, int], limit: int) -> int:
-    """The bytes that processes use together: what is resident, and where that is too much, what each has its share of.
+    """Return the memory of processes in bytes: the resident sum, or, if over the limit, the proportional shares.
 
-    The share takes a walk through all pages, which is dear.
+    The shares need a walk through all pages, which is slow.
     """
     if sum(family.values()) <= limit:
         return sum(family.values())

@@ -1,4 +1,4 @@
-"""How far something is: what it tells, and who may listen: nobody, a bar on a terminal, or lines elsewhere."""
+"""Progress reports: the protocol, and receivers that show nothing, a bar on a terminal, or lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _SECONDS_BETWEEN_LINES = 10.0
-_ENOUGH = 0.1  # of the work: what is done before says too little of the rest, which workers still load their libraries
+_ENOUGH = 0.1  # of the work: the speed before that says little, as workers still load their libraries
 
 
 class Progress(Protocol):
-    """Told how far a run is, stage by stage.
+    """Receiver of the progress of a run, stage by stage.
 
-    ``begin`` names a stage, how many things it has to do, and how many of them are done; ``advance`` adds to these;
-    ``note`` is told what a reader should know, in a sentence.
+    ``begin`` names a stage, its number of items, and how many are done; ``advance`` adds to these;
+    ``note`` receives a message for the user, a sentence.
     """
 
     def begin(self, stage: str, total: int, done: int) -> None: ...
@@ -33,11 +33,11 @@ class Progress(Protocol):
 
 
 ProgressOption: TypeAlias = Progress | bool | None
-"""What functions take as ``progress``: True shows it on stderr, None or False shows nothing, and an object is told."""
+"""Values of ``progress``: True shows it on stderr, None or False shows nothing, an object receives it."""
 
 
 class Silent:
-    """Progress that nobody watches."""
+    """A receiver that shows nothing."""
 
     def begin(self, stage: str, total: int, done: int) -> None: ...
 
@@ -47,12 +47,12 @@ class Silent:
 
 
 def time_left(elapsed: float, done: int, todo: int) -> str:
-    """``12 s left`` at the speed so far; an empty string before a tenth is done.
+    """Return ``12 s left``, estimated from the speed so far; an empty string before a tenth is done.
 
     Args:
         elapsed: seconds since the stage began.
-        done: what was done in them.
-        todo: what there was to do when it began.
+        done: items done in that time.
+        todo: items to do at its beginning.
     """
     if done < _ENOUGH * todo or not done:
         return ""
@@ -115,12 +115,12 @@ class Lines:
 
 @contextmanager
 def bar(terminal: TextIO) -> Iterator[Progress]:
-    """While the body runs, a bar for each stage on a terminal."""
+    """Show a bar for each stage on a terminal while the body runs."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Display
 
-    # No description is longer; left-aligned ones would move the bars.
+    # Maximum width of descriptions; left-aligned ones would move the bars.
     columns = (
         TextColumn("{task.description:>28}"),
         BarColumn(),
@@ -133,9 +133,9 @@ def bar(terminal: TextIO) -> Iterator[Progress]:
 
 @contextmanager
 def shown(progress: ProgressOption) -> Iterator[Progress]:
-    """While the body runs, what is to be told, as a caller asked for it.
+    """Yield the receiver that a caller asked for, while the body runs.
 
-    True is a bar where stderr is a terminal, and a line now and then elsewhere: in a notebook, or a log.
+    True means a bar if stderr is a terminal, and occasional lines elsewhere, as in a notebook or a log.
     """
     if progress is not True:
         yield progress or Silent()

@@ -1,4 +1,4 @@
-"""Where the names stand that `bench` offers to scripts."""
+"""The modules of the names that `bench` exports."""
 
 from __future__ import annotations
 
@@ -123,4 +123,4 @@ OWN_NAMES = {
     "verify_bundle": "verify",
     "write_survey_template": "write_template",
 }
-"""What a name is called in its module, where that is another: it says more to who does not see the module."""
+"""The name within the module, if it differs: exported names must be clear without the module."""

@@ -1,4 +1,4 @@
-"""Loading, generating and saving without the libraries' progress bars and remarks, which would end up between ours."""
+"""Silence the libraries' progress bars and messages, which would mix with ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Let transformers (and diffusers, where it is installed) report errors only and draw no progress bars."""
+    """Let transformers (and diffusers, where it is installed) report only errors and show no progress bars."""
     from transformers.utils import logging as transformers_logging
 
     loggings = [transformers_logging]
@@ -20,7 +20,7 @@ def quiet_libraries() -> Iterator[None]:
         loggings.append(diffusers_logging)
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", FutureWarning)  # of names that older versions need and newer ones deprecate
+        warnings.simplefilter("ignore", FutureWarning)  # about names that older versions need and newer ones deprecate
         for logging in loggings:
             stack.callback(logging.set_verbosity, logging.get_verbosity())
             logging.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""Recordings that a reference set is made of: audio files in a folder, or those that a manifest names."""
+"""Recordings that a reference set is made of: audio files in a folder, or listed in a manifest."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Recording(NamedTuple):
 
 
 def read_recordings(source: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
-    """Return the recordings in a folder, as `recordings_in`, or those that a manifest names, as `recordings_of`.
+    """Return the recordings in a folder, as `recordings_in`, or of a manifest, as `recordings_of`.
 
     Raises:
-        UsageError: there is no such folder or manifest; or as these.
-        DataError: as these.
+        UsageError: there is no such folder or manifest; or as in these.
+        DataError: as in these.
     """
     if not source.exists():
         raise UsageError(f"there is no folder or manifest {source}")
@@ -44,15 +44,15 @@ def recordings_in(folder: Path, genre_from: GenreFrom | None = None) -> list[Rec
     """Return all audio files in a folder and its subfolders, ordered by path; hidden ones are left out.
 
     Args:
-        folder: where they lie.
+        folder: the folder.
         genre_from: ``folder`` takes the first subfolder's name as the genre.
 
     Raises:
         UsageError: ``genre_from`` asks for a manifest.
-        DataError: no audio in it.
+        DataError: it contains no audio.
     """
     if genre_from == "manifest":
-        raise UsageError(f"{folder} is a folder; genres from a manifest need a manifest: a .csv or .jsonl file")
+        raise UsageError(f"{folder} is a folder; genres from a manifest need a .csv or .jsonl file")
     found = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -60,12 +60,12 @@ def recordings_in(folder: Path, genre_from: GenreFrom | None = None) -> list[Rec
             genre = inside.parts[0] if genre_from == "folder" and len(inside.parts) > 1 else None
             found.append(Recording(inside.as_posix(), path, genre))
     if not found:
-        raise DataError(f"{folder}: no audio in it ({', '.join(sorted(ENDINGS))})")
+        raise DataError(f"{folder}: contains no audio ({', '.join(sorted(ENDINGS))})")
     return found
 
 
 def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[Recording]:
-    """Return the files that a manifest names: a CSV file with a header, or a JSONL file with an object on each line.
+    """Return the files of a manifest: a CSV file with a header, or a JSONL file with an object on each line.
 
     Columns: ``file``, relative to the manifest, and optionally ``genre``. Others are ignored.
 
@@ -75,11 +75,11 @@ def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[R
 
     Raises:
         UsageError: the name ends in neither ``.csv`` nor ``.jsonl``.
-        DataError: it cannot be read, a line has no file or names one twice, or genres are asked for and missing.
+        DataError: it cannot be read, a line has no file or a repeated one, or requested genres are missing.
     """
     rows = {".csv": _csv_rows, ".jsonl": _json_rows}.get(manifest.suffix.lower())
     if rows is None:
-        raise UsageError(f"{manifest}: a manifest is a .csv or a .jsonl file; a folder of audio will do too")
+        raise UsageError(f"{manifest}: a manifest is a .csv or a .jsonl file; or use a folder of audio")
     found: dict[str, Recording] = {}
     text = read_text(manifest)
     try:
@@ -94,24 +94,24 @@ def recordings_of(manifest: Path, genre_from: GenreFrom | None = None) -> list[R
             path = as_on_disk(manifest.parent / file.strip())
             recording = Recording(Path(file.strip()).as_posix(), path, genre and str(genre))
             if found.setdefault(recording.id, recording) is not recording:
-                raise DataError(f"line {line}: '{recording.id}' is named twice")
+                raise DataError(f"line {line}: '{recording.id}' is listed twice")
     except (csv.Error, ValueError) as error:
         raise DataError(f"{manifest}: not a valid {manifest.suffix[1:].upper()} file ({error})") from None
     except DataError as error:
         raise DataError(f"{manifest}: {error}") from None
     if not found:
-        raise DataError(f"{manifest}: the manifest names no files")
+        raise DataError(f"{manifest}: the manifest lists no files")
     return list(found.values())
 
 
 def folders_of(recordings: Sequence[Recording]) -> list[str]:
-    """Return the first folders that recordings lie in, in alphabetical order; none if they all lie in one place."""
+    """Return the first folders of the recordings, sorted; empty if all are in one folder."""
     folders = {Path(recording.id).parts[0] if "/" in recording.id else "" for recording in recordings}
     return sorted(folders - {""}) if len(folders) > 1 else []
 
 
 def state_of(recordings: Sequence[Recording]) -> str:
-    """Fingerprint of names, sizes and times of change: another one means that a file may sound different."""
+    """Return a fingerprint of names, sizes and modification times; if it changes, a file may have changed."""
     states = [(r.id, r.genre, (found := r.path.stat()).st_size, found.st_mtime_ns) for r in recordings]
     return fingerprint(states)
 

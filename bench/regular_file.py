@@ -1,4 +1,4 @@
-"""Opening files that somebody named: regular ones only, since a pipe or a device has no end to wait for."""
+"""Open only regular files that a user named, since reading a pipe or a device may never end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KINDS = {
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file for reading in binary; a link is followed, and nothing is waited for.
+    """Open a regular file for reading in binary; follow links, and never block.
 
     Raises:
-        OSError: there is none, it is a folder, a pipe, a socket or a device, or it may not be read; ``strerror`` says
+        OSError: it does not exist, is a folder, a pipe, a socket or a device, or is not readable; ``strerror`` says
             which.
     """
     # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
@@ -44,7 +44,7 @@ def read_bytes(path: Path, most: int = -1) -> bytes:
 
 
 def check_regular(path: Path) -> int:
-    """Check that a library may open a path, a regular file or a link to one; return its size in bytes.
+    """Check that a path is a regular file or a link to one; return its size in bytes.
 
     Raises:
         OSError: as `open_regular`.

@@ -1,4 +1,4 @@
-"""A lock on a folder that lasts as long as its holder."""
+"""A lock on a folder, held until its process ends."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import IO
 from bench.errors import UsageError
 
 _NAME = "run.lock"
-_TRIES, _PAUSE = 3, 0.02  # seconds: a reader that looks whether the lock is held holds it for a moment itself
+_TRIES, _PAUSE = 3, 0.02  # seconds: a reader that checks the lock holds it briefly itself
 
 
 def take(path: Path) -> IO[str] | None:
-    """Lock a file, making it if it does not exist; None where another process has.
+    """Lock a file, making it if it does not exist; None if another process holds it.
 
-    The kernel drops the lock when the file is closed or this process dies, however it dies. A disk that knows no locks
-    is refused: a file that only says "taken" would outlive a holder that is killed.
+    The kernel drops the lock when the file is closed or this process dies, in any way. A disk without locks
+    is refused, since a mere lock file would outlive a killed holder.
 
     Raises:
-        OSError: the file cannot be made, or the disk knows no locks.
+        OSError: the file cannot be made, or the disk does not support locks.
     """
     from filelock import lock_descriptor
 
@@ -38,9 +38,9 @@ def take(path: Path) -> IO[str] | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Return whether a process holds the lock of a folder, as `take_lock` takes it; nothing is written.
+    """Return whether a process holds the lock of a folder, as `take_lock` takes it, without writing.
 
-    A disk that knows no locks has none that is held.
+    On a disk without locks, none is held.
     """
     import fcntl
 
@@ -55,7 +55,7 @@ def is_held(folder: Path) -> bool:
 
 
 def take_lock(folder: Path) -> IO[str]:
-    """Make the folder and take its lock, which the kernel drops when this process dies, however it dies.
+    """Make the folder and take its lock, which the kernel releases when this process ends in any way.
 
     Raises:
         UsageError: another process holds it (named with its host), or the folder cannot be written to.

@@ -1,4 +1,4 @@
-"""Settings that people write in YAML: strict tables whose mistakes are named with their place and the nearest word."""
+"""Strict settings in YAML, whose errors name the place and the nearest known setting."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bench.yaml_config import read_yaml
 Finite = Annotated[float, Field(gt=-1e100, lt=1e100, allow_inf_nan=False)]
 """Squares of the numbers must not overflow; the limit is that of `bench.Score`."""
 
-# Where a setting may be of several kinds, pydantic names the one that was tried between the places.
+# If a setting may have several types, pydantic includes the tried one in the location.
 _KIND_TRIED = re.compile(r"str|constrained-\w+|(tuple|list|literal)\[.*\]")
 
 Table = TypeVar("Table", bound="Settings")
 
 
 class Settings(BaseModel):
-    """A frozen table of settings that refuses unknown ones, and numbers that are not finite."""
+    """A frozen table of settings that rejects unknown ones and non-finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse yes and no where a number is wanted, and 1 and 0 where these are: nobody meant them."""
+        """Refuse booleans for numbers, and 1 and 0 for booleans, which are mistakes."""
         annotation = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and annotation is not bool:
-            raise ValueError(f"must not be {str(value).lower()}, which YAML also reads from yes, no, on and off")
+            raise ValueError(f"must not be {str(value).lower()}, which YAML also reads for yes, no, on and off")
         if annotation is bool and not isinstance(value, bool):
             raise ValueError("must be true or false")
         return value
@@ -45,12 +45,12 @@ def load_settings(kind: type[Table], path: Path, example: str) -> Table:
     """Read a YAML file of settings.
 
     Args:
-        kind: what it must hold.
+        kind: class of the settings.
         path: the file.
-        example: a line of such a file, for the message where it is no table.
+        example: a line of such a file, for the message if it is not a mapping.
 
     Raises:
-        UsageError: no such file, or an unknown or impossible setting.
+        UsageError: no such file, or an unknown or invalid setting.
         DataError: the file is not YAML.
     """
     content = read_settings(path, example)
@@ -61,7 +61,7 @@ def read_settings(path: Path, example: str) -> dict[str, Any]:
     """Read a YAML file that must hold a mapping; an empty file holds an empty one.
 
     Raises:
-        UsageError, DataError: as `load_settings`, of the file as such.
+        UsageError, DataError: as `load_settings`, about the file itself.
     """
     if not path.exists():
         raise UsageError(f"there is no configuration {path}{looked_for(path)}")
@@ -74,10 +74,10 @@ def read_settings(path: Path, example: str) -> dict[str, Any]:
 
 
 def parse_settings(kind: type[Table], content: dict[str, Any], source: str) -> Table:
-    """Check a mapping.
+    """Validate a mapping of settings.
 
     Raises:
-        UsageError: an unknown or impossible setting, named with its place and, where it is near one, the known one.
+        UsageError: an unknown or invalid setting, named with its place and, if similar, a known one.
     """
     try:
         return kind.model_validate(content, by_alias=True, by_name=False)
@@ -91,7 +91,7 @@ def schema_line(kind: str) -> str:
 
 
 def put_schema_beside(kind: str, folder: Path) -> None:
-    """Write the JSON Schema that comes with the package into the folder of a configuration of that kind.
+    """Copy the shipped JSON Schema into the folder of a configuration of that kind.
 
     Raises:
         UsageError: it cannot be written.
@@ -121,7 +121,7 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
 
 
 def _said_of_table(errors: Sequence[Any]) -> Any:
-    """Return the first error; of a setting that may be a text or a table and is a table, what is wrong within that."""
+    """Return the first error; for a setting that may be text or a table and is a table, the error within the table."""
     first = errors[0]
     if first["type"] != "string_type" or first["loc"][-1:] != ("str",):
         return first
@@ -131,7 +131,7 @@ def _said_of_table(errors: Sequence[Any]) -> Any:
 
 
 def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
-    """Return the table of settings that a place such as ``models.0`` lies in."""
+    """Return the table of settings that contains a place such as ``models.0``."""
     for part in place:
         fields = {field.alias or name: field for name, field in kind.model_fields.items()}
         if part in fields:
@@ -140,7 +140,7 @@ def _table_at(kind: type[BaseModel], place: list[str]) -> type[BaseModel]:
 
 
 def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the tables of settings that a type holds: itself, or what its alternatives and items are."""
+    """Yield the tables of settings within a type: itself, its alternatives or its items."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):

@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet opens without computing anything, and that every reader takes apart into the same rows.
+"""CSV that a spreadsheet opens without evaluating formulas, and that every reader splits into the same rows.
 
 Sources: OWASP, "CSV Injection"; RFC 4180 (2005).
 """
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IDS = frozenset({"id", "prompt"})
-"""Columns of prompts' ids. They join tables, may begin with ``-``, and hold nothing that a formula needs: letters,
-digits, ``.``, ``_`` and ``-``, as `bench.Prompt` sees to."""
+"""Columns of prompts' ids. They join tables, may begin with ``-``, and cannot be formulas: letters,
+digits, ``.``, ``_`` and ``-``, as `bench.Prompt` ensures."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], line_end: str = "\n") -> str:
-    """Return rows as CSV below the names of their columns; what is None is an empty field.
+    """Return rows as CSV under the column names; None is an empty field.
 
     A text, or a name of a column, that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line break is preceded by an
-    apostrophe, unless it stands in one of the columns `IDS`. Numbers stay numbers.
+    apostrophe, unless it is in one of the columns `IDS`. Numbers stay numbers.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator=line_end)
@@ -36,14 +36,14 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]], line_end: st
 
 
 def as_csv(table: pd.DataFrame, line_end: str = "\r\n") -> bytes:
-    """Return a table as `csv_text` writes it, in UTF-8; what is missing is an empty field.
+    """Return a table as `csv_text` writes it, in UTF-8; missing values are empty fields.
 
-    Only with the line ends of RFC 4180 is a lone carriage return within a text quoted, too.
+    A lone carriage return within text is quoted only with the line ends of RFC 4180.
     """
     values = table.astype(object).where(table.notna(), None)
     return csv_text(list(table.columns), values.itertuples(index=False, name=None), line_end).encode()
 
 
 def _guarded(value: Any) -> Any:
-    """Return a text as a spreadsheet shows it unchanged; anything else as it is."""
+    """Return text that a spreadsheet shows unchanged; other values as they are."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,4 +1,4 @@
-"""What a survey's file leaves open: refused, with the options that answer it."""
+"""The error for an ambiguous survey file, with the options that resolve it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.errors import UsageError
 
 
 def listed(values: Iterable[str]) -> str:
-    """Write values as an option takes several: with commas between, in quotation marks where one holds a comma.
+    """Join values for a list option: separated by commas, quoted if one contains a comma.
 
     >>> listed(["-1", "Sorry, no"])
     '-1,"Sorry, no"'
@@ -21,10 +21,10 @@ def listed(values: Iterable[str]) -> str:
 
 
 class SurveyQuestion(UsageError):
-    """What a file holds can be read in more than one way, so that reading on would be a guess.
+    """A file can be read in more than one way, and choosing one would be a guess.
 
     Attributes:
-        answers: options of ``tunebench survey`` that settle it, each a list of arguments, the likeliest first.
+        answers: options of ``tunebench survey`` that resolve it, each a list of arguments, most likely first.
     """
 
     def __init__(self, message: str, *answers: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Reading text files that people write."""
+"""Read text files written by users."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except ValueError:  # a zero byte, or half a character
-        raise UsageError(f"{str(path)!r} is not the name of a file") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")  # as Python reads text
+    except ValueError:  # a zero byte, or an unpaired surrogate
+        raise UsageError(f"{str(path)!r} is not a valid file name") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")  # universal newlines

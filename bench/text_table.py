@@ -1,4 +1,4 @@
-"""Tables of text: aligned for a terminal, in bands where it is too narrow for all columns, or as Markdown."""
+"""Tables of text: aligned for a terminal, in bands if it is too narrow for all columns, or as Markdown."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from bench.printable import printable
 
 Row = Sequence[str]
 PROSE_WIDTH = 120
-"""Characters to a line of prose beneath a table, at most."""
+"""Maximum line length of prose below a table."""
 
-# What Markdown takes as more than text: marks anywhere, ends of words in italics, links, and what begins a block.
+# Markdown syntax: marks anywhere, ends of words in italics, links, and what begins a block.
 _MARKS = re.compile(r"[\\|*`~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|^[#>]|^[+-](?=[\s-]|$)|^(?<!\d)\d{1,9}[.)](?=\s|$)")
-# Not every writer of HTML from Markdown knows a backslash before these, but all know entities.
+# Not every Markdown renderer supports a backslash before these, but all support entities.
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 
 _GAP = "  "
 _TITLE_LINES = 2
 _TRIED = 10
-"""Widths of the columns of words that are tried for a table that does not fit."""
-# No-break spaces are none of these.
+"""Widths of text columns to try for a table that does not fit."""
+# Excludes no-break spaces.
 _SPACES = re.compile(r"[ \t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What text is laid out for.
+    """The target that text is laid out for.
 
     Attributes:
-        width: columns that a line may take; None for a pipe or a file, whose lines are as long as tables need.
-        encoding: of where the text goes; what it lacks is replaced before lines are measured.
+        width: columns per line; None for a pipe or a file, whose lines may be as long as needed.
+        encoding: of the output; unsupported characters are replaced before lines are measured.
     """
 
     width: int | None = None
@@ -45,21 +45,21 @@ class Layout:
 
     @property
     def prose(self) -> int:
-        """Columns that a line of prose takes at most."""
+        """Maximum columns of a line of prose."""
         return min(self.width or PROSE_WIDTH, PROSE_WIDTH)
 
     def line(self, text: str) -> str:
-        """Return text as it appears there, in one line; no-break spaces stay what they are."""
+        """Return text as shown there, in one line; no-break spaces are kept."""
         return _SPACES.sub(" ", printable(in_encoding(text.replace("\xa0", "\0"), self.encoding).replace("\0", "\xa0")))
 
 
 def text_table(header: Row, rows: Sequence[Row], words: int = 1, layout: Layout | None = None) -> str:
-    """Columns aligned with spaces; the first ``words`` ones on the left, the others on the right.
+    """Return columns aligned with spaces; the first ``words`` ones left, the others right.
 
-    Headings are broken so that a column is as wide as what stands in it. Where the table is too wide for the layout,
-    the columns of words are wrapped or the others follow in bands, each beside the columns of words again, whatever
-    takes fewer lines; where not even one column fits, each cell has lines of its own. Lines are broken at spaces only:
-    a word that is longer than a line stays whole.
+    Headings wrap to the width of their cells. If the table is too wide for the layout,
+    text columns wrap, or the others follow in bands, each with the text columns repeated, whichever
+    takes fewer lines; if not even one column fits, each cell has its own lines. Lines break at spaces only:
+    a word longer than a line stays whole.
     """
     layout = layout or Layout()
     columns = [
@@ -76,10 +76,10 @@ def text_table(header: Row, rows: Sequence[Row], words: int = 1, layout: Layout 
 
 
 def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, indent: int = 2) -> str:
-    """Names on the left, and beside each its paragraphs, broken so that lines are at most ``width`` columns long.
+    """Return names on the left with their paragraphs on the right, in lines of at most ``width`` columns.
 
-    A word that is too long for a line stays whole, and lines are not broken at no-break spaces. A name that takes more
-    than a third of the line has one for itself.
+    Words too long for a line stay whole, and lines do not break at no-break spaces. A name that takes more
+    than a third of the line gets its own line.
     """
     column = max((len(name) for name, _ in entries if len(name) <= width // 3), default=0)
     margin = " " * (indent + column + 2)
@@ -100,9 +100,9 @@ def definitions(entries: Sequence[tuple[str, Sequence[str]]], width: int = 80, i
 
 
 def markdown_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
-    """Return a Markdown table; the first ``words`` columns are aligned on the left, the others on the right.
+    """Return a Markdown table; the first ``words`` columns are left-aligned, the others right-aligned.
 
-    Cells are text, whatever markup stands in them; see `markdown_text`.
+    Markup in cells is escaped; see `markdown_text`.
     """
     rules = ["---" if place < words else "---:" for place in range(len(header))]
     lines = [[*map(markdown_text, header)], rules, *([*map(markdown_text, row)] for row in rows)]
@@ -110,20 +110,20 @@ def markdown_table(header: Row, rows: Sequence[Row], words: int = 1) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text in one line as a cell or a paragraph of Markdown: what others wrote in it is never markup, nor HTML."""
+    """Return text as one line of Markdown, a cell or a paragraph, with markup and HTML escaped."""
     line = _TAG.sub("&lt;", _ENTITY.sub("&amp;", printable(" ".join(text.split()))))
     return _MARKS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", line)
 
 
 def paragraph(text: str, layout: Layout | None = None) -> str:
-    """Prose in lines of a readable width."""
+    """Wrap prose to a readable width."""
     layout = layout or Layout()
     return "\n".join(_plain(line).rstrip() for line in _wrapped(layout.line(text), layout.prose))
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of a table: ``width`` is what it takes, ``least`` what its longest word needs."""
+    """A column of a table: ``width`` is the wanted width, ``least`` that of its longest word."""
 
     heading: str
     cells: Sequence[str]
@@ -141,7 +141,7 @@ class _Column:
 
 
 def _title_width(heading: str) -> int:
-    """Return the fewest columns in which a heading takes no more than two lines."""
+    """Return the smallest width at which a heading takes at most two lines."""
     width = _longest_word([heading])
     while len(_wrapped(heading, width)) > _TITLE_LINES:
         width += 1
@@ -155,9 +155,9 @@ def _longest_word(texts: Iterable[str]) -> int:
 def _arrangements(
     keys: Sequence[_Column], others: Sequence[_Column], width: int | None
 ) -> Iterator[list[list[_Column]]]:
-    """Yield ways to lay out the columns in bands; none where no column fits beside the keys.
+    """Yield ways to lay out the columns in bands; none if no column fits beside the keys.
 
-    Narrow keys leave room for more columns in a band, and take more lines themselves.
+    Narrow keys leave room for more columns in a band, but take more lines.
     """
     if width is None:
         yield [[*keys, *others]]
@@ -165,7 +165,7 @@ def _arrangements(
     room, natural = width + len(_GAP), _cost(keys)
     least = sum(column.least + len(_GAP) for column in keys)
     found = False
-    # Numbers are broken only where not even one of them fits whole.
+    # Numbers are broken only if not even one fits.
     for columns in (others, [replace(column, width=column.least) for column in others]):
         most = room - max((_cost([column]) for column in columns), default=0)
         step = max(1, (natural - least) // _TRIED)
@@ -183,7 +183,7 @@ def _cost(columns: Iterable[_Column]) -> int:
 
 
 def _fitted(columns: Sequence[_Column], room: int) -> list[_Column] | None:
-    """Return the columns in so much room, of which the widest give way; None where their words need more."""
+    """Return the columns fitted to a width by shrinking the widest; None if their words need more."""
     narrowed = list(columns)
     while _cost(narrowed) > room:
         loose = [place for place, column in enumerate(narrowed) if column.width > column.least]
@@ -205,7 +205,7 @@ def _packed(keys: Sequence[_Column], others: Sequence[_Column], room: int) -> It
 
 
 def _rows_of(band: Sequence[_Column], columns: Sequence[_Column], count: int) -> list[int]:
-    """Return the rows that a band shows: not those that are empty in it and have a number in another."""
+    """Return the rows that a band shows: all but those that are empty in it and have a number in another."""
     here, everywhere = ([column for column in some if not column.of_words] for some in (band, columns))
     return [
         row
@@ -215,7 +215,7 @@ def _rows_of(band: Sequence[_Column], columns: Sequence[_Column], count: int) ->
 
 
 def _drawn(band: Sequence[_Column], rows: Iterable[int]) -> Iterator[str]:
-    """Yield the lines of a band: headings end on one line, cells begin on one."""
+    """Yield the lines of a band: headings aligned at the bottom, cells at the top."""
     headings = [_wrapped(column.heading, column.width) for column in band]
     height = max(map(len, headings), default=0)
     yield from _side_by_side(band, [[""] * (height - len(lines)) + lines for lines in headings])
@@ -233,7 +233,7 @@ def _side_by_side(band: Sequence[_Column], cells: Sequence[list[str]]) -> Iterat
 
 
 def _stacked(columns: Sequence[_Column], row: int, width: int) -> Iterator[str]:
-    """Yield a row as lines of its own: each heading with its cell."""
+    """Yield a row as separate lines, each heading with its cell."""
     for column in columns:
         if column.cells[row]:
             lines = _wrapped(f"{column.heading}: {column.cells[row]}", width)
@@ -241,7 +241,7 @@ def _stacked(columns: Sequence[_Column], row: int, width: int) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Return text in lines of so many columns of a terminal, broken at spaces."""
+    """Return text wrapped at spaces to a number of terminal columns."""
     lines, room = [""], 0
     for word in text.split(" "):
         size = cell_len(word)

@@ -1,6 +1,6 @@
-"""The user's folder for caches: what was computed while reading, so that reading writes nowhere else.
+"""The user's cache folder, for results computed by commands that only read a run.
 
-Everything here can be removed at any time, by anyone, and costs only the time to compute it again.
+Everything here can be removed at any time, and costs only the time to recompute it.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ _TEMPORARY = ".part"
 
 
 def cache_folder(name: str) -> Path:
-    """Return where entries of one kind are kept; the folder need not exist.
+    """Return the folder of entries of one kind; it need not exist.
 
     ``$XDG_CACHE_HOME/tunebench`` or ``~/.cache/tunebench``, ``~/Library/Caches/tunebench`` on macOS.
 
     Raises:
-        RuntimeError: nobody knows where the user's home is.
+        RuntimeError: the user's home folder is unknown.
     """
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():  # the standard has others ignored
+    if given.is_absolute():  # the standard says to ignore relative ones
         return given / "tunebench" / name
     home = Path.home()
     return (home / "Library" / "Caches" if sys.platform == "darwin" else home / ".cache") / "tunebench" / name
 
 
 class UserCache:
-    """Small values by key, a file each, in the user's folder for caches.
+    """Small values by key, one file each, in the user's cache folder.
 
-    Any number of processes may read and write at once. An entry that is damaged is none, and where the folder cannot be
-    used nothing is kept: neither is an error.
+    Any number of processes may read and write at once. A damaged entry is ignored, and if the folder cannot be
+    used, nothing is kept; neither raises.
 
     Args:
         name: the kind of entries.
-        most_bytes: what all of them together may take; those that were not used for longest go first.
+        most_bytes: total size limit; least recently used entries are removed first.
     """
 
     def __init__(self, name: str, most_bytes: int) -> None:
@@ -53,7 +53,7 @@ class UserCache:
         self._added = False
 
     def get(self, key: str) -> bytes | None:
-        """Return what was put under a key, or None."""
+        """Return the value of a key, or None."""
         if self._folder is None:
             return None
         path = self._path(self._folder, key)
@@ -64,15 +64,15 @@ class UserCache:
         if digest != _digest(key, content):
             return None
         with suppress(OSError):
-            os.utime(path)  # it was used
+            os.utime(path)  # mark as used
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep a value under a key, which must cover all that can change it."""
+        """Store a value under a key, which must cover everything that the value depends on."""
         if self._folder is None:
             return
         path = self._path(self._folder, key)
-        # No fsync: an entry that a power cut damages is made again.
+        # No fsync: an entry damaged by a power cut is made again.
         temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class UserCache:
                 temporary.unlink(missing_ok=True)
 
     def trim(self) -> None:
-        """Remove what is too much, if anything was put."""
+        """Remove entries over the limit, if anything was stored."""
         if self._folder is not None and self._added:
             trim(self._folder, self._most_bytes)
             self._added = False
@@ -96,10 +96,10 @@ class UserCache:
 
 @contextmanager
 def cached_files(name: str, most_bytes: int) -> Iterator[Path]:
-    """A folder for files that are dear to make, in the user's folder for caches; a temporary one where that is useless.
+    """Yield a cache folder for files that are slow to make; a temporary one if that is not usable.
 
-    Those who write there replace files whole, and their names cover all that can change the content. Before the block,
-    files that were not used for longest are removed where all of them take more than ``most_bytes``.
+    Writers replace files atomically, and file names cover everything that the content depends on. Before the block,
+    the least recently used files are removed if all of them take more than ``most_bytes``.
     """
     try:
         folder = cache_folder(name)
@@ -114,7 +114,7 @@ def cached_files(name: str, most_bytes: int) -> Iterator[Path]:
 
 
 def trim(folder: Path, most_bytes: int) -> None:
-    """Remove files of a folder, those that were not used for longest first, until all take at most ``most_bytes``."""
+    """Remove files of a folder, least recently used first, until all take at most ``most_bytes``."""
     found = []
     try:
         for path in folder.iterdir():

