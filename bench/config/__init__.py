@@ -1,1 +1,1 @@
-"""What a configuration file may say: runs, sweeps and recipes."""
+"""Configuration files: runs, sweeps and recipes."""

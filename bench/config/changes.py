@@ -1,7 +1,7 @@
-"""``--set PATH=VALUE``: one setting of a configuration replaced by what somebody typed.
+"""``--set PATH=VALUE``: replace one setting of a configuration by a typed value.
 
-A path names keys and, in lists, places counted from 0, with dots between them; ``*`` stands for all of a level. The
-value is YAML. All but the last of a path must be there, or be a setting that has a default.
+A path consists of keys and, in lists, positions counted from 0, separated by dots; ``*`` means all of a level. The
+value is YAML. All parts but the last must exist, or be settings with a default.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def change(content: Any, text: str, kind: Any = None) -> Any:
     Args:
         content: as read from YAML.
         text: such as ``executor.workers=2``.
-        kind: the class of settings that it is read into, whose defaults may be changed too; None where there is none.
+        kind: the class of settings, whose defaults may be changed, too; None if there is none.
 
     Raises:
-        UsageError: it is not of that form, its value is not YAML, or its path leads nowhere; the nearest is named.
+        UsageError: it has another form, its value is not YAML, or its path does not exist; similar names are suggested.
 
     >>> change({"seeds": [0], "duration": 8}, "seeds=[1, 2]")
     {'seeds': [1, 2], 'duration': 8}
@@ -51,21 +51,21 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def parse_value(text: str, place: str) -> Any:
-    """Return a value as YAML has it, and ``1e-4`` as a number too, which only YAML 1.2 reads so.
+    """Parse a value as YAML, and also ``1e-4`` as a number, as only YAML 1.2 does.
 
     Raises:
-        UsageError: it is not YAML; ``place`` says where.
+        UsageError: it is not YAML; ``place`` names it in the message.
     """
     if _EXPONENT.fullmatch(text.strip()):
         return float(text)
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise UsageError(f"{place}: '{text}' is not YAML; put text with special characters in quotes") from None
+        raise UsageError(f"{place}: '{text}' is not YAML; quote text with special characters") from None
 
 
 def values_at(content: Any, path: str) -> dict[str, Any]:
-    """Return what a path names, by paths without ``*``; nothing where it leads nowhere.
+    """Return the values at a path, by paths without ``*``; empty if the path does not exist.
 
     >>> values_at({"seeds": [3, 5]}, "seeds.*")
     {'seeds.0': 3, 'seeds.1': 5}
@@ -89,16 +89,16 @@ def _children(owner: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _with(owner: Any, words: Sequence[str], value: Any, path: str, kind: Any) -> Any:
-    """Return a copy of ``owner`` in which the value stands at the path; only what lies on the path is copied.
+    """Return a copy of ``owner`` with the value at the path; only the containers on the path are copied.
 
-    ``kind`` is the type of ``owner``: the class of a table of settings, or an annotation that holds it.
+    ``kind`` is the type of ``owner``: the class of a table of settings, or an annotation that contains it.
     """
     if not words:
         return value
     word, *rest = words
     table = next(tables_in(kind), None)
     inside = dict(_children(owner))
-    if isinstance(owner, list) and table and "name" in table.model_fields:  # a plain string is short for a name
+    if isinstance(owner, list) and table and "name" in table.model_fields:  # a plain string is short for {name: …}
         inside = {key: {"name": item} if isinstance(item, str) else item for key, item in inside.items()}
     fields = _fields(table) if table and isinstance(owner, dict) else {}
     if word in fields and word not in inside and rest and not fields[word].is_required():
@@ -107,7 +107,7 @@ def _with(owner: Any, words: Sequence[str], value: Any, path: str, kind: Any) ->
     may_be_new = isinstance(owner, dict) and not rest and (word in fields or not fields)
     if word not in ("*", *inside) and not may_be_new:
         if not known:
-            raise UsageError(f"--set {path}: there is nothing below which '{word}' could be")
+            raise UsageError(f"--set {path}: '{word}' cannot be set here, as the path ends above it")
         raise UsageError(f"--set {path}: no '{word}' there{suggestion(word, known)}; it holds {', '.join(known)}")
     below = {key: fields[key].annotation if key in fields else table for key in [*inside, word]}
     chosen = list(inside) if word == "*" else [word]

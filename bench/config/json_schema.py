@@ -1,8 +1,8 @@
-"""JSON Schemas of configurations, made from the classes that read them, so that editors complete and check YAML.
+"""JSON Schemas of configurations, made from the classes that parse them, for completion and checks in editors.
 
-What a schema accepts and what the class accepts is the same but for what a schema cannot say: that two entries differ,
-that one setting names another, or what is installed. Values that YAML gives another type than the setting has, and that
-can be read all the same (``"10"`` for 10), a schema refuses.
+A schema accepts what the class accepts, except for what a schema cannot express: that two entries differ,
+that one setting names another, or what is installed. It rejects values of another YAML type that the class would
+convert (``"10"`` for 10).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from bench.schema import Settings, tables_in
 
-# What language servers for YAML know best; nothing that came later is used.
+# The draft best supported by YAML language servers; nothing newer is used.
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
 _JOINED = r"(?:, | and | or )"
@@ -27,8 +27,8 @@ def json_schema(kind: type[Settings], title: str, names: Mapping[str, Sequence[s
 
     Args:
         kind: the class.
-        title: what it configures.
-        names: values to offer by setting, such as ``ModelConfig.name``, though others are possible.
+        title: title of the schema.
+        names: suggested values by setting, such as ``ModelConfig.name``; others are allowed.
     """
     made = kind.model_json_schema(by_alias=True)
     tables = {table.__name__: table for table in _all_tables(kind)}
@@ -38,16 +38,16 @@ def json_schema(kind: type[Settings], title: str, names: Mapping[str, Sequence[s
 
 
 def table_schema(kind: type[Settings]) -> dict[str, Any]:
-    """Return the schema of a table of settings that holds no other table, to be put inside another one."""
+    """Return the schema of a table of settings without nested tables, to embed in another schema."""
     return _described(kind.model_json_schema(by_alias=True), kind, {})
 
 
 def nested(schema: dict[str, Any], inside: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return a schema in which settings that hold a whole configuration have the schema of that.
+    """Return a schema in which settings that contain a whole configuration have its schema.
 
     Args:
         schema: as `json_schema` makes it.
-        inside: by setting, the schema of its value, or of each value where the setting is a mapping of labels.
+        inside: by setting, the schema of its value, or of each value if the setting is a mapping of labels.
     """
     properties, definitions = dict(schema["properties"]), dict(schema.get("$defs", {}))
     for name, other in inside.items():
@@ -61,9 +61,9 @@ def nested(schema: dict[str, Any], inside: Mapping[str, dict[str, Any]]) -> dict
 
 
 def descriptions(table: type[BaseModel]) -> tuple[str, dict[str, str]]:
-    """Return what the documentation of a class of settings says of the whole, and of each setting by its name in YAML.
+    """Return the description of a class of settings, and of each setting by its name in YAML, from its docstring.
 
-    Of a setting it says ``name: words.`` at the beginning of a paragraph or after a sentence, for several ``a and b:``.
+    The docstring describes a setting as ``name: words.`` at the start of a sentence, several as ``a and b: words.``.
     """
     known = "|".join(map(re.escape, _fields(table)))
     heading = re.compile(rf"(?:^|(?<=[.] ))((?:{known})(?:{_JOINED}(?:{known}))*): ")
@@ -79,7 +79,7 @@ def descriptions(table: type[BaseModel]) -> tuple[str, dict[str, str]]:
 
 
 def _described(schema: dict[str, Any], table: type[BaseModel], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return the schema of one table with what its settings mean, and without what pydantic adds for programs."""
+    """Return the schema of one table with descriptions of its settings, without pydantic's extra keys."""
     about, words = descriptions(table)
     properties = {}
     for name, given in schema.get("properties", {}).items():
@@ -89,7 +89,7 @@ def _described(schema: dict[str, Any], table: type[BaseModel], names: Mapping[st
             own["items"] = {**own["items"], "examples": list(offered)}
         elif offered:
             own["examples"] = list(offered)
-        # Next to a reference nothing else counts in this draft.
+        # In this draft, keys beside a $ref are ignored.
         own = {"allOf": [{"$ref": own.pop("$ref")}], **own} if "$ref" in own else own
         properties[name] = {"description": words[name], **own} if name in words else own
     rest = {key: value for key, value in schema.items() if key not in ("title", "description", "properties")}
@@ -97,22 +97,22 @@ def _described(schema: dict[str, Any], table: type[BaseModel], names: Mapping[st
 
 
 def _plain(value: Any) -> Any:
-    """Return a schema in words that all drafts since 7 have."""
+    """Return a schema that uses only keywords of draft 7."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, dict):
         return value
     made = {key: _plain(item) for key, item in value.items()}
-    if "prefixItems" in made:  # of a pair, both of one kind
+    if "prefixItems" in made:  # a pair of the same type
         made["items"] = made.pop("prefixItems")[0]
-    if "patternProperties" in made:  # of labels: others are refused
+    if "patternProperties" in made:  # labels: reject others
         ((pattern, inside),) = made.pop("patternProperties").items()
         made |= {"propertyNames": {"pattern": pattern}, "additionalProperties": inside}
     return made
 
 
 def _all_tables(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Yield a class of settings and those inside it."""
+    """Yield a class of settings and the classes nested in it."""
     yield kind
     for field in kind.model_fields.values():
         for table in tables_in(field.annotation):

@@ -1,4 +1,4 @@
-"""What the command line says of a run, put over what its configuration says."""
+"""Command-line options that override the configuration of a run."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bench.errors import UsageError
 from bench.schema import read_settings
 
 LABEL = "as"
-"""In ``--model NAME,as=LABEL`` what the row is called, or the column of a metric.
+"""The key in ``--model NAME,as=LABEL`` for the label of the row, or of a metric's column.
 
-No parameter can have that name in Python."""
+It cannot be a parameter's name, as it is a Python keyword."""
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """Options of a command that replace settings of a configuration; what is None or empty replaces nothing.
+    """Options of a command that override settings of a configuration; None or empty changes nothing.
 
     Attributes:
-        changes: ``PATH=VALUE`` each, see `bench.config.changes`; they come first.
+        changes: ``PATH=VALUE`` each, see `bench.config.changes`; they are applied first.
         suite: as `parse_suite` reads it. limit: as in `RunConfig`.
-        models: ``NAME,PARAMETER=VALUE,…`` each: the rows, in place of those that are configured. ``NAME`` is a row of
-            the configuration, with what is set of it there, or else a model.
-        metrics: the same of columns.
+        models: ``NAME,PARAMETER=VALUE,…`` each: the rows, instead of those configured. ``NAME`` is a row of
+            the configuration, with its settings, or else a model.
+        metrics: the same for columns.
     """
 
     changes: Sequence[str] = ()
@@ -41,10 +41,10 @@ class Overrides:
         return bool(self.changes or self.suite or self.limit is not None or self.models or self.metrics)
 
     def applied(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Return settings with these over them.
+        """Return settings with these options applied.
 
         Raises:
-            UsageError: a change names nothing, or a model or a metric is not written as above.
+            UsageError: a change names an unknown setting, or a model or a metric has another form.
         """
         made = dict(content)
         for text in self.changes:
@@ -59,7 +59,7 @@ class Overrides:
 
 
 def load_overridden(path: Path | None, overrides: Overrides) -> RunConfig:
-    """Read a configuration, or take the default one where there is none, and put options over it.
+    """Read a configuration, or the default if ``path`` is None, and apply options.
 
     Raises:
         UsageError: as `bench.config.run_config.load_config` and `Overrides.applied`.
@@ -74,18 +74,18 @@ def refuse_other_clips_than(run: RunConfig, changed: RunConfig) -> None:
     """Check that a changed configuration of a run asks for the clips that the run has.
 
     Raises:
-        UsageError: a setting that clips are made from is another.
+        UsageError: a setting that affects clips differs.
     """
     for name in ("suite", "split", "limit", "models", "seeds", "duration"):
         if getattr(run, name) != getattr(changed, name):
-            raise UsageError(f"--set {name}: is what the clips are made from; change it with 'tunebench run'")
+            raise UsageError(f"--set {name}: clips depend on it; change it with 'tunebench run'")
 
 
 def parse_suite(text: str) -> str | dict[str, Any]:
-    """Return the suite that ``NAME``, ``FILE`` or ``FILE,SETTING=VALUE,…`` stands for, as a configuration has it.
+    """Return the suite that ``NAME``, ``FILE`` or ``FILE,SETTING=VALUE,…`` describes, as in a configuration.
 
     Raises:
-        UsageError: a part is not of that form.
+        UsageError: a part has another form.
 
     >>> parse_suite("quick@1"), parse_suite("captions.csv,id=ytid,where={is_balanced_subset: true}")
     ('quick@1', {'file': 'captions.csv', 'id': 'ytid', 'where': {'is_balanced_subset': True}})
@@ -100,7 +100,7 @@ def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
     """Return the name and the parameters of ``NAME,PARAMETER=VALUE,…``; values are YAML.
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: it has another form.
 
     >>> parse_named("mine.py:M,bpm=90,keys=[C major, F major]", "--model")
     ('mine.py:M', {'bpm': 90, 'keys': ['C major', 'F major']})
@@ -117,7 +117,7 @@ def parse_named(text: str, option: str) -> tuple[str, dict[str, Any]]:
             raise UsageError(f"{option} {text}: '{key.strip()}' is given twice")
         params[key.strip()] = parse_value(value, f"{option} {name},{key.strip()}")
     if not name:
-        raise UsageError(f"{option} '{text}': begins with a name, as in NAME,steps=50")
+        raise UsageError(f"{option} '{text}': must begin with a name, as in NAME,steps=50")
     return name, params
 
 
@@ -138,14 +138,14 @@ def _split(text: str) -> list[str]:
 
 
 def _entries(configured: Any) -> list[dict[str, Any]]:
-    """Return what is configured, in full, as far as it is of the form that it must have."""
+    """Return the configured entries in their full form, omitting those that are malformed."""
     items = configured if isinstance(configured, list | tuple) else []
     full = [{"name": item} if isinstance(item, str) else item for item in items]
     return [item for item in full if isinstance(item, dict) and isinstance(item.get("name"), str)]
 
 
 def _chosen(kind: str, text: str, configured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the entries that an option names: those that are configured under that name, or a new one."""
+    """Return the entries that an option names: those configured under that name, or a new one."""
     name, params = parse_named(text, f"--{kind}")
     label = {LABEL: str(params.pop(LABEL))} if LABEL in params else {}
     rows = [entry for entry in configured if name == (entry.get(LABEL) or short_name(entry["name"]))]
@@ -155,7 +155,7 @@ def _chosen(kind: str, text: str, configured: Sequence[dict[str, Any]]) -> list[
 
 
 def _changed(entry: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry with some parameters replaced, those among them that it sweeps too."""
+    """Return an entry with some parameters replaced, including swept ones."""
     if not params:
         return entry
     before, sweep = entry.get("params") or {}, entry.get("sweep") or {}

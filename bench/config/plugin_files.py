@@ -1,6 +1,6 @@
-"""Code that a configuration names: plugin files, and programs that metrics start.
+"""Code that a configuration can run: plugin files, and programs of metrics.
 
-What lies in a run folder may come from anywhere, code included.
+A run folder may come from an untrusted source, including its code.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def named_programs(value: Any) -> Iterator[str]:
 
 
 def refuse_programs(place: Path, metrics: Iterable[MetricConfig]) -> None:
-    """Check that no metric of a configuration in a run folder starts a program.
+    """Check that no metric of a run folder's configuration starts a program.
 
     Of a metric that the caller named, too: unlike a plugin file's, its name does not say what it runs.
 
@@ -66,12 +66,12 @@ def refuse_programs(place: Path, metrics: Iterable[MetricConfig]) -> None:
 
 
 def refuse_plugin_files(place: Path, value: Any, asked: Collection[str] = ()) -> None:
-    """Check that what is used of a configuration in a run folder runs no code that lies beside it.
+    """Check that the used part of a run folder's configuration runs no code from that folder.
 
     Args:
         place: the configuration, for the message.
-        value: the part of it that is used.
-        asked: names that the caller gave; what these name may run.
+        value: the used part of it.
+        asked: names given by the caller, whose code may run.
 
     Raises:
         UsageError: it names a plugin file.

@@ -1,8 +1,8 @@
-"""Recipes: a published experiment in one file, from the trainings through the run to what is compared.
+"""Recipes: a published experiment in one file: trainings, run, and comparisons.
 
-A recipe is YAML. Its text values may stand for something: ``{trained:LABEL}`` for what a training of the recipe wrote,
-``{beside:FILE}`` for a file next to the recipe. ``stated`` says where the source states a parameter; whatever it does
-not name is ours::
+A recipe is YAML. Its text may contain placeholders: ``{trained:LABEL}`` for the output of a training of the recipe,
+``{beside:FILE}`` for a file next to the recipe. ``stated`` says where the source states a parameter; those that it does
+not name are our choice::
 
     train:
       lora: {base: {kind: audioldm, checkpoint: cvssp/audioldm-s-full-v2}, …}
@@ -45,13 +45,13 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 
 
 class Recipe(Settings):
-    """An experiment.
+    """A published experiment.
 
-    name: of the recipe. about: the source, as it is cited. train: trainings by label, each a configuration of
-    ``tunebench train run``. speed: the training that is timed against full fine-tuning, as by ``tunebench train
-    speed``. run: a configuration of ``tunebench run``. compare: pairs of its rows, the second of which may be a pattern
-    for several trainings, such as ``lora-*``. report: whether a report is written. protocol: what the source states and
-    no command takes, such as its machine and its listeners. stated: paths of parameters, and where the source states
+    name: name of the recipe. about: citation of the source. train: trainings by label, each a configuration of
+    ``tunebench train run``. speed: the training to time against full fine-tuning, as by ``tunebench train
+    speed``. run: a configuration of ``tunebench run``. compare: pairs of its rows; the second may be a pattern
+    for several trainings, such as ``lora-*``. report: whether to write a report. protocol: what the source states and
+    no command uses, such as its machine and its listeners. stated: paths of parameters, and where the source states
     them.
     """
 
@@ -69,10 +69,10 @@ class Recipe(Settings):
         """Return the configuration of the run.
 
         Args:
-            trained: what each training wrote, by label.
+            trained: output of each training, by label.
 
         Raises:
-            UsageError: an unknown or impossible setting.
+            UsageError: an unknown or invalid setting.
         """
 
         def fill(kind: str, name: str) -> str:
@@ -88,7 +88,7 @@ class Recipe(Settings):
 
 
 def shipped() -> dict[str, Path]:
-    """Return the recipes that come with the package, by name."""
+    """Return the shipped recipes, by name."""
     folder = Path(str(files("results") / "recipes"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
@@ -98,10 +98,10 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
     Args:
         name: of a shipped recipe, or a YAML file.
-        changes: such as ``train.lora.steps=10``; see `bench.config.changes`. What is changed is no longer ``stated``.
+        changes: such as ``train.lora.steps=10``; see `bench.config.changes`. A changed one is no longer ``stated``.
 
     Raises:
-        UsageError: no such recipe or path, or an unknown or impossible setting.
+        UsageError: no such recipe or path, or an unknown or invalid setting.
         DataError: the file is not YAML.
     """
     path = _find(name)
@@ -138,7 +138,7 @@ def _expanded(content: Mapping[str, Any], source: Path) -> Iterator[tuple[str, A
     for path, where in stated.items():
         places = values_at(content, str(path))
         if not places:
-            raise UsageError(f"{source}: stated: the recipe has no '{path}'")
+            raise UsageError(f"{source}: stated: the recipe has no parameter '{path}'")
         yield from ((place, where) for place in places)
 
 
@@ -154,7 +154,7 @@ def _touches(place: str, touched: Iterable[str]) -> bool:
 
 
 def _filled(value: Any, fill: _Fill) -> Any:
-    """A copy in which every text such as ``{kind:name}`` is what ``fill(kind, name)`` makes of it, if anything."""
+    """Return a copy in which each text ``{kind:name}`` is replaced by ``fill(kind, name)``, unless that is None."""
     if isinstance(value, dict):
         return {key: _filled(item, fill) for key, item in value.items()}
     if isinstance(value, list):
@@ -182,12 +182,12 @@ def _unknown(kind: str, name: str, labels: Iterable[str]) -> str:
     labels = list(labels)
     given = f"'{{{kind}:{name}}}'" if name else f"'{{{kind}}}'"
     if kind == _TRAINED:
-        return f"{given}: no training is called '{name}'{suggestion(name, labels)}; {', '.join(labels)} are"
+        return f"{given}: no training is called '{name}'{suggestion(name, labels)}; known: {', '.join(labels)}"
     return f"unknown placeholder {given}; known: {{{_TRAINED}:LABEL}} and {{{_BESIDE}:FILE}}"
 
 
 def _check(recipe: Recipe) -> None:
-    """Refuse what names nothing: placeholders, rows and labels."""
+    """Check that placeholders, rows and labels exist."""
     _filled(recipe.train, _refused_in_training(recipe))
     rows = [model.row for model in recipe.run_config({label: Path(label) for label in recipe.train}).models]
     for row in (row for pair in recipe.compare for row in pair):
@@ -201,7 +201,7 @@ def _check(recipe: Recipe) -> None:
 def _refused_in_training(recipe: Recipe) -> _Fill:
     def fill(kind: str, name: str) -> str:
         if kind == _TRAINED:
-            raise UsageError(f"recipe '{recipe.name}': train: '{{{kind}:{name}}}' is for the run only")
+            raise UsageError(f"recipe '{recipe.name}': train: '{{{kind}:{name}}}' is only allowed in the run")
         raise UsageError(f"recipe '{recipe.name}': train: {_unknown(kind, name, recipe.train)}")
 
     return fill

@@ -1,4 +1,4 @@
-"""The configuration of a run: what to make, with which models, scored by what."""
+"""The configuration of a run: prompts, models, metrics and execution."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ DEFAULT_METRICS = (
 DEVELOPMENT_SUITE = "quick-dev@1"
 Shared = Literal["refuse", "mark"]
 
-_MOST_ROWS = 1000  # of one sweep; a longer one is a mistake
+_MOST_ROWS = 1000  # of one sweep; more is probably a mistake
 
 
 class ModelConfig(Settings):
-    """A model by name or ``path/to/file.py:Class``, and what is set of it.
+    """A model by name or ``path/to/file.py:Class``, and its settings.
 
-    name: may carry the version that must be installed: ``composer@1``. as: its label in tables; without it, its name.
-    params: of its class, as 'tunebench list parameters' shows them. sweep: some parameters with a list of values each;
-    the entry then stands for a row at each combination of them. seeds: of this row; without them, it has the run's.
-    conditioned_on: families of encoders that its network reads, beside those that its class names. trained_with:
-    families of what it was trained or chosen by, such as a reward model, beside those of its card.
+    name: may include the required version: ``composer@1``. as: its label in tables; by default its name.
+    params: parameters of its class, see 'tunebench list parameters'. sweep: parameters with a list of values each;
+    the entry then makes a row for each combination. seeds: seeds of this row; by default those of the run.
+    conditioned_on: families of encoders that its network reads, besides those that its class names. trained_with:
+    families of what it was trained or chosen by, such as a reward model, besides those of its card.
     """
 
     name: str
@@ -76,7 +76,7 @@ class ModelConfig(Settings):
 
     @property
     def rows(self) -> tuple[ModelConfig, ...]:
-        """One entry for each row: itself, or what its sweep stands for, labelled like ``sao[adapter_scale=0.25]``."""
+        """Return one entry for each row: itself, or the rows of its sweep, labeled like ``sao[adapter_scale=0.25]``."""
         if not self.sweep:
             return (self,)
         return tuple(
@@ -90,11 +90,11 @@ class ModelConfig(Settings):
     def _sweep_is_of_other_parameters(self) -> ModelConfig:
         for name, values in self.sweep.items():
             if name in self.params:
-                raise ValueError(f"sweep.{name}: '{name}' is in params too; leave it in one of them")
+                raise ValueError(f"sweep.{name}: '{name}' is also in params; remove one of them")
             if wrong := problem(values):
                 raise ValueError(f"sweep.{name}: {wrong}")
         if math.prod(map(len, self.sweep.values())) > _MOST_ROWS:
-            raise ValueError(f"sweep: stands for more than {_MOST_ROWS} rows")
+            raise ValueError(f"sweep: makes more than {_MOST_ROWS} rows")
         return self
 
     @model_validator(mode="after")
@@ -106,12 +106,12 @@ class ModelConfig(Settings):
                     "set it with 'as:'"
                 )
         if self.row in ROWS_OF_EVERY_TABLE:
-            raise ValueError(f"'{self.row}' is a row of every leaderboard; choose another name with 'as:'")
+            raise ValueError(f"'{self.row}' is the name of a row in every leaderboard; choose another name with 'as:'")
         return self
 
 
 def _with_front_end(schema: dict[str, Any]) -> None:
-    """Describe the front end of a metric's embedder in the schema of its parameters, which are otherwise open."""
+    """Describe the front end of a metric's embedder in the schema of its parameters, which is otherwise open."""
     front_end = {"anyOf": [{"type": "string"}, {"type": "null"}, table_schema(FrontEndSettings)]}
     schema["properties"] = {"embedder_params": {"type": "object", "properties": {"front_end": front_end}}}
 
@@ -119,9 +119,9 @@ def _with_front_end(schema: dict[str, Any]) -> None:
 class MetricConfig(Settings):
     """A metric by name or ``path/to/file.py:Class``, and its parameters.
 
-    name: may carry the version that must be installed: ``kad@2``. as: the column's name, for metrics that have none of
-    their own, such as ``command``. params: of its class, as 'tunebench list parameters' shows them. family: what its
-    values are derived from, such as ``clap-laion`` or ``[mert, notes]``; in place of what its class says.
+    name: may include the required version: ``kad@2``. as: the column's name, for metrics without a name of
+    their own, such as ``command``. params: parameters of its class, see 'tunebench list parameters'. family: what its
+    values are derived from, such as ``clap-laion`` or ``[mert, notes]``; instead of what its class says.
     """
 
     name: str
@@ -131,24 +131,23 @@ class MetricConfig(Settings):
 
     @property
     def base(self) -> str:
-        """Its own name, whatever file it comes from: of one base, tables show what was asked for last."""
+        """Its name without the file; of metrics with the same base, tables show the one requested last."""
         return self.label or self.name.rpartition(":")[2].partition("@")[0]
 
 
 class ExecutorConfig(Settings):
-    """Where the work is done.
+    """Where and how clips are made and scored.
 
-    kind: ``local`` processes or ``ray``. workers: how many; 0 works inside the calling process; None takes every core
-    that this process may use, or the whole cluster. threads: of numerical libraries in each worker. timeout: seconds a
-    clip may take before its worker is killed. retries: how often something is tried again that failed for a reason
-    that may pass, such as a service that is busy, memory that ran out, or a worker that is lost. fail_limit: of how
-    many failed clips on the rest of a model is not tried in this run; below 1, of which share of the clips that it is
-    to make; None for no limit. memory: that each local worker and its children may use, such as ``8 GB``, or in bytes;
-    more costs it the clip that it is at. address: of the Ray cluster, without which one is started on this machine.
-    gpus: that each worker of Ray holds, which may be a fraction.
+    kind: ``local`` processes or ``ray``. workers: number of workers; 0 works inside the calling process; None uses
+    every core that this process may use, or the whole cluster. threads: threads of numerical libraries in each worker.
+    timeout: seconds per clip before its worker is killed. retries: how often to retry after a failure that may be
+    temporary, such as a busy service, memory that ran out, or a lost worker. fail_limit: number of failed clips after
+    which the rest of a model is skipped in this run; below 1, as a share of the clips that it has to make; None for no
+    limit. memory: limit for each local worker and its children, such as ``8 GB``, or in bytes; above it, the current
+    clip fails. address: address of the Ray cluster; by default, one is started on this machine. gpus: GPUs per Ray
+    worker; may be a fraction.
 
-    There is no limit of memory unless it is set: what a model rightly needs goes from 0.2 to 80 GB, and a limit that is
-    guessed would fail clips that were fine.
+    By default, memory is unlimited: models need from 0.2 to 80 GB, and a guessed limit would fail valid clips.
     """
 
     kind: Literal["local", "ray"] = "local"
@@ -162,7 +161,7 @@ class ExecutorConfig(Settings):
     gpus: Gpus = 0
 
     model_config = ConfigDict(
-        json_schema_extra={  # what `_ray_for_a_cluster` refuses
+        json_schema_extra={  # as `_ray_for_a_cluster` checks
             "if": {"properties": {"kind": {"const": "ray"}}, "required": ["kind"]},
             "then": {"properties": {"memory": {"type": "null"}}},
             "else": {"properties": {"address": {"enum": [None, ""]}, "gpus": {"const": 0}}},
@@ -184,10 +183,11 @@ class ExecutorConfig(Settings):
 
 
 class CommonGround(Settings):
-    """The part of every clip that embeddings are made of, so that unequal models are compared on common ground.
+    """The part of every clip that is embedded, so that models of different length or bandwidth are comparable.
 
-    seconds: only the beginning of the clips: ``auto`` takes what every model has, None whole clips. band: only
-    frequencies up to so many Hz, such as 8000 when a model works at 16 kHz; None for all.
+    seconds: use only this many seconds from the beginning of the clips: ``auto`` is the length that every model has,
+    None whole clips. band: use only frequencies up to this limit in Hz, such as 8000 for a model at 16 kHz; None for
+    all.
     """
 
     seconds: Annotated[float, Field(gt=0)] | Literal["auto"] | None = "auto"
@@ -199,23 +199,23 @@ _Metrics = list[str | MetricConfig]
 
 
 def _names(items: Any) -> Any:
-    """Return a plain string is short for ``{name: string}``."""
+    """Expand plain strings to ``{name: string}``."""
     return [{"name": item} if isinstance(item, str) else item for item in items] if isinstance(items, list) else items
 
 
 class RunConfig(Settings):
-    """Everything that decides which clips and scores a run holds; the defaults are the run without a configuration.
+    """Everything that determines the clips and scores of a run; the defaults are the run without a configuration.
 
-    suite: of prompts, by name, as a YAML file or as a file of prompts; or how such a file is read. Where a model is
-    swept and no suite is named, it is quick-dev@1, since settings are to be chosen on development prompts. split: only
-    the prompts that the suite declares for ``development`` or for ``test``; None for all. limit: only so many of its
-    prompts, from the first; None for all. models: the rows. metrics: the columns. seeds: asked of every prompt;
-    ``auto`` takes the clips that a model has, or seed 0 where it can make any. duration: of each clip, in seconds.
-    reference: the music that distances compare with: a name, a folder, a reference file or a fingerprint. pairs: the
-    recording that goes with each prompt, for metrics that compare with it: a file of such, or how it is read.
-    shared_recordings: what to do where the reference holds recordings that a model was trained on: ``refuse`` to
-    compare, or compare and ``mark`` every such score. common: the part of every clip that is embedded. executor: where
-    the work is done.
+    suite: the suite of prompts: a name, a YAML file, a file of prompts, or how to read such a file. If a model is
+    swept and no suite is named, it is quick-dev@1, since settings should be chosen on development prompts. split: only
+    the prompts that the suite declares for ``development`` or for ``test``; None for all. limit: number of
+    prompts to use, from the first; None for all. models: the rows. metrics: the columns. seeds: seeds for every prompt;
+    ``auto`` uses the clips that a model has, or seed 0 if it can make any. duration: length of each clip in seconds.
+    reference: reference music of the distances: a name, a folder, a reference file or a fingerprint. pairs: the
+    recording of each prompt, for metrics that compare with it: a file, or how to read it.
+    shared_recordings: what to do if the reference contains recordings that a model was trained on: ``refuse`` to
+    compare, or compare and ``mark`` every such score. common: the part of every clip to embed. executor: where
+    and how the work is done.
     """
 
     suite: str | SuiteFile = "quick@1"
@@ -245,7 +245,7 @@ class RunConfig(Settings):
     @model_validator(mode="before")
     @classmethod
     def _swept_on_development_prompts(cls, content: Any) -> Any:
-        """A sweep that names no suite is on development prompts."""
+        """Use development prompts for a sweep without a suite."""
         named = not isinstance(content, dict) or "suite" in content
         models = [] if named else content.get("models")
         swept = isinstance(models, list | tuple) and any(isinstance(m, dict) and m.get("sweep") for m in models)
@@ -274,35 +274,35 @@ class RunConfig(Settings):
             for item, times in Counter(items).items():
                 if times > 1:
                     hint = "; give each its own name with 'as:'" if what == "model" else ""
-                    raise ValueError(f"{what} '{item}' is named twice{hint}")
+                    raise ValueError(f"{what} '{item}' is listed twice{hint}")
         return self
 
     @property
     def suite_name(self) -> str:
-        """The suite without its version: a name, or a file."""
+        """The suite without its version: a name or a file."""
         return self.suite.file if isinstance(self.suite, SuiteFile) else plain_name(self.suite)
 
     def seeds_of(self, model: ModelConfig) -> tuple[int, ...] | Literal["auto"]:
-        """Return the seeds of one of its models: its own, or those of the run."""
+        """Return the seeds of a model: its own, or those of the run."""
         return self.seeds if model.seeds is None else model.seeds
 
     def as_yaml(self) -> str:
-        """Return the whole configuration, defaults included, as it is frozen in the run folder."""
+        """Return the whole configuration, defaults included, as stored in the run folder."""
         return schema_line("run") + write_yaml(self.model_dump(mode="json", by_alias=True))
 
 
 def load_config(path: StrPath) -> RunConfig:
-    """Read a YAML configuration; paths in it are relative to the folder that the process works in, not to the file.
+    """Read a YAML configuration; paths in it are relative to the current folder, not to the file.
 
     Raises:
-        UsageError: no such file, or an unknown or impossible setting, named with its place and the nearest known one.
+        UsageError: no such file, or an unknown or invalid setting, named with its place and the nearest known one.
         DataError: the file is not YAML.
     """
     return load_settings(RunConfig, Path(path), "suite: genres@1")
 
 
 def parse_config(content: dict[str, Any], source: str = "configuration") -> RunConfig:
-    """Check a mapping as `load_config` does.
+    """Validate a mapping as `load_config` does.
 
     Raises:
         UsageError: as for `load_config`.

@@ -1,4 +1,4 @@
-"""Sweeps: one entry of a configuration that stands for a row at each value of a parameter."""
+"""Sweeps: one entry of a configuration that makes a row for each value of a parameter."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._=@+-]+")
 
 
 def combinations(sweep: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
-    """Every choice of one value for each parameter, the last varying fastest; of no parameters, one empty choice."""
+    """Return all combinations of values, the last parameter varying fastest; one empty one without parameters."""
     return [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
 
 
 def suffix(values: Mapping[str, Value]) -> str:
-    """Return what tells a row of a sweep from the others, made of characters that are safe in a folder's name.
+    """Return the label suffix of a row of a sweep, in characters that are safe in folder names.
 
     >>> suffix({"adapter_scale": 0.25, "adapter": "adapters/jazz"})
     '[adapter_scale=0.25,adapter=adapters-jazz]'
@@ -37,12 +37,12 @@ def problem(values: Any) -> str | None:
             return f"{value!r} must be a finite number, text, true, false or null"
     for text, times in Counter(map(_text, values)).items():
         if times > 1:
-            return f"two of its values would be called '{text}'"
+            return f"two of its values would have the label '{text}'"
     return None
 
 
 def _text(value: Value) -> str:
-    """Return a value in a label; whole numbers are written alike whether they came with a decimal point or not."""
+    """Return a value in a label; integers are written without a decimal point."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

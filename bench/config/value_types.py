@@ -1,6 +1,6 @@
-"""The types of what a configuration of a run sets, each with the JSON Schema of what may be written for it.
+"""Types of the settings of a run, each with the JSON Schema of the values accepted in YAML.
 
-Where pydantic cannot tell the schema from the type and its limits, it stands beside the check that it describes.
+If pydantic cannot derive the schema from the type and its limits, it is given beside the check.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from bench.contracts.family import NAME as FAMILY
 
 AUTO: Final = "auto"
-"""Seeds that nobody names: the clips that a model has (`bench.MusicModel.available`), or seed 0 where it makes any."""
+"""Default seeds: the clips that a model has (`bench.MusicModel.available`), or seed 0 if it can make any."""
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=@+,\[\]-]{0,79}")
 ROWS_OF_EVERY_TABLE = ("chance", "ceiling")
@@ -22,7 +22,7 @@ ROWS_OF_EVERY_TABLE = ("chance", "ceiling")
 
 def _distinct(seeds: tuple[int, ...] | Literal["auto"]) -> tuple[int, ...] | Literal["auto"]:
     if seeds != AUTO and (twice := next((seed for seed, n in Counter(seeds).items() if n > 1), None)) is not None:
-        raise ValueError(f"seed '{twice}' is named twice")
+        raise ValueError(f"seed '{twice}' is listed twice")
     return seeds
 
 
@@ -33,7 +33,7 @@ Seeds = Annotated[
 ]
 
 
-_LEAST_MEMORY = 10**7  # bytes: a number below was not meant to be of bytes
+_LEAST_MEMORY = 10**7  # bytes: a smaller number was not meant in bytes
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kKMGT]?)(i?)B")
 
 
@@ -42,25 +42,25 @@ def _bytes(size: Any) -> Any:
     if not isinstance(size, str):
         return size
     if not (found := _SIZE.fullmatch(size.strip())):
-        raise ValueError(f"'{size}' is no size; write it like 8 GB")
+        raise ValueError(f"'{size}' is not a size; write it like 8 GB")
     return round(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper() or " "))
 
 
 def _enough(size: int) -> int:
     if size < _LEAST_MEMORY:
-        raise ValueError(f"{size} bytes are less than a worker takes to begin; write it like 8 GB")
+        raise ValueError(f"{size} bytes are less than a worker needs to start; write it like 8 GB")
     return size
 
 
 def _limit(limit: float) -> float:
     if limit >= 1 and limit % 1:
-        raise ValueError(f"{limit:g} is neither a number of clips nor a share below 1")
+        raise ValueError(f"{limit:g} must be a number of clips or a share below 1")
     return limit
 
 
 def _whole_gpus(gpus: float) -> float:
     if gpus > 1 and gpus % 1:
-        raise ValueError(f"gpus is {gpus:g}: a fraction of one GPU, or whole ones")
+        raise ValueError(f"gpus is {gpus:g}: must be a fraction of one GPU, or a whole number")
     return gpus
 
 

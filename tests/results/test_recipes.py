@@ -231,7 +231,7 @@ def test_the_recipe_that_is_kept_is_the_one_that_was_followed(tmp_path: Path) ->
         ("{trained:lora}", "{traind:lora}", "unknown placeholder '{traind:lora}'"),
         ("{trained:lora}", "{lora}", "unknown placeholder '{lora}'"),
         ("{trained:lora}", "{beside:none.yaml}", "there is no file 'none.yaml' beside it"),
-        ("path: composer", 'path: "{trained:lora}"', "is for the run only"),
+        ("path: composer", 'path: "{trained:lora}"', "{trained:lora}"),
         ("[base, tuned]", "[base, tunde]", "no row is called 'tunde' (did you mean 'tuned'?)"),
         ("name: audioldm, as: base", "name: audioldm, sa: base", "unknown setting 'models.0.sa'"),
         ("compare:", "speed: full\ncompare:", "no training is called 'full'"),

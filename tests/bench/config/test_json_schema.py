@@ -58,7 +58,7 @@ VALUES = [
 ]  # fmt: skip
 # What a schema cannot say: that two things differ or name each other, and how large what a text says is.
 NOT_SAID = re.compile(
-    "named twice|in params too|cannot name a folder|two of its values|more than 1000 rows|less than a worker"
+    "listed twice|also in params|cannot name a folder|two of its values|more than 1000 rows|less than a worker"
 )
 
 

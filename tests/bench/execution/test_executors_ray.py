@@ -257,7 +257,7 @@ def test_without_ray_the_command_that_helps_is_named(monkeypatch: pytest.MonkeyP
     [
         ({"address": "auto"}, "'address' is for kind: ray"),
         ({"kind": "local", "gpus": 1}, "'gpus' is for kind: ray"),
-        ({"kind": "ray", "gpus": 1.5}, "a fraction of one GPU, or whole ones"),
+        ({"kind": "ray", "gpus": 1.5}, "gpus is 1.5"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(executor: dict[str, Any], message: str) -> None:
