@@ -10,7 +10,7 @@ LONG := $(BIN)/python -m pytest -n 2 --dist loadfile -o faulthandler_timeout=360
 PUBLISHED := .published
 export PYTHON
 
-.PHONY: quickstart demo test test-fast faults simulate learn published-fad lint format docs bench help clean core dev with-diffusion
+.PHONY: quickstart demo test test-fast faults simulate learn published-fad lint format docs figures bench help clean core dev with-diffusion
 
 quickstart: core ## install, then make a leaderboard of real music
 	@$(BIN)/tunebench run
@@ -67,6 +67,9 @@ lint: dev ## style, spelling, types, rooms, and what runs on other machines
 
 docs: dev ## the site of the documentation, in site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+figures: dev ## measure and draw the figures of docs/metrics anew: a quarter of an hour on one core
+	$(BIN)/python docs/metrics/figures/draw.py
 
 format: dev ## mend the style
 	$(BIN)/ruff check --fix .
