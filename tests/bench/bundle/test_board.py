@@ -264,7 +264,7 @@ class TestRefusal:
 
     def test_a_folder_that_holds_something_else_is_left_alone(self, bundles: dict[str, Path], tmp_path: Path) -> None:
         (tmp_path / "report.json").write_text("{}")
-        with pytest.raises(UsageError, match=r"no board \(it has no board\.json\)"):
+        with pytest.raises(UsageError, match=r"board\.json"):
             _build([bundles["ann"]], tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
@@ -417,5 +417,5 @@ def test_a_forged_submitter_is_refused(bundles: dict[str, Path], tmp_path: Path)
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    with pytest.raises(DataError, match="is not an address"):
+    with pytest.raises(DataError, match=r"javascript:alert\(1\)"):
         _build([tmp_path / "b.zip"], tmp_path / "site")

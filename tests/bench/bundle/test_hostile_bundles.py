@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import stat
 import struct
@@ -111,14 +112,14 @@ def _write(path: Path, files: Files) -> Path:
     ],
 )
 def test_no_name_but_a_bundles_own_is_unpacked(files: Files, tmp_path: Path, attempt: Attempt, name: str) -> None:
-    with pytest.raises(DataError, match="which no bundle holds"):
+    with pytest.raises(DataError, match=re.escape(repr(name))):
         attempt(_write(tmp_path / "b.zip", {**files, name: b"evil"}))
 
 
 def test_a_name_that_a_nul_cuts_is_refused(files: Files, tmp_path: Path, attempt: Attempt) -> None:
     bundle = _write(tmp_path / "b.zip", {**files, "run.db_cut": b"evil"})
     bundle.write_bytes(bundle.read_bytes().replace(b"run.db_cut", b"run.db\0cut"))
-    with pytest.raises(DataError, match="which no bundle holds"):
+    with pytest.raises(DataError, match=re.escape(repr("run.db\0cut"))):
         attempt(bundle)
 
 
@@ -136,8 +137,9 @@ def test_links_and_devices_are_refused(files: Files, tmp_path: Path, attempt: At
     bundle = _write(tmp_path / "b.zip", files)
     with zipfile.ZipFile(bundle, "a") as archive:
         archive.writestr(entry, "/etc/passwd")
-    with pytest.raises(DataError, match="a link or a device"):
+    with pytest.raises(DataError) as caught:
         attempt(bundle)
+    assert all(word in str(caught.value) for word in (entry.filename, "link"))
 
 
 @pytest.mark.parametrize(("name", "method"), [("run.db", zipfile.ZIP_BZIP2), ("audio", zipfile.ZIP_DEFLATED)])
@@ -146,8 +148,9 @@ def test_other_compression_is_refused(files: Files, tmp_path: Path, attempt: Att
     bundle = _write(tmp_path / "b.zip", {known: content for known, content in files.items() if known != name})
     with zipfile.ZipFile(bundle, "a", method) as archive:
         archive.writestr(name, files[name])
-    with pytest.raises(DataError, match="compressed in a way that bundles are not"):
+    with pytest.raises(DataError) as caught:
         attempt(bundle)
+    assert all(word in str(caught.value) for word in (name, "compressed"))
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "leaderboard.json", "run.db"])
@@ -157,7 +160,7 @@ def test_a_bomb_is_not_unpacked(files: Files, tmp_path: Path, attempt: Attempt, 
         for _ in range(16):
             target.write(bytes(1 << 20))
     assert bundle.stat().st_size < 1 << 20
-    with pytest.raises(DataError, match="more than it can honestly hold"):
+    with pytest.raises(DataError, match=str(16 << 20)):
         attempt(bundle)
 
 
@@ -168,7 +171,7 @@ def test_a_bomb_that_declares_little_stops_there(tmp_path: Path, attempt: Attemp
         archive.writestr("scores.csv", large)
     content = bundle.read_bytes().replace(struct.pack("<L", len(large)), struct.pack("<L", 5000))
     bundle.write_bytes(content)
-    with pytest.raises(DataError, match="truncated, damaged or no zip file"):
+    with pytest.raises(DataError, match="truncated"):
         attempt(bundle)
 
 
@@ -199,7 +202,7 @@ def test_encrypted_files_are_refused(files: Files, tmp_path: Path, attempt: Atte
 def test_a_truncated_bundle(files: Files, tmp_path: Path, attempt: Attempt, share: float) -> None:
     bundle = _write(tmp_path / "b.zip", files)
     bundle.write_bytes(bundle.read_bytes()[: int(share * bundle.stat().st_size)])
-    with pytest.raises(DataError, match="truncated, damaged or no zip file"):
+    with pytest.raises(DataError, match="truncated"):
         attempt(bundle)
 
 
@@ -226,9 +229,9 @@ def test_what_is_no_file(tmp_path: Path, attempt: Attempt) -> None:
         (b"\xff", "not valid JSON"),
         (b"[" * 100_000, "not valid JSON"),
         (b'{"format": NaN}', "not valid JSON"),
-        (b'{"format": 9}', "written in format 9, this tunebench reads format 2"),
-        (b'{"format": 1}', "pack the run again with 'tunebench export bundle'"),
-        (b'{"format": 2}', "does not describe a bundle"),
+        (b'{"format": 9}', "format 9.*format 2"),
+        (b'{"format": 1}', "format 1.*'tunebench export bundle'"),
+        (b'{"format": 2}', "bundle.json"),
         (b'{"format": 2, "name": 3, "protocol": {"id": "", "line": ""}, "versions": {}}', "not text"),
         (
             b'{"format": 2, "name": "", "protocol": {"id": "", "line": ""}, "versions": {}, "files": []}',
@@ -247,7 +250,7 @@ def test_a_bundle_of_an_older_layout_is_verified(files: Files, tmp_path: Path, a
 
 
 def test_a_bundle_without_an_index(files: Files, tmp_path: Path, attempt: Attempt) -> None:
-    with pytest.raises(DataError, match=r"it has no bundle\.json"):
+    with pytest.raises(DataError, match=r"no bundle\.json"):
         attempt(_write(tmp_path / "b.zip", {name: c for name, c in files.items() if name != "bundle.json"}))
 
 
@@ -277,45 +280,45 @@ def _altered(files: Files, tmp_path: Path, script: str, protocol: bool = True) -
 @pytest.mark.parametrize(
     ("script", "match"),
     [
-        ("CREATE TRIGGER t AFTER INSERT ON about BEGIN DELETE FROM clips; END", "a trigger 't', which no run has"),
-        ("ALTER TABLE clips RENAME TO hidden; CREATE VIEW clips AS SELECT * FROM hidden", "which no run has"),
+        ("CREATE TRIGGER t AFTER INSERT ON about BEGIN DELETE FROM clips; END", "trigger 't'"),
+        ("ALTER TABLE clips RENAME TO hidden; CREATE VIEW clips AS SELECT * FROM hidden", "table 'hidden'"),
         (
             "DROP TABLE set_scores; CREATE VIEW set_scores AS WITH RECURSIVE n(x) AS "
             "(SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS model FROM n",
-            "a view 'set_scores'",
+            "view 'set_scores'",
         ),
-        ("CREATE VIRTUAL TABLE embeddings2 USING fts5(a)", "which no run has"),
-        ("CREATE TABLE more (x)", "a table 'more', which no run has"),
+        ("CREATE VIRTUAL TABLE embeddings2 USING fts5(a)", "'embeddings2'"),
+        ("CREATE TABLE more (x)", "table 'more'"),
         ("ALTER TABLE about ADD COLUMN extra TEXT AS (hex(zeroblob(1000000)))", "computed"),
         ("PRAGMA user_version = 99", "layout 99"),
-        ("UPDATE clips SET path = '../../../../tmp/evil.flac'", "where no clip of a run is"),
-        ("UPDATE clips SET path = '/etc/passwd'", "where no clip of a run is"),
-        ("UPDATE models SET label = '../x'; UPDATE clips SET model = '../x'", "where no clip of a run is"),
-        ("UPDATE clips SET id = upper(id)", "where no clip of a run is"),
-        ("UPDATE clips SET frames = 1 << 60", "longer than an hour"),
-        ("UPDATE clips SET rate = 'fast'", "clips.rate holds str where INTEGER belongs"),
-        ("UPDATE clips SET content = x'00'", "clips.content holds bytes where TEXT belongs"),
+        ("UPDATE clips SET path = '../../../../tmp/evil.flac'", "'../../../../tmp/evil.flac'"),
+        ("UPDATE clips SET path = '/etc/passwd'", "'/etc/passwd'"),
+        ("UPDATE models SET label = '../x'; UPDATE clips SET model = '../x'", "lies at 'audio/"),
+        ("UPDATE clips SET id = upper(id)", "clip '[0-9A-F]{16}'"),
+        ("UPDATE clips SET frames = 1 << 60", "an hour"),
+        ("UPDATE clips SET rate = 'fast'", "clips.rate.*str.*INTEGER"),
+        ("UPDATE clips SET content = x'00'", "clips.content.*bytes.*TEXT"),
         ("UPDATE prompts SET id = id || '/b'; UPDATE clips SET prompt = prompt || '/b'", "prompt id"),
         ("UPDATE prompts SET text = ' '", "text is empty"),
-        ("UPDATE prompts SET level = 1e300", "prompts.level holds float where INTEGER belongs"),
-        ("UPDATE notes SET notes = '[1]'", "the notes of the clip"),
-        ("UPDATE models SET trained_on = '[\"me\"]'", "not named by hashes"),
+        ("UPDATE prompts SET level = 1e300", "prompts.level.*float.*INTEGER"),
+        ("UPDATE notes SET notes = '[1]'", "notes"),
+        ("UPDATE models SET trained_on = '[\"me\"]'", "'sine'.*hashes"),
         ("UPDATE metrics SET params = '[]'", "JSON object"),
-        ("UPDATE metrics SET params = '{'", "holds what no run holds"),
-        ("UPDATE metrics SET reference = '../evil'", "not named by a hash"),
+        ("UPDATE metrics SET params = '{'", "run.db"),
+        ("UPDATE metrics SET reference = '../evil'", "a hash"),
         ("INSERT INTO metrics SELECT plugin, name, version, 'x', embedder, reference, params, unit, direction, "
          "of_sets, position, shown, view, reference_name, lowest, highest, hit_or_miss, warnings, families "
          "FROM metrics", "one name"),
         ("UPDATE metrics SET warnings = '[1]'", "damaged"),
         ("UPDATE metrics SET families = '[7]'", "cannot be used"),
         ("UPDATE models SET lineage = '[]'", "lineage"),
-        ("UPDATE metrics SET shown = 0", "its table metrics holds rows that no table shows"),
+        ("UPDATE metrics SET shown = 0", "table metrics"),
         ("INSERT INTO scores SELECT clip, metric, 0, params_hash, embedder, '', 9, NULL, NULL, details, 0 FROM scores",
-         "its table scores holds rows that no table shows"),
+         "table scores"),
         ("UPDATE scores SET details = '{\"known\": 1, \"known\": 9}'", "a name twice"),
         ("UPDATE scores SET value = 9e999, reason = NULL", "run.db"),
         ("DELETE FROM about", "suite and duration"),
-        ("DELETE FROM models", "contradict each other"),
+        ("DELETE FROM models", "contradict"),
     ],
 )  # fmt: skip
 def test_a_database_that_no_run_has(files: Files, tmp_path: Path, attempt: Attempt, script: str, match: str) -> None:
@@ -421,13 +424,14 @@ def test_nothing_stands_in_a_table_twice(files: Files, tmp_path: Path, attempt: 
     else:
         twice = json.dumps(2 * json.loads(files[name])).encode()
     changed = {**files, name: twice}
-    with pytest.raises(DataError, match="stands there twice"):
+    with pytest.raises(DataError) as caught:
         attempt(_write(tmp_path / "b.zip", {**changed, "bundle.json": _index(changed)}))
+    assert all(word in str(caught.value) for word in (name, "twice"))
 
 
 @pytest.mark.parametrize(
     ("column", "match"),
-    [(b"mos@1", "the run has no column 'mos@1'"), (b"model", "columns"), (b"key-adherence@2", "columns")],
+    [(b"mos@1", "column 'mos@1'"), (b"model", "columns"), (b"key-adherence@2", "columns")],
 )
 def test_a_column_that_the_run_does_not_have(
     files: Files, tmp_path: Path, attempt: Attempt, column: bytes, match: str

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -130,10 +131,12 @@ class TestPacking:
                 (holed / path).unlink()
             db.execute("UPDATE clips SET state = 'planned', content = NULL WHERE prompt = 'jazz-1'")
             write_digests(db)
-        with pytest.raises(UsageError, match=r"2 of 8 clips in .*holed are not made.*--partial"):
+        with pytest.raises(UsageError) as caught:
             pack(holed, tmp_path / "b.zip")
-        with pytest.raises(UsageError, match=r"2 scores in .* are not computed yet; run 'tunebench score"):
+        assert all(word in str(caught.value) for word in ("2 of 8 clips", str(holed), "--partial"))
+        with pytest.raises(UsageError) as caught:
             pack(holed, tmp_path / "b.zip", partial=True)
+        assert all(word in str(caught.value) for word in ("2 scores", f"'tunebench score {holed}'"))
         rescore(holed, bench.load_config(holed / "config.yaml"))
         packed = pack(holed, tmp_path / "b.zip", partial=True)
         assert (packed.clips, packed.lacking) == (6, 2)
@@ -144,8 +147,9 @@ class TestPacking:
     def test_without_embeddings_ranks_cannot_be_tested(self, bundle: Path, tmp_path: Path) -> None:
         with zipfile.ZipFile(bundle) as archive:
             archive.extractall(tmp_path / "un")
-        with pytest.raises(UsageError, match=r"8 clips in .* are not embedded; run 'tunebench score"):
+        with pytest.raises(UsageError) as caught:
             pack(tmp_path / "un", tmp_path / "b.zip")
+        assert all(word in str(caught.value) for word in ("8 clips", f"'tunebench score {tmp_path / 'un'}'"))
 
     def test_it_goes_into_a_folder_that_is_there(
         self, run: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,11 +164,11 @@ class TestPacking:
         shutil.copytree(run, gone, ignore=shutil.ignore_patterns("audio"))
         (tmp_path / "gone.tunebench.zip").mkdir()
         # The target is looked at before the audio, which would take long.
-        for wrong, why in ((tmp_path / "no" / "b.zip", "there is no folder"), (tmp_path, "is a folder; name another")):
+        for wrong, why in ((tmp_path / "no" / "b.zip", str(tmp_path / "no")), (tmp_path, str(tmp_path))):
             with pytest.raises(UsageError, match=why):
                 pack(gone, wrong)
         for nameless in (Path(), Path("/"), Path("..")):
-            with pytest.raises(UsageError, match="is a folder; name a file"), replacing(nameless):
+            with pytest.raises(UsageError, match=re.escape(f"'{nameless}'")), replacing(nameless):
                 pass
 
     def test_interrupted_they_say_that_nothing_is_kept(
@@ -195,7 +199,7 @@ class TestPacking:
         with pytest.raises(DataError, match=f"{path} is gone"):
             pack(broken, tmp_path / "b.zip")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
-        with pytest.raises(UsageError, match="is not a run folder"):
+        with pytest.raises(UsageError, match=r"run\.db"):
             pack(tmp_path, tmp_path / "b.zip")
 
 
@@ -318,7 +322,7 @@ class TestVerifying:
             "executor": {"workers": 0},
         }
         packed = pack(bench.run(config, tmp_path / "tiny").folder, tmp_path / "b.zip")
-        with pytest.raises(MissingError, match="Peak@1 cannot be computed here") as raised:
+        with pytest.raises(MissingError, match="Peak@1") as raised:
             command(packed.path, workers=0)
         assert raised.value.exit_code == 3
         printed = capsys.readouterr().out

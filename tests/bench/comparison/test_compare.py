@@ -240,8 +240,9 @@ class TestMarks:
 
     def test_another_duration_is_refused_or_marked(self, make: Make) -> None:
         one, two = make(BASE), make(LOUDER, duration=0.2)
-        with pytest.raises(UsageError, match=r"clips of 0\.1 s in .* and of 0\.2 s in .* --mark"):
+        with pytest.raises(UsageError) as caught:
             compare(one, "base", "louder", other=two)
+        assert all(word in str(caught.value) for word in (f"0.1 s in {one}", f"0.2 s in {two}", "--mark"))
         found = compare(one, "base", "louder", other=two, options=ComparisonOptions(by="genre", mark=True))
         assert len(found) == 14
         assert all(Notice("W-DURATION", {"a": 0.1, "b": 0.2}) in c.warnings for c in found)
@@ -251,9 +252,9 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("a", "b", "message"),
         [
-            ("bose", "louder", r"has no row 'bose' \(did you mean 'base'\?\); it has: base, louder, other, flawed"),
-            ("base", "quieter", "has no row 'quieter'"),
-            ("base", "base", "'base' cannot be compared with itself"),
+            ("bose", "louder", "'bose'.*'base'.*: base, louder, other, flawed"),
+            ("base", "quieter", "'quieter'"),
+            ("base", "base", "'base' .* itself"),
         ],
     )
     def test_rows_that_are_none(self, folder: Path, a: str, b: str, message: str) -> None:
@@ -261,13 +262,13 @@ class TestRefusals:
             compare(folder, a, b)
 
     def test_what_is_no_run_group_or_second_run(self, folder: Path, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="is not a run folder"):
+        with pytest.raises(UsageError, match=r"run\.db"):
             compare(tmp_path, "base", "louder")
-        with pytest.raises(UsageError, match="is not a run folder"):
+        with pytest.raises(UsageError, match=r"run\.db"):
             compare(folder, "base", "louder", other=tmp_path)
-        with pytest.raises(UsageError, match="cannot group by 'mood'"):
+        with pytest.raises(UsageError, match="'mood'"):
             compare(folder, "base", "louder", options=ComparisonOptions(by="mood"))
-        with pytest.raises(UsageError, match="cannot be compared with itself"):
+        with pytest.raises(UsageError, match=r"'base' .* itself"):
             compare(folder, "base", "base", other=folder / ".." / folder.name)
 
     def test_other_prompts(self, make: Make, tmp_path: Path) -> None:
@@ -278,19 +279,22 @@ class TestRefusals:
             return str(path)
 
         one = make(BASE, suite=suite())
-        with pytest.raises(UsageError, match=r"prompt 'p' is another: text is .a slow waltz. in .* and .a march. in"):
+        with pytest.raises(UsageError) as caught:
             compare(one, "base", "louder", other=make(LOUDER, suite=suite(text="a march")))
-        with pytest.raises(UsageError, match=r"prompt 'p' is another: bpm is null in .* and 90(\.0)? in"):
+        assert all(word in str(caught.value) for word in ("'p'", "text", "a slow waltz", "a march"))
+        with pytest.raises(UsageError) as caught:
             compare(one, "base", "louder", other=make(LOUDER, suite=suite(bpm=90)))
-        with pytest.raises(UsageError, match=r"no shared prompts: .* has p … and .* has q …"):
+        assert all(word in str(caught.value) for word in ("'p'", "bpm", "null", "90"))
+        with pytest.raises(UsageError) as caught:
             compare(one, "base", "louder", other=make(LOUDER, suite=suite(id="q")))
+        assert all(word in str(caught.value) for word in (" p …", " q …"))
 
     def test_other_words_are_paired_by_id_where_that_is_asked_for(self, make: Make) -> None:
         """One model over a suite and its paraphrases: the paired differences, with interval and mark."""
         options = ComparisonOptions(by="level", rephrased=True)
         one = make(BASE, suite="genres@1", seeds=[0])
         two = make(row("base", shift=0.03), suite="genres-paraphrased@1", seeds=[0])
-        with pytest.raises(UsageError, match=r"prompt 'choral-2' is another: text is .* --rephrased"):
+        with pytest.raises(UsageError, match=r"'choral-2'.*text.*--rephrased"):
             compare(one, "base", "base", other=two)
         found = compare(one, "base", "base", other=two, options=options)
         first, second = prompt_means(one, "base"), prompt_means(two, "base")
@@ -318,7 +322,7 @@ class TestRefusals:
         others: tuple[dict[str, Any], ...] = ({"bpm": 91}, {"genre": "folk"}, {"level": 2}, {"key": "A minor"})
         for place, changes in enumerate(others):
             other = make(LOUDER, suite=suite(str(place), text="three in a bar", **changes))
-            with pytest.raises(UsageError, match="prompt 'p' is another") as error:
+            with pytest.raises(UsageError, match="prompt 'p'") as error:
                 compare(one, "base", "louder", other=other, options=rephrased)
             assert "--rephrased" not in str(error.value)
         same = compare(one, "base", "louder", other=make(LOUDER, suite=suite("b")), options=rephrased)

@@ -373,7 +373,7 @@ class TestReference:
         assert str(made_again) in apart.reason and "noise (" in apart.reason
 
     def test_no_such_place_is_refused(self, folder: Path) -> None:
-        with pytest.raises(UsageError, match=r"there is no reference 'composr' \(did you mean 'composer'\?\)"):
+        with pytest.raises(UsageError, match=r"'composr'.*'composer'"):
             the_test(folder, reference="composr")
 
     def test_other_views_have_no_common_distance(self, make: Make) -> None:
