@@ -74,7 +74,7 @@ def test_short_names_of_a_list_can_be_changed() -> None:
         ("models.4.as=x", "0, 1, 2, 3"),
         ("models.x.as=y", "0, 1, 2, 3"),
         ("models.0.param.x=1", "did you mean 'params'"),
-        ("seeds.0.x=1", "'x' cannot be set"),
+        ("seeds.0.x=1", "--set seeds.0.x"),
         ("duration", "PATH=VALUE"),
         ("=3", "PATH=VALUE"),
         ("a..b=3", "PATH=VALUE"),

@@ -35,13 +35,13 @@ def test_example_of_the_documentation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"suit": "genres@1"}, r"unknown setting 'suit' \(did you mean 'suite'\?\)"),
-        ({"models": [{"name": "composer", "param": {}}]}, r"'models.0.param' \(did you mean 'params'\?\)"),
-        ({"executor": {"worker": 1}}, r"'executor.worker' \(did you mean 'workers'\?\)"),
+        ({"suit": "genres@1"}, "'suit' .*'suite'"),
+        ({"models": [{"name": "composer", "param": {}}]}, r"'models\.0\.param' .*'params'"),
+        ({"executor": {"worker": 1}}, r"'executor\.worker' .*'workers'"),
         ({"models": []}, "models: "),
         ({"models": ["composer", "composer"]}, "model 'composer' .*'as:'"),
-        ({"models": [{"name": "composer", "as": "../x"}]}, "cannot name a folder"),
-        ({"models": [{"name": "composer", "as": "a/b"}]}, "cannot name a folder"),
+        ({"models": [{"name": "composer", "as": "../x"}]}, r"'\.\./x'"),
+        ({"models": [{"name": "composer", "as": "a/b"}]}, "'a/b'"),
         ({"seeds": [0, 0]}, "seed '0' is"),
         ({"seeds": [-1]}, "seeds.0: "),
         ({"seeds": [1.5]}, "seeds.0: "),
@@ -64,14 +64,14 @@ def test_mistakes_are_named(content: dict[str, object], message: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no configuration"):
+    with pytest.raises(UsageError, match=r"none\.yaml"):
         load_config(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
     bad.write_text("models: [\n")
-    with pytest.raises(DataError, match="line 2: not valid YAML"):
+    with pytest.raises(DataError, match=r"bad\.yaml: line 2: "):
         load_config(bad)
     bad.write_text("- a\n- b\n")
-    with pytest.raises(UsageError, match="must be a mapping"):
+    with pytest.raises(UsageError, match=r"bad\.yaml: .*list"):
         load_config(bad)
     bad.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError):

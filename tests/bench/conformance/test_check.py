@@ -311,13 +311,13 @@ def test_diffusion_and_token_models_conform(kind: str, tuned: bool, tmp_path: Pa
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(UsageError, match=r"unknown model 'composr' \(did you mean 'composer'"):
+    with pytest.raises(UsageError, match=r"'composr' .*'composer'"):
         check("composr")
-    with pytest.raises(UsageError, match="has no parameter 'lvl'"):
+    with pytest.raises(UsageError, match="'lvl'"):
         check(Good, {"lvl": 1})
-    with pytest.raises(UsageError, match="a name or a subclass"):
+    with pytest.raises(UsageError, match=r"bench\.MusicModel"):
         check(Good())  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="at least two prompts"):
+    with pytest.raises(UsageError, match="two prompts"):
         check(Good, prompts=[Prompt("a", "b", "c")])
 
 
@@ -327,8 +327,9 @@ def test_what_is_missing_is_no_failure() -> None:
         def require(cls) -> None:
             raise MissingError("pip install it")
 
-    with pytest.raises(MissingError, match="pip install it"):
+    with pytest.raises(MissingError) as missing:
         check(Absent)
+    assert "pip install it" in str(missing.value)
 
 
 class TestFootprint:

@@ -99,10 +99,10 @@ def test_cropping_keeps_the_notes_that_are_heard() -> None:
 @pytest.mark.parametrize(
     ("samples", "rate", "message"),
     [
-        (np.zeros((9, 10)), 8000, "1 to 8 channels"),
+        (np.zeros((9, 10)), 8000, "1 to 8"),
         (np.zeros((1, 2, 3)), 8000, "must be"),
-        (np.zeros((1, 10)), 0, "sample rate is 0"),
-        (np.array([[0.0, np.nan, np.inf]]), 8000, "2 samples that are not finite"),
+        (np.zeros((1, 10)), 0, "rate is 0"),
+        (np.array([[0.0, np.nan, np.inf]]), 8000, "2 samples"),
     ],
 )
 def test_impossible_audio_is_refused(samples: np.ndarray, rate: int, message: str) -> None:
@@ -112,22 +112,22 @@ def test_impossible_audio_is_refused(samples: np.ndarray, rate: int, message: st
 
 class TestBadFiles:
     def test_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="no such file"):
+        with pytest.raises(DataError, match=r"none\.wav"):
             read_audio(tmp_path / "none.wav")
 
     def test_empty(self, tmp_path: Path) -> None:
         (tmp_path / "a.wav").touch()
-        with pytest.raises(DataError, match="the file is empty"):
+        with pytest.raises(DataError, match="is empty"):
             read_audio(tmp_path / "a.wav")
 
     def test_text(self, tmp_path: Path) -> None:
         (tmp_path / "a.wav").write_text("this is no audio")
-        with pytest.raises(DataError, match="cannot be decoded"):
+        with pytest.raises(DataError, match=r"a\.wav: .*decoded"):
             read_audio(tmp_path / "a.wav")
 
     def test_without_frames(self, tmp_path: Path) -> None:
         soundfile.write(tmp_path / "a.wav", np.zeros((0, 1)), 8000)
-        with pytest.raises(DataError, match="no audio frames"):
+        with pytest.raises(DataError, match="frames"):
             read_audio(tmp_path / "a.wav")
 
     @pytest.mark.parametrize("kind", ["wav", "aiff", "flac", "mp3", "ogg"])
@@ -149,7 +149,7 @@ class TestBadFiles:
 
     def test_not_finite(self, tmp_path: Path) -> None:
         soundfile.write(tmp_path / "a.wav", np.array([0.0, np.nan, 0.5]), 8000, subtype="FLOAT")
-        with pytest.raises(DataError, match=r"a\.wav: audio holds 1 samples that are not finite"):
+        with pytest.raises(DataError, match=r"a\.wav: .*\b1 samples"):
             read_audio(tmp_path / "a.wav")
 
     def test_one_sample(self, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_impossible_prompt_names_the_field(change: dict[str, object], field: str
 def test_suite_refuses_repeated_ids_and_emptiness() -> None:
     prompt = Prompt("a", "a tune", "pop")
     assert PromptSuite("mine", 2, (prompt,)).ref == "mine@2"
-    with pytest.raises(DataError, match="'a' occurs more than once"):
+    with pytest.raises(DataError, match=r"'mine'.*'a'"):
         PromptSuite("mine", 1, (prompt, prompt))
     with pytest.raises(DataError, match="no prompts"):
         PromptSuite("mine", 1, ())
@@ -49,13 +49,13 @@ def test_suite_refuses_repeated_ids_and_emptiness() -> None:
 def test_score_is_a_number_or_a_reason() -> None:
     assert Score.of(3).value == 3.0
     assert Score.undefined("silent").reason == "silent"
-    with pytest.raises(DataError, match="either a value or a reason"):
+    with pytest.raises(DataError, match="a reason"):
         Score(None)
-    with pytest.raises(DataError, match="either a value or a reason"):
+    with pytest.raises(DataError, match="a reason"):
         Score(1.0, "but why")
-    with pytest.raises(DataError, match="value is nan"):
+    with pytest.raises(DataError, match=r"value .*nan"):
         Score.of(float("nan"))
-    with pytest.raises(DataError, match="chance is inf"):
+    with pytest.raises(DataError, match=r"chance .*inf"):
         Score.of(1, chance=float("inf"))
 
 

