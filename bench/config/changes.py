@@ -107,7 +107,7 @@ def _with(owner: Any, words: Sequence[str], value: Any, path: str, kind: Any) ->
     may_be_new = isinstance(owner, dict) and not rest and (word in fields or not fields)
     if word not in ("*", *inside) and not may_be_new:
         if not known:
-            raise UsageError(f"--set {path}: '{word}' cannot be set here, as the path ends above it")
+            raise UsageError(f"--set {path}: '{word}' cannot be set here, since nothing there has settings")
         raise UsageError(f"--set {path}: no '{word}' there{suggestion(word, known)}; it holds {', '.join(known)}")
     below = {key: fields[key].annotation if key in fields else table for key in [*inside, word]}
     chosen = list(inside) if word == "*" else [word]

@@ -1,1 +1,1 @@
-"""Reference sets: load, find, build and import them, and find recordings a model was trained on."""
+"""Reference sets: load, find, build and import them, and find recordings that a model was trained on."""

@@ -1,4 +1,4 @@
-"""Give each metric the music that it compares with: a set of it, or a recording for each prompt."""
+"""Assign to each metric the music that it compares with: a set, or a recording for each prompt."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bench.references.pairs import find_pairs, paired_prompts
 
 @dataclass(frozen=True)
 class Music:
-    """What the metrics of a configuration compare with.
+    """The music that the metrics of a configuration compare with.
 
     Attributes:
         reference: a name, a folder of audio, or a reference file.
-        pairs: which recording goes with which prompt, if that is said.
-        played: content hashes of recordings that some row plays: a folder of audio is embedded without them.
+        pairs: the recording of each prompt, if given.
+        played: content hashes of recordings that some row plays; they are left out when a folder of audio is embedded.
     """
 
     reference: str
@@ -41,14 +41,14 @@ def with_references(
     progress: Progress | None = None,
     view: View | None = None,
 ) -> list[PlannedMetric]:
-    """Return metrics with the music that each compares with, which is embedded where that was not done yet.
+    """Return metrics with the music that each compares with, embedding it if needed.
 
     Args:
         metrics: of clips and of sets.
-        music: what is compared with.
+        music: the music to compare with.
         prompts: those of the run.
-        kept_in: where what is embedded is kept.
-        progress: shows how far the embedding is.
+        kept_in: folder of the embeddings.
+        progress: receives the progress of the embedding.
         view: the part of the recordings that is embedded.
 
     Raises:
@@ -68,7 +68,7 @@ def with_references(
 def with_known_references(
     metrics: Sequence[PlannedMetric], music: Music, prompts: Sequence[Prompt], kept_in: Path, view: View
 ) -> list[PlannedMetric]:
-    """As `with_references`, without embedding anything: what that would take stays without."""
+    """Return metrics as `with_references` does, without embedding; metrics that would need it keep no reference."""
     found = []
     for metric in metrics:
         try:
@@ -95,10 +95,10 @@ def _find(
 
 
 def check_music(music: Music, metrics: Sequence[PlannedMetric], prompts: Sequence[Prompt]) -> str:
-    """Check that there is music for all metrics to compare with, before anything is made.
+    """Check that there is music for all metrics to compare with, before clips are made.
 
     Returns:
-        What is to be said of prompts without a recording; empty where nothing is.
+        A message about prompts without a recording; empty if all have one.
 
     Raises:
         UsageError, DataError: as `check_reference` and `with_references`.
@@ -113,19 +113,19 @@ def check_music(music: Music, metrics: Sequence[PlannedMetric], prompts: Sequenc
     if not without:
         return ""
     if len(without) == len(ids):
-        raise UsageError(f"{_pairs(music, paired[0]).file} names a recording for none of the {len(ids)} prompts")
+        raise UsageError(f"{_pairs(music, paired[0]).file} has no recording for any of the {len(ids)} prompts")
     names = ", ".join(metric.ref for metric in paired)
     more = f" and {len(without) - 3} more" if len(without) > 3 else ""
     return (
-        f"{counted(len(without), 'prompt')} of {len(ids)} have no recording to be compared with "
-        f"({', '.join(without[:3])}{more}): their clips have no score by {names}"
+        f"{counted(len(without), 'prompt')} of {len(ids)} have no recording to compare with "
+        f"({', '.join(without[:3])}{more}): their clips get no score by {names}"
     )
 
 
 def _pairs(music: Music, metric: PlannedMetric) -> PairsFile:
     if music.pairs is None:
         raise UsageError(
-            f"metric '{metric.name}' compares each clip with a recording that goes with its prompt; name a file of "
-            "such pairs with 'pairs: FILE' (columns prompt and file)"
+            f"metric '{metric.name}' compares each clip with a recording of its prompt; name a file of "
+            "pairs with 'pairs: FILE' (columns prompt and file)"
         )
     return music.pairs

@@ -1,4 +1,4 @@
-"""Recordings → a reference file: decode, embed, write, one recording at a time."""
+"""Build a reference file: decode, embed and write one recording at a time."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from bench.references.file_format import ReferenceWriter, reference_path
 from bench.references.front_ends import AnyFrontEnd, compared_by
 
 MAX_BAD = 0.05
-"""Share of the files that may be unusable: more is no accident."""
+"""Share of the files that may be unusable; more suggests a systematic problem."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What became of the recordings.
+    """The result of building a reference.
 
     Attributes:
-        windows: how many were embedded.
-        recordings: of how many recordings.
-        skipped: the others, with the reason.
-        bad: how many of these cannot be used; the rest sound like others.
+        windows: number of embedded windows.
+        recordings: number of embedded recordings.
+        skipped: the other recordings, with the reason.
+        bad: number of these that are unusable; the rest duplicate others.
     """
 
     windows: int
@@ -43,19 +43,19 @@ class Built:
 
 @dataclass(frozen=True)
 class ReferenceOptions:
-    """How recordings become a reference.
+    """Options for building a reference.
 
     Attributes:
         statistics_only: keep mean and covariance only.
-        max_bad: share of the recordings, in [0, 1), that may be unusable; a single one may, unless it is 0.
+        max_bad: share of the recordings, in [0, 1), that may be unusable; one always may, unless it is 0.
         view: the part of each recording that is embedded; all of it by default.
-        genre_from: where genres come from when recordings are read from a folder or manifest: ``folder`` takes the
-            first subfolder, ``manifest`` the column ``genre``; None labels nothing.
-        about: JSON values to keep beside: licence, provenance, synthetic.
-        compare_with: the front end of the clips that may be compared with it, where that is another one than the
+        genre_from: source of genres for a folder or manifest: ``folder`` takes the
+            first subfolder, ``manifest`` the column ``genre``; None sets no genres.
+        about: JSON values to store with it: licence, provenance, synthetic.
+        compare_with: front end of the clips that may be compared with it, if it differs from the
             embedder's; every such score is marked ``W-FRONT-END``.
-        without: content hashes of recordings that are left out.
-        fingerprints: keep what the recordings sound like in a file beside, so that leaks are found without them.
+        without: content hashes of recordings to leave out.
+        fingerprints: store acoustic fingerprints in a file beside it, so that leaks are found without the audio.
 
     Raises:
         UsageError: ``max_bad`` is out of range.
@@ -86,20 +86,20 @@ def build_reference(
     """Embed recordings and write them as a reference file.
 
     One recording is in memory at a time. A file that cannot be decoded or embedded is skipped, and so is one that
-    sounds exactly like an earlier one: the same sound twice is no second recording.
+    sounds exactly like an earlier one: a duplicate is not a second recording.
 
     Args:
-        recordings: a folder of audio, or a manifest (.csv, .jsonl) with a column ``file``; or one recording or more.
+        recordings: a folder of audio, or a manifest (.csv, .jsonl) with a column ``file``; or a list of recordings.
         ref: the embedder, or its name.
         path: the file to write, ``*.safetensors``.
-        name: as tables show it; by default that of the file.
-        options: what is kept, and how much of the recordings may be unusable.
-        progress: shows how far it is, and what is skipped.
+        name: name in tables; by default that of the file.
+        options: what to store, and how many recordings may be unusable.
+        progress: receives the progress, and skipped recordings.
 
     Raises:
-        UsageError: no such folder or manifest, an unknown embedder, another ending, or a disk that does not take the
-            file.
-        MissingError: the embedder's weights are not there.
+        UsageError: no such folder or manifest, an unknown embedder, another file extension, or the file cannot be
+            written.
+        MissingError: the embedder's weights are missing.
         DataError: too many of the recordings are unusable, or too few are left.
     """
     options, file = options or ReferenceOptions(), reference_path(path)
@@ -133,9 +133,9 @@ def _embed(
     progress: Progress,
     printed: list[PrintedRecording],
 ) -> tuple[int, list[str], int]:
-    """Embed and add all recordings, and what they sound like to ``printed`` where that is wanted.
+    """Embed and add all recordings, and their acoustic fingerprints to ``printed`` if given.
 
-    Returns how many were added, the others with the reason, and how many are bad.
+    Returns the number added, the others with the reason, and the number of bad ones.
     """
     most = max(options.max_bad * len(recordings), 1 if options.max_bad else 0)
     skipped: list[str] = []
@@ -173,7 +173,7 @@ def _add(
     try:
         audio = read_audio(recording.path)
         content = content_hash(audio)
-    except (DataError, MissingError) as error:  # a decoder that is missing is of this file only
+    except (DataError, MissingError) as error:  # a missing decoder concerns only this file
         return _problem(recording, error)
     if content in options.without:
         return None
@@ -183,7 +183,7 @@ def _add(
         vectors = embedder.embed(options.view.of(audio))
     except (UsageError, MissingError):
         raise
-    except Exception as error:  # the embedder, perhaps a plugin's, stumbles over this recording, and not over others
+    except Exception as error:  # the embedder, perhaps a plugin's, may fail on this recording only
         return _problem(recording, error)
     try:
         writer.add(recording.id, content, recording.genre, vectors)

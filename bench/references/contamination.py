@@ -1,7 +1,7 @@
-"""Leaks: reference music that a model was trained on, so that a small distance to it is no merit.
+"""Leaks: reference music that a model was trained on, which makes its distance unfairly small.
 
-A recording is recognised by `bench.contracts.audio.content_hash`, which is of a whole file, decoded at its own rate and
-channels: a reference that was built from the files of a training shares their hashes. A crop of one, another encoding
+A recording is recognized by `bench.contracts.audio.content_hash` of the whole file, decoded at its own rate and
+channels: a reference built from the files of a training shares their hashes. A crop, another encoding
 or another rate is not recognized (`bench.memorisation.duplicates` finds them by their sound), nor are the recordings
 of a reference that does not list them (one that was imported).
 """
@@ -20,13 +20,13 @@ from bench.references.file_format import read_tensors
 
 CODE = "W-SHARED"
 MAKER_CODE = "W-ONE-MAKER"
-BINDING = frozenset({CODE, MAKER_CODE})  # codes of what binds a model to a reference
+BINDING = frozenset({CODE, MAKER_CODE})  # codes of warnings that link a model to a reference
 
 
 @dataclass(frozen=True)
 class Contamination:
-    """A model and a reference that share recordings: ``shared`` of the reference's ``of``, which the model was trained
-    on, or ``plays``.
+    """A model and a reference that share recordings: the model was trained on ``shared`` of the reference's ``of``
+    recordings, or ``plays`` them.
     """
 
     model: str
@@ -37,7 +37,7 @@ class Contamination:
 
     @property
     def warning(self) -> Notice:
-        """What every score of this model against this reference must say."""
+        """The warning on every score of this model against this reference."""
         counts = {"shared": self.shared, "of": self.of, **({"plays": True} if self.plays else {})}
         return Notice(CODE, {"model": self.model, **counts, "reference": self.reference.name})
 
@@ -49,7 +49,7 @@ class Contamination:
 
 @dataclass(frozen=True)
 class OneMaker:
-    """A model and a reference behind which stands one maker: the model was trained on its music, the reference is such
+    """A model and a reference with the same maker: the model was trained on its music, and the reference is such
     music.
     """
 
@@ -59,17 +59,17 @@ class OneMaker:
 
     @property
     def warning(self) -> Notice:
-        """What every score of this model against this reference must say."""
+        """The warning on every score of this model against this reference."""
         named = {"model": self.model, "maker": self.maker, "reference": self.reference.name}
         return Notice(MAKER_CODE, named)
 
 
 def find_one_maker(lineages: Mapping[str, Lineage], references: Iterable[PlannedReference]) -> tuple[OneMaker, ...]:
-    """Return the models that were trained on music by the very model that made a reference.
+    """Return the models trained on music of the model that made a reference.
 
     Args:
-        lineages: what each model is derived from.
-        references: what is compared with.
+        lineages: the lineage of each model.
+        references: the references to compare with.
 
     Raises:
         DataError: a reference is damaged.
@@ -84,7 +84,7 @@ def find_one_maker(lineages: Mapping[str, Lineage], references: Iterable[Planned
 
 
 def maker_of(about: Mapping[str, Any]) -> str:
-    """Return the registered name of the model that made a reference's music; empty where none is recorded."""
+    """Return the registered name of the model that made a reference's music; empty if none is recorded."""
     provenance = about.get("provenance")
     # Imported statistics name the model that embedded the music, not one that made it.
     if not isinstance(provenance, Mapping) or "imported" in provenance:
@@ -100,8 +100,8 @@ def find_contamination(
 
     Args:
         trained_on: content hashes of the recordings that each model is known to have been trained on.
-        references: what is compared with.
-        plays: the recordings are those that the models play.
+        references: the references to compare with.
+        plays: ``trained_on`` holds the recordings that the models play.
 
     Raises:
         DataError: a reference is damaged.
@@ -118,14 +118,14 @@ def find_contamination(
 
 
 def refusal(leaks: Sequence[Contamination]) -> str:
-    """Return why nothing is compared, and what to do, in a line; one leak or more."""
+    """Return a line that says why the comparison is refused, and what to do; needs at least one leak."""
     first = leaks[0]
     others = [f"'{model}'" for model in dict.fromkeys(leak.model for leak in leaks) if model != first.model]
     also = f" (and {', '.join(others)} on some)" if others else ""
-    other = "the folder of audio that it was made of, which leaves these out" if first.plays else "another reference"
+    other = "the folder of audio that it was built from, which leaves these out" if first.plays else "another reference"
     return (
-        f"model '{first.model}' was {first._trained}{also}, so its distances to it would flatter it; name {other}, "
-        "or set 'shared_recordings: mark' to compare all the same and mark the scores"
+        f"model '{first.model}' was {first._trained}{also}, so its distances would be too small; name {other}, "
+        "or set 'shared_recordings: mark' to compare anyway and mark the scores"
     )
 
 
@@ -137,5 +137,5 @@ def marks(
 
 
 def marked_with(warnings: Sequence[Notice] | None) -> tuple[Notice, ...] | None:
-    """Those of a score's warnings that are of leaks; None where there is no score."""
+    """Return the warnings of a score that are about leaks; None if there is no score."""
     return None if warnings is None else tuple(w for w in warnings if w.code in (CODE, MAKER_CODE))

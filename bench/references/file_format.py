@@ -1,10 +1,10 @@
-"""The file that a reference set is kept in: safetensors, written as a stream and read through a memory map.
+"""The file format of reference sets: safetensors, written as a stream and read through a memory map.
 
 Tensors: ``mean`` (dimension,) and ``covariance`` (dimension, dimension), float64, ddof = 1, of all windows; and, unless
-only these were kept, ``recordings`` (windows,), int64, and ``embeddings`` (windows, dimension), float32. The metadata
+only these were stored, ``recordings`` (windows,), int64, and ``embeddings`` (windows, dimension), float32. The metadata
 hold one JSON text under ``tunebench``: format, name, embedder, windows, recordings (id, hash of the sound, genre),
-licence, provenance, and whether the music is synthetic; where the music was made of prompts, ``prompts``, the text of
-each recording's or null; where recordings go with prompts, ``pairs``: by the prompt's id, the number of the recording,
+licence, provenance, and whether the music is synthetic; if the music was made from prompts, ``prompts``, the text of
+each recording's prompt or null; if recordings are paired with prompts, ``pairs``: by prompt id, the recording's number,
 or why there is none.
 """
 
@@ -41,10 +41,10 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 
 
 def reference_path(path: StrPath) -> Path:
-    """Return the path of a reference file that is to be written.
+    """Return the path of a reference file to write.
 
     Raises:
-        UsageError: it has another ending than ``.safetensors``, by which runs and folders know such files.
+        UsageError: its extension is not ``.safetensors``, by which reference files are recognized.
     """
     file = Path(path)
     if file.suffix != ".safetensors":
@@ -53,13 +53,13 @@ def reference_path(path: StrPath) -> Path:
 
 
 class ReferenceWriter:
-    """Writes a reference file one recording at a time, in memory that does not grow with the windows.
+    """Writer of a reference file, one recording at a time, in constant memory.
 
-    A context manager; nothing appears at ``path`` before `finish`.
+    It is a context manager; ``path`` does not exist before `finish`.
 
     Args:
         path: the file to write.
-        statistics_only: keep mean and covariance and not the windows, which KAD and genres need.
+        statistics_only: store mean and covariance but not the windows, which KAD and genres need.
 
     Raises:
         UsageError: the folder cannot be written to.
@@ -92,14 +92,14 @@ class ReferenceWriter:
         """Append a recording.
 
         Args:
-            id: what it is called, such as its path in the folder.
+            id: its id, such as its path in the folder.
             content: `bench.contracts.audio.content_hash` of its sound.
-            genre: its genre, where known.
-            vectors: shape (windows ≥ 1, dimension), as many dimensions as the others.
-            prompt: text of the prompt that it was made of, where there was one.
+            genre: its genre, if known.
+            vectors: shape (windows ≥ 1, dimension), with the same dimension as the others.
+            prompt: text of the prompt that it was made from, if any.
 
         Raises:
-            DataError: another shape, or a value that is not finite.
+            DataError: it has another shape, or a value that is not finite.
         """
         dimension = self.moments.mean.shape[0] if self.moments else None
         if vectors.ndim != 2 or not len(vectors) or dimension not in (None, vectors.shape[1]):
@@ -117,19 +117,19 @@ class ReferenceWriter:
             self._windows.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
 
     def finish(self, name: str, embedder: Mapping[str, Any], **about: Any) -> None:
-        """Write the file, whole or not at all.
+        """Write the file atomically.
 
         Args:
-            name: as tables show it.
-            embedder: `bench.contracts.embedder.embedder_identity` of what made the vectors.
-            about: JSON values to keep beside: licence, provenance, synthetic.
+            name: name in tables.
+            embedder: `bench.contracts.embedder.embedder_identity` of the embedder of the vectors.
+            about: JSON values to store with it: licence, provenance, synthetic.
 
         Raises:
             DataError: fewer than two windows.
         """
-        least = 1 if about.get("pairs") else 2  # what is compared one by one has no use for a covariance
+        least = 1 if about.get("pairs") else 2  # pairs are compared one by one, without a covariance
         if self.moments is None or self.moments.n < least:
-            raise DataError(f"{self.path}: a reference needs {least} windows or more, there are {self.windows}")
+            raise DataError(f"{self.path}: a reference needs at least {least} windows, it has {self.windows}")
         covariance = self.moments.covariance if self.moments.n > 1 else np.zeros_like(self.moments.scatter)
         small: dict[str, npt.NDArray[Any]] = {"mean": self.moments.mean, "covariance": covariance}
         if not self._statistics_only:
@@ -152,7 +152,7 @@ def write_tensors(
     """Write a safetensors file: small tensors from memory, then ``embeddings`` from a file of float32.
 
     Raises:
-        UsageError: the disk does not take it.
+        UsageError: it cannot be written.
     """
     shapes: dict[str, tuple[str, tuple[int, ...], int]] = {
         key: (_NAMES[value.dtype.newbyteorder("<")], value.shape, value.nbytes) for key, value in small.items()
@@ -164,7 +164,7 @@ def write_tensors(
     for key, (dtype, shape, size) in shapes.items():
         header[key] = {"dtype": dtype, "shape": list(shape), "data_offsets": [end, end := end + size]}
     text = json.dumps(header, ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # so that a memory map of float64 is aligned
+    text += b" " * (-len(text) % 8)  # to align a memory map of float64
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             file.write(struct.pack("<Q", len(text)) + text)
@@ -178,7 +178,7 @@ def write_tensors(
 
 
 def read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Map a reference file into memory and return its tensors, and what is said about them.
+    """Map a reference file into memory and return its tensors and its metadata.
 
     Raises:
         UsageError: there is no such file.
@@ -200,10 +200,10 @@ def read_tensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any
         about = json.loads(text)
         found = about["format"]
         if found != FORMAT:
-            raise DataError(f"{path}: written in format {found}, this tunebench reads format {FORMAT}; {again}")
+            raise DataError(f"{path}: has format {found}, this version reads format {FORMAT}; {again}")
         return _mapped(path), about
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a reference that this tunebench wrote ({error}); {again}") from error
+        raise DataError(f"{path}: not a valid reference file ({error}); {again}") from error
 
 
 def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -221,7 +221,7 @@ def _mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
 def content_fingerprint(
     tensors: Tensors, embedder: str, genres: Mapping[int, str], prompts: Mapping[int, str] | None = None
 ) -> str:
-    """SHA-256 of what scores depend on: every number, the embedder, genres and prompts; not the name or the licence.
+    """Return SHA-256 of all that scores depend on: numbers, embedder, genres and prompts, but not name or licence.
 
     Raises:
         DataError: a number is not finite.

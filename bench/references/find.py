@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class NotEmbedded(UsageError):
-    """Audio is to be embedded before anything can be compared with it."""
+    """A folder of audio must be embedded before anything can be compared with it."""
 
 
 def find_reference(
@@ -38,24 +38,24 @@ def find_reference(
     make: bool = True,
     played: frozenset[str] = frozenset(),
 ) -> PlannedReference:
-    """Find the reference that a name stands for, as embedded by one embedder.
+    """Find the reference with a name, embedded by one embedder.
 
     Args:
-        name: an installed reference (``composer``), a reference file, a folder of reference files (one an embedder), or
-            a folder of audio, which is embedded now and kept in ``kept_in``. What is installed goes before a folder of
+        name: an installed reference (``composer``), a reference file, a folder of reference files (one per embedder) or
+            a folder of audio, which is embedded now and kept in ``kept_in``. An installed one precedes a folder of
             the same name; write ``./name`` for that.
-        embedder: the one that the metric is defined on.
-        kept_in: where what is made of a folder of audio is kept; it is made again when a file in it has changed.
-        progress: shows how far the embedding is.
-        view: the part of each clip that is embedded; of a folder of audio, too. A file holds what it was made of.
+        embedder: the embedder of the metric.
+        kept_in: folder of the embeddings of a folder of audio; they are made again when a file in it has changed.
+        progress: receives the progress of the embedding.
+        view: the part of each clip that is embedded, also from a folder of audio; ignored for a file.
         make: whether to embed a folder of audio.
-        played: content hashes of recordings that a folder of audio is embedded without, since some row plays them.
+        played: content hashes of recordings to leave out of a folder of audio, since some row plays them.
 
     Raises:
-        NotEmbedded: a folder of audio is to be embedded first, and ``make`` is false.
-        UsageError: nothing has that name, or it was embedded by another embedder or version.
-        DataError: a reference file or audio that cannot be used.
-        MissingError: the embedder's weights are not there.
+        NotEmbedded: a folder of audio is not embedded yet, and ``make`` is false.
+        UsageError: no reference has that name, or it was made by another embedder or version.
+        DataError: a reference file or audio is unusable.
+        MissingError: the embedder's weights are missing.
     """
     path = _path(name)
     if path.is_file():
@@ -72,9 +72,9 @@ def find_reference(
 
 
 def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
-    """Check that a name stands for a reference of every embedder that metrics compare in, before anything is made.
+    """Check, before clips are made, that a name has a reference of every embedder that metrics use.
 
-    Of a folder of audio, which is embedded when it is needed, that it holds some.
+    For a folder of audio, which is embedded when needed, check that it contains audio.
 
     Raises:
         UsageError, DataError: as `find_reference`, or there is no audio in the folder.
@@ -91,24 +91,24 @@ def check_reference(name: str, metrics: Iterable[PlannedMetric]) -> None:
 
 
 def reference_embedders(metrics: Iterable[PlannedMetric]) -> dict[str, PlannedEmbedder]:
-    """Return the embedders in which metrics compare with a reference, by their fingerprint."""
+    """Return the embedders of metrics that compare with a reference, by fingerprint."""
     return {m.embedders[0].fingerprint: m.embedders[0] for m in metrics if m.reference == "set"}
 
 
 def find_by_fingerprint(
     wanted: Collection[str], places: Iterable[str | Path], embedder: str | None = None
 ) -> dict[str, tuple[Path, Reference]]:
-    """Find the references that stored scores are against, by the fingerprint of their content.
+    """Find the references of stored scores by the fingerprint of their content.
 
-    Places that do not exist, and files that cannot be read, are passed over.
+    Places that do not exist, and unreadable files, are skipped.
 
     Args:
         wanted: fingerprints.
-        places: names of installed references, reference files, and folders of such, in the order of looking.
-        embedder: fingerprint of the embedder that they are of, if known; other files are not read to their end.
+        places: names of installed references, reference files, and folders of such, in the order of the search.
+        embedder: fingerprint of their embedder, if known; files of others are not read in full.
 
     Returns:
-        By fingerprint, the file and what it holds; without those that are in none of the places.
+        By fingerprint, the file and its content; without those that were not found.
     """
     found: dict[str, tuple[Path, Reference]] = {}
     for path in _readable(places):
@@ -126,7 +126,7 @@ def find_by_fingerprint(
 
 
 def reference_files(place: str | Path) -> Iterator[Path]:
-    """Yield the reference files of an installed name, of a folder, or the one that is named itself.
+    """Yield the reference files of an installed name, of a folder, or the file itself.
 
     Raises:
         UsageError, MissingError: an installed reference cannot be loaded.
@@ -136,10 +136,10 @@ def reference_files(place: str | Path) -> Iterator[Path]:
 
 
 def check_place(place: str) -> None:
-    """Make sure that a place which somebody names holds reference files.
+    """Check that a place given by the user contains reference files.
 
     Raises:
-        UsageError: it does not exist, or holds none.
+        UsageError: it does not exist, or contains none.
         DataError: a file of it is damaged.
     """
     files = list(reference_files(place))
@@ -160,13 +160,13 @@ def _readable(places: Iterable[str | Path]) -> Iterator[Path]:
     for place in places:
         try:
             files = list(reference_files(place))
-        except (TunebenchError, OSError, ValueError):  # a path with a zero byte is a ValueError
+        except (TunebenchError, OSError, ValueError):  # a path with a zero byte raises ValueError
             continue
         yield from files
 
 
 def of_file(path: Path, embedder: PlannedEmbedder) -> PlannedReference:
-    """Return the reference that a file holds.
+    """Return the reference in a file.
 
     Raises:
         UsageError: it was made by another embedder.
@@ -188,7 +188,7 @@ def _of_folder(name: str, folder: Path, embedder: PlannedEmbedder) -> PlannedRef
     if len(have) == 1:
         raise UsageError(f"reference '{name}' {_other_embedder(have[0], embedder)}")
     raise UsageError(
-        f"reference '{name}' was never embedded by {embedder.ref.name}; it has "
+        f"reference '{name}' has no embeddings by {embedder.ref.name}; it has "
         f"{', '.join(plugin_label(identity) for identity in have) or 'no files'}; {_build(embedder)}"
     )
 
@@ -206,7 +206,7 @@ def _of_audio(
     from bench.references.build import ReferenceOptions, build_reference
 
     recordings = recordings_in(folder, "folder")
-    # The state of the files is kept beside the vectors: a file that changed must not keep its old embedding.
+    # The state of the files is stored with the vectors: a changed file must not keep its old embedding.
     about = {"state": state_of(recordings), "view": json.loads(view.key)}
     if played:
         about["without"] = fingerprint(sorted(played))
@@ -230,13 +230,13 @@ def _other_embedder(identity: Mapping[str, Any], embedder: PlannedEmbedder) -> s
         hint = f"set 'front_end: {music}' in embedder_params" if named else "give its settings as front_end"
         own = shlex.quote(front_end_words(embedder.ref.params.get("front_end") or OWN))
         return (
-            f"is of audio prepared by {music}, and the clips are prepared by {clips}; "
+            f"is of audio prepared by {music}, but the clips are prepared by {clips}; "
             f"{hint if music != OWN else 'leave front_end out'}, or build or import it with --compare-with {own} to "
-            "compare all the same and mark the scores"
+            "compare anyway and mark the scores"
         )
     place, theirs, ours = first_difference(json.loads(json.dumps(identity)), wanted)
     return (
-        f"was embedded by {plugin_label(identity)}, {embedder.ref.name} is needed ({place}: {theirs}, not {ours}); "
+        f"was embedded by {plugin_label(identity)}, but {embedder.ref.name} is needed ({place}: {theirs}, not {ours}); "
         f"{_build(embedder)}"
     )
 

@@ -1,4 +1,4 @@
-"""How the audio behind a reference was prepared, and what it may be compared with."""
+"""Front ends of references: how their audio was prepared, and which clips may be compared."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bench.contracts.plugins import find, installed, load
 from bench.errors import TunebenchError, UsageError
 
 HEARD = "heard"
-"""Where a reference file says that its audio was prepared by another front end than its embedder's: the identity of
-that front end, or the name of our own."""
+"""Key in a reference file for a front end that differs from its embedder's: the identity of
+that front end, or the name of tunebench's own."""
 
 
 AnyFrontEnd = str | Mapping[str, Any]
@@ -25,10 +25,10 @@ AnyFrontEnd = str | Mapping[str, Any]
 
 
 def with_front_end(ref: EmbedderRef, name: AnyFrontEnd) -> EmbedderRef:
-    """Return the embedder with a front end by name or settings; ``tunebench`` is its own.
+    """Return the embedder with a front end by name or settings; ``tunebench`` means its own.
 
     Raises:
-        UsageError: it has none of that name, or ``ref`` names another one.
+        UsageError: the embedder has no such front end, or ``ref`` names another.
     """
     given = ref.params.get("front_end")
     if given not in (None, name):
@@ -50,11 +50,11 @@ def with_front_end(ref: EmbedderRef, name: AnyFrontEnd) -> EmbedderRef:
 
 
 def compared_by(ref: EmbedderRef, compare_with: AnyFrontEnd | None) -> tuple[EmbedderRef, dict[str, Any]]:
-    """The embedder of the clips that a reference is for, and what its file says of the music where that is unlike them.
+    """Return the embedder of the clips to compare with, and the file's entry about the music if it differs.
 
     Args:
         ref: the embedder of the music.
-        compare_with: the front end of the clips, where it may be another one.
+        compare_with: front end of the clips, if it differs.
 
     Raises:
         UsageError: as `with_front_end`.
@@ -68,21 +68,21 @@ def compared_by(ref: EmbedderRef, compare_with: AnyFrontEnd | None) -> tuple[Emb
 
 
 def front_end_words(front_end: AnyFrontEnd) -> str:
-    """Return a front end as it is given on the command line."""
+    """Return a front end as written on the command line."""
     return front_end if isinstance(front_end, str) else json.dumps(dict(front_end))
 
 
 def ask_for_front_end(ref: EmbedderRef, source: Path, command: Sequence[str], likely: str | None) -> None:
-    """Refuse what does not say how its audio was prepared, unless the embedder can only be fed in one way.
+    """Refuse a file that does not say how its audio was prepared, unless the embedder has only one front end.
 
     Args:
         ref: the embedder.
         source: the file.
-        command: what does the same on the command line, but for the front end.
-        likely: the tool that writes files of this form, where one is known for it.
+        command: the equivalent command, without the front end.
+        likely: the tool that probably wrote the file, if recognized.
 
     Raises:
-        UsageError: the embedder says how it prepares audio, and nobody says whether this audio was prepared so.
+        UsageError: the embedder has several front ends, and none was named.
     """
     embedder = load_embedder(ref)
     known = [*embedder.front_ends, OWN] if embedder.own_front_end or embedder.front_ends else []
@@ -97,7 +97,7 @@ def ask_for_front_end(ref: EmbedderRef, source: Path, command: Sequence[str], li
 
 
 def heard_by(ref: EmbedderRef) -> str | dict[str, Any]:
-    """Return the front end of an embedder as a reference file keeps it under `HEARD`."""
+    """Return the front end of an embedder as a reference file stores it under `HEARD`."""
     embedder = load_embedder(ref)
     published = embedder.published_front_end
     embedder.close()
@@ -105,13 +105,13 @@ def heard_by(ref: EmbedderRef) -> str | dict[str, Any]:
 
 
 def front_end_of(about: Mapping[str, Any]) -> str:
-    """Return how the audio of a reference was prepared, in a line, from what its file says."""
+    """Describe in a line how the audio of a reference was prepared, from its metadata."""
     identity = about["embedder"]
     heard = about.get(HEARD, identity.get("front_end", OWN))
     if isinstance(heard, Mapping):
         try:
             return describe(heard)
-        except (KeyError, TypeError, ValueError):  # of another version of tunebench
+        except (KeyError, TypeError, ValueError):  # written by another version of tunebench
             return str(heard.get("name"))
     name = str(identity.get("plugin", {}).get("name"))
     try:

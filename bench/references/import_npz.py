@@ -1,4 +1,4 @@
-"""Statistics and embeddings that other tools saved → a reference file."""
+"""Convert statistics and embeddings saved by other tools to a reference file."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How what is imported was made.
+    """Information about the imported data.
 
     Attributes:
-        model: which pair of statistics, where a file holds several.
-        windows: how many windows the statistics are of. The files do not say; without it the least number that the
-            covariance's rank allows is kept, and scores carry a warning.
+        model: which statistics to take, if a file has several.
+        windows: number of windows behind the statistics. The files lack it; without it, the minimum that the
+            covariance's rank allows is stored, and scores carry a warning.
         front_end: how the audio was prepared: a published front end of the embedder, ``tunebench`` for its own, or
             settings.
-        compare_with: the front end of the clips that may be compared with it, where that is another one; every such
+        compare_with: front end of the clips that may be compared with it, if it differs; every such
             score is marked ``W-FRONT-END``.
-        about: JSON values to keep beside: licence, provenance, synthetic.
+        about: JSON values to store with it: licence, provenance, synthetic.
     """
 
     model: str | None = None
@@ -50,7 +50,7 @@ class ImportOptions:
 
 
 _EMBEDDINGS = "embeddings"
-_ROWS = 1 << 14  # of embeddings that are summed at once
+_ROWS = 1 << 14  # of embeddings summed at once
 _MOST_BYTES = 1 << 30  # a hundred models of 1,024 dimensions
 _MEANS, _COVARIANCES = ("mu", "mean", "mu_ref"), ("cov", "sigma", "covariance", "sigma_ref")
 
@@ -62,22 +62,22 @@ def import_statistics(
     name: str | None = None,
     options: ImportOptions | None = None,
 ) -> int:
-    """Write what another tool saved as a reference file, and return the number of windows.
+    """Convert statistics saved by another tool to a reference file, and return the number of windows.
 
-    Of embeddings see `import_embeddings`. The arrays of statistics are ``mu`` and ``cov`` (or ``sigma``); fadtk keeps
+    For embeddings see `import_embeddings`. The arrays of statistics are ``mu`` and ``cov`` (or ``sigma``); fadtk keeps
     one pair for each embedding model in one file, as ``<model>.mu`` and ``<model>.cov``, and stable-audio-metrics calls
-    them ``mu_ref`` and ``sigma_ref``. They must be of exactly the embedder ``ref``: the file does not say.
+    them ``mu_ref`` and ``sigma_ref``. They must come from exactly the embedder ``ref``, which the file does not name.
 
     Args:
         source: the file; pickled objects in it are refused.
-        ref: the embedder that the statistics are of, or its name.
+        ref: the embedder of the statistics, or its name.
         path: the file to write, ``*.safetensors``.
-        name: as tables show it; by default that of the file.
-        options: how they were made.
+        name: name in tables; by default that of the file.
+        options: information about them.
 
     Raises:
-        UsageError: an unknown model or embedder, another ending, or nobody says how the audio was prepared.
-        DataError: not an ``.npz`` file, or arrays that are no mean and covariance of that embedder's dimension.
+        UsageError: an unknown model or embedder, another extension, or no front end is given.
+        DataError: not an ``.npz`` file, or the arrays are not a mean and a covariance of that embedder's dimension.
     """
     source, file = Path(source), reference_path(path)
     options = options or ImportOptions()
@@ -90,7 +90,7 @@ def import_statistics(
     at_least = options.windows is None
     count = options.windows or int(np.linalg.matrix_rank(covariance, hermitian=True)) + 1
     if count < 2:
-        raise DataError(f"{source}: of {count} windows; a covariance needs 2 or more")
+        raise DataError(f"{source}: has {count} windows; a covariance needs at least 2")
     described = {
         **options.about,
         **heard,
@@ -115,22 +115,22 @@ def import_embeddings(
     """Write embeddings of recordings as a reference file.
 
     Args:
-        source: a folder of ``.npy`` files, one a recording, which become a reference like one that was built here. Of a
-            single ``.npy`` file, or of an ``.npz`` file with one array or one called ``embeddings``, it is not known
-            which windows are of one recording: mean and covariance are kept, which FAD needs, and not the windows,
-            which KAD does. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
-        ref: the embedder that they are of, or its name.
+        source: a folder of ``.npy`` files, one per recording, which make a reference like one built here. For a
+            single ``.npy`` file, or of an ``.npz`` file with one array or one called ``embeddings``, it is unknown
+            which windows belong to one recording: mean and covariance are stored, which FAD needs, but not the windows,
+            which KAD needs. Arrays have the shape (windows, dimension); in a folder, also (dimension,).
+        ref: their embedder, or its name.
         path: the file to write, ``*.safetensors``.
-        name: as tables show it; by default that of the file.
-        options: how they were made.
+        name: name in tables; by default that of the file.
+        options: information about them.
 
     Raises:
-        UsageError: nothing there, an unknown embedder, another ending, or nobody says how the audio was prepared.
-        DataError: arrays that are no embeddings of that embedder's dimension.
+        UsageError: no such file, an unknown embedder, another extension, or no front end is given.
+        DataError: the arrays are not embeddings of that embedder's dimension.
     """
     source, file, options = Path(source), reference_path(path), options or ImportOptions()
     if options.model is not None or options.windows is not None:
-        raise UsageError(f"{source} holds embeddings: --model and --windows are of files of statistics")
+        raise UsageError(f"{source} contains embeddings; --model and --windows are for statistics")
     identity, dimension, heard = _heard(ref, source, file, options, None)
     about = {**options.about, **heard}
     if not source.is_dir():
@@ -139,9 +139,9 @@ def import_embeddings(
         try:
             moments = reduce(add, (Moments.of(np.asarray(block, dtype=np.float64)) for block in blocks))
         except ValueError:
-            raise DataError(f"{source}: holds values that are not finite") from None
+            raise DataError(f"{source}: contains values that are not finite") from None
         if moments.n < 2:
-            raise DataError(f"{source}: of {moments.n} window; a covariance needs 2 or more")
+            raise DataError(f"{source}: has {moments.n} window; a covariance needs at least 2")
         described = {"name": name or file.stem, "embedder": identity, "windows": moments.n, "recordings": []}
         _make_folder(file)
         write_tensors(file, {"mean": moments.mean, "covariance": moments.covariance}, {**about, **described})
@@ -159,7 +159,7 @@ def import_embeddings(
 
 
 def holds_statistics(source: StrPath) -> bool:
-    """Return whether a file holds a mean and a covariance and not embeddings."""
+    """Return whether a file contains a mean and a covariance rather than embeddings."""
     source = Path(source)
     if source.is_dir() or source.suffix.lower() == ".npy":
         return False
@@ -190,14 +190,14 @@ def _embeddings(source: Path, dimension: int) -> npt.NDArray[Any]:
         array = array[np.newaxis]
     if array.ndim != 2 or array.shape[1] != dimension or not len(array) or array.dtype.kind != "f":
         raise DataError(
-            f"{source}: an array of shape {array.shape} and type {array.dtype}, must be (windows, {dimension}) of "
+            f"{source}: the array has shape {array.shape} and type {array.dtype}, must be (windows, {dimension}) of "
             "floating-point numbers"
         )
     return array
 
 
 def _likely(arrays: Mapping[str, Any]) -> str | None:
-    """Return the tool that calls its arrays so."""
+    """Return the tool that uses these array names."""
     if "mu_ref" in arrays:
         return "stable-audio-metrics"
     return "fadtk" if any("." in name for name in arrays) else None
@@ -206,10 +206,10 @@ def _likely(arrays: Mapping[str, Any]) -> str | None:
 def _heard(
     ref: EmbedderRef | str, source: Path, file: Path, options: ImportOptions, likely: str | None
 ) -> tuple[dict[str, Any], int, dict[str, Any]]:
-    """The identity of the embedder that clips are compared by, its dimension, and how the music was prepared if not so.
+    """Return the identity of the clips' embedder, its dimension, and the music's front end if it differs.
 
     Raises:
-        UsageError: an unknown embedder or front end, or nobody says which.
+        UsageError: an unknown embedder or front end, or none is given.
     """
     ref = EmbedderRef(ref) if isinstance(ref, str) else ref
     if options.front_end is not None:
@@ -245,7 +245,7 @@ def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _pair(arrays: Mapping[str, npt.NDArray[Any]], model: str | None, source: Path) -> tuple[Array, Array]:
-    """Return the arrays ``mu`` and ``cov``, after ``<model>.`` where there are several pairs."""
+    """Return the arrays ``mu`` and ``cov``, with the prefix ``<model>.`` if there are several pairs."""
     pairs: dict[str, dict[str, npt.NDArray[Any]]] = {}
     for name, array in arrays.items():
         owner, _, what = name.rpartition(".")
@@ -254,9 +254,9 @@ def _pair(arrays: Mapping[str, npt.NDArray[Any]], model: str | None, source: Pat
             pairs.setdefault(owner, {})[kind] = array
     whole = {owner: pair for owner, pair in pairs.items() if len(pair) == 2}
     if not whole:
-        raise DataError(f"{source}: no arrays mu and cov; it holds {', '.join(arrays) or 'nothing'}")
+        raise DataError(f"{source}: no arrays mu and cov; it contains {', '.join(arrays) or 'nothing'}")
     if model is None and len(whole) > 1:
-        raise UsageError(f"{source} holds statistics of {', '.join(sorted(whole))}; choose one with --model")
+        raise UsageError(f"{source} contains statistics of {', '.join(sorted(whole))}; choose one with --model")
     chosen = next(iter(whole)) if model is None else model
     if chosen not in whole:
         raise UsageError(f"{source} has no '{model}'{suggestion(chosen, whole)}; it has {', '.join(sorted(whole))}")
@@ -270,7 +270,7 @@ def _check(mean: Array, covariance: Array, dimension: int, embedder: str, source
             f"but {embedder} gives {dimension} dimensions"
         )
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
-        raise DataError(f"{source}: mean or covariance holds values that are not finite")
+        raise DataError(f"{source}: mean or covariance contains values that are not finite")
     scale = float(np.abs(covariance).max()) or 1.0
     if np.abs(covariance - covariance.T).max() > 1e-6 * scale:
         raise DataError(f"{source}: the covariance is not symmetric")

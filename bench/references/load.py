@@ -23,7 +23,7 @@ ENDING = ".safetensors"
 
 
 def load_reference(path: StrPath) -> Reference:
-    """Read a reference file. Its embeddings stay on disk, behind a memory map, until they are sliced.
+    """Read a reference file. Its embeddings stay on disk in a memory map until they are sliced.
 
     Raises:
         UsageError: there is no such file.
@@ -64,17 +64,17 @@ def load_reference(path: StrPath) -> Reference:
 
 
 def _made_of(embedder: str, about: Mapping[str, Any]) -> str:
-    """Return identity of what the numbers are of: embedder, front end, and which recording goes with which prompt."""
+    """Return the identity of the source of the numbers: embedder, front end, and pairs of recordings and prompts."""
     found = fingerprint([embedder, about[HEARD]]) if HEARD in about else embedder
     pairs = {id: recording for id, recording in _pairs(about).items() if isinstance(recording, int)}
     return fingerprint([found, {"pairs": pairs}]) if pairs else found
 
 
 def _pairs(about: Mapping[str, Any]) -> dict[str, int | str]:
-    """Return the number of the recording that goes with each prompt, or why there is none.
+    """Return the number of each prompt's recording, or why there is none.
 
     Raises:
-        ValueError: one is no recording of this file.
+        ValueError: one is not a recording of this file.
     """
     pairs = about.get("pairs", {})
     numbers = range(len(about["recordings"]))
@@ -87,14 +87,14 @@ def _pairs(about: Mapping[str, Any]) -> dict[str, int | str]:
 
 
 def _prompts(about: Mapping[str, Any]) -> dict[int, str]:
-    """Return text of the prompt of each recording by its number, where known.
+    """Return the prompt text of each recording by its number, if known.
 
     Raises:
-        ValueError: not one a recording.
+        ValueError: the list does not have one entry per recording.
     """
     texts = about.get("prompts") or [None] * len(about["recordings"])
     if len(texts) != len(about["recordings"]) or not all(text is None or isinstance(text, str) for text in texts):
-        raise ValueError("'prompts' is not a list of one text or null a recording")
+        raise ValueError("'prompts' is not a list with one text or null per recording")
     return {place: text for place, text in enumerate(texts) if text is not None}
 
 
@@ -105,7 +105,7 @@ def _grouped(
     genres: Mapping[int, str],
     prompts: Mapping[int, str],
 ) -> EmbeddingSet:
-    """Windows grouped by prompt where it is known, otherwise by recording; the first recording numbers a group."""
+    """Group windows by prompt if known, otherwise by recording; a group has the number of its first recording."""
     first: dict[tuple[str | None, str | None], int] = {}
     number = {
         recording: first.setdefault((prompts[recording], genres.get(recording)), recording)

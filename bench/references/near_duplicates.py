@@ -1,8 +1,8 @@
-"""Near-duplicates among recordings, by their fingerprints: the same music in another encoding, or a part of it.
+"""Near-duplicates among recordings, by their fingerprints: the same music in another encoding, or an excerpt.
 
-Two recordings are held to share a stretch where `WINDOW` numbers (7 s, and 10 s of sound have as many) differ in at
-most `MOST_APART` of their bits, and to be one where they agree as long as both last. `docs/contamination.md` has what
-this finds and what it mistakes.
+Two recordings are taken to share a stretch if `WINDOW` numbers (7 s, which 10 s of sound contain) differ in at
+most `MOST_APART` of their bits, and to be the same if they agree while both last. `docs/contamination.md` says what
+this finds and what it confuses.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import numpy.typing as npt
 from bench.contracts.sound_fingerprint import STEP, Fingerprint
 
 WINDOW = 56
-"""Numbers of a stretch that is compared; a shorter recording is compared as a whole, if it has `FEWEST`."""
+"""Length of a compared stretch in numbers; a shorter recording is compared as a whole, if it has `FEWEST`."""
 
 FEWEST = 40
-"""Numbers without which nothing is said of a recording: 7.6 s of sound."""
+"""Minimum length of a recording in numbers: 7.6 s of sound."""
 
 MOST_APART = 0.08
 """Share of the bits of a stretch that may differ: re-encoded, resampled and cut music has .05 at most, and music of one
 genre, key and tempo by one composer .12 at least (48 pieces; `docs/contamination.md` has others)."""
 
 MOST_THROUGHOUT = MOST_APART
-"""Share of the bits that may differ as long as two recordings last at once, for them to be one; by chance half do."""
+"""Share of bits that may differ over the common length of the same recording; by chance half do."""
 
-_DISTINCT = 0.25  # of a stretch's numbers; a long chord or silence is like any other
-_PLACES = 20_000  # of the query's numbers in all that is known, the rarest numbers first
-_MOST = 200  # alignments of one recording that are looked at
+_DISTINCT = 0.25  # of a stretch's numbers; long chords or silence look alike
+_PLACES = 20_000  # occurrences of the query's numbers among the known ones, rarest first
+_MOST = 200  # alignments of one recording that are checked
 _BITS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
 
 
@@ -40,10 +40,10 @@ class Duplicate:
     """Two recordings that share a stretch.
 
     Attributes:
-        query, known: their places in what was compared.
+        query, known: their positions among the compared recordings.
         apart: share of the stretch's bits that differ, in [0, `MOST_APART`].
-        throughout: share of the bits that differ as long as both last.
-        query_time, known_time: where it begins in each, in seconds.
+        throughout: share of the bits that differ over their common length.
+        query_time, known_time: its start in each, in seconds.
     """
 
     query: int
@@ -55,7 +55,7 @@ class Duplicate:
 
 
 class Stretch(NamedTuple):
-    """A stretch that two fingerprints share: `Duplicate.apart`, ``throughout``, and the numbers at which it begins."""
+    """A stretch that two fingerprints share: `Duplicate.apart`, ``throughout``, and its start positions in both."""
 
     apart: float
     throughout: float
@@ -64,10 +64,10 @@ class Stretch(NamedTuple):
 
 
 class FingerprintIndex:
-    """Recordings to be found again.
+    """An index of recordings for finding duplicates.
 
     Args:
-        known: the fingerprints of each recording: one, or several that begin at fractions of a step.
+        known: the fingerprints of each recording: one, or several with starts shifted by fractions of a step.
     """
 
     def __init__(self, known: Sequence[Sequence[Fingerprint]]) -> None:
@@ -83,10 +83,10 @@ class FingerprintIndex:
         self._offsets = (np.arange(len(values)) - np.repeat(starts, lengths))[order]
 
     def find(self, query: Sequence[Fingerprint]) -> list[tuple[int, Stretch]]:
-        """The known recordings that share a stretch with one, by place, each with the stretch that is most alike.
+        """Return the positions of known recordings that share a stretch with a query, each with its best stretch.
 
         Args:
-            query: its fingerprints, as those of a known recording.
+            query: fingerprints of one recording.
         """
         best: dict[int, Stretch] = {}
         for one in query:
@@ -98,7 +98,7 @@ class FingerprintIndex:
         return sorted(best.items())
 
     def _alignments(self, query: Fingerprint) -> Iterator[tuple[int, int]]:
-        """Known fingerprints, and how many numbers later the query's begin in them; those that share most first."""
+        """Yield known fingerprints with the query's offset in them; those that share most numbers first."""
         if len(query) < FEWEST or not len(self._values):
             return
         low = np.searchsorted(self._values, query, "left")
@@ -120,12 +120,12 @@ class FingerprintIndex:
 def stretch(one: Fingerprint, other: Fingerprint, shift: int) -> Stretch | None:
     """Return the stretch in which two fingerprints differ least.
 
-    None where they overlap too little, where none is alike enough, or where those that are have too few distinct
-    numbers to tell anything.
+    None if they overlap too little, if no stretch is similar enough, or if similar ones have too few distinct
+    numbers for a decision.
 
     Args:
         one, other: fingerprints.
-        shift: place in ``other`` at which ``one`` begins; negative where it begins before.
+        shift: position in ``other`` at which ``one`` begins; negative if before.
     """
     begin, end = max(0, -shift), min(len(one), len(other) - shift)
     size = min(WINDOW, len(one), len(other))
@@ -145,7 +145,7 @@ def stretch(one: Fingerprint, other: Fingerprint, shift: int) -> Stretch | None:
 
 
 def bits(numbers: Fingerprint) -> npt.NDArray[np.int64]:
-    """Return how many bits of each number are set, shape (numbers,).
+    """Return the number of set bits of each number, shape (numbers,).
 
     >>> bits(np.array([0, 1, 2**32 - 1], dtype=np.uint32)).tolist()
     [0, 1, 32]

@@ -1,4 +1,4 @@
-"""References paired with prompts: the recording of each prompt, embedded once and kept as a reference file."""
+"""References paired with prompts: each prompt's recording is embedded once and stored in a reference file."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ def find_pairs(
     view: View | None = None,
     make: bool = True,
 ) -> PlannedReference:
-    """Find the recordings of prompts as embedded by one embedder, and embed them where that was not done yet.
+    """Find the recordings of prompts as embedded by one embedder, embedding them if needed.
 
     Args:
-        pairs: which recording goes with which prompt; or a reference file that holds such.
-        embedder: the one that the metric is defined on.
-        prompts: those that a recording is looked for.
-        kept_in: where what is embedded is kept; it is made again when a file or the prompts have changed.
-        progress: shows how far the embedding is.
+        pairs: the recording of each prompt; or a reference file with pairs.
+        embedder: the embedder of the metric.
+        prompts: the prompts to find recordings for.
+        kept_in: folder of the embeddings; they are made again when a file or the prompts have changed.
+        progress: receives the progress of the embedding.
         view: the part of each recording that is embedded.
         make: whether to embed at all.
 
     Raises:
         UsageError, DataError: as `bench.contracts.pairs_file.read_pairs`, or no recording can be used.
-        NotEmbedded: it is to be embedded first, and ``make`` is false.
-        MissingError: the embedder's weights are not there.
+        NotEmbedded: the recordings are not embedded yet, and ``make`` is false.
+        MissingError: the embedder's weights are missing.
     """
     path = Path(pairs.file).expanduser()
     if path.suffix == ENDING:
         found = of_file(path, embedder)
         if not found.pairs:
-            raise UsageError(f"{path} is a set of recordings that go with no prompts; name a manifest of pairs")
+            raise UsageError(f"{path} is a set of recordings without prompts; name a manifest of pairs")
         return found
     files, view = read_pairs(pairs, prompts), view or View()
-    # As of a folder: a file that changed must not keep its old embedding.
+    # As for a folder: a changed file must not keep its old embedding.
     states = [state_of([Recording(id, file)]) for id, file in sorted(files.items())]
     about = {"state": fingerprint(states), "view": json.loads(view.key)}
     kept = kept_in / f"{path.name}.{embedder.fingerprint[:8]}{ENDING}"
@@ -87,10 +87,10 @@ def _embed_pairs(
                     continue
                 numbers[file] = found = _add(id, file, loaded, view, writer, known)
                 if isinstance(found, str):
-                    progress.note(f"{file}: {found}; prompts that it goes with have no score against it")
+                    progress.note(f"{file}: {found}; its prompts get no score against it")
                 progress.advance(1)
             if not known:
-                raise DataError(f"none of the recordings that {name} names can be used; the last: {found}")
+                raise DataError(f"none of the recordings in {name} is usable; the last: {found}")
             pairs = {id: numbers[file] for id, file in files.items()}
             writer.finish(name, embedder_identity(embedder.ref, loaded), pairs=pairs, **about)
     finally:
@@ -100,7 +100,7 @@ def _embed_pairs(
 def _add(
     id: str, file: Path, embedder: Embedder, view: View, writer: ReferenceWriter, known: dict[str, int]
 ) -> int | str:
-    """Number of a recording among those that are written, or why it cannot be one."""
+    """Add a recording; return its number in the file, or why it is unusable."""
     try:
         audio = read_audio(file)
         content = content_hash(audio)
@@ -110,7 +110,7 @@ def _add(
         return known[content]
     except (UsageError, MissingError):
         raise
-    except Exception as error:  # of this recording alone, even where the embedder is a plugin's
+    except Exception as error:  # concerns only this recording, even if the embedder is a plugin's
         return f"the recording of this prompt cannot be used ({one_line(error).removeprefix(f'{file}: ')})"
 
 

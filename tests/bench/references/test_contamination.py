@@ -152,7 +152,7 @@ def test_the_run_remembers_when_the_training_is_gone(
     lessons.unlink()
     frozen = load_config(run.folder / "config.yaml")
     again = frozen.model_copy(update={"reference": str(music), "metrics": parse_config(config).metrics})
-    with pytest.raises(UsageError, match="model 'tuned' was trained on 2 of the 6"):
+    with pytest.raises(UsageError, match=r"'tuned' .*\b2 of the 6\b"):
         rescore(run.folder, again)
     (run.folder / "config.yaml").write_text(again.as_yaml())
     scored = tunebench("score", run.folder, "--plugin-files")
@@ -165,7 +165,7 @@ def test_the_run_remembers_when_the_training_is_gone(
 def test_shards_are_refused_when_they_are_merged(tmp_path: Path, config: dict[str, Any]) -> None:
     for index in (1, 2):
         bench.run(config, tmp_path / "out", shard=Shard(index, 2))
-    with pytest.raises(UsageError, match="model 'tuned' was trained on 2 of the 6"):
+    with pytest.raises(UsageError, match=r"'tuned' .*\b2 of the 6\b"):
         merge(tmp_path / "out", plugin_files=True)
 
 
@@ -176,7 +176,7 @@ def test_files_of_embeddings_or_of_statistics_alone_are_seen_and_other_sounds_ar
     options = ReferenceOptions(statistics_only=True)
     build_reference(recordings_in(music), ref, tmp_path / "gauss.safetensors", "gauss", options)
     metrics = [{"name": "fad", "params": {"embedder": f"{tiny}:Bands"}}]
-    with pytest.raises(UsageError, match="2 of the 6 recordings of the reference 'gauss'"):
+    with pytest.raises(UsageError, match=r"\b2 of the 6\b.*'gauss'"):
         bench.run({**config, "reference": str(tmp_path / "gauss.safetensors"), "metrics": metrics}, tmp_path / "out")
     # A crop and another encoding are other sounds: what this cannot see, it does not claim to see.
     audio = read_audio(music / "jazz/0.flac")

@@ -58,7 +58,7 @@ def test_statistics_are_for_clips_of_their_front_end_only(
     assert reference.warnings == ()
     assert find_reference(str(path), planned(vggish("fadtk"))).fingerprint == reference.fingerprint
     for other in (None, "kadtk"):
-        with pytest.raises(UsageError, match="prepared by fadtk, and the clips are prepared by"):
+        with pytest.raises(UsageError, match=r"fadtk.* clips .*"):
             find_reference(str(path), planned(vggish(other)))
 
 

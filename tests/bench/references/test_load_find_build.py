@@ -113,7 +113,7 @@ def test_every_cut_of_the_file_is_refused(tmp_path: Path) -> None:
     cut = tmp_path / "cut.safetensors"
     for length in (0, 5, 60, len(content) // 2, len(content) - 1):
         cut.write_bytes(content[:length])
-        with pytest.raises(DataError, match=r"cut\.safetensors: truncated or not a reference file"):
+        with pytest.raises(DataError, match=r"cut\.safetensors: truncated"):
             load_reference(cut)
 
 
@@ -121,16 +121,16 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     path = tmp_path / "x.safetensors"
-    with pytest.raises(UsageError, match="there is no reference file"):
+    with pytest.raises(UsageError, match=r"x\.safetensors"):
         load_reference(path)
     path.write_text("RIFF but not really, and long enough to be anything at all")
-    with pytest.raises(DataError, match="truncated or not a reference file"):
+    with pytest.raises(DataError, match=r"x\.safetensors: truncated"):
         load_reference(path)
     save_file({"weight": rows()}, path)
-    with pytest.raises(DataError, match="a safetensors file, but not a reference"):
+    with pytest.raises(DataError, match=r"x\.safetensors: .*not a reference"):
         load_reference(path)
     save_file({"mean": rows()}, path, {"tunebench": json.dumps({"format": 7})})
-    with pytest.raises(DataError, match="written in format 7, this tunebench reads format 2"):
+    with pytest.raises(DataError, match=r"format 7, .* format 2"):
         load_reference(path)
     save_file({"mean": rows()}, path, {"tunebench": json.dumps({"format": 2})})
     with pytest.raises(DataError, match="'embedder' is missing"):
@@ -146,7 +146,7 @@ def test_numbers_that_are_not_finite_are_refused_on_both_ways(tmp_path: Path) ->
     content = bytearray(path.read_bytes())
     content[-4:] = struct.pack("<f", np.nan)
     path.write_bytes(content)
-    with pytest.raises(DataError, match="embeddings holds values that are not finite"):
+    with pytest.raises(DataError, match=r"embeddings .* not finite"):
         load_reference(path)
 
 
@@ -155,7 +155,7 @@ def test_a_writer_that_never_finishes_leaves_nothing(tmp_path: Path) -> None:
         writer.add("a", "", None, rows())
     with ReferenceWriter(tmp_path / "s.safetensors") as writer:
         writer.add("a", "", None, rows(1))
-        with pytest.raises(DataError, match="2 windows or more, there are 1"):
+        with pytest.raises(DataError, match="at least 2 windows, it has 1"):
             writer.finish("one", IDENTITY)
     assert list(tmp_path.iterdir()) == []
 
@@ -193,9 +193,7 @@ def test_another_embedder_or_version_is_refused_with_both_named(music: Path, tmp
     file = find_reference(str(music), planned(), tmp_path).path
     assert find_reference(str(file), planned()).path == file
     anew = plan_embedder(EmbedderRef(f"{SPECTRUM}:SpectrumAnew"))
-    with pytest.raises(
-        UsageError, match=r'was embedded by Spectrum@1.*"Spectrum", not "SpectrumAnew".*reference build'
-    ):
+    with pytest.raises(UsageError, match=r'Spectrum@1.*"Spectrum".*"SpectrumAnew".*reference build'):
         find_reference(str(file), anew)
     louder = plan_embedder(EmbedderRef(REF.name, {"floor": -60.0}))
     with pytest.raises(UsageError, match=r"params\.floor: -100\.0, not -60\.0"):
@@ -209,17 +207,17 @@ def test_a_folder_of_references_gives_the_one_of_the_embedder(music: Path, tmp_p
     found = find_reference(str(tmp_path / "kept"), plan_embedder(refs[1]))
     identity = embedder_identity(refs[1], load_embedder(refs[1]))
     assert load_reference(found.path).about["embedder"] == identity
-    with pytest.raises(UsageError, match=r"reference 'kept' was never embedded by .*it has Spectrum@1, Spectrum@1"):
+    with pytest.raises(UsageError, match=r"reference 'kept' .*Spectrum@1, Spectrum@1"):
         find_reference(str(tmp_path / "kept"), plan_embedder(EmbedderRef(REF.name, {"floor": -1.0})))
 
 
 def test_what_cannot_be_found_says_what_can(tmp_path: Path, music: Path) -> None:
-    with pytest.raises(UsageError, match=r"no reference 'compser' \(did you mean 'composer'\?\)"):
+    with pytest.raises(UsageError, match=r"'compser' .*'composer'"):
         find_reference("compser", planned())
-    with pytest.raises(UsageError, match="tunebench reference build"):
+    with pytest.raises(UsageError, match="reference build"):
         find_reference(str(music), planned())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty: .*audio"):
+    with pytest.raises(DataError, match=r"empty: .*audio"):
         find_reference(str(tmp_path / "empty"), planned(), tmp_path)
 
 

@@ -66,7 +66,5 @@ def test_its_recordings_are_made_again(name: str, shipped: Reference) -> None:
 
 def test_another_embedder_is_told_how_to_make_its_own() -> None:
     other = plan_embedder(EmbedderRef("musicnn-mtt"))
-    with pytest.raises(
-        UsageError, match=r"'composer' was embedded by musicnn-msd@1, musicnn-mtt is needed.*reference build"
-    ):
+    with pytest.raises(UsageError, match=r"'composer' .*musicnn-msd@1.*musicnn-mtt .*reference build"):
         find_reference("composer", other)

@@ -180,7 +180,7 @@ def test_scoring_it_again_brings_the_scores_up_to_date(old: Path) -> None:
 
 def test_the_reference_of_an_older_format_is_refused(old: Path) -> None:
     (file,) = (old / "references").iterdir()
-    with pytest.raises(DataError, match="format 1, this tunebench reads format 2; build it again"):
+    with pytest.raises(DataError, match=r"format 1, .* format 2; .*reference build"):
         load_reference(file)
 
 
