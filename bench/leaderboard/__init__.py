@@ -1,1 +1,1 @@
-"""The leaderboard: ranks, the table in each format, and published figures beside it."""
+"""The leaderboard: ranks, the table in each format, and published figures."""

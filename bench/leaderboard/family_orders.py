@@ -1,4 +1,4 @@
-"""Where metrics of two families put two models in opposite orders, so that no single score decides between them."""
+"""Find pairs of models that metrics of two families order oppositely, so no single score decides."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from bench.leaderboard.ranks import ranked_pairs, winners
 from bench.number_format import counted
 from bench.scores.aggregate import Cell
 
-_MOST = 8  # sentences of one table
+_MOST = 8  # warnings per table
 
 Pair = tuple[str, str]
 Ahead = Mapping[tuple[str, ...], Mapping[str, str]]
-"""Of one pair of models, by the families of a metric: the model that is ahead by each metric, by its name."""
+"""For one pair of models, by metric family: the model that is ahead, by metric name."""
 
 
 def family_orders(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> list[Notice]:
-    """Return a warning for each pair of models of which tests settle one order by one family and the other by another.
+    """Return a warning for each pair of models that tests order one way by one family and the other way by another.
 
-    A family's order is that of its metrics, where these agree. What no test settles is told in one warning more, with
-    the pairs whose values alone lie in opposite orders. Metrics of unknown family have no part in it, nor have two that
-    share a family, whose contradiction is no second opinion.
+    A family's order is that of its metrics if they agree. Pairs that no test decides are listed in one more warning,
+    if their values are in opposite orders. Metrics of unknown family are ignored, and so are two that
+    share a family, as they are not independent opinions.
 
     Args:
-        cells: the leaderboard; what is not over all prompts is passed over.
-        comparisons: each pair of models once; likewise.
+        cells: the leaderboard; cells of groups are ignored.
+        comparisons: each pair of models once; those of groups are ignored.
     """
     tested: dict[Pair, dict[tuple[str, ...], dict[str, str]]] = {}
     by_value: dict[Pair, dict[tuple[str, ...], dict[str, str]]] = {}
@@ -46,14 +46,14 @@ def family_orders(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> l
 
 
 def order_lines(notices: Sequence[Notice]) -> Iterator[str]:
-    """Yield the warnings as sentences, of very many the first."""
+    """Yield the warnings as sentences, at most the first few."""
     yield from (notice.sentence for notice in notices[:_MOST])
     if len(notices) > _MOST:
         yield f"W-ORDER: {counted(len(notices) - _MOST, 'more pair')} like these"
 
 
 def disputed(notices: Iterable[Notice]) -> dict[str, tuple[str, ...]]:
-    """By model, those that tests of two families put it before and behind."""
+    """Return, by model, the models that it beats by one family and loses to by another."""
     found: dict[str, list[str]] = {}
     for notice in notices:
         if "a" in notice.params:
@@ -64,7 +64,7 @@ def disputed(notices: Iterable[Notice]) -> dict[str, tuple[str, ...]]:
 
 
 def _opposed(a: str, b: str, ahead: Ahead) -> tuple[dict[str, list[str]], dict[str, list[str]]] | None:
-    """The families by which A is ahead and those by which B is, each with its metrics; None where none contradict."""
+    """Return the families in favor of A and of B, each with its metrics; None if they do not contradict."""
     sides: dict[str, dict[tuple[str, ...], list[str]]] = {a: {}, b: {}}
     for families, metrics in ahead.items():
         if len(models := set(metrics.values())) == 1:

@@ -1,4 +1,4 @@
-"""A leaderboard as DataFrames: a row a cell, or a row a model."""
+"""A leaderboard as DataFrames: one row per cell, or per model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def wide_frame(cells: Sequence[Cell], grouped: bool = False) -> pd.DataFrame:
-    """Return one row a model, and of each metric four columns, in the order of the run.
+    """Return one row per model, with four columns per metric, in the order of the run.
 
     Columns: the metric's name and version (the value), and that with `` low``, `` high`` (the 95 % interval) and `` n``
-    (how many clips have a value); float64, NaN where there is none, and Int64.
+    (how many clips have a value); float64, NaN if missing, and Int64.
 
     Args:
         cells: of the leaderboard.

@@ -1,4 +1,4 @@
-"""What stands in the cells of a leaderboard for people to read: numbers with their doubt."""
+"""Text of the cells of a leaderboard: numbers with their uncertainty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANCE = "chance"
 CEILING = "ceiling"
 
 _MOST_ROWS = 6
-"""Rows that a footnote names."""
+"""Maximum number of rows named in a footnote."""
 
 Grid = tuple[list[str], list[list[str]]]
 
@@ -38,7 +38,7 @@ def grid(cells: Sequence[Cell], by: str | None = None) -> Grid:
 
 
 def legend(cells: Sequence[Cell]) -> list[str]:
-    """Return what the signs and the last rows of the table mean, of those that it has."""
+    """Return explanations of the signs and the last rows that the table has."""
     said = []
     if any(cell.estimate.low is not None for cell in cells):
         said.append("± or [low, high]: the 95 % interval of the mean over prompts.")
@@ -47,14 +47,14 @@ def legend(cells: Sequence[Cell]) -> list[str]:
         some, planned = counts[0].strip("()").split("/")
         said.append(f"{counts[0]}: {some} of {planned} clips have a value.")
     if chance(cells):
-        said.append(f"{CHANCE.capitalize()}: what music without structure would score.")
+        said.append(f"{CHANCE.capitalize()}: the score of music without structure.")
     if ceiling(cells):
         said.append(f"{CEILING.capitalize()}: the best that any model's true notes reach.")
     return [" ".join(said)] if said else []
 
 
 def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
-    """Return why numbers and intervals are missing, what the distances are to and of, and every warning once."""
+    """Return the notes: reasons for missing numbers, references of distances, and each warning once."""
     lines = _missing(cells, by)
     for ref, column in columns_of(cells).items():
         against = f"against the reference '{column.reference}', " if column.reference else ""
@@ -68,13 +68,13 @@ def footnotes(cells: Sequence[Cell], by: str | None = None) -> list[str]:
 
 
 def _named(refs: Sequence[str], columns: Mapping[str, Column]) -> str:
-    """Return the metrics that something is said of."""
+    """Return the names of metrics for a footnote."""
     named = dict.fromkeys(refs)
     return "all metrics" if len(named) == len(columns) > 2 else ", ".join(named)
 
 
 def _missing(cells: Sequence[Cell], by: str | None) -> list[str]:
-    """A line for each reason that leaves cells without a number or an interval: in which rows, of which metrics."""
+    """Return a line for each reason of missing numbers or intervals, with its rows and metrics."""
     columns = columns_of(cells)
     reasons: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
     for cell in cells:
@@ -93,7 +93,7 @@ def _missing(cells: Sequence[Cell], by: str | None) -> list[str]:
 
 
 def _row_names(rows: Sequence[tuple[str, str]], cells: Sequence[Cell], by: str | None) -> str:
-    """Return rows by model and, of a group, with its name; a group in one where all of its rows are meant."""
+    """Return names of rows, with their group if any; a whole group is named once."""
     groups: dict[str, list[str]] = {}
     for group, model in rows:
         groups.setdefault(group, []).append(model)
@@ -109,12 +109,12 @@ def _row_names(rows: Sequence[tuple[str, str]], cells: Sequence[Cell], by: str |
 
 
 def columns_of(cells: Sequence[Cell]) -> dict[str, Column]:
-    """Return the metrics by name and version, in the order in which they were asked for."""
+    """Return the metrics by name and version, in the requested order."""
     return {cell.column.ref: cell.column for cell in cells}
 
 
 def decimals_of(cells: Sequence[Cell]) -> dict[str, int]:
-    """By metric, the decimals that the intervals of its whole column warrant."""
+    """Return, by metric, the decimals that the intervals of its column justify."""
     found = {}
     for ref in columns_of(cells):
         estimates = [cell.estimate for cell in cells if cell.column.ref == ref]
@@ -124,7 +124,7 @@ def decimals_of(cells: Sequence[Cell]) -> dict[str, int]:
 
 
 def shown_groups(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """Return the cells of each group, those over all prompts first where they come first."""
+    """Return the cells of each group, in their order."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group, []).append(cell)
@@ -132,7 +132,7 @@ def shown_groups(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
 
 
 def chance(cells: Sequence[Cell]) -> dict[str, float]:
-    """By metric, what music without structure would score."""
+    """Return, by metric, the score of music without structure."""
     found: dict[str, list[float]] = {}
     for cell in cells:
         if cell.chance is not None:
@@ -141,7 +141,7 @@ def chance(cells: Sequence[Cell]) -> dict[str, float]:
 
 
 def ceiling(cells: Sequence[Cell]) -> dict[str, float]:
-    """The best that any model's own notes reach: what is between this and a row is the ear's error or the music's."""
+    """Return the best score on the true notes of any model; the gap to a row is due to transcription or the music."""
     best: dict[str, float] = {}
     for cell in cells:
         if cell.known is not None and cell.column.direction != "none":
@@ -151,7 +151,7 @@ def ceiling(cells: Sequence[Cell]) -> dict[str, float]:
 
 
 def symmetric(cell: Cell) -> float | None:
-    """Return half the width of an interval that lies evenly about its value, for ``±``; None for any other."""
+    """Return half the width of an interval that is symmetric about its value, for ``±``; None for any other."""
     value, low, high = cell.estimate.value, cell.estimate.low, cell.estimate.high
     if value is None or low is None or high is None:
         return None
@@ -160,12 +160,12 @@ def symmetric(cell: Cell) -> float | None:
 
 def _heading(column: Column, count: str | None) -> str:
     unit = " ".join(part for part in (column.unit, ARROWS[column.direction]) if part)
-    # Spaces that are no place to break a line, so that a unit has one for itself.
+    # No-break spaces, so that a unit stays on its own line.
     return " ".join([column.ref, *([f"({unit})".replace(" ", "\xa0")] if unit else []), *([count] if count else [])])
 
 
 def _shared_count(cells: Sequence[Cell], ref: str) -> str | None:
-    """Return how many clips have a value, where that is the same for every row: the heading says it once for all."""
+    """Return how many clips have a value, if it is the same for every row, for the heading."""
     counts = [_count(cell) for cell in cells if cell.column.ref == ref]
     return counts[0] if len(counts) > 1 and len(set(counts)) == 1 else None
 

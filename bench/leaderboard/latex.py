@@ -1,4 +1,4 @@
-"""The leaderboard as a LaTeX table; it needs no package but booktabs."""
+"""The leaderboard as a LaTeX table; it needs only the package booktabs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': "{''}",  # babel makes more of the sign itself
+    '"': "{''}",  # babel redefines this character
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-    # After \\ and \midrule these two would be read as an option.
+    # After \\ and \midrule these two would start an option.
     **{mark: f"{{{mark}}}" for mark in "[]*"},
     "−": "$-$",
     "±": r"$\pm$",
@@ -32,13 +32,13 @@ _SPECIAL = {
     "α": r"$\alpha$",
     "σ": r"$\sigma$",
 }
-# Pairs that fonts join to another sign: a dash, a quotation mark, an inverted question mark.
+# Pairs that fonts replace by a ligature: a dash, a quotation mark, an inverted question mark.
 _LIGATURE = re.compile(r"(-(?=-)|'(?=')|[`?!](?=`)|,(?=,))")
-_WIDE = 4  # columns that a single column of a paper has room for
+_WIDE = 4  # columns that fit in one column of a paper
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints as it is, in a cell or a caption; letters of other scripts are left to the engine."""
+    """Escape text for LaTeX, in a cell or a caption; other scripts are left to the engine."""
     parts = _LIGATURE.sub("\\1\0", printable(" ".join(text.split())))
     return "".join("{}" if sign == "\0" else _SPECIAL.get(sign, sign) for sign in parts)
 
@@ -46,9 +46,9 @@ def escaped(text: str) -> str:
 def latex_table(
     cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange], protocol: Protocol, by: str | None = None
 ) -> str:
-    """A ``table`` with a row a model and a column a metric, arrows for its direction, and what it says in the caption.
+    """Return a ``table`` with a row per model and a column per metric, arrows for directions, and a caption.
 
-    Bold is a model that the tests find better than every other.
+    Models that tests find better than all others are bold.
 
     Args:
         cells: the leaderboard.
@@ -118,7 +118,7 @@ def _written(cell: Cell, leads: bool, decimals: int) -> str:
 
 
 def _leads(ranks: Mapping[tuple[str, str], RankRange], model: str, ref: str) -> bool:
-    """Return whether a model is first and tied with none; the only one that has a value leads nobody."""
+    """Return whether a model is first and tied with none; a model without rivals does not count."""
     own = ranks.get((model, ref))
     others = sum(metric == ref for _, metric in ranks)
     return own is not None and own.best == own.worst == 1 and not own.tied and others > 1
@@ -129,20 +129,20 @@ def _caption(cells: Sequence[Cell], protocol: Protocol) -> str:
     planned = max((cell.planned for cell in whole), default=0)
     prompts = len(protocol.content["prompts"])
     said = (
-        f"Means over n = {prompts} prompts ({planned} clips of each model) with 95 % intervals; (a/b) says that only a "
+        f"Means over n = {prompts} prompts ({planned} clips of each model) with 95 % intervals; (a/b): only a "
         "of b clips have a value. Bold: better than every other model (prompts paired, permutation tests, Holm over "
         "the pairs of each metric, 5 %, and the interval of every difference leaves out 0)."
     )
     if chance(whole):
-        said += " Chance: what music without structure would score."
+        said += " Chance: the score of music without structure."
     if ceiling(whole):
         said += " Ceiling: the best that any model's true notes reach."
-    # A warning is part of the number that it is of, so it goes where the number goes.
+    # Warnings belong to their numbers, so they are always printed with them.
     notes = [f"{note}." for note in footnotes(cells)]
     return escaped(" ".join([said, *notes, f"{protocol.line[0].upper()}{protocol.line[1:]}."]))
 
 
 def _bare(value: float, decimals: int) -> str:
-    """Return a number for math mode, where a hyphen is a minus and e a letter."""
+    """Return a number for math mode, where a hyphen is a minus sign and e a letter."""
     digits, _, power = number(value, decimals).replace("−", "-").partition("e")
     return rf"{digits} \times 10^{{{int(power)}}}" if power else digits

@@ -1,4 +1,4 @@
-"""One leaderboard of rows that several runs of one protocol hold."""
+"""One leaderboard for the rows of several runs with the same protocol."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from bench.comparison.run_reader import ComparedRun
 
 MOST_ROWS = 100
-"""Rows of which every pair is tested, 4,950 pairs; of more none is."""
+"""Maximum number of rows for tests of all pairs (4,950); with more, none is tested."""
 
 Ranks = dict[tuple[str, str], RankRange]
 
 
 @dataclass(frozen=True)
 class NamedRow:
-    """A row of a run, and what a leaderboard of several runs calls it."""
+    """A row of a run, and its name on a leaderboard of several runs."""
 
     folder: Path
     label: str
@@ -36,12 +36,12 @@ class NamedRow:
 def rank_rows(
     rows: Sequence[NamedRow], cells: Iterable[Cell], progress: Progress | None = None
 ) -> tuple[Ranks, list[Comparison]]:
-    """Return the ranks of rows, by name and metric, and the tests behind them; none of more than `MOST_ROWS` rows.
+    """Return the ranks of rows, by name and metric, and the tests behind them; nothing for more than `MOST_ROWS` rows.
 
     Args:
-        rows: of runs of one protocol, each with a name of its own.
-        cells: what takes part, under these names.
-        progress: told of the tests of set metrics.
+        rows: rows of runs with the same protocol, with distinct names.
+        cells: their cells, under these names.
+        progress: receives the progress of tests of set metrics.
 
     Raises:
         UsageError, DataError: as `bench.storage.store.Store.read`.
@@ -61,12 +61,12 @@ def rank_rows(
 
 
 def named_cells(cells: Iterable[Cell], names: Mapping[str, str]) -> list[Cell]:
-    """Return the cells of some rows over all prompts, under other names; ``names`` has them by label."""
+    """Return the cells of some rows over all prompts, under other names; ``names`` maps labels to names."""
     return [replace(cell, model=names[cell.model]) for cell in cells if cell.group == "all" and cell.model in names]
 
 
 def pair_warnings(tested: Sequence[Comparison], said: Sequence[str]) -> Iterator[str]:
-    """Yield what tests of pairs warn of besides what was ``said`` of rows: each code with one of its pairs."""
+    """Yield warnings of pair tests that are not in ``said`` already: each code with one of its pairs."""
     found: dict[str, list[tuple[Comparison, str]]] = {}
     for pair in tested:
         for warning in pair.warnings if pair.p is not None else ():

@@ -1,4 +1,4 @@
-"""A leaderboard as a notebook shows it."""
+"""HTML of a leaderboard for notebooks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bench.scores.aggregate import Cell
 
 
 def leaderboard_html(cells: Sequence[Cell], caption: str) -> str:
-    """The table of values with their intervals and what must be said beneath it, as HTML without styles or scripts.
+    """Return the table of values with intervals and its footnotes, as HTML without styles or scripts.
 
     Args:
         cells: over all prompts.
-        caption: what the table is of; escaped, as all other text is.
+        caption: title of the table; escaped, like all text.
     """
     header, rows = grid(cells)
     head = "".join(f"<th>{escape(text)}</th>" for text in header)

@@ -1,6 +1,6 @@
-"""Published figures: what papers report, each with its protocol and source, never mixed with measured rows.
+"""Published figures from papers, each with its protocol and source, kept apart from measured rows.
 
-A file holds one paper. What all of its rows have in common stands above them::
+A file holds one paper. Fields shared by all rows are given at the top::
 
     paper: Doe et al. 2024
     about: J. Doe: A Paper. Journal 1(1), 2024.
@@ -34,11 +34,11 @@ class PublishedRow(Settings):
     """One figure of a paper.
 
     model: the row as the paper calls it. metric: the paper's name of it. value: the figure; text: as it is printed,
-    or a finding in words where there is no figure. low, high: its 95 % interval, where there is one. prompts: how
-    many it is of, where the source says so. protocol: how it was measured. source: the paper, as it is cited; paper:
-    the same in short. where: the place in it. second_hand: who reported it, where not the paper itself. caveat: why
-    it is not comparable with rows that are measured here. ours: the metric here that computes the same kind of number
-    in the same unit, such as clap-score, where there is one.
+    or a finding in words if there is none. low, high: its 95 % interval, if given. prompts: number
+    of prompts, if stated. protocol: how it was measured. source: citation of the paper; paper:
+    short citation. where: location in the paper. second_hand: who reported it, if not the paper itself. caveat: why
+    it is not comparable with rows measured here. ours: our metric for the same kind of number
+    in the same unit, such as clap-score, if any.
     """
 
     model: str = Field(min_length=1)
@@ -69,9 +69,9 @@ class PublishedRow(Settings):
 
 
 class PublishedFile(Settings):
-    """A paper's figures.
+    """The figures of a paper.
 
-    paper: in short; about: as it is cited. protocol, prompts: how the rows were measured that do not say otherwise, and
+    paper: short citation; about: full citation. protocol, prompts: defaults of the rows: how they were measured, and
     on how many prompts.
     """
 
@@ -84,7 +84,7 @@ class PublishedFile(Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_rows(cls, content: Any) -> Any:
-        """Give each row what it shares with the others of its file."""
+        """Copy shared fields into each row."""
         if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
             return content
         names = {"protocol": "protocol", "source": "about", "paper": "paper", "prompts": "prompts"}
@@ -94,7 +94,7 @@ class PublishedFile(Settings):
 
 @cache
 def published() -> tuple[PublishedRow, ...]:
-    """Return the rows that come with the package, paper by paper."""
+    """Return the shipped rows, paper by paper."""
     folder = Path(str(files("results") / "published"))
     return tuple(row for path in sorted(folder.glob("*.yaml")) for row in load_published(path))
 
@@ -103,7 +103,7 @@ def load_published(path: Path) -> tuple[PublishedRow, ...]:
     """Read a file of published figures.
 
     Raises:
-        DataError: no such file, not YAML, or a row that lacks something or says too much; file and place are named.
+        DataError: no such file, not YAML, or a row has missing or unknown fields; the message names file and place.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
@@ -114,7 +114,7 @@ def load_published(path: Path) -> tuple[PublishedRow, ...]:
 
 
 def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
-    """Return one flat record a figure, with the names that measured rows have; ``note`` is how it was measured."""
+    """Return one flat record per figure, with the keys of measured rows; ``note`` says how it was measured."""
     return [
         {
             "model": row.model,
@@ -137,7 +137,7 @@ def published_records(rows: tuple[PublishedRow, ...]) -> list[dict[str, Any]]:
 
 
 def published_block(rows: Sequence[PublishedRow], markdown: bool, layout: Layout | None = None) -> str:
-    """Return a paper after the other, each with its source; rows that were measured alike share a table."""
+    """Return text of each paper with its source; rows with the same protocol share a table."""
     parts = [f"## {TITLE}" if markdown else TITLE]
     for source, of_paper in groupby(rows, key=lambda row: row.source):
         parts.append(source if markdown else paragraph(source, layout))
@@ -155,7 +155,7 @@ def published_block(rows: Sequence[PublishedRow], markdown: bool, layout: Layout
 
 
 def _caveats(rows: Sequence[PublishedRow]) -> list[str]:
-    """Return each caveat once, with the metrics that it is of."""
+    """Return each caveat once, with its metrics."""
     metrics: dict[str, list[str]] = {}
     for row in rows:
         metrics.setdefault(row.caveat, []).append(row.metric)
@@ -163,6 +163,6 @@ def _caveats(rows: Sequence[PublishedRow]) -> list[str]:
 
 
 def _figure(row: PublishedRow) -> str:
-    """As it is printed, with its unit unless that is printed, too."""
+    """Return the figure as printed, adding the unit if that lacks it."""
     text = row.text or f"{row.value:g}".replace("-", "−")
     return text if not row.unit or row.unit in text else f"{text} {row.unit}"

@@ -1,4 +1,4 @@
-"""Figures of papers below the rows that are measured, with what their prompts can detect."""
+"""Published figures below measured rows, with the differences that their prompts can detect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.text_table import Layout, markdown_table, markdown_text, paragraph, t
 
 
 def published_beside(cells: Sequence[Cell], prompts: int, markdown: bool, layout: Layout | None = None) -> str:
-    """Return figures of papers, and below them those of a metric that is shown beside the rows that are measured."""
+    """Return published figures, and a comparison with measured rows of the same metric."""
     from bench.leaderboard.published import published, published_block
     from bench.leaderboard.published_gaps import GAP_HEADER, gap_tables, published_gaps, what_gaps_mean
 
@@ -27,7 +27,7 @@ def published_beside(cells: Sequence[Cell], prompts: int, markdown: bool, layout
 
 
 def records_beside(cells: Sequence[Cell], prompts: int) -> list[dict[str, Any]]:
-    """Return figures of papers, each with ``gaps``: the measured rows of its metric beside it."""
+    """Return records of published figures, each with ``gaps``: the measured rows of its metric beside it."""
     from bench.leaderboard.published import published, published_records
     from bench.leaderboard.published_gaps import published_gaps
 

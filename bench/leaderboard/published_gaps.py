@@ -1,4 +1,4 @@
-"""How far measured rows are from figures of papers, and how large a difference so many prompts could have shown."""
+"""Differences of measured rows from published figures, and the smallest differences that are detectable."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class PublishedGap:
     """A measured row beside a paper's figure of the same metric, all in the metric's unit.
 
     Attributes:
-        row: the paper's.
-        cell: the measured one, over all prompts.
-        gap: measured less published.
-        detectable: the smallest true difference that the prompts at hand find with a power of 80 %, two-sided at 5 %,
-            as if the paper's figure had no error; None where the measured row has no interval.
-        detectable_with_error: the same where the figure has the standard error of the measured row, which at an equal
-            number of prompts it has, if its prompts vary as much: √2 as large.
+        row: the row of the paper.
+        cell: the measured cell, over all prompts.
+        gap: measured minus published.
+        detectable: the smallest true difference that so many prompts detect with a power of 80 %, two-sided at 5 %,
+            as if the published figure had no error; None if the measured row has no interval.
+        detectable_with_error: the same if the figure has the standard error of the measured row, as it has with as many
+            equally variable prompts: √2 times as large.
     """
 
     row: PublishedRow
@@ -39,12 +39,12 @@ class PublishedGap:
 
 
 def published_gaps(rows: Sequence[PublishedRow], cells: Sequence[Cell], prompts: int) -> list[PublishedGap]:
-    """Put measured rows beside the figures whose metric, by their ``ours``, they have.
+    """Pair measured rows with published figures of the same metric (``ours``).
 
     Args:
-        rows: of papers.
-        cells: of a leaderboard.
-        prompts: how many prompts the run has, from which degrees of freedom follow.
+        rows: rows of papers.
+        cells: cells of a leaderboard.
+        prompts: number of prompts of the run, for the degrees of freedom.
     """
     return [
         PublishedGap(row, cell, cell.estimate.value - row.value, least, None if least is None else math.sqrt(2) * least)
@@ -57,7 +57,7 @@ def published_gaps(rows: Sequence[PublishedRow], cells: Sequence[Cell], prompts:
 
 
 def gap_tables(gaps: Sequence[PublishedGap], prompts: int) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """For each measured row, what its prompts can detect, and the rows below `GAP_HEADER`."""
+    """Return, for each measured row, what its prompts can detect, and the rows below `GAP_HEADER`."""
     tables: dict[tuple[str, str], list[PublishedGap]] = {}
     for gap in gaps:
         tables.setdefault((gap.cell.column.ref, gap.cell.model), []).append(gap)
@@ -65,12 +65,12 @@ def gap_tables(gaps: Sequence[PublishedGap], prompts: int) -> list[tuple[str, li
 
 
 def what_gaps_mean() -> str:
-    """Return what is said beneath such tables."""
+    """Return the note below these tables."""
     return (
-        "Gap: measured − published. Detectable: the smallest true difference that is found with a power of 80 % "
+        "Gap: measured − published. Detectable: the smallest true difference found with a power of 80 % "
         "(two-sided, 5 %), from the measured row's own standard error, as if the figure had none. The figure has an "
-        "error of its own, which the paper does not state and which is at least as large with as many prompts that "
-        "vary as much. A smaller gap settles nothing, and a larger one may still come from the protocol."
+        "error of its own, which the paper does not state and which is at least as large for as many prompts that "
+        "vary as much. A smaller gap proves nothing, and a larger one may still come from the protocol."
     )
 
 
@@ -78,7 +78,7 @@ def _detectable(cell: Cell, prompts: int) -> float | None:
     value, low, high = cell.estimate.value, cell.estimate.low, cell.estimate.high
     if value is None or low is None or high is None or prompts < MINIMUM_PROMPTS:
         return None
-    # At a bound of the metric one side is cut off; the other is whole.
+    # At a bound of the metric, one side is clipped; use the other.
     half, df = max(value - low, high - value), prompts - 1
     return detectable_difference(half / float(special.stdtrit(df, 0.975)), df)
 
@@ -88,7 +88,7 @@ def _heading(gaps: Sequence[PublishedGap], prompts: int) -> str:
     value, unit = first.cell.estimate.value, f" {first.cell.column.unit}" if first.cell.column.unit else ""
     said = f"{first.cell.model}, {first.cell.column.ref}: {number(value, _decimals(first))}{unit}"
     if first.detectable is None:
-        return f"{said}; without an interval, what {counted(prompts, 'prompt')} can detect is not known"
+        return f"{said}; without an interval, what {counted(prompts, 'prompt')} can detect is unknown"
     least, both = (number(x, _decimals(first)) for x in (first.detectable, first.detectable_with_error))
     return (
         f"{said}; {counted(prompts, 'prompt')} can detect {least}{unit}, and {both}{unit} with the figure's own error"

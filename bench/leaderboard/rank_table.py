@@ -1,4 +1,4 @@
-"""The ranks of a leaderboard in words, and what is said beneath them: what they mean, and what no test could say."""
+"""Ranks of a leaderboard as text, and notes: their meaning, and pairs without a decisive test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RANK_HEADER = ("metric", "places that the tests leave open")
 
 
 def rank_rows(cells: Sequence[Cell], ranks: Mapping[tuple[str, str], RankRange]) -> list[tuple[str, str]]:
-    """Each metric with its models by their places over all prompts; nothing where no two models can be ranked."""
+    """Return each metric with its models by places over all prompts; empty if no two models can be ranked."""
     found = []
     models = list(dict.fromkeys(cell.model for cell in cells))
     for ref, column in columns_of(cells).items():
@@ -42,7 +42,7 @@ def _places(ranks: Mapping[str, RankRange], others: Sequence[str], valued: Colle
     ):
         if models:
             parts.append(f"{said}: {', '.join(models)}")
-    return "; ".join(parts if settled else [f"open: no two of {len(ranks)} rows can be told apart", *parts])
+    return "; ".join(parts if settled else [f"open: no two of {len(ranks)} rows differ significantly", *parts])
 
 
 def _place(best: int, worst: int) -> str:
@@ -58,19 +58,19 @@ def _ordinal(number: int) -> str:
 
 
 def ranks_mean(ranks: Mapping[tuple[str, str], RankRange]) -> str:
-    """Return what the ranks say."""
+    """Return the explanation of the ranks."""
     models = max(Counter(ref for _, ref in ranks).values(), default=0)
     pairs = models * (models - 1) // 2
     tests = f"{pairs} pairs of each metric" if pairs > 1 else "one pair of each metric"
     return (
-        f"1st is best. Two rows are told apart where p (prompts paired, permutation tests, Holm over the {tests}) is "
-        f"below {_p(LEVEL)}, the interval of their difference leaves out 0 and so does a test of the mean that allows "
-        "for skew. A row may hold any place that this leaves open."
+        f"1st is best. Two rows differ if p (prompts paired, permutation tests, Holm over the {tests}) is "
+        f"below {_p(LEVEL)}, the interval of their difference excludes 0 and so does a test of the mean that allows "
+        "for skew. A row may have any place consistent with this."
     )
 
 
 def rank_notes(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> list[str]:
-    """By metric, which pairs had no test, and which cannot reach significance with so few prompts."""
+    """Return, by metric, which pairs had no test, and which cannot reach significance with this few prompts."""
     said: dict[str, list[str]] = {}
     for ref, pairs in ranked_pairs(cells, comparisons)[1].items():
         for text in (*_out_of_reach(pairs), *_untested(pairs)):
@@ -80,7 +80,7 @@ def rank_notes(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> list
 
 def _out_of_reach(pairs: Sequence[Comparison]) -> Iterator[str]:
     tested = [pair for pair in pairs if pair.p is not None]
-    # If every test gave the smallest p of so many prompts, Holm would leave these open all the same.
+    # Even if every test gave the smallest possible p, Holm would not decide these pairs.
     least = [smallest_p(pair.n) for pair in tested]
     beyond = [place for place, p in enumerate(holm(least)) if p >= LEVEL]
     if beyond:

@@ -1,4 +1,4 @@
-"""Ranks with doubt: which places on the leaderboard the tests support for a model."""
+"""Ranks with uncertainty: the range of places on the leaderboard that tests support for a model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.stats.multiplicity import holm
 
 @dataclass(frozen=True)
 class RankRange:
-    """The places from ``best`` to ``worst`` (1 is first) that the tests leave open for a model on one metric.
+    """The places from ``best`` to ``worst`` (1 is first) consistent with the tests, for a model on one metric.
 
-    ``tied`` holds the models that it cannot be told from, ``untested`` those that it was not tested against.
+    ``tied`` holds the models that do not differ significantly, ``untested`` those it was not tested against.
     """
 
     best: int
@@ -30,15 +30,15 @@ class RankRange:
 
 
 def ranks(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> dict[tuple[str, str], RankRange]:
-    """The range of ranks of each model on each metric that has a direction, by (model, metric), over all prompts.
+    """Return the ranks of models on metrics with a direction, by (model, metric), over all prompts.
 
-    The best place of a model is one after all that are better by `Comparison.told_apart`, its worst one before all that
-    are worse, with p after Holm's adjustment over all pairs of that metric. Models without a value have no rank, and
-    hold no place; those that were tested against no other have none either, but may hold any.
+    The best place of a model is after all that are better by `Comparison.told_apart`, its worst is before all that
+    are worse, with p after Holm's adjustment over all pairs of that metric. Models without a value have no rank and
+    take no place; untested models have no rank either, but may have any place.
 
     Args:
-        cells: the leaderboard; what is not over all prompts is passed over.
-        comparisons: each pair of models once; likewise.
+        cells: the leaderboard; cells of groups are ignored.
+        comparisons: each pair of models once; those of groups are ignored.
     """
     valued, pairs = ranked_pairs(cells, comparisons)
     return {
@@ -49,7 +49,7 @@ def ranks(cells: Iterable[Cell], comparisons: Iterable[Comparison]) -> dict[tupl
 def ranked_pairs(
     cells: Iterable[Cell], comparisons: Iterable[Comparison]
 ) -> tuple[dict[str, list[str]], dict[str, list[Comparison]]]:
-    """By metric that has a direction, the models that have a value over all prompts, and the pairs of them."""
+    """Return, by metric with a direction, the models with a value over all prompts, and their pairs."""
     models: dict[str, list[str]] = {}
     for cell in cells:
         if cell.group == "all" and cell.column.direction != "none" and cell.estimate.value is not None:
@@ -63,8 +63,8 @@ def ranked_pairs(
 
 
 def winners(pairs: Sequence[Comparison]) -> list[tuple[Comparison, str | None]]:
-    """All pairs of one metric, each with the model that is better by `Comparison.told_apart`, p after Holm's adjustment
-    over them; None where that is open.
+    """Return all pairs of one metric, each with the better model by `Comparison.told_apart`, after Holm's adjustment
+    over them; None if undecided.
     """
     adjusted = holm([math.nan if pair.p is None else pair.p for pair in pairs])
     return [

@@ -1,4 +1,4 @@
-"""The leaderboard: a row a model, a column a metric, how sure each number is, and which places the tests support."""
+"""The leaderboard: a row per model, a column per metric, uncertainty of numbers, and supported places."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Board:
-    """All that a leaderboard shows. ``ranks`` are by (model, metric), over all prompts; ``tested`` are their pairs."""
+    """The content of a leaderboard. ``ranks`` are by (model, metric), over all prompts; ``tested`` are their pairs."""
 
     cells: list[Cell]
     ranks: Mapping[tuple[str, str], RankRange]
@@ -53,26 +53,26 @@ class Board:
 
     @cached_property
     def orders(self) -> list[Notice]:
-        """Where families put two models in opposite orders."""
+        """Warnings about families that order two models oppositely."""
         return family_orders(self.cells, self.tested)
 
     @property
     def prompts(self) -> int:
-        """How many its numbers are of."""
+        """The number of prompts."""
         return len(self.protocol.content["prompts"])
 
     def records(self) -> list[dict[str, Any]]:
-        """As the function `records`, of all that it shows."""
+        """Return the records of the board, see the function `records`."""
         return records(self.cells, self.ranks, self.protocol, disputed(self.orders))
 
 
 def read_board(
     folder: Path, by: str | None = None, progress: Progress | None = None, plugin_files: bool = False
 ) -> Board:
-    """Return a run's leaderboard, as `board_of` has it of one that is open.
+    """Return a run's leaderboard, as `board_of` does for an open store.
 
     Raises:
-        UsageError: as `board_of`, or there is no run in the folder.
+        UsageError: as `board_of`, or the folder is not a run.
     """
     with Store.read(folder) as store:
         return board_of(store, by, progress, plugin_files)
@@ -83,11 +83,11 @@ def board_of(
 ) -> Board:
     """Return a run's leaderboard.
 
-    Every pair of models is tested for the ranks. ``progress`` is told of the tests of set metrics that the run does not
-    hold yet; those of plugin files are only made where ``plugin_files`` allows it.
+    Every pair of models is tested for the ranks. ``progress`` shows tests of set metrics that the run does not
+    have yet; those of plugin files only run if ``plugin_files`` is true.
 
     Raises:
-        UsageError: ``by`` is neither ``genre`` nor ``level``, or no prompt has what the table is split by.
+        UsageError: ``by`` is neither ``genre`` nor ``level``, or no prompt has that property.
     """
     from bench.comparison.compare import compare_all
 
@@ -102,17 +102,17 @@ def board_of(
 
 
 def read_cells(folder: Path, by: str | None = None) -> list[Cell]:
-    """Return all cells of a run's leaderboard, whole-suite ones first.
+    """Return all cells of a run's leaderboard, those of the whole suite first.
 
     Raises:
-        UsageError: no run in the folder, or ``by`` is neither ``genre`` nor ``level``.
+        UsageError: the folder is not a run, or ``by`` is neither ``genre`` nor ``level``.
     """
     with Store.read(folder) as store:
         return cells_of(store, by)
 
 
 def cells_of(store: Store, by: str | None = None) -> list[Cell]:
-    """As `read_cells`, of a run that is open."""
+    """Return the cells of an open store, see `read_cells`."""
     return _cells(store, parse_grouping(by))
 
 
@@ -122,15 +122,15 @@ def records(
     protocol: Protocol | None = None,
     disputes: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return one flat record a cell.
+    """Return one flat record per cell.
 
     ``low`` and ``high`` are the 95 % interval or None; ``n`` counts the clips with a value, ``planned`` those that
-    should have one; ``chance`` is what music without structure would score, ``known`` what the metric gives on the
-    notes that were really played, where somebody knows them; ``note`` says why a value or an interval is missing.
-    ``reference`` and ``view`` are what a distance is to and which part of the clips it is of. ``warnings`` are
-    sentences for a reader and ``warning_codes``, in the same order, what a program tests. ``families`` are what the
-    metric is derived from, none where nobody says. ``rank_best`` to ``rank_worst`` are the places that the tests leave
-    open, ``tied`` the models that this one was tested against and cannot be told from: over all prompts, where the
+    should have one; ``chance`` is the score of music without structure, ``known`` the score on the
+    true notes, if known; ``note`` says why a value or an interval is missing.
+    ``reference`` and ``view`` are the reference of a distance and the part of the clips that it uses. ``warnings`` are
+    sentences for people and ``warning_codes``, in the same order, codes for programs. ``families`` are those that the
+    metric is derived from, empty if unknown. ``rank_best`` to ``rank_worst`` are the places consistent with the
+    tests, ``tied`` the models that do not differ significantly from this one: over all prompts, if the
     metric has a direction and the model a value and a test; otherwise None. So are ``disputed``, the models that
     ``disputes`` has by model (`bench.leaderboard.family_orders.disputed`). ``protocol`` is what another run must share
     for its numbers to be comparable.
@@ -189,9 +189,9 @@ def render(
 
     Args:
         folder: a run.
-        style: how it is written.
+        style: output format.
         by: add rows for each ``genre`` or ``level``.
-        with_published: append figures of papers, apart from the rows that are measured.
+        with_published: append figures of papers, apart from the measured rows.
         progress, plugin_files: as for `read_board`.
 
     Raises:
@@ -201,7 +201,7 @@ def render(
 
 
 def refuse_unscored(folder: Path, board: Board) -> None:
-    """Refuse a leaderboard that would have no rows.
+    """Raise if a leaderboard would have no rows.
 
     Raises:
         UsageError: the run has no scores; the message says how to make some.
@@ -211,7 +211,7 @@ def refuse_unscored(folder: Path, board: Board) -> None:
 
 
 def unscored(folder: Path) -> str:
-    """Return what to do about a run without scores."""
+    """Return the message for a run without scores."""
     return (
         f"{folder} has no scores to show; 'tunebench score {folder}' makes them with the metrics of its configuration, "
         "and with --metric NAME others"
@@ -225,7 +225,7 @@ def rendered(
     with_published: bool = False,
     layout: Layout | None = None,
 ) -> str | bytes:
-    """As `render`, of a leaderboard that was read; ``layout`` is what a table is laid out for.
+    """Return a board as `render` does; ``layout`` is that of a table.
 
     Raises:
         UsageError: a style that cannot keep published figures apart.
@@ -259,7 +259,7 @@ def _cells(store: Store, grouping: Grouping | None, scores: ClipScores | None = 
 
 
 def _page(board: Board, by: str | None, with_published: bool, layout: Layout) -> str:
-    """Return the tables and what must be said beneath them."""
+    """Return the tables and their notes as text."""
     header, rows = grid(board.cells, by)
     said = [*legend(board.cells), *footnotes(board.cells, by)]
     parts = ["\n".join([text_table(header, rows, 2 if by else 1, layout), "", *(paragraph(s, layout) for s in said)])]
@@ -274,7 +274,7 @@ def _page(board: Board, by: str | None, with_published: bool, layout: Layout) ->
 
 
 def _markdown(board: Board, by: str | None, with_published: bool) -> str:
-    """Return the same as `_page` has."""
+    """Return the content of `_page` as Markdown."""
     header, rows = grid(board.cells, by)
     said = [*legend(board.cells), *footnotes(board.cells, by)]
     places, notes = _places(board)
@@ -287,7 +287,7 @@ def _markdown(board: Board, by: str | None, with_published: bool) -> str:
 
 
 def _places(board: Board) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the ranks of each metric in words, and what is said beneath them."""
+    """Return the ranks of each metric in words, and their notes."""
     places, notes = rank_rows(board.cells, board.ranks), rank_notes(board.cells, board.tested)
     notes += order_lines(board.orders)
     if places or notes:
@@ -302,7 +302,7 @@ def board_frame(board: Board) -> pd.DataFrame:
     frame = pd.DataFrame(board.records(), columns=list(COLUMNS))
     for name in ("warnings", "warning_codes", "families", "tied", "disputed"):
         frame[name] = ["; ".join(several or ()) for several in frame[name]]
-    # A column of None alone would have no type, and tables of two runs could not be joined.
+    # A column of only None has no type, so tables of two runs could not be joined.
     numbers = dict.fromkeys(("value", "low", "high", "chance", "known"), "float64")
     places = dict.fromkeys(("rank_best", "rank_worst"), "Int64")
     words = ("note", "reference", "view", "warnings", "warning_codes", "families", "tied", "disputed", "protocol")

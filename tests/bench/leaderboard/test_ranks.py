@@ -200,7 +200,7 @@ def test_table_shows_ranges_and_marks_what_is_told_from_nothing() -> None:
     comparisons += [pair(a, b, 1.0, 0.9, other) for a, b in combinations("abc", 2)]
     assert rank_rows(cells, ranks(cells, comparisons)) == [
         ("quality@1", "1st or 2nd: b, c; 3rd: a; no value: d"),
-        ("distance@1", "open: no two of 3 rows can be told apart; no value: d"),
+        ("distance@1", "open: no two of 3 rows differ significantly; no value: d"),
     ]
     assert rank_rows(cells[:2], ranks(cells[:2], ())) == []
 

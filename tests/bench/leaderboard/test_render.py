@@ -56,7 +56,7 @@ def test_groups_come_with_a_global_row(folder: Path, by: str, groups: int) -> No
 
 
 def test_unknown_group_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="cannot group by 'mood'"):
+    with pytest.raises(UsageError, match="'mood'"):
         leaderboard(folder, "mood")
 
 
@@ -112,8 +112,8 @@ def test_text_shows_units_counts_chance_ranks_and_protocol(folder: Path) -> None
     table, said, ranks, meaning, protocol = text.split("\n\n")
     assert table.splitlines()[-1].split() == ["chance", "50.000"]
     assert "(60/72): 60 of 72 clips have a value." in said
-    assert "Chance: what music without structure would score." in " ".join(said.split())
-    assert ranks.splitlines()[1] == "Peak@1  open: no two of 2 rows can be told apart"
+    assert "Chance: the score of music without structure." in " ".join(said.split())
+    assert ranks.splitlines()[1] == "Peak@1  open: no two of 2 rows differ significantly"
     assert "Holm over the one pair of each metric) is below .05, the interval" in " ".join(meaning.split())
     assert " ".join(protocol.split()) == read_board(folder).protocol.line
     assert "\x1b" not in text
@@ -126,7 +126,7 @@ def test_markdown_is_two_tables_and_what_they_mean(folder: Path) -> None:
     assert lines[1] == "| --- | ---: | ---: |"
     assert len({line.count("|") for line in lines}) == 1
     assert said.startswith("± or ") and missing.startswith("no interval: all rows in Frames@1: ")
-    assert ranks.splitlines()[2] == "| Peak@1 | open: no two of 2 rows can be told apart |"
+    assert ranks.splitlines()[2] == "| Peak@1 | open: no two of 2 rows differ significantly |"
     assert meaning.startswith("1st is best. ") and protocol.startswith("protocol ")
 
 
@@ -145,7 +145,7 @@ def test_published_rows_stand_apart(folder: Path) -> None:
     assert rows[: len(measured)] == [{**row, "published": False} for row in measured]
     assert all(row["published"] and row["source"] and row["note"] for row in rows[len(measured) :])
     for style in ("csv", "parquet", "latex"):
-        with pytest.raises(UsageError, match=f"{style} would mix published figures"):
+        with pytest.raises(UsageError, match=rf"^{style}\b.*table, markdown or json"):
             render(folder, style, with_published=True)
 
 
@@ -209,5 +209,5 @@ def test_order_is_that_of_the_configuration(folder: Path) -> None:
 
 
 def test_folder_without_a_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a run folder"):
+    with pytest.raises(UsageError, match=r"run\.db"):
         leaderboard(tmp_path)
