@@ -37,7 +37,7 @@ def test_what_is_no_audio_is_named_with_what_to_do(tmp_path: Path, held: str) ->
 def test_a_pointer_in_place_of_a_score_is_named_too(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"x{ending}"
     path.write_bytes(POINTER)
-    with pytest.raises(DataError, match="git lfs pull"):
+    with pytest.raises(DataError, match="lfs pull"):
         read_notes(path)
 
 

@@ -275,7 +275,7 @@ def test_an_unknown_recipe_is_answered_with_the_known_ones(tmp_path: Path) -> No
         load_recipe("audioldm-lra")
     assert "'audioldm-lora'" in str(caught.value)  # the near one
     assert all(name in str(caught.value) for name in ("ace-step-lora-hip-hop", "nano", "stable-audio-3-lora-mus"))
-    with pytest.raises(UsageError, match=r"there is no file .*none\.yaml"):
+    with pytest.raises(UsageError, match=r"none\.yaml"):
         load_recipe(tmp_path / "none.yaml")
     with pytest.raises((UsageError, DataError)):
         load_recipe(written(tmp_path, "- a list"))
@@ -283,8 +283,9 @@ def test_an_unknown_recipe_is_answered_with_the_known_ones(tmp_path: Path) -> No
 
 def test_a_mistake_in_a_training_is_found_before_anything_is_made(tmp_path: Path) -> None:
     changes = ["train.lora.optimzer={}"]
-    with pytest.raises(UsageError, match=r"recipe 'tiny': train\.lora: unknown setting 'optimzer'"):
+    with pytest.raises(UsageError) as caught:
         command(str(written(tmp_path)), tmp_path / "out", changes)
+    assert all(word in str(caught.value) for word in ("'tiny'", "train.lora", "'optimzer'"))
     assert not (tmp_path / "out").exists()
 
 

@@ -159,17 +159,18 @@ def test_recordings_of_a_manifest(music: Path) -> None:
         Recording("rock/2.flac", music / "rock/2.flac", None),
     ]
     assert [r.genre for r in recordings_of(table, "folder")] == ["jazz", "rock"]
-    with pytest.raises(DataError, match="line 3: no genre"):
+    with pytest.raises(DataError, match=r"line 3: .*'genre'"):
         recordings_of(table, "manifest")
     lines = music / "lines.jsonl"
     lines.write_text('{"file": "jazz/0.flac"}\n\n{"file": "jazz/0.flac"}\n')
     with pytest.raises(DataError, match=r"line 3: 'jazz/0\.flac' is"):
         recordings_of(lines)
     lines.write_text('{"file": ')
-    with pytest.raises(DataError, match="not a valid JSONL file"):
+    with pytest.raises(DataError, match=r"lines\.jsonl: .*JSONL"):
         recordings_of(lines)
-    with pytest.raises(UsageError, match=r"a \.csv or a \.jsonl file"):
+    with pytest.raises(UsageError) as refused:
         recordings_of(music / "jazz" / "0.flac")
+    assert all(word in str(refused.value) for word in ("0.flac", ".csv", ".jsonl"))
 
 
 def statistics(dimension: int = 8, windows: int = 50, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -213,8 +214,8 @@ def test_statistics_that_are_none_are_refused(tmp_path: Path) -> None:
         "8 dimensions": {"mu": mean[:5], "cov": covariance[:5, :5]},
         "not finite": {"mu": mean * np.nan, "cov": covariance},
         "not symmetric": {"mu": mean, "cov": crooked},
-        "positive semi-definite": {"mu": mean, "cov": negative},
-        "no arrays mu and cov": {"mu": mean},
+        "semi-definite": {"mu": mean, "cov": negative},
+        "mu and cov": {"mu": mean},
     }
     for message, arrays in cases.items():
         np.savez(tmp_path / "s.npz", **arrays)
@@ -222,10 +223,10 @@ def test_statistics_that_are_none_are_refused(tmp_path: Path) -> None:
             import_statistics(tmp_path / "s.npz", REF, tmp_path / "r.safetensors", "r")
     np.savez(tmp_path / "s.npz", mu=mean, cov=covariance)
     (tmp_path / "cut.npz").write_bytes((tmp_path / "s.npz").read_bytes()[:300])
-    with pytest.raises(DataError, match=r"cut\.npz: truncated or not an \.npz file"):
+    with pytest.raises(DataError, match=r"cut\.npz: truncated"):
         import_statistics(tmp_path / "cut.npz", REF, tmp_path / "r.safetensors", "r")
     np.savez(tmp_path / "pickled.npz", mu=np.array([{}], dtype=object), cov=covariance)
-    with pytest.raises(DataError, match="truncated or not"):
+    with pytest.raises(DataError, match=r"pickled\.npz: truncated"):
         import_statistics(tmp_path / "pickled.npz", REF, tmp_path / "r.safetensors", "r")
 
 

@@ -155,10 +155,11 @@ def test_aliases_cannot_blow_up_the_message(refusal: Refusal) -> None:
 
 
 def test_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"gone\.yaml: no such file"):
+    with pytest.raises(UsageError, match=r"gone\.yaml"):
         load_suite(tmp_path / "gone.yaml")
-    with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
+    with pytest.raises(DataError) as refused:
         load_suite(tmp_path)
+    assert str(tmp_path) in str(refused.value)
 
 
 @given(st.text(alphabet="abc:-{}[]&*!|>'\"#%@`, \n\t0123", max_size=60))

@@ -151,9 +151,9 @@ def test_workers_and_shards_give_the_same(settings: Settings, tmp_path: Path) ->
     ("change", "said"),
     [
         ({"pairs": None}, "pairs: FILE"),
-        ({"metrics": ["Unknown"]}, "one of none, set and paired"),
-        ({"metrics": ["Bare"]}, "names no embedder"),
-        ({"reference": "nowhere"}, "there is no reference 'nowhere'"),
+        ({"metrics": ["Unknown"]}, "none.*set.*paired"),
+        ({"metrics": ["Bare"]}, "embedder"),
+        ({"reference": "nowhere"}, "reference 'nowhere'"),
         ({"pairs": "nowhere.csv"}, "nowhere.csv"),
         ({"pairs": {"file": "pairs/pairs.csv", "audio": "fil"}}, "no column 'fil'"),
         ({"pairs": {"file": "pairs/pairs.csv", "folder": "elsewhere"}}, "no file"),
@@ -187,7 +187,7 @@ def test_recordings_that_cannot_be_used_cost_their_prompts(settings: Settings, t
     assert len(lost) == 4 and sum("cannot be used" in str(score.reason) for score in lost) == 2
     for file in pairs.parent.glob("*.flac"):
         file.write_bytes(b"no audio")
-    with pytest.raises(DataError, match="none of the recordings"):
+    with pytest.raises(DataError, match=pairs.name):
         bench.run(settings, tmp_path / "other")
 
 
@@ -199,7 +199,7 @@ def test_warnings_and_leaks_are_said_of_every_model(settings: Settings, tmp_path
         f"    def trained_on(self):\n        return ({heard!r},)\n"
     )
     models = [*settings["models"], {"name": f"{taught}:Taught", "as": "taught"}]
-    with pytest.raises(UsageError, match="'taught' was trained on 1 of the"):
+    with pytest.raises(UsageError, match=r"'taught' .*\b1 of the [0-9]+"):
         bench.run({**settings, "models": models}, tmp_path / "run")
     folder = bench.run({**settings, "models": models, "shared_recordings": "mark"}, tmp_path / "run").folder
 

@@ -99,8 +99,9 @@ class TestPluginIdentity:
     def test_two_metrics_of_one_name_are_refused(self, tmp_path: Path, plugin: Callable[..., Path]) -> None:
         a, b = plugin("", "a/x.py"), plugin("", "b/x.py")
         config = {**_config(a), "metrics": [f"{a}:Metric", f"{b}:Metric"]}
-        with pytest.raises(UsageError, match="are both called Metric@1"):
+        with pytest.raises(UsageError) as caught:
             bench.run(config, tmp_path / "out")
+        assert all(word in str(caught.value) for word in (str(a), str(b), "Metric@1"))
 
     def test_edited_metric_scores_again(self, tmp_path: Path, plugin: Callable[..., Path]) -> None:
         path = plugin("")
@@ -147,9 +148,9 @@ def test_numbers_of_numpy_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("class Bad(ClipMetric):\n    direction = 'up'\n    score = None", "its direction is 'up'"),
-        ("class Bad(ClipMetric):\n    unit = None\n    score = None", "its unit is None"),
-        ("class Bad(ClipMetric):\n    version = '1.2'\n    score = None", "its version is '1.2'"),
+        ("class Bad(ClipMetric):\n    direction = 'up'\n    score = None", "direction .*'up'"),
+        ("class Bad(ClipMetric):\n    unit = None\n    score = None", "unit .*None"),
+        ("class Bad(ClipMetric):\n    version = '1.2'\n    score = None", "version .*'1.2'"),
     ],
 )
 def test_impossible_attributes_of_a_metric(
@@ -165,10 +166,10 @@ def test_impossible_attributes_of_a_metric(
     [
         ("    def __init__(self): raise RuntimeError('no luck')", "RuntimeError: no luck"),
         ("    def __init__(self): sys.exit(0)", "SystemExit"),
-        ("    def fingerprint(self): return None", "must be JSON values"),
-        ("    def fingerprint(self): return {'a': object()}", "must be JSON values"),
-        ("    batch_size = None", "its batch_size is None"),
-        ("    sample_rate = 'x'", "its sample_rate is 'x'"),
+        ("    def fingerprint(self): return None", "JSON values"),
+        ("    def fingerprint(self): return {'a': object()}", "JSON values"),
+        ("    batch_size = None", "batch_size .*None"),
+        ("    sample_rate = 'x'", "sample_rate .*'x'"),
     ],
 )
 def test_impossible_model(tmp_path: Path, plugin: Callable[..., Path], body: str, message: str) -> None:
@@ -204,7 +205,7 @@ def test_missing_metric_exits_3_with_the_others_scored(
     assert ran.returncode == 3
     assert "metric 'Poor': fetch the ear" in ran.stderr
     assert "Metric@1" in ran.stdout
-    with pytest.raises(MissingError, match="fetch the ear"):
+    with pytest.raises(MissingError, match=r"'Poor': .*ear"):
         bench.run(config, tmp_path / "again")
 
 

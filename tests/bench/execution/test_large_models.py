@@ -61,7 +61,7 @@ def test_limit_above_one_is_kept(tmp_path: Path, write_config: Write) -> None:
 
 
 def test_limit_must_be_a_number(tmp_path: Path, write_config: Write) -> None:
-    with pytest.raises(UsageError, match="its max_workers is 0, must be a whole number from 1 up"):
+    with pytest.raises(UsageError, match=r"max_workers .*\b0\b.*\b1\b"):
         _run(tmp_path, write_config, 0)
 
 

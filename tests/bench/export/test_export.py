@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -129,7 +130,7 @@ class TestScores:
         assert list(_table(other).columns) == [*DESCRIPTION, "Peak@1"]
 
     def test_another_ending_is_refused(self, run: Path, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"use one of \.csv, \.parquet, \.json"):
+        with pytest.raises(UsageError, match=r"s\.xlsx.*\.csv, \.parquet, \.json"):
             scores(run, tmp_path / "s.xlsx")
         with pytest.raises(UsageError, match="cannot write"):
             scores(run, tmp_path / "no" / "s.csv")
@@ -217,7 +218,7 @@ class TestHuggingFace:
             with pytest.raises(UsageError, match="something else"):
                 export(run, folder)
         assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
-        with pytest.raises(UsageError, match=r"has no model 'tset' \(did you mean 'test'\?\)"):
+        with pytest.raises(UsageError, match=r"'tset' .*'test'"):
             export(run, tmp_path / "hf", ["tset"])
         assert not (tmp_path / "hf").exists()
 
@@ -238,7 +239,7 @@ class TestHuggingFace:
         with sqlite3.connect(other / "run.db") as db:
             db.execute("UPDATE clips SET path = '../secret.flac' WHERE state = 'made'")
             write_digests(db)
-        with pytest.raises(DataError, match="where no clip of ours is"):
+        with pytest.raises(DataError, match=r"\.\./secret\.flac"):
             export(other, tmp_path / "hf")
 
     def test_a_run_without_clips(self, run: Path, tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ class TestHuggingFace:
         with sqlite3.connect(other / "run.db") as db:
             db.execute("UPDATE clips SET state = 'planned'")
             write_digests(db)
-        with pytest.raises(DataError, match="no clip is made yet"):
+        with pytest.raises(DataError, match=re.escape(str(other))):
             export(other, tmp_path / "hf")
 
 
@@ -309,9 +310,9 @@ class TestMidi:
             ("UPDATE models SET label = '../x' WHERE label = 'test'; "
              "UPDATE set_scores SET model = '../x' WHERE model = 'test'; UPDATE clips SET model = '../x', "
              "path = replace(path, 'test', '../x') WHERE model = 'test'",
-             "where no clip of ours is"),
-            ("UPDATE notes SET notes = '{}'", "notes of the clip"),
-            ("UPDATE notes SET notes = '[['", "notes of the clip"),
+             r"audio/\.\./x"),
+            ("UPDATE notes SET notes = '{}'", "notes "),
+            ("UPDATE notes SET notes = '[['", "notes "),
         ],
     )  # fmt: skip
     def test_nothing_is_written_elsewhere(self, run: Path, tmp_path: Path, script: str, match: str) -> None:

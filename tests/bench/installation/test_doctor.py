@@ -174,5 +174,5 @@ def test_a_plugin_without_examples_still_names_what_is_missing(tmp_path: Path) -
         "    def generate(self, requests): return []\n"
     )
     plugin = find("model", f"{file}:M")
-    with pytest.raises(UsageError, match=r"needs the parameter 'weights'$"):
+    with pytest.raises(UsageError, match=r"'weights'$"):
         bind(plugin, load(plugin), {})

@@ -328,8 +328,9 @@ def test_a_model_under_a_second_name_is_refused(config: dict[str, Any], undistur
     models = [config["models"][0], {**config["models"][1], "as": "higher"}]
     before = contents(undisturbed)
     make_shards({**config, "models": models}, undisturbed, 1, 2, 3)
-    with pytest.raises(UsageError, match=r"the clips of 'higher' already, as those of 'high'"):
+    with pytest.raises(UsageError) as caught:
         merge(undisturbed, plugin_files=True)
+    assert all(word in str(caught.value) for word in ("'higher'", "'high'"))
     assert contents(undisturbed) == before
 
 
@@ -428,7 +429,7 @@ def test_shards_of_two_versions_of_a_suite_are_refused(config: dict[str, Any], t
         prompts = [{"id": f"p{n}", "genre": "jazz", "level": 1, "text": f"tune {n}, take {version}"} for n in range(4)]
         suite.write_text(yaml.safe_dump({"name": "mine", "version": version, "prompts": prompts}))
         make_shards(config, tmp_path / "out", version, count=2)
-    with pytest.raises(UsageError, match=r'suite is "mine@1" and "mine@2"'):
+    with pytest.raises(UsageError, match=r'suite .*"mine@1".*"mine@2"'):
         merge(tmp_path / "out", plugin_files=True)
 
 
@@ -446,7 +447,7 @@ def test_shards_whose_source_files_changed_between_them_are_refused(config: dict
         for prompt in prompts:
             soundfile.write(tmp_path / f"{prompt['id']}.wav", [level] * 2000, 8000)
         make_shards(config, tmp_path / "out", index, count=2)
-    with pytest.raises(UsageError, match=r"mine, p0, seed 0 is clip [0-9a-f]{16} of shard 1 and [0-9a-f]{16} of"):
+    with pytest.raises(UsageError, match=r"mine, p0, seed 0 .*[0-9a-f]{16} .*shard 1 .*[0-9a-f]{16} "):
         merge(tmp_path / "out", plugin_files=True)
 
 
@@ -456,7 +457,7 @@ def test_a_folder_that_holds_another_run_is_refused(config: dict[str, Any], tmp_
     run({**config, "models": [{**low, "params": {"hz": 300.0}}, high]}, out)
     before = contents(out)
     make_shards(config, out, 1, 2, 3)
-    with pytest.raises(UsageError, match=r"holds another run .*models\.low\.params\.hz is 300\.0, and 200\.0 in the"):
+    with pytest.raises(UsageError, match=r"models\.low\.params\.hz .*300\.0.*200\.0"):
         merge(out, plugin_files=True)
     assert contents(out) == before
 
@@ -464,7 +465,7 @@ def test_a_folder_that_holds_another_run_is_refused(config: dict[str, Any], tmp_
 def test_shards_of_two_divisions_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
     make_shards(config, tmp_path / "out", 1, count=30)
     make_shards(config, tmp_path / "out", 1, count=40)
-    with pytest.raises(UsageError, match="shards of 30 and of 40"):
+    with pytest.raises(UsageError, match=r"\b30\b.*\b40\b"):
         merge(tmp_path / "out", plugin_files=True)
 
 

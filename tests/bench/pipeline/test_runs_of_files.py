@@ -163,8 +163,9 @@ class TestPlan:
     def test_what_makes_clips_is_not_had_twice(self, configure: Configure, tiny: Path, tmp_path: Path) -> None:
         bench.run(configure({"name": f"{tiny}:Sine", "as": "one"}), tmp_path / "run")
         before = held(tmp_path / "run")
-        with pytest.raises(UsageError, match=r"'two' already, as those of 'one'"):
+        with pytest.raises(UsageError) as caught:
             bench.run(configure({"name": f"{tiny}:Sine", "as": "two"}), tmp_path / "run")
+        assert all(word in str(caught.value) for word in ("'two'", "'one'"))
         assert held(tmp_path / "run") == before
 
 

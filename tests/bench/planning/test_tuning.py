@@ -135,8 +135,9 @@ def test_what_becomes_known_later_is_said_from_then_on(tmp_path: Path, tiny: Pat
 @pytest.mark.parametrize("told", [[], 3, "genres@1"])
 def test_what_is_no_tuning_is_refused(tmp_path: Path, tiny: Path, known: Path, told: object) -> None:
     tell(known, told)
-    with pytest.raises(UsageError, match=r"model 'tuned': its tuning\(\) gives"):
+    with pytest.raises(UsageError) as caught:
         make_plan(parse_config(settings(tiny, model(tmp_path, known))))
+    assert all(word in str(caught.value) for word in ("'tuned'", "tuning()", "bench.Tuning"))
 
 
 def test_only_prompts_that_are_asked_for_count(tmp_path: Path, tiny: Path, known: Path) -> None:

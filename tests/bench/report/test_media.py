@@ -453,7 +453,7 @@ def test_damage_is_seen_that_was_done_after_the_media_were_made(tmp_path: Path) 
 def test_workers_that_cannot_start_are_no_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "python").write_text("not executable")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(UsageError, match=r"cannot start worker processes .*Permission denied.*--workers 0"):
+    with pytest.raises(UsageError, match=r"Permission denied.*--workers 0"):
         prepare(tmp_path, [store(tmp_path, "clip", plucks(1, seconds=0.5))], tmp_path / "out", workers=1)
 
 
@@ -472,7 +472,7 @@ def test_mp3_for_small_pages(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     clip = store(tmp_path, "clip", plucks(1))
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(UsageError, match=r"cannot write .*out"):
+    with pytest.raises(UsageError, match=re.escape(str(tmp_path / "out"))):
         prepare(tmp_path, [clip], tmp_path / "out", workers=0)
 
 

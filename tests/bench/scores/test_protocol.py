@@ -136,5 +136,6 @@ def test_a_run_its_merged_shards_its_scores_again_and_its_rows_by_other_names_ar
 
 
 def test_equal_ids_hold_equal_things() -> None:
-    with pytest.raises(ValueError, match="hold the same"):
+    with pytest.raises(ValueError) as caught:
         difference(OURS, replace(OURS, id="0" * 12))
+    assert all(word in str(caught.value) for word in (OURS.id, "0" * 12))
