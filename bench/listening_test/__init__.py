@@ -1,1 +1,1 @@
-"""Listening tests: from the clips of a run to a frozen design with blind clips, and to answers that can be analyzed."""
+"""Listening tests: a frozen design with blind clips from a run, a server, and answers for analysis."""

@@ -1,4 +1,4 @@
-"""Links that nobody can guess: one for each listener, and one for the organizer."""
+"""Secret links: one for each listener, and one for the organizer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bench.listening_test.design import ListeningDesign
 
 
 def listener_token(design: ListeningDesign, listener: int) -> str:
-    """Return what a listener's link ends with: the number of the session, and 130 bits that prove it."""
+    """Return the token of a listener's link: the number of the session, and 130 bits that prove it."""
     return f"{listener + 1}-{_proof(design, f'listener {listener}')}"
 
 
 def organizer_token(design: ListeningDesign) -> str:
-    """Return what the link of the organizer's page ends with."""
+    """Return the token of the link of the organizer's page."""
     return _proof(design, "organizer")
 
 
 def listener_of(design: ListeningDesign, token: str) -> int | None:
-    """Return whose token it is, or None. How long that takes does not depend on how much of it is right."""
+    """Return the listener of a token, or None, in time that does not depend on how much of it is right."""
     number = token.partition("-")[0]
     if not (number.isascii() and number.isdigit()) or len(number) > 6:
         return None
@@ -31,12 +31,12 @@ def listener_of(design: ListeningDesign, token: str) -> int | None:
 
 
 def is_organizer(design: ListeningDesign, token: str) -> bool:
-    """Return whether it is the organizer's token, compared in constant time."""
+    """Return whether a token is the organizer's, compared in constant time."""
     return hmac.compare_digest(token.encode(), organizer_token(design).encode())
 
 
 def is_web_address(text: str) -> bool:
-    """Return whether browsers can ask for it.
+    """Return whether a text is an http or https address.
 
     >>> is_web_address("https://example.org/test"), is_web_address("example.org"), is_web_address("http://[")
     (True, False, False)

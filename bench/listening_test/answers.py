@@ -1,4 +1,4 @@
-"""What a page asks, which answers it takes, and the table that all answers make."""
+"""The questions of a page, checks of answers, and the table of all answers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ CHOICES = ("first", "second", "tie", "both bad")
 MOST_BEEPS = 6
 _LONGEST = 86_400.0
 _SLACK = 0.5
-"""Seconds by which a player may stop short of a sound's end, at most half of the sound."""
+"""Seconds that a player may stop before a sound's end, at most half of the sound."""
 
 
 class Question(NamedTuple):
-    """Something that a page asks.
+    """A question of a page.
 
     Attributes:
-        key: its name in an answer.
-        kind: one of so many ``points``, a ``slider`` from 0 to 100, one of some ``choices``, or a ``count``.
+        key: its key in an answer.
+        kind: ``points`` (a scale of points), ``slider`` (0 to 100), ``choices`` (one of several), or ``count``.
         scale: number of the scale, or -1 for a count.
-        place: of the sound that it is about, counted from 0, or -1 for all of the page.
+        place: position of its sound, counted from 0, or -1 for the whole page.
         most: the highest point or count.
-        choices: that may be taken.
+        choices: allowed answers.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Question(NamedTuple):
 
 
 def questions(design: ListeningDesign, trial: ListeningTrial) -> list[Question]:
-    """Return what a page asks."""
+    """Return the questions of a page."""
     test = design.test
     if trial.role == "beeps":
         return [Question("beeps", "count", most=MOST_BEEPS)]
@@ -54,23 +54,23 @@ def questions(design: ListeningDesign, trial: ListeningTrial) -> list[Question]:
 
 
 def check_answer(design: ListeningDesign, trial: ListeningTrial, answer: Any, final: bool) -> dict[str, Any]:
-    """Return an answer as it is kept.
+    """Validate an answer and return it as stored.
 
     Args:
         design: of the test.
-        trial: the page that it is about.
-        answer: what came in.
+        trial: its page.
+        answer: the answer received.
         final: whether all questions must be answered.
 
     Raises:
-        DataError: it answers what was not asked, in a way that is not possible, or lacks an answer.
+        DataError: it has an unknown key, an invalid value, or lacks an answer.
     """
     if not isinstance(answer, dict):
-        raise DataError("an answer must be a table of questions and answers")
+        raise DataError("an answer must be an object of questions and answers")
     asked = {question.key: question for question in questions(design, trial)}
     for key, value in answer.items():
         if key not in asked:
-            raise DataError(f"the page does not ask {str(key)!r:.40}")
+            raise DataError(f"the page has no question {str(key)!r:.40}")
         _check_value(asked[key], value)
     if final and len(answer) < len(asked):
         raise DataError(f"{len(asked) - len(answer)} of {len(asked)} questions have no answer")
@@ -78,15 +78,15 @@ def check_answer(design: ListeningDesign, trial: ListeningTrial, answer: Any, fi
 
 
 def check_heard(heard: Any, lengths: Sequence[float], final: bool) -> tuple[float, ...]:
-    """Return how many seconds of each sound were played.
+    """Validate and return how many seconds of each sound were played.
 
     Args:
-        heard: what came in.
+        heard: the value received.
         lengths: of the page's sounds, in seconds.
         final: whether all must have been heard to the end.
 
     Raises:
-        DataError: it is no list of as many times, or a sound was not heard to its end.
+        DataError: it is not a list with a time per sound, or a sound was not played to its end.
     """
     if not isinstance(heard, list) or len(heard) != len(lengths):
         raise DataError("'heard' must be a list of seconds, one for each sound")
@@ -94,12 +94,12 @@ def check_heard(heard: Any, lengths: Sequence[float], final: bool) -> tuple[floa
     if final and any(
         seconds < length - min(_SLACK, length / 2) for seconds, length in zip(found, lengths, strict=True)
     ):
-        raise DataError("a sound was not heard to its end")
+        raise DataError("a sound was not played to its end")
     return found
 
 
 def check_seconds(value: Any) -> float:
-    """Return a time in seconds.
+    """Validate and return a time in seconds.
 
     Raises:
         DataError: it is not a number from 0 to a day.
@@ -110,7 +110,7 @@ def check_seconds(value: Any) -> float:
 
 
 def is_whole(value: object, lowest: int, most: int) -> TypeGuard[int]:
-    """Return whether it is a whole number between two, both included; true and false are none."""
+    """Return whether a value is an integer in a closed range; booleans do not count."""
     return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= most
 
 
@@ -121,7 +121,7 @@ def _check_value(question: Question, value: Any) -> None:
         return
     lowest = 0 if question.kind == "slider" else 1
     if not is_whole(value, lowest, question.most):
-        raise DataError(f"the answer is {value!r:.40}, must be a whole number from {lowest} to {question.most}")
+        raise DataError(f"the answer is {value!r:.40}, must be an integer from {lowest} to {question.most}")
 
 
 RATING_COLUMNS = ("listener", "prompt", "model", "genre", "scale", "value", "seed", "position", "seconds")
@@ -129,9 +129,9 @@ VOTE_COLUMNS = ("listener", "prompt", "a", "b", "genre", "scale", "choice", "sid
 
 
 def table(design: ListeningDesign, answered: Iterable[PageAnswer]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Return the answers that count, and those about spoiled copies, as `bench.survey.reading.read_survey` reads them.
+    """Return the answers that count, and those about degraded copies, as `bench.survey.reading.read_survey` reads them.
 
-    Practice and beeps are left out. Ratings have a row for each clip and scale, votes for each pair and scale;
+    Practice pages and beeps are left out. Ratings have a row per clip and scale, votes per pair and scale;
     ``position`` is the page, counted from 1.
 
     Returns:
@@ -142,7 +142,7 @@ def table(design: ListeningDesign, answered: Iterable[PageAnswer]) -> tuple[tupl
 
 
 def name_of(listener: int) -> str:
-    """Return what a listener is called in tables.
+    """Return the name of a listener in tables.
 
     >>> name_of(0)
     'listener-001'

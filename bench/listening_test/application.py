@@ -1,4 +1,4 @@
-"""The application that serves a listening test, put together."""
+"""Assemble the application that serves a listening test."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def make_app(folder: Path, design: ListeningDesign, public_url: str = "") -> Gua
     Args:
         folder: of the test.
         design: its design.
-        public_url: the address at which browsers reach it, where that is another one; for links and cookies.
+        public_url: the public address, if it differs; for links and cookies.
 
     Raises:
-        UsageError: the answers cannot be written, or the address is none.
+        UsageError: the answers cannot be written, or the address is invalid.
         DataError: a sound or the answers are damaged.
         MissingError: the extra ``web`` is not installed.
     """

@@ -1,4 +1,4 @@
-"""Sounds that check listeners and what they listen with: beeps to count, and tones that headphones alone tell apart."""
+"""Sounds that check listeners and equipment: beeps to count, and tones that need headphones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUIETER = 10 ** (-6 / 20)
 
 
 def beeps(count: int) -> Audio:
-    """So many beeps of 660 Hz, on both sides; all of one length for up to five of them."""
+    """Return ``count`` beeps of 660 Hz in both channels; the same length for up to five beeps."""
     samples = np.zeros(round((0.3 + BEEP_EVERY * 5) * RATE), dtype=np.float32)
     one = _tone(BEEP_HERTZ, BEEP, 0.01)
     for number in range(count):
@@ -26,10 +26,10 @@ def beeps(count: int) -> Audio:
 def headphone_tones(quietest: int) -> Audio:
     """Return three tones of 200 Hz, of which one is 6 dB quieter and another has its sides in antiphase.
 
-    On loudspeakers the one in antiphase cancels itself and seems the quietest; on headphones it does not.
+    On loudspeakers the antiphase tone cancels itself and seems the quietest; on headphones it does not.
 
     Args:
-        quietest: place of the quieter one, 0 to 2; the one in antiphase follows it, the first follows the last.
+        quietest: position of the quieter tone, 0 to 2; the antiphase tone is next, cyclically.
 
     Source: Woods, Siegel, Traer, McDermott. Headphone screening to facilitate web-based auditory experiments.
     Attention, Perception & Psychophysics 79, 2017.
@@ -45,7 +45,7 @@ def headphone_tones(quietest: int) -> Audio:
 
 
 def headphone_order(seed: int) -> list[int]:
-    """Return the places of the quietest tone in six trials: each twice, in random order."""
+    """Return the positions of the quietest tone in six trials: each twice, in random order."""
     order = np.random.default_rng([seed, 0x4EAD]).permutation([0, 0, 1, 1, 2, 2])
     return [int(place) for place in order]
 

@@ -1,4 +1,4 @@
-"""Make a listening test of a run: draw the design, prepare the sounds, and freeze both in a new folder."""
+"""Make a listening test of a run: draw the design, prepare the sounds, and store both in a new folder."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from bench.storage.store import Store
 
 
 def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, ListenerWorkload]:
-    """Find what a listening test of a run would be of, and how much of it one listener would hear.
+    """Return the material of a listening test of a run, and the workload of one listener.
 
     Raises:
-        UsageError, DataError: as `create_listening_test`, where the run and the settings do not fit.
+        UsageError, DataError: as `create_listening_test`, if the run and the settings do not match.
     """
     with Store.read(Path(run)) as store:
         material = find_material(store, test)
@@ -47,19 +47,19 @@ def plan_listening_test(run: StrPath, test: ListeningTest) -> tuple[Material, Li
 def create_listening_test(
     run: StrPath, test: ListeningTest, folder: StrPath, progress: ProgressOption = None
 ) -> ListeningDesign:
-    """Draw who hears what, prepare the sounds, and write both into a new folder.
+    """Draw the sessions, prepare the sounds, and write both into a new folder.
 
     Args:
         run: a run folder.
         test: the settings.
-        folder: a new or an empty one. ``design.json`` in it says what each sound is: nobody who listens may see it.
-        progress: shows how far it is.
+        folder: a new or an empty one. ``design.json`` in it maps sounds to models: listeners must not see it.
+        progress: receives the progress.
 
     Returns:
         The design.
 
     Raises:
-        UsageError: no such model, prompt or seed, the listeners' time is too short, or the folder holds something.
+        UsageError: no such model, prompt or seed, the listeners' time is too short, or the folder is not empty.
         DataError: no prompt has a clip of every model, or a clip's file is missing or damaged.
     """
     run, folder = Path(run), Path(folder)
@@ -111,7 +111,7 @@ def _with_sounds(
 
 
 def _sounds_of(design: ListeningDesign, run: Path, number: int, item: Item) -> Iterator[tuple[str, Audio]]:
-    """Yield the sounds of an item that stand on some page."""
+    """Yield the sounds of an item that some page plays."""
     pages = [trial for session in design.sessions for trial in session if trial.item == number]
     if not pages:
         return

@@ -1,4 +1,4 @@
-"""The frozen design of a listening test: who hears what, what each sound is, and what is done with the answers."""
+"""The frozen design of a listening test: sessions, sounds, and the analysis of the answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HeardItem(NamedTuple):
 
 
 class SoundFile(NamedTuple):
-    """The file of a sound: SHA-256 of its bytes, how long it plays in seconds, and how many bytes it has."""
+    """The file of a sound: SHA-256 of its bytes, duration in seconds, and size in bytes."""
 
     sha256: str
     seconds: float
@@ -42,20 +42,20 @@ class SoundFile(NamedTuple):
 
 @dataclass(frozen=True)
 class ListeningDesign:
-    """A listening test that does not change any more.
+    """A listening test that can no longer change.
 
     Attributes:
         test: its settings.
-        models: that are compared.
+        models: the compared models.
         items: prompts and seeds.
-        sessions: a session a listener, each a trial a page.
-        tones: of the headphone check, the places of the quietest tone, a trial each.
-        files: of the sounds, by what they are; see `sound_key`.
-        workload: of a listener.
-        texts: what the pages say, by name, in the language of the test.
-        run: what the clips are of: the run's protocol and title.
-        secret: 64 hexadecimal digits that nobody can guess; names of sounds come from it.
-        tunebench: version that drew it.
+        sessions: a session per listener, with a trial per page.
+        tones: positions of the quietest tone in each trial of the headphone check.
+        files: files of the sounds by `sound_key`.
+        workload: workload of a listener.
+        texts: texts of the pages, by name, in the language of the test.
+        run: protocol and title of the run.
+        secret: 64 random hexadecimal digits, from which names of sounds are derived.
+        tunebench: version that made the design.
     """
 
     test: ListeningTest
@@ -72,17 +72,17 @@ class ListeningDesign:
 
     @cached_property
     def id(self) -> str:
-        """Hash of all that it says."""
+        """Hash of the whole design."""
         return fingerprint(self.content())
 
     @property
     def short_id(self) -> str:
-        """As much of the hash as tells tests apart, for names of cookies and files."""
+        """A prefix of the hash, for names of cookies and files."""
         return self.id[:16]
 
     @property
     def analysis(self) -> dict[str, Any]:
-        """What is done with the answers, which is fixed before there are any."""
+        """The analysis of the answers, fixed before there are any."""
         test = self.test
         pairs = len(self.models) * (len(self.models) - 1) // 2
         return {
@@ -98,7 +98,7 @@ class ListeningDesign:
         }
 
     def content(self) -> dict[str, Any]:
-        """Return all of it as JSON values."""
+        """Return the design as JSON values."""
         return {
             "test": self.test.model_dump(mode="json"),
             "models": list(self.models),
@@ -115,18 +115,18 @@ class ListeningDesign:
         }
 
     def sound(self, key: str) -> str:
-        """The name under which a sound is served, without its ending: it tells nothing to who lacks the secret."""
+        """Return the name of a sound's file, without extension; it reveals nothing without the secret."""
         return hmac.new(bytes.fromhex(self.secret), f"sound {key}".encode(), hashlib.sha256).hexdigest()[:32]
 
     def keys_on(self, trial: ListeningTrial) -> list[str]:
-        """Return what the sounds of a page are, in the order shown."""
+        """Return the keys of the sounds of a page, in the order shown."""
         if trial.role == "beeps":
             return [beeps_key(trial.beeps)]
         return [sound_key(trial.item, model, trial.spoils) for model in trial.models]
 
 
 def sound_key(item: int, model: str, spoils: str = "") -> str:
-    """Return what stands for a clip, or for the spoiled copy of the clip of the model ``spoils``.
+    """Return the key of a clip, or of the degraded copy of the clip of the model ``spoils``.
 
     >>> sound_key(3, "base"), sound_key(3, "spoiled", "base")
     ('3 base', '3 spoiled base')
@@ -152,21 +152,21 @@ def read_design(folder: Path) -> ListeningDesign:
     """Read the design of a listening test.
 
     Raises:
-        UsageError: the folder holds none, or one of a newer tunebench.
-        DataError: it was changed since it was drawn, or is damaged.
+        UsageError: the folder has none, or one of a newer version.
+        DataError: it was changed after it was made, or is damaged.
     """
     path = folder / DESIGN
     if not path.is_file():
-        raise UsageError(f"{folder} holds no listening test (it has no {DESIGN}); make one with 'tunebench survey new'")
+        raise UsageError(f"{folder} is not a listening test (it has no {DESIGN}); make one with 'tunebench survey new'")
     try:
         whole = json.loads(read_bytes(path))
         if not isinstance(whole, dict) or whole.get("kind") != _KIND:
-            raise ValueError("it is none of a listening test")
+            raise ValueError("it is not a design of a listening test")
         if whole["format"] != _FORMAT:
-            raise UsageError(f"{path} has layout {whole['format']!r:.20}, and this tunebench reads {_FORMAT}")
+            raise UsageError(f"{path} has layout {whole['format']!r:.20}, this version reads {_FORMAT}")
         content = whole["design"]
         if fingerprint(content) != whole["hash"]:
-            raise DataError(f"{path} was changed after it was drawn: its hash is another; put the first one back")
+            raise DataError(f"{path} was changed after it was made: its hash differs; restore the original")
         design = ListeningDesign(
             test=parse_settings(ListeningTest, _tuples(content["test"]), str(path)),
             models=tuple(content["models"]),
@@ -187,7 +187,7 @@ def read_design(folder: Path) -> ListeningDesign:
 
 
 def check_sound_files(design: ListeningDesign, folder: Path) -> None:
-    """Check that the sounds of a test are those that it was drawn with.
+    """Check that the sounds of a test are unchanged.
 
     Args:
         design: of the test.
@@ -203,11 +203,11 @@ def check_sound_files(design: ListeningDesign, folder: Path) -> None:
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror}); copy the whole folder of the test") from None
         if not same:
-            raise DataError(f"{path} was changed after the test was made; put the first one back")
+            raise DataError(f"{path} was changed after the test was made; restore the original")
 
 
 def _check(design: ListeningDesign) -> None:
-    """Raise ValueError where a page shows what is not there."""
+    """Raise ValueError if a page refers to a missing model or sound."""
     bytes.fromhex(design.secret)
     known = {*design.models, SPOILED}
     for session in design.sessions:
@@ -216,7 +216,7 @@ def _check(design: ListeningDesign) -> None:
             if not item or not set(trial.models) <= known or not 0 <= trial.asked < len(design.test.passes):
                 raise ValueError(f"a page shows {trial.models} of item {trial.item}")
             if absent := [key for key in design.keys_on(trial) if key not in design.files]:
-                raise ValueError(f"a page plays '{absent[0]}', of which there is no file")
+                raise ValueError(f"a page plays '{absent[0]}', which has no file")
 
 
 def _written(trial: ListeningTrial) -> list[Any]:

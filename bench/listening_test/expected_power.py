@@ -1,4 +1,4 @@
-"""What a listening test can show, by the simulation of ``tunebench survey power``, before anybody is invited."""
+"""The power of a listening test, simulated as in ``tunebench survey power`` before anybody is invited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.survey.latent_ratings import LatentRatings
 from bench.survey.power_analysis import PowerPlan, Question, plan
 
 EFFECT = 0.4
-"""The difference of latent opinions that is looked for, in steps of a five-point scale."""
+"""The latent difference to detect, in steps of a five-point scale."""
 
 RUNS = 200
 
@@ -22,15 +22,15 @@ def expected_power(
 ) -> PowerPlan:
     """Simulate the test's analysis with typical listeners.
 
-    Where a listener hears a block of the prompts, it is simulated as if all heard the same block: the power of the test
-    is then somewhat higher, since it has more prompts.
+    If a listener hears a block of the prompts, all are simulated with the same block: the power of the test
+    is somewhat higher, since it has more prompts.
 
     Args:
         test: the settings.
-        workload: of a listener.
-        models: that are compared.
-        progress: shows how far it is.
-        workers: processes.
+        workload: workload of a listener.
+        models: number of compared models.
+        progress: receives the progress.
+        workers: number of processes.
     """
     votes = test.kind == "preference"
     points = {scale.points for scale in test.scales}
@@ -47,7 +47,7 @@ def expected_power(
 
 
 def power_text(found: PowerPlan) -> str:
-    """Say in a sentence what the simulation found."""
+    """Return a sentence with the result of the simulation."""
     (cell,), asked = found.cells, found.question
     what = "of the votes more" if asked.design.votes else "points"
     size = f"{100 * found.effect_mean:.0f} %" if asked.design.votes else number(found.effect_mean, 2)
@@ -57,6 +57,6 @@ def power_text(found: PowerPlan) -> str:
         f"(simulated, typical listeners, ± {number(2 * asked.power_error(cell.power), 2)})"
     )
     if cell.detectable_mean is None:
-        return f"{said}; none that the scale has room for is found with .80"
+        return f"{said}; no difference within the scale is found with .80"
     least = f"{100 * cell.detectable_mean:.0f} %" if asked.design.votes else number(cell.detectable_mean, 2)
     return f"{said}; one of {least} {what} is found with .80"

@@ -1,4 +1,4 @@
-"""What listeners say beside the pages: that the volume is set, what the headphone check found, and who they are."""
+"""Facts about listeners: volume set, result of the headphone check, and answers about themselves."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from bench.listening_test.design import ListeningDesign
 
 
 def check_facts(design: ListeningDesign, content: Any) -> dict[str, Any]:
-    """Return what a listener says beside the pages, as it is kept.
+    """Validate a fact about a listener and return it as stored.
 
     Args:
         design: of the test.
-        content: one of ``volume`` (true), ``headphones`` (the place of the quietest tone in each trial) and ``about``
-            (an answer a question).
+        content: one of ``volume`` (true), ``headphones`` (position of the quietest tone in each trial) and ``about``
+            (an answer per question).
 
     Returns:
-        The same, and with ``headphones`` as ``found`` how many were right.
+        The same, and for ``headphones`` the number of right answers as ``found``.
 
     Raises:
-        DataError: it was not asked, or is no possible answer.
+        DataError: it was not asked, or the answer is invalid.
     """
     if not isinstance(content, dict) or len(content) != 1:
         raise DataError("must be one of 'volume', 'headphones' and 'about'")
@@ -36,9 +36,9 @@ def check_facts(design: ListeningDesign, content: Any) -> dict[str, Any]:
             said = value[question.name]
             text = isinstance(said, str) and 0 < len(said) <= 200
             if not text or (question.choices and said not in question.choices):
-                raise DataError(f"'{question.name}' has no such answer")
+                raise DataError(f"'{question.name}' does not allow this answer")
         return {"about": value}
-    raise DataError(f"'{name!s:.40}' was not asked like that")
+    raise DataError(f"'{name!s:.40}' is not a valid fact for this test")
 
 
 def _are_places(value: Any, count: int) -> bool:

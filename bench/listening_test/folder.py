@@ -1,14 +1,14 @@
-"""What the folder of a listening test holds, and how one is told: nothing heavy is imported for that."""
+"""Layout of a listening test's folder, and how to recognize one, without heavy imports."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 DESIGN, SOUNDS, ANSWERS = "design.json", "sounds", "answers"
-"""The design, the folder of the sounds, and the folder that files of the static pages are put into."""
+"""The design, the folder of the sounds, and the folder for answer files of the static pages."""
 
 SPOILED = "spoiled"
-"""Stands in the place of a model for a copy that was spoiled on purpose."""
+"""Stands for a model in degraded copies of clips."""
 
 
 def is_test(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What of a run can be compared by ear: prompts and seeds of which every model has a clip."""
+"""Material of a listening test: prompts and seeds for which every model has a clip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Item:
 
     Attributes:
         prompt: its id.
-        text: that listeners read.
+        text: text of the prompt, shown to listeners.
         genre: of the prompt, or "".
         seed: of the clips.
         clips: by model, in the order of the models.
@@ -36,12 +36,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Material:
-    """What listeners can be given.
+    """The material of a listening test.
 
     Attributes:
-        models: that are compared, in the order asked for or of the run.
+        models: compared models, in the requested order or that of the run.
         items: in the order of the run.
-        incomplete: prompts and seeds of which a model has no clip, such as ``jazz-1 seed 0``; they are left out.
+        incomplete: prompts and seeds without a clip of some model, such as ``jazz-1 seed 0``; they are left out.
     """
 
     models: tuple[str, ...]
@@ -53,15 +53,15 @@ def find_material(store: Store, test: ListeningTest) -> Material:
     """Read which clips of a run can be compared.
 
     Raises:
-        UsageError: a model, prompt or seed that is asked for is not in the run, or there is nothing to compare.
-        DataError: no prompt has a clip of every model, or the database names a file where no clip of ours is.
+        UsageError: a requested model, prompt or seed is not in the run, or there is nothing to compare.
+        DataError: no prompt has a clip of every model, or the database names a file outside the run's clips.
     """
     clips, prompts = own_clips(store), store.prompts()
     models = _chosen("model", test.models, list(store.labels()))
     if SPOILED in models:
-        raise UsageError(f"a model of the run is called '{SPOILED}', as spoiled copies are; rename it")
+        raise UsageError(f"a model of the run is called '{SPOILED}', a name reserved for degraded copies; rename it")
     if len(models) < 2:
-        raise UsageError(f"a listening test compares two models or more; {store.folder} has {', '.join(models)}")
+        raise UsageError(f"a listening test needs at least two models; {store.folder} has {', '.join(models)}")
     wanted_prompts = _chosen("prompt", test.prompts, list(prompts))
     wanted_seeds = _chosen("seed", test.seeds, sorted({clip.seed for clip in clips}))
     made = {(clip.prompt, clip.seed, clip.model): clip for clip in clips}
@@ -83,7 +83,7 @@ def find_material(store: Store, test: ListeningTest) -> Material:
 
 
 def _chosen(what: str, wanted: Sequence[_Chosen] | None, there: Collection[_Chosen]) -> list[_Chosen]:
-    """Return what was asked for, each once, or all there is."""
+    """Return the requested values without repetitions, or all values."""
     if wanted is None:
         return list(there)
     for one in wanted:

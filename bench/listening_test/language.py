@@ -1,4 +1,4 @@
-"""What the pages of a listening test say, in the language of its listeners: a text file with a line a text."""
+"""Texts of a listening test's pages in the listeners' language, from a YAML file with one text per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIRST = "en"
 
 
 def languages() -> list[str]:
-    """Return the languages that come with tunebench, by their codes."""
+    """Return the codes of the shipped languages."""
     return sorted(Path(str(file)).stem for file in _FOLDER.iterdir() if str(file).endswith(".yaml"))
 
 
@@ -21,11 +21,11 @@ def read_texts(language: str) -> dict[str, str]:
     """Read the texts of a language.
 
     Args:
-        language: the code of one that comes with tunebench, or a YAML file with a text by name.
+        language: code of a shipped language, or a YAML file of texts by name.
 
     Raises:
         UsageError: no such language or file.
-        DataError: the file lacks a text, has one that no page shows, or a placeholder such as ``{number}`` is missing.
+        DataError: the file lacks a text, has an unknown one, or a placeholder such as ``{number}`` is missing.
     """
     known = languages()
     if language in known:
@@ -43,7 +43,7 @@ def read_texts(language: str) -> dict[str, str]:
         raise DataError(f"{path}: lacks the text '{missing[0]}', in English '{english[missing[0]]}'")
     for name, text in texts.items():
         if name not in english and not name.startswith("scale "):
-            raise DataError(f"{path}: no page shows '{name}'{suggestion(name, english)}")
+            raise DataError(f"{path}: unknown text '{name}'{suggestion(name, english)}")
         if wanted := sorted(_placeholders(english.get(name, "")) - _placeholders(text)):
             raise DataError(f"{path}: '{name}' lacks {{{wanted[0]}}}; in English it is '{english[name]}'")
     return texts

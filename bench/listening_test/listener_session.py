@@ -1,4 +1,4 @@
-"""What a listener's browser is told: the pages of one session, without a word of which model is which."""
+"""Data for a listener's browser: the pages of one session, without the identity of models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.listening_test.settings import OVERALL_QUALITY, SCALES, RatedScale
 
 
 def common_content(design: ListeningDesign) -> dict[str, Any]:
-    """Return what the browsers of all listeners are told, as JSON values."""
+    """Return the data for the browsers of all listeners, as JSON values."""
     test = design.test
     return {
         "test": design.short_id,
@@ -40,7 +40,7 @@ def sounds_of_session(design: ListeningDesign, listener: int) -> frozenset[str]:
 
 
 def completion(design: ListeningDesign, listener: int, panel: str) -> dict[str, str]:
-    """Return the code that a listener is shown in the end, and the address that leads back to the panel."""
+    """Return the completion code of a listener, and the address that leads back to the panel."""
     wanted = design.test.completion
     address = wanted.address
     for name, value in (("{code}", wanted.code), ("{listener}", panel or name_of(listener))):
@@ -49,7 +49,7 @@ def completion(design: ListeningDesign, listener: int, panel: str) -> dict[str, 
 
 
 def _scale(scale: RatedScale, texts: Mapping[str, str]) -> dict[str, Any]:
-    """A scale in the language of the test, where that has words for it and the organizer chose none of their own."""
+    """Return a scale, translated to the language of the test unless the organizer changed its words."""
     name, known = texts.get(f"scale {scale.name}", scale.name), SCALES.get(scale.name, scale)
     own = {"question": scale.question, "meaning": scale.meaning}
     if scale.question == known.question:

@@ -1,4 +1,4 @@
-"""What the organizer sees: who is how far, what is missing, who fails the checks, and means so far."""
+"""The organizer's page: progress, missing answers, failed checks, and means so far."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _progress(design: ListeningDesign, answers: Answers) -> dict[str, Any]:
 
 
 def _cells(design: ListeningDesign, answered: Sequence[PageAnswer]) -> tuple[int, list[str]]:
-    """Return how many pages of the design have an answer that counts, and the prompts that nobody has heard yet."""
+    """Return the number of pages with an answer that counts, and the prompts without an answer."""
     counted = [one for one in answered if one.final and design.sessions[one.listener][one.page].role == "test"]
     heard = {design.sessions[one.listener][one.page].item for one in counted}
     unheard = [item for place, item in enumerate(design.items) if place not in heard]
@@ -86,7 +86,7 @@ def _cells(design: ListeningDesign, answered: Sequence[PageAnswer]) -> tuple[int
 
 
 def _means(design: ListeningDesign, answered: Sequence[PageAnswer], facts: Any) -> tuple[list[dict[str, str]], str]:
-    """Return the means of models, or what is said of pairs, with intervals; or why there are none yet."""
+    """Return means of models, or results of pairs, with intervals; or why there are none yet."""
     from bench.survey.analysis import analyse
 
     try:

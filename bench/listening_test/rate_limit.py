@@ -1,4 +1,4 @@
-"""How often somebody may ask: so many times at once, and then so many a second."""
+"""Limit the rate of requests: a burst, and then a number per second."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _MOST_KEPT = 10_000
 
 
 class RateLimit:
-    """A bucket of tokens for each who asks; any thread may call.
+    """A token bucket per client; thread-safe.
 
     Args:
-        burst: how often one may ask at once, ≥ 1.
-        per_second: how often after that, > 0.
-        clock: seconds that only go forward, whatever the computer's clock does.
+        burst: requests allowed at once, ≥ 1.
+        per_second: requests per second after that, > 0.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, burst: int, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,7 +24,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def allows(self, who: str) -> bool:
-        """Count one more request of somebody, and say whether it is within the limit."""
+        """Count a request of a client, and return whether it is within the limit."""
         with self._lock:
             now = self._clock()
             left, before = self._left.get(who, (float(self._burst), now))
@@ -36,6 +36,6 @@ class RateLimit:
             return allowed
 
     def _forget(self, now: float) -> None:
-        """Drop those whose bucket is full again."""
+        """Drop clients whose bucket is full again."""
         full = self._burst / self._per_second
         self._left = {who: kept for who, kept in self._left.items() if now - kept[1] < full}

@@ -1,4 +1,4 @@
-"""The answers of a listening test as a survey: with its own rules, and everything that they leave out."""
+"""Read the answers of a listening test as a survey, with its screening rules and what they exclude."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.survey.ratings import Exclusion, Preferences, Ratings
 
 
 def read_listening_test(folder: StrPath, screened: bool = True) -> Ratings | Preferences:
-    """Read what listeners said, and leave out what the rules of the design leave out.
+    """Read the answers of listeners, with the exclusions of the design.
 
     Args:
         folder: of the test; its answers are in the server's database, or in files in its folder ``answers``.
@@ -32,7 +32,7 @@ def read_listening_test(folder: StrPath, screened: bool = True) -> Ratings | Pre
 
     Raises:
         UsageError: there is no test in the folder.
-        DataError: the design or the answers are damaged, or nothing is left that could be compared.
+        DataError: the design or the answers are damaged, or nothing is left to compare.
     """
     folder = Path(folder)
     design = read_design(folder)
@@ -47,16 +47,16 @@ def survey_of(
     facts: Mapping[int, Mapping[str, Any]],
     screened: bool = True,
 ) -> Ratings | Preferences:
-    """Return the survey that answers make; the arguments are those of `failed_listeners`, and where they were read.
+    """Return the survey of answers; the arguments are those of `failed_listeners` and the path they were read from.
 
     Raises:
-        DataError: nothing is left that could be compared.
+        DataError: nothing is left to compare.
     """
     import pandas as pd
 
     columns, rows = table(design, answered)
     if not rows:
-        raise DataError(f"{path}: nobody has answered a page that counts yet")
+        raise DataError(f"{path}: there are no answers that count yet")
     frame = pd.DataFrame(rows, columns=list(columns))
     preferences = design.test.kind == "preference"
     answer = "choice" if preferences else "value"
@@ -73,7 +73,7 @@ def survey_of(
         excluded.append(_excluded(f"by the design's rules: {'; '.join(reasons)}", "listener", frame[own]))
         frame = frame[~own]
     if frame.empty:
-        raise DataError(f"{path}: no listener who has answered passes the design's checks")
+        raise DataError(f"{path}: no listener with answers passes the design's checks")
     roles = ("listener", "prompt", *(("a", "b") if preferences else ("model",)), "scale", "seed", "genre", "position")
     about = {
         question.name: {
@@ -97,10 +97,10 @@ def survey_of(
 
 
 def collect_answers(folder: Path, design: ListeningDesign) -> tuple[list[PageAnswer], dict[int, dict[str, Any]]]:
-    """Return all answers of a test's folder, and by listener what is known of them.
+    """Return all answers of a test's folder, and the facts by listener.
 
     Raises:
-        DataError: a file is damaged, is of another test, or two files are of one session.
+        DataError: a file is damaged, belongs to another test, or two files have the same session.
     """
     answered: list[PageAnswer] = []
     facts: dict[int, dict[str, Any]] = {}
@@ -112,7 +112,7 @@ def collect_answers(folder: Path, design: ListeningDesign) -> tuple[list[PageAns
         listener, own, said = _read_file(path, design)
         if listener in taken:
             raise DataError(
-                f"{path}: {name_of(listener)} answered in {taken[listener]}, too; two people had one session: "
+                f"{path}: {name_of(listener)} also answered in {taken[listener]}; two people had the same session: "
                 "remove one of them"
             )
         taken[listener] = path
@@ -122,11 +122,11 @@ def collect_answers(folder: Path, design: ListeningDesign) -> tuple[list[PageAns
 
 
 def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswer], dict[str, Any]]:
-    """Return what one listener's browser kept."""
+    """Return the answers and facts that one listener's browser stored."""
     try:
         content = json.loads(read_bytes(path))
         if content["test"] != design.short_id:
-            raise DataError(f"{path} is of another listening test ({content['test']!r:.40})")
+            raise DataError(f"{path} belongs to another listening test ({content['test']!r:.40})")
         listener = content["listener"]
         if isinstance(listener, bool) or listener < 0:
             raise ValueError(f"there is no listener {listener!r}")
@@ -139,14 +139,14 @@ def _read_file(path: Path, design: ListeningDesign) -> tuple[int, list[PageAnswe
     except DataError as error:
         raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise DataError(f"{path} holds no answers to this test: {error or type(error).__name__}") from None
+        raise DataError(f"{path} has no answers to this test: {error or type(error).__name__}") from None
     return listener, answered, facts
 
 
 def _checked(design: ListeningDesign, listener: int, pages: Iterable[tuple[str, Any]]) -> Iterable[PageAnswer]:
     for number, said in pages:
         page, trial = int(number), design.sessions[listener][int(number)]
-        if page < 0 or str(page) != number:  # "01" would be page 1 again
+        if page < 0 or str(page) != number:  # "01" would also be page 1
             raise DataError(f"there is no page {number}")
         final = said["final"] is True
         answer = check_answer(design, trial, said["answer"], final)

@@ -1,10 +1,10 @@
-"""What the server of a listening test refuses."""
+"""The error for refused requests to the server of a listening test."""
 
 from __future__ import annotations
 
 
 class Refusal(Exception):
-    """What is refused, with the status of HTTP, and in one line why."""
+    """A refused request, with an HTTP status and the reason in one line."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)

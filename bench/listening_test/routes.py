@@ -1,6 +1,6 @@
-"""Addresses of a listening test's server, and what each of them calls."""
+"""Routes of a listening test's server, and their handlers."""
 
-# No "from __future__ import annotations": FastAPI reads the types of these functions, which stand inside another.
+# No "from __future__ import annotations": FastAPI reads the types of these nested functions.
 
 import html
 import json
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from bench.listening_test.server import Server
 
 LISTENER, ORGANIZER = "listener", "organizer"
-"""Cookies; the test stands in their names, too, since browsers send all cookies of a host to each of its ports."""
+"""Cookies; their names include the test, since browsers send all cookies of a host to each of its ports."""
 
 _SAME = "Thu, 01 Jan 1970 00:00:00 GMT"
-"""Date of all sounds: when a file was written would tell in which order the models were prepared."""
+"""Date of all sounds: the time of a file would reveal the order in which models were prepared."""
 
 _STATIC = files("bench.listening_test") / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -40,7 +40,7 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 
 
 def _storable(content: dict[str, Any]) -> dict[str, Any]:
-    """Return JSON that can be written again, or raise ValueError: of half a character, or a number that is none."""
+    """Return JSON that can be stored; raise ValueError for an unpaired surrogate or a non-finite number."""
     json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     return content
 
@@ -54,9 +54,9 @@ def make_routes(server: "Server") -> FastAPI:
     @asynccontextmanager
     async def closing(_: FastAPI) -> AsyncIterator[None]:
         yield
-        server.answers.close()  # SQLite then moves all answers into the one file
+        server.answers.close()  # SQLite then merges its log into the one file
 
-    # A redirect that adds or takes a slash would name the host of the request, and forget the path of the proxy.
+    # A redirect for a trailing slash would use the request's host and lose the proxy's path.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False, lifespan=closing)
     _answer_mistakes(app, server)
     _serve_pages(app, server)
@@ -89,7 +89,7 @@ def _with_cookie(response: Response, server: "Server", name: str, token: str) ->
 
 
 def _said(server: "Server", text: str) -> str:
-    """Return a page that says one thing."""
+    """Return a page with a single message."""
     title, language = server.design.test.wording.title, server.design.texts["code"]
     return (
         f'<!doctype html><html lang="{html.escape(language)}"><meta charset="utf-8">'
@@ -100,7 +100,7 @@ def _said(server: "Server", text: str) -> str:
 
 
 def _answer_mistakes(app: FastAPI, server: "Server") -> None:
-    """Say what is refused, to people as a page and to programs in JSON, and log it."""
+    """Add handlers that report refusals, as a page to people and as JSON to programs, and log them."""
 
     def refused(request: Request, status: int, why: str) -> Response:
         token = _cookie(server, request, LISTENER)
@@ -122,13 +122,13 @@ def _answer_mistakes(app: FastAPI, server: "Server") -> None:
     @app.exception_handler(UsageError)
     def on_full(request: Request, error: UsageError) -> Response:
         del request
-        logging.getLogger("uvicorn.error").error("%s", error)  # where files lie is the organizer's alone
+        logging.getLogger("uvicorn.error").error("%s", error)  # paths are only for the organizer
         return JSONResponse({"error": server.design.texts["not saved"]}, 503, headers=_NOT_KEPT)
 
     @app.exception_handler(RequestValidationError)
     def on_malformed(request: Request, error: RequestValidationError) -> Response:
         del error
-        return refused(request, 400, "the request is not the JSON that is wanted")
+        return refused(request, 400, "the request body is not valid JSON of the expected form")
 
     @app.exception_handler(HTTPException)
     def on_other(request: Request, error: HTTPException) -> Response:
@@ -145,7 +145,7 @@ def _answer_mistakes(app: FastAPI, server: "Server") -> None:
 
 
 def _serve_pages(app: FastAPI, server: "Server") -> None:
-    """The listener's page, its files, and the sounds."""
+    """Add the routes of the listener's page, its files, and the sounds."""
 
     @app.get("/")
     def page() -> Response:
@@ -176,7 +176,7 @@ def _serve_pages(app: FastAPI, server: "Server") -> None:
 
 
 def _take_answers(app: FastAPI, server: "Server") -> None:
-    """What a listener's page asks and tells."""
+    """Add the routes that a listener's page calls."""
 
     @app.post("/api/enroll")
     def enroll(request: Request, content: Content) -> Response:
@@ -207,7 +207,7 @@ def _take_answers(app: FastAPI, server: "Server") -> None:
 
 
 def _serve_organizer(app: FastAPI, server: "Server") -> None:
-    """The organizer's page, behind its token."""
+    """Add the routes of the organizer's page, which need its token."""
 
     def check(request: Request) -> None:
         server.check_organizer(_cookie(server, request, ORGANIZER), _host(request))

@@ -1,4 +1,4 @@
-"""Whose answers do not count, by the rules that the design fixed before there were any."""
+"""Screening: listeners whose answers do not count, by rules fixed in the design."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bench.listening_test.folder import SPOILED
 from bench.storage.listening_answers import PageAnswer
 
 TOO_FAST = 0.25
-"""Share of a listener's pages that may be answered faster than the design allows."""
+"""Share of a listener's pages that may be faster than the design allows."""
 
 
 def failed_listeners(
     design: ListeningDesign, answered: Iterable[PageAnswer], facts: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, tuple[str, ...]]:
-    """Find the listeners who do not pass the design's checks, and say why.
+    """Return the listeners who fail the design's checks, with reasons.
 
     Args:
         design: of the test.
-        answered: all answers; those that are not final say nothing.
-        facts: by listener, what is known of them: ``found`` is how many of the headphone check's tones, of which who
-            left the check out has found none.
+        answered: all answers; those that are not final are ignored.
+        facts: facts by listener: ``found`` is the number of right tones in the headphone check, 0 for
+            who skipped the check.
 
     Returns:
-        By the number of the listener, a reason or more.
+        By listener number, one or more reasons.
     """
     pages: dict[int, list[PageAnswer]] = defaultdict(list)
     for one in answered:
@@ -51,7 +51,7 @@ def _reasons(
     found = facts.get("found", 0)
     return [
         f"beeps counted wrongly on {wrong} pages" if wrong > rules.beeps else "",
-        f"spoiled copies preferred or not rated lower in {missed} of {checks} checks"
+        f"degraded copies preferred or not rated lower in {missed} of {checks} checks"
         if missed > 1 and missed > rules.spoiled * checks
         else "",
         f"{found} of {len(design.tones)} tones of the headphone check found"
@@ -62,7 +62,7 @@ def _reasons(
 
 
 def _spoiled(design: ListeningDesign, listener: int, pages: Sequence[PageAnswer]) -> tuple[int, int]:
-    """Return how many checks with spoiled copies a listener failed, and how many there were.
+    """Return how many checks with degraded copies a listener failed, and how many there were.
 
     A check on a scale is failed by rating the copy no lower than one's own mean rating of the clips of that item, or by
     preferring it to the clip.

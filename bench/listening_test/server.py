@@ -1,4 +1,4 @@
-"""The server of a listening test: who may ask for what, and what is kept of it."""
+"""The server of a listening test: permissions, and storage of answers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Server:
     Args:
         folder: of the test.
         design: its design.
-        answers: where they are kept.
-        url: its address without a slash at the end, or "".
+        answers: their store.
+        url: its address without a trailing slash, or "".
     """
 
     def __init__(self, folder: Path, design: ListeningDesign, answers: Answers, url: str) -> None:
@@ -43,24 +43,24 @@ class Server:
 
     @property
     def path(self) -> str:
-        """Of its address, without a slash at the end."""
+        """The path of its address, without a trailing slash."""
         return urlsplit(self.url).path
 
     def is_organizer(self, token: str) -> bool:
         """Return whether a token is the organizer's."""
         return is_organizer(self.design, token)
 
-    # Who asks.
+    # Authentication.
 
     def listener(self, token: str | None, expected: str | None = None) -> Listener:
-        """Return who a cookie belongs to.
+        """Return the listener of a cookie.
 
         Args:
-            token: of the cookie.
-            expected: the number, counted from 1, of the session that the page shows; None where it shows none yet.
+            token: the cookie's token.
+            expected: the number, counted from 1, of the session shown by the page; None if it shows none yet.
 
         Raises:
-            Refusal: to nobody, they ask too often, or the link of another session was opened since in this browser.
+            Refusal: no such listener, too many requests, or another session was opened in this browser.
         """
         number = listener_of(self.design, token) if token else None
         found = self.answers.listener(number) if number is not None else None
@@ -73,35 +73,35 @@ class Server:
         return found
 
     def join(self, token: str, host: str) -> int:
-        """Return whose link it is, who takes part from now on.
+        """Return the listener of a link, and mark the session as started.
 
         Raises:
-            Refusal: nobody's, or too many were tried.
+            Refusal: no such link, or too many attempts.
         """
         number = listener_of(self.design, token)
         if number is None:
             self._count_guess(host, "a link of no listener")
             raise Refusal(404, self.design.texts["invalid"])
         if self.answers.listener(number) is None:
-            if self.design.test.enrollment == "open":  # its number is given out when somebody comes
+            if self.design.test.enrollment == "open":  # sessions are assigned on arrival
                 raise Refusal(404, self.design.texts["invalid"])
             self._refuse_unless_open()
             self.answers.enroll(number)
         return number
 
     def enroll(self, panel: str | None, host: str, token: str | None = None) -> int:
-        """Give somebody who came by themselves a session.
+        """Assign a session to somebody who arrived without a link.
 
         Args:
-            panel: what a panel calls them, or None.
-            host: that they come from.
-            token: of the cookie that they have already, or None; who takes part keeps the session.
+            panel: the panel's id of the person, or None.
+            host: the client's host.
+            token: token of an existing cookie, or None; participants keep their session.
 
         Returns:
             The number of the session.
 
         Raises:
-            Refusal: enrollment is not open, the test is full, or somebody of that name takes part already.
+            Refusal: enrollment is not open, the test is full, or the panel id already takes part.
         """
         if self.design.test.enrollment != "open":
             raise Refusal(403, self.design.texts["invalid"])
@@ -112,7 +112,7 @@ class Server:
         if known is not None and (found := self.answers.listener(known)) and found.panel == panel:
             return known
         if panel is not None and not (isinstance(panel, str) and 0 < len(panel) <= 100 and panel.isprintable()):
-            raise Refusal(400, "the name that the panel gave is none")
+            raise Refusal(400, "the id from the panel is invalid")
         try:
             number = self.answers.enroll_next(len(self.design.sessions), panel)
         except AlreadyAnswered:
@@ -132,10 +132,10 @@ class Server:
                 self._count_guess(host, "the organizer's page with a wrong token")
             raise Refusal(404, "there is no such page")
 
-    # What a listener does.
+    # Requests of listeners.
 
     def content(self, who: Listener) -> dict[str, Any]:
-        """Return all that a listener's browser needs to go on."""
+        """Return the state that a listener's browser needs to continue."""
         kept = self.answers.answers(who.listener)
         answered = {
             one.page: {"answer": one.answer, "final": one.final, "number": one.number, "heard": list(one.heard)}
@@ -154,24 +154,24 @@ class Server:
         }
 
     def finished(self, who: Listener) -> dict[str, Any]:
-        """Return whether a listener is done, and then what the panel must know."""
+        """Return whether a listener is done, and if so, the panel's completion data."""
         if who.finished_at is None:
             return {"finished": False}
         return {"finished": True, "completion": completion(self.design, who.listener, who.panel or "")}
 
     def arrival(self) -> dict[str, Any]:
-        """Return what somebody sees who came by themselves."""
+        """Return the page data for somebody who arrived without a link."""
         if self.design.test.enrollment != "open":
             raise Refusal(401, self.design.texts["invalid"])
         shown = ("texts", "wording", "parameter")
         return {"state": "enroll", "finished": False, **{name: self.common[name] for name in shown}}
 
     def save(self, who: Listener, content: dict[str, Any]) -> dict[str, Any]:
-        """Keep an answer.
+        """Store an answer.
 
         Raises:
-            Refusal: the test is not open, or the page is not the one that the listener is at.
-            DataError: the answer is none to that page.
+            Refusal: the test is not open, or the page is not the listener's current one.
+            DataError: the answer does not fit the page.
         """
         self._refuse_unless_agreed(who)
         session = self.design.sessions[who.listener]
@@ -185,7 +185,7 @@ class Server:
         seconds = content.get("seconds")
         done = self.answers.pages_done(who.listener)
         if page > done:
-            raise Refusal(409, f"page {page + 1} is not the one that comes next")
+            raise Refusal(409, f"page {page + 1} is not the next one")
         stored = PageAnswer(
             who.listener, page, answer, final, number, heard, None if seconds is None else check_seconds(seconds)
         )
@@ -193,13 +193,13 @@ class Server:
         try:
             saved = self.answers.save(stored, last)
         except AlreadyAnswered:
-            raise Refusal(409, f"page {page + 1} was answered before") from None
+            raise Refusal(409, f"page {page + 1} was already answered") from None
         if last:
             who = self.answers.listener(who.listener) or who
         return {"saved": saved, **self.finished(who)}
 
     def add_facts(self, who: Listener, content: dict[str, Any]) -> dict[str, Any]:
-        """Keep what a listener says of themselves, and of the headphone check.
+        """Store a listener's facts: about themselves, and the headphone check.
 
         Raises:
             Refusal: the test is not open, or they have not agreed to take part.
@@ -210,7 +210,7 @@ class Server:
         return {}
 
     def consent(self, who: Listener) -> dict[str, Any]:
-        """Note that a listener agrees to take part."""
+        """Record that a listener agrees to take part."""
         self._refuse_unless_open()
         self.answers.consent(who.listener)
         return {}
@@ -219,13 +219,13 @@ class Server:
         """Return the file of a sound that a listener may hear; the organizer hears all.
 
         Raises:
-            Refusal: it is none of theirs.
+            Refusal: the sound is not in their session.
         """
         if name not in (self.sounds(who.listener) if who else self.all_sounds):
             raise Refusal(404, "there is no such sound")
         return self.folder / SOUNDS / f"{name}.mp3"
 
-    # What the organizer does.
+    # Requests of the organizer.
 
     def progress(self) -> str:
         """Return the organizer's page."""
@@ -236,7 +236,7 @@ class Server:
         return answers_csv(self.design, self.answers.answers())
 
     def refuse(self, who: int | None, host: str, why: str) -> None:
-        """Log what was refused, unless there is too much of it."""
+        """Log a refused request, unless there are too many."""
         if self.reports.allows(host):
             self.answers.refuse(who, why)
 
@@ -247,7 +247,7 @@ class Server:
     def _refuse_unless_agreed(self, who: Listener) -> None:
         self._refuse_unless_open()
         if who.consented_at is None:
-            raise Refusal(403, "nobody has agreed to take part yet")
+            raise Refusal(403, "consent is missing")
 
     def _count_guess(self, host: str, what: str) -> None:
         if not self.guesses.allows(host):

@@ -1,4 +1,4 @@
-"""Who hears what in which order: blocks of prompts that fit a listener's time, with order and sides balanced."""
+"""Sessions: blocks of prompts that fit a listener's time, with balanced order and sides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Role = Literal["test", "practice", "spoiled", "beeps"]
 
 HEADPHONE_SECONDS = 60
 BEEP_SECONDS = 12
-"""What the check of the headphones and a trial with beeps take, from the first sound to the answer."""
+"""Seconds that the headphone check and a beep trial take, from the first sound to the answer."""
 
 
 class ListeningTrial(NamedTuple):
@@ -27,11 +27,11 @@ class ListeningTrial(NamedTuple):
     Attributes:
         role: whether its answer counts, or what it checks.
         item: number of the item; -1 for beeps.
-        models: of the sounds on the page, in the order in which they are shown; `bench.listening_test.items.SPOILED`
-            for a spoiled copy. Of beeps, none.
-        asked: number of the pass, which says what is asked.
-        spoils: the model whose clip was spoiled, or "".
-        beeps: how many there are.
+        models: models of the sounds on the page, in the order shown; `bench.listening_test.items.SPOILED`
+            for a degraded copy. Empty for beeps.
+        asked: number of the pass, which determines the questions.
+        spoils: the model whose clip was degraded, or "".
+        beeps: number of beeps.
     """
 
     role: Role
@@ -47,10 +47,10 @@ class ListenerWorkload:
     """How much of the test one listener hears.
 
     Attributes:
-        items: of the block.
-        of: items in all.
+        items: items in a listener's block.
+        of: total number of items.
         trials: pages whose answers count, on average.
-        minutes: that a session takes.
+        minutes: duration of a session.
     """
 
     items: int
@@ -64,18 +64,18 @@ def plan_workload(test: ListeningTest, models: int, items: int, seconds: float) 
 
     Args:
         test: its settings.
-        models: that are compared, ≥ 2.
-        items: in all.
+        models: number of compared models, ≥ 2.
+        items: total number of items.
         seconds: length of a clip.
 
     Raises:
-        UsageError: not one item fits, or so few that some would be heard by nobody.
+        UsageError: no item fits, or so few that nobody would hear some of them.
     """
     pages = models * (models - 1) // 2 if test.kind == "preference" else models if test.kind == "ratings" else 1
     sounds = {"ratings": 1, "preference": 2, "stimuli": models}[test.kind]
     rated = sounds if test.kind == "stimuli" else 1
     page = [sounds * seconds + test.answer_seconds * rated * len(scales) for scales in test.passes]
-    longer = seconds + test.answer_seconds if test.kind == "stimuli" else 0  # for one sound more on the page
+    longer = seconds + test.answer_seconds if test.kind == "stimuli" else 0  # for each further sound on the page
     extra = test.checks.spoiled * sum(longer or one for one in page) + test.checks.practice * page[0]
     extra += test.checks.beeps * BEEP_SECONDS + test.checks.headphones * HEADPHONE_SECONDS
     most = int((60 * test.minutes - extra) // (pages * sum(page)))
@@ -99,19 +99,19 @@ def plan_sessions(
 ) -> list[tuple[ListeningTrial, ...]]:
     """Draw a session for each listener.
 
-    Each item is heard equally often but for one. What a listener hears of it is complete: all models, or all pairs.
-    In each round through a listener's block, models (or pairs) take turns along the items, shifted by one from listener
-    to listener, so that each stands early and late equally often. Sides alternate along items, pairs, and the listeners
+    Counts of items differ by one at most. What a listener hears of an item is complete: all models, or all pairs.
+    In each round through a listener's block, models (or pairs) rotate along the items, shifted by one from listener
+    to listener, so that each comes early and late equally often. Sides alternate along items, pairs, and the listeners
     who hear an item. On pages of several stimuli the order is a row of a Williams square.
 
     Args:
         test: its settings.
-        models: that are compared.
-        items: how many there are.
-        block: how many a listener hears.
+        models: number of compared models.
+        items: number of items.
+        block: number of items per listener.
 
     Returns:
-        A session a listener, each a trial a page.
+        A session per listener, with a trial per page.
     """
     rng = np.random.default_rng([test.seed, 0x5E5])
     heard = [0] * items
@@ -130,12 +130,12 @@ def plan_sessions(
 
 
 def _blocks(items: int, block: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Yield blocks of different items, drawn so that each item has been in as many as any other but for one."""
+    """Yield blocks of different items, drawn so that the counts of items differ by at most one."""
     queue: list[int] = []
     while True:
         own: list[int] = []
         while len(own) < block:
-            if not queue:  # what is in the block already comes last
+            if not queue:  # items already in the block come last
                 order = [int(item) for item in rng.permutation(items)]
                 queue = sorted(order, key=lambda item: item in own)
             own.append(queue.pop(0))
@@ -143,7 +143,7 @@ def _blocks(items: int, block: int, rng: np.random.Generator) -> Iterator[list[i
 
 
 def _rounds(own: Sequence[int], kinds: int, listener: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Yield each item with each of so many kinds, in rounds through all items; no item twice in a row."""
+    """Yield each item with each kind, in rounds through all items; no item twice in a row."""
     last = -1
     for turn in range(kinds):
         order = rng.permutation(len(own))
@@ -192,7 +192,7 @@ def _with_spoiled(
     asked: int,
     rng: np.random.Generator,
 ) -> list[ListeningTrial]:
-    """Return the pages with spoiled copies of some of the clips that the listener hears unspoiled, too."""
+    """Return the pages with added degraded copies of some clips that the listener also hears in the original."""
     chosen = [own[place] for place in rng.permutation(len(own))[: test.checks.spoiled]]
     for item in chosen:
         model = models[int(rng.integers(len(models)))]
@@ -219,7 +219,7 @@ def _with_beeps(pages: list[ListeningTrial], count: int, rng: np.random.Generato
 def _practice(
     test: ListeningTest, own: Sequence[int], items: int, models: Sequence[str], rng: np.random.Generator
 ) -> Iterator[ListeningTrial]:
-    """Yield pages to begin with, of items that the listener does not hear in the test, where there are such."""
+    """Yield practice pages, of items that the listener does not hear in the test, if possible."""
     others = [item for item in range(items) if item not in set(own)] or list(own)
     for number in range(test.checks.practice):
         order = [models[place] for place in rng.permutation(len(models))]

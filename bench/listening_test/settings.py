@@ -23,8 +23,8 @@ EXAMPLE = "kind: ratings"
 class RatedScale(Settings):
     """A scale that clips are rated on.
 
-    name: of the scale, as tables show it. question: that is asked. meaning: what is to be judged. lowest, highest: what
-    the ends mean. points: steps of the scale; of several stimuli on one page, it is continuous from 0 to 100.
+    name: name of the scale in tables. question: the question to listeners. meaning: what to judge. lowest, highest:
+    labels of the ends. points: steps of the scale; for several stimuli on one page, it is continuous from 0 to 100.
     """
 
     name: Name
@@ -59,16 +59,16 @@ TEXT_RELEVANCE = RatedScale(
 )
 KnownScale = Literal["Harmony", "Rhythm", "Genre Fit", "Overall quality", "Text relevance"]
 SCALES = {scale.name: scale for scale in (HARMONY, RHYTHM, GENRE_FIT, OVERALL_QUALITY, TEXT_RELEVANCE)}
-"""Scales that can be asked for by name alone. The first three mean what they meant in a survey of a fine-tuned Stable
-Audio, whose words these are ("Fine-tuning Stable Audio with LoRA on MusicCaps", section 4)."""
+"""Scales that can be requested by name. The first three have the definitions of a survey of a fine-tuned Stable
+Audio, in its words ("Fine-tuning Stable Audio with LoRA on MusicCaps", section 4)."""
 
 
 class ListeningChecks(Settings):
-    """What tells whether listeners listen.
+    """Checks of listeners' attention.
 
-    practice: trials before the test, whose answers do not count. beeps: trials that ask how many beeps there were.
-    spoiled: trials with a copy of a clip that was spoiled on purpose. headphones: whether listeners are asked which of
-    three tones is the quietest, which loudspeakers get wrong (Woods et al. 2017).
+    practice: practice trials before the test, which do not count. beeps: trials that ask for the number of beeps.
+    spoiled: trials with a degraded copy of a clip. headphones: whether to ask listeners which of
+    three tones is the quietest, which fails on loudspeakers (Woods et al. 2017).
     """
 
     practice: Count = 1
@@ -78,12 +78,12 @@ class ListeningChecks(Settings):
 
 
 class ListeningScreening(Settings):
-    """Whose answers do not count, fixed before anybody answers; all of it is reported.
+    """Rules for excluding listeners, fixed before anybody answers; all exclusions are reported.
 
-    beeps: beep trials that may be answered wrongly. spoiled: share of checks with spoiled clips that may be failed,
-    and one may always be. headphones: of six tones, how many must be found for the answers to count; 0 for none.
-    fastest: seconds after the sound's end before which an answer is no answer; faster than that in more than
-    a quarter of the trials leaves the listener out.
+    beeps: beep trials that may be wrong. spoiled: share of checks with degraded clips that may be failed,
+    one always may. headphones: how many of six tones must be found; 0 for no check.
+    fastest: minimum seconds from the sound's end to an answer; a listener who is faster in more than
+    a quarter of the trials is excluded.
     """
 
     beeps: Count = 0
@@ -95,8 +95,8 @@ class ListeningScreening(Settings):
 class ListenerQuestion(Settings):
     """A question about the listener.
 
-    name: of the question, as tables show it. question: that is asked. choices: the possible answers; without them a
-    short text is asked for.
+    name: name of the question in tables. question: the question to listeners. choices: possible answers; without them,
+    a short text is requested.
     """
 
     name: Name
@@ -105,10 +105,10 @@ class ListenerQuestion(Settings):
 
 
 class ListeningWording(Settings):
-    """What the organizer says. All of it is plain text; empty lines separate paragraphs.
+    """Texts of the organizer, as plain text; empty lines separate paragraphs.
 
-    title: of the test. introduction: what it is about. consent: what listeners agree to. ethics: who approved it.
-    pay: what they get. contact: whom they can ask. thanks: what they read in the end.
+    title: title of the test. introduction: what it is about. consent: what listeners agree to. ethics: who approved it.
+    pay: compensation. contact: whom they can ask. thanks: text at the end.
     """
 
     title: Line = "Music listening test"
@@ -121,10 +121,11 @@ class ListeningWording(Settings):
 
 
 class PanelCompletion(Settings):
-    """What a panel needs to know that a listener is done.
+    """How a panel learns that a listener is done.
 
-    code: shown in the end. address: where the browser goes then; ``{code}`` and ``{listener}`` in it are filled in.
-    parameter: of the address that brings listeners here, and names them, such as PROLIFIC_PID.
+    code: completion code, shown at the end. address: where the browser then goes; it may contain ``{code}`` and
+    ``{listener}``. parameter: query parameter that holds the listener's id in the address from the panel, such as
+    PROLIFIC_PID.
     """
 
     code: Annotated[str, Field(max_length=100)] = ""
@@ -133,13 +134,13 @@ class PanelCompletion(Settings):
 
 
 def _known(name: object) -> object:
-    """Return the scale that a name stands for."""
+    """Return the scale with a name."""
     if not isinstance(name, str):
         return name
     found = {known.casefold(): scale for known, scale in SCALES.items()}.get(name.casefold())
     if found is None:
         raise ValueError(
-            f"no scale is called '{name}'{suggestion(name, SCALES)}; known: {', '.join(SCALES)}; write one of your own "
+            f"no scale is called '{name}'{suggestion(name, SCALES)}; known: {', '.join(SCALES)}; or define your own "
             "as {name: …, question: …}"
         )
     return found
@@ -149,19 +150,19 @@ AskedScale = Annotated[RatedScale, BeforeValidator(_known, json_schema_input_typ
 
 
 class ListeningTest(Settings):
-    """A listening test.
+    """Settings of a listening test.
 
     kind: ``ratings`` of one clip at a time, ``preference`` between two models, or several ``stimuli`` on one page
-    without a given reference (ITU-R BS.2132). scales: that clips are rated on: names of known ones (Harmony, Rhythm,
-    Genre Fit, Overall quality, Text relevance) or scales of your own; of a preference, Overall quality if none is
-    named. one_scale_a_pass: whether each scale has a pass of its own through the clips. models, seeds,
-    prompts: only these; all without. ties, both_bad: whether listeners may say that there is no difference, or that
-    both are bad. listeners: how many are invited. minutes: a listener has; who cannot hear everything in that time
-    gets a block of the prompts. seconds: what is played of a clip at most. matched: whether the clips of a prompt are
-    cut to one length and one bandwidth. answer_seconds: what an answer takes. checks, screening: how listening is
-    checked. about: questions about the listener. wording, completion: what listeners read. language: of the pages, a
-    file's name or path. enrollment: ``links`` that you send out, or ``open`` to whoever comes. seed: of all that is
-    random. margin: for equivalence, in points of the scale. confidence: of the intervals.
+    without a given reference (ITU-R BS.2132). scales: rating scales: names of known ones (Harmony, Rhythm, Genre Fit,
+    Overall quality, Text relevance) or scales of your own; for a preference, Overall quality if none is named.
+    one_scale_a_pass: whether each scale has its own pass through the clips. models, seeds, prompts: only these; by
+    default all. ties, both_bad: whether listeners may answer that there is no difference, or that both are bad.
+    listeners: number of listeners. minutes: time per listener; one who cannot hear everything in that time gets a block
+    of the prompts. seconds: maximum length of a played clip. matched: whether the clips of a prompt are cut to one
+    length and one bandwidth. answer_seconds: time for an answer. checks, screening: how listeners are checked. about:
+    questions about the listener. wording, completion: what listeners read. language: of the pages, a file's name or
+    path. enrollment: ``links`` that you send out, or ``open`` to everyone. seed: seed of all random choices. margin:
+    for equivalence, in points of the scale. confidence: confidence level of intervals.
     """
 
     kind: Kind = "ratings"
@@ -191,7 +192,7 @@ class ListeningTest(Settings):
     @model_validator(mode="before")
     @classmethod
     def _preferred_as_a_whole(cls, content: object) -> object:
-        """Ask one question about two clips where none is named."""
+        """Ask about overall quality in a preference test without scales."""
         if isinstance(content, dict) and content.get("kind") == "preference" and "scales" not in content:
             return {**content, "scales": [OVERALL_QUALITY.name]}
         return content
@@ -200,19 +201,19 @@ class ListeningTest(Settings):
     def _fits(self) -> Self:
         names = [scale.name for scale in self.scales]
         if not names:
-            raise ValueError("scales: name one at least")
+            raise ValueError("scales: name at least one")
         if len({name.casefold() for name in names}) < len(names):
-            raise ValueError(f"scales: two have one name ({', '.join(names)})")
+            raise ValueError(f"scales: two have the same name ({', '.join(names)})")
         asked = [question.name for question in self.about]
         if len({name.casefold() for name in asked}) < len(asked):
-            raise ValueError(f"about: two questions have one name ({', '.join(asked)})")
+            raise ValueError(f"about: two questions have the same name ({', '.join(asked)})")
         if self.screening.headphones and not self.checks.headphones:
-            raise ValueError("screening: headphones asks for tones that are found, but checks: headphones is off")
+            raise ValueError("screening: headphones needs checks: headphones, which is off")
         return self
 
     @property
     def passes(self) -> tuple[tuple[RatedScale, ...], ...]:
-        """The scales that are asked together, a pass each."""
+        """The scales asked together in each pass."""
         if self.kind == "preference":
             return tuple((scale,) for scale in self.scales)
         return tuple((scale,) for scale in self.scales) if self.one_scale_a_pass else (self.scales,)
@@ -222,7 +223,7 @@ def load_listening_test(path: StrPath) -> ListeningTest:
     """Read the settings of a listening test.
 
     Raises:
-        UsageError: no such file, or an unknown or impossible setting.
+        UsageError: no such file, or an unknown or invalid setting.
         DataError: the file is not YAML.
     """
     return load_settings(ListeningTest, Path(path), EXAMPLE)

@@ -1,6 +1,6 @@
-"""The sounds of a page: alike in all that is not the music, so that nothing but listening tells models apart.
+"""The sounds of a page, equal in everything except the music, so that only listening can distinguish models.
 
-All sounds of an item have one loudness, one sample rate, two channels, one constant bitrate and one number of bytes.
+All sounds of an item have equal loudness, sample rate, bitrate and size in bytes, and two channels.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from bench.report.audio_encoding import playable
 from bench.report.loudness import gain, measure, target
 
 RATE = 44_100
-"""In Hz, of all sounds: a rate of its own would tell a model."""
+"""Sample rate of all sounds in Hz; a different rate would reveal a model."""
 
 FADE_IN, FADE_OUT = 0.01, 0.1
 """Seconds."""
 
 ANCHOR = 3500.0
-"""Hz: where the low anchor of ITU-R BS.1534-3 (§5.1) ends."""
+"""Cutoff in Hz of the low anchor of ITU-R BS.1534-3 (§5.1)."""
 
 PIECE, NOISE = 0.25, -6.0
-"""Of a spoiled copy: seconds of the pieces that it is shuffled in, and the noise in dB relative to the music."""
+"""For degraded copies: length in seconds of the shuffled pieces, and the noise in dB relative to the music."""
 
 
 def prepared(clips: Mapping[str, Audio], seconds: float, matched: bool) -> dict[str, Audio]:
     """Make the clips of one item alike in loudness, rate, channels and length.
 
     Args:
-        clips: as the models made them, by model.
-        seconds: that are kept at most.
-        matched: whether all are cut to the shortest and band-limited to the lowest sample rate.
+        clips: original clips by model.
+        seconds: maximum length.
+        matched: whether to cut all to the shortest and band-limit them to the lowest sample rate.
 
     Returns:
-        By model, two channels at `RATE`, all of one length: faded in and out, and followed by silence where shorter.
+        By model, two channels at `RATE`, all of the same length: faded in and out, and padded with silence.
     """
     longest = min([seconds, *(clip.duration for clip in clips.values())] if matched else [seconds])
     lowest = min(clip.rate for clip in clips.values())
@@ -60,9 +60,9 @@ def prepared(clips: Mapping[str, Audio], seconds: float, matched: bool) -> dict[
 
 
 def spoiled(clip: Audio, seed: int) -> Audio:
-    """Spoil a clip in harmony, rhythm and sound, as anybody hears who listens.
+    """Degrade the harmony, rhythm and sound of a clip audibly.
 
-    It is shuffled in pieces of `PIECE` seconds, ends at `ANCHOR` Hz, and has white noise up to there at `NOISE` dB.
+    It is shuffled in pieces of `PIECE` seconds, low-passed at `ANCHOR` Hz, and gets white noise below it at `NOISE` dB.
 
     Args:
         clip: at any rate.
@@ -84,7 +84,7 @@ def spoiled(clip: Audio, seed: int) -> Audio:
 
 @interrupts.held()
 def as_mp3(sound: Audio) -> bytes:
-    """Encode a sound at a constant bitrate, without tags: as many frames give as many bytes."""
+    """Encode a sound at a constant bitrate, without tags, so that equal lengths give equal sizes."""
     import soundfile
 
     file = io.BytesIO()

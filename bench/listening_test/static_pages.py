@@ -1,4 +1,4 @@
-"""A listening test as a folder of files that any web server can hand out; answers stay in the listeners' browsers."""
+"""A listening test as static files for any web server; answers stay in the listeners' browsers."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _FILES = ("listener.css", "player.js", "answers.js", "listener.js")
 
 
 def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None:
-    """Write the pages of a listening test, with nothing in them that says which model is which.
+    """Write the pages of a listening test, without the identity of models.
 
     Args:
         folder: of the test.
         out: a new or an empty folder.
-        send: an address that each listener's answers are sent to as JSON when they are done, beside the download.
+        send: address to which answers are sent as JSON at the end, in addition to the download.
 
     Raises:
-        UsageError: there is no test in the folder, ``out`` cannot be used, or ``send`` is no address.
+        UsageError: there is no test in the folder, ``out`` cannot be used, or ``send`` is not an address.
         DataError: the design or a sound is damaged.
     """
     folder, out = Path(folder), Path(out)
@@ -42,12 +42,12 @@ def write_listening_pages(folder: StrPath, out: StrPath, send: str = "") -> None
 
 
 def write_preview(folder: Path, out: Path) -> None:
-    """Write the first session of a test into a new folder, as pages that keep no answer.
+    """Write the first session of a test into a new folder, as pages that store no answers.
 
     Raises:
         UsageError: there is no test in the folder.
         DataError: the design is damaged.
-        OSError: the disk does not take it.
+        OSError: the files cannot be written.
     """
     _write(read_design(folder), folder, out, range(1), "preview", "")
 

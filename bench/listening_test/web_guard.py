@@ -1,4 +1,4 @@
-"""What every answer of the server carries, and what no request may do: an ASGI layer around the pages."""
+"""An ASGI layer that adds security headers to responses, and limits requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 MOST_BYTES = 64_000
-"""Of a request's body; the longest answer has about 2,000."""
+"""Maximum bytes of a request's body; the longest answer has about 2,000."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -27,11 +27,11 @@ _HEADERS = {
 
 
 class Guard:
-    """Adds security headers, and refuses bodies that are too long before they are read.
+    """Add security headers, and refuse bodies that are too long before reading them.
 
     Args:
-        application: what answers.
-        secure: whether browsers reach it by https.
+        application: the wrapped application.
+        secure: whether browsers use https.
     """
 
     def __init__(self, application: Application, secure: bool) -> None:
@@ -61,7 +61,7 @@ class Guard:
         await self._application(scope, receive_whole, send_guarded)
 
     async def _body(self, scope: Message, receive: Receive) -> bytes | None:
-        """Return the whole body, or None where it is too long."""
+        """Return the whole body, or None if it is too long."""
         stated = dict(scope["headers"]).get(b"content-length", b"0")
         if not stated.isdigit() or int(stated) > MOST_BYTES:
             return None
@@ -78,7 +78,7 @@ class Guard:
 
 
 async def _refuse(send: Send) -> None:
-    content = json.dumps({"error": f"a request may have {MOST_BYTES:,} bytes"}).encode()
+    content = json.dumps({"error": f"a request may have at most {MOST_BYTES:,} bytes"}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -33,6 +33,13 @@ SCALE_WORDS = frozenset(
         *("expressiveness", "instrumentation", "production"),
     )
 )
+# Columns about a row or a listener, which are neither ratings nor models.
+ABOUT_ROWS = frozenset(
+    (
+        *("age", "time", "timestamp", "date", "duration", "seconds", "rt", "reactiontime", "responsetime", "order"),
+        *("position", "trial", "trialindex", "index", "row", "session", "page", "block", "group", "gender", "comment"),
+    )
+)
 _ENDINGS = ("id", "ids", "nr", "no", "number", "code", "key", "email", "uuid")
 
 

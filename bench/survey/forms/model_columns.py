@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.survey.forms.column_names import SCALE_WORDS, columns_of, plain
+from bench.survey.forms.candidate_columns import column_a_model_question
+from bench.survey.forms.column_names import ABOUT_ROWS, SCALE_WORDS, columns_of, plain
 from bench.survey.forms.layout import Opened, Request
 from bench.survey.forms.table import TextTable
 from bench.survey_question import SurveyQuestion
 
-_ABOUT_ROWS = frozenset(
-    (
-        *("age", "time", "timestamp", "date", "duration", "seconds", "rt", "reactiontime", "responsetime", "order"),
-        *("position", "trial", "trialindex", "index", "row", "session", "page", "block", "group", "gender", "comment"),
-    )
-)
 _WIDEST = ((0.0, 1.0), (1.0, 5.0), (1.0, 7.0), (0.0, 10.0), (0.0, 100.0))
 
 
@@ -25,7 +20,8 @@ def open_model_columns(table: TextTable, request: Request) -> Opened | None:
     of numbers lie on one rating scale; or where ``models`` names columns.
 
     Raises:
-        SurveyQuestion: there are such columns, but not on one scale, so that some may be something else.
+        SurveyQuestion: there are such columns, but not on one scale, so that some may be something else; or another
+            column may name the model of each row, so that these may be a scale each.
     """
     taken = dict(request.given)
     for role in ("listener", "prompt", "genre", "seed"):
@@ -38,9 +34,11 @@ def open_model_columns(table: TextTable, request: Request) -> Opened | None:
         return None
     if request.models and set(request.models) <= set(free):
         return _long(table, taken, list(request.models))
-    numbers = [name for name in free if plain(name) not in _ABOUT_ROWS and _numbers(table, name)]
+    numbers = [name for name in free if plain(name) not in ABOUT_ROWS and _numbers(table, name)]
     if len(numbers) < 2 or any(plain(name) in SCALE_WORDS for name in numbers):
         return None
+    if question := column_a_model_question(table, taken, numbers):
+        raise question
     spans = {name: _span(_numbers(table, name)) for name in numbers}
     if len(set(spans.values())) > 1:
         raise SurveyQuestion(

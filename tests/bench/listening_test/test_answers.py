@@ -314,7 +314,7 @@ def test_two_files_of_one_session_are_asked_about(make_test: MakeTest) -> None:
     (folder / ANSWERS).mkdir()
     for name in ("a.json", "b.json"):
         (folder / ANSWERS / name).write_text(content)
-    with pytest.raises(DataError, match="one session"):
+    with pytest.raises(DataError, match=r"b\.json: .*a\.json"):
         read_listening_test(folder)
 
 

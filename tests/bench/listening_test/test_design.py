@@ -123,8 +123,8 @@ def test_settings_name_what_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "test.yaml"
     for text, problem in [
         ("scales: [Harmoni]", "Harmony"),
-        ("scales: []", "one at least"),
-        ("scales: [Harmony, harmony]", "one name"),
+        ("scales: []", "scales: "),
+        ("scales: [Harmony, harmony]", "scales: .*Harmony"),
         ("kind: votes", "kind"),
         ("listener: 3", "listeners"),
         ("scales: [{name: 'a,b', question: x}]", "scales"),
