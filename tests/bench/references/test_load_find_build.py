@@ -127,7 +127,7 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.safetensors: truncated"):
         load_reference(path)
     save_file({"weight": rows()}, path)
-    with pytest.raises(DataError, match=r"x\.safetensors: .*not a reference"):
+    with pytest.raises(DataError, match=r"x\.safetensors: .*safetensors file"):
         load_reference(path)
     save_file({"mean": rows()}, path, {"tunebench": json.dumps({"format": 7})})
     with pytest.raises(DataError, match=r"format 7, .* format 2"):
@@ -140,13 +140,13 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
 def test_numbers_that_are_not_finite_are_refused_on_both_ways(tmp_path: Path) -> None:
     broken = rows()
     broken[3, 2] = np.nan
-    with ReferenceWriter(tmp_path / "r.safetensors") as writer, pytest.raises(DataError, match=r"song: .*not finite"):
+    with ReferenceWriter(tmp_path / "r.safetensors") as writer, pytest.raises(DataError, match="song: .*finite"):
         writer.add("song", "", None, broken)
     path = write(tmp_path / "r.safetensors")
     content = bytearray(path.read_bytes())
     content[-4:] = struct.pack("<f", np.nan)
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"embeddings .* not finite"):
+    with pytest.raises(DataError, match=r"embeddings .*finite"):
         load_reference(path)
 
 
@@ -155,7 +155,7 @@ def test_a_writer_that_never_finishes_leaves_nothing(tmp_path: Path) -> None:
         writer.add("a", "", None, rows())
     with ReferenceWriter(tmp_path / "s.safetensors") as writer:
         writer.add("a", "", None, rows(1))
-        with pytest.raises(DataError, match="at least 2 windows, it has 1"):
+        with pytest.raises(DataError, match=r"\b2 windows.*\b1\b"):
             writer.finish("one", IDENTITY)
     assert list(tmp_path.iterdir()) == []
 

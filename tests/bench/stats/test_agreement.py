@@ -183,8 +183,8 @@ def test_random_ratings_do_not_agree() -> None:
 @pytest.mark.parametrize(
     ("x", "said"),
     [
-        (np.full((4, 5), 3.0), "all ratings are equal|gave all units one rating"),
-        (np.full((4, 5), _), "all ratings are missing"),
+        (np.full((4, 5), 3.0), "equal|one rating"),
+        (np.full((4, 5), _), "missing"),
         ([1.0, 2.0], "shape"),
         ([[]], "shape"),
         ([[1.0, math.inf], [1.0, 2.0]], "infinite"),
@@ -208,19 +208,20 @@ def test_one_rater_and_one_unit_say_so() -> None:
 
 
 def test_other_refusals_say_what_to_do() -> None:
-    with pytest.raises(ValueError, match="no unit was rated by two"):
+    with pytest.raises(ValueError, match="two raters"):
         krippendorff_alpha([[1, _], [_, 2]])
-    with pytest.raises(ValueError, match=r"1 of 6 ratings are missing.*Krippendorff"):
+    with pytest.raises(ValueError, match=r"\b1 of 6\b.*Krippendorff"):
         icc([[1, 2], [3, _], [2, 2]])
-    with pytest.raises(ValueError, match=r"1 of 6 ratings are missing.*Krippendorff"):
+    with pytest.raises(ValueError, match=r"\b1 of 6\b.*Krippendorff"):
         kendall_w([[1, 2, _], [3, 1, 2]])
     with pytest.raises(ValueError, match="below 0"):
         krippendorff_alpha([[-1, 2], [1, 2]], "ratio")
-    with pytest.raises(ValueError, match="nominal, ordinal, interval, ratio"):
+    with pytest.raises(ValueError) as caught:
         krippendorff_alpha(KRIPPENDORFF, "cardinal")
+    assert all(word in str(caught.value) for word in ("nominal, ordinal, interval, ratio", "'cardinal'"))
     with pytest.raises(ValueError, match="2,k"):
         icc(SHROUT_FLEISS, "2,4")
-    with pytest.raises(ValueError, match="do not differ"):
+    with pytest.raises(ValueError, match=r"ICC\(3,k\)"):
         icc([[1, 2], [2, 1]], "3,k")
 
 

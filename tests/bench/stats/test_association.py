@@ -208,7 +208,8 @@ def test_order_of_listeners_and_clips_does_not_matter() -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     prompts = np.array([0, 1])
-    with pytest.raises(ValueError, match="one column for each"):
+    with pytest.raises(ValueError) as caught:
         RatedClips(np.ones((1, 3)), np.ones((2, 2)), prompts, prompts)
+    assert all(word in str(caught.value) for word in ("(1, 3)", "(2, 2)"))
     with pytest.raises(ValueError, match="infinite"):
         RatedClips(np.array([[1, math.inf]]), np.ones((2, 2)), prompts, prompts)

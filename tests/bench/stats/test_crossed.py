@@ -149,13 +149,13 @@ def test_empty_rows_and_columns_are_left_out_and_counted() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ([[1.0, 2.0, 3.0]], "only one listener"),
-        ([[1.0], [2.0]], "only one prompt"),
-        ([[1.0, np.nan], [np.nan, np.nan]], "only one listener"),
-        ([[np.nan, np.nan]], "no listener rated anything"),
+        ([[1.0, 2.0, 3.0]], "one listener"),
+        ([[1.0], [2.0]], "one prompt"),
+        ([[1.0, np.nan], [np.nan, np.nan]], "one listener"),
+        ([[np.nan, np.nan]], "no listener"),
         ([[1.0, np.inf], [0.0, 1.0]], "infinite"),
         ([1.0, 2.0], "shape"),
-        ([[1.0, 2.0], [2.0, np.nan]], "too few to tell"),
+        ([[1.0, 2.0], [2.0, np.nan]], "too few"),
     ],
 )
 def test_what_cannot_be_claimed_is_said(values: list[Any], sentence: str) -> None:
@@ -165,7 +165,7 @@ def test_what_cannot_be_claimed_is_said(values: list[Any], sentence: str) -> Non
 
 def test_the_confidence_is_a_share() -> None:
     assert crossed_mean(plates, 0.99).low < crossed_mean(plates, 0.9).low
-    with pytest.raises(ValueError, match="share between 0 and 1"):
+    with pytest.raises(ValueError, match=r"\b0 and 1\b.*\b95\b"):
         crossed_mean(plates, 95)
 
 

@@ -82,10 +82,10 @@ def test_maximal_model_agrees_on_complete_data() -> None:
 @pytest.mark.parametrize(
     ("ratings", "message"),
     [
-        (np.ones((3, 4)), "two models, two listeners"),
-        (np.ones((2, 1, 4)), "two models, two listeners"),
-        (np.ones((2, 3, 4)), "nothing to test them against"),
-        (np.full((2, 3, 4), np.nan), "ratings are missing"),
+        (np.ones((3, 4)), r"\(3, 4\)"),
+        (np.ones((2, 1, 4)), r"\(2, 1, 4\)"),
+        (np.ones((2, 3, 4)), "same differences"),
+        (np.full((2, 3, 4), np.nan), "missing"),
     ],
 )
 def test_what_cannot_be_tested_is_said(
@@ -93,5 +93,5 @@ def test_what_cannot_be_tested_is_said(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         crossed_f_test(ratings)
-    with pytest.raises(ValueError, match=r"two models|no rating differs|only one|no prompt|by no listener"):
+    with pytest.raises(ValueError, match=r"two models|no rating|only one|no prompt|no listener"):
         maximal_f_test(ratings)

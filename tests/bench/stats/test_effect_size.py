@@ -64,7 +64,7 @@ def test_standardised_difference_is_t_without_the_number_of_units() -> None:
 
 @pytest.mark.parametrize(
     ("d", "unit", "sentence"),
-    [([[1.0, 2.0]], "listener", "only one listener"), ([[1.0, 2.0], [2.0, 1.0]], "listener", "are equal")],
+    [([[1.0, 2.0]], "listener", "one listener"), ([[1.0, 2.0], [2.0, 1.0]], "listener", "listener .*equal")],
 )
 def test_without_spread_there_is_no_standardised_difference(d: list[list[float]], unit: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
@@ -73,7 +73,7 @@ def test_without_spread_there_is_no_standardised_difference(d: list[list[float]]
 
 def test_nothing_rated_is_no_effect_size() -> None:
     for effect_size in (probability_of_superiority, matched_rank_biserial):
-        with pytest.raises(ValueError, match="there are none"):
+        with pytest.raises(ValueError, match="finite differences"):
             effect_size([np.nan, np.nan])
     assert matched_rank_biserial([0.0, 0.0]) == 0
 
@@ -105,5 +105,5 @@ def test_equivalence_wants_a_margin_and_an_interval() -> None:
             equivalence(test, margin)
     with pytest.raises(ValueError, match="one-sided"):
         equivalence(test, 1.0, level=0.6)
-    with pytest.raises(ValueError, match="all values are equal"):
+    with pytest.raises(ValueError, match=r"values .*equal.*equivalence"):
         equivalence(crossed_t_test(np.ones((3, 3))), 1.0)

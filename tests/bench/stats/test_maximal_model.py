@@ -190,10 +190,10 @@ def test_a_covariate_takes_out_what_the_position_does() -> None:
     assert adjusted.components.residual < plain.components.residual
     # Any unit and origin of the position is as good.
     assert maximal_t_test(drifted[0], drifted[1], covariate=3 + 10 * position).p == pytest.approx(adjusted.p, rel=1e-4)
-    with pytest.raises(ValueError, match="cannot be told from the models"):
+    with pytest.raises(ValueError, match=r"covariate .*models"):
         maximal_t_test(drifted[0], drifted[1], covariate=np.stack([np.zeros((10, 12)), np.ones((10, 12))]))
     position[0, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="a value for every rating"):
+    with pytest.raises(ValueError, match=r"covariate .*rating"):
         maximal_t_test(drifted[0], drifted[1], covariate=position)
 
 
@@ -201,7 +201,7 @@ def test_equal_ratings_have_an_estimate_and_no_test() -> None:
     test = maximal_t_test(np.full((3, 4), 2.0), np.full((3, 4), 5.0))
     assert (test.estimate, test.se) == (3.0, 0.0)
     assert test.reason and np.isnan([test.p, test.low, test.df]).all()
-    with pytest.raises(ValueError, match="nothing to test"):
+    with pytest.raises(ValueError, match="no rating"):
         maximal_f_test(np.ones((2, 3, 4)))
 
 
@@ -216,12 +216,12 @@ ADDITIVE[1, 0, 0] = np.nan
 @pytest.mark.parametrize(
     ("ratings", "reason"),
     [
-        (BETWEEN, "by only one listener"),
-        (BETWEEN.transpose(0, 2, 1), "on only one prompt"),
-        (np.stack([BETWEEN[0], np.full((4, 6), np.nan)]), "only one listener"),
-        (FEW, "4 ratings are too few"),
-        (ADDITIVE, "explain every rating exactly"),
-        (np.full((2, 1, 4), 1.0), "two models, two listeners"),
+        (BETWEEN, "one listener"),
+        (BETWEEN.transpose(0, 2, 1), "one prompt"),
+        (np.stack([BETWEEN[0], np.full((4, 6), np.nan)]), "one listener"),
+        (FEW, "4 ratings"),
+        (ADDITIVE, "every rating"),
+        (np.full((2, 1, 4), 1.0), r"\(2, 1, 4\)"),
         (np.array([[[1.0, np.inf], [2, 3]], [[1, 2], [2, 1]]]), "infinite"),
     ],
 )

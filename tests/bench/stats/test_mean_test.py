@@ -54,7 +54,7 @@ def test_interval_and_p_agree_and_equal_differences_have_neither() -> None:
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, math.nan], [[1.0, 2.0]]])
 def test_no_mean_to_test_is_refused(values: list[float]) -> None:
-    with pytest.raises(ValueError, match="two finite differences"):
+    with pytest.raises(ValueError, match="finite differences"):
         mean_tests([np.array(values)])
 
 

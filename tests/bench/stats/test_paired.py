@@ -44,7 +44,7 @@ class TestSigns:
 
     def test_nothing_to_flip_is_refused(self) -> None:
         for n, permutations in ((0, 1), (1, 0)):
-            with pytest.raises(ValueError, match="need differences and permutations"):
+            with pytest.raises(ValueError, match=f"{n} and {permutations}"):
                 sign_flips(n, permutations, np.random.default_rng(0))
 
 

@@ -155,11 +155,11 @@ def test_a_part_of_the_old_configuration_names_all_its_clips(old: Path) -> None:
 
 def test_another_model_is_still_another(old: Path) -> None:
     Path("run.yaml").write_text(Path("run.yaml").read_text().replace("hz: 330", "hz: 440"))
-    with pytest.raises(UsageError, match="holds another model 'pluck'"):
+    with pytest.raises(UsageError, match="model 'pluck'"):
         bench.run("run.yaml", old)
     Path("plugin.py").write_text(Path("plugin.py").read_text() + "\n")
     Path("run.yaml").write_text(Path("run.yaml").read_text().replace("hz: 440", "hz: 330"))
-    with pytest.raises(UsageError, match="holds another model 'pluck'"):
+    with pytest.raises(UsageError, match="model 'pluck'"):
         bench.run("run.yaml", old)
 
 
@@ -180,7 +180,7 @@ def test_scoring_it_again_brings_the_scores_up_to_date(old: Path) -> None:
 
 def test_the_reference_of_an_older_format_is_refused(old: Path) -> None:
     (file,) = (old / "references").iterdir()
-    with pytest.raises(DataError, match=r"format 1, .* format 2; .*reference build"):
+    with pytest.raises(DataError, match=r"format 1, .* format 2; "):
         load_reference(file)
 
 

@@ -165,7 +165,7 @@ class TestFolders:
         beside.mkdir()
         (beside / "run.db").symlink_to(made / "run.db")
         for other in (link, beside):
-            with pytest.raises(UsageError, match="cannot be compared with itself"):
+            with pytest.raises(UsageError, match=r"'base' .*itself"):
                 compare(made, "base", "base", other)
 
     def test_a_name_that_is_no_text(self, made: Path, tmp_path: Path) -> None:

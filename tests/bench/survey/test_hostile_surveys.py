@@ -57,7 +57,7 @@ def test_ratings_out_of_this_world_are_refused(factor: float, tmp_path: Path) ->
 
 @pytest.mark.parametrize("factor", [1e300, 1e-300])
 def test_a_variance_beyond_floating_point_is_a_sentence(factor: float) -> None:
-    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="cannot be computed"):
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="variance"):
         crossed_t_test(np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 0.0], [2.0, 2.0, 1.0]]) * factor)
 
 
@@ -130,8 +130,8 @@ def test_a_range_below_zero_is_legible(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"listener": "value", "value": "value"}, "'value' is given two roles, listener and value"),
-        ({"value": "value", "choice": "scale"}, "'value' is about ratings and 'choice' about preferences"),
+        ({"listener": "value", "value": "value"}, "'value' .*listener and value"),
+        ({"value": "value", "choice": "scale"}, "'value' .*'choice'"),
     ],
 )
 def test_contradictions_are_refused(columns: dict[str, str], message: str, tmp_path: Path) -> None:
@@ -142,8 +142,9 @@ def test_contradictions_are_refused(columns: dict[str, str], message: str, tmp_p
 
 def test_half_a_preference_is_asked_for_the_rest(tmp_path: Path) -> None:
     survey().to_csv(tmp_path / "r.csv", index=False)
-    with pytest.raises(DataError, match=r"'choice' is about preferences.*name --column a=NAME --column b=NAME, too"):
+    with pytest.raises(DataError) as caught:
         read_survey(tmp_path / "r.csv", {"choice": "value"})
+    assert all(word in str(caught.value) for word in ("'choice'", "--column a=NAME", "--column b=NAME"))
 
 
 def test_a_scale_has_one_range() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -208,21 +209,22 @@ def test_what_the_run_does_not_have_is_named_and_left_out(run: Path, answers: pd
 def test_when_nothing_matches_it_says_what_to_do(
     run: Path, answers: pd.DataFrame, tmp_path: Path, tunebench: Command
 ) -> None:
-    with pytest.raises(DataError, match=r"models are base_v1, .* the run's base, tuned, large"):
+    with pytest.raises(DataError) as caught:
         predicted(run, answers.assign(model=answers["model"] + "_v1"), tmp_path)
-    with pytest.raises(DataError, match="prompts are 1jazz"):
+    assert all(word in str(caught.value) for word in ("base_v1", "base, tuned, large"))
+    with pytest.raises(DataError, match="1jazz"):
         predicted(run, answers.assign(prompt="1jazz" + answers["prompt"]), tmp_path)
-    with pytest.raises(DataError, match="no such clip"):
+    with pytest.raises(DataError, match="seeds"):
         predicted(run, answers.assign(seed=3), tmp_path)
     done = tunebench("survey", "agree", run, save(answers.assign(seed=3), tmp_path / "other.csv"))
     assert done.returncode == 5 and done.stdout == "" and len(done.stderr.splitlines()) == 1
 
 
 def test_a_folder_without_a_run_or_clips_is_refused(answers: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not a run folder"):
+    with pytest.raises(UsageError, match=r"run\.db"):
         predicted(tmp_path, answers, tmp_path)
     Store.open(tmp_path / "empty").close()
-    with pytest.raises(DataError, match="no clips; finish it"):
+    with pytest.raises(DataError, match=re.escape(str(tmp_path / "empty"))):
         predicted(tmp_path / "empty", answers, tmp_path)
 
 

@@ -87,9 +87,10 @@ def test_columns_that_were_named_win(write: Callable[..., Path]) -> None:
     path = write("listener,rater,clip,model,value\nx,r1,c,a,1\nx,r2,c,a,2\nx,r1,c,b,3\nx,r2,c,b,4\n")
     found = read_ratings(path, {"listener": "rater", "prompt": "clip"})
     assert found.listeners == ("r1", "r2")
-    with pytest.raises(UsageError, match=r"--column prompt=clib: .* has no column 'clib' \(did you mean 'clip'\?\)"):
+    with pytest.raises(UsageError) as caught:
         read_ratings(path, {"prompt": "clib"})
-    with pytest.raises(UsageError, match="did you mean 'listener'"):  # or a column would be passed over
+    assert all(word in str(caught.value) for word in ("--column prompt=clib: ", "'clib'", "'clip'"))
+    with pytest.raises(UsageError, match=r"'listner'.*'listener'"):  # or a column would be passed over
         read_ratings(path, {"listner": "rater"})
 
 
@@ -258,11 +259,11 @@ def test_binary_and_missing_files_are_refused(tmp_path: Path) -> None:
 
 def test_unknown_models_and_scales_are_suggested(write: Callable[..., Path]) -> None:
     path = write(long_frame().to_csv(index=False))
-    with pytest.raises(UsageError, match=r"has no model 'tuned2' \(did you mean 'tuned'\?\)"):
+    with pytest.raises(UsageError, match=r"'tuned2'.*'tuned'"):
         read_ratings(path, models=["base", "tuned2"])
-    with pytest.raises(UsageError, match="has no scale 'Melody'"):
+    with pytest.raises(UsageError, match="'Melody'"):
         read_ratings(path, scales=["Melody"])
-    with pytest.raises(UsageError, match="--rating-scale is given for 'Harmoni' "):
+    with pytest.raises(UsageError, match=r"--rating-scale .*'Harmoni' .*'Harmony'"):
         read_ratings(path, ranges={"Harmoni": Range(1, 5)})
     assert read_ratings(path, models=["tuned", "base"]).models == ("tuned", "base")
 
@@ -290,8 +291,9 @@ def test_range_is_guessed(values: list[float], expected: tuple[float, float]) ->
 
 
 def test_a_few_ratings_beyond_the_rest_are_asked_about() -> None:
-    with pytest.raises(SurveyQuestion, match=r"100 of 103 ratings of MOS lie on 1–5, but there are also 6, 7") as asked:
+    with pytest.raises(SurveyQuestion) as asked:
         guess_range(np.array([1, 2, 3, 4, 5] * 20 + [6, 7, 7], dtype=float), "MOS")
+    assert all(word in str(asked.value) for word in ("100 of 103", "MOS", "1–5", "6, 7"))
     assert asked.value.answers == (["--rating-scale", "1-7"], ["--missing", "6,7"])
 
 
@@ -344,7 +346,7 @@ def test_webmushra_paired_comparison(write: Callable[..., Path]) -> None:
     assert votes_of(turned, "preference")["lora", "base"].differences.tolist() == [[1, -1, 0]] * 2
     assert reasons(found) == {"no answer": (5, 9)}
     assert set(found.table["side"]) == {""}  # the reference may have stood on either
-    with pytest.raises(DataError, match="preferences between two models; ratings of each are needed"):
+    with pytest.raises(DataError, match="holds preferences"):
         read_ratings(write(head + "\n".join(rows)))
 
 
@@ -352,7 +354,7 @@ def test_webmushra_likert_and_nameless_listeners(write: Callable[..., Path]) -> 
     head = "session_test_id,name,trial_id,stimuli_rating,stimuli,rating_time\n"
     found = read_ratings(write(head + 't,a,q," 4 ",C1,3\nt,b,q,2,C2,3\nt,b,q,2,C1,3\nt,a,q,1,C2,3\n'))
     assert found.cube("rating").tolist() == [[[4.0], [2.0]], [[1.0], [2.0]]]
-    with pytest.raises(DataError, match="no column tells the listeners apart"):
+    with pytest.raises(DataError, match="--column listener=NAME"):
         read_ratings(write("session_test_id,age,trial_id,rating_stimulus,rating_score\nt,3,q,C1,3\nt,3,q,C2,4\n"))
 
 

@@ -50,7 +50,7 @@ def test_questions_name_clips_as_a_word(tmp_path: Path) -> None:
         assert found.in_question(text) == (clip, rest)
     for text in ("abc1", "c1x", "c100", "c1_1", ""):
         assert found.in_question(text) is None, text
-    with pytest.raises(DataError, match="names two clips"):
+    with pytest.raises(DataError, match="c1, c10"):
         found.in_question("Is c1 better than c10?")
 
 
