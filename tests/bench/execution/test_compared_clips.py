@@ -157,7 +157,7 @@ def test_workers_and_shards_give_the_same(settings: Settings, tmp_path: Path) ->
         ({"pairs": "nowhere.csv"}, "nowhere.csv"),
         ({"pairs": {"file": "pairs/pairs.csv", "audio": "fil"}}, "no column 'fil'"),
         ({"pairs": {"file": "pairs/pairs.csv", "folder": "elsewhere"}}, "no file"),
-        ({"suite": "genres@1", "limit": 1, "pairs": {"file": "pairs/pairs.csv", "prompt": "file"}}, "no row names"),
+        ({"suite": "genres@1", "limit": 1, "pairs": {"file": "pairs/pairs.csv", "prompt": "file"}}, "column 'file'"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_made(

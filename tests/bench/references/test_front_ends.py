@@ -139,7 +139,7 @@ def test_importing_takes_settings_on_the_command_line(ref: EmbedderRef, tmp_path
         ({}, "name"),
         ({"name": "fadtk"}, "taken"),
         ({"name": "tunebench"}, "taken"),
-        ({"name": "m", "levle": "peak"}, "did you mean 'level'"),
+        ({"name": "m", "levle": "peak"}, "'level'"),
         ({"name": "m", "level": "peak"}, "target"),
         ({"name": "m", "level": "peak", "target": -61}, "target"),
         ({"name": "m", "target": -1}, "level"),

@@ -51,8 +51,9 @@ def of_differences(d: list[list[float]], folder: Path, margin: float) -> SurveyC
 def test_ratings_out_of_this_world_are_refused(factor: float, tmp_path: Path) -> None:
     table = survey()
     table["value"] = table["value"] * factor
-    with pytest.raises(SurveyQuestion, match="cannot be read"):
+    with pytest.raises(SurveyQuestion) as caught:
         analysed(table, tmp_path)
+    assert all(word in str(caught.value) for word in ("Harmony", "--words"))
 
 
 @pytest.mark.parametrize("factor", [1e300, 1e-300])
@@ -130,7 +131,7 @@ def test_a_range_below_zero_is_legible(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"listener": "value", "value": "value"}, "'value' .*listener and value"),
+        ({"listener": "value", "value": "value"}, "'value' .*listener .*value"),
         ({"value": "value", "choice": "scale"}, "'value' .*'choice'"),
     ],
 )

@@ -95,24 +95,24 @@ def test_columns_that_were_named_win(write: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "message"),
+    ("header", "asked", "named"),
     [
-        ("x,prompt,model,value", "cannot tell which column is the listener"),
-        ("a1,a2,a3,a4", "the listener and which the prompt and which the model and which the value"),
-        (
-            "rater,subject,prompt,model",
-            "the listener may be 'rater' or 'subject'; say which with --column listener=NAME",
-        ),
-        ("listener,prompt,model,rating,Harmony", "the ratings may be in 'rating' or in Harmony"),
-        ("listener,prompt,model,model", "the column 'model' is there twice"),
-        ("listener,prompt,model,", "column 4 has no name"),
+        ("x,prompt,model,value", False, ["--column listener=NAME,"]),
+        ("a1,a2,a3,a4", False, [f"--column {role}=NAME" for role in ("listener", "prompt", "model", "value")]),
+        ("rater,subject,prompt,model", True, ["'rater'", "'subject'", "--column listener=NAME"]),
+        ("listener,prompt,model,rating,Harmony", True, ["'rating'", "Harmony"]),
+        ("listener,prompt,model,model", False, ["'model'", "twice"]),
+        ("listener,prompt,model,", False, ["column 4"]),
     ],
 )
-def test_columns_that_cannot_be_told_are_refused(header: str, message: str, write: Callable[..., Path]) -> None:
+def test_columns_that_cannot_be_told_are_refused(
+    header: str, asked: bool, named: list[str], write: Callable[..., Path]
+) -> None:
     count = header.count(",") + 1
-    with pytest.raises((DataError, SurveyQuestion), match=message) as refused:
+    with pytest.raises((DataError, SurveyQuestion)) as refused:
         read_ratings(write(f"{header}\n{','.join('1' * count)}\n"))
-    assert isinstance(refused.value, SurveyQuestion) == (" may be " in message)
+    assert isinstance(refused.value, SurveyQuestion) == asked
+    assert all(word in str(refused.value) for word in named)
 
 
 def test_refusal_shows_the_canonical_form(write: Callable[..., Path]) -> None:
@@ -235,10 +235,10 @@ def test_every_answer_counts_or_is_excluded_with_its_row(
     ("text", "message"),
     [
         ("", "empty"),
-        ("listener,prompt,model,value\n", "no rows below the header"),
-        ("listener,prompt,model,value\na,b,c,1,9\n", "line 2 has 5 cells, the header 4"),
-        ('listener,prompt,model,value\na,b,"c,1\n', "not a valid table"),
-        ("listener,prompt,model,value\na,b,c,n/a\n", r"no answer is left to analyse: 1 × no rating .*row 2: 'n/a'"),
+        ("listener,prompt,model,value\n", "no rows"),
+        ("listener,prompt,model,value\na,b,c,1,9\n", "line 2 .*5 .*4"),
+        ('listener,prompt,model,value\na,b,"c,1\n', "valid table"),
+        ("listener,prompt,model,value\na,b,c,n/a\n", r"1 × no rating .*row 2: 'n/a'"),
         ("listener,prompt,model,value\na,b,c\x00,1\n", "binary zeros"),
     ],
 )
@@ -250,7 +250,7 @@ def test_unusable_files_are_refused_in_a_sentence(text: str, message: str, write
 def test_binary_and_missing_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_bytes(bytes(range(128, 256)))
     (tmp_path / "r.parquet").write_bytes(b"PAR1 but no more")
-    for name, message in (("r.csv", "not UTF-8"), ("r.parquet", "not a valid Parquet")):
+    for name, message in (("r.csv", "not UTF-8"), ("r.parquet", "Parquet")):
         with pytest.raises(DataError, match=message):
             read_ratings(tmp_path / name)
     with pytest.raises(UsageError):
