@@ -1,1 +1,1 @@
-"""Two models, or all pairs of them, compared prompt by prompt."""
+"""Compare two models, or all pairs of models, prompt by prompt."""

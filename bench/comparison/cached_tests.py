@@ -1,4 +1,4 @@
-"""Tests of set metrics that were made before: those stored in the runs, and those in the user's folder for caches."""
+"""Cached tests of set metrics: those stored in runs, and those in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.storage.store import Store
 from bench.user_cache import UserCache
 
 FORMAT = 4
-"""Raised whenever the same sets would be tested in another way."""
+"""Version of the tests, raised if the same sets are tested differently."""
 
 _MOST_BYTES = 64_000_000  # some 50,000 tests
 
 
 class CachedTest(Settings):
-    """A difference as `bench.Difference` has it, and ``n``, of how many shared prompts it is."""
+    """A difference as in `bench.Difference`, and ``n``, its number of shared prompts."""
 
     estimate: Finite | None
     low: Finite | None
@@ -41,12 +41,12 @@ class CachedTest(Settings):
 class CachedTests:
     """Tests by key.
 
-    Those of a run are found by the key alone, since a run says itself what its embeddings are. The user's cache is for
-    all runs, so what is kept there is found by a key that covers the embeddings, too. What is damaged is made again.
+    Tests of a run are found by the key alone, since a run determines its embeddings. The user's cache is for
+    all runs, so its key also covers the embeddings. Damaged entries are made again.
 
     Args:
-        stores: the runs whose tests are looked at.
-        keep: the run that new tests are stored in, open for writing; None keeps them in the user's cache.
+        stores: the runs to search.
+        keep: the run to store new tests in, open for writing; None stores them in the user's cache.
     """
 
     def __init__(self, stores: Iterable[Store], keep: Store | None = None) -> None:
@@ -71,7 +71,7 @@ class CachedTests:
             self._cache.put(cache_key, text.encode())
 
     def finish(self) -> None:
-        """Keep the cache within its size."""
+        """Trim the cache to its size limit."""
         self._cache.trim()
 
 

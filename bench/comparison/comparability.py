@@ -1,4 +1,4 @@
-"""Whether two rows can be compared: what is refused, what a metric gives no number for, and what is only marked."""
+"""Check whether two rows can be compared: what is refused, what has no number, and what is only marked."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bench.stats.permutation import smallest_p
 
 _SAME_LENGTH = 0.05  # seconds, as for views
 FEWEST = 6
-"""Prompts without which no difference is significant: exchanging 5 in all ways gives no p below 2/2⁵ = .0625."""
+"""Prompts without which no difference is significant: all permutations of 5 give no p below 2/2⁵ = .0625."""
 
 
 def refuse(first: ComparedRun, second: ComparedRun, mark: bool, rephrased: bool = False) -> tuple[Notice, ...]:
-    """Return warnings that every row of a comparison of two runs carries.
+    """Return warnings for every row of a comparison of two runs.
 
     Args:
         first, second: the runs of A and B.
-        mark: whether to say that their clips have other durations, in place of refusing.
-        rephrased: whether texts may differ where all else of a prompt is the same; it is said how many do.
+        mark: whether to mark different durations instead of refusing.
+        rephrased: whether texts may differ if the rest of a prompt is the same; a warning counts them.
 
     Raises:
-        UsageError: other prompts under one id, no shared prompts, or another duration and no wish to ``mark`` it.
+        UsageError: different prompts with the same id, no shared prompts, or different durations without ``mark``.
     """
     if first is second:
         return ()
@@ -47,10 +47,10 @@ def refuse(first: ComparedRun, second: ComparedRun, mark: bool, rephrased: bool 
         same_music = one == replace(two, text=one.text)
         reworded += one != two
         if one != two and not (rephrased and same_music):
-            hint = ", or answers to other words with --rephrased" if same_music else ""
+            hint = ", or use --rephrased to pair different texts" if same_music else ""
             place, was, now_is = first_difference(asdict(one), asdict(two))
             raise UsageError(
-                f"prompt '{id}' is another: {place} is {was} in {first.folder} and {now_is} in {second.folder}; "
+                f"prompt '{id}' differs: {place} is {was} in {first.folder} and {now_is} in {second.folder}; "
                 f"compare runs of the same prompts{hint}"
             )
     words = (Notice("W-WORDS", {"prompts": reworded, "of": len(shared)}),) if reworded else ()
@@ -61,18 +61,18 @@ def refuse(first: ComparedRun, second: ComparedRun, mark: bool, rephrased: bool 
         said = [seconds_text(length) for length in lengths]
         raise UsageError(
             f"clips of {said[0]} in {first.folder} and of {said[1]} in {second.folder} are not comparable; "
-            "make both alike, or compare them all the same with --mark"
+            "make both the same, or compare anyway with --mark"
         )
     return (*words, Notice("W-DURATION", {"a": lengths[0], "b": lengths[1]}))
 
 
 def matched(first: ComparedRun, second: ComparedRun) -> list[tuple[ComparedMetric, str | None]]:
-    """The metrics of the two runs in the order of the first, each with the reason why it gives no numbers, if any."""
+    """Return the metrics of both runs in the order of the first, each with the reason if it has no numbers."""
     if first is second:
         return [(metric, None) for metric in first.metrics]
     theirs = {metric.name: metric for metric in second.metrics}
     own = {metric.name for metric in first.metrics}
-    # With other parameters a metric has another name.
+    # A metric with other parameters has another name.
     spare = [metric for metric in second.metrics if metric.name not in own]
     found: list[tuple[ComparedMetric, str | None]] = []
     for metric in first.metrics:
@@ -86,7 +86,7 @@ def matched(first: ComparedRun, second: ComparedRun) -> list[tuple[ComparedMetri
 
 
 def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRun, second: ComparedRun) -> str | None:
-    advice = "score both runs alike with 'tunebench score'"
+    advice = "score both runs the same way with 'tunebench score'"
     if two is None:
         return f"only {first.folder} has this metric; {advice}"
     if one.version != two.version:
@@ -104,11 +104,11 @@ def _mismatch(one: ComparedMetric, two: ComparedMetric | None, first: ComparedRu
         what, values = "reference", [f"{m.column.reference} ({m.reference[:12]})" for m in (one, two)]
     else:
         return None
-    return f"another {what}: {values[0]} in {first.folder} and {values[1]} in {second.folder}; {advice}"
+    return f"different {what}: {values[0]} in {first.folder} and {values[1]} in {second.folder}; {advice}"
 
 
 def unequal(a: RunRow, b: RunRow, column: Column) -> tuple[Notice, ...]:
-    """Return warnings for a metric whose numbers may differ for another reason than the models' quality."""
+    """Return warnings for a metric whose numbers may differ for reasons other than the models' quality."""
     found = []
     lengths = a.run.length(a.label), b.run.length(b.label)
     whole = not column.view or View.of_key(column.view).seconds is None
@@ -127,12 +127,12 @@ def _seeds(counts: Mapping[str, int]) -> list[int]:
 
 
 def unpaired(only_a: int, only_b: int) -> tuple[Notice, ...]:
-    """Return the warning for prompts that only one of the two has a value for."""
+    """Return the warning about prompts for which only one row has a value."""
     return (Notice("W-UNPAIRED", {"only_a": only_a, "only_b": only_b}),) if only_a + only_b else ()
 
 
 def few(n: int, differing: int) -> tuple[Notice, ...]:
-    """Return the warning for a test of so few prompts, or so few that differ at all, that p could not be below .05."""
+    """Return the warning for a test with so few (differing) prompts that p cannot be below .05."""
     if n < FEWEST:
         return (Notice("W-FEW", {"prompts": n, "p": smallest_p(n)}),)
     if differing < FEWEST:
@@ -141,6 +141,6 @@ def few(n: int, differing: int) -> tuple[Notice, ...]:
 
 
 def skewed(p: float, mean_p: float) -> tuple[Notice, ...]:
-    """The warning where exchangeability and the mean, which may be 0 though A and B differ, are not settled alike."""
-    known = not math.isnan(mean_p)  # it is none where all prompts differ by the same
+    """Return the warning if the tests of exchangeability and of the mean disagree."""
+    known = not math.isnan(mean_p)  # NaN if the difference is the same for all prompts
     return (Notice("W-SKEW", {"p": p, "mean_p": mean_p}),) if known and (p < LEVEL) != (mean_p < LEVEL) else ()

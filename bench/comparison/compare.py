@@ -1,4 +1,4 @@
-"""Comparing rows of runs, paired by prompt: B − A on every metric, tested, with what chance alone would look like."""
+"""Compare rows of runs, paired by prompt: B − A on every metric, with tests and a self-comparison."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Pair = tuple[RunRow, RunRow]
 
 @dataclass(frozen=True)
 class ComparisonOptions:
-    """What of two rows is compared, and how.
+    """Options of a comparison of two rows.
 
     Attributes:
-        by: ``genre`` or ``level`` adds rows for each.
+        by: ``genre`` or ``level`` adds rows for each group.
         reference: another place to look for the reference that set metrics were scored against.
-        mark: compare clips of different lengths, and say so on every row, instead of refusing.
+        mark: compare clips of different lengths with a mark on every row, instead of refusing.
         plugin_files: whether set metrics of plugin files may be loaded.
-        rephrased: take prompts of one id in two runs as one though their texts differ, and say so on every row.
+        rephrased: pair prompts by id even if their texts differ, with a mark on every row.
     """
 
     by: str | None = None
@@ -63,11 +63,11 @@ def compare(
         run: the folder of a run.
         a, b: rows of it; with ``other``, B is a row of that run.
         other: the folder of another run.
-        options: what to compare, and how; the defaults where there are none.
-        progress: told of the tests of set metrics.
+        options: options; by default `ComparisonOptions()`.
+        progress: receives the progress of tests of set metrics.
 
     Raises:
-        UsageError: no such run or row, A and B are one, nothing is scored, or the runs cannot be compared at all; the
+        UsageError: no such run or row, A and B are the same, nothing is scored, or the runs cannot be compared; the
             message says why.
         DataError: a damaged run, or a damaged file under ``reference``.
     """
@@ -77,7 +77,7 @@ def compare(
 
 @contextmanager
 def opened(run: Path, other: Path | None = None) -> Iterator[tuple[ComparedRun, ComparedRun]]:
-    """Yield the run of A and that of B, each as it is at this moment; they are one where both folders are.
+    """Yield the run of A and that of B, each as a snapshot; the same object if both folders are the same.
 
     Raises:
         UsageError, DataError: as `bench.storage.store.Store.read`.
@@ -95,7 +95,7 @@ def compare_rows(
     options: ComparisonOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Comparison]:
-    """As `compare`, of rows of runs that are `opened`."""
+    """Compare rows of runs that are `opened`; see `compare`."""
     options = options or ComparisonOptions()
     by = parse_grouping(options.by)
     if options.reference is not None:
@@ -108,7 +108,7 @@ def compare_rows(
     second.row(b)
     if first is second and a == b:
         raise UsageError(
-            f"'{a}' cannot be compared with itself; name two rows of {first.folder}: {', '.join(first.labels)}"
+            f"'{a}' cannot be compared with itself; choose two rows of {first.folder}: {', '.join(first.labels)}"
         )
     refuse_ungrouped(first.prompts.values(), by)
     warnings = refuse(first, second, options.mark, options.rephrased)
@@ -132,19 +132,19 @@ def compare_all(
     plugin_files: bool = False,
     scores: ClipScores | None = None,
 ) -> list[Comparison]:
-    """As `compare`, of many pairs (A, B) of one run, one pair after the other.
+    """Compare many pairs (A, B) of one run, in their order; see `compare`.
 
-    Of more than `bench.comparison.set_tests.MOST_PAIRS` pairs, none is tested on set metrics; each says so.
+    With more than `bench.comparison.set_tests.MOST_PAIRS` pairs, none is tested on set metrics, with a reason.
 
     Args:
-        store: the run, which is read once.
+        store: the run; it is read once.
         pairs: labels of its rows.
-        groupings: what to add rows by.
-        progress: told of the tests of set metrics.
-        chance: whether to compare each A with itself, too.
-        sets_by_group: whether set metrics, whose tests take longest, are compared within groups, too.
+        groupings: properties to group rows by.
+        progress: receives the progress of tests of set metrics.
+        chance: whether to compare each A also with itself.
+        sets_by_group: whether to compare set metrics, whose tests are slow, also within groups.
         plugin_files: as in `ComparisonOptions`.
-        scores: of its clips, where the caller reads them, too.
+        scores: scores of its clips, if already read by the caller.
 
     Raises:
         UsageError: as `compare`.
@@ -155,11 +155,11 @@ def compare_all(
 
 
 def compare_rows_of_runs(rows: Sequence[RunRow], progress: Progress | None = None) -> list[Comparison]:
-    """As `compare_all`, of every pair of rows of any runs of one protocol, over all prompts, without A against itself.
+    """Compare every pair of rows of runs with the same protocol, over all prompts, without self-comparisons.
 
     Args:
-        rows: each with a name of its own.
-        progress: told of the tests of set metrics.
+        rows: rows with distinct names.
+        progress: receives the progress of tests of set metrics.
     """
     sets = SetTests([row.run for row in rows])
     return _compare(list(combinations(rows, 2)), (), False, False, sets, progress, ())
@@ -180,7 +180,7 @@ def _compare(
         ""
         if len(pairs) <= MOST_PAIRS
         else (
-            f"{len(pairs):,} pairs are too many to test on distances, {MOST_PAIRS} are tested at most"
+            f"{len(pairs):,} pairs are too many for tests of distances, the limit is {MOST_PAIRS}"
             + (f"; 'tunebench compare {folders[0]} A B' tests two rows" if len(folders) == 1 else "")
         )
     )
@@ -257,7 +257,7 @@ def _of_set(
 ) -> PendingComparison:
     sides = [ClipSet.of(row.name, row.made(prompts), row.run.trained_on[row.label]) for row in (a, b)]
     if len({frozenset(prompt for prompt, _ in side.clips) for side in sides}) == 1:
-        # What the leaderboard shows is of these very prompts.
+        # The leaderboard's value is over the same prompts.
         values = [row.run.set_value(row.label, metric.column.ref, blank.grouping, blank.group) for row in (a, b)]
         blank = replace(blank, mean_a=values[0], mean_b=values[1])
     itself = set_itself(family, blank, a, metric, prompts) if chance else None
@@ -266,7 +266,7 @@ def _of_set(
 
 
 def are_one(run: Path, other: Path) -> bool:
-    """Return whether two paths lead to one run, through links or mounts."""
+    """Return whether two paths lead to the same run, through links or mounts."""
     try:
         return (run / "run.db").samefile(other / "run.db")
     except OSError:
@@ -274,9 +274,9 @@ def are_one(run: Path, other: Path) -> bool:
 
 
 def _told_apart(a: str, run: Path, b: str, other: Path) -> tuple[str, str]:
-    """Return two rows of one name, called after their runs."""
+    """Return names for two rows of the same name, made from their runs."""
     one, two = (path.resolve() for path in (run, other))
     named = (one.name, two.name) if one.name != two.name else (str(one), str(two))
-    # A folder's name need not be text.
+    # A folder name may not be valid text.
     said = [os.fsencode(name).decode(errors="backslashreplace") for name in named]
     return f"{a} ({said[0]})", f"{b} ({said[1]})"

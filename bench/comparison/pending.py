@@ -1,4 +1,4 @@
-"""From what is to be compared to comparisons: all tests of one kind at once, then the adjustment over families."""
+"""Turn pending comparisons into results: all tests of one kind at once, then adjustment within families."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.stats.paired import PairedTest, detectable_difference, paired_tests
 Array = npt.NDArray[np.float64]
 
 _ENOUGH = 10
-"""Prompts that must differ for a detectable difference: of fewer, sign flips find less often than Student's t does."""
+"""Minimum of differing prompts for a detectable difference: below, sign flips have less power than Student's t."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def finish(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progre
 
 
 def _tested(drafts: Sequence[PendingComparison], sets: SetTests, progress: Progress) -> list[Comparison]:
-    """Return the drafts with all but what depends on other rows."""
+    """Return the comparisons without the values that depend on other rows."""
     every = [draft for one in drafts for draft in (one, one.chance) if draft]
     paired = [d for d in every if d.differences is not None and len(d.differences) >= MINIMUM_PROMPTS]
     differences = [_known(d.differences) for d in paired]
@@ -87,7 +87,7 @@ def _with_paired_test(blank: Comparison, differences: Array, tests: tuple[Paired
     warnings = (*(scarce or skewed(test.p, mean.p)), *blank.warnings)
     done = replace(blank, estimate=test.estimate, p=test.p, n=n, superiority=above, warnings=warnings)
     if not test.se:
-        return replace(done, reason="the same difference for every prompt: no interval")
+        return replace(done, reason="the difference is the same for every prompt: no interval")
     lowest, highest = blank.column.bounds or (-math.inf, math.inf)
     ends = (max(mean.low, lowest - highest), min(mean.high, highest - lowest))
     return replace(
@@ -105,7 +105,7 @@ def _with_paired_test(blank: Comparison, differences: Array, tests: tuple[Paired
 def _with_set_test(blank: Comparison, test: CachedTest) -> Comparison:
     from scipy.special import stdtrit
 
-    told = {warning.code for warning in test.warnings}  # of both rows, by the names that this comparison gives them
+    told = {warning.code for warning in test.warnings}  # of both rows, with this comparison's names
     done = replace(
         blank,
         estimate=test.estimate,
@@ -128,7 +128,7 @@ def _with_set_test(blank: Comparison, test: CachedTest) -> Comparison:
 
 
 def _adjusted(drafts: Sequence[PendingComparison], comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Holm over the metrics of a pair, Benjamini and Hochberg over the metrics and groups of a pair and grouping."""
+    """Adjust p: Holm over the metrics of a pair, Benjamini-Hochberg over metrics and groups of a grouping."""
     families: dict[tuple[int, str], list[int]] = {}
     for number, draft in enumerate(drafts):
         families.setdefault(draft.family, []).append(number)

@@ -1,4 +1,4 @@
-"""What is said of two models on one metric: the difference, how sure it is, and what chance alone would look like."""
+"""The result of comparing two models on one metric: difference, uncertainty, and self-comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Chance:
-    """A against itself with other seeds: a difference that is nothing but chance, beside the one of interest."""
+    """A against itself with other seeds: a difference due to chance only, for reference."""
 
     estimate: float | None
     low: float | None
@@ -29,27 +29,27 @@ class Comparison:
     Attributes:
         a, b: the two rows.
         column: the metric.
-        grouping, group: ``all`` and ``all``, or ``genre`` or ``level`` and which.
-        estimate: B − A in the metric's unit; None where it cannot be said.
+        grouping, group: ``all`` and ``all``, or ``genre`` or ``level`` and the group's name.
+        estimate: B − A in the metric's unit; None if unknown.
         low, high: its 95 % interval.
         p: two-sided, of the permutation test that swaps whole prompts.
-        p_holm: adjusted over the metrics; of the comparison over all prompts only.
-        p_bh: adjusted after Benjamini and Hochberg over metrics and the groups of one grouping; of groups only.
-        n: how many prompts both have a value for.
-        effect: d_z, the mean difference in standard deviations of the prompts' differences; of a set metric, whose
-            prompts have no differences of their own, ``estimate`` in standard deviations of the jackknife's
+        p_holm: adjusted over the metrics; only for the comparison over all prompts.
+        p_bh: adjusted after Benjamini and Hochberg over metrics and the groups of one grouping; only for groups.
+        n: number of prompts with values of both.
+        effect: d_z, the mean difference in standard deviations of the prompts' differences; for a set metric, whose
+            prompts have no individual differences, ``estimate`` in standard deviations of the jackknife's
             pseudo-values.
         superiority: share of prompts on which B is above A, ties half, in [0, 1]; None for set metrics.
-        detectable: the smallest true difference that is found with a power of 80 % at this size, in the metric's unit,
-            where the prompts' differences are about normal; None where fewer than 10 prompts differ, and for set
-            metrics, whose standard error is not that of their test.
-        chance: A against itself, where the run has other seeds of it.
-        reason: why something of the above is missing.
-        warnings: what must be said beside it.
-        mean_a, mean_b: the two values over the prompts that both have, where they are known.
-        null: of a set metric, what p is the probability under, in a sentence.
+        detectable: the smallest true difference detected with a power of 80 % at this size, in the metric's unit,
+            if the prompts' differences are about normal; None if fewer than 10 prompts differ, and for set
+            metrics, whose standard error does not match their test.
+        chance: A against itself, if the run has other seeds of it.
+        reason: why one of the above is missing.
+        warnings: warnings about the result.
+        mean_a, mean_b: the two values over the shared prompts, if known.
+        null: for a set metric, the null hypothesis of p, in a sentence.
         mean_low, mean_high: the 95 % interval of the mean difference by `bench.stats.mean_test`, which follows skew;
-            None for set metrics, where all prompts differ by the same, and an end that so few prompts leave open.
+            None for set metrics, if all prompts differ by the same, and for an end that so few prompts leave unbounded.
         mean_p: p of the mean difference by the same test, before any adjustment.
     """
 
@@ -80,19 +80,19 @@ class Comparison:
 
     @property
     def better(self) -> str | None:
-        """The row that the metric calls better, be it by chance or not; None where it ranks nothing."""
+        """The row with the better value, possibly by chance; None if the metric does not rank."""
         if not self.estimate or self.column.direction == "none":
             return None
         return self.b if (self.estimate > 0) == (self.column.direction == "higher") else self.a
 
     def told_apart(self, adjusted: float | None) -> bool:
-        """Return whether it is settled which of the two is ahead, at a p that is adjusted for the tests at hand.
+        """Return whether the difference is significant, given the adjusted p.
 
-        Besides p < .05 the interval must lie on the estimate's side of 0: a permutation test asks whether the two are
-        exchangeable, and they may differ in another way than by what is estimated. Where every prompt differs by the
-        same, there is no interval and p decides. And the mean must differ from 0 by the test that allows for skew,
-        which sign flips do not ask: of models with equal means, of which one fails badly on a tenth of the prompts,
-        the flips and their interval alone call one better in .08 of runs with 36 prompts, together with it in .03.
+        Besides p < .05 the interval must lie on the estimate's side of 0: a permutation test tests whether the two are
+        exchangeable, and they may differ in ways other than the estimate. If every prompt differs by the
+        same, there is no interval and p decides. The mean must also differ from 0 by the test that allows for skew,
+        which sign flips do not test: for models with equal means, one of which fails badly on a tenth of the prompts,
+        sign flips and their interval alone call one better in .08 of runs with 36 prompts, and in .03 with this test.
         """
         if adjusted is None or not adjusted < LEVEL or not self.estimate:
             return False
@@ -103,7 +103,7 @@ class Comparison:
         return self.low > 0 if self.estimate > 0 else self.high < 0
 
     def record(self) -> dict[str, Any]:
-        """Return the comparison as a flat JSON object, but for ``chance``."""
+        """Return the comparison as a flat JSON object, without ``chance``."""
         return {
             "metric": self.column.ref,
             "a": self.a,

@@ -1,4 +1,4 @@
-"""What a comparison reads of a run: values by prompt, clips, and what identifies the numbers of each metric."""
+"""Data of a run for comparisons: values by prompt, clips, and the identity of each metric's numbers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from bench.storage.read_models import read_lineages
 from bench.storage.store import Store, StoredClip
 
 Half = Literal["earlier", "later"]
-"""Of the seeds of each prompt."""
+"""A half of the seeds of each prompt."""
 
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """A column and all that identifies its numbers, as in the table ``metrics``."""
+    """A column and the identity of its numbers, as in the table ``metrics``."""
 
     column: Column
     plugin: str
@@ -46,11 +46,11 @@ class ComparedMetric:
 
 
 class ComparedRun:
-    """One run, read as far as it is asked for; the store stays its owner's to close.
+    """One run, read lazily; the caller closes the store.
 
     Args:
         store: of the run.
-        scores: of its clips, where the caller reads them, too.
+        scores: scores of its clips, if already read by the caller.
     """
 
     def __init__(self, store: Store, scores: ClipScores | None = None) -> None:
@@ -77,9 +77,9 @@ class ComparedRun:
         return list(self.trained_on)
 
     def said(self, label: str, ref: str) -> tuple[Notice, ...]:
-        """Return what must stand beside every difference that a row takes part in, on one metric.
+        """Return the warnings for every difference that involves a row, on one metric.
 
-        Of a set metric that is what binds the row to the reference; its other notices are about one set of clips.
+        For a set metric, these link the row to the reference; its other notices concern one set of clips.
         """
         score = self.set_score(label, ref, "all", "all")
         bound = (notice for notice in score.warnings if notice.code in BINDING) if score else ()
@@ -87,7 +87,7 @@ class ComparedRun:
 
     @cached_property
     def clips(self) -> Mapping[str, Sequence[StoredClip]]:
-        """The clips that are made, by row."""
+        """The existing clips, by row."""
         clips: dict[str, list[StoredClip]] = {label: [] for label in self.labels}
         for clip in self.store.made():
             clips[clip.model].append(clip)
@@ -97,7 +97,7 @@ class ComparedRun:
         """Return the label, if the run has such a row.
 
         Raises:
-            UsageError: it has none; the message suggests the nearest.
+            UsageError: there is no such row; the message suggests the nearest.
         """
         if label not in self.trained_on:
             known = ", ".join(self.labels) or "no models"
@@ -105,7 +105,7 @@ class ComparedRun:
         return label
 
     def seeds(self, label: str) -> Mapping[str, tuple[int, ...]]:
-        """By prompt, the seeds of a model's clips in ascending order."""
+        """Return, by prompt, the seeds of a model's clips in ascending order."""
         if label not in self._seeds:
             clips = self._made(label)
             seeds: dict[str, list[int]] = {}
@@ -115,16 +115,16 @@ class ComparedRun:
         return self._seeds[label]
 
     def length(self, label: str) -> float | None:
-        """Return median length of a model's clips, in seconds."""
+        """Return the median length of a model's clips, in seconds."""
         return self._lengths.get(label)
 
     def marks(self, label: str, column: Column) -> tuple[Notice, ...]:
-        """Return what must be said of a model's clips, and of a metric that shares a family with the model."""
+        """Return warnings about a model's clips, and about a metric that shares a family with the model."""
         of_clips = self._marks.get((label, "all", "all"), ())
         return (*of_clips, *family_marks(label, self._lineages[label], column.families))
 
     def means(self, label: str, ref: str, half: Half | None = None) -> Mapping[str, float]:
-        """By prompt, a clip metric's mean over the seeds that have a value, or over one half of the prompt's seeds."""
+        """Return, by prompt, a clip metric's mean over the seeds with a value, or over half of the prompt's seeds."""
         key = label, ref, half
         if key not in self._means:
             clips = self._made(label) if half is None else self._half(label, half)
@@ -147,7 +147,7 @@ class ComparedRun:
         return own
 
     def set_score(self, label: str, ref: str, grouping: str, group: str) -> Estimate | None:
-        """Return what the leaderboard shows of a set metric; None where the run holds no current score."""
+        """Return the leaderboard's value of a set metric; None if the run has no current score."""
         if grouping not in self._set_scores:
             by: Grouping | None = None if grouping == "all" else "genre" if grouping == "genre" else "level"
             self._set_scores[grouping] = read_set_scores(self.store, by)
@@ -179,7 +179,7 @@ class ComparedRun:
 
 @dataclass(frozen=True, eq=False)
 class RunRow:
-    """One of the two that are compared: a model of a run; ``name`` is what the comparison calls it."""
+    """One side of a comparison: a model of a run; ``name`` is its name in the comparison."""
 
     run: ComparedRun
     label: str
@@ -200,12 +200,12 @@ class RunRow:
 
     @property
     def has_halves(self) -> bool:
-        """Whether it has two clips of any prompt."""
+        """Whether any prompt has two clips."""
         return any(len(seeds) > 1 for seeds in self.seeds().values())
 
 
 def half_of(seeds: Sequence[int], half: Half) -> Sequence[int]:
-    """Return the earlier or the later half of the seeds of one prompt, equally many; none of a single one.
+    """Return the earlier or the later half of the seeds of one prompt, equally many; empty for a single one.
 
     >>> half_of((3, 5, 8), "later")
     (8,)

@@ -1,4 +1,4 @@
-"""A row against itself with other seeds: what chance alone looks like."""
+"""Compare a row with itself using other seeds: differences due to chance only."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def chances(
     plugin_files: bool = False,
     scores: ClipScores | None = None,
 ) -> dict[tuple[str, str], Chance]:
-    """By (row, metric), over all prompts, what `bench.comparison.compare.compare` says of its A.
+    """Return the self-comparison of each (row, metric) over all prompts, as in `bench.comparison.compare.compare`.
 
-    Rows with one clip a prompt are left out, and so is a metric that has nothing to say of the two halves.
+    Rows with one clip per prompt are left out, and so are metrics without values for the two halves.
 
     Args:
         store: the run.
         labels: rows of it.
-        progress: told of the tests of set metrics.
+        progress: receives the progress of tests of set metrics.
         plugin_files: as for `bench.comparison.compare.compare`.
-        scores: of its clips, where the caller reads them, too.
+        scores: scores of its clips, if already read by the caller.
 
     Raises:
         UsageError: the run has no such row.
@@ -58,9 +58,9 @@ def chances(
 def clips_itself(
     family: tuple[int, str], blank: Comparison, row: RunRow, metric: ComparedMetric, prompts: Sequence[str]
 ) -> PendingComparison | None:
-    """Return the later half of each prompt's seeds less the earlier half, of a metric of clips.
+    """Return the difference of a clip metric between the later and the earlier half of each prompt's seeds.
 
-    None where no prompt has two clips; a prompt that has one says nothing of chance and is left out.
+    Return None if no prompt has two clips; prompts with one are left out.
     """
     if not row.has_halves:
         return None
@@ -72,7 +72,7 @@ def clips_itself(
 def set_itself(
     family: tuple[int, str], blank: Comparison, row: RunRow, metric: ComparedMetric, prompts: Sequence[str]
 ) -> PendingComparison | None:
-    """As `clips_itself`, of a set metric."""
+    """Return the same as `clips_itself` for a set metric."""
     request = halves_request(row, metric, prompts, blank.grouping, blank.group)
     return PendingComparison(family, blank, request=request) if request else None
 
@@ -80,7 +80,7 @@ def set_itself(
 def halves_request(
     row: RunRow, metric: ComparedMetric, prompts: Sequence[str], grouping: str = "all", group: str = "all"
 ) -> SetRequest | None:
-    """Return the test of a set metric between the halves of a row's seeds; None where no prompt has two clips."""
+    """Return the test of a set metric between the halves of a row's seeds; None if no prompt has two clips."""
     if not row.has_halves:
         return None
     early, late = (ClipSet.of(row.name, row.half(prompts, half)) for half in HALVES)

@@ -1,4 +1,4 @@
-"""Testing differences of set metrics between rows of finished runs: the metric, the vectors and the reference again."""
+"""Test differences of set metrics between rows of finished runs, from the metric, vectors and reference."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from bench.storage.frozen_config import read_frozen
 from bench.storage.store import Store, StoredClip
 
 SEED = 0
-"""Names the permutations of every test of set metrics."""
+"""Seed of the permutations of set metrics' tests."""
 
 MOST_PAIRS = 190
-"""Pairs of models, those of 20, that are tested on set metrics together: each test takes up to some seconds."""
+"""Maximum pairs of models (those of 20) tested on set metrics together: a test may take seconds."""
 
 
 @dataclass(frozen=True)
 class ClipSet:
-    """Clips of one row, as (prompt, content) in a fixed order, and what its model is known to have been trained on."""
+    """Clips of one row, as (prompt, content) in a fixed order, and the known training data of its model."""
 
     name: str
     clips: tuple[tuple[str, str], ...]
@@ -51,13 +51,13 @@ class ClipSet:
 
     @cached_property
     def key(self) -> str:
-        """Covers all of it."""
+        """A key of the whole set."""
         return fingerprint([self.name, self.clips, sorted(self.trained_on)])
 
 
 @dataclass(frozen=True)
 class SetRequest:
-    """B − A of one set metric, over all prompts or one group of them, whose clips ``a`` and ``b`` hold."""
+    """B − A of one set metric, over the prompts of the clips ``a`` and ``b``."""
 
     metric: ComparedMetric
     a: ClipSet
@@ -67,7 +67,7 @@ class SetRequest:
 
     @property
     def key(self) -> str:
-        """Covers all that can change the result in one run."""
+        """A key of all that can change the result within one run."""
         m = self.metric
         return fingerprint(
             {
@@ -80,14 +80,14 @@ class SetRequest:
 
 
 class SetTests:
-    """Answers requests from what is kept, and otherwise computes them with what the runs hold.
+    """Answer requests from cached tests, or compute them from the data of the runs.
 
     Args:
-        runs: where vectors, configurations, references and earlier results are looked for.
+        runs: searched for vectors, configurations, references and earlier results.
         reference: another place to look for the reference.
-        plugin_files: whether metrics of plugin files may be loaded. A run may come from anywhere, and looking at its
-            tables must not run code that its configuration names.
-        keep: the run that stores the results, open for writing; None keeps them in the user's folder for caches.
+        plugin_files: whether metrics of plugin files may be loaded. A run may be untrusted, and showing its
+            tables must not run code named in its configuration.
+        keep: the run that stores the results, open for writing; None stores them in the user's cache folder.
     """
 
     def __init__(
@@ -107,11 +107,11 @@ class SetTests:
 
     @cached_property
     def _prompts(self) -> dict[str, Prompt]:
-        """By id, those of all runs."""
+        """The prompts of all runs by id."""
         return {id: prompt for run in reversed(self._runs) for id, prompt in run.prompts.items()}
 
     def answer(self, requests: Sequence[SetRequest], progress: Progress) -> list[CachedTest]:
-        """Return one result a request; where there is none it says why."""
+        """Return one result per request, or the reason if there is none."""
         keys = [request.key for request in requests]
         wanted = dict(zip(keys, requests, strict=True))
         found = {key: kept for key in wanted if (kept := self._kept.stored(key))}
@@ -134,7 +134,7 @@ class SetTests:
             genre: of the reference's music; None for all of it.
 
         Raises:
-            UsageError, DataError: the metric cannot be made again, or has no value.
+            UsageError, DataError: the metric cannot be loaded, or has no value.
         """
         embedder, vectors = self._vectors(shown)
         metric = self._metric(shown)
@@ -157,9 +157,9 @@ class SetTests:
             embedder, vectors = self._vectors(request.metric)
             cache_key = _cache_key(key, request, vectors, self._prompts)
             test = self._kept.cached(cache_key) or self._compute(request, embedder, vectors)
-        except Exception as error:  # a plugin may raise anything, and costs its own rows only
+        except Exception as error:  # a plugin may raise anything, which affects only its own rows
             return _without(one_line(error))
-        # Clips that are embedded later, as in a run that is extended, make it another test.
+        # Clips embedded later, as in an extended run, change the test.
         if all(content in vectors for _, content in request.a.clips + request.b.clips):
             self._kept.put(key, cache_key, test)
         return test
@@ -196,10 +196,10 @@ class SetTests:
     def _gathered(
         self, side: ClipSet, prompts: Sequence[str], embedder: str, vectors: Mapping[str, Vectors | str]
     ) -> EmbeddingSet:
-        """Return the embeddings of a row's clips, grouped by the place of their prompt among ``prompts``.
+        """Return the embeddings of a row's clips, grouped by the position of their prompt in ``prompts``.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there are none.
         """
         number = {prompt: place for place, prompt in enumerate(prompts)}
         known = [(place, number[p], vectors.get(content)) for place, (p, content) in enumerate(side.clips)]
@@ -214,10 +214,10 @@ class SetTests:
         return embedder, dict(chain.from_iterable(vectors.items() for _, vectors in reversed(found)))
 
     def _metric(self, shown: ComparedMetric) -> SetMetric:
-        """Return the metric that scored the run, made anew.
+        """Load the metric that scored the run.
 
         Raises:
-            UsageError: it is not installed here, or another version or text of it is.
+            UsageError: it is not installed here, or in another version or with another source.
         """
         key = shown.name, shown.params_hash
         if key not in self._metrics:
@@ -233,16 +233,16 @@ class SetTests:
                 if (made.version, made.params_hash) == (shown.version, shown.params_hash):
                     self._metrics[key] = metric
                     break
-                why = why or f"'{shown.plugin}' is no longer what scored the run; score it again with 'tunebench score'"
+                why = why or f"'{shown.plugin}' changed after it scored the run; score it again with 'tunebench score'"
             else:
-                raise UsageError(f"the metric cannot be made again ({why})")
+                raise UsageError(f"the metric cannot be loaded ({why})")
         return self._metrics[key]
 
     def _made(self, entry: MetricConfig) -> tuple[SetMetric, PlannedMetric]:
         plugin = find("metric", entry.name)
         if plugin.source and not self._plugin_files:
             raise UsageError(
-                f"'{Path(plugin.target).name}' is a plugin file, which is not run to show a table; allow it "
+                f"'{Path(plugin.target).name}' is a plugin file, which is not run for tables by default; allow it "
                 "with --plugin-files"
             )
         metric: SetMetric = create(plugin, entry.params, SetMetric)
@@ -251,10 +251,10 @@ class SetTests:
         return metric, PlannedMetric(plugin, params, kind.version, kind.unit, kind.direction, entry.name)
 
     def _reference(self, shown: ComparedMetric, embedder: str) -> tuple[PlannedReference, Reference]:
-        """Return the reference that the scores are against.
+        """Return the reference of the scores.
 
         Raises:
-            UsageError: it is nowhere to be found.
+            UsageError: it is not found.
         """
         if shown.reference not in self._references:
             places: list[str | Path] = [self._place] if self._place else []
@@ -264,9 +264,9 @@ class SetTests:
             if shown.reference not in found:
                 where = f"--reference {self._place}, " if self._place else ""
                 raise UsageError(
-                    f"the reference '{shown.column.reference}' that the scores are against "
+                    f"the reference '{shown.column.reference}' of the scores "
                     f"({shown.reference[:12]}) was not found in {where}the configuration or the run; name its file "
-                    "with --reference, or score anew with 'tunebench score'"
+                    "with --reference, or score again with 'tunebench score'"
                 )
             path, reference = found[shown.reference]
             planned = PlannedReference.of(reference, path)
@@ -275,7 +275,7 @@ class SetTests:
 
 
 def _value(metric: SetMetric, clips: EmbeddingSet, reference: Reference | None) -> float:
-    """Return a metric of a set of clips.
+    """Return the value of a metric for a set of clips.
 
     Raises:
         UsageError: it has no value.
@@ -293,7 +293,7 @@ def _without(reason: str) -> CachedTest:
 def _cache_key(
     key: str, request: SetRequest, vectors: Mapping[str, Vectors | str], prompts: Mapping[str, Prompt]
 ) -> str:
-    """Return a key that holds in all runs: it covers what the clips' embeddings are, and who computes."""
+    """Return a key valid in all runs: it covers the clips' embeddings and the versions that compute."""
     digest = hashlib.sha256(f"{version('tunebench')} {key}".encode())
     for id, content in request.a.clips + request.b.clips:
         digest.update(repr((prompts[id].genre, prompts[id].text)).encode())

@@ -1,4 +1,4 @@
-"""Making and storing the tests of set metrics that tables will ask for, while a run is open for writing."""
+"""Compute and store the tests of set metrics that tables need, while a run is open for writing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bench.storage.store import Store
 def store_set_tests(store: Store, progress: Progress, plugin_files: bool = False) -> None:
     """Test every pair of models, and each model against itself, on every set metric over all prompts.
 
-    What is stored already is not made again, and what belongs to clips that the run no longer has is removed. Of more
-    than `MOST_PAIRS` pairs none is tested, as in `bench.comparison.compare.compare_all`. A test that cannot be made, as
-    its reference is lost, costs nothing but itself: who reads the tables is told why.
+    Stored tests are not repeated, and tests of clips that the run no longer has are removed. With more
+    than `MOST_PAIRS` pairs none is tested, as in `bench.comparison.compare.compare_all`. A test that fails, because
+    its reference is lost, does not affect others; tables show the reason.
 
     Args:
         store: the run, open for writing.
-        progress: told of the tests.
+        progress: receives the progress of the tests.
         plugin_files: whether set metrics of plugin files may be loaded.
     """
     if not any(metric.of_sets for metric in shown_metrics(store)):

@@ -27,13 +27,13 @@ def render(
     style: Style = "table",
     layout: Layout | None = None,
 ) -> str:
-    """Return the comparisons of one pair of rows.
+    """Return the comparisons of one pair of rows as text.
 
     Args:
         comparisons: as `bench.comparison.compare.compare` gives them, one or more.
         protocols: of the runs of A and of B.
-        style: what to write.
-        layout: what a table is laid out for.
+        style: output format.
+        layout: layout of the table.
     """
     if style == "json":
         return json.dumps(records(comparisons, protocols), indent=2, ensure_ascii=False, allow_nan=False)
@@ -43,13 +43,13 @@ def render(
 
 
 def records(comparisons: Iterable[Comparison], protocols: tuple[Protocol, Protocol]) -> list[dict[str, Any]]:
-    """Return one object a comparison, with the protocols of both runs."""
+    """Return one object per comparison, with the protocols of both runs."""
     ids = {"protocol": protocols[0].id, "protocol_b": protocols[1].id}
     return [{**comparison.record(), **ids} for comparison in comparisons]
 
 
 def findings(comparisons: Iterable[Comparison]) -> list[str]:
-    """Return a sentence for each test over all prompts: what it settles, or what it would have found or leaves open."""
+    """Return a sentence for each test over all prompts: its result, or what it would have detected or leaves open."""
     return [f"{c.column.ref}: {_finding(c)}." for c in comparisons if c.grouping == "all" and c.p is not None]
 
 
@@ -57,7 +57,7 @@ def _finding(c: Comparison) -> str:
     p = c.p_holm if c.p_holm is not None else c.p
     if p is None or c.p is None or c.estimate is None or p >= LEVEL:
         if c.p is not None and c.p < LEVEL:
-            return f"not settled once every metric is allowed for (p {p_text(c.p)}, Holm p {p_text(p)})"
+            return f"not settled after adjustment for all metrics (p {p_text(c.p)}, Holm p {p_text(p)})"
         if any(warning.code == "W-FEW" for warning in c.warnings):
             return "not settled: too few prompts, or too few on which the two differ (W-FEW)"
         if c.detectable is None:
@@ -93,7 +93,7 @@ def _page(
         parts.append(markdown_table(header, rows, words) if markdown else text_table(header, rows, words, layout))
     lines = list(dict.fromkeys(protocol.line for protocol in protocols))
     if protocols[0].id != protocols[1].id:
-        lines.append("The two runs follow different protocols: mind the reasons and warnings.")
+        lines.append("The two runs follow different protocols: see the reasons and warnings.")
     if markdown:
         parts.append("\n".join(f"- {markdown_text(text)}" for text in findings(comparisons)))
         parts += map(markdown_text, (*_explained(comparisons), *footnotes(comparisons), *lines))
@@ -136,26 +136,26 @@ def _chance(c: Comparison, decimals: int) -> list[str]:
 
 
 def _explained(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return what the numbers are of."""
+    """Return explanations of the numbers."""
     tested = sum(c.p_holm is not None for c in comparisons)
     texts = ["The unit is the prompt: seeds are averaged within it, and A and B are compared on the same prompts."]
     if tested:
         texts.append(
-            "p (two-sided): how often exchanging A and B on whole prompts takes the difference at least as far from 0. "
-            f"Holm p allows for the {tested} metrics tested. A large p does not say that A and B are alike."
+            "p (two-sided): how often exchanging A and B on whole prompts gives a difference at least as far from 0. "
+            f"Holm p allows for the {tested} metrics tested. A large p does not show that A and B are equal."
         )
         texts += _of_means(comparisons)
         texts.append(
             "Detectable: the smallest true difference that is found (p < .05, before Holm) with a power of 80 % at "
-            "this size, if differences are about normal. It is not given where fewer than 10 prompts differ, whose "
-            "tests find less than such a formula says, nor for distances, whose test is of more than their difference."
+            "this size, if differences are about normal. It is not given if fewer than 10 prompts differ, whose "
+            "tests have less power than that, nor for distances, whose test covers more than their difference."
         )
     if any(c.p_bh is not None for c in comparisons):
-        texts.append("BH p bounds the share of false claims over the metrics and groups (Benjamini and Hochberg).")
+        texts.append("BH p limits the share of false claims over the metrics and groups (Benjamini and Hochberg).")
     if any(c.chance for c in comparisons):
         texts.append(
-            "Chance: the later half of A's seeds of each prompt less the earlier half, a difference that is nothing "
-            "else; of half the seeds each, so wider than B − A's own chance."
+            "Chance: the later half of A's seeds of each prompt minus the earlier half, a difference due to chance "
+            "only; with half the seeds each, it is wider than that of B − A."
         )
     nulls: dict[str, list[str]] = {}
     for c in comparisons:
@@ -165,23 +165,23 @@ def _explained(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _of_means(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return what p of the mean is, what so few prompts cannot show, and for what the claims hold."""
+    """Return notes on p of the mean, on what so few prompts cannot show, and on the scope of the claims."""
     sizes = {c.n for c in comparisons if c.mean_p is not None and c.grouping == "all"}
     if not sizes:
         return []
     n = min(sizes)
     return [
         "p asks whether the two values of a prompt are exchangeable, not whether their means are equal: it is small, "
-        "too, where A fails badly on a few prompts and B on none. Mean p asks of the mean alone and allows for skew "
-        "(bootstrap-t, before Holm); a row is called better where both are below .05.",
+        "too, if A fails badly on a few prompts and B on none. Mean p tests the mean only and allows for skew "
+        "(bootstrap-t, before Holm); a row is called better if both are below .05.",
         f"With {counted(n, 'prompt')}, what happens on fewer than {unseen_share(n):.0%} of such prompts may be missing "
-        "from them altogether (95 %): rare failures cannot be excluded, by no test.",
-        "Intervals and tests hold for new prompts like these, of these genres, and for these settings of the models.",
+        "from them altogether (95 %): no test can exclude rare failures.",
+        "Intervals and tests hold for new prompts like these, of these genres, with these settings of the models.",
     ]
 
 
 def footnotes(comparisons: Sequence[Comparison | AcrossTrainings]) -> list[str]:
-    """Return what is missing and what must be said, each once with all that it holds for."""
+    """Return missing values and warnings, each once with the rows that it applies to."""
     said: dict[str, list[str]] = {}
     for c in comparisons:
         place = c.column.ref if c.grouping == "all" else f"{c.column.ref} ({c.group})"
@@ -195,31 +195,31 @@ def footnotes(comparisons: Sequence[Comparison | AcrossTrainings]) -> list[str]:
 
 
 def difference_text(estimate: float | None, low: float | None, high: float | None, decimals: int) -> str:
-    """Return B − A with its interval, where there is one."""
+    """Return B − A with its interval, if any."""
     text = number(estimate, decimals, "+")
     return text if low is None or high is None else f"{text} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
 def decimals_of(c: Comparison | AcrossTrainings) -> int:
-    """As many decimals as its interval makes worth printing."""
+    """Return the number of decimals that its interval justifies."""
     width = [] if c.low is None or c.high is None else [(c.high - c.low) / 2]
     return decimals_for(width, [c.estimate or 0.0])
 
 
 def unit_text(column: Column) -> str:
-    """Return a metric's unit and direction in brackets, as they stand after its name; empty where it has none."""
+    """Return a metric's unit and direction in brackets, for use after its name; empty if it has neither."""
     text = f"{column.unit}{ARROWS[column.direction]}".strip()
-    # A unit is not broken.
+    # Keep a unit on one line.
     return f" ({text})".replace(" ", "\xa0").replace("\xa0", " ", 1) if text else ""
 
 
 def _with_unit(c: Comparison, text: str) -> str:
-    # Percentages differ by points.
+    # Differences of percentages are in points.
     return f"{text} {'points' if c.column.unit == '%' else c.column.unit}".strip()
 
 
 def spread_out(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with ``chance`` in four fields."""
+    """Return a record with ``chance`` spread over four fields."""
     return {
         **{name: value for name, value in record.items() if name != "chance"},
         **{f"chance_{name}": (record["chance"] or {}).get(name) for name in ("estimate", "low", "high", "p")},
@@ -227,7 +227,7 @@ def spread_out(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record as a row of a table: `spread_out`, and its warnings and their codes in one text each."""
+    """Return a record as a row of a table: `spread_out`, with its warnings and their codes joined to one text each."""
     return {**spread_out(record), **{name: "; ".join(record[name]) for name in ("warnings", "warning_codes")}}
 
 

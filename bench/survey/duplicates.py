@@ -3,52 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bench.number_format import counted
+from bench.number_format import counted, first_few
 from bench.survey.answer_rules import Duplicates
+from bench.survey.forms.candidate_columns import few_values, tells_apart
+from bench.survey.long_format import Identified
 from bench.survey.sieve import Sieve
 from bench.survey_question import SurveyQuestion
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def leave_out_duplicates(sieve: Sieve, key: Sequence[str], rule: Duplicates, path: Path) -> None:
+_MOST = 3  # columns that a question names
+
+
+def leave_out_duplicates(sieve: Sieve, key: Sequence[str], rule: Duplicates, identified: Identified) -> None:
     """Leave one answer to each question; the same answer again is always left out, which moves no mean.
 
     Args:
         sieve: answers with a column ``value``, or ``score`` and ``outcome``.
         key: the columns that name a question to a listener.
         rule: which of several answers counts, by their order in the file; with ``mean`` all of them count, as one.
-        path: the file.
+        identified: the survey before anything was left out.
 
     Raises:
-        SurveyQuestion: answers differ, and the rule is to ask.
+        SurveyQuestion: answers differ, and the rule is to ask. Where a column that was not read tells most of the
+            repeated answers apart, the question is what that column is, and not which answer counts.
     """
+    before = sieve.records
     answer = ["value"] if "value" in sieve.records else ["score", "outcome"]
     sieve.exclude(sieve.records.duplicated([*key, *answer]), "a repetition of the same answer")
     again = sieve.records.duplicated(list(key), keep=False)
     if not again.any() or rule == "mean":
         return
     if rule == "ask":
-        _ask(sieve, key, again.to_numpy(dtype=bool), path)
+        rows = sieve.records[again.to_numpy(dtype=bool)]
+        raise _about_columns(rows, key, _telling(before, key, identified), identified) or _about_answers(
+            rows, key, identified
+        )
     by_line = sieve.records.sort_values("line", kind="stable")
     out = by_line.duplicated(list(key), keep=rule).reindex(sieve.records.index)
     counts = "the last" if rule == "last" else "the first"
     sieve.exclude(out, f"answered several times, differently: {counts} counts")
 
 
-def _ask(sieve: Sieve, key: Sequence[str], again: np.ndarray[tuple[int], np.dtype[np.bool_]], path: Path) -> NoReturn:
-    rows = sieve.records[again]
+def _telling(records: pd.DataFrame, key: Sequence[str], identified: Identified) -> list[str]:
+    """Return the columns that were not read and tell apart what looks like answers given several times."""
+    keys = list(records[list(key)].itertuples(index=False, name=None))
+    listeners, lines = records["listener"].tolist(), records["line"].tolist()
+    found = []
+    for name, by_line in identified.unread.items():
+        cells = [by_line.get(line, "") for line in lines]
+        counted_up = len({*zip(listeners, cells, strict=True)}) == len({*zip(listeners, lines, strict=True)})
+        if few_values(cells) and tells_apart(keys, cells) and not counted_up:
+            found.append(name)
+    return found
+
+
+def _about_columns(
+    rows: pd.DataFrame, key: Sequence[str], names: Sequence[str], identified: Identified
+) -> SurveyQuestion | None:
+    """Ask what the columns are that tell the answers apart; None where there are none."""
+    if not names:
+        return None
+    columns = identified.columns
+    guessed = "model" in key and columns.get("model", "model").casefold() != "model"
+    roles = ["model"] * guessed + ["scale"] * (columns.get("scale") is None and rows["column"].nunique() == 1)
+    roles += ["seed"] * (columns.get("seed") is None)
+    options = [["--column", f"{role}={name}"] for name in names[:_MOST] for role in roles]
+    told = " or ".join(first_few([f"'{name}'" for name in names], _MOST))
+    named = " or ".join(" ".join(option) for option in options[: len(roles)])
+    return SurveyQuestion(
+        f"{_repeated(rows, key, identified)}; {told}, which is not read, tells them apart: say what it is with {named}",
+        *options,
+    )
+
+
+def _about_answers(rows: pd.DataFrame, key: Sequence[str], identified: Identified) -> SurveyQuestion:
+    """Ask which answer counts."""
+    return SurveyQuestion(
+        f"{_repeated(rows, key, identified)}: say which answer counts with --duplicates last, first or mean, or, if "
+        "these are different clips, tell them apart with --column seed=NAME",
+        ["--duplicates", "last"],
+    )
+
+
+def _repeated(rows: pd.DataFrame, key: Sequence[str], identified: Identified) -> str:
+    """Return how many questions were answered several times, with an example."""
     first = rows.iloc[0]
     same = rows[(rows[list(key)] == first[list(key)]).all(axis=1)]
     lines = ", ".join(f"{line} ({text})" for line, text in zip(same["line"], same["text"], strict=True))
     questions = int((~rows.duplicated(list(key))).sum())
     what = ", ".join(str(first[column]) for column in key if first[column])
-    raise SurveyQuestion(
-        f"{path}: {counted(questions, 'question')} {'was' if questions == 1 else 'were'} answered several times by one "
-        f"listener, differently, such as {what} in rows {lines}: say which answer counts with --duplicates last, first "
-        "or mean, or, if these are different clips, tell them apart with --column seed=NAME",
-        ["--duplicates", "last"],
+    return (
+        f"{identified.path}: {counted(questions, 'question')} {'was' if questions == 1 else 'were'} answered several "
+        f"times by one listener, differently, such as {what} in rows {lines}"
     )

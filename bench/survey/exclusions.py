@@ -68,7 +68,7 @@ def screen(
     else:
         stated = read_rating_texts(sieve, rules, identified.decimal_comma, path)
         limits = leave_out_off_range(sieve, "value", ranges, stated, set(sieve.records["scale"]), path)
-    leave_out_duplicates(sieve, ["listener", "prompt", *model_roles, "scale", "seed"], rules.duplicates, path)
+    leave_out_duplicates(sieve, ["listener", "prompt", *model_roles, "scale", "seed"], rules.duplicates, identified)
     left = _ordered({name for role in model_roles for name in sieve.records[role]}, models)
     if gone := sorted(before - set(left), key=natural):
         sieve.notes.append(f"Models without any answer that counts: {', '.join(gone)}.")

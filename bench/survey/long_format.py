@@ -35,6 +35,7 @@ class Identified:
         listener_columns: columns that say something about the listeners, such as musicianship: what stands there, by
             listener.
         exclusions: rows that the layout itself left out, such as unfinished forms.
+        unread: columns of the file that were taken for nothing: what stands there, by line.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Identified:
     controls: frozenset[str] = field(default=frozenset())
     listener_columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     exclusions: tuple[Exclusion, ...] = ()
+    unread: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 def records(table: TextTable, roles: Mapping[str, str], answer: str, scale: str | None = None) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from bench.survey.exclusions import screen
 from bench.survey.forms.clip_map import read_clip_map
 from bench.survey.forms.layout import Opened, Request
 from bench.survey.forms.layouts import open_table
+from bench.survey.forms.table import TextTable
 from bench.survey.forms.table_file import read_table
 from bench.survey.long_format import Identified
 from bench.survey.rating_range import Range
@@ -88,7 +89,11 @@ def read_survey(
     opened = open_table(table, request, layout)
     identified = _identify(opened, request)
     left_out += tuple(Exclusion(one.reason, one.column, tuple(one.lines), tuple(one.found)) for one in opened.left_out)
-    identified = replace(identified, exclusions=(*_in_answers(left_out, identified), *identified.exclusions))
+    identified = replace(
+        identified,
+        exclusions=(*_in_answers(left_out, identified), *identified.exclusions),
+        unread=_unread(table, identified),
+    )
     known = {scale: Range(*ends) for scale, ends in opened.ranges.items()}
     return screen(identified, ranges or known or None, models, scales, rules)
 
@@ -100,6 +105,13 @@ def _in_answers(left_out: Sequence[Exclusion], identified: Identified) -> Iterat
     for one in left_out:
         places = [place for place in zip(one.rows, one.found, strict=True) for _ in range(times)]
         yield replace(one, rows=tuple(row for row, _ in places), found=tuple(text for _, text in places))
+
+
+def _unread(table: TextTable, identified: Identified) -> dict[str, dict[int, str]]:
+    """Return the columns of the file that were taken for nothing, by line."""
+    taken = {*identified.columns.values(), *identified.records["column"], *identified.listener_columns}
+    names = [name for name in table.header if name and name not in taken]
+    return {name: dict(zip(table.lines, table.column(name), strict=True)) for name in names}
 
 
 def _identify(opened: Opened, request: Request) -> Identified:

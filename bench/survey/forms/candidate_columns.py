@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import permutations
 
@@ -13,6 +13,7 @@ from bench.survey.forms.table import TextTable
 from bench.survey_question import SurveyQuestion, listed
 
 _MOST = 3  # columns, or pairs of them, that a question names
+_QUESTION = ("listener", "prompt", "seed", "scale")  # what a listener is asked about once for each model
 _SIDES = {"a": "a", "left": "a", "first": "a", "1": "a", "one": "a"}
 _SIDES |= {"b": "b", "right": "b", "second": "b", "2": "b", "two": "b"}
 
@@ -48,8 +49,8 @@ def few_values(cells: Sequence[str]) -> bool:
 
 def repeats_prompts(table: TextTable, known: Mapping[str, str]) -> bool:
     """Return whether at least half of the listeners' prompts have several rows."""
-    keys = _keys(table, known, ("listener", "prompt", "seed", "scale"))
-    return 2 * sum(keys.count(key) > 1 for key in set(keys)) >= len(set(keys))
+    counts = Counter(_keys(table, known, _QUESTION))
+    return 2 * sum(count > 1 for count in counts.values()) >= len(counts)
 
 
 def model_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
@@ -67,7 +68,7 @@ def model_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
         return []
     people = table.column(known["listener"])
     prompts = table.column(known["prompt"]) if "prompt" in known else []
-    keys = _keys(table, known, ("listener", "prompt", "seed", "scale")) if prompts else []
+    keys = _keys(table, known, _QUESTION) if prompts else []
     likely, telling = [], []
     for name in _free(table, known):
         cells = table.column(name)
@@ -129,10 +130,7 @@ def prompt_and_model_question(table: TextTable, known: Mapping[str, str]) -> Sur
     return SurveyQuestion(
         f"{table.path}: cannot tell which column is the prompt and which the model; they may be {' or '.join(shown)}; "
         "name them with --column prompt=NAME --column model=NAME",
-        *(
-            ["--column", f"prompt={prompt}", "--column", f"model={model}"]
-            for prompt, model in pairs[:_MOST]
-        ),
+        *(["--column", f"prompt={prompt}", "--column", f"model={model}"] for prompt, model in pairs[:_MOST]),
     )
 
 
@@ -146,16 +144,19 @@ def column_a_model_question(
     names = model_columns(table, known)
     if not names:
         return None
-    numbers = [name for name in numbers if name not in names]
+    others = [name for name in numbers if name not in names]
     answers = [["--column", f"model={name}"] for name in names]
-    if repeats_prompts(table, known):  # ratings of one model would look like answers given twice
-        answers += [["--column", f"scale={name}"] for name in names] if "scale" not in known else []
-    elif len(numbers) > 1:
-        answers.append(["--models", listed(numbers)])
+    if len(others) < 2:
+        return model_question(table, known)
+    if repeats_prompts(table, known) and "scale" not in known:
+        other = f"the scale, with a model each in these columns (--column scale={names[0]})"
+        answers += [["--column", f"scale={name}"] for name in names]
+    else:
+        other = f"no part of it, with a model each in these columns (--models {listed(others)})"
+        answers.append(["--models", listed(others)])
     return SurveyQuestion(
-        f"{table.path}: {_either(names)} may be the model of each row, and {', '.join(numbers)} its ratings; or "
-        f"{', '.join(numbers)} may be a model each: name the column of the model with --column model=NAME, or the "
-        "columns that are models with --models",
+        f"{table.path}: {_either(names)} may be the model of each row, with its ratings in {', '.join(others)} "
+        f"(--column model={names[0]}); or {other}",
         *answers,
     )
 
@@ -181,9 +182,9 @@ def side_question(table: TextTable, known: Mapping[str, str]) -> SurveyQuestion 
     best = [(a, b) for score, a, b in sorted(found, key=lambda one: one[0]) if score == min(found)[0]][:_MOST]
     options = [[f"{role}={name}" for role, name in zip("ab", pair, strict=True) if role in missing] for pair in best]
     shown = " or ".join(" ".join(f"--column {part}" for part in option) for option in options)
+    what = "columns are the two models" if len(missing) == 2 else f"column is model {missing[0]}"
     return SurveyQuestion(
-        f"{table.path}: cannot tell which {'columns are the two models' if len(missing) == 2 else 'column is the other model'}"
-        f" of each vote; it may be {shown}",
+        f"{table.path}: cannot tell which {what} of each vote; name them, such as {shown}",
         *([word for part in option for word in ("--column", part)] for option in options),
     )
 
@@ -211,7 +212,7 @@ def _as_sides(table: TextTable, a: str, b: str, chosen: Collection[str] | None) 
     if not (named or picked or (common and worded)):
         return 0
     in_order = table.header.index(a) < table.header.index(b)
-    return 8 * named + 4 * picked + 2 * common + (in_order and not named)
+    return (8 if worded else 1) * named + 4 * picked + 2 * common + (in_order and not named)
 
 
 def _side(name: str) -> str:
@@ -223,9 +224,7 @@ def _side(name: str) -> str:
 
 def _free(table: TextTable, known: Mapping[str, str]) -> list[str]:
     """Return the columns that have no role and no usual name of something else."""
-    return [
-        name for name in table.header if name and name not in known.values() and plain(name) not in ABOUT_ROWS
-    ]
+    return [name for name in table.header if name and name not in known.values() and plain(name) not in ABOUT_ROWS]
 
 
 def _keys(table: TextTable, known: Mapping[str, str], roles: Sequence[str]) -> list[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from bench.errors import DataError
+from bench.survey.forms.candidate_columns import model_question, usual_columns
 from bench.survey.forms.clip_map import Clip, ClipMap, shown
 from bench.survey.forms.column_names import columns_of, plain
 from bench.survey.forms.layout import Opened, Request, leave_out, map_question
@@ -98,7 +99,7 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
     column = clip_column(table)
     if column is None or columns_of("prompt", table.header) not in ([], [column]):
         return None
-    models = columns_of("model", table.header)
+    models = [request.given["model"]] if "model" in request.given else columns_of("model", table.header)
     cells = table.column(column)
     if len(models) == 1:
         prompts = without_model(cells, table.column(models[0]))
@@ -115,7 +116,9 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
     table = table.where([bool(cell) for cell in table.column(column)])
     parts = _from_folders(table.column(column))
     if parts is None:
-        raise map_question(table, f"the column '{column}'", table.column(column), "file")
+        about = map_question(table, f"the column '{column}'", table.column(column), "file")
+        known = {**usual_columns(table, request.given), "prompt": column}
+        raise model_question(table, known, about) or about
     table = table.with_column("model", [model for _, model in parts])
     table = table.with_column(column, [prompt for prompt, _ in parts])
     note = f"Files of '{column}' are read as model/prompt, such as prompt '{parts[0][0]}' of model '{parts[0][1]}'."

@@ -17,6 +17,12 @@ from bench.survey.forms import (
     surveymonkey,
     webmushra,
 )
+from bench.survey.forms.candidate_columns import (
+    model_question,
+    prompt_and_model_question,
+    side_question,
+    usual_columns,
+)
 from bench.survey.forms.clip_rows import by_map, by_names, clip_column
 from bench.survey.forms.column_names import columns_of
 from bench.survey.forms.layout import Layout, Opened, Request, listener_column, map_question
@@ -50,12 +56,25 @@ def open_plain(table: TextTable, request: Request) -> Opened:
 
 
 def _question(table: TextTable, request: Request) -> SurveyQuestion | None:
-    """Ask for a clip map where clips stand in a column, or columns of numbers may be theirs; None where neither is."""
-    if any(columns_of(role, table.header) for role in ("model", "a", "b")) or "model" in request.given:
+    """Ask which columns are the models, or for a clip map where clips stand in a column or in columns of numbers.
+
+    None where nothing can be proposed.
+    """
+    known = usual_columns(table, request.given)
+    if question := side_question(table, known):
+        return question
+    if {"model", "a", "b"} & known.keys() or any(columns_of(role, table.header) for role in ("model", "a", "b")):
         return None
     column = clip_column(table)
+    about = None
     if column is not None:
-        return map_question(table, f"the column '{column}'", table.column(column), "clip")
+        about = map_question(table, f"the column '{column}'", table.column(column), "clip")
+    if "prompt" in known:
+        about = model_question(table, known, about) or about
+    if about is not None:
+        return about
+    if question := prompt_and_model_question(table, known):
+        return question
     ratings = [
         name for name in table.header if name and all(re.fullmatch(r"\d{0,3}", cell) for cell in table.column(name))
     ]

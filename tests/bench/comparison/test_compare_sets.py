@@ -352,8 +352,8 @@ class TestReference:
         there = self.lost(folder)
         gone = the_test(folder)
         assert gone.reason is not None and gone.estimate is None and gone.warnings == ()
-        assert gone.reason.startswith("the reference 'music' that the scores are against (")
-        assert "name its file with --reference" in gone.reason
+        assert "the reference 'music'" in gone.reason
+        assert "--reference" in gone.reason
         assert the_test(folder, reference=str(there)) == the_test(made)
 
     def test_another_one_is_not_taken(self, folder: Path, make: Make, tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_a_metric_that_changed_since_is_not_taken(make: Make, tmp_path: Path) ->
     plugin.write_text(text + "\n# changed\n")
     forget(run)
     reason = the_test(run, plugin_files=True).reason
-    assert reason is not None and "cannot be made again" in reason and "is no longer what scored" in reason
+    assert reason is not None and "Mine' changed" in reason and "'tunebench score'" in reason
     plugin.write_text(text.replace("pass", "def difference(self, a, b, reference, seed):\n        return 1 / 0"))
     run = make(BASE, LOUDER, metrics=[{"name": f"{plugin}:Mine", "params": {"embedder": BANDS}}])
     assert (the_test(run, plugin_files=True).reason or "").startswith("ZeroDivisionError")
@@ -414,7 +414,7 @@ def test_a_run_brings_no_code_along(make: Make, tmp_path: Path) -> None:
     plugin.write_text(f"open({str(done)!r}, 'w').close()\n{text}")
     forget(run)
     reason = the_test(run).reason
-    assert reason is not None and "is a plugin file, which is not run to show a table" in reason
+    assert reason is not None and "plugin file" in reason and "--plugin-files" in reason
     render(run)
     assert not done.exists()
     plugin.write_text(text)

@@ -113,7 +113,7 @@ def test_the_page_says_what_the_numbers_are_of(rendered: Callable[..., str], fol
     assert text.startswith("B − A, where A is base and B is tuned\n")
     assert "Peak@1 (% ↑)" in text and "The unit is the prompt" in text
     assert "all: W-UNPAIRED: 2 prompts that only one of the two has are left out (2 of A)" in text
-    assert "of half the seeds each, so wider than B − A's own chance" in " ".join(text.split())
+    assert "with half the seeds each, it is wider than that of B − A" in " ".join(text.split())
     assert max(map(len, text.splitlines()[8:])) <= 120
     with Store.read(folder) as store:
         assert f"protocol {protocol_of(store).id}" in text
