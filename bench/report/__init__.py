@@ -1,1 +1,1 @@
-"""A run as a folder of pages that can be read, listened to and shared."""
+"""Reports: a run as a folder of pages to read, listen to and share."""

@@ -1,4 +1,4 @@
-"""What a browser is given to play: stereo, at a rate that every browser knows, as 16-bit FLAC or MP3."""
+"""Encode audio for browsers: stereo, at a rate that every browser supports, as 16-bit FLAC or MP3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.report.loudness import CEILING
 Format = Literal["flac", "mp3"]
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-"""In Hz: the rates of MPEG audio. What lies above is inaudible, and doubles the size of a page."""
+"""Rates of MPEG audio in Hz. Higher rates add nothing audible and double the size of a page."""
 
 _FULL_SCALE = 2**15
 _LARGEST = int(_FULL_SCALE * 10 ** (CEILING / 20))  # dither must not pass the ceiling either
@@ -38,10 +38,10 @@ _FOLD = {
 
 @interrupts.held()
 def playable(audio: Audio) -> Audio:
-    """Return the sound as two speakers play it: more channels folded down, mono on both, at one of `RATES`.
+    """Return the sound as stereo at one of `RATES`: more channels are downmixed, mono is played on both.
 
-    A browser plays mono on both speakers, 3 LU louder than a mono meter reads; only as two channels are a mono and a
-    stereo clip of one loudness equally loud (EBU Tech 3343, dual mono).
+    A browser plays mono on both speakers, 3 LU louder than a mono meter reads; so a mono and a stereo clip of the same
+    measured loudness are equally loud only if both have two channels (EBU Tech 3343, dual mono).
     """
     rate = next((rate for rate in RATES if rate >= audio.rate), RATES[-1])
     if audio.channels == 2 and rate == audio.rate:
@@ -51,17 +51,17 @@ def playable(audio: Audio) -> Audio:
         import soxr
 
         samples = soxr.resample(samples.T, audio.rate, rate).T
-        if not samples.shape[1]:  # a few samples, too short for the filter
+        if not samples.shape[1]:  # too few samples for the filter
             samples = np.zeros((2, 1), dtype=np.float32)
     return Audio(samples, rate)
 
 
 @interrupts.held()
 def encoded(audio: Audio, gain: float, kind: Format, seed: int) -> bytes:
-    """Return the file of a stereo sound after ``gain`` dB: the same arguments give the same bytes.
+    """Return the encoded file of a stereo sound after ``gain`` dB; the same arguments give the same bytes.
 
-    FLAC has 16 bits with triangular dither of ±1 step, drawn from ``seed``; channels that are equal stay equal. Its
-    largest sample is kept within −1 dBFS. MP3 is variable in rate, about 170 kbit/s, and may pass a peak slightly.
+    FLAC has 16 bits with triangular dither of ±1 step, drawn from ``seed``; equal channels stay equal. Its
+    largest sample is kept within −1 dBFS. MP3 has a variable bitrate, about 170 kbit/s, and may exceed a peak slightly.
     """
     import soundfile
 
@@ -78,7 +78,7 @@ def encoded(audio: Audio, gain: float, kind: Format, seed: int) -> bytes:
 
 
 def _quantised(samples: Samples, gain: float, seed: int) -> npt.NDArray[np.int16]:
-    """16-bit samples after ``gain`` dB, with dither whose density is a triangle two steps wide.
+    """Return 16-bit samples after ``gain`` dB, with triangular dither two steps wide.
 
     Such dither makes mean and power of the rounding error independent of the sound.
 

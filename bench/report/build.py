@@ -1,4 +1,4 @@
-"""Building a report: media, content, downloads and pages, in place over an earlier one; or as one record."""
+"""Build a report: media, content, downloads and pages, updating an earlier one in place; or one record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.report.context import ClipMedia, ReportContext
     from bench.report.survey_results import Listeners
 
-_FRESH = ".fresh"  # where pages are written before they take the place of the earlier ones
+_FRESH = ".fresh"  # where pages are written before they replace earlier ones
 
 
 def build_report(
@@ -33,26 +33,26 @@ def build_report(
     workers: int | None = None,
     progress: ProgressOption = None,
 ) -> Path:
-    """Write the report of a run as a folder of static files, and return that folder.
+    """Write the report of a run as static files, and return its folder.
 
-    The run is only read, and a driver may be at work in it. Built over an earlier report, what is still right is kept
-    and what is gone is removed; nothing that was not written by an earlier build is touched. After a build that was
-    stopped half way, the same call finishes it.
+    The run is only read, and may still be in progress. In an earlier report, files that are still valid are kept
+    and obsolete ones removed; files not written by an earlier build are not touched. After a build that was
+    interrupted, the same call finishes it.
 
     Args:
         run: the run folder.
         out: the report's folder; by default ``report`` in the run folder.
         ratings, doses: as in `bench.report.collect.collect`.
         audio: ``flac`` (16 bits) or ``mp3``, for small pages; None plays and shows no clip, so that thousands of clips
-            take seconds, and leaves alone what an earlier build has encoded.
-        workers: processes; None takes every core, 0 works in this one.
-        progress: shows how far it is.
+            take seconds, and keeps files encoded by an earlier build.
+        workers: number of processes; None uses every core, 0 works in this one.
+        progress: receives the progress.
 
     Raises:
-        UsageError: there is no run, or ``out`` is not empty and no report, cannot be written to, or another build is
-            at work in it.
+        UsageError: there is no run, or ``out`` has other files, cannot be written to, or another build is
+            running in it.
         MissingError: Jinja or Pillow is not installed.
-        DataError: the database is damaged, or ratings or doses that were named cannot be used.
+        DataError: the database is damaged, or the given ratings or doses are unusable.
     """
     require()
     run = Path(run)
@@ -69,16 +69,16 @@ def build_reports(
     workers: int | None = None,
     progress: ProgressOption = None,
 ) -> Path:
-    """Write the reports of several runs into one folder, with a page that shows them side by side, and return it.
+    """Write the reports of several runs into one folder, with a page that compares them, and return the folder.
 
-    The report of the first run lies in ``runs/1``, and so on. Runs of different protocols have tables of their own.
+    The report of the first run is in ``runs/1``, and so on. Runs of different protocols have separate tables.
 
     Args:
-        runs: two or more run folders; ratings and doses that lie in them join in.
+        runs: two or more run folders; ratings and doses in them are used.
         out, audio, workers, progress: as in `build_report`.
 
     Raises:
-        UsageError: a run is named twice; otherwise as `build_report`.
+        UsageError: a run is given twice; otherwise as `build_report`.
         MissingError, DataError: as `build_report`.
     """
     require()
@@ -88,7 +88,7 @@ def build_reports(
 
     paths, whole = [Path(run) for run in runs], Path(out)
     if twice := [run for place, run in enumerate(paths) if run.resolve() in [one.resolve() for one in paths[:place]]]:
-        raise UsageError(f"{twice[0]} is named twice; name each run once")
+        raise UsageError(f"{twice[0]} is given twice; name each run once")
     folders = [f"runs/{place}" for place in range(1, len(paths) + 1)]
     with shown(progress) as told, OutputFolder.of(whole) as own:
         contents = [
@@ -111,7 +111,7 @@ def _build(
     playing: tuple[Format | None, int | None],
     progress: Progress,
 ) -> ReportContext:
-    """Write the report of one run into a folder; ``joined`` are ratings and doses, ``playing`` audio and workers."""
+    """Write the report of one run into a folder; ``joined`` holds ratings and doses, ``playing`` audio and workers."""
     from bench.report.collect import collect
     from bench.report.downloads import write_downloads
     from bench.report.media import prepare
@@ -139,7 +139,7 @@ def _build(
 
 @contextmanager
 def _fresh(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder within a report's, gone after the block."""
+    """Yield an empty folder within a report's folder, removed after the block."""
     fresh = folder / _FRESH
     with writing(folder):
         shutil.rmtree(fresh, ignore_errors=True)
@@ -151,7 +151,7 @@ def _fresh(folder: Path) -> Iterator[Path]:
 
 
 def _remove_reports(folder: Path, kept: int) -> None:
-    """Remove the reports of runs that an earlier build had more of; what is not of a report stays."""
+    """Remove reports of surplus runs of an earlier build; other files stay."""
     from bench.report.media import prepare
 
     for old in sorted(folder.iterdir()):
@@ -174,21 +174,21 @@ def report_record(
     doses: StrPath | None = None,
     progress: ProgressOption = None,
 ) -> dict[str, Any]:
-    """Return everything that the report of a run says as JSON values, and no pages; needs neither Jinja nor Pillow.
+    """Return the content of a run's report as JSON values, without pages; needs neither Jinja nor Pillow.
 
-    Clips have no ``media`` in it: those are made with the pages, whose ``data/report.json`` names them.
+    Clips have no ``media`` in it, as these are made with the pages; ``data/report.json`` of the pages has them.
 
     Args:
         run: the run folder, which is only read.
         ratings, doses: as in `bench.report.collect.collect`.
-        progress: shows how far it is.
+        progress: receives the progress.
 
     Returns:
         What `bench.report.record` describes.
 
     Raises:
         UsageError: there is no run.
-        DataError: the database is damaged, or ratings or doses that were named cannot be used.
+        DataError: the database is damaged, or the given ratings or doses are unusable.
     """
     from bench.report.collect import collect
     from bench.report.record import as_record
@@ -204,10 +204,10 @@ def _path(given: StrPath | None) -> Path | None:
 
 
 def require() -> None:
-    """Check that what pages are made with is installed.
+    """Check that the packages for pages are installed.
 
     Raises:
-        MissingError: it is not; the message names the command that helps.
+        MissingError: one is not; the message names the command to install it.
     """
     from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Every planned clip of a run as its pages show it: its scores, its sound, or why there is none."""
+"""Planned clips of a run as shown on pages: scores, sound, or why there is none."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bench.storage.store import Store
 
 
 def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[ClipEntry, ...]:
-    """Planned clips by prompt, then model, then seed; a score without a value is its reason, or None where not scored.
+    """Return planned clips by prompt, model and seed; a score without a value is its reason, or None if not scored.
 
     Args:
-        media: what there is to play, by clip id, or in one line why it cannot be played.
+        media: media by clip id, or a line that says why it cannot be played.
     """
     metrics = [metric.ref for metric in shown_metrics(store) if not metric.of_sets]
     scores: dict[int, dict[str, float | str]] = {}
@@ -28,7 +28,7 @@ def clip_entries(store: Store, media: Mapping[str, ClipMedia | str]) -> tuple[Cl
     for clip in sorted(planned_rows(store), key=lambda clip: (prompts[clip.prompt], models[clip.model], clip.seed)):
         found = media.get(clip.id) if clip.state == "made" else None
         playable = found if isinstance(found, ClipMedia) else None
-        # Where the run lies on somebody's disk is nothing for pages that are shared.
+        # Shared pages must not reveal paths on the disk.
         why = found.replace(f"{store.folder}/", "") if isinstance(found, str) else None
         problem = None if playable else _problem(clip.state, clip.error, why)
         place = (clip.id, clip.model, clip.prompt, clip.seed)
@@ -43,4 +43,4 @@ def _problem(state: str, error: str | None, unplayable: str | None) -> str:
         return f"failed: {error}"
     if state == "planned":
         return "not made yet"
-    return unplayable or "made after this report was begun; build it again"
+    return unplayable or "made after this report was started; build it again"

@@ -1,4 +1,4 @@
-"""A run → everything that the pages of its report say."""
+"""Collect the content of a report's pages from a run."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def collect(
     doses: Path | None = None,
     progress: Progress | None = None,
 ) -> ReportContext:
-    """Read a run, test every pair of its models, and put together what its report says.
+    """Read a run, test every pair of its models, and collect the content of its report.
 
     Args:
-        store: the run, as it is at one moment.
-        media: what there is to play, by clip id, or in one line why it cannot be played.
-        ratings: of a listening survey, a file or what was read of one; by default ``ratings.csv`` in the run folder, if
-            it is there.
-        doses: written by ``tunebench check metrics --json``; by default ``dose-response.json`` there, likewise.
+        store: a snapshot of the run.
+        media: media by clip id, or a line that says why it cannot be played.
+        ratings: of a listening survey, a file or its parsed content; by default ``ratings.csv`` in the run folder, if
+            it exists.
+        doses: written by ``tunebench check metrics --json``; by default ``dose-response.json`` there, if it exists.
 
     Raises:
-        DataError: ratings or doses that were named cannot be used; those that were found are told as a caution.
+        DataError: the given ratings or doses are unusable; for those found by default, this is a caution instead.
     """
     warnings: list[Notice] = []
     prompts, progress = store.prompts(), progress or Silent()
@@ -68,7 +68,7 @@ def collect(
         warnings.append(Notice("W-RATINGS", {"source": survey.source, "models": list(unknown)}))
     labels = [model.label for model in models]
     pairs = list(combinations(labels, 2))
-    # Set metrics within groups, too: p is adjusted over them as well where two models are compared by themselves.
+    # Include set metrics within groups, as p is also adjusted over them when two models are compared alone.
     comparisons = compare_all(store, pairs, ("genre", "level"), progress, sets_by_group=True, scores=scores)
     orders = family_orders(cells, comparisons)
     content = ReportContext(
@@ -96,7 +96,7 @@ def collect(
 
 
 def _setting(store: Store, content: ReportContext) -> Setting:
-    """Return what the methods say of how the run was made."""
+    """Return facts on how the run was made, for the methods."""
     recorded = store.about()
     size = suite_size(recorded, len(content.prompts))
     return Setting(
@@ -136,7 +136,7 @@ def _doses(run: Path, doses: Path | None, warnings: list[Notice]) -> tuple[Mappi
 
 
 def _within(run: Path, error: TunebenchError) -> str:
-    """Return what an error says, without where the run lies on somebody's disk: pages are shared."""
+    """Return an error's message without the run's path on disk, since pages are shared."""
     return str(error).replace(f"{run}/", "")
 
 

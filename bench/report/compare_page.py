@@ -1,4 +1,4 @@
-"""Comparisons as the compare page loads them: a file for each pair of models."""
+"""Data files of the compare page, one for each pair of models."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SHOWN = (
 
 
 def pairs(content: ReportContext) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield each pair that was compared: ``0-2`` for the first model and the third, and its records.
+    """Yield each compared pair: ``0-2`` for the first and the third model, with its records.
 
-    A record over all prompts has the chance of both models, so that the page can show the pair either way round.
+    A record over all prompts has the chance of both models, so that the page can swap the two.
     """
     place = {model.label: index for index, model in enumerate(content.models)}
     column = {column.ref: index for index, column in enumerate(content.columns)}
@@ -54,5 +54,5 @@ def _chance(chance: Chance | None) -> dict[str, Any] | None:
 
 
 def _short(value: Any) -> Any:
-    """Seven digits are more than anything is known to."""
+    """Round to seven digits, more than any value is accurate to."""
     return float(f"{value:.7g}") if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""Everything that the pages of a report say, gathered before anything is written."""
+"""The content of a report's pages, collected before writing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SILENT = "this report was built without audio"
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row: what it is, where it came from (both as indented JSON), and how many of its clips exist.
+    """A row: its identity and provenance (both as indented JSON), and its number of clips.
 
-    ``what`` is what its plugin says that it is, where the very one is installed here.
+    ``what`` is the description of its plugin, if exactly that plugin is installed here.
     """
 
     label: str
@@ -38,15 +38,15 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class ClipMedia:
-    """What a page needs to play and show a clip.
+    """Files and facts to play and show a clip.
 
     Attributes:
         audio: path of the sound, relative to the report's folder.
         spectrogram: path of the picture of its mel spectrogram, relative to the report's folder.
         waveform: for equal slices of the clip, the largest absolute sample, in [0, 1], after ``gain``.
         duration: in seconds.
-        loudness: integrated loudness as generated, in LUFS, or None for silence and clips too short to tell.
-        gain: what was applied to match the loudness of the prompt's clips, in dB.
+        loudness: integrated loudness as generated, in LUFS, or None for silence and clips that are too short.
+        gain: gain in dB applied to match the loudness of the prompt's clips.
     """
 
     audio: str
@@ -59,7 +59,7 @@ class ClipMedia:
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """A planned clip. ``scores`` has a value or a reason for each clip metric; ``media`` is None where it was not made.
+    """A planned clip. ``scores`` has a value or a reason for each clip metric; ``media`` is None if there is none.
 
     ``problem`` says why there is no clip.
     """
@@ -75,7 +75,7 @@ class ClipEntry:
 
 @dataclass(frozen=True)
 class ScoreWarning:
-    """A warning with its code (``W-SYNTHETIC``), its sentence, and the metrics that it is of."""
+    """A warning with its code (``W-SYNTHETIC``), its text, and the metrics that it concerns."""
 
     code: str
     sentence: str
@@ -84,7 +84,7 @@ class ScoreWarning:
 
 @dataclass(frozen=True)
 class Survey:
-    """Results of a listening survey: what is said, and its comparisons and models as records for drawing.
+    """Results of a listening survey: text sections, and comparisons and models as records for charts.
 
     ``preview`` is the address of pages as listeners saw them, or "".
     """
@@ -97,12 +97,12 @@ class Survey:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """A run, as its report shows it.
+    """The content of a run's report.
 
     Attributes:
         title: name of the run.
-        about: what the run was asked for and made with: suite, duration, seeds, tunebench, Python, machine, libraries.
-        protocol: what numbers of another run must share to be comparable.
+        about: request and environment of the run: suite, duration, seeds, tunebench, Python, machine, libraries.
+        protocol: protocol that another run must share to be comparable.
         models: in the order of the run.
         columns: the metrics, in the order of the run.
         cells: the leaderboard over all prompts, and for each genre and level.
@@ -110,13 +110,13 @@ class ReportContext:
         comparisons: of every pair of models, over all prompts and by genre and level.
         prompts: in the order of the suite.
         clips: every planned clip, by prompt, then model, then seed.
-        cautions: what must be said beside the numbers.
-        failures: what failed, by model and reason.
-        published: figures of papers, none of which is comparable.
+        cautions: warnings about the numbers.
+        failures: failures, by model and reason.
+        published: figures of papers, which are not comparable.
         methods: paragraphs for a paper.
-        survey: of listeners, where ratings were given.
-        doses: the records of ``tunebench check metrics --json``, where there are such.
-        chances: by (model, metric), over all prompts, the model against itself with other seeds, where it has such.
+        survey: the listening survey, if there are ratings.
+        doses: the records of ``tunebench check metrics --json``, if given.
+        chances: by (model, metric), over all prompts, the model against itself with other seeds, if it has any.
         infos: what each metric measures and cannot tell, in the order of the columns.
         limits: what the numbers do not show, in sentences.
     """

@@ -1,4 +1,4 @@
-"""How prompts spread behind a model's mean: each prompt's value on a clip metric, averaged over its seeds."""
+"""Distribution of prompts behind a model's mean: each prompt's value on a clip metric, averaged over its seeds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bench.scores.aggregate import Column
 
 Values = Mapping[tuple[str, str], Sequence[float | None]]
 OUTLYING = 1.5  # times the distance between the quartiles, beyond them (Tukey 1977)
-MOST_OUTLYING = 12  # of one model and metric that are listed
+MOST_OUTLYING = 12  # listed per model and metric
 
 
 @dataclass(frozen=True)
 class ScoreSpread:
-    """One model's prompts on one metric: how many, and their quartiles as text."""
+    """The number of one model's prompts on one metric, and their quartiles as text."""
 
     model: str
     n: int
@@ -33,7 +33,7 @@ class ScoreSpread:
 
 @dataclass(frozen=True)
 class OutlyingPrompt:
-    """A prompt whose value lies far from a model's others. ``place`` counts from 1, in the order of the suite."""
+    """A prompt whose value is far from a model's others. ``place`` counts from 1, in the order of the suite."""
 
     model: str
     place: int
@@ -42,7 +42,7 @@ class OutlyingPrompt:
 
 
 def prompt_means(content: ReportContext) -> Values:
-    """By (metric, model), a value for each prompt in the order of the suite; None for one that has none."""
+    """Return, by (metric, model), a value for each prompt in the order of the suite; None if missing."""
     places = {prompt.id: place for place, prompt in enumerate(content.prompts)}
     found: dict[tuple[str, str], dict[int, list[float]]] = {}
     for clip in content.clips:
@@ -70,7 +70,7 @@ def spreads(content: ReportContext, column: Column, means: Values) -> list[Score
 
 
 def outlying(content: ReportContext, column: Column, means: Values) -> list[OutlyingPrompt]:
-    """The prompts farther than 1.5 times the distance between the quartiles beyond them, for each model the farthest.
+    """Return the prompts beyond the quartiles by over 1.5 interquartile ranges, farthest first for each model.
 
     Tukey. Exploratory Data Analysis. 1977.
     """
@@ -91,5 +91,5 @@ def outlying(content: ReportContext, column: Column, means: Values) -> list[Outl
 
 
 def known(values: Sequence[float | None]) -> list[float]:
-    """Return the values without the gaps."""
+    """Return the values that are not None."""
     return [value for value in values if value is not None]

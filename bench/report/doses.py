@@ -1,4 +1,4 @@
-"""Reading what ``tunebench check metrics --json`` wrote, and refusing what it did not."""
+"""Read and validate files written by ``tunebench check metrics --json``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Values = tuple[_Number | None, ...]
 
 
 class DoseResponse(BaseModel):
-    """How one metric answers one kind of damage: values at each of ``doses``, the first of which is the clean music.
+    """Response of one metric to one kind of damage: values at each of ``doses``, the first being the clean music.
 
     ``low`` and ``high`` are of the change against the clean music, and ``p`` of its paired test.
     """
@@ -54,17 +54,17 @@ _RESPONSES: TypeAdapter[list[DoseResponse]] = TypeAdapter(list[DoseResponse])
 
 
 def read_doses(path: Path) -> tuple[dict[str, Any], ...]:
-    """Read the records of dose and response, each checked field by field.
+    """Read and validate dose-response records.
 
     Raises:
         UsageError: no such file.
-        DataError: it cannot be read, or holds something else; the message names the place.
+        DataError: it cannot be read, or has invalid content; the message names the place.
     """
     again = "write it with 'tunebench check metrics --json'"
     try:
         content = read_bytes(path)
         json.loads(content, parse_constant=_refuse)
-        # From the text, so that a JSON list may stand for a tuple while everything else stays strict.
+        # Parse from text, so that JSON lists become tuples while everything else is strict.
         found = _RESPONSES.validate_json(content)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; {again}") from None

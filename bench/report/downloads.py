@@ -1,7 +1,7 @@
-"""The tables of a report as files for other programs: CSV, JSON, and where everything came from.
+"""The tables of a report as files for other programs: CSV, JSON, and provenance.
 
-A text that a spreadsheet would take for a formula is preceded by an apostrophe in CSV, unless it is an id.
-In JSON it is as it is.
+In CSV, text that a spreadsheet would take for a formula gets an apostrophe, unless it is an id.
+JSON is unchanged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def write_downloads(content: ReportContext, store: Store, out: Path) -> None:
     """Write ``data/`` of a report: leaderboard, comparisons and scores as CSV and JSON, and ``provenance.json``.
 
-    ``scores`` has a row a planned clip; see `bench.scores.clip_table.clip_table`.
+    ``scores`` has a row per planned clip; see `bench.scores.clip_table.clip_table`.
     """
     folder = out / "data"
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def leaderboard_records(content: ReportContext) -> list[dict[str, Any]]:
     genres = {prompt.genre for prompt in content.prompts}
     counted: dict[tuple[str, str, str], int] = {}
     for row in found:
-        # A genre may be called like a level; the genres' cells come first.
+        # A genre may have the same name as a level; cells of genres come first.
         key = (row["model"], row["metric"], row["group"])
         counted[key] = counted.get(key, 0) + 1
         of_genre = row["group"] in genres and counted[key] == 1
@@ -60,12 +60,12 @@ def leaderboard_records(content: ReportContext) -> list[dict[str, Any]]:
 
 
 def comparison_records(content: ReportContext) -> list[dict[str, Any]]:
-    """Return a record a comparison, as ``tunebench compare --json`` gives it, with ``chance`` spread out."""
+    """Return one record per comparison, as ``tunebench compare --json`` gives it, with ``chance`` spread out."""
     return [spread_out(record) for record in paired_records(content.comparisons, (content.protocol, content.protocol))]
 
 
 def provenance(content: ReportContext, store: Store) -> dict[str, Any]:
-    """What everything came from: models, metrics and clips with their hashes, versions and seeds, and what failed."""
+    """Return the provenance of models, metrics and clips: hashes, versions and seeds; and failures."""
     keys = {m.ref: {"params_hash": m.params_hash, "embedder_key": m.embedder} for m in shown_metrics(store)}
     return {
         "title": content.title,

@@ -1,4 +1,4 @@
-"""What a run found, in one sentence a pair of models: which is better, on what, by how much, how sure, what is open."""
+"""The findings of a run, one sentence per pair of models: which is better, on what, by how much, and what is open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.scores.aggregate import Cell, Column
 from bench.stats.permutation import smallest_p
 
 Kind = Literal["better", "differs", "open", "few", "missing"]
-MOST_SHOWN = 8  # sentences that the first page opens with; the others are folded
+MOST_SHOWN = 8  # sentences shown on the first page; the others are folded
 MOST_FOLDED = 60  # sentences below them; of thirty models there are 435
 
 _MOST_DECIMALS = 6
@@ -25,12 +25,12 @@ class Clause:
     """A part of a sentence.
 
     Attributes:
-        kind: ``better`` where a test settles which model is ahead on a metric that ranks; ``differs`` the same where
-            the metric ranks nothing; ``open`` where a test settles nothing; ``few`` where no outcome of the test could
-            have settled anything; ``missing`` where there was no test.
+        kind: ``better`` if a test shows which model is ahead on a metric that ranks; ``differs`` the same if
+            the metric does not rank; ``open`` if a test is not significant; ``few`` if no outcome of the test could
+            be significant; ``missing`` if there was no test.
         text: the words, without a full stop.
-        metrics: what it is said of, with versions.
-        ahead: the model that is better or has more; empty where none is.
+        metrics: the metrics concerned, with versions.
+        ahead: the model that is better or higher; empty if none is.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of two models over all prompts."""
+    """The result for two models over all prompts."""
 
     a: str
     b: str
@@ -49,12 +49,12 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """All that is known of the two, in one sentence."""
+        """The result for the two models in one sentence."""
         return "; ".join(clause.text for clause in self.clauses) + "."
 
 
 def metric_names(columns: Iterable[Column]) -> dict[str, str]:
-    """By name and version, what sentences call a metric: without its version, unless two then have one name."""
+    """Return short names by name and version: without the version, unless that is ambiguous."""
     refs = [column.ref for column in columns]
     short = {ref: ref.rpartition("@")[0] or ref for ref in refs}
     names = list(short.values())
@@ -63,13 +63,13 @@ def metric_names(columns: Iterable[Column]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Words:
-    """What sentences call the metrics, by name and version, and the (model, metric) that a reference favors."""
+    """Short names of metrics, and the (model, metric) pairs that a reference favors."""
 
     names: Mapping[str, str]
     favored: Collection[tuple[str, str]]
 
     def on(self, c: Comparison, ahead: str) -> str:
-        """``on kad (a distance to reference music) by 2.9 (95 % interval …)``, and what favors the one ahead."""
+        """Return ``on kad (a distance to reference music) by 2.9 (95 % interval …)``, with any caution."""
         said = f"on {self._name(c.column)} by {_size(c)}"
         if (ahead, c.column.ref) in self.favored:
             said += f" (with caution: the reference is {ahead}'s own music, which gives it a head start)"
@@ -84,13 +84,13 @@ class _Words:
 
 
 def find(comparisons: Iterable[Comparison], columns: Sequence[Column], cells: Iterable[Cell] = ()) -> list[Finding]:
-    """Say what was found of each pair of models, in the order of the pairs.
+    """Return the finding on each pair of models, in the order of the pairs.
 
     Args:
         comparisons: of any number of pairs, with p adjusted after Holm over the metrics; only those over all prompts
-            count.
-        columns: the metrics that are shown.
-        cells: the leaderboard, whose marks say which model a reference favors.
+            are used.
+        columns: the shown metrics.
+        cells: the leaderboard, whose marks show which model a reference favors.
     """
     names = metric_names(columns)
     words = _Words(names, favored_by_reference(cells))
@@ -102,7 +102,7 @@ def find(comparisons: Iterable[Comparison], columns: Sequence[Column], cells: It
 
 
 def split(findings: Sequence[Finding], first: str) -> tuple[list[Finding], list[Finding]]:
-    """Return the findings to open with, those against the first model of a run, and all others."""
+    """Return the findings about the first model of a run, to show first, and the others."""
     ahead = [one for one in findings if first in (one.a, one.b)][:MOST_SHOWN]
     return ahead, [one for one in findings if one not in ahead]
 
@@ -138,7 +138,7 @@ def _kind(c: Comparison) -> Kind:
 
 
 def _adjusted(c: Comparison) -> float:
-    """p after Holm over the metrics; 1 where nothing was tested."""
+    """Return p after Holm over the metrics; 1 if there was no test."""
     return next((p for p in (c.p_holm, c.p) if p is not None), 1.0)
 
 
@@ -163,26 +163,26 @@ def _missing(comparisons: Sequence[Comparison], words: _Words) -> list[Clause]:
     for one in comparisons:
         by_reason.setdefault(one.reason or "not tested", []).append(one)
     return [
-        Clause("missing", f"nothing known on {words.listed(own)} ({reason})", _refs(own))
+        Clause("missing", f"no result on {words.listed(own)} ({reason})", _refs(own))
         for reason, own in by_reason.items()
     ]
 
 
 def _size(c: Comparison) -> str:
-    """Return how large a difference is, without its sign: ``11.9 points (95 % interval 9.5 to 14.2, p = .004)``."""
+    """Return the size of a difference without its sign: ``11.9 points (95 % interval 9.5 to 14.2, p = .004)``."""
     estimate, low, high = c.estimate or 0.0, c.low, c.high
     if estimate < 0:
         estimate, low, high = -estimate, None if high is None else -high, None if low is None else -low
     width = [] if low is None or high is None else [(high - low) / 2]
     decimals = decimals_for(width, [estimate])
     while low is not None and low > 0 and decimals < _MOST_DECIMALS and float(f"{low:.{decimals}f}") == 0:
-        decimals += 1  # an end that is not 0 must not read so
+        decimals += 1  # an end that is not 0 must not be shown as 0
     text = sized(number(estimate, decimals), c.column.unit)
     ends = "" if low is None else f"95 % interval {number(low, decimals)} to {number(high, decimals)}, "
     p = p_text(_adjusted(c))
     said = f"p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'}"
     if c.p is not None and c.p <= smallest_p(c.n) * (1 + 1e-9):
-        # Holm's factor differs from pair to pair, and with it the smallest p that can be read.
+        # Holm's factor differs between pairs, and so does the smallest possible p.
         corrected = ("", "") if c.p_holm is None else (" after correction", " before it")
         said += f"{corrected[0]}; {counted(c.n, 'prompt')} can give no smaller one{corrected[1]}"
     return f"{text} ({ends}{said})"

@@ -1,4 +1,4 @@
-"""The leaderboard as its page shows it: every number already written, every interval already placed."""
+"""Data of the leaderboard page: formatted numbers, and positions of intervals."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bench.stats.multiplicity import holm
 from bench.stats.permutation import smallest_p
 
 ALL = "all"
-WIDEST = 6  # metrics beside each other that a page of 1,440 pixels shows with their intervals
+WIDEST = 6  # metrics with intervals that fit side by side on a page of 1,440 pixels
 DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none": "not ranked"}
 
 
 @dataclass(frozen=True)
 class Box:
-    """One model on one metric: what is written, and where its interval is drawn in percent of the box's width."""
+    """One model on one metric: its text, and the position of its interval in percent of the box's width."""
 
     value: float | None
     low: float | None
@@ -40,9 +40,9 @@ class Box:
 
 @dataclass(frozen=True)
 class PromptGroup:
-    """The prompts that a leaderboard is of. ``rows`` are boxes by model, then metric; ``limits`` chance and ceiling.
+    """The prompts of a leaderboard. ``rows`` are boxes by model, then metric; ``limits`` chance and ceiling.
 
-    ``name`` is the part of the file that holds it.
+    ``name`` is the part of its file's name.
     """
 
     name: str
@@ -53,7 +53,7 @@ class PromptGroup:
     chance: tuple[float | None, ...]
 
     def record(self) -> dict[str, Any]:
-        """Return what a script needs to show this group in place of another."""
+        """Return the data that a script needs to show this group."""
         return {
             "rows": [
                 [[b.value, b.low, b.high, b.text, b.spread, b.count, b.note, *b.at] for b in row] for row in self.rows
@@ -63,7 +63,7 @@ class PromptGroup:
         }
 
 
-_ROOM = 34  # letters of names that fit into a cell
+_ROOM = 34  # characters of names that fit into a cell
 
 
 def groups(content: ReportContext) -> list[PromptGroup]:
@@ -74,7 +74,7 @@ def groups(content: ReportContext) -> list[PromptGroup]:
     found: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {key: {} for key in named}
     for cell in content.cells:
         own = (cell.model, cell.column.ref)
-        # A genre may be called "1" like a level; its cells come first.
+        # A genre may have the name "1" like a level; its cells come first.
         for grouping in (ALL, "genre", "level"):
             cells = found.get((grouping, cell.group))
             if cells is not None and own not in cells:
@@ -89,7 +89,7 @@ def groups(content: ReportContext) -> list[PromptGroup]:
 
 
 def bands(columns: Sequence[Column]) -> list[list[int]]:
-    """Return the places of the columns in rows of tables that are wide enough for their numbers, about as many in each.
+    """Split column positions into bands narrow enough for a page, with about equally many in each.
 
     >>> [len(band) for band in bands([Column(str(n), "", "none") for n in range(13)])]
     [5, 4, 4]
@@ -101,7 +101,7 @@ def bands(columns: Sequence[Column]) -> list[list[int]]:
 
 
 def unrankable(content: ReportContext) -> frozenset[str]:
-    """Return the metrics on which no two models could be told apart, whatever their values, with so few prompts."""
+    """Return the metrics on which so few prompts can show no difference, whatever the values."""
     cells, comparisons = content.cells, content.comparisons
     found = set()
     for ref, pairs in ranked_pairs(cells, comparisons)[1].items():
@@ -114,14 +114,14 @@ def unrankable(content: ReportContext) -> frozenset[str]:
 
 
 def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
-    """What the signs of a table mean: each sign and the rest of a sentence, with an example that stands in it."""
+    """Return explanations of a table's signs: each sign and the rest of a sentence, with an example."""
     found, hopeless = [], unrankable(content)
     ranks = [(rank, model, ref) for (model, ref), rank in content.ranks.items() if ref not in hopeless]
     spreads = [box.spread for row in board.rows for box in row]
     if any(spread.startswith("±") for spread in spreads):
-        found.append(("±", "is half the width of a 95 % interval that lies evenly about its value."))
+        found.append(("±", "is half the width of a 95 % interval that is symmetric about its value."))
     if any(spread.startswith("[") for spread in spreads):
-        found.append(("[low, high]", "are the ends of a 95 % interval that does not lie evenly about its value."))
+        found.append(("[low, high]", "are the ends of a 95 % interval that is not symmetric about its value."))
     if any(spreads):
         found.append(
             ("A bar", "draws that interval on a gray line that runs from the lowest to the highest end in its column.")
@@ -132,17 +132,17 @@ def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
         found.append(
             (
                 f"rank {rank.text}",
-                f"means, for example of {model} on {ref}, {place} that the tests leave open to it. Two models are told "
-                "apart where p, paired by prompt and corrected over all pairs of models on that metric, is below .05, "
-                "the interval of their difference leaves out 0, and a second test, of the mean alone, agrees. The "
-                "sentences above are corrected over the metrics of a pair instead and may disagree: cite them for one "
-                "pair, and ranks for the whole field.",
+                f"means, for example of {model} on {ref}, {place} consistent with the tests. Two models "
+                "differ if p, paired by prompt and corrected over all pairs of models on that metric, is below .05, "
+                "the interval of their difference excludes 0, and a second test, of the mean alone, agrees. The "
+                "sentences above are corrected over the metrics of a pair instead and may disagree: cite them for a "
+                "pair, and ranks for all models.",
             )
         )
     if tied := next((rank for rank, _, _ in ranks if rank.tied), None):
-        found.append((told(tied), "names or counts the models on that metric that no test tells this one from."))
+        found.append((told(tied), "names or counts the models that do not differ from this one on that metric."))
     if hopeless:
-        found.append(("not ranked: too few prompts", "means that no values could have settled who is ahead."))
+        found.append(("not ranked: too few prompts", "means that no values could be significant."))
     if leading(content):
         found.append(
             (
@@ -151,7 +151,7 @@ def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
             )
         )
     if count := next((box.count for row in board.rows for box in row if box.count), ""):
-        found.append((count, "means that so many of the planned clips have a value."))
+        found.append((count, "counts the planned clips that have a value."))
     if any(c.column.of_sets and (c.estimate.low or 0) < 0 for c in content.cells if c.group == ALL):
         found.append(
             (
@@ -164,7 +164,7 @@ def legend(content: ReportContext, board: PromptGroup) -> list[tuple[str, str]]:
 
 
 def leading(content: ReportContext) -> frozenset[tuple[str, str]]:
-    """The (model, metric) of models that none is shown to be better than, and that are shown to be better than one."""
+    """Return (model, metric) for models shown to be better than some model, and worse than none."""
     ranked = Counter(ref for _, ref in content.ranks)
     return frozenset(
         (model, ref)
@@ -174,7 +174,7 @@ def leading(content: ReportContext) -> frozenset[tuple[str, str]]:
 
 
 def told(rank: RankRange) -> str:
-    """Return the models that no test tells this one from: by name where there is room."""
+    """Return the models that do not differ significantly from this one: by name if they fit."""
     names = " and ".join(rank.tied)
     shown = names if len(rank.tied) <= 2 and len(names) <= _ROOM else counted(len(rank.tied), "other")
     return f"no clear difference from {shown}"
@@ -236,7 +236,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _best(column: Column, cells: Sequence[Cell]) -> float | None:
-    """Return what the metric gives on the notes that were really played, for the model whose notes it likes best."""
+    """Return the best score on true notes of any model."""
     known = [cell.known for cell in cells if cell.known is not None]
     if not known or column.direction == "none":
         return None

@@ -18,10 +18,10 @@ RULE = "EBU R 128, −23 LUFS; lower, to −36, where a clip would pass −1 dBF
 """In words, for those who listen."""
 
 TARGET, LOWEST = -23.0, -36.0
-"""LUFS: where clips are brought to, and below what a whole prompt is never lowered for one clip's peaks."""
+"""LUFS: target of clips, and the lowest target of a prompt with high peaks."""
 
 CEILING = -1.0
-"""dB relative to full scale: the largest sample that a gain may lead to."""
+"""dB relative to full scale: the largest sample allowed after a gain."""
 
 SILENCE = -80.0
 """dB relative to full scale: a clip with a lower peak is silent."""
@@ -32,7 +32,7 @@ BLOCK = 0.4
 
 @dataclass(frozen=True)
 class Loudness:
-    """How loud a clip is.
+    """The level of a clip.
 
     Attributes:
         loudness: integrated, in LUFS; None if the clip is silent, shorter than 0.4 s, or nowhere above the gate.
@@ -51,8 +51,8 @@ class Loudness:
 def measure(samples: Samples, rate: int) -> Loudness:
     """Return the level of audio, shape (channels, frames) with 1 or 2 channels, at ``rate`` Hz.
 
-    Loudness is measured with the peak at full scale, so that the standard's gate at −70 LUFS falls at the same place
-    of quiet and loud copies of one recording.
+    Loudness is measured with the peak at full scale, so that the standard's gate at −70 LUFS acts the same
+    on quiet and loud copies of one recording.
     """
     largest = float(np.abs(samples).max(initial=0.0))
     peak = 20 * math.log10(largest) if largest else -math.inf
@@ -65,13 +65,13 @@ def measure(samples: Samples, rate: int) -> Loudness:
 
 
 def target(levels: Sequence[Loudness]) -> float:
-    """The loudness in LUFS that clips are brought to: −23, or down to −36 what all of them reach within −1 dBFS."""
+    """Return the target loudness in LUFS: −23, or down to −36 if needed for peaks within −1 dBFS."""
     reached = [level.loudness + level.headroom for level in levels if level.loudness is not None]
     return max(LOWEST, min([TARGET, *reached]))
 
 
 def gain(level: Loudness, wanted: float) -> float:
-    """Return the gain in dB that brings a clip to ``wanted`` LUFS, or as near as −1 dBFS allows.
+    """Return the gain in dB that brings a clip to ``wanted`` LUFS, or as close as −1 dBFS allows.
 
     A clip without a loudness keeps its level, lowered where its peak is above −1 dBFS.
     """

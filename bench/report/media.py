@@ -1,6 +1,6 @@
-"""The clips of a run as a page plays and shows them: matched in loudness, with a spectrogram and an outline each.
+"""Prepare the clips of a run for pages: match loudness, and draw a spectrogram and an outline of each.
 
-One task takes all clips of one prompt, since they have one loudness and one range of colours.
+One task takes all clips of one prompt, since they share a loudness and a range of colors.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from bench.storage.clip_file import made_audio
 from bench.storage.store import StoredClip
 
 VERSION = 1
-"""Raised by whatever can change a file or a figure here; older ones are then made again."""
+"""Version of the media; a raised one makes older files again."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _OUR_FILE = re.compile(r"\.?[0-9a-f]{16}\.(flac|mp3|png)(\.\d+\.part)?")
 
 Made = Mapping[str, ClipMedia | str]
-"""By clip id, its media, or in one line why it has none."""
+"""Media by clip id, or a line that says why there is none."""
 
 
 def prepare(
@@ -49,23 +49,23 @@ def prepare(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, ClipMedia | str]:
-    """Write ``audio/`` and ``pictures/`` of a report, and say what is in them.
+    """Write ``audio/`` and ``pictures/`` of a report, and return their content.
 
-    Prompts whose clips are what they were (going by content, and by size and time of change of the files), and whose
-    media are there, are not made again; files that belong to none of the clips are removed. All clips of a prompt are
+    Prompts with unchanged clips (by content, and by size and modification time of the files), whose
+    media exist, are skipped; files that belong to no clip are removed. All clips of a prompt are
     in memory at once: 21 MB for a minute of stereo at 44.1 kHz.
 
     Args:
         run: the run folder.
         clips: of any number of models and prompts; those of one prompt are matched to each other.
         out: the folder of the report; made if it does not exist.
-        workers: processes; None takes every core that this process may use, 0 works in this one.
+        workers: number of processes; None uses every available core, 0 works in this one.
 
     Returns:
-        By clip id, its media, or in one line why it has none: its file is missing, damaged, or another sound.
+        Media by clip id, or a line that says why there is none: the file is missing, damaged, or another sound.
 
     Raises:
-        DataError: an id in the database is no id of a clip.
+        DataError: a clip id in the database is invalid.
         UsageError: ``out`` cannot be written to, workers cannot be started, or libsndfile has no MP3 encoder.
         MissingError: Pillow is not installed.
     """
@@ -114,23 +114,23 @@ class MediaTask:
 
     @property
     def subject(self) -> str:
-        """Whose media are made, for a crash report."""
+        """The prompt and models, for a crash report."""
         return ", ".join(clip.path for clip in self.clips)
 
     @cached_property
     def key(self) -> list[Any]:
-        """All that decides what is made, and what tells without decoding that a file was changed since."""
+        """Everything that determines the media, and file states that reveal changes without decoding."""
         return [VERSION, self.audio, sorted([clip.id, clip.content, _state(self.run, clip)] for clip in self.clips)]
 
     def recalled(self, record: MediaRecord) -> Made:
-        """Return what was made before, if it is all there; otherwise nothing."""
+        """Return media made before, if all files exist; otherwise nothing."""
         made = record.recall(self.key)
         whole = made.keys() == {clip.id for clip in self.clips}
         there = all((self.out / path).is_file() for clip in self.clips for path in _paths(clip, self.audio))
         return made if whole and there else {}
 
     def execute(self, _bench: object) -> Made:
-        """Decode each clip once, settle on one loudness, and write.
+        """Decode each clip once, choose a common loudness, and write the media.
 
         Raises:
             MissingError: Pillow is not installed.
@@ -172,7 +172,7 @@ def _by_prompt(clips: Sequence[StoredClip]) -> list[list[StoredClip]]:
 
 
 def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tuple[MediaTask, Made]]:
-    """Yield each task with what it made, in any order; a worker that dies costs the clips of its prompt only."""
+    """Yield each task with its media, in any order; a worker that dies affects only the clips of its prompt."""
     config = ExecutorConfig(workers=workers)
     config = config.model_copy(update={"workers": min(config.worker_count, len(tasks))})
     try:
@@ -180,7 +180,7 @@ def _performed(tasks: Sequence[MediaTask], workers: int | None) -> Iterator[tupl
             for task, outcome in executor.map((task, task) for task in tasks):
                 yield _taken(task, outcome)
     except OSError as error:
-        # Tasks tell of what they cannot write themselves.
+        # Tasks report write errors themselves.
         raise UsageError(
             f"cannot start worker processes ({error.strerror or error}); make the media in this one with --workers 0"
         ) from error
@@ -197,14 +197,14 @@ def _taken(task: MediaTask, outcome: Made | TaskLost) -> tuple[MediaTask, Made]:
 
 
 def _state(run: Path, clip: StoredClip) -> list[int] | None:
-    """Return size in bytes and time of change in nanoseconds of a clip's file; None where there is none.
+    """Return size in bytes and modification time in nanoseconds of a clip's file; None if it is missing.
 
-    Both outlast a copy of the folder. What is played was made from the content that the run holds, whatever the file
-    has become.
+    Copying a folder can keep both. The media were made from the content recorded in the run, whatever the file
+    is now.
     """
     try:
         found = (run / clip.path).stat()
-    except (OSError, ValueError):  # a path with a zero byte is a ValueError
+    except (OSError, ValueError):  # a path with a zero byte raises ValueError
         return None
     return [found.st_size, found.st_mtime_ns]
 
@@ -217,12 +217,12 @@ def _read(run: Path, clip: StoredClip) -> Audio:
     """
     path = PurePosixPath(clip.path)
     if path.is_absolute() or ".." in path.parts:
-        raise DataError(f"{clip.path}: lies outside the run folder")
+        raise DataError(f"{clip.path}: is outside the run folder")
     return made_audio(run / path, clip.content)
 
 
 def _paths(clip: StoredClip, audio: Format) -> tuple[str, str]:
-    """Of its sound and its picture, relative to the report's folder."""
+    """Return the paths of its sound and its picture, relative to the report's folder."""
     return f"audio/{clip.id[:16]}.{audio}", f"pictures/{clip.id[:16]}.png"
 
 
@@ -232,7 +232,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _remove_others(out: Path, ours: set[str]) -> None:
-    """Remove files with names such as this module gives that belong to no clip."""
+    """Remove files named by this module that belong to no clip."""
     for folder in ("audio", "pictures"):
         for file in (out / folder).iterdir():
             if _OUR_FILE.fullmatch(file.name) and f"{folder}/{file.name}" not in ours:

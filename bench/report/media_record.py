@@ -1,4 +1,4 @@
-"""What was made of which clips, one line a prompt, so that a report that is built again makes only what is missing."""
+"""A record of the media made, one line per prompt, so that rebuilding a report makes only missing ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.report.context import ClipMedia
 
 
 class MediaRecord:
-    """A file of JSON lines, ``[key, {clip id: media}]``; a line is added as soon as its files are complete."""
+    """A file of JSON lines, ``[key, {clip id: media}]``; a line is added once its files are complete."""
 
     def __init__(self, path: Path, lines: dict[str, str], file: IO[str]) -> None:
         self._path = path
@@ -22,7 +22,7 @@ class MediaRecord:
 
     @classmethod
     def open(cls, path: Path) -> MediaRecord:
-        """Read what there is, of which lines that are not ours or cut off are ignored, and be ready to add."""
+        """Read the existing lines, ignoring invalid and truncated ones, and open for appending."""
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         lines = {key: line for line in text.splitlines() if (key := _key(line))}
         file = path.open("a", encoding="utf-8")
@@ -37,7 +37,7 @@ class MediaRecord:
         self._file.close()
 
     def recall(self, key: Any) -> dict[str, ClipMedia]:
-        """Return what was made under a key; nothing if it is not known."""
+        """Return the media of a key; empty if unknown."""
         line = self._lines.get(canonical_json(key))
         if line is None:
             return {}
@@ -47,7 +47,7 @@ class MediaRecord:
             return {}
 
     def add(self, key: Any, made: Mapping[str, ClipMedia | str]) -> None:
-        """Remember what was made, unless something is wrong with one of the clips: that may be mended by next time."""
+        """Record media, unless one of the clips has a problem, which may be fixed by next time."""
         media = {id: vars(one) for id, one in made.items() if isinstance(one, ClipMedia)}
         if len(media) < len(made):
             return
@@ -57,7 +57,7 @@ class MediaRecord:
         self._file.flush()
 
     def keep(self, keys: Iterable[Any]) -> None:
-        """Forget all other keys; the lines come in the order of ``keys``, whatever order they were added in."""
+        """Drop all other keys, and sort lines in the order of ``keys``."""
         lines = [self._lines[name] for name in map(canonical_json, keys) if name in self._lines]
         replace_file(self._path, "".join(f"{line}\n" for line in lines))
 

@@ -1,4 +1,4 @@
-"""The methods of a run as paragraphs for a paper: what was done to get its numbers, and what they do not show."""
+"""The methods section of a run for a paper: how its numbers were obtained, and their limits."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bench.report.statistics import scored, statistics
 from bench.scores.aggregate import Cell, Column, none_in_words, without_numbers
 from bench.stats.mean_test import unseen_share
 
-_REASONS = 6  # for which scores are missing, before they are summed up
+_REASONS = 6  # for missing scores, before they are summarized
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run recorded beside its tables.
+    """Facts about a run besides its tables.
 
     Attributes:
         suite: name and version.
-        duration: of each clip as asked for, such as ``20 s``.
-        tunebench: the version that drove the run last.
+        duration: requested length of each clip, such as ``20 s``.
+        tunebench: the version that ran last.
         seeds: by model, as `bench.report.provenance.seeds_of` returns them.
-        instruments: what the metrics are.
+        instruments: facts about the metrics.
         made_with: computers and installations that made clips, as `bench.report.provenance.in_words` writes them.
     """
 
@@ -43,11 +43,11 @@ class Setting:
 
 
 def methods(content: ReportContext, setting: Setting) -> tuple[str, ...]:
-    """Paragraphs of plain text; every number in them is the run's.
+    """Return paragraphs of plain text; every number in them comes from the run.
 
     Args:
-        content: all but its ``methods``.
-        setting: what else was recorded.
+        content: everything except its ``methods``.
+        setting: other recorded facts.
     """
     paragraphs = [
         _music(content, setting),
@@ -63,7 +63,7 @@ def methods(content: ReportContext, setting: Setting) -> tuple[str, ...]:
 
 
 def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
-    """Return what the numbers do not show, a sentence each.
+    """Return the limits of the numbers, one sentence each.
 
     Args:
         content, setting: as for `methods`.
@@ -75,8 +75,8 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
         f"A model that fails on 1 such prompt in {unseen} may by chance show no failure among these {prompts}.",
     ]
     if all(len(seeds) == 1 for sets in setting.seeds.values() for seeds in sets):
-        used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip a prompt and model"
-        sentences.append(f"{used}: how much clips of one prompt differ by chance is not known.")
+        used = "One seed was used" if len(_distinct(setting.seeds)) == 1 else "There is one clip per prompt and model"
+        sentences.append(f"{used}: the chance variation between clips of one prompt is unknown.")
     sentences += _of_references([one.reference for one in setting.instruments if one.reference is not None], content)
     if lacking := _lacking(content):
         sentences.append(lacking)
@@ -91,11 +91,11 @@ def limits(content: ReportContext, setting: Setting) -> tuple[str, ...]:
 
 
 def _of_references(references: Sequence[ReferenceFacts], content: ReportContext) -> list[str]:
-    """Return what distances to this music do not show."""
+    """Return the limits of distances to this music."""
     if not references:
         return []
     found = [
-        "Distances hold for this reference music only, and compare only sets of as many clips of the same prompts."
+        "Distances hold for this reference music only, and compare only sets of equally many clips of the same prompts."
     ]
     if synthetic := list(dict.fromkeys(f"'{one.name}'" for one in references if one.synthetic)):
         found.append(f"The reference {listed(synthetic)} is synthetic music: close to it is not yet good music.")
@@ -108,7 +108,7 @@ def _of_references(references: Sequence[ReferenceFacts], content: ReportContext)
 
 
 def _lacking(content: ReportContext) -> str:
-    """Return how many scores there are not, by reason."""
+    """Return the number of missing scores by reason."""
     cells = [cell for cell in content.cells if cell.group == "all" and not cell.column.of_sets]
     lacking = sum(cell.planned - cell.estimate.n for cell in cells)
     if not lacking or not scored(content):
@@ -193,14 +193,14 @@ def _set_metrics(content: ReportContext, instruments: Sequence[MetricInfo]) -> s
 def _described(
     content: ReportContext, instruments: Sequence[MetricInfo], *, of_sets: bool
 ) -> tuple[dict[str, Column], str]:
-    """Return the metrics of one kind, and a sentence on each."""
+    """Return the metrics of one kind, with a sentence on each."""
     columns = {column.ref: column for column in content.columns if column.of_sets == of_sets}
     sentences = [f"{_metric(columns[one.ref], one, content)}." for one in instruments if one.ref in columns]
     return columns, " ".join(sentences)
 
 
 def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> str:
-    """Return what one metric is, without a full stop."""
+    """Return a description of one metric, without a full stop."""
     unit = [part for part in (column.unit, DIRECTIONS[column.direction]) if part]
     text = f"{column.ref} ({', '.join(unit)})"
     if instrument.measures:
@@ -214,7 +214,7 @@ def _metric(column: Column, instrument: MetricInfo, content: ReportContext) -> s
 
 
 def _is_word(text: str) -> bool:
-    """Return whether a text begins with a word that is written small within a sentence, not with a name such as KAD."""
+    """Return whether a text begins with a word that is lowercase within a sentence, not with a name such as KAD."""
     return len(text) > 1 and text[1].islower()
 
 
@@ -224,7 +224,7 @@ def _reference(reference: ReferenceFacts) -> str:
         sizes.append(counted(reference.recordings, "recording"))
     if reference.windows is not None:
         sizes.append(counted(reference.windows, "window"))
-    size = listed(sizes) if sizes else "size not known here"
+    size = listed(sizes) if sizes else "size unknown"
     kind = ", synthetic music" if reference.synthetic else ""
     return f"the reference '{reference.name}' ({size}{kind}; SHA-256 {reference.fingerprint[:12]}…)"
 

@@ -1,4 +1,4 @@
-"""What the metrics of a run are: what each measures, what its embeddings are made by, and what it compares with."""
+"""Facts about the metrics of a run: what each measures, its embedders, and its reference."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from bench.yaml_config import read_yaml
 class ReferenceFacts:
     """The music that a set metric compares with.
 
-    ``windows`` and ``recordings`` are None where the reference is not to be found any more, or does not say.
-    ``generator`` is the registered name of the model that made the music, empty where none is recorded.
+    ``windows`` and ``recordings`` are None if the reference was not found, or lacks them.
+    ``generator`` is the registered name of the model that made the music, empty if none is recorded.
     """
 
     name: str
@@ -48,12 +48,12 @@ class MetricInfo:
 
     Attributes:
         ref: name and version as in tables.
-        measures: a sentence, or None where this version of it is not installed here.
-        cannot_tell: what its value does not say, as words after "cannot tell:"; empty where nobody says.
-        params: all its parameters, without the folders of files.
+        measures: a sentence, or None if this version is not installed here.
+        cannot_tell: what its value does not show, as text after "cannot tell:"; empty if unknown.
+        params: all its parameters, without folders of files.
         embedders: such as ``musicnn-msd@1``.
-        view: the part of the clips that embeddings are made of, in words; "" where there are none.
-        reference: what it compares with, if it does.
+        view: the part of the clips that is embedded, in words; "" without embeddings.
+        reference: its reference, if any.
     """
 
     ref: str
@@ -89,9 +89,9 @@ def metric_infos(store: Store) -> tuple[MetricInfo, ...]:
 
 
 def _as_planned(metric: StoredMetric) -> PlannedMetric | None:
-    """Return the metric as it is installed here, if it is the very one that made the scores.
+    """Return the metric installed here, if it is exactly the one that made the scores.
 
-    A run may come from anybody: nothing that it names is loaded but what is installed.
+    A run may be untrusted, so only installed plugins are loaded.
     """
     if (
         metric.plugin not in installed("metric")
@@ -109,18 +109,18 @@ def _as_planned(metric: StoredMetric) -> PlannedMetric | None:
 
 
 def _purpose(metric: PlannedMetric) -> str | None:
-    """Return the first paragraph of what the metric says of itself."""
+    """Return the first paragraph of the metric's docstring."""
     return first_paragraph(load(metric.plugin)) or None
 
 
 def first_paragraph(kind: Any) -> str:
-    """Return what a class says of itself first, without a full stop."""
+    """Return the first paragraph of a class's docstring, without a full stop."""
     documented = inspect.cleandoc(kind.__doc__ or "")
     return " ".join(documented.split("\n\n")[0].replace("`", "").split()).rstrip(".")
 
 
 def _limits(metric: PlannedMetric) -> str:
-    """Return what the metric says that it cannot tell; a plugin may say nothing."""
+    """Return the metric's ``cannot_tell``; a plugin may lack it."""
     said = getattr(load(metric.plugin), "cannot_tell", "")
     return plain_line(said).rstrip(".") if isinstance(said, str) else ""
 
@@ -136,7 +136,7 @@ def _named(params: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _without_folders(value: Any) -> Any:
-    """Return a parameter without where a file lies on somebody's disk: ``tiny.py:Bands``."""
+    """Return a parameter without the folder of a file: ``tiny.py:Bands``."""
     if isinstance(value, Mapping):
         return {name: _without_folders(item) for name, item in value.items()}
     if isinstance(value, str) and (value.startswith("~") or PurePath(value).is_absolute()):

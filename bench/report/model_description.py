@@ -1,4 +1,4 @@
-"""A model's identity in a sentence: its plugin, parameters, checkpoint and adapter, as far as the run recorded them."""
+"""A model's identity in a sentence: its plugin, parameters, checkpoint and adapter, as recorded by the run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bench.errors import TunebenchError
 from bench.report.context import ModelEntry
 from bench.report.metric_info import first_paragraph
 
-_DIGITS = 12  # of a hash in print
-_LONGEST = 120  # characters of a value in print
+_DIGITS = 12  # shown of a hash
+_LONGEST = 120  # shown characters of a value
 
 
 def described(model: ModelEntry) -> str:
     """``sao-lora: stable-audio@1 with steps = 50, checkpoint owner/name at revision 0123456789ab, …``."""
     identity, provenance = json.loads(model.identity), json.loads(model.provenance)
     parts = [f"{model.label}: {plugin_label(identity)}"]
-    named = {**identity, **identity.get("plugin", {})}  # runs of layout 2 say it at the top
+    named = {**identity, **identity.get("plugin", {})}  # runs of layout 2 have it at the top level
     identity = {name: value for name, value in identity.items() if name not in ("plugin", "class", "source")}
     params = {name: value for name, value in (identity.pop("params", None) or {}).items() if value is not None}
     adapter = identity.pop("adapter", None)
@@ -43,7 +43,7 @@ def described(model: ModelEntry) -> str:
 
 
 def purpose(identity: Mapping[str, Any]) -> str:
-    """What a model's plugin says that it is, with its parameters; empty where it is not installed in this version."""
+    """Return the description of a model's plugin with its parameters; empty if this version is not installed."""
     own = identity.get("plugin")
     plugin = installed("model").get(str(own.get("name"))) if isinstance(own, Mapping) else None
     if plugin is None:
@@ -60,7 +60,7 @@ def purpose(identity: Mapping[str, Any]) -> str:
 
 
 def _checkpoint(identity: dict[str, Any], given: object) -> str:
-    """Take what identifies the weights out of an identity and say it."""
+    """Remove the identity of the weights from a mapping and return it as text."""
     repo, revision, weights = (identity.pop(name, None) for name in ("repo", "revision", "weights"))
     if repo is not None:
         return f"checkpoint {_short(repo)}" + (f" at revision {str(revision)[:_DIGITS]}" if revision else "")
@@ -70,12 +70,12 @@ def _checkpoint(identity: dict[str, Any], given: object) -> str:
 
 
 def _named(given: object) -> str:
-    """Return what a folder is called, without where it lies on somebody's disk."""
+    """Return the name of a folder, without its path on disk."""
     return f"'{PurePath(given).name}' " if isinstance(given, str) and PurePath(given).name else ""
 
 
 def _adapters(identity: object, given: object) -> str:
-    """Return one adapter or several, with what each is called where the run recorded it."""
+    """Return the adapters as text, with their names if recorded."""
     several = isinstance(identity, list)
     identities = identity if isinstance(identity, list) else [identity]
     entries = given if isinstance(given, list) else [given]
@@ -85,7 +85,7 @@ def _adapters(identity: object, given: object) -> str:
 
 
 def _adapter(identity: object) -> str:
-    """Return the hashes of one adapter, or its revision, and the weight that it has among several."""
+    """Return the hashes of one adapter, or its revision, and its weight among several."""
     if not isinstance(identity, Mapping):
         return _hashes(identity)
     repo, revision = identity.get("repo"), str(identity.get("revision"))[:_DIGITS]

@@ -1,4 +1,4 @@
-"""How numbers are written and drawn on the pages."""
+"""Format and place numbers on pages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from bench import number_format
 from bench.number_format import half_width, number
 
-# A share of something reads as a probability in a sentence, and as a puzzle in a heading.
+# Units that read well in a sentence may be unclear in a heading.
 _SIZES = {
-    "%": "points",  # percentages differ by points
+    "%": "points",  # differences of percentages are in points
     "% of a quarter": "hundredths of a quarter note",
     "of chance": "on a scale where 0 is perfect and 1 is random",
     "SD": "standard deviations",
@@ -23,7 +23,7 @@ _HEADINGS = {
 
 
 def sized(number: str, unit: str) -> str:
-    """Return a difference with its unit, as a sentence has it.
+    """Return a difference with its unit, for a sentence.
 
     >>> sized("7.9", "% of a quarter"), sized("2.9", "")
     ('7.9 hundredths of a quarter note', '2.9')
@@ -32,22 +32,22 @@ def sized(number: str, unit: str) -> str:
 
 
 def unit_heading(unit: str) -> str:
-    """Return a unit as the heading of a column says it."""
+    """Return a unit for a column heading."""
     return _HEADINGS.get(unit, unit)
 
 
 def decimals_for(intervals: Iterable[tuple[float, float]]) -> int:
-    """Return decimals, from 1 to 4, that show two digits of the usual half width of these intervals."""
+    """Return the decimals, from 1 to 4, that show two digits of the typical half width of these intervals."""
     return min(4, number_format.decimals_for((high - low) / 2 for low, high in intervals))
 
 
 def digits(largest: float) -> int:
-    """Return decimals, from 1 to 3, that show three digits of the largest number of a column."""
+    """Return the decimals, from 1 to 3, that show three digits of the largest number of a column."""
     return max(1, min(3, 2 - math.floor(math.log10(largest)))) if largest else 1
 
 
 def spread(value: float, low: float | None, high: float | None, decimals: int) -> str:
-    """Return an interval beside its value: ``± 1.2`` where it is even, ``[1.0, 4.5]`` where it is not."""
+    """Return an interval for its value: ``± 1.2`` if symmetric, otherwise ``[1.0, 4.5]``."""
     if low is None or high is None:
         return ""
     half = half_width(value, low, high)
@@ -57,13 +57,13 @@ def spread(value: float, low: float | None, high: float | None, decimals: int) -
 
 
 def places(values: Iterable[float | None], margin: float = 5.0) -> Places:
-    """Return the scale on which these values are drawn, from ``margin`` to 100 − ``margin`` percent of a width."""
+    """Return the scale for drawing these values, from ``margin`` to 100 − ``margin`` percent of a width."""
     known = [value for value in values if value is not None]
     return Places(min(known, default=0.0), max(known, default=0.0), margin)
 
 
 class Places:
-    """A linear scale from values to percent of a width; all in the middle where it has no length."""
+    """A linear scale from values to percent of a width; if all values are equal, they are in the middle."""
 
     def __init__(self, lowest: float, highest: float, margin: float) -> None:
         self._lowest, self._length, self._margin = lowest, highest - lowest, margin

@@ -1,4 +1,4 @@
-"""Which files of a folder are ours: pages are built over earlier ones and must touch nothing else."""
+"""Track the files of a report in its folder, so that updates touch nothing else."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bench.errors import UsageError
 from bench.regular_file import read_bytes
 from bench.run_lock import take
 
-_MARKER, _KIND = "{}.json", "tunebench {}"  # of a kind of pages
-_LOCK = "{}.lock"  # always empty: folders are shared, and this computer's name is nobody's business
+_MARKER, _KIND = "{}.json", "tunebench {}"  # for a kind of pages
+_LOCK = "{}.lock"  # always empty, as folders are shared and should not reveal this computer's name
 MARKER, LOCK = _MARKER.format("report"), _LOCK.format("report")
 _FORMAT = 1
 
@@ -22,8 +22,8 @@ _FORMAT = 1
 class OutputFolder:
     """The pages of one report's folder, listed in its ``report.json``; sounds and pictures are `bench.report.media`'s.
 
-    One build at a time has it. The list is written before the files are, so that a build that dies leaves none that
-    nobody knows of. Pages of another kind than a report, such as a ``board``, are listed in a file of that name.
+    Only one build at a time may use it. The list is written before the files, so that a killed build leaves no
+    unlisted files. Pages of another kind than a report, such as a ``board``, are listed in a file of that name.
     """
 
     def __init__(self, folder: Path, files: Sequence[str], kind: str = "report") -> None:
@@ -34,10 +34,10 @@ class OutputFolder:
     @classmethod
     @contextmanager
     def of(cls, folder: Path, kind: str = "report") -> Iterator[OutputFolder]:
-        """Make a folder ours for the length of a block: a new or an empty one, or one that holds pages of this kind.
+        """Lock a folder for the duration of a block: a new or an empty one, or one with pages of this kind.
 
         Raises:
-            UsageError: it holds something else, is no folder, cannot be written to, or another build is at work in it.
+            UsageError: it has other content, is not a folder, cannot be written to, or another build is running in it.
         """
         with writing(folder):
             _refuse_others(folder, kind)
@@ -50,15 +50,15 @@ class OutputFolder:
             yield own
 
     def replace_with(self, fresh: Path) -> None:
-        """Move all files below ``fresh`` to their places, remove those of the earlier report that are not among them.
+        """Move all files below ``fresh`` into place, and remove files of the earlier report that are not among them.
 
         Raises:
-            OSError: the disk does not take it.
+            OSError: a file cannot be written.
         """
         new = sorted(file.relative_to(fresh).as_posix() for file in fresh.rglob("*") if file.is_file())
         gone = [name for name in self._files if name not in set(new)]
         self._mark([*new, *gone])
-        # What pages load comes before them, and the first page last.
+        # Files that pages load are moved before them, and the first page last.
         for name in sorted(new, key=lambda name: (name.endswith(".html"), name == "index.html", name)):
             place = self._folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -71,9 +71,9 @@ class OutputFolder:
         self._mark(new)
 
     def _remove(self, name: str) -> None:
-        """Remove a file, and the folders that it leaves empty."""
+        """Remove a file, and folders left empty."""
         place = self._folder / name
-        # A list that somebody else wrote must not reach beyond this folder, not through a link either.
+        # A foreign list must not affect files outside this folder, even through a link.
         if not place.parent.resolve().is_relative_to(self._folder.resolve()):
             return
         place.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ class OutputFolder:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turn what the system says about a full or a read-only disk into what the reader can do about it."""
+    """Convert errors about a full or a read-only disk to a message with advice."""
     try:
         yield
     except OSError as error:
@@ -104,18 +104,18 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def _refuse_others(folder: Path, kind: str) -> None:
-    """Make the folder if it does not exist, and leave one alone that holds something else."""
+    """Make the folder if it does not exist, and refuse one with other content."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
     there = {file.name for file in folder.iterdir() if not file.name.endswith(".part")} - {_LOCK.format(kind)}
     marker = _MARKER.format(kind)
     if there and marker not in there:
-        raise UsageError(f"{folder} is not empty and no {kind} (it has no {marker}); name another folder with --out")
+        raise UsageError(f"{folder} is not empty and not a {kind} (it has no {marker}); name another folder with --out")
 
 
 def _locked(folder: Path, kind: str) -> IO[str]:
-    """Return the folder's lock, held until it is closed."""
+    """Return the folder's lock file, locked until it is closed."""
     lock = take(folder / _LOCK.format(kind))
     if lock is None:
         raise UsageError(
@@ -125,12 +125,12 @@ def _locked(folder: Path, kind: str) -> IO[str]:
 
 
 def _listed(marker: Path, kind: str) -> list[str]:
-    """Return the files that an earlier build wrote.
+    """Return the files written by an earlier build.
 
     Raises:
-        UsageError: the marker is not one of ours.
+        UsageError: the marker is not ours.
     """
-    problem = UsageError(f"{marker} is not one of a {kind}; name another folder with --out")
+    problem = UsageError(f"{marker} is not that of a {kind}; name another folder with --out")
     try:
         content = json.loads(read_bytes(marker))
     except (OSError, ValueError, RecursionError):
@@ -138,7 +138,7 @@ def _listed(marker: Path, kind: str) -> list[str]:
     if not isinstance(content, dict) or content.get("kind") != _KIND.format(kind):
         raise problem
     if content.get("format") != _FORMAT:
-        raise UsageError(f"{marker} is of another tunebench; name another folder with --out, or remove that {kind}")
+        raise UsageError(f"{marker} is of another version; name another folder with --out, or remove that {kind}")
     files = content.get("files")
     if not isinstance(files, list) or not all(isinstance(name, str) and _inside(name) for name in files):
         raise problem

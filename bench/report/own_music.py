@@ -1,4 +1,4 @@
-"""References that are music by a model of the run: a small distance to them is no merit of that model."""
+"""References made by a model of the run, which make that model's distance unfairly small."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ CODE = "W-OWN-MUSIC"
 def with_own_music(
     cells: Iterable[Cell], models: Sequence[ModelEntry], infos: Iterable[MetricInfo]
 ) -> tuple[Cell, ...]:
-    """Return the cells, those marked of a model that made the music which its metric compares with.
+    """Return the cells, marked where the model made the reference music of the metric.
 
     Args:
         cells: the leaderboard.
-        models: of the run, whose registered names are compared with those that references record.
-        infos: of the metrics.
+        models: models of the run; their registered names are compared with the makers recorded in references.
+        infos: facts about the metrics.
     """
     names = {model.label: _registered(model) for model in models}
     made_by = {info.ref: info.reference for info in infos if info.reference and info.reference.generator}
@@ -47,7 +47,7 @@ def is_own_music(cell: Cell) -> bool:
 
 
 def _registered(model: ModelEntry) -> str | None:
-    """Return the name of the plugin that a model is, without its version; None of a plugin file."""
+    """Return the registered name of a model's plugin without its version; None for a plugin file."""
     identity = json.loads(model.identity)
     name = identity.get("plugin", identity).get("name")
     return name if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""The pages of a report: static files that open from disk and from any web server, and load nothing from elsewhere."""
+"""The pages of a report: static files that open from disk or any web server, and load nothing external."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from bench.leaderboard.published import PublishedRow
 
 HERE = Path(__file__).parent
-MOST_NAMED = 6  # pairs of models in the label of those that are folded
-MOST_FAILURES = 100  # lines of a page; all of them are in provenance.json
-# Blobs are copies in memory of the folder's own audio, for web servers that cannot send a part of a file.
+MOST_NAMED = 6  # pairs of models named in the label of the folded ones
+MOST_FAILURES = 100  # lines on a page; provenance.json has all
+# Blobs are in-memory copies of the folder's audio, for web servers without range requests.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-# In JSON every character may be written as an escape, and then neither HTML nor JavaScript can see it.
+# JSON allows escapes for every character, which hide it from HTML and JavaScript.
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def write_pages(content: ReportContext, out: Path) -> None:
-    """Write the pages, their scripts and their data into a folder that exists; media and downloads lie there already.
+    """Write the pages, their scripts and their data into an existing folder, which has media and downloads already.
 
     Raises:
         MissingError: Jinja is not installed.
@@ -59,7 +59,7 @@ def write_pages(content: ReportContext, out: Path) -> None:
 
 
 def write_side_by_side(tables: Sequence[ProtocolTable], out: Path) -> None:
-    """Write the page of several runs and its scripts into a folder that exists.
+    """Write the page of several runs and its scripts into an existing folder.
 
     Raises:
         MissingError: Jinja is not installed.
@@ -82,7 +82,7 @@ def write_side_by_side(tables: Sequence[ProtocolTable], out: Path) -> None:
 
 
 def as_json(value: Any) -> str:
-    """Compact JSON that is safe inside a ``<script>`` element and as JavaScript."""
+    """Return compact JSON that is safe inside a ``<script>`` element and as JavaScript."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
 
 
@@ -95,7 +95,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,  # not Markup, which is ours
+        finalize=lambda value: printable(value) if type(value) is str else value,  # but not Markup, which is trusted
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -112,7 +112,7 @@ def _environment() -> Environment:
 def _pages(
     content: ReportContext, board: list[PromptGroup], means: Values, environment: Environment
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield file, template and what the template shows beside the content, for each page."""
+    """Yield file, template and the template's variables besides the content, for each page."""
     columns = [{"ref": c.ref, "unit": c.unit, "direction": c.direction} for c in content.columns]
     infos = {info.ref: info for info in content.infos}
     yield "index.html", "index.html", {"columns": columns, "infos": infos, **_first_page(content, board)}
@@ -132,7 +132,7 @@ def _pages(
     listing = {"clips": clips, "made": made, "scored": of_clips, "metrics": metrics}
     yield "prompts.html", "prompts.html", listing
     head = environment.get_template("macros.html").module.head  # type: ignore[attr-defined]
-    heads = {column.ref: head(column) for column, _ in scored}  # once, and not for each of all scores
+    heads = {column.ref: head(column) for column, _ in scored}  # once, not for each score
     for place, prompt in enumerate(content.prompts, 1):
         rows = shown(clips[prompt.id], scored)
         choices = list(dict.fromkeys(row.take for row in rows))
@@ -160,12 +160,12 @@ def _first_page(content: ReportContext, board: list[PromptGroup]) -> dict[str, A
 
 
 def _pair_names(findings: Sequence[Finding]) -> str:
-    """Return the pairs that are folded away, of many the first."""
+    """Return the folded pairs, at most the first few."""
     return ", ".join(first_few([f"{one.a} and {one.b}" for one in findings], MOST_NAMED))
 
 
 def _data(content: ReportContext, board: list[PromptGroup], means: Values) -> Iterator[tuple[str, Any]]:
-    """Name and content of each file that a page loads when it is asked to show it."""
+    """Yield the name and content of each file that a page loads on demand."""
     for group in board[1:]:
         yield f"groups/{group.name}", group.record()
     for name, records in pairs(content):
@@ -180,7 +180,7 @@ def _data(content: ReportContext, board: list[PromptGroup], means: Values) -> It
 
 
 def _metric_sections(content: ReportContext, means: Values) -> Iterator[dict[str, Any]]:
-    """Yield what is known of each metric of the run, then of metrics that were only tried on spoiled music."""
+    """Yield the sections of the run's metrics, then of metrics that were only tried on degraded music."""
     doses = _doses(content)
     dosed: dict[str, dict[str, Any]] = {
         ref: {"doses": records, "dose_file": place} for place, (ref, records) in enumerate(doses.items())
@@ -208,7 +208,7 @@ def _doses(content: ReportContext) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _published(content: ReportContext) -> list[tuple[dict[str, str], list[PublishedRow]]]:
-    """Published rows by paper and protocol, so that neither is said again in every row."""
+    """Published rows by paper and protocol, so that neither is repeated in every row."""
     found: dict[tuple[str, str, str], list[PublishedRow]] = {}
     for row in content.published:
         found.setdefault((row.source, row.second_hand, row.protocol), []).append(row)

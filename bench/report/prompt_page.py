@@ -14,7 +14,7 @@ from bench.scores.aggregate import Column
 
 @dataclass(frozen=True)
 class ScoreText:
-    """A score as text, or the reason why there is none; one of them is empty."""
+    """A score as text, or the reason if there is none; the other is empty."""
 
     column: Column
     text: str
@@ -23,9 +23,9 @@ class ScoreText:
 
 @dataclass(frozen=True)
 class ShownClip:
-    """A clip as a row. ``audio`` and ``spectrogram`` are addresses from the prompt's page; ``outline`` an SVG path.
+    """A clip as a row. ``audio`` and ``spectrogram`` are URLs relative to the prompt's page; ``outline`` an SVG path.
 
-    Clips of one ``take`` are played side by side.
+    Clips of the same ``take`` are shown side by side.
     """
 
     entry: ClipEntry
@@ -59,7 +59,7 @@ def with_decimals(content: ReportContext) -> list[tuple[Column, int]]:
 
 
 def shown(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> list[ShownClip]:
-    """Return the clips of one prompt, those of one take together, their waveforms drawn on one scale."""
+    """Return the clips of one prompt, grouped by take, with waveforms on a common scale."""
     peak = max((max(clip.media.waveform, default=0.0) for clip in clips if clip.media), default=0.0)
     taken = takes(clips)
     order = sorted(range(len(clips)), key=lambda place: int(taken[place]))
@@ -67,9 +67,9 @@ def shown(clips: Sequence[ClipEntry], columns: Sequence[tuple[Column, int]]) -> 
 
 
 def takes(clips: Sequence[ClipEntry]) -> list[str]:
-    """What each clip of one prompt is chosen by: its seed; or its place among its model's where those have other seeds.
+    """Return the take of each clip of a prompt: its seed, or its position among its model's if seeds differ.
 
-    Clips made before often have seeds that no two models share, and would never be played side by side.
+    Clips from files often have no seeds in common between models, and would never be side by side.
     """
     seeds: dict[str, list[int]] = {}
     for clip in clips:
@@ -99,7 +99,7 @@ def _shown(clip: ClipEntry, take: str, columns: Sequence[tuple[Column, int]], pe
 
 
 def outline(waveform: Sequence[float], peak: float) -> str:
-    """An SVG path around a waveform, mirrored at its middle; x counts slices, y is full at ``peak``, from 0 to 100."""
+    """Return an SVG path of a waveform, mirrored vertically; x counts slices, y from 0 to 100 is scaled to ``peak``."""
     heights = [1 + round(47 * min(1.0, max(0.0, height / (peak or 1.0)))) for height in waveform]
     steps = [f"V{50 - height}h1" for height in heights]
     back = [f"V{50 + height}h-1" for height in reversed(heights)]

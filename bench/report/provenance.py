@@ -1,4 +1,4 @@
-"""What a run was asked for and made with, as far as it was recorded, and what its report is built with."""
+"""Provenance of a run as recorded: its request, environment, and the environment of the report."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from bench.storage.read_clips import RETURNED, UNREAD, made_rows, planned_rows
 from bench.storage.store import Store
 
 Seeds = tuple[tuple[int, ...], ...]
-"""The seeds that prompts of one model have, each set of them once: one set where all prompts have the same."""
+"""The distinct sets of seeds of one model's prompts; a single one if all prompts have the same seeds."""
 
-# What the provenance of a clip holds that is not of the computer.
+# Keys of a clip's provenance that do not describe the computer.
 _OF_A_BATCH = ("batch", "params", "tries", RETURNED, UNREAD)
 
 
 def about(store: Store) -> dict[str, str]:
-    """Return facts in words, by name.
+    """Return facts as text, by name.
 
-    The computer that builds the report is named as that, never as the one where the clips were made.
+    The computer that builds the report is listed separately from those that made the clips.
     """
     recorded, prompts, made, planned = store.about(), list(store.prompts().values()), *_clips(store)
     suite = suite_text(recorded, len(prompts)) if "suite" in recorded else "not recorded"
@@ -43,7 +43,7 @@ def about(store: Store) -> dict[str, str]:
 
 
 def made_with(store: Store) -> list[tuple[dict[str, str], int]]:
-    """What computers and installations made clips, as each clip recorded it, with the number of clips; most first."""
+    """Return computers and installations recorded in clips, with the number of clips; most frequent first."""
     counted: Counter[tuple[tuple[str, str], ...]] = Counter()
     for clip in made_rows(store):
         counted[tuple(sorted((k, str(v)) for k, v in clip.made_with.items() if k not in _OF_A_BATCH))] += 1
@@ -51,7 +51,7 @@ def made_with(store: Store) -> list[tuple[dict[str, str], int]]:
 
 
 def seeds_of(store: Store) -> dict[str, Seeds]:
-    """By model, in the order of the run, the seeds that the prompts of its clips have, each set of seeds once."""
+    """Return, by model in the order of the run, the distinct sets of seeds of its prompts."""
     found: dict[str, dict[str, list[int]]] = {label: {} for label in store.labels()}
     for clip in sorted(planned_rows(store), key=lambda clip: (clip.seed, clip.prompt)):
         found[clip.model].setdefault(clip.prompt, []).append(clip.seed)
@@ -59,9 +59,9 @@ def seeds_of(store: Store) -> dict[str, Seeds]:
 
 
 def seeds_in_words(seeds: Mapping[str, Seeds]) -> str:
-    """``0, 1``, or by model where models have different ones; a long row of neighbours is its ends.
+    """Return ``0, 1``, or seeds by model if they differ; consecutive seeds are shown as a range.
 
-    Where prompts have different seeds, as clips made before may, it is how many clips there are of one.
+    If seeds differ between prompts, as with clips from files, it is the number of clips per prompt.
     """
     if len(set(seeds.values())) == 1:
         return _of_prompts(next(iter(seeds.values())))
@@ -73,11 +73,11 @@ def _of_prompts(seeds: Seeds) -> str:
         return _numbers(seeds[0])
     fewest, most = min(map(len, seeds)), max(map(len, seeds))
     clips = counted(most, "clip")
-    return f"different ones by prompt ({clips if fewest == most else f'{fewest} to {clips}'} a prompt)"
+    return f"different ones by prompt ({clips if fewest == most else f'{fewest} to {clips}'} per prompt)"
 
 
 def named(path: Path) -> str:
-    """A file's or a folder's name as text that can be written: invalid UTF-8 becomes the replacement character."""
+    """Return the name of a file or folder as valid text: invalid UTF-8 becomes the replacement character."""
     return os.fsencode(path.name).decode(errors="replace")
 
 

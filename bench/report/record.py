@@ -1,24 +1,24 @@
 """A report as data: every table, sentence and chart of its pages as one JSON object, for programs and other pages.
 
-The object's ``schema`` is `SCHEMA`; a field that goes, or means something else, raises it, a field that comes does not.
-Numbers are as they were computed, those of ``distributions`` to six digits; what is not known is null.
+The object's ``schema`` is `SCHEMA`; removing a field or changing its meaning raises it, adding one does not.
+Numbers are not rounded, except those of ``distributions`` to six digits; unknown values are null.
 
 - ``title``, ``about``, ``protocol``, ``limits``, ``methods``: the run: its name, facts by name,
   ``{id, line, content}``, and sentences.
-- ``findings``: a record a pair of models ``a`` and ``b``: ``first`` (the page opens with it), ``sentence``, and its
+- ``findings``: a record per pair of models ``a`` and ``b``: ``first`` (shown first), ``sentence``, and its
   ``clauses`` as ``{kind, text, metrics, ahead}``, see `bench.report.findings.Clause`.
 - ``models``: ``{label, fingerprint, identity, provenance, rate, made, planned, what}``, in the order of the run;
-  ``what`` is a sentence, empty where nobody says.
+  ``what`` is a sentence, empty if unknown.
 - ``metrics``: ``{ref, unit, direction, of_sets, measures, cannot_tell, params, embedders, view, reference}``;
-  ``direction`` is ``higher``, ``lower`` or ``none``, ``reference`` null or what it compares with.
-- ``leaderboard``: a record a cell, of all prompts and by genre and level: `bench.leaderboard.render.records` with
+  ``direction`` is ``higher``, ``lower`` or ``none``, ``reference`` null or the reference's facts.
+- ``leaderboard``: a record per cell, over all prompts and by genre and level: `bench.leaderboard.render.records` with
   ``grouping``. The charts of intervals show those of one group.
 - ``comparisons``: a record a pair, metric and group: `bench.comparison.result.Comparison.record`, with ``told_apart``.
 - ``chances``: ``{model, metric, estimate, low, high, p}``: models against themselves with other seeds.
 - ``prompts``: ``{place, id, text, genre, level, bpm, key, lyrics}``; ``prompts/PLACE.html`` is its page.
 - ``clips``: ``{id, model, prompt, seed, scores, reasons, problem, media}``: ``scores`` has a number or null by metric,
   and ``reasons`` why one is null. ``media`` is null or ``{audio, spectrogram, duration, loudness, gain}``.
-- ``distributions``: a record a metric of clips: ``values`` by model, one or null for each of ``prompts``, ``quartiles``
+- ``distributions``: a record per clip metric: ``values`` by model, one or null for each of ``prompts``, ``quartiles``
   by model (lowest, lower, median, upper, highest) and the ``outlying`` prompts.
 - ``doses``, ``cautions``, ``failures``, ``published``: records, as the pages list them.
 - ``survey``: null, or ``source``, ``sections`` (title, table, sentences) and ``record``, what ``survey analyze --json``
@@ -47,7 +47,7 @@ QUARTILES = ("lowest", "lower", "median", "upper", "highest")
 
 
 def as_record(content: ReportContext) -> dict[str, Any]:
-    """Everything that the pages of a report show, as JSON values; the top of this module describes the fields."""
+    """Return the content of a report as JSON values; the module docstring describes the fields."""
     columns = {column.ref: column for column in content.columns}
     return {
         "kind": KIND,
@@ -86,7 +86,7 @@ def write_record(content: ReportContext, out: Path) -> None:
 
 
 def finding_records(content: ReportContext) -> list[dict[str, Any]]:
-    """Return what was found of each pair of models, in the order in which the first page tells it."""
+    """Return the finding on each pair of models, in the order of the first page."""
     found = find(content.comparisons, content.columns, content.cells)
     opened, folded = split(found, content.models[0].label if content.models else "")
     return [

@@ -1,4 +1,4 @@
-"""Several runs beside each other: a table a protocol, and what was found between the runs of one protocol."""
+"""Several runs side by side: a table per protocol, and comparisons between runs of the same protocol."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class ShownRun:
-    """A run of a side-by-side report: what its rows begin with, and the folder of its own report from there."""
+    """A run of a side-by-side report: the prefix of its rows, and the relative folder of its own report."""
 
     name: str
     folder: str
@@ -35,12 +35,12 @@ class ShownRun:
 
 @dataclass(frozen=True)
 class ProtocolTable:
-    """The runs of one protocol, in the order in which they were named.
+    """The runs of one protocol, in the order given.
 
     Attributes:
-        runs: of which the rows are.
-        content: one row a model and run; of all that a report says, what holds of several runs.
-        apart: in what the protocol differs from that of the first table; empty for the first.
+        runs: the runs of the rows.
+        content: one row per model and run; the parts of a report that apply to several runs.
+        apart: differences of the protocol from that of the first table; empty for the first.
     """
 
     runs: tuple[ShownRun, ...]
@@ -49,7 +49,7 @@ class ProtocolTable:
 
 
 def run_names(titles: Sequence[str]) -> list[str]:
-    """Return what runs are called beside each other: their folders' names, with their place where two have one name.
+    """Return names of runs: their folders' names, with their position if two have the same name.
 
     >>> run_names(["quick", "night", "quick"])
     ['quick (1)', 'night', 'quick (3)']
@@ -61,15 +61,15 @@ def run_names(titles: Sequence[str]) -> list[str]:
 def side_by_side(
     runs: Sequence[Path], contents: Sequence[ReportContext], folders: Sequence[str], progress: Progress | None = None
 ) -> list[ProtocolTable]:
-    """Put runs of one protocol into one table, and test the first row of the first run against the rows of the others.
+    """Put runs of one protocol into one table, and test the first row of the first run against rows of the others.
 
     Runs of different protocols never share a table, since their numbers are not comparable.
 
     Args:
         runs: their folders.
-        contents: what the report of each says.
-        folders: where the report of each lies, as the page of all links to it.
-        progress: told of the tests of set metrics.
+        contents: the report content of each.
+        folders: relative folder of each report, for links.
+        progress: receives the progress of tests of set metrics.
     """
     shown = [
         ShownRun(name, folder) for name, folder in zip(run_names([c.title for c in contents]), folders, strict=True)
@@ -88,9 +88,9 @@ def side_by_side(
 
 
 def as_record(tables: Sequence[ProtocolTable]) -> dict[str, Any]:
-    """Return what a side-by-side page shows, as JSON values; of each run, its own report has ``data/report.json``.
+    """Return the content of a side-by-side page as JSON values; each run's own report has ``data/report.json``.
 
-    ``tables`` has a record a protocol: ``protocol`` (``id``, ``line``), ``apart`` (in what it differs from the first),
+    ``tables`` has a record per protocol: ``protocol`` (``id``, ``line``), ``apart`` (differences from the first),
     ``runs`` (``name``, ``folder``), and ``findings``, ``leaderboard`` and ``comparisons`` as `bench.report.record` has
     them, with models named ``run: model``.
     """
@@ -123,7 +123,7 @@ def _row(run: str, model: str) -> str:
 
 
 def _between(runs: Sequence[tuple[Path, str]], progress: Progress | None) -> list[Comparison]:
-    """Return the first row of the first run against every row of the others."""
+    """Compare the first row of the first run with every row of the others."""
     found: list[Comparison] = []
     with ExitStack() as stores:
         opened = [(ComparedRun(stores.enter_context(Store.read(run))), name) for run, name in runs]
@@ -136,7 +136,7 @@ def _between(runs: Sequence[tuple[Path, str]], progress: Progress | None) -> lis
 
 
 def _joined(contents: Mapping[str, ReportContext], comparisons: Sequence[Comparison]) -> ReportContext:
-    """Return one content whose models are those of all runs; without ranks, which are of the models of one run."""
+    """Return one content whose models are those of all runs; without ranks, which apply to the models of one run."""
     first = next(iter(contents.values()))
     return replace(
         first,

@@ -1,4 +1,4 @@
-"""How large a report is: in all, and what must be loaded before its first page shows."""
+"""The size of a report: in total, and what the first page loads."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-# What a browser fetches at once; audio and pictures wait until they are asked for.
+# Files that a browser loads at once; audio and pictures are loaded on demand.
 _LOADED = re.compile(r"""(?:<script\b[^>]*\bsrc|<link\b[^>]*\bhref)="([^"#?:]+)""")
 
 
 @dataclass(frozen=True)
 class FolderSize:
-    """Sizes in bytes, and how many files and clips there are."""
+    """Sizes in bytes, and numbers of files and clips."""
 
     files: int
     total: int

@@ -1,6 +1,6 @@
-"""A picture of what a clip sounds like: power over time and pitch.
+"""Draw a mel spectrogram of a clip.
 
-Every picture has the same size and the same axes of frequency; those of one prompt have one range of levels.
+Every picture has the same size and the same frequency axis; those of one prompt share a range of levels.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ RANGE = 80.0
 """dB from the brightest to the darkest."""
 
 FAINTEST = -100.0
-"""dB re full scale² / Hz: no prompt's brightest level is lower, so that silence is dark."""
+"""dB re full scale² / Hz: lower limit of a prompt's brightest level, so that silence is dark."""
 
-_STEPS = 41  # shades, 2 dB apart: finer ones are hardly seen and would make the files half as large again
+_STEPS = 41  # shades, 2 dB apart: finer ones are hardly visible and would make files 50 % larger
 _NOTHING = 1e-20  # full scale² / Hz, far below the noise of 24 bits
 _WINDOW = 0.042  # seconds, rounded up to a power of two of samples: 2048 at 44.1 kHz
 
 # Magma by Nathaniel J. Smith and Stéfan van der Walt, as matplotlib has it (matplotlib/_cm_listed.py), dedicated to the
-# public domain (CC0). Equal steps look equally large, in print without colour and to colour-blind eyes too.
+# public domain (CC0). Equal steps look equal, also in grayscale and to color-blind people.
 _MAGMA = bytes.fromhex(
     "00000401000501010601010802010902020b02020d03030f03031204041405041606051806051a07061c08071e0907200a08220b0924"
     "0c09260d0a290e0b2b100b2d110c2f120d31130d34140e36150e38160f3b180f3d19103f1a10421c10441d11471e114920114b21114e"
@@ -51,10 +51,10 @@ _MAGMA = bytes.fromhex(
 
 
 def mel_spectrogram(samples: Samples, rate: int) -> Samples:
-    """Power of the mean of the channels in mel bands, in dB, shape (96, 640), lowest band first.
+    """Compute the power of the channel mean in mel bands, in dB, shape (96, 640), lowest band first.
 
-    Values are mean power spectral densities (full scale² / Hz) in triangular bands, so that clips of unequal rates
-    compare; nothing, as above half the rate, is −200 dB. Time runs from the beginning to the end of the clip, whatever
+    Values are mean power spectral densities (full scale² / Hz) in triangular bands, so that clips of different rates
+    are comparable; zero power, as above half the rate, is −200 dB. The time axis spans the whole clip, whatever
     its length. `bench.mel` has the bands.
 
     Args:
@@ -65,8 +65,8 @@ def mel_spectrogram(samples: Samples, rate: int) -> Samples:
 
     window = window_length(rate)
     mono = mix(samples)
-    # Each column is the mean of as many overlapping windows as it takes to leave nothing out; in a short clip, windows
-    # a sixteenth of their length apart show all there is, and columns are repeated.
+    # Each column is the mean of enough overlapping windows to cover it; in a short clip, windows
+    # are a sixteenth of their length apart, and columns are repeated.
     columns = min(COLUMNS, -(-16 * len(mono) // window))
     each = -(-len(mono) // (COLUMNS * window // 2))
     centres = ((np.arange(columns * each) + 0.5) * len(mono) / (columns * each)).astype(int)
@@ -78,7 +78,7 @@ def mel_spectrogram(samples: Samples, rate: int) -> Samples:
 
 
 def window_length(rate: int) -> int:
-    """Return samples of the analysis window: 42 ms or up to twice as much, a power of two."""
+    """Return the length in samples of the analysis window: 42 ms or up to twice as much, a power of two."""
     return 1 << math.ceil(math.log2(_WINDOW * rate))
 
 
@@ -101,7 +101,7 @@ def picture(decibels: Samples, brightest: float) -> bytes:
 
     Args:
         decibels: shape (bands, columns).
-        brightest: the level in dB of the lightest colour; what lies 80 dB below it, or deeper, is darkest.
+        brightest: the level in dB of the lightest color; levels 80 dB or more below it are darkest.
 
     Raises:
         MissingError: Pillow is not installed.

@@ -1,4 +1,4 @@
-"""How the intervals and tests of a run were computed, with their sources, for its methods."""
+"""Text for the methods on how intervals and tests of a run were computed, with sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.stats.permutation import EXACT, PERMUTATIONS
 def statistics(content: ReportContext) -> str:
     """Return a paragraph that names only what this run has: intervals, tests, adjustments, ranks."""
     if not scored(content):
-        return "Statistics. Nothing is scored yet."
+        return "Statistics. There are no scores yet."
     over_all = [cell for cell in content.cells if cell.group == "all"]
     sentences = [
         "The unit is the prompt: a model's value of a prompt is the mean over its seeds.",
@@ -25,22 +25,22 @@ def statistics(content: ReportContext) -> str:
     ]
     if content.ranks and content.comparisons:
         sentences.append(
-            "Ranks are ranges: a model's best rank is one after all that are significantly better on that metric, its "
-            "worst one before all that are significantly worse (p < .05 after Holm over the pairs of models, with zero "
+            "Ranks are ranges: a model's best rank is after all that are significantly better on that metric, its "
+            "worst is before all that are significantly worse (p < .05 after Holm over the pairs of models, with zero "
             "outside the interval of the difference, and a test of the mean that allows for skew below .05, too)."
         )
     return "Statistics. " + " ".join(sentences)
 
 
 def scored(content: ReportContext) -> bool:
-    """Return whether any clip or set of clips has a value, or was found to have none."""
+    """Return whether any clip or set of clips has a value, or a reason for having none."""
     return any(value is not None for clip in content.clips for value in clip.scores.values()) or any(
         cell.estimate.value is not None for cell in content.cells
     )
 
 
 def _lonely(content: ReportContext) -> bool:
-    """Return whether some mean has a genre of which one prompt alone has a value."""
+    """Return whether some mean has a genre with only one valued prompt."""
     genres = {prompt.id: prompt.genre for prompt in content.prompts}
     prompts: dict[tuple[str, str], set[str]] = {}
     for clip in content.clips:
@@ -62,9 +62,9 @@ def _intervals(cells: Sequence[Cell], lonely: bool) -> list[str]:
             "freedom (Student 1908; Cochran 1977), kept within the metric's bounds."
         )
         if lonely:
-            found.append("A genre of which one prompt alone has a value is joined with others into one stratum.")
+            found.append("Genres in which only one prompt has a value are joined into one stratum.")
     if any(cell.column.hit_or_miss for cell in known):
-        found.append("Where a metric only hits or misses, it is Wilson's interval (Wilson 1927).")
+        found.append("For a metric with values of hit or miss only, it is Wilson's interval (Wilson 1927).")
     if of_sets := [cell.column for cell in known if cell.column.of_sets]:
         found.append(
             "Set metrics have the delete-one-prompt jackknife interval with t at one degree of freedom fewer than "
@@ -91,12 +91,12 @@ def _tests(comparisons: Sequence[Comparison]) -> list[str]:
     if of_clips:
         found.append(
             "On clip metrics the mean difference has Student's t-interval, and a two-sided permutation test that swaps "
-            f"the two models' values of whole prompts: in all ways where {EXACT} prompts or fewer differ, otherwise in "
+            f"the two models' values of whole prompts: in all ways if {EXACT} prompts or fewer differ, otherwise in "
             f"{PERMUTATIONS} random ones with the observed one among them (Fisher 1935; Phipson and Smyth 2010)."
         )
     if any(one.mean_p is not None for one in of_clips):
         found.append(
-            "A model is called better on a clip metric only where the mean difference alone, too, is not 0 by a "
+            "A model is called better on a clip metric only if the mean difference alone is also not 0 by a "
             "bootstrap-t test, which allows for skew (p < .05)."
         )
     if len(of_clips) < len(tested):
@@ -109,7 +109,7 @@ def _tests(comparisons: Sequence[Comparison]) -> list[str]:
     if unequal := {(one.a, one.b) for one in tested if any(warning.code == "W-LENGTH" for warning in one.warnings)}:
         found.append(
             f"In {len(unequal)} of the pairs the models' clips differ in length: metrics of whole clips are compared "
-            "all the same, and marked W-LENGTH."
+            "anyway, and marked W-LENGTH."
         )
     adjusted = [one for one in tested if one.p_holm is not None]
     if adjusted:

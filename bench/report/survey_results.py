@@ -1,4 +1,4 @@
-"""The listening survey of a run, as ``tunebench survey analyze`` sees it."""
+"""The listening survey of a run, analyzed as in ``tunebench survey analyze``."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bench.survey_question import SurveyQuestion
 
 @dataclass(frozen=True)
 class ListeningResults:
-    """What was read of a listening test.
+    """The content of a listening test.
 
     Attributes:
         name: of the test.
         survey: its answers.
-        confidence: of the intervals.
+        confidence: confidence level of the intervals.
         margin: for equivalence, or None.
-        write_preview: writes pages as listeners saw them into a new folder.
+        write_preview: function that writes pages as listeners saw them into a new folder.
     """
 
     name: str
@@ -40,26 +40,26 @@ Listeners = StrPath | ListeningResults
 """A file of ratings or preferences, or a listening test."""
 
 PREVIEW = "listening-test"
-"""The folder of a report that holds the pages as listeners saw them."""
+"""Folder in a report for the pages as listeners saw them."""
 
 
 def read_listeners(source: Listeners, genres: Mapping[str, str]) -> Survey:
-    """Read and analyse ratings or preferences with the defaults of ``tunebench survey analyze``.
+    """Read and analyze ratings or preferences with the defaults of ``tunebench survey analyze``.
 
     Args:
-        source: of the answers.
-        genres: by prompt, for a file that names none.
+        source: source of the answers.
+        genres: genre by prompt, for a file without genres.
 
     Raises:
-        DataError: the file cannot be read or leaves something open, or nothing is left that could be compared.
+        DataError: the file cannot be read or is ambiguous, or nothing is left to compare.
     """
     if isinstance(source, ListeningResults):
         found = analyse(source.survey, source.margin, source.confidence)
         return Survey(source.name, tuple(sections(found)), record(found), f"{PREVIEW}/index.html")
     try:
         survey = read_survey(source)
-    except SurveyQuestion as question:  # a report has no options to answer it with
-        raise DataError(f"{question}; a report reads ratings as they are, so write the answer into the file") from None
+    except SurveyQuestion as question:  # a report has no options to resolve it
+        raise DataError(f"{question}; a report cannot take options, so change the file accordingly") from None
     if not survey.genres:
         known = survey.table["prompt"].map(genres).fillna("")
         survey = replace(survey, table=survey.table.assign(genre=known))
@@ -68,5 +68,5 @@ def read_listeners(source: Listeners, genres: Mapping[str, str]) -> Survey:
 
 
 def strangers(survey: Survey, models: Collection[str]) -> list[str]:
-    """Return the models that were rated and that the run does not hold."""
+    """Return the rated models that the run does not have."""
     return [model for model in survey.record["design"]["models"] if model not in models]

@@ -1,4 +1,4 @@
-"""What must be said beside the numbers: every warning once, with its code and the metrics that it is of."""
+"""Collect warnings about the numbers: each once, with its code and metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.contracts.notice import Notice
 from bench.report.context import ScoreWarning
 from bench.scores.aggregate import Cell
 
-_SENTENCES = 3  # with one code, before they are summed up
+_SENTENCES = 3  # per code, before they are summarized
 
 
 def cautions(
@@ -17,13 +17,13 @@ def cautions(
 ) -> tuple[ScoreWarning, ...]:
     """Gather warnings in the order in which they appear.
 
-    A warning of a genre or level alone is told where its code is not told of that metric over all prompts, and a
-    warning of comparisons names the pair, or how many there are.
+    A warning of a genre or level is included if that metric has none with its code over all prompts, and a
+    warning of comparisons names the pair or counts the pairs.
 
     Args:
         cells: the leaderboard's estimates.
         comparisons: of pairs of models.
-        others: warnings that are of no metric, such as of a file that could not be read.
+        others: warnings not about a metric, such as on a file that could not be read.
     """
     metrics: dict[Notice, dict[str, None]] = {warning: {} for warning in others}
     told: set[tuple[str, str]] = set()
@@ -38,7 +38,7 @@ def cautions(
 
 
 def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> Iterator[ScoreWarning]:
-    """Yield what only comparisons warn of; of many sentences with one code the first, and how many there are."""
+    """Yield warnings that only comparisons have; for many with one code, the first and their number."""
     where: dict[str, dict[str, tuple[dict[tuple[str, str], None], dict[str, None]]]] = {}
     few: dict[str, dict[tuple[str, str], Notice]] = {}
     for one in comparisons:
@@ -55,7 +55,7 @@ def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> It
         if len(sentences) > _SENTENCES:
             every = tuple(dict.fromkeys(ref for _, refs in sentences.values() for ref in refs))
             first, (pairs, _) = next(iter(sentences.items()))
-            more = f"{len(sentences) - 1} more like it stand beside the comparisons"
+            more = f"{len(sentences) - 1} more like it are shown with the comparisons"
             yield ScoreWarning(code, f"{first} ({_named(pairs)}); {more}", every)
             continue
         for sentence, (pairs, refs) in sentences.items():
@@ -63,7 +63,7 @@ def _of_pairs(comparisons: Iterable[Comparison], told: Collection[Notice]) -> It
 
 
 def _too_few(few: Mapping[str, Mapping[tuple[str, str], Notice]]) -> Iterator[ScoreWarning]:
-    """Yield what so few prompts cannot test: metrics of the same pairs at once, with the first pair as an example."""
+    """Yield warnings about too few prompts: metrics with the same pairs together, with the first pair as an example."""
     alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for ref, own in few.items():
         alike.setdefault(tuple(own), []).append(ref)
@@ -77,7 +77,7 @@ def _too_few(few: Mapping[str, Mapping[tuple[str, str], Notice]]) -> Iterator[Sc
 
 
 def _named(pairs: Collection[tuple[str, str]]) -> str:
-    """Return which models a warning's A and B are."""
+    """Return the names of A and B in a warning."""
     a, b = next(iter(pairs))
     first = f"A is {a}, B is {b}"
     return first if len(pairs) == 1 else f"{len(pairs)} pairs of models; in the first {first}"

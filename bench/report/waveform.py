@@ -1,4 +1,4 @@
-"""The outline of a sound, for drawing."""
+"""Compute the outline of a sound for drawing."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ class TestComparing:
     def test_a_report_says_clips_where_seeds_differ(self, run: Path) -> None:
         with Store.read(run) as store:
             said = seeds_in_words(seeds_of(store))
-        several, one = (f"different ones by prompt ({clips} a prompt)" for clips in ("1 to 4 clips", "1 clip"))
+        several, one = (f"different ones by prompt ({clips} per prompt)" for clips in ("1 to 4 clips", "1 clip"))
         assert said == f"varied: {several}; single: {one}"
 
 

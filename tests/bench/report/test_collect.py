@@ -303,7 +303,7 @@ def test_methods_of_what_is_not_scored_yet(small: Callable[..., Path]) -> None:
     content = gather(run, {})
     text = "\n".join(content.methods)
     assert "Each clip is to be scored by 1 metric." in text
-    assert "Statistics. Nothing is scored yet." in content.methods
+    assert "Statistics. There are no scores yet." in content.methods
     assert re.match(rf"Software\. tunebench [\d.]+, protocol {content.protocol.id}\. ", content.methods[-1])
     for absent in ("comparable with", "undefined or missing", "interval"):
         assert absent not in text
@@ -344,7 +344,7 @@ def test_methods_say_what_was_done_with_lone_genres_and_unequal_lengths(
     tmp_path: Path, small: Callable[..., Path], tiny: Path
 ) -> None:
     text = "\n".join(gather(small(), {}).methods)
-    joined = "A genre of which one prompt alone has a value is joined with others into one stratum."
+    joined = "Genres in which only one prompt has a value are joined into one stratum."
     assert joined not in text
     blues = {**SUITE, "prompts": [*SUITE["prompts"], prompt("blues-1", "blues", 1, "A blues")]}
     (tmp_path / "blues.yaml").write_text(yaml.safe_dump(blues))
@@ -415,7 +415,7 @@ def test_a_run_names_no_code_that_a_report_would_load(small: Callable[..., Path]
     database.close()
     content = gather(run, {})
     assert not (tmp_path / "sprung").exists()
-    assert "the reference 'theirs' (size not known here" in "\n".join(content.methods)
+    assert "the reference 'theirs' (size unknown" in "\n".join(content.methods)
 
 
 def test_ratings_beside_the_run_are_analysed(copy: Path) -> None:

@@ -253,7 +253,7 @@ def test_cautions_say_which_models_are_a_and_b() -> None:
     assert both == "A has none (2 pairs of models; in the first A is x, B is y)"
     many = cautions((), [own, *(warned("y", "z", f"sentence {i}") for i in range(3))])
     assert [one.sentence for one in many] == [
-        "A has none (A is x, B is y); 3 more like it stand beside the comparisons"
+        "A has none (A is x, B is y); 3 more like it are shown with the comparisons"
     ]
 
 

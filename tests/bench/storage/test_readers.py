@@ -214,12 +214,12 @@ def test_a_report_lists_clips_by_prompt_then_model_then_seed(store: Store) -> No
     entries = clip_entries(store, {"e": f"{store.folder}/audio/late/e.flac is damaged"})
     assert [(entry.id, dict(entry.scores), entry.problem) for entry in entries] == [
         ("d", {}, "not made yet"),
-        ("a", {"first@2": 0.25, "second@1": "too short"}, "made after this report was begun; build it again"),
+        ("a", {"first@2": 0.25, "second@1": "too short"}, "made after this report was started; build it again"),
         ("c", {}, "failed: no memory"),
         (
             "b",
             {"first@2": "failed: ValueError: x", "second@1": None},
-            "made after this report was begun; build it again",
+            "made after this report was started; build it again",
         ),
         ("e", {"first@2": None, "second@1": None}, "audio/late/e.flac is damaged"),
     ]
