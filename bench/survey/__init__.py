@@ -1,1 +1,1 @@
-"""Listening surveys: ratings in, an analysis that holds for new listeners and new prompts, tables and plots out."""
+"""Listening surveys: read ratings, analyze them for new listeners and new prompts, make tables and plots."""

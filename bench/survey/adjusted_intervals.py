@@ -1,4 +1,4 @@
-"""Intervals of differences under the adjustment of their p: what leaves out 0 is what Holm's procedure rejects."""
+"""Intervals of differences that agree with adjusted p: those without 0 are the ones that Holm's procedure rejects."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class AdjustedInterval(NamedTuple):
 def adjusted_intervals(
     design: SurveyDesign, comparisons: Sequence[SurveyComparison], confidence: float
 ) -> tuple[AdjustedInterval | None, ...]:
-    """Compute the interval of each comparison that agrees with its p after Holm; None where there is no test.
+    """Compute the interval of each comparison that agrees with its p after Holm; None if there is no test.
 
-    Intervals are cut off at the largest difference that the scale allows, which no truth can exceed.
+    Intervals are clipped to the largest difference that the scale allows.
 
     Args:
         design: of the survey.
         comparisons: the family over which p was adjusted: all of an analysis.
-        confidence: of the family, in (0, 1).
+        confidence: confidence of the family, in (0, 1).
     """
     from scipy.stats import t
 
@@ -48,21 +48,21 @@ def adjusted_intervals(
 
 
 def largest_difference(design: SurveyDesign, scale: str) -> float:
-    """The largest difference that answers on a scale can show: of ratings, comparison scores, or shares of votes."""
+    """Return the largest possible difference on a scale: of ratings, comparison scores, or shares of votes."""
     low, high = design.ranges.get(scale, (0.0, 1.0))
     return max(-low, high) if design.kind == "preferences" else high - low
 
 
 def settled(one: SurveyComparison, confidence: float) -> bool:
-    """Return whether the comparison is a finding: p after Holm is at most 1 − confidence."""
+    """Return whether the comparison is significant: p after Holm is at most 1 − confidence."""
     return one.p_holm is not None and one.p_holm <= 1 - confidence
 
 
 def level_text(confidence: float) -> str:
-    """Return the level of the family's tests for people to read, such as ``.05``."""
+    """Return the level of the family's tests as text, such as ``.05``."""
     return p_text(1 - confidence).rstrip("0")
 
 
 def percent(confidence: float) -> str:
-    """Return a confidence for people to read, such as ``95 %`` or ``99.2 %``."""
+    """Return a confidence as text, such as ``95 %`` or ``99.2 %``."""
     return f"{100 * confidence:.3g}\u00a0%" if confidence < 0.9995 else f"{100 * confidence:.4g}\u00a0%"

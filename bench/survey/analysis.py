@@ -1,4 +1,4 @@
-"""The analysis of a survey: everything that is always said about it, and what was asked for beside."""
+"""The analysis of a survey: the parts that are always included, and optional ones."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ def analyse(
     Args:
         survey: checked answers.
         margin: the smallest difference that matters, in rating steps, for a test of equivalence of every pair; > 0.
-        confidence: of the intervals, in (0, 1).
-        all_at_once: test whether the models of a scale differ at all, too.
-        compare_tests: show the customary tests beside ours, with their simulated false-positive rates.
-        resamples: of listeners and prompts, wherever an interval has no formula.
-        by_listener: columns about the listeners, such as musicianship, to show the means of groups by.
+        confidence: confidence of the intervals, in (0, 1).
+        all_at_once: also test whether the models of a scale differ at all.
+        compare_tests: also show the customary tests, with their simulated false-positive rates.
+        resamples: bootstrap resamples of listeners and prompts, for intervals without a formula.
+        by_listener: columns about listeners, such as musicianship, for means by group.
 
     Raises:
-        UsageError: a margin or confidence out of its range, or something asked of preferences that needs ratings.
+        UsageError: a margin or confidence is out of range, or an option needs ratings but these are preferences.
     """
     if margin is not None and not (margin > 0 and np.isfinite(margin)):
-        raise UsageError(f"the margin is a difference above 0, got {margin:g}")
+        raise UsageError(f"the margin is {margin:g}, must be above 0")
     if not 0 < confidence < 1:
-        raise UsageError(f"the confidence is a share between 0 and 1, such as 0.95, got {confidence:g}")
+        raise UsageError(f"the confidence is {confidence:g}, must be between 0 and 1, such as 0.95")
     ratings = survey if isinstance(survey, Ratings) else None
     if ratings is None and (all_at_once or compare_tests):
         what = "the omnibus test needs" if all_at_once else "the customary tests need"
-        raise UsageError(f"{what} ratings, and these are preferences")
+        raise UsageError(f"{what} ratings, but these are preferences")
     joint = JointFits(ratings) if ratings else None
     pairs = pairs_of(survey, joint)
     design = _design(survey)
@@ -86,12 +86,12 @@ def analyse(
 
 
 def with_unscreened(found: Analysis, survey: Ratings | Preferences, confidence: float = 0.95) -> Analysis:
-    """Put beside an analysis what its comparisons were of the answers before listeners were left out.
+    """Add to an analysis the comparisons without exclusion of listeners.
 
     Args:
-        found: of the listeners who are left.
-        survey: the same file with all of them; models that ``found`` does not compare are passed over.
-        confidence: of the intervals, in (0, 1).
+        found: the analysis with exclusions.
+        survey: the same file with all listeners; models that ``found`` does not compare are ignored.
+        confidence: confidence of the intervals, in (0, 1).
     """
     joint = JointFits(survey) if isinstance(survey, Ratings) else None
     compared = {(one.a, one.b, one.scale) for one in found.comparisons}
@@ -105,7 +105,7 @@ def _warned(one: SurveyComparison, warnings: Mapping[tuple[str, str, str], str])
 
 
 class _Answered(NamedTuple):
-    """How many listeners and prompts have an answer, in how many cells, and how many are missing."""
+    """Numbers of listeners and prompts with an answer, of cells, and of missing cells."""
 
     listeners: int
     prompts: int
@@ -114,7 +114,7 @@ class _Answered(NamedTuple):
 
 
 def _clip(survey: Ratings | Preferences) -> list[str]:
-    """Return the columns that name the clip that was rated, but for its seed."""
+    """Return the columns that identify the rated clip, without its seed."""
     return ["prompt", "model"] if isinstance(survey, Ratings) else ["prompt", "a", "b"]
 
 
@@ -146,7 +146,7 @@ def _design(survey: Ratings | Preferences) -> SurveyDesign:
 
 
 def _answered(survey: Ratings | Preferences, scale: str) -> list[_Answered]:
-    """Return what there is on one scale of each model, or of each pair that was asked for."""
+    """Return the counts on one scale for each model or requested pair."""
     if isinstance(survey, Ratings):
         places = len(survey.listeners) * len(survey.prompts)
         rated = ~np.isnan(survey.cube(scale))

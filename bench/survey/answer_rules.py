@@ -1,4 +1,4 @@
-"""What the reader said about a file's answers: what words mean, what is missing, and which rows count."""
+"""Rules about a file's answers: values of words, missing values, and rows that count."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Duplicates = Literal["ask", "first", "last", "mean"]
 
 
 class Condition(NamedTuple):
-    """A row counts only if this holds of it, such as ``Finished = True``.
+    """A condition on rows that count, such as ``Finished = True``.
 
     Attributes:
         column: of the file.
         operator: ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``.
-        value: as it was written.
+        value: as written.
     """
 
     column: str
@@ -25,18 +25,18 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True)
 class AnswerRules:
-    """What holds for the answers and rows of a file beyond what it says itself.
+    """Rules for the answers and rows of a file, beyond its content.
 
     Attributes:
-        words: what an answer in words stands for, by the word: a number, or of preferences ``a``, ``b``, ``tie`` or
+        words: values of answers in words: a number, or for preferences ``a``, ``b``, ``tie`` or
             ``both bad``.
-        missing: answers that mean that there is none, such as ``-1``.
-        where: what must hold of a row that counts; all of them.
-        without_listeners: whose answers do not count.
+        missing: answers that mean a missing value, such as ``-1``.
+        where: conditions on rows that count, all of which must hold.
+        without_listeners: listeners to exclude.
         duplicates: which of several answers of one listener to one question counts, or their mean; ``ask`` refuses
             answers that differ.
-        post_screening: whether listeners are left out as BS.1534 has it, see `bench.survey.post_screening`.
-        quality_checks: models that are spoiled clips, which check the listeners and are not compared.
+        post_screening: whether to exclude listeners as in BS.1534, see `bench.survey.post_screening`.
+        quality_checks: models that are degraded clips for checks of listeners, not compared.
     """
 
     words: Mapping[str, str] = field(default_factory=dict)
@@ -49,5 +49,5 @@ class AnswerRules:
 
     @property
     def screens(self) -> bool:
-        """Whether some listeners are left out for what they said."""
+        """Whether some listeners are excluded because of their answers."""
         return self.post_screening or bool(self.quality_checks)

@@ -1,4 +1,4 @@
-"""What is written as a rating, read as a number: 4, 3,5, "4: Good", 4/5, 80 %, ★★★★☆ and the words of known scales."""
+"""Parse written ratings as numbers: 4, 3,5, "4: Good", 4/5, 80 %, ★★★★☆ and the words of known scales."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _STARS = re.compile(r"([★⭐🌟]+|\*+)\s*([☆✩]*)")
 _COUNTED_STARS = re.compile(rf"({_NUMBER})\s*-?\s*(?:stars?|[★⭐🌟*])", re.IGNORECASE)
 # A spreadsheet makes "5-Apr" of 4/5.
 _MONTH = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|june|july)(\.|\b).*")
-# No scale reaches so far, and the squares of such numbers leave what a computer can count in.
+# No scale has such values, and their squares may overflow.
 _LARGEST, _SMALLEST = 1e9, 1e-9
 
 
 @dataclass
 class Reading:
-    """What the answers on one scale say.
+    """The parsed answers on one scale.
 
     Attributes:
         values: numbers, by what is written.
@@ -52,7 +52,7 @@ class Reading:
 
 
 class Written(NamedTuple):
-    """An answer taken apart: points, of so many at most where it says so, or percent, with a label or without."""
+    """A parsed answer: points, with a maximum if stated, or percent, with or without a label."""
 
     kind: Literal["points", "percent"]
     number: float
@@ -63,18 +63,18 @@ class Written(NamedTuple):
 def read_numbers(answers: Mapping[str, int], meanings: Mapping[str, str], decimal_comma: bool, where: str) -> Reading:
     """Read the answers on one scale.
 
-    Points and percent are not mixed, nor points of 5 with points of 10: the more frequent are read. Labels give way to
-    their numbers. Words are read where they are of one known scale only.
+    Points and percent are not mixed, nor points of 5 with points of 10: the more frequent are used. Labels yield to
+    their numbers. Words are read only if they belong to one known scale.
 
     Args:
-        answers: how often each text is there.
-        meanings: numbers that the reader gave for words, in lower case; they win.
+        answers: count of each text.
+        meanings: numbers given for words, in lower case; they take precedence.
         decimal_comma: whether 3,5 is a number.
         where: the scale and the file, for a question.
 
     Raises:
-        SurveyQuestion: the words may be of two known scales on which they stand for different numbers, or the labels
-            run against the numbers.
+        SurveyQuestion: the words may belong to two known scales with different numbers, or the labels
+            contradict the numbers.
     """
     found = Reading()
     said = {text: float(meanings[normal(text)]) for text in answers if normal(text) in meanings}
@@ -94,7 +94,7 @@ def read_numbers(answers: Mapping[str, int], meanings: Mapping[str, str], decima
 
 
 def take_apart(text: str, decimal_comma: bool) -> Written | None:
-    """Return the number that an answer states, and what else it says; None where it states none."""
+    """Return the number in an answer with its label; None if there is none."""
     text = (_DECIMAL_COMMA if decimal_comma else _SHORT_DECIMAL_COMMA).sub(r"\1.\2", text.replace("\ufe0f", ""))
     found: Written | None = None
     if _PLAIN.fullmatch(text):
@@ -121,14 +121,14 @@ def _number(text: str) -> float:
 
 
 def _usual(found: Written) -> bool:
-    """Return whether a rating scale may have this number, and none above its own top."""
+    """Return whether a rating scale may have this number, not above a stated maximum."""
     size = abs(found.number)
     inside = found.top is None or 0 <= found.number <= found.top
     return math.isfinite(size) and size <= _LARGEST and (size == 0 or size >= _SMALLEST) and inside
 
 
 def _of_one_notation(numbers: Mapping[str, Written], answers: Mapping[str, int]) -> dict[str, Written]:
-    """Leave out what is in another notation than most, and labels that stand beside two numbers."""
+    """Leave out answers in a rarer notation, and labels with two numbers."""
     kinds, tops, beside = Counter[str](), Counter[int](), dict[str, set[float]]()
     for text, one in numbers.items():
         kinds[one.kind] += answers[text]
@@ -156,7 +156,7 @@ def _stated_range(kept: Iterable[Written]) -> Range | None:
 
 
 def _refuse_reversed_labels(kept: Mapping[str, Written], where: str) -> None:
-    """Ask where 1 is labelled as the best and 5 as the worst: plain numbers would call the worse model better."""
+    """Raise a question if 1 is labeled best and 5 worst: plain numbers would call the worse model better."""
     numbers = {one.label: one.number for one in kept.values() if one.label in WORDS}
     for scale in fitting(numbers)[:1]:
         order = sorted(numbers, key=lambda label: scale.numbers[label])
@@ -165,17 +165,17 @@ def _refuse_reversed_labels(kept: Mapping[str, Written], where: str) -> None:
             turned = {text: min(numbers.values()) + max(numbers.values()) - one.number for text, one in kept.items()}
             raise SurveyQuestion(
                 f"the labels on {where} call {numbers[order[-1]]:g} '{order[-1]}' and {numbers[order[0]]:g} "
-                f"'{order[0]}': turn the numbers so that more is better, or keep them as they are",
+                f"'{order[0]}': reverse the numbers so that more is better, or keep them as they are",
                 ["--words", words_option(turned)],
                 ["--words", words_option({text: one.number for text, one in kept.items()})],
             )
 
 
 def _read_words(found: Reading, words: Mapping[str, str], where: str) -> None:
-    """Read words that are of one known scale; those of none stay unread, and so do all if they are not of one.
+    """Read words that belong to one known scale; others stay unread, and so do all if no single scale fits.
 
     Raises:
-        SurveyQuestion: they are of several.
+        SurveyQuestion: several scales fit.
     """
     known = {text: word for text, word in words.items() if word in WORDS}
     fits = [scale for scale in fitting(set(known.values())) if _holds(scale, found.values.values())] if known else []
@@ -183,9 +183,9 @@ def _read_words(found: Reading, words: Mapping[str, str], where: str) -> None:
         listed = ", ".join(sorted(known))
         readings = [{text: scale.numbers[word] for text, word in known.items()} for scale in fits]
         raise SurveyQuestion(
-            f"the words on {where} ({listed}) may be of several scales: "
+            f"the words on {where} ({listed}) fit several scales: "
             f"{'; '.join(f'{scale.name} ({_pairs(reading)})' for scale, reading in zip(fits, readings, strict=True))}; "
-            "say what they stand for",
+            "state their values",
             *(["--words", words_option(reading)] for reading in readings),
         )
     for scale in fits:
@@ -194,12 +194,12 @@ def _read_words(found: Reading, words: Mapping[str, str], where: str) -> None:
 
 
 def _holds(scale: WordScale, numbers: Iterable[float]) -> bool:
-    """Return whether plain numbers beside the words may be of the same scale."""
+    """Return whether plain numbers among the words fit the same scale."""
     return all(scale.range.low <= number <= scale.range.high for number in numbers)
 
 
 def words_option(meanings: Mapping[str, float]) -> str:
-    """Return what ``--words`` takes to say this, the highest number first."""
+    """Return the value of ``--words`` for these meanings, highest number first."""
     return _pairs(meanings).replace(", ", ",").replace(" = ", "=")
 
 

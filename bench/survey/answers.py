@@ -1,4 +1,4 @@
-"""Answers read as numbers or votes, scale by scale; what cannot be read is asked about, unless it is a rare slip."""
+"""Read answers as numbers or votes, scale by scale; unreadable ones raise a question, unless they are rare."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from bench.survey_question import SurveyQuestion, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-_SLIPS = 0.01  # the share of answers that may be lost without a question
+_SLIPS = 0.01  # share of answers that may be dropped without a question
 _WIDE = ((1, 7), (1, 10), (0, 10))  # scales whose ends few may have chosen: those are more likely ratings than codes
 _ENDS = (0, 7, 10)
 _YES_OR_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
-_NAMED = 6  # words in a question, before "and so many more"
+_NAMED = 6  # words listed in a question, before "and N more"
 _NOTHING = frozenset(("", "na", "n/a", "nan", "null", "-", "–", ".", "#n/a"))
 Ranges = Mapping[str, Range] | Range | None
 T = TypeVar("T")
 
 
 def leave_out_missing(sieve: Sieve, rules: AnswerRules, preferences: bool, path: Path) -> None:
-    """Take out empty answers, and those that the reader calls missing, on all scales or, as ``Harmony=99``, on one.
+    """Remove empty answers, and those declared missing, on all scales or, as ``Harmony=99``, on one.
 
     Raises:
-        UsageError: an answer that is called missing is not in the file.
+        UsageError: an answer declared missing is not in the file.
     """
     nothing = _NOTHING if preferences else _NOTHING | {"none"}  # "none" of two models is an answer
     empty = sieve.records["text"].str.lower().isin(list(nothing))
@@ -55,7 +55,7 @@ def leave_out_missing(sieve: Sieve, rules: AnswerRules, preferences: bool, path:
         called |= (plain == wanted).to_numpy(dtype=bool) & (
             (records["scale"] == scale).to_numpy(dtype=bool) | (not named)
         )
-    sieve.exclude(called, "called missing with --missing")
+    sieve.exclude(called, "declared missing with --missing")
 
 
 def _comparable(text: str) -> str:
@@ -65,16 +65,16 @@ def _comparable(text: str) -> str:
 
 
 def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, path: Path) -> dict[str, Range]:
-    """Add the column ``value``; what cannot be read is taken out. Returns the ranges that answers state themselves.
+    """Add the column ``value`` and remove unreadable answers; return the ranges stated in answers.
 
     Raises:
-        SurveyQuestion: words are of no scale, or of several.
-        UsageError: a word that was given a number is not in the file, or its meaning is no number.
+        SurveyQuestion: words fit no scale, or several.
+        UsageError: a word with a given number is not in the file, or its value is not a number.
     """
     meanings = _meanings(rules, sieve.texts, path)
     for word, number in meanings.items():
         if _as_float(number) is None:
-            raise UsageError(f"--words: '{word}' is '{number}'; a rating is a number, such as {word}=4")
+            raise UsageError(f"--words: '{word}' is '{number}'; must be a number, such as {word}=4")
     readings: dict[str, Reading] = {}
     values = np.full(len(sieve.records), np.nan)
     for scale, here, texts in _by_scale(sieve.records):
@@ -91,11 +91,11 @@ def read_rating_texts(sieve: Sieve, rules: AnswerRules, decimal_comma: bool, pat
 
 
 def read_vote_texts(sieve: Sieve, rules: AnswerRules, path: Path) -> set[str]:
-    """Add the columns choice, outcome and score; what cannot be read is taken out. Returns the scales that are scored.
+    """Add the columns choice, outcome and score, and remove unreadable answers; return the scored scales.
 
     Raises:
-        SurveyQuestion: answers cannot be read, or not without a doubt.
-        UsageError: a word that was given a meaning is not in the file.
+        SurveyQuestion: answers are unreadable or ambiguous.
+        UsageError: a word with a given meaning is not in the file.
     """
     meanings = _meanings(rules, sieve.texts, path)
     readings: dict[str, VoteReading] = {}
@@ -117,16 +117,16 @@ def read_vote_texts(sieve: Sieve, rules: AnswerRules, path: Path) -> set[str]:
 
 
 def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str, str]) -> None:
-    """Say which side scores favor, and how answers that both are bad count."""
+    """Add notes on which side scores favor, and how answers that both are bad count."""
     if scored:
         a, b = columns.get("a", "a"), columns.get("b", "b")
         sieve.notes.append(
             f"Scores on {', '.join(scored)} above 0 are read as favoring '{b}' over '{a}', as in comparison category "
-            f"rating; where they favor '{a}', say --column a='{b}' --column b='{a}'."
+            f"rating; if they favor '{a}', use --column a='{b}' --column b='{a}'."
         )
     if bad := int((sieve.records["outcome"] == "both bad").sum()):
         sieve.notes.append(
-            f"{counted(bad, 'answer')} that both are bad: an outcome of its own, no tie, and no part of the "
+            f"{counted(bad, 'answer')} that both are bad: a separate outcome, not a tie, and not part of the "
             "shares, tests and strengths."
         )
 
@@ -134,11 +134,11 @@ def note_directions(sieve: Sieve, scored: Collection[str], columns: Mapping[str,
 def leave_out_off_range(
     sieve: Sieve, answer: str, ranges: Ranges, stated: Mapping[str, Range], scales: Iterable[str], path: Path
 ) -> dict[str, Range]:
-    """Take out what lies off the range of its scale, given, stated by the answers or guessed. Returns the ranges.
+    """Remove values outside the range of their scale (given, stated by answers, or guessed); return the ranges.
 
     Raises:
-        SurveyQuestion: values stand apart from the rest, or more than a few lie off the range.
-        UsageError: a range is given for a scale that there is not.
+        SurveyQuestion: values are separate from the rest, or more than a few are out of range.
+        UsageError: a range is given for an unknown scale.
     """
     _known_scales(ranges, sieve.records["scale"])
     limits: dict[str, Range] = {}
@@ -164,14 +164,14 @@ def leave_out_off_range(
         raise _about_strays(strays, limits, len(sieve.records), path)
     for limit, of in guessed.items():
         count = int((off & sieve.records["scale"].isin(of).to_numpy(dtype=bool)).sum())
-        but = f", which all but {count} lie on ({count} excluded)" if count else ""
-        sieve.notes.append(f"Rating scale of {', '.join(of)} guessed: {limit}{but}; --rating-scale says otherwise.")
+        but = f", which contains all but {count} ({count} excluded)" if count else ""
+        sieve.notes.append(f"Rating scale of {', '.join(of)} guessed: {limit}{but}; set it with --rating-scale.")
     sieve.exclude(off, "off the rating scale")
     return limits
 
 
 def _by_scale(records: pd.DataFrame) -> Iterable[tuple[str, npt.NDArray[np.bool_], pd.Series]]:
-    """Return each scale with its places and its answers, in the order of the file."""
+    """Return each scale with its rows and its answers, in the order of the file."""
     for scale in records["scale"].unique():
         here = (records["scale"] == scale).to_numpy(dtype=bool)
         yield scale, here, records["text"][here]
@@ -185,7 +185,7 @@ def _counts(answers: Iterable[T]) -> dict[T, int]:
 
 
 def _meanings(rules: AnswerRules, texts: Collection[str], path: Path) -> dict[str, str]:
-    """Return what the reader said that words stand for, by the word as it is compared."""
+    """Return given values of words, by normalized word."""
     known = {normal(text) for text in texts}
     for word in rules.words:
         if normal(word) not in known:
@@ -208,7 +208,7 @@ def _reading(shown: Mapping[str, object]) -> str:
 
 
 def _alike(said: Mapping[str, T]) -> dict[T, list[str]]:
-    """Return the scales of which the same is said."""
+    """Return the scales with the same text, by text."""
     found: dict[T, list[str]] = {}
     for scale, one in said.items():
         found.setdefault(one, []).append(scale)
@@ -216,10 +216,10 @@ def _alike(said: Mapping[str, T]) -> dict[T, list[str]]:
 
 
 def _about_words(unread: Iterable[str], known: Mapping[str, float]) -> list[list[str]]:
-    """Return options that may settle what could not be read: meanings where they suggest themselves, else no answer."""
+    """Return options for unreadable answers: obvious meanings, else missing."""
     texts = list(unread)
     meanings = {text: _YES_OR_NO[normal(text)] for text in texts if normal(text) in _YES_OR_NO}
-    for text in texts:  # a slip of the pen
+    for text in texts:  # a typing error
         if near := get_close_matches(text, [word for word in known if not word.isdecimal()], n=1, cutoff=0.8):
             meanings.setdefault(text, known[near[0]])
     words = [["--words", words_option(meanings)]] if len(meanings) == len(texts) else []
@@ -229,9 +229,9 @@ def _about_words(unread: Iterable[str], known: Mapping[str, float]) -> list[list
 def _ask_about_unread(
     unread: Mapping[str, int], answers: int, where: str, options: Callable[[Iterable[str]], list[list[str]]]
 ) -> None:
-    """Ask what words mean, unless a single slip or two in hundreds of answers cannot be read.
+    """Raise a question about words, unless only one or two in hundreds of answers are unreadable.
 
-    The same words twice are no slips: whoever gave that answer would be left out, and nobody else.
+    The same words twice are not typing errors: dropping them would exclude exactly those who gave that answer.
     """
     count = sum(unread.values())
     if count <= _SLIPS * answers and max(unread.values(), default=0) < 2:
@@ -239,8 +239,8 @@ def _ask_about_unread(
     words = first_few([f"'{text}' ({times})" for text, times in unread.items()], _NAMED)
     few = len(unread) <= _NAMED
     raise SurveyQuestion(
-        f"{counted(count, 'answer')} of {answers} on {where} cannot be read: {', '.join(words)}; say what they stand "
-        f"for with --words '{next(iter(unread))}=…', or that they are no answers"
+        f"{counted(count, 'answer')} of {answers} on {where} cannot be read: {', '.join(words)}; give their values "
+        f"for with --words '{next(iter(unread))}=…', or declare them missing"
         + ("" if few else ", or which column holds the answers with --column"),
         *(options(unread) if few else []),
     )
@@ -264,8 +264,8 @@ def _ask_about_off_range(values: npt.NDArray[np.float64], limit: Range, where: s
     few = len(beyond) <= len(values) / 2
     wider = Range.around([float(values.min()), float(values.max())])
     raise SurveyQuestion(
-        f"{len(beyond)} of {len(values)} answers on {where} lie off its scale of {limit}: "
-        f"{', '.join(first_few(off, 8))}; say what the scale is, or that they are no ratings",
+        f"{len(beyond)} of {len(values)} answers on {where} are outside its scale of {limit}: "
+        f"{', '.join(first_few(off, 8))}; state the scale, or that they are not ratings",
         *([["--missing", listed(off)]] if few else []),
         ["--rating-scale", wider.written],
     )
@@ -274,7 +274,7 @@ def _ask_about_off_range(values: npt.NDArray[np.float64], limit: Range, where: s
 def _about_strays(
     strays: Mapping[float, Mapping[str, int]], limits: Mapping[str, Range], answers: int, path: Path
 ) -> SurveyQuestion:
-    """Ask whether values apart from the rest are ratings or codes for a missing answer."""
+    """Raise a question whether values far from the rest are ratings or codes for missing answers."""
     found = [
         f"{value:g} ({counted(sum(scales.values()), 'answer')} on {', '.join(scales)})"
         for value, scales in sorted(strays.items())
@@ -295,8 +295,8 @@ def _about_strays(
         options.reverse()
     few = "stands" if len(strays) == 1 else "stand"
     return SurveyQuestion(
-        f"among {answers} answers in {path}, {' and '.join(found)} {few} apart from the others, which lie on "
-        f"{', '.join(sorted({str(limit) for limit in concerned.values()}))}: say that there is no answer, or what the "
+        f"among {answers} answers in {path}, {' and '.join(found)} {few} far from the others, which are on "
+        f"{', '.join(sorted({str(limit) for limit in concerned.values()}))}: declare them missing, or state the "
         "scale is",
         *options,
     )

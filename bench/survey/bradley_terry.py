@@ -1,4 +1,4 @@
-"""How strong each model is among preferences: one strength a model from all pairs together, ties taken two ways."""
+"""Strengths of models from preferences: one per model from all pairs, with two treatments of ties."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEVEL = 0.05
 
 
 def strength_fits(preferences: Preferences, confidence: float) -> tuple[StrengthFit, ...]:
-    """Fit each scale by Bradley and Terry's model with ties as half wins, and where there are ties by Davidson's."""
+    """Fit each scale by Bradley and Terry's model with ties as half wins, and if there are ties also by Davidson's."""
     return tuple(fit for scale in preferences.scales for fit in _of_scale(preferences, scale, confidence))
 
 
@@ -60,7 +60,7 @@ def _of_scale(preferences: Preferences, scale: str, confidence: float) -> Iterat
 
 
 def _counts(preferences: Preferences, scale: str) -> dict[str, Array]:
-    """Return how often each model won, tied, lost, and was called bad beside its rival; each of shape (models,)."""
+    """Return how often each model won, tied, lost, and was called bad with its rival; each of shape (models,)."""
     rows = preferences.table[preferences.table["scale"] == scale]
     bad = (rows["outcome"] == "both bad").to_numpy(dtype=bool)
     ahead = rows["choice"].to_numpy(dtype=np.float64)
@@ -106,7 +106,7 @@ def _differences(
 
 
 def _places(models: tuple[str, ...], differences: tuple[StrengthDifference, ...]) -> list[tuple[int, int]]:
-    """Return the best and the worst place that the tests leave open for each model, 1 first."""
+    """Return the best and the worst place of each model that tests do not exclude; 1 is first."""
     better, worse = dict.fromkeys(models, 0), dict.fromkeys(models, 0)
     for one in differences:
         if one.p_holm is not None and one.p_holm < LEVEL and one.estimate:

@@ -1,4 +1,4 @@
-"""Which column of a survey's file is what: named by the reader, or told by what such columns are usually called."""
+"""Assign roles to the columns of a survey's file: given by the user, or recognized by usual names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ann,jazz-1,tuned,Harmony,5"""
 RATING_ROLES = ("listener", "prompt", "model", "scale", "value", "seed", "genre", "position")
 PREFERENCE_ROLES = ("listener", "prompt", "a", "b", "scale", "choice", *OPTIONAL)
 _PREFERENCE_ONLY = ("a", "b", "choice", "side")
-_PROPOSED = 3  # columns that a question names
+_PROPOSED = 3  # columns listed in a question
 _ABOUT_ORDER = ("position", "side")
 
 
@@ -31,10 +31,10 @@ def check_role(role: str) -> None:
     """Refuse unknown roles of columns.
 
     Raises:
-        UsageError: it names the roles there are.
+        UsageError: the role is unknown; the message lists the known ones.
     """
     if role not in SYNONYMS:
-        raise UsageError(f"a column cannot be the '{role}'{suggestion(role, SYNONYMS)}; roles: {', '.join(SYNONYMS)}")
+        raise UsageError(f"unknown role '{role}'{suggestion(role, SYNONYMS)}; roles: {', '.join(SYNONYMS)}")
 
 
 def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str] | None = None) -> Identified:
@@ -43,11 +43,11 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
     Args:
         table: the file.
         given: roles (the keys of `SYNONYMS`) with the columns that the reader named.
-        scales: columns that hold ratings, a scale each, if they are columns.
+        scales: columns of ratings, one per scale, if they are columns.
 
     Raises:
-        UsageError: a column that was named is not there, or no such role.
-        DataError: the columns cannot be told; the message shows the form that is always understood.
+        UsageError: a given column or role does not exist.
+        DataError: the columns cannot be recognized; the message shows the standard form.
     """
     for role, name in given.items():
         check_role(role)
@@ -73,7 +73,7 @@ def identify(table: TextTable, given: Mapping[str, str], scales: Collection[str]
     if asked := [role for role in _PREFERENCE_ONLY if role in given]:
         missing = [role for role in ("a", "b", "choice") if role not in found]
         raise DataError(
-            f"{table.path}: the role '{asked[0]}' is about preferences, which need a, b and choice; "
+            f"{table.path}: the role '{asked[0]}' is for preferences, which need a, b and choice; "
             f"name {_options(missing)}, too"
         )
     roles = {role: found[role] for role in RATING_ROLES if role in found}
@@ -101,7 +101,7 @@ def _ratings(
     wide: list[str],
     reasons: Mapping[str, str] | None = None,
 ) -> Identified:
-    """Read the ratings of a column a scale, or of one column if there is none."""
+    """Read ratings from one column per scale, or from a single column."""
     if wide:
         roles.pop("value", None)
         roles.pop("scale", None)
@@ -112,25 +112,25 @@ def _ratings(
 
 
 def _no_contradiction(given: Mapping[str, str]) -> None:
-    """Refuse one column for two roles, and roles of ratings beside those of preferences."""
+    """Refuse a column with two roles, and roles of ratings together with those of preferences."""
     holders: dict[str, str] = {}
     for role, name in given.items():
         if (other := holders.setdefault(name, role)) != role:
-            raise UsageError(f"the column '{name}' is given two roles, {other} and {role}; it can have one")
+            raise UsageError(f"the column '{name}' has two roles, {other} and {role}; give it one")
     ratings, preferences = (
         [role for role in roles if role in given] for roles in (("model", "value"), _PREFERENCE_ONLY)
     )
     if ratings and preferences:
         raise UsageError(
-            f"the role '{ratings[0]}' is about ratings and '{preferences[0]}' about preferences: a file holds one"
+            f"the role '{ratings[0]}' is for ratings and '{preferences[0]}' for preferences; a file has one kind"
         )
 
 
 def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
-    """Return the column of each role: as it was given, else one of that very name, else the only one of a usual name.
+    """Return the column of each role: as given, else one with exactly that name, else the only one with a usual name.
 
     Raises:
-        SurveyQuestion: several columns have usual names of one role.
+        SurveyQuestion: several columns have usual names of the same role.
     """
     found = dict(given)
     free = [name for name in table.header if name and name not in found.values() and name not in taken]
@@ -153,7 +153,7 @@ def _guess(table: TextTable, given: Mapping[str, str], taken: Collection[str]) -
 
 
 def _may_hold(table: TextTable, role: str, name: str) -> bool:
-    """Return whether a column of a usual name may hold the role: an answer is no "id", a position is a number."""
+    """Return whether a column with a usual name may have the role: an answer is not an "id", a position is a number."""
     if role in ("value", "choice", "scale"):
         return not ends_as_id(name)
     if role not in _ABOUT_ORDER:
@@ -172,15 +172,15 @@ def _may_hold(table: TextTable, role: str, name: str) -> bool:
 
 
 class ColumnQuestion(SurveyQuestion):
-    """One column cannot be told by its name."""
+    """A column cannot be recognized by its name."""
 
 
 def _all_there(table: TextTable, roles: Mapping[str, str], needed: Iterable[str]) -> None:
-    """Check that a column of each of these roles is known.
+    """Check that each of these roles has a column.
 
     Raises:
-        ColumnQuestion: one is not, and there are columns left that it may be.
-        DataError: several are not, or there is nothing left.
+        ColumnQuestion: one has none, and unused columns may be it.
+        DataError: several have none, or no columns are left.
     """
     missing = [role for role in needed if role not in roles]
     left = [name for name in table.header if name and name not in roles.values() and _differs(table, name)]
@@ -195,7 +195,7 @@ def _all_there(table: TextTable, roles: Mapping[str, str], needed: Iterable[str]
         raise DataError(
             f"{table.path}: cannot tell which column is the {' and which the '.join(missing)} "
             f"(there are {', '.join(name or '(unnamed)' for name in table.header)}); name "
-            f"{_options(missing)}, or columns that hold a scale each with --scales, "
+            f"{_options(missing)}, or columns with one scale each with --scales, "
             f"or write the file like this:\n{CANONICAL}"
         )
 
@@ -206,7 +206,7 @@ def _differs(table: TextTable, name: str) -> bool:
 
 
 def _options(roles: Iterable[str]) -> str:
-    """Return the options that name columns of these roles."""
+    """Return the options that assign columns to these roles."""
     return " ".join(f"--column {role}=NAME" for role in roles)
 
 
@@ -253,7 +253,7 @@ def _notes(
     about: Collection[str],
     reasons: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Say which column was taken for what, and why the others were not."""
+    """Return notes on the column used for each role, and on unused ones."""
     guessed = [f"{role} = {name}" for role, name in roles.items() if name != role and role not in given]
     taken = {*roles.values(), *scales, *about}
     unread = [name for name in table.header if name and name not in taken]
@@ -261,7 +261,7 @@ def _notes(
     if scales:
         notes.append(f"A scale each: {', '.join(scales)}.")
     if about:
-        notes.append(f"About the listeners: {', '.join(about)}; --by-listener shows the means of groups.")
+        notes.append(f"About the listeners: {', '.join(about)}; --by-listener shows means by group.")
     if unread:
         told = [f"{name} ({reasons[name]})" if reasons.get(name) else name for name in unread]
         notes.append(f"Columns not read: {', '.join(told)}.")

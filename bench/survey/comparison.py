@@ -1,4 +1,4 @@
-"""Models of a survey compared: each by itself, every pair on every scale, and every pair within every genre."""
+"""Compare the models of a survey: each alone, every pair on every scale, and every pair within every genre."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEED = 20
 
 
 def model_ratings(ratings: Ratings, confidence: float) -> tuple[ModelRating, ...]:
-    """Mean with crossed interval, median and quartiles of each model on each scale; the interval stays on the scale."""
+    """Return mean with crossed interval (within the scale), median and quartiles of each model on each scale."""
     return tuple(
         _model_rating(model, scale, values, ratings.ranges.get(scale), confidence)
         for scale in ratings.scales
@@ -47,11 +47,11 @@ def compare(
     """Return the test of every pair, Holm's adjustment over all of them, and effect sizes.
 
     Args:
-        pairs: as `bench.survey.pair_test.pairs_of` gives them.
-        confidence: of the intervals, in (0, 1).
+        pairs: from `bench.survey.pair_test.pairs_of`.
+        confidence: confidence of the intervals, in (0, 1).
         margin: the smallest difference that matters, for a test of equivalence; > 0.
-        resamples: of listeners and prompts, for the interval of the probability of superiority.
-        seed: of the generator that draws them.
+        resamples: bootstrap resamples of listeners and prompts, for the interval of the probability of superiority.
+        seed: seed of the resampling.
     """
     from bench.stats.multiplicity import holm
 
@@ -127,7 +127,7 @@ def _model_rating(
 
 
 def _share_limits(votes: Sequence[PairVotes], confidence: float) -> Iterator[tuple[float, float]]:
-    """Of votes, superiority is a share of them, and so is each end of its interval."""
+    """Yield the interval of superiority for votes, where it is a share of votes."""
     for one in votes:
         test, reason, _ = one.by_sign.test(confidence)
         if test is None or reason:
@@ -195,7 +195,7 @@ def _equivalence(test: CrossedTest, margin: float) -> EquivalenceTest:
 def _superiority_limits(
     differences: Sequence[Array], confidence: float, resamples: int, seed: int
 ) -> Iterator[tuple[float, float]]:
-    """Return the bootstrap interval of each pair's probability of superiority; NaN where there is none."""
+    """Return the bootstrap interval of each pair's probability of superiority; NaN if there is none."""
     from bench.stats.bootstrap import crossed_bootstrap
 
     if not differences:
@@ -216,13 +216,13 @@ def _superiority_limits(
         return share
 
     limits = crossed_bootstrap(superiority, listeners, prompts, resamples, confidence, seed)
-    # The same in every resample means that there is too little to resample, not that it is certain.
+    # Equal values in every resample mean too little data to resample, not certainty.
     low, high = (np.where(limits.low == limits.high, np.nan, end) for end in (limits.low, limits.high))
     return zip(map(float, low), map(float, high), strict=True)
 
 
 def omnibus(ratings: Ratings, joint: JointFits) -> tuple[OmnibusTest, ...]:
-    """The crossed F-test of each scale, or with ratings missing the maximal mixed model; Holm over the scales."""
+    """Return the crossed F-test of each scale, or with missing ratings the maximal mixed model; Holm over scales."""
     from bench.stats.crossed_f import crossed_f_test
     from bench.stats.multiplicity import holm
 
@@ -231,7 +231,7 @@ def omnibus(ratings: Ratings, joint: JointFits) -> tuple[OmnibusTest, ...]:
         cube = ratings.cube(scale)
         complete = not np.isnan(cube).any() and ratings.positions(scale) is None
         if min(cube.shape) < 2:
-            reason = "the test of all models at once needs two of them, two listeners and two prompts, or more"
+            reason = "the test of all models needs at least two models, two listeners and two prompts"
             found.append(OmnibusTest(scale, None, None, None, None, None, None, reason))
             continue
         try:

@@ -1,4 +1,4 @@
-"""The sentences that go with an analysis: what may be concluded from it, and what not."""
+"""Sentences about an analysis: valid conclusions and their limits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bench.survey.results import GenreComparison, SurveyComparison, SurveyDesign
 from bench.survey.vote_results import StrengthFit
 
 FEW_LISTENERS = 5
-# With 10 listeners and 12 prompts the crossed t finds a difference of 0.4 in 35 of 100 surveys.
+# With 10 listeners and 12 prompts the crossed t detects a difference of 0.4 in 35 of 100 surveys.
 _FEW_PROMPTS = 12
-# Times in 100 that the crossed t claims a difference where there is none, by the number of listeners, simulated
+# False positives of the crossed t in 100 surveys without a difference, by the number of listeners, simulated
 # with strong variances (`bench.stats.crossed`).
 _STRAINED = {2: 11, 3: 8}
 
@@ -24,10 +24,10 @@ def conclusions(
     strengths: Sequence[StrengthFit],
     confidence: float,
 ) -> tuple[str, ...]:
-    """Sentences for one survey: what was found of each pair, the scope of these claims, and what limits them."""
+    """Return sentences for one survey: the finding on each pair, the scope of these claims, and their limits."""
     found = [*pair_findings(design, comparisons, confidence), *place_findings(strengths), _scope(design, comparisons)]
     if len(design.models) < 2:
-        found.append("There is one model only, so that there is nothing to compare.")
+        found.append("There is only one model, so there is nothing to compare.")
     found += _mixed(design, comparisons)
     if comparisons and 2 <= design.listeners <= FEW_LISTENERS:
         smallest = 2 / 2**design.listeners
@@ -39,61 +39,61 @@ def conclusions(
     found += _strained(design, comparisons)
     if any(one.floored for one in comparisons):
         found.append(
-            "f: the variance that was estimated lies below what listeners or prompts alone would give; that floor is "
-            "used instead, which keeps the test from claiming too much."
+            "f: the estimated variance is below that of listeners or prompts alone; that floor is "
+            "used instead, which keeps the test conservative."
         )
     if genres:
         found.append(_genre_power(design))
     if any(one.equivalence for one in comparisons):
         found.append(
-            "Equivalence: p is small where the difference is shown to lie within the margin, which must have been "
-            "chosen before the ratings were seen; a large p shows nothing."
+            "Equivalence: p is small if the difference is shown to be within the margin, which must have been "
+            "chosen before the ratings were seen; a large p proves nothing."
         )
     return tuple(found)
 
 
 def _mixed(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
-    """Yield what stands behind the tests where ratings are missing."""
+    """Yield explanations of the tests if ratings are missing."""
     maximal = [one for one in comparisons if one.method == "maximal mixed model"]
     answer = "a rating is" if design.kind == "ratings" else "a vote is"
     if any(not one.by_position for one in maximal):
         yield (
-            "Maximal: where a listener rated one model of a pair and not the other, all ratings of the pair are "
+            "Maximal: if a listener rated one model of a pair and not the other, all ratings of the pair are "
             "compared in one maximal mixed model (REML, Satterthwaite): listeners and prompts each have an intercept "
-            "and a slope of their own. It holds if whether a rating is missing has nothing to do with what it would "
+            "and a slope. It is valid if missingness does not depend on what the rating would "
             "have been."
         )
     if any(one.by_position for one in comparisons):
         yield (
-            "Position: the file says when each rating was given, so that a steady drift during a session is taken out, "
+            "Position: the file says when each rating was given, so a steady drift during a session is removed, "
             "as a covariate of a maximal mixed model (REML, Satterthwaite) of the pair's ratings."
         )
     if any(one.method == "mixed model" for one in comparisons):
         yield (
-            "Where cells are missing, a mixed model (REML, Satterthwaite) takes the place of the crossed t; it holds "
-            f"if whether {answer} missing has nothing to do with what it would have been."
+            "If cells are missing, a mixed model (REML, Satterthwaite) replaces the crossed t; it is valid "
+            f"if whether {answer} missing does not depend on what it would have been."
         )
     if any(one.paired == 0 for one in maximal):
         yield (
             "Effect sizes of cells (P(higher), rank-biserial, d_z) need ratings of both models by one listener on one "
-            "prompt; where there are none, they are left out."
+            "prompt; without such cells they are left out."
         )
 
 
 def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> Iterator[str]:
-    """Yield what few listeners or prompts do to p and to intervals."""
+    """Yield warnings about p and intervals with few listeners or prompts."""
     fewest = min(design.fewest_listeners, design.fewest_prompts)
     kind = "listener" if design.fewest_listeners == fewest else "prompt"
     each = "" if fewest in (design.listeners, design.prompts) else " for a model"
     few = f"With {counted(fewest, kind)}{each}"
     if fewest in _STRAINED and any(one.p is not None for one in comparisons):
         yield (
-            f"{few} the p can be too small: where {kind}s differ strongly, "
+            f"{few} the p can be too small: if {kind}s differ strongly, "
             f"up to {_STRAINED[fewest]} of 100 such surveys find a difference at .05 where there is none, not 5."
         )
     if fewest == 2 and design.kind == "ratings":
         yield (
-            f"{few} the intervals of the models' means are too narrow: they hold the true mean in 88 to 92 of 100 "
+            f"{few} the intervals of the models' means are too narrow: they contain the true mean in 88 to 92 of 100 "
             "surveys."
         )
 
@@ -101,13 +101,13 @@ def _strained(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> 
 def _scope(design: SurveyDesign, comparisons: Sequence[SurveyComparison]) -> str:
     if design.listeners < 2 or design.prompts < 2:
         few = "one listener" if design.listeners < 2 else "one prompt"
-        return f"With {few} only, nothing can be claimed for others: what is shown describes these answers."
+        return f"With only {few}, nothing can be claimed for others: the results describe these answers."
     if comparisons and all(one.p is None for one in comparisons):
-        return "No difference could be tested, for the reasons below the tables: none is claimed for others."
+        return "No difference could be tested, for the reasons below the tables: nothing is claimed for others."
     clip = (
         ""
         if design.seeds > 1
-        else " Each model played each prompt once, so what another seed would change counts as the prompt's."
+        else " Each model made one clip per prompt, so effects of the seed count as effects of the prompt."
     )
     return (
         f"Intervals and tests hold for new listeners and new prompts of the kind asked here "
@@ -123,5 +123,5 @@ def _genre_power(design: SurveyDesign) -> str:
     power = "almost no power" if fewest <= _FEW_PROMPTS else "less power than all prompts together"
     return (
         f"The table by genre is exploratory: {prompts} a genre {gives} a test {power}, so that no difference found is "
-        "no sign of no difference. The p-values are adjusted over the table (Benjamini–Hochberg)."
+        "no evidence of equality. The p-values are adjusted over the table (Benjamini–Hochberg)."
     )

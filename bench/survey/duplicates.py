@@ -1,4 +1,4 @@
-"""Several answers of one listener to one question: asked about where they differ, unless it is said which counts."""
+"""Repeated answers of a listener to the same question: a question is raised if they differ, unless a rule decides."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from bench.survey_question import SurveyQuestion
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST = 3  # columns that a question names
+_MOST = 3  # columns listed in a question
 
 
 def leave_out_duplicates(sieve: Sieve, key: Sequence[str], rule: Duplicates, identified: Identified) -> None:
-    """Leave one answer to each question; the same answer again is always left out, which moves no mean.
+    """Keep one answer to each question; identical repetitions are always dropped, which changes no mean.
 
     Args:
         sieve: answers with a column ``value``, or ``score`` and ``outcome``.
-        key: the columns that name a question to a listener.
-        rule: which of several answers counts, by their order in the file; with ``mean`` all of them count, as one.
-        identified: the survey before anything was left out.
+        key: the columns that identify a question to a listener.
+        rule: which of several answers counts, by their order in the file; with ``mean`` their mean counts.
+        identified: the survey before exclusions.
 
     Raises:
-        SurveyQuestion: answers differ, and the rule is to ask. Where a column that was not read tells most of the
-            repeated answers apart, the question is what that column is, and not which answer counts.
+        SurveyQuestion: answers differ, and the rule is ``ask``. If an unused column distinguishes most of the
+            repeated answers, the question is what that column is, not which answer counts.
     """
     before = sieve.records
     answer = ["value"] if "value" in sieve.records else ["score", "outcome"]
@@ -49,7 +49,7 @@ def leave_out_duplicates(sieve: Sieve, key: Sequence[str], rule: Duplicates, ide
 
 
 def _telling(records: pd.DataFrame, key: Sequence[str], identified: Identified) -> list[str]:
-    """Return the columns that were not read and tell apart what looks like answers given several times."""
+    """Return the unused columns that distinguish apparently repeated answers."""
     keys = list(records[list(key)].itertuples(index=False, name=None))
     listeners, lines = records["listener"].tolist(), records["line"].tolist()
     found = []
@@ -81,16 +81,16 @@ def _about_columns(
 
 
 def _about_answers(rows: pd.DataFrame, key: Sequence[str], identified: Identified) -> SurveyQuestion:
-    """Ask which answer counts."""
+    """Return the question which answer counts."""
     return SurveyQuestion(
         f"{_repeated(rows, key, identified)}: say which answer counts with --duplicates last, first or mean, or, if "
-        "these are different clips, tell them apart with --column seed=NAME",
+        "these are different clips, distinguish them with --column seed=NAME",
         ["--duplicates", "last"],
     )
 
 
 def _repeated(rows: pd.DataFrame, key: Sequence[str], identified: Identified) -> str:
-    """Return how many questions were answered several times, with an example."""
+    """Return the number of questions with several answers, with an example."""
     first = rows.iloc[0]
     same = rows[(rows[list(key)] == first[list(key)]).all(axis=1)]
     lines = ", ".join(f"{line} ({text})" for line, text in zip(same["line"], same["text"], strict=True))

@@ -1,4 +1,4 @@
-"""Which answers of a survey count: every one that does not is kept with its reason, its line and what stands there."""
+"""Exclude answers of a survey, recording the reason, line and content of each."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def screen(
     """Keep the answers that count; the arguments are those of `bench.survey.reading.read_survey`.
 
     Raises:
-        UsageError: a model, scale, listener or answer that was asked for is not in the file.
-        SurveyQuestion: what counts cannot be told.
-        DataError: nothing is left that could be compared.
+        UsageError: a requested model, scale, listener or answer is not in the file.
+        SurveyQuestion: it is ambiguous which answers count.
+        DataError: nothing is left to compare.
     """
     rules = rules or AnswerRules()
     sieve, path = Sieve(identified), identified.path
@@ -85,21 +85,21 @@ def screen(
 
 
 def _screen_listeners(sieve: Sieve, rules: AnswerRules, preferences: bool) -> None:
-    """Leave out listeners who fail the checks that were asked for, and the clips that check them."""
+    """Exclude listeners who fail the requested checks, and the clips of the checks."""
     if not rules.screens:
         return
     if preferences:
-        raise UsageError("--post-screening and --quality-check are about ratings, and these are preferences")
+        raise UsageError("--post-screening and --quality-check need ratings, but these are preferences")
     failed = failed_references(sieve.records) if rules.post_screening else {}
     failed |= failed_checks(sieve.records, rules.quality_checks) if rules.quality_checks else {}
     for listener, reason in failed.items():
         sieve.exclude(sieve.records["listener"] == listener, f"post-screening: {reason}", "listener")
     checks = sieve.records["model"].isin(list(rules.quality_checks))
-    sieve.exclude(checks, "spoiled clip, which checks the listeners", "model")
+    sieve.exclude(checks, "degraded clip, used as a check of listeners", "model")
 
 
 def _positions(texts: pd.Series) -> pd.Series:
-    """As numbers, NaN where the file does not say or says no number."""
+    """Return positions as numbers, NaN if missing or not a number."""
     import pandas as pd
 
     return pd.to_numeric(texts, errors="coerce").astype(float)
@@ -116,7 +116,7 @@ def _without(sieve: Sieve, listeners: Sequence[str], identified: Identified) -> 
 def _only(
     sieve: Sieve, what: str, wanted: Collection[str] | None, roles: Sequence[str], identified: Identified
 ) -> None:
-    """Leave out what was not asked for."""
+    """Exclude values that were not requested."""
     if wanted is None:
         return
     known = dict.fromkeys(name for role in roles for name in sieve.records[role])
@@ -126,11 +126,11 @@ def _only(
                 f"{identified.path} has no {what} '{name}'{suggestion(name, known)}; it has {', '.join(known)}"
             )
     for role in roles:
-        sieve.exclude(~sieve.records[role].isin(list(wanted)), f"a {what} that was not asked for", role)
+        sieve.exclude(~sieve.records[role].isin(list(wanted)), f"a {what} that was not requested", role)
 
 
 def _tell_prompts_apart(sieve: Sieve) -> None:
-    """Prompts numbered anew in each genre are different prompts; one whose genre is not always given has it anyway."""
+    """Distinguish prompts with the same number in different genres; fill in genres that are sometimes missing."""
     records = sieve.records
     known = records[records["genre"] != ""]
     genres = known.groupby("prompt")["genre"].nunique()
@@ -140,7 +140,7 @@ def _tell_prompts_apart(sieve: Sieve) -> None:
         named = (records["genre"] + "/" + records["prompt"]).where(shared & (records["genre"] != ""), records["prompt"])
         records = records.assign(prompt=named)
         sieve.notes.append(
-            f"{len(several)} prompts are in several genres ({_first(several)}) and are taken as one prompt in each."
+            f"{len(several)} prompts are in several genres ({_first(several)}) and count as one prompt in each."
         )
         known = records[records["genre"] != ""]
     genre = dict(zip(known["prompt"], known["genre"], strict=True))
@@ -154,11 +154,11 @@ def _ordered(names: Collection[str], wanted: Sequence[str] | None) -> tuple[str,
 
 
 def _something_left(found: Ratings | Preferences, identified: Identified) -> None:
-    """Refuse a survey without any comparison, and say what became of its answers."""
+    """Refuse a survey without any comparison, with the reasons of exclusions."""
     if len(found.table):
         return
     reasons = "; ".join(describe(exclusion) for exclusion in found.exclusions)
-    raise DataError(f"{identified.path}: no answer is left to analyse: {reasons}")
+    raise DataError(f"{identified.path}: no answer is left to analyze: {reasons}")
 
 
 def _first(names: Collection[str], most: int = 3) -> str:
@@ -167,7 +167,7 @@ def _first(names: Collection[str], most: int = 3) -> str:
 
 
 def lookalikes(identified: Identified) -> list[str]:
-    """Return names that differ in capitals alone, a sentence for each column that has some."""
+    """Return names that differ only in case, one sentence per column."""
     found = []
     for role in ("listener", "prompt", "model", "a", "b", "scale"):
         if role not in identified.records:
@@ -179,6 +179,6 @@ def lookalikes(identified: Identified) -> list[str]:
             more = f", and {len(alike) - 3} more" if len(alike) > 3 else ""
             what = f"the column '{identified.columns.get(role, role)}'"
             found.append(
-                f"Names in {what} that differ in capitals only count as different: {', '.join(alike[:3])}{more}."
+                f"Names in {what} that differ only in case count as different: {', '.join(alike[:3])}{more}."
             )
     return found

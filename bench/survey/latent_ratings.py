@@ -1,4 +1,4 @@
-"""What lies behind the ratings of an earlier survey: opinions before a scale rounded them and cut off their ends."""
+"""Estimate the latent opinions behind the ratings of an earlier survey, before rounding and clipping."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class LatentRatings(NamedTuple):
 
 
 def estimate_opinion(ratings: Ratings, scales: Sequence[str]) -> LatentRatings:
-    """Return the opinions that bring about such ratings, averaged over pairs of models and over scales.
+    """Estimate the opinions behind ratings, averaged over pairs of models and over scales.
 
     Args:
-        ratings: of two models or more, by two listeners or more on two prompts or more.
+        ratings: of at least two models, by at least two listeners on at least two prompts.
         scales: names of scales in ``ratings``, at least one.
 
     Raises:
-        DataError: no pair of models has ratings that tell what makes them differ.
+        DataError: no pair of models has ratings that determine the variances.
     """
     found, reasons = [], []
     for name in scales:
@@ -49,8 +49,8 @@ def estimate_opinion(ratings: Ratings, scales: Sequence[str]) -> LatentRatings:
             except ValueError as error:
                 reasons.append(f"{name}, {ratings.models[a]} and {ratings.models[b]}: {error}")
     if not found:
-        why = reasons[0] if reasons else "there is one model only"
-        raise DataError(f"the ratings do not tell what makes them differ: {why}")
+        why = reasons[0] if reasons else "there is only one model"
+        raise DataError(f"the ratings do not determine the variances: {why}")
     mean = {part: float(np.mean([vars(opinion.variances)[part] for opinion in found])) for part in vars(TYPICAL)}
     return LatentRatings(OpinionVariances(**mean), float(np.mean([opinion.centre for opinion in found])))
 
@@ -58,16 +58,16 @@ def estimate_opinion(ratings: Ratings, scales: Sequence[str]) -> LatentRatings:
 def pilot_range(
     ratings: Ratings, opinion: LatentRatings, surveys: int = 60, seed: int = 0
 ) -> tuple[OpinionVariances, OpinionVariances] | None:
-    """Return which variances a pilot of this size leaves possible: a parametric bootstrap.
+    """Return the range of variances consistent with a pilot of this size, by a parametric bootstrap.
 
     Surveys of the pilot's size, with its empty cells, are simulated from its estimates and estimated again; those at a
-    tenth and at nine tenths of them, in the order of the standard error that they give a large survey, are returned.
+    tenth and at nine tenths of them, sorted by the standard error that they give a large survey, are returned.
 
     Args:
-        ratings: the pilot's.
-        opinion: what `estimate_opinion` found.
-        surveys: simulated ones.
-        seed: of the simulation.
+        ratings: ratings of the pilot.
+        opinion: result of `estimate_opinion`.
+        surveys: number of simulated surveys.
+        seed: seed of the simulation.
 
     Returns:
         Variances that give a smaller standard error, and a larger one; None where too few of the simulated surveys tell
@@ -87,21 +87,21 @@ def pilot_range(
             continue
     if len(found) < surveys / 2:
         return None
-    # A large survey has so many ratings that what differs by listener and by prompt is all that counts.
+    # In a large survey only the variances by listener and by prompt matter.
     found.sort(key=lambda one: one.listener_model + one.prompt_model + 0.05 * one.residual)
     return found[len(found) // 10], found[len(found) - 1 - len(found) // 10]
 
 
 def latent_effect(difference: float, opinion: LatentRatings, scale: Scale) -> float:
-    """Return the difference of opinions that shows as a difference of mean ratings, in steps of a five-point scale.
+    """Return the difference of opinions that gives a difference of mean ratings, in steps of a five-point scale.
 
     Args:
-        difference: of mean ratings, > 0, in steps of the scale.
-        opinion: whose ratings.
-        scale: of the ratings.
+        difference: difference of mean ratings, > 0, in steps of the scale.
+        opinion: the latent opinions.
+        scale: scale of the ratings.
 
     Raises:
-        ValueError: no difference of opinions within the scale's width shows as much.
+        ValueError: no difference of opinions within the scale's width is large enough.
     """
     from scipy.optimize import brentq
 
@@ -119,14 +119,14 @@ def whole_scale(ratings: Ratings, name: str) -> Scale:
 def opinion_behind(a: Array, b: Array, scale: Scale) -> LatentRatings:
     """Return the opinions behind two models' ratings.
 
-    Mean and variance of the ratings give those of the opinions. Two ratings by one listener, or of one prompt, have a
-    covariance that the crossed components of b − a and of (a + b)/2 tell, and C(ρ) = Σ cₙ²ρⁿ gives the opinions'
-    correlation ρ behind it, cₙ being the Hermite coefficients of the steps of the scale. A yes-or-no question does not
-    tell how wide opinions are spread: there they are as wide as the typical ones.
+    Mean and variance of the ratings give those of the opinions. The covariance of two ratings by one listener, or of
+    one prompt, follows from the crossed components of b − a and of (a + b)/2, and C(ρ) = Σ cₙ²ρⁿ gives the opinions'
+    correlation ρ, with cₙ the Hermite coefficients of the steps of the scale. A yes-or-no question does not
+    determine the spread of opinions, so the typical one is used.
 
     Args:
         a, b: shape (listeners, prompts), ratings on the scale, NaN where missing.
-        scale: of the ratings.
+        scale: scale of the ratings.
 
     Raises:
         ValueError: too few ratings, or equal ones; see `bench.stats.crossed_mean`.
@@ -154,7 +154,7 @@ def opinion_behind(a: Array, b: Array, scale: Scale) -> LatentRatings:
 
 
 def _components(a: Array, b: Array) -> tuple[float, Components, Components]:
-    """The mean of (a + b)/2, its variances, and those of b − a; of all ratings where some cells rate one model only."""
+    """Return the mean of (a + b)/2, its variances, and those of b − a; also from cells that rate one model only."""
     rated_one = np.isnan(a) != np.isnan(b)
     if not rated_one.any():
         between, level = crossed_mean(b - a), crossed_mean((a + b) / 2)
@@ -174,7 +174,7 @@ def _components(a: Array, b: Array) -> tuple[float, Components, Components]:
 
 
 def mean_difference(effect: float, opinion: LatentRatings, scale: Scale) -> float:
-    """Return how much mean ratings differ, in steps of the scale, where opinions differ by ``effect``.
+    """Return the difference of mean ratings, in steps of the scale, for a difference of opinions of ``effect``.
 
     Σₖ Φ((centre + effect/2 − τₖ)/σ) − Φ((centre − effect/2 − τₖ)/σ) over the thresholds τ of the scale.
     """
@@ -188,7 +188,7 @@ def mean_difference(effect: float, opinion: LatentRatings, scale: Scale) -> floa
 
 
 def _thresholds(scale: Scale) -> Array:
-    """Return where one rating ends and the next begins, in steps of a five-point scale."""
+    """Return the thresholds between ratings, in steps of a five-point scale."""
     return (np.arange(scale.low, scale.high) + 0.5 - (scale.low + scale.high) / 2) * scale.step
 
 
@@ -210,13 +210,13 @@ def _margin(mean: float, variance: float, scale: Scale) -> tuple[float, float]:
         return np.array([first - above, spread])
 
     start = [(mean - (scale.low + scale.high) / 2) * scale.step, np.log(typical)]
-    # Wider opinions than these put nearly all ratings at the ends.
+    # With a wider spread, nearly all ratings would be at the ends.
     found = least_squares(misfit, start, bounds=([-12, np.log(0.05)], [12, np.log(8)])).x
     return float(found[0]), float(np.exp(found[1]))
 
 
 def _hermite_squares(thresholds: Array) -> Array:
-    """cₙ² for n = 1, 2, …: how much of the ratings' variance is of each order in a standard normal opinion."""
+    """Return cₙ² for n = 1, 2, …: the ratings' variance of each Hermite order for a standard normal opinion."""
     before, polynomial = np.zeros_like(thresholds), np.exp(-(thresholds**2) / 2) / np.sqrt(2 * np.pi)
     squares = np.empty(_TERMS)
     for n in range(1, _TERMS + 1):

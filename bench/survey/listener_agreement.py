@@ -1,4 +1,4 @@
-"""How far the listeners of a survey agree about its clips."""
+"""Agreement of a survey's listeners about its clips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = npt.NDArray[np.float64]
 
 
 def agreement(ratings: Ratings) -> tuple[Agreement, ...]:
-    """Return Krippendorff's α, ICC(2,k) and Kendall's W of each scale; a clip is what one model made of one prompt."""
+    """Return Krippendorff's α, ICC(2,k) and Kendall's W of each scale; a clip is a pair of model and prompt."""
     return tuple(_agreement(scale, ratings.cube(scale)) for scale in ratings.scales)
 
 
@@ -22,7 +22,7 @@ def _agreement(scale: str, cube: Array) -> Agreement:
     from bench.stats.agreement import icc, kendall_w, krippendorff_alpha
 
     by_listener = cube.transpose(1, 0, 2).reshape(cube.shape[1], -1)
-    # Listeners who rated nothing on this scale are not asked whether they agree.
+    # Skip listeners without ratings on this scale.
     rated = ~np.isnan(by_listener)
     by_listener = by_listener[rated.any(axis=1)]
     count = (~np.isnan(by_listener)).sum(axis=0)

@@ -1,4 +1,4 @@
-"""Means of groups of listeners, such as musicians and others: a description of this survey, without a test."""
+"""Means of groups of listeners, such as musicians and others: descriptive, without a test."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def group_means(survey: Ratings | Preferences, columns: Sequence[str]) -> tuple[
 
     Args:
         survey: checked answers.
-        columns: columns of the file that say something about each listener.
+        columns: columns of the file about listeners.
 
     Raises:
-        UsageError: there is no such column, or it has too many values to be groups.
+        UsageError: a column does not exist, or has too many values for groups.
     """
     return tuple(one for column in columns for one in _of_column(survey, column))
 
@@ -36,14 +36,14 @@ def _of_column(survey: Ratings | Preferences, column: str) -> Iterator[GroupMean
     if column not in known:
         there = f"such columns are {', '.join(known)}" if known else "the file has no such column"
         raise UsageError(
-            f"--by-listener: '{column}'{suggestion(column, known)} does not say one thing of each listener; {there}"
+            f"--by-listener: '{column}'{suggestion(column, known)} is not constant for each listener; {there}"
         )
     said = np.array([known[column].get(listener) or _NOT_SAID for listener in survey.listeners])
     groups = sorted(set(said), key=lambda name: (name == _NOT_SAID, natural(name)))
     if len(groups) > _MOST:
         raise UsageError(
-            f"--by-listener: '{column}' has {len(groups)} values, such as {', '.join(groups[:3])}; write a column of "
-            f"up to {_MOST} groups into the file, such as ages in ranges"
+            f"--by-listener: '{column}' has {len(groups)} values, such as {', '.join(groups[:3])}; add a column of "
+            f"up to {_MOST} groups to the file, such as ages in ranges"
         )
     for scale in survey.scales:
         for name, (listeners, values) in _answers(survey, scale).items():
@@ -57,7 +57,7 @@ def _of_column(survey: Ratings | Preferences, column: str) -> Iterator[GroupMean
 def _answers(
     survey: Ratings | Preferences, scale: str
 ) -> dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
-    """Of each model, or of each pair that was asked for, whose the answers are and what they say."""
+    """Return, for each model or requested pair, the listeners of the answers and their values."""
     if isinstance(survey, Ratings):
         cube = zip(survey.models, survey.cube(scale), strict=True)
         return {model: (np.nonzero(~np.isnan(cells))[0], cells[~np.isnan(cells)]) for model, cells in cube}

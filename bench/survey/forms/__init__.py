@@ -1,1 +1,1 @@
-"""Survey tools: the files they export, brought into one table a row an answer, and the questions they import."""
+"""Survey tools: convert their exports to one table with a row per answer, and write questions for import."""

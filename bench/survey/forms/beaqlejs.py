@@ -1,4 +1,4 @@
-"""BeaqleJS: the JSON that each listener's browser submits or saves, a file a listener (version 1.0, 2019).
+"""BeaqleJS: the JSON that each listener's browser submits or saves, one file per listener (version 1.0, 2019).
 
 MUSHRA: ``[{"TestID", "Runtime", "rating": {label: value}, "filename": {label: file}}, …, {"UserName", "UserEmail",
 "UserComment"}]``. Preference: ``{"TestID", "PresentationOrder": "A=B, B=A", "Runtime", "Preference": "A"}``, in which
@@ -22,7 +22,7 @@ _ORDER = re.compile(r"A=([AB]), B=([AB])")
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether it has test sets with ratings or preferences."""
+    """Return whether a table has test sets with ratings or preferences."""
     return "TestID" in table.header and bool({"rating", "Preference"} & set(table.header))
 
 
@@ -30,7 +30,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
     """Bring the rating of each file of a test set into rows.
 
     Raises:
-        DataError: a rating is not the JSON that BeaqleJS writes.
+        DataError: a rating is not JSON written by BeaqleJS.
     """
     people = _people(table)
     if "Preference" in table.header:
@@ -77,7 +77,7 @@ def _preferences(table: TextTable, people: list[str]) -> Opened:
 
 
 def _people(table: TextTable) -> list[str]:
-    """Return the listener of each row: the file's or list's number with the name that its last object holds."""
+    """Return the listener of each row: the number of the file or list with the name in its last object."""
     parts = table.column(PART) if PART in table.header else ["1"] * len(table.rows)
     names = table.column("UserName") if "UserName" in table.header else [""] * len(table.rows)
     told = {part: name for part, name in zip(parts, names, strict=True) if name}
@@ -89,7 +89,7 @@ def _object(table: TextTable, text: str) -> dict[str, str]:
     try:
         return {str(name): str(value) for name, value in dict(json.loads(text or "{}")).items()}
     except (ValueError, TypeError) as error:
-        raise DataError(f"{table.path}: a rating is not the JSON that BeaqleJS writes ({error})") from None
+        raise DataError(f"{table.path}: a rating is not JSON written by BeaqleJS ({error})") from None
 
 
 LAYOUT = Layout("beaqlejs", "BeaqleJS", recognises, open_export)

@@ -1,4 +1,4 @@
-"""Which columns of unknown names may hold the model, the prompt or the two models of a vote, by what stands in them."""
+"""Find columns with unknown names that may hold the model, the prompt or the two models of a vote, by content."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bench.survey.forms.column_names import ABOUT_ROWS, SYNONYMS, columns_of, pl
 from bench.survey.forms.table import TextTable
 from bench.survey_question import SurveyQuestion, listed
 
-_MOST = 3  # columns, or pairs of them, that a question names
-_QUESTION = ("listener", "prompt", "seed", "scale")  # what a listener is asked about once for each model
+_MOST = 3  # columns, or pairs of them, listed in a question
+_QUESTION = ("listener", "prompt", "seed", "scale")  # the keys asked once per model
 _SIDES = {"a": "a", "left": "a", "first": "a", "1": "a", "one": "a"}
 _SIDES |= {"b": "b", "right": "b", "second": "b", "2": "b", "two": "b"}
 
 
 def usual_columns(table: TextTable, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the column of each role: as it was given, else the only one of a usual name."""
+    """Return the column of each role: as given, else the only one with a usual name."""
     found = dict(given)
     for role in SYNONYMS:
         free = [name for name in table.header if name not in found.values()]
@@ -42,7 +42,7 @@ def tells_apart(keys: Sequence[Hashable], cells: Sequence[str]) -> bool:
 
 
 def few_values(cells: Sequence[str]) -> bool:
-    """Return whether most cells are filled, with at least two values that stand there twice or more on average."""
+    """Return whether most cells are filled, with at least two values that occur twice or more on average."""
     filled = [cell for cell in cells if cell]
     return 2 * len(filled) >= len(cells) and 2 <= len(set(filled)) <= len(filled) / 2
 
@@ -54,11 +54,11 @@ def repeats_prompts(table: TextTable, known: Mapping[str, str]) -> bool:
 
 
 def model_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
-    """Return the columns of unknown names that may say which model each row is of.
+    """Return the columns with unknown names that may hold the model of each row.
 
-    Such a column has few values that stand in several rows each; listeners had several of them, and it is no other name
-    of the prompt. Where most prompts of a listener have several rows, columns that tell these apart are the only ones
-    returned if there are any, and only there numbers may name models.
+    Such a column has few values, each in several rows; listeners had several of them, and it does not rename
+    the prompt. If most prompts of a listener have several rows, columns that distinguish these are the only ones
+    returned, if any, and only then may numbers be models.
 
     Args:
         table: the file.
@@ -85,12 +85,12 @@ def model_columns(table: TextTable, known: Mapping[str, str]) -> list[str]:
 def model_question(
     table: TextTable, known: Mapping[str, str], otherwise: SurveyQuestion | None = None
 ) -> SurveyQuestion | None:
-    """Ask which column is the model; None where no column may be it.
+    """Return the question which column is the model; None if none may be.
 
     Args:
         table: the file.
         known: columns by their role.
-        otherwise: what to ask where none of them is.
+        otherwise: the question if none of them is.
     """
     names = model_columns(table, known)
     if not names:
@@ -106,7 +106,7 @@ def model_question(
 
 
 def prompt_and_model_question(table: TextTable, known: Mapping[str, str]) -> SurveyQuestion | None:
-    """Ask which columns are the prompt and the model; None where no two columns of words may be.
+    """Return the question which columns are the prompt and the model; None if no two text columns may be.
 
     Listeners had several values of both, and most prompts come with several models.
     """
@@ -137,9 +137,9 @@ def prompt_and_model_question(table: TextTable, known: Mapping[str, str]) -> Sur
 def column_a_model_question(
     table: TextTable, known: Mapping[str, str], numbers: Sequence[str]
 ) -> SurveyQuestion | None:
-    """Ask whether a column names the model of each row, or these columns of numbers are a model each.
+    """Return the question whether a column names the model of each row, or each numeric column is a model.
 
-    None where no column may name it.
+    None if no column may name it.
     """
     names = model_columns(table, known)
     if not names:
@@ -149,10 +149,10 @@ def column_a_model_question(
     if len(others) < 2:
         return model_question(table, known)
     if repeats_prompts(table, known) and "scale" not in known:
-        other = f"the scale, with a model each in these columns (--column scale={names[0]})"
+        other = f"the scale, with one model in each of these columns (--column scale={names[0]})"
         answers += [["--column", f"scale={name}"] for name in names]
     else:
-        other = f"no part of it, with a model each in these columns (--models {listed(others)})"
+        other = f"not used, with one model in each of these columns (--models {listed(others)})"
         answers.append(["--models", listed(others)])
     return SurveyQuestion(
         f"{table.path}: {_either(names)} may be the model of each row, with its ratings in {', '.join(others)} "
@@ -162,10 +162,10 @@ def column_a_model_question(
 
 
 def side_question(table: TextTable, known: Mapping[str, str]) -> SurveyQuestion | None:
-    """Ask which columns are the two models of each vote; None where no two columns may be, or both are known.
+    """Return the question which columns are the two models of each vote; None if no two may be, or both are known.
 
-    Two columns of words may be where they have values in common, are named after sides, or hold what listeners chose.
-    Without a column of a usual name for the choice they must be named after sides and have values in common.
+    Two text columns may be if they share values, are named after sides, or contain the choices of listeners.
+    Without a column with a usual name for the choice, they must be named after sides and share values.
     """
     missing = [role for role in ("a", "b") if role not in known]
     if not missing or "model" in known or ("choice" not in known and len(missing) == 1):
@@ -196,7 +196,7 @@ def _may_be_side(table: TextTable, name: str) -> bool:
 
 
 def _as_sides(table: TextTable, a: str, b: str, chosen: Collection[str] | None) -> int:
-    """Return how much speaks for two columns to be the two models of each vote; 0 where they cannot be."""
+    """Return the evidence that two columns are the two models of each vote; 0 if they cannot be."""
     first, second = table.column(a), table.column(b)
     if 2 * sum(one == other for one, other in zip(first, second, strict=True)) > len(first):
         return 0
@@ -216,14 +216,14 @@ def _as_sides(table: TextTable, a: str, b: str, chosen: Collection[str] | None) 
 
 
 def _side(name: str) -> str:
-    """Return the side that a column is named after, such as a for left_system; "" where it is none, or both."""
+    """Return the side that a column is named after, such as a for left_system; "" if none, or both."""
     words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
     found = {_SIDES[word] for word in words if word in _SIDES}
     return found.pop() if len(found) == 1 else ""
 
 
 def _free(table: TextTable, known: Mapping[str, str]) -> list[str]:
-    """Return the columns that have no role and no usual name of something else."""
+    """Return the columns without a role or a usual name."""
     return [name for name in table.header if name and name not in known.values() and plain(name) not in ABOUT_ROWS]
 
 
@@ -237,19 +237,19 @@ def _numeric(table: TextTable, cells: Sequence[str]) -> bool:
 
 
 def _determines(keys: Sequence[str], cells: Sequence[str]) -> bool:
-    """Return whether rows of one key never differ."""
+    """Return whether rows with the same key never differ."""
     first: dict[str, str] = {}
     return all(first.setdefault(key, cell) == cell for key, cell in zip(keys, cells, strict=True))
 
 
 def _distinct(keys: Sequence[str], cells: Sequence[str]) -> bool:
-    """Return whether rows of one key always differ, as the numbers of trials do."""
+    """Return whether rows with the same key always differ, as trial numbers do."""
     pairs = list(zip(keys, cells, strict=True))
     return len(set(pairs)) == len(pairs)
 
 
 def _same_names(prompts: Sequence[str], cells: Sequence[str]) -> bool:
-    """Return whether a column says the same as the prompts in other words."""
+    """Return whether a column only renames the prompts."""
     return _determines(prompts, cells) and _determines(cells, prompts)
 
 

@@ -1,9 +1,9 @@
-"""The clip map: a table that says of each clip, file or question of a survey which prompt and model it is.
+"""The clip map: a table with the prompt and model of each clip, file or question of a survey.
 
 Its columns are ``clip`` (the label that listeners saw), ``file`` and ``question`` (the text of a question or the name
 of its column), of which one is enough, and ``prompt``, ``model``, ``genre``, ``scale`` and ``seed``, of which prompt
-and model are needed. A row whose ``model`` is empty is a clip that is no part of the comparison, such as one for
-practice. A row with nothing but a question and a scale says what a column of ratings, or its code, is called.
+and model are needed. A row with an empty ``model`` is a clip that is not compared, such as one for
+practice. A row with only a question and a scale names the scale of a column of ratings, or of its code.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EXAMPLE = "clip,file,question,prompt,model,genre,scale,seed"
 
 
 class Clip(NamedTuple):
-    """What a clip is; "" where the map does not say, and no model where the clip is not compared."""
+    """Facts about a clip; "" if unknown, and no model if the clip is not compared."""
 
     prompt: str
     model: str
@@ -40,9 +40,9 @@ class ClipMap:
 
     Attributes:
         path: the map's file.
-        labels: clips by what stands for them in a question: a label, a question, or the name of a file.
-        files: clips by their file, with slashes; parts of the path may be missing at its beginning.
-        scales: names of scales by the column or code that stands for them.
+        labels: clips by their name in a question: a label, a question, or a file name.
+        files: clips by their file, with slashes; leading parts of the path may be missing.
+        scales: names of scales by their column or code.
     """
 
     path: Path
@@ -51,19 +51,19 @@ class ClipMap:
     scales: Mapping[str, str]
 
     def in_cell(self, text: str) -> Clip | None:
-        """Return the clip that a cell names: by its label, or by its file with or without folders and ending."""
+        """Return the clip that a cell names: by its label, or by its file with or without folders and extension."""
         parts = _as_file(text).split("/")
         endings = ("/".join(parts[at:]) for at in range(len(parts)))
         found = self.labels.get(text.casefold()) or next(filter(None, map(self.files.get, endings)), None)
         return found or self.labels.get(parts[-1])
 
     def in_question(self, text: str) -> tuple[Clip, str] | None:
-        """Return the clip that a question or the name of a column is about, and what else stands there.
+        """Return the clip named in a question or column name, and the rest of the text.
 
-        The longest label counts; it stands apart from other letters, digits and hyphens.
+        The longest label counts; it must be delimited from letters, digits and hyphens.
 
         Raises:
-            DataError: two clips are named.
+            DataError: the text names two clips.
         """
         whole = self.labels.get(text.casefold())
         if whole is not None:
@@ -75,12 +75,12 @@ class ClipMap:
         if not clips:
             return None
         start, end = found[0].span()
-        if re.fullmatch(r" \(\d+\)", text[end:]):  # another column of the same name
+        if re.fullmatch(r" \(\d+\)", text[end:]):  # a repeated column name
             return None
         return clips.pop(), " ".join(f"{text[:start]} {text[end:]}".split())
 
     def scale(self, text: str) -> str:
-        """Return the name of a scale: what the map calls it, else what the file does."""
+        """Return the name of a scale: from the map, else as in the file."""
         return self.scales.get(text.casefold(), text)
 
     @cached_property
@@ -97,7 +97,7 @@ def read_clip_map(path: Path) -> ClipMap:
     """Read a clip map, a table of any kind that `read_table` opens.
 
     Raises:
-        DataError: a needed column or value is missing, or one label stands for two clips.
+        DataError: a needed column or value is missing, or a label is used for two clips.
         UsageError, MissingError: as `read_table`.
     """
     table = read_table(path)
@@ -127,12 +127,12 @@ def read_clip_map(path: Path) -> ClipMap:
 
 
 def _unguarded(cell: str) -> str:
-    """Return a text as it was before `bench.spreadsheet` kept spreadsheets from taking it for a formula."""
+    """Return a text without the apostrophe that `bench.spreadsheet` adds against formulas."""
     return cell[1:] if re.match(r"'[=+\-@＝＋－＠]", cell) else cell
 
 
 def _enter(known: dict[str, Clip], name: str, key: str, clip: Clip, where: str) -> None:
-    """Add a name of a clip; rows of one clip that differ in scale alone agree on the rest."""
+    """Add a name of a clip; rows of one clip may differ only in scale."""
     if not name:
         return
     name = _as_file(name) if key == "file" else name.casefold()
@@ -140,12 +140,12 @@ def _enter(known: dict[str, Clip], name: str, key: str, clip: Clip, where: str) 
     if before == clip:
         return
     if before._replace(scale=clip.scale) != clip:
-        raise DataError(f"{where}: '{name}' stands for two clips, {_told(before)} and {_told(clip)}")
+        raise DataError(f"{where}: '{name}' is used for two clips, {_told(before)} and {_told(clip)}")
     known[name] = clip._replace(scale="")
 
 
 def _unambiguous(files: Mapping[str, Clip]) -> dict[str, Clip]:
-    """Files by every ending of their path that one clip alone has, from the whole path down to the name."""
+    """Return files by every unique suffix of their path, from the whole path down to the name."""
     found: dict[str, Clip | None] = {}
     for name, clip in files.items():
         parts = name.split("/")
@@ -156,7 +156,7 @@ def _unambiguous(files: Mapping[str, Clip]) -> dict[str, Clip]:
 
 
 def _as_file(text: str) -> str:
-    """A path or address in lower case, with slashes and without the ending of an audio file, or an address's query."""
+    """Return a path or URL in lower case, with slashes, without an audio extension or a query."""
     text = text.casefold().replace("\\", "/")
     text = re.sub(r"[?#].*$", "", text) if "://" in text else text
     return str(PurePosixPath(re.sub(r"\.(wav|flac|mp3|ogg|opus|m4a|aac|aif|aiff|webm)$", "", text))) if text else ""

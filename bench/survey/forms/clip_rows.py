@@ -1,8 +1,8 @@
-"""Tables with a row an answer (or a row a clip and a column a scale) in which one cell names the clip.
+"""Tables with a row per answer (or a row per clip and a column per scale) in which one cell names the clip.
 
-The clip map says what the clip is. Without one it is told only where the names themselves leave no doubt: where each
+The clip map gives prompt and model. Without one, they are read from names only if unambiguous: if each
 holds the model that another column names, as in SOMOS (``jazz-1_base`` beside ``base``; Maniati et al. 2022), or where
-files lie in a folder a model, ``model/prompt.wav``, and the models share their prompts.
+files are in a folder per model, ``model/prompt.wav``, and the models share their prompts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _MORE_CLIP_WORDS = ("audiourl", "utterance", "stimulus", "stimuli", "soundfile",
 
 
 def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = False) -> Opened | None:
-    """Replace the column whose cells the map knows by what it says of them; None if it knows none.
+    """Replace the column of clips in the map by the map's facts; return None if no cell is in the map.
 
     Args:
         table: the rows.
-        request: what the caller said.
+        request: what the caller gave.
         clips: the map.
-        others: whether rows without such a cell are other things than answers, and simply dropped.
+        others: whether rows without such a cell are not answers, and dropped.
 
     Raises:
         SurveyQuestion: some cells of that column are not in the map.
@@ -68,7 +68,7 @@ def by_map(table: TextTable, request: Request, clips: ClipMap, others: bool = Fa
 
 
 def unknown_clips(table: TextTable, clips: ClipMap) -> DataError:
-    """Return what to say where no cell names a clip of the map."""
+    """Return the error if no cell names a clip of the map."""
     column = clip_column(table)
     has = f", such as {shown(table.column(column), 2)}" if column else ""
     return DataError(f"{clips.path}: none of its clips is in {table.path}{has}")
@@ -79,7 +79,7 @@ def _unsaid(clips: ClipMap) -> list[str]:
 
 
 def _with_facts(table: TextTable, clips: Sequence[Clip], known: ClipMap) -> tuple[TextTable, dict[str, str]]:
-    """Return the table with what the map says as columns of their own, named by their roles."""
+    """Return the table with the map's facts as added columns, named by their roles."""
     roles = {}
     for role in ("prompt", "model", "genre", "scale", "seed"):
         if role in ("prompt", "model") or any(getattr(clip, role) for clip in known.clips):
@@ -89,10 +89,10 @@ def _with_facts(table: TextTable, clips: Sequence[Clip], known: ClipMap) -> tupl
 
 
 def by_names(table: TextTable, request: Request) -> Opened | None:
-    """Read prompt and model from the names of clips, where these leave no doubt; None where there are none.
+    """Read prompt and model from unambiguous names of clips; None if there are none.
 
     Raises:
-        SurveyQuestion: there are files of clips, but which part of their names is the model is not told.
+        SurveyQuestion: there are files of clips, but the model in their names is ambiguous.
     """
     if "prompt" in request.given and "model" in request.given:
         return None
@@ -105,14 +105,14 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
         prompts = without_model(cells, table.column(models[0]))
         if prompts is None:
             return None
-        note = f"Prompts are '{column}' without the model that it holds, such as {shown(prompts, 1)}."
+        note = f"Prompts are '{column}' without the model name in it, such as {shown(prompts, 1)}."
         table, value = _with_value(table.with_column(column, prompts))
         return Opened(table, {"prompt": column, "model": models[0], **value}, notes=[note])
     files = [bool(_AUDIO.search(cell)) for cell in cells]
     if not any(files):
         return None
     strange = [bool(cell) and not file for cell, file in zip(cells, files, strict=True)]
-    table, other = leave_out(table, column, strange, "no file of a clip")
+    table, other = leave_out(table, column, strange, "not the file of a clip")
     table = table.where([bool(cell) for cell in table.column(column)])
     parts = _from_folders(table.column(column))
     if parts is None:
@@ -127,7 +127,7 @@ def by_names(table: TextTable, request: Request) -> Opened | None:
 
 
 def clip_column(table: TextTable) -> str | None:
-    """Return the column of clips: one of files before one of a usual name; None where several could be it."""
+    """Return the column of clips: one of files before one with a usual name; None if several are possible."""
     words = (*_CLIP_WORDS, *_MORE_CLIP_WORDS)
     named = [name for name in table.header if plain(name) in words] or columns_of("prompt", table.header)
     files = [name for name in table.header if any(map(_AUDIO.search, table.column(name)))] if not named else []
@@ -136,7 +136,7 @@ def clip_column(table: TextTable) -> str | None:
 
 
 def _with_value(table: TextTable) -> tuple[TextTable, dict[str, str]]:
-    """SOMOS calls the rating a choice, which elsewhere is one of two models."""
+    """Rename SOMOS's column choice, which is a rating there and elsewhere one of two models."""
     choices = columns_of("choice", table.header)
     others = [name for role in ("value", "a", "scale") for name in columns_of(role, table.header)]
     if len(choices) != 1 or others:
@@ -146,11 +146,11 @@ def _with_value(table: TextTable) -> tuple[TextTable, dict[str, str]]:
 
 
 def without_model(names: Sequence[str], models: Sequence[str]) -> list[str] | None:
-    """Names without the model that each holds as a part of its own; None unless only that makes models share prompts.
+    """Return names without the model in them; None unless that makes models share prompts.
 
     Args:
-        names: of clips, such as ``jazz-1_base``.
-        models: of the same rows.
+        names: names of clips, such as ``jazz-1_base``.
+        models: models of the same rows.
     """
     bare = [_AUDIO.sub("", name) for name in names]
     if _share(bare, models) > 0:
@@ -167,7 +167,7 @@ def without_model(names: Sequence[str], models: Sequence[str]) -> list[str] | No
 
 
 def _share(prompts: Iterable[str], models: Iterable[str]) -> float:
-    """Return how many of the prompts belong to several models."""
+    """Return the share of prompts with several models."""
     models_of: dict[str, set[str]] = defaultdict(set)
     for prompt, model in zip(prompts, models, strict=True):
         models_of[prompt].add(model)
@@ -175,7 +175,7 @@ def _share(prompts: Iterable[str], models: Iterable[str]) -> float:
 
 
 def _from_folders(files: Sequence[str]) -> list[tuple[str, str]] | None:
-    """(prompt, model) of files in a folder a model; None unless most prompts are in several of fewer models."""
+    """Return (prompt, model) of files in one folder per model; None unless most prompts have several models."""
     paths = [_AUDIO.sub("", file).replace("\\", "/").split("/") for file in files]
     if not paths or len({len(path) for path in paths}) > 1 or len(paths[0]) < 2:
         return None

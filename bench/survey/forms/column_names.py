@@ -1,4 +1,4 @@
-"""What the columns of a survey's file are usually called."""
+"""Usual names of the columns of survey files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "position": ("order", "trial", "trialindex", "trialnumber", "presentationorder", "playorder"),
     "side": ("leftside", "firstside", "shownfirst", "heardfirst", "playedfirst"),
 }
-# Columns that hold ratings by themselves, a scale each.
+# Columns of ratings, one per scale.
 SCALE_WORDS = frozenset(
     (
         *("harmony", "rhythm", "genrefit", "melody", "timbre", "tempo", "structure", "coherence", "musicality"),
@@ -62,7 +62,7 @@ def ends_as_id(name: str) -> bool:
 
 
 def columns_of(role: str, header: Iterable[str]) -> list[str]:
-    """Return the columns that may hold a role: that of its very name, else all of a usual name."""
+    """Return the columns that may hold a role: the one with exactly its name, else all with a usual name."""
     names = [name for name in header if name]
     exact = [name for name in names if plain(name) == role]
     return exact or [name for name in names if plain(name) in SYNONYMS[role]]

@@ -1,4 +1,4 @@
-"""Text with a separator between cells: comma, semicolon or tab, whichever parts the first line into most."""
+"""Text with a separator between cells: comma, semicolon or tab, whichever splits the first line most."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SEPARATORS = (",", ";", "\t")
 
 
 def decode(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
-    """Return the text of a file in UTF-8, UTF-16 or Windows-1252, and what was assumed about it.
+    """Return the text of a file in UTF-8, UTF-16 or Windows-1252, and assumptions about it.
 
     Spreadsheets save "Unicode text" as UTF-16, and "CSV" in the encoding of the system, which is Windows-1252 in
     Western Europe and America.
 
     Raises:
-        DataError: it is in none of them.
+        DataError: it has another encoding.
     """
     notes: tuple[str, ...] = ()
     try:
@@ -30,14 +30,14 @@ def decode(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
             text = content.decode("cp1252")
         except UnicodeDecodeError:
             raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-        notes = ("The file is not UTF-8; it is read as Windows-1252. Save it as UTF-8 where names look wrong.",)
+        notes = ("The file is not UTF-8; it is read as Windows-1252. If names look wrong, save it as UTF-8.",)
     if "\0" in text:
-        raise DataError(f"{path}: holds binary zeros, so it is not a table of text, or a damaged one")
+        raise DataError(f"{path}: contains zero bytes, so it is not a text table, or damaged")
     return text, notes
 
 
 def parse_delimited(path: Path, text: str) -> TextTable:
-    """Take a text apart into its rows, below a header.
+    """Parse text into rows below a header.
 
     Raises:
         DataError: it is empty, a quote is not closed, or a row is longer than the header.
@@ -70,7 +70,7 @@ def _cells(line: str, separator: str) -> int:
 
 
 def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the line it begins in; a quoted cell may go over several."""
+    """Yield each record with its first line; a quoted cell may span several lines."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
     for cells in reader:

@@ -1,7 +1,7 @@
 """Google Forms: responses as CSV, from the form itself or its linked sheet.
 
-The first column is the time stamp, named in the form's language, then "Email Address" or "Username" where the form
-collects them, then a column a question under its text; a row of a grid is "Question [Row]" (Google's help pages "View
+The first column is the time stamp, named in the form's language, then "Email Address" or "Username" if the form
+collects them, then a column per question with its text; a row of a grid is "Question [Row]" (Google's help pages "View
 & manage form responses" and "Choose where to save form responses"; exports of 2026).
 """
 
@@ -31,18 +31,18 @@ _EMAIL = ("Email Address", "Email address", "Username", "E-Mail-Adresse", "Nutze
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether the first column is the time stamp that Google Forms writes."""
+    """Return whether the first column is the time stamp of Google Forms."""
     return table.header[0].lower() in _TIMESTAMP
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring the ratings of each clip into rows."""
+    """Convert the ratings of each clip to rows."""
     listener = listener_column(table, request, *_EMAIL)
     return open_wide(table, request, LAYOUT.tool, listener, (table.header[0], *_EMAIL, "Score"))
 
 
 def write(survey: Questionnaire) -> Template:
-    """Write an Apps Script that makes the form: a grid a clip, with a row a scale."""
+    """Write an Apps Script that makes the form: a grid per clip, with a row per scale."""
     clips = [[f"Clip {clip.id}", f"{clip.address}\nText: {clip.text}"] for clip in survey.clips]
     about = [[one.name, one.question, list(one.choices)] for one in ABOUT]
     scales = [f"{scale.name}" for scale in SCALES]

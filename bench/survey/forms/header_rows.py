@@ -1,7 +1,7 @@
-"""Exports with several header rows, brought to one.
+"""Merge several header rows of exports into one.
 
 Qualtrics writes three: names, question texts, and a JSON object with the ``ImportId`` of each column (support page
-"Understanding Your Dataset"; the third since 2017). SurveyMonkey writes two: a question stands above its first column
+"Understanding Your Dataset"; the third since 2017). SurveyMonkey writes two: a question is above its first column
 only, and below it the row, choice or "Response" of each column (help page "Understanding Your Export").
 """
 
@@ -13,7 +13,7 @@ _ALONE = frozenset(("", "response", "open-ended response"))  # the second row of
 
 
 def merge_header_rows(table: TextTable) -> TextTable:
-    """Return the table with one header row; what the others say is kept in its labels, or joined into the names."""
+    """Return the table with one header row; the others become labels, or parts of the names."""
     for place, row in enumerate(table.rows[:2]):
         if any(cell.startswith('{"ImportId"') for cell in row):
             labels = table.rows[0] if place else []
@@ -29,7 +29,7 @@ def _surveymonkey(table: TextTable) -> bool:
 
 
 def _joined(table: TextTable) -> TextTable:
-    """Return a question with its parts, as "Question [Part]"."""
+    """Return a table whose columns are named "Question [Part]"."""
     names, question = [], ""
     for name, part in zip(table.header, table.rows[0], strict=True):
         question = name or question

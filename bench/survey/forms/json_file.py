@@ -1,4 +1,4 @@
-"""JSON files that hold a table: a list of objects, an object a line (JSON Lines), or one object with such a list."""
+"""Read tables from JSON: a list of objects, one object per line (JSON Lines), or an object with such a list."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bench.survey.forms.table import PART, TextTable, tidy, written
 def parse_json(path: Path, text: str, certain: bool) -> TextTable | None:
     """Read objects as rows, with a column for each key in the order of their first appearance.
 
-    A value that is itself a list or an object stays JSON. A list of lists, one a participant, becomes one table with
+    A value that is itself a list or an object stays JSON. A list of lists, one per participant, becomes one table with
     a column `PART`.
 
     Args:
         path: the file, for messages.
         text: its content.
-        certain: whether it must be JSON; otherwise None is returned where it is not.
+        certain: whether it must be JSON; otherwise None is returned if it is not.
 
     Raises:
-        DataError: it is no JSON, or no table.
+        DataError: it is not JSON, or not a table.
     """
     try:
         found, lines = _load(text)
@@ -37,7 +37,7 @@ def parse_json(path: Path, text: str, certain: bool) -> TextTable | None:
             if not isinstance(value, dict):
                 raise DataError(f"{path}: entry {number} is no JSON object; a list of objects is read, a row each")
             if len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
-                value = inner  # as LimeSurvey's older exports have it: {"7": {…}}
+                value = inner  # as in LimeSurvey's older exports: {"7": {…}}
             objects.append({PART: number, **value} if isinstance(entry, list) else value)
             places.append(lines[number - 1] if lines else number)
     names = dict.fromkeys(key for value in objects for key in value)
@@ -62,7 +62,7 @@ def _load(text: str) -> tuple[Any, list[int]]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("an object has a key twice")
+        raise ValueError("an object has a duplicate key")
     return found
 
 

@@ -28,15 +28,15 @@ _AUDIO_IN_HTML = re.compile(r"""\bsrc=["']?([^"'\s>]+)""")
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether it has the columns of every jsPsych trial."""
+    """Return whether a table has the columns of every jsPsych trial."""
     return {"trial_type", "trial_index", "time_elapsed"} <= set(table.header)
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring the trials in which clips were rated into rows; instructions and the like are passed over.
+    """Convert the trials in which clips were rated to rows; instructions and the like are skipped.
 
     Raises:
-        SurveyQuestion: nothing says which prompt and model a clip is.
+        SurveyQuestion: the prompt and model of a clip are unknown.
         DataError: no trial is about a clip of the map.
     """
     listener = listener_column(table, request, *_PERSON)
@@ -58,7 +58,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
 
 def _rated(table: TextTable, listener: str | None) -> TextTable:
-    """Return a row an answer: answers to several questions of a trial in rows of their own, places counted from 1."""
+    """Return a row per answer, also for several questions of a trial; choices are counted from 1."""
     if not any(name in table.header for name in _ANSWERS):
         return table
     own = _OWN.union(_ANSWERS, () if listener == PART else (PART,))
@@ -75,13 +75,13 @@ def _rated(table: TextTable, listener: str | None) -> TextTable:
             rows.append([*(cells[name] for name in kept), question or "rating", value])
             lines.append(line)
     long = table._replace(header=[*kept, "scale", "value"], rows=rows, lines=lines, labels=())
-    if "scale" in kept or not named:  # the experiment names the scale itself, or nothing does
+    if "scale" in kept or not named:  # the experiment names the scale, or it is unknown
         long = long.only([*kept, "value"])
     return long
 
 
 def _answers(text: str, counted: bool) -> list[tuple[str, str]]:
-    """(question, answer) of a trial; one without a name where there is only one."""
+    """Return (question, answer) of a trial; a single one has no name."""
     if text.startswith("{"):
         try:
             told = json.loads(text)
@@ -92,7 +92,7 @@ def _answers(text: str, counted: bool) -> list[tuple[str, str]]:
 
 
 def _place(text: str, counted: bool) -> str:
-    """Return a choice counted from 1, since what was stored is its place from 0."""
+    """Return a choice counted from 1, as stored choices are counted from 0."""
     return str(int(text) + 1) if counted and text.isdecimal() else "" if text == "null" else text
 
 
@@ -105,7 +105,7 @@ def write(survey: Questionnaire) -> Template:
         "labels": list(CHOICES),
         "clips": [{"clip": clip.id, "audio": clip.address, "text": clip.text} for clip in survey.clips],
     }
-    data = json.dumps(told, indent=1).replace("<", "\\u003c")  # nothing in it may end the script
+    data = json.dumps(told, indent=1).replace("<", "\\u003c")  # so that it cannot close the script element
     page = _PAGE.replace("TITLE", TITLE).replace("DATA", data)
     steps = (
         "Put index.html and the folder clips on a web server; the page loads jsPsych from unpkg.com.",

@@ -1,4 +1,4 @@
-"""What the reader of a tool's export receives and gives back."""
+"""Input and output of the readers of tools' exports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.survey_question import SurveyQuestion
 
 
 class LeftOut(NamedTuple):
-    """Rows that are no answers of the survey, all for one reason: lines of the file, and what stands there."""
+    """Rows that are not answers, for one reason: lines of the file, and their content."""
 
     reason: str
     column: str
@@ -25,7 +25,7 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller said about a file.
+    """What the caller gave about a file.
 
     Attributes:
         clips: the clip map.
@@ -40,35 +40,35 @@ class Request:
     scales: Collection[str] | None = None
 
     def refuse_columns(self, table: TextTable, tool: str, *allowed: str) -> None:
-        """Check that only columns were named that the reader of a tool leaves open.
+        """Check that only columns were named that the tool's layout does not fix.
 
         Raises:
-            UsageError: another was.
+            UsageError: another was named.
         """
         for role, name in self.given.items():
             if role not in allowed:
                 raise UsageError(
-                    f"--column {role}={name}: {table.path} is read as {tool} with a clip map, which says the {role}; "
+                    f"--column {role}={name}: {table.path} is read as {tool} with a clip map, which gives the {role}; "
                     f"only {' and '.join(allowed)} may be named"
                 )
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A file brought into rows that each hold one answer, or the answers of one clip.
+    """A file converted to rows with one answer, or the answers of one clip.
 
     Attributes:
-        table: the rows; their columns are told apart by ``roles`` first, and by what they are called.
+        table: the rows; columns are recognized by ``roles`` first, then by name.
         roles: columns of the table by their role.
-        answers: the file's column of each row's answer, where the rows were columns before.
-        sources: the file's columns of roles that the table calls otherwise.
-        notes: what was assumed, a sentence each.
-        left_out: rows that are no answers.
-        controls: models that are there to test the listeners.
-        ranges: lowest and highest possible rating of scales that the tool has only one of.
-        scales: columns of the table that hold ratings, a scale each, where the layout knows.
-        question: what to ask where the columns cannot be told.
-        listener_columns: what the file says about each listener besides: by column, then by listener.
+        answers: the file's column of each row's answer, if rows were columns before.
+        sources: the file's columns of roles that have another name in the table.
+        notes: assumptions, one sentence each.
+        left_out: rows that are not answers.
+        controls: models for checks of listeners.
+        ranges: lowest and highest possible rating, if the tool has a single rating scale.
+        scales: columns of ratings, one per scale, if the layout knows them.
+        question: the question if the columns cannot be recognized.
+        listener_columns: further facts about listeners: by column, then by listener.
     """
 
     table: TextTable
@@ -88,10 +88,10 @@ class Layout(NamedTuple):
     """The reader of one tool's exports.
 
     Attributes:
-        name: for the option ``--layout``.
-        tool: what it is called in messages.
-        recognises: whether the table is certainly this tool's, by columns that only it writes.
-        open: brings it into rows.
+        name: name for the option ``--layout``.
+        tool: name in messages.
+        recognises: whether the table is certainly from this tool, by columns that only it writes.
+        open: converts it to rows.
         write: writes a survey's questions for this tool.
     """
 
@@ -103,18 +103,18 @@ class Layout(NamedTuple):
 
 
 def map_question(table: TextTable, kind: str, names: Sequence[str], key: str) -> SurveyQuestion:
-    """Ask for a clip map whose column ``key`` lists these names."""
+    """Return a question for a clip map whose column ``key`` lists these names."""
     count = len(dict.fromkeys(names))
     rows = f"a row for {shown(names)}" if count == 1 else f"a row for each of {count}: {shown(names)}"
     return SurveyQuestion(
         f"{table.path}: {kind} does not say which prompt and model each clip is; write clips.csv with the columns "
-        f"{key},prompt,model (and genre, scale, seed if you like) and {rows if count else 'a row for each clip'}",
+        f"{key},prompt,model (optionally genre, scale, seed) and {rows if count else 'a row for each clip'}",
         ["--clips", "clips.csv"],
     )
 
 
 def leave_out(table: TextTable, column: str, bad: Sequence[bool], reason: str) -> tuple[TextTable, tuple[LeftOut, ...]]:
-    """Return the table without its bad rows, and what they were."""
+    """Return the table without the bad rows, and these rows."""
     if not any(bad):
         return table, ()
     out = table.where(bad)
@@ -122,17 +122,17 @@ def leave_out(table: TextTable, column: str, bad: Sequence[bool], reason: str) -
 
 
 def listener_column(table: TextTable, request: Request, *usual: str) -> str | None:
-    """The column that tells the listeners apart: the one named, one of a usual name, or a tool's own if it is filled.
+    """Return the column that identifies listeners: the given one, one with a usual name, or a tool's own if filled.
 
     Raises:
-        SurveyQuestion: several have a usual name.
+        SurveyQuestion: several have usual names.
     """
     if "listener" in request.given:
         return request.given["listener"]
     named = columns_of("listener", table.header)
     if len(named) > 1:
         raise SurveyQuestion(
-            f"{table.path}: several columns may tell the listeners apart: {', '.join(named)}",
+            f"{table.path}: several columns may identify the listeners: {', '.join(named)}",
             *(["--column", f"listener={name}"] for name in named),
         )
     own = {name.lower(): name for name in table.header}

@@ -1,4 +1,4 @@
-"""The layouts of survey files that are read, and which of them a file has."""
+"""The supported layouts of survey files, and their detection."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from bench.survey_question import SurveyQuestion
 
 
 def _any_table(table: TextTable) -> bool:
-    """No tool is certain to have written it."""
+    """Return False, as no tool is certain to have written it."""
     del table
     return False
 
 
 def open_plain(table: TextTable, request: Request) -> Opened:
-    """Bring a table of no certain tool into rows: clips in cells or in columns, a model a column, or rows as they are.
+    """Convert a table of no certain tool to rows: clips in cells or columns, a model per column, or rows as they are.
 
     Raises:
         SurveyQuestion: it can be read in several ways, or the clip map lacks clips.
-        DataError: nothing in it is a clip of the clip map.
+        DataError: it has no clip of the clip map.
     """
     if request.clips is not None:
         opened = by_map(table, request, request.clips)
@@ -56,9 +56,9 @@ def open_plain(table: TextTable, request: Request) -> Opened:
 
 
 def _question(table: TextTable, request: Request) -> SurveyQuestion | None:
-    """Ask which columns are the models, or for a clip map where clips stand in a column or in columns of numbers.
+    """Return a question about model columns, or for a clip map if clips are in a column or in numeric columns.
 
-    None where nothing can be proposed.
+    None if there is nothing to propose.
     """
     known = usual_columns(table, request.given)
     if question := side_question(table, known):
@@ -91,16 +91,16 @@ LAYOUTS = {tool.name: tool for tool in (*_TOOLS, Layout("table", "a table", _any
 
 
 def open_table(table: TextTable, request: Request, layout: str | None = None) -> Opened:
-    """Bring a file into rows that hold an answer each, by the layout of the tool that wrote it.
+    """Convert a file to rows with one answer each, by the layout of the tool that wrote it.
 
     Args:
         table: the file.
-        request: what the caller said about it.
-        layout: a name of `LAYOUTS`; recognised where it is not given.
+        request: what the caller gave about it.
+        layout: a name of `LAYOUTS`; recognized if not given.
 
     Raises:
         UsageError: there is no such layout or column.
-        SurveyQuestion: several tools may have written it, or the layout leaves something open.
+        SurveyQuestion: several tools may have written it, or the layout is ambiguous.
         DataError: it lacks what its layout needs.
     """
     for role, name in request.given.items():
@@ -112,13 +112,13 @@ def open_table(table: TextTable, request: Request, layout: str | None = None) ->
     if layout is not None:
         if layout not in LAYOUTS:
             known = ", ".join(LAYOUTS)
-            raise UsageError(f"--layout is '{layout}'{suggestion(layout, LAYOUTS)}; it may be {known}")
+            raise UsageError(f"--layout is '{layout}'{suggestion(layout, LAYOUTS)}; must be one of {known}")
         try:
             return LAYOUTS[layout].open(table, request)
         except (StopIteration, ValueError, KeyError, IndexError):
             raise DataError(f"{table.path} is no export of {LAYOUTS[layout].tool}: columns of it are missing") from None
     if table.repeated and not any(one.recognises(table) for one in LAYOUTS.values()):
-        raise DataError(f"{table.path}: the column '{table.repeated[0]}' is there twice")
+        raise DataError(f"{table.path}: the column '{table.repeated[0]}' occurs twice")
     certain = [name for name, one in LAYOUTS.items() if one.recognises(table)]
     if len(certain) > 1:
         raise SurveyQuestion(

@@ -1,7 +1,7 @@
 """LimeSurvey: exported responses as CSV, Excel or JSON, with question codes or full question texts as headings.
 
-With codes: id, submitdate, lastpage, startlanguage, seed, startdate, datestamp, …, then ``code`` and, of array
-questions, ``code[subquestion]`` (or ``code_subquestion``, as R's scripts have it). With full texts: "Response ID",
+With codes: id, submitdate, lastpage, startlanguage, seed, startdate, datestamp, …, then ``code`` and, for array
+questions, ``code[subquestion]`` (or ``code_subquestion``, as in R's scripts). With full texts: "Response ID",
 "Date submitted", "Last page", "Start language", …, then "Text" and "Text [Subquestion]". A response that was never
 submitted has no submit date (LimeSurvey manual, "Export responses"; versions 2 to 6).
 """
@@ -29,13 +29,13 @@ _SIGNATURES = ({"submitdate", "lastpage"}, {"date submitted", "last page"})
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether it has the columns in which LimeSurvey notes the date and the last page."""
+    """Return whether it has the columns of LimeSurvey for the date and the last page."""
     header = {name.lower() for name in table.header}
     return any(signature <= header for signature in _SIGNATURES)
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring the ratings of each clip into rows, and leave out responses that were not submitted."""
+    """Convert the ratings of each clip to rows, and leave out responses that were not submitted."""
     date = next(name for name in table.header if name.lower() in ("submitdate", "date submitted"))
     unfinished = [cell.lower() in ("", "n/a", "na", "null") for cell in table.column(date)]
     table, left_out = leave_out(table, date, unfinished, "response not submitted")
@@ -52,10 +52,10 @@ _COLUMNS = ("class", "type/scale", "name", "relevance", "text", "help", "languag
 
 
 def write(survey: Questionnaire) -> Template:
-    """Write a survey structure as tab-separated values: an array of five points a clip, with a subquestion a scale.
+    """Write a survey structure as tab-separated values: a five-point array per clip, with a subquestion per scale.
 
     The format is that of the manual's page "Tab Separated Value survey structure", as import_helper.php reads it. Clips
-    come in another order for each listener.
+    come in a different order for each listener.
     """
     rows: list[dict[str, str]] = [
         {"class": "S", "name": "language", "text": "en"},

@@ -1,8 +1,8 @@
 """Microsoft Forms: "Open results in Excel", as .xlsx or saved as CSV.
 
 Columns ID, Start time, Completion time, Email and Name (newer forms: Last modified time, too; quizzes: Total points,
-Quiz feedback, and "Points - …" and "Feedback - …" beside each question), then a column a question under its text. A
-Likert question has a column a statement, under the statement alone. Texts that occur twice are numbered: "Harmony2"
+Quiz feedback, and "Points - …" and "Feedback - …" beside each question), then a column per question with its text. A
+Likert question has a column per statement, named by the statement only. Texts that occur twice are numbered: "Harmony2"
 (Microsoft's support page "Check and share your form results"; exports of 2020 to 2026).
 """
 
@@ -22,19 +22,19 @@ _OWN = frozenset(
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether it has the columns in which Microsoft Forms notes when a form was begun and sent."""
+    """Return whether it has the columns of Microsoft Forms for start and completion times."""
     return {"id", "start time", "completion time"} <= {name.lower() for name in table.header}
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring the ratings of each clip into rows; people who sign in are told apart by their e-mail, others by the ID."""
+    """Convert the ratings of each clip to rows; signed-in people are identified by e-mail, others by the ID."""
     listener = listener_column(table, request, "Email", "ID")
     own = [name for name in table.header if name.lower() in _OWN or name.startswith(("Points - ", "Feedback - "))]
     return open_wide(table, request, LAYOUT.tool, listener, own)
 
 
 def write(survey: Questionnaire) -> Template:
-    """Write the questions as numbered text with lettered choices, which "Import" takes from a Word document."""
+    """Write the questions as numbered text with lettered choices, which "Import" reads from a Word document."""
     lines = [TITLE, INTRODUCTION, ""]
     questions = [(f"{one.name}: {one.question}", one.choices) for one in ABOUT]
     for clip in survey.clips:

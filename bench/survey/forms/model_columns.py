@@ -1,4 +1,4 @@
-"""Tables with a row a listener and prompt, and a column of ratings for each model."""
+"""Tables with a row per listener and prompt, and a column of ratings per model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _WIDEST = ((0.0, 1.0), (1.0, 5.0), (1.0, 7.0), (0.0, 10.0), (0.0, 100.0))
 
 
 def open_model_columns(table: TextTable, request: Request) -> Opened | None:
-    """Bring a column a model into a row a rating; None where the table is of another kind.
+    """Convert columns of models to rows of ratings; None if the table is of another kind.
 
-    It is of this kind where listener and prompt have their columns, model and rating have none, and all other columns
-    of numbers lie on one rating scale; or where ``models`` names columns.
+    It is of this kind if listener and prompt have columns, model and rating have none, and all other numeric columns
+    are on one rating scale; or if ``models`` names columns.
 
     Raises:
-        SurveyQuestion: there are such columns, but not on one scale, so that some may be something else; or another
-            column may name the model of each row, so that these may be a scale each.
+        SurveyQuestion: there are such columns, but not on one scale, so some may be something else; or another
+            column may name the model of each row, so these may be scales.
     """
     taken = dict(request.given)
     for role in ("listener", "prompt", "genre", "seed"):
@@ -42,7 +42,7 @@ def open_model_columns(table: TextTable, request: Request) -> Opened | None:
     spans = {name: _span(_numbers(table, name)) for name in numbers}
     if len(set(spans.values())) > 1:
         raise SurveyQuestion(
-            f"{table.path}: {', '.join(numbers)} may be columns of ratings, one a model, but do not lie on one rating "
+            f"{table.path}: {', '.join(numbers)} may be columns of ratings, one per model, but are not on one rating "
             "scale; name those that are models",
             ["--models", ",".join(numbers)],
         )
@@ -50,14 +50,14 @@ def open_model_columns(table: TextTable, request: Request) -> Opened | None:
 
 
 def _numbers(table: TextTable, name: str) -> list[float]:
-    """Return the numbers of a column; none unless all its cells that are not empty are numbers."""
+    """Return the numbers of a column; empty unless all non-empty cells are numbers."""
     found = [table.number(cell) for cell in table.column(name) if cell]
     numbers = [number for number in found if number is not None]
     return numbers if len(numbers) == len(found) else []
 
 
 def _span(numbers: Sequence[float]) -> tuple[float, float] | None:
-    """Return the narrowest usual rating scale that the numbers lie on."""
+    """Return the narrowest usual rating scale that contains the numbers."""
     return next((span for span in _WIDEST if span[0] <= min(numbers) and max(numbers) <= span[1]), None)
 
 

@@ -2,10 +2,10 @@
 
 HITId, HITTypeId, …, AssignmentId, WorkerId, AssignmentStatus, …, ``Input.NAME`` for each variable of the batch, and
 ``Answer.NAME`` for each field of the form; in files for review also Approve and Reject, which holds the reason. A radio
-group of Crowd HTML Elements fills ``Answer.NAME.1``, ``Answer.NAME.2``, … with true and false, or all answers stand as
+group of Crowd HTML Elements fills ``Answer.NAME.1``, ``Answer.NAME.2``, … with true and false, or all answers are
 JSON in ``Answer.taskAnswers`` (Requester UI Guide, API version 2017-01-17).
 
-Several clips in one HIT are told apart by a number at the end of their variables and fields: ``Input.clip1`` belongs
+Several clips in one HIT are distinguished by a number at the end of their variables and fields: ``Input.clip1`` belongs
 to ``Answer.Harmony1``.
 """
 
@@ -30,15 +30,15 @@ _NUMBERED = re.compile(r"(.*[^\d._-])[._-]?(\d+)")
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether it has the columns of assignments, and of their variables or answers."""
+    """Return whether a table has the columns of assignments, and of their variables or answers."""
     return {"HITId", "WorkerId"} <= set(table.header) and any(name.startswith("Answer.") for name in table.header)
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring each clip of an assignment into a row of its own, and leave out rejected assignments.
+    """Convert each clip of an assignment to a row, and leave out rejected assignments.
 
     Raises:
-        SurveyQuestion: nothing says which prompt and model a clip is.
+        SurveyQuestion: the prompt and model of a clip are unknown.
         DataError: answers in JSON cannot be read, or no HIT is about a clip of the map.
     """
     left_out: list[LeftOut] = []
@@ -85,7 +85,7 @@ def _fields(table: TextTable, row: list[str], listener: str) -> dict[str, str]:
 
 
 def _task_answers(table: TextTable, cell: str) -> dict[str, str]:
-    """What Crowd HTML Elements write: a list of one object, in which a radio group is {"1": false, "2": true}."""
+    """Parse the JSON of Crowd HTML Elements: a list of one object with radio groups as {"1": false, "2": true}."""
     try:
         told = json.loads(cell or "[{}]")
         entries = told[0] if isinstance(told, list) else told
@@ -99,7 +99,7 @@ def _task_answers(table: TextTable, cell: str) -> dict[str, str]:
 
 
 def _chosen(fields: Mapping[str, str]) -> dict[str, str]:
-    """Radio groups in a column a choice brought to one answer: the choice that is true."""
+    """Return radio groups with a column per choice as one answer: the true choice."""
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     for name, cell in fields.items():
         group, dot, choice = name.rpartition(".")
@@ -112,7 +112,7 @@ def _chosen(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _by_clip(fields: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the fields of each clip: those of one number, and those without any; a single clip has no numbers."""
+    """Return the fields of each clip: those with its number, and those without any; a single clip has no number."""
     numbered: dict[str, dict[str, str]] = defaultdict(dict)
     shared: dict[str, str] = {}
     for name, cell in fields.items():
@@ -126,11 +126,11 @@ def _by_clip(fields: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def write(survey: Questionnaire) -> Template:
-    """Write the batch's variables as CSV, a HIT a clip, and the layout of the form as HTML."""
+    """Write the batch's variables as CSV, a HIT per clip, and the layout of the form as HTML."""
     buffer = io.StringIO()
     batch = csv.writer(buffer, lineterminator="\n")
     batch.writerow(["clip", "audio", "text"])
-    # The tool puts them into the page as they are.
+    # The tool inserts them into the page unescaped.
     batch.writerows([clip.id, escape(clip.address), escape(clip.text)] for clip in survey.clips)
     groups = [
         *((one.question, one.code.lower(), one.choices) for one in ABOUT),
@@ -155,7 +155,7 @@ def write(survey: Questionnaire) -> Template:
 """
     steps = (
         "Create a project from 'Survey', and put layout.html into its design layout.",
-        "Publish a batch with batch.csv, a HIT a clip; as many assignments as you want listeners for each clip.",
+        "Publish a batch with batch.csv, one HIT per clip; as many assignments as you want listeners for each clip.",
         "Afterwards: Manage, Results, 'Download CSV'. Rejected assignments are left out.",
     )
     codes = {scale.code.lower(): scale.name for scale in SCALES}

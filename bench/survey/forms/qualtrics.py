@@ -2,7 +2,7 @@
 
 StartDate, EndDate, Status, IPAddress, Progress, Duration (in seconds), Finished, RecordedDate, ResponseId, …, then a
 column a question (``Q1``) or row of a matrix (``Q1_1``, whose label is "Question - Row"). Finished is True or 1; Status
-is "IP Address" or 0 for answers, and "Survey Preview" or 1 for trials by the survey's author (support page
+is "IP Address" or 0 for answers, and "Survey Preview" or 1 for previews by the survey's author (support page
 "Understanding Your Dataset"; exports since 2017).
 """
 
@@ -24,13 +24,13 @@ _OWN = (
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether it had Qualtrics' header rows, or has the columns of a response."""
+    """Return whether a table had Qualtrics' header rows, or has the columns of a response."""
     header = set(table.header)
     return "ResponseId" in header and (bool(table.labels) or {"Finished", "Progress"} <= header)
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring the ratings of each clip into rows, and leave out unfinished responses and previews."""
+    """Convert the ratings of each clip to rows, and leave out unfinished responses and previews."""
     left_out: list[LeftOut] = []
     for column, bad, reason in (
         ("Finished", ("false", "0"), "response not finished"),
@@ -48,7 +48,7 @@ def open_export(table: TextTable, request: Request) -> Opened:
 
 
 def write(survey: Questionnaire) -> Template:
-    """Write a survey in Qualtrics' advanced TXT format: a matrix a clip with a row a scale, a block a clip."""
+    """Write a survey in Qualtrics' advanced TXT format: a matrix per clip with a row per scale, in a block per clip."""
     answers = "".join(f"[[Answer:{choice}]]\n{choice}\n" for choice in CHOICES)
     rows = "".join(f"[[Choice:{at}]]\n{scale.name}\n" for at, scale in enumerate(SCALES, 1))
     parts = ["[[AdvancedFormat]]\n", "[[Block:About you]]\n", f"[[Question:DB]]\n{INTRODUCTION}\n"]
@@ -66,7 +66,7 @@ def write(survey: Questionnaire) -> Template:
         )
     steps = (
         "Make a survey, then Tools, Import/Export, 'Import survey', and choose survey.txt.",
-        "In the survey flow put the blocks c… into a Randomizer, so that each listener has another order.",
+        "In the survey flow put the blocks c… into a Randomizer, so that each listener gets a different order.",
         "Afterwards: Data & Analysis, Export & Import, 'Export data' as CSV, with numeric values or choice text.",
     )
     return Template({"survey.txt": "\n".join(parts)}, steps, {})

@@ -32,7 +32,7 @@ SCALES = (
     Scale("Rhythm", "RHYT", "How good is the rhythm: is it steady, and does it groove?"),
     Scale("Genre Fit", "GENR", "How well does the music fit the genre that the text names?"),
 )
-"""OVL and REL as AudioGen and MusicGen were rated (Kreuk et al. 2022; Copet et al. 2023), and three of the music."""
+"""OVL and REL as AudioGen and MusicGen were rated (Kreuk et al. 2022; Copet et al. 2023), and three musical scales."""
 
 
 class About(NamedTuple):
@@ -56,14 +56,14 @@ ABOUT = (
 
 
 class BlindClip(NamedTuple):
-    """A clip under a label that tells nothing of its model.
+    """A clip with a label that does not reveal its model.
 
     Attributes:
         id: the label, such as ``c07``.
         file: the name of its copy.
-        address: where listeners' browsers find it.
-        text: of its prompt.
-        prompt, model, genre, seed: what it is.
+        address: its URL for listeners.
+        text: text of its prompt.
+        prompt, model, genre, seed: facts about the clip.
     """
 
     id: str
@@ -78,7 +78,7 @@ class BlindClip(NamedTuple):
 
 @dataclass(frozen=True)
 class Questionnaire:
-    """All clips in the order of their labels, which is random, and whether their addresses work from everywhere."""
+    """All clips in random order of labels, and whether their addresses are public."""
 
     clips: Sequence[BlindClip]
     hosted: bool
@@ -93,7 +93,7 @@ class Template(NamedTuple):
 
 
 def clip_map_text(clips: Sequence[BlindClip], scale_columns: dict[str, str]) -> str:
-    """Return the clip map as CSV: a row a clip, then a row for each column or code that stands for a scale."""
+    """Return the clip map as CSV: a row per clip, then a row per column or code of a scale."""
     rows = [[clip.id, clip.file, "", clip.prompt, clip.model, clip.genre, "", clip.seed] for clip in clips]
     rows += [["", "", column, "", "", "", scale, ""] for column, scale in scale_columns.items()]
     return csv_text(EXAMPLE.split(","), rows)

@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx), read by openpyxl, which the extra ``xlsx`` installs."""
+"""Excel workbooks (.xlsx), read by openpyxl, from the extra ``xlsx``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.survey.forms.table import LARGEST, TextTable, written
 
 
 def parse_xlsx(path: Path, content: bytes) -> TextTable:
-    """Read the only sheet that is not empty; formulas count as the values that were last computed.
+    """Read the only sheet that is not empty; formulas are read as their last computed values.
 
     Raises:
         MissingError: openpyxl is not installed.
-        UsageError: several sheets hold something.
+        UsageError: several sheets have content.
         DataError: it is damaged or another kind of zip file, all sheets are empty, or a formula has no value.
     """
     _check_size(path, content)
@@ -32,13 +32,13 @@ def parse_xlsx(path: Path, content: bytes) -> TextTable:
             {sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets}
             for book in (openpyxl.load_workbook(io.BytesIO(content), data_only=data) for data in (True, False))
         )
-    except Exception as error:  # openpyxl lets through whatever a damaged part makes it stumble over
+    except Exception as error:  # openpyxl may raise anything for a damaged part
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: not a valid Excel file ({reason}); export the sheet as CSV") from None
     filled = [title for title, rows in values.items() if any(cell is not None for row in rows for cell in row)]
     if len(filled) > 1:
         raise UsageError(
-            f"{path}: {len(filled)} sheets hold something ({', '.join(filled)}); save the one with the answers as CSV"
+            f"{path}: {len(filled)} sheets have content ({', '.join(filled)}); save the one with the answers as CSV"
         )
     if not filled:
         raise DataError(f"{path}: empty")
@@ -46,16 +46,16 @@ def parse_xlsx(path: Path, content: bytes) -> TextTable:
 
 
 def _check_size(path: Path, content: bytes) -> None:
-    """Refuse what is no workbook, and what unpacks to more than any survey holds."""
+    """Refuse files that are not workbooks or are too large when unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
     except zipfile.BadZipFile:
         raise DataError(f"{path}: a damaged zip or Excel file") from None
     if not any(part.filename == "[Content_Types].xml" for part in parts):
-        raise DataError(f"{path}: a zip file, but no Excel workbook; unpack it, or export the sheet as CSV")
+        raise DataError(f"{path}: a zip file, but not an Excel workbook; unpack it, or export the sheet as CSV")
     if sum(part.file_size for part in parts) > LARGEST:
-        raise DataError(f"{path}: holds more than {LARGEST >> 20} MB when unpacked; no survey does")
+        raise DataError(f"{path}: larger than {LARGEST >> 20} MB when unpacked, too large for a survey")
 
 
 def _table(path: Path, values: list[list[Any]], formulas: list[list[Any]]) -> TextTable:

@@ -1,7 +1,7 @@
 """SurveyMonkey: "All individual responses" as CSV or .xlsx, with its two header rows.
 
 Respondent ID, Collector ID, Start Date, End Date, IP Address, Email Address, First Name, Last Name, Custom Data 1, then
-a column a question, or a column a row of a matrix: the first header row has the question above the first of them
+a column per question, or per row of a matrix: the first header row has the question above the first of them
 only, the second the row's text, or "Response" (help page "Exporting Survey Results"; exports of 2016 to 2026).
 """
 
@@ -21,18 +21,18 @@ _OWN = frozenset(
 
 
 def recognises(table: TextTable) -> bool:
-    """Return whether the first two columns are those that SurveyMonkey writes."""
+    """Return whether the first two columns are those of SurveyMonkey."""
     return [name.lower() for name in table.header[:2]] == ["respondent id", "collector id"]
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring the ratings of each clip into rows."""
+    """Convert the ratings of each clip to rows."""
     listener = listener_column(table, request, table.header[0])
     return open_wide(table, request, LAYOUT.tool, listener, [name for name in table.header if name.lower() in _OWN])
 
 
 def write(survey: Questionnaire) -> Template:
-    """Write the questions as text, each above its choices and apart from the next by a blank line."""
+    """Write the questions as text, each above its choices, separated by blank lines."""
     questions = [(f"{one.name}: {one.question}", one.choices) for one in ABOUT]
     for clip in survey.clips:
         questions += [(f"Clip {clip.id} [{scale.name}] {scale.question}", CHOICES) for scale in SCALES]

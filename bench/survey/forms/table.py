@@ -1,4 +1,4 @@
-"""A table of text, as every kind of file is brought into."""
+"""A table of text, the common form of all files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PART = "part"
-"""Column that tells a folder's files apart by name, or the lists of a JSON file by number: one a participant."""
+"""Column that identifies participants: by file name in a folder, or by list number in a JSON file."""
 
 LARGEST = 2**29
-"""Bytes that a compressed file may hold: half a gigabyte, a hundred times a large survey."""
+"""Maximum uncompressed bytes of a file: half a gigabyte, a hundred times a large survey."""
 
-# Line ends and tabs would break a table apart, escapes would command the terminal that shows it.
+# Line ends and tabs would break a table, and escapes could control the terminal.
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -23,12 +23,12 @@ class TextTable(NamedTuple):
     Attributes:
         path: where it was read from.
         header: names of the columns, all different.
-        rows: as many cells each as the header has; "" where empty.
-        lines: where each row stands: the line of a text file, or the row or object of another, counted from 1.
-        decimal_comma: whether 3,5 is a number here.
-        labels: what further header rows say about each column; as long as the header, or empty.
-        notes: what was assumed while reading, a sentence each.
-        repeated: names that several columns had; all but the first of each are numbered: "Harmony (2)".
+        rows: each as long as the header; "" where empty.
+        lines: position of each row: the line of a text file, or the row or object of another, counted from 1.
+        decimal_comma: whether 3,5 is a number.
+        labels: texts of further header rows for each column; as long as the header, or empty.
+        notes: assumptions while reading, one sentence each.
+        repeated: names of several columns; all but the first are numbered: "Harmony (2)".
     """
 
     path: Path
@@ -46,21 +46,21 @@ class TextTable(NamedTuple):
         return [row[position] for row in self.rows]
 
     def number(self, text: str) -> float | None:
-        """Return the number that a cell holds, with this table's decimal sign."""
+        """Return the number in a cell, with this table's decimal sign."""
         try:
             return float(text.replace(",", ".") if self.decimal_comma else text)
         except ValueError:
             return None
 
     def only(self, names: Sequence[str]) -> TextTable:
-        """Return the same rows with these columns alone, in this order."""
+        """Return the rows with only these columns, in this order."""
         positions = [self.header.index(name) for name in names]
         labels = [self.labels[position] for position in positions] if self.labels else ()
         rows = [[row[position] for position in positions] for row in self.rows]
         return self._replace(header=list(names), rows=rows, labels=labels)
 
     def with_column(self, name: str, cells: Sequence[str]) -> TextTable:
-        """Return the same with a column added, or replaced where there is one of that name."""
+        """Return the table with a column added, or replaced if it exists."""
         if name in self.header:
             position = self.header.index(name)
             rows = [[*row[:position], cell, *row[position + 1 :]] for row, cell in zip(self.rows, cells, strict=True)]
@@ -75,7 +75,7 @@ class TextTable(NamedTuple):
 
 
 def written(value: Any) -> str:
-    """Return a typed value as it would stand in a CSV file: 4.0 as 4, nothing as nothing."""
+    """Return a typed value as in a CSV file: 4.0 as 4, nothing as nothing."""
     if value is None or value != value:
         return ""
     if isinstance(value, float) and value.is_integer():

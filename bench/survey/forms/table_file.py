@@ -1,4 +1,4 @@
-"""Tables as people save them (CSV, TSV, JSON, JSON Lines, Excel, Parquet, each gzipped or not), read as text."""
+"""Tables in common file formats (CSV, TSV, JSON, JSON Lines, Excel, Parquet, each gzipped or not), read as text."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _GZIP, _ZIP, _OLD_EXCEL = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
 def read_table(path: Path, number_repeated: bool = False) -> TextTable:
-    """Read a file, telling what it is by its content and its name; or all files of a folder, a participant each.
+    """Read a file, with its format detected from content and name; or all files of a folder, one per participant.
 
     Args:
         path: the file or folder.
-        number_repeated: whether columns of one name are numbered, as forms have them that ask the same of every clip.
+        number_repeated: whether to number columns with the same name, as in forms that repeat questions.
 
     Raises:
-        UsageError: no such file, or an Excel file that holds several tables.
-        DataError: it cannot be read, is damaged, has no rows, or has a column twice or without a name.
+        UsageError: no such file, or an Excel file with several tables.
+        DataError: it cannot be read, is damaged, has no rows, or has a duplicate or unnamed column.
         MissingError: an Excel file, and openpyxl is not installed.
     """
     if path.is_dir():
@@ -40,7 +40,7 @@ def read_table(path: Path, number_repeated: bool = False) -> TextTable:
         if not column and any(row[position] for row in table.rows):
             raise DataError(f"{path}: column {position + 1} has no name")
         if column and column in table.header[:position] and not number_repeated:
-            raise DataError(f"{path}: the column '{column}' is there twice")
+            raise DataError(f"{path}: the column '{column}' occurs twice")
     table = _numbered(table)
     if not table.rows:
         raise DataError(f"{path}: no rows below the header")
@@ -48,7 +48,7 @@ def read_table(path: Path, number_repeated: bool = False) -> TextTable:
 
 
 def _numbered(table: TextTable) -> TextTable:
-    """Return the table with columns of one name told apart by numbers."""
+    """Return the table with columns of the same name numbered."""
     counts = Counter(table.header)
     seen: Counter[str] = Counter()
     header = []
@@ -59,7 +59,7 @@ def _numbered(table: TextTable) -> TextTable:
 
 
 def _folder(path: Path, number_repeated: bool) -> TextTable:
-    """The rows of all files of a folder below each other, counted over all; a column that a file lacks is empty."""
+    """Return the rows of all files of a folder, numbered consecutively; missing columns are empty."""
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     if not files:
         raise UsageError(f"{path}: a folder without files")
@@ -74,7 +74,7 @@ def _folder(path: Path, number_repeated: bool) -> TextTable:
     labels = {name: label for table in tables for name, label in zip(table.header, table.labels, strict=False)}
     notes = dict.fromkeys(note for table in tables for note in table.notes)
     counted = (
-        f"{len(files)} files are read as one table; rows are counted over all of them in the order of their names."
+        f"{len(files)} files are read as one table; rows are numbered consecutively, in the order of file names."
     )
     lines, comma = list(range(1, len(rows) + 1)), any(table.decimal_comma for table in tables)
     told = [labels.get(name, "") for name in names] if labels else ()
@@ -102,7 +102,7 @@ def _parse(path: Path, content: bytes, name: str) -> TextTable:
     if content.startswith(_ZIP):
         return parse_xlsx(path, content)
     if content.startswith(_OLD_EXCEL):
-        raise DataError(f"{path}: an Excel file of before 2007, which is not read; save it as CSV or .xlsx")
+        raise DataError(f"{path}: an Excel file from before 2007, which is not supported; save it as CSV or .xlsx")
     text, notes = decode(path, content)
     json_name = name.endswith((".json", ".jsonl", ".ndjson"))
     if json_name or text.lstrip()[:1] in ("[", "{"):
@@ -119,7 +119,7 @@ def _unpacked(path: Path, content: bytes) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: not a valid gzip file ({error})") from None
     if len(found) > LARGEST:
-        raise DataError(f"{path}: holds more than {LARGEST >> 20} MB when unpacked; no survey does")
+        raise DataError(f"{path}: larger than {LARGEST >> 20} MB when unpacked, too large for a survey")
     return found
 
 

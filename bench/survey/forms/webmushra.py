@@ -4,7 +4,7 @@ Each row begins with session_test_id and the participant's own columns (e-mail, 
 session_uuid), then trial_id and the answer: rating_stimulus, rating_score, … (mushra.csv); stimuli_rating, or
 stimuli_rating1, stimuli_rating2, … of several scales, and stimuli (lss.csv, lms.csv); choice_reference,
 choice_non_reference, choice_answer (paired_comparison.csv), where "correct" means that the reference was chosen and
-"incorrect" the other, however they were labelled; rating_reference, rating_non_reference and their scores (bs1116.csv).
+"incorrect" the other, however they were labeled; rating_reference, rating_non_reference and their scores (bs1116.csv).
 
 Source: github.com/audiolabs/webMUSHRA, service/write.php and lib/webmushra/pages, version 1.4.
 """
@@ -46,7 +46,7 @@ _RANGES = {"MUSHRA": (0.0, 100.0), _DIFFERENCE: (-4.0, 4.0)}
 
 
 class _Kind(NamedTuple):
-    """One of the files: what it is called, its columns by role, and the scale of each column of answers."""
+    """One kind of file: its name, its columns by role, and the scale of each column of answers."""
 
     name: str
     roles: Mapping[str, str]
@@ -74,16 +74,16 @@ def recognises(table: TextTable) -> bool:
 
 
 def open_export(table: TextTable, request: Request) -> Opened:
-    """Bring each answer into a row; columns that the caller named win.
+    """Bring each answer into a row; columns given by the caller take precedence.
 
     Raises:
-        DataError: nothing in the rows tells the listeners apart.
-        UsageError: another column was named than the one that webMUSHRA writes a role to.
-        SurveyQuestion: more or fewer scales were named than there are, or clips are not in the map.
+        DataError: no column identifies the listeners.
+        UsageError: a given column is not the one that webMUSHRA uses for the role.
+        SurveyQuestion: the number of given scales is wrong, or clips are not in the map.
     """
     kind = _kind(table)
     if kind is None:
-        raise UsageError(f"{table.path} is no file of webMUSHRA, which has a column trial_id and columns of answers")
+        raise UsageError(f"{table.path} is not a webMUSHRA file, which has a column trial_id and columns of answers")
     answer_role = "choice" if "a" in kind.roles else "value"
     answers = _scales(table, kind, request)
     if (answer := request.given.get(answer_role)) in answers:
@@ -102,15 +102,15 @@ def open_export(table: TextTable, request: Request) -> Opened:
         }
     elif "model" in facts and (prompts := without_model(facts["prompt"], facts["model"])) is not None:
         facts["prompt"] = prompts
-        notes.append(f"Prompts are '{sources['prompt']}' without the model that it holds, such as {shown(prompts, 1)}.")
-    if answer_role == "choice":  # the reference may have stood on either side
+        notes.append(f"Prompts are '{sources['prompt']}' without the model name in it, such as {shown(prompts, 1)}.")
+    if answer_role == "choice":  # the reference may be on either side
         facts["side"] = ["unknown"] * len(table.rows)
     if kind.name == "MUSHRA" and (
         doubt := _doubtful_listeners(facts, list(map(table.number, table.column("rating_score"))))
     ):
         notes.append(doubt)
     if kind.name == "BS.1116":
-        notes.append("Ratings are BS.1116's difference grades: that of the item less that of the hidden reference.")
+        notes.append("Ratings are BS.1116's difference grades: grade of the item minus grade of the hidden reference.")
     controls = frozenset(name for name in facts.get("model", ()) if kind.name == "MUSHRA" and _CONTROL.fullmatch(name))
     long, columns = _long(table, facts, answers, answer_role, kind)
     roles = {name: name for name in long.header}
@@ -137,7 +137,7 @@ def _long(
 
 
 def _scales(table: TextTable, kind: _Kind, request: Request) -> dict[str, str]:
-    """Return the scale of each column of answers: as named in this order, else as webMUSHRA numbers them."""
+    """Return the scale of each column of answers: as given, in order, else as numbered by webMUSHRA."""
     found = dict(kind.answers)
     wanted = list(request.scales or ())
     known = set(found.values()) | (set(request.clips.scales.values()) if request.clips else set())
@@ -154,7 +154,7 @@ def _scales(table: TextTable, kind: _Kind, request: Request) -> dict[str, str]:
 def _mapped(
     table: TextTable, facts: Mapping[str, Sequence[str]], roles: Mapping[str, str], clips: ClipMap
 ) -> dict[str, list[str]]:
-    """Prompts and models that the clip map tells of stimuli."""
+    """Return prompts and models of stimuli from the clip map."""
     found: dict[str, list[str]] = {}
     for role, column in roles.items():
         told = [clips.in_cell(name) for name in facts[role]]
@@ -180,7 +180,7 @@ def _no_others(table: TextTable, given: Mapping[str, str], told: Mapping[str, st
 
 
 def _difference_grades(table: TextTable) -> list[str]:
-    """Grade of the item less that of the hidden reference (ITU-R BS.1116-3, §6); the item's text if one is none."""
+    """Return the item's grade minus the hidden reference's (ITU-R BS.1116-3, §6); the text if one is not a number."""
     found = []
     columns = (table.column(f"rating_{which}_score") for which in ("reference", "non_reference"))
     for texts in zip(*columns, strict=True):
@@ -192,7 +192,7 @@ def _difference_grades(table: TextTable) -> list[str]:
 
 
 def _doubtful_listeners(facts: Mapping[str, Sequence[str]], scores: Sequence[float | None]) -> str:
-    """Say whom BS.1534 would leave out: a sentence, or "".
+    """Return a sentence on whom BS.1534 would exclude, or "".
 
     These rate the hidden reference below 90, or the mid-range anchor (that of 7 kHz) above 90, in more than 15 % of
     the trials. Source: ITU-R BS.1534-3, §4.1.2.
@@ -221,13 +221,13 @@ def _listener(table: TextTable) -> str:
         if word in own and len(set(table.column(own[word]))) > 1:
             return own[word]
     raise DataError(
-        f"{table.path}: no column tells the listeners apart (there are {', '.join(table.header)}); "
+        f"{table.path}: no column identifies the listeners (columns: {', '.join(table.header)}); "
         "name it with --column listener=NAME"
     )
 
 
 def write(survey: Questionnaire) -> Template:
-    """Write a configuration with a page of five Likert scales a clip, in random order."""
+    """Write a configuration with a page of five Likert scales per clip, in random order."""
     import yaml
 
     about = [
@@ -256,11 +256,11 @@ def write(survey: Questionnaire) -> Template:
         ],
     }
     steps = (
-        "Put survey.yaml into webMUSHRA's folder configs and the folder clips beside its index.html.",
+        "Put survey.yaml into webMUSHRA's folder configs and the folder clips next to its index.html.",
         "Listeners open index.html?config=survey.yaml.",
         "Afterwards: results/tunebench/lss.csv.",
     )
-    # webMUSHRA's reader of YAML knows no aliases, no text over several lines, and no list that begins beside another.
+    # webMUSHRA's YAML parser does not support aliases, multi-line text, or a list directly within a list.
     text = yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=2**20)
     text = re.sub(r"^( *)- - ", r"\1-\n\1  - ", text, flags=re.MULTILINE)
     codes = {f"stimuli_rating{at}": scale.name for at, scale in enumerate(SCALES, 1)}
@@ -268,7 +268,7 @@ def write(survey: Questionnaire) -> Template:
 
 
 def _page(clip: BlindClip) -> dict[str, object]:
-    """Return the page of one clip; a scale has no title there, so its first choice names it."""
+    """Return the page of one clip; a scale has no title, so its first choice names it."""
     help_text = "<br/>".join(escape(f"{scale.name}: {scale.question}") for scale in SCALES)
     return {
         "type": "likert_single_stimulus",

@@ -1,4 +1,4 @@
-"""Tables with a row a listener and a column a question: each column of a clip's ratings becomes rows of its own."""
+"""Tables with a row per listener and a column per question: columns of ratings are converted to rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONG = ["listener", "prompt", "model", "scale", "value", "genre", "seed"]
 
 
 class Question(NamedTuple):
-    """A column of ratings: where it stands, its clip, and its scale."""
+    """A column of ratings: its position, clip and scale."""
 
     position: int
     clip: Clip
@@ -33,19 +33,19 @@ def open_wide(
     skipped: Collection[str] = (),
     left_out: Sequence[LeftOut] = (),
 ) -> Opened:
-    """Bring a row a listener into a row a rating with the clip map; without one, leave the columns to their names.
+    """Convert rows of listeners to rows of ratings with the clip map; without one, use the column names.
 
     Args:
-        table: a row a listener.
-        request: what the caller said.
-        tool: what wrote the file, for messages.
-        listener: the column that tells listeners apart; without one each row is a listener of its own.
-        skipped: columns in which the tool notes dates and the like.
-        left_out: rows that were left out before.
+        table: table with a row per listener.
+        request: what the caller gave.
+        tool: the tool that wrote the file, for messages.
+        listener: the column that identifies listeners; without one, each row is a listener.
+        skipped: columns of the tool for dates and the like.
+        left_out: rows already left out.
 
     Raises:
         SurveyQuestion: a column looks like a question about a clip that the map does not have.
-        DataError: no column is about a clip of the map.
+        DataError: no column belongs to a clip of the map.
     """
     kept = [name for name in table.header if name and (name == listener or name not in skipped)]
     if request.clips is None:
@@ -61,7 +61,7 @@ def open_wide(
             roles = {**by_rows.roles, **({"listener": listener} if listener else {})}
             return replace(by_rows, roles=roles, left_out=[*left_out, *by_rows.left_out])
         raise DataError(
-            f"{request.clips.path}: none of its clips is named by a column of {table.path}, which has {shown(kept)}"
+            f"{request.clips.path}: no column of {table.path} names one of its clips; it has {shown(kept)}"
         )
     _check_others(table, request.clips, questions, others)
     notes = _notes(table, request.clips, questions, others, tool, listener)
@@ -93,7 +93,7 @@ def _questions(table: TextTable, clips: ClipMap, names: Collection[str]) -> tupl
 
 
 def _scale(rest: str, name: str, label: str) -> str:
-    """The scale that a column's name or label says beside its clip: in brackets, after a dash, or what is left."""
+    """Return the scale in a column's name or label: in brackets, after a dash, or the rest without the clip."""
     for text in (name, rest, label):
         if bracket := re.search(r"\[([^\[\]]+)\]\s*$", text):
             return bracket[1].strip()
@@ -107,14 +107,14 @@ def _scale(rest: str, name: str, label: str) -> str:
 
 
 def clip_text(name: str, label: str = "") -> str:
-    """Return what a clip map may call the question of a column: its text without the scale."""
+    """Return the question of a column as used in a clip map: its text without the scale."""
     text = label or name
     bracketed = re.sub(r"\s*\[[^\[\]]+\]\s*$", "", text)
     return bracketed if bracketed != text else text.rpartition(" - ")[0] or text
 
 
 def _check_others(table: TextTable, clips: ClipMap, questions: Sequence[Question], others: Sequence[str]) -> None:
-    """Ask about columns that end like those of known clips: a clip that is missing from the map would be lost."""
+    """Raise a question about columns that end like those of known clips: a clip missing from the map would be lost."""
     scales = {question.scale.casefold() for question in questions} - {"rating"}
     labels = dict(_named(table))
 
@@ -139,7 +139,7 @@ def _people(table: TextTable, listener: str | None) -> list[str]:
 
 
 def _listener_columns(table: TextTable, others: Sequence[str], listener: str | None) -> dict[str, dict[str, str]]:
-    """Return what each listener says about themselves, where listeners differ in it and nobody says two things."""
+    """Return facts about each listener, for columns that vary between listeners and are unique for each."""
     people = _people(table, listener)
     found = {}
     for name in others:
@@ -153,7 +153,7 @@ def _listener_columns(table: TextTable, others: Sequence[str], listener: str | N
 def _rows(
     table: TextTable, questions: Sequence[Question], listener: str | None
 ) -> tuple[list[list[str]], list[int], list[str]]:
-    """Return a row for each answer that was given, its line, and its column."""
+    """Return a row per given answer, its line, and its column."""
     people = _people(table, listener)
     rows, lines, answers = [], [], []
     for person, line, cells in zip(people, table.lines, table.rows, strict=True):
@@ -174,17 +174,17 @@ def _notes(
     listener: str | None,
 ) -> list[str]:
     compared = [question for question in questions if question.clip.model]
-    who = f"'{listener}' tells the listeners apart" if listener else "each row is a listener"
+    who = f"'{listener}' identifies the listeners" if listener else "each row is a listener"
     notes = [f"Read as an export of {tool}: {len(compared)} columns are ratings of clips, and {who}."]
     empty = sum(not row[question.position] for question in compared for row in table.rows)
     if empty:
         notes.append(f"{empty} of {len(compared) * len(table.rows)} questions were not answered.")
     if len(compared) < len(questions):
-        notes.append(f"{len(questions) - len(compared)} columns are about clips that {clips.path.name} leaves out.")
+        notes.append(f"{len(questions) - len(compared)} columns belong to clips that {clips.path.name} leaves out.")
     seen = {question.clip._replace(scale="") for question in questions}
     if absent := [clip for clip in clips.clips if clip.model and clip._replace(scale="") not in seen]:
         names = shown(sorted(f"{clip.prompt} {clip.model}" for clip in absent))
-        notes.append(f"Clips of {clips.path.name} that no column is about: {names}.")
+        notes.append(f"Clips of {clips.path.name} without a column: {names}.")
     if others:
         notes.append(f"Columns not read: {', '.join(others)}.")
     return notes
