@@ -239,8 +239,8 @@ def _ask_about_unread(
     words = first_few([f"'{text}' ({times})" for text, times in unread.items()], _NAMED)
     few = len(unread) <= _NAMED
     raise SurveyQuestion(
-        f"{counted(count, 'answer')} of {answers} on {where} cannot be read: {', '.join(words)}; give their values "
-        f"for with --words '{next(iter(unread))}=…', or declare them missing"
+        f"{counted(count, 'answer')} of {answers} on {where} cannot be read: {', '.join(words)}; give their "
+        f"values with --words '{next(iter(unread))}=…', or declare them missing"
         + ("" if few else ", or which column holds the answers with --column"),
         *(options(unread) if few else []),
     )

@@ -119,7 +119,8 @@ class PairAnswers:
         first, last, share = (a, b, order[0]) if order[0] > 0.5 else (b, a, 1 - order[0])
         often = "always" if share == 1 else f"in {100 * share:.0f} % of cases"
         return (
-            f"W-ORDER: {first} was heard before {last} {often}, so that what the order does may pass for a difference",
+            f"W-ORDER-EFFECT: {first} was heard before {last} {often}, so that what the order does may pass for a "
+            "difference",
         )
 
 

@@ -39,12 +39,6 @@ def test_statuses_are_those_of_the_classes() -> None:
     assert told == {0, errors.INTERRUPTED, *(kind.exit_code for kind in _classes().values())}
 
 
-def test_codes_of_surveys_are_those_of_their_modules() -> None:
-    told = {row[0].strip("`") for row in _rows("code | when")}
-    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "bench" / "survey").rglob("*.py"))]
-    assert told == {code for text in texts for code in re.findall(r"\bf?\"(W-[A-Z]+): ", text)}
-
-
 def _examples() -> list[tuple[str, int]]:
     block = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
     return [

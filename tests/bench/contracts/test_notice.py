@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import json
 import re
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from bench.contracts.notice import _TEXTS, Notice, checked
 from bench.errors import DataError
 
+ROOT = Path(__file__).parents[3]
 KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "W-ALPHA": (
         {"adapter": "a/checkpoint-7", "model": "tuned", "alpha": 8.0},
@@ -200,9 +202,23 @@ def test_the_examples_hold() -> None:
     assert doctest.testmod(sys.modules["bench.contracts.notice"]).failed == 0
 
 
+def _emitted() -> set[str]:
+    """The codes that begin a text in the sources, alone or before their sentence: ``W-CODE``, ``W-CODE: text``."""
+    files = [file for room in ("bench", "metrics", "models") for file in sorted((ROOT / room).rglob("*.py"))]
+    texts = [
+        node.value
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    return {found[1] for text in texts if (found := re.match(r"(W-[A-Z0-9-]+)(?=: |$)", text))}
+
+
 def test_the_page_of_warnings_has_every_code_and_no_other() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "warnings.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "warnings.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| `W-")]
-    listed = [code for row in rows for code in re.findall(r"`(W-[A-Z-]+)`", row.split("|")[1])]
-    assert sorted(listed) == sorted({*_TEXTS, "W-OTHER"})
+    listed = [code for row in rows for code in re.findall(r"`(W-[A-Z0-9-]+)`", row.split("|")[1])]
+    assert len(listed) == len(set(listed))  # a code means one thing
+    assert set(listed) == _emitted()
+    assert {*_TEXTS, "W-OTHER", "W-ORDER-EFFECT", "W-SIDE"} == set(listed)
     assert all(len(row.split(" | ")) == 3 for row in rows)

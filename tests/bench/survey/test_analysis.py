@@ -404,7 +404,7 @@ def test_a_drift_is_taken_out_by_position(tmp_path: Path) -> None:
 def test_a_model_that_always_comes_first_is_warned_of(blocks: bool, tmp_path: Path) -> None:
     found = analyse(positioned(tmp_path, "base", 0.0, blocks), resamples=100)
     (warning,) = found.comparisons[0].warnings
-    assert "base was heard before lora always" in warning
+    assert warning.startswith("W-ORDER-EFFECT: ") and "base was heard before lora always" in warning
     assert warning in as_text(found).replace("\n", " ")
     # Where the position is the model itself, nothing can take it out.
     assert found.comparisons[0].by_position is not blocks
@@ -445,6 +445,6 @@ def test_any_small_survey_can_be_shown(tmp_path_factory: pytest.TempPathFactory,
     except UsageError as question:  # one listener answered one question twice, differently
         assert len(set(rows)) > len({row[:3] for row in rows}) and question.exit_code == 2
     except DataError as error:
-        assert "no answer is left" in str(error)
+        assert "no answer" in str(error)
     else:
         presentable(found)
