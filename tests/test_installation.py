@@ -175,7 +175,7 @@ class TestPython:
         clone.interpreter("python3.12", "3.12.4", implementation="PyPy")
         refused = clone.run(".ci/find-python")
         assert refused.returncode == 1
-        assert "python3.11 cannot make virtual environments" in refused.stderr
+        assert "python3.11 " in refused.stderr and "virtual environments" in refused.stderr
         assert "python3.12 is PyPy" in refused.stderr
         clone.interpreter("python3", "3.12.4")
         assert clone.run(".ci/find-python").stdout == "python3\n"

@@ -148,7 +148,7 @@ def test_second_driver_exits_2(tunebench: Command, write_config: Write, tmp_path
     with Store.open(tmp_path / "out"):
         ran = tunebench("run", write_config(), "--out", "out")
     assert ran.returncode == 2
-    assert f"in use by process {os.getpid()}" in ran.stderr
+    assert f" {os.getpid()} " in ran.stderr
 
 
 def test_output_into_head_ends_quietly(tunebench: Command, write_config: Write, tmp_path: Path) -> None:
@@ -183,7 +183,8 @@ def test_leaderboard_files(tunebench: Command, write_config: Write, tmp_path: Pa
     assert "Published, not comparable with the rows above" in shown.stdout
     refused = tunebench("leaderboard", "out", "--with-published", "--format", "csv")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.count("\n") == 1 and "use table, markdown or json" in refused.stderr
+    assert refused.stderr.count("\n") == 1 and "csv" in refused.stderr
+    assert all(style in refused.stderr for style in ("table", "markdown", "json"))
     assert len(pd.read_parquet(tmp_path / "t.parquet")) == 2
     failed = tunebench("leaderboard", "out", "-o", "no/such/folder/t.txt")
     assert failed.returncode == 2
@@ -208,4 +209,4 @@ def test_notes_leave_as_midi(tunebench: Command, write_config: Write, tmp_path: 
     assert (note.pitch, note.start, note.end) == (60, 0, pytest.approx(0.5))
     wrong = tunebench("export", "midi", "out", "notes", "--model", "sin")
     assert wrong.returncode == 2
-    assert "no clips of a model 'sin' (did you mean 'sine'?)" in wrong.stderr
+    assert "'sin'" in wrong.stderr and "'sine'" in wrong.stderr

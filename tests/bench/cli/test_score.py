@@ -175,14 +175,16 @@ def test_folders_named_after_genres_are_no_systems(
 
 def test_clips_of_no_prompt_are_no_run(clips: Make, score: Score) -> None:
     Path("list.csv").write_text("prompt,file\nsomething,a.wav\n")
-    assert "bar.wav, foo.wav in x: none is named after a prompt" in refused(score, clips("x", "foo", "bar"))
-    assert "y holds no clips" in refused(score, clips("y"))
-    assert "no line in list.csv names a prompt" in refused(score, "list.csv")
+    assert "bar.wav, foo.wav in x: " in refused(score, clips("x", "foo", "bar"))
+    said = refused(score, clips("y"))
+    assert said.startswith("y ") and ".wav" in said
+    assert all(word in refused(score, "list.csv") for word in (" list.csv ", "quick@1"))
 
 
 def test_names_that_do_not_fit(clips: Make, score: Score) -> None:
     one, two = clips("one", *IDS), clips("a/one", *IDS)
-    assert "would both be called 'one'" in refused(score, one, two)
+    said = refused(score, one, two)
+    assert all(word in said for word in (f"{one} ", f"{two} ", "'one'"))
     assert "1 name for 2 rows" in refused(score, one, two, name=["x"])
     many = [clips(f"{'long' * 10}{number}", *IDS) for number in range(4)]
     assert "--out" in refused(score, *many)

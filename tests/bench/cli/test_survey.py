@@ -60,7 +60,7 @@ def test_data_that_cannot_be_told_exits_5(tunebench: Command, tmp_path: Path) ->
     ran = tunebench("survey", "analyze", "x.csv")
     assert ran.returncode == 5
     assert ran.stdout == ""
-    assert "cannot tell which column is the listener" in ran.stderr
+    assert "--column listener=NAME" in ran.stderr
     assert "listener,prompt,model,scale,value" in ran.stderr
     assert "Traceback" not in ran.stderr
 

@@ -366,10 +366,10 @@ class TestReference:
         )
         other = make(BASE, LOUDER, reference=str(tmp_path / "noise"))
         found = the_test(folder, reference=str(other / "references"))
-        assert found.estimate is None and found.reason is not None and "was not found in --reference" in found.reason
+        assert found.estimate is None and found.reason is not None and "--reference" in found.reason
         # Two runs against two references have no common distance.
         (apart,) = compare(made_again := make(BASE), "base", "louder", other=other)
-        assert apart.reason is not None and apart.reason.startswith("another reference: music (")
+        assert apart.reason is not None and ": music (" in apart.reason
         assert str(made_again) in apart.reason and "noise (" in apart.reason
 
     def test_no_such_place_is_refused(self, folder: Path) -> None:

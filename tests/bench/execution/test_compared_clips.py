@@ -85,7 +85,7 @@ def test_each_clip_is_compared_with_what_the_metric_says(settings: Settings, tmp
             own = pairs.parent / recordings[key[1]]
             assert apart[key].value == pytest.approx(np.linalg.norm(bands(file) - bands(own)), rel=1e-5)
         else:
-            assert (apart[key].value, apart[key].reason) == (None, "no recording is paired with this prompt")
+            assert apart[key].value is None and "no recording" in str(apart[key].reason)
     assert sum(score.value is None for score in apart.values()) == 2
     with Store.read(folder) as store:
         keys = dict(store.rows("SELECT DISTINCT metric, reference FROM scores"))

@@ -164,7 +164,7 @@ def test_a_cluster_that_is_not_there_is_one_line(tunebench: Callable, write_conf
     settings = write_config(executor={"kind": "ray", "address": "127.0.0.1:1"})
     refused = tunebench("run", settings, "--out", tmp_path / "out")
     assert refused.returncode == 2
-    assert "tunebench: no Ray cluster at 127.0.0.1:1 (executor.address): " in refused.stderr
+    assert all(word in refused.stderr for word in ("Ray", "127.0.0.1:1", "executor.address"))
     assert "Traceback" not in refused.stderr
 
 

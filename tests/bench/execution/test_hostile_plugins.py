@@ -89,7 +89,7 @@ def test_damaged_clip_is_made_again(tmp_path: Path, write_config: Write) -> None
     good = read_audio(clip)
     clip.write_bytes(b"")
     damaged = bench.run(write_config(), run.folder)
-    assert any("the file is empty" in failure.reason for failure in damaged.failures())
+    assert any("empty" in failure.reason for failure in damaged.failures())
     mended = bench.run(write_config(), run.folder)
     assert mended.failures() == []
     assert np.array_equal(read_audio(clip).samples, good.samples)
@@ -315,9 +315,9 @@ class TestScoringOnesOwn:
     ) -> None:
         folder = bench.run(write_config(), tmp_path / "out").folder
         ran = tunebench("score", folder, "--suite", "genres@1")
-        assert ran.returncode == 2 and "--suite is for your own clips" in ran.stderr
+        assert ran.returncode == 2 and "--suite" in ran.stderr and str(folder) in ran.stderr
         ran = tunebench("score", clips, "--force")
-        assert ran.returncode == 2 and "--force is for run folders" in ran.stderr
+        assert ran.returncode == 2 and "--force" in ran.stderr and str(clips) in ran.stderr
         (folder / "config.yaml").unlink()
         ran = tunebench("score", folder)
         assert ran.returncode == 2 and "name it with --metric" in ran.stderr

@@ -100,8 +100,7 @@ def test_a_leak_is_refused_in_one_line_and_the_clips_are_kept(tmp_path: Path, co
         bench.run(config, tmp_path / "out")
     message = str(refused.value)
     assert "\n" not in message
-    assert message.startswith("model 'tuned' was trained on 2 of the 6 recordings of the reference 'music'")
-    assert "name another reference, or set 'shared_recordings: mark'" in message
+    assert all(word in message for word in ("'tuned'", "2 of the 6", "'music'", "'shared_recordings: mark'"))
     with Store.read(tmp_path / "out") as store:
         assert len(store.made()) == 24
         assert store.rows("SELECT * FROM set_scores") == []

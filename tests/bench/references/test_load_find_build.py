@@ -140,7 +140,7 @@ def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
 def test_numbers_that_are_not_finite_are_refused_on_both_ways(tmp_path: Path) -> None:
     broken = rows()
     broken[3, 2] = np.nan
-    with ReferenceWriter(tmp_path / "r.safetensors") as writer, pytest.raises(DataError, match="song: .*finite"):
+    with ReferenceWriter(tmp_path / "r.safetensors") as writer, pytest.raises(DataError, match=r"song: .*finite"):
         writer.add("song", "", None, broken)
     path = write(tmp_path / "r.safetensors")
     content = bytearray(path.read_bytes())

@@ -108,7 +108,7 @@ def test_any_ratings_give_numbers_or_a_sentence(seed: int, listeners: int, clips
         try:
             found = estimate(ratings)
         except ValueError as error:
-            assert "rated by two listeners" in str(error)
+            assert "two listeners" in str(error)
             continue
         rated = found.ratings > 0
         assert np.isfinite(found.bias[rated]).all() and np.isnan(found.bias[~rated]).all()

@@ -132,7 +132,7 @@ def test_a_configuration_that_was_lost(configure: Configure, sine: Any, tmp_path
         (out / "config.yaml").unlink() if content is None else (out / "config.yaml").write_text(content)
         bench.run(configure(sine("b", 300)), out, Listener())
         assert seeds(kept(out)) == {"b": (0,)}
-    assert len(notes) == 2 and all("does not say how a were made" in note for note in notes)
+    assert len(notes) == 2 and all(f"{out}/config.yaml" in note and " a " in note for note in notes)
     bench.run(configure(sine("a", 200)), out, Listener())
     assert seeds(kept(out)) == {"b": (0,), "a": (0,)} and len(notes) == 2
 

@@ -209,7 +209,7 @@ class TestWhatIsSound:
         folder = change("UPDATE set_scores SET value = 9e999, high = 1e308")
         cells = [cell for cell in read_board(folder).cells if cell.column.of_sets]
         assert cells and all(cell.estimate.value is cell.estimate.high is None for cell in cells)
-        assert cells[0].estimate.reason is not None and "is not a number to compute with" in cells[0].estimate.reason
+        assert cells[0].estimate.reason is not None and "inf" in cells[0].estimate.reason
 
 
 class Meanwhile(Silent):

@@ -227,7 +227,7 @@ def test_following_the_questions_ends_with_every_answer_counted_or_listed(data: 
         assert (design["rows"], design["rows_lost"]) == (len(rows), design["excluded"])
     else:
         assert isinstance(ran.exception, TunebenchError)
-        assert "no answer is left" in str(ran.exception)
+        assert "no answer" in str(ran.exception)
 
 
 @pytest.mark.parametrize(
@@ -557,9 +557,7 @@ def test_means_of_groups_of_listeners(write: Callable[..., Path]) -> None:
 
 def test_too_many_groups_are_refused(write: Callable[..., Path]) -> None:
     lines = [f"{line},{line.partition(',')[0]}x" for line in ratings()]
-    assert "write a column of up to 12 groups" in str(
-        analyze(write(f"{HEAD},who", *lines), "--by-listener", "who").exception
-    )
+    assert " 12 groups" in str(analyze(write(f"{HEAD},who", *lines), "--by-listener", "who").exception)
 
 
 def test_groups_of_preferences(write: Callable[..., Path]) -> None:
